@@ -6,7 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Returns the value after "key<separator>" in the first line that begins with the key; "" when there is
+/* Copies the value after "key<separator>" in the first line that begins with the key; "" when there is
  * none. */
 static void line_value(const char *path, const char *key, char separator, char *value, size_t room)
 {

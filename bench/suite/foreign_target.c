@@ -67,7 +67,7 @@ static struct {
     unsigned input_count, accepted, turn;
     double now_s, filled_s, tokens;
     double pause_from_s, busy_from_s, busy_s, batch_s, window_from_s, window_used;
-    /* Lines in transit: those before `released` may leave. A ring would save the memmove. */
+    /* Lines in transit: those before `spool_released` may leave. A ring would save the memmove. */
     char *spool;
     size_t spool_begin, spool_released, spool_end;
     uint64_t queued, taken, dropped; /* lines */

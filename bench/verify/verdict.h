@@ -48,7 +48,7 @@ void ps_verdict_make(struct ps_verdict *verdict, const struct ps_account *accoun
 /* Tells whether this run counts: it is in a manifest, or there is no manifest. */
 bool ps_verdict_looks_at(const struct ps_expected *expected, uint32_t run);
 
-/* Returns the number after a source's last event when it is known and nothing contradicts it. */
+/* Writes the number after a source's last event to *end. Returns false when it is not known, or something contradicts it. */
 bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *source, uint64_t *end);
 
 /* Counts the distinct events that have arrived, and those sent; returns false when the number sent is not

@@ -53,7 +53,7 @@ static void summary_write(FILE *to, const char *summary, const char *quote)
     }
 }
 
-/* Returns the name of the shell function that proposes a value, and the function's words. For bash and
+/* Prints the name of the shell function that proposes a value, and the function's words. For bash and
  * zsh. */
 static void value_call(FILE *to, const struct completion_value *value)
 {

@@ -40,7 +40,7 @@ struct ps_dead_letters {
     bool started, ending;
     struct target *targets; /* only grows */
     uint64_t bytes;         /* of all waiting lines */
-    size_t boxes;           /* open ones */
+    size_t boxes;           /* open queues */
 };
 
 struct directory_queue {

@@ -270,9 +270,9 @@ struct ps_batch_point {
 
 struct ps_batch_point ps_batch_point(const struct ps_batch *batch);
 
-/* Returns the batch to its state at the point: a source undoes what it added for a message that it refuses, or that
- * has no room. Bytes committed since then stay used, `full` and `flush` stay set, and headers changed or removed
- * since then stay so. Nobody may use names or memory that the batch made since then. */
+/* Sets the batch back to its state at the point: a source undoes what it added for a message that it refuses,
+ * or that has no room. Bytes committed since then stay used, `full` and `flush` stay set, and headers changed
+ * or removed since then stay so. Nobody may use names or memory that the batch made since then. */
 void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point);
 
 /* Gives each row copies of the headers that all share, and the batch none: rows can then differ in them. Returns false

@@ -252,7 +252,7 @@ static inline void varying_do(const struct ps_content_writer *writer, const stru
     }
 }
 
-/* Writes everything but the stamp. Returns the end. */
+/* Writes everything but the stamp. event->at becomes the end. */
 static inline void body_write(const struct ps_content_writer *writer, struct event *event, uint32_t source,
                               uint64_t sequence, uint32_t second_part_ns, uint64_t body)
 {

@@ -119,7 +119,7 @@ void ps_search_destroy(struct ps_search *search);
 bool ps_search_next(struct ps_search *search, struct ps_search_ask *ask);
 /* Reports the result of the trial that ps_search_next returned. */
 void ps_search_feed(struct ps_search *search, const struct ps_search_answer *answer);
-/* Returns what is known so far; may be called during the search. */
+/* Writes what is known so far to *figure; may be called during the search. */
 void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure);
 
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number);

@@ -6,7 +6,7 @@
  *         while (ps_micro_batch(micro, 1000)) { ...a thousand of them... }
  *         ps_micro_bytes(micro, 1000 * 120);
  *     }
- *     void ps_micro_register_all(void) { ps_micro_add("ring/spsc", bench_push); }
+ *     void ps_micro_rings(void) { ps_micro_add("rings/spsc", bench_push); }
  *
  * Iterations run in batches, because one call per iteration would cost more than what is measured. */
 #pragma once

@@ -116,7 +116,7 @@ static void walk(struct ps_far_listing *listing, const char *path, unsigned dept
     closedir(directory);
 }
 
-/* Returns "/var/log" for "/var/log/app.log" and "." for "app.log". */
+/* Writes "/var/log" for "/var/log/app.log" and "." for "app.log". */
 static void directory_of(const char *path, char *directory, size_t room)
 {
     const char *slash = strrchr(path, '/');
