@@ -179,7 +179,7 @@ static enum ps_deserialized head_work(struct avro_state *state, struct ps_input 
     return PS_DESERIALIZED_SOME;
 }
 
-/* Looks for the first marker behind the position, like Java's DataFileReader.sync. */
+/* Looks for the first marker after the position, like Java's DataFileReader.sync. */
 static enum ps_deserialized seek_work(struct avro_state *state, struct ps_input *input, struct ps_err *err)
 {
     bool end;
@@ -298,7 +298,7 @@ static bool header_ready(const struct avro_plan *plan, const struct avro_state *
     return false;
 }
 
-/* Keeps the bytes behind the block, which were mostly read with it. */
+/* Keeps the bytes after the block, which were mostly read with it. */
 static void block_close(struct avro_state *state, struct ps_input *input)
 {
     struct ps_buffer *raw = &state->raw;

@@ -183,7 +183,7 @@ static enum ps_deserialized partial(struct line_state *state, struct ps_input *i
         int64_t got = input->read(input, input->position + lines->length, lines->bytes + lines->length,
                                   room - lines->length);
         if (got == PS_INPUT_NOT_NOW)
-            ps_batch_leave(batch, lines->length); /* the next call reads behind them */
+            ps_batch_leave(batch, lines->length); /* the next call reads after them */
         if (got < 0)
             return read_failed(input, got, err);
         lines->length += (uint32_t)got;

@@ -13,7 +13,7 @@ struct ps_byte_buffer {
 /* For ps_byte_buffer_reserve. */
 bool ps_byte_buffer_grow(struct ps_byte_buffer *bytes, size_t more);
 
-/* Makes room for `more` bytes behind `length`. Returns false: no memory. */
+/* Makes room for `more` bytes after `length`. Returns false: no memory. */
 static inline bool ps_byte_buffer_reserve(struct ps_byte_buffer *bytes, size_t more)
 {
     return PS_LIKELY(bytes->room - bytes->length >= more) || ps_byte_buffer_grow(bytes, more);

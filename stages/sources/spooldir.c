@@ -5,7 +5,7 @@
  * (stages/lib/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of
  * small ones fill batches; a file is retired when `delivered` has come past its end, in order, and the meta file has
  * the position of the oldest one that is not. A batch says how far with one span for each of its files: the position
- * behind its last event, and one more when that is the file's end, so that a file without events also has an end.
+ * after its last event, and one more when that is the file's end, so that a file without events also has an end.
  *
  * A file that breaks the assumptions of a spooling directory (it changes, its name was used before, its bytes are
  * not of the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
@@ -55,7 +55,7 @@ struct spooldir_state {
     void *deserializer;
     struct ps_input input;
     char *working_directory; /* put before paths in headers if spoolDir is relative; NULL: it is absolute */
-    /* A ring, by number: the oldest file, the one that is read, behind the last one opened. */
+    /* A ring, by number: the oldest file, the one that is read, after the last one opened. */
     struct reading files[PS_SPOOL_FILES_MAX];
     uint32_t oldest, current, opened;
     bool fetching, marking, more, stopped, draining, starved, dirty, paused, mark_failed, cut_is_noted;
@@ -352,7 +352,7 @@ static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *n
 
 /* ---- reading ---- */
 
-/* Before events of the file are added: makes headers, and the span, so that it can be moved behind them. */
+/* Before events of the file are added: makes headers, and the span, so that it can be moved past them. */
 static bool batch_ready(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     const struct ps_spool_plan *plan = state->plan;

@@ -12,7 +12,7 @@ static inline size_t ps_avro_put_long(void *to, int64_t number)
     return ps_varint_put(to, ps_zigzag(number));
 }
 
-/* Reads a long at `*at` and moves `*at` behind it. Returns false when the bytes end inside it, or it has more
+/* Reads a long at `*at` and moves `*at` past it. Returns false when the bytes end inside it, or it has more
  * than 10 bytes. */
 static inline bool ps_avro_get_long(const uint8_t **at, const uint8_t *end, int64_t *number)
 {

@@ -44,7 +44,7 @@ enum ps_avro_container_result ps_avro_container_block(const struct ps_avro_conta
                                                       const uint8_t *bytes, size_t length, size_t data_max,
                                                       struct ps_avro_block *block);
 
-/* Returns the byte behind the first sync marker in these bytes, where a block begins; NULL if they have no
+/* Returns the byte after the first sync marker in these bytes, where a block begins; NULL if they have no
  * marker. */
 const uint8_t *ps_avro_container_sync(const struct ps_avro_container *container, const uint8_t *bytes,
                                       size_t length);

@@ -16,7 +16,7 @@ static inline int64_t ps_avro_read_long(struct ps_avro_reader *in)
     return in->bad ? 0 : number;
 }
 
-/* Returns where `length` bytes are, and moves behind them. */
+/* Returns where `length` bytes are, and moves past them. */
 static inline const uint8_t *ps_avro_read_fixed(struct ps_avro_reader *in, int64_t length)
 {
     const uint8_t *bytes = in->at;

@@ -15,6 +15,6 @@ void ps_avro_schema_destroy(struct ps_avro_schema *schema); /* NULL is allowed *
  * org.apache.avro.SchemaNormalization.parsingFingerprint64. */
 uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema);
 
-/* Moves *at behind the datum that begins there. Returns false when the bytes are not a datum of the schema,
+/* Moves *at past the datum that begins there. Returns false when the bytes are not a datum of the schema,
  * or end inside it. */
 bool ps_avro_schema_skip(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end);

@@ -101,7 +101,7 @@ static struct ps_avro_named_schema *entry_make(struct ps_avro_schemas *schemas, 
     return schema;
 }
 
-/* Returns the place of a new entry: behind the others, or the place of the least recently used one.
+/* Returns the place of a new entry: after the others, or the place of the least recently used one.
  * SCHEMAS_MAX when all are in use. */
 static uint32_t place_find(struct ps_avro_schemas *schemas)
 {

@@ -35,7 +35,7 @@ struct ps_avro_zlib_input {
     size_t length;
 };
 /* Decompresses into the room of `to`, removes the used bytes from `input`, and adds the written bytes to
- * `*length`. Bytes behind the end of the compressed stream are dropped. Returns false when the bytes are not
+ * `*length`. Bytes after the end of the compressed stream are dropped. Returns false when the bytes are not
  * a zlib stream. */
 bool ps_avro_zlib_unpack(struct ps_avro_zlib *zlib, struct ps_avro_zlib_input *input, uint8_t *to,
                          size_t room, size_t *length);

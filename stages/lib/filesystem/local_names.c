@@ -205,7 +205,7 @@ void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum p
     snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);
 }
 
-/* Sets *end to the offset behind the last line feed; 0: there is none. Returns the error. */
+/* Sets *end to the offset after the last line feed; 0: there is none. Returns the error. */
 static int find_end_of_lines(int fd, off_t length, off_t *end)
 {
     char block[65536];

@@ -6,7 +6,7 @@
 
 #define PREFIX "log-"
 
-/* Returns the rest of a name behind "log-N", and sets *number to N; NULL if the name begins otherwise. */
+/* Returns the rest of a name after "log-N", and sets *number to N; NULL if the name begins otherwise. */
 static const char *log_name(const char *name, uint32_t *number)
 {
     char *end;

@@ -32,7 +32,7 @@ static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size
             pread(file->fd, file->window + file->held, file->room - file->held, (off_t)(at + file->held));
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && file->held < length) { /* an error behind the requested bytes is ignored */
+        if (got < 0 && file->held < length) { /* an error after the requested bytes is ignored */
             file->error = errno;
             file->error_at = at + file->held;
         }
@@ -70,7 +70,7 @@ static bool is_record(struct ps_flume_log_file *file, uint64_t at, struct ps_flu
     return head != NULL && ps_flume_frame_read(head, frame) && frame->length <= file->size - at;
 }
 
-/* Returns the offset of the next readable record at or behind `from`; the size of the file if there is none. Parses the
+/* Returns the offset of the next readable record at or after `from`; the size of the file if there is none. Parses the
  * whole record, because the content of an event can look like a record's head. */
 static uint64_t search(struct ps_flume_log_file *file, uint64_t from)
 {

@@ -292,7 +292,7 @@ static void tell_damages(struct ps_flume_log *log, struct head *head)
 static void replay(struct ps_flume_log *log)
 {
     struct head *heap = ps_must_alloc(log->file_count + 1, sizeof *heap, "a replay");
-    struct head ended = {0}; /* counts the damage behind the last record of a log */
+    struct head ended = {0}; /* counts the damage after the last record of a log */
     size_t count = 0;
     for (size_t i = 0; i < log->file_count; i++) {
         heap[count] = (struct head){.file = log->files[i]};

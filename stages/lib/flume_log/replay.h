@@ -36,6 +36,6 @@ void ps_flume_replay_record(struct ps_flume_replay *replay, const struct ps_flum
 void ps_flume_replay_damage(struct ps_flume_replay *replay);
 /* Ends the replay: the queue is complete. */
 void ps_flume_replay_end(struct ps_flume_replay *replay);
-/* Returns the next pointer at or behind index *at, and moves *at behind it; 0 if there is none. */
+/* Returns the next pointer at or after index *at, and moves *at past it; 0 if there is none. */
 uint64_t ps_flume_replay_next(const struct ps_flume_replay *replay, size_t *at);
 void ps_flume_replay_fini(struct ps_flume_replay *replay);

@@ -153,7 +153,7 @@ static void add_token(struct ps_hadoop_credentials *credentials, const struct pa
 
 /* ---- the two forms ---- */
 
-/* Reads the tokens; the secret keys behind them are not needed. */
+/* Reads the tokens; the secret keys after them are not needed. */
 static bool parse_writable(struct ps_hadoop_credentials *credentials, struct bytes in)
 {
     int64_t count;

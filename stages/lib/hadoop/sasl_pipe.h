@@ -18,7 +18,7 @@
 struct ps_sasl_framing {
     /* Writes the head of a message of `length` bytes, so that the head ends at `end`. Returns its length. */
     size_t (*put_head)(uint8_t *end, size_t length);
-    /* Finds the message in the bytes behind a frame's length. Returns false with `reason`. */
+    /* Finds the message in the bytes after a frame's length. Returns false with `reason`. */
     bool (*find)(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *reason);
     bool frames_plain; /* unprotected bytes are also in frames */
 };
@@ -32,7 +32,7 @@ struct ps_sasl_pipe {
     size_t out_at, out_length, out_room;
     size_t taken; /* caller's bytes that are wrapped in `out`, and not reported as written */
     size_t
-        text_left; /* unwrapped bytes at in_at that were not read; `frame_left` bytes behind them are skipped */
+        text_left; /* unwrapped bytes at in_at that were not read; `frame_left` bytes after them are skipped */
     size_t frame_left;
     bool broken; /* further reads fail with `reason` */
     char reason[PS_TRANSPORT_REASON_BYTES];
@@ -54,7 +54,7 @@ bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t lengt
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason);
 /* Reads until `in` has at least `length` bytes. */
 int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, char *reason);
-/* Reads a frame: a length in four bytes, and that number of bytes. `*frame` is valid until the next call, which reads behind it. */
+/* Reads a frame: a length in four bytes, and that number of bytes. `*frame` is valid until the next call, which reads after it. */
 int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants,
                        char *reason);
 

@@ -75,7 +75,7 @@ static struct cursor trim_blanks(struct cursor text)
 
 /* ---- numbers ---- */
 
-/* Reads an integer like LazyInteger.parse: behind a point there may only be digits, which are dropped. */
+/* Reads an integer like LazyInteger.parse: after a point there may only be digits, which are dropped. */
 static struct ps_orc_value read_integer(struct cursor text, int64_t least, int64_t most)
 {
     bool is_negative = take_sign(&text), lost = false;
@@ -234,7 +234,7 @@ static bool take_day(struct cursor *text, int64_t *days)
     return day <= ps_month_days(year, month - 1);
 }
 
-/* Ignores the text behind the day, unless it begins with a digit (Date.valueOf of Hive 4). */
+/* Ignores the text after the day, unless it begins with a digit (Date.valueOf of Hive 4). */
 static struct ps_orc_value read_date(struct cursor text)
 {
     int64_t days;

@@ -1,5 +1,5 @@
 /* Reads rows from JSON objects, like Flume's HiveJsonSerializer and Hive's org.apache.hive.hcatalog.data.JsonSerDe of Hive 3.1, the
- * last version that Flume's sink can use. A body is one object; bytes behind it are ignored.
+ * last version that Flume's sink can use. A body is one object; bytes after it are ignored.
  *
  *   grammar     RFC 8259 without extensions; valid UTF-8, with or without a byte order mark. Skipped values may
  *               have at most 512 levels.

@@ -5,7 +5,7 @@
  *   array<array<int>>  1 ^C 2 ^B 3       map<string,int>  a ^C 1 ^B b ^C 2       struct<x:int,y:string>  1 ^B text
  *
  * "\N" is null; an empty text is an empty array, an empty map, or a struct whose first field is empty. Of equal keys of a map the first
- * stays; pairs with a null key are left out; a pair without a separator behind the key has a null value. Thread: the owner's. */
+ * stays; pairs with a null key are left out; a pair without a separator after the key has a null value. Thread: the owner's. */
 #pragma once
 
 #include "stages/lib/hive/row_memory.h"

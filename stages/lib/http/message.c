@@ -43,7 +43,7 @@ static bool is_field(const struct reading *reading, const char *name)
     return field->length == strlen(name) && strncasecmp(reading->data + field->at, name, field->length) == 0;
 }
 
-/* Returns the field's value without the blanks behind it, which are no part of it (RFC 9110, 5.5). */
+/* Returns the field's value without the blanks after it, which are no part of it (RFC 9110, 5.5). */
 static struct ps_http_part trimmed_value(const struct reading *reading)
 {
     struct ps_http_part value = reading->message->value;
@@ -152,7 +152,7 @@ static int on_value(http_parser *parser, const char *at, size_t length)
     return extend(&reading->message->value, reading, at, length);
 }
 
-/* The parser takes any byte behind the CR of the line that ends the head, and has read that byte. */
+/* The parser takes any byte after the CR of the line that ends the head, and has read that byte. */
 static bool empty_line_is_good(const struct reading *reading)
 {
     const char *field = reading->data + reading->message->field.at;
@@ -284,7 +284,7 @@ static enum ps_http_read bad(struct ps_http_message *message)
     return PS_HTTP_BAD;
 }
 
-/* Returns where the first chunk's line begins: behind the empty line that ends the head. The last field, which is not folded, ends
+/* Returns where the first chunk's line begins: after the empty line that ends the head. The last field, which is not folded, ends
  * with its line. */
 static uint32_t end_of_head(const struct ps_http_message *message, const char *data)
 {
@@ -293,8 +293,8 @@ static uint32_t end_of_head(const struct ps_http_message *message, const char *d
     return (uint32_t)(end - data) + (end[1] == '\r' ? 3U : 2U);
 }
 
-/* The parser takes any byte but CR behind a chunk's size, also LF and NUL, any byte for the LF of that line, and any two bytes for the
- * CR LF behind the chunk before. It has read the line up to its end. */
+/* The parser takes any byte but CR after a chunk's size, also LF and NUL, any byte for the LF of that line, and any two bytes for the
+ * CR LF after the chunk before. It has read the line up to its end. */
 static void end_chunk_line(struct ps_http_message *message, const char *data)
 {
     uint32_t at = message->chunk_line_at > 0 ? message->chunk_line_at : end_of_head(message, data);

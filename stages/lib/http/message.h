@@ -44,7 +44,7 @@ struct ps_http_message {
     bool has_transfer_encoding;
     bool keep_alive;    /* the connection stays open after the answer */
     bool in_value;      /* the parser is in the value of a header field */
-    bool at_chunk;      /* the parser has read a chunk's line and nothing behind it */
+    bool at_chunk;      /* the parser has read a chunk's line and nothing after it */
     const char *reason; /* of PS_HTTP_BAD; one line, static */
 };
 

@@ -17,7 +17,7 @@
 struct ps_http_text {
     struct ps_block *block; /* NULL: none */
     uint32_t length;
-    uint32_t lines; /* this member and those behind it belong to the handler */
+    uint32_t lines; /* this member and those after it belong to the handler */
     bool is_lines;
     bool decoded; /* the block has the text in well-formed UTF-8 */
     bool counted; /* the block's memory is that of a batch */

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Takes the bytes before the next blank, and moves *at behind all following blanks. */
+/* Takes the bytes before the next blank, and moves *at past all following blanks. */
 static struct ps_slice take_word(const char **at, const char *end)
 {
     struct ps_slice word = {*at, 0};

@@ -9,7 +9,7 @@ struct ps_irc_text {
     uint32_t bytes_max;               /* of a line; at least 4 */
 };
 
-/* Finds the next line of a body from *offset on, and moves *offset behind it. Lines are not empty, and do not end inside
+/* Finds the next line of a body from *offset on, and moves *offset past it. Lines are not empty, and do not end inside
  * a UTF-8 character. They may contain line ends and NUL bytes if the separator does not match them. Returns false if no
  * line is left. */
 bool ps_irc_text_next(const struct ps_irc_text *text, struct ps_regex_scratch *scratch, const char *body,

@@ -19,7 +19,7 @@ struct ps_orc_buffer {
     size_t length, room;
 };
 
-/* Makes room for this many bytes behind the contents. Returns its beginning, or NULL when there is no
+/* Makes room for this many bytes after the contents. Returns its beginning, or NULL when there is no
  * memory. */
 uint8_t *ps_orc_buffer_reserve(struct ps_orc_buffer *buffer, size_t more);
 /* Adds the bytes written into the reserved room to the contents. */

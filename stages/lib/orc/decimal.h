@@ -5,7 +5,7 @@
 
 #define PS_ORC_DECIMAL_TEXT_BYTES 48U
 
-/* Writes the number, terminated and without trailing zeroes behind the point, as Hive's HiveDecimal.toString
+/* Writes the number, terminated and without trailing zeroes after the point, as Hive's HiveDecimal.toString
  * does. Returns the length. */
 size_t ps_orc_decimal_text(__int128 unscaled, uint32_t scale, char text[PS_ORC_DECIMAL_TEXT_BYTES]);
 

@@ -6,7 +6,7 @@
 #include "stages/lib/orc/buffer.h"
 
 struct ps_orc_dictionary {
-    struct ps_orc_buffer bytes;   /* the strings, one behind the other */
+    struct ps_orc_buffer bytes;   /* the strings, one after the other */
     struct ps_orc_buffer entries; /* of struct ps_orc_dictionary_entry */
     struct ps_orc_buffer slots;   /* a hash table of uint32_t: 0, or 1 + number of the entry */
     uint64_t seed;                /* key of the hash, so that events cannot force collisions */

@@ -36,7 +36,7 @@ unsigned ps_orc_width_align(unsigned bits);
 /* Returns the width's code of 5 bits. */
 unsigned ps_orc_width_code(unsigned bits);
 
-/* Packs values of `width` bits, one behind the other, most significant bit first. The last byte is filled
+/* Packs values of `width` bits, one after the other, most significant bit first. The last byte is filled
  * with zeroes. */
 void ps_orc_pack_bits(struct ps_orc_stream *stream, const uint64_t *values, size_t count, unsigned width);
 

@@ -91,7 +91,7 @@ static bool is_plain(const char *path)
            strncmp(path, "/proc/", 6) != 0;
 }
 
-/* Only the part behind the last slash is an expression. */
+/* Only the part after the last slash is an expression. */
 static const char *pattern_of(struct ps_arena *arena, const char *path)
 {
     char *pattern = ps_arena_alloc(arena, 3 * strlen(path) + 1), *to = pattern;

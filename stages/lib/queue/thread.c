@@ -251,7 +251,7 @@ static void give_up_old(struct ps_queue *queue, uint64_t now)
     wake_producers(queue);
 }
 
-/* Tries to make the store writable again after a failure. The frames behind the promised ones are written again. */
+/* Tries to make the store writable again after a failure. The frames after the promised ones are written again. */
 static void recover(struct ps_queue *queue, uint64_t now)
 {
     struct ps_err err = {0};

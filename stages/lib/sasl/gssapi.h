@@ -82,7 +82,7 @@ void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
 /* Takes a context and its first token, which the caller then owns, and begins the next one. Returns NULL with
  * `reason` if none is ready: `later` (NULL is allowed) is true while one is being made, false when getting
  * tickets failed. Tickets are kept for five minutes, or half of their life if that is shorter; a token that
- * is older than its ticket or than two minutes is made anew. Does not wait. Thread: any worker. */
+ * is older than its ticket or than two minutes is made again. Does not wait. Thread: any worker. */
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
                                              bool *later, char *reason);
 /* Returns whether the last take failed because the tickets were refused (an unknown principal, a wrong key),

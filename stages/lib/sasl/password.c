@@ -125,7 +125,7 @@ struct offer {
     unsigned iterations;
 };
 
-/* Takes "X=value" and the comma behind it. Returns false if the message has another attribute here. */
+/* Takes "X=value" and the comma after it. Returns false if the message has another attribute here. */
 static bool take(const char **at, const char *end, char name, const char **value, size_t *length)
 {
     if (end - *at < 2 || (*at)[0] != name || (*at)[1] != '=')

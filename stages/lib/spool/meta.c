@@ -45,7 +45,7 @@ void ps_spool_meta_fini(struct ps_spool_meta *meta)
 
 /* ---- reading ---- */
 
-/* Reads the last record of the complete blocks at `at`; an incomplete block behind them is ignored. */
+/* Reads the last record of the complete blocks at `at`; an incomplete block after them is ignored. */
 static bool last_of(const struct ps_avro_container *container, const uint8_t *at, const uint8_t *end,
                     int64_t *offset)
 {

@@ -2,7 +2,7 @@
  * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long}
  * whose metadata names the file; the last record counts. Flume reads ours, and we read Flume's.
  *
- * Ours is written anew each time, beside the old one, and renamed. It also has the file's device and inode, so
+ * Ours is written each time to a new file, which is renamed over the old one. It also has the file's device and inode, so
  * that a position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
 #pragma once
 

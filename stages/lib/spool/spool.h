@@ -62,7 +62,7 @@ struct ps_spool_file {
     int fd;           /* the owner takes it, and writes -1 */
     enum ps_tail_way way;
     uint64_t device, inode, size, start; /* start: where a former life's delivery ended */
-    uint64_t inside;                     /* events behind `start` that a former life delivered */
+    uint64_t inside;                     /* events after `start` that a former life delivered */
     uint64_t born_ns;                    /* 0: the file system does not know it */
     bool begun;                          /* a former life delivered something of it */
     bool finished;                       /* a former life delivered all of it: it is only retired */
@@ -81,7 +81,7 @@ struct ps_spool_fetch {
     struct ps_tail_job job;
     struct ps_spool *spool;
     /* The owner's wishes. */
-    bool list; /* list anew, even if files of the last list are left */
+    bool list; /* list again, even if files of the last list are left */
     struct ps_spool_file *files[PS_SPOOL_FETCH_MAX];
     unsigned wanted;
     char *records; /* of the files, as a sink keeps them (kept.h); NULL: known, or none. The fetch frees it */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Must cover the bytes that the source reads again: the line in which a fetch ended, also behind a fetch that only
+/* Must cover the bytes that the source reads again: the line in which a fetch ended, also after a fetch that only
  * checked for more bytes. */
 #define KEPT_BYTES (PS_TAIL_FETCH_BYTES + 320U * 1024U)
 #define WORK_CALLS 8U /* calls of ps_unpacked_read, each of 1 MiB, before other jobs have their turn */

@@ -33,7 +33,7 @@ struct ps_tail_text *ps_tail_text_create(int fd, enum ps_compression kind, const
 void ps_tail_text_hold(struct ps_tail_text *text);
 void ps_tail_text_drop(struct ps_tail_text *text); /* NULL is allowed */
 
-/* Sets the end of the text: reads return no bytes behind it. Any thread, while no job reads the text. */
+/* Sets the end of the text: reads return no bytes after it. Any thread, while no job reads the text. */
 void ps_tail_text_limit(struct ps_tail_text *text, int64_t bytes);
 
 /* Reads the bytes at `offset`. Returns their number: `room`, or fewer at the end, 0 if the text ends at or before `offset`. Returns -1 with

@@ -180,7 +180,7 @@ static enum ps_line_take bad(const struct ps_line_text *text, struct ps_err *err
     return PS_LINE_TAKE_BAD;
 }
 
-/* Takes a line of UTF-8 that has more than chars_max bytes, or malformed ones. Moves *at behind the line or the
+/* Takes a line of UTF-8 that has more than chars_max bytes, or malformed ones. Moves *at past the line or the
  * part of it that is an event. *partial: more bytes are needed. */
 static enum ps_line_take take_walked(struct ps_line_text *text, struct ps_batch *batch,
                                      struct ps_line_bytes *lines, char **at, uint32_t length, bool newline,
@@ -365,7 +365,7 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
 }
 
 /* Decodes the first event, of chars_max, of a line that has malformed bytes. Returns false when there is no memory (*full), when the
- * malformed bytes come before the end of that event, or when the rest alone would be decoded to another text: behind an escape
+ * malformed bytes come before the end of that event, or when the rest alone would be decoded to another text: after an escape
  * sequence (ISO-2022-JP). */
 static bool part_before_malformed(struct ps_line_text *text, const char *bytes, uint32_t length,
                                   uint32_t *used, bool *full)

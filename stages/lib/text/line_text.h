@@ -46,7 +46,7 @@ enum ps_status ps_line_text_prepare(struct ps_line_text *text, struct ps_input *
 struct ps_line_bytes {
     char *bytes;
     uint32_t length;
-    bool ends; /* the file ends behind them */
+    bool ends; /* the file ends after them */
     bool copy; /* they do not belong to the batch: bodies are copied */
     bool one;  /* take one line only, or its parts */
     /* The results. */

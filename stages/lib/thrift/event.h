@@ -12,7 +12,7 @@ struct ps_thrift_datum {
     struct ps_header_sizes sizes;
 };
 
-/* Reads an event and moves behind it. Returns NULL, or a static text with the reason why it is invalid, such
+/* Reads an event and moves past it. Returns NULL, or a static text with the reason why it is invalid, such
  * as headers beyond the limits of core/flow/limits.h. */
 const char *ps_thrift_event_read(struct ps_thrift_reader *in, struct ps_thrift_datum *datum);
 

@@ -49,7 +49,7 @@ static size_t bytes_left(const struct ps_thrift_reader *in)
     return (size_t)(in->end - in->at);
 }
 
-/* Returns where `length` bytes are, and moves behind them; NULL: they have not arrived. */
+/* Returns where `length` bytes are, and moves past them; NULL: they have not arrived. */
 static const uint8_t *take(struct ps_thrift_reader *in, size_t length)
 {
     const uint8_t *bytes = in->at;

@@ -78,7 +78,7 @@ uint32_t ps_thrift_read_list(struct ps_thrift_reader *in, enum ps_thrift_type *t
 /* The head of a map; without entries the types are STOP. */
 uint32_t ps_thrift_read_map(struct ps_thrift_reader *in, enum ps_thrift_type *key,
                             enum ps_thrift_type *value);
-/* Moves behind a field's value. */
+/* Moves past a field's value. */
 void ps_thrift_skip(struct ps_thrift_reader *in, enum ps_thrift_type type);
 
 /* ---- writing ---- */

@@ -31,9 +31,9 @@ struct ps_thrift_service {
     const struct ps_thrift_method *methods;
     unsigned method_count;
     int32_t accepted, refused; /* the result of a call: numbers of an enum */
-    /* Moves behind an event. Returns NULL, or a static text with the reason why it is invalid. */
+    /* Moves past an event. Returns NULL, or a static text with the reason why it is invalid. */
     const char *(*check)(struct ps_thrift_reader *in);
-    /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves behind it. Returns
+    /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves past it. Returns
      * false and adds no row if there is no room (batch->full is set) or no memory. */
     bool (*add)(struct ps_event_headers *headers, struct ps_batch *batch, struct ps_thrift_reader *in);
 };
@@ -49,7 +49,7 @@ enum ps_thrift_framing {
     PS_THRIFT_GARBAGE, /* this is not a frame, or it is longer than `most` bytes */
 };
 
-/* Measures the frame at `data`: `*length` is the message's, behind its PS_THRIFT_FRAME_BYTES. */
+/* Measures the frame at `data`: `*length` is the message's, after its PS_THRIFT_FRAME_BYTES. */
 enum ps_thrift_framing ps_thrift_frame_measure(const void *data, size_t length, uint32_t most,
                                                uint32_t *message_length);
 

@@ -8,7 +8,7 @@ struct entry {
     bool has_category;
 };
 
-/* Reads an entry and moves behind it. Returns NULL, or the reason why it is not valid. */
+/* Reads an entry and moves past it. Returns NULL, or the reason why it is not valid. */
 static const char *entry_read(struct ps_thrift_reader *in, struct entry *entry)
 {
     struct ps_thrift_field field = {.id = 0};

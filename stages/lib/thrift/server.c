@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* In ps_connection.bits: the round (request.h) in which a call was refused, or 0; above it the index + 1 of its newest
- * call that is not answered, or 0. The calls of a connection are a ring: behind the newest comes the oldest. */
+ * call that is not answered, or 0. The calls of a connection are a ring: after the newest comes the oldest. */
 #define REFUSED_MASK 3U
 #define CALL_SHIFT 2U
 
@@ -44,7 +44,7 @@ static struct ps_call *open_call(struct ps_call_server *base, const struct ps_co
     return call != NULL && call->open ? call : NULL;
 }
 
-/* Begins a call, behind the others of its connection. Returns NULL without memory. */
+/* Begins a call, after the others of its connection. Returns NULL without memory. */
 static struct ps_call *begin_call(struct ps_thrift_server *server, struct ps_connection *connection,
                                   const struct ps_thrift_request *request)
 {

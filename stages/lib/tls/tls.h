@@ -3,26 +3,21 @@
  *
  * How a source uses it:
  *
- *   options     embed `struct ps_tls_options tls;` in the plan and write PS_TLS_OPTION_ROWS(struct my_plan,
- * tls)
+ *   options     embed `struct ps_tls_options tls;` in the plan and write PS_TLS_OPTION_ROWS(struct my_plan, tls)
  *               in its rows
  *   check       if (plan->tls.enabled) ps_tls_server_build(NULL, ...): reports every problem, makes nothing
  *   build       ps_tls_server_build(&plan->server, ...)
  *   teardown    ps_tls_server_teardown
  *   accept      c = ps_tls_connection_open(server, fd), fd non-blocking; NULL: no memory, close the socket
- *   readable    ps_tls_connection_read in place of recv, until it returns WANT_READ or the budget of this
- * call
- *               is used up. The handshake happens inside the first reads. TLS may hold bytes that epoll
- * cannot
+ *   readable    ps_tls_connection_read in place of recv, until it returns WANT_READ or the budget of this call
+ *               is used up. The handshake happens inside the first reads. TLS may hold bytes that epoll cannot
  *               see: while ps_tls_connection_more() is true, read again in the next cycle without waiting for
  *               epoll
  *   WANT_WRITE  watch EPOLLOUT too, and read again when it comes (handshake answers did not fit the socket)
- *   CLOSED      the peer closed (with or without close_notify: many syslog senders close without it); what
- * was
- *               read before is good
+ *   CLOSED      the peer closed (with or without close_notify: many syslog senders close without it); what was
+ *               read before is valid
  *   ERROR       ps_tls_connection_reason() is one line for a counter or a rate-limited log
- *   end         ps_tls_connection_shutdown (best effort), ps_tls_connection_close, close(fd): the socket
- * stays
+ *   end         ps_tls_connection_shutdown (best effort), ps_tls_connection_close, close(fd): the socket stays
  *               the caller's
  *
  * The source also closes connections whose ps_tls_connection_established() is still false after its handshake

@@ -4,7 +4,7 @@
  *   Base64 of 16, 24 or 32 bytes (RFC 4648, with padding)
  *   16, 24 or 32 bytes as they are
  *
- * Blanks and line feeds behind the digits are allowed. Other text is refused, even when its length fits,
+ * Blanks and line feeds after the digits are allowed. Other text is refused, even when its length fits,
  * because a sentence is not a key. Thread: any; blocks on the disk. */
 #pragma once
 

@@ -110,7 +110,7 @@ struct ps_bucket_file {
     uint32_t tries;
     struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
     uint64_t counter;                  /* the number in its final name */
-    uint64_t touched_ns;               /* when the first event behind the last flush was written */
+    uint64_t touched_ns;               /* when the first event after the last flush was written */
     TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
     char *path, *target;                /* name in use, final name */

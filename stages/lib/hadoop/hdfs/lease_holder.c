@@ -20,7 +20,7 @@ struct process {
     uint64_t start; /* start of the process, in ticks since the boot; 0: not known */
 };
 
-/* Reads the state and start of a process from /proc/PID/stat (proc(5)): behind the name, which may contain any
+/* Reads the state and start of a process from /proc/PID/stat (proc(5)): after the name, which may contain any
  * characters, the first field is the state and the 20th is the start. */
 static bool read_process(int pid, char *state, uint64_t *start)
 {

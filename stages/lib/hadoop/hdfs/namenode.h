@@ -165,7 +165,7 @@ void ps_namenode_rename(struct ps_namenode *namenode, struct ps_namenode_call *c
 /* Sets answer->result: whether the path existed. */
 void ps_namenode_delete(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                         bool recursive, ps_namenode_done *done);
-/* Sets answer->listing: entries behind the name `after` ("": from the first), and the number of remaining ones. PS_FILE_MISSING. */
+/* Sets answer->listing: entries after the name `after` ("": from the first), and the number of remaining ones. PS_FILE_MISSING. */
 void ps_namenode_get_listing(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                              const char *after, ps_namenode_done *done);
 /* Sets answer->blocks. PS_FILE_MISSING. */

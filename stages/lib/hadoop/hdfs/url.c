@@ -72,7 +72,7 @@ static bool advise_other(const struct parts *parts, char *advice)
     return true;
 }
 
-/* Returns the target of the longest link of the mount table that contains the path; NULL if there is none. `rest`: the path behind the link. */
+/* Returns the target of the longest link of the mount table that contains the path; NULL if there is none. `rest`: the path after the link. */
 static const char *mounted(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
                            const char **rest)
 {

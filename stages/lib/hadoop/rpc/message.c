@@ -32,7 +32,7 @@ bool ps_hadoop_rpc_put_message(struct ps_byte_buffer *buffer, const ProtobufCMes
     return true;
 }
 
-/* Writes the head of a request. The caller appends the `rest_length` bytes behind it. */
+/* Writes the head of a request. The caller appends the `rest_length` bytes after it. */
 static bool put_request_head(struct ps_byte_buffer *buffer, int32_t call_id, int32_t retry_count,
                              const uint8_t *client_id, size_t rest_length)
 {

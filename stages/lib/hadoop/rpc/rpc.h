@@ -48,7 +48,7 @@ struct ps_hadoop_rpc_call {
     bool uncertain;           /* it was sent, and may have been carried out */
     enum ps_file_error error; /* of the last try; PS_FILE_OK: none */
     const char *method;
-    uint8_t *request; /* the method and its message, as in a request behind the header */
+    uint8_t *request; /* the method and its message, as in a request after the header */
     size_t request_length;
     char reason[PS_FILE_REASON_BYTES];
 };

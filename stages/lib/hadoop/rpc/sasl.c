@@ -79,7 +79,7 @@ static bool put_sasl(struct session *session, uint32_t state, const struct ps_sa
     return put;
 }
 
-/* Takes a message after its length. Returns the bytes behind it; NULL if it is not complete. */
+/* Takes a message after its length. Returns the bytes after it; NULL if it is not complete. */
 static uint8_t *take_delimited(uint8_t *at, const uint8_t *end, uint8_t **message, size_t *length)
 {
     size_t head, taken = ps_varint_get_delimited(at, (size_t)(end - at), &head);

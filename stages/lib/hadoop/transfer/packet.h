@@ -46,7 +46,7 @@ struct ps_packet {
     uint8_t head_length;
     unsigned char head[PS_PACKET_HEAD_BYTES];
     uint32_t sum_bytes; /* of the last chunk, if it is not full; 0 before it is sealed */
-    uint32_t room;      /* behind `at`, in the last segment */
+    uint32_t room;      /* after `at`, in the last segment */
     char *at;           /* where the next byte goes */
     struct ps_packet_segment *first_segment, *last_segment;
 };

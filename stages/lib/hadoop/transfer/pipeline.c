@@ -103,7 +103,7 @@ void ps_pipeline_blame(struct ps_pipeline *pipeline, unsigned bad, const char *r
 /* ---- sending ---- */
 
 /* Returns whether this packet may be sent: the last one of a block only after all before it are acknowledged;
- * packets behind it never, because they belong to the next block. */
+ * packets after it never, because they belong to the next block. */
 static bool may_go(const struct ps_pipeline *pipeline, const struct ps_packet *packet)
 {
     const struct ps_packet *first = pipeline->queue->first;

@@ -155,7 +155,7 @@ static enum ps_http_taken decode(struct ps_json_handler *handler, struct ps_bloc
 /* ---- texts ---- */
 
 /* Replaces the escapes of a text in place. The text stays well-formed, because it is read again for the events
- * behind this one. This event is not read again: its row has room. */
+ * after this one. This event is not read again: its row has room. */
 static void unescape(struct ps_json_text *json, char *text, const char *lone)
 {
     uint32_t length = ps_json_unescape(text + json->at, json->length, lone, text + json->at);

@@ -380,7 +380,7 @@ static bool grow_headers(struct ps_json_scan *scan)
     return true;
 }
 
-/* Puts the header behind the last one, whose name is this text in the first scratch, into the table of the event's names. If one of the
+/* Puts the header after the last one, whose name is this text in the first scratch, into the table of the event's names. If one of the
  * same name is there, it returns that, else NULL. */
 static struct ps_json_header *add_name(struct reader *reader, const char *text, uint32_t length)
 {
@@ -562,7 +562,7 @@ static bool items(struct reader *reader, bool first, bool rest)
     return true;
 }
 
-/* Reads the text before and behind the array. */
+/* Reads the text before and after the array. */
 static bool document(struct reader *reader)
 {
     if (reader->end - reader->at >= 3 && memcmp(reader->at, "\xEF\xBB\xBF", 3) == 0)

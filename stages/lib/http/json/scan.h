@@ -44,7 +44,7 @@ struct ps_json_place {
 struct ps_json_event {
     struct ps_json_text body;
     uint32_t first_header, header_count;
-    uint32_t end_at; /* offset of the text behind the event */
+    uint32_t end_at; /* offset of the text after the event */
 };
 
 struct ps_json_scan {

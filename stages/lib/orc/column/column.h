@@ -79,7 +79,7 @@ void ps_orc_column_decide(struct ps_orc_column *column, double dictionary_ratio)
 /* Writes ids and dictionary to their streams. */
 void ps_orc_column_end_dictionary(struct ps_orc_column *column);
 
-/* Sets the position of the next value in the streams behind PRESENT. */
+/* Sets the position of the next value in the streams after PRESENT. */
 void ps_orc_column_position(const struct ps_orc_column *column, struct ps_orc_positions *positions);
 
 /* These begin a stripe, end a row group (and begin the next one), and end the streams of a stripe

@@ -91,7 +91,7 @@ static inline struct ps_database_value ps_tables_data(const void *data, size_t l
         .type = PS_DATABASE_BYTES, .data = data != NULL ? data : "", .length = length};
 }
 
-/* Makes room for `more` bytes behind to->length. Returns their address. */
+/* Makes room for `more` bytes after to->length. Returns their address. */
 char *ps_tables_room(struct ps_tables_bytes *to, size_t more);
 
 struct ps_database_value ps_tables_channel(const struct ps_tables *tables);
@@ -99,5 +99,5 @@ struct ps_database_value ps_tables_channel(const struct ps_tables *tables);
 /* Inserts the events of a payload. */
 enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, uint32_t length,
                                struct ps_err *err);
-/* Reads the next frame of events behind tables->fed. The caller owns its payload. */
+/* Reads the next frame of events after tables->fed. The caller owns its payload. */
 enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame *frame, struct ps_err *err);

@@ -11,7 +11,7 @@
     "channel of type file"
 #define PARAMETERS_MAX 64U
 
-/* Returns the text behind the prefix, or NULL if the text does not begin with it. */
+/* Returns the text after the prefix, or NULL if the text does not begin with it. */
 static const char *behind(const char *text, const char *prefix)
 {
     size_t length = strlen(prefix);

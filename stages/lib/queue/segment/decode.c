@@ -106,7 +106,7 @@ struct decoding {
     const struct ps_name **names; /* the batch's names, by number */
 };
 
-/* Adds all rows before the headers: rows have to be contiguous, and headers would use the space behind them. */
+/* Adds all rows before the headers: rows have to be contiguous, and headers would use the space after them. */
 static enum ps_events_result decode_rows(const struct decoding *to, struct ps_events_cursor *cursor,
                                          bool *headers)
 {

@@ -8,7 +8,7 @@
 
 #define SEARCH_BYTES 1048576U
 
-/* Returns the offset of the first word at or behind `at` that is not zero. Bytes that were never written are zero, and no
+/* Returns the offset of the first word at or after `at` that is not zero. Bytes that were never written are zero, and no
  * frame's head begins with a zero word. */
 static size_t skip_zeros(const char *chunk, size_t at, size_t end)
 {
@@ -41,7 +41,7 @@ enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uin
                       (unsigned long long)offset);
 }
 
-/* Sets *where to the offset of the next frame's head at or behind `from`, or to segment->size if there is none. */
+/* Sets *where to the offset of the next frame's head at or after `from`, or to segment->size if there is none. */
 static enum ps_status search(const struct ps_segment_log *log, const struct ps_segment *segment,
                              uint64_t from, struct ps_frame *frame, uint64_t *where, struct ps_err *err)
 {

@@ -28,7 +28,7 @@ struct ps_segment_files {
     /* Allocates disk space for the first `length` bytes and makes the file that long; new bytes are zero. */
     int (*allocate)(void *argument, int fd, uint64_t length);
     int64_t (*size)(void *argument, int fd);
-    /* Returns the offset of the first written bytes at or behind `offset`, or the file's size if the rest was never
+    /* Returns the offset of the first written bytes at or after `offset`, or the file's size if the rest was never
      * written and reads as zero. Returns -1 if that cannot be determined. NULL: not used. */
     int64_t (*data)(void *argument, int fd, uint64_t offset);
     /* Makes written bytes durable. After a failure it is unknown what became durable of the bytes written since the last success. */

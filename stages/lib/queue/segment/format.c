@@ -52,7 +52,7 @@ static uint64_t get64(const char **from)
 
 /* ---- segments ---- */
 
-/* Writes the encryption fields behind the common part of a head. */
+/* Writes the encryption fields after the common part of a head. */
 static void sealing_write(char *to, const struct ps_segment_sealing *sealing)
 {
     uint32_t name_length = (uint32_t)strlen(sealing->key);

@@ -46,7 +46,7 @@ static inline uint32_t ps_segment_head_bytes(const struct ps_segment_head *head)
     return head->sealing.on ? PS_SEGMENT_SEALED_HEAD_BYTES : PS_SEGMENT_HEAD_BYTES;
 }
 
-/* Returns the length of the tag behind each payload. */
+/* Returns the length of the tag after each payload. */
 static inline uint32_t ps_segment_tag_bytes(const struct ps_segment_head *head)
 {
     return head->sealing.on ? PS_SEAL_TAG_BYTES : 0;
@@ -77,7 +77,7 @@ static inline uint64_t ps_frame_span(uint32_t length)
 
 /* Writes the ps_segment_head_bytes of the head. */
 void ps_segment_head_write(char *to, const struct ps_segment_head *head);
-/* Returns false if these bytes are not a valid head. `from` has PS_SEGMENT_SEALED_HEAD_BYTES; bytes behind the end of the file are zero. */
+/* Returns false if these bytes are not a valid head. `from` has PS_SEGMENT_SEALED_HEAD_BYTES; bytes after the end of the file are zero. */
 bool ps_segment_head_read(const char *from, struct ps_segment_head *head);
 /* The first bytes of a head, from which the segment's key is derived. */
 #define PS_SEGMENT_IDENTITY_BYTES 48U

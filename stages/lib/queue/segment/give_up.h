@@ -1,5 +1,5 @@
 /* Gives up bytes that a disk cannot read: copies a log's file with zeros in place of the unreadable blocks. The log treats zeros as
- * damage, reports the frames that were there, and continues with the frames behind them. For `penstock channel repair`. Waits for the
+ * damage, reports the frames that were there, and continues with the frames after them. For `penstock channel repair`. Waits for the
  * disk. Thread: any. */
 #pragma once
 

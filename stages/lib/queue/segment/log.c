@@ -94,7 +94,7 @@ static uint64_t whole_blocks(uint64_t bytes)
     return (bytes + PS_SEGMENT_DIRECT_BYTES - 1) / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
 }
 
-/* Returns the length of the tag behind each payload of a new segment. */
+/* Returns the length of the tag after each payload of a new segment. */
 static uint32_t tag_bytes(const struct ps_segment_log *log)
 {
     return log->options.active_key != NULL ? PS_SEAL_TAG_BYTES : 0;

@@ -34,7 +34,7 @@ struct ps_segment_options {
     const struct ps_key_ring *keys;
     const char *active_key; /* key for new segments; NULL: new segments are plain */
     bool plain;             /* new segments may be plain although older ones are encrypted */
-    /* For `penstock channel repair`: a frame in the tail behind an unreadable place counts as promised, even if no later frame
+    /* For `penstock channel repair`: a frame in the tail after an unreadable place counts as promised, even if no later frame
      * confirms that. A person gave up the unreadable place, so it was not left by a power cut. */
     bool keeps_behind_holes;
     /* Called with what recovery or reading found: one line that names the file, the fault, and the consequence. */
@@ -70,7 +70,7 @@ struct ps_segment_place {
     uint64_t bytes;
     uint64_t promised;
     enum ps_frame_kind kind;
-    uint32_t tag_bytes;         /* of the tag behind the payload; 0: not encrypted */
+    uint32_t tag_bytes;         /* of the tag after the payload; 0: not encrypted */
     const struct ps_seal *seal; /* the segment's key; NULL: none */
     struct ps_chunks *chunks;   /* chunks that may still have the payload; NULL: none */
     uint64_t chunk, chunk_offset;

@@ -73,7 +73,7 @@ struct ps_segment_log {
     bool state_remade;          /* the state file was created again, and neither slot is written */
     bool trim_failed;           /* the last trim failed, and that was reported */
     char *slot;
-    uint64_t feed_segment, feed_offset, feed_number; /* the next frame to feed is at or behind this place */
+    uint64_t feed_segment, feed_offset, feed_number; /* the next frame to feed is at or after this place */
     struct ps_segment_place
         *recent; /* the latest appended frames, each at its number modulo PS_SEGMENT_RECENT_FRAMES */
     uint64_t frames_lost;
@@ -113,7 +113,7 @@ size_t ps_segment_with(const struct ps_segment_log *log, uint64_t number);
 /* Sets `err` for a failed read of this file, from errno, with the cure. Returns PS_FAIL. `err` may be NULL. */
 enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uint64_t offset,
                                      struct ps_err *err);
-/* Finds the next valid frame at or behind *offset, and sets *offset to it. NOTHING: there is none. FAILED: `err` has the reason. */
+/* Finds the next valid frame at or after *offset, and sets *offset to it. NOTHING: there is none. FAILED: `err` has the reason. */
 enum ps_segment_read ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment,
                                      uint64_t *offset, struct ps_frame *frame, struct ps_err *err);
 /* Handles frames `first` to `last`, which were promised and are missing: reports and takes the undelivered ones. */

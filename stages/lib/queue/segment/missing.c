@@ -74,7 +74,7 @@ static size_t from_number(const struct ps_segment_log *log, uint64_t number)
     return i;
 }
 
-/* Finds the frames of the missing segments up to `number`, behind the last existing segment before it. */
+/* Finds the frames of the missing segments up to `number`, after the last existing segment before it. */
 static enum ps_status frames_of(const struct ps_segment_log *log, const struct ps_segment_state *state,
                                 uint64_t number, struct ps_segment_missing *missing, struct ps_err *err)
 {

@@ -204,7 +204,7 @@ static enum ps_segment_read read_payload(struct ps_segment_log *log, struct tail
     return ps_segment_load(log->files, &place, &log->sealer, tail->payload, err);
 }
 
-/* Returns false at the first frame behind a gap that was not promised: the log ends before it. */
+/* Returns false at the first frame after a gap that was not promised: the log ends before it. */
 static bool tail_events(struct ps_segment_log *log, struct tail *tail, const struct ps_segment *segment,
                         const struct ps_frame *frame)
 {
@@ -236,7 +236,7 @@ static void tail_taken(struct ps_segment_log *log, const struct tail *tail)
     }
 }
 
-/* Reports bytes behind the last frame that are not a frame. */
+/* Reports bytes after the last frame that are not a frame. */
 static enum ps_status look_behind(const struct ps_segment_log *log, const struct ps_segment *segment,
                                   uint64_t damaged, struct ps_err *err)
 {
@@ -295,7 +295,7 @@ static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_seg
                : ps_segment_head_bytes(&segment->head);
 }
 
-/* Finds the highest promised number that any frame of the tail names. A frame behind a damaged one tells whether the damaged one was promised. */
+/* Finds the highest promised number that any frame of the tail names. A frame after a damaged one tells whether the damaged one was promised. */
 static enum ps_status tail_promised(const struct ps_segment_log *log, const struct ps_segment_state *state,
                                     uint64_t *promised, struct ps_err *err)
 {

@@ -181,7 +181,7 @@ static void unreadable(struct survey *survey, const struct ps_segment *segment, 
             "channel repair --give-up-unreadable` gives them up");
 }
 
-/* Returns the offset behind the last byte from `from` on that is not zero or cannot be read; `from` if all bytes are zero. */
+/* Returns the offset after the last byte from `from` on that is not zero or cannot be read; `from` if all bytes are zero. */
 static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from)
 {
     char *chunk = ps_must_alloc(1, CHUNK_BYTES, "a survey of a log");
@@ -227,7 +227,7 @@ static bool was_whole(const struct survey *survey, const struct ps_segment *segm
     return segment->head.segment == survey->state_segment && offset < survey->state_offset;
 }
 
-/* Reports the bytes behind the last frame at `at`, unless they are zero: a frame that was never complete, or one that was
+/* Reports the bytes after the last frame at `at`, unless they are zero: a frame that was never complete, or one that was
  * damaged. Frames from survey->next to below `limit` were promised. */
 static void look_behind(struct survey *survey, const struct ps_segment *segment, uint64_t at, uint64_t limit)
 {
@@ -351,7 +351,7 @@ static void survey_others(struct survey *survey)
     }
 }
 
-/* Reads which frames were delivered: from the state, and from the frames behind it. */
+/* Reads which frames were delivered: from the state, and from the frames after it. */
 static void taken_read(struct survey *survey)
 {
     struct ps_segment_state state = {

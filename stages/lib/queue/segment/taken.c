@@ -17,7 +17,7 @@ void ps_taken_fini(struct ps_taken *taken)
     *taken = (struct ps_taken){.low = 0};
 }
 
-/* Returns the index of the first range that ends at or behind `number`. */
+/* Returns the index of the first range that ends at or after `number`. */
 static size_t position_of(const struct ps_taken *taken, uint64_t number)
 {
     size_t from = 0, to = taken->count;

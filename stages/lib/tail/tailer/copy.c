@@ -29,7 +29,7 @@ struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log)
 }
 
 /* Adds the original's lives to the copy: their lines up to the mark are the copy's. The original may go on in the same life, but its
- * lines behind the mark are not the copy's. */
+ * lines after the mark are not the copy's. */
 static void lives_take(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_life *lives,
                        int64_t end)
 {

@@ -42,7 +42,7 @@ struct ps_tail_earlier {
 
 /* A file that is followed. */
 struct ps_tail_log {
-    uint32_t number, generation; /* in the spans of its lines; the generation changes when it begins anew */
+    uint32_t number, generation; /* in the spans of its lines; the generation changes when it starts over */
     enum ps_tail_log_state state;
     unsigned directory; /* index in tailer->places */
     int group;          /* group that it was found by */
@@ -226,7 +226,7 @@ void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks);
 /* Gives up bytes that were read but are in no batch yet. */
 void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Makes the file begin anew: a new generation, read from offset 0. */
+/* Makes the file start over: a new generation, read from offset 0. */
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Extends the fingerprint of a short file that has grown. */

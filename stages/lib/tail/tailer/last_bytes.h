@@ -11,7 +11,7 @@ struct ps_tail_last_bytes {
     uint32_t length; /* 0: not known */
 };
 
-/* Adds bytes that were read at the position, which moves behind them. */
+/* Adds bytes that were read at the position, which moves past them. */
 static inline void ps_tail_last_bytes_add(struct ps_tail_last_bytes *last, const char *text, size_t length)
 {
     const size_t most = sizeof last->bytes;

@@ -34,7 +34,7 @@ static void line_answer(void *, struct ps_tail_job *job)
         line_free(line);
 }
 
-/* Reads the line. `end` is the offset behind its last byte. The file may have been cut and written on since it was looked through: the
+/* Reads the line. `end` is the offset after its last byte. The file may have been cut and written on since it was looked through: the
  * line ends at the first newline that is there now, and has not been found if there is none. */
 static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
 {

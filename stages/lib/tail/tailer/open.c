@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
-#define MATCHES_MAX 8 /* comparisons in one opening: the candidates may begin anew meanwhile */
+#define MATCHES_MAX 8 /* comparisons in one opening: the candidates may start over meanwhile */
 
 struct opening {
     struct ps_tail_job job;
@@ -30,7 +30,7 @@ struct opening {
     enum ps_compression kind;       /* of a compressed file that is read; else NONE */
     struct ps_tail_stamp stamp;     /* of the compressed file when it was opened */
     struct ps_tail_last_bytes last; /* before `offset` */
-    int64_t data_offset;            /* where the data begins behind a hole at the beginning */
+    int64_t data_offset;            /* where the data begins after a hole at the beginning */
     struct ps_tail_match *match;    /* files that it may be a copy of */
     unsigned matches;               /* number of comparisons */
 };
@@ -329,7 +329,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
     return UNKNOWN;
 }
 
-/* Decides about a file that was read before. It begins anew if it is shorter, has another beginning, or has other bytes before the position. */
+/* Decides about a file that was read before. It starts over if it is shorter, has another beginning, or has other bytes before the position. */
 static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
     bool line_ends = ps_tail_last_bytes_end_line(&opening->last);
@@ -345,7 +345,7 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
     bool undelivered = log->read_offset != log->delivered_offset, copied = ps_tail_copy_is_there(log);
     /* If the copy is read on from here, a crash loses undelivered lines. While draining nothing is compared again. */
     bool waits = tailer->draining ? undelivered || copied : undelivered && copied;
-    /* Before the look the file keeps its old position, by which its copy is found. After it, the file begins anew: it may be a copy. */
+    /* Before the look the file keeps its old position, by which its copy is found. After it, the file starts over: it may be a copy. */
     if (!same && (!looked || waits)) {
         wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
         return READS;

@@ -127,7 +127,7 @@ static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
     ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
 }
 
-/* Moves the position behind these bytes, which are in the batch. */
+/* Moves the position past these bytes, which are in the batch. */
 static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
                     const char *text, size_t length, uint32_t lines)
 {
@@ -269,7 +269,7 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
-/* Checks whether the file has bytes behind those that were read. */
+/* Checks whether the file has bytes after those that were read. */
 static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t end)
 {
     char byte;

@@ -202,7 +202,7 @@ uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
     if (tailer->now_ns < saves->due_ns)
         return saves->due_ns;
     if (tailer->open.opening > 0 && tailer->now_ns < saves->due_ns + PS_NS_PER_S)
-        return PS_NEVER; /* files begin anew, or are matched with their originals: the answer wakes the worker */
+        return PS_NEVER; /* files start over, or are matched with their originals: the answer wakes the worker */
     if (!save_prepare(tailer))
         return tailer->now_ns;
     saves->due_ns = tailer->now_ns + tailer->settings->save_ns;

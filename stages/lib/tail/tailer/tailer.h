@@ -3,7 +3,7 @@
  * A file is read from its position in the position file, or from its beginning. It is followed as long as it has a name that
  * matches. Under another name of its directory, or without a name, it is followed until it was read to its end and has been
  * idle. The identity of a file does not depend on its name (stages/lib/tail/identity.h). Its position moves when its lines are
- * delivered, and a truncated file begins anew.
+ * delivered, and a truncated file starts over.
  *
  * Lines are slices of the block that the file was read into. A thread of the source does everything that may wait for a disk
  * (stages/lib/tail/thread.h). Thread of all functions: the worker of the source. */

@@ -1,5 +1,5 @@
 /* A place in a JSON text that is read value by value (RFC 8259), for short texts whose members are known. Each `take` returns
- * whether there was such a value, and moves behind it; after a refusal the place is not defined. Thread: any. */
+ * whether there was such a value, and moves past it; after a refusal the place is not defined. Thread: any. */
 #pragma once
 
 #include "core/base.h"

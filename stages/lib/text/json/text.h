@@ -9,7 +9,7 @@
  * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);
 
-/* Decodes the escape at `*at` and moves `*at` behind it. Takes \uXXXX together with the second half of its surrogate pair, if
+/* Decodes the escape at `*at` and moves `*at` past it. Takes \uXXXX together with the second half of its surrogate pair, if
  * that follows. Sets *code to the character, or to a half of a pair that is alone. Returns false if it is not an escape of
  * JSON. */
 bool ps_json_escape_take(const char **at, const char *end, uint32_t *code);
