@@ -16,7 +16,7 @@ struct ps_file_output {
     int fd;
     int error;           /* errno of the last write that failed */
     bool failed;         /* a write failed since the last commit */
-    uint64_t longest_ns; /* of a call of the kernel that wrote, since the caller set it to 0 */
+    uint64_t longest_ns; /* duration of the longest write, since the caller set it to 0 */
     uint64_t written;    /* bytes written since the last commit */
     uint64_t length;     /* of the file, if nobody else changes it */
     uint64_t

@@ -213,7 +213,7 @@ static void wake_producers(struct ps_queue *queue)
     }
 }
 
-/* Returns the leases whose frames are all promised to their workers. */
+/* Sends the leases whose frames are all promised back to their workers. */
 static void send_promised(struct ps_queue *queue)
 {
     uint64_t promised = queue->settings.store->promised(queue->store);

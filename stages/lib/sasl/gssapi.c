@@ -99,7 +99,7 @@ static void lower(char *text)
         *text = (char)tolower((unsigned char)*text);
 }
 
-/* Returns the canonical name of another host, as Java's getCanonicalHostName: the name of its address if
+/* Writes the canonical name of another host, as Java's getCanonicalHostName: the name of its address if
  * there is one, else the name as written. */
 static void find_canonical(const char *host, char name[NI_MAXHOST])
 {

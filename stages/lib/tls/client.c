@@ -253,7 +253,7 @@ static const char *const trust_cures[] = {
     [PS_TLS_KEYS_FLUME] = "; set truststore to a file with its authority, or trust-all-certs=true",
     [PS_TLS_KEYS_KAFKA] = "; set ssl.truststore.location to a file with its authority"};
 
-/* Returns why the handshake failed, with a hint if the user can correct it. */
+/* Writes why the handshake failed, with a hint if the user can correct it. */
 static void explain_handshake(const struct session *session, char *reason)
 {
     long verdict = SSL_get_verify_result(session->ssl);

@@ -1,5 +1,5 @@
-/* A socket as a struct ps_tls_pipe: a session that stands between socket and messages reads and writes it when it has no
- * TLS below. `argument` points to the descriptor. Thread: the connection's owner; never waits. */
+/* A socket as a struct ps_tls_pipe, for a session between socket and messages that has no TLS below it. `argument` points to
+ * the descriptor. Thread: the connection's owner; never waits. */
 #pragma once
 
 #include "stages/lib/tls/tls.h"

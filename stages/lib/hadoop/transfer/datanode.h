@@ -94,5 +94,5 @@ int ps_datanode_link_receive(struct ps_datanode_link *link, size_t in_max, char 
 /* Removes bytes from the beginning of `in`. */
 void ps_datanode_link_consume(struct ps_datanode_link *link, size_t length);
 
-/* Returns the first address to try, for a log: "127.0.0.1:9866". */
+/* Writes the first address to try to `out`, for a log: "127.0.0.1:9866". */
 void ps_datanode_name(const PsHadoop__DatanodeId *node, char *out, size_t room);

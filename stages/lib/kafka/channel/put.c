@@ -152,7 +152,7 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
-/* Returns the leases of this list that are too old to their sources, as given up, and appends the others to the waiting ones. */
+/* Gives up the leases of this list that are too old, which go back to their sources, and appends the others to the waiting ones. */
 static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, const struct ps_now *now)
 {
     while (list != NULL) {
