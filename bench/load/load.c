@@ -102,7 +102,7 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
     return ps_url_check(&load->url, err);
 }
 
-/* The highest rate of the shape in events per second; 0 when it is not known. */
+/* Returns the highest rate of the shape in events per second; 0 when it is not known. */
 static double peak_rate(const struct ps_shape *shape)
 {
     double peak = 0;

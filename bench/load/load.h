@@ -71,8 +71,8 @@ enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *
                            struct ps_load_result *result, struct ps_err *err);
 void ps_load_result_fini(struct ps_load_result *result);
 
-/* Events that were due and neither completed nor failed. */
+/* Returns the number of events that were due and neither completed nor failed. */
 uint64_t ps_load_result_undelivered(const struct ps_load_result *result);
-/* The exit code: 0 the rate was held, 1 events failed or were not delivered, 3 the asked rate was not
- * held. */
+/* Returns the exit code: 0 the rate was held, 1 events failed or were not delivered, 3 the asked rate
+ * was not held. */
 int ps_load_result_code(const struct ps_load_result *result);

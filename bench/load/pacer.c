@@ -69,7 +69,7 @@ static const struct ps_pacer_gap *gap_at(const struct ps_pacer *pacer, uint32_t 
     return &pacer->gaps[number % PS_PACER_GAPS];
 }
 
-/* The part of one gap within a period. */
+/* Returns the part of one gap within a period. */
 static uint64_t within(const struct ps_pacer_gap *gap, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t begin_ns = gap->from_ns > from_ns ? gap->from_ns : from_ns;

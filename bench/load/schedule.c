@@ -11,7 +11,7 @@ static uint64_t split(uint64_t *state)
     return mixed ^ mixed >> 31;
 }
 
-/* The time to the next arrival of a process of rate 1: -ln of a number in (0, 1]. */
+/* Returns the time to the next arrival of a process of rate 1: -ln of a number in (0, 1]. */
 static double gap(struct ps_random *random)
 {
     return -log(((double)(ps_random_next(random) >> 11) + 1) * 0x1p-53);

@@ -26,7 +26,7 @@ static double window_of(double seconds)
 
 /* ---- the events that were due ---- */
 
-/* The share of a row in all events. */
+/* Returns the share of a row in all events. */
 static double share_of(const struct ps_flow *flow, unsigned row)
 {
     if (row >= flow->connections)
@@ -91,7 +91,7 @@ static struct row row_of(const struct ps_flow *flow, unsigned row, double lost_s
     return (struct row){growth_s, growth_s / (end.at_s - begin.at_s), true};
 }
 
-/* Events a second that came between two windows: their lowest delays are at the same point of a batch. */
+/* Returns how many events a second came between two windows: their lowest delays are at the same point of a batch. */
 static double came_between(const struct ps_flow *flow, double from_s, double to_s, double window_s)
 {
     struct low begin = lowest(flow, flow->rows, from_s, from_s + window_s, 0);

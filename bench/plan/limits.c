@@ -326,9 +326,9 @@ static bool is_evidence(const struct ps_limit *limit)
                                        : limit->kind != PS_PART_TIME && most > EVIDENCE;
 }
 
-/* The key of the order. Parts that grew with the rate come by the rate at which they are full, then queues,
- * losses and waits that were seen, then the parts that did not grow. When no part that grew is near its end,
- * evidence comes before them. */
+/* Returns the key of the order. Parts that grew with the rate come by the rate at which they are full, then
+ * queues, losses and waits that were seen, then the parts that did not grow. When no part that grew is near
+ * its end, evidence comes before them. */
 static double order_of(const struct ps_limit *limit, bool evidence_first)
 {
     double most = fmin(fmax(limit->utilisation, limit->beyond), 1);

@@ -214,7 +214,7 @@ static void draw_answers(struct ps_svg *svg, const struct latency_chart *chart, 
     }
 }
 
-/* The room needed above the plot: the axis title, rows of labels, brackets. */
+/* Returns the room needed above the plot: the axis title, rows of labels, brackets. */
 static double room_above(const struct latency_chart *chart)
 {
     unsigned answers = 0;

@@ -24,7 +24,7 @@ static void write_verdict(struct ps_html *html, const char *verdict)
     ps_html_element(html, "td", verdict ? verdict : PS_FIGURE_NONE);
 }
 
-/* One row for each item: its name, its verdict, the reason. */
+/* Writes one row for each item: its name, its verdict, the reason. */
 static void write_list(struct ps_html *html, const char *heading, const json_t *list, const char *key)
 {
     ps_html_print(

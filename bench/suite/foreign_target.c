@@ -285,7 +285,7 @@ static bool is_paused(void)
     return target.now_s >= target.pause_from_s;
 }
 
-/* The speed now. */
+/* Returns the speed now. */
 static double speed(void)
 {
     if (target.mode == PAUSES)

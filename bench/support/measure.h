@@ -14,10 +14,10 @@ double ps_now_s(void);
 double ps_thread_cpu_s(void);
 void ps_sleep_s(double seconds);
 
-/* Usage of this process so far. */
+/* Returns the usage of this process so far. */
 struct ps_usage ps_usage_self(void);
-/* Usage of a process that is still running, or has ended and was not waited for yet, from /proc (10 ms
- * resolution). */
+/* Returns the usage of a process that is still running, or has ended and was not waited for yet, from
+ * /proc (10 ms resolution). */
 struct ps_usage ps_usage_of(int pid);
 
 /* The lowest figure, the median and the highest of `count` figures (sorted in place). */

@@ -32,5 +32,5 @@ enum ps_status ps_mock_broker_topic(struct ps_mock_broker *mock, const char *nam
 /* Delays every answer by a round trip, in milliseconds, as if the brokers were far away. */
 void ps_mock_broker_round_trip(struct ps_mock_broker *mock, uint32_t ms);
 
-/* librdkafka's own handle, for tests that inject errors. */
+/* Returns librdkafka's own handle, for tests that inject errors. */
 struct rd_kafka_mock_cluster_s *ps_mock_broker_cluster(struct ps_mock_broker *mock);

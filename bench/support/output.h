@@ -12,7 +12,7 @@
  * and its output must not be lost to a misspelt directory. Makes and removes an empty file beside it. */
 enum ps_status ps_output_check(const char *option, const char *path, struct ps_err *err);
 
-/* A text for JSON; null for NULL and for an empty text. */
+/* Makes a text for JSON; null for NULL and for an empty text. */
 struct json_t *ps_output_json_text(const char *text);
 
 /* Writes to a temporary file beside `path` and renames it, so that the file is complete or absent. A pipe or a

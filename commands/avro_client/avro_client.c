@@ -128,7 +128,7 @@ static int parse(struct command *command, int argc, char **argv)
 
 /* ---- headers ---- */
 
-/* The headers of every event. */
+/* Reads the headers of every event from the header file. */
 static enum ps_status headers_read(struct command *command, struct penstock_client_header **headers,
                                    size_t *count, struct ps_err *err)
 {

@@ -42,7 +42,7 @@ static bool is_nested(const struct completion_command *command)
     return strchr(command->name, ' ') != NULL;
 }
 
-/* A summary inside single quotes. */
+/* Writes a summary inside single quotes. */
 static void summary_write(FILE *to, const char *summary, const char *quote)
 {
     for (; *summary != '\0'; summary++) {

@@ -31,7 +31,7 @@ static uint16_t free_port(void)
     return port;
 }
 
-/* conf/examples beside the program's folder (installed) or above it (build/release). */
+/* Finds conf/examples beside the program's folder (installed) or above it (build/release). */
 static enum ps_status find_config(char *path, size_t room, struct ps_err *err)
 {
     static const char *const ways[] = {"/../conf/examples", "/../../conf/examples",

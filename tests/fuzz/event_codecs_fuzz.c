@@ -49,7 +49,7 @@ static uint32_t byte(struct program *program)
     return program->at < program->size ? program->data[program->at++] : 0;
 }
 
-/* 0 .. 127, or a length at which something changes. */
+/* Returns 0 .. 127, or a length at which something changes. */
 static uint32_t length(struct program *program)
 {
     static const uint32_t edges[] = {
@@ -179,7 +179,7 @@ static void same_event(const struct ps_batch *batch, const struct ps_event *even
     PS_ASSERT(count == 0);
 }
 
-/* The batch that a frame has. */
+/* Returns the batch that a frame has. */
 static struct ps_batch *decoded(const char *payload, size_t bytes_length)
 {
     uint32_t room;
@@ -349,7 +349,7 @@ static bool collect(struct ps_output *output, const void *data, size_t length)
     return ps_byte_buffer_append(&((struct collected *)(void *)output)->bytes, data, length);
 }
 
-/* A file of the serializer avro_event, with blocks of one event and of many. */
+/* Writes a file of the serializer avro_event, with blocks of one event and of many. */
 static void through_container(const struct ps_batch *batch, int64_t sync_interval)
 {
     const struct ps_stage_ops *ops = &ps_serializer_avro_event;

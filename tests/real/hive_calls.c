@@ -107,7 +107,7 @@ static FILE *create(const char *folder, const char *name)
     return file;
 }
 
-/* The delta of one transaction. */
+/* Writes the delta of one transaction. */
 static void write_delta(int64_t write_id, int64_t first, int64_t rows)
 {
     char folder[1536], name[PS_ORC_ACID_NAME_BYTES], type_text[1100];

@@ -77,7 +77,7 @@ static bool write_row(struct file *file, const struct ps_orc_value *row)
     return write_file(&file->output, lines.data, lines.length);
 }
 
-/* The format of a table with these parameters of its serde, "NAME=VALUE". */
+/* Sets the format of a table with these parameters of its serde, "NAME=VALUE". */
 static void open_text(const char *serde, char **parameters, int count)
 {
     static const char input[] = "org.apache.hadoop.mapred.TextInputFormat";

@@ -45,7 +45,7 @@ static unsigned below(unsigned limit)
     return (unsigned)(draw() >> 33) % limit;
 }
 
-/* Small, of any length, or extreme, within the given number of bits. */
+/* Draws a number: small, of any length, or extreme, within the given number of bits. */
 static int64_t integer(unsigned bits)
 {
     int64_t least = -(INT64_C(1) << (bits - 2)) * 2, most = -(least + 1);

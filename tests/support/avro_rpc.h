@@ -20,7 +20,7 @@ void ps_test_avro_call_handshake(struct ps_test_avro_call *call, const uint8_t *
                                  const uint8_t *server);
 /* Appends empty metadata and the name of the method. */
 void ps_test_avro_call_name(struct ps_test_avro_call *call, const char *name);
-/* An event with the headers name, value, .., NULL; `headers` NULL: none. */
+/* Appends an event with the headers name, value, .., NULL; `headers` NULL: none. */
 void ps_test_avro_call_event(struct ps_test_avro_call *call, const char *body, size_t length,
                              const char *const *headers);
 /* Empties it; frees it. */

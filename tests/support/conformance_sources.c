@@ -81,7 +81,7 @@ static void connect_avro(const struct ps_test_source_adapter *adapter, struct ps
     greeted = false;
 }
 
-/* A call of appendBatch with one event. */
+/* Sends a call of appendBatch with one event. */
 static void send_avro(unsigned number)
 {
     char body[64];
@@ -97,7 +97,7 @@ static void send_avro(unsigned number)
     ps_test_send(client, message, head + at);
 }
 
-/* A call of appendBatch with one event. */
+/* Sends a call of appendBatch with one event. */
 static void send_thrift(unsigned number)
 {
     static struct ps_test_thrift_call call;
@@ -110,7 +110,7 @@ static void send_thrift(unsigned number)
     ps_test_thrift_free(&call);
 }
 
-/* A call with one event, as `make` writes it. */
+/* Sends a call with one event, as `make` writes it. */
 static void send_made(unsigned number,
                       size_t (*make)(uint8_t *to, uint32_t number, const char *body, size_t length))
 {
@@ -240,7 +240,7 @@ static void write_line(unsigned number)
     assert_int_equal(write(client, line, (size_t)length), length);
 }
 
-/* The number of the line at the position in the position file; 0 without one. */
+/* Returns the number of the line at the position in the position file; 0 without one. */
 static unsigned read_tail_position(void)
 {
     char text[1024] = "", *at;

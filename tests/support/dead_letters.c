@@ -24,7 +24,7 @@ void ps_test_dead_letters_close(struct ps_test_stage *stage)
     ps_dead_letters_destroy(letters);
 }
 
-/* All letters, one a line. */
+/* Reads all letters, one a line. */
 static const char *read_letters(void)
 {
     static char text[8000000];

@@ -33,7 +33,7 @@ static void hex(const uint8_t *bytes, char *to)
         snprintf(to + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* The value of name=value or name="value". */
+/* Copies the value of name=value or name="value". */
 static void value_of(const char *reply, const char *name, char *to, size_t room)
 {
     char key[64];

@@ -26,7 +26,7 @@ struct ps_filesystem *ps_test_files(void);
 /* After `skip` more operations of this kind, `count` of them fail. A stream is dead after that. */
 void ps_test_files_fail(enum ps_test_file_operation operation, unsigned skip, unsigned count,
                         enum ps_file_error error);
-/* The number of faults of this kind that are still to come. */
+/* Returns the number of faults of this kind that are still to come. */
 unsigned ps_test_files_faults(enum ps_test_file_operation operation);
 /* Withholds the answers to operations of this kind whose path contains `part`. NULL: ends that. */
 void ps_test_files_hold(enum ps_test_file_operation operation, const char *part);

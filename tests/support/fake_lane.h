@@ -48,7 +48,7 @@ bool ps_test_lane_has_room(const struct ps_lane *lane);
 /* Gives a block of `count` events. */
 void ps_test_lane_give(struct ps_lane *lane, uint32_t count, struct ps_test_event_size size);
 
-/* One round: calls `work`, then waits for the target's descriptor for at most `timeout_ms`. */
+/* Runs one round: calls `work`, then waits for the target's descriptor for at most `timeout_ms`. */
 void ps_test_lane_turn(struct ps_lane *lane, int timeout_ms);
 /* Runs rounds until `done` returns true (NULL: until nothing is outstanding). Returns false after
  * `patience_ms`. */

@@ -47,7 +47,7 @@ void ps_test_hdfs_pass(struct ps_test_hdfs *hdfs, uint64_t ms)
     ps_test_hdfs_turn(hdfs);
 }
 
-/* A turn; when nothing is due, waits a moment for the kernel or the resolver's thread. */
+/* Runs a turn; when nothing is due, waits a moment for the kernel or the resolver's thread. */
 static void turn_or_wait(struct ps_test_hdfs *hdfs, unsigned *waited_ms)
 {
     ps_test_hdfs_turn(hdfs);

@@ -14,7 +14,7 @@ struct ps_test_hdfs {
     uint64_t due_ns; /* result of the last turn */
 };
 
-/* The client's side: a port with an epoll, and a loop. */
+/* Makes the client's side: a port with an epoll, and a loop. */
 void ps_test_hdfs_init(struct ps_test_hdfs *hdfs);
 void ps_test_hdfs_fini(struct ps_test_hdfs *hdfs);
 /* Runs one turn of the loop at the present time of the clock. */

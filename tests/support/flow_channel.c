@@ -119,7 +119,7 @@ static enum ps_put channel_put(void *plan, unsigned producer, struct ps_lease **
     return PS_PUT_OK;
 }
 
-/* When a channel without a thread must be called again. */
+/* Returns when a channel without a thread must be called again. */
 static uint64_t next_sync_ns(const struct flow_channel *channel)
 {
     const struct flow_store *store = channel->store;

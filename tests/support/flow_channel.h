@@ -20,9 +20,9 @@ void *flow_channel_plan(struct flow *flow, struct ps_arena *arena, unsigned numb
 struct flow_store *flow_store_create(struct flow *flow, unsigned number);
 void flow_store_destroy(struct flow_store *store);
 
-/* A turn of the disk: it syncs what is due, breaks, or is repaired. */
+/* Runs a turn of the disk: it syncs what is due, breaks, or is repaired. */
 void flow_store_run(struct flow_store *store, const struct ps_now *now);
-/* No faults from here on. */
+/* Ends the faults: none is injected from here on. */
 void flow_store_calm(struct flow_store *store);
 /* Returns whether everything in it was delivered, and nothing waits for a sync. */
 bool flow_store_is_empty(const struct flow_store *store);
@@ -33,7 +33,7 @@ bool flow_store_has_frames(const struct flow_store *store);
 bool flow_store_is_short(const struct flow_store *store, unsigned consumer);
 /* Returns whether a promise for a producer on this worker is not home, although the worker could send it home. */
 bool flow_store_has_news(const struct flow_store *store, unsigned worker, uint64_t now_ns);
-/* The number of leases that it has given up. */
+/* Returns the number of leases that it has given up. */
 uint64_t flow_store_given_up(const struct flow_store *store);
 
 /* The workers of this plan sleep: fails the test if this one has something to do. */

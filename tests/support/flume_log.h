@@ -24,7 +24,7 @@ uint32_t ps_flume_write_take(struct ps_flume_writer *writer, uint64_t transactio
 /* Ends a transaction. `kind`: 1 commits puts, 2 commits takes, 0 rolls back. */
 uint32_t ps_flume_write_end(struct ps_flume_writer *writer, uint64_t transaction, uint32_t kind);
 
-/* The file log-N.meta; `encrypted`: with a key alias. Returns its length; `to` has 128 bytes. */
+/* Makes the file log-N.meta; `encrypted`: with a key alias. Returns its length; `to` has 128 bytes. */
 size_t ps_flume_write_meta(uint8_t *to, uint32_t version, uint32_t log, int encrypted);
 
 /* Encrypts all records, as Flume does; no more can be appended. */

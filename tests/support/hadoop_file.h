@@ -8,7 +8,7 @@
 char *ps_test_hadoop_unpack(enum ps_hadoop_codec codec, const void *packed, size_t packed_length,
                             size_t *length);
 
-/* A file of tests/stages/lib/hadoop/file/data, which Hadoop 3.4.1 wrote (tests/real/HadoopFile.java); malloc'ed. */
+/* Reads a file of tests/stages/lib/hadoop/file/data, which Hadoop 3.4.1 wrote (tests/real/HadoopFile.java); malloc'ed. */
 char *ps_test_hadoop_vector(const char *name, size_t *length);
 
 struct ps_test_sequence_record {

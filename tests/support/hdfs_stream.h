@@ -46,7 +46,7 @@ int ps_test_stream_tear_down(void **state);
 /* A ps_file_done; its argument is a struct ps_test_outcome. */
 void ps_test_stream_noted(void *argument, const struct ps_file_answer *answer);
 
-/* A turn of the file system, then one of the datanode. */
+/* Runs a turn of the file system, then one of the datanode. */
 void ps_test_stream_turn(struct ps_test_stream *bench);
 /* Turns until the counter is at least `wanted`. */
 void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, unsigned wanted);

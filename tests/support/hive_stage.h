@@ -16,10 +16,10 @@
 int ps_test_hive_group_setup(void **state);
 int ps_test_hive_group_teardown(void **state);
 
-/* Where the table is, in the folder of the test. */
+/* Returns where the table is, in the folder of the test. */
 const char *ps_test_hive_folder(void);
 
-/* A transactional table of lines, one string column and one bucket; `keys` as in ps_test_metastore_table. */
+/* Makes a transactional table of lines, one string column and one bucket; `keys` as in ps_test_metastore_table. */
 struct ps_test_metastore_table ps_test_hive_lines(const char *keys);
 /* cmocka setup function: a folder, and that table in it, without partitions. */
 int ps_test_hive_setup(void **state);
@@ -29,7 +29,7 @@ int ps_test_hive_setup(void **state);
                  "0", __VA_ARGS__)
 #define PS_HIVE_BY_DAY "hive.partition", "%{day}"
 #define PS_HIVE_DAY(text, day) PS_EVENT(text, "day", day)
-/* The committed rows in the table's folder (day "") or in that of a partition. */
+/* Expects these committed rows in the table's folder (day "") or in that of a partition. */
 void ps_test_hive_expect_rows(const char *day, const char *expected);
 
 /* Opens the sink; it rests for 10 ms after a failure. */
@@ -38,7 +38,7 @@ void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys);
 void ps_test_hive_offer(struct ps_test_stage *stage, struct ps_lease *lease);
 /* The sink delivers the lease. */
 void ps_test_hive_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
-/* A turn of the worker; the clock follows the real one. */
+/* Runs a turn of the worker; the clock follows the real one. */
 void ps_test_hive_turn(struct ps_test_stage *stage);
 
 /* Turns of the worker until `condition`. */

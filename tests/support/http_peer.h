@@ -17,7 +17,7 @@ const char *ps_test_http_peer_bulk_url(void);
 /* Sets the status of the next answers, to requests and to events of bulks; at first it is 200. After `count` of them it is
  * 200 again; 0: never. */
 void ps_test_http_peer_answer(unsigned status, unsigned count);
-/* The number of answers of the last ps_test_http_peer_answer that are left. */
+/* Returns the number of answers of the last ps_test_http_peer_answer that are left. */
 unsigned ps_test_http_peer_left(void);
 /* Requests, and events of bulks, since ps_test_http_peer_clear, however they were answered. */
 unsigned ps_test_http_peer_requests(void);

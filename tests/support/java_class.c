@@ -27,7 +27,7 @@ static void put_text(struct writer *writer, const char *text)
         put(writer, (uint8_t)*text, 1);
 }
 
-/* Two constants: the name, and the class that has it. */
+/* Adds two constants: the name, and the class that has it. */
 static void put_class(struct writer *writer, uint32_t number, const char *name)
 {
     put_text(writer, name);

@@ -8,8 +8,8 @@
 
 #define PS_TEST_STORE_PASSWORD "changeit" /* of the committed ones */
 
-/* The path of a committed store (tests/stages/data/stores, made by make.sh there); valid for the next three
- * calls. */
+/* Returns the path of a committed store (tests/stages/data/stores, made by make.sh there); valid for the
+ * next three calls. */
 const char *ps_test_store_fixture(const char *name);
 
 /* Opens a store; NULL with fault and message, which agree with each other. */

@@ -86,7 +86,7 @@ static uint8_t *avro_bytes(uint8_t *at, const char *bytes, size_t length)
     return at + length;
 }
 
-/* A handshake without the protocol's text, and the call. */
+/* Writes a handshake without the protocol's text, and the call. */
 static size_t avro_call(uint8_t *to, const char *body, size_t length)
 {
     uint8_t *at = to;

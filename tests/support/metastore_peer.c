@@ -99,7 +99,7 @@ static void gather(struct ps_thrift_reader *in, enum ps_thrift_type type, struct
 
 /* ---- answers ---- */
 
-/* "file:/folder/a/b" of a partition's values. */
+/* Writes "file:/folder/a/b" of a partition's values. */
 static void partition_place(const struct arguments *arguments, char place[PLACE_BYTES])
 {
     const char *folder = peer.partition_folder != NULL ? peer.partition_folder : peer.table.location;

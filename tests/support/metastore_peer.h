@@ -57,8 +57,8 @@ unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state);
 
 /* From now on rows of earlier commits are not read. */
 void ps_test_metastore_mark(void);
-/* The transactions committed since the mark, in the order of the commits. Returns their number. */
+/* Writes the transactions committed since the mark, in the order of the commits. Returns their number. */
 size_t ps_test_metastore_commits(size_t *numbers, size_t room);
-/* The rows of committed transactions in a folder (the table's, or a partition's), which has one string column "line" and no
- * compression: one a line, in the order of the commits and buckets. Returns their number. */
+/* Reads the rows of committed transactions in a folder (the table's, or a partition's), which has one string column
+ * "line" and no compression: one a line, in the order of the commits and buckets. Returns their number. */
 size_t ps_test_metastore_rows(const char *folder, char *text, size_t room);

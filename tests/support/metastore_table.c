@@ -18,7 +18,7 @@ static uint32_t count_words(const char *words)
     return count;
 }
 
-/* "a:b,c:d" as a list of FieldSchema. */
+/* Writes "a:b,c:d" as a list of FieldSchema. */
 static void put_columns(struct ps_thrift_writer *out, const char *columns)
 {
     ps_thrift_put_list(out, PS_THRIFT_STRUCT, count_words(columns));
@@ -31,7 +31,7 @@ static void put_columns(struct ps_thrift_writer *out, const char *columns)
     }
 }
 
-/* "a=b,c=d" as a map. */
+/* Writes "a=b,c=d" as a map. */
 static void put_parameters(struct ps_thrift_writer *out, int16_t id, const char *parameters)
 {
     ps_thrift_put_field(out, PS_THRIFT_MAP, id, 0);

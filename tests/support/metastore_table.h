@@ -5,12 +5,12 @@
 #include "tests/support/metastore_peer.h"
 
 void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length);
-/* A StorageDescriptor, of the table or of a partition. */
+/* Writes a StorageDescriptor, of the table or of a partition. */
 void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
                                    const char *location);
-/* A Table, without its first fields. */
+/* Writes a Table, without its first fields. */
 void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table);
-/* The answer to show_locks: a statement waits for an agent that was killed. */
+/* Writes the answer to show_locks: a statement waits for an agent that was killed. */
 void ps_test_metastore_put_locks(struct ps_thrift_writer *out);
-/* The answer to allocate_table_write_ids: a write id is the transaction's number. */
+/* Writes the answer to allocate_table_write_ids: a write id is the transaction's number. */
 void ps_test_metastore_put_write_ids(struct ps_thrift_writer *out, const int64_t *txns, size_t count);

@@ -27,7 +27,7 @@ struct orc_field {
 bool orc_field_next(struct orc_message *message, struct orc_field *field);
 /* Finds the last field of this number. Returns false if there is none. */
 bool orc_field_find(struct orc_message message, uint32_t number, struct orc_field *field);
-/* The field of this number that comes `index`-th. */
+/* Returns the field of this number that comes `index`-th. */
 struct orc_message orc_field_at(struct orc_message message, uint32_t number, size_t index);
 
 struct orc_stripe {

@@ -41,7 +41,7 @@ struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index);
 /* Checks that these are the first `count` events of a call, in order, from the stage's event `first` on. */
 void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count);
 
-/* The number of calls that a source avro or thrift keeps at present. */
+/* Returns the number of calls that a source avro or thrift keeps at present. */
 uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);
 
 /* Returns a listening socket at 127.0.0.1, which does not block; `*port` 0: any, and it is set. */

@@ -14,7 +14,7 @@ void ps_test_rpc_pair_listen(struct ps_test_rpc_pair *pair, const struct ps_stag
 
 void ps_test_rpc_pair_fini(struct ps_test_rpc_pair *pair);
 
-/* One turn of both, in which a millisecond of theirs passes. */
+/* Runs one turn of both, in which a millisecond of theirs passes. */
 void ps_test_rpc_pair_turn(struct ps_test_rpc_pair *pair);
 
 /* Gives the sink a lease that it has to take. */
@@ -26,7 +26,7 @@ void ps_test_rpc_pair_await(struct ps_test_rpc_pair *pair, size_t leases);
 /* Turns until the source has `events` events in a batch, and refuses the batch as a full channel does. */
 void ps_test_rpc_pair_refuse(struct ps_test_rpc_pair *pair, uint32_t events);
 
-/* A lease for the sink, of at most 1024 events "event <first>", "event <first + 1>", ... */
+/* Makes a lease for the sink, of at most 1024 events "event <first>", "event <first + 1>", ... */
 struct ps_lease *ps_test_rpc_pair_numbered(struct ps_test_rpc_pair *pair, unsigned first, unsigned count);
 
 /* Asserts that the source has received the events "event 0" to "event <count - 1>", in order, and no others. */

@@ -26,7 +26,7 @@ struct ps_test_event {
 /* PS_KEYS("host", "::", "port", "0"): configuration keys of a stage, prefix stripped. */
 #define PS_KEYS(...) PS_WORDS(__VA_ARGS__)
 
-/* The value, terminated, or NULL. */
+/* Returns the value, terminated, or NULL. */
 const char *ps_test_event_header(const struct ps_test_event *event, const char *name);
 size_t ps_test_event_header_count(const struct ps_test_event *event);
 
@@ -99,7 +99,7 @@ void ps_test_stage_release_home(struct ps_test_stage *stage, size_t home);
 /* Gives every batch back and forgets leases and events: for long tests. */
 void ps_test_stage_recycle(struct ps_test_stage *stage);
 
-/* The fake clock (it starts at 2023-11-14 22:13:20 UTC = 1700000000000 ms). */
+/* Moves the fake clock forward (it starts at 2023-11-14 22:13:20 UTC = 1700000000000 ms). */
 void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
 /* Sets the fake clock to the real one. */
 void ps_test_stage_real_clock(struct ps_test_stage *stage);
@@ -113,20 +113,20 @@ static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, 
     return ps_counter_read(&stage->counters, counter);
 }
 
-/* A copy of an event, with its own headers and then the batch's, in the stage's arena. */
+/* Makes a copy of an event, with its own headers and then the batch's, in the stage's arena. */
 struct ps_test_event ps_test_event_copy(struct ps_test_stage *stage, const struct ps_batch *batch,
                                         const struct ps_event *event);
 
-/* A batch of the stage's bump, given back by ps_test_stage_fini; NULL: the memory budget is used up. */
+/* Takes a batch of the stage's bump, given back by ps_test_stage_fini; NULL: the memory budget is used up. */
 struct ps_batch *ps_test_stage_take_batch(struct ps_test_stage *stage);
 
 /* ---- sources ---- */
 
-/* One call of `work`, into the open batch (taken when there is none). A batch that comes back full or flushed
- * is closed. Also calls `tick`. */
+/* Makes one call of `work`, into the open batch (taken when there is none). A batch that comes back full or
+ * flushed is closed. Also calls `tick`. */
 enum ps_result ps_test_source_work(struct ps_test_stage *stage);
 
-/* One call of `work`, without `tick`, into the open batch (taken when there is none), which stays open. */
+/* Makes one call of `work`, without `tick`, into the open batch (taken when there is none), which stays open. */
 void ps_test_source_read(struct ps_test_stage *stage);
 
 /* Reads until the open batch, which stays open, has at least `events` events. */
@@ -155,17 +155,17 @@ void ps_test_source_clear(struct ps_test_stage *stage);
 
 /* ---- interceptors, selectors, sinks, channels: leases made by hand ---- */
 
-/* The chain's lease of a new batch with these events. */
+/* Makes the chain's lease of a new batch with these events. */
 struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test_event *events, size_t count);
 #define PS_LEASE(stage, ...)                                                                                 \
     ps_test_lease((stage), (const struct ps_test_event[]){__VA_ARGS__},                                      \
                   PS_COUNT_OF(((const struct ps_test_event[]){__VA_ARGS__})))
 
-/* The event at a position of a lease, copied (arena memory). Headers: own ones first, then the batch's. */
+/* Returns the event at a position of a lease, copied (arena memory). Headers: own ones first, then the batch's. */
 struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const struct ps_lease *lease,
                                          uint32_t position);
 
-/* One call of `work`. The sink may have nulled *lease (PS_TAKEN). */
+/* Makes one call of `work`. The sink may have nulled *lease (PS_TAKEN). */
 enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **lease);
 uint64_t ps_test_sink_tick(struct ps_test_stage *stage);
 /* Calls `recall` until it is true (at most 10 s of real time), a millisecond apart by both clocks; returns what came back,

@@ -38,9 +38,9 @@ enum ps_status ps_content_create(struct ps_content **content, const struct ps_co
                                  struct ps_err *err);
 void ps_content_destroy(struct ps_content *content);
 
-/* The size of the largest possible event, framing included. */
+/* Returns the size of the largest possible event, framing included. */
 uint32_t ps_content_event_bytes_max(const struct ps_content *content);
-/* The mean size of an event in bytes, framing included, from a sample of 1,000 events. */
+/* Returns the mean size of an event in bytes, framing included, from a sample of 1,000 events. */
 double ps_content_event_bytes_mean(const struct ps_content *content);
 
 /* All formats with one line each for --help; the last has name NULL. The fields of a template are

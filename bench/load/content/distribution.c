@@ -51,7 +51,7 @@ void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double 
 /* 256 + 64 ln(2^48 / 256) = 2,030, and some more because widths are rounded down */
 #define ZIPF_BUCKETS_MAX 2304U
 
-/* The total weight of ranks a .. a + width - 1. */
+/* Returns the total weight of ranks a .. a + width - 1. */
 static double zipf_weight(double a, uint64_t width, double s)
 {
     if (width <= 64) {
@@ -124,7 +124,7 @@ const struct ps_ziggurat *ps_ziggurat_make(struct ps_arena *arena)
     return zig;
 }
 
-/* A number above 0 and below 1, so that its logarithm is finite. */
+/* Returns a number above 0 and below 1, so that its logarithm is finite. */
 static double fraction(uint64_t random)
 {
     return ((double)(random >> 12) + 0.5) * 0x1p-52;

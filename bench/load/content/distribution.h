@@ -20,7 +20,7 @@ static inline uint64_t ps_mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The next random number, for a draw that needs more than one. */
+/* Returns the next random number, for a draw that needs more than one. */
 static inline uint64_t ps_mix_next(uint64_t random)
 {
     return ps_mix(random ^ UINT64_C(0xa0761d6478bd642f), random + UINT64_C(0xe7037ed1a0b428db));

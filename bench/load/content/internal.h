@@ -109,11 +109,11 @@ enum ps_status ps_content_place(struct ps_content *content, uint32_t size_bytes,
 enum ps_status ps_content_sizes_set(struct ps_content *content, uint32_t size_bytes, const char *what,
                                     struct ps_err *err);
 
-/* The least and the most bytes that a part takes. */
+/* Computes the least and the most bytes that a part takes. */
 void ps_content_part_width(const struct ps_content *content, const struct ps_template_part *part,
                            uint32_t *min, uint32_t *max);
 
-/* The width of a time, for all formats but strftime. */
+/* Returns the width of a time, for all formats but strftime. */
 uint32_t ps_content_clock_width(const struct ps_template_part *part);
 /* Returns how many digits change within the second; `*offset` is where they begin. */
 uint32_t ps_content_clock_subsecond(const struct ps_template_part *part, uint32_t *offset);
@@ -123,7 +123,7 @@ void ps_content_clock_set(struct ps_content_writer *writer, uint64_t second);
  * PS_STRFTIME_TEXT_MAX or longer. */
 bool ps_content_strftime_bounds(const struct ps_template_part *part, uint32_t *min, uint32_t *max);
 
-/* The largest body that fits into `size` bytes with its framing; 0 when none fits. */
+/* Returns the largest body that fits into `size` bytes with its framing; 0 when none fits. */
 uint32_t ps_content_body(enum ps_framing framing, uint32_t size);
-/* Bytes that framing adds to a body. */
+/* Returns the bytes that framing adds to a body. */
 uint32_t ps_content_framing(enum ps_framing framing, uint64_t body);

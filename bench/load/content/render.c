@@ -310,7 +310,7 @@ static inline void body_write(const struct ps_content_writer *writer, struct eve
         pad_insert(content, event, start, body);
 }
 
-/* The size of this event's body in bytes; 0: the natural size. */
+/* Returns the size of this event's body in bytes; 0: the natural size. */
 static inline uint64_t body_bytes(const struct ps_content *content, const struct event *event)
 {
     if (PS_LIKELY(content->size == NULL))

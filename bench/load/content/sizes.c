@@ -17,7 +17,7 @@ static uint32_t signed_width(int64_t value)
     return value < 0 ? 1 + ps_digits_count(0 - (uint64_t)value) : ps_digits_count((uint64_t)value);
 }
 
-/* The shortest and longest text of the whole numbers low..high. */
+/* Computes the shortest and longest text of the whole numbers low..high. */
 static void range_width(int64_t low, int64_t high, uint32_t *min, uint32_t *max)
 {
     uint32_t a = signed_width(low), b = signed_width(high);

@@ -28,7 +28,7 @@ static inline bool ps_block_queue_is_empty(const struct ps_block_queue *queue)
 
 void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *block);
 
-/* The offset where event `at` of a block begins, and its length, both with framing. */
+/* Return the offset where event `at` of a block begins, and its length, both with framing. */
 static inline uint32_t ps_block_begin(const struct ps_load_block *block, uint32_t at)
 {
     return at == 0 ? 0 : block->ends[at - 1];
@@ -39,7 +39,7 @@ static inline uint32_t ps_block_length(const struct ps_load_block *block, uint32
     return block->ends[at] - ps_block_begin(block, at);
 }
 
-/* The number of events that can be handed on from block `next` without touching the following block. */
+/* Returns the number of events that can be handed on from block `next` without touching the following block. */
 static inline uint32_t ps_block_queue_ready(const struct ps_block_queue *queue)
 {
     return queue->next != NULL ? queue->next->count - queue->next_event : 0;

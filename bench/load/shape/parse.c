@@ -137,7 +137,7 @@ static enum ps_status key_duration(const struct parse *parse, const char *key, u
     return PS_OK;
 }
 
-/* The default rate of the shapes: --rate, or below 0 when it is not given. */
+/* Returns the default rate of the shapes: --rate, or below 0 when it is not given. */
 static double asked_rate(const struct parse *parse)
 {
     return parse->config->rate > 0 ? parse->config->rate : -1;

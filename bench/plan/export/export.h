@@ -12,11 +12,11 @@
 /* Writes one row for each trial (RFC 4180, with a header). Figures that were not measured are empty. */
 enum ps_status ps_export_csv(const json_t *document, const char *path, struct ps_err *err);
 
-/* The latencies at the first goal's result, in ms: the table that HdrHistogram's outputPercentileDistribution prints
- * with five steps for each halving of the distance to 100 %. PS_FAIL when no trial at that rate has latencies. */
+/* Writes the latencies at the first goal's result, in ms: the table that HdrHistogram's outputPercentileDistribution
+ * prints with five steps for each halving of the distance to 100 %. PS_FAIL when no trial at that rate has latencies. */
 enum ps_status ps_export_hgrm(const json_t *document, const char *path, struct ps_err *err);
 
-/* The latencies of all trials, in ns, as a histogram log (format 1.3, encoding V2): one line for each trial with the
- * tag trial-NUMBER/GOAL/RATE/VERDICT. Two significant digits, whose buckets are those of core/watch/histogram.h: nothing
- * is lost. PS_FAIL when no trial has latencies. */
+/* Writes the latencies of all trials, in ns, as a histogram log (format 1.3, encoding V2): one line for each
+ * trial with the tag trial-NUMBER/GOAL/RATE/VERDICT. Two significant digits, whose buckets are those of
+ * core/watch/histogram.h: nothing is lost. PS_FAIL when no trial has latencies. */
 enum ps_status ps_export_hlog(const json_t *document, const char *path, struct ps_err *err);

@@ -199,7 +199,7 @@ static struct ps_posterior posterior_of(const struct ps_search *search, unsigned
     return ps_posterior_of(points, count, lower, upper);
 }
 
-/* The share of events that the generator sent late, together with others, in the trials at a rate. */
+/* Returns the share of events that the generator sent late, together with others, in the trials at a rate. */
 static double bunched_at(const struct ps_search *search, double rate)
 {
     double bunched = 0, sent = 0;
@@ -213,7 +213,7 @@ static double bunched_at(const struct ps_search *search, double rate)
     return sent > 0 ? fmin(bunched / sent, 1) : 0;
 }
 
-/* The status if the search ended now. */
+/* Returns the status if the search ended now. */
 static enum ps_search_status status_of(const struct ps_search *search, const struct ps_search_bounds *bounds,
                                        bool last_level)
 {
@@ -232,8 +232,8 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
     return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
 }
 
-/* The best estimate between two bounds: the throughput at the upper one. If that is not known: the middle of a
- * narrow interval, or the most likely rate of a wide one. */
+/* Returns the best estimate between two bounds: the throughput at the upper one. If that is not known: the
+ * middle of a narrow interval, or the most likely rate of a wide one. */
 static double best_of(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
                       const struct ps_posterior *posterior, enum ps_search_status status)
 {

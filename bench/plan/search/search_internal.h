@@ -36,7 +36,7 @@ struct ps_search_bounds {
  * exceed ratio of one half). */
 void ps_search_bound(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                      struct ps_search_bounds *bounds);
-/* The number of full-length trials of the level at a rate. */
+/* Returns the number of full-length trials of the level at a rate. */
 unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate);
 
 /* Hints where the end is, from the nearest trial that was too high. Latency goals have none. */

@@ -31,7 +31,7 @@ static const char agent_text[] =
     "a.channels.c.kafka.consumer.group.id = %s\na.channels.c.kafka.producer.linger.ms = 5\n"
     "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
 
-/* A topic that nobody has used. */
+/* Makes a topic that nobody has used. */
 static void next_topic(const struct ps_kafka_loop_job *job, char *name, size_t room)
 {
     static unsigned number;

@@ -142,7 +142,7 @@ void ps_kafka_side_add(struct ps_kafka_side *side, double per_second, double bro
     side->broker_per_million[side->runs++] = broker_per_million;
 }
 
-/* The median without the warm-up. */
+/* Returns the median without the warm-up. */
 static double median(const double *figures, unsigned runs)
 {
     double sorted[PS_ROUNDS_MAX];

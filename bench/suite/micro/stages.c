@@ -17,7 +17,7 @@
 static const char *const channel_names[ROUTES] = {"c1", "c2", "c3", "c4"};
 static const struct ps_texts channels = {ROUTES, channel_names};
 
-/* Events with three headers, one of which, `h`, has four values. */
+/* Makes events with three headers, one of which, `h`, has four values. */
 static struct ps_batch *batch_make(struct ps_bench_harness *harness, bool headers)
 {
     static const char body[BODY_BYTES] = "body";
@@ -72,7 +72,7 @@ static void bench_uuid(struct ps_micro *micro)
     interceptor_run(micro, "uuid", (const char *const[]){NULL});
 }
 
-/* Log lines one after the other with newlines between, as sources leave them. */
+/* Makes log lines one after the other with newlines between, as sources leave them. */
 static struct ps_batch *lines_make(struct ps_bench_harness *harness)
 {
     static char lines[EVENTS * (LINE_BYTES + 1)];

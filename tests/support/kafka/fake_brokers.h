@@ -16,10 +16,10 @@ struct ps_test_brokers;
  * expect. */
 struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, int32_t sequence);
 void ps_test_brokers_stop(struct ps_test_brokers *brokers);
-/* HOST:PORT of the first one. */
+/* Returns HOST:PORT of the first one. */
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers);
 /* Reads and answers what is possible now. */
 void ps_test_brokers_serve(struct ps_test_brokers *brokers);
-/* The numbers (values of four bytes) in a partition, in order. Returns how many. */
+/* Reads the numbers (values of four bytes) in a partition, in order. Returns how many. */
 uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned partition,
                              const uint32_t **numbers);

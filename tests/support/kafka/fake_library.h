@@ -472,7 +472,7 @@ static inline void fake_tick(void)
     source.due_ns = stage->ops->source->tick(stage->plan, stage->state, &stage->now);
 }
 
-/* One cycle of a worker; a batch with events is closed and held. */
+/* Runs one cycle of a worker; a batch with events is closed and held. */
 static inline void fake_cycle(void)
 {
     struct ps_test_stage *stage = &source.stage;

@@ -268,7 +268,7 @@ static inline void add_leases(unsigned count, unsigned events, uint32_t length)
     }
 }
 
-/* One cycle, 10 ms long: offers the next lease, ticks. */
+/* Runs one cycle, 10 ms long: offers the next lease, ticks. */
 static inline void turn(void)
 {
     if (offered_count < lease_count) {

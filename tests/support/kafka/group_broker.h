@@ -184,7 +184,7 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
 char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_test_request *request,
                                  char *at);
 char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
-/* The error that the request under way gets; 0: none. */
+/* Returns the error that the request under way gets; 0: none. */
 int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top);
 
 /* ---- group_broker_session.c ---- */

@@ -374,7 +374,7 @@ static char *put_part(struct ps_test_group_broker *group, int16_t version,
     return error == 0 ? put_sets(group, part, at) : ps_wire_put_int32(at, 0);
 }
 
-/* The partitions of the answer; those of a session only if there is something to tell. */
+/* Writes the partitions of the answer; those of a session only if there is something to tell. */
 static char *put_parts(struct ps_test_group_broker *group, int16_t version,
                        const struct ps_test_group_fetching *fetching, struct ps_test_group_session *session,
                        char *at)

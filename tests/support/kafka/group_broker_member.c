@@ -42,7 +42,7 @@ static size_t write_subscription(const struct ps_test_group_broker *group, char 
                               : ps_kafka_subscription_write(at, member->topics, member->topic_count);
 }
 
-/* The members as the leader gets them, with their subscriptions. */
+/* Writes the members as the leader gets them, with their subscriptions. */
 static char *put_members(const struct ps_test_group_broker *group, char *at, int16_t version)
 {
     static const char *const ids[] = {PS_TEST_GROUP_MEMBER, "a-member", "z-member"};
@@ -314,7 +314,7 @@ char *ps_test_group_commit(struct ps_test_group_broker *group, struct ps_test_re
     return at;
 }
 
-/* One partition of the answer to OffsetFetch. */
+/* Writes one partition of the answer to OffsetFetch. */
 static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t partition, int16_t version,
                         int16_t top_error)
 {

@@ -12,6 +12,6 @@ void ps_test_tail_close(struct ps_test_tail *tail);
 
 /* Sets the mark to the end of the topic. */
 void ps_test_tail_mark(struct ps_test_tail *tail);
-/* The values from the mark to the end, one a line, terminated, in `text`. Fails the test when they need more than
- * `room` bytes, or when the end is not reached in PS_TEST_PATIENCE_MS. */
+/* Reads the values from the mark to the end, one a line, terminated, in `text`. Fails the test when they need
+ * more than `room` bytes, or when the end is not reached in PS_TEST_PATIENCE_MS. */
 void ps_test_tail_read(struct ps_test_tail *tail, char *text, size_t room);

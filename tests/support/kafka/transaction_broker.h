@@ -24,24 +24,25 @@ const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *brok
 /* Reads and answers what is possible now. Returns whether something came. */
 bool ps_test_coordinator_serve(struct ps_test_coordinator *broker);
 
-/* The epoch of the leader that wrote the record before this offset of an input partition. */
+/* Returns the epoch of the leader that wrote the record before this offset of an input partition. */
 static inline int32_t ps_test_coordinator_epoch(int64_t offset)
 {
     return (int32_t)(offset / 16);
 }
-/* The committed offset of an input partition. */
+/* Returns the committed offset of an input partition. */
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
 /* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
 /* The group gives the partitions to another member, or again to the same one: offsets of the last assignment
  * are refused. Returns the new one. */
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
-/* The committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
+/* Reads the committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
                                        uint32_t *numbers, uint32_t room);
-/* The value of the last committed record of the topic of positions with this key; "" if there is none, or it has no value. */
+/* Returns the value of the last committed record of the topic of positions with this key; "" if there is none, or it has no
+ * value. */
 const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker, const char *owner);
-/* The transactional id of all requests since the start. */
+/* Returns the transactional id of all requests since the start. */
 const char *ps_test_coordinator_last_id(void);
 /* From now on requests may have several transactional ids, one after the other. */
 void ps_test_coordinator_several_ids(void);
