@@ -49,6 +49,8 @@ static void test_hash(void **state)
     assert_int_equal(ps_name_hash("foobar", 6), 0xBF9CF968U);
 }
 
+#define FURTHER 200000U /* the table grows twice */
+
 /* Runs last: it leaves no room for names of rules. */
 static void test_full(void **state)
 {
@@ -66,9 +68,15 @@ static void test_full(void **state)
     assert_non_null(first);
     assert_ptr_equal(ps_name_intern_try("full 0", 6), first);  /* existing names are still found */
     const struct ps_name *further = ps_name_intern("further"); /* of the configuration: never refused */
-    for (unsigned i = 0; i < 200000; i++) {
+    static const struct ps_name *all[FURTHER];
+    for (unsigned i = 0; i < FURTHER; i++) {
         snprintf(text, sizeof text, "further %u", i);
-        assert_string_equal(ps_name_intern(text)->text, text);
+        all[i] = ps_name_intern(text);
+        assert_string_equal(all[i]->text, text);
+    }
+    for (unsigned i = 0; i < FURTHER; i++) { /* none was left behind when the table grew */
+        snprintf(text, sizeof text, "further %u", i);
+        assert_ptr_equal(ps_name_intern(text), all[i]);
     }
     assert_string_equal(further->text, "further");
     assert_ptr_equal(ps_name_intern("further"), further);

@@ -5,6 +5,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/java_class.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -69,6 +70,26 @@ static void where_a_class_is(void **state)
                                          "MySink"};
     for (size_t i = 0; i < PS_COUNT_OF(absent); i++)
         assert_false(ps_classes_find(classes, absent[i], &found));
+    ps_classes_close(classes);
+}
+
+/* A class that several jars of a folder have is that of the first in the order of their names, whatever the directory's order is. */
+static void jars_of_a_folder_are_in_order(void **state)
+{
+    static const char *const letters = "mqafzbkx";
+    char text[256], path[32];
+    const char *item = text;
+    struct ps_class found;
+    assert_int_equal(mkdir(in_folder("jars"), 0700), 0);
+    for (const char *letter = letters; *letter != '\0'; letter++) {
+        snprintf(path, sizeof path, "jars/%c.jar", *letter);
+        ps_test_jar_write(in_folder(path), named, NULL);
+    }
+    snprintf(text, sizeof text, "%s/*", in_folder("jars"));
+    struct ps_classes *classes = ps_classes_open(&(struct ps_texts){1, &item});
+    assert_int_equal(ps_classes_jars(classes), strlen(letters));
+    assert_true(ps_classes_find(classes, "org.example.Named", &found));
+    assert_string_equal(found.place, in_folder("jars/a.jar"));
     ps_classes_close(classes);
 }
 
@@ -150,6 +171,7 @@ int main(void)
         IN_FOLDER(what_a_class_is),
         IN_FOLDER(did_you_mean),
         IN_FOLDER(damaged_jars),
+        IN_FOLDER(jars_of_a_folder_are_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

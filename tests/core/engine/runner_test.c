@@ -523,6 +523,33 @@ static void test_stop_while_failing(void **state)
     }
 }
 
+/* What a runner shows of itself is all that it was told, each time. */
+static void test_note_has_every_member(void **state)
+{
+    static struct ps_runner runner;
+    const struct ps_runner_look looks[] = {
+        {.held = 1,
+         .open_events = 2,
+         .rests_until_ns = 3,
+         .waits_since_ns = 4,
+         .waits_for = PS_METRICS_WAITS_FOR_CHAIN},
+        {.held = 5,
+         .open_events = 6,
+         .rests_until_ns = 7,
+         .waits_since_ns = 8,
+         .waits_for = PS_METRICS_WAITS_FOR_MEMORY},
+        {.held = 0},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(looks); i++) {
+        ps_runner_note(&runner, &looks[i]);
+        assert_int_equal(runner.look.held, looks[i].held);
+        assert_int_equal(runner.look.open_events, looks[i].open_events);
+        assert_int_equal(runner.look.rests_until_ns, looks[i].rests_until_ns);
+        assert_int_equal(runner.look.waits_since_ns, looks[i].waits_since_ns);
+        assert_int_equal(runner.look.waits_for, looks[i].waits_for);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_reopened_source_does_not_rest),
         cmocka_unit_test(test_reopened_source_is_not_halted),
         cmocka_unit_test(test_waits_add_up),
+        cmocka_unit_test(test_note_has_every_member),
         cmocka_unit_test(test_replayable_source_reads_again),
         cmocka_unit_test(test_fails_while_delivered),
         cmocka_unit_test(test_interceptor_fails),

@@ -20,6 +20,42 @@ static void assert_takes(struct ps_test_stage *stage, const char *body, bool dis
     deliver(stage, 0, lease, stage->plan);
 }
 
+/* Both sides of the largest transaction, for a capacity that is given, for the default in its place, and without a disk. */
+static void test_largest_transaction(void **unused)
+{
+    static const struct {
+        const char *memory, *overflow, *transaction;
+        enum ps_status status;
+    } cases[] = {
+        {"10", "100", "100", PS_OK},    {"10", "100", "101", PS_FAIL},    {"0", "100", "101", PS_FAIL},
+        {"0", "0", "100000000", PS_OK}, {"0", "0", "100000001", PS_FAIL}, {"10", "0", "100000001", PS_OK},
+    };
+    char state[512], data[512];
+    snprintf(state, sizeof state, "%s/state", ps_test_folder());
+    snprintf(data, sizeof data, "%s/data", ps_test_folder());
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        const char *keys[] = {"memoryCapacity",
+                              cases[i].memory,
+                              "overflowCapacity",
+                              cases[i].overflow,
+                              "transactionCapacity",
+                              cases[i].transaction,
+                              "checkpointDir",
+                              state,
+                              "dataDirs",
+                              data,
+                              NULL};
+        ps_test_stage_init_sized(&stage, &ps_channel_spillablememory, UINT64_C(64) << 20);
+        stage.context.producers = stage.context.consumers = 1;
+        if (ps_test_stage_bind(&stage, keys) != cases[i].status)
+            fail_msg("case %zu: %s", i, stage.err.text);
+        if (cases[i].status == PS_FAIL)
+            assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "overflowCapacity"));
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* Puts and takes an event until the thread has recorded what was delivered: then a put makes `at_risk` grow again. */
 static void await_memory(struct ps_test_stage *stage, const char *body)
 {
@@ -422,6 +458,7 @@ int main(void)
         IN_FOLDER(test_restored_comes_first),
         IN_FOLDER(test_pauses_until_the_disk_is_empty),
         IN_FOLDER(test_without_any_capacity_the_default_counts),
+        IN_FOLDER(test_largest_transaction),
         IN_FOLDER(test_check_finds_what_is_left),
         IN_FOLDER(test_start_without_the_disk_of_before),
     };

@@ -118,6 +118,32 @@ static void test_bad_keys(void **unused)
     }
 }
 
+/* One bad serializer among good ones is refused, whichever it is. */
+static void test_bad_one_of_several(void **unused)
+{
+    for (unsigned bad = 0; bad < 3; bad++) {
+        const char *keys[] = {"regex",
+                              "(a)(b)(c)",
+                              "serializers",
+                              "s0 s1 s2",
+                              "serializers.s0.name",
+                              bad == 0 ? "" : "n0",
+                              "serializers.s1.name",
+                              bad == 1 ? "" : "n1",
+                              "serializers.s2.name",
+                              bad == 2 ? "" : "n2",
+                              NULL};
+        char key[32];
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_interceptor_regex_extractor);
+        snprintf(key, sizeof key, "serializers.s%u.name", bad);
+        if (ps_test_stage_bind(&stage, keys) != PS_FAIL)
+            fail_msg("the bad serializer %u was taken", bad);
+        assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, key));
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_warnings(void **unused)
 {
     static const struct {
@@ -315,10 +341,15 @@ static void test_dates(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),      cmocka_unit_test(test_bad_keys),
-        cmocka_unit_test(test_warnings),  cmocka_unit_test(test_headers_before),
-        cmocka_unit_test(test_bad_input), cmocka_unit_test(test_after_a_filter),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_bad_one_of_several),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_headers_before),
+        cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_after_a_filter),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_dates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "tests/stages/sources/taildir_support.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 
@@ -107,8 +108,42 @@ static void test_cut_while_it_is_read(void **unused)
     }
 }
 
+/* Lines around the largest length, which is more than a block: one that is not longer comes whole, a longer one in two pieces, and the
+ * line behind it is not touched. */
+static void test_around_the_largest(void **unused)
+{
+    char most[32];
+    snprintf(most, sizeof most, "%u", LENGTH - 1);
+    for (size_t length = LENGTH - 2; length <= LENGTH; length++) {
+        size_t wanted = length > LENGTH - 1 ? 3 : 2, got = 0;
+        memset(line, 'x', length);
+        memcpy(line + length, "\n", 2);
+        setup(NULL);
+        append("app.log", "one\n");
+        PS_START("penstock.line.max", most);
+        expect("one");
+        append("app.log", line);
+        append("app.log", "two\n");
+        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        while (stage.event_count < wanted) {
+            turn(until_ns);
+        }
+        assert_int_equal(stage.event_count, wanted);
+        for (size_t i = 0; i + 1 < wanted; i++) {
+            assert_true(stage.events[i].length < LENGTH);
+            got += stage.events[i].length;
+        }
+        assert_int_equal(got, length);
+        assert_true(is_text(&stage.events[wanted - 1], "two", 3));
+        ps_test_source_clear(&stage);
+        ps_test_stage_fini(&stage);
+        ps_test_folder_teardown(NULL);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cut_while_it_is_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cut_while_it_is_read),
+                                       cmocka_unit_test(test_around_the_largest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

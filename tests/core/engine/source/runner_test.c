@@ -2,6 +2,8 @@
 #include "core/engine/engine.h"
 #include "tests/support/flow.h"
 
+#include <stdio.h>
+
 /* r1 puts into c1; r2 into c1, where it is the second producer, and into c2, where it is the first. */
 static void test_producer_numbers(void **state)
 {
@@ -57,8 +59,28 @@ static uint64_t keep_alive_ms(const void *plan)
     return plan == first_channel ? 5000 : 1000;
 }
 
+static bool is_troubled;
+static char refusal[600];
+
+static bool channel_trouble(const void *plan, char *text, size_t room)
+{
+    if (is_troubled)
+        snprintf(text, room, "the disk says no");
+    return is_troubled;
+}
+
+static void (*flow_refused)(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
+                            const struct ps_now *now);
+
+static void keep_refusal(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
+                         const struct ps_now *now)
+{
+    snprintf(refusal, sizeof refusal, "%s", reason);
+    flow_refused(plan, state, batch, is_troubled ? "is full" : reason, now); /* it knows full channels only */
+}
+
 /* Two full channels: a source that refuses waits for the one with the longer keep-alive. */
-static void test_longest_keep_alive(void **state)
+static void refuse_after_the_longest_keep_alive(bool troubled)
 {
     struct ps_err err = {0};
     struct ps_left carried, lost;
@@ -77,6 +99,14 @@ static void test_longest_keep_alive(void **state)
     struct ps_stage_ops stage = *spec->channels[0].stage.ops;
     channel.put = never_put;
     channel.keep_alive_ms = keep_alive_ms;
+    channel.trouble = channel_trouble;
+    is_troubled = troubled;
+    struct ps_source_ops source = *spec->sources[0].stage.ops->source;
+    struct ps_stage_ops source_stage = *spec->sources[0].stage.ops;
+    flow_refused = source.refused;
+    source.refused = keep_refusal;
+    source_stage.source = &source;
+    spec->sources[0].stage.ops = &source_stage;
     stage.channel = &channel;
     spec->channels[0].stage.ops = spec->channels[1].stage.ops = &stage;
     first_channel = spec->channels[0].stage.plan;
@@ -98,6 +128,11 @@ static void test_longest_keep_alive(void **state)
         assert_true(now.mono_ns - began_ns < 20 * PS_NS_PER_S);
     }
     assert_int_equal((now.mono_ns - began_ns) / PS_NS_PER_MS, 5000);
+    char words[600];
+    snprintf(words, sizeof words,
+             troubled ? "channel %s takes no events: the disk says no" : "channel %s is full",
+             spec->channels[0].stage.name);
+    assert_string_equal(refusal, words);
     const enum ps_phase phases[] = {PS_PHASE_DRAIN, PS_PHASE_RECALL, PS_PHASE_CLOSE};
     for (unsigned i = 0; i < PS_COUNT_OF(phases); i++) {
         uint64_t number = ps_engine_order(engine, phases[i], plan, NULL);
@@ -112,6 +147,13 @@ static void test_longest_keep_alive(void **state)
     ps_engine_destroy(engine);
     ps_plan_destroy(plan);
     flow_fini(&flow);
+}
+
+/* The reason that a client gets names the channel, and its trouble if it has one. */
+static void test_longest_keep_alive(void **state)
+{
+    refuse_after_the_longest_keep_alive(false);
+    refuse_after_the_longest_keep_alive(true);
 }
 
 int main(void)

@@ -45,9 +45,23 @@ static void test_keys_that_are_refused(void **unused)
     assert_refused(PS_HIVE_LINES("roundValue", "61"), "must be from 1 to 60");
     assert_refused(PS_HIVE_LINES("serializer.delimiter", "\\s+"), "stands for several texts");
     assert_refused(PS_HIVE_LINES("hive.partition", "a,,b"), "empty value");
+    assert_refused(PS_HIVE_LINES("hive.partition", ",b"), "empty value");
     assert_refused(PS_HIVE_LINES("hive.partition", "%[nobody]"), "hive.partition");
     assert_refused(PS_HIVE_LINES("penstock.kerberosPrincipal", "flume"), "penstock.kerberosKeytab");
     assert_refused(PS_HIVE_LINES("penstock.kerberosKeytab", "/flume.keytab"), "penstock.kerberosPrincipal");
+}
+
+/* Java's split drops the empty values at the end, however many there are. */
+static void test_commas_at_the_end(void **unused)
+{
+    static const char *const values[] = {"%{a}", "%{a},", "%{a},,,"};
+    for (size_t i = 0; i < PS_COUNT_OF(values); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_hive);
+        if (ps_test_stage_bind(&stage, PS_HIVE_LINES("hive.partition", values[i])) != PS_OK)
+            fail_msg("%s: %s", values[i], stage.err.text);
+        ps_test_stage_fini(&stage);
+    }
 }
 
 static void test_keys_with_a_warning(void **unused)
@@ -393,6 +407,7 @@ static void test_probe(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_keys_that_are_refused),
+                                       TEST(test_commas_at_the_end),
                                        TEST(test_keys_with_a_warning),
                                        TEST(test_rows_of_a_table),
                                        TEST(test_partitions),

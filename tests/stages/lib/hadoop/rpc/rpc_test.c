@@ -15,7 +15,7 @@ struct call {
     bool done;
     unsigned times;
     enum ps_file_error error;
-    char reason[512], exception[128];
+    char reason[512], exception[128], message[512];
     uint8_t body[256];
     size_t body_length;
     struct call *then; /* begun in `done` */
@@ -34,6 +34,7 @@ static void done(struct ps_hadoop_rpc_call *rpc, const struct ps_hadoop_rpc_outc
     call->error = outcome->error;
     snprintf(call->reason, sizeof call->reason, "%s", outcome->reason);
     snprintf(call->exception, sizeof call->exception, "%s", outcome->exception);
+    snprintf(call->message, sizeof call->message, "%s", outcome->message != NULL ? outcome->message : "");
     assert_true(outcome->body_length <= sizeof call->body);
     if (outcome->body_length > 0)
         memcpy(call->body, outcome->body, outcome->body_length);
@@ -266,6 +267,9 @@ static void test_exceptions(void **state)
         assert_string_equal(call.exception, cases[i].simple);
         assert_null(strchr(call.reason, '\n'));
         assert_non_null(strstr(call.reason, "create: 127.0.0.1:"));
+        assert_int_equal(strlen(call.message),
+                         strcspn(cases[i].text, "\n")); /* callers look for words in it */
+        assert_memory_equal(call.message, cases[i].text, strlen(call.message));
     }
     assert_int_equal(namenode->accepted, 1); /* the connection stays */
     tear_down(&test);

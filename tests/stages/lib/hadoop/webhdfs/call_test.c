@@ -265,6 +265,33 @@ static void test_tls(void **unused)
     assert_non_null(strstr(result.reason, "redirects from https"));
 }
 
+/* Two servers, one of them with TLS: the scheme of the one that redirects counts, not that of the first. */
+static void test_tls_of_the_server_that_redirects(void **unused)
+{
+    char certificate[8192];
+    for (unsigned tls_first = 0; tls_first < 2; tls_first++) {
+        if (tls_first)
+            tear_down(NULL), set_up(NULL);
+        struct ps_test_webhdfs *with_tls = tls_first ? &first : &second;
+        ps_test_webhdfs_stop(with_tls);
+        *with_tls = (struct ps_test_webhdfs){.peer = {.tls_on = true}, .datanode = &datanode};
+        ps_test_webhdfs_start(with_tls);
+        ps_test_webhdfs_client_init(&client, (const struct ps_test_webhdfs *const[]){&first, &second}, 2);
+        client.settings.ca_text = read_certificate(certificate, sizeof certificate);
+        ps_test_webhdfs_client_open(&client);
+        ps_test_webhdfs_play(&first, PS_WORDS(STANDBY));
+        ps_test_webhdfs_play(&second, PS_WORDS(STATUS, "307"));
+        ps_test_webhdfs_play(&datanode, PS_WORDS("200 content"));
+        stat_file();
+        expect(PS_FILE_OK);
+        result.calls = 0;
+        ps_file_read(client.filesystem, "/f", 9, ps_test_file_done, &result);
+        expect(tls_first ? PS_FILE_OK : PS_FILE_FAILED);
+        if (!tls_first && strstr(result.reason, "redirects from https") == NULL)
+            fail_msg("%s", result.reason);
+    }
+}
+
 static void test_tls_unknown_authority(void **unused)
 {
     open_tls(NULL);
@@ -291,6 +318,7 @@ int main(void)
         TEST(test_asks_who),
         TEST(test_identity),
         TEST(test_tls),
+        TEST(test_tls_of_the_server_that_redirects),
         TEST(test_tls_unknown_authority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -376,6 +376,95 @@ static void unsynced_segments_may_be_anything(void **state)
     }
 }
 
+/* Makes a log with frames 1 to 6 whose newest segment, 3, has none, and whose state says so: its offset is 0. */
+static void make_log_with_an_unused_segment(void)
+{
+    struct ps_err err = {0};
+    make_log(6, false);
+    struct ps_segment_log *log = open_log(&disk);
+    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+    assert_int_equal(unlink(ps_test_folder_path("checkpoint/state")), 0);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    assert_int_equal(access(segment_path(3), F_OK), 0);
+    kill_log(log);
+}
+
+/* What a crash or a person may do to a segment that was begun. */
+enum harm { HARM_NONE, HARM_GONE, HARM_EMPTY, HARM_ZERO_HEAD, HARM_CUT, HARM_LAST };
+
+static void harm_segment(unsigned number, enum harm harm)
+{
+    static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
+    if (harm == HARM_GONE)
+        assert_int_equal(unlink(segment_path(number)), 0);
+    if (harm == HARM_EMPTY || harm == HARM_CUT)
+        assert_int_equal(truncate(segment_path(number), harm == HARM_EMPTY ? 0 : 300), 0);
+    if (harm != HARM_ZERO_HEAD)
+        return;
+    int fd = open(segment_path(number), O_WRONLY);
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 0), sizeof zeros);
+    close(fd);
+}
+
+/* Nothing was promised in the newest segment, and the state knows that: whatever happened to it is no damage, at any number of
+ * starts, and no other segment is suspected in its place. */
+static void unused_segment_may_be_anything(void **state)
+{
+    for (enum harm harm = HARM_NONE; harm < HARM_LAST; harm++) {
+        make_log_with_an_unused_segment();
+        harm_segment(3, harm);
+        for (unsigned start = 0; start < 2; start++) {
+            struct ps_segment_place place;
+            struct ps_segment_fill fill;
+            assert_int_equal(survey(), 0);
+            struct ps_segment_log *log = open_log(&disk);
+            assert_string_equal(reports, "");
+            ps_segment_log_fill(log, &fill);
+            assert_int_equal(fill.frames_lost, 0);
+            for (unsigned number = 1; number <= 6 + start; number++)
+                assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED &&
+                            place.number == number);
+            append(log, 7 + start, 7 + start, true);
+            ps_segment_log_close(log);
+        }
+        ps_test_folder_teardown(state);
+        set_up(state);
+    }
+}
+
+/* A second life, which began with such a state, writes a segment of its own: from its first frame on the state names it. */
+static void segment_of_the_next_life_counts(void **state)
+{
+    static const char *const words[HARM_LAST] = {[HARM_GONE] = "the file is not there",
+                                                 [HARM_EMPTY] = "its head is zero",
+                                                 [HARM_ZERO_HEAD] = "its head is zero"};
+    for (enum harm harm = HARM_GONE; harm <= HARM_ZERO_HEAD; harm++) {
+        make_log_with_an_unused_segment();
+        struct ps_segment_log *log = open_log(&disk);
+        append(log, 7, 8, true);
+        kill_log(log);
+        harm_segment(4, harm);
+        expect_missed(4, words[harm], 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+        ps_test_folder_teardown(state);
+        set_up(state);
+    }
+}
+
+/* `channel repair` asks which segment the state names: none, as long as nothing was promised in the newest. */
+static void survey_of_a_state_names_used_segments(void **state)
+{
+    struct ps_survey_state seen;
+    make_log_with_an_unused_segment();
+    assert_true(ps_segment_survey_state(state_directory, &seen));
+    assert_int_equal(seen.segment, 0);
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 7, 7, true);
+    ps_segment_log_close(log);
+    assert_true(ps_segment_survey_state(state_directory, &seen));
+    assert_int_equal(seen.segment, 4); /* a life writes a segment of its own */
+    assert_int_equal(seen.low, 1);
+}
+
 /* Everything was delivered: nothing is lost with the files. */
 static void delivered_segments_are_not_missed(void **state)
 {
@@ -443,6 +532,9 @@ int main(void)
         TEST(middle_emptied),
         TEST(copy_of_a_segment_is_skipped),
         TEST(unsynced_segments_may_be_anything),
+        TEST(unused_segment_may_be_anything),
+        TEST(segment_of_the_next_life_counts),
+        TEST(survey_of_a_state_names_used_segments),
         TEST(delivered_segments_are_not_missed),
         TEST(all_gone),
     };
