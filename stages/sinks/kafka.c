@@ -360,8 +360,8 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
-/* An id of this plan's own: sinks that are opened again have the id of those before them, whose transactions they end. A
- * channel on disk has a random number that outlives the process: the sender adds it. */
+/* Makes an id that is unique to this plan: a sink that is opened again has the same id, and so ends the transactions of the
+ * former one. If positions are kept, the sender adds the channel's or source's random number, which outlives the process. */
 static const char *transaction_id(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_random random;

@@ -25,7 +25,7 @@
 #define WORK_BYTES (256U * 1024U)
 /* A stop waits this long for the class to stop, and for the channels to answer its calls. */
 #define DRAIN_NS (5 * PS_NS_PER_S)
-/* .. and for its own channels to be empty, when it is a whole flow: the host gives up after 20 s. */
+/* The same for a whole flow, whose own channels must also become empty: the host gives up after 20 s. */
 #define FLOW_DRAIN_NS (25 * PS_NS_PER_S)
 /* The host has this time to answer that it promises no more; it cannot while a signal has stopped it, or it collects garbage. Then
  * its promises are revoked. A reload waits for 2 s in all (penstock.reload.timeout). */

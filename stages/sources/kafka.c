@@ -19,10 +19,10 @@
 #include <string.h>
 
 #define DEFAULT_GROUP "flume"
-#define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records of this time come twice */
+#define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records delivered in this time come twice */
 #define GROUP_BYTES_MAX 1000U                   /* of a group whose offsets are committed in transactions */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)         /* stopping: for the last commit, and again for leaving */
-/* Without memory for a record: as long as it has waited already, between these. */
+/* Wait without memory for a record: as long as the record has already waited, within these limits. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
 #define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
 

@@ -3,9 +3,9 @@
  *
  * Files, lists and positions are the thread's (stages/lib/spool/); the worker reads what is in the page cache
  * (stages/lib/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of
- * small ones fill batches; a file is retired when `delivered` has come past its end, in order, and the meta file has
- * the position of the oldest one that is not. A batch says how far with one span for each of its files: the position
- * after its last event, and one more when that is the file's end, so that a file without events also has an end.
+ * small ones fill batches. Files are retired in order, each when it is delivered to its end; the meta file has the
+ * position of the oldest one that is not. A batch has one span for each of its files: the position after the file's
+ * last event, plus one if that is the end of the file, so that a file without events also has an end.
  *
  * A file that breaks the assumptions of a spooling directory (it changes, its name was used before, its bytes are
  * not of the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
@@ -36,7 +36,7 @@ struct reading {
     struct ps_spool_file *file;
     struct ps_tail_file tail;
     uint32_t stream;                /* its number in spans */
-    uint64_t delivered, noted, end; /* `noted`: in spans */
+    uint64_t delivered, noted, end; /* positions; `noted`: the last one in a span */
     bool begun, complete, failed, retiring, any;
     char *absolute; /* for the header; NULL: it is file->path */
 };
@@ -55,7 +55,7 @@ struct spooldir_state {
     void *deserializer;
     struct ps_input input;
     char *working_directory; /* put before paths in headers if spoolDir is relative; NULL: it is absolute */
-    /* A ring, by number: the oldest file, the one that is read, after the last one opened. */
+    /* A ring by file number. `oldest`, `current` (being read), `opened` (one after the last opened): numbers. */
     struct reading files[PS_SPOOL_FILES_MAX];
     uint32_t oldest, current, opened;
     bool fetching, marking, more, stopped, draining, starved, dirty, paused, mark_failed, cut_is_noted;
@@ -352,7 +352,7 @@ static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *n
 
 /* ---- reading ---- */
 
-/* Before events of the file are added: makes headers, and the span, so that it can be moved past them. */
+/* Makes the headers and the span of the file before its events are added; then moving the span cannot fail. */
 static bool batch_ready(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     const struct ps_spool_plan *plan = state->plan;

@@ -114,7 +114,7 @@ static uint64_t quota_used(const struct ps_memory_queue *memory)
     return (int64_t)used > 0 ? used : 0;
 }
 
-/* The share is not exceeded: several channels that are full must leave the others theirs. An empty queue takes any lease. */
+/* The share is never exceeded, because several full channels must leave the others their shares. An empty queue takes any lease. */
 static bool quota_allows(const struct ps_memory_queue *memory, uint64_t size)
 {
     if (memory->settings.quota_bytes == 0)

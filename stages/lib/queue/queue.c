@@ -235,7 +235,7 @@ struct ps_lease *ps_queue_strip(struct ps_queue *queue)
     struct ps_lease *lease;
     list.end = &list.first;
     if (queue->started) {
-        /* The lock orders this thread behind consumers that have read what the thread is about to close. */
+        /* The lock orders this thread after consumers that have read what the queue's thread is about to close. */
         pthread_mutex_lock(&queue->lock);
         ps_flag_set(&queue->stop, true);
         pthread_mutex_unlock(&queue->lock);

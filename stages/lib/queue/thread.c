@@ -420,7 +420,7 @@ static void finish(struct ps_queue *queue)
     struct ps_err err = {0};
     if (queue->store == NULL)
         return;
-    struct ps_lease *last = take_last(queue); /* its lock also orders this thread behind ps_queue_strip */
+    struct ps_lease *last = take_last(queue); /* its lock also orders this thread after ps_queue_strip */
     (void)record(queue, now_ns());
     (void)collect(queue, now_ns());
     add_last(queue, last);

@@ -122,11 +122,11 @@ struct ps_hive_asking {
     struct ps_log_backoff trouble;
 };
 
-/* Events that cannot be written: events.c finds them, dead_letters.c gives them away. */
+/* Events that cannot be written: events.c finds them, dead_letters.c makes them dead letters. */
 struct ps_hive_flaws {
-    struct ps_held_group events; /* that become dead letters, the first one now */
+    struct ps_held_group events; /* events that become dead letters, the first one now */
     struct ps_deadletter_pending letters;
-    char reason[512];                        /* of the first of them */
+    char reason[512];                        /* why the first of them cannot be written */
     uint64_t bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
     struct ps_log_backoff batch;             /* a whole batch */
 };

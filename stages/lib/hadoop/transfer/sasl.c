@@ -14,15 +14,15 @@
 
 #define MAGIC 0xdeadbeefU
 #define AES_CTR 2U
-#define MESSAGE_BYTES_MAX 65536U /* of the exchange */
-#define TEXT_BYTES_MAX 65536U    /* of the caller's bytes, encrypted at once */
+#define MESSAGE_BYTES_MAX 65536U /* limit of a message of the exchange */
+#define TEXT_BYTES_MAX 65536U    /* limit of the caller's bytes that are encrypted in one call */
 #define IV_BYTES 16U
 
 enum { SUCCESS = 0, UNKNOWN_KEY = 1 };
 
 enum state {
-    CHALLENGE, /* is awaited */
-    PROOF,     /* the server's */
+    CHALLENGE, /* the server's challenge is awaited */
+    PROOF,     /* the server's proof is awaited */
     OPEN,
 };
 
@@ -30,8 +30,8 @@ struct session {
     struct ps_sasl_pipe pipe;
     enum state state;
     bool offers_aes, *key_unknown;
-    bool wonders;                  /* until something was read */
-    EVP_CIPHER_CTX *seal, *unseal; /* AES; NULL: not */
+    bool wonders;                  /* as in the settings; cleared when something was read */
+    EVP_CIPHER_CTX *seal, *unseal; /* AES; NULL: not used */
 };
 
 /* ---- messages ---- */

@@ -28,7 +28,7 @@ struct ps_kafka_letters {
 
     /* A lease whose attempts are used up (penstock.retry.max): all its unsettled events get letters. NULL: none. */
     const struct ps_lease *exhausted;
-    uint32_t failures; /* failed requests in a row while the same lease is the oldest */
+    uint32_t failures; /* failed requests since the last delivery; they count for the oldest lease */
 };
 
 /* Events in flight that are letters, not records. */

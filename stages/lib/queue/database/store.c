@@ -87,7 +87,7 @@ static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
                                     tables->settings->database.label, tables->settings->channel);
 }
 
-/* O_PATH: to close it releases no lock of SQLite's, which a close of any other descriptor of the file does. */
+/* O_PATH: closing this descriptor releases none of SQLite's locks; closing any other descriptor of the file does. */
 static void hold_file(struct ps_tables *tables)
 {
     if (tables->file >= 0)
