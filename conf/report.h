@@ -21,7 +21,7 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf);
 /* The same as one JSON object: the components before ps_conf_take_spec, lists of lines under names of their own, then
  * the problems, which ends the object and returns its text. Owns: the caller frees the text. */
 struct json_t;
-/* A text; null for NULL, and for what is not UTF-8. */
+/* Makes a JSON text; null for NULL, and for text that is not UTF-8. */
 struct json_t *ps_report_json_text(const char *text);
 struct json_t *ps_report_json_begin(const struct ps_conf *conf);
 void ps_report_json_texts(struct json_t *root, const char *name, const struct ps_texts *texts);

@@ -15,7 +15,7 @@ void ps_arena_destroy(struct ps_arena *arena);
 void ps_arena_at_end(struct ps_arena *arena, void (*end)(void *argument), void *argument);
 void ps_arena_end(struct ps_arena *arena);
 
-/* Zeroed, aligned to 16. Ends the process when there is no memory (ps_must_alloc). */
+/* Returns zeroed memory, aligned to 16 bytes. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
 /* Makes room for one more item after `count` items that the arena has (NULL: none); the room doubles. Returns the items,
  * which may have moved. */

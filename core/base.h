@@ -29,9 +29,9 @@ _Noreturn void ps_out_of_memory(size_t bytes, const char *purpose);
  * functions end the process, with ps_out_of_memory, rather than return NULL. `purpose` completes "no N bytes
  * for ..". Never called in a stage's `work`. The caller owns the memory: free(). Thread: any. */
 
-/* `count` times `bytes`, zeroed. NULL only for 0 bytes. */
+/* Returns `count` times `bytes`, zeroed; NULL only for 0 bytes. */
 void *ps_must_alloc(size_t count, size_t bytes, const char *purpose);
-/* Zeroed, at a multiple of PS_CACHE_GAP; the length is rounded up to such a multiple as well. */
+/* Returns zeroed memory at a multiple of PS_CACHE_GAP; the length is rounded up to such a multiple as well. */
 void *ps_must_alloc_aligned(size_t bytes, const char *purpose);
 /* realloc, for bytes > 0. */
 void *ps_must_realloc(void *memory, size_t bytes, const char *purpose);

@@ -18,7 +18,7 @@ struct ps_now {
 /* Returns the time of a clock of clock_gettime(2), such as CLOCK_MONOTONIC. Thread: any. */
 uint64_t ps_clock_ns(clockid_t clock);
 
-/* The real clocks. Thread: any. */
+/* Reads the real clocks. Thread: any. */
 struct ps_now ps_clock_now(void);
 
 /* Prints a time, in seconds since the epoch, in UTC by a format of strftime(3). Returns the length; 0 when there

@@ -185,7 +185,7 @@ struct ps_quantity_text ps_quantity_print_count(uint64_t count)
     return shown;
 }
 
-/* Three significant digits without zeros at the end of a fraction: 1.23, 12.3, 123, 1.2, 64. */
+/* Prints three significant digits without zeros at the end of a fraction: 1.23, 12.3, 123, 1.2, 64. */
 static struct ps_quantity_text print_scaled(double number, const char *unit)
 {
     struct ps_quantity_text shown;
@@ -199,7 +199,7 @@ static struct ps_quantity_text print_scaled(double number, const char *unit)
     return shown;
 }
 
-/* A count with its unit; `number` is at most 1e12. */
+/* Prints a count with its unit; `number` is at most 1e12. */
 static struct ps_quantity_text print_whole(double number, const char *unit)
 {
     struct ps_quantity_text shown = ps_quantity_print_count((uint64_t)(fmin(number, RATE_MAX) + 0.5));
@@ -224,7 +224,7 @@ struct ps_quantity_text ps_quantity_print_event_rate(double rate)
     return rate >= 99.95 ? print_whole(rate, " events/s") : print_scaled(rate, " events/s");
 }
 
-/* "2 h 5 min"; the second part is left out when it is 0. */
+/* Prints "2 h 5 min"; the second part is left out when it is 0. */
 static struct ps_quantity_text print_two(uint64_t number, const char *unit, uint64_t part,
                                          const char *part_unit)
 {

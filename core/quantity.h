@@ -3,7 +3,7 @@
 
 #include "core/status.h"
 
-/* A count or a rate: digits with an optional fraction or exponent, then optionally k, M or G (thousands); a
+/* Parses a count or a rate: digits with an optional fraction or exponent, then optionally k, M or G (thousands); a
  * rate may end in "/s". A rate is above 0 and at most 1e12. `what` is the option's name for the message. */
 enum ps_status ps_quantity_rate(const char *what, const char *text, double *rate, struct ps_err *err);
 enum ps_status ps_quantity_count(const char *what, const char *text, uint64_t min, uint64_t max,

@@ -44,7 +44,7 @@ struct graph {
  * for the names of their rules. Everything is allocated in `arena`, which must not outlive `conf`. */
 void ps_graph_make(struct graph *graph, const struct ps_conf *conf, struct ps_arena *arena);
 
-/* Graphviz' DOT. */
+/* Writes Graphviz' DOT. */
 void ps_graph_write_dot(FILE *to, const struct graph *graph);
-/* A Mermaid flowchart, as GitHub and GitLab draw it in Markdown. */
+/* Writes a Mermaid flowchart, as GitHub and GitLab draw it in Markdown. */
 void ps_graph_write_mermaid(FILE *to, const struct graph *graph);

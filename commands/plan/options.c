@@ -298,7 +298,7 @@ static enum ps_status load_note(struct plan_wish *wish, const char *name, const 
     return PS_OK;
 }
 
-/* An option that is passed on to load. */
+/* Takes an option that is passed on to load. */
 static enum ps_status take_load(void *target, const struct ps_command_row *row, const char *text,
                                 struct ps_err *err)
 {

@@ -16,7 +16,7 @@ static bool refuse(const char *what, const char *reason)
     return false;
 }
 
-/* The name becomes a file's, a target's and an identifier's. */
+/* Returns whether the name can be that of a file, of a target and of an identifier. */
 static bool name_is_good(const char *name)
 {
     bool good = islower((unsigned char)name[0]);

@@ -28,7 +28,7 @@ static double rate_of(const struct look *look, const char *name, const char *lab
     return now > before ? (now - before) / look->seconds : 0;
 }
 
-/* The raw `component="..."` of a sample's labels, escapes kept, into `text`. */
+/* Copies the raw `component="..."` of a sample's labels, escapes kept, into `text`. */
 static bool component_label(const char *labels, char *text, size_t room)
 {
     const char *from = strstr(labels, "component=\"");

@@ -14,7 +14,7 @@ void ps_classes_close(struct ps_classes *classes);
 /* Returns the number of places that were searched. */
 size_t ps_classes_jars(const struct ps_classes *classes);
 size_t ps_classes_folders(const struct ps_classes *classes);
-/* The jars that could not be opened, each with the reason. */
+/* Returns the jars that could not be opened, each with the reason. */
 const struct ps_texts *ps_classes_unread(const struct ps_classes *classes);
 
 struct ps_class {

@@ -125,7 +125,7 @@ static bool check_channel(const struct flow *flow)
 
 /* ---- the sources ---- */
 
-/* A reload must see that the source, or the sink, has changed. */
+/* Notes the keeper in the pairs: a reload must see that the source, or the sink, has changed. */
 static void note_in_pairs(const struct ps_conf *conf, struct ps_conf_part *part, const char *keeper)
 {
     struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (part->pairs.count + 1) * sizeof *items);

@@ -44,7 +44,7 @@ static void add_text(struct text *text, const char *more)
     add(text, more, strlen(more));
 }
 
-/* A JSON string of well-formed UTF-8. */
+/* Adds a JSON string of well-formed UTF-8. */
 static void add_string(struct text *text, const char *bytes, size_t length)
 {
     add(text, "\"", 1);

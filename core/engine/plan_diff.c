@@ -47,7 +47,7 @@ static bool same_group(const struct ps_sink_spec *a, const struct ps_sink_spec *
            strcmp(a->group->fingerprint, b->group->fingerprint) == 0;
 }
 
-/* The agent's own keys that take effect on a reload. */
+/* Compares the agent's own keys that take effect on a reload. */
 static bool same_options(const struct ps_agent_options *a, const struct ps_agent_options *b)
 {
     return a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&

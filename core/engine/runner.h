@@ -358,7 +358,7 @@ void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channe
 void ps_source_runner_hold_back(struct ps_source_runner *runner, bool stops);
 /* Returns whether a producer of this channel stops and waits for room. Thread: any. */
 bool ps_is_holding_back(const struct ps_channel_plan *channel);
-/* The worker is awake. */
+/* Leaves the waiters: the worker is awake. */
 void ps_source_runner_leave(struct ps_source_runner *runner);
 void ps_sink_runner_leave(struct ps_sink_runner *runner);
 

@@ -49,7 +49,7 @@ uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
 /* Returns the most bytes that the caches of this number of workers hold in free blocks. */
 uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers);
 
-/* An empty cache; `fini` gives its free blocks back to the depot. */
+/* Makes an empty cache; `fini` gives its free blocks back to the depot. */
 void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot);
 void ps_block_cache_fini(struct ps_block_cache *cache);
 

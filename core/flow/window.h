@@ -21,9 +21,9 @@
 struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
                                    void *argument);
 
-/* A window without an order, for a channel that records each batch by itself: calls `report(argument, batch)`
- * immediately for each batch that is complete, and never for a lost one. No batch keeps memory because it
- * waits for an older one. */
+/* Makes a window without an order, for a channel that records each batch by itself: calls `report(argument,
+ * batch)` immediately for each batch that is complete, and never for a lost one. No batch keeps memory
+ * because it waits for an older one. */
 struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
                                              void *argument);
 

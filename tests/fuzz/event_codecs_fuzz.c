@@ -239,7 +239,7 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : (one->length > two->length) - (one->length < two->length);
 }
 
-/* The headers that an event has, those of its batch among them, are these. */
+/* Asserts that these are the headers of an event, including those of its batch. */
 static void same_headers(const struct ps_batch *batch, const struct ps_event *event, struct pairs *read)
 {
     static struct pairs pairs;
@@ -296,7 +296,7 @@ static void open_tables(void)
     PS_ASSERT(atexit(close_tables) == 0);
 }
 
-/* Everything of one batch: committed, read in frames of the store's own, removed. */
+/* Commits everything of one batch, reads it in frames of the store's own, and removes it. */
 static void through_rows(const struct ps_batch *batch)
 {
     struct ps_events_encoder encoder = {0};

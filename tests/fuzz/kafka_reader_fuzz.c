@@ -34,7 +34,7 @@ static struct ps_kafka_fetch *make(struct ps_port *port)
     return fetch;
 }
 
-/* The broker leads the topic's partitions, which the member has. */
+/* Makes the broker lead the topic's partitions, which the member has. */
 static void fill(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_native_broker *broker = fetch->client->brokers;
@@ -114,7 +114,7 @@ static void on_notice(void *, const struct ps_kafka_notice *)
 {
 }
 
-/* The answer, as the connection hands it over: that to Fetch may be in memory of the reader's. */
+/* Hands the answer over as the connection does: that to Fetch may be in memory of the reader's. */
 static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t size)
 {
     struct ps_kafka_native_broker *broker = fetch->client->brokers;

@@ -35,7 +35,7 @@ static struct ps_kafka_native *make(void)
     return client;
 }
 
-/* A topic whose partitions the broker leads, with a record for each. */
+/* Adds a topic whose partitions the broker leads, with a record for each. */
 static void fill(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(client, "t", 1);
@@ -50,7 +50,7 @@ static void fill(struct ps_kafka_native *client)
     }
 }
 
-/* The broker is in the middle of a login by PLAIN (2: SCRAM). */
+/* Puts the broker into the middle of a login by PLAIN (2: SCRAM). */
 static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *client, uint8_t choice)
 {
     struct ps_kafka_native_broker *broker = client->brokers;

@@ -59,7 +59,7 @@ static int64_t walk(const char *payload, size_t length)
     return count;
 }
 
-/* A payload as a batch has it: in a block, of its own if it is longer than one. */
+/* Decodes a payload as a batch has it: in a block, of its own if it is longer than one. */
 static struct ps_batch *decode(const uint8_t *data, size_t size, enum ps_events_result *result)
 {
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){.mono_ns = 1});

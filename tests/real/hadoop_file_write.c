@@ -36,7 +36,7 @@ static const char *md5(const void *data, size_t length)
     return text;
 }
 
-/* Event i. Some bodies are empty, one is long, half of them do not compress. */
+/* Makes event i. Some bodies are empty, one is long, half of them do not compress. */
 static size_t body_make(unsigned i, char *body)
 {
     uint64_t seed = i + 1;

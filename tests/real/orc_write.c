@@ -97,7 +97,7 @@ static void hex(const char *bytes, size_t length)
     fputc('"', rows);
 }
 
-/* A varchar or char as it is read: cut, without blanks at a char's end. */
+/* Returns the length of a varchar or char as it is read: cut, without blanks at a char's end. */
 static size_t read_length(const struct ps_orc_type *type, const char *bytes, size_t length)
 {
     size_t characters = 0, at = 0;
@@ -237,7 +237,7 @@ static void make(const struct ps_orc_type *type, struct ps_orc_value *value, uin
     }
 }
 
-/* The last column is the row's number. */
+/* Makes a row; the last column is its number. */
 static struct ps_orc_value make_row(const struct ps_orc_type *type, uint64_t number)
 {
     struct ps_orc_value row = {.items = pool, .item_count = type->child_count};

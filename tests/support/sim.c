@@ -137,7 +137,7 @@ void sim_settle_phase(struct sim *sim, enum ps_phase phase, struct ps_plan *plan
         fail_msg("phase %d is never reached (seed %llu)", (int)phase, (unsigned long long)sim->flow.seed);
 }
 
-/* Twice, as the agent does it. Returns whether everything drained. */
+/* Orders DRAIN twice, as the agent does. Returns whether everything drained. */
 bool sim_drain(struct sim *sim, struct ps_plan *next, uint64_t steps)
 {
     return sim_order(sim, PS_PHASE_DRAIN, sim->plan, next, steps) &&
@@ -329,7 +329,7 @@ void sim_draw(struct sim *sim, uint64_t seed, bool positions)
     flow->options.memory_budget = small ? 0 : 128 << 20; /* 0: the least that the plan allows */
 }
 
-/* No faults from here on: the run must end. */
+/* Ends the faults, so that the run must end. */
 void sim_calm(struct sim *sim)
 {
     struct flow_chances *chances = &sim->flow.chances;

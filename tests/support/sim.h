@@ -42,9 +42,9 @@ void sim_draw(struct sim *sim, uint64_t seed, bool positions);
 void sim_start(struct sim *sim);
 /* Runs one cycle of one worker, or lets time pass. */
 void sim_step(struct sim *sim);
-/* No faults from here on: the run must end. */
+/* Ends the faults, so that the run must end. */
 void sim_calm(struct sim *sim);
-/* Calm, until everything is made and delivered. */
+/* Runs without faults until everything is made and delivered. */
 void sim_run_to_end(struct sim *sim);
 /* Closes and gives up the events that are left, as a stop that ran out of time does. Returns how many
  * events were given up. */
@@ -55,7 +55,7 @@ uint64_t sim_stop(struct sim *sim, uint64_t drain_steps);
 bool sim_order(struct sim *sim, enum ps_phase phase, struct ps_plan *plan, struct ps_plan *next,
                uint64_t steps);
 void sim_settle_phase(struct sim *sim, enum ps_phase phase, struct ps_plan *plan, struct ps_plan *next);
-/* DRAIN, twice, as the agent does it. Returns whether everything drained. */
+/* Orders DRAIN twice, as the agent does. Returns whether everything drained. */
 bool sim_drain(struct sim *sim, struct ps_plan *next, uint64_t steps);
 
 /* ---- reloads ---- */

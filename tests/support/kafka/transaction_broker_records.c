@@ -53,7 +53,7 @@ struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *brok
 
 /* ---- records ---- */
 
-/* A record of positions: its key is the owner's, or that and a file's. Without a value the file is gone. */
+/* Appends a record of positions: its key names the owner, or the owner and a file. A record without a value removes the file. */
 static void append_position(struct partition *partition, struct ps_wire_in *in, int32_t number)
 {
     assert_true(partition->count < RECORDS_MAX);
