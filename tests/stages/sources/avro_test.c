@@ -36,7 +36,7 @@ static void greet(void)
     ps_test_avro_call_handshake(&call, ps_avro_protocol_md5, NULL, ps_avro_protocol_md5);
 }
 
-/* A call of appendBatch with `count` events "<serial>/0", "<serial>/1", ..; with or without a greeting first. */
+/* Makes a call of appendBatch with `count` events "<serial>/0", "<serial>/1", ..; with a handshake first if `greets`. */
 static void make_batch(uint32_t serial, unsigned count, bool greets)
 {
     ps_test_avro_call_clear(&call);
@@ -122,7 +122,7 @@ static void test_calls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A client with an unknown protocol gets the server's, and sends its own; its next connection need not. */
+/* A client with an unknown protocol gets the server's, and sends its own; its next connection need not do that. */
 static void test_handshakes(void **unused)
 {
     struct ps_test_stage stage;
@@ -260,7 +260,7 @@ static void test_large_bodies(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A full channel: FAILED, to those calls only that were in the batch; a closed client disturbs nobody. */
+/* A full channel: only the calls in the batch are answered FAILED; a closed client disturbs no other. */
 static void test_refused(void **unused)
 {
     struct ps_test_stage stage;
@@ -319,7 +319,7 @@ static void test_compressed(void **unused)
         assert_true(ps_avro_zlib_pack(&zlib, parts));
         ps_test_send(fd, parts[0].iov_base, parts[0].iov_len);
         free(message);
-        size_t wanted = serial == 0 ? 19 : 15; /* the first has the handshake's answer */
+        size_t wanted = serial == 0 ? 19 : 15; /* the first answer has the handshake's */
         while (got < wanted) {
             bool closed;
             char *byte = ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
@@ -333,7 +333,7 @@ static void test_compressed(void **unused)
     }
     ps_avro_zlib_fini(&zlib);
     close(fd);
-    fd = client(&stage); /* one that does not compress */
+    fd = client(&stage); /* a client that does not compress */
     bool closed;
     make_batch(1, 1, true);
     send_call(fd, 1, 64);
@@ -343,8 +343,8 @@ static void test_compressed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* TLS, and compressed inside: far more comes out of a record than one read takes, and nothing else follows it on the connection; the
- * second time as the first. */
+/* TLS with compressed data inside: a record becomes far more than one read takes, and nothing follows it on the
+ * connection. Twice. */
 static void test_compressed_in_tls(void **unused)
 {
     enum { EVENTS = 400 };
@@ -391,7 +391,7 @@ static void test_compressed_in_tls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Takes the open batch out of the stage's hands when it has an event. */
+/* Takes the open batch from the stage when it has an event. */
 static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
 {
     for (unsigned i = 0; stage->batch == NULL || stage->batch->count == 0 || stage->batch->full < full; i++) {
@@ -406,8 +406,8 @@ static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
     return batch;
 }
 
-/* A client is gone while its second call is read; the answer to the first call finds that out. The source reads the second call to its
- * end, and keeps no call. */
+/* A client is gone while its second call is read, which the answer to the first call reveals. The source reads the
+ * second call to its end, and keeps no call. */
 static void test_gone_within_a_call(void **unused)
 {
     const struct linger at_once = {.l_onoff = 1};

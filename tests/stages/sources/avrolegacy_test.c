@@ -110,7 +110,7 @@ static void test_mistakes(void **unused)
     finish(fd);
 }
 
-/* A body that is cut anywhere is refused, and read twice it gives the same. */
+/* A body that is cut anywhere is refused, and a second read gives the same. */
 static void test_read(void **unused)
 {
     uint8_t call[1024];

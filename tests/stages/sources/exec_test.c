@@ -104,7 +104,7 @@ static void test_many_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A line longer than a block, one that is cut, and what follows them. */
+/* A line longer than a block, a line that is cut, and the lines after them. */
 static void test_long_lines(void **unused)
 {
     struct ps_test_stage stage;
@@ -134,13 +134,13 @@ static void test_long_lines(void **unused)
 
     start(&stage,
           PS_KEYS("shell", "/bin/bash -c", "command", "echo first; head -c 300000 /dev/zero | tr '\\0' z"));
-    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS); /* the last line has no end */
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS); /* the last line has no line end */
     assert_string_equal(stage.events[0].body, "first");
     assert_int_equal(stage.events[1].length, 300000);
     assert_int_equal(strspn(stage.events[1].body, "z"), 300000);
     ps_test_stage_fini(&stage);
 
-    /* Not cut inside a character. */
+    /* A line is not cut inside a character. */
     start(&stage, PS_KEYS("command", "printf a\\303\\251\\303\\251\\303\\251\\n", "penstock.line.max", "4"));
     assert_bodies(&stage, PS_WORDS("a\xc3\xa9", "\xc3\xa9\xc3\xa9"));
     ps_test_stage_fini(&stage);
@@ -168,8 +168,8 @@ static void test_no_such_command(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A command whose output cannot be watched is ended, and started again after the pause, as one that could not
- * be started. */
+/* A command whose output cannot be watched is ended, and started again after the pause, like one that could not be
+ * started. */
 static void test_no_epoll(void **unused)
 {
     struct ps_test_stage stage;
@@ -179,7 +179,7 @@ static void test_no_epoll(void **unused)
     stage.port.epoll_fd = stage.port.wake_fd; /* EPOLL_CTL_ADD fails with EINVAL */
     ps_test_source_settle(&stage, 0, 300);
     stage.port.epoll_fd = epoll_fd;
-    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS); /* so the one before was ended */
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS); /* so the former command was ended */
     assert_string_equal(stage.events[0].body, "again");
     ps_test_stage_fini(&stage);
 }
@@ -202,8 +202,8 @@ static bool ends(pid_t pid)
     return false;
 }
 
-/* All processes that the command left running are killed when the source closes: those of its group, those in a
- * session of their own, also when their parent or the command itself has ended. */
+/* All processes that the command left running are killed when the source closes: those of its group and those in a
+ * session of their own, also if their parent or the command has ended. */
 static void test_descendants_are_killed(void **unused)
 {
     static const char *const commands[] = {
@@ -224,7 +224,7 @@ static void test_descendants_are_killed(void **unused)
     }
 }
 
-/* From here on the log goes to a file. */
+/* Sends the log to a file. */
 static int log_begin(char *path)
 {
     int fd = mkstemp(path);
@@ -258,7 +258,7 @@ static void log_end(const char *path, int fd, char *text, size_t room)
     unlink(path);
 }
 
-/* Stopping: the command gets SIGTERM, and what it writes then is still read. It is not started again, and the log does not
+/* Stopping: the command gets SIGTERM, and its last output is still read. It is not started again, and the log does not
  * say that it will be. */
 static void test_drain(void **unused)
 {

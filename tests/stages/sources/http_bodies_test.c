@@ -1,4 +1,4 @@
-/* Source http: JSON that is compressed, or an object a line. */
+/* Source http: JSON that is compressed, or has an object on each line. */
 #include "stages/lib/http/server.h"
 #include "tests/support/http_ask.h"
 #include "tests/support/net.h"
@@ -46,7 +46,7 @@ static void expect_status(unsigned status, unsigned wanted, const char *what)
         fail_msg("%s: %u, not %u", what, status, wanted);
 }
 
-/* Objects, one a line, or in an array. Free it. */
+/* Returns objects, one on each line or in an array. The caller frees it. */
 static struct bytes make_events(unsigned count, bool lines)
 {
     struct bytes made = {.data = malloc(count * 48U + 2)};
@@ -76,7 +76,7 @@ static void expect_events(const struct ps_test_stage *stage, unsigned count)
     }
 }
 
-/* Of every size: in one batch and in several, plain and compressed, in lines and in an array. */
+/* Bodies of every size: in one batch and in several, plain and compressed, in lines and in an array. */
 static void test_sizes(void **unused)
 {
     static const unsigned counts[] = {0, 1, 3, 40, 100, 1024, 1025, 3000, 9000};
@@ -87,7 +87,7 @@ static void test_sizes(void **unused)
         for (int lines = 0; lines < 2; lines++) {
             struct bytes text = make_events(counts[i], lines > 0), packed = {.data = NULL};
             add_member(&packed, text.data,
-                       text.length / 2); /* two members, as of a log that is appended to */
+                       text.length / 2); /* two members, as in a log that is appended to */
             add_member(&packed, text.data + text.length / 2, text.length - text.length / 2);
             ps_test_source_clear(&stage);
             expect_status(ps_test_http_post(&stage, fd, "/", lines > 0 ? LINES : "", text.data, text.length),
@@ -106,7 +106,7 @@ static void test_sizes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The body as chunks of each length, in several batches: its bytes are put together once. */
+/* The body as chunks of each length, for several batches: its bytes are joined once. */
 static void test_chunks(void **unused)
 {
     static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -152,7 +152,7 @@ static struct bytes widen(const struct bytes *text)
     return wide;
 }
 
-/* Bodies in UTF-16 are events in UTF-16 with a mark, as Flume makes them. */
+/* Bodies in UTF-16 are events in UTF-16 with a byte order mark, as Flume makes them. */
 static void expect_wide_events(const struct ps_test_stage *stage, unsigned count)
 {
     assert_int_equal(stage->event_count, count);
@@ -166,8 +166,8 @@ static void expect_wide_events(const struct ps_test_stage *stage, unsigned count
     }
 }
 
-/* A text that must be decoded is decoded once, however many batches its events need: as many blocks are taken as of the same text
- * that needs none, and one more. */
+/* A text that must be decoded is decoded once, however many batches its events need: it takes one block more than the
+ * same text without decoding. */
 static void test_decoded_once(void **unused)
 {
     static const unsigned counts[] = {1, 40, 100, 1024, 1025, 3000, 9000};
@@ -218,8 +218,8 @@ static void test_decoded_once(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Requests one behind the other, whose headers fill the batches: the one for which a batch has no room any more is in the next
- * one, with its escapes replaced once. */
+/* Pipelined requests whose headers fill the batches: a request for which a batch has no room is put into the next one,
+ * with its escapes replaced once. */
 static void test_escapes_at_the_end_of_a_batch(void **unused)
 {
     enum { REQUESTS = 80, VALUE = 9000 };
@@ -247,7 +247,7 @@ static void test_escapes_at_the_end_of_a_batch(void **unused)
             sent += n > 0 ? (size_t)n : 0;
             ps_test_source_read(&stage);
             taken = stage.event_count + stage.batch->count;
-            if (stage.batch->full) /* only then: batches get as long as they can */
+            if (stage.batch->full) /* only when it is full, so that batches get as long as possible */
                 ps_test_source_close_batch(&stage);
         }
         ps_test_source_close_batch(&stage);
@@ -303,7 +303,8 @@ static void test_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Every cut and every other damage is refused, also bytes behind the last member; so is more text than the limit, and any coding but gzip. */
+/* Every cut or damaged body is refused, also with bytes after the last member; so is more text than the limit, and any
+ * coding but gzip. */
 static void test_bad_codings(void **unused)
 {
     struct ps_test_stage stage;
@@ -317,7 +318,7 @@ static void test_bad_codings(void **unused)
         expect_status(ps_test_http_post(&stage, fd, "/", GZIP, packed.data, packed.length), 400, "damaged");
         packed.data[i] ^= 1;
     }
-    char behind[2][128]; /* gzip(1) takes zeros, as padding */
+    char behind[2][128]; /* zeros are padding, which gzip(1) accepts */
     for (size_t i = 0; i < PS_COUNT_OF(behind); i++) {
         assert_true(packed.length < sizeof behind[i]);
         memcpy(behind[i], packed.data, packed.length);
@@ -358,7 +359,7 @@ static void test_bad_codings(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* BLOBHandler keeps the bytes that came, as Flume's does. */
+/* BLOBHandler keeps the bytes of the body as they came, like Flume's. */
 static void test_blob_stays_packed(void **unused)
 {
     struct ps_test_stage stage;

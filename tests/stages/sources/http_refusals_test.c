@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #define LOCAL "bind", "127.0.0.1", "port", "0"
-#define REFUSALS 60U /* more than an open batch had room for when each left 4 KiB */
+#define REFUSALS 60U /* more than an open batch would have room for if each left 4 KiB */
 
-/* An array of as many events as a batch takes. Free it. */
+/* Returns an array of as many events as a batch holds. The caller frees it. */
 static char *make_array(size_t *length)
 {
     static const char event[] = "{\"headers\":{\"n\":\"v\"},\"body\":\"x\"},";
@@ -25,7 +25,7 @@ static char *make_array(size_t *length)
     return array;
 }
 
-/* Refused requests of each kind leave the open batch as it was, so that the largest transaction has room in it. */
+/* Refused requests of each kind leave the open batch as it was, so that the largest transaction still fits. */
 static void test_refusals_leave_nothing(void **unused)
 {
     static char filler[1000];
@@ -74,7 +74,7 @@ static void test_refusals_leave_nothing(void **unused)
     }
 }
 
-/* What BLOBHandler throws itself is an unexpected exception to Flume's source, and its answer says so; other refusals do not. */
+/* An exception that BLOBHandler itself throws is unexpected for Flume's source, and its answer says so; other refusals do not. */
 static void test_texts_of_refusals(void **unused)
 {
     static const struct {
@@ -106,7 +106,7 @@ static void test_texts_of_refusals(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Replaces the escapes of a request of the table where it is. Returns its length. */
+/* Replaces the escapes of a request of the table in place. Returns its length. */
 static size_t unescape(char *text)
 {
     static const char letters[] = "rnt\\", bytes[] = "\r\n\t\\";
@@ -126,8 +126,8 @@ static size_t unescape(char *text)
     return (size_t)(out - text);
 }
 
-/* A table of malformed requests and near ones: the answer, whole and in pieces of one byte. tests/real/flume_oracle_http_test.sh
- * asks a Flume the same. */
+/* A table of malformed requests and similar good ones: the answer to each, sent whole and in pieces of one byte.
+ * tests/real/flume_oracle_http_test.sh sends the same to a Flume. */
 static void test_malformed_requests(void **unused)
 {
     char line[512];
@@ -141,7 +141,7 @@ static void test_malformed_requests(void **unused)
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '#')
             continue;
-        (void)strsep(&rest, "|"); /* Flume's */
+        (void)strsep(&rest, "|"); /* the column of Flume */
         status = strsep(&rest, "|");
         what = strsep(&rest, "|");
         assert_non_null(request = rest);
@@ -170,7 +170,7 @@ static void test_malformed_requests(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Keys of Jetty that are read by hand: the limits themselves, and what is just behind them or almost a number. */
+/* Keys of Jetty with limits: values at each limit, just beyond it, and texts that are almost numbers. */
 static void test_limits_of_keys(void **unused)
 {
     static const struct {

@@ -27,7 +27,7 @@ static void send_request(int fd, const char *fields, const char *body, size_t le
     ps_test_send(fd, body, length);
 }
 
-/* Runs the source until an answer with this many bytes of content after its head is there; returns its status. */
+/* Runs the source until an answer with this number of bytes of content is complete; returns its status. */
 static unsigned receive_status(struct ps_test_stage *stage, int fd)
 {
     bool closed;
@@ -47,7 +47,7 @@ static unsigned receive_status(struct ps_test_stage *stage, int fd)
     return status;
 }
 
-/* The statuses and events of Flume 1.11 for the same bodies. */
+/* Statuses and events are those of Flume 1.11 for the same bodies. */
 static void test_bodies(void **unused)
 {
     static const struct {
@@ -196,7 +196,7 @@ static void test_requests(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A request may come in any pieces, in chunks, and behind others. */
+/* A request may come in any pieces, in chunks, and after others. */
 static void test_pieces(void **unused)
 {
     static const char request[] =
@@ -254,7 +254,7 @@ static void test_answers_wait_for_the_channel(void **unused)
     }
 }
 
-/* A client that has closed its side still gets its answer; one that is gone harms nobody. */
+/* A client that has closed its side still gets its answer; one that is gone disturbs no other. */
 static void test_half_closed(void **unused)
 {
     struct ps_test_stage stage;
@@ -342,7 +342,7 @@ static void test_long_request(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A client that sends slowly is answered 408, one that sends nothing is closed; others go on. */
+/* A client that sends slowly is answered 408, one that sends nothing is closed; others continue. */
 static void test_slow_clients(void **unused)
 {
     struct ps_test_stage stage;
@@ -444,7 +444,7 @@ static void test_blobs(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Java's split(","): blanks stay, and empty names, too, but for those at the end. */
+/* Java's split(","): blanks and empty names are kept, except for empty names at the end. */
 static void test_mandatory_parameters(void **unused)
 {
     static const struct {
@@ -479,7 +479,7 @@ static void test_mandatory_parameters(void **unused)
     }
 }
 
-/* Flume's user guide names it so: the parameters and Content-Type are headers, a body that is too long is cut. */
+/* The name of Flume's user guide: the parameters and Content-Type are headers, a body that is too long is cut. */
 static void test_morphline_blob(void **unused)
 {
     static const struct {

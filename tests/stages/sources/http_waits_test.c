@@ -16,7 +16,7 @@
 #define WIDE "Content-Type: application/json; charset=utf-16\r\n"
 #define BLOCKS_MAX 4096U
 
-/* A request with `events` events of about 80 bytes, as an array or as lines. Free it. */
+/* Returns a request with `events` events of about 80 bytes, as an array or as lines. The caller frees it. */
 static char *make_request(unsigned events, bool lines, size_t *length)
 {
     char *text = malloc(events * 128U + 256), *body = malloc(events * 128U + 16);
@@ -57,7 +57,7 @@ static void test_waits_for_the_channel(void **unused)
 {
     struct ps_test_stage stage;
     size_t length, sent = 0;
-    char *request = make_request(3000, false, &length); /* longer than what is read at once */
+    char *request = make_request(3000, false, &length); /* longer than one read */
     int fd = start(&stage, PS_KEYS(LOCAL, SHORT));
     do {
         ssize_t n = send(fd, request + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -68,14 +68,14 @@ static void test_waits_for_the_channel(void **unused)
     pass_seconds(&stage, 60);
     assert_int_equal(ps_test_http_ask(&stage, fd, "", 0), 200);
     assert_int_equal(stage.event_count, 3000);
-    assert_int_equal(ps_test_http_post(&stage, fd, "/", "", "[]", 2), 200); /* the connection stands */
+    assert_int_equal(ps_test_http_post(&stage, fd, "/", "", "[]", 2), 200); /* the connection still works */
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
     close(fd);
     free(request);
     ps_test_stage_fini(&stage);
 }
 
-/* Sends what the source has received whole when this returns, and has read unless it is paused. */
+/* Sends the bytes. When this returns, the source has received all of them, and has read them unless it is paused. */
 static void send_read(struct ps_test_stage *stage, int fd, const char *bytes, size_t length)
 {
     int unsent;
@@ -111,7 +111,7 @@ static void test_paused(void **unused)
     }
 }
 
-/* Takes all memory that the source could have. Returns how many blocks. */
+/* Takes all memory that the source could have. Returns the number of blocks. */
 static unsigned starve(struct ps_test_stage *stage, struct ps_block *blocks[BLOCKS_MAX])
 {
     unsigned count = 0;
@@ -123,7 +123,7 @@ static unsigned starve(struct ps_test_stage *stage, struct ps_block *blocks[BLOC
     return count;
 }
 
-/* A request that finds no memory is taken once when memory is free again, at each place that allocates. */
+/* A request that finds no memory is accepted once when memory is free again, at each place that allocates. */
 static void test_waits_for_memory(void **unused)
 {
     static char long_name[14000], long_body[14000], wide[2 * 6000];
@@ -153,7 +153,7 @@ static void test_waits_for_memory(void **unused)
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
         int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
         assert_int_equal(ps_test_http_post(&stage, fd, "/", "", "[{}]", 4),
-                         200); /* it has its first blocks */
+                         200); /* the request has its first blocks */
         ps_test_source_read(&stage);
         unsigned count = starve(&stage, blocks);
         int length =
@@ -173,7 +173,7 @@ static void test_waits_for_memory(void **unused)
     }
 }
 
-/* 100 Continue is an answer like others: it comes behind those of the requests before. */
+/* 100 Continue is an answer like others: it is sent after those to earlier requests. */
 static void test_continue_waits_for_its_turn(void **unused)
 {
 #define ONE "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n[{}]"
@@ -197,7 +197,7 @@ static void test_continue_waits_for_its_turn(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Nothing behind these requests is read: others on the way may take it as their bodies. */
+/* No bytes after these requests are read: a proxy may take them for the requests' bodies. */
 static void test_nothing_is_smuggled(void **unused)
 {
 #define NEXT "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n[{}]"
@@ -236,7 +236,7 @@ static void test_nothing_is_smuggled(void **unused)
     }
 }
 
-/* A head of exactly the limit is taken, one of a byte more is not; whole, and byte by byte. */
+/* A head of exactly the limit is accepted, one byte more is refused; sent whole, and byte by byte. */
 static void test_head_limit(void **unused)
 {
     enum { LIMIT = 300 };
@@ -266,7 +266,7 @@ static void test_head_limit(void **unused)
     }
 }
 
-/* The byte order mark of UTF-32 alone, cut, and where the character set is another one. */
+/* The byte order mark of UTF-32: alone, cut, and with another character set. */
 static void test_marks(void **unused)
 {
 #define CHARSET(name) "Content-Type: application/json;charset=" name "\r\n"
@@ -281,7 +281,7 @@ static void test_marks(void **unused)
         {CHARSET("utf-32"), "\xFF\xFE\0\0[\0\0\0]\0\0\0", 12, 200},
         {CHARSET("utf-32"), "[\0\0\0]\0\0\0", 8, 400},
         {CHARSET("utf-32"), "\xFF\xFE\0[\0\0\0]", 8, 400},
-        {CHARSET("utf-16"), "\xFF\xFE\0\0[\0\0\0]\0\0\0", 12, 400}, /* a mark of its own, and characters 0 */
+        {CHARSET("utf-16"), "\xFF\xFE\0\0[\0\0\0]\0\0\0", 12, 400}, /* a mark of UTF-16, then characters 0 */
         {CHARSET("utf-16"), "\xFF\xFE[\0]\0", 6, 200},
         {CHARSET("utf-8"), "\xEF\xBB\xBF[]", 5, 200},
         {CHARSET("utf-8"), "\xFF\xFE[\0]\0", 6, 400},

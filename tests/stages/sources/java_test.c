@@ -24,7 +24,7 @@ static int group_teardown(void **unused)
 static void reopen(struct ps_test_stage *stage)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may have ended just now */
+    while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may be still ending */
         assert_non_null(strstr(stage->err.text, "the Java host"));
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);
@@ -49,7 +49,7 @@ static void begin(struct ps_test_stage *stage)
     begin_with(stage, UINT64_C(256) << 20);
 }
 
-/* One cycle of the source, in which a millisecond passes. */
+/* One cycle of the source, which takes a millisecond. */
 static void cycle(struct ps_test_stage *stage)
 {
     (void)ps_test_source_work(stage);
@@ -57,7 +57,7 @@ static void cycle(struct ps_test_stage *stage)
     usleep(1000);
 }
 
-/* A source that fails while the test waits for something else does not come to it. */
+/* Fails the test if the source has failed, or the time is over. Otherwise returns true. */
 static bool goes_on(const struct ps_test_stage *stage, uint64_t until)
 {
     if (stage->failed)
@@ -132,7 +132,7 @@ static void test_answer_waits_for_the_channels(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The channel refuses one batch: the calls in it get the reason, also one whose first events were accepted; others do not. */
+/* The channel refuses one batch: the calls in it get the reason, even if their first events were accepted; other calls do not. */
 static void test_refused(void **unused)
 {
     struct ps_test_stage stage;
@@ -153,7 +153,7 @@ static void test_refused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Calls are refused and taken in turns: each is answered, and no memory stays behind. */
+/* Calls are refused and accepted in turn: each is answered, and no memory is lost. */
 static void test_refused_and_taken_in_turns(void **unused)
 {
     struct ps_test_stage stage;
@@ -180,7 +180,7 @@ static void test_refused_and_taken_in_turns(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The first batch of a call is refused: nothing of it is read any more. */
+/* The first batch of a call is refused: the rest of the call is not read. */
 static void test_rest_of_a_refused_call(void **unused)
 {
     struct ps_test_stage stage;
@@ -207,7 +207,7 @@ static void test_large_events(void **unused)
     ps_test_java->events = 60;
     WHILE(&stage, ps_test_java->taken < 60);
     assert_numbered(&stage, 0, 60);
-    assert_in_range(ps_test_java->needs, 6, 60); /* another slot may be used when the larger one has come */
+    assert_in_range(ps_test_java->needs, 6, 60); /* another slot may be used after the larger one has come */
     assert_int_equal(ps_test_java->needs_taken, ps_test_java->needs);
     for (size_t i = 9; i < 60; i += 10) {
         assert_int_equal(stage.events[i].length, 3 << 20);
@@ -217,14 +217,14 @@ static void test_large_events(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Returns the length of a body with which the event with this text takes so many bytes of a slot. */
+/* Returns the length of a body with which the event with this text takes this number of bytes of a slot. */
 static int body_in(size_t bytes, const char *text)
 {
     size_t headers = 4 * sizeof(uint32_t) + strlen("byjava") + strlen("body") + strlen(text);
     return (int)(bytes - sizeof(struct ps_java_event) - headers);
 }
 
-/* An event may take half of the memory budget, and not a byte more; the class hears of that, and goes on. */
+/* An event may take half of the memory budget, and not a byte more; the class is told, and continues. */
 static void test_largest_event(void **unused)
 {
     const size_t limit = 3 << 20;
@@ -261,8 +261,8 @@ static void await_start(int starts)
     }
 }
 
-/* The host breaks the protocol, or ends: the source fails with the reason, is opened again, and the class in the next host puts
- * events. */
+/* The host breaks the protocol, or ends: the source fails with the reason and is opened again, and the class in the
+ * next host puts events. */
 static void check_lost(enum ps_test_java_mode mode, const char *reason)
 {
     struct ps_test_stage stage;
@@ -275,7 +275,7 @@ static void check_lost(enum ps_test_java_mode mode, const char *reason)
     WHILE(&stage, !stage.failed);
     if (strstr(stage.err.text, reason) == NULL)
         fail_msg("\"%s\" is not about \"%s\"", stage.err.text, reason);
-    ps_test_source_close_batch(&stage); /* the engine puts what was read */
+    ps_test_source_close_batch(&stage); /* the engine puts the events that were read */
     ps_test_stage_close(&stage);
     await_start(starts);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
@@ -321,7 +321,7 @@ static void test_cannot_be_configured(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* It is closed while a call waits for the channels, and opened again: a late answer of the channels is for nobody. */
+/* The source is closed while a call waits for the channels, and opened again: a late answer of the channels is dropped. */
 static void test_closed_in_between(void **unused)
 {
     struct ps_test_stage stage;
@@ -347,7 +347,7 @@ static bool drain(struct ps_test_stage *stage)
     return stage->ops->source->drain(stage->plan, stage->state, &stage->now);
 }
 
-/* The host says that it has stopped; without that the stop waits for 5 s, and not longer. */
+/* The host says that it has stopped; otherwise the stop waits for 5 s. */
 static void test_drain(void **unused)
 {
     struct ps_test_stage stage;
@@ -375,7 +375,7 @@ static void test_drain(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A host that answers a stop with messages without end keeps neither the worker nor the stop. */
+/* A host that answers a stop with messages without end delays neither the worker nor the stop. */
 static void test_drain_of_a_flood(void **unused)
 {
     struct ps_test_stage stage;
@@ -386,7 +386,7 @@ static void test_drain_of_a_flood(void **unused)
     ps_test_java->mode = PS_TEST_JAVA_FLOOD;
     WHILE(&stage, !drain(&stage));
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    await_start(starts); /* it has broken the protocol: it is ready once */
+    await_start(starts); /* the host has broken the protocol: the class is ready once */
     ps_test_stage_close(&stage);
     ps_test_java->events = ps_test_java->taken = 0;
     reopen(&stage);
@@ -436,7 +436,7 @@ static void warm_up(struct ps_test_stage *stage, uint64_t room)
     WHILE_ROOM(stage, room, ps_test_java->taken < 16);
     ps_test_java->promises = 1;
     assert_int_equal(stage->ops->source->engine->reserves(stage->plan, stage->state), 4096);
-    ps_test_java->events = 17; /* its answer has the room */
+    ps_test_java->events = 17; /* the answer to it has the room */
     WHILE_ROOM(stage, room, ps_test_java->taken < 17);
 }
 
@@ -454,7 +454,7 @@ static void test_promised(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A channel that is full refuses calls that wait, which are in another batch. */
+/* A full channel refuses only calls that wait, because promised events are in another batch. */
 static void test_promised_are_not_refused(void **unused)
 {
     struct ps_test_stage stage;
@@ -468,7 +468,7 @@ static void test_promised_are_not_refused(void **unused)
         ps_test_source_close_batch(&stage);
     }
     assert_numbered(&stage, 17, 5);
-    for (uint32_t refused = 0; refused < 3;) { /* the host hears of it later */
+    for (uint32_t refused = 0; refused < 3;) { /* the host is told later */
         fill(&stage, 1);
         assert_false(stage.batch->promised);
         refused += stage.batch->count;
@@ -493,13 +493,13 @@ static void test_promised_and_dead(void **unused)
     ps_test_java->events = 1000;
     WHILE_ROOM(&stage, 4096, !stage.failed);
     assert_non_null(strstr(stage.err.text, "exit code 9"));
-    ps_test_source_close_batch(&stage); /* the engine puts what was read */
+    ps_test_source_close_batch(&stage); /* the engine puts the events that were read */
     assert_numbered(&stage, 0, 87);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_stage_fini(&stage);
 }
 
-/* Its host reads no messages while it is closed: what was promised is read, and nothing is promised afterwards. */
+/* A source that drains reads the promised events; while it is closed, nothing is promised. */
 static void test_promised_while_it_is_closed(void **unused)
 {
     struct ps_test_stage stage;
@@ -520,7 +520,7 @@ static void test_promised_while_it_is_closed(void **unused)
     assert_true(ps_test_java->revoked > 0);
     assert_numbered(&stage, 0, 22);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    WHILE_DOING(usleep(1000), &stage, ps_test_java->keeps == 0); /* it reads now */
+    WHILE_DOING(usleep(1000), &stage, ps_test_java->keeps == 0); /* the host reads messages again */
     ps_test_stage_fini(&stage);
 }
 

@@ -26,7 +26,7 @@ static void test_no_allocations(void **state)
     uint64_t allocations = 0, until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (count < RECORDS && ps_test_patient_ns() < until) {
         ps_test_stage_real_clock(stage);
-        stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits now and then */
+        stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits from time to time */
         struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
         assert_non_null(batch);
         uint64_t before = ps_test_allocation_count;
@@ -47,8 +47,8 @@ static void test_no_allocations(void **state)
 
 #define LARGE_BYTES 100000U /* longer than the first memory of a kept record */
 
-/* The batch has no room for a record, and there is no memory to keep it: the source says that it failed, and reads
- * the record again when it is open again. */
+/* The batch has no room for a record, and there is no memory to keep it: the source fails, and reads the record again
+ * after it is reopened. */
 static void test_no_memory_to_keep(void **state)
 {
     if (!PS_TEST_ALLOCATIONS)
@@ -72,11 +72,11 @@ static void test_no_memory_to_keep(void **state)
         count++;
     assert_true(count > 0 && count < PS_COUNT_OF(blocks));
     uint32_t room;
-    while (ps_batch_reserve(batch, 4096, &room) != NULL) /* the part of a block that the batch has already */
+    while (ps_batch_reserve(batch, 4096, &room) != NULL) /* the rest of the batch's current block */
         ps_batch_commit(batch, 4096);
     static char large[LARGE_BYTES];
     memset(large, ' ', sizeof large);
-    large[0] = '1'; /* its number */
+    large[0] = '1'; /* the number of the record */
     ps_test_kafka_send_value(cluster.bootstrap, "keep", 0, large, sizeof large);
     uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (!stage->failed && ps_test_patient_ns() < until_ns) {
@@ -95,7 +95,7 @@ static void test_no_memory_to_keep(void **state)
 
     ps_test_stage_close(stage);
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
-    /* The record before it may come again. */
+    /* The earlier record may come again. */
     for (size_t received = 1; member->received[member->received_count - 1].sequence != 1;) {
         size_t wanted = ++received;
         assert_true(ps_test_members_run(&member, 1, wanted, PS_TEST_PATIENCE_MS) >= wanted);

@@ -46,7 +46,7 @@ static void test_consumes_in_order_and_goes_on(void **state)
     ps_test_member_destroy(member);
 }
 
-/* Runs cycles until `count` records came; returns the batch that holds the first of them, held back. */
+/* Runs cycles until `count` records came; returns the batch with the first of them, which is held back. */
 static struct ps_batch *first_batch(struct ps_test_member *member, size_t count)
 {
     member->hold = true;
@@ -55,7 +55,7 @@ static struct ps_batch *first_batch(struct ps_test_member *member, size_t count)
     return member->held[0];
 }
 
-/* The events of all held batches, one after the other. */
+/* Returns the event with this number in all held batches. */
 static const struct ps_event *held_event(struct ps_test_member *member, size_t number,
                                          const struct ps_batch **batch)
 {
@@ -105,7 +105,7 @@ static void assert_identity(const struct ps_batch *batch, uint32_t row, const ch
     assert_string_equal(text, expected);
 }
 
-/* One record with everything, from one of two topics. */
+/* One record with all parts, from one of two topics. */
 static void test_headers(void **state)
 {
     ps_test_topic("h1", 1);
@@ -130,7 +130,7 @@ static void test_headers(void **state)
     assert_header(batch, event, "topic", "h1");
     assert_header(batch, event, "partition", "0");
     assert_header(batch, event, "key", "the key");
-    assert_header(batch, event, "from", "two"); /* the last header of that name */
+    assert_header(batch, event, "from", "two"); /* the last header with this name */
     assert_header(batch, event, "none", NULL);
     assert_header(batch, event, "offset", ""); /* mapped headers are set first, and are kept */
     assert_header(batch, event, "other", NULL);
@@ -147,7 +147,7 @@ static void test_headers(void **state)
     ps_test_member_destroy(member);
 }
 
-/* A second member of the group reads what the first one has not committed: the same events under the same identities. */
+/* A second member of the group reads the records that the first one has not committed, with the same identities. */
 static void test_a_repeat_has_the_same_identity(void **state)
 {
     enum { COUNT = 40 };
@@ -238,7 +238,7 @@ static void test_flume_event_format(void **state)
     assert_header(batch, event, "offset", "1");
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReadFail), 3);
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 1);
-    /* Bad records are skipped for ever, once the records before them are delivered. */
+    /* Bad records are skipped for good, once the records before them are delivered. */
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 100 &&
                          ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-avro", "avro", 0) < 1;
          i++)
@@ -267,7 +267,7 @@ static size_t put_many_headers(char *out, unsigned count)
     return (size_t)(at - out);
 }
 
-/* A datum that no batch should or can hold is skipped at once; those around it arrive. */
+/* A datum that is too large for any batch is skipped at once; the others arrive. */
 static void test_poison(void **state)
 {
     static char many[4 << 20];
@@ -302,7 +302,7 @@ static void test_poison(void **state)
     ps_test_member_destroy(member);
 }
 
-/* Regardless of the time, nothing is committed that was not delivered. */
+/* However late it is, nothing is committed that was not delivered. */
 static void test_commits_only_what_was_delivered(void **state)
 {
     ps_test_topic("hold", 1);
@@ -352,7 +352,7 @@ static void test_reads_again_what_was_not_delivered(void **state)
     ps_test_member_destroy(members[1]);
 }
 
-/* A broker that does not exist: the source opens, logs it once, and stops on request. */
+/* No broker exists: the source opens, logs it once, and stops on request. */
 static void test_no_broker(void **state)
 {
     uint64_t before = ps_log_count(PS_LOG_ERROR);

@@ -1,5 +1,5 @@
-/* Sources netcat, syslogtcp and multiport_syslogtcp: lines of the greatest length, of one character more and one less, and several too long ones,
- * cut at each byte. The events and answers do not depend on the cut. */
+/* Sources netcat, syslogtcp and multiport_syslogtcp: lines of the greatest length, of one character more and one less, and
+ * several that are too long, sent in two parts, split at each byte. The events and answers do not depend on the split. */
 #include "stages/lib/stream/stream.h"
 #include "tests/support/net.h"
 
@@ -69,9 +69,9 @@ static void await_no_client(void)
 struct encoding {
     const char *name;
     unsigned unit;    /* bytes of an ASCII character */
-    const char *wide; /* the character that a text has as '~' */
+    const char *wide; /* the character for '~' in a text */
     size_t wide_bytes;
-    size_t mark_bytes; /* before the first answer */
+    size_t mark_bytes; /* length of the byte order mark before the first answer */
 };
 
 static size_t encode(const struct encoding *encoding, const char *text, char *to)
@@ -90,7 +90,7 @@ static size_t encode(const struct encoding *encoding, const char *text, char *to
     return length;
 }
 
-/* By Flume's rule: a line has fewer characters than max-line-length, and the first that has not ends the connection. */
+/* By Flume's rule: a line has fewer characters than max-line-length, and the first longer one ends the connection. */
 static void model_netcat(const char *text, struct outcome *outcome)
 {
     *outcome = (struct outcome){.count = 0};
@@ -135,7 +135,7 @@ static void check_netcat(const struct encoding *encoding, const char *text, bool
         ps_test_send(fd, bytes, cut);
         for (unsigned i = 0; i < 3; i++)
             (void)ps_test_source_work(&stage);
-        (void)!send(fd, bytes + cut, length - cut, MSG_NOSIGNAL); /* the source may have closed it */
+        (void)!send(fd, bytes + cut, length - cut, MSG_NOSIGNAL); /* it may be closed already */
         ps_test_source_wait(&stage, wanted.count, PS_TEST_PATIENCE_MS);
         char *came = ps_test_receive(&stage, fd, mark + answers + wanted.closed,
                                      PS_TEST_PATIENCE_MS * (answers > 0), &got.closed);
@@ -159,8 +159,8 @@ static void test_netcat(void **unused)
         "a\n0123456789\n01234567890\n\n01234567890\n", /* 10 and 11 characters */
         "ok\n012345678901\nnot read\n",                /* 12 */
         "01234567890\nok\n0123456789012\n",            /* 13 */
-        "one\n01234567890123456789",                   /* without its end */
-        "~~~~~~~~~~~\n~0123456789\n~~~~~~~~~~~~\n",    /* characters count, not bytes */
+        "one\n01234567890123456789",                   /* without a line end */
+        "~~~~~~~~~~~\n~0123456789\n~~~~~~~~~~~~\n",    /* the limit counts characters, not bytes */
         "\n\n\n01234567890\n01234567890\n012345678901\n",
     };
     for (size_t i = 0; i < PS_COUNT_OF(encodings); i++) {
@@ -170,7 +170,7 @@ static void test_netcat(void **unused)
                                         encodings[i].name, "ack-every-event", acks ? "true" : "false"));
             for (size_t k = 0; k < PS_COUNT_OF(texts); k++) {
                 bool ends = texts[k][strlen(texts[k]) - 1] == '\n';
-                /* In UTF-16 a line without its end is too long by its bytes only. */
+                /* In UTF-16 a line without its end is only too long by its bytes. */
                 if (encodings[i].unit == 1 || ends)
                     check_netcat(&encodings[i], texts[k], acks);
             }

@@ -1,5 +1,5 @@
-/* Each source that takes messages with a length in front: the longest one is a sixteenth of a small memory budget, whatever the source's own
- * limit says, and it is refused from its head, before its bytes come. */
+/* Each source of messages with a length in front: in a small memory budget a message may have a sixteenth of it,
+ * whatever the source's own limit, and a longer one is refused by its head, before its bytes come. */
 #include "tests/support/net.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@ static struct ps_test_stage stage;
 static size_t make_avro(uint8_t *to, uint32_t bytes)
 {
     const uint32_t words[] = {htonl(1), htonl(1),
-                              htonl(bytes - 12)}; /* serial, pieces, length of the first */
+                              htonl(bytes - 12)}; /* serial, number of pieces, length of the first piece */
     memcpy(to, words, sizeof words);
     return sizeof words;
 }
@@ -32,7 +32,7 @@ static size_t make_thrift(uint8_t *to, uint32_t bytes)
     return sizeof word;
 }
 
-/* The body alone has these bytes. */
+/* The length of the body alone. */
 static size_t make_http(uint8_t *to, uint32_t bytes)
 {
     return (size_t)snprintf((char *)to, 256, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n",

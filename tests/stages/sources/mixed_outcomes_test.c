@@ -1,9 +1,9 @@
-/* Sources that answer calls (avro, thrift, http) or lines (netcat) against a model: clients draw the sizes of their calls, how many they send
- * without waiting, in which pieces, and when they hang up; channels draw the outcome of each batch and when it comes. A batch
- * that is refused because a channel is full is refused at once, also while older ones wait for their channel's promise; the
- * others get their outcome in order, as from the engine. Every call has exactly one answer, and is answered OK only if all of
- * its events were taken. Answers of thrift, http and netcat come in the order of the calls, a call's answer repeats its round, and at the end nothing
- * is left: no call, no answer that waits for its turn, no byte of an unfinished message. */
+/* Sources that answer calls (avro, thrift, http) or lines (netcat) against a model: clients draw the sizes of their calls, how
+ * many they send without waiting, in which pieces, and when they hang up; channels draw the outcome of each batch and when it
+ * comes. A batch that is refused because a channel is full is refused at once, even while older ones wait for their channel's
+ * promise; the others get their outcome in order, as in the engine. Every call has exactly one answer, which is OK only if all of
+ * its events were accepted. Answers of thrift, http and netcat come in the order of the calls, a call's answer repeats its round,
+ * and at the end no call is left, no answer that waits for its turn, and no byte of an unfinished message. */
 #include "stages/lib/avro/zlib.h"
 #include "stages/lib/thrift/source.h"
 #include "tests/support/avro_rpc.h"
@@ -21,41 +21,41 @@
 #define STEPS 150
 #define CLIENTS 4U
 #define CALLS_MAX 600U
-#define EVENTS_MAX 2600U /* of a call: more than two batches */
+#define EVENTS_MAX 2600U /* events of a call: more than two batches */
 #define BATCHES_MAX 64U
 #define IDLE_TURNS_MAX 20000U
 #define IN_BYTES (1U << 20)
 
 struct call {
-    uint32_t events, taken, refused; /* of those that got their outcome */
+    uint32_t events, taken, refused; /* taken, refused: events that got this outcome */
     unsigned client;
     bool answered, ok, gone; /* gone: its client hung up */
     uint8_t round;
-    unsigned epoch; /* of its client: how often it had changed its round */
+    unsigned epoch; /* how often its client had changed the round */
 };
 
 struct client {
     int fd;
-    uint8_t round; /* 0: it uses none */
+    uint8_t round; /* 0: the client uses no rounds */
     bool greeted;  /* has read its first answer */
-    bool failed;   /* one of its calls was answered so, in this round */
+    bool failed;   /* one of its calls was answered FAILED in this round */
     unsigned epoch;
-    struct ps_avro_zlib zlib; /* when the protocol compresses */
+    struct ps_avro_zlib zlib; /* if the protocol compresses */
     char *out, *in;
     size_t out_at, out_length, in_length;
-    unsigned next_answer; /* of calls in order: where to look for the next one */
+    unsigned next_answer; /* for calls in order: number of the next call to be answered */
 };
 
 struct protocol {
     const char *name;
     const struct ps_stage_ops *source;
     bool rounds;
-    bool lines; /* its calls have one event each, and several are sent at once */
+    bool lines; /* calls have one event each, and several are sent together */
     bool compresses;
-    bool in_turn; /* its answers come in the order of the calls */
+    bool in_turn; /* answers come in the order of the calls */
     /* Appends call number `number` to what the client sends. */
     void (*send)(struct client *client, unsigned number);
-    /* Reads an answer of what came. Returns its bytes, 0: not complete. *number: of its call, or UINT32_MAX: the next one. */
+    /* Reads an answer. Returns its length; 0: it is not complete. *number: its call; UINT32_MAX: the next call. */
     size_t (*read)(struct client *client, unsigned *number, bool *ok);
 };
 
@@ -262,7 +262,7 @@ static void count_events(const struct ps_batch *batch, bool refused)
     }
 }
 
-/* The outcome of a batch. The source answers. */
+/* Decides a batch; the source answers its calls. */
 static void decide(struct ps_batch *batch, bool refused)
 {
     const struct ps_source_ops *source = stage.ops->source;
@@ -282,7 +282,7 @@ static void decide_oldest(void)
     decide(batch, refused);
 }
 
-/* Takes the open batch out of the stage's hands: it is refused at once, or waits for its outcome. */
+/* Takes the open batch from the stage: it is refused at once, or waits for its outcome. */
 static void close_batch(uint32_t refused_percent)
 {
     struct ps_batch *batch = stage.batch;
@@ -367,7 +367,7 @@ static void write_some(struct client *client)
         client->out_at = client->out_length = 0;
 }
 
-/* A call of the same round was refused before it: then it may be refused without a reason of its own. */
+/* Returns whether an earlier call of the same round was refused: then this one may be refused without a further reason. */
 static bool follows_refused(unsigned number)
 {
     for (unsigned i = 0; i < number; i++) {
@@ -451,7 +451,7 @@ static bool all_are_answered(void)
     return true;
 }
 
-/* All clients are gone, and the source has freed what it kept for them. */
+/* Asserts that all clients are gone, and that the source has freed everything that it kept for them. */
 static void check_nothing_is_left(bool hung_up)
 {
     const struct ps_stream *stream = stage.state;
@@ -506,9 +506,9 @@ static void run_case(uint32_t refused_percent, bool hangs_up)
         usleep(50);
     }
     while (held_count > 0)
-        decide_oldest(); /* of clients that are gone */
+        decide_oldest(); /* batches of clients that are gone */
     for (unsigned i = 0; i < CLIENTS; i++) {
-        read_answers(&clients[i]); /* none is left */
+        read_answers(&clients[i]); /* no answer is left */
         assert_int_equal(clients[i].in_length, 0);
         hang_up(&clients[i]);
     }

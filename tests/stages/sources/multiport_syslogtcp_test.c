@@ -87,7 +87,7 @@ static void test_one_port_taken(void **unused)
     close(taken);
     ps_test_stage_real_clock(&stage);
     uint64_t due_ns = stage.ops->source->tick(stage.plan, stage.state, &stage.now);
-    assert_true(due_ns <= stage.now.mono_ns + 3 * PS_NS_PER_S); /* it wakes for the port that is not bound */
+    assert_true(due_ns <= stage.now.mono_ns + 3 * PS_NS_PER_S); /* it wakes up for the unbound port */
     ps_test_stage_pass_ms(&stage, 3500);
     ps_test_source_work(&stage);
     int late = ps_test_connect("127.0.0.1", one);
@@ -95,7 +95,7 @@ static void test_one_port_taken(void **unused)
     ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     snprintf(ports, sizeof ports, "%u", one);
     assert_string_equal(ps_test_event_header(&stage.events[1], "port"), ports);
-    ps_test_send_text(fd, "z\n"); /* each listener keeps the port that it was bound to */
+    ps_test_send_text(fd, "z\n"); /* each listener keeps its port number */
     ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
     snprintf(ports, sizeof ports, "%u", two);
     assert_string_equal(ps_test_event_header(&stage.events[2], "port"), ports);
@@ -104,7 +104,7 @@ static void test_one_port_taken(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A port that is not bound yet is not bound any more while the source drains. */
+/* A draining source no longer binds a port that is not bound yet. */
 static void test_drain_binds_nothing(void **unused)
 {
     unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
@@ -123,7 +123,7 @@ static void test_drain_binds_nothing(void **unused)
     ps_test_stage_pass_ms(&stage, 3500);
     ps_test_source_work(&stage);
     taken = ps_address_bind(&options, &bound, &err);
-    assert_true(taken >= 0); /* it is free */
+    assert_true(taken >= 0); /* the port is free */
     close(taken);
     ps_test_stage_fini(&stage);
 }

@@ -14,7 +14,7 @@ extern const struct ps_stage_ops ps_source_netcat;
 #define LOCAL "bind", "127.0.0.1", "port", "0"
 #define TOO_LONG "FAILED: Event exceeds the maximum length (20 chars, including newline)\n"
 
-static bool modify_fails; /* EPOLL_CTL_MOD */
+static bool modify_fails; /* whether EPOLL_CTL_MOD fails */
 
 /* Takes the place of libc's. */
 int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
@@ -36,7 +36,7 @@ static int client(const struct ps_test_stage *stage)
     return ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
 }
 
-/* The answers and events of Flume 1.11 for the same bytes, when the peer closes its side after them. */
+/* The answers and events are those of Flume 1.11 for the same bytes, if the peer closes its side after them. */
 static void test_conversations(void **unused)
 {
     static const struct {
@@ -132,7 +132,7 @@ static void reset(int fd)
     close(fd);
 }
 
-/* A client is gone before its line is answered, and another one got its slot: the answer is for nobody. */
+/* A client is gone before its line is answered, and another one got its slot: the answer is dropped. */
 static void test_answer_to_a_client_that_is_gone(void **unused)
 {
     for (int i = 0; i < 4; i++) {
@@ -147,7 +147,7 @@ static void test_answer_to_a_client_that_is_gone(void **unused)
         int second = client(&stage);
         read_until(&stage, 1, 1);
         const struct ps_stream *stream = stage.state;
-        assert_true(stream->chunks[0][0].fd >= 0); /* the slot that the first one had */
+        assert_true(stream->chunks[0][0].fd >= 0); /* the slot that the first client had */
         if (second_writes) {
             ps_test_send_text(second, "two\n");
             read_until(&stage, 2, 1);
@@ -177,7 +177,7 @@ static size_t widen(const char *text, char *wide)
     return 2 * length;
 }
 
-/* The other way, up to the first NUL character. */
+/* Converts back to ASCII, up to the first NUL character. */
 static void narrow(const char *wide, char *text)
 {
     for (;; wide += 2, text++) {
@@ -187,13 +187,13 @@ static void narrow(const char *wide, char *text)
     }
 }
 
-/* Without acknowledgements nothing is answered to good lines, but a client reads that its channel is full and
- * why it is disconnected: after the lines before it have their outcome, and with one byte order mark. */
+/* Without acknowledgements good lines get no answer, but a client is told that the channel is full, and why it is
+ * disconnected: after the outcome of earlier lines, and with one byte order mark. */
 static void test_farewell_without_acks(void **unused)
 {
 #define REASON "FAILED: Event exceeds the maximum length (8 chars, including newline)\n"
     static const struct {
-        const char *ack, *before, *sent; /* `before` has its outcome before `sent` is sent */
+        const char *ack, *before, *sent; /* the lines of `before` have their outcome before `sent` is sent */
         uint32_t rows;
         bool refused;
         const char *answer;
@@ -259,7 +259,7 @@ static void test_half_close_without_acks(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* No answer before the channels have accepted the events. */
+/* No answer is sent before the channels have accepted the events. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
     struct ps_test_stage stage;
@@ -293,15 +293,15 @@ static void cycle(struct ps_test_stage *stage)
     ps_batch_give(batch);
 }
 
-/* A client that does not read its answers is not read either; others are; when it reads it gets all its answers, also the
- * second time. */
+/* The source stops reading from a client that does not read its answers, but not from others. When the client reads
+ * again, it gets all answers. Twice. */
 static void test_client_that_does_not_read(void **unused)
 {
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
     int deaf = client(&stage), good = client(&stage);
-    int small = 65536; /* with much less the kernel itself becomes very slow */
+    int small = 65536; /* with a much smaller buffer, the kernel becomes very slow */
     setsockopt(deaf, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     static char lines[64 * 1024];
     for (size_t i = 0; i < sizeof lines; i += 2)
@@ -390,14 +390,14 @@ static void test_unwatched_connection(void **unused)
     ps_test_send_text(good, "one\n");
     assert_string_equal(ps_test_receive(&stage, good, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     modify_fails = true;
-    ps_test_send_text(bad, "01234567890123456789"); /* too long: it is not read any more */
+    ps_test_send_text(bad, "01234567890123456789"); /* too long: the source reads no more of it */
     for (int i = 0; i < 3; i++) {
         ps_test_source_work(&stage);
         ps_test_stage_pass_ms(&stage, 200);
     }
     modify_fails = false;
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
-    /* The long line, and the epoll. */
+    /* One for the long line, one for the epoll. */
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 2);
     assert_string_equal(ps_test_receive(&stage, bad, 1000, PS_TEST_PATIENCE_MS, &closed), TOO_LONG);
     assert_true(closed);
@@ -409,12 +409,12 @@ static void test_unwatched_connection(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Without file descriptors it pauses accepting for a second, also when the epoll does not take the change. */
+/* Without file descriptors the source stops accepting for a second, even if the epoll refuses the change. */
 static void test_pause_of_accepting(void **unused)
 {
     struct rlimit before, none;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    for (int i = 0; i < 3; i++) { /* changes fail: never; when it pauses; when it resumes */
+    for (int i = 0; i < 3; i++) { /* the change fails: never; at the pause; at the end of the pause */
         struct ps_test_stage stage;
         start(&stage, PS_KEYS(LOCAL));
         int fd = client(&stage);

@@ -16,7 +16,7 @@ static unsigned own_port(int fd)
     return ntohs(address.sin_port);
 }
 
-/* Like a real Flume 1.11: the first line, also of an empty datagram, bytes unchanged. */
+/* As in Flume 1.11, an event is the first line, also of an empty datagram, with its bytes unchanged. */
 static void test_first_lines(void **unused)
 {
     static const struct {
@@ -51,7 +51,7 @@ static void test_first_lines(void **unused)
     }
 }
 
-/* Datagrams of several senders in one read, also runs that the kernel joins, and after senders of an earlier
+/* Datagrams of several senders in one read, also runs that the kernel joined, and after other senders in an earlier
  * read: each event has the address of its own sender. */
 static void test_several_senders(void **unused)
 {

@@ -1,5 +1,6 @@
-/* Sources avro and thrift at the exact limits of their protocols, and at each byte where a client may hang up or where its bytes may be cut:
- * they take the longest message, the most headers and the most events of a batch, and refuse one more; they keep nothing of a client that is gone. */
+/* Sources avro and thrift at the exact limits of their protocols, and with clients that hang up, or whose bytes are
+ * split, at each byte: they accept the longest message, the most headers and the most events of a batch, and refuse one
+ * more; nothing is kept for a client that is gone. */
 #include "stages/lib/stream/stream.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
@@ -21,15 +22,15 @@ enum answer { OK, FAILED, ERROR, CLOSED };
 struct shape {
     uint32_t serial, events, body_bytes;
     uint32_t headers,
-        name_bytes; /* of the first event; its names are the numbers from 0, each with this number of digits */
+        name_bytes; /* length of a name; the names are the numbers from 0, each with this number of digits */
     unsigned round;
-    bool greets; /* the first call of an avro connection */
+    bool greets; /* this is the first call of an avro connection */
 };
 
 struct protocol {
     const char *name;
     const struct ps_stage_ops *source;
-    /* Makes the call: `bytes`, `length`. */
+    /* Makes the call in `bytes`, with its length in `length`. */
     void (*make)(const struct shape *shape);
     enum answer (*read)(int fd, bool greeted, uint32_t *serial);
 };
@@ -188,7 +189,7 @@ static void send_call(int fd, const struct shape *shape)
     ps_test_send(fd, bytes, length);
 }
 
-/* A message of penstock.message.max bytes is taken, one of a byte more ends only its connection; also the second time. */
+/* A message of penstock.message.max bytes is accepted; one byte more ends only its connection. Twice. */
 static void check_message_max(void)
 {
     start(PS_KEYS(LOCAL, "penstock.message.max", "5000"));
@@ -214,7 +215,7 @@ static void check_message_max(void)
     ps_test_stage_fini(&stage);
 }
 
-/* A call with too many headers, or too long a name, is answered with an error and leaves nothing; the connection goes on. */
+/* A call with too many headers, or too long a name, is answered with an error and leaves nothing; the connection continues. */
 static void check_headers(void)
 {
     static const struct {
@@ -255,8 +256,8 @@ static void check_headers(void)
     ps_test_stage_fini(&stage);
 }
 
-/* A call that fits into the batch behind another one is put with it; one event more, and it waits for the next batch. The end of a call asks for
- * the batch to be closed: its client waits. */
+/* A call that still fits into the batch is put into it; with one event more it waits for the next batch. At the end of
+ * a call the batch is closed, because the client waits. */
 static void check_rooms(void)
 {
     for (uint32_t more = 0; more < 2; more++) {
@@ -283,7 +284,7 @@ static void check_rooms(void)
     }
 }
 
-/* Behind a refused call of the same round all are refused, until one of the other round, or of none, comes; the same again. */
+/* After a refused call all calls of the same round are refused, until a call of the other round, or of none, comes. Twice. */
 static void check_rounds(void)
 {
     static const struct {
@@ -325,7 +326,7 @@ static void await_gone(uint64_t connections)
     }
 }
 
-/* Two calls, cut at each byte: a client that goes on gets both answers, and of one that hangs up the calls that were whole are taken. */
+/* Two calls, split at each byte: a client that continues gets both answers; of one that hangs up, the complete calls are accepted. */
 static void check_cuts(void)
 {
     uint8_t both[1024];
@@ -363,7 +364,7 @@ static void check_cuts(void)
     ps_test_stage_fini(&stage);
 }
 
-/* Takes the open batch out of the stage's hands when it has this many events. */
+/* Takes the open batch from the stage when it has this number of events. */
 static struct ps_batch *take_batch(uint32_t events)
 {
     ps_test_source_fill(&stage, events);
@@ -374,7 +375,7 @@ static struct ps_batch *take_batch(uint32_t events)
     return batch;
 }
 
-/* The answer to its first call finds a client gone whose second call is read to its middle: both are forgotten. */
+/* A client is gone while its second call is half read, which the answer to the first call reveals: both calls are forgotten. */
 static void check_gone_within_a_call(void)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -444,7 +445,7 @@ static void test_gone_within_a_call(void **unused)
     check_all(check_gone_within_a_call);
 }
 
-/* As many answers as may wait for their turn; the client of one more is disconnected. */
+/* As many answers as may wait for their turn; with one more, the client is disconnected. */
 static void test_kept_answers(void **unused)
 {
     protocol = &protocols[1];

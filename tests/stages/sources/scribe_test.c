@@ -26,7 +26,7 @@ static void begin(uint32_t number, const char *name, uint32_t count)
     ps_test_thrift_wrote(&call, &out);
 }
 
-/* NULL: the field is absent. */
+/* NULL: the field is missing. */
 static void entry(const char *category, const char *text)
 {
     struct ps_thrift_writer out = ps_test_thrift_writer(&call, 256);
@@ -38,7 +38,7 @@ static void entry(const char *category, const char *text)
         ps_thrift_put_field(&out, PS_THRIFT_STRING, 1, 0);
         ps_thrift_put_text(&out, category, strlen(category));
     }
-    ps_thrift_put_field(&out, PS_THRIFT_I32, 9, 2); /* an unknown one */
+    ps_thrift_put_field(&out, PS_THRIFT_I32, 9, 2); /* an unknown field */
     ps_thrift_put_i32(&out, 7);
     ps_thrift_put_stop(&out);
     ps_test_thrift_wrote(&call, &out);
@@ -77,7 +77,7 @@ static void test_entries(void **unused)
     entry("", "");
     entry("web", NULL);
     entry("web", "three");
-    entry(NULL, NULL); /* it has nothing of the entry before */
+    entry(NULL, NULL); /* it gets no field of the former entry */
     end(fd);
     expect_result(&stage, fd, 7, 0);
     assert_int_equal(stage.event_count, 6);
@@ -122,7 +122,7 @@ static void test_mistakes(void **unused)
     struct ps_test_thrift_answer answer = ps_test_thrift_receive(&stage, fd);
     assert_int_equal(answer.message.type, PS_THRIFT_EXCEPTION);
     assert_string_equal(answer.error, "Invalid method name: 'getStatus'");
-    begin(4, "Log", 2); /* of which one is there */
+    begin(4, "Log", 2); /* of two entries, only one is there */
     entry("web", "one");
     end(fd);
     answer = ps_test_thrift_receive(&stage, fd);
@@ -136,7 +136,7 @@ static void test_mistakes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A frame of maxReadBufferBytes is taken, one of a byte more ends the connection; 0 stands for Flume's default. */
+/* A frame of maxReadBufferBytes is accepted, one byte more ends the connection; 0 is Flume's default. */
 static void test_frame_max(void **unused)
 {
     static char body[400];

@@ -1,5 +1,5 @@
-/* The source spooldir and compressed files: which ones are decompressed, damage, and where a later life
- * goes on. How they are read: tests/stages/lib/tail/unpacked_test.c. */
+/* The source spooldir and compressed files: which ones are decompressed, damage, and where a restarted source
+ * continues. How they are read: tests/stages/lib/tail/unpacked_test.c. */
 #include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -31,7 +31,7 @@ static void zstd(const char *text, size_t length)
     assert_false(ZSTD_isError(packed_length));
 }
 
-/* A new file, there at once. */
+/* Puts a new file, which appears complete. */
 static void put(const char *name, const void *data, size_t length)
 {
     char hidden[256];
@@ -67,7 +67,7 @@ static bool has_failed(const struct ps_test_stage *stage)
     return ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) > 0;
 }
 
-/* Reads one file; the source must finish it. Returns its first event's body, the first of `count`. */
+/* Reads one file of `count` events, which the source must finish. Returns the body of the first event. */
 static const char *read_file(struct ps_test_stage *stage, const char *name, size_t count)
 {
     char finished[128];
@@ -85,14 +85,14 @@ static void test_which_files(void **state)
         const char *name;
         int content;
         const char *decompress, *deserializer;
-        bool is_text; /* else the events are the file's bytes */
+        bool is_text; /* false: the events are the bytes of the file */
     } rows[] = {
         {"a.log.gz", GZIP, "auto", "LINE", true},
         {"a.GZ", GZIP, "auto", "LINE", true},
         {"a.zst", ZSTD, "auto", "LINE", true},
         {"a.gz", PLAIN, "auto", "LINE", true},
         {"a.log", GZIP, "auto", "LINE", false},
-        {"a.zst", GZIP, "auto", "LINE", false}, /* its name says something else */
+        {"a.zst", GZIP, "auto", "LINE", false}, /* the name suggests another format */
         {"a.gz", GZIP, "auto", "BLOB", false},
         {"a.gz", GZIP, "never", "LINE", false},
         {"a.log", GZIP, "always", "LINE", true},
@@ -122,7 +122,7 @@ static void test_which_files(void **state)
     }
 }
 
-/* No text is one empty event, as a file without bytes is. */
+/* An empty text is one empty event, like a file without bytes. */
 static void test_empty(void **state)
 {
     struct ps_test_stage stage;
@@ -133,7 +133,7 @@ static void test_empty(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* One byte a few thousand times: more text than a batch, from a file of some bytes; the blob's buffer grows with it. */
+/* One byte repeated a few thousand times: more text than a batch, from a file of some bytes; the blob's buffer grows with it. */
 static void test_much_from_little(void **state)
 {
     enum { BYTES = 3000000 };
@@ -161,7 +161,7 @@ static size_t numbers(char *text)
     return length;
 }
 
-/* The events are the lines from `first` on, each once. */
+/* Asserts that the events are the lines from `first` on, each once. */
 static void expect_lines(const struct ps_test_stage *stage, size_t first)
 {
     char line[64];
@@ -172,7 +172,7 @@ static void expect_lines(const struct ps_test_stage *stage, size_t first)
     }
 }
 
-/* Everything before the damage is delivered, once: also after a restart, which finds it again. The message says where. */
+/* Everything before the damage is delivered, once, even after a restart, which finds the damage again. The message names its offset. */
 static void test_damaged(void **state)
 {
     static char text[LINES * 24];
@@ -189,7 +189,7 @@ static void test_damaged(void **state)
         put(name, packed, packed_length - 12);
         START(&stage, "penstock.onFileError", skips ? "skip" : "stop", "consumeOrder", "oldest");
         UNTIL(&stage, has_failed(&stage));
-        for (unsigned i = 0; i < 100; i++) { /* all is delivered, and the position is written */
+        for (unsigned i = 0; i < 100; i++) { /* everything is delivered, and the position is written */
             (void)ps_test_source_work(&stage);
             ps_test_source_close_batch(&stage);
             (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
@@ -200,7 +200,7 @@ static void test_damaged(void **state)
         expect_lines(&stage, 0);
         assert_true(round >= 2 || delivered > LINES / 2); /* zstd has one block here */
         assert_true(is_there(name));
-        if (skips) { /* the next file goes on */
+        if (skips) { /* the next file is read */
             put("next", "next\n", 5);
             UNTIL(&stage, is_there("next.COMPLETED"));
             assert_int_equal(stage.event_count, delivered + 1);
@@ -221,7 +221,7 @@ static void test_damaged(void **state)
     }
 }
 
-/* The position that a life left in the text, in the file, or in another format. */
+/* The position that an earlier run left: in the text, in the compressed bytes, or in another format. */
 static void test_positions(void **state)
 {
     static char text[LINES * 24];
@@ -257,7 +257,7 @@ static void test_positions(void **state)
     }
 }
 
-/* A life ends in the middle, and the next one goes on in the text. */
+/* The source is stopped in the middle of the text, and started again: it continues there. */
 static void test_a_second_life(void **state)
 {
     static char text[LINES * 24];

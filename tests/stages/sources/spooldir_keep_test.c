@@ -1,4 +1,4 @@
-/* Source spooldir whose positions a sink keeps. The sink is the test: it commits the spans of delivered batches as
+/* Source spooldir whose positions a sink keeps. The test acts as the sink: it commits the spans of delivered batches as
  * stages/lib/kafka/producer/positions.c does, or aborts, and answers the source's question with what is committed. */
 #include "core/flow/kept_positions.h"
 #include "stages/lib/avro/binary.h"
@@ -16,8 +16,8 @@
 
 static enum {
     COMMITS,
-    ABORTS,          /* nothing is committed, and the source hears nothing */
-    COMMITS_SILENTLY /* the process is killed before the source hears of it */
+    ABORTS,          /* nothing is committed, and the source is not told */
+    COMMITS_SILENTLY /* committed, but the process is killed before the source is told */
 } sink;
 static struct kept {
     char key[64], value[1024];
@@ -25,8 +25,8 @@ static struct kept {
 } kept[1024];
 static size_t kept_count;
 static unsigned questions;
-static bool other_sink;         /* keeps no positions */
-static char committed[1 << 20]; /* the bodies, each with a blank before it */
+static bool other_sink;         /* a sink that keeps no positions */
+static char committed[1 << 20]; /* the committed bodies, each after a blank */
 static size_t committed_length, committed_count;
 static struct ps_test_stage stage;
 static struct ps_stage_ops ops;
@@ -146,7 +146,7 @@ static void prepare(const char *const *more)
 }
 #define PREPARE(...) prepare(PS_KEYS(__VA_ARGS__))
 
-/* SIGKILL: the meta file has nothing that was read since the start. Then a new process, to which the sink gives what is committed. */
+/* SIGKILL: nothing that was read since the start is in the meta file. Then a new process, to which the sink gives what is committed. */
 static void kill_and_open(void)
 {
     ps_test_stage_close(&stage);
@@ -178,7 +178,7 @@ static void step(void)
         }                                                                                                    \
     } while (0)
 
-/* Works for a while, in which nothing may be committed that is not there yet. */
+/* Works for a while, and expects that exactly these events are committed. */
 static void expect(const char *events)
 {
     for (unsigned i = 0; i < 50; i++)
@@ -192,14 +192,14 @@ static void test_question_first(void **unused)
 {
     put("a", "one\ntwo\n");
     PREPARE(NULL);
-    /* the question is the only thing that is read until it is answered */
-    assert_int_equal(ps_test_source_work(&stage), PS_DONE); /* closes the batch: the source hears of it */
+    /* until the question is answered, the batch with it is all that is read */
+    assert_int_equal(ps_test_source_work(&stage), PS_DONE); /* closes the batch: the source is told */
     assert_int_equal(questions, 1);
-    assert_true(stage.failed); /* nothing was left for it */
+    assert_true(stage.failed); /* the question was not answered */
     assert_non_null(strstr(stage.err.text, "does not tell the positions"));
     ps_test_stage_fini(&stage);
     PREPARE(NULL);
-    sink = COMMITS_SILENTLY; /* the answer takes long */
+    sink = COMMITS_SILENTLY; /* the answer takes a while */
     for (unsigned i = 0; i < 50; i++)
         step();
     assert_int_equal(questions, 1);
@@ -262,7 +262,7 @@ static void test_abort_in_the_middle(void **unused)
         step();
     kill_and_open();
     UNTIL(committed_count > 10000);
-    kill_and_open(); /* the records alone say where it goes on: the meta file is gone */
+    kill_and_open(); /* the meta file is gone: only the records say where to continue */
     UNTIL(is_there("a.COMPLETED"));
     expect_lines(20000);
     ps_test_stage_fini(&stage);
@@ -285,7 +285,7 @@ static void test_abort_after_the_end(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Killed between the commit and the retirement: it is made up for, and no event comes again; nor is the record left. */
+/* Killed between the commit and the retirement: it is retired at the next start, no event comes again, and no record is left. */
 static void retire_again(const char *policy, const char *tracking, const char *text, const char *events)
 {
     put("a", text);
@@ -334,7 +334,7 @@ static void test_empty_file(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Killed after the retirement, before the record went: it goes at the next start. A file of that name is another one. */
+/* Killed after the retirement, before the record was deleted: it is deleted at the next start. A file with that name is another one. */
 static void test_record_of_a_file_that_is_gone(void **unused)
 {
     put("a", "one\n");
@@ -354,7 +354,7 @@ static void test_record_of_a_file_that_is_gone(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was deleted, and a new one has its inode. The time of birth tells them apart. */
+/* A new file has the inode of a deleted one. The time of birth tells them apart. */
 static void test_inode_used_again(void **unused)
 {
     static const char old[] = "1234-5678";
@@ -369,7 +369,7 @@ static void test_inode_used_again(void **unused)
              (uintmax_t)status.st_ino, (uintmax_t)status.st_dev);
     answer();
     UNTIL(!is_there("b"));
-    /* the tombstone has the key that is made of inode and birth, not the invented one */
+    /* the tombstone has the key of inode and birth time, not the invented one */
     UNTIL(records_left() == 1);
     snprintf(record->key, sizeof record->key, "%ju-5", (uintmax_t)status.st_ino);
     assert_int_equal(kept_count, 3);
@@ -379,8 +379,8 @@ static void test_inode_used_again(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was finished and has grown is the same file: the rest is read. One in its place is read from the beginning. A file that
- * was renamed goes on. */
+/* A file that was finished and has grown is the same file: the rest is read. Another file with its name is read from
+ * the beginning. A renamed file is continued. */
 static void test_changed_meanwhile(void **unused)
 {
     put("a", "one\n");
@@ -412,8 +412,8 @@ static void test_changed_meanwhile(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file whose rest cannot be read (penstock.onFileError = skip) is not retired; a start reads it again from there, and from its
- * beginning when it was corrected. */
+/* A file whose rest cannot be read (penstock.onFileError = skip) is not retired; after a restart it is read from there
+ * again, or from its beginning if it was corrected. */
 static void test_broken_file(void **unused)
 {
     put("a", "one\ntw\xFFo\n");
@@ -440,7 +440,7 @@ static void test_broken_file(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A block has more records than a batch: it goes on within the block. */
+/* A block has more records than a batch: reading continues within the block. */
 static void test_avro_block(void **unused)
 {
     static char contents[1 << 18], records[1 << 17];
@@ -492,7 +492,7 @@ static void test_records_of_another_version(void **unused)
     }
 }
 
-/* Puts 600 files, of which nothing is delivered, and waits until `least` are read. Returns how many are read. */
+/* Puts 600 files, delivers nothing, and waits until `least` files are read. Returns how many are read. */
 static unsigned read_undelivered(bool keeps, unsigned least)
 {
     char name[16];
@@ -516,8 +516,8 @@ static unsigned read_undelivered(bool keeps, unsigned least)
     return read;
 }
 
-/* A transaction has many small files, since each transaction costs a commit. With at least once, few files are read and not
- * finished, because these may come again after a kill. */
+/* A transaction covers many small files, because each transaction costs a commit. With at least once, few files are
+ * read and not finished, because these may come again after a kill. */
 static void test_many_files_in_a_transaction(void **unused)
 {
     assert_in_range(read_undelivered(true, 400), 400, 512);
@@ -535,7 +535,7 @@ static void test_few_files_without_one(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Nobody else has the number, and it goes when the meta file alone counts. */
+/* The source's number is unique, and deleted when only the meta file counts. */
 static void test_number(void **unused)
 {
     char first[64];
@@ -559,7 +559,7 @@ static void test_number(void **unused)
     assert_string_not_equal(owner(), first);
     snprintf(first, sizeof first, "%s", owner());
     ps_test_stage_close(&stage);
-    /* Flume was here: its meta file has no inode */
+    /* Flume ran meanwhile: its meta file has no inode */
     FILE *file = fopen(ps_test_folder_path(META), "w");
     static const uint8_t marker[PS_AVRO_SYNC_BYTES] = "0123456789abcdef";
     const char *const pairs[] = {"avro.schema", "\"long\"", "file", "/x", NULL};

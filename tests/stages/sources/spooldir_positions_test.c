@@ -26,7 +26,7 @@ static void start(void)
                         PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10"));
 }
 
-/* With a plain file in the place of its directory, no position can be written. */
+/* Puts a plain file in the place of the tracker directory, so that no position can be written; or restores it. */
 static void break_tracker(bool breaks)
 {
     char tracker[256], away[256];
@@ -67,7 +67,7 @@ static bool position_is_written(void)
     return written;
 }
 
-/* Ticks only, so that nothing is read or delivered. */
+/* Only ticks, so that nothing is read or delivered. */
 #define TICK_UNTIL(condition)                                                                                \
     do {                                                                                                     \
         uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
@@ -113,7 +113,7 @@ static unsigned descriptor_count(void)
     return count;
 }
 
-/* A source that stops in the middle of a file leaves nothing open, however often it does. */
+/* A source that stops in the middle of a file leaves no descriptor open, however often. */
 static void test_nothing_stays_open(void **unused)
 {
     unsigned before = descriptor_count();
@@ -143,7 +143,7 @@ static const char *aside_file(void)
     return path;
 }
 
-/* The position of a file that was left alone does not count when it is damaged: its events come again, and the log says so. */
+/* The position of a file that was left alone does not count if its record is damaged: its events come again, and the log says so. */
 static void test_damaged_aside(void **unused)
 {
     ps_log_set_level(PS_LOG_WARN);

@@ -1,5 +1,5 @@
 /* The source spooldir on real directories, under a fake clock: orders, names, headers, finished files, positions over
- * several lives, and files that are changed or come back although a spooling directory must not have such. */
+ * restarts, and files that are changed or come back, which a spooling directory forbids. */
 #include "stages/lib/spool/meta.h"
 #include "tests/support/stage.h"
 
@@ -33,7 +33,7 @@ static const char *path_of(const char *name)
     return path;
 }
 
-/* Writes these contents in place, last changed this number of milliseconds after 1970. */
+/* Writes these contents in place, with a modification time of this number of milliseconds after 1970. */
 static void write_file(const char *name, const char *contents, long ms)
 {
     FILE *file = fopen(path_of(name), "w");
@@ -45,7 +45,7 @@ static void write_file(const char *name, const char *contents, long ms)
     assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
 }
 
-/* A new file. It is there at once, as a spooling directory asks for: the source's thread may look at any time. */
+/* A new file. It appears complete, as a spooling directory requires: the source's thread may look at any time. */
 static void put(const char *name, const char *contents, long ms)
 {
     write_file(".put", contents, ms);
@@ -186,7 +186,7 @@ static void test_markers(void **state)
     }
 }
 
-/* A file is only renamed when all of it is delivered; a life that ends before begins again where delivery stood. */
+/* A file is renamed only when all of it is delivered; a source that is stopped before that continues after the last delivered event. */
 static void test_a_second_life(void **state)
 {
     struct ps_test_stage stage;
@@ -197,7 +197,7 @@ static void test_a_second_life(void **state)
     put("first", contents, 1000);
     put("second", "last\n", 2000);
     START(&stage, "fileHeader", "false");
-    read_events(&stage, 1024); /* a whole batch: delivered */
+    read_events(&stage, 1024); /* a full batch: delivered */
     size_t delivered = stage.event_count;
     assert_int_equal(delivered, 1024);
     UNTIL(&stage, is_there(".flumespool/.flumespool-main.meta") || stage.event_count > delivered);
@@ -212,7 +212,7 @@ static void test_a_second_life(void **state)
     delivered = stage.event_count;
     ps_test_source_clear(&stage);
     ps_test_stage_close(&stage);
-    put("older", "came later\n", 10); /* does not go first: Flume would forget the position */
+    put("older", "came later\n", 10); /* does not come first: Flume would forget the position */
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     read_events(&stage, 2002 - delivered);
     ps_test_source_close_batch(&stage);
@@ -242,7 +242,7 @@ static void test_nothing_is_delivered(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A positions file that is damaged costs events that come again, and nothing else. */
+/* A damaged positions file only makes events come again. */
 static void test_a_damaged_position(void **state)
 {
     struct ps_test_stage stage;
@@ -258,8 +258,8 @@ static void test_a_damaged_position(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A positions file that the system does not give is not "no position": nothing is read before it is readable, the second time as
- * the first, and then from where it says. */
+/* A positions file that cannot be read does not count as missing: nothing is read before it is readable, and then from
+ * its position. Twice. */
 static void test_an_unreadable_position(void **state)
 {
     struct ps_test_stage stage;
@@ -295,7 +295,7 @@ static void test_an_unreadable_position(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A position that outlived its file goes. */
+/* A position whose file is gone is deleted. */
 static void test_a_position_that_is_left(void **state)
 {
     struct ps_test_stage stage;
@@ -313,7 +313,7 @@ static void test_a_position_that_is_left(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A position that a former life left, before, at and behind the end: all is read again only when the file is shorter. */
+/* A position that an earlier run left, before, at and beyond the end: all is read again only when the file is shorter. */
 static void test_positions_at_the_end(void **state)
 {
     static const struct {
@@ -343,7 +343,7 @@ static void test_positions_at_the_end(void **state)
     }
 }
 
-/* The directory goes and comes back: that is logged, and its new files are read. */
+/* The directory is moved away and comes back: that is logged, and its new files are read. */
 static void test_the_directory_goes(void **state)
 {
     struct ps_test_stage stage;
@@ -362,7 +362,7 @@ static void test_the_directory_goes(void **state)
     ps_test_stage_fini(&stage);
 }
 
-static char halted[1024]; /* why; empty: it has not */
+static char halted[1024]; /* the reason why the source has stopped; empty: it has not */
 
 static void record_halted(struct ps_port *port, const char *reason)
 {
@@ -430,8 +430,8 @@ static unsigned aside_files(void)
     return count;
 }
 
-/* A restart tries a file that was left alone again, and gives out none of its events again; one that was put right is read from
- * its beginning. Its positions file goes with it, or at the start after it has gone. */
+/* A restart tries a file that was left alone again, without its former events; a corrected file is read from its
+ * beginning. Its positions file is deleted with it, or at the start after that. */
 static void test_left_alone_over_restarts(void **state)
 {
     struct ps_test_stage stage;
@@ -453,7 +453,7 @@ static void test_left_alone_over_restarts(void **state)
         assert_int_equal(aside_files(), 1);
         ps_test_stage_fini(&stage);
     }
-    write_file("a", "1\n2\n?\n3\n", 1000); /* its size, time and inode are what they were */
+    write_file("a", "1\n2\n?\n3\n", 1000); /* size, time and inode are unchanged */
     START(&stage, "penstock.onFileError", "skip");
     read_events(&stage, 4);
     assert_string_equal(bodies(&stage), "1 2 ? 3 ");

@@ -79,7 +79,7 @@ static void test_rate(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The shares of three workers add up to the whole. */
+/* The shares of three workers add up to the total. */
 static void test_shares(void **unused)
 {
     size_t sum = 0;
@@ -99,7 +99,7 @@ static void test_shares(void **unused)
     assert_int_equal(sum, 1000);
 }
 
-/* A paced source whose channel is full asks for no tick. */
+/* A paced source whose channel is full needs no tick. */
 static void test_paused(void **unused)
 {
     struct ps_test_stage stage;

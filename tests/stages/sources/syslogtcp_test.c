@@ -115,7 +115,7 @@ static void test_long_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Messages longer than what is split in the batch's block, longer than a block, and several of them. */
+/* Messages longer than the part of the batch's block where they are split, longer than a block, and several of them. */
 static void test_giants(void **unused)
 {
     static const size_t sizes[] = {17000, 70000, 140000, 300000, 1000000, 10, 200000};
@@ -192,7 +192,7 @@ static void test_port_in_use(void **unused)
     assert_non_null(strstr(second.err.text, port));
     assert_non_null(strstr(second.err.text, "in use"));
     ps_test_stage_fini(&first);
-    assert_int_equal(ps_test_stage_open(&second), PS_OK); /* the engine's next try */
+    assert_int_equal(ps_test_stage_open(&second), PS_OK); /* the engine's next attempt */
     ps_test_stage_fini(&second);
 }
 
@@ -369,7 +369,7 @@ static void test_format(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Many idle connections are never read or checked again. */
+/* Many idle connections cost no reads or checks. */
 static void test_many_connections(void **unused)
 {
     enum { COUNT = 1000 };

@@ -10,8 +10,7 @@ extern const struct ps_stage_ops ps_source_syslogudp;
 
 #define LOCAL "host", "127.0.0.1", "port", "0"
 
-/* The results of Flume 1.11: only the first line counts; no number between "<" and ">" at the end is an
- * error. */
+/* As in Flume 1.11: only the first line counts; no number between "<" and ">" at the end is an error. */
 static void test_datagrams(void **unused)
 {
     struct ps_test_stage stage;
@@ -98,7 +97,7 @@ static void test_runs(void **unused)
         assert_int_equal(stage.events[i].length, i % RUN == RUN - 1 ? 100 - i / RUN % 7 : 100);
     }
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail),
-                     0); /* no empty one behind a run */
+                     0); /* no empty datagram after a run */
     close(fd);
     ps_test_stage_fini(&stage);
 }
@@ -113,7 +112,7 @@ static void test_kernel_drops(void **unused)
         ps_test_send_text(fd, "<13>x");
     for (int i = 0; i < 20; i++)
         ps_test_source_work(&stage);
-    ps_test_send_text(fd, "<13>last"); /* the count comes with this datagram */
+    ps_test_send_text(fd, "<13>last"); /* the kernel's count comes with this datagram */
     for (int i = 0; i < 20; i++)
         ps_test_source_work(&stage);
     ps_test_source_close_batch(&stage);
@@ -137,12 +136,12 @@ static void test_kernel_drops_unread(void **unused)
     ps_source_syslogudp.source->tick(stage.plan, stage.state, &stage.now);
     uint64_t first = ps_test_stage_counter(&stage, PS_COUNTER_kernel_dropped);
     assert_in_range(first, 1, 499);
-    for (int i = 0; i < 20; i++) /* the older counts that come with these are not counted again */
+    for (int i = 0; i < 20; i++) /* the older counts that come with these datagrams are not counted again */
         ps_test_source_work(&stage);
     ps_test_source_close_batch(&stage);
     assert_int_equal(first + stage.event_count, 500);
     size_t received = stage.event_count;
-    for (int i = 0; i < 500; i++) /* the remaining ones come with the count of the first half */
+    for (int i = 0; i < 500; i++) /* the remaining drops come with the count of the first half */
         ps_test_send_text(fd, "<13>x");
     ps_test_stage_pass_ms(&stage, 1000);
     ps_source_syslogudp.source->tick(stage.plan, stage.state, &stage.now);

@@ -1,4 +1,4 @@
-/* Source taildir: files that are compressed, and those that get their inodes. */
+/* Source taildir: files that are compressed, and files that get their inodes. */
 #include "stages/lib/tail/tailer/tailer.h"
 #include "tests/stages/sources/taildir_support.h"
 
@@ -20,7 +20,7 @@ static void test_compressed(void **unused)
 #define GZIP_TEXT "\x1f\x8b\x08\x00garbage\nmore\n"
 #define GZIP_BYTES 17
 
-/* gzip makes an empty file first; its inode may be one that the position file has. */
+/* gzip makes an empty file first; its inode may be in the position file. */
 static void test_compressed_was_empty(void **unused)
 {
     append("app.log", "one\n");
@@ -35,7 +35,7 @@ static void test_compressed_was_empty(void **unused)
     expect("two");
     wait_for_open(2);
     ps_test_folder_append("app.log.1.gz", GZIP_TEXT, GZIP_BYTES);
-    wait_for_open(1); /* it was noticed that the file is compressed */
+    wait_for_open(1); /* the source has noticed that the file is compressed */
     append("app.log", "three\n");
     expect("three");
     ps_test_stage_fini(&stage);
@@ -74,7 +74,8 @@ static void test_copy_on_inode_of_compressed_file(void **unused)
     expect("first-line-of-the-log");
     assert_int_equal(truncate(ps_test_folder_path("app.1.gz"), 0), 0);
     append("app.1.gz",
-           "first-line-of-the-log\nsecond-line\n"); /* the original was cut before it was read to its end */
+           "first-line-of-the-log\nsecond-line\n"); /* the original was truncated before it was read to its
+                                                     * end */
     move("app.1.gz", "app.log.1");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     append("app.log", "third\n");
@@ -99,7 +100,7 @@ static void test_compressed_is_renamed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Renamed and compressed while the agent was stopped: the unread rest is not read, and is reported. */
+/* A file is renamed and compressed while the agent is stopped: the unread rest is not read, and is reported. */
 static void test_compressed_with_a_rest(void **unused)
 {
     append("app.log", "one\n");
@@ -116,7 +117,7 @@ static void test_compressed_with_a_rest(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The same, and gzip was killed: the last bytes of the file are not a length. */
+/* The same, and gzip was killed: the file does not end with the length of the text. */
 static void test_compressed_in_part(void **unused)
 {
     append("app.log", "one\n");
@@ -144,7 +145,7 @@ static void test_compressed_in_part(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Formats of which gzip and zstd are compared with what was read; a text that begins like one is read. */
+/* Formats of which gzip and zstd are compared with what was read; a text that begins like a compressed file is read. */
 static void test_formats(void **unused)
 {
     static const struct {
@@ -203,7 +204,7 @@ static void zstd(const char *name, const char *text, size_t length)
     ps_test_folder_append(name, packed, made);
 }
 
-/* The same as with gzip: zstd says the length of the text at the beginning. */
+/* The same as with gzip: zstd has the length of the text at the beginning. */
 static void test_zstd_with_a_rest(void **unused)
 {
     append("app.log", "one\n");
@@ -227,8 +228,8 @@ static void work_until_warned(uint64_t warnings)
     }
 }
 
-/* A file that was read is compressed: nothing is logged. One that was not is named once, not again by a later
- * life. The text is longer than one block of zstd. */
+/* A file that was read is compressed: nothing is logged. A file that was not read is named in the log once, not again
+ * after a restart. The text is longer than one block of zstd. */
 static void test_named_once(void **unused)
 {
     enum { BYTES = 600000 };

@@ -1,5 +1,5 @@
-/* Source taildir and files that resemble each other: heads of more than 1 KiB that are equal, and copies. The stage's clock is
- * slow where nothing is to wait for a time to pass. */
+/* Source taildir and files that resemble each other: heads of more than 1 KiB that are equal, and copies. The stage's
+ * clock is slow where no time-out may pass. */
 #include "tests/stages/sources/taildir_support.h"
 
 #define LINES 1000U
@@ -42,8 +42,8 @@ static unsigned count_lines(const char *what, unsigned limit)
     return count;
 }
 
-/* Works until this many events came. The stage's clock advances by a twentieth of the real time: it does not reach the time
- * for which a copy waits. */
+/* Works until this many events came. The stage's clock advances by a twentieth of the real time: it does not reach the
+ * time that a copy waits. */
 static void wait_for(size_t count)
 {
     uint64_t begin_ns = ps_clock_now().mono_ns, until = begin_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -75,7 +75,7 @@ static void copy_file(const char *from, const char *to, size_t less)
     ps_test_folder_append(to, bytes, length - less);
 }
 
-/* Files that begin alike are read at once, all of their lines, also a new one that is shorter. */
+/* Files that begin alike are all read completely, also a new one that is shorter. */
 static void test_equal_heads(void **unused)
 {
     char name[32], what[8];
@@ -118,7 +118,7 @@ static void test_equal_head_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* sed -i without an effect, while the agent runs and while it does not; then lines that sed changed. */
+/* sed -i without an effect, while the agent runs and while it is stopped; then with changed lines. */
 static void test_replaced_by_a_copy(void **unused)
 {
     append("app.log", banner);
@@ -140,7 +140,7 @@ static void test_replaced_by_a_copy(void **unused)
     ps_test_source_settle(&stage, LINES + 21, 100);
     expect_all_once("line", LINES + 20);
     ps_test_source_clear(&stage);
-    append("sedXyz", banner); /* as long as before */
+    append("sedXyz", banner); /* as long as it was */
     write_lines("sedXyz", "LINE", 0, LINES + 20);
     move("sedXyz", "app.log");
     wait_for(LINES + 21);
@@ -167,7 +167,7 @@ static void test_copied_back(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines are written, and read, between the copy and the cut; the source sees the copy before the cut, or behind it. */
+/* Lines are written, and read, between the copy and the cut; the source sees the copy before the cut, or after it. */
 static void copytruncate(bool seen)
 {
     append("app.log", banner);
@@ -207,7 +207,7 @@ static void test_copytruncate_at_once(void **unused)
     copytruncate(false);
 }
 
-/* With as little as the source can take in a call, while the thread can answer between two of them. */
+/* Works with the smallest steps: the thread can answer between two calls. */
 static void work_slowly(unsigned calls)
 {
     for (; calls > 0; calls--) {
@@ -218,15 +218,15 @@ static void work_slowly(unsigned calls)
     }
 }
 
-/* The source has read a whole file, and taken some of it. The file is copied and cut: the lines read are in
- * the copy. */
+/* The source has read all of a file's bytes into its buffer, and taken some lines. The file is copied and cut: the
+ * lines read are in the copy. */
 static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, const char *fresh)
 {
     char text[101];
     memset(text, '#', sizeof text);
     snprintf(text + 99, 2, "\n");
     for (unsigned i = 0; i < 30;
-         i++) /* many lines: the place where the cut finds the source is behind one of them */
+         i++) /* many lines, so that the cut finds the source's position after one of them */
         append("app.log", text);
     write_lines("app.log", "line", 0, LINES);
     PS_START("batchSize", lines_per_batch);
@@ -264,7 +264,7 @@ static void test_cut_behind_the_reader_in_the_banner(void **unused)
     cut_behind_the_reader(true, "2", "next");
 }
 
-/* Another new file also has a mark of the original: the banner. The copy comes behind it. */
+/* Another new file also has a mark of the original: the banner. The copy comes after it. */
 static void test_copy_behind_one_that_begins_alike(void **unused)
 {
     static char wide[20002];
@@ -291,7 +291,7 @@ static void test_copy_behind_one_that_begins_alike(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* No batch is delivered meanwhile. */
+/* Works without delivering a batch. */
 static void work_undelivered(unsigned calls)
 {
     for (; calls > 0; calls--) {
@@ -301,7 +301,7 @@ static void work_undelivered(unsigned calls)
     }
 }
 
-/* A file that was cut waits for the delivery of what it had. It has new lines already, and is copied and cut again. */
+/* A file that was cut waits until its former lines are delivered. It has new lines already, and is copied and cut again. */
 static void test_copied_before_it_was_read(void **unused)
 {
     append("app.log", banner);
@@ -330,7 +330,7 @@ static void test_copied_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-#define PAIRS 40U /* more than the answers that are taken in a tick: a stop comes between two of a pair */
+#define PAIRS 40U /* more than the answers of a tick, so that a stop comes between the two of a pair */
 #define STOPS 16U
 
 static const char *pair_name(char kind, unsigned pair)
@@ -340,7 +340,7 @@ static const char *pair_name(char kind, unsigned pair)
     return names[kind == 'o'];
 }
 
-/* Delivers what is read. */
+/* Works, and delivers the lines that were read. */
 static void work_and_take(unsigned calls, unsigned seen[PAIRS], unsigned stop)
 {
     for (; calls > 0; calls--) {
@@ -354,7 +354,7 @@ static void work_and_take(unsigned calls, unsigned seen[PAIRS], unsigned stop)
         if (strcmp(stage.events[i].body, "another file") == 0)
             continue;
         assert_int_equal(sscanf(stage.events[i].body, "o %u %u", &pair, &when), 2);
-        assert_int_equal(when, stop); /* else one that came before */
+        assert_int_equal(when, stop); /* otherwise the line came before */
         seen[pair]++;
     }
     ps_test_source_clear(&stage);
@@ -382,8 +382,8 @@ static void write_pair(unsigned pair, unsigned stop)
     append(pair_name('o', pair), line);
 }
 
-/* While the agent is stopped, a file is copied over another one that the position file has, and cut. The agent is stopped again
- * after one call more each time, when some files were looked at. */
+/* While the agent is stopped, a file is copied over another one that the position file has, and cut. Each time the
+ * agent is stopped one call later, after it has looked at some of the files. */
 static void test_stopped_behind_a_start(void **unused)
 {
     unsigned seen[PAIRS] = {0};
@@ -402,7 +402,7 @@ static void test_stopped_behind_a_start(void **unused)
             assert_int_equal(truncate(ps_test_folder_path(pair_name('o', i)), 0), 0);
             write_pair(i, stop);
         }
-        for (unsigned i = 0; i < PAIRS; i++) { /* younger ones are looked at later */
+        for (unsigned i = 0; i < PAIRS; i++) { /* newer files are looked at later */
             char aside[16];
             snprintf(aside, sizeof aside, "aside%u", i);
             assert_int_equal(truncate(ps_test_folder_path(pair_name('x', i)), 0), 0);
@@ -419,7 +419,7 @@ static void test_stopped_behind_a_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* More files than are compared begin alike and have one size: the copy of each is found. */
+/* More files than are compared begin alike and have the same size: the copy of each is found. */
 static void test_many_that_begin_alike(void **unused)
 {
     enum { MANY = 40 };
@@ -438,7 +438,7 @@ static void test_many_that_begin_alike(void **unused)
         snprintf(copy, sizeof copy, "%s.copy", name);
         append(copy, banner);
         write_lines(copy, "old", i, i + 1);
-        if (i % 2 == 0) /* of some, the copy is found while its original is there */
+        if (i % 2 == 0) /* for some files, the copy is found while the original exists */
             ps_test_source_settle(&stage, 0, 20);
         assert_int_equal(truncate(ps_test_folder_path(name), 0), 0);
         write_lines(name, "new", i, i + 1);
@@ -461,8 +461,8 @@ static void write_banner(const char *name)
     }
 }
 
-/* Two files that begin alike are cut. The one that is closer in size to a copy of the other one has an early mark within what they share:
- * the copy goes on from the last bytes that it has of its own original. */
+/* Two files that begin alike are cut. The one that is closer in size to a copy of the other one has an early mark
+ * within what they share: the copy is continued after the last bytes that it has of its own original. */
 static void test_early_mark_of_another(void **unused)
 {
     PS_START(NULL);

@@ -16,13 +16,14 @@ enum { LINE_BYTES = 100, COUNT = 20000, PART = 512 };
 
 static _Atomic bool no_memory;
 
-/* zlib's: without memory while `no_memory`. */
+/* Replaces zlib's function: no memory while `no_memory`. */
 int inflateInit2_(z_streamp stream, int window_bits, const char *version, int stream_size)
 {
     return no_memory ? Z_MEM_ERROR : PS_TEST_REAL(inflateInit2_)(stream, window_bits, version, stream_size);
 }
 
-/* Writes a gzip file with the lines of these numbers, whole at once. They hardly compress, so that the file is read piece by piece. */
+/* Writes a gzip file with the lines of these numbers, which appears complete. They hardly compress, so that the file is
+ * read in pieces. */
 static void compressed(const char *name, unsigned first, unsigned count)
 {
     gzFile file = gzopen(ps_test_folder_path("packing"), "wb");
@@ -50,7 +51,7 @@ static void expect_numbers(unsigned first, unsigned count)
     ps_test_source_clear(&stage);
 }
 
-/* Takes the lines that have come, which go on behind `before`. Returns how many have come in all. */
+/* Takes the lines that have come, which continue after `before`. Returns how many have come in all. */
 static unsigned lines_take(unsigned before)
 {
     for (unsigned i = 0; i < stage.event_count; i++)
@@ -61,7 +62,7 @@ static unsigned lines_take(unsigned before)
     return before;
 }
 
-/* Waits for the first lines, and not for the last ones. */
+/* Waits for the first lines, but not for the last ones. Returns how many came. */
 static unsigned some_come(void)
 {
     ps_test_source_wait(&stage, PART, PS_TEST_PATIENCE_MS);
@@ -95,7 +96,7 @@ static void delete_file(const char *name)
     assert_int_equal(unlink(ps_test_folder_path(name)), 0);
 }
 
-/* Nobody finds it again by its name: it stays open until it was read, and other files have their turns meanwhile. */
+/* A deleted file is not found by its name: it stays open until it was read, and other files have their turns meanwhile. */
 static void test_deleted_and_unreadable(void **unused)
 {
     compressed("app.1.gz", 0, COUNT);
@@ -104,7 +105,8 @@ static void test_deleted_and_unreadable(void **unused)
     delete_file("app.1.gz");
     reads_fail("preadv2");
     before =
-        come_until(PS_COUNTER_EventReadFail, before); /* first what was decompressed before the failure */
+        come_until(PS_COUNTER_EventReadFail, before); /* first the lines that were decompressed before the
+                                                       * failure */
     ps_test_source_settle(&stage, 0, 300);
     reads_fail(NULL);
     expect_numbers(before, COUNT - before);
@@ -114,7 +116,7 @@ static void test_deleted_and_unreadable(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* It is written over while it is read, and deleted: its rest is counted. */
+/* A file is overwritten while it is read, and deleted: its rest is counted as lost. */
 static void test_changed_and_deleted(void **unused)
 {
     compressed("app.1.gz", 0, COUNT);
@@ -138,7 +140,7 @@ static void test_no_memory(void **unused)
     no_memory = false;
     expect_numbers(0, 100);
     no_memory = true;
-    move("app.1.gz", "app.2.gz"); /* it is opened again */
+    move("app.1.gz", "app.2.gz"); /* the file is opened again */
     work_until(PS_COUNTER_EventReadFail, 2);
     no_memory = false;
     compressed("app.3.gz", 100, 10);
@@ -178,7 +180,7 @@ static void test_key_is_changed_in_the_middle(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Somebody writes another position of a text into the position file. */
+/* The position in a text is edited in the position file. */
 static void test_position_by_hand(void **unused)
 {
     char line[1024];

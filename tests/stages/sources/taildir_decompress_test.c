@@ -20,7 +20,7 @@ static void write_bytes(const char *name, const void *bytes, size_t length)
     move("packing", name);
 }
 
-/* Appends a member of gzip, or a frame of zstd if the name ends so, to *packed. */
+/* Appends a member of gzip, or a frame of zstd if the name says so, to `packed`. */
 static size_t pack(const char *name, const char *text, size_t length, char *packed, size_t room)
 {
     if (strstr(name, ".zst") != NULL) {
@@ -50,8 +50,8 @@ static void compressed(const char *name, const char *from)
     compressed_text(name, from, strlen(from));
 }
 
-/* Waits until the source has decided what the files are that were there before, and expects no line of them: files have their turns in
- * the order in which they are found. */
+/* Waits until the source has checked all existing files, and expects no line of them: files have their turns in the
+ * order in which they are found. */
 static void fence(void)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -105,7 +105,7 @@ static void wait_for_warnings(uint64_t count)
     }
 }
 
-/* A file that nobody has read, of both formats; one that is empty; one whose last line has no end; a text that is called so. */
+/* New files in both formats; an empty one; one whose last line has no end; a text with such a name. */
 static void test_new_files(void **unused)
 {
     compressed("app.1.gz", "one\ntwo\n");
@@ -118,7 +118,7 @@ static void test_new_files(void **unused)
     append("app.5.gz", "a-text\n");
     expect("a-text");
     fence();
-    wait_for_open(1); /* the text: nothing more is read of the others */
+    wait_for_open(1); /* only the text stays open */
     restart();
     fence();
     wait_for_open(1);
@@ -152,8 +152,8 @@ static void test_read_before(void **unused)
     }
 }
 
-/* Lines of the log that were not read yet come from the compressed file. They begin at any position, also at the end of the
- * fingerprint or of a piece of the survey. */
+/* Lines of the log that were not read yet come from the compressed file. They begin at any position, also at the end of
+ * the fingerprint or of a piece that is checked at a time. */
 static void test_rest(void **unused)
 {
     enum { LINE_BYTES = 64, COUNT = 20000 };
@@ -176,7 +176,7 @@ static void test_rest(void **unused)
     }
 }
 
-/* A stop in the middle: it goes on there. Long texts are decompressed again up to the position. */
+/* A stop in the middle: reading continues there. Long texts are decompressed again up to the position. */
 static void test_restart_in_the_middle(void **unused)
 {
     enum { LINE_BYTES = 100, COUNT = 20000, PART = 512 };
@@ -224,7 +224,7 @@ static void test_begins_alike(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* gzip -k: the original stays, and is written on. */
+/* gzip -k: the original stays, and grows. */
 static void test_original_stays(void **unused)
 {
     append("app.log", "one\ntwo");
@@ -245,7 +245,7 @@ static void test_original_stays(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* gzip writes it while the source looks; or was killed. It waits until it is whole. */
+/* gzip is still writing the file, or was killed: the source waits until the file is complete. */
 static void test_ends_early(void **unused)
 {
     enum { LINE_BYTES = 64, COUNT = 2000 };
@@ -274,7 +274,8 @@ static void test_ends_early(void **unused)
     }
 }
 
-/* The original is deleted while its compressed file still grows, slowly: its lines that were read do not come again, and the others come. */
+/* The original is deleted while its compressed file still grows slowly: lines that were read before do not come again,
+ * the others come. */
 static void test_original_goes_before_it_is_whole(void **unused)
 {
     enum { LINE_BYTES = 64, COUNT = 2000, READ = 700, PARTS = 12 };
@@ -299,9 +300,9 @@ static void test_original_goes_before_it_is_whole(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The writer of the compressed file pauses after the original is gone. The original's lines do not come again within an hour; after that
- * nobody is expected to go on with the file, and its text is one of its own. `held`: the original stays open elsewhere; else a next file
- * may have its inode. */
+/* The writer of the compressed file pauses after the original is gone. The original's lines do not come again within an
+ * hour; after that the file is no longer expected to grow, and counts as a new text. `held`: the original stays open
+ * elsewhere; otherwise a later file may have its inode. */
 static void writer_pauses(uint64_t pause_ms, unsigned known, bool held)
 {
     enum { LINE_BYTES = 64, COUNT = 2000, READ = 700 };
@@ -314,7 +315,7 @@ static void writer_pauses(uint64_t pause_ms, unsigned known, bool held)
     int fd = held ? open(ps_test_folder_path("app.log"), O_RDONLY | O_CLOEXEC) : -1;
     remove_file("app.log");
     fence();
-    wait_for_warnings(ps_log_count(PS_LOG_WARN) + 1); /* it has not changed for a while */
+    wait_for_warnings(ps_log_count(PS_LOG_WARN) + 1); /* the file has not changed for a while */
     ps_test_stage_pass_ms(&stage, pause_ms);
     fence();
     ps_test_stage_pass_ms(&stage, 11000); /* a file without a name rests that long before it is forgotten */
@@ -336,7 +337,7 @@ static void test_writer_pauses(void **unused)
     writer_pauses(3600000, 0, false);
 }
 
-/* Meanwhile a plain file that begins like the one that is gone is read as a file of its own: another one with the same lines. */
+/* Meanwhile a plain file that begins like the one that is gone is read as a new file with the same lines. */
 static void test_same_lines_meanwhile(void **unused)
 {
     enum { LINE_BYTES = 64, COUNT = 100 };
@@ -359,7 +360,7 @@ static void test_same_lines_meanwhile(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The lines before damage are read when the file rests, and the file is named once in each life. */
+/* The lines before the damage are read when the file no longer changes, and the log names the file once after each start. */
 static void damaged(bool stopped)
 {
     enum { LINE_BYTES = 64, COUNT = 2000, MORE = 100 };
@@ -367,7 +368,7 @@ static void damaged(bool stopped)
     size_t second = pack("app.1.gz", text, lines_make(text, COUNT, MORE, LINE_BYTES), packed + length,
                          sizeof packed - length);
     char block = packed[length + 10];
-    packed[length + 10] = 0x07; /* the first block of the second member has a type that there is not */
+    packed[length + 10] = 0x07; /* the first block of the second member has an invalid type */
     write_bytes("app.1.gz", packed, length + second);
     PS_START(AUTO);
     fence();
@@ -381,7 +382,7 @@ static void damaged(bool stopped)
     ps_test_stage_pass_ms(&stage, 11000);
     fence();
     assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 2);
-    packed[length + 10] = block; /* somebody puts it right, in place */
+    packed[length + 10] = block; /* the file is corrected in place */
     if (stopped)
         ps_test_stage_close(&stage);
     int fd = open(ps_test_folder_path("app.1.gz"), O_WRONLY);
@@ -404,7 +405,7 @@ static void test_damaged_and_put_right_while_stopped(void **unused)
     damaged(true);
 }
 
-/* Several members or frames, with a line across two of them; one that is appended later. */
+/* Several members or frames, with a line that crosses two of them, and one that is appended later. */
 static void test_members(void **unused)
 {
     static const char *const names[] = {"app.1.gz", "app.1.zst"};
@@ -462,7 +463,7 @@ static void test_skip_to_end(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Files that an agent without the key has named are not read, and those that this one has read stay so. */
+/* Files that an agent without the key has named are not read, and those that this one has read are not read again. */
 static void test_key_is_changed(void **unused)
 {
     compressed("app.1.gz", "one\n");
@@ -484,7 +485,7 @@ static void test_key_is_changed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The copy that copytruncate made is compressed before anybody has seen it. */
+/* The copy that copytruncate made is compressed before the source has seen it. */
 static void test_copytruncate(void **unused)
 {
     append("app.log", "one\ntwo\n");
@@ -501,7 +502,7 @@ static void test_copytruncate(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A compressed file is written over: its inode has another file. */
+/* A compressed file is overwritten: its inode has other contents. */
 static void test_written_over(void **unused)
 {
     compressed("app.1.gz", "one\ntwo\n");
@@ -533,7 +534,8 @@ static void test_undelivered(void **unused)
         unsigned delivered = COUNT / (unsigned)strtoul(size, NULL, 10) * (unsigned)strtoul(size, NULL, 10);
         work_until(PS_COUNTER_EventReceivedCount, COUNT);
         assert_int_equal(stage.event_count, delivered);
-        for (unsigned turn = 0; turn < 200; turn++) { /* it finds the text's end, and saves positions */
+        for (unsigned turn = 0; turn < 200; turn++) { /* the source finds the end of the text, and saves
+                                                       * positions */
             ps_test_stage_pass_ms(&stage, 50);
             (void)ps_test_source_work(&stage);
             usleep(500);

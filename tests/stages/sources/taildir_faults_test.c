@@ -37,13 +37,13 @@ static void test_read_is_tried_again(void **unused)
     expect("two three");
     append("app.log", "four\n");
     reads_fail(true);
-    work_until(PS_COUNTER_EventReadFail, 2); /* it was readable in between */
+    work_until(PS_COUNTER_EventReadFail, 2); /* readable in between */
     reads_fail(false);
     expect("four");
     ps_test_stage_fini(&stage);
 }
 
-/* Nobody finds it again by its name: it stays open until it was read. */
+/* A deleted file is not found by its name: it stays open until it was read. */
 static void test_deleted_file(void **unused)
 {
     append("app.log", "one\n");
@@ -62,7 +62,7 @@ static void test_deleted_file(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The beginning cannot be read when the file is opened again: it goes on where it was. */
+/* The beginning cannot be read when the file is opened again: reading continues where it was. */
 static void test_beginning(void **unused)
 {
     append("app.log", "one\n");
@@ -109,8 +109,8 @@ static void test_long_line(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is cut while another one cannot be opened, which may be its copy: some looks at the directory are awaited, then it is read. It is so each
- * time that it is cut. */
+/* A file is cut while another one cannot be opened, which may be its copy: the source first looks at the directory
+ * several times, then reads it. The same each time it is cut. */
 static void test_cut_beside_an_unknown_file(void **unused)
 {
     char stuck[256];
@@ -135,7 +135,7 @@ static void test_cut_beside_an_unknown_file(void **unused)
         uint64_t calls = ps_test_call_count;
         first = round == 0 ? calls : first;
         assert_true(calls >= 20 && calls > first / 2);
-        append("app.log", "and a longer line\n"); /* so that the next cut is one */
+        append("app.log", "and a longer line\n"); /* longer, so that the next cut is noticed */
         ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     }
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 1);
@@ -144,7 +144,7 @@ static void test_cut_beside_an_unknown_file(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Until /readyz has no trouble of this source, or one with this text. */
+/* Waits until /readyz has no trouble of this source, or one with this text. */
 static void wait_for_trouble(const char *text)
 {
     char said[512];
@@ -185,8 +185,8 @@ static void test_trouble_ends(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A directory that cannot be read at the start, for another reason than that it is not there: its files were there at the start, and with
- * skipToEnd their old lines are skipped when it can be read. */
+/* A directory that cannot be read at the start, but not because it is missing: its files were there at the start, and
+ * with skipToEnd their old lines are skipped when it can be read. */
 static void test_skips_behind_a_failed_look(void **unused)
 {
     char path[512], link[256];
@@ -240,14 +240,14 @@ static void test_look(void **unused)
 
 #define LINES_MAX 16U
 #define DRAWS 6U
-#define CYCLES_MAX 5000U     /* until the lines of a step came, with waits */
-#define IDLE_CYCLES_MAX 200U /* in a row that say that there is more, and bring nothing */
+#define CYCLES_MAX 5000U     /* until the lines of a step came, including waits */
+#define IDLE_CYCLES_MAX 200U /* cycles in a row that ask for another call but bring no line */
 #define EVENTS_BYTES_MIN 4096U
 
 static unsigned line_count, came[LINES_MAX];
 static uint64_t random_state;
 
-/* The events of directories; EOVERFLOW: they are lost, and the kernel reports it. */
+/* Replaces libc's function for events of directories; EOVERFLOW: they are lost, and the kernel reports it. */
 ssize_t read(int fd, void *to, size_t length)
 {
     static const struct inotify_event lost = {.wd = -1, .mask = IN_Q_OVERFLOW};
@@ -284,7 +284,7 @@ static unsigned missing_count(void)
     return count;
 }
 
-/* A start that a failed call refuses is made again, as the engine does. */
+/* Opens the source; after a failed call it tries again, like the engine. */
 static void open_source(void)
 {
     stage.failed = false;
@@ -320,7 +320,7 @@ static bool cycle(void)
     return epoll_wait(stage.port.epoll_fd, &event, 1, 1) == 0;
 }
 
-/* Works until all lines came and the source rests. */
+/* Works until all lines came and the source is idle. */
 static void catch_up(void)
 {
     unsigned spins = 0;
@@ -366,7 +366,7 @@ static void play(void)
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     write_line("app.log");
     catch_up();
-    for (unsigned i = 0; i < 30; i++) /* positions are written */
+    for (unsigned i = 0; i < 30; i++) /* until positions are written */
         (void)cycle();
     write_line("app.log");
     close_source();
@@ -381,7 +381,7 @@ static void play(void)
     }
 }
 
-/* Plays it; `number`: of the call that fails. Returns how many calls there were. */
+/* Plays the history while call `number` fails. Returns the number of calls. */
 static uint64_t play_with(uint64_t number, int error, const char *broken)
 {
     line_count = 0;
@@ -402,7 +402,7 @@ static uint64_t play_with(uint64_t number, int error, const char *broken)
     return count;
 }
 
-/* Calls of a life are drawn; PENSTOCK_SCHEDULES=1000 draws more of them. */
+/* The calls that fail are random; PENSTOCK_SCHEDULES=1000 draws more of them. */
 static void test_each_call(void **unused)
 {
     static const int errors[] = {EIO, EACCES, ENOMEM};

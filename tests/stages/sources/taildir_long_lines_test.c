@@ -1,5 +1,5 @@
-/* Source taildir and lines that are longer than a block, in a file that somebody cuts while such a line is looked for and read: at each
- * read of the source's thread. An event has bytes of the file, and no others. */
+/* Source taildir and lines that are longer than a block, in a file that is truncated while such a line is found and
+ * read: at each read of the source's thread. An event has bytes of the file, and no others. */
 #include "tests/stages/sources/taildir_support.h"
 
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #define READS_MAX 200U
 
 static char line[LENGTH + 2];       /* with its newline */
-static _Atomic unsigned reads_left; /* until the file is cut; 0: it is not */
+static _Atomic unsigned reads_left; /* reads until the file is cut; 0: it is not cut */
 static char cut_path[512];
 static off_t cut_to;
 static _Atomic bool is_cut;
@@ -34,7 +34,7 @@ static bool is_text(const struct ps_test_event *event, const char *text, size_t 
     return event->length == length && memcmp(event->body, text, length) == 0;
 }
 
-/* Each event is one of the lines that the file had. Returns whether the last of them has come. */
+/* Asserts that each event is one of the lines that the file had. Returns whether the last of them has come. */
 static bool look_at_events(const char *joined, size_t joined_length)
 {
     bool came = false;
@@ -59,7 +59,7 @@ static void turn(uint64_t until_ns)
     assert_true(ps_test_patient_ns() < until_ns);
 }
 
-/* The file is cut to `size` bytes before this read of the thread, and goes on with "rest". Returns whether there was such a read. */
+/* The file is cut to `size` bytes before this read of the thread, and continues with "rest". Returns whether this read took place. */
 static bool play(unsigned number, off_t size)
 {
     static char joined[LENGTH + 8];
@@ -104,7 +104,7 @@ static void test_cut_while_it_is_read(void **unused)
             assert_true(number < READS_MAX);
             number++;
         }
-        assert_true(number > 4); /* it was looked for, read and compared */
+        assert_true(number > 4); /* the line's end was found, and the line was read and compared */
     }
 }
 

@@ -1,6 +1,6 @@
-/* Source taildir with many files that are all new at once, some with equal beginnings: each line comes once, and each cycle
- * of the worker does a limited amount of work. PENSTOCK_FILES=100000 tries so many, and prints the CPU seconds and the
- * longest cycle. */
+/* Source taildir with many files that are all new at once, some with equal beginnings: each line comes once, and each
+ * cycle of the worker does a limited amount of work. PENSTOCK_FILES=100000 tries that number, and prints the CPU
+ * seconds and the longest cycle. */
 #include "tests/support/allocations.h"
 
 #include "tests/stages/sources/taildir_support.h"
@@ -41,7 +41,7 @@ static void lines_write(const char *name, unsigned file, unsigned from, unsigned
     close(fd);
 }
 
-/* One cycle, as the worker has it. */
+/* Runs one cycle like the worker. */
 static enum ps_result cycle(void)
 {
     static uint64_t before_ns;
@@ -111,7 +111,7 @@ static void wait_for(const char *what, unsigned count, unsigned lines)
     assert_true(longest_allocations <= CYCLE_ALLOCATIONS_MAX);
 }
 
-/* All are new; some grow; all are renamed; the agent is started again. */
+/* All files are new; some grow; all are renamed; the source is restarted. */
 static void play(bool with_banner)
 {
     char name[32], to[32];

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <time.h>
 
-/* Files come, are written and lose the name that matches, faster than the directory is looked at. */
+/* Files are created, written and renamed to names that do not match, before the source looks at the directory. */
 static void test_renamed_at_once(void **unused)
 {
     PS_START(NULL);
     append("app.log", "first\n");
-    expect("first"); /* from here on its directory is watched */
+    expect("first"); /* from now on the directory is watched */
     const char *const lines[] = {"one\n", "two\n", "three\n"};
     for (size_t i = 0; i < 3; i++) {
         char name[32];
@@ -32,7 +32,7 @@ static void test_rename(void **unused)
     move("app.log", "app.log.1");
     append("app.log", "three\n");
     expect("two three");
-    append("app.log.1", "four\n"); /* its writer did not notice yet */
+    append("app.log.1", "four\n"); /* its writer has not noticed yet */
     expect("four");
     move("app.log.1", "gone.1"); /* a name that does not match */
     move("app.log", "app.log.1");
@@ -64,7 +64,7 @@ static void test_renamed_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Sets the time of the position file, and the time that it contains. */
+/* Sets the position file's modification time, and the time in it. */
 static void positions_are_of(time_t saved)
 {
     char text[4096];
@@ -101,19 +101,19 @@ static void cut_and_rename(time_t saved, const char *events)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is copied, cut, written again and renamed to a name that no group has. It was there when the positions were saved. */
+/* A file is copied, cut, written again and renamed to a name that no group matches. It existed when the positions were saved. */
 static void test_cut_and_renamed_while_stopped(void **unused)
 {
     cut_and_rename(time(NULL) + 3600, "three four five");
 }
 
-/* The same, but the file with the inode was made after the positions were saved: nothing says that it is the file. */
+/* The same, but the file with the inode was made after the positions were saved: nothing proves that it is the same file. */
 static void test_inode_of_a_later_file(void **unused)
 {
     cut_and_rename(time(NULL) - 3600, "five");
 }
 
-/* A file is renamed during a restart to a name that no group has, and the agent stops again before its rest is delivered. */
+/* A file is renamed during a restart to a name that no group matches, and the agent stops again before its rest is delivered. */
 static void test_renamed_while_stopped_and_stopped_again(void **unused)
 {
     char second[512], path[512];
@@ -155,7 +155,7 @@ static void test_cut(void **unused)
     append("app.log", "x\n");
     expect("x");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
-    append("app.log", "longer than before\n"); /* at once: the size alone does not tell */
+    append("app.log", "longer than before\n"); /* immediately: the size alone does not show the change */
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     assert_string_equal(stage.events[0].body, "longer than before");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 2), 2);
@@ -188,7 +188,7 @@ static void test_copy_and_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The copy is known as one also when the original was cut before it was read to its end. */
+/* The copy is recognized even if the original was cut before it was read to its end. */
 static void test_copy_of_what_was_read_in_part(void **unused)
 {
     append("app.log", "one\n");
@@ -204,7 +204,7 @@ static void test_copy_of_what_was_read_in_part(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was cut and has grown longer than it was, whose lines all end alike: its beginning says that it is another. */
+/* A file that was cut and has grown longer than it was, whose lines all end alike: its beginning shows that it is another one. */
 static void test_cut_and_longer_again(void **unused)
 {
     char line[128];
@@ -216,7 +216,7 @@ static void test_cut_and_longer_again(void **unused)
     ps_test_source_wait(&stage, 20, PS_TEST_PATIENCE_MS);
     ps_test_source_clear(&stage);
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
-    for (int i = 0; i < 30; i++) { /* the source does not run meanwhile */
+    for (int i = 0; i < 30; i++) { /* the source does not run during these */
         snprintf(line, sizeof line, "new %02d %064d\n", i, 0);
         append("app.log", line);
     }
@@ -244,7 +244,7 @@ static void test_hole(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that is cut before anything of it was read is known by its new beginning. */
+/* A file that is cut before anything of it was read is identified by its new beginning. */
 static void test_cut_before_it_was_read(void **unused)
 {
     append("app.log", "no line yet");
@@ -271,7 +271,7 @@ static void test_copy_of_what_is_not_delivered(void **unused)
     append("app.log.1", "one\ntwo\n");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     uint64_t until = ps_clock_now().mono_ns + 300 * PS_NS_PER_MS;
-    while (ps_clock_now().mono_ns < until) { /* it notices, and waits */
+    while (ps_clock_now().mono_ns < until) { /* the source notices, and waits */
         ps_test_stage_real_clock(&stage);
         (void)ps_test_source_work(&stage);
     }
@@ -284,7 +284,7 @@ static void test_copy_of_what_is_not_delivered(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Ends when everything that was read is delivered, and saved. */
+/* Returns when everything that was read is delivered and saved. */
 static void drain(void)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -297,7 +297,7 @@ static void drain(void)
 }
 
 /* Lines of a file that is copied and cut are delivered a few cycles later: before the copy is found, between that and the
- * new beginning of the original, or after it. The copy learns of it each time: a stop waits for nothing. */
+ * new beginning of the original, or after it. The copy gets the new position each time, so that a stop need not wait. */
 static void test_delivered_while_a_copy_is_found(void **unused)
 {
     PS_START(NULL);
@@ -352,7 +352,7 @@ static void test_late_copy_of_what_is_not_delivered(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Whichever directory is looked at first, the file goes on where it was, also when it has rested meanwhile. */
+/* Whichever directory is looked at first, the file is continued where it was, even if it was idle meanwhile. */
 static void test_moved_between_directories(void **unused)
 {
     char one[600], two[600];
@@ -388,7 +388,7 @@ static void test_deleted_while_it_is_read(void **unused)
     fputs("two\n", writer);
     fflush(writer);
     expect("two");
-    append("app.log", "three\n"); /* may have its inode */
+    append("app.log", "three\n"); /* this file may have the inode */
     expect("three");
     fclose(writer);
     ps_test_stage_fini(&stage);
@@ -454,7 +454,7 @@ static void test_missed_by_the_first_look(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A copy goes on where the file was that is gone. A copy of this copy, which stays, is a file of its own: its lines come. */
+/* A copy is continued where the deleted file was. A copy of this copy, which still exists, is a new file: its lines come. */
 static void test_copy_of_a_copy(void **unused)
 {
     append("app.log", "one\ntwo\n");

@@ -23,8 +23,8 @@
 #define NAMES_KEPT 4U /* rotated files of a log */
 
 struct line {
-    unsigned seed;    /* of its text */
-    unsigned came;    /* how often */
+    unsigned seed;    /* of its random text */
+    unsigned came;    /* how often it came */
     bool may_repeat;  /* it came after the positions that a crash went back to */
     bool since_saved; /* it came after the positions were copied */
     bool is_copied;   /* a copy of it may be read */
@@ -32,7 +32,7 @@ struct line {
 };
 
 struct log {
-    int fd; /* its writer; -1: none */
+    int fd; /* descriptor of its writer; -1: none */
     bool there;
     unsigned unmatched; /* number for rotated names that do not match */
 };
@@ -67,7 +67,7 @@ static void note(const char *format, unsigned a, unsigned b)
 
 /* ---- lines ---- */
 
-/* The text of a line, which tells its number. Returns its length. */
+/* Makes the text of a line, which contains its number. Returns its length. */
 static size_t line_text(unsigned number, char *text)
 {
     uint64_t state = lines[number].seed;
@@ -82,8 +82,8 @@ static size_t line_text(unsigned number, char *text)
 
 static char text_room[400000];
 
-/* The source's clock goes on with the real one, and stands still while the test is not run: a copy is cut before the source
- * takes it for a file of its own. */
+/* The source's clock follows the real one, except while the test has no CPU: a copy is cut before the source takes it
+ * for a file of its own. */
 static void pass_time(void)
 {
     static uint64_t before_ns;
@@ -94,7 +94,7 @@ static void pass_time(void)
     ps_test_stage_pass_ms(&stage, passed_ms < PASS_MS_MAX ? passed_ms : PASS_MS_MAX);
 }
 
-/* One call of the source, if it is open: in the middle of something else. */
+/* Calls the source once, if it is open, in the middle of something else. */
 static void poke(void)
 {
     if (stage.opened) {
@@ -106,7 +106,7 @@ static void poke(void)
 static bool with_banner;
 static unsigned crash_count, copy_count[LOGS];
 
-/* The first bytes of all files. */
+/* Writes the first bytes, which all files share. */
 static void banner_write(int fd)
 {
     static char text[3072];
@@ -119,7 +119,7 @@ static void banner_write(int fd)
     assert_int_equal(write(fd, text, sizeof text), sizeof text);
 }
 
-static unsigned append_log; /* of the next lines, if no log has their file */
+static unsigned append_log; /* log of the next lines, if no log has their file */
 
 static void append_to(int fd, unsigned count)
 {
@@ -140,15 +140,15 @@ static void append_to(int fd, unsigned count)
     }
 }
 
-/* Returns whether a line that came may come again. If all files begin alike: once for each crash, and for each time that its file was
- * replaced, or written to between its copy and its cut. */
+/* Returns whether a line that came may come again. If all files begin alike, it may do so once for each crash, and for
+ * each time that its file was replaced, or written to between its copy and its cut. */
 static bool may_come_again(const struct line *line)
 {
     return line->may_repeat ||
            (with_banner ? line->came <= crash_count + copy_count[line->log] : line->is_copied);
 }
 
-/* Looks at what came. */
+/* Checks the lines that came. */
 static void take(void)
 {
     static char expected[400000];
@@ -190,7 +190,7 @@ static unsigned missing(void)
     return count;
 }
 
-/* Until every line came. */
+/* Works until every line came. */
 static void catch_up(void)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -244,7 +244,7 @@ static void op_append(unsigned number)
         writer_close(&logs[number]);
 }
 
-/* app.log.N, the oldest one removed when it was read. */
+/* Renames app.log.N to app.log.N+1; the oldest is removed after it was read. */
 static void shift_names(unsigned number)
 {
     char from[512], suffix[16];
@@ -272,7 +272,7 @@ static void op_rename(unsigned number)
         shift_names(number);
         note(" rename%u", number, 0);
         assert_int_equal(rename(from, log_path(number, ".1")), 0);
-    } else { /* the source must have seen it under the name that matches */
+    } else { /* the source must have seen it under a matching name */
         writer_open(number);
         append_to(log->fd, 1);
         catch_up();
@@ -284,7 +284,7 @@ static void op_rename(unsigned number)
     }
     log->there = false;
     if (log->fd >= 0 && draw(2) == 0)
-        append_to(log->fd, draw(5)); /* its writer did not notice yet */
+        append_to(log->fd, draw(5)); /* its writer has not noticed yet */
     writer_close(log);
     if (draw(2) == 0) {
         writer_open(number);
@@ -324,8 +324,7 @@ static void op_copy_and_cut(unsigned number)
         append_to(log->fd, draw(200));
 }
 
-/* Its lines may come again: repeats from a copy have tests of their own (taildir_copies_test.c), here no line may be
- * missing. */
+/* Its lines may come again: taildir_copies_test.c tests that copies repeat no line; here no line may be missing. */
 static void mark_copied(unsigned number)
 {
     for (unsigned i = 0; i < line_count; i++)
@@ -355,7 +354,7 @@ static void op_copy_lines_and_cut(unsigned number)
         append_to(log->fd, draw(200));
 }
 
-/* As editors do: a copy takes its place, or a file that only begins alike. */
+/* Replaces a file, as editors do, by a copy, or by a file that only begins alike. */
 static void op_replace(unsigned number)
 {
     struct log *log = &logs[number];
@@ -364,12 +363,12 @@ static void op_replace(unsigned number)
     if (!log->there)
         return;
     if (stage.opened)
-        catch_up(); /* it was seen, and its unread lines would be lost for good */
+        catch_up(); /* otherwise its unread lines would be lost for good */
     writer_close(log);
     snprintf(to, sizeof to, "%s", log_path(number, ""));
     snprintf(fresh, sizeof fresh, "%s", ps_test_folder_path("fresh"));
     if (with_banner)
-        mark_copied(number); /* else the copy is known for one, or the other file for another one */
+        mark_copied(number); /* otherwise the copy is recognized, or another file is taken for it */
     note(same ? " replace%u(a copy)" : " replace%u(another)", number, 0);
     if (same) {
         copy(to, fresh);
@@ -389,7 +388,7 @@ static void op_cut(unsigned number)
 {
     if (!logs[number].there)
         return;
-    catch_up(); /* lines that were not read would be lost */
+    catch_up(); /* otherwise unread lines would be lost */
     note(" cut%u", number, 0);
     assert_int_equal(truncate(log_path(number, ""), 0), 0);
     if (logs[number].fd >= 0 && draw(2) == 0)
@@ -403,7 +402,7 @@ static void op_delete(unsigned number)
         return;
     writer_open(number);
     append_to(log->fd, 1);
-    catch_up(); /* it is open now */
+    catch_up(); /* the file is open now */
     note(" delete%u", number, 0);
     assert_int_equal(unlink(log_path(number, "")), 0);
     log->there = false;
@@ -414,13 +413,13 @@ static void op_delete(unsigned number)
     writer_close(log);
     if (draw(2) == 0)
         op_append(number);
-    catch_up(); /* a restart would lose it for everybody */
+    catch_up(); /* otherwise a restart would lose it for good */
 }
 
 static void op_restart(unsigned number)
 {
     note(" restart", 0, 0);
-    ps_test_source_close_batch(&stage); /* all of it is delivered */
+    ps_test_source_close_batch(&stage); /* everything is delivered */
     take();
     ps_test_stage_close(&stage);
     if (draw(2) == 0) {
@@ -450,7 +449,7 @@ static void copy_file(const char *from, const char *to)
         (void)unlink(to);
 }
 
-/* Dies, and finds the positions of an earlier moment. */
+/* The source dies, and finds the positions of an earlier moment. */
 static void op_crash(unsigned number)
 {
     char identities[600], saved[600], saved_identities[700];
@@ -470,7 +469,7 @@ static void op_crash(unsigned number)
     for (unsigned i = draw(4); i > 0; i--)
         op_append(draw(LOGS));
     work(draw(30));
-    only_matching = true; /* a file that is newer than the positions is found by its name alone */
+    only_matching = true; /* a file that is newer than the positions is found only by its name */
     if (draw(3) == 0)
         op_rename(draw(LOGS));
     only_matching = false;
@@ -480,7 +479,7 @@ static void op_crash(unsigned number)
     note(" crash", 0, 0);
     crash_count++;
     ps_test_stage_close(&stage);
-    ps_test_stage_recycle(&stage); /* the open batch is lost with it */
+    ps_test_stage_recycle(&stage); /* the open batch is lost with the source */
     copy_file(saved, positions);
     copy_file(saved_identities, identities);
     for (unsigned i = 0; i < line_count; i++)

@@ -34,7 +34,7 @@ static inline void start_with(const char *const *keys)
 {
     const char *all[64] = {NULL};
     size_t count = 0;
-    for (; *keys != NULL; keys++) /* the first one of a key counts */
+    for (; *keys != NULL; keys++) /* the first value of a key counts */
         all[count++] = *keys;
     const char *const usual[] = {"filegroups", "g", "filegroups.g", pattern, "positionFile", positions};
     memcpy(&all[count], usual, sizeof usual);
@@ -105,7 +105,7 @@ static inline unsigned long inode_of(const char *name)
     return (unsigned long)status.st_ino;
 }
 
-/* Until the counter has reached this; the open batch is not delivered. */
+/* Works until the counter has reached this value; the open batch is not delivered. */
 static inline void work_until(enum ps_counter counter, uint64_t value)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;

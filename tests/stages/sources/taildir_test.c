@@ -115,7 +115,7 @@ static void test_idle(void **unused)
 {
     append("app.log", "one\ntw");
     PS_START("idleTimeout", "200");
-    expect("one tw"); /* the rest of a file that rests */
+    expect("one tw"); /* the rest of a file that no longer changes */
     wait_for_open(0);
     append("app.log", "o\nthree\n");
     expect("o three");
@@ -135,8 +135,8 @@ static void test_skip_to_end(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines that came while the agent ran are not there at a start: also of a file that had none when it was found, or when the agent
- * stopped, and of one that could not be opened before the stop. */
+/* Lines that came while the agent ran are not skipped at the next start: also of a file that had none when it was
+ * found, or when the agent stopped, and of one that could not be opened before the stop. */
 static void test_skip_to_end_skips_nothing_new(void **unused)
 {
     append("app.empty", "");
@@ -169,9 +169,9 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file without lines, and a directory that is missing, at the start: lines that come while the agent runs, or just before
- * it stops, are not skipped at the next start. A file that was skipped to the middle of a line goes on there after it was
- * closed. */
+/* A file without lines, and a directory that is missing, at the start: lines that come while the agent runs, or just
+ * before it stops, are not skipped at the next start. A file that was skipped to the middle of a line is continued
+ * there after it was closed. */
 static void test_skip_to_end_of_what_was_empty(void **unused)
 {
     char late_files[620], late[600];
@@ -197,7 +197,7 @@ static void test_skip_to_end_of_what_was_empty(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A copy that was there at the start waits for what becomes of its original, and is a file of its own then. */
+/* A copy that exists at the start waits until the fate of its original is known, and is a new file then. */
 static void test_skip_to_end_of_a_copy(void **unused)
 {
     append("app.log", "one\n");
@@ -247,7 +247,7 @@ static void test_long_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A line of penstock.line.max bytes is whole: nothing follows it. */
+/* A line of penstock.line.max bytes is not cut: no event with a rest follows. */
 static void test_lines_of_the_longest_length(void **unused)
 {
     append("app.log", "12345\n1234\r\n123456\n1234\n");
@@ -279,13 +279,13 @@ static void test_batches_and_turns(void **unused)
         int file = stage.events[i].body[0] - '0', before = i > 0 ? stage.events[i - 1].body[0] - '0' : file;
         assert_int_equal(atoi(stage.events[i].body + 2), next[file]++);
         if (file != before && next[before] < 250)
-            assert_int_equal(turn, 20); /* each turn, not only the first */
+            assert_int_equal(turn, 20); /* in each turn, not only in the first */
         turn = file != before ? 1 : turn + 1;
     }
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was followed, and that no group has any more, is not read on. */
+/* A file that was followed, and that no group matches any more, is not read further. */
 static void test_narrower_group(void **unused)
 {
     char narrow[600];
@@ -306,7 +306,7 @@ static void test_narrower_group(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that could not be opened is tried again, also when nothing is written to it. */
+/* A file that could not be opened is tried again, even if nothing is written to it. */
 static void test_unreadable(void **unused)
 {
     if (geteuid() == 0)
@@ -341,13 +341,13 @@ static void test_more_files_than_descriptors(void **unused)
         append(name, "two\n");
     }
     ps_test_source_wait(&stage, 100, PS_TEST_PATIENCE_MS);
-    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings); /* the process has not run out of them */
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings); /* the process has not run out of descriptors */
     assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
     ps_test_stage_fini(&stage);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-/* The process runs out of them all the same: the source keeps fewer open, and logs that once. */
+/* The process runs out of descriptors all the same: the source keeps fewer open, and logs that once. */
 static void test_fewer_descriptors_than_at_the_start(void **unused)
 {
     struct rlimit before, few;
@@ -421,7 +421,7 @@ static void test_two_agents(void **unused)
     snprintf(lock, sizeof lock, "%s.lock", positions);
     int fd = open(lock, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* the source gave it back */
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* the source released the lock */
     assert_int_equal(ftruncate(fd, 0), 0);
     assert_int_equal(pwrite(fd, "4711\n", 5, 0), 5);
     assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
@@ -441,7 +441,7 @@ static void test_events_while_draining(void **unused)
     struct epoll_event event;
     append("app.log", "one\n");
     PS_START(NULL);
-    expect("one"); /* from here on its directory is watched */
+    expect("one"); /* from now on the directory is watched */
     append("app.log", "two\n");
     work_until(PS_COUNTER_EventReceivedCount, 2);
     assert_false(stage.ops->source->drain(stage.plan, stage.state, &stage.now));
@@ -484,7 +484,7 @@ static void test_positions_fail_while_draining(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* They cannot be written at all: the stop ends. */
+/* The positions can never be written: the stop still ends. */
 static void test_positions_fail_for_good(void **unused)
 {
     char blocker[600];

@@ -30,7 +30,7 @@ static void send_call(int fd)
     ps_test_send(fd, call.bytes, call.length);
 }
 
-/* A call of appendBatch with `count` events "<number>/0", "<number>/1", ... */
+/* Makes a call of appendBatch with `count` events "<number>/0", "<number>/1", ... */
 static void make_batch(bool compact, uint32_t number, unsigned count, uint8_t round)
 {
     ps_test_thrift_begin(&call, compact, number, count, round);
@@ -211,7 +211,7 @@ static void test_large_bodies(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A full channel: FAILED, to those calls only that were in the batch; a closed client disturbs nobody. */
+/* A full channel: only the calls in the batch are answered FAILED; a closed client disturbs no other. */
 static void test_refused(void **unused)
 {
     struct ps_test_stage stage;
@@ -232,7 +232,7 @@ static void test_refused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Calls of one round that come behind a refused one are refused; the other round begins anew. */
+/* Calls of a round after a refused one of it are refused; the other round starts afresh. */
 static void test_rounds(void **unused)
 {
     struct ps_test_stage stage;
@@ -259,7 +259,7 @@ static void test_rounds(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A call that needs no channel is answered in its turn, behind the calls before it. */
+/* A call that needs no channel is answered in its turn, after earlier calls. */
 static void test_turns(void **unused)
 {
     struct ps_test_stage stage;
@@ -279,7 +279,7 @@ static void test_turns(void **unused)
     expect_answer(&stage, fd, 3, 0);
     expect_answer(&stage, fd, 4, 0);
     expect_error(&stage, fd, 5, "Invalid method name: 'last'");
-    send_batch(fd, true, 6, 2); /* a client that goes while answers wait for their turn */
+    send_batch(fd, true, 6, 2); /* the client closes while answers wait for their turn */
     send_name(fd, 7, "unknown");
     ps_test_source_fill(&stage, 2);
     close(fd);
@@ -309,7 +309,7 @@ static void test_impatient(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Answers that wait for their turn are counted off when they are sent, or when their client goes: more than may wait at a time are
+/* Answers no longer count as waiting when they are sent, or when their client is gone: more than may wait at a time are
  * answered one after the other. */
 static void test_kept_answers(void **unused)
 {
@@ -384,7 +384,7 @@ static void test_keys(void **unused)
     start(&stage, PS_KEYS(LOCAL, "protocol", "BINARY", "threads", "many"));
     ps_test_stage_fini(&stage);
     expect_dropped(PS_KEYS(LOCAL, "protocol", "json"), "protocol");
-    for (int i = 0; i < 3; i++) /* all mistakes at once */
+    for (int i = 0; i < 3; i++) /* each of three errors is reported */
         expect_dropped(PS_KEYS(LOCAL, "protocol", "json", "kerberos", "true", "ssl", "true", "keystore",
                                "/nowhere/store.p12", "keystore-password", "x"),
                        (const char *[]){"protocol", "agent-keytab", "/nowhere/store.p12"}[i]);

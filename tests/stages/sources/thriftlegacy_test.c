@@ -96,7 +96,7 @@ static void test_calls(void **unused)
     expect_answer(fd, PS_THRIFT_EXCEPTION, "getName", 8);
     (void)ps_test_receive(&stage, fd, 7 + 19 + 7 + 1, PS_TEST_PATIENCE_MS, &closed);
     assert_false(closed);
-    ps_test_send(fd, call, ps_test_legacy_thrift(call, 9, "one", 3)); /* the connection stays */
+    ps_test_send(fd, call, ps_test_legacy_thrift(call, 9, "one", 3)); /* the connection stays open */
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_send(fd, call, ps_test_legacy_thrift_call(call, 10, "append")); /* without an event */
     ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
@@ -105,7 +105,7 @@ static void test_calls(void **unused)
     finish(fd);
 }
 
-/* A call with an event that has this number of fields and nothing else. Returns its length. */
+/* Makes a call with an event that has this number of fields and nothing else. Returns its length. */
 static size_t call_with_fields(uint8_t *call, uint32_t fields)
 {
     static const uint8_t head[] = "\x80\1\0\4\0\0\0\6append\0\0\0\1\f\0\1\r\0\6\v\v";
@@ -124,7 +124,7 @@ static size_t call_with_fields(uint8_t *call, uint32_t fields)
     return (size_t)(at + 2 - call);
 }
 
-/* Headers without a field count as well: host, timestamp, pri, nanos and FlumeOG. */
+/* Headers that are not from a field count as well: host, timestamp, pri, nanos and FlumeOG. */
 static void test_the_most_fields(void **unused)
 {
     enum { MOST_FIELDS = PS_EVENT_HEADERS_MAX - PS_LEGACY_OWN_HEADERS };
@@ -152,8 +152,8 @@ static void test_garbage(void **unused)
     finish(fd);
 }
 
-/* Every prefix of a message counts as incomplete. With a wrong length the message is garbage or incomplete, or ends within the
- * bytes that are there. */
+/* Every prefix of a message counts as incomplete. With a wrong length the message is garbage or incomplete, or ends
+ * within the bytes that have arrived. */
 static void test_measure(void **unused)
 {
     uint8_t call[512], copy[512];
