@@ -288,7 +288,7 @@ static int search_slices(struct search *search, struct ps_regex_scratch *scratch
     return found;
 }
 
-/* A search with the usual limits gave up, or was not possible. */
+/* Searches again after a search with the usual limits gave up, or was not possible. */
 static int search_again(struct search *search, struct ps_regex_scratch *scratch, bool jit)
 {
     size_t left = search->subject.length - search->start;
@@ -317,7 +317,7 @@ static int search_all(const struct ps_regex *regex, struct search *search, struc
     return search_again(search, scratch, regex->jit && found == PCRE2_ERROR_MATCHLIMIT);
 }
 
-/* A search whose time is charged to the batch. */
+/* Runs a search whose time is charged to the batch. */
 static int search_charged(const struct ps_regex *regex, struct search *search,
                           struct ps_regex_scratch *scratch)
 {
@@ -334,7 +334,7 @@ static int search_charged(const struct ps_regex *regex, struct search *search,
     return found;
 }
 
-/* A search in a batch that has shown nothing unusual. */
+/* Runs a search in a batch that has shown nothing unusual. */
 static int search_sampled(const struct ps_regex *regex, struct search *search,
                           struct ps_regex_scratch *scratch)
 {

@@ -223,7 +223,7 @@ static void check_flow(const struct flow *flow, struct ps_conf_part *sink)
             check_source(flow, sink, &agent->sources[i]);
 }
 
-/* Flume's own class ignores the key, and would deliver at least once. */
+/* Refuses exactly once with Flume's own class, which ignores the key and would deliver at least once. */
 static void check_java(const struct flow *flow)
 {
     const char *guarantee = ps_pairs_get(&flow->sink->part.pairs, KEY);

@@ -30,7 +30,7 @@ static inline void ps_matcher_count_given_up(struct ps_matcher_scratch *scratch)
         __atomic_store_n(&scratch->counts.given_up, given_up, __ATOMIC_RELAXED);
 }
 
-/* PCRE2 decides whether the pattern matches. */
+/* Returns whether the pattern matches, as PCRE2 decides. */
 static inline bool ps_matcher_ask(struct ps_matcher_scratch *scratch, uint32_t pattern,
                                   const struct ps_slice *subject)
 {
@@ -38,7 +38,7 @@ static inline bool ps_matcher_ask(struct ps_matcher_scratch *scratch, uint32_t p
                          0, NULL, 0);
 }
 
-/* PCRE2 decides whether a report of Hyperscan is a match. */
+/* Returns whether a report of Hyperscan is a match, as PCRE2 decides. */
 static inline bool ps_matcher_confirm(struct ps_matcher_scratch *scratch, uint32_t pattern,
                                       const struct ps_slice *subject)
 {

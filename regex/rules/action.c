@@ -220,7 +220,7 @@ static bool take_sample(struct rules_parser *parser, struct ps_action *action)
     return true;
 }
 
-/* "10", "0.5" */
+/* Takes "10", "0.5". */
 static bool take_amount(struct rules_parser *parser, const char *what, double min, double *amount)
 {
     const struct rules_token *token = &parser->token;

@@ -43,7 +43,7 @@ static bool take_header_value(struct rules_parser *parser, struct ps_rules_heade
     return take_string(parser, "a string, the header's value", &value->value);
 }
 
-/* "a, b" or "none" */
+/* Takes "a, b" or "none". */
 static bool take_names(struct rules_parser *parser, const char *what, const char ***names, size_t *count,
                        bool rules)
 {

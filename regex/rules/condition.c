@@ -71,7 +71,7 @@ static void value_warn(struct rules_parser *parser, const struct rules_token *to
                              "a comparison uses its text unchanged: ${...} is not replaced");
 }
 
-/* A string, or a number without quotes. */
+/* Takes a string, or a number without quotes. */
 static bool take_value(struct rules_parser *parser, struct ps_rules_value *value)
 {
     struct rules_token *token = &parser->token;

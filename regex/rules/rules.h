@@ -123,7 +123,7 @@ static inline size_t ps_rules_problems_kept(const struct ps_rules_problems *prob
 {
     return problems->count < PS_RULES_PROBLEMS_MAX ? problems->count : PS_RULES_PROBLEMS_MAX;
 }
-/* By file, line and column; ps_rules_load has sorted its own. */
+/* Sorts by file, line and column; ps_rules_load has sorted its own. */
 void ps_rules_problems_sort(struct ps_rules_problems *problems);
 void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
                           struct ps_rules_place place, const char *cure, const char *format, ...)

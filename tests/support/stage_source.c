@@ -12,7 +12,7 @@ struct ps_batch *ps_test_stage_take_batch(struct ps_test_stage *stage)
     return batch;
 }
 
-/* The batch that `work` fills; one is taken where none is open. */
+/* Opens the batch that `work` fills, unless one is open. */
 static void open_batch(struct ps_test_stage *stage)
 {
     if (stage->batch == NULL)

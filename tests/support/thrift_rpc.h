@@ -19,7 +19,7 @@ void ps_test_thrift_wrote(struct ps_test_thrift_call *call, const struct ps_thri
 /* Begins a call of append (`count` < 0) or appendBatch with `count` events; `round` 0: none. */
 void ps_test_thrift_begin(struct ps_test_thrift_call *call, bool compact, uint32_t number, int64_t count,
                           uint8_t round);
-/* An event with the headers name, value, .., NULL; `headers` NULL: none. */
+/* Appends an event with the headers name, value, .., NULL; `headers` NULL: none. */
 void ps_test_thrift_event(struct ps_test_thrift_call *call, const char *body, size_t length,
                           const char *const *headers);
 /* Ends the call: its frame is whole. */

@@ -30,7 +30,7 @@ void ps_test_webhdfs_client_init(struct ps_test_webhdfs_client *client,
 void ps_test_webhdfs_client_open(struct ps_test_webhdfs_client *client);
 /* Asserts that nothing is left. */
 void ps_test_webhdfs_client_close(struct ps_test_webhdfs_client *client);
-/* One turn, after what its epoll or its time brings. */
+/* Runs one turn, then waits a moment for its epoll unless the next turn is due. */
 void ps_test_webhdfs_turn(struct ps_test_webhdfs_client *client);
 void ps_test_webhdfs_pass_ms(struct ps_test_webhdfs_client *client, uint64_t ms);
 

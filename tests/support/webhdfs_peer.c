@@ -6,7 +6,7 @@
 
 #include "tests/support/support.h"
 
-/* Length of the request, or 0: it is not complete. `body` gets where its body begins. */
+/* Returns the length of the request; 0: it is not complete. *body: where its body begins. */
 static size_t request_length(const struct ps_test_link *link, size_t *body)
 {
     const char *end = memmem(link->in, link->length, "\r\n\r\n", 4);

@@ -22,7 +22,7 @@ struct ps_test_webhdfs {
  * answers everything else with success. */
 void ps_test_webhdfs_start(struct ps_test_webhdfs *server);
 void ps_test_webhdfs_stop(struct ps_test_webhdfs *server);
-/* A new script; forgets the log. */
+/* Sets a new script; forgets the log. */
 void ps_test_webhdfs_play(struct ps_test_webhdfs *server, const char *const *script);
 /* Asserts that these were the requests since the script began, in order, and the whole script was played. */
 void ps_test_webhdfs_expect(struct ps_test_webhdfs *server, const char *log);

@@ -120,7 +120,8 @@ static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_ru
            ps_processor_penalised_until_ms(group->processor, named->spec->member, ms_of(now)) != 0;
 }
 
-/* Failover: its penalty ends before it has given back its leases. The others continue meanwhile. */
+/* Failover: if the member's penalty ends before it has given back its leases, begins the penalty again.
+ * Returns whether  * the processor no longer names the member. */
 static bool ends_late(struct ps_sink_group *group, unsigned number, const struct ps_now *now)
 {
     if (group->members[number]->base.status != PS_RUNNER_ENDING)

@@ -75,7 +75,7 @@ static void sink_event(struct sink *sink, const char *text, size_t length)
     sink->events++;
 }
 
-/* The length of the first event with its framing, 0 when it is incomplete. */
+/* Returns the length of the first event with its framing; 0: it is incomplete. *begin: where its text begins. */
 static size_t sink_cut(const struct sink *sink, const char *text, size_t length, size_t *begin)
 {
     *begin = 0;
@@ -414,7 +414,7 @@ static void an_interrupted_run_ends_well(void **state)
     free(sink);
 }
 
-/* A port without a listener, which the kernel gives to nobody else. */
+/* Returns a port without a listener, which the kernel gives to nobody else. */
 static struct sink closed_port(void)
 {
     return (struct sink){.port = 1};

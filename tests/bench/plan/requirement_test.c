@@ -60,7 +60,7 @@ static void test_mistakes(void **state)
     }
 }
 
-/* A document with one ndr goal; 0: null. */
+/* Returns a document with one ndr goal. `low95`, `high95` 0: left out. */
 static json_t *document_of(const char *status, double lower, double upper, double low95, double high95)
 {
     json_t *goal = json_pack("{s:s,s:f,s:n,s:n,s:s,s:f,s:f}", "goal", "ndr", "loss_max", 0.0, "percentile",

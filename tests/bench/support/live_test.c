@@ -11,7 +11,7 @@
 
 static char text[16384];
 
-/* A pseudo terminal with that many columns: one side as a stream, the other as a descriptor. */
+/* Opens a pseudo terminal with that many columns: returns one side as a stream; *other: the other. */
 static FILE *terminal(unsigned short columns, int *other)
 {
     struct winsize size = {.ws_row = 24, .ws_col = columns};

@@ -19,7 +19,7 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
 }
 
-/* A listener with room for few connections that wait; *port: which the kernel chose. */
+/* Opens a listener with room for few waiting connections. *port: the one that the kernel chose. */
 static int listen_anywhere(uint16_t *port)
 {
     struct sockaddr_in address = loopback(0);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* `count` digits, most significant first. */
+/* Writes `count` digits, most significant first. */
 static void digits_plain(char *to, uint64_t number, int count)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -14,7 +14,7 @@ static void digits_plain(char *to, uint64_t number, int count)
         to[i] = alphabet[number & 63];
 }
 
-/* The format of stamp.h, digit by digit. */
+/* Writes the format of stamp.h, digit by digit. */
 static void write_plain(const struct ps_stamp *stamp, char *to)
 {
     memcpy(to, "~1", 2);

@@ -256,7 +256,8 @@ static void unreadable_files(void **state)
     }
 }
 
-/* Where the frames of a segment end, and the frame that the byte `at` belongs to: 0 if it belongs to none. */
+/* Returns the number of the frame of events that the byte `at` belongs to, or 0. *covered: whether the byte is part  * of a
+ * head or of a frame, without what fills it up. */
 static uint64_t frame_at(const struct file *file, size_t at, bool *covered)
 {
     struct ps_segment_head head;
@@ -416,7 +417,7 @@ static void draw_damage(uint64_t *random)
     }
 }
 
-/* The frames that `export` shows whole, as bits. */
+/* Returns the frames that `export` shows whole, as bits. */
 static uint64_t exported(void)
 {
     int code;

@@ -40,7 +40,7 @@ static void remember(void *argument, const char *text)
     snprintf(messages + length, sizeof messages - length, "%s\n", text);
 }
 
-/* A client of the first `hosts` servers. */
+/* Opens a client of the first `hosts` servers. */
 static struct penstock_client *open_client(unsigned hosts, const char *properties,
                                            int (*interrupted)(void *argument))
 {

@@ -40,8 +40,8 @@ static uint64_t numbered(uint64_t seed, uint64_t i)
     return ps_mix_next(ps_mix(i ^ seed, UINT64_C(0x9e3779b97f4a7c15)));
 }
 
-/* The value that chi-square with that many degrees of freedom exceeds one time in a million (Wilson and
- * Hilferty). */
+/* Returns the value that chi-square with that many degrees of freedom exceeds one time in a million
+ * (Wilson and  * Hilferty). */
 static double chi_square_max(unsigned freedom)
 {
     double a = 2.0 / (9.0 * freedom), z = 4.7534;

@@ -54,7 +54,7 @@ static void stamp_check(const struct sample *sample, const char *text, size_t le
 
 /* ---- syslog ---- */
 
-/* The value of a header in the text that ps_test_syslog_run makes. */
+/* Copies the value of a header out of the text that ps_test_syslog_run makes. */
 static void header_get(const char *line, const char *name, char *value, size_t room)
 {
     char wanted[32];

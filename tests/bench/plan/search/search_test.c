@@ -26,7 +26,7 @@ static double chance(struct target *target)
     return (double)(ps_test_random(&target->random) >> 11) / 9007199254740992.0;
 }
 
-/* p99 of the time in an M/D/1 queue, from the exponential tail of its waiting time. */
+/* Returns p99 of the time in an M/D/1 queue, from the exponential tail of its waiting time. */
 static double p99_ns(double capacity, double rate)
 {
     double load = rate / capacity;
