@@ -15,7 +15,7 @@ static struct ps_test_rpc_pair pair;
 #define SOURCE "bind", "127.0.0.1", "port", "0"
 #define SOURCE_TLS "ssl", "true", "keystore", store, "keystore-password", PS_TEST_STORE_PASSWORD
 
-/* Events that no socket takes at once, and events of which few bytes are left when they are compressed. */
+/* Events that fill any socket, and events that become very short when they are compressed. */
 static void expect_large(void)
 {
     enum { LENGTH = 2 << 20 };
@@ -41,7 +41,7 @@ static void expect_large(void)
     free(body);
 }
 
-/* Plain, compressed, over TLS, and both ways of both: events arrive with their headers, in order. */
+/* Plain, compressed, over TLS, and compressed over TLS: events arrive with their headers, in order. */
 static void test_ways(void **unused)
 {
     char store[512], trust[512];
@@ -93,7 +93,7 @@ static void test_batch_size(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* A refused call and all behind it are sent again, in order, and nothing comes twice. */
+/* A refused call and all later ones are sent again, in order, and nothing comes twice. */
 static void test_refused(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
@@ -112,7 +112,7 @@ static void test_refused(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* The source goes and comes back at its port. */
+/* The source is closed, and comes back at its port. */
 static void test_lost(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
@@ -134,8 +134,8 @@ static void test_lost(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* A source that hangs up while no call is under way has not failed: the next events go at once over a new connection, each
- * time. A source that cannot be reached has failed, and is asked again only after a rest. */
+/* A source that hangs up while no call is under way has not failed: the next events go at once over a new connection,
+ * each time. A source that cannot be reached has failed, and is tried again only after a rest. */
 static void test_idle_hang_up(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
@@ -201,7 +201,7 @@ static void test_reset(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* A certificate that no authority of the system has signed. */
+/* A certificate that is signed by no authority of the system. */
 static void test_distrust(void **unused)
 {
     char store[512];
@@ -232,7 +232,7 @@ static void test_attempts(void **unused)
     struct ps_lease *lease = ps_test_rpc_pair_numbered(&pair, 0, 10);
     ps_test_rpc_pair_offer(&pair, lease);
     ps_test_rpc_pair_refuse(&pair, 1);
-    for (unsigned i = 0; i < 3; i++) { /* the rest */
+    for (unsigned i = 0; i < 3; i++) { /* the rest between attempts */
         (void)ps_test_sink_tick(&pair.sink);
         ps_test_stage_pass_ms(&pair.sink, 1000);
     }
@@ -248,7 +248,7 @@ static void test_attempts(void **unused)
     ps_test_dead_letters_close(&pair.sink);
 }
 
-/* A source that takes calls and never answers uses attempts up; one that is not there does not. */
+/* A source that accepts calls and never answers uses up attempts; one that cannot be reached does not. */
 static void test_attempts_without_answer(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));

@@ -1,6 +1,6 @@
-/* Sink file_roll with penstock.compression: after every lease its file is a whole gzip member or zstd frame with all
- * confirmed events, and a file that a kill cut anywhere later also has them. The libraries read what the sink wrote; the
- * tools gzip and zstd do in tests/e2e/file_roll_compressed_test.sh. */
+/* Sink file_roll with penstock.compression: after every lease its file is a complete gzip member or zstd frame with all
+ * confirmed events, which also are in a file that a kill later cuts anywhere. The libraries read what the sink wrote;
+ * the tools gzip and zstd do in tests/e2e/file_roll_compressed_test.sh. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -18,10 +18,10 @@
 #define TEXT_BYTES_MAX (8U << 20)
 #define FIRST_NAME "1700000000000-1"
 
-static unsigned writes_until_failure; /* 0: none fails */
+static unsigned writes_until_failure; /* writes before one fails; 0: none fails */
 static int truncate_failures;
 
-/* These take the places of the C library's. A write that fails has written half of its first piece. */
+/* These replace functions of the C library. A write that fails has written half of its first piece. */
 ssize_t writev(int fd, const struct iovec *pieces, int count)
 {
     if (writes_until_failure == 0 || --writes_until_failure > 0)
@@ -169,7 +169,7 @@ static void test_whole_after_each_lease(void **state)
     expect_text("three\n", 6);
 }
 
-/* The file is one stream: short leases profit from those before them. */
+/* The file is one stream: short leases are compressed better after others. */
 static void test_short_leases_shrink(void **state)
 {
     bool gzip = *(const bool *)*state;
@@ -190,7 +190,7 @@ static void test_short_leases_shrink(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A kill can leave all of the last commit but its end, and a beginning of the next bytes. */
+/* A kill can leave all of the last commit except its end, and a beginning of the next bytes. */
 static void test_cut_anywhere(void **state)
 {
     bool gzip = *(const bool *)*state;
@@ -222,7 +222,7 @@ static void test_cut_anywhere(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Draws leases, failures of writes and of cutting. Confirmed events can be read after each of them, and once. */
+/* Random leases, failures of writes and of truncation. After each of them every confirmed event can be read, once. */
 static void drawn(bool gzip, const char *serializer, uint64_t random)
 {
     static const char *const headers[] = {"k", "v", NULL};
@@ -313,7 +313,7 @@ static void test_failure_then_end(void **state)
     }
 }
 
-/* An Avro container's header may be undone with its first event: the next file begins, and both are whole. */
+/* An Avro container's header may be cut off with its first event: the next file begins, and both are complete. */
 static void test_avro(void **state)
 {
     bool gzip = *(const bool *)*state;

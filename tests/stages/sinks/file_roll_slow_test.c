@@ -1,5 +1,5 @@
-/* Sink file_roll on a slow file system. A write takes the worker's time (it is one thread), so what takes long is counted
- * and said. The file system is a real one; `writev` of this program waits before it calls the kernel. */
+/* Sink file_roll on a slow file system. A write takes the worker's time (it is one thread), so slow writes are counted
+ * and reported. The file system is a real one; `writev` of this program waits before it calls the kernel. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -12,7 +12,7 @@
 
 static unsigned slow_calls, fail_with;
 
-/* Takes the place of the C library's. */
+/* Replaces the function of the C library. */
 ssize_t writev(int fd, const struct iovec *pieces, int count)
 {
     if (slow_calls > 0) {
@@ -49,7 +49,7 @@ static void test_slow_writes_are_counted(void **unused)
     assert_int_equal(own(&stage, 0), quick + 1);
     assert_true(own(&stage, 1) >= SLOW_MS * 1000);
 
-    slow_calls = 1; /* one that fails is as slow for the others */
+    slow_calls = 1; /* a write that fails delays the others as well */
     fail_with = EIO;
     lease = PS_LEASE(&stage, PS_BODY("slow and failing"));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 static char folder[64];
-static int truncate_failures; /* this many calls fail */
-static bool close_fails;      /* after it closed the file, as close(2) says */
+static int truncate_failures; /* this number of calls fails */
+static bool close_fails;      /* after the file is closed, as close(2) may fail */
 
-/* These take the places of libc's. */
+/* These replace libc's functions. */
 int ftruncate(int fd, off_t length)
 {
     if (truncate_failures > 0) {
@@ -196,8 +196,8 @@ static void test_sizes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A write fails in the middle: nothing of the lease stays, and after the failure it is written once.
- * RLIMIT_FSIZE simulates a full disk. */
+/* A write fails in the middle: no part of the lease stays, and after the failure it is written once. RLIMIT_FSIZE
+ * simulates a full disk. */
 static void fail_and_recover(const char *serializer, bool check_text)
 {
     struct ps_test_stage stage;
@@ -223,7 +223,7 @@ static void fail_and_recover(const char *serializer, bool check_text)
         assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
         assert_int_equal(lease->settled, 0);
         assert_int_equal(stat(path, &after), 0);
-        assert_int_equal(after.st_size, facts.st_size); /* a reader sees no torn line */
+        assert_int_equal(after.st_size, facts.st_size); /* readers see no partial line */
     }
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 3);
@@ -250,7 +250,7 @@ static void test_disk_full_avro(void **unused)
     fail_and_recover("avro_event", false);
 }
 
-/* The first bytes of a file cannot be written, once and again, and then they can: no empty file stays. */
+/* The first bytes of a file cannot be written, twice, and then they can: no empty file stays. */
 static void test_no_room_for_the_first_bytes(void **unused)
 {
     struct ps_test_stage stage;
@@ -285,8 +285,8 @@ static size_t descriptor_count(void)
     return count;
 }
 
-/* A write failed, and what it left could not be cut off, either: at the end of the file that is tried twice
- * more. The lease is written to the next file, once, which begins at once. */
+/* A write failed, and the rest that it left could not be cut off: that is tried twice more when the file ends. The
+ * lease is written to the next file, once, which begins at once. */
 static void test_torn_end(void **unused)
 {
     for (int failures = 0; failures <= 2; failures++) {
@@ -352,8 +352,7 @@ static void test_torn_and_written_again(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* close(2) reports a late failure (a quota, a file system of the network): it is counted, and the next file
- * begins. */
+/* close(2) reports a late failure (a quota, a network file system): it is counted, and the next file begins. */
 static void test_close_fails(void **unused)
 {
     struct ps_test_stage stage;

@@ -1,6 +1,6 @@
-/* Sink http against a server whose answers are drawn: taken, refused, refused for good, cut anywhere, late, none, the connection
- * closed before or behind the answer. An event is delivered only when a request with it was answered 200, or when it was refused for
- * good; in the end all are, and a late answer counts for no other event. */
+/* Sink http against a server with random answers: accepted, refused, refused for good, cut anywhere, late, none, or the
+ * connection is closed before or after the answer. An event is delivered only when a request with it was answered 200,
+ * or when it was refused for good; in the end all events are, and a late answer does not count for another event. */
 #include "tests/support/stage.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@ struct link {
     int fd; /* -1: free */
     char in[2048];
     size_t in_length;
-    bool stands;        /* no request of it is answered any more */
-    unsigned late_turn; /* when its late answer is sent; 0: none is owed */
+    bool stands;        /* no later request of this connection is answered */
+    unsigned late_turn; /* turn in which its late answer is sent; 0: none is owed */
 };
 
 static struct ps_test_stage stage;
@@ -49,7 +49,7 @@ static void drop(struct link *link)
 
 static void send_text(struct link *link, const char *text, size_t length)
 {
-    if (send(link->fd, text, length, MSG_NOSIGNAL) != (ssize_t)length) /* the sink has closed it */
+    if (send(link->fd, text, length, MSG_NOSIGNAL) != (ssize_t)length) /* the sink has closed */
         drop(link);
 }
 
@@ -75,7 +75,7 @@ static void answer(struct link *link, unsigned number, bool calm)
         refused[number]++;
         send_text(link, no, sizeof no - 1);
         break;
-    case CUT: /* within the status line, so that it says nothing */
+    case CUT: /* within the status line, which then has no meaning */
         send_text(link, ok, draw(9));
         if (link->fd >= 0)
             drop(link);
@@ -104,7 +104,8 @@ static void read_link(struct link *link, bool calm)
     }
     link->in_length += n > 0 ? (size_t)n : 0;
     link->in[link->in_length] = '\0';
-    if (link->late_turn > 0 && now_turn >= link->late_turn) { /* it was not carried out: 200 would be a lie */
+    if (link->late_turn > 0 && now_turn >= link->late_turn) { /* the request was not carried out, so the
+                                                               * answer is not 200 */
         static const char late[] = "HTTP/1.1 503 Late\r\nContent-Length: 0\r\n\r\n";
         link->late_turn = 0;
         send_text(link, late, sizeof late - 1);
@@ -115,7 +116,7 @@ static void read_link(struct link *link, bool calm)
         return;
     unsigned long number = strtoul(body + 4 + sizeof MARK - 1, NULL, 10);
     assert_true(number < event_count);
-    link->in_length = 0; /* the sink sends the next request when this one is answered */
+    link->in_length = 0; /* after the answer the sink sends the next request */
     answer(link, (unsigned)number, calm);
 }
 

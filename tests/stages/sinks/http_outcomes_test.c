@@ -1,5 +1,5 @@
-/* Sink http: a table of all that a server can do with a request, and what each costs: whether the event is sent again, after a rest,
- * with an attempt used up, over the same connection, and what is counted. */
+/* Sink http: a table of everything that a server can do with a request, and the cost of each: whether the event is sent
+ * again, after a rest, with an attempt used up, over the same connection, and what is counted. */
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -12,17 +12,17 @@
 #define LINKS_MAX 8U
 #define MARK "event:"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-#define RECALL_MS 2000U /* for answers (stages/lib/remote/sink.c) */
-#define LOOKS 20U       /* for a request that must not come */
+#define RECALL_MS 2000U /* the wait for answers (stages/lib/remote/sink.c) */
+#define LOOKS 20U       /* turns in which no request may come */
 
-/* The server is silent: time passes. CLOSE: it hangs up. */
+/* SILENCE: the server does not answer, and time passes. CLOSE: it hangs up. */
 enum then { KEEP, CLOSE, SILENCE };
 
 struct row {
-    const char *what, *answer; /* to the first request with the first event; all others are answered 200 */
+    const char *what, *answer; /* answer: to the first event's first request; else 200 */
     enum then then;
     bool again; /* the event is sent again */
-    bool rests; /* not at once */
+    bool rests; /* the event is sent again only after a rest */
     bool refused, unknown, counted;
     bool kept; /* the next request comes over the same connection */
 };
@@ -66,10 +66,10 @@ static const struct row rows[] = {
 static struct ps_test_stage stage;
 static struct {
     int listener, fds[LINKS_MAX];
-    unsigned links;   /* that were accepted */
-    unsigned seen[2]; /* requests, by event */
-    unsigned first;   /* the link of the first one */
-    unsigned next;    /* the link of the second one */
+    unsigned links;   /* connections that were accepted */
+    unsigned seen[2]; /* number of requests for each event */
+    unsigned first;   /* the connection of the first one */
+    unsigned next;    /* the connection of the second one */
     bool silent;      /* a request waits for the rest of its answer */
 } server;
 
@@ -163,7 +163,7 @@ static void turn(const struct row *row)
     usleep(100);
 }
 
-/* Ends when both events are settled. Time passes only while the server is silent or the sink rests. */
+/* Runs until both events are settled. Time passes only while the server is silent or the sink rests. */
 static void run(const struct row *row)
 {
     uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -217,7 +217,7 @@ static void test_outcomes(void **unused)
  * */
 static void test_attempts(void **unused)
 {
-    unsigned exhausted = 0, refused = 0; /* letters, of all rows */
+    unsigned exhausted = 0, refused = 0; /* letters of all rows */
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const struct row *row = &rows[i];
         start(listen_anywhere(16), "5000");
@@ -239,7 +239,7 @@ static void test_attempts(void **unused)
     }
 }
 
-/* Listens with a full queue, so that nothing answers who connects. */
+/* Listens with a full queue, so that connecting gets no answer. */
 static unsigned listen_in_vain(int fillers[2])
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -292,8 +292,7 @@ static void recall(struct ps_lease *lease)
     assert_null(back->next);
 }
 
-/* Events that a recall takes back may have arrived if, and only if, the request had a connection. The second recall counts like the
- * first. */
+/* Events that a recall takes back may have arrived if, and only if, the request had a connection. Twice. */
 static void test_recalled(void **unused)
 {
     static const struct row row = {.what = "silent", .answer = "", .then = SILENCE};

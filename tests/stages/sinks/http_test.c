@@ -49,7 +49,7 @@ static void test_posts(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Flume's findOverrideValue: the exact status, then its hundred, then the default. */
+/* Flume's findOverrideValue: the exact status, then the rule for its hundred, then the default. */
 static void test_rules(void **unused)
 {
     static const struct {
@@ -83,7 +83,7 @@ static void await_requests(struct ps_test_stage *stage, unsigned requests)
     assert_int_equal(ps_test_http_peer_requests(), requests);
 }
 
-/* A back-off holds everything up for 1 s, then 2 s; order is kept. */
+/* A back-off delays all events for 1 s, then for 2 s; the order is kept. */
 static void test_back_off(void **unused)
 {
     struct ps_test_stage stage;
@@ -159,8 +159,8 @@ static int tear_down_letters(void **state)
     return ps_test_folder_teardown(state);
 }
 
-/* An answer other than 2XX that does not roll back refuses the event for good: it becomes a dead letter, and those behind it
- * go on, in order. Without dead letters it is dropped. */
+/* An answer other than 2XX that does not roll back refuses the event for good: it becomes a dead letter, and later ones
+ * are sent, in order. Without dead letters it is dropped. */
 static void test_refused(void **unused)
 {
     for (unsigned letters = 0; letters < 2; letters++) {
@@ -207,7 +207,7 @@ static void test_attempts(void **unused)
     ps_test_dead_letters_close(&stage);
 }
 
-/* A server that cannot be reached uses no attempts up: it is not the event's fault. */
+/* A server that cannot be reached uses up no attempts of the event. */
 static void test_no_server(void **unused)
 {
     struct ps_test_stage stage;
@@ -248,8 +248,8 @@ static void run_until_failed(struct ps_test_stage *stage, uint64_t failures)
     assert_int_equal(ps_test_stage_counter(stage, PS_COUNTER_EventWriteFail), failures);
 }
 
-/* A connection that fails at once leaves no socket that could wake the worker, and no timer. The sink notices the failure all the
- * same, and asks to be called at the end of its rest. */
+/* A connection that fails at once leaves no socket that could wake the worker, and no timer. The sink still notices the
+ * failure, and asks to be called at the end of its rest. */
 static void test_fails_at_once(void **unused)
 {
     static const char *const endpoints[] = {NULL, "http://255.255.255.255:9/"}; /* refused; no route */

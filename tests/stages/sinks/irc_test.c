@@ -1,4 +1,4 @@
-/* Sink irc against a server that the test plays line by line. (A real server: tests/real/irc_test.sh.) */
+/* Sink irc against a server whose lines the test sends and reads. (A real server: tests/real/irc_test.sh.) */
 #include "tests/support/net.h"
 
 #include <arpa/inet.h>
@@ -41,7 +41,7 @@ static bool has_come(void)
     return server >= 0;
 }
 
-/* Reads what there is. Returns false: the sink has closed the connection. */
+/* Reads the bytes that have arrived. Returns false if the sink has closed the connection. */
 static bool read_more(void)
 {
     ssize_t got = recv(server, heard + heard_length, sizeof heard - 1 - heard_length, 0);
@@ -148,7 +148,7 @@ static void test_says(void **unused)
     expect("PASS secret\r\n");
     join();
     expect(SAYS("one") SAYS("two QUIT  ") "PING :1\r\n");
-    assert_int_equal(sink.done_count, 0); /* not before it is confirmed */
+    assert_int_equal(sink.done_count, 0); /* not before the message is confirmed */
     tell(":other!o@host PRIVMSG #logs :1\r\nPING :srv\r\n:srv PONG srv :0\r\n");
     expect("PONG :srv\r\n");
     assert_int_equal(sink.done_count, 0);
@@ -173,12 +173,12 @@ static void test_lines(void **unused)
     expect(SAYS("one") SAYS("two") SAYS("three") "PING :1\r\n");
     tell(":srv PONG srv :1\r\n");
     await_done(1);
-    offer(PS_LEASE(&sink, PS_BODY("\n"), PS_BODY(""))); /* there is nothing to say */
+    offer(PS_LEASE(&sink, PS_BODY("\n"), PS_BODY(""))); /* there is nothing to send */
     await_done(2);
     finish();
 }
 
-/* No more than a window is not confirmed; an event may need several. */
+/* At most one window of messages is unconfirmed; an event may need several windows. */
 static void test_window(void **unused)
 {
     char body[160], window[4096];
@@ -241,14 +241,14 @@ static void test_lost(void **unused)
     finish();
 }
 
-/* An event has many lines: confirmed lines are not sent again, whenever the connection is lost, also the second time. */
+/* An event has many lines: confirmed lines are not sent again, whenever the connection is lost, also a second time. */
 static void test_lost_in_an_event(void **unused)
 {
     char body[80 * 4 + 1], window[4096], answer[32];
     unsigned token = 0, from = 0;
     for (unsigned i = 0; i < 80; i++)
         snprintf(body + 4 * i, 5, "%03u\n", i);
-    body[sizeof body - 2] = '\0'; /* the last line has no end */
+    body[sizeof body - 2] = '\0'; /* the last line has no line end */
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
     offer(PS_LEASE(&sink, PS_BODY(body)));
     for (unsigned part = 0; from < 80; part++) {
@@ -260,7 +260,7 @@ static void test_lost_in_an_event(void **unused)
             length += (size_t)snprintf(window + length, sizeof window - length, SAYS("%03u"), i);
         snprintf(window + length, sizeof window - length, "PING :%u\r\n", ++token);
         expect(window);
-        if (part % 2 == 0) { /* the next window is lost, and is the first of the next connection */
+        if (part % 2 == 0) { /* the next window is lost, and is sent first over the next connection */
             snprintf(answer, sizeof answer, ":srv PONG srv :%u\r\n", token);
             tell(answer);
             from += lines;
@@ -272,8 +272,8 @@ static void test_lost_in_an_event(void **unused)
     finish();
 }
 
-/* Reads the sink's lines as a server that disconnects clients which send more than `most` messages at a time, and counts
- * the lines that are handed on (said[number]). Returns false: the sink was thrown out. */
+/* Reads the sink's lines as a server that disconnects clients which send more than `most` messages at a time, and
+ * counts the lines that are handed on (said[number]). Returns false if the server has disconnected the sink. */
 static bool serve_window(unsigned most, unsigned *said)
 {
     unsigned behind = 0; /* messages since the last PING */
@@ -302,8 +302,8 @@ static bool serve_window(unsigned most, unsigned *said)
     return true;
 }
 
-/* A server that throws out who says more than five messages at a time: an event of eighty
- * lines comes to its end. */
+/* A server that disconnects clients after more than five messages at a time: an event of eighty lines is still sent
+ * completely. */
 static void test_strict_server(void **unused)
 {
     char body[1024];
@@ -319,7 +319,7 @@ static void test_strict_server(void **unused)
         if (serve_window(5, said))
             break;
         hang_up();
-        for (int i = 0; i < 60; i++) { /* it rests before it comes again */
+        for (int i = 0; i < 60; i++) { /* the sink rests before it connects again */
             turn();
             ps_test_stage_pass_ms(&sink, 200);
         }
@@ -327,7 +327,7 @@ static void test_strict_server(void **unused)
     assert_int_equal(sink.done_count, 1);
     assert_int_equal(connections, 6); /* 32, 32, 32, 16, 8, 4 */
     for (unsigned i = 0; i < 80; i++)
-        assert_in_range(said[i], 1, 6); /* only those at the beginning come again */
+        assert_in_range(said[i], 1, 6); /* only the first lines come again */
     for (unsigned i = 5; i < 80; i++)
         assert_int_equal(said[i], 1);
     finish();
@@ -344,8 +344,8 @@ static bool recall(struct ps_lease **back, unsigned turns)
     return false;
 }
 
-/* A recall waits two seconds for the confirmation. Leases that are confirmed in that time do not come back; one that does
- * is sent from its beginning when it is offered again. The same a second time. */
+/* A recall waits two seconds for the confirmation. Leases that are confirmed in that time do not come back; one that
+ * does is sent from its beginning when it is offered again. Twice. */
 static void test_recall(void **unused)
 {
     char body[160], window[4096];
@@ -372,7 +372,7 @@ static void test_recall(void **unused)
         assert_null(back);
         assert_int_equal(sink.done_count, 2 * round - 1);
         offer(PS_LEASE(&sink, PS_BODY(body)));
-        for (unsigned half = 0; half < 2; half++) { /* the first window is confirmed, the second one is not */
+        for (unsigned half = 0; half < 2; half++) { /* the first window is confirmed, the second is not */
             snprintf(window + length, sizeof window - length, "PING :%u\r\n", ++token);
             expect(window);
             snprintf(text, sizeof text, ":srv PONG srv :%u\r\n", token);
@@ -425,7 +425,7 @@ static void test_refused(void **unused)
     finish();
 }
 
-/* Four other nicks, with each connection. */
+/* Four other nicks are tried with each connection. */
 static void test_nicks_in_use(void **unused)
 {
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
@@ -444,7 +444,7 @@ static void test_nicks_in_use(void **unused)
     finish();
 }
 
-/* A server that does not confirm in time is left; recalled leases come back in order. */
+/* The sink disconnects from a server that does not confirm in time; recalled leases come back in order. */
 static void test_silent(void **unused)
 {
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));

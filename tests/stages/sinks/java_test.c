@@ -1,5 +1,5 @@
-/* The sink java against a host that dies, is silent, or breaks the protocol (tests/support/java_host.h): the agent is not harmed, the sink
- * fails, gives back what was not committed, and delivers it through the next host. */
+/* The sink java against a host that dies, is silent, or breaks the protocol (tests/support/java_host.h): the agent
+ * survives, the sink fails, gives back uncommitted events, and delivers them through the next host. */
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 
@@ -40,7 +40,7 @@ static void turn(struct ps_test_stage *stage)
     usleep(1000);
 }
 
-/* Opens it as the engine does: until the host is there again. */
+/* Opens the sink like the engine: until the host runs again. */
 static void reopen(struct ps_test_stage *stage)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -54,7 +54,7 @@ static void reopen(struct ps_test_stage *stage)
     }
 }
 
-/* The host may still be on its way back after the test before. */
+/* The host of the test before may still be restarting. */
 static void start(struct ps_test_stage *stage, const char *const *keys)
 {
     ps_test_stage_init(stage, &ps_sink_java);
@@ -63,7 +63,7 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
     reopen(stage);
 }
 
-/* Offers the lease until it is taken. */
+/* Offers the lease until the sink takes it. */
 static void give(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -102,8 +102,8 @@ static void assert_events(const char *text, unsigned first, unsigned count)
     assert_string_equal(text, "");
 }
 
-/* The mode begins with the second lease. Output of the bad host from before it was detected does not count: it may come
- * twice. */
+/* The mode begins with the second lease. Events that the bad host wrote before it was detected do not count: they may
+ * come twice. */
 static void check(enum ps_test_java_mode mode, const char *reason)
 {
     struct ps_test_stage stage;
@@ -155,7 +155,7 @@ static void test_dies(void **unused)
     check(PS_TEST_JAVA_DIES, "exit code 9");
 }
 
-/* The host sends commits together; what it had not sent when it ended is in the slot. */
+/* The host sends commits together; those that it had not sent when it ended are noted in the slot. */
 static void test_dies_before_it_tells(void **unused)
 {
     struct ps_test_stage stage;
@@ -183,7 +183,7 @@ static void test_silent(void **unused)
     check(PS_TEST_JAVA_SILENT, "no sign of life");
 }
 
-/* A host that does not commit is not ended: events for which it has no room wait in the channel. */
+/* A host that does not commit is not killed: events for which it has no room wait in the channel. */
 static void test_slow_is_not_dead(void **unused)
 {
     struct ps_test_stage stage;
@@ -204,7 +204,7 @@ static void test_slow_is_not_dead(void **unused)
             taken++;
         turn(&stage);
     }
-    for (unsigned i = 0; i < 1000; i++) /* longer than a silent host lives */
+    for (unsigned i = 0; i < 1000; i++) /* longer than a host may be silent */
         turn(&stage);
     assert_int_equal(ps_test_java->starts, starts);
     assert_false(stage.failed);
@@ -215,10 +215,10 @@ static void test_slow_is_not_dead(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The class commits each event by itself while the worker is busy elsewhere: more messages wait than usual, and none is too many. */
+/* The class commits each event by itself while the worker is busy elsewhere: more messages wait than usual, but not too many. */
 static void test_commits_singly(void **unused)
 {
-    static const unsigned leases = 8; /* each in a slot of its own */
+    static const unsigned leases = 8; /* each in its own slot */
     struct ps_test_stage stage;
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     ps_test_java->mode = PS_TEST_JAVA_WELL;
@@ -237,7 +237,7 @@ static void test_commits_singly(void **unused)
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);
     }
-    usleep(300000); /* the thread that reads the messages has read them, and would have ended the host */
+    usleep(300000); /* the reading thread has read the messages, and would have killed the host */
     assert_int_equal(ps_test_java->starts, starts);
     ps_test_sink_wait(&stage, 1 + leases, PS_TEST_PATIENCE_MS);
     assert_false(stage.failed);
@@ -246,7 +246,7 @@ static void test_commits_singly(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The host does not read for a while, and the stage is closed meanwhile: it still finds the properties of the class. */
+/* The host does not read for a while, and the stage is closed meanwhile: the class still gets its properties. */
 static void test_closed_before_it_is_configured(void **unused)
 {
     struct ps_test_stage stage;
@@ -275,7 +275,7 @@ static void test_closed_before_it_is_configured(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Its start() does not return: /readyz must say so, and that it works when it has returned. */
+/* The start() of the class does not return: /readyz must say so, and that the class works when it has returned. */
 static void test_class_hangs_at_its_start(void **unused)
 {
     struct ps_test_stage stage;
@@ -301,11 +301,11 @@ static void test_class_hangs_at_its_start(void **unused)
     assert_false(ps_test_java_is_opening(&stage, ""));
     ps_test_stage_close(&stage);
     assert_false(
-        ps_test_java_is_opening(&stage, "")); /* it does not start: the engine says that it is closed */
+        ps_test_java_is_opening(&stage, "")); /* it does not start: the engine reports it as closed */
     ps_test_stage_fini(&stage);
 }
 
-/* The host does not run yet, or not again: the reason is another one. */
+/* The host does not run yet, or not again: /readyz has another reason. */
 static void test_host_is_not_there(void **unused)
 {
     struct ps_test_stage stage;
@@ -317,7 +317,7 @@ static void test_host_is_not_there(void **unused)
     ps_test_java->mode = PS_TEST_JAVA_DIES;
     give(&stage, some_lease(&stage, 0));
     await_failure(&stage);
-    ps_test_java->mode = PS_TEST_JAVA_SILENT; /* the next one does not say that it lives */
+    ps_test_java->mode = PS_TEST_JAVA_SILENT; /* the next host gives no sign of life */
     struct ps_lease *back = ps_test_sink_recall(&stage);
     reopen(&stage);
     while (!ps_test_java_is_opening(&stage, ": the Java process is not ready yet")) {
@@ -331,7 +331,7 @@ static void test_host_is_not_there(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* An event that is larger than a slot gets one of its size. */
+/* An event that is larger than a slot gets a slot of its size. */
 static void test_large_event(void **unused)
 {
     static char body[3 << 20];

@@ -4,7 +4,7 @@
 #include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
-#define LARGE_BYTES 300000U /* larger than any before */
+#define LARGE_BYTES 300000U /* larger than any earlier event */
 
 static void test_encode(void **state)
 {
@@ -33,7 +33,7 @@ static void test_encode(void **state)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
     uint64_t due_ns = ps_test_sink_tick(&stage);
     assert_in_range(due_ns, stage.now.mono_ns + 1,
-                    stage.now.mono_ns + PS_NS_PER_S); /* it comes back by itself */
+                    stage.now.mono_ns + PS_NS_PER_S); /* the sink asks to be called then */
     assert_int_equal(stage.done_count, 1);
     ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 0);

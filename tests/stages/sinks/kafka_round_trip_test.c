@@ -43,13 +43,13 @@ static void wait_for_statistics(void)
     assert_true(gauge(PS_KAFKA_GAUGE_rtt_avg_us) > 0);
 }
 
-/* Bytes of bodies that were taken and not delivered. */
+/* Returns the bytes of bodies that were taken and not delivered. */
 static uint64_t held_bytes(void)
 {
     return (kafka.lease_count - kafka.stage.done_count) * EVENTS * EVENT_BYTES;
 }
 
-/* Sends as much as the sink takes. Returns the most bytes of bodies that were taken and not delivered. */
+/* Sends until the sink takes no more. Returns the most bytes of bodies that were taken and not delivered. */
 static uint64_t press(unsigned leases, uint64_t enough)
 {
     uint64_t most = 0;
@@ -89,7 +89,7 @@ static void recall(void)
 static void test_more_is_in_flight_over_a_long_line(void **state)
 {
     start(100, "64m");
-    assert_true(press(60, UINT64_MAX) <= THREE_WAVES); /* not known yet */
+    assert_true(press(60, UINT64_MAX) <= THREE_WAVES); /* the round trip is not known yet */
     wait_for_statistics();
     assert_in_range(gauge(PS_KAFKA_GAUGE_rtt_avg_us), 90000, 60000000);
     assert_true(press(2500, 4 * MIB + MIB / 2) >= 4 * MIB + MIB / 2);

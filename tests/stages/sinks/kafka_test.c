@@ -1,4 +1,4 @@
-/* Sink kafka with the embedded cluster: what arrives, and that leases are done only then. */
+/* Sink kafka with the embedded cluster: the records that arrive, and that leases are done only then. */
 #include "stages/table.h"
 #include "conf/problem.h"
 #include "tests/support/kafka/cluster.h"
@@ -173,7 +173,7 @@ static void test_headers_and_timestamp(void **state)
     assert_non_null(strstr(records.items[1].headers, "Host=h2,"));
     assert_non_null(strstr(records.items[1].headers, "lvl=x,"));
     assert_string_equal(records.items[2].headers, "");
-    assert_true(records.items[2].timestamp_ms > 1700000000000); /* the clock's */
+    assert_true(records.items[2].timestamp_ms > 1700000000000); /* the time of the clock */
     assert_string_equal(records.items[3].headers, "");
     ps_test_records_free(&records);
     ps_test_stage_fini(&stage);
@@ -272,7 +272,7 @@ static void test_records_without_key_spread(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Flume fails the batch and retries it for ever; so does this sink, and it logs which event it is. */
+/* Like Flume, the sink fails the batch and retries it for ever; it also logs which event it is. */
 static void check_held(const char *topic, const char *const *keys, const struct ps_test_event *bad)
 {
     struct ps_test_stage stage;

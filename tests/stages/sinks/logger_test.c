@@ -137,7 +137,7 @@ static void test_level(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The log is not read: the event waits, and comes once when the log is read again. */
+/* Nobody reads the log: the event waits, and is logged once when the log is read again. */
 static void test_nobody_reads(void **unused)
 {
     char path[64];

@@ -1,6 +1,6 @@
-/* Sinks avro and thrift against a server whose answers are drawn: OK, FAILED, given twice, of a call that was answered before (on
- * this connection or an older one), cut anywhere, late, or none. An event is delivered only when a call with it was answered OK,
- * and in the end all are. */
+/* Sinks avro and thrift against a server with random answers: OK, FAILED, sent twice, for a call that was answered
+ * before (on this connection or an older one), cut anywhere, late, or none. An event is delivered only when a call with
+ * it was answered OK, and in the end all events are. */
 #include "stages/lib/rpc/delivery.h"
 #include "tests/support/rpc_calls.h"
 
@@ -24,11 +24,11 @@ static struct ps_test_stage stage;
 static int listener, link_fd;
 static uint8_t in[1 << 20];
 static size_t in_length;
-static bool first, stands; /* no call of the link was answered; nothing more of it is */
+static bool first, stands; /* first: no call of this connection was answered yet; stands: no later one is */
 static uint32_t last_serial;
 static unsigned acknowledged[EVENTS_MAX], given[ANSWER_COUNT], event_count;
 static uint64_t random_state;
-static enum answer next_answer = ANSWER_COUNT; /* of the next call; ANSWER_COUNT: it is drawn */
+static enum answer next_answer = ANSWER_COUNT; /* for the next call; ANSWER_COUNT: random */
 
 static uint32_t draw(uint32_t limit)
 {
@@ -44,7 +44,7 @@ static void drop_link(void)
     link_fd = -1;
 }
 
-/* The events of a call whose answer OK was sent whole. */
+/* The events of a call whose answer OK was sent completely. */
 static void acknowledge(const uint8_t *call, size_t length)
 {
     const char *at = (const char *)call, *end = at + length;
@@ -59,7 +59,7 @@ static void acknowledge(const uint8_t *call, size_t length)
 static void send_bytes(const uint8_t *bytes, size_t length)
 {
     ssize_t sent = send(link_fd, bytes, length, MSG_NOSIGNAL);
-    if (sent < 0) /* the sink has closed it */
+    if (sent < 0) /* the sink has closed the connection */
         drop_link();
     else
         assert_int_equal(sent, length);
@@ -79,7 +79,7 @@ static void answer(const uint8_t *bytes_of_call, size_t call_length, struct ps_t
         kind = OK;
     given[kind]++;
     if (kind == LATE || kind == HANGS_UP) {
-        stands = true; /* nothing comes on this connection before the sink gives it up */
+        stands = true; /* no further answer on this connection, until the sink closes it */
         if (kind == HANGS_UP)
             drop_link();
         return;
@@ -112,7 +112,7 @@ static void answer(const uint8_t *bytes_of_call, size_t call_length, struct ps_t
     if (kind == TWICE && link_fd >= 0)
         send_bytes(bytes, protocol->write(bytes, false, true, call, PS_TEST_STATUS_OK));
     stands =
-        kind == TWICE || kind == OLDER; /* the sink gives the connection up: its other calls are not taken */
+        kind == TWICE || kind == OLDER; /* the sink closes the connection, so its other calls do not count */
 }
 
 /* `calm`: every answer is OK from now on. */
@@ -232,7 +232,7 @@ static void run_protocol(const struct ps_test_rpc_protocol *one)
         assert_true(given[i] > 0); /* each kind of answer was given */
 }
 
-/* ---- what each outcome does ---- */
+/* ---- the effect of each outcome ---- */
 
 static struct ps_rpc_delivery *delivery(void)
 {
@@ -247,7 +247,7 @@ static void turn(void)
     usleep(20);
 }
 
-/* Turns until this number of failures in a row is noted; the last one has this rest. */
+/* Turns until this number of failures in a row is counted; the last one must have this rest. */
 static void await_failure(uint64_t failures, uint32_t attempts, uint64_t rest_s)
 {
     for (unsigned i = 0; delivery()->requests.sink.failures < failures; i++) {
@@ -277,7 +277,7 @@ static void offer(void)
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
 }
 
-/* Each outcome but OK costs one attempt and the first rest, also the second time, after a success. */
+/* Each outcome except OK costs one attempt and the first rest, also again after a success. */
 static void check_outcomes(void)
 {
     static const enum answer outcomes[] = {FAILED, UNKNOWN, NONSENSE, CUT, ERROR, LATE, HANGS_UP, FAILED};
@@ -296,8 +296,8 @@ static void check_outcomes(void)
     stop();
 }
 
-/* A connection that cannot be made does not count as an attempt, and rests; one that ends while nothing is under way does
- * not count as a failure. */
+/* After a connection that cannot be made the sink rests, but it costs no attempt; one that ends while nothing is under
+ * way does not count as a failure. */
 static void check_connections(void)
 {
     size_t done = 0;
@@ -324,7 +324,7 @@ static void check_connections(void)
     stop();
 }
 
-/* The time of the oldest call counts, however young the others are. */
+/* The time of the oldest call counts, however new the others are. */
 static void check_oldest(void)
 {
     (void)start("4");

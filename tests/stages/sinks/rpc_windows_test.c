@@ -1,5 +1,5 @@
-/* Sinks avro and thrift: how many calls are under way, with how many events, when they make a connection anew, and how long a recall waits. The
- * test answers each call by hand. */
+/* Sinks avro and thrift: how many calls are under way, with how many events, when they renew a connection, and how long
+ * a recall waits. The test answers each call by hand. */
 #include "stages/lib/rpc/delivery.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
@@ -14,24 +14,24 @@
 
 #define CALLS_MAX 64U
 #define TURNS_MAX 20000U
-#define QUIET_TURNS 30U /* in which nothing more comes */
-#define RECALL_MS 2000U /* for answers (stages/lib/rpc/delivery.c) */
+#define QUIET_TURNS 30U /* turns in which no call may come */
+#define RECALL_MS 2000U /* the wait for answers (stages/lib/rpc/delivery.c) */
 
 static const struct ps_test_rpc_protocol *protocol;
 static struct ps_test_stage stage;
 static int listener, link_fd;
-static unsigned links; /* accepted */
+static unsigned links; /* connections that were accepted */
 static uint8_t *in;
 static size_t in_length;
-static struct ps_test_rpc_call calls[CALLS_MAX]; /* of the link, in order */
+static struct ps_test_rpc_call calls[CALLS_MAX]; /* calls of the connection, in order */
 static unsigned call_count, answered;
 static char port_text[8];
 
 #define IN_BYTES (16U << 20)
 
-static int connect_error; /* of each connection that comes about; 0: none */
+static int connect_error; /* error of each connection that is made; 0: none */
 
-/* Takes the place of libc's. */
+/* Replaces libc's function. */
 int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
 {
     if (connect_error != 0 && level == SOL_SOCKET && option == SO_ERROR) {
@@ -72,7 +72,7 @@ static void stop(void)
     ps_test_stage_fini(&stage);
 }
 
-/* Accepts, and reads calls. */
+/* Accepts a connection, and reads calls. */
 static void look(void)
 {
     int fresh = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -105,7 +105,7 @@ static void turn(void)
     usleep(50);
 }
 
-/* Turns until this number of calls has come over the link; then no more come. */
+/* Turns until this number of calls has come over the connection, and asserts that no more come. */
 static void await_calls(unsigned count)
 {
     for (unsigned i = 0; call_count < count; i++) {
@@ -143,8 +143,8 @@ static void offer(const char *body, uint32_t body_bytes, uint32_t events)
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
 }
 
-/* One call until the server has said what it is; then as many as penstock.calls says, else 16 to a penstock and one to Flume. Each answer
- * makes room for one more. */
+/* One call until the server's kind is known; then as many as penstock.calls says, or by default 16 to a penstock and
+ * one to Flume. Each answer makes room for one more. */
 static void check_windows(void)
 {
     static const struct {
@@ -193,7 +193,7 @@ static void check_batch_sizes(void)
         ps_test_stage_start(
             &stage, protocol->sink,
             PS_KEYS("hostname", "127.0.0.1", "port", port_text, "batch-size", cases[i].batch_size));
-        for (size_t lease = 0; lease < 2; lease++) { /* also the second one */
+        for (size_t lease = 0; lease < 2; lease++) { /* the second one, too */
             unsigned before = call_count, k = 0;
             offer("x", 1, cases[i].events);
             for (; k < 4 && cases[i].calls[k] > 0; k++) {
@@ -211,7 +211,7 @@ static void check_batch_sizes(void)
     }
 }
 
-/* No event is added to a call beyond 4 MiB, and a longer one has a call of its own. */
+/* A call has at most 4 MiB of events; a longer event has a call of its own. */
 static void check_call_bytes(void)
 {
     static const uint64_t wanted[] = {4, 1};
@@ -235,7 +235,7 @@ static void check_call_bytes(void)
     stop();
 }
 
-/* The connection is made anew when it has that age, and no call is under way; the age begins again with each. */
+/* The connection is renewed when it has reached this age, and no call is under way; the new one starts with age 0. */
 static void check_reset(void)
 {
     listen_anew();
@@ -255,7 +255,7 @@ static void check_reset(void)
         offer("x", 1, 1);
         await_calls(2);
         ps_test_stage_pass_ms(&stage, 1);
-        offer("x", 1, 1); /* it is the first of the next connection */
+        offer("x", 1, 1); /* the first call of the next connection */
         await_calls(2);
         assert_int_equal(links, round);
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), round - 1);
@@ -275,7 +275,7 @@ static void check_reset(void)
     stop();
 }
 
-/* A connection that is made anew, with the same descriptor, is watched like the first one: its answer wakes the worker. */
+/* A renewed connection with the same descriptor, is watched like the first one: its answer wakes the worker. */
 static void check_watched(void)
 {
     int number;
@@ -290,7 +290,7 @@ static void check_watched(void)
             assert_true(i < TURNS_MAX);
             turn();
             if (links == 1 && call_count == 1)
-                hang_up(); /* the first one is lost, the others are as old as they may be */
+                hang_up(); /* the first connection is lost, the later ones reach their maximum age */
             ps_test_stage_pass_ms(&stage, call_count < 1 ? 10 : 0);
         }
         assert_true(round == 1 || number == delivery()->client.connection.fd);
@@ -303,7 +303,7 @@ static void check_watched(void)
     stop();
 }
 
-/* An answer that comes in two pieces, cut at each byte. */
+/* An answer that comes in two pieces, split at each byte. */
 static void check_cut_answers(void)
 {
     listen_anew();
@@ -324,7 +324,7 @@ static void check_cut_answers(void)
         assert_int_equal(stage.done_count, done);
         assert_int_equal(send(link_fd, bytes + cut, length - cut, MSG_NOSIGNAL), length - cut);
         await_done(++done);
-        hang_up(); /* the next connection's first answer again: it is the longer one of avro */
+        hang_up(); /* the next connection gets the first answer, which is longer in avro */
         for (unsigned i = 0; delivery()->counted; i++) {
             assert_true(i < TURNS_MAX);
             turn();
@@ -334,8 +334,7 @@ static void check_cut_answers(void)
     stop();
 }
 
-/* A recall waits for answers, for two seconds and no longer; leases that are answered in that time do not come back. The second recall has as
- * long. */
+/* A recall waits for answers, for two seconds; leases that are answered in that time do not come back. Twice. */
 static void check_recall(void)
 {
     listen_anew();
@@ -407,7 +406,7 @@ static void check_no_address(void)
     stop();
 }
 
-/* A refused call rests. When all others are answered the sink sends it again, with the refused ones behind it, and none that was taken. */
+/* A refused call rests. When all others are answered the sink sends it again, followed by other refused ones, but no accepted call. */
 static void check_refusals(void)
 {
     listen_anew();
@@ -428,10 +427,10 @@ static void check_refusals(void)
             turn();
         }
         ps_test_stage_pass_ms(&stage, 5000);
-        await_calls(first + 3); /* two are not answered yet */
+        await_calls(first + 3); /* two calls are not answered yet */
         answer(first, false, PS_TEST_STATUS_OK);
         answer(first + 2, false, PS_TEST_STATUS_OK);
-        await_calls(first + 6); /* of five events two are delivered */
+        await_calls(first + 6); /* two of five events are delivered */
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), round + 1);
         for (unsigned i = 3; i < 6; i++)
             answer(first + i, false, PS_TEST_STATUS_OK);
@@ -444,7 +443,8 @@ static void check_refusals(void)
     stop();
 }
 
-/* The attempts are used up by one call while others are under way that are answered OK: its letter has the attempts, and only its event is given up. */
+/* A call uses up its attempts while others that are answered OK are under way: its letter has the number of attempts,
+ * and only its event is given up. */
 static void check_letters(void)
 {
     listen_anew();
@@ -457,7 +457,7 @@ static void check_letters(void)
     await_calls(1);
     answer(0, false, PS_TEST_STATUS_OK);
     await_done(1);
-    unsigned letters = ps_test_dead_letters_with("\"attempts\":1,"); /* of the other protocol */
+    unsigned letters = ps_test_dead_letters_with("\"attempts\":1,"); /* letters of the other protocol */
     for (unsigned round = 1; round <= 2; round++) {
         unsigned first = answered;
         offer("x", 1, 5);
@@ -467,11 +467,11 @@ static void check_letters(void)
             assert_true(i < TURNS_MAX);
             turn();
         }
-        if (round == 2) /* the rest is over before the last answer: nothing is sent in its turn */
+        if (round == 2) /* the rest ends before the last answer: nothing is sent meanwhile */
             ps_test_stage_pass_ms(&stage, 5000);
         answer(first + 1, false, PS_TEST_STATUS_OK);
         answer(first + 2, false, PS_TEST_STATUS_OK);
-        await_calls(first + 5); /* of five events two are delivered and one is a letter */
+        await_calls(first + 5); /* two of five events are delivered, and one is a letter */
         answer(first + 3, false, PS_TEST_STATUS_OK);
         answer(first + 4, false, PS_TEST_STATUS_OK);
         await_done(1 + round);
@@ -482,7 +482,7 @@ static void check_letters(void)
     ps_test_dead_letters_close(&stage);
 }
 
-/* The oldest call that is not answered has its time, also when another one before it was answered. */
+/* The time limit counts from the oldest unanswered call, also after an earlier one was answered. */
 static void check_oldest(void)
 {
     listen_anew();
@@ -500,7 +500,7 @@ static void check_oldest(void)
     }
     answer(1, true, PS_TEST_STATUS_OK);
     await_done(2);
-    ps_test_stage_pass_ms(&stage, 599); /* the second one was sent 999 ms ago */
+    ps_test_stage_pass_ms(&stage, 599); /* the second call was sent 999 ms ago */
     for (unsigned i = 0; i < QUIET_TURNS; i++)
         turn();
     assert_int_equal(delivery()->requests.sink.failures, 0);
@@ -512,7 +512,7 @@ static void check_oldest(void)
     stop();
 }
 
-/* A connection that cannot be made has failed, whatever the reason. */
+/* A connection that cannot be made counts as a failure, whatever the error. */
 static void check_connect_errors(void)
 {
     static const int errors[] = {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, ECONNRESET};

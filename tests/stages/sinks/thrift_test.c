@@ -1,6 +1,5 @@
-/* Sink thrift against the source thrift, both on the test's thread, and against a server that knows nothing
- * of a penstock. (Real servers: tests/real/flume_thrift_test.sh. avro_test.c tests the parts shared with the
- * sink avro.) */
+/* Sink thrift against the source thrift, both on the test's thread, and against a server that is not a penstock. (Real
+ * servers: tests/real/flume_thrift_test.sh. avro_test.c tests the parts shared with the sink avro.) */
 #include "tests/support/keystore.h"
 #include "tests/support/net.h"
 #include "tests/support/rpc_pair.h"
@@ -49,7 +48,7 @@ static void test_ways(void **unused)
     }
 }
 
-/* Several calls are under way to a penstock: of these the first is refused, and all behind it, and nothing is overtaken. */
+/* Several calls are under way to a penstock: the first one and all after it are refused, and the order is kept. */
 static void test_refused(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_thrift, PS_KEYS(SOURCE));
@@ -122,7 +121,7 @@ static int accept_sink(int listener)
     return fd;
 }
 
-/* One call at a time; the first one asks who the server is, and the next ones, to a Flume, are as a Flume sends them. */
+/* One call at a time; the first one asks for the server's kind, and to a Flume later ones are those that a Flume sends. */
 static void test_stranger(void **unused)
 {
     static uint8_t message[65536];
@@ -174,7 +173,7 @@ static void test_wrong_answers(void **unused)
             assert_true(ps_test_patient_ns() < until);
             (void)ps_test_sink_tick(&pair.sink);
         }
-        ps_test_stage_pass_ms(&pair.sink, 5000); /* the rest */
+        ps_test_stage_pass_ms(&pair.sink, 5000); /* the rest between attempts */
         if (k == 2)
             ps_test_sink_wait(&pair.sink, 1, PS_TEST_PATIENCE_MS);
         close(fd);

@@ -1,5 +1,5 @@
-/* Sink hdfs on the local disk: its keys, and what they make of files. tests/stages/lib/hadoop/bucket_writer
- * tests the failures of file systems. */
+/* Sink hdfs on the local disk: its keys, and their effects on files. tests/stages/lib/hadoop/bucket_writer tests the
+ * failures of file systems. */
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define START_MS "1700000000001" /* of the first file: the clock's first millisecond, and 1 */
+#define START_MS "1700000000001" /* number of the first file: the clock's first millisecond + 1 */
 
 static char url[300];
 
@@ -47,7 +47,7 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
 }
 
-/* Turns of the worker in which nothing comes; background work ends in them. */
+/* Turns of the worker without events; background work ends in them. */
 static void pass(struct ps_test_stage *stage, uint64_t ms)
 {
     ps_test_stage_pass_ms(stage, ms);
@@ -90,7 +90,7 @@ static void test_no_name_in_use(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The event that is one too many begins the next file. */
+/* The event after the last of a file begins the next file. */
 static void test_roll_by_count(void **unused)
 {
     struct ps_test_stage stage;
@@ -108,7 +108,7 @@ static void test_roll_by_count(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* It counts bytes of bodies, without newlines. */
+/* rollSize counts bytes of bodies, without newlines. */
 static void test_roll_by_size(void **unused)
 {
     struct ps_test_stage stage;
@@ -122,7 +122,7 @@ static void test_roll_by_size(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The age counts from the first event; a file is closed without one that follows. The next one has a number of the clock. */
+/* The age counts from the first event; a file is closed even if no event follows. The next file's number comes from the clock. */
 static void test_roll_by_time(void **unused)
 {
     struct ps_test_stage stage;
@@ -243,7 +243,7 @@ static void test_parent(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The longest without an event is closed. */
+/* With too many open files, the one that is longest without an event is closed. */
 static void test_open_files(void **unused)
 {
     struct ps_test_stage stage;
@@ -262,7 +262,7 @@ static void test_open_files(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Names that are there already, in use or final, are left alone: the next number is taken. */
+/* Existing names, in use or final, are left alone: the next number is taken. */
 static void test_names_taken(void **unused)
 {
     struct ps_test_stage stage;
@@ -279,7 +279,7 @@ static void test_names_taken(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Files of an agent that was killed, in a directory of this one. */
+/* Makes files that a killed agent left, in this sink's directory. */
 static void leave_orphans(void)
 {
     ps_test_folder_append("FlumeData.1699999999999.tmp", "old\n", 4);
@@ -302,7 +302,7 @@ static void test_orphans_reported(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One in which nothing is, is removed. */
+/* An empty file is removed. */
 static void test_orphans_recovered(void **unused)
 {
     struct ps_test_stage stage;
@@ -428,7 +428,7 @@ static void test_check(void **unused)
     }
 }
 
-/* For keys that many files have although Flume does not know them, `check` names the place where they belong. */
+/* For keys that many configurations have although Flume does not know them, `check` names where they belong. */
 static void test_keys_of_hadoop(void **unused)
 {
     static const char *const keys[][2] = {{"hdfs.replication", "dfs.replication of hdfs-site.xml"},
@@ -460,7 +460,7 @@ static void test_codecs_of_hadoop(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A batch with an event that cannot be written is tried each few seconds: said at first and each minute, not each time. */
+/* A batch with an event that cannot be written is tried every few seconds, but reported only at first and once a minute. */
 static void test_flaw_is_said_seldom(void **unused)
 {
     struct ps_test_stage stage;

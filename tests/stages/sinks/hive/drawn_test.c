@@ -1,6 +1,6 @@
-/* Drawn histories of the sink hive on a transactional table: calls that are refused or cut, locks that wait, transactions that Hive
- * aborts, calls of the local disk that fail, recalls, closes. After each history every row is in the table once,
- * no transaction is open unless a call of the metastore was lost, and the sink holds nothing. */
+/* Random histories of the sink hive on a transactional table: calls that are refused or cut, locks that wait,
+ * transactions that Hive aborts, calls of the local disk that fail, recalls, closes. After each history every row is in
+ * the table once, no transaction is open unless a call of the metastore was lost, and the sink holds nothing. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 #include "tests/support/system_calls.h"
@@ -20,11 +20,11 @@ struct history {
     uint64_t random;
     bool by_day;
     bool forgets;        /* Hive may be left with transactions that it must abort by itself */
-    uint64_t call_fails; /* see system_calls.h; 0: none */
+    uint64_t call_fails; /* number of the system call that fails (system_calls.h); 0: none */
     unsigned events;
-    size_t leases; /* that the sink must deliver in the end */
+    size_t leases; /* number of leases that the sink must deliver in the end */
     char bodies[EVENTS_MAX][16];
-    unsigned rows[EVENTS_MAX]; /* in the table, of each event */
+    unsigned rows[EVENTS_MAX]; /* how often each event is in the table */
 };
 
 static unsigned draw(struct history *history, unsigned count)
@@ -51,7 +51,7 @@ static void start(struct history *history)
         ps_test_hive_start(&history->stage, PS_HIVE_LINES("batchSize", batch, "hive.txnsPerBatchAsk", asked));
 }
 
-/* ---- what happens to it ---- */
+/* ---- what happens to the sink ---- */
 
 /* A turn of the worker. The disk call whose number was drawn fails; the calls of the test itself do not. */
 static void turn(struct history *history)
@@ -85,7 +85,7 @@ static void trouble_a_call(struct history *history)
 {
     static const struct {
         const char *call;
-        int16_t exceptions; /* 1 .. so many */
+        int16_t exceptions; /* the exceptions of the call are 1 to this number */
         bool not_given;
     } calls[] = {
         {"commit_txn", 0, false},          {"lock", 3, true},
@@ -97,7 +97,7 @@ static void trouble_a_call(struct history *history)
     };
     unsigned number = draw(history, PS_COUNT_OF(calls)), kind = draw(history, 5);
     unsigned times = 1 + draw(history, 2);
-    /* With a connection the aborts that wait in it are also lost. */
+    /* Aborts that wait in a connection are lost with it. */
     history->forgets |= strcmp(calls[number].call, "abort_txns") == 0 || kind < 2 || number == 0;
     if (kind < 2 || number == 0) /* a commit is refused when its transaction was aborted, and only then */
         ps_test_metastore_cut(calls[number].call, times);
@@ -115,7 +115,7 @@ static void mend(struct history *history)
     ps_test_metastore_cut("lock", 0);
 }
 
-/* A recall; the sink, opened anew if `closes`, gets the leases again. */
+/* A recall; the sink, reopened if `closes`, gets the leases again. */
 static void recall(struct history *history, bool closes)
 {
     mend(history);
@@ -162,7 +162,7 @@ static void step(struct history *history)
         turn(history);
 }
 
-/* ---- what must hold then ---- */
+/* ---- what must hold at the end ---- */
 
 static void count_rows(struct history *history, const char *day)
 {

@@ -31,8 +31,8 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
 #define JSON_BY_DAY                                                                                          \
     PS_HIVE_KEYS("serializer", "JSON", "penstock.commit.interval", "0", "hive.partition", "%{day}")
 
-/* A lease goes home when all its events are letters, and nothing follows it. Each letter says why, also of the second event, and of one
- * behind a success. */
+/* A lease whose events all become letters is released, even if no other follows. Each letter has its reason, also that
+ * of a second event, and of one after a success. */
 static void test_nothing_but_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
@@ -55,8 +55,8 @@ static void test_nothing_but_dead_letters(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Without dead letters an event that cannot become a row is dropped, and its lease goes home, as soon as it
- * has no other event. */
+/* Without dead letters an event that cannot become a row is dropped, and its lease is released as soon as it has no
+ * other event. */
 static void test_nothing_but_dropped_events(void **unused)
 {
     struct ps_test_stage stage;

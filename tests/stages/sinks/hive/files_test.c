@@ -1,4 +1,5 @@
-/* Sink hive, tables that are not transactional: files of text and JSON, on the local disk. With the real Hive: tests/real/hive_sink_test.sh. */
+/* Sink hive with tables that are not transactional: files of text and JSON, on the local disk. With the real Hive:
+ * tests/real/hive_sink_test.sh. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hadoop_file.h"
@@ -46,7 +47,7 @@ static int compare(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* The only file of the table's folder whose name ends so. The caller's. */
+/* Returns the bytes of the only file in the table's folder whose name has this ending. The caller frees it. */
 static char *bytes_of_file(const char *ending, size_t *length)
 {
     char path[800], *bytes;
@@ -72,7 +73,8 @@ static char *bytes_of_file(const char *ending, size_t *length)
     return bytes;
 }
 
-/* The content of the files of a folder whose names begin with '_' (`hidden`), or do not; by name. The caller's. */
+/* Returns the contents of a folder's files, by name: of those whose names begin with '_' (`hidden`), or of the others.
+ * The caller frees it. */
 static char *content_of(const char *day, bool hidden, unsigned *count)
 {
     char folder[400], path[800], *text;
@@ -120,7 +122,7 @@ static bool has_whole(const char *day, unsigned files)
     return count == files;
 }
 
-/* Events are delivered when they are in the file that Hive passes over; they are seen when it is complete. */
+/* Events are delivered when they are in a hidden file, which Hive ignores; they are visible when the file is complete. */
 static void test_rows_are_seen_in_whole_files(void **unused)
 {
     struct ps_test_stage stage;
@@ -144,14 +146,14 @@ static void test_partitions_are_made(void **unused)
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon"), DAY("2,b", "tue"), DAY("3,c", "mon")));
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("4,d", "tue")));
-    assert_int_equal(ps_test_metastore_calls("get_partition"), 4); /* twice each, while it was made */
+    assert_int_equal(ps_test_metastore_calls("get_partition"), 4); /* two each, before it was made */
     assert_null(ps_test_sink_recall(&stage));
     ASSERT_WHOLE("mon", 1, "1|a\n3|c\n");
     ASSERT_WHOLE("tue", 1, "2|b\n4|d\n");
     ps_test_stage_fini(&stage);
 }
 
-/* A metastore that does not answer holds back what needs a partition that is not known yet, and nothing else. */
+/* A metastore that does not answer delays only events of partitions that are not known yet. */
 static void test_a_metastore_that_is_down(void **unused)
 {
     struct ps_test_stage stage;
@@ -218,14 +220,14 @@ static void test_a_partition_that_fails_again(void **unused)
         ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", days[i])));
         assert_int_equal(ps_test_metastore_left(), 0);
         assert_int_equal(ps_test_metastore_calls("get_partition"),
-                         asked + 4); /* the last one behind append_partition */
+                         asked + 4); /* the last one after append_partition */
         assert_int_equal(TAILQ_FIRST(&sink->recent)->failures, 0);
         PS_HIVE_AWAIT(&stage, TAILQ_EMPTY(&sink->attended));
     }
     ps_test_stage_fini(&stage);
 }
 
-/* Somebody drops a partition that gets events: it is made again within a minute. */
+/* A partition that gets events is dropped: the sink makes it again within a minute. */
 static void test_a_partition_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
@@ -241,7 +243,8 @@ static void test_a_partition_that_is_dropped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Rows go into no table that is gone: it is looked at again before events are written a second after the last look. */
+/* No rows are written to a table that was dropped: the sink looks at the table again before it writes events a second
+ * or more after the last look. */
 static void test_a_table_that_is_made_again(void **unused)
 {
     struct ps_test_stage stage;
@@ -268,7 +271,7 @@ static void test_a_table_that_is_made_again(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A metastore that does not answer holds events back for two seconds, and not those behind them. */
+/* A metastore that does not answer delays events for two seconds, but not later ones. */
 static void test_a_look_without_an_answer(void **unused)
 {
     struct ps_test_stage stage;
@@ -291,8 +294,8 @@ static void test_a_look_without_an_answer(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Without events the table is looked at once a minute. A look that fails is repeated after rests that grow, and begin anew when one has
- * succeeded. */
+/* Without events the table is looked at once a minute. A look that fails is repeated after growing rests, and after a
+ * success the rests begin anew. */
 static void test_looks_without_events(void **unused)
 {
     struct ps_test_stage stage;
@@ -364,7 +367,7 @@ static void test_orphans(void **unused)
     ps_test_hive_start(&stage, KEYS("hive.partition", "%{day},%{hour}", UNTIL_CLOSED));
     PS_HIVE_AWAIT(&stage, has_whole("mon/7", 1));
     ASSERT_WHOLE("mon/7", 1, "1|a\n");
-    ASSERT_IN_USE("mon/7", 1, "2|b\n"); /* another's */
+    ASSERT_IN_USE("mon/7", 1, "2|b\n"); /* of another agent */
     assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)ORPHANS), 1);
     (void)ps_test_sink_recall(&stage);
     ps_test_stage_fini(&stage);
@@ -378,7 +381,7 @@ static void leave(const char *number, const char *text)
     ps_test_folder_append(name, text, strlen(text));
 }
 
-/* An agent that is killed while it writes leaves a part of a row: nobody reads it. A compressed file is left as it is. */
+/* An agent that is killed while it writes leaves a part of a row, which no reader gets. A compressed file is left as it is. */
 static void test_orphans_with_a_part_of_a_row(void **unused)
 {
     struct ps_test_stage stage;
@@ -473,7 +476,7 @@ static void test_files_that_are_compressed(void **unused)
     }
 }
 
-/* It is looked up again until it is another one. */
+/* The table is looked up again until it is another one. */
 static void test_a_table_that_is_transactional(void **unused)
 {
     struct ps_test_stage stage;

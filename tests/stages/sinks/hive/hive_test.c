@@ -86,7 +86,8 @@ static void test_rows_of_a_table(void **unused)
     assert_int_equal(ps_test_metastore_calls("open_txns"), 1);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 2);
     assert_null(ps_test_sink_recall(&stage));
-    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 98); /* of hive.txnsPerBatchAsk */
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 98); /* the rest of the hive.txnsPerBatchAsk
+                                                                        * transactions */
     ps_test_stage_fini(&stage);
 }
 
@@ -177,7 +178,7 @@ static void test_a_lock_that_waits(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* As after a pause of the agent that was longer than Hive's time-out. */
+/* As after a pause of the agent beyond Hive's time-out. */
 static void test_transactions_that_hive_has_aborted(void **unused)
 {
     struct ps_test_stage stage;
@@ -204,7 +205,7 @@ static void test_partitions_are_closed(void **unused)
                                              "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
     ps_test_hive_deliver(
         &stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon"), PS_HIVE_DAY("b", "tue"), PS_HIVE_DAY("c", "wed")));
-    PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 8); /* of two partitions */
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 8); /* transactions of two partitions */
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 4);
     ps_test_stage_pass_ms(&stage, 61000);
     PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
@@ -252,7 +253,8 @@ static void test_dead_letters(void **unused)
     ps_test_hive_expect_rows("", "one\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 2);
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n{7}\n");
-    assert_int_equal(ps_test_dead_letters_with("the body is not an object"), 1); /* each has its own reason */
+    assert_int_equal(ps_test_dead_letters_with("the body is not an object"), 1); /* each letter has its own
+                                                                                  * reason */
     ps_test_stage_close(&stage);
     ps_test_dead_letters_close(&stage);
     ps_test_stage_fini(&stage);
@@ -311,8 +313,8 @@ static void test_values_of_partitions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The values of a partition together, each with a 0 behind it: 2,047 bytes are accepted; one byte more, and many more,
- * are refused. */
+/* The values of a partition together, each with a terminating 0: 2,047 bytes are accepted; one byte more, and many
+ * more, are refused. */
 static void test_values_that_are_too_long_together(void **unused)
 {
     static const struct {
@@ -343,7 +345,7 @@ static void test_values_that_are_too_long_together(void **unused)
 
 /* ---- check --probe ---- */
 
-static char probed[2048]; /* a line for each thing */
+static char probed[2048]; /* the lines of the probe */
 
 static void note_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                        const char *cause, const char *cure)
@@ -372,7 +374,8 @@ static void test_probe(void **unused)
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     assert_probed(PS_HIVE_LINES(USUAL),
                   ": answers\nok : hive.table: default.t: transactional, ORC, 1 columns, 0 partition keys");
-    assert_probed(PS_HIVE_LINES(USUAL), "hive.table: directory "); /* of the disk, which is there */
+    assert_probed(PS_HIVE_LINES(USUAL), "hive.table: directory "); /* the directory of the local disk, which
+                                                                    * exists */
     assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY),
                   "FAILED hive.partition: hive.table: default.t: it has 0 partition keys, and");
     assert_probed(PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "lime"),

@@ -1,28 +1,28 @@
-/* The consequence of each outcome of each call of the metastore for the sink hive: whether the transaction
- * fails, whether it is aborted in Hive, whether the call is repeated. Each twice, with a success between: the
- * second time is as the first. Nothing is left at the close. */
+/* The consequence of each outcome of each call of the metastore for the sink hive: whether the transaction fails,
+ * whether it is aborted in Hive, whether the call is repeated. Each outcome comes twice, with a success in between, and
+ * has the same effect. Nothing is left at the close. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
 #include <stdio.h>
 
-#define NOT_GIVEN 0 /* in place of an exception: a lock that is not given */
-#define CUT (-1)    /* it takes effect, and the connection is closed in place of the answer */
-#define SILENT (-2) /* nothing is heard before callTimeout */
+#define NOT_GIVEN 0 /* instead of an exception: the lock is not granted */
+#define CUT (-1)    /* the call takes effect, and the connection is closed instead of an answer */
+#define SILENT (-2) /* no answer before callTimeout */
 #define SILENT_MS 10500U
 
 static const struct row {
     const char *call;
-    int16_t exception; /* the field of the answer */
+    int16_t exception; /* number of the answer's field */
     bool fails;        /* the transaction fails: its event is written again in the next one */
-    unsigned aborted;  /* transactions to be aborted in Hive */
+    unsigned aborted;  /* number of transactions to be aborted in Hive */
     bool unreachable;  /* counted in ConnectionFailedCount */
-    unsigned calls;    /* of this one, until the event is delivered */
+    unsigned calls;    /* number of these calls until the event is delivered */
 } rows[] = {
     {"commit_txn", 1, true, 0, false, 2}, /* the transaction is unknown or aborted: no abort is needed */
     {"commit_txn", 2, true, 0, false, 2},
     {"commit_txn", 3, true, 1, false, 2},
-    {"commit_txn", CUT, false, 0, true, 2}, /* it may be committed */
+    {"commit_txn", CUT, false, 0, true, 2}, /* the transaction may be committed */
     {"commit_txn", SILENT, false, 0, true, 1},
     {"lock", SILENT, true, 1, true, 1},
     {"get_partition", SILENT, true, 1, true, 1},
@@ -66,7 +66,7 @@ static const struct ps_hive_sink *sink_of(const struct ps_test_stage *stage)
     return *(struct ps_hive_sink **)stage->state;
 }
 
-/* It delivers an event, and the outcome of the row is met on the way. */
+/* Delivers an event, on the way of which the outcome of the row occurs. */
 static void deliver_against(struct ps_test_stage *stage, const struct row *row, const char *body)
 {
     size_t done = stage->done_count;
@@ -100,7 +100,7 @@ static void deliver_against(struct ps_test_stage *stage, const struct row *row, 
     assert_int_equal(TAILQ_FIRST(&sink_of(stage)->recent)->failures, 0);
 }
 
-/* Every lease has gone home, and no list has an event or a transaction. */
+/* Every lease is released, and no list has an event or a transaction. */
 static void expect_nothing_held(const struct ps_test_stage *stage)
 {
     const struct ps_hive_sink *sink = sink_of(stage);
@@ -127,7 +127,8 @@ static void test_outcome(void **state)
     ps_test_hive_expect_rows("mon", "a\nb\nc\nd\n");
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 4);
     assert_null(ps_test_sink_recall(&stage));
-    if (strcmp(row->call, "open_txns") != 0) /* one that was opened and not answered is Hive's to abort */
+    if (strcmp(row->call, "open_txns") != 0) /* a transaction whose opening was not answered is aborted by
+                                              * Hive */
         assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
     PS_HIVE_AWAIT(&stage, TAILQ_EMPTY(&sink_of(&stage)->dead));
     expect_nothing_held(&stage);
@@ -137,7 +138,7 @@ static void test_outcome(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Transactions that were opened and not used are not counted any more when the sink is closed. */
+/* Transactions that were opened and not used are no longer counted when the sink is closed. */
 static void test_gauges_after_a_close(void **unused)
 {
     struct ps_test_stage stage;

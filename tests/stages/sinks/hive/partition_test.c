@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define FOR_EVER UINT32_MAX
-#define LOCK_LOOK_MS 6000 /* more than what is between two looks at a lock that waits */
+#define LOCK_LOOK_MS 6000 /* more than the time between two checks of a lock that waits */
 
 static struct ps_hive_partition *partition_of(const struct ps_test_stage *stage)
 {
@@ -31,8 +31,8 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
-/* As "drop partition" does, which has the exclusive lock: the directory goes with all that is in it. Somebody may make the partition
- * again in another `folder`. */
+/* As "drop partition" does, which has the exclusive lock: removes the directory with its contents. The partition may
+ * then be made again in `folder`. */
 static void drop(const char *day, const char *folder)
 {
     char path[400];
@@ -53,7 +53,8 @@ static void start_with_two_that_wait(struct ps_test_stage *stage)
     PS_HIVE_AWAIT(stage, are_waiting(stage, 2));
 }
 
-/* Transaction 2 gets its lock, finds that the partition is gone, and the partition is made or found again; then 3 gets its lock. */
+/* Transaction 2 gets its lock, finds that the partition is gone, and the partition is made or found again; then
+ * transaction 3 gets its lock. */
 static void give_one_lock_after_the_other(struct ps_test_stage *stage, unsigned finds)
 {
     struct ps_hive_partition *partition = partition_of(stage);
@@ -68,8 +69,8 @@ static void give_one_lock_after_the_other(struct ps_test_stage *stage, unsigned 
     PS_HIVE_AWAIT(stage, stage->done_count == 2);
 }
 
-/* The files in the directory are gone with it. A transaction that gets its lock later, when the partition is
- * there again, has lost nothing. */
+/* The files are removed with the directory. A transaction that gets its lock later, when the partition is there again,
+ * has lost nothing. */
 static void test_one_that_is_dropped_while_transactions_wait(void **unused)
 {
     struct ps_test_stage stage;
@@ -105,7 +106,7 @@ static void test_one_that_is_elsewhere_while_transactions_wait(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The rows of transactions that wait for their locks are memory of the sink. */
+/* The rows of transactions that wait for their locks count as memory of the sink. */
 static void test_rows_that_wait_are_memory(void **unused)
 {
     struct ps_test_stage stage;
@@ -122,7 +123,7 @@ static void test_rows_that_wait_are_memory(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* With 100 events a transaction ends when none has come for 50 ms, not 50 ms after its first. */
+/* A transaction of up to 100 events ends when none has come for 50 ms, not 50 ms after its first event. */
 static void test_silence_ends_a_transaction(void **unused)
 {
     struct ps_test_stage stage;

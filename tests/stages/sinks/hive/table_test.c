@@ -25,7 +25,7 @@ static void add(struct ps_hive_pairs *pairs, const char *name, const char *value
     pairs->all[pairs->count++] = (struct ps_hive_pair){slice(name), slice(value)};
 }
 
-/* A transactional table with the columns a and b and one more parameter; name NULL: without. */
+/* Describes a transactional table with the columns a and b and one more parameter; name NULL: without it. */
 static void describe(const char *name, const char *value)
 {
     table = (struct ps_hive_table){.location = slice("hdfs://nn/t"),
@@ -58,7 +58,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Digits alone, of at most 15, are a number; anything else counts as not set. */
+/* A number has only digits, at most 15; anything else counts as not set. */
 static void test_numbers(void **unused)
 {
     static const struct {
@@ -94,7 +94,7 @@ static void test_numbers(void **unused)
     }
 }
 
-/* A rate between 0 and 1, in at most 31 characters; else the usual one. */
+/* A rate between 0 and 1, in at most 31 characters; otherwise the default. */
 static void test_rates(void **unused)
 {
     static const struct {
@@ -121,7 +121,7 @@ static void test_rates(void **unused)
     }
 }
 
-/* bucketing_version: Murmur from 2 on; tables without one are of Hive 2 and before. */
+/* bucketing_version: Murmur from 2 on; tables without it are of Hive 2 or older. */
 static void test_ways_of_bucketing(void **unused)
 {
     static const char *const texts[] = {NULL, "", "x", "0", "1", "2", "3"};
@@ -146,7 +146,7 @@ static void test_numbers_of_buckets(void **unused)
         }
         assert_int_equal(target.bucket_count, counts[i] < 1 ? 1 : counts[i]);
         assert_int_equal(target.bucket_field_count,
-                         counts[i] >= 1); /* without buckets its columns say nothing */
+                         counts[i] >= 1); /* without buckets, its columns do not count */
         assert_true(counts[i] < 1 || target.bucket_fields[0] == 1);
     }
 }
@@ -180,7 +180,7 @@ static void test_columns_of_buckets(void **unused)
 static void test_kinds(void **unused)
 {
     static const struct {
-        const char *transactional, *properties, *output, *location, *reason; /* NULL: well */
+        const char *transactional, *properties, *output, *location, *reason; /* NULL: accepted */
     } cases[] = {
         {"true", NULL, "OrcOutputFormat", "l", NULL},
         {"TRUE", "default", "x.OrcOutputFormat", "l", NULL},
@@ -209,7 +209,7 @@ static void test_kinds(void **unused)
     assert_string_equal(err.text, "its orc.compress lzma is not known here");
 }
 
-/* Each of these changes makes it another table. The order and the number of the changes are those of `change`. */
+/* Makes the change of this number, each of which makes it another table. Returns false if there is none. */
 static bool change(unsigned number)
 {
     switch (number) {
@@ -279,14 +279,14 @@ static void test_another_table(void **unused)
         if (ps_hive_target_is_same(&target, &table) == is_changed)
             fail_msg("change %u", i);
     }
-    describe_with_keys(); /* this does not matter */
+    describe_with_keys(); /* a change that does not matter */
     add(&table.parameters, "comment", "x");
     table.table_type = slice("EXTERNAL_TABLE");
     assert_true(ps_hive_target_is_same(&target, &table));
 }
 
-/* FileUtils.charToEscape of Hive 4.0.1: control characters but 0, 0x7f, and these. Others stay as they are, also bytes of
- * UTF-8. */
+/* FileUtils.charToEscape of Hive 4.0.1: control characters except 0, 0x7f, and these. Other bytes stay as they are,
+ * also those of UTF-8. */
 static void test_each_byte_in_a_name(void **unused)
 {
     describe(NULL, NULL);
@@ -302,7 +302,7 @@ static void test_each_byte_in_a_name(void **unused)
     }
 }
 
-/* "key=value" of 255 bytes is a directory, with each escaped byte as three. */
+/* "key=value" of 255 bytes is a directory, with three bytes for each escaped byte. */
 static void test_the_longest_name(void **unused)
 {
     char value[300];
@@ -318,7 +318,7 @@ static void test_the_longest_name(void **unused)
     }
 }
 
-/* Values of keys become the usual text of their type, if there is room for it. */
+/* Values of keys become the standard text of their type, if it has room. */
 static void test_values_of_keys(void **unused)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* The sink hive asks the metastore at certain times: looks at a lock that waits, rests after failures, heartbeats. It gives transactions back by the
- * thousand. */
+/* The sink hive asks the metastore at certain times: checks of a lock that waits, retries after rests, heartbeats. It
+ * aborts thousands of transactions in a call. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
@@ -26,9 +26,9 @@ static uint64_t next_wait_ms(struct ps_test_stage *stage, uint64_t *before_ns)
     return (txn->timer.due_ns - sink_of(stage)->now.mono_ns) / PS_NS_PER_MS;
 }
 
-/* The time between two looks doubles, up to 5 s, and no further. The sink asks once for the lock's holder. Then the
- * commit's answer is lost, and the sink repeats the call after the port's first rest: checks of the lock do not count as
- * failures of the commit. */
+/* The time between two checks doubles, up to 5 s. The sink asks once for the lock's holder. Then the commit's answer is
+ * lost, and the sink repeats the call after the port's first rest: checks of the lock do not count as failures of the
+ * commit. */
 static void test_looks_at_a_lock(void **unused)
 {
     static const uint64_t waits_ms[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000, 5000, 5000};
@@ -81,8 +81,8 @@ static void test_rests_of_a_commit(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Nothing before the interval is over; then one in each. Transactions that are not used yet also have heartbeats. A lost
- * answer holds up the next ones no longer than the call. */
+/* Nothing before the interval is over; then one in each. Transactions that are not used yet also have heartbeats. A
+ * lost answer delays the next ones no longer than the call. */
 static void test_heartbeats(void **unused)
 {
     struct ps_test_stage stage;
@@ -105,7 +105,7 @@ static void test_heartbeats(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Ten thousand in one call at most; each is given back once. */
+/* At most ten thousand transactions in one call; each is aborted once. */
 static void test_many_aborts(void **unused)
 {
     static const struct {

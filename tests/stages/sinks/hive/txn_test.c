@@ -1,4 +1,4 @@
-/* Sink hive, transactions: what fails, waits, and is stopped half-way; on the local disk. */
+/* Transactions of the sink hive that fail, wait, or are stopped half-way; on the local disk. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hive_stage.h"
@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* A failed transaction keeps no memory. */
+/* Returns whether no failed transaction is kept in memory. */
 static bool nothing_is_dead(const struct ps_test_stage *stage)
 {
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage->state;
     return TAILQ_EMPTY(&sink->dead);
 }
 
-/* The lock is tested less and less often. */
+/* The lock is checked less and less often. */
 static void test_a_lock_that_waits_long(void **unused)
 {
     struct ps_test_stage stage;
@@ -54,7 +54,7 @@ static void test_locations(void **unused)
     }
 }
 
-/* After some tests of the lock its holder is reported. */
+/* After some checks of the lock its holder is reported. */
 static void test_who_has_the_lock(void **unused)
 {
     struct ps_test_stage stage;
@@ -72,7 +72,7 @@ static void test_who_has_the_lock(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The agent is stopped while Hive opens transactions: they come too late, and are aborted. */
+/* The agent is stopped while Hive opens transactions: these come too late, and are aborted. */
 static void test_recall_while_transactions_are_opened(void **unused)
 {
     struct ps_test_stage stage;
@@ -110,7 +110,7 @@ static void test_recall_waits_for_opened_transactions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The transaction has an open file, which nobody needs any more. */
+/* The transaction has an open file, which is no longer needed. */
 static void test_recall_of_a_transaction_that_fills(void **unused)
 {
     struct ps_test_stage stage;
@@ -126,7 +126,7 @@ static void test_recall_of_a_transaction_that_fills(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* It takes connections, and says nothing. */
+/* The metastore accepts connections, and does not answer. */
 static void test_a_metastore_that_is_silent(void **unused)
 {
     struct ps_test_stage stage;
@@ -157,7 +157,7 @@ static void test_a_metastore_that_is_silent(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Its events are not said to be delivered: nothing is committed, and the engine opens the sink again. */
+/* Its events do not count as delivered: nothing is committed, and the engine opens the sink again. */
 static void test_a_table_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
@@ -202,7 +202,7 @@ static void test_a_table_that_is_made_again(void **unused)
     }
 }
 
-/* The look at the table has no answer at first. */
+/* At first the look at the table gets no answer. */
 static void test_a_look_that_fails(void **unused)
 {
     struct ps_test_stage stage;
@@ -216,7 +216,7 @@ static void test_a_look_that_fails(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Transactions that are locked before the previous one is committed check nothing; if that commit fails they do. */
+/* Transactions that are locked before the previous one is committed check nothing, unless that commit fails. */
 static void test_transactions_that_follow_each_other(void **unused)
 {
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
@@ -264,8 +264,8 @@ static bool has_delta(const char *day)
     return found;
 }
 
-/* An hour passes now and then: the commit is due. A call that is under way at that moment is late and fails, and the next hour makes
- * the sink try again. */
+/* From time to time an hour passes, so that the commit is due. A call that is under way at that moment is late and
+ * fails, and the next hour makes the sink try again. */
 static bool is_done_in_hours(struct ps_test_stage *stage, unsigned *turns)
 {
     if ((*turns)++ % 500 == 100)
@@ -274,7 +274,7 @@ static bool is_done_in_hours(struct ps_test_stage *stage, unsigned *turns)
 }
 
 /* Hive forgets an aborted transaction if it does not know that the transaction writes to a table; the rows in its directory
- * would be read then. The directory is created only after the lock is given, also when the transaction ends meanwhile. */
+ * would be read then. The directory is created only after the lock is granted, also when the transaction ends meanwhile. */
 static void expect_no_file_before_the_lock(const char *day, const char *const *keys)
 {
     struct ps_test_stage stage;
@@ -314,7 +314,7 @@ static void test_no_file_before_the_lock_of_one_that_fills(void **unused)
                                                 "penstock.commit.interval", "3600000", PS_HIVE_BY_DAY));
 }
 
-/* A success resets the count of failures: the partition rests after each as after the first. */
+/* A success resets the count of failures: the rest after each failure is that after the first. */
 static void test_a_failure_after_a_success(void **unused)
 {
     static const char *const calls[] = {"lock",       "commit_txn", "open_txns", "allocate_table_write_ids",
@@ -345,7 +345,7 @@ static void test_a_failure_after_a_success(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A transaction fails while the next ones get their write ids: they are given back then, and not used. */
+/* A transaction fails while the next ones get their write ids: these are then aborted, and not used. */
 static void test_a_failure_while_write_ids_are_allocated(void **unused)
 {
     struct ps_test_stage stage;
@@ -376,7 +376,7 @@ static void test_a_failure_while_transactions_are_opened(void **unused)
     stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 3600 * PS_NS_PER_S;
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
     snprintf(path, sizeof path, "%s/delta_0000002_0000002", ps_test_hive_folder());
-    FILE *file = fopen(path, "w"); /* where its directory would be */
+    FILE *file = fopen(path, "w"); /* in the place of its directory */
     assert_non_null(file);
     fclose(file);
     ps_test_metastore_hold("open_txns");
@@ -397,7 +397,7 @@ static void test_a_failure_while_transactions_are_opened(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A transaction finds that out behind its lock; the partition is made again for its events. */
+/* A transaction notices after it gets its lock that the partition was dropped, and the partition is made again for its events. */
 static void test_a_partition_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
@@ -413,7 +413,7 @@ static void test_a_partition_that_is_dropped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A slow metastore is given the unused transactions of all partitions in one list, and the recall waits for it. */
+/* A slow metastore gets the unused transactions of all partitions in one list to abort, and the recall waits for it. */
 static void test_recall_aborts_those_of_all_partitions(void **unused)
 {
     struct ps_test_stage stage;
@@ -454,7 +454,7 @@ static void test_closed_partitions_make_room(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The values of a partition take 2048 bytes, each with a byte behind it; a longer list is refused, not cut. */
+/* The values of a partition take 2048 bytes, each with a byte after it; a longer list is refused, not cut. */
 static void test_a_partition_that_is_too_long(void **unused)
 {
     struct ps_test_stage stage;
@@ -466,7 +466,7 @@ static void test_a_partition_that_is_too_long(void **unused)
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
     struct ps_lease *lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
-    day[252] = '\0'; /* "day=" and this: no name of a directory */
+    day[252] = '\0'; /* "day=" and this are too long for a directory */
     lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
     memset(day, 'x', sizeof day - 1);
@@ -480,8 +480,8 @@ static void test_a_partition_that_is_too_long(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Its directory cannot be made. Leases delivered behind it go home, where the channel records each batch by
- * itself. */
+/* The directory of a partition cannot be made. Leases that are delivered after its own are released, if the channel
+ * records each batch by itself. */
 static void test_a_partition_that_fails_for_good(void **unused)
 {
     struct ps_test_stage stage;
