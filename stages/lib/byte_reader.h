@@ -18,7 +18,7 @@ static inline bool ps_byte_reader_take(struct ps_byte_reader *reader, size_t len
     return true;
 }
 
-/* A number of at most four bytes; 0 if they are not there. */
+/* Reads a number of at most four bytes; 0 if they are not there. */
 static inline bool ps_byte_reader_number(struct ps_byte_reader *reader, size_t bytes, uint32_t *number)
 {
     const uint8_t *from;

@@ -98,7 +98,7 @@ static void library_close(struct ps_compressed_output *output)
     output->library = NULL;
 }
 
-/* The next bytes begin a stream. */
+/* Makes the next bytes begin a stream. */
 static void library_reset(struct ps_compressed_output *output)
 {
     if (output->kind == PS_COMPRESSION_GZIP)
@@ -240,7 +240,7 @@ bool ps_compressed_output_commit(struct ps_compressed_output *output)
     return true;
 }
 
-/* The library cannot undo its input: its stream is given up. */
+/* Gives up the library's stream, because the library cannot undo its input. */
 void ps_compressed_output_undo(struct ps_compressed_output *output)
 {
     struct ps_stream_end end = output->end;

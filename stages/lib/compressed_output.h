@@ -34,13 +34,13 @@ bool ps_compressed_output_init(struct ps_compressed_output *output, enum ps_comp
                                struct ps_file_output *file);
 void ps_compressed_output_fini(struct ps_compressed_output *output);
 
-/* A serializer writes to this one. */
+/* Returns the output to which a serializer writes. */
 static inline struct ps_output *ps_compressed_output_target(struct ps_compressed_output *output)
 {
     return output->kind == PS_COMPRESSION_NONE ? &output->file->output : &output->output;
 }
 
-/* A new file: also begins the file output. Returns false when the file cannot be written: its `error` says why. The same for
+/* Begins a new file, and its file output. Returns false when the file cannot be written: its `error` says why. The same for
  * commit and end. */
 bool ps_compressed_output_begin(struct ps_compressed_output *output, int fd);
 /* Commits: all bytes written so far can be read from the file. */

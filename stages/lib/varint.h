@@ -16,7 +16,7 @@ static inline size_t ps_varint_put(uint8_t *to, uint64_t value)
     return length;
 }
 
-/* Maximum number of bytes that ps_varint_put writes. */
+/* Returns the number of bytes that ps_varint_put writes for this value. */
 static inline size_t ps_varint_length(uint64_t value)
 {
     size_t length = 1;
@@ -39,8 +39,8 @@ static inline size_t ps_varint_get(const uint8_t *bytes, size_t available, uint6
     return 0;
 }
 
-/* Bytes with their length before them. Returns the number of bytes that both take, and sets *head to those of the
- * length; 0 if they are not complete. */
+/* Finds bytes that follow their length. Returns the number of bytes of both, and sets *head to those of the length;
+ * 0 if they are not complete. */
 static inline size_t ps_varint_get_delimited(const uint8_t *bytes, size_t available, size_t *head)
 {
     uint64_t length;
@@ -48,7 +48,7 @@ static inline size_t ps_varint_get_delimited(const uint8_t *bytes, size_t availa
     return *head == 0 || length > available - *head ? 0 : *head + (size_t)length;
 }
 
-/* Zig-zag: numbers near 0 are short, of both signs. */
+/* Convert between zig-zag, in which numbers near 0 of both signs are short, and signed numbers. */
 static inline uint64_t ps_zigzag(int64_t number)
 {
     return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);

@@ -104,7 +104,7 @@ static enum ps_serializer_answer look(struct avro_datum_state *state, struct ps_
     return PS_SERIALIZER_REFUSED;
 }
 
-/* The file has no schema yet, so it gets the one of this event. */
+/* Gives the file, which has no schema yet, the schema of this event. */
 static enum ps_serializer_answer choose(struct avro_datum_state *state, bool url, const struct ps_slice *name,
                                         struct ps_err *reason)
 {

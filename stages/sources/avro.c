@@ -1,5 +1,5 @@
 /* Source avro (Flume's AvroSource): events by Avro RPC, from Flume's Avro sinks, its SDK clients and other agents. Each call
- * is answered with OK once all channels that must have promised, with FAILED when one is full.
+ * is answered with OK once all required channels have promised its events, with FAILED when one is full.
  * Thread: its worker. */
 #include "core/stage.h"
 

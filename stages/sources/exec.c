@@ -253,7 +253,7 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
         command_over_log(plan, state, exit_code);
 }
 
-/* The output has ended or cannot be watched, so the process must end as well (Flume destroys it then). */
+/* Ends the process, because its output has ended or cannot be watched (Flume destroys it then). */
 static void run_end(struct exec_state *state, const struct ps_now *now)
 {
     unwatch(state, state->child.output);
@@ -392,7 +392,7 @@ static bool exec_drain(const void *, void *state_, const struct ps_now *now)
     return !running || now->mono_ns >= state->drain_ns;
 }
 
-/* The program only: the rest of a command line may hold passwords. */
+/* Returns only the program, because the rest of a command line may hold passwords. */
 static const char *program_of(const struct exec_plan *plan, const struct ps_context *context)
 {
     const char *line = plan->shell != NULL ? plan->shell : plan->command;

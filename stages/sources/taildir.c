@@ -386,7 +386,7 @@ static void taildir_teardown(void *plan_)
     ps_tail_trouble_destroy(plan->settings.trouble);
 }
 
-/* The positions cannot be written, so lines would be read again after a restart; or a directory cannot be read. */
+/* Reports that positions cannot be written (lines would be read again after a restart), or a directory cannot be read. */
 static bool taildir_outdated(const void *plan_, char *text, size_t room)
 {
     const struct taildir_plan *plan = plan_;

@@ -78,5 +78,5 @@ void ps_avro_request_read(const void *payload, size_t length, bool handshake, st
 size_t ps_avro_put_status(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake, unsigned status);
 size_t ps_avro_put_error(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake,
                          const char *reason);
-/* The answer to a ping, or to a handshake that did not match. */
+/* Writes the answer to a ping, or to a handshake that did not match. */
 size_t ps_avro_put_greeting(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake);

@@ -73,7 +73,7 @@ static bool node_add(struct parser *parser, enum type type, uint32_t *number)
     return true;
 }
 
-/* Room for the numbers of a node's parts, which are next to each other. */
+/* Makes room for the numbers of a node's parts, which are contiguous. */
 static bool parts_take(struct parser *parser, uint32_t node, size_t count)
 {
     struct ps_avro_schema *schema = parser->schema;
@@ -384,7 +384,7 @@ static bool skip_bytes(const uint8_t **at, const uint8_t *end, int64_t count)
 static bool skip_node(const struct ps_avro_schema *schema, uint32_t number, const uint8_t **at,
                       const uint8_t *end, struct walk *walk);
 
-/* The blocks of an array or a map. A block with a negative count also has its length. */
+/* Skips the blocks of an array or a map. A block with a negative count also has its length. */
 static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *node, const uint8_t **at,
                         const uint8_t *end, struct walk *walk)
 {

@@ -9,11 +9,12 @@ struct ps_schema_url_answer {
     char reason[256];
 };
 
-/* file:, http: or https: */
+/* Returns whether the scheme is file, http or https. */
 bool ps_schema_url_is_known(const char *url);
 
 /* Returns the path of a file: URL, malloc'ed, with its %XX decoded; NULL if it is another kind of URL. */
 char *ps_schema_url_path(const char *url);
 
-/* file:/path, file:///path, http://.., https://.. (at most 5 redirections, 30 s). More than length_max bytes: an error. */
+/* Reads file:/path, file:///path, http://.. or https://.. (at most 5 redirections, 30 s). More than length_max bytes are an
+ * error. */
 void ps_schema_url_read(const char *url, size_t length_max, struct ps_schema_url_answer *answer);

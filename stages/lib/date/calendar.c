@@ -21,7 +21,7 @@ int ps_month_days(int64_t year, int month)
     return days[month] + (month == 1 && ps_is_leap_year(year));
 }
 
-/* From a date to days since 1970-01-01, and back (Howard Hinnant, "chrono-compatible low-level date
+/* Convert a date to days since 1970-01-01, and back (Howard Hinnant, "chrono-compatible low-level date
  * algorithms"). */
 int64_t ps_gregorian_days(int64_t year, int64_t month, int64_t day)
 {
@@ -63,7 +63,7 @@ int64_t ps_days_from_java(int64_t year, int64_t month, int64_t day)
     return days >= CUTOVER_DAYS ? days : julian_days(year, month, day);
 }
 
-/* Eight digits, two by two at the same time in the lanes of a word: the digits of a number one by one cost a chain of divisions. */
+/* Writes eight digits, two at a time in the lanes of a word: computing one digit after the other is a chain of divisions. */
 static void render_eight(uint32_t value, char *out)
 {
     uint64_t fours = (uint64_t)(value % 10000) << 32 | value / 10000;

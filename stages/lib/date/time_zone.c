@@ -41,7 +41,7 @@ static bool name_skip(const char **at)
     return *at - start >= 3;
 }
 
-/* [+-]hh[:mm[:ss]], in seconds. */
+/* Reads [+-]hh[:mm[:ss]] as seconds. */
 static bool clock_read(const char **at, int32_t *seconds)
 {
     int sign = **at == '-' ? -1 : 1;
@@ -132,7 +132,7 @@ static int64_t big_endian(const unsigned char *bytes, unsigned width)
     return width == 4 ? (int32_t)ps_big_endian_get_32(bytes) : (int64_t)ps_big_endian_get_64(bytes);
 }
 
-/* The six counts of a header: isut, isstd, leap, time, type, char. */
+/* Reads the six counts of a header: isut, isstd, leap, time, type, char. */
 static bool header_read(const unsigned char *data, size_t length, uint32_t counts[6])
 {
     if (length < 44 || memcmp(data, "TZif", 4) != 0)

@@ -19,7 +19,7 @@ static struct ps_local_outcome *answer(struct ps_filesystem *filesystem, ps_file
     return ps_local_answer(local, NULL, &(struct ps_local_caller){done, argument}, error, what, path);
 }
 
-/* File systems without RENAME_NOREPLACE (some network mounts) get a hard link, which does not overwrite either. */
+/* Renames without overwriting. Without RENAME_NOREPLACE (some network mounts) it makes a hard link, which does not overwrite. */
 static int rename_new(const char *from, const char *to)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)

@@ -9,7 +9,7 @@
 
 #define CONTENT_TYPE "Content-Type"
 
-/* The query of the request's URL, without the question mark. */
+/* Returns the query of the request's URL, without the question mark. */
 static struct ps_slice query_of(const struct ps_http_exchange *exchange)
 {
     const struct ps_http_part *url = &exchange->message->url;
@@ -41,7 +41,7 @@ static bool next_parameter(struct ps_slice *query, struct ps_slice *name, struct
     return false;
 }
 
-/* Most bytes that text of a query can become. */
+/* Returns the limit of the bytes that a text of a query can become. */
 static uint64_t decoded_max(uint32_t length)
 {
     return 4 * (uint64_t)length + 8;

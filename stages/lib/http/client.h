@@ -85,7 +85,7 @@ void ps_http_request_cut(struct ps_http_request *request, struct ps_http_client 
 /* `body` must not change until the request has ended. */
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns);
-/* Any other request. */
+/* Sends any other request. */
 void ps_http_request_order(struct ps_http_request *request, struct ps_http_client *client,
                            const struct ps_http_order *order, uint64_t now_ns);
 /* Return, from an answer, the absolute URL that it redirects to, and the `index`-th header of a name. NULL: there
@@ -95,7 +95,7 @@ const char *ps_http_request_header(const struct ps_http_request *request, const 
 /* Only connects (and agrees on TLS keys): ends with `failure` NULL and `status` 0 when the server has accepted. The
  * connection is closed with the request, which can send nothing. */
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns);
-/* "HTTP 400: first line of the answer". */
+/* Writes "HTTP 400: first line of the answer". */
 void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room);
 /* Returns whether libcurl can send requests to the URL; if not, `reason` says why. Port 0 is refused as well. */
 bool ps_http_url_is_usable(const char *url, char *reason, size_t room);

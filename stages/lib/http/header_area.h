@@ -15,7 +15,7 @@ static inline uint32_t ps_header_area_name_bytes(uint32_t length)
 }
 #define PS_HEADER_AREA_HEADER_BYTES ((uint32_t)sizeof(struct ps_header))
 
-/* An area of `bytes` bytes at `memory`, of which up to 7 are lost. */
+/* Returns an area of `bytes` bytes at `memory`; up to 7 of them are lost for alignment. */
 struct ps_header_area ps_header_area(char *memory, uint64_t bytes);
 
 /* Makes a name; `hash` is its ps_name_hash. */

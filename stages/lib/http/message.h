@@ -63,5 +63,5 @@ uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits);
  * bytes; it may be the content's own place, data + body_at. */
 void ps_http_message_unchunk(const struct ps_http_message *message, const char *data, char *out);
 
-/* "OK", "Bad Request", ..; for statuses that the source answers. */
+/* Returns "OK", "Bad Request", ..; for statuses that the source answers. */
 const char *ps_http_status_text(unsigned status);

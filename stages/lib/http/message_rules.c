@@ -36,7 +36,7 @@ bool ps_http_field_is_folded(const char *field, const char *end)
     return line_end != NULL && line_end + 1 < end && (line_end[1] == ' ' || line_end[1] == '\t');
 }
 
-/* The path of a target: without scheme, host, parameters, query and fragment. */
+/* Finds the path of a target: without scheme, host, parameters, query and fragment. */
 static size_t path_of(const char **target, size_t length)
 {
     const char *end = *target + length;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* "503": exact, "5XX": a hundred. Returns false if it is neither. */
+/* Reads "503" (one status) or "5XX" (a hundred statuses). Returns false if it is neither. */
 static bool is_code(const char *key, unsigned *first, unsigned *count)
 {
     if (strlen(key) != 3 || key[0] < '1' || key[0] > '9')

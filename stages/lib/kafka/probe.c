@@ -30,7 +30,7 @@ void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pai
                 mechanism != NULL ? mechanism : "");
 }
 
-/* "No broker can be reached" follows from other errors, which have the reason. */
+/* Returns how well the error explains a failure. "No broker can be reached" follows from errors that have the reason. */
 static unsigned weight_of(int code)
 {
     switch (code) {

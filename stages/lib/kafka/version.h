@@ -1,5 +1,5 @@
 /* The version of librdkafka that is linked, for reports. Thread: any. */
 #pragma once
 
-/* "2.0.2" */
+/* Returns "2.0.2". */
 const char *ps_kafka_version(void);

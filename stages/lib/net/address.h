@@ -43,7 +43,7 @@ bool ps_address_is_same_host(const struct ps_address *a, const struct ps_address
 /* Prints what InetAddress.getHostAddress() returns: IPv4 dotted (also IPv4-mapped IPv6), IPv6 in eight groups
  * without "::", with %scope if it has one. Returns the length, below PS_ADDRESS_TEXT_BYTES. */
 uint32_t ps_address_ip(const struct ps_address *address, char out[PS_ADDRESS_TEXT_BYTES]);
-/* In the byte order of the machine. Allowed for addresses of IPv4 and IPv6. */
+/* Returns the port in the byte order of the machine. Allowed for addresses of IPv4 and IPv6. */
 unsigned ps_address_port(const struct ps_address *address);
 
 /* Prints what InetSocketAddress.toString() returns for a peer without a host name: "/127.0.0.1:514",

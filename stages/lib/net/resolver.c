@@ -25,7 +25,7 @@ static const struct addrinfo *first_of(const struct addrinfo *list)
     return list;
 }
 
-/* The order of addresses: IPv4 before all others, then by their bytes; ports are ignored. */
+/* Orders addresses: IPv4 before all others, then by their bytes; ports are ignored. */
 static int compare(const struct sockaddr *a, const struct sockaddr *b)
 {
     if (a->sa_family != b->sa_family)

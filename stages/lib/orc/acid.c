@@ -75,7 +75,7 @@ static struct ps_orc_type *wrap(const struct ps_orc_type *row)
     return type;
 }
 
-/* "a, b" becomes "row.a,row.b". */
+/* Turns "a, b" into "row.a,row.b". */
 static char *wrap_names(const char *names)
 {
     char *text;

@@ -37,7 +37,7 @@ struct ps_orc_writer *ps_orc_acid_writer(struct ps_orc_acid *acid);
 /* Prints "delta_0000004_0000013" or, for a statement, "delta_0000004_0000004_0000". */
 void ps_orc_acid_delta_name(int64_t write_id_min, int64_t write_id_max, int statement,
                             char name[PS_ORC_ACID_NAME_BYTES]);
-/* "bucket_00000" */
+/* Prints "bucket_00000". */
 void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES]);
 /* Returns the number in column `bucket` (org.apache.hadoop.hive.ql.io.BucketCodec V1). Statement -1 counts as
  * 0. */

@@ -13,7 +13,7 @@ struct patches {
     unsigned gap_max;
 };
 
-/* The width that holds all but one of 20 distances. */
+/* Returns the width that holds 95 % of the distances. */
 static unsigned usual_width(const int64_t *values, size_t count, int64_t base, unsigned *widest)
 {
     unsigned histogram[65] = {0};

@@ -90,7 +90,7 @@ static inline bool ps_remote_request_is_unsent(const struct ps_remote_request *r
  * cuts. `*bytes`: a bound of their size. Returns NULL if the sink rests, or nothing can be sent. */
 struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes);
 
-/* The request has ended, and the sink has set the results of its events. `reached`: the server may have received it. A sink
+/* Called when the request has ended, after the sink has set the results of its events. `reached`: the server may have received it. A sink
  * that rests after this answer has called ps_remote_sink_rest before. */
 void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
                              bool reached);
@@ -99,7 +99,7 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
 void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
                                   struct ps_remote_result result, bool reached);
 
-/* The connection is lost: all requests in flight have ended without an answer. */
+/* Called when the connection is lost: all requests in flight have ended without an answer. */
 void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason);
 
 /* Continues with dead letters. For `serve`. */

@@ -82,7 +82,7 @@ struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps
                                          struct ps_rules_problems *problems);
 void ps_rules_set_destroy(struct ps_rules_set *set);
 const struct ps_rules *ps_rules_set_rules(const struct ps_rules_set *set);
-/* The names of the channels by number: those of the options, or in the order in which rules name them. */
+/* Returns the names of the channels by number: those of the options, or in the order in which rules name them. */
 struct ps_texts ps_rules_set_channels(const struct ps_rules_set *set);
 
 struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set, unsigned instance,

@@ -31,7 +31,7 @@ static size_t append(char *reason, size_t at, OM_uint32 code, int kind)
     return at;
 }
 
-/* Advice for common mistakes. */
+/* Returns advice for common mistakes. */
 static const char *cure_of(krb5_error_code error)
 {
     switch (error) {

@@ -52,7 +52,7 @@ static void wipe(char *text)
 
 /* ---- unsecured tokens ---- */
 
-/* Base64 for URLs, without padding (RFC 7515, 2). */
+/* Writes Base64 for URLs, without padding (RFC 7515, 2). */
 static void put_base64url(struct ps_byte_buffer *to, const char *text, size_t length)
 {
     char encoded[2 * SUBJECT_BYTES_MAX + 256];

@@ -31,7 +31,7 @@ void ps_spool_keep_close(struct ps_spool_sink_positions *sink);
  * be read into the batch. */
 bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
                         bool *told);
-/* A span was delivered. Returns whether it was the question. */
+/* Called when a span was delivered. Returns whether it was the question. */
 bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
                             struct ps_port *port);
 /* Returns whether files may be opened. */

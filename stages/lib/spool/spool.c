@@ -181,7 +181,7 @@ static void nothing(struct ps_tail_job *)
 {
 }
 
-/* The last job: when it is discarded, also without having run, no other job is in use. */
+/* Frees `spool` with the last job: when that is discarded, even without having run, no other job is in use. */
 static void goodbye_discard(struct ps_tail_job *job)
 {
     struct goodbye *goodbye = (struct goodbye *)(void *)job;

@@ -112,7 +112,7 @@ struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struc
  * this. */
 void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread);
 
-/* An inotify descriptor of the directories that were listed, or -1: the directories are listed at every interval. */
+/* Returns an inotify descriptor of the directories that were listed; -1: the directories are listed at every interval. */
 int ps_spool_notify_fd(const struct ps_spool *spool);
 
 /* Returns whether a new name in the directory may be a file to read. */

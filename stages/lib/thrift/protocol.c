@@ -111,7 +111,7 @@ static int16_t read_i16(struct ps_thrift_reader *in)
     return (int16_t)ps_big_endian_get_16(bytes);
 }
 
-/* A length or count in bytes or elements, of which each has at least one byte. */
+/* Reads a length in bytes, or a count of elements, each of which has at least one byte. */
 static uint32_t read_length(struct ps_thrift_reader *in)
 {
     uint64_t length = in->compact ? read_varint(in, 32) : read_int32(in);

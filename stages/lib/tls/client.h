@@ -51,5 +51,5 @@ void ps_tls_client_destroy(struct ps_tls_client *client);
 /* Settings: the struct ps_tls_client. Reasons describe a bad server certificate. */
 extern const struct ps_transport ps_transport_tls;
 
-/* A session for ps_transport_tls's other functions over a pipe, which must live as long. NULL with `reason`. */
+/* Opens a session for ps_transport_tls's other functions over a pipe, which must outlive it. NULL with `reason`. */
 void *ps_tls_client_open_over(const struct ps_tls_client *client, struct ps_tls_pipe *pipe, char *reason);

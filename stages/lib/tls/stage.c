@@ -29,7 +29,7 @@ enum ps_status ps_tls_stage_check(const struct ps_tls_options *options, const st
 
 /* ---- sinks ---- */
 
-/* PEM text of the trust store, or NULL with PS_OK when there is none. */
+/* Reads the trust store as PEM text; NULL with PS_OK when there is none. */
 static enum ps_status trust_read(char **text, const struct ps_tls_client_options *options,
                                  const struct ps_tls_globals *globals, struct ps_err *err)
 {

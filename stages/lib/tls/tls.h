@@ -139,7 +139,7 @@ struct ps_tls_pipe {
     void *argument;
     bool ended; /* `read` said so */
 };
-/* The same over a pipe; copies it. */
+/* Opens a connection over a pipe, which it copies. */
 struct ps_tls_connection *ps_tls_connection_open_over(const struct ps_tls_server *server,
                                                       const struct ps_tls_pipe *pipe);
 /* Frees the connection without sending anything. NULL is allowed. */
@@ -161,7 +161,7 @@ bool ps_tls_connection_established(const struct ps_tls_connection *connection);
 /* For tests: "TLSv1.3" and "TLS_AES_256_GCM_SHA384" once established, else "". */
 const char *ps_tls_connection_protocol(const struct ps_tls_connection *connection);
 const char *ps_tls_connection_cipher_suite(const struct ps_tls_connection *connection);
-/* The reason after PS_TLS_ERROR, in one line. Valid as long as the connection. */
+/* Returns the reason after PS_TLS_ERROR, in one line. Valid as long as the connection. */
 const char *ps_tls_connection_reason(const struct ps_tls_connection *connection);
 
 /* Returns OpenSSL's name of a cipher suite, as a static text, given Java's, IANA's or OpenSSL's name; NULL:

@@ -68,7 +68,7 @@ static struct ps_civil civil_of(int64_t ms)
     return civil;
 }
 
-/* 1 = Monday. */
+/* Returns the day of the week; 1: Monday. */
 static int week_day_of(int64_t ms)
 {
     int64_t days = ps_floor_div(ms, DAY_MS) + 3;

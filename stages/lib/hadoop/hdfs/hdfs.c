@@ -212,7 +212,7 @@ static void recovered(struct ps_namenode_call *rpc, const struct ps_namenode_ans
         ps_hadoop_loop_set(call->hdfs->loop, &call->timer, now_ns + RECOVER_STEP_NS);
 }
 
-/* The recovery takes some seconds: the first datanode learns of it with its next heartbeat. */
+/* Asks whether the file is closed. The recovery takes some seconds: the first datanode learns of it with its next heartbeat. */
 static void ask_again(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_call *call = call_of_timer(timer);

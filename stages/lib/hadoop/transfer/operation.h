@@ -40,7 +40,7 @@ enum ps_transfer_status {
     PS_TRANSFER_IN_PROGRESS = 12,
 };
 
-/* "ERROR_CHECKSUM"; for logs. */
+/* Returns the name of a status for logs: "ERROR_CHECKSUM". */
 const char *ps_transfer_status_name(unsigned status);
 
 /* Returns version, code and message as sent, or NULL when there is no memory. The caller frees them. */
@@ -92,7 +92,7 @@ struct ps_pipeline_ack {
 
 bool ps_pipeline_ack_parse(const struct ps_slice *message, struct ps_pipeline_ack *ack);
 
-/* A packet's header; `length_max`: of its data. Returns false if it is malformed or the lengths are out of
+/* Reads a packet's header. `length_max`: limit of its data. Returns false if it is malformed or the lengths are out of
  * range. */
 bool ps_packet_header_parse(const struct ps_slice *message, uint32_t length_max, uint64_t *offset,
                             uint32_t *length, bool *last);

@@ -124,7 +124,7 @@ static bool must_next(struct reader *reader)
 
 /* ---- texts ---- */
 
-/* The first quote or backslash from `at` on, or NULL. */
+/* Returns the first quote or backslash from `at` on, or NULL. */
 static const char *find_quote(const char *at, const char *end, char quote)
 {
 #ifdef __SSE2__
@@ -420,7 +420,7 @@ static bool add_header(struct reader *reader, const struct ps_json_text *name,
     return true;
 }
 
-/* [["name", "value"], ..] */
+/* Reads [["name", "value"], ..]. */
 static bool header_pairs(struct reader *reader)
 {
     bool begun = false, is_null;

@@ -159,7 +159,7 @@ static bool note_position(struct ps_kafka_record_state *state, const struct ps_e
     return text != NULL;
 }
 
-/* A value that lies in a block of the batch stays there. */
+/* Sets a header's value. A value that lies in a block of the batch is not copied. */
 static bool set_value(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                       const struct ps_kafka_message *message, const char *value, uint32_t length)
 {

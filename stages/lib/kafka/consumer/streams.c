@@ -163,7 +163,7 @@ uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_k
     return streams->items[stream].state == PS_KAFKA_STREAM_OWNED ? stream : PS_KAFKA_STREAM_NONE;
 }
 
-/* Skipped records count as delivered once nothing taken is outstanding. */
+/* Counts skipped records as delivered, once all taken records are delivered. */
 static void count_skipped(struct ps_kafka_stream *stream)
 {
     if (stream->skipped <= stream->delivered || !ps_kafka_stream_is_drained(stream))

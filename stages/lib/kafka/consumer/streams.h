@@ -64,7 +64,7 @@ struct ps_kafka_streams {
 
 void ps_kafka_streams_fini(struct ps_kafka_streams *streams);
 
-/* The stream of a partition, or NONE. */
+/* Returns the stream of a partition, or NONE. */
 uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
@@ -85,7 +85,7 @@ uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_k
 /* Skips a record that makes no event: it is committed once everything before it is delivered. */
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch);
 
-/* A batch with this span was delivered. */
+/* Notes that a batch with this span was delivered. */
 void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct ps_span *span);
 
 /* Gives up the records that were read and not delivered: the partition's next owner reads them again. */

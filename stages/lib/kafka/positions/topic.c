@@ -238,7 +238,7 @@ static rd_kafka_event_t *ask_policy(const struct reader *reader, rd_kafka_t *cli
     return event;
 }
 
-/* A topic whose records are deleted by age or size loses positions, and the events after them come twice. */
+/* Refuses a topic whose records are deleted by age or size: it loses positions, and events come twice. */
 static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *client, struct job *job)
 {
     rd_kafka_event_t *event = ask_policy(reader, client);

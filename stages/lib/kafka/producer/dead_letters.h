@@ -58,5 +58,5 @@ bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *leas
 /* Settles the events whose letters are written. Called at every tick. */
 void ps_kafka_letters_collect(struct ps_kafka_sender *sender);
 
-/* A recall: events whose letters are not written yet go back to the channel. */
+/* Called at a recall: events whose letters are not written yet go back to the channel. */
 void ps_kafka_letters_abandon(struct ps_kafka_sender *sender);

@@ -8,7 +8,7 @@
 /* MurmurHash2, 32 bits, seed 0x9747b28c, as Kafka's Utils.murmur2. */
 uint32_t ps_kafka_murmur2(const void *data, size_t length);
 
-/* 0 .. partition_count-1. */
+/* Returns the key's partition, 0 to partition_count - 1. */
 static inline int32_t ps_kafka_partition_of_key(const void *key, size_t length, int32_t partition_count)
 {
     return (int32_t)((ps_kafka_murmur2(key, length) & 0x7fffffffU) % (uint32_t)partition_count);

@@ -64,7 +64,7 @@ static uint64_t number_of(struct ps_slice digits)
     return strtoull(text, NULL, 16);
 }
 
-/* A lease is a frame of a log, or a batch of a source of files (conf/validate/guarantee.c). */
+/* Returns the owner of a lease, which is a frame of a log, or a batch of a source of files (conf/validate/guarantee.c). */
 static struct unit unit_of(const struct ps_lease *lease)
 {
     const struct ps_batch *batch = lease->batch;

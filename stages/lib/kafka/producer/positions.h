@@ -50,11 +50,11 @@ void ps_kafka_positions_close(struct ps_kafka_sender *sender);
 /* Returns whether the lease can join those that the sender holds. It cannot if they have another owner, if it asks for
  * positions, or if the owner's record has no room for it. */
 bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease);
-/* The sender has taken the lease. Returns whether it is committed already. */
+/* Called when the sender has taken the lease. Returns whether the lease is committed already. */
 bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* Returns whether the lease is committed already. */
 bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct ps_lease *lease);
-/* The sender has asked its maker for a new producer. */
+/* Called when the sender has requested a new producer: the topic must be read again. */
 void ps_kafka_positions_renewed(struct ps_kafka_sender *sender);
 /* Returns whether the topic of positions was read since the new producer got its id; starts the reading. Called until it
  * returns true. */

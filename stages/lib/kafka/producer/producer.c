@@ -489,7 +489,7 @@ static uint32_t producer_poll(struct ps_kafka_producer *producer, const struct p
     return total;
 }
 
-/* The cluster's id (KIP-78) is part of the metadata of every broker since 0.10.1. */
+/* Returns whether metadata has come: since 0.10.1 that of every broker has the cluster's id (KIP-78). */
 static bool producer_answered(struct ps_kafka_producer *producer)
 {
     char *id = rd_kafka_clusterid(producer->client, 0);

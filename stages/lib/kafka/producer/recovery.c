@@ -12,7 +12,7 @@ uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
     return ps_port_rest_ns(sender->port, ++sender->rest_count);
 }
 
-/* KafkaSink.process() would have thrown: a sink group gives the leases of this sink to another one. */
+/* Counts an attempt at which KafkaSink.process() would have thrown: a sink group may give the leases to another sink. */
 static void attempt_failed(struct ps_kafka_sender *sender, const char *why)
 {
     struct ps_err err = {0};

@@ -201,7 +201,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     sender->phase = PS_KAFKA_SENDING;
 }
 
-/* The event searched for is delivered: goes back to large requests. A request size that a topic refused as
+/* Goes back to large requests, because the event searched for is delivered. A request size that a topic refused as
  * too large stays the limit, but not below SMALL_REQUEST_BYTES. */
 static void stop_stepping(struct ps_kafka_sender *sender)
 {

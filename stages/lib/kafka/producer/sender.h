@@ -153,7 +153,7 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
 /* Decides about the first failure, after all reports have arrived. */
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender);
-/* The largest request of the producer in use, in bytes: as configured, or as learned from a topic that refused one. */
+/* Returns the largest request of the producer in use, bytes: as configured, or as learned from a topic that refused one. */
 static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_sender *sender)
 {
     return sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max

@@ -210,7 +210,7 @@ bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_
            (!keeps(sender) || ps_kafka_positions_fits(sender, lease));
 }
 
-/* A batch is of one member and one assignment (kafka/consumer/record.c). */
+/* Returns whether the lease's assignment is lost. A batch has one member and one assignment (kafka/consumer/record.c). */
 static bool lease_is_lost(struct ps_kafka_transaction *transaction, const struct ps_lease *lease)
 {
     return lease->batch->span_count > 0 && is_lost(transaction, lease->batch->spans[0].name);

@@ -57,8 +57,8 @@ static void try_less(struct ps_kafka_window_limit *limit, uint64_t now_ns)
     limit->waves = less > PS_KAFKA_WAVES_LEAST ? less : PS_KAFKA_WAVES_LEAST;
 }
 
-/* The bytes in flight divided by their time in flight (Little's law). This varies less than the deliveries in
- * an interval, which come in bursts. */
+/* Returns the bytes in flight divided by their time in flight (Little's law). This varies less than the deliveries
+ * in an interval, which come in bursts. */
 static double speed_of(const struct ps_kafka_window_limit *limit)
 {
     return (double)limit->waves * (double)limit->lease_count / (double)(limit->held_ns + 1);

@@ -49,13 +49,13 @@ enum ps_status ps_kafka_jaas_parse_file(struct ps_jaas_entry *entry, const char 
                                         const char *section, ps_jaas_property *property, const void *argument,
                                         struct ps_err *err);
 
-/* The same for a path. */
+/* Does the same with the file at `path`. */
 enum ps_status ps_kafka_jaas_read(struct ps_jaas_entry *entry, const char *path, const char *section,
                                   ps_jaas_property *property, const void *argument, struct ps_err *err);
 
 void ps_kafka_jaas_fini(struct ps_jaas_entry *entry);
 
-/* Value of an option, or NULL. */
+/* Returns the value of an option, or NULL. */
 const char *ps_kafka_jaas_option(const struct ps_jaas_entry *entry, const char *name);
 
 /* Adds to `settings` the properties of librdkafka for the login module: user and password of PlainLoginModule and

@@ -56,7 +56,7 @@ static enum ps_status password_login(const struct ps_jaas_entry *entry, const ch
     return PS_OK;
 }
 
-/* librdkafka puts principal and keytab into a shell line (kinit). */
+/* Returns whether the text is safe in a shell line: librdkafka puts principal and keytab into one (kinit). */
 static bool shell_safe(const char *text)
 {
     return text[0] != '-' && text[strcspn(text, "\"'`$\\;&|<>()*?[]{}!#~ \t\r\n")] == '\0';

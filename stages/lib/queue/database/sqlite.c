@@ -108,7 +108,8 @@ static enum ps_status note_file(struct sqlite *sqlite, struct ps_err *err)
                             sqlite->settings->label);
 }
 
-/* The database is gone only if its name belongs to another file or to none. A `stat` can also fail for other reasons, such as a disk error. */
+/* Finds out whether the name still belongs to the open file. PS_FAIL: not known now, because `stat` failed for another reason, such
+ * as a disk error. */
 static enum ps_status sqlite_is_same(const void *database, bool *same, struct ps_err *err)
 {
     const struct sqlite *sqlite = database;

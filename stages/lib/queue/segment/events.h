@@ -26,7 +26,7 @@ struct ps_events_encoder {
     const struct ps_header **headers; /* headers of one event, so that the oldest is written first */
 };
 
-/* A zeroed encoder is ready for use. */
+/* Frees the encoder's memory. A zeroed encoder is ready for use. */
 void ps_events_encoder_fini(struct ps_events_encoder *encoder);
 
 /* Lets the next payload be built at `bytes` if it fits into `room`, else in the encoder's own memory. NULL: in its own memory. */

@@ -23,17 +23,17 @@ struct ps_rules_pace {
     unsigned unsettled;           /* loads in a row after which the files had changed again */
 };
 
-/* The files may have changed. */
+/* Notes that the files may have changed. */
 void ps_rules_pace_change(struct ps_rules_pace *pace, uint64_t mono_ns);
 /* Returns the time at which a load must begin; PS_NEVER: there is nothing to load. */
 uint64_t ps_rules_pace_due_ns(const struct ps_rules_pace *pace);
-/* A load begins. Returns whether a load was requested. */
+/* Notes that a load begins. Returns whether it was requested. */
 bool ps_rules_pace_begin(struct ps_rules_pace *pace, uint64_t mono_ns);
 /* Returns whether the running load should end, because a newer one is due. */
 bool ps_rules_pace_is_overtaken(const struct ps_rules_pace *pace);
 /* Called when the load was ended because a newer one is due. */
 void ps_rules_pace_cancelled(struct ps_rules_pace *pace, uint64_t mono_ns);
-/* The load is done; `current`: the files are still what it read. */
+/* Notes that the load is done. `current`: the files are still what it read. */
 void ps_rules_pace_done(struct ps_rules_pace *pace, bool current, uint64_t mono_ns);
 /* Returns whether a look at the files must compare their contents with the ones read last: they had changed
  * after the last load, and no event may follow. */

@@ -131,7 +131,7 @@ static void publish(struct ps_rules_live *live, const struct ps_rules_attempt *a
 
 /* ---- reloading ---- */
 
-/* The last attempt, also a failed one. */
+/* Returns the last attempt, which may have failed. */
 static const struct ps_rules_attempt *latest(const struct ps_rules_live *live)
 {
     return live->bad.arena != NULL ? &live->bad : &live->good;

@@ -13,7 +13,7 @@ struct ps_rules_watch;
 struct ps_rules_watch *ps_rules_watch_create(bool events, bool *limited);
 void ps_rules_watch_destroy(struct ps_rules_watch *watch);
 
-/* A descriptor that is readable when something happened; -1: inotify is not used. */
+/* Returns a descriptor that is readable when something happened; -1: inotify is not used. */
 int ps_rules_watch_fd(const struct ps_rules_watch *watch);
 
 /* Watches these files from now on and forgets earlier changes. Resolves their paths again. A file may be

@@ -34,7 +34,7 @@ enum ps_status ps_regex_chain_open(const struct ps_regex_use *use, struct ps_por
  * had when the pass was scanned. Valid until the next call for another batch. Thread: the worker. */
 const uint64_t *ps_regex_chain_bits(const struct ps_regex_use *use, struct ps_port *port,
                                     const struct ps_lease *lease);
-/* The worker's scratch for captures and replacements. */
+/* Returns the worker's scratch for captures and replacements. */
 struct ps_regex_scratch *ps_regex_chain_scratch(struct ps_port *port);
 
 /* Reports scan errors, matches given up and confirmations, for ps_stage_ops.series. Only the stage that

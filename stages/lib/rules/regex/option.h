@@ -17,7 +17,7 @@ enum ps_regex_run {
 enum ps_status ps_regex_option_check(const struct ps_context *context, const char *key, const char *pattern,
                                      enum ps_regex_how how, enum ps_regex_run run);
 
-/* "interceptor i1 of source r1: regex "status=(200|404)": Hyperscan". */
+/* Prints "interceptor i1 of source r1: regex "status=(200|404)": Hyperscan". */
 void ps_regex_option_describe(const struct ps_context *context, const char *key, const char *pattern,
                               enum ps_regex_how how, enum ps_regex_run run,
                               void (*line)(void *argument, const char *text), void *argument);
