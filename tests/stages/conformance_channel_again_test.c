@@ -1,8 +1,8 @@
-/* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds. Each
- * round must equal the first one: the same number of puts, the same memory and descriptors, and gauges at zero at the end.
- * The same holds for rounds in which the consumer finds no memory for a batch. A channel that is closed idle, drained, with
- * leases at its consumer or for a reload has nothing left. The Kafka channel never refuses a put for want of room:
- * conformance_channel_shared_test.c asks it in rounds. */
+/* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds.
+ * Each round must equal the first one: the same number of puts, the same memory and descriptors, and gauges at zero at
+ * the end. The same holds for rounds in which the consumer finds no memory for a batch. A channel that is closed idle,
+ * drained, with leases at its consumer or for a reload has nothing left. The Kafka channel never refuses a put for lack
+ * of room: conformance_channel_shared_test.c tests it in rounds. */
 #include "core/flow/engine_channel.h"
 #include "stages/table.h"
 #include "tests/support/conformance.h"
@@ -13,16 +13,16 @@
 
 #define ROUNDS 8U
 #define LEASES_MAX 64U
-#define EVENTS 2U /* of a lease */
+#define EVENTS 2U /* events of a lease */
 #define BLOCKS 64U
-#define FDS_MORE 3U /* segments of a log that it begins */
+#define FDS_MORE 3U /* segments that the log begins */
 
 struct adapter {
     const struct ps_stage_ops *ops;
     const char *keys[14]; /* "@name" is a path in the test's folder */
-    uint64_t most;        /* it refuses no put before it has this number of events */
-    bool takes_more;      /* while its disk is empty; its thread finds out a little later that it is */
-    bool is_on_disk;      /* all of its events */
+    uint64_t most;        /* at least this number of events is accepted before a put is refused */
+    bool takes_more;      /* while its disk is empty; its thread notices this a little later */
+    bool is_on_disk;      /* all events are on disk */
 };
 
 static const struct adapter adapters[] = {
@@ -136,7 +136,7 @@ static void wait_a_little(struct ps_test_stage *stage, unsigned turn)
     usleep(1000);
 }
 
-/* Puts until one is refused that was not refused only because the channel is not open yet. */
+/* Puts until a put is refused, other than because the channel is not open yet. */
 static unsigned put_all(struct ps_test_stage *stage, const struct adapter *adapter, struct ps_lease **refused)
 {
     unsigned count = 0;
@@ -183,7 +183,7 @@ static void untake_all(struct ps_test_stage *stage, struct ps_lease **leases, un
     }
 }
 
-/* Returns whether the channel made the lease's batch; the others are the test's, in a source's place. */
+/* Returns whether the channel made the lease's batch; the other batches are those of the test, which acts as a source. */
 static bool is_of_channel(const struct ps_test_stage *stage, const struct ps_lease *lease)
 {
     for (size_t i = 0; i < stage->batch_count; i++) {
@@ -206,7 +206,7 @@ static void deliver_all(struct ps_test_stage *stage, struct ps_lease **leases, u
     }
 }
 
-/* Until all that was put is home. */
+/* Waits until all leases that were put are released. */
 static void await_home(struct ps_test_stage *stage, unsigned count)
 {
     for (unsigned turn = 0; stage->home_count < count;)
@@ -216,9 +216,9 @@ static void await_home(struct ps_test_stage *stage, unsigned count)
         assert_false(stage->home[i]->failed);
 }
 
-/* The state after a round, seen from outside. */
+/* The state after a round, as seen from outside. */
 struct picture {
-    unsigned puts, fds; /* puts: 0 if it takes more at times */
+    unsigned puts, fds; /* puts: 0 if the channel accepts more at times */
     uint64_t used_bytes;
 };
 
@@ -261,8 +261,8 @@ static struct picture look(struct ps_test_stage *stage, unsigned puts)
 
 /* ---- in rounds ---- */
 
-/* Fills the channel until a put is refused, gives leases back and empties it; then puts the refused one. Returns
- * the number that is left. */
+/* Fills the channel until a put is refused, gives leases back and empties it; then puts the refused one. Returns the
+ * state after the round. */
 static struct picture full_round(struct ps_test_stage *stage, const struct adapter *adapter)
 {
     struct ps_lease *refused, *leases[LEASES_MAX];
@@ -328,7 +328,7 @@ static struct ps_lease *take_large(struct ps_test_stage *stage)
     return lease;
 }
 
-/* One event is at the sink, and there is no memory for the next one. */
+/* One event is at the sink, and there is no memory for the next event. */
 static struct picture short_round(struct ps_test_stage *stage)
 {
     struct ps_block_cache hoard;
@@ -353,14 +353,14 @@ static struct picture short_round(struct ps_test_stage *stage)
     return look(stage, 2);
 }
 
-/* The consumer finds no memory for a batch: it takes nothing, loses nothing, and takes it when there is some. */
+/* The consumer finds no memory for a batch: it takes nothing, loses nothing, and takes the event when there is memory. */
 static void test_no_memory_in_turns(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         struct picture pictures[ROUNDS];
         if (!adapters[i].is_on_disk)
-            continue; /* it hands on the leases that it got */
+            continue; /* it hands out the leases that were put */
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         start(&stage, &adapters[i]);
         for (unsigned round = 0; round < ROUNDS; round++) {
@@ -374,7 +374,7 @@ static void test_no_memory_in_turns(void **unused)
     }
 }
 
-/* ---- its end ---- */
+/* ---- the end of a channel ---- */
 
 enum end { IDLE, DRAINED, STOPPED, RELOADED, ENDS };
 
@@ -386,7 +386,7 @@ static unsigned list_length(const struct ps_lease *list)
     return count;
 }
 
-/* Closes it as the engine does. Returns the leases that it had of its producers. */
+/* Closes the channel like the engine. Returns the leases of its producers that it still had. */
 static struct ps_lease *close_channel(struct ps_test_stage *stage)
 {
     const struct ps_channel_ops *ops = stage->ops->channel;
@@ -400,7 +400,7 @@ static struct ps_lease *close_channel(struct ps_test_stage *stage)
     return list;
 }
 
-/* Brings it to that end with PUTS leases in it. Returns how many events it still has to give to somebody. */
+/* Brings the channel to this end with PUTS leases in it. Returns how many events it still has to hand out. */
 #define PUTS 3U
 static unsigned come_to(struct ps_test_stage *stage, enum end end)
 {
@@ -445,7 +445,7 @@ static void end_and_begin(const struct adapter *adapter, enum end end)
     ps_test_stage_fini(&stage);
     if (!adapter->is_on_disk)
         return;
-    start(&next, adapter); /* the remaining events and no others */
+    start(&next, adapter); /* the remaining events, and no others */
     deliver_all(&next, leases, take_events(&next, left, leases));
     for (unsigned turn = 0; turn < 20; turn++) {
         assert_null(take(&next));

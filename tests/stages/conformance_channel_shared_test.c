@@ -1,5 +1,5 @@
-/* The promises of every shared channel (core/stage.h), whose events are kept by servers that other programs use as well. It
- * promises later, hands out batches of its own, and does not keep the batches that it was given. All other checks are those
+/* The promises of every shared channel (core/stage.h), whose events are kept by servers that other programs also use.
+ * It promises later, hands out its own batches, and does not keep the batches that were put. All other checks are those
  * of conformance_channel_test.c: promises in order, order of the events, rollback, restart, strip and restore. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
@@ -96,7 +96,8 @@ static void put_all(struct ps_test_stage *stage, const char *text)
     assert_int_equal(fill(stage), 0);
 }
 
-/* Taken, given back, taken again and delivered, in rounds: each one leaves the memory of the first one in use, and nothing in the channel. */
+/* Events are taken, given back, taken again and delivered, in rounds: each round leaves as much memory in use as the
+ * first, and no event in the channel. */
 static void in_rounds(struct ps_test_stage *stage)
 {
     struct ps_lease *leases[8];
@@ -119,8 +120,8 @@ static void in_rounds(struct ps_test_stage *stage)
     }
 }
 
-/* Promised in order; taken in order, those given back first; after a restart events that were not delivered come again, and
- * delivered ones do not. */
+/* Events are promised in order, and taken in order, those given back first; after a restart events that were not
+ * delivered come again, and delivered ones do not. */
 static void promises_and_restarts(const struct adapter *adapter)
 {
     struct ps_test_stage stage;

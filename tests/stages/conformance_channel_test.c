@@ -1,7 +1,7 @@
-/* The promises of every channel (core/stage.h), tested with each of them on one thread: a put that is taken,
- * a put that is refused and leaves the lease, order, Flume's rollback (untake), the way home, fill, strip and
- * restore; then random calls against a model. Durable channels promise later, and hand out batches of their
- * own: they have tests of their own for the same promises. */
+/* The promises of every channel (core/stage.h), tested with each of them on one thread: a put that is accepted, one
+ * that is refused and leaves the lease, order, Flume's rollback (untake), release, fill, strip and restore; then random
+ * calls against a model. Durable channels promise later, and hand out batches of their own: they have tests of their
+ * own for the same promises. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -86,7 +86,7 @@ static void test_accepts_refuses_and_empties(void **unused)
             assert_int_equal(fill(&stage).bytes, size * 4);
             if (put(&stage, 0, lease) == PS_PUT_FULL) {
                 refused = lease;
-                assert_true(size >= adapters[i].capacity); /* a batch is let in while there is any room */
+                assert_true(size >= adapters[i].capacity); /* a batch is accepted while there is any room */
                 break;
             }
             assert_true(size < adapters[i].capacity);
@@ -111,7 +111,7 @@ static void test_accepts_refuses_and_empties(void **unused)
     }
 }
 
-/* Given back newest first, they come again oldest first, before what was put later. */
+/* Leases that are given back newest first come again oldest first, before those put later. */
 static void test_rollback(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
@@ -135,7 +135,7 @@ static void test_rollback(void **unused)
     }
 }
 
-/* Over a reload: out of one, into another. */
+/* Over a reload: leases are taken out of one channel, and put into another. */
 static void test_strip_and_restore(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
@@ -171,9 +171,9 @@ static void test_strip_and_restore(void **unused)
 
 struct record {
     struct ps_lease *lease;
-    unsigned producer, order; /* the how-manieth of its producer */
+    unsigned producer, order; /* order: its number among those of its producer */
     enum { IN_CHANNEL, HELD, GIVEN_BACK, GONE } where;
-    unsigned consumer; /* HELD, GIVEN_BACK */
+    unsigned consumer; /* for HELD and GIVEN_BACK */
 };
 
 struct model {
@@ -181,10 +181,10 @@ struct model {
     size_t count;
     uint64_t size;
     unsigned put[PRODUCERS_MAX];
-    int last[CONSUMERS_MAX][PRODUCERS_MAX]; /* the newest first seen, for order */
-    struct record *held[CONSUMERS_MAX][16]; /* in the order taken */
+    int last[CONSUMERS_MAX][PRODUCERS_MAX]; /* newest lease that each consumer took for the first time */
+    struct record *held[CONSUMERS_MAX][16]; /* in the order in which they were taken */
     unsigned held_count[CONSUMERS_MAX];
-    struct record *back[CONSUMERS_MAX][32]; /* last = next to take */
+    struct record *back[CONSUMERS_MAX][32]; /* the last is the next to take */
     unsigned back_count[CONSUMERS_MAX];
 };
 
@@ -226,7 +226,7 @@ static void model_take(struct ps_test_stage *stage, struct model *model, unsigne
         return;
     }
     struct record *record = record_of(model, lease);
-    if (model->back_count[consumer] > 0) { /* those given back come first, in order */
+    if (model->back_count[consumer] > 0) { /* leases given back come first, in order */
         assert_ptr_equal(record, model->back[consumer][--model->back_count[consumer]]);
     } else {
         assert_true(record->where == IN_CHANNEL);
@@ -241,7 +241,7 @@ static void model_take(struct ps_test_stage *stage, struct model *model, unsigne
 
 static void model_untake(struct ps_test_stage *stage, struct model *model, unsigned consumer)
 {
-    while (model->held_count[consumer] > 0) { /* all of them, the newest first */
+    while (model->held_count[consumer] > 0) { /* all leases, the newest first */
         struct record *record = model->held[consumer][--model->held_count[consumer]];
         record->where = GIVEN_BACK;
         model->size += record->lease->count;
@@ -388,7 +388,7 @@ static void rest(void)
 static struct ps_lease *put_durable(struct ps_test_stage *stage, const char *body)
 {
     struct ps_lease *lease = PS_LEASE(stage, PS_EVENT(body, "name", "value"), PS_BODY(body));
-    for (unsigned i = 0; put(stage, 0, lease) == PS_PUT_FULL; i++) { /* it is not open yet */
+    for (unsigned i = 0; put(stage, 0, lease) == PS_PUT_FULL; i++) { /* the channel is not open yet */
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
@@ -405,7 +405,7 @@ static struct ps_lease *take_any(struct ps_test_stage *stage)
     return lease;
 }
 
-/* An event of put_durable: the first or second one. */
+/* Checks the first or second event of put_durable. */
 static void check_durable(struct ps_test_stage *stage, const struct ps_lease *lease, uint32_t at,
                           const char *body, bool first)
 {
@@ -424,7 +424,7 @@ static struct ps_lease *take_durable(struct ps_test_stage *stage, const char *bo
     return lease;
 }
 
-/* Takes and delivers all that was put with these bodies, however many are in one batch. */
+/* Takes and delivers events with these bodies, however many are in a batch. */
 static void deliver_durable(struct ps_test_stage *stage, const char *const *bodies, uint32_t count)
 {
     for (uint32_t seen = 0; seen < 2 * count;) {
@@ -443,8 +443,8 @@ static void leave(struct ps_test_stage *stage)
     ps_test_stage_release_home(stage, home);
 }
 
-/* Promised in order; taken in order, those given back first; after a restart events that were not delivered come again, and
- * delivered ones do not. */
+/* Events are promised in order, and taken in order, those given back first; after a restart events that were not
+ * delivered come again, and delivered ones do not. */
 static void test_durable_promises_and_restarts(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
@@ -485,8 +485,8 @@ static void test_durable_promises_and_restarts(void **unused)
     }
 }
 
-/* Events that were put before the channel could write, and leases that were promised and are not home: the engine gets both
- * at the end. */
+/* Events that were put before the channel could write, and leases that were promised but not released yet: the engine
+ * gets both at the end. */
 static void test_durable_strip_and_restore(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
@@ -494,7 +494,7 @@ static void test_durable_strip_and_restore(void **unused)
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         start_durable(&stage, &durable_adapters[i]);
         struct ps_lease *lease = put_durable(&stage, "x");
-        struct ps_lease *list = stage.ops->channel->engine->strip(stage.plan); /* which writes it first */
+        struct ps_lease *list = stage.ops->channel->engine->strip(stage.plan); /* `strip` writes it first */
         assert_ptr_equal(list, lease);
         assert_null(list->next);
         assert_int_equal(list->settled, list->count);

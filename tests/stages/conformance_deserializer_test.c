@@ -1,7 +1,7 @@
-/* The promises of every deserializer (core/stage.h), tested with each of them: it makes the same events
- * however small the pieces are in which the file comes, and however few fit a batch; its position never goes
- * back, and a new life that begins at any position it had makes the rest of the events, and, if it continues, exactly
- * these also within a position; it waits without using anything up; once warm it allocates nothing. */
+/* The promises of every deserializer (core/stage.h), tested with each of them: it makes the same events however small
+ * the pieces of the file are, and however few events fit into a batch; its position never goes back, and a restart at
+ * any former position makes the remaining events and, if it continues within a position, exactly these; it waits
+ * without using memory up; once warm it allocates nothing. */
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/container.h"
 #include "stages/table.h"
@@ -18,7 +18,7 @@ struct adapter {
     const char *keys[8];
     void (*make)(void); /* writes `contents` */
     unsigned events;
-    bool any_bytes; /* are good: it never says that a file is damaged */
+    bool any_bytes; /* any bytes are good: it never reports a damaged file */
 };
 
 static char contents[1 << 20];
@@ -81,12 +81,12 @@ static void test_all_are_here(void **state)
     }
 }
 
-/* A file in memory that gives at most `piece` bytes, and at every other call nothing. */
+/* A file in memory that gives at most `piece` bytes, and nothing at every other call. */
 struct source {
     struct ps_input input;
     uint32_t piece;
     bool hesitates, turn;
-    uint64_t fails_at; /* cannot be read from here on; 0: it can */
+    uint64_t fails_at; /* cannot be read from this offset on; 0: all of it can */
 };
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
@@ -118,7 +118,7 @@ static void source_init(struct source *source, uint32_t piece, uint64_t position
 struct event {
     char *body;
     size_t length;
-    uint64_t position; /* after the call that made it */
+    uint64_t position; /* position after the call that made the event */
 };
 static struct event expected[EVENTS_MAX];
 
@@ -165,7 +165,7 @@ static void read_all(struct ps_test_stage *stage, struct source *source, unsigne
     assert_true(source->input.position >= length);
 }
 
-/* Fills `expected` by reading in one piece. */
+/* Fills `expected` by reading the file in one piece. Returns the number of events. */
 static unsigned learn(struct ps_test_stage *stage)
 {
     const struct ps_deserializer_ops *ops = stage->ops->deserializer;
@@ -219,7 +219,7 @@ static void test_pieces(void **state)
     }
 }
 
-/* Begins at each position that the first life had. */
+/* Begins at each position of the first run. */
 static void test_positions(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
@@ -236,7 +236,8 @@ static void test_positions(void **state)
     }
 }
 
-/* One life: a batch of the file from input->position and input->inside on; its events must be expected[first ..]. Returns how many. */
+/* Reads one batch of the file after a restart at input->position and input->inside; its events must be expected[first
+ * ..]. Returns their number. */
 static unsigned read_batch(struct ps_test_stage *stage, struct source *source, unsigned first,
                            uint32_t capacity)
 {
@@ -258,7 +259,7 @@ static unsigned read_batch(struct ps_test_stage *stage, struct source *source, u
     return count;
 }
 
-/* After each batch, a new life. */
+/* Restarts after each batch. */
 static void test_continues(void **state)
 {
     static const uint32_t capacities[] = {1, 3, 40, 41, 500};
@@ -347,7 +348,8 @@ static void assert_fails_in_turns(struct ps_test_stage *stage, const struct adap
     }
 }
 
-/* An unreadable or damaged file and a good one, in turns: each failure comes at the same place as the first one, with the same message. */
+/* An unreadable or damaged file and a good one, in turn: each failure comes at the same offset as the first one, with
+ * the same message. */
 static void test_fails_in_turns(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
@@ -375,7 +377,7 @@ static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *ho
     return count;
 }
 
-/* Reads the file while memory is short, and a block comes free now and then. */
+/* Reads the file while memory is short, and a block becomes free from time to time. */
 static void short_round(struct ps_test_stage *stage, unsigned events)
 {
     const struct ps_deserializer_ops *ops = stage->ops->deserializer;
@@ -416,7 +418,8 @@ static void short_round(struct ps_test_stage *stage, unsigned events)
     ps_block_cache_fini(&hoard);
 }
 
-/* No memory for a batch's bytes, and then there is some, in turns: nothing is lost, nothing comes twice, and no more is in use at the end. */
+/* Memory for a batch's bytes is lacking and available in turn: nothing is lost, nothing comes twice, and no more memory
+ * is in use at the end. */
 static void test_no_memory_in_turns(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {

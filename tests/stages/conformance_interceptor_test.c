@@ -66,7 +66,7 @@ static void start(struct ps_test_stage *stage, const struct adapter *adapter)
         fail_msg("%s: %s", adapter->ops->name, stage->err.text);
 }
 
-/* Events of all sorts, with own headers and one of the batch. */
+/* Events of all kinds, with headers of their own and one of the batch. */
 static struct ps_lease *some_lease(struct ps_test_stage *stage)
 {
     static struct ps_test_event events[EVENTS];
@@ -87,7 +87,7 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage)
     return lease;
 }
 
-/* Rows, bodies and headers as one text. `values` false: without the values of headers. */
+/* Returns rows, bodies and headers as one text. `values` false: without the values of headers. */
 static char *lease_text(const struct ps_lease *lease, bool values)
 {
     char *text = NULL;
@@ -124,7 +124,7 @@ static void test_order_and_sums(void **unused)
             bytes += ps_lease_event(lease, k)->body_length;
         }
         assert_int_equal(lease->bytes, bytes);
-        lease->count = 0; /* all dropped by somebody before */
+        lease->count = 0; /* an earlier stage dropped all */
         assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
         ps_test_stage_fini(&stage);
     }
@@ -142,7 +142,7 @@ static unsigned short_round(struct ps_test_stage *stage, const struct adapter *a
         assert_true(count > 0);
         if (calls % 2 == 1) {
             ps_block_drop(&hoard, taken[--count]);
-            /* of which somebody else takes nearly all */
+            /* another stage takes nearly all of it */
             if (calls < 20)
                 (void)ps_batch_alloc(lease->batch, PS_BLOCK_BYTES - 3000);
         }
@@ -158,7 +158,7 @@ static unsigned short_round(struct ps_test_stage *stage, const struct adapter *a
     return calls;
 }
 
-/* Memory is short, then it is not, in turns: each round takes the calls and leaves the memory of the first one. */
+/* Memory is short and available in turn: each round takes as many calls, and leaves as much memory in use, as the first. */
 static void test_short_of_memory(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {

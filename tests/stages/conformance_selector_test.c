@@ -1,6 +1,6 @@
-/* Checks what core/stage.h requires of every selector: each event goes where its configuration says, once to
- * each channel, rows in order, or nowhere; PS_RETRY for want of memory repeats no route and no edit; once warm
- * it allocates nothing; it closes without a trace and opens again. */
+/* Checks what core/stage.h requires of every selector: each event goes where its configuration says, once to each
+ * channel, rows in order, or nowhere; after PS_RETRY for lack of memory no route and no edit is repeated; once warm it
+ * allocates nothing; it closes without leaks and opens again. */
 #include "stages/table.h"
 #include "tests/support/conformance.h"
 #include "tests/support/allocations.h"
@@ -19,9 +19,8 @@ static const char *const channels[CHANNELS] = {"c1", "c2", "c3"};
 struct adapter {
     const struct ps_stage_ops *ops;
     const char *keys[16];
-    /* Where the event at this position of a lease goes, by its kind (a, b, c; '-': none): a letter for each
-     * channel, r required, o optional, - not at all. NULL: to exactly one channel, and the test cannot know to
-     * which. */
+    /* Where the event at this position of a lease goes, by its kind (a, b, c; '-': none): a letter for each channel, r
+     * required, o optional, - not at all. NULL: to exactly one channel, which the test cannot know. */
     const char *(*ways)(char kind, uint32_t position);
     bool counts_hits; /* it has series rule_hits and rule_dropped */
 };
@@ -158,7 +157,7 @@ static void assert_ways(const struct adapter *adapter, const struct ps_lease *le
     }
     for (size_t slot = 0; slot < 2 * (size_t)CHANNELS; slot++)
         routed += route->slots[slot].all ? lease->count : route->slots[slot].count;
-    assert_int_equal(routed, found); /* no row that is not of the lease */
+    assert_int_equal(routed, found); /* each row is one of the lease */
 }
 
 /* Bodies and headers of the lease's events as one text. */
@@ -201,7 +200,7 @@ static void test_routes(void **unused)
             assert_int_equal(work(&stage, lease, route), PS_DONE);
             assert_ways(&adapters[i], lease, route);
             free(route);
-            lease->count = 0; /* interceptors dropped all */
+            lease->count = 0; /* earlier interceptors dropped all events */
             route = new_route(&stage);
             assert_int_equal(work(&stage, lease, route), PS_DONE);
             assert_ways(&adapters[i], lease, route);
@@ -215,7 +214,7 @@ static void test_routes(void **unused)
     }
 }
 
-/* As the engine does: after PS_RETRY again with the same lease and an empty route. */
+/* Like the engine: after PS_RETRY it calls again with the same lease and an empty route. */
 static unsigned work_short_of_memory(struct ps_test_stage *stage, struct ps_lease *lease,
                                      struct ps_route *route)
 {
@@ -230,7 +229,7 @@ static unsigned work_short_of_memory(struct ps_test_stage *stage, struct ps_leas
         if (retries % 2 == 0)
             continue;
         ps_block_drop(&hoard, taken[--count]);
-        /* of which another stage takes nearly all */
+        /* another stage takes nearly all of it */
         if (retries < 20)
             (void)ps_batch_alloc(lease->batch, PS_BLOCK_BYTES - 1000);
     }
@@ -261,7 +260,7 @@ static void test_short_of_memory(void **unused)
         char *got = lease_text(&stage, lease);
         if (strcmp(got, wanted) != 0)
             fail_msg("%s: other events when memory was short", adapter->ops->name);
-        if (adapter->counts_hits) { /* both leases, each event once */
+        if (adapter->counts_hits) { /* both leases count, each event once */
             assert_true(retries > 2);
             assert_int_equal(ps_test_series(&stage, "rule_hits", "a"), 2 * count_kind(lease, 'a'));
             assert_int_equal(ps_test_series(&stage, "rule_hits", "b"), 2 * count_kind(lease, 'b'));
@@ -275,7 +274,8 @@ static void test_short_of_memory(void **unused)
     }
 }
 
-/* Memory is short, then it is not, in turns: each round takes the calls, leaves the memory and has the routes of the first one. */
+/* Memory is short and available in turn: each round takes as many calls, leaves as much memory in use, and has the same
+ * routes as the first. */
 static void test_short_in_turns(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {

@@ -1,6 +1,6 @@
-/* The promises of every serializer (core/stage.h), tested with each of them: it writes every body once, in
- * order; it returns false when the output fails, whichever write that is, and writes no more; once warm it
- * allocates nothing; closed and opened again it writes as much. */
+/* The promises of every serializer (core/stage.h), tested with each of them: it writes every body once, in order; it
+ * returns false when any write of the output fails, and writes no more; once warm it allocates nothing; after it is
+ * closed and opened again it writes the same. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
 #include "tests/support/stage.h"
@@ -132,14 +132,14 @@ static void test_failing_output(void **state)
                 fail_msg("%s: write %u of %u failed; it went on to write %u", stage.ops->name, nth, writes,
                          output.writes);
         }
-        assert_true(run(&stage, lease, &output, 0)); /* the next file is whole again */
+        assert_true(run(&stage, lease, &output, 0)); /* the next file is complete again */
         assert_bodies(&stage, &output);
         ps_test_stage_fini(&stage);
     }
 }
 
-/* Files with a failing write and good files, in turns: each failure comes at the same place as the first one, and each good file has the same
- * number of bytes, writes and blocks of memory. */
+/* Files with a failing write and good files, in turn: each failure comes at the same write as the first one, and each
+ * good file has the same number of bytes, writes and blocks of memory. */
 static void test_fails_in_turns(void **state)
 {
     static struct output output;
@@ -175,7 +175,7 @@ static void test_fails_in_turns(void **state)
     }
 }
 
-/* One that says that an event cannot be written says the same of the next one like it, and takes the others. */
+/* A serializer that refuses an event refuses the next one like it, too, and accepts the others. */
 static void test_refuses_in_turns(void **state)
 {
     static struct output output;

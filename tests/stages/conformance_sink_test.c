@@ -1,6 +1,6 @@
-/* Checks what core/stage.h requires of every sink: it settles all events of a lease, in order, and none twice; it leaves
- * alone what is settled already; it allocates nothing while idle; it gives back what is in flight when it is recalled, and
- * finishes it when it is drained; it closes without a trace and opens again; an open without memory leaves nothing behind. */
+/* Checks what core/stage.h requires of every sink: it settles all events of a lease, in order, and none twice; it
+ * leaves settled events alone; it allocates nothing while idle; it gives back leases in flight when it is recalled, and
+ * finishes them when it is drained; it closes without leaks and opens again; an open without memory leaks nothing. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
 #include "tests/support/conformance.h"
@@ -35,7 +35,7 @@ static void assert_open_fds(const struct ps_test_sink_adapter *adapter, unsigned
     }
 }
 
-/* Opens it and closes it again, so that libraries are warm. Returns how many descriptors are open then; a client
+/* Opens the sink and closes it again, so that libraries are warm. Returns how many descriptors are open then; a client
  * library must leave none. */
 static unsigned start_closed(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
 {
@@ -61,8 +61,8 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first, 
     return ps_test_lease(stage, events, count);
 }
 
-/* Offers a lease until the sink has settled it, whether it kept it or not. As in the engine, the first one comes before the
- * first tick; a sink whose far end is well does not roll it back: that would hold the channel up for a second. */
+/* Offers a lease until the sink has settled it, whether it kept it or not. As in the engine, the first one comes before
+ * the first tick; a sink whose far end works does not roll it back, which would delay the channel for a second. */
 static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     struct ps_lease *offered = lease;
@@ -111,7 +111,7 @@ static void assert_idle(const struct ps_test_sink_adapter *adapter, struct ps_te
                  (unsigned long long)(ps_test_allocation_count - before));
 }
 
-/* After the first lease, leases like it cost no allocation, except the client library's. */
+/* After the first lease, similar leases need no allocation, except in the client library. */
 static void assert_no_allocation(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
 {
     deliver(stage, some_lease(stage, 0, 100));
@@ -127,7 +127,7 @@ static void assert_no_allocation(const struct ps_test_sink_adapter *adapter, str
         fail_msg("%s: %llu allocations for ten leases", adapter->ops->name, (unsigned long long)count);
 }
 
-/* One turn of a worker, in which time passes for sink and far end alike. */
+/* Runs one turn of a worker, in which time passes for sink and far end alike. */
 static void turn(struct ps_test_stage *stage)
 {
     (void)ps_test_sink_tick(stage);
@@ -187,7 +187,7 @@ static void test_half_settled(void **unused)
         struct ps_lease *lease = some_lease(&stage, 0, 100);
         for (uint32_t position = 0; position < 50; position++)
             ps_lease_settle(lease, position);
-        lease->cursor = 20; /* may lag behind: the bits are what counts */
+        lease->cursor = 20; /* may lag behind: the bits count */
         deliver(&stage, lease);
         assert_arrived(adapter, 50, 50);
         ps_test_stage_fini(&stage);
@@ -200,7 +200,7 @@ static void test_open_without_memory(void **unused)
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
         unsigned fds = start_closed(adapter, &stage);
-        /* The first one is the state's, which the engine allocates. */
+        /* The first allocation is the state's, which the engine makes. */
         uint64_t last =
             adapter->allocations_before_library > 0 ? 1 + adapter->allocations_before_library : UINT64_MAX;
         for (uint64_t nth = 2; nth <= last; nth++) {
@@ -231,9 +231,10 @@ static void test_open_without_memory(void **unused)
 #define LEASE_EVENTS 50U
 
 struct flight {
-    struct ps_lease *leases[LEASES]; /* in order; numbered on from `first` */
-    unsigned taken;                  /* how many of them the sink took or settled; the next one it did not */
-    bool awaits_room;                /* the far end cannot be stopped: PS_LATER is for a while only */
+    struct ps_lease *leases[LEASES]; /* in order, numbered from `first` on */
+    unsigned taken;                  /* number of leases that the sink took or settled, before one that it did
+                                      * not */
+    bool awaits_room;                /* the far end cannot be stopped: PS_LATER is only temporary */
     size_t done_before;
 };
 
@@ -245,7 +246,7 @@ static void make_leases(struct flight *flight, struct ps_test_stage *stage, unsi
         flight->leases[i] = some_lease(stage, first + i * LEASE_EVENTS, LEASE_EVENTS);
 }
 
-/* Offers a lease until the sink does not say PS_LATER; once, if its far end may be stopped. */
+/* Offers a lease as long as the sink returns PS_LATER; only once, if its far end may be stopped. */
 static enum ps_result offer(const struct flight *flight, struct ps_test_stage *stage)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -280,7 +281,7 @@ static void take_off(struct flight *flight, struct ps_test_stage *stage, unsigne
     offer_leases(flight, stage, pause);
 }
 
-/* The position of a lease in the order of offering. */
+/* Returns the position of a lease in the order of offering. */
 static unsigned number_of(const struct flight *flight, const struct ps_lease *lease)
 {
     for (unsigned i = 0; i < flight->taken; i++) {
@@ -291,8 +292,8 @@ static unsigned number_of(const struct flight *flight, const struct ps_lease *le
     return 0;
 }
 
-/* Each lease taken came out once, by ps_port_done or by `back`, each of the two in the order taken. Returns how
- * many came back. */
+/* Asserts that each lease that was taken came out once, by ps_port_done or by `back`, in the order of taking in each.
+ * Returns how many came back. */
 static unsigned assert_landed(const struct flight *flight, const struct ps_test_stage *stage,
                               const struct ps_lease *back)
 {
@@ -328,9 +329,9 @@ static void set_far_end(const struct ps_test_sink_adapter *adapter, enum ps_test
 
 enum recall_when { RUNNING, DRAINING, FAILED };
 
-/* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took
- * too long, or after ps_port_failed. Leases that come back are offered again, after a failure to the reopened
- * sink, and then everything is there once. */
+/* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took too long,
+ * or after ps_port_failed. Leases that come back are offered again, after a failure to the reopened sink, and then
+ * everything has arrived once. */
 static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_test_far_end state,
                          enum recall_when when)
 {
@@ -342,7 +343,7 @@ static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_tes
         adapter->begin();
     deliver(&stage, some_lease(&stage, 0, 10));
     set_far_end(adapter, state);
-    /* A slow far end gets requests before the last leases come. Then it knows some, and others not yet. */
+    /* A slow far end gets requests before the last leases come. It then has some of them. */
     take_off(&flight, &stage, 10, state == PS_TEST_FAR_END_SLOW ? 10 : 0, adapter);
     for (unsigned i = 0; when == DRAINING && i < 100; i++) {
         assert_int_equal(ops->drain == NULL || ops->drain(stage.plan, stage.state, &stage.now),
@@ -381,8 +382,8 @@ static void test_recall(void **unused)
     }
 }
 
-/* The first lease waits for its far end while those behind it are settled, each as soon as the sink has it. At a recall these
- * are delivered: only the first one comes back. */
+/* The first lease waits for its far end while later ones are settled, each as soon as the sink has it. At a recall
+ * these count as delivered: only the first one comes back. */
 static void test_settled_behind(void **unused)
 {
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
@@ -413,7 +414,7 @@ static void test_settled_behind(void **unused)
     }
 }
 
-/* Draining with leases in flight: they are done in order, and there. */
+/* Draining with leases in flight: they are done in order, and have arrived. */
 static void test_drain(void **unused)
 {
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
@@ -435,7 +436,7 @@ static void test_drain(void **unused)
     }
 }
 
-/* Refused requests are repeated: nothing is lost, nothing comes twice, nothing overtakes. */
+/* Refused requests are repeated: nothing is lost, nothing comes twice, and the order is kept. */
 static void test_refused(void **unused)
 {
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
@@ -468,10 +469,10 @@ static void note_trouble(struct ps_port *port, const struct ps_err *reason)
     trouble_count++;
 }
 
-#define FREE_MS 400U /* of a round, beside the rests: for timers of protocols */
+#define FREE_MS 400U /* time of a round besides the rests: for timers of protocols */
 
-/* Returns whether a worker would call the sink now: it asked for that time, one of its sockets is ready, or a thread of its own has
- * waked the worker. */
+/* Returns whether a worker would call the sink now: the time that it asked for has come, one of its sockets is ready,
+ * or one of its threads has woken the worker. */
 static bool is_due(const struct ps_test_stage *stage, uint64_t due_ns)
 {
     struct pollfd ready = {.fd = stage->port.epoll_fd, .events = POLLIN};
@@ -480,9 +481,9 @@ static bool is_due(const struct ps_test_stage *stage, uint64_t due_ns)
     return waked || due_ns <= stage->now.mono_ns || poll(&ready, 1, 0) > 0;
 }
 
-/* One lease, with refusals on its way. The clock moves by the rests that a first, second, .. failure in a row has, and no
- * further: a sink that has not forgotten the failures of the round before rests longer, and does not come to an end. Nor does one
- * that no longer watches its connection, because it is called only when it is due. Returns the failures. */
+/* Delivers one lease after some refusals. The clock moves only by the rests after a first, second, .. failure in a row:
+ * a sink that still counts failures of an earlier round rests longer, and does not finish. Nor does one that no longer
+ * watches its connection, because it is called only when it is due. Returns the failures. */
 static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage,
                               unsigned first)
 {
@@ -509,7 +510,7 @@ static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct
     return trouble_count;
 }
 
-/* The second failure after a success is as the first one: as many attempts, the same rests, and nothing is left. */
+/* A failure after a success is like the first one: the same number of attempts, the same rests, and no leaks. */
 static void test_fails_again(void **unused)
 {
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {

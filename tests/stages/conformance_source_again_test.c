@@ -1,5 +1,5 @@
-/* Every source that answers its clients has its batch refused, has the next one taken, and so on. The second and third refusal are like the first: the
- * same answer, the same memory, descriptors and connections, and the event after it is taken as before. At the end nothing is open. */
+/* Every source that answers its clients has batches refused and accepted in turn. The second and third refusal are like the first: the
+ * same answer, the same memory, descriptors and connections, and the next event is accepted as before. At the end nothing is open. */
 #include "tests/support/conformance.h"
 #include "tests/support/conformance_sources.h"
 
@@ -9,7 +9,7 @@
 #define ROUNDS 3U
 #define ANSWER_BYTES 4096U
 
-/* One outcome, seen from outside. */
+/* One outcome, as seen from outside. */
 struct picture {
     size_t answer_length;
     char answer[ANSWER_BYTES];
@@ -61,7 +61,7 @@ static void fill(struct ps_test_stage *stage, uint32_t count)
     assert_int_equal(stage->batch->count, count);
 }
 
-/* Takes the answer to the last batch, if the source gives one. */
+/* Reads the answer to the last batch, if the source gives one. */
 static void take_answer(struct ps_test_stage *stage, struct picture *picture)
 {
     picture->answer_length = 0;
@@ -95,7 +95,7 @@ static void assert_same(const struct ps_test_stage *stage, const struct picture 
                  (unsigned long long)first->connections, first->fds, (unsigned long long)first->used_bytes);
 }
 
-/* Sends one event, which is taken. */
+/* Sends one event, which is accepted. */
 static void take_one(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
                      unsigned number, struct picture *picture)
 {
@@ -108,7 +108,7 @@ static void take_one(const struct ps_test_source_adapter *adapter, struct ps_tes
     take_answer(stage, picture);
 }
 
-/* A batch is refused and the next one is taken, in turns: each refusal has the answer of the first one, and so has each acceptance. */
+/* Batches are refused and accepted in turn: each refusal has the same answer, and so has each acceptance. */
 static void test_refused_and_taken_in_turns(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
@@ -121,7 +121,7 @@ static void test_refused_and_taken_in_turns(void **unused)
         start(adapter, &stage);
         take_one(adapter, &stage, 19, &taken[0]); /* with the connection's greeting */
         for (unsigned round = 0; round < ROUNDS; round++) {
-            adapter->send(20 + 2 * round); /* numbers, and so answers, of one length */
+            adapter->send(20 + 2 * round); /* numbers of the same length, and so answers */
             fill(&stage, 1);
             ps_test_source_refuse_batch(&stage, "the channel is full");
             take_answer(&stage, &refused[round]);

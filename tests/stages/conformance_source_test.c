@@ -1,7 +1,7 @@
-/* Checks what core/stage.h requires of every source: all events come, in order, also through small batches and
- * pauses; it reports that it has nothing to read and then allocates nothing; it drains, closes without a trace
- * and opens again; an open that fails for want of memory leaves nothing behind; one that can read again from a
- * position does so from the last one that was delivered. */
+/* Checks what core/stage.h requires of every source: all events come, in order, also through small batches and pauses;
+ * it returns PS_IDLE when there is nothing to read, and then allocates nothing; it drains, closes without leaks and
+ * opens again; an open that fails for lack of memory leaks nothing; a source with positions continues after the last
+ * delivered event. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
 #include "tests/support/conformance.h"
@@ -54,7 +54,7 @@ static void end(const struct ps_test_source_adapter *adapter)
         adapter->end();
 }
 
-/* All events, in order; every `small` events the batch is closed, and the channel is full for a while. */
+/* Takes all events, in order; after every `small` events it closes the batch, and the channel is full for a while. */
 static void take_all(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
                      unsigned count, unsigned small)
 {
@@ -111,7 +111,7 @@ static void assert_idle(const struct ps_test_source_adapter *adapter, struct ps_
 {
     uint64_t count = 1;
     for (int attempt = 0; attempt < 5 && count > 0; attempt++) {
-        for (int i = 0; i < 20; i++) { /* until it is warm, and all it had to do is done */
+        for (int i = 0; i < 20; i++) { /* until it is warm and has nothing left to do */
             (void)ps_test_source_work(stage);
             ps_test_stage_pass_ms(stage, 20);
             usleep(1000U << attempt);
@@ -143,13 +143,13 @@ static void test_life(void **unused)
         struct ps_test_stage stage;
         start(&stage, adapter);
         if (adapter->joins)
-            drain(adapter, &stage); /* otherwise the group waits for it */
+            drain(adapter, &stage); /* otherwise the group waits for this member */
         ps_test_stage_close(&stage);
         if (adapter->joins)
             usleep(100000); /* see assert_open_fds */
         unsigned fds = ps_test_open_fds();
-        /* Twice with the same plan, the second time with batches of a few events. Only that where it takes
-         * seconds; test_positions opens it again. */
+        /* Twice with the same plan, the second time with batches of a few events. Only the second where this takes
+         * seconds; test_positions reopens it. */
         for (unsigned small = adapter->joins ? 7 : 1024; small > 0; small = small == 1024 ? 7 : 0) {
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
             begin(adapter, &stage);
@@ -169,7 +169,7 @@ static void test_life(void **unused)
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    size_t before = stage->event_count; /* a source whose client waits for an answer has its batch closed */
+    size_t before = stage->event_count; /* a client that waits for an answer has the batch closed */
     while (stage->event_count - before + (stage->batch != NULL ? stage->batch->count : 0) < count) {
         if (ps_test_patient_ns() > until)
             fail_msg("%s: not %u events came", stage->ops->name, count);
@@ -179,7 +179,7 @@ static void fill_batch(struct ps_test_stage *stage, unsigned count)
     }
 }
 
-/* Draining with nothing begun. */
+/* Draining with nothing under way. */
 static void test_drain(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
@@ -242,7 +242,7 @@ static void test_drain_under_way(void **unused)
     }
 }
 
-/* Closes the open batch, all of it delivered, and compares its events. */
+/* Closes the open batch, whose events count as delivered, and compares them. */
 static void deliver_batch(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
                           unsigned first, unsigned count)
 {
@@ -260,7 +260,7 @@ static void give(const struct ps_test_source_adapter *adapter, unsigned first, u
         adapter->send(first + i);
 }
 
-/* A channel is full for some time: `work` is not called, `tick` is. Events sent meanwhile come later. */
+/* The channel is full for this time: `work` is not called, `tick` is. Events sent meanwhile come later. */
 static void pass_paused(struct ps_test_stage *stage, unsigned ms)
 {
     const struct ps_source_ops *ops = stage->ops->source;
@@ -300,7 +300,7 @@ static void test_sleeps_while_paused(void **unused)
     }
 }
 
-/* Sources with positions: the far end keeps the position of what was delivered, and never of what was only read;
+/* Sources with positions: the far end keeps the position of delivered events, never of those that were only read;
  * draining waits for the delivery; opened again the source continues there. */
 static void test_positions(void **unused)
 {
@@ -330,7 +330,7 @@ static void test_positions(void **unused)
             (void)ops->tick(stage.plan, stage.state, &stage.now);
             ps_test_stage_pass_ms(&stage, 1);
         }
-        deliver_batch(adapter, &stage, 100, 100); /* no tick between it and the next call of `drain` */
+        deliver_batch(adapter, &stage, 100, 100); /* no tick before the next call of `drain` */
         drain(adapter, &stage);
         ps_test_stage_close(&stage);
         assert_int_equal(adapter->position(), 200);
@@ -345,8 +345,8 @@ static void test_positions(void **unused)
     }
 }
 
-/* Closed with something under way and without draining, as the engine does after ps_port_failed: nothing stays open;
- * opened again it works, and a source with positions reads what was not delivered again. */
+/* The source is closed while events are under way, without draining, as after ps_port_failed: nothing stays open;
+ * reopened it works, and a source with positions reads undelivered events again. */
 static void test_closed_as_after_a_failure(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
@@ -379,7 +379,7 @@ static void test_closed_as_after_a_failure(void **unused)
     }
 }
 
-/* Every allocation of `open` fails once: an error, no descriptor left, and it opens afterwards. */
+/* Every allocation of `open` fails once: there is an error, no descriptor is left, and it can be opened afterwards. */
 static void test_open_without_memory(void **unused)
 {
     for (size_t i = 0; PS_TEST_ALLOCATIONS && i < ps_test_source_adapter_count; i++) {
@@ -390,7 +390,7 @@ static void test_open_without_memory(void **unused)
         start(&stage, adapter); /* libraries are warm after this */
         ps_test_stage_close(&stage);
         unsigned fds = ps_test_open_fds();
-        for (uint64_t nth = 2;; nth++) { /* the first one is the state's, the engine's business */
+        for (uint64_t nth = 2;; nth++) { /* the first allocation is the state's, which the engine makes */
             ps_test_allocation_fails = nth;
             enum ps_status status = ps_test_stage_open(&stage);
             bool failed_one = ps_test_allocation_fails == 0;

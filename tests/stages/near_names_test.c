@@ -1,4 +1,5 @@
-/* Header names and values that differ little from the configured one: shorter, longer, in other letters. Each stage must leave them alone. */
+/* Header names and values that differ little from the configured one: shorter, longer, in different case. Each stage
+ * must leave them alone. */
 #include "tests/support/fake_route.h"
 #include "tests/support/stage.h"
 
@@ -6,7 +7,7 @@
 
 static const char *const near[] = {"stat", "states", "State", "xstate", "state ", "s", NULL};
 
-/* A lease of one event with each near name and none that is meant. */
+/* Returns a lease of one event with all similar names, without the configured one. */
 static struct ps_lease *near_lease(struct ps_test_stage *stage)
 {
     return PS_LEASE(stage, PS_EVENT("body", "stat", "v", "states", "v", "State", "v", "xstate", "v", "state ",
@@ -23,7 +24,7 @@ static void start(struct ps_test_stage *stage, const struct ps_stage_ops *ops, c
         fail_msg("%s: %s", ops->name, stage->err.text);
 }
 
-/* Works on the near names. `adds`: it sets header state, else it removes it. */
+/* Works on the near names. `adds`: the stage sets the header `state`; otherwise it removes it. */
 static void assert_left_alone(const struct ps_stage_ops *ops, const char *const *keys, bool adds)
 {
     struct ps_test_stage stage;
@@ -57,7 +58,7 @@ static void test_interceptors(void **unused)
                       PS_KEYS("regex", "(b)ody", "serializers", "s1", "serializers.s1.name", "state"), true);
 }
 
-/* An event without the header, and with values that are nearly mapped, goes to the default; channels c, c1 and c10 are three. */
+/* An event without the header, or with a value similar to a mapped one, goes to the default; c, c1 and c10 are different channels. */
 static void test_selector(void **unused)
 {
     static const char *const values[] = {"CZ", "C", "CZE", "cz", " CZ", "CZ ", "", "CZ1"};

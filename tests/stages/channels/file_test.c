@@ -23,7 +23,7 @@ static void test_bad_keys_are_refused(void **state)
 #define KEY(name) "encryption.keyProvider.keys." name ".keyFile", "/etc/" name
 #define KEYS PROVIDER, NAMES, KEY("k1"), KEY("k2")
 
-/* Whoever names a key wants nothing in plain text: a mistake in these keys drops the channel. */
+/* A user who sets one of these keys wants no plain text: an error in them drops the channel. */
 static void test_mistakes_in_encryption_are_refused(void **state)
 {
     const struct {

@@ -2,7 +2,7 @@
 #include "tests/stages/channels/jdbc_support.h"
 
 /* Events that are read ahead count against the memory budget. Without memory nothing is fed and nothing is lost; with
- * memory, and after the next shortage, it continues; all of it is given back at the end. */
+ * memory, and after the next shortage, it continues; all memory is given back at the end. */
 static void test_what_is_read_ahead_is_of_the_budget(void **state)
 {
     struct ps_test_stage stage;
@@ -22,7 +22,8 @@ static void test_what_is_read_ahead_is_of_the_budget(void **state)
         while (count < HELD_MAX && (held[count] = ps_block_take(cache)) != NULL)
             count++;
         assert_true(count < HELD_MAX);
-        for (unsigned i = 0; i < 30; i++) { /* takes nothing, or frames that were read ahead before */
+        for (unsigned i = 0; i < 30; i++) { /* takes nothing, or frames that were read ahead before the
+                                             * shortage */
             struct ps_lease *lease = stage.ops->channel->take(stage.plan, 0, &stage.port, &stage.now);
             if (lease != NULL)
                 leases[taken++] = lease;

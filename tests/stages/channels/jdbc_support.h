@@ -1,4 +1,4 @@
-/* The channel jdbc with SQLite, in a folder of the test: started, put into, taken from, stopped. */
+/* The channel jdbc with SQLite, in a folder of the test: functions to start it, put, take, and stop it. */
 #pragma once
 
 #include <stdlib.h>
@@ -93,7 +93,7 @@ static inline int set_up(void **state)
     return status;
 }
 
-/* Texts with more bytes than chars; 251 chars, and one more of each kind. */
+/* Returns a text that repeats `unit`, which may have several bytes, `chars` times. */
 static inline char *text_of(unsigned chars, const char *unit)
 {
     char *text = calloc(chars + 1, 4), *to = text;

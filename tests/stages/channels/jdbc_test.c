@@ -121,8 +121,8 @@ static void test_parameters_without_an_effect(void **state)
     }
 }
 
-/* A URL of blanks is none: Flume takes its defaults for all of the keys. A directory that is not a database
- * of Derby causes no warning. */
+/* A blank URL counts as missing: Flume uses its defaults for all of the keys. A directory that is not a database of
+ * Derby causes no warning. */
 static void test_keys_without_an_effect(void **state)
 {
     struct ps_test_stage stage;
@@ -138,7 +138,7 @@ static void test_keys_without_an_effect(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Names as long as FLE_CHANNEL has room for, in chars; one more is refused. */
+/* Names with as many chars as FLE_CHANNEL has room for; one char more is refused. */
 static void test_long_names_of_channels(void **state)
 {
     for (unsigned chars = PS_TABLES_CHANNEL_CHARS - 1; chars <= PS_TABLES_CHANNEL_CHARS + 1; chars++) {
@@ -278,7 +278,7 @@ static void test_no_tables_and_none_may_be_made(void **state)
     tell(database, "CREATE TABLE OTHER (ID INTEGER)");
     start_named(&stage, "c1", PS_KEYS("driver.url", url, "create.schema", "false"));
     await_trouble(&stage, "create.schema is false");
-    /* An administrator makes them, but forgets one. */
+    /* An administrator makes the tables, but forgets one. */
     tell(database,
          "CREATE TABLE FL_EVENT (FLE_ID INTEGER PRIMARY KEY AUTOINCREMENT, FLE_PAYLOAD BLOB, FLE_CHANNEL "
          "TEXT, FLE_SPILL BOOLEAN); CREATE TABLE FL_PLSPILL (FLP_EVENT BIGINT, FLP_SPILL BLOB); CREATE "
@@ -329,7 +329,7 @@ static void test_a_channel_has_one_user(void **state)
     stop(&second);
 }
 
-/* The lock's file is removed while it is held: the lock in the database is not. */
+/* The lock's file is removed while it is held: the lock in the database still holds. */
 static void test_a_removed_lock_lets_nobody_in(void **state)
 {
     struct ps_test_stage stage, second;
@@ -346,9 +346,8 @@ static void test_a_removed_lock_lets_nobody_in(void **state)
     stop(&second);
 }
 
-/* The database is removed while it is open: events put afterwards are in the next one. An event of the
- * removed one that is delivered then takes none of the next one with it, although both are the first of their
- * database. */
+/* The database is removed while it is open: events put afterwards are in the next one. The delivery of an event of the
+ * removed one then removes none of the next one, although both are the first of their database. */
 static void test_a_removed_database(void **state)
 {
     struct ps_test_stage stage;
@@ -372,7 +371,7 @@ static void test_a_removed_database(void **state)
     stop(&stage);
 }
 
-/* Another database is in its place: its events are delivered, and what is put is there with them. */
+/* Another database replaces it: its events are delivered, and events put later are added to it. */
 static void test_a_replaced_database(void **state)
 {
     struct ps_test_stage stage;
@@ -398,7 +397,7 @@ static void test_a_replaced_database(void **state)
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_PAYLOAD IN (x'6f6c64', x'62')"), 2);
 }
 
-/* Its write-ahead log alone is removed: the commits in it are saved when the connection ends. */
+/* Only its write-ahead log is removed: its commits are saved when the connection is closed. */
 static void test_a_removed_write_ahead_log(void **state)
 {
     struct ps_test_stage stage;

@@ -1,5 +1,5 @@
-/* Channel kafka and librdkafka's mock cluster: the records of the topic, when they are promised, the events that are read
- * back, and when they are committed. Real clock. */
+/* Channel kafka and librdkafka's mock cluster: the records of the topic, when they are promised, the events that are
+ * read back, and when offsets are committed. Real clock. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
@@ -96,7 +96,7 @@ static void untake(struct ps_test_stage *stage, struct ps_lease *lease)
     assert_null(lease);
 }
 
-/* The sink has delivered it: it goes home, where the channel's window counts it. */
+/* The sink has delivered the lease, which is released: the channel's window counts it. */
 static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     struct ps_lease *going = lease;
@@ -106,7 +106,7 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     ps_test_stage_release_home(stage, home);
 }
 
-/* Goes on to the next event, which may be in the next lease: the client hands records on as they come. Returns its
+/* Gets the next event, which may be in another lease, as the client hands out records when they come. Returns its
  * position. */
 static uint32_t next(struct ps_test_stage *stage, struct ps_lease **lease, uint32_t position)
 {
@@ -117,7 +117,7 @@ static uint32_t next(struct ps_test_stage *stage, struct ps_lease **lease, uint3
     return 0;
 }
 
-/* Returns what the channel gives back of its producers. */
+/* Returns the leases of producers that the channel gives back. */
 static struct ps_lease *strip(struct ps_test_stage *stage)
 {
     size_t home = stage->home_count;
@@ -157,7 +157,7 @@ static const char *header_of(struct ps_test_stage *stage, const struct ps_lease 
     return value != NULL ? value : "";
 }
 
-/* ---- what is written and read ---- */
+/* ---- records that are written and read ---- */
 
 /* The datum of Avro's specification: one block of one entry, its end, the body; lengths are zigzag numbers. */
 static void test_flume_events(void **unused)
@@ -220,7 +220,7 @@ static void test_bodies(void **unused)
     stop(&stage);
 }
 
-/* A header goes before the default; the key decides for the others. */
+/* A header overrides the default partition; the key decides for other events. */
 static void test_partitions(void **unused)
 {
     struct ps_test_stage stage;
@@ -250,7 +250,7 @@ static void test_promised_when_acknowledged(void **unused)
     struct ps_test_stage stage;
     ps_test_topic("slow", 1);
     ps_mock_broker_round_trip(ps_test_cluster.mock,
-                              2000); /* longer than a busy machine takes for the next lines */
+                              2000); /* longer than a busy machine needs for the next lines */
     start(&stage, PS_KEYS("kafka.topic", "slow"));
     struct ps_lease *leases[3];
     leases[0] = put(&stage, PS_LEASE(&stage, PS_BODY("a")));
@@ -268,7 +268,7 @@ static void test_promised_when_acknowledged(void **unused)
     stop(&stage);
 }
 
-/* An event that can never be a record: its source's clients hear of it; other sources' events wait for a cure. */
+/* An event that can never be a record: clients get an error if their source can tell them; events of other sources wait. */
 static void test_refused(void **unused)
 {
     struct ps_test_stage stage;
@@ -331,7 +331,7 @@ static void test_strip_and_restore(void **unused)
     ps_test_stage_fini(&away);
 }
 
-/* The next plan has no source for the channel any more: the sink's worker sends what is left. */
+/* The next plan has no source for the channel: the sink's worker sends the remaining events. */
 static void test_restore_without_producer(void **unused)
 {
     struct ps_test_stage stage;
@@ -380,7 +380,7 @@ static void test_outage(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One partition has no leader: clients whose batch was acknowledged in part get an error. With a leader it is taken. */
+/* One partition has no leader: clients whose batch was acknowledged in part get an error. With a leader the batch is accepted. */
 static void test_outage_of_a_partition(void **unused)
 {
     struct ps_test_stage stage;
@@ -402,7 +402,7 @@ static void test_outage_of_a_partition(void **unused)
     stop(&stage);
 }
 
-/* /readyz says of brokers that acknowledge nothing for how long, and why. The channel lives 15 s behind the clock of /readyz. */
+/* /readyz reports how long brokers have acknowledged nothing, and why. The channel lives 15 s behind the clock of /readyz. */
 static void test_trouble(void **unused)
 {
     struct ps_test_stage stage;
@@ -457,14 +457,14 @@ static void await_committed(struct ps_test_stage *stage, const char *topic, int6
     assert_int_equal(committed(topic), position);
 }
 
-/* Only what was delivered, and everything before it, is committed; the rest comes again. */
+/* Only offsets up to the first undelivered event are committed; the rest comes again. */
 static void test_committed_when_delivered(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_lease *taken[3];
     ps_test_topic("commits", 1);
     start(&stage, PS_KEYS("kafka.topic", "commits", "kafka.consumer.group.id", "commits"));
-    for (size_t i = 0; i < 3; i++) { /* taken at once, so that each is a batch of its own */
+    for (size_t i = 0; i < 3; i++) { /* taken immediately, so that each is a batch of its own */
         put(&stage, PS_LEASE(&stage, PS_BODY(i == 0 ? "a" : i == 1 ? "b" : "c")));
         taken[i] = take(&stage);
         assert_int_equal(taken[i]->count, 1);
@@ -484,11 +484,11 @@ static void test_committed_when_delivered(void **unused)
     assert_int_equal(again->count, 1);
     assert_event(&stage, again, 0, "c", 0);
     deliver(&stage, again);
-    stop(&stage); /* commits at once */
+    stop(&stage); /* commits immediately */
     assert_int_equal(committed("commits"), 3);
 }
 
-/* A record that is no Flume event is counted and passed over. */
+/* A record that is not a Flume event is counted and skipped. */
 static void test_malformed(void **unused)
 {
     struct ps_test_stage stage;
@@ -505,7 +505,7 @@ static void test_malformed(void **unused)
     assert_int_equal(committed("malformed"), 2);
 }
 
-/* Lets both members take what there is. Returns how many events with this body came, and adds them to the member's number. */
+/* Lets both members take the available events. Returns how many events with this body came, and adds them to the member's number. */
 static unsigned take_round(struct ps_test_stage stages[2], const char *body, unsigned each[2])
 {
     unsigned count = 0;
@@ -534,7 +534,7 @@ static void test_two_members(void **unused)
         build(&stages[i], ps_test_cluster.bootstrap, i == 0, 1,
               PS_KEYS("kafka.topic", "members", "kafka.consumer.group.id", "members", "partitionIdHeader",
                       "p"));
-    /* As long as the group changes, one member has all partitions, and may give events back to the other. */
+    /* While the group rebalances, one member has all partitions, and may give events back to the other. */
     for (unsigned round = 0; round < 20 && each[0] != 2; round++) {
         const char body[] = {(char)('a' + round), '\0'};
         unsigned count = 0;

@@ -166,7 +166,7 @@ static void test_check(void **state)
     bench_fini(&bench);
 }
 
-/* Admitted while there is less than capacity in it: the overshoot is below one batch. */
+/* A lease is accepted while the channel is below its capacity, which is exceeded by less than one batch. */
 static void test_capacity(void **state)
 {
     static struct bench bench;
@@ -185,7 +185,7 @@ static void test_capacity(void **state)
     assert_int_equal(first->batch->sequence, 1);
     assert_int_equal(fill_of(&bench).size, 9); /* events that were taken no longer count */
     assert_true(put(&bench, 0, waiting));
-    untake(&bench, 0, first); /* above capacity, and nothing is lost */
+    untake(&bench, 0, first); /* above capacity, but nothing is lost */
     assert_int_equal(fill_of(&bench).size, 14);
     for (uint64_t i = 1; i <= 4; i++) {
         struct ps_lease *lease = take(&bench, 0);
@@ -219,8 +219,8 @@ static void test_byte_capacity(void **state)
     bench_fini(&bench);
 }
 
-/* Capacities at the exact byte: the buffer's share for headers is subtracted and the rest rounded down; the result is never
- * 0, which would mean no limit. */
+/* Byte capacities are exact: the buffer's share for headers is subtracted, and the rest rounded down, but never to 0,
+ * which would mean no limit. */
 static void test_small_byte_capacity(void **state)
 {
     static struct bench bench;
@@ -245,7 +245,7 @@ static void test_small_byte_capacity(void **state)
     }
 }
 
-/* Its share of the memory budget, whatever its capacities are. */
+/* The channel's share of the memory budget limits it, whatever its capacities. */
 static void test_quota(void **state)
 {
     static struct bench bench;
@@ -314,7 +314,7 @@ static void test_hungry(void **state)
     bench_fini(&bench);
 }
 
-/* Leases of before a reload count beside the producer's own. */
+/* Leases from before a reload count in addition to the producer's own. */
 static void test_hungry_with_restored(void **state)
 {
     static struct bench bench;
@@ -355,7 +355,7 @@ static struct ps_lease *strip(struct bench *bench)
     return OPS->engine->strip(bench->plan);
 }
 
-/* As a reload does: takes everything out, oldest first, and puts it into the front of another channel. */
+/* As a reload does: takes everything out, oldest first, and puts it at the front of another channel. */
 static void test_carry_over(void **state)
 {
     static struct bench bench;
@@ -388,7 +388,7 @@ static void test_carry_over(void **state)
         lease = make_lease(&bench, 1, 1, 10);
         assert_false(put(&bench, 0, lease));
         for (uint64_t i = 1; i <= 5; i++) {
-            struct ps_lease *one = take(&bench, (unsigned)i % consumers); /* whoever asks */
+            struct ps_lease *one = take(&bench, (unsigned)i % consumers); /* any consumer takes it */
             assert_non_null(one);
             assert_int_equal(one->batch->sequence, i);
             assert_null(one->next);
@@ -518,7 +518,8 @@ static void *consume(void *argument)
             OPS->untake(threads->bench.plan, side->number, &lease);
         } else {
             uint64_t number = lease->batch->sequence;
-            threads->taken[number % 2][number / 2]++; /* mine alone, as ThreadSanitizer confirms */
+            threads->taken[number % 2][number / 2]++; /* only this thread changes it, as ThreadSanitizer
+                                                       * confirms */
             __atomic_fetch_add(&threads->done, 1, __ATOMIC_RELAXED);
         }
     }

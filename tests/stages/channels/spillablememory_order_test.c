@@ -1,5 +1,5 @@
-/* The spillable memory channel keeps each producer's order across memory and disk, and neither loses nor doubles anything:
- * random calls against a model, and under threads. */
+/* The spillable memory channel keeps each producer's order across memory and disk, and neither loses nor duplicates
+ * events: random calls against a model, and under threads. */
 #include "core/flow/engine_channel.h"
 #include "tests/stages/channels/spillablememory_support.h"
 
@@ -16,7 +16,7 @@ struct seen {
     int last[CONSUMERS_MAX][PRODUCERS_MAX];
 };
 
-/* Notes a lease that this consumer takes for the first time: newer than all it saw of that producer. */
+/* Notes a lease that a consumer takes for the first time, and asserts that it is newer than all that it saw of that producer. */
 static void note(struct ps_test_stage *stage, struct seen *seen, unsigned consumer,
                  const struct ps_lease *lease, unsigned *producer, unsigned *order)
 {
@@ -67,7 +67,7 @@ static void deliver_first(struct ps_test_stage *stage, struct seen *seen, struct
     memmove(&holder->held[0], &holder->held[1], --holder->count * sizeof holder->held[0]);
 }
 
-/* Gives all back, the newest first, and takes them again, in the same order. */
+/* Gives back all leases, the newest first, and takes them again, in the same order. */
 static void roll_back(struct ps_test_stage *stage, struct holder *holder, unsigned consumer)
 {
     for (unsigned i = holder->count; i-- > 0;) {
@@ -89,12 +89,12 @@ static unsigned run_model(const struct setting *setting, uint64_t *random)
     memset(&seen, 0, sizeof seen);
     memset(seen.last, 0xFF, sizeof seen.last); /* -1 */
     start(&stage, setting);
-    put(&stage, 0, "0:0"); /* waits until the log is open: until then every put is refused */
+    put(&stage, 0, "0:0"); /* waits until the log is open; before that every put is refused */
     puts[0] = total = 1;
     for (int step = 0; step < 3000; step++) {
         unsigned consumer = (unsigned)(ps_test_random(random) % setting->consumers);
         unsigned producer = (unsigned)(ps_test_random(random) % setting->producers);
-        /* Now the source is faster, now the sink. */
+        /* The source and the sink are faster in turn. */
         bool rush = step / 300 % 2 == 0;
         switch (ps_test_random(random) % 8) {
         case 0:
@@ -180,11 +180,11 @@ static void test_order_against_a_model(void **unused)
 
 struct thread {
     pthread_t id;
-    struct ps_test_stage stage; /* its port, its pool; not its plan */
+    struct ps_test_stage stage; /* its port and pool are used, but not its plan */
     struct seen *seen;
     void *plan;
     unsigned number;
-    unsigned *delivered; /* of all consumers */
+    unsigned *delivered; /* deliveries of all consumers */
 };
 
 #define THREAD_PUTS 600U
@@ -220,7 +220,7 @@ static void *consume(void *argument)
             rest();
             continue;
         }
-        if (++taken % 200 == 0) /* a slow time: memory fills */
+        if (++taken % 200 == 0) /* a slow phase, in which memory fills up */
             nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
         unsigned producer, order;
         note(stage, thread->seen, thread->number, lease, &producer, &order);

@@ -56,7 +56,7 @@ static inline void start(struct ps_test_stage *stage, const struct setting *sett
     OPS->start(stage->plan);
 }
 
-/* Sends its own batches home; they are the durable queue's, on the consumer's worker. */
+/* Releases the channel's own batches, which are the durable queue's, on the consumer's worker. */
 static inline void leave(struct ps_test_stage *stage, unsigned consumer, void *plan)
 {
     size_t home = stage->home_count;
@@ -94,7 +94,7 @@ static inline void put(struct ps_test_stage *stage, unsigned producer, const cha
     struct ps_lease *lease = lease_of(stage, body);
     for (unsigned i = 0; OPS->put(stage->plan, producer, &lease, &stage->now) == PS_PUT_FULL; i++) {
         assert_true(i < 10000);
-        rest(); /* the log is not open yet, or a pause */
+        rest(); /* the log is not open yet, or the channel pauses */
         ps_test_stage_pass_ms(stage, 1);
         OPS->tick(stage->plan, producer, &stage->port, &stage->now);
     }

@@ -1,4 +1,4 @@
-/* The spillable memory channel: when events go to disk and when they do not any more, restarts, reloads, and what a stop saves. */
+/* The spillable memory channel: when events go to disk, and when they no longer do, restarts, reloads, and what a stop saves. */
 #include "core/flow/engine_channel.h"
 #include "core/probe.h"
 #include "tests/stages/channels/spillablememory_support.h"
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Takes and delivers one, which must be `body`; `disk`: it comes from disk. */
+/* Takes and delivers a lease, whose events must be `body`; `disk`: it must come from disk. */
 static void assert_takes(struct ps_test_stage *stage, const char *body, bool disk)
 {
     struct ps_lease *lease = NULL;
@@ -86,7 +86,7 @@ static void test_waits_then_spills(void **unused)
     assert_int_equal(OPS->engine->at_risk(stage.plan), 4);
     assert_int_equal(fill_of(&stage).size, 6);
     assert_int_equal(fill_of(&stage).capacity, 104);
-    /* From now on without a wait, also when memory has room. */
+    /* From now on puts spill without a wait, also when memory has room. */
     assert_takes(&stage, "a", false);
     put(&stage, 0, "d");
     assert_int_equal(OPS->engine->at_risk(stage.plan), 2);
@@ -137,7 +137,8 @@ static void test_optional_does_not_wait(void **unused)
     stop(&stage, &setting);
 }
 
-/* A stop finds no disk to save to, by configuration or because it cannot be opened: `strip` has what is in memory, for the agent's account. */
+/* A stop finds no disk to save to, by configuration or because it cannot be opened: `strip` returns the events in
+ * memory, so that the agent counts them. */
 static void test_save_without_a_disk(void **unused)
 {
     const struct setting setting = {4, 0, 0, 1, 1};
@@ -156,7 +157,7 @@ static void test_save_without_a_disk(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A lease that goes to disk is promised when it comes home, which is after the sync. */
+/* A lease that goes to disk is promised when it is released, which is after the sync. */
 static void test_spilled_comes_home_synced(void **unused)
 {
     const struct setting setting = {2, 2, 0, 1, 1};
@@ -181,7 +182,7 @@ static void test_spilled_comes_home_synced(void **unused)
     stop(&stage, &setting);
 }
 
-/* Given back newest first, from memory and disk: they come again in order. */
+/* Leases from memory and disk that are given back newest first are taken again in order. */
 static void test_rollback_across(void **unused)
 {
     const struct setting setting = {4, 100, 0, 1, 1};
@@ -205,7 +206,7 @@ static void test_rollback_across(void **unused)
     stop(&stage, &setting);
 }
 
-/* After a restart the events of the disk come first, then those that a stop saved; nothing is lost or doubled. */
+/* After a restart the events of the disk come first, then those that a stop saved; nothing is lost or duplicated. */
 static void test_stop_saves(void **unused)
 {
     const struct setting setting = {4, 100, 0, 1, 1};
@@ -228,7 +229,7 @@ static void test_stop_saves(void **unused)
     stop(&stage, &setting);
 }
 
-/* A replayable source reads again what was not delivered: saving it would double it. */
+/* A replayable source reads again what was not delivered: saving it would duplicate it. */
 static void test_save_leaves_what_is_read_again(void **unused)
 {
     const struct setting setting = {4, 100, 0, 1, 1};
@@ -313,7 +314,7 @@ static void test_pauses_until_the_disk_is_empty(void **unused)
     assert_takes(&stage, "11", true);
     assert_takes(&stage, "12", true);
     assert_takes(&stage, "13", true);
-    for (unsigned i = 0; offer(&stage, 0, "14") == PS_PUT_FULL; i++) { /* the pause is not over */
+    for (unsigned i = 0; offer(&stage, 0, "14") == PS_PUT_FULL; i++) { /* during the pause */
         assert_true(i < 10000);
         rest();
     }
@@ -334,7 +335,7 @@ static void test_without_any_capacity_the_default_counts(void **unused)
     stop(&stage, &setting);
 }
 
-/* Starts the channel without a disk. Returns whether the log says that these events stay there. */
+/* Starts the channel without a disk. Returns whether the log reports that these events stay on disk. */
 static bool says_rest(const char *events)
 {
     const struct setting memory_only = {4, 0, 0, 1, 1};
@@ -386,7 +387,7 @@ static struct tried probe_rest(bool is_check)
     return tried;
 }
 
-/* `check` does not call a configuration good that leaves events on the disk where no sink gets them. */
+/* `check` reports an error for a configuration that leaves events on the disk where no sink gets them. */
 static void test_check_finds_what_is_left(void **unused)
 {
     const struct setting setting = {0, 100, 0, 1, 1};
@@ -426,7 +427,7 @@ static void test_check_finds_what_is_left(void **unused)
     assert_int_equal(tried.failed + tried.skipped, 0);
 }
 
-/* A start that leaves out the disk says what it leaves there, and changes nothing: the next one with a disk has it. */
+/* A start without the former disk reports the events on it, and changes nothing: the next start with the disk has them. */
 static void test_start_without_the_disk_of_before(void **unused)
 {
     const struct setting setting = {0, 100, 0, 1, 1};

@@ -35,7 +35,7 @@ static void begin_file(const char *codec)
     length = ps_avro_container_header_write(pairs, sync_marker, contents, sizeof contents);
 }
 
-/* A block of strings, packed. */
+/* Adds a block of strings, compressed. */
 static void add_block(const char *codec, const char *const *strings)
 {
     char plain[4096], packed[8192];
@@ -84,7 +84,7 @@ static void add_block(const char *codec, const char *const *strings)
     length += packed_size + sizeof sync_marker;
 }
 
-/* Reads the file from `position`; the bodies' strings, each in brackets. */
+/* Reads the file from `position`; `out` gets the bodies' strings, each in brackets. */
 static enum ps_deserialized run(const char *const *keys, uint64_t *position, char *out, char *header,
                                 struct ps_err *err)
 {
@@ -139,7 +139,7 @@ static void test_codecs(void **state)
     }
 }
 
-/* A later life begins behind the first marker from its position on, as Flume's. */
+/* After a restart reading begins after the first sync marker from the position on, as in Flume. */
 static void test_markers(void **state)
 {
     char out[256], header[512];
@@ -177,9 +177,9 @@ static void test_damage(void **state)
         add_block(what == 6 ? "snappy" : "null", PS_WORDS("three"));
         const char *reason = "is damaged";
         if (what == 0)
-            length -= 3; /* ends in a block */
+            length -= 3; /* the file ends within a block */
         else if (what == 1)
-            contents[length - 1] ^= 1; /* its marker */
+            contents[length - 1] ^= 1; /* in its sync marker */
         else if (what == 2)
             contents[whole + 2] = 100; /* a string longer than the block */
         else if (what == 3)
@@ -189,7 +189,7 @@ static void test_damage(void **state)
         else if (what == 5)
             reason = "is compressed with brotli";
         else
-            contents[length - PS_AVRO_SYNC_BYTES - 1] ^= 1; /* its checksum */
+            contents[length - PS_AVRO_SYNC_BYTES - 1] ^= 1; /* in its checksum */
         assert_int_equal(run(NULL, &position, out, header, &err), PS_DESERIALIZED_FAILED);
         if (strstr(err.text, reason) == NULL)
             fail_msg("%u: %s", what, err.text);
@@ -197,7 +197,7 @@ static void test_damage(void **state)
     }
 }
 
-/* The fingerprints are those of the specification. */
+/* Fingerprints are compared with those of the specification. */
 static void test_fingerprints(void **state)
 {
     static const struct {

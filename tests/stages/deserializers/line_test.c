@@ -1,4 +1,4 @@
-/* Lines, as Flume's LineDeserializer makes them of a file. The expected events of malformed and long lines are what
+/* The lines that Flume's LineDeserializer makes of a file. The expected events of malformed and long lines are what
  * Flume's code gives. */
 #include "stages/lib/text/charset.h"
 #include "tests/support/stage.h"
@@ -7,7 +7,7 @@
 
 static const char *text;
 static size_t text_length;
-static uint64_t cuts; /* of the last run */
+static uint64_t cuts; /* lines that were cut in the last run */
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
 {
@@ -92,7 +92,7 @@ static const struct row rows[] = {
     {"2", "windows-1252", "UTF-8", PS_DECODE_FAIL, TEXT("\x80uro\nab\nc"), "[€u][ro][][ab][][c]"},
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_FAIL, TEXT("a\0\n\0\x0A\x0A\n\0b\0"), "[a][\u0A0A][b]"},
     {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\0b"), "[a][b]"},
-    /* The mark of a later line is a character. */
+    /* In a later line the byte order mark is a character. */
     {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\xFE\xFF\0b"),
      "[a][\xEF\xBB\xBF"
      "b]"},
@@ -109,7 +109,7 @@ static const struct row rows[] = {
           "\0\0\0a\0\0\0\n\0\1\xF6\0"),
      "[a][😀]"},
     {"2048", "UTF-32", "UTF-8", PS_DECODE_FAIL, TEXT("\0\0\0a\0\0\0\n\0\0\0b"), "[a][b]"},
-    /* also a line of more bytes than chars_max can have is cut at each chars_max */
+    /* a line with more bytes than chars_max characters can have is also cut every chars_max characters */
     {"3", "UTF-8", "ISO-8859-1", PS_DECODE_FAIL, TEXT("äöüäöüäöüäöüäöüäöü\nä\n"),
      "[\xE4\xF6\xFC][\xE4\xF6\xFC][\xE4\xF6\xFC][\xE4\xF6\xFC][\xE4\xF6\xFC][\xE4\xF6\xFC][][\xE4]"},
     {"5", "UTF-8", "US-ASCII", PS_DECODE_REPLACE,
@@ -130,7 +130,7 @@ static const struct row rows[] = {
      TEXT("aaaaaaaaaaaaaaaaaaaaaaaaaaaa\x80"
           "aaaa\n"),
      NULL},
-    /* the first half of a pair takes the char behind it along, as in Java */
+    /* the first half of a pair takes the next char along, as in Java */
     {"2048", "UTF-16BE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xD8\xC6\0z\0a\xDC\xB0\0b\0\n"),
      "[\uFFFDa\uFFFDb]"},
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xC6\xD8z\0a\0\n\0"), "[\uFFFDa]"},
@@ -173,7 +173,7 @@ static const struct row rows[] = {
      "[א\uFFFD][אא][\uFFFDא][א\uFFFD][אא][\uFFFDא][א\uFFFD][אא][\uFFFDא][א\uFFFD][אא][\uFFFDא][א\uFFFD][א]"},
 };
 
-/* The rows have no bracket in their texts. */
+/* Counts the events; no row has a bracket in its text. */
 static uint64_t count_events(const char *out)
 {
     uint64_t count = 0;
@@ -199,7 +199,7 @@ static void test_rows(void **state)
         run(PS_KEYS("maxLineLength", "2048", "outputCharset", row->out_charset), row->in, row->policy,
             row->bytes, row->length, out);
         assert_int_equal(cuts, 0);
-        if (cut != events - count_events(out)) /* each makes an event more */
+        if (cut != events - count_events(out)) /* each cut makes one more event */
             fail_msg("row %zu: %llu lines are cut", i, (unsigned long long)cut);
     }
 }
@@ -243,7 +243,7 @@ static void test_pieces_before_malformed_bytes(void **state)
     }
 }
 
-/* Lines longer than a block, with all ways to treat their bytes. */
+/* Lines longer than a block, with each policy for malformed bytes. */
 static void test_long_lines(void **state)
 {
     static char bytes[1200 * 1024];
@@ -266,7 +266,7 @@ static void test_long_lines(void **state)
     assert_int_equal(out[300003], ']');
 }
 
-/* TSCII has bytes that stand for up to four characters, each of 3 bytes in UTF-8: the text stays within its room. */
+/* Some bytes of TSCII are up to four characters, each of 3 bytes in UTF-8: the text stays within its room. */
 static void test_bytes_of_several_characters(void **state)
 {
     struct ps_charset charset;
@@ -295,7 +295,7 @@ static void test_bytes_of_several_characters(void **state)
 
 static void test_keys(void **state)
 {
-    /* "utf 8": iconv leaves the blank out, Java does not. */
+    /* "utf 8": iconv ignores the blank, Java does not. */
     static const char *const names[] = {"no-such-charset", "utf 8", "-UTF-8", "UTF-8//IGNORE"};
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
         struct ps_test_stage stage;

@@ -26,7 +26,7 @@ static void build_and_open(struct ps_test_stage *stage)
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     assert_int_equal(ps_test_stage_bind(stage, PS_KEYS(TYPE)), PS_OK);
     assert_int_equal(ps_test_stage_build(stage), PS_OK);
-    while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may have ended just now */
+    while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may still be ending */
         assert_non_null(strstr(stage->err.text, "the Java host"));
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);
@@ -50,7 +50,7 @@ static enum ps_result call(struct ps_test_stage *stage, struct ps_lease *lease)
     return result;
 }
 
-/* Calls until the answer is not the one given. */
+/* Calls `work` as long as it returns `result`; returns the other result. */
 static enum ps_result call_while(struct ps_test_stage *stage, struct ps_lease *lease, enum ps_result result)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -60,7 +60,7 @@ static enum ps_result call_while(struct ps_test_stage *stage, struct ps_lease *l
     return got;
 }
 
-/* Calls until the host has one batch more. */
+/* Calls `work` until the host has one more batch. */
 static void await_batch(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -120,7 +120,8 @@ static void test_changes_and_drops(void **unused)
     assert_event(&stage, lease, 0, "one!", "java");
     assert_event(&stage, lease, 1, "two!", "java");
     struct ps_test_event first = ps_test_lease_event(&stage, lease, 0);
-    assert_null(ps_test_event_header(&first, "b")); /* the class removed it, also the one of all */
+    assert_null(ps_test_event_header(&first, "b")); /* the class removed it from the event, although all
+                                                     * events of the batch have it */
     assert_string_equal(ps_test_event_header(&first, "a"), "1");
     assert_string_equal(ps_test_event_header(&first, "c"), "all");
     assert_int_equal(ps_test_event_header_count(&first), 3);
@@ -195,7 +196,7 @@ static void test_behind_a_filter(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The reply has no room in the first area: the host asks for a larger one. */
+/* The reply is too large for the first area: the host asks for a larger one. */
 static void test_large_reply(void **unused)
 {
     struct ps_test_stage stage;
@@ -224,7 +225,7 @@ static void test_large_event(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The source has given a batch up while the host had it: its reply does not get into the next one. */
+/* The source has given a batch up while the host had it: its reply does not change the next batch. */
 static void test_two_batches(void **unused)
 {
     struct ps_test_stage stage;
@@ -241,7 +242,7 @@ static void test_two_batches(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The host is ended while it has a batch, by itself or by the agent; the next host gets the batch. */
+/* The host ends while it has a batch, by itself or killed by the agent; the next host gets the batch. */
 static void check_lost(enum ps_test_java_mode mode)
 {
     struct ps_test_stage stage;
@@ -283,7 +284,7 @@ static bool is_outdated(const struct ps_test_stage *stage, const char *text)
     return outdated && strstr(reason, text) != NULL;
 }
 
-/* Its initialize() does not return: the chain waits, and /readyz must say so. */
+/* The initialize() of the class does not return: the chain waits, and /readyz must say so. */
 static void test_class_hangs_at_its_start(void **unused)
 {
     struct ps_test_stage stage;
@@ -321,7 +322,7 @@ static struct ps_java_host *attach(struct ps_java_link *link)
     return host;
 }
 
-/* A new host runs already when the interceptor notices that its own host has ended: no batch is refused for that. */
+/* A new host is already running when the interceptor notices that its own host has ended: no batch is refused for that. */
 static void test_next_host_is_there(void **unused)
 {
     struct ps_test_stage stage;
@@ -346,7 +347,7 @@ static void test_next_host_is_there(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The host wants a larger area while the pipe is full of messages to other components, because it is slow: it is not ended. */
+/* The host wants a larger area while the pipe is full of messages to other components, because it is slow: it is not killed. */
 static void test_large_reply_and_full_pipe(void **unused)
 {
     struct ps_test_stage stage;
@@ -365,7 +366,7 @@ static void test_large_reply_and_full_pipe(void **unused)
         usleep(1000);
     }
     ps_test_java->mode = PS_TEST_JAVA_SILENT;
-    usleep(100000); /* what it was told before is read, and its message is in the inbox */
+    usleep(100000); /* by then it has read earlier messages, and its own message is in the inbox */
     while (ps_java_link_send(&link, PS_JAVA_DROP, numbers, PS_JAVA_NUMBERS_MAX, NULL) == PS_JAVA_SENT)
         continue;
     for (unsigned i = 0; i < 20; i++)
@@ -392,13 +393,14 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     (void)attach(&link);
     int stops = ps_test_java->stops, abandoned = ps_test_java->abandoned, starts = ps_test_java->starts;
     ps_test_java->mode = PS_TEST_JAVA_DEAF;
-    usleep(100000); /* it reads no more */
+    usleep(100000); /* the host stops reading */
     while (ps_java_link_send(&link, PS_JAVA_DROP, numbers, PS_JAVA_NUMBERS_MAX, NULL) == PS_JAVA_SENT)
         continue;
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_java->stops, stops);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    while (ps_test_java->abandoned == abandoned) { /* it gets two STOPs: the stage had sent none before */
+    while (ps_test_java->abandoned == abandoned) { /* the host gets two STOPs, because the stage had sent none
+                                                    * before */
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);
     }
@@ -409,7 +411,7 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The batch is refused; if the source keeps it, it is handed over again after a rest; another one is at once. */
+/* The batch is refused; if the source keeps it, it is handed over again after a rest; another batch is handed over at once. */
 static void test_class_throws(void **unused)
 {
     struct ps_test_stage stage;
@@ -451,7 +453,7 @@ static void test_too_much(void **unused)
     }
 }
 
-/* It is called with single events behind the sources whose twins in Flume hand over single events. */
+/* The class gets single events after sources whose Flume counterparts hand over single events. */
 static void test_single_events(void **unused)
 {
     static const struct {
@@ -471,7 +473,7 @@ static void test_single_events(void **unused)
     }
 }
 
-/* The class cannot be configured: it is tried again, and batches are refused meanwhile. */
+/* The class cannot be configured: this is tried again, and batches are refused meanwhile. */
 static void test_cannot_be_configured(void **unused)
 {
     struct ps_test_stage stage;
@@ -489,7 +491,7 @@ static void test_cannot_be_configured(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* It is closed while the host has a batch, and opened again: the host's late answer is for nobody. */
+/* The stage is closed while the host has a batch, and opened again: the host's late answer is dropped. */
 static void test_closed_in_between(void **unused)
 {
     struct ps_test_stage stage;

@@ -5,7 +5,7 @@
 #define MILLIS "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer"
 #define PASS "org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer"
 
-/* All headers of the event as "name=value name=value", newest first. */
+/* Returns all headers of the event as "name=value name=value", newest first. */
 static const char *headers(struct ps_test_stage *stage, const struct ps_lease *lease, uint32_t position)
 {
     struct ps_test_event event = ps_test_lease_event(stage, lease, position);
@@ -32,12 +32,12 @@ static void test_keys(void **unused)
           "serializers.s2.name", "two", NULL},
          "1:2:3.4foobar5",
          "two=2 one=1"},
-        /* More: they set nothing. */
+        /* More serializers than groups: the rest set nothing. */
         {{"regex", "(\\d):", "serializers", "s1 s2", "serializers.s1.name", "one", "serializers.s2.name",
           "two", NULL},
          "1:2:3.4foobar5",
          "one=1"},
-        /* Finds the first match only. */
+        /* Only the first match counts. */
         {{"regex", "([a-z]+)=", "serializers", "s1", "serializers.s1.name", "k", NULL}, "a=1 b=2", "k=a"},
         /* No match, no group, no header. */
         {{"regex", "([a-z]+)#", "serializers", "s1", "serializers.s1.name", "k", NULL}, "a=1 b=2", ""},
@@ -48,7 +48,7 @@ static void test_keys(void **unused)
          "ab",
          "k=b"},
         {{"regex", "(a)(b)", "serializers", "s1 s1", "serializers.s1.name", "k", NULL}, "ab", "k=b"},
-        /* An empty group is an empty value; one that took no part is none. */
+        /* An empty group gives an empty value; one that did not take part gives no header. */
         {{"regex", "(x*)(a)", "serializers", "s1 s2", "serializers.s1.name", "e", "serializers.s2.name", "a",
           NULL},
          "ba",
@@ -172,7 +172,7 @@ static void test_warnings(void **unused)
     }
 }
 
-/* Headers that are there already: of the event, of the batch; and Java's null. */
+/* Existing headers, of the event and of the batch; and Java's null. */
 static void test_headers_before(void **unused)
 {
     struct ps_test_stage stage;
@@ -194,7 +194,7 @@ static void test_headers_before(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Slices of the body, or copies of its repaired form. */
+/* Values are slices of the body, or copies of its repaired form. */
 static void test_bad_input(void **unused)
 {
     enum { LONG = 1200000 };
@@ -233,7 +233,7 @@ static void test_bad_input(void **unused)
     free(megabyte);
 }
 
-/* A whole batch, of which a part was dropped before: only those that are left get headers. */
+/* A full batch of which some events were dropped before: only the remaining ones get headers. */
 static void test_after_a_filter(void **unused)
 {
     enum { EVENTS = 300 };
@@ -261,7 +261,7 @@ static void test_after_a_filter(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Memory runs out in the middle: called again, every event has its headers, each once. */
+/* Memory runs out in the middle: after another call every event has its headers, each once. */
 static void test_no_memory(void **unused)
 {
     enum { EVENTS = 200 };
@@ -302,7 +302,7 @@ static void test_no_memory(void **unused)
         assert_string_equal(ps_test_event_header(&event, "one"), "a");
         assert_string_equal(ps_test_event_header(&event, "two"), "b");
     }
-    /* And the next batch begins at its start. */
+    /* The next batch starts at its first event. */
     lease = PS_LEASE(&stage, PS_BODY("ab"));
     assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
     assert_string_equal(headers(&stage, lease, 0), "two=b one=a");

@@ -1,7 +1,7 @@
 #include "core/flow/batch_internal.h"
 #include "tests/support/stage.h"
 
-/* The bodies that are left, as "a,b,..". */
+/* Returns the remaining bodies as "a,b,..". */
 static const char *left(struct ps_test_stage *stage, const struct ps_lease *lease)
 {
     char *text = ps_arena_text(stage->arena, "");
@@ -72,7 +72,7 @@ static void test_bad_expressions(void **unused)
     }
 }
 
-/* Any bytes, long ones, none. */
+/* Bodies of any bytes, long ones, and empty ones. */
 static void test_bad_input(void **unused)
 {
     enum { LONG = 1500000 };
@@ -123,7 +123,7 @@ static void test_after_another_filter(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* No memory for the list: the same lease again, later. */
+/* No memory for the list: the same lease is processed later. */
 static void test_no_memory(void **unused)
 {
     struct ps_test_stage stage;

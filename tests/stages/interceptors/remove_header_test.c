@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-/* Returns the remaining ones of the headers a, b, "c d", e (own) and s (of the batch), as "a,b,.." in that
+/* Returns the remaining ones of the headers a, b, "c d", e (of the event) and s (of the batch), as "a,b,.." in that
  * order. */
 static const char *left(struct ps_test_stage *stage, const char *const *keys)
 {
@@ -46,12 +46,12 @@ static void test_names(void **unused)
         {{"fromList", "abs", "fromListSeparator", ",?", NULL}, "c d,e"},
         {{"fromList", "a", "fromListSeparator", ",", NULL}, "b,c d,e,s"},
         {{"matching", "[ab]", NULL}, "c d,e,s"},
-        {{"matching", "c", NULL}, "a,b,c d,e,s"}, /* the whole name */
+        {{"matching", "c", NULL}, "a,b,c d,e,s"}, /* only the whole name matches */
         {{"matching", "c.*", NULL}, "a,b,e,s"},
         {{"matching", "a|s", "withName", "b", "fromList", "e", NULL}, "c d"},
         {{"matching", ".*", NULL}, ""},
         {{"matching", "(?!a).*", NULL}, "a"},
-        {{"fromListSeparator", "(", "withName", "a", NULL}, "b,c d,e,s"}, /* not used: not compiled */
+        {{"fromListSeparator", "(", "withName", "a", NULL}, "b,c d,e,s"}, /* unused, not compiled */
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_test_stage stage;
@@ -62,7 +62,7 @@ static void test_names(void **unused)
     }
 }
 
-/* String.split: a leading empty name stays, trailing ones go. */
+/* String.split: a leading empty name stays, trailing ones are dropped. */
 static void test_empty_names(void **unused)
 {
     static const struct {
@@ -86,7 +86,7 @@ static void test_empty_names(void **unused)
     }
 }
 
-/* More names than are remembered, long ones, ones that are no UTF-8; own ones and those of the batch. */
+/* More names than are remembered, long ones, and ones that are not UTF-8, as headers of the event and of the batch. */
 static void test_matching_many(void **unused)
 {
     struct ps_test_stage stage;
@@ -117,8 +117,8 @@ static void test_matching_many(void **unused)
                 count[i]++;
             }
         }
-        assert_int_equal(count[0], 30);       /* odd ones of the batch */
-        assert_int_equal(count[1], 30 + 120); /* and its own */
+        assert_int_equal(count[0], 30);       /* odd headers of the batch */
+        assert_int_equal(count[1], 30 + 120); /* and those of the event */
         ps_test_stage_recycle(&stage);
     }
     ps_test_stage_fini(&stage);

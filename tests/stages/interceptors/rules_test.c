@@ -47,7 +47,7 @@ static void test_acts(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* All is dropped: the lease is empty, not gone. */
+/* All events are dropped: the lease is empty, but still there. */
 static void test_drops_all(void **state)
 {
     struct ps_test_stage stage;
@@ -80,8 +80,9 @@ static void test_refused(void **state)
     refused("default c1\nrule a { when true drop }\n", "1:");
     refused("rule a { when true drop }\nrule a { when true drop }\n", "2:");
     refused("rule a { when true dorp }\n", "1:");
-    refused("rule a { when true drop }\nrule b { when tr", "2:"); /* half of a file */
-    refused("rule a {\n  when body ~ /a[bc]{1,900}(d[ef]{1,900}){1,900}g/\n  drop\n}\n", "2:"); /* ruinous */
+    refused("rule a { when true drop }\nrule b { when tr", "2:"); /* a file that was cut off */
+    refused("rule a {\n  when body ~ /a[bc]{1,900}(d[ef]{1,900}){1,900}g/\n  drop\n}\n", "2:"); /* too costly
+                                                                                                 * to match */
     refused("", "");
     ps_test_stage_init(&stage, &ps_interceptor_rules);
     const char *missing = ps_test_folder_path("missing.rules");
@@ -160,7 +161,7 @@ static void test_described(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* The file was fine when it was checked, and is not when it is loaded. */
+/* The file is good when it is checked, but gone when it is loaded. */
 static void test_gone_before_build(void **state)
 {
     struct ps_test_stage stage;

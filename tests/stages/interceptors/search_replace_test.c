@@ -11,7 +11,7 @@ static void test_keys(void **unused)
         {{"searchPattern", "^INFO:", "replaceString", "Log msg:", NULL}, "INFO: x INFO:", "Log msg: x INFO:"},
         {{"searchPattern", "b", NULL}, "abcb", "ac"},
         {{"searchPattern", ".*", NULL}, "abc", ""},
-        {{"searchPattern", ".*", "replaceString", "X", NULL}, "abc", "XX"}, /* and the empty end */
+        {{"searchPattern", ".*", "replaceString", "X", NULL}, "abc", "XX"}, /* also the empty end */
         {{"searchPattern", "x*", "replaceString", "-", NULL}, "abc", "-a-b-c-"},
         {{"searchPattern", "^", "replaceString", "> ", NULL}, "", "> "},
         {{"searchPattern", "q", "replaceString", "-", NULL}, "abc", "abc"},
@@ -81,7 +81,7 @@ static void test_utf16(void **unused)
     static const struct ps_test_event events[] = {
         {.body = "\xFF\xFE"
                  "a\0b\0",
-         .length = 6}, /* little-endian by its mark: written big-endian */
+         .length = 6}, /* its mark says little-endian; it is written as big-endian */
         {.body = "\0a\0b", .length = 4},
         {.body = "", .length = 0},
     };
@@ -141,7 +141,7 @@ static void test_sizes(void **unused)
     const struct ps_test_event events[] = {
         {.body = "\0a\0", .length = 3},
         {.body = "aaaaaaaaaaaaaaaa", .length = 16},
-        {.body = megabyte, .length = LONG}, /* the last: with a sanitizer it may use up the batch's time */
+        {.body = megabyte, .length = LONG}, /* last: with a sanitizer it may use up the batch's time */
     };
     struct ps_test_stage stage;
     char thousand[1001];
@@ -218,7 +218,7 @@ static void test_limit_of_each_batch(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A full batch: new bodies go into its blocks piece by piece, a newline between. */
+/* A full batch: new bodies are written into its blocks one after the other, with a newline between. */
 static void test_many(void **unused)
 {
     static char bodies[PS_BATCH_EVENTS_MAX][300];
@@ -233,7 +233,7 @@ static void test_many(void **unused)
     ps_test_stage_start(&stage, &ps_interceptor_search_replace,
                         PS_KEYS("searchPattern", "a (number)", "replaceString", "$1"));
     struct ps_lease *lease = ps_test_lease(&stage, events, PS_BATCH_EVENTS_MAX);
-    uint32_t count = lease->count; /* as many as the blocks took */
+    uint32_t count = lease->count; /* as many as the blocks have room for */
     assert_true(count > 500);
     assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
     uint64_t bytes = 0;
@@ -250,7 +250,7 @@ static void test_many(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Memory runs out: called again, and no event is replaced twice. */
+/* Memory runs out: after another call no event is replaced twice. */
 static void test_no_memory(void **unused)
 {
     enum { EVENTS = 200 };
@@ -279,7 +279,7 @@ static void test_no_memory(void **unused)
         assert_true(count > 0);
         if (retries++ % 2 == 1)
             ps_block_drop(&hoard, taken[--count]);
-        /* a block of two is used up by something else */
+        /* another stage takes one of two blocks */
         if (retries % 4 == 2)
             (void)ps_batch_alloc(lease->batch, PS_BLOCK_BYTES - 70000);
     }

@@ -26,7 +26,7 @@ static void test_replaces(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Two in a chain with the same key: the first one wins, unless the second replaces. */
+/* Two interceptors of a chain have the same key: the first one wins, unless the second replaces. */
 static void test_twice(void **unused)
 {
     for (int replace = 0; replace < 2; replace++) {

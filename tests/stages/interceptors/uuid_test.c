@@ -48,7 +48,7 @@ static void test_prefix_and_existing(void **unused)
     static const char *const keys[][7] = {
         {"headerName", "u", "prefix", "p-", "preserveExisting", "false", NULL},
         {"headerName", "u", "prefix", "p-", "preserveExisting", "true", NULL},
-        {"headerName", "u", "prefix", "p-", NULL}, /* true */
+        {"headerName", "u", "prefix", "p-", NULL}, /* the default is true */
     };
     for (int preserve = 0; preserve < 3; preserve++) {
         struct ps_test_stage stage;

@@ -11,7 +11,7 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
 }
 
-/* In turn, from one batch to the next. */
+/* Channels are used in turn, across batches. */
 static void test_round_robin(void **unused)
 {
     struct ps_test_stage stage;
@@ -30,7 +30,7 @@ static void test_round_robin(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Every event to exactly one channel, every channel chosen at some time. */
+/* Every event goes to exactly one channel, and every channel is chosen at some time. */
 static void test_random(void **unused)
 {
     struct ps_test_stage stage;

@@ -49,7 +49,7 @@ static void test_rules(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The header of the whole batch; and an event that has another of its own. */
+/* A header of the whole batch, and an event with another value of its own. */
 static void test_shared_header(void **unused)
 {
     struct ps_test_stage stage;

@@ -1,4 +1,4 @@
-/* Selector rules: where events go, channels that are not there, several workers. The meaning of the language is tested with
+/* Selector rules: where events go, unknown channels, several workers. The meaning of the language is tested with
  * rules_set; reloading in tests/stages/lib/rules/live/live_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/fake_route.h"
@@ -10,7 +10,7 @@ static const char *const channels[] = {"c1", "c2", "c3"};
 
 static enum ps_status try_bind(struct ps_test_stage *stage, const char *text)
 {
-    static char file[4096]; /* the plan's for as long as it is there */
+    static char file[4096]; /* used by the plan as long as it exists */
     snprintf(file, sizeof file, "%s", ps_test_rules_write("a.rules", "%s", text));
     ps_test_stage_init(stage, &ps_selector_rules);
     stage->context.channels = (struct ps_texts){PS_COUNT_OF(channels), channels};
@@ -83,7 +83,7 @@ static void test_unknown_channels(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A channel that the changed file names and the source has not: refused, the old rules stay. */
+/* The changed file names a channel that the source does not have: it is refused, and the old rules stay. */
 static void test_unknown_channel_later(void **state)
 {
     struct ps_test_stage stage;
@@ -103,7 +103,7 @@ static void test_unknown_channel_later(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Each open instance has a scratch, counts and a share of limits of its own; the numbers are their sums. */
+/* Each open instance has a scratch, counts and a share of limits of its own; the counters are their sums. */
 static void test_instances(void **state)
 {
     struct ps_test_stage stage;

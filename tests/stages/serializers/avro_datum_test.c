@@ -1,5 +1,5 @@
-/* Serializer avro_datum: bodies stand in Avro files as they are; schemas by text, by URL and by key; events that wait, need another
- * file, or fit into none. Files are read back with the container's reader. */
+/* Serializer avro_datum: bodies are in Avro files unchanged; schemas by text, by URL and by key; events that wait, need
+ * another file, or are refused. Files are read back with the container's reader. */
 #include "stages/lib/avro/container.h"
 #include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/byte_buffer.h"
@@ -80,7 +80,7 @@ static void flush(struct fixture *fixture)
                                                       &fixture->file.output));
 }
 
-/* The file has this schema and one block of these bytes. */
+/* Asserts that the file has this schema and one block of these bytes. */
 static void assert_file(struct fixture *fixture, const char *schema, const char *codec, int64_t count,
                         const char *records)
 {
@@ -113,7 +113,8 @@ static void test_literal(void **unused)
     fixture_init(&fixture, NULL);
     struct ps_test_event one = PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA);
     assert_int_equal(add(&fixture, one), PS_SERIALIZER_READY);
-    assert_int_equal(add(&fixture, PS_BODY("\x06two")), PS_SERIALIZER_READY); /* without one: the file's */
+    assert_int_equal(add(&fixture, PS_BODY("\x06two")), PS_SERIALIZER_READY); /* without a schema of its own:
+                                                                               * that of the file counts */
     flush(&fixture);
     assert_file(&fixture, TEXT_SCHEMA, "null", 2, "\x06one\x06two");
     fixture_fini(&fixture);
@@ -158,7 +159,7 @@ static void write_text(const char *path, const char *text)
     assert_true(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
-/* Asks until it is ready: the port's wake_fd says when to ask again. */
+/* Tries until the serializer is ready: the port's wake_fd says when to try again. */
 static void await_ready(struct fixture *fixture, struct ps_test_event event)
 {
     while (ask(fixture, event) == PS_SERIALIZER_LATER) {
@@ -168,7 +169,7 @@ static void await_ready(struct fixture *fixture, struct ps_test_event event)
     assert_int_equal(ask(fixture, event), PS_SERIALIZER_READY);
 }
 
-/* The URL of the key; that of the header comes first, and before the literal. A file is read once. */
+/* The URL in the key; a URL in the header comes before it and before the literal. A file is read once. */
 static void test_url(void **unused)
 {
     struct fixture fixture;
@@ -224,7 +225,7 @@ static void test_url_unreadable(void **unused)
     }
 }
 
-/* `check` looks at the file that is read: %XX of the URL are bytes of its name. */
+/* `check` reads the same file: %XX of the URL are bytes of its name. */
 static void test_url_checked(void **unused)
 {
     static const struct {
@@ -250,7 +251,7 @@ static void test_url_checked(void **unused)
     assert_int_equal(unlink(path) | rmdir(folder), 0);
 }
 
-/* Helpers are left alone when they are not idle. At the end of the process one that has not ended would seem to leak memory. */
+/* Waits for the helpers: one that is still running at the end of the process would look like a memory leak. */
 static int await_helpers(void **unused)
 {
     size_t threads = 2;

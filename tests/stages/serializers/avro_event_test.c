@@ -1,4 +1,4 @@
-/* Serializer avro_event: files read back by a reader written from the specification alone (Avro 1.11, "Object
+/* Serializer avro_event: files read back by a reader that is written only from the specification (Avro 1.11, "Object
  * Container Files"). tests/real reads them with Flume's own Avro. */
 #include "tests/support/stage.h"
 
@@ -22,7 +22,7 @@ static uint64_t read_long(struct reader *reader)
         if ((*reader->at++ & 0x80) == 0)
             break;
     }
-    assert_int_equal(number & 1, 0); /* nothing here is negative */
+    assert_int_equal(number & 1, 0); /* no number here is negative */
     return number >> 1;
 }
 
@@ -43,7 +43,7 @@ static void assert_bytes(struct reader *reader, const char *expected)
     assert_memory_equal(bytes, expected, length);
 }
 
-/* The plain bytes of a block; malloc'ed. */
+/* Returns the uncompressed bytes of a block; the caller frees them. */
 static unsigned char *unpack(const char *codec, const char *packed, size_t packed_length, size_t *length)
 {
     *length = 1 << 20;
@@ -185,7 +185,7 @@ static void test_sync_interval(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A megabyte is one block: Flume's default is 2,048,000 bytes. */
+/* A megabyte fits in one block: Flume's default interval is 2,048,000 bytes. */
 static void test_default_sync_interval(void **unused)
 {
     static char body[1000];
@@ -203,7 +203,7 @@ static void test_default_sync_interval(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* As Avro's DataFileWriter: a block ends with the record that makes it as long as the interval. */
+/* As in Avro's DataFileWriter: a block ends with the record that makes it as long as the interval. */
 static void test_sync_interval_to_the_byte(void **unused)
 {
     enum { RECORD_BYTES = 1 + 2 + 999 }; /* no headers, the body's length, the body */
@@ -211,7 +211,7 @@ static void test_sync_interval_to_the_byte(void **unused)
     memset(body, 'b', sizeof body - 1);
     static const struct {
         int interval;
-        size_t blocks; /* of 12 records */
+        size_t blocks; /* blocks of 12 records */
     } cases[] = {{RECORD_BYTES, 12},         {RECORD_BYTES + 1, 6},     {3 * RECORD_BYTES - 1, 4},
                  {3 * RECORD_BYTES, 4},      {3 * RECORD_BYTES + 1, 3}, {12 * RECORD_BYTES, 1},
                  {12 * RECORD_BYTES + 1, 1}, {12 * RECORD_BYTES - 1, 1}};
@@ -242,7 +242,7 @@ static bool text_write(struct ps_output *output, const void *data, size_t length
     return fwrite(data, 1, length, ((struct text_output *)output)->stream) == length;
 }
 
-/* A sink that could not write gives its events back, and begins a file: they are not in it twice. */
+/* A sink that could not write gives its events back, and begins another file, in which they are only once. */
 static void test_block_that_was_given_up(void **unused)
 {
     struct ps_test_stage stage;
@@ -272,7 +272,7 @@ static void test_keys(void **unused)
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("x"));
     size_t length;
     char *data = ps_test_serializer_run(&stage, lease, &length);
-    assert_int_equal(assert_file(&stage, data, length, "null", lease), 1); /* as Flume: not compressed */
+    assert_int_equal(assert_file(&stage, data, length, "null", lease), 1); /* as in Flume, not compressed */
     free(data);
     ps_test_stage_fini(&stage);
     ps_test_stage_init(&stage, &ps_serializer_avro_event);

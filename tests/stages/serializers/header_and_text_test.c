@@ -6,7 +6,7 @@ static void test_form(void **unused)
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, &ps_serializer_header_and_text,
                             newline ? NULL : PS_KEYS("appendNewline", "false"));
-        /* The order is HashMap's: java_map_test has the tables. */
+        /* The order is that of Java's HashMap: lib/text/java/map_test.c has the tables. */
         struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("one", "timestamp", "5", "host", "a"),
                                           PS_BODY("two"), PS_EVENT("", "e", ""));
         size_t length;

@@ -216,7 +216,7 @@ static void test_partitions_are_closed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A folder in the place of the table's: nothing can be written. */
+/* A file is in the place of the table's folder: nothing can be written. */
 static void test_files_that_fail(void **unused)
 {
     struct ps_test_stage stage;
