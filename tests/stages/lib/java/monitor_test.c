@@ -108,7 +108,7 @@ static void await_file(struct ps_java_monitor *monitor, uint64_t now_ns, const c
     }
 }
 
-/* After a process that ran for a minute the rests begin anew; after a shorter run they go on growing. */
+/* After a process that ran for a minute the rests begin anew; after a shorter run they keep growing. */
 static void test_ran_for_a_minute(void **state)
 {
     static const uint64_t ran_s[] = {0, 59, 60, 0, 61}, rests_s[] = {1, 2, 1, 2, 1};

@@ -224,7 +224,7 @@ static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
     ps_spool_leave(spool, &none);
 }
 
-/* A file is alternately left alone and read on, over several lives of the agent: the later of its two positions counts,
+/* A file is alternately left alone and continued, over several lives of the agent: the later of its two positions counts,
  * which is the last one of each life. */
 static void test_two_positions(void **unused)
 {

@@ -213,7 +213,7 @@ static void test_second_flush_fails(void **unused)
     ps_test_bucket_finish();
 }
 
-/* The others go on while one bucket rests. */
+/* Other buckets continue while one rests. */
 static void test_one_fails(void **unused)
 {
     ps_test_bucket_path = "/d/%{k}";

@@ -217,7 +217,7 @@ static void test_former_topic_is_named_late(void **state)
     finish(&run);
 }
 
-/* The new topic has fewer partitions: the group gets other shares, and nobody asks for those that are gone. */
+/* The new topic has fewer partitions: the group gets new shares, and no member requests missing partitions. */
 static void test_topic_made_anew_with_fewer_partitions(void **state)
 {
     static struct run run;
@@ -238,7 +238,7 @@ static void test_topic_made_anew_with_fewer_partitions(void **state)
 
 enum killed {
     KILLED_BEFORE,  /* the member has not heard of the election */
-    KILLED_BETWEEN, /* it knows where it goes on; the group's coordinator does not have that offset yet */
+    KILLED_BETWEEN, /* it knows where to continue; the group's coordinator does not have that offset yet */
     KILLED_AFTER,
 };
 

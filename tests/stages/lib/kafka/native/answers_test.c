@@ -325,7 +325,7 @@ static void test_late_answer_while_no_record_waits(void **state)
     end(&run);
 }
 
-/* The topic is made anew with fewer partitions. As long as no record is for a partition that is gone, the producer goes on. */
+/* The topic is made anew with fewer partitions. The producer continues as long as no record is for a missing partition. */
 static void test_topic_made_anew_with_fewer_partitions(void **state)
 {
     struct run run;
@@ -447,7 +447,7 @@ static void test_late_metadata_before_a_repetition(void **state)
     end(&run);
 }
 
-/* Topics come from headers: more of them than are kept. One that was written to stays, because its sequence goes on. */
+/* Topics come from headers: more of them than are kept. One that was written to stays, because its sequence continues. */
 static void test_sequence_outlives_other_topics(void **state)
 {
     struct run run;

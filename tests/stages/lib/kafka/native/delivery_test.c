@@ -19,7 +19,7 @@ static bool is_final(const struct ps_kafka_error *error)
     return error->outcome != PS_KAFKA_DELIVERED && error->outcome != PS_KAFKA_AGAIN;
 }
 
-/* One record meets the error; returns whether the producer still goes on. */
+/* One record meets the error; returns whether the producer continues. */
 static bool meet(struct run *run, const struct ps_kafka_error *error)
 {
     unsigned before = run->report_count;

@@ -1,4 +1,4 @@
-/* Where a body, a header's name and its value go on in another table: at the sizes of Flume's tables, exactly there,
+/* Where a body, a header's name and its value continue in another table: at the sizes of Flume's tables, exactly there,
  * one step less and one step more, also where a character would be cut. The events come out as they were put. */
 #include "tests/stages/lib/queue/database/store_support.h"
 

@@ -256,7 +256,7 @@ static bool is_given_up(uint64_t number, const char *path)
            places[number].to > gap_from;
 }
 
-/* Each block is given up: its frames are reported, those behind it come. */
+/* Each block is given up: its frames are reported, later ones come. */
 static void test_given_up(void **state)
 {
     make_log(ps_test_seed());
