@@ -43,7 +43,7 @@ struct client {
     struct ps_avro_zlib zlib; /* if the protocol compresses */
     char *out, *in;
     size_t out_at, out_length, in_length;
-    unsigned next_answer; /* for calls in order: number of the next call to be answered */
+    unsigned next_answer; /* for calls in order: where the search for the next one begins */
 };
 
 struct protocol {

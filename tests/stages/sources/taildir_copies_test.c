@@ -218,8 +218,8 @@ static void work_slowly(unsigned calls)
     }
 }
 
-/* The source has read all of a file's bytes into its buffer, and taken some lines. The file is copied and cut: the
- * lines read are in the copy. */
+/* The source has read to the end of a file, and taken some of its lines. The file is copied and cut: the lines read
+ * are in the copy. */
 static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, const char *fresh)
 {
     char text[101];

@@ -49,7 +49,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     if (hints != NULL)
         numeric = *hints;
     if ((numeric.ai_flags & AI_NUMERICHOST) != 0 || strspn(name, "0123456789.") == strlen(name))
-        return system(name, service, hints, list); /* this query is not for the test's name server */
+        return system(name, service, hints, list); /* numeric: no name server is queried */
     numeric.ai_flags |= AI_NUMERICHOST;
     serve();
     if (__atomic_load_n(&fails, __ATOMIC_ACQUIRE) || strstr(name, ".test") == NULL)

@@ -39,7 +39,7 @@ static void test_flush(void **unused)
     TO("a", body), TO("b", body), TO("c", body), TO("d", body), TO("e", body), TO("f", body), TO("g", body), \
         TO("h", body), TO("i", body)
 
-/* Lets time pass, and runs a cycle. Returns when the next one is due, in us. */
+/* Lets time pass, and runs a cycle. Returns the time until the next one is due, in ns. */
 static uint64_t pass_us(uint64_t us)
 {
     ps_test_bucket_stage.now.mono_ns += us * 1000;

@@ -146,7 +146,7 @@ static void it_is_used_again_when_it_answers(void **state)
         assert_true(waited < PS_TEST_PATIENCE_MS);
         int peer = accept4(frozen->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (peer >= 0)
-            close(peer); /* a datanode that sends anything is alive */
+            close(peer); /* a datanode that reacts at all is alive */
         ps_test_stream_turn(bench);
         usleep(1000);
     }
