@@ -3,13 +3,35 @@
 #include "core/durable.h"
 
 #include "conf/java/tools.h"
+#include "conf/java/unread.h"
 #include "conf/text.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Notes a folder that could not be read, unless it is not there. */
+static void note_blocked(struct ps_class_path *path, struct ps_arena *arena, const char *folder, int error)
+{
+    if (ps_unread_is_absent(error) || path->blocked != NULL)
+        return;
+    path->error = error;
+    path->blocked = ps_arena_format(arena, "%s: %s", folder, strerror(error));
+}
+
+/* Returns whether the folder is there. One that cannot be looked at is noted. */
+static bool is_folder(struct ps_class_path *path, struct ps_arena *arena, const char *folder)
+{
+    struct stat status;
+    if (stat(folder, &status) == 0)
+        return S_ISDIR(status.st_mode);
+    note_blocked(path, arena, folder, errno);
+    return false;
+}
 
 /* Adds each part of a path; an empty part is the working directory. */
 static void add_path(struct ps_arena *arena, struct ps_texts *entries, const char *path)
@@ -29,26 +51,28 @@ static int is_visible(const struct dirent *entry)
 }
 
 /* Adds FOLDER/NAME/`part` of every plug-in that has it, followed by `suffix`. */
-static void add_plugins(struct ps_arena *arena, struct ps_texts *entries, const char *folder,
-                        const char *part, const char *suffix)
+static void add_plugins(struct ps_class_path *path, struct ps_arena *arena, struct ps_texts *entries,
+                        const char *folder, const char *part, const char *suffix)
 {
     struct dirent **names;
     int count = scandir(folder, &names, is_visible, alphasort);
+    if (count < 0)
+        note_blocked(path, arena, folder, errno);
     for (int i = 0; i < count; i++) {
-        const char *path = ps_arena_format(arena, "%s/%s/%s", folder, names[i]->d_name, part);
-        if (ps_directory_exists(path))
-            ps_texts_add(arena, entries, ps_arena_format(arena, "%s%s", path, suffix));
+        const char *place = ps_arena_format(arena, "%s/%s/%s", folder, names[i]->d_name, part);
+        if (is_folder(path, arena, place))
+            ps_texts_add(arena, entries, ps_arena_format(arena, "%s%s", place, suffix));
         free(names[i]);
     }
     if (count >= 0)
         free(names);
 }
 
-static void add_all_plugins(struct ps_arena *arena, struct ps_texts *entries, const struct ps_texts *folders,
-                            const char *part, const char *suffix)
+static void add_all_plugins(struct ps_class_path *path, struct ps_arena *arena, struct ps_texts *entries,
+                            const struct ps_texts *folders, const char *part, const char *suffix)
 {
     for (size_t i = 0; i < folders->count; i++)
-        add_plugins(arena, entries, folders->items[i], part, suffix);
+        add_plugins(path, arena, entries, folders->items[i], part, suffix);
 }
 
 static const char *join(struct ps_arena *arena, const struct ps_texts *texts)
@@ -60,14 +84,14 @@ static const char *join(struct ps_arena *arena, const struct ps_texts *texts)
     return path;
 }
 
-static const char *library_path(struct ps_arena *arena, const struct ps_command *command,
-                                const struct ps_tools_said *said)
+static const char *library_path(struct ps_class_path *path, struct ps_arena *arena,
+                                const struct ps_command *command, const struct ps_tools_said *said)
 {
     struct ps_texts folders = {0, NULL};
     const char *first = ps_command_variable(command, "FLUME_JAVA_LIBRARY_PATH");
     if (first != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, first));
-    add_all_plugins(arena, &folders, &command->plugins, "native", "");
+    add_all_plugins(path, arena, &folders, &command->plugins, "native", "");
     if (said->hadoop.library_path != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, said->hadoop.library_path));
     if (said->hbase.library_path != NULL)
@@ -76,44 +100,47 @@ static const char *library_path(struct ps_arena *arena, const struct ps_command 
 }
 
 /* Adds all jars of a folder below the one that the variable names, if it is there. */
-static void add_home(const struct ps_command *command, struct ps_arena *arena, struct ps_texts *entries,
+static void add_home(struct ps_class_path *path, const struct ps_command *command, struct ps_arena *arena,
                      const char *name, const char *part)
 {
     const char *home = ps_command_variable(command, name);
     const char *folder = home != NULL ? ps_arena_format(arena, "%s/%s", home, part) : NULL;
-    if (folder != NULL && ps_directory_exists(folder))
-        ps_texts_add(arena, entries, ps_arena_format(arena, "%s/*", folder));
+    if (folder != NULL && is_folder(path, arena, folder))
+        ps_texts_add(arena, &path->entries, ps_arena_format(arena, "%s/*", folder));
 }
 
 /* Adds what Hadoop, HBase and Hive bring, in the order of the script. */
-static void add_tools(struct ps_arena *arena, struct ps_texts *entries, const struct ps_command *command,
+static void add_tools(struct ps_class_path *path, struct ps_arena *arena, const struct ps_command *command,
                       const struct ps_tools_said *said)
 {
+    struct ps_texts *entries = &path->entries;
     add_path(arena, entries, said->hadoop.class_path);
     add_path(arena, entries, said->hbase.class_path);
     if (said->hbase.program != NULL) {
         const char *home = ps_command_variable(command, "HBASE_HOME");
         ps_texts_add(arena, entries, ps_arena_format(arena, "%s/conf", home != NULL ? home : ""));
     }
-    add_home(command, arena, entries, "HIVE_HOME", "lib");
-    add_home(command, arena, entries, "HCAT_HOME", "share/hcatalog");
+    add_home(path, command, arena, "HIVE_HOME", "lib");
+    add_home(path, command, arena, "HCAT_HOME", "share/hcatalog");
 }
 
-static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_command *command)
+static struct ps_texts entries_of(struct ps_class_path *path, struct ps_arena *arena,
+                                  const struct ps_command *command)
 {
     struct ps_texts entries = {0, NULL};
     const char *home = ps_command_variable(command, "FLUME_HOME");
     char absolute[PATH_MAX];
     if (command->conf_dir != NULL && *command->conf_dir != '\0') {
-        bool found = ps_directory_exists(command->conf_dir) && realpath(command->conf_dir, absolute) != NULL;
+        bool found =
+            is_folder(path, arena, command->conf_dir) && realpath(command->conf_dir, absolute) != NULL;
         ps_texts_add(arena, &entries, ps_arena_text(arena, found ? absolute : command->conf_dir));
     }
     if (home != NULL)
         ps_texts_add(arena, &entries, ps_arena_format(arena, "%s/lib/*", home));
     add_path(arena, &entries, command->classpath);
     add_path(arena, &entries, ps_command_variable(command, "FLUME_CLASSPATH"));
-    add_all_plugins(arena, &entries, &command->plugins, "lib", "/*");
-    add_all_plugins(arena, &entries, &command->plugins, "libext", "/*");
+    add_all_plugins(path, arena, &entries, &command->plugins, "lib", "/*");
+    add_all_plugins(path, arena, &entries, &command->plugins, "libext", "/*");
     return entries;
 }
 
@@ -136,6 +163,20 @@ static const char *java_of_path(struct ps_arena *arena, const char *path_of_prog
     return NULL;
 }
 
+/* Returns why the program, which is there, cannot be started, and the cure. */
+static const char *cannot_execute(struct ps_arena *arena, const char *java, int error)
+{
+    struct stat status;
+    if (error == EACCES && stat(java, &status) == 0)
+        return ps_arena_format(arena,
+                               "%s is not executable; make it so (chmod +x), or set JAVA_HOME to the folder "
+                               "that has another bin/java",
+                               java);
+    const char *cure = ps_unread_cure(error);
+    return ps_arena_format(arena, "%s cannot be looked at: %s%s%s", java, strerror(error),
+                           cure != NULL ? "; " : "", cure != NULL ? cure : "");
+}
+
 static void find_java(struct ps_arena *arena, const struct ps_command *command, struct ps_class_path *path)
 {
     const char *home = ps_command_variable(command, "JAVA_HOME");
@@ -143,9 +184,11 @@ static void find_java(struct ps_arena *arena, const struct ps_command *command, 
                                     : java_of_path(arena, ps_command_variable(command, "PATH"));
     if (java == NULL)
         path->java_lacks = "there is no `java` in PATH, and JAVA_HOME is not set; " INSTALL_JAVA;
-    else if (access(java, X_OK) != 0)
+    else if (access(java, X_OK) != 0 && ps_unread_is_absent(errno))
         path->java_lacks =
             ps_arena_format(arena, "JAVA_HOME is %s, which has no bin/java; " INSTALL_JAVA, home);
+    else if (access(java, X_OK) != 0)
+        path->java_lacks = cannot_execute(arena, java, errno);
     else
         path->java = java;
 }
@@ -166,9 +209,9 @@ struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps
     add_words(arena, &path->options, ps_command_variable(command, "FLUME_JAVA_OPTS"));
     for (size_t i = 0; i < command->jvm.count; i++)
         ps_texts_add(arena, &path->options, ps_arena_text(arena, command->jvm.items[i]));
-    path->entries = entries_of(arena, command);
-    add_tools(arena, &path->entries, command, &(struct ps_tools_said){.asked = false});
-    path->library_path = library_path(arena, command, &(struct ps_tools_said){.asked = false});
+    path->entries = entries_of(path, arena, command);
+    add_tools(path, arena, command, &(struct ps_tools_said){.asked = false});
+    path->library_path = library_path(path, arena, command, &(struct ps_tools_said){.asked = false});
     find_java(arena, command, path);
     return path;
 }
@@ -193,12 +236,12 @@ void ps_class_path_complete(struct ps_class_path *path, struct ps_arena *arena,
 {
     struct ps_tools_said once = {.asked = false};
     struct ps_tools_said *said = command->tools != NULL ? command->tools : &once;
-    struct ps_texts entries = entries_of(arena, command);
-    const char *own = join(arena, &entries);
+    path->blocked = NULL; /* it may be there by now */
+    path->entries = entries_of(path, arena, command);
+    const char *own = join(arena, &path->entries);
     ps_tools_ask(said, command, own != NULL ? own : "", command->ask_classes);
-    add_tools(arena, &entries, command, said);
-    path->entries = entries;
-    path->library_path = library_path(arena, command, said);
+    add_tools(path, arena, command, said);
+    path->library_path = library_path(path, arena, command, said);
     report(problems, arena, "hadoop", &said->hadoop);
     report(problems, arena, "hbase", &said->hbase);
 }

@@ -3,10 +3,13 @@
 
 #include "conf/file.h"
 #include "conf/java/jar.h"
+#include "conf/java/unread.h"
 #include "conf/text.h"
 #include "core/text/nearest.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +31,8 @@ struct ps_classes {
     size_t count, room;
     size_t jars;
     struct ps_texts unread;
+    const char *blocked; /* the first place that could not be read now; NULL: none */
+    int error;           /* its errno */
 };
 
 /* ---- places ---- */
@@ -50,6 +55,16 @@ static void add_place(struct ps_classes *classes, const char *path, struct ps_ja
     classes->jars += jar != NULL;
 }
 
+/* Notes a place that could not be read, unless it is not there: Java ignores it then. `what` has the reason, if it is known. */
+static void note_blocked(struct ps_classes *classes, const char *path, int error, const char *what)
+{
+    if (ps_unread_is_absent(error) || classes->blocked != NULL)
+        return;
+    classes->error = error;
+    classes->blocked = what != NULL ? ps_arena_text(classes->arena, what)
+                                    : ps_arena_format(classes->arena, "%s: %s", path, strerror(error));
+}
+
 static void add_jar(struct ps_classes *classes, const char *path);
 
 /* Adds the jars that a value of Class-Path names, which are separated by blanks and relative to the jar. */
@@ -64,7 +79,8 @@ static void add_named(struct ps_classes *classes, const char *jar, const char *v
         const char *path = name;
         if (*name != '/' && slash != NULL)
             path = ps_arena_format(classes->arena, "%.*s/%s", (int)(slash - jar), jar, name);
-        if (*name != '\0' && access(path, R_OK) == 0) /* Java ignores entries that do not exist */
+        /* Java ignores entries that do not exist. */
+        if (*name != '\0' && (access(path, F_OK) == 0 || !ps_unread_is_absent(errno)))
             add_jar(classes, path);
     }
 }
@@ -102,7 +118,12 @@ static void add_jar(struct ps_classes *classes, const char *path)
     struct ps_err err = {.length = 0};
     if (is_there(classes, path) || classes->count == PLACES_MAX)
         return;
-    struct ps_jar *jar = ps_jar_open(path, &err);
+    int error;
+    struct ps_jar *jar = ps_jar_open(path, &error, &err);
+    if (jar == NULL && error != 0) {
+        note_blocked(classes, path, error, err.text);
+        return;
+    }
     if (jar == NULL) {
         ps_texts_add(classes->arena, &classes->unread, ps_arena_text(classes->arena, err.text));
         return;
@@ -122,6 +143,8 @@ static void add_jars_of(struct ps_classes *classes, const char *folder)
 {
     struct dirent **names;
     int count = scandir(folder, &names, is_jar, alphasort);
+    if (count < 0)
+        note_blocked(classes, folder, errno, NULL);
     for (int i = 0; i < count; i++) {
         add_jar(classes, ps_arena_format(classes->arena, "%s/%s", folder, names[i]->d_name));
         free(names[i]);
@@ -140,8 +163,10 @@ static void add_entry(struct ps_classes *classes, const char *entry)
         add_jars_of(classes, ps_arena_copy(classes->arena, entry, length == 2 ? 1 : length - 2));
     } else {
         const char *path = *entry != '\0' ? entry : ".";
-        if (stat(path, &status) != 0) /* Java ignores it */
+        if (stat(path, &status) != 0) {
+            note_blocked(classes, path, errno, NULL);
             return;
+        }
         if (S_ISDIR(status.st_mode) && !is_there(classes, path) && classes->count < PLACES_MAX)
             add_place(classes, path, NULL);
         else if (!S_ISDIR(status.st_mode))
@@ -184,18 +209,40 @@ const struct ps_texts *ps_classes_unread(const struct ps_classes *classes)
     return &classes->unread;
 }
 
+const char *ps_classes_blocked(const struct ps_classes *classes, int *error)
+{
+    *error = classes->error;
+    return classes->blocked;
+}
+
 /* ---- one class ---- */
+
+/* Reads the file of a class of a folder. `*error`: of PS_JAR_UNREAD. */
+static enum ps_jar_read read_of_folder(const char *path, struct ps_file *file, int *error, struct ps_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    *error = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (ps_unread_is_absent(*error))
+        return PS_JAR_ABSENT;
+    if (*error != 0)
+        ps_err_set(err, "%s: %s", path, strerror(*error));
+    else if (ps_file_read(path, PS_CLASS_FILE_BYTES_MAX, file, err) == PS_OK)
+        return PS_JAR_READ;
+    return *error != 0 ? PS_JAR_UNREAD : PS_JAR_BAD;
+}
 
 /* Reads the file of a class from a place. Returns PS_JAR_ABSENT when it is not there. */
 static enum ps_jar_read read_file(const struct place *place, const char *name, struct ps_arena *arena,
-                                  struct ps_file *file, struct ps_err *err)
+                                  struct ps_file *file, int *error, struct ps_err *err)
 {
-    if (place->jar != NULL)
-        return ps_jar_read(place->jar, name, PS_CLASS_FILE_BYTES_MAX, &file->bytes, &file->length, err);
-    const char *path = ps_arena_format(arena, "%s/%s", place->path, name);
-    if (access(path, F_OK) != 0)
-        return PS_JAR_ABSENT;
-    return ps_file_read(path, PS_CLASS_FILE_BYTES_MAX, file, err) == PS_OK ? PS_JAR_READ : PS_JAR_BAD;
+    enum ps_jar_read read;
+    if (place->jar == NULL)
+        return read_of_folder(ps_arena_format(arena, "%s/%s", place->path, name), file, error, err);
+    read = ps_jar_read(place->jar, name, PS_CLASS_FILE_BYTES_MAX, &file->bytes, &file->length, err);
+    *error = read == PS_JAR_UNREAD ? ps_jar_error(place->jar) : 0;
+    return read;
 }
 
 /* `name` has slashes. */
@@ -205,10 +252,11 @@ static bool find(struct ps_classes *classes, const char *name, struct ps_class *
     for (size_t i = 0; i < classes->count; i++) {
         struct ps_file file = {.bytes = NULL};
         struct ps_err err = {.length = 0};
-        enum ps_jar_read read = read_file(&classes->places[i], path, classes->arena, &file, &err);
+        int error;
+        enum ps_jar_read read = read_file(&classes->places[i], path, classes->arena, &file, &error, &err);
         if (read == PS_JAR_ABSENT)
             continue;
-        *found = (struct ps_class){.place = classes->places[i].path};
+        *found = (struct ps_class){.place = classes->places[i].path, .error = error};
         bool good = read == PS_JAR_READ &&
                     ps_class_file_parse(classes->arena, file.bytes, file.length, &found->file, &err) == PS_OK;
         if (good && strcmp(found->file.name, name) != 0) {

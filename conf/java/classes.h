@@ -14,13 +14,17 @@ void ps_classes_close(struct ps_classes *classes);
 /* Returns the number of places that were searched. */
 size_t ps_classes_jars(const struct ps_classes *classes);
 size_t ps_classes_folders(const struct ps_classes *classes);
-/* Returns the jars that could not be opened, each with the reason. */
+/* Returns the files that are not jars, each with the reason. */
 const struct ps_texts *ps_classes_unread(const struct ps_classes *classes);
+/* Returns the first place that could not be read now, "FILE: Too many open files", and an errno for it; NULL: all were read. A class that
+ * is not found may be there. */
+const char *ps_classes_blocked(const struct ps_classes *classes, int *error);
 
 struct ps_class {
     const char *place; /* the jar or folder that has it */
     struct ps_class_file file;
     const char *damage; /* the class exists but cannot be read: the reason; else NULL */
+    int error;          /* damage: its file could not be read now, for this errno; 0: its bytes are wrong */
 };
 
 /* Finds a class by its name as Java writes it: org.example.Filter$Builder. The first place that has it counts. Returns false

@@ -3,6 +3,8 @@
  * an ordinary one (zip64, encrypted, damaged) and an entry that cannot be read here are libzip's. */
 #include "conf/java/jar.h"
 
+#include "conf/java/unread.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,16 +36,30 @@ struct ps_jar {
     size_t count;
     char *names; /* each ends with a zero byte */
     zip_t *zip;  /* NULL: not needed yet */
+    int error;   /* ps_jar_error */
 };
 
-static zip_t *open_zip(const char *path, struct ps_err *err)
+/* Returns the errno of a failure that says nothing about the file's bytes; 0: they are wrong. */
+static int errno_of(const zip_error_t *reason)
+{
+    if (zip_error_code_zip(reason) == ZIP_ER_MEMORY)
+        return ENOMEM;
+    int error = zip_error_system_type(reason) == ZIP_ET_SYS ? zip_error_code_system(reason) : 0;
+    return ps_unread_cure(error) != NULL ? error : 0; /* EINVAL: a damaged place in the file */
+}
+
+static zip_t *open_zip(const char *path, int *error, struct ps_err *err)
 {
     int code = 0;
     zip_t *zip = zip_open(path, ZIP_RDONLY, &code);
     if (zip == NULL) {
         zip_error_t reason;
         zip_error_init_with_code(&reason, code);
-        ps_err_set(err, "%s is not a jar: %s", path, zip_error_strerror(&reason));
+        *error = errno_of(&reason);
+        if (*error != 0)
+            ps_err_set(err, "%s: %s", path, strerror(*error));
+        else
+            ps_err_set(err, "%s is not a jar: %s", path, zip_error_strerror(&reason));
         zip_error_fini(&reason);
     }
     return zip;
@@ -148,23 +164,26 @@ static bool read_list(struct ps_jar *jar, uint64_t file_bytes)
     return good;
 }
 
-struct ps_jar *ps_jar_open(const char *path, struct ps_err *err)
+struct ps_jar *ps_jar_open(const char *path, int *error, struct ps_err *err)
 {
     struct stat status;
-    if (stat(path, &status) != 0) {
-        ps_err_set(err, "%s: %s", path, strerror(errno));
+    *error = 0;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        ps_err_set(err, "%s is not a file", path);
         return NULL;
     }
-    if (!S_ISREG(status.st_mode)) {
-        ps_err_set(err, "%s is not a file", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        *error = errno;
+        ps_err_set(err, "%s: %s", path, strerror(*error));
         return NULL;
     }
     struct ps_jar *jar = ps_must_alloc(1, sizeof *jar, "a jar");
     jar->path = strdup(path);
     PS_ASSERT(jar->path != NULL);
-    jar->fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool ordinary = jar->fd >= 0 && read_list(jar, (uint64_t)status.st_size);
-    if (!ordinary && (jar->zip = open_zip(path, err)) == NULL) {
+    jar->fd = fd;
+    bool ordinary = fstat(fd, &status) == 0 && read_list(jar, (uint64_t)status.st_size);
+    if (!ordinary && (jar->zip = open_zip(path, error, err)) == NULL) {
         ps_jar_close(jar);
         return NULL;
     }
@@ -239,6 +258,11 @@ static const struct entry *find_entry(const struct ps_jar *jar, const char *name
     return NULL;
 }
 
+int ps_jar_error(const struct ps_jar *jar)
+{
+    return jar->error;
+}
+
 /* Reads the whole entry. Returns its length; -1 if it is damaged or longer than `bytes_max`. */
 static zip_int64_t read_all(zip_file_t *file, char *bytes, size_t bytes_max)
 {
@@ -257,8 +281,8 @@ static zip_int64_t read_all(zip_file_t *file, char *bytes, size_t bytes_max)
 static enum ps_jar_read read_by_libzip(struct ps_jar *jar, const char *entry, size_t bytes_max, char **bytes,
                                        size_t *length, struct ps_err *err)
 {
-    if (jar->zip == NULL && (jar->zip = open_zip(jar->path, err)) == NULL)
-        return PS_JAR_BAD;
+    if (jar->zip == NULL && (jar->zip = open_zip(jar->path, &jar->error, err)) == NULL)
+        return jar->error != 0 ? PS_JAR_UNREAD : PS_JAR_BAD;
     zip_int64_t index = zip_name_locate(jar->zip, entry, 0);
     if (index < 0)
         return PS_JAR_ABSENT;
@@ -269,16 +293,21 @@ static enum ps_jar_read read_by_libzip(struct ps_jar *jar, const char *entry, si
     if (file == NULL) {
         ps_err_set(err, "its entry %s cannot be read%s%s", entry, known ? ": " : "",
                    known ? zip_strerror(jar->zip) : "");
-        return PS_JAR_BAD;
+        jar->error = known ? errno_of(zip_get_error(jar->zip)) : 0;
+        return jar->error != 0 ? PS_JAR_UNREAD : PS_JAR_BAD;
     }
     size_t room = (size_t)status.size;
     *bytes = ps_must_alloc(room + 1, 1, "a class");
     zip_int64_t count = read_all(file, *bytes, room);
+    jar->error = count < 0 ? errno_of(zip_file_get_error(file)) : 0;
     zip_fclose(file);
     if (count < 0) {
         free(*bytes);
-        ps_err_set(err, "its entry %s is damaged", entry);
-        return PS_JAR_BAD;
+        if (jar->error != 0)
+            ps_err_set(err, "its entry %s: %s", entry, strerror(jar->error));
+        else
+            ps_err_set(err, "its entry %s is damaged", entry);
+        return jar->error != 0 ? PS_JAR_UNREAD : PS_JAR_BAD;
     }
     *length = (size_t)count;
     return PS_JAR_READ;

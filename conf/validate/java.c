@@ -3,6 +3,7 @@
 
 #include "conf/java/class_path.h"
 #include "conf/java/classes.h"
+#include "conf/java/unread.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
 #include "core/class_path.h"
@@ -57,6 +58,30 @@ static const char *searched(const struct ps_component_maker *maker)
     if (folders > 0)
         text = ps_arena_format(maker->arena, "%s and %zu folder%s", text, folders, folders == 1 ? "" : "s");
     return ps_arena_format(maker->arena, "%s of the class path", text);
+}
+
+/* ---- places that could not be read ---- */
+
+/* Returns the first place of the class path that could not be read now, with the reason; NULL: all were read. */
+static const char *blocked(const struct ps_component_maker *maker, int *error)
+{
+    const char *place = ps_classes_blocked(classes_of(maker), error);
+    if (place != NULL || maker->conf->class_path->blocked == NULL)
+        return place;
+    *error = maker->conf->class_path->error;
+    return maker->conf->class_path->blocked;
+}
+
+/* Reports a class that was not found and may be in a place that could not be read: an error, because Flume would have it, so that nothing may be
+ * dropped for it. Returns false when all places were read. */
+static bool report_blocked(const struct java_type *type, const char *name)
+{
+    int error;
+    const char *place = blocked(type->maker, &error);
+    if (place != NULL)
+        ps_problem_add(&type->maker->conf->problems, PS_SEVERITY_ERROR, type->place, ps_unread_cure(error),
+                       "it is not known whether the class path has `%s`: %s", name, place);
+    return place != NULL;
 }
 
 /* ---- a class that is there ---- */
@@ -121,13 +146,19 @@ static bool report_obstacle(const struct java_type *type)
     struct ps_arena *arena = type->maker->arena;
     const char *missing, *target = type->target;
     struct ps_class flume;
+    if (type->class.error != 0) {
+        report(type, PS_SEVERITY_ERROR, ps_unread_cure(type->class.error),
+               ps_arena_format(arena, "cannot be read now: %s", type->class.damage));
+        return true;
+    }
     if (type->class.damage != NULL) {
         report(type, PS_SEVERITY_DROPPED, "replace the file",
                ps_arena_format(arena, "cannot be read: %s", type->class.damage));
         return true;
     }
     if (!ps_classes_is_a(type->classes, &type->class, target, &missing)) {
-        report_wrong_kind(type, missing);
+        if (missing == NULL || !report_blocked(type, missing))
+            report_wrong_kind(type, missing);
         return true;
     }
     const char *why = not_instantiable(&type->class.file);
@@ -137,6 +168,8 @@ static bool report_obstacle(const struct java_type *type)
     }
     if (ps_classes_find(type->classes, target, &flume))
         return false;
+    if (report_blocked(type, target))
+        return true;
     report(type, PS_SEVERITY_ERROR, PS_JAVA_SET_HOME,
            ps_arena_format(arena, "needs Flume's own jars: %s is in none of the %s", target,
                            searched(type->maker)));
@@ -288,9 +321,10 @@ enum ps_java_answer ps_java_type(const struct ps_component_maker *maker, enum ps
     if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL)
         return PS_JAVA_ABSENT;
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
-    bool is_alias = ps_type_flume_name(kind, written) != NULL && strchr(written, '.') == NULL;
+    bool is_class = strchr(written, '.') != NULL;
+    bool is_alias = ps_type_flume_name(kind, written) != NULL && !is_class;
     if (is_alias ? !find_flume(&type, kind, written) : !has_class(&type, written))
-        return PS_JAVA_ABSENT;
+        return (is_alias || is_class) && report_blocked(&type, written) ? PS_JAVA_REPORTED : PS_JAVA_ABSENT;
     return use(&type, kind, written, ops);
 }
 
@@ -298,7 +332,9 @@ enum ps_java_answer ps_java_flume(const struct ps_component_maker *maker, enum p
                                   const char *written, struct ps_place place, const struct ps_stage_ops **ops)
 {
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
-    return find_flume(&type, kind, written) ? use(&type, kind, written, ops) : PS_JAVA_ABSENT;
+    if (!find_flume(&type, kind, written))
+        return report_blocked(&type, written) ? PS_JAVA_REPORTED : PS_JAVA_ABSENT;
+    return use(&type, kind, written, ops);
 }
 
 bool ps_java_found(const struct ps_component_maker *maker, const char *type)
@@ -313,6 +349,8 @@ bool ps_java_runs(const struct ps_component_maker *maker, enum ps_kind kind, con
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
     if (find_flume(&type, kind, written) || has_class(&type, written))
         return !report_obstacle(&type) && !report_no_java(&type) && report_runs(&type) == PS_JAVA_STAGE;
+    if (report_blocked(&type, written))
+        return false;
     ps_java_report_absent(maker, kind, written, place, why);
     return false;
 }
@@ -338,6 +376,8 @@ static bool fits(struct java_type *type, const char *name)
 {
     if (has_class(type, name))
         return !report_obstacle(type);
+    if (report_blocked(type, name))
+        return false;
     ps_problem_add(&type->maker->conf->problems, PS_SEVERITY_DROPPED, type->place,
                    jar_cure(type->maker, name, type->target), "%s", absent(type->maker, type->word, name));
     return false;

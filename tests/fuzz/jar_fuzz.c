@@ -23,6 +23,7 @@ static void read_entry(struct ps_jar *jar, const char *name)
         free(bytes);
         break;
     case PS_JAR_BAD:
+    case PS_JAR_UNREAD:
         PS_ASSERT(err.length > 0);
         break;
     case PS_JAR_ABSENT: /* a name that libzip has converted */
@@ -37,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PS_ASSERT(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     struct ps_err err = {.length = 0};
-    struct ps_jar *jar = ps_jar_open(path, &err);
+    int error;
+    struct ps_jar *jar = ps_jar_open(path, &error, &err);
     PS_ASSERT((jar == NULL) == (err.length > 0));
     const char *name;
     for (size_t i = 0; jar != NULL && (name = ps_jar_entry(jar, i)) != NULL; i++) {

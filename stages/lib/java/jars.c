@@ -1,6 +1,7 @@
 #include "stages/lib/java/jars.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +18,26 @@ struct jar {
 struct ps_java_jars {
     struct jar *items; /* by path */
     size_t count, room;
+    char *blocked; /* the first file or folder that could not be looked at, with the reason; NULL: none */
 };
+
+static void note_blocked(struct ps_java_jars *jars, const char *path, int error)
+{
+    char text[PATH_MAX + 128];
+    if (error == ENOENT || error == ENOTDIR || jars->blocked != NULL)
+        return;
+    snprintf(text, sizeof text, "%s: %s", path, strerror(error));
+    jars->blocked = ps_must_copy_text(text, "the Java host");
+}
 
 /* A file that is not there is not in the list. */
 static void add_file(struct ps_java_jars *jars, const char *path)
 {
     struct stat status;
-    if (stat(path, &status) != 0)
+    if (stat(path, &status) != 0) {
+        note_blocked(jars, path, errno);
         return;
+    }
     if (jars->count == jars->room) {
         jars->room = jars->room == 0 ? 64 : 2 * jars->room;
         jars->items = ps_must_realloc(jars->items, jars->room * sizeof *jars->items, "the Java host");
@@ -46,8 +59,10 @@ static bool is_jar(const char *name)
 static void add_folder(struct ps_java_jars *jars, const char *folder)
 {
     DIR *directory = opendir(folder);
-    if (directory == NULL)
+    if (directory == NULL) {
+        note_blocked(jars, folder, errno);
         return;
+    }
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         char path[PATH_MAX];
         if (is_jar(entry->d_name) &&
@@ -95,8 +110,15 @@ struct ps_java_jars *ps_java_jars_read(const char *const *argv)
     return jars;
 }
 
+const char *ps_java_jars_blocked(const struct ps_java_jars *jars)
+{
+    return jars->blocked;
+}
+
 void ps_java_jars_free(struct ps_java_jars *jars)
 {
+    if (jars != NULL)
+        free(jars->blocked);
     for (size_t i = 0; jars != NULL && i < jars->count; i++)
         free(jars->items[i].path);
     if (jars != NULL)
@@ -118,6 +140,12 @@ bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_jav
         const struct jar *old = i < before->count ? &before->items[i] : NULL;
         const struct jar *new = k < now->count ? &now->items[k] : NULL;
         int order = old == NULL ? 1 : new == NULL ? -1 : by_path(old, new);
+        bool unknown = order < 0 ? now->blocked != NULL : order > 0 && before->blocked != NULL;
+        if (unknown) {
+            i += order < 0;
+            k += order > 0;
+            continue;
+        }
         if (order != 0 || !is_same(old, new)) {
             snprintf(text, room, "%s %s", order < 0 ? old->path : new->path,
                      order < 0   ? "is gone"

@@ -9,9 +9,12 @@ struct ps_java_jars;
 /* Returns the sizes, times and inodes of the files that the option -cp of the command names. An entry that ends in a slash and an asterisk
  * names the jars of the folder before it. Of a folder of classes only the folder counts, not the files in it. Waits for the file system. */
 struct ps_java_jars *ps_java_jars_read(const char *const *argv);
+/* Returns the first file or folder that could not be looked at, with the reason; NULL: all were. */
+const char *ps_java_jars_blocked(const struct ps_java_jars *jars);
 void ps_java_jars_free(struct ps_java_jars *jars);
 
-/* Returns whether a file has come, gone or changed; `text`: which one, "FILE has changed". */
+/* Returns whether a file has come, gone or changed; `text`: which one, "FILE has changed". What could not be looked at counts as the same: the
+ * file of one of the two lists that the other one does not have is no change if that one is not whole. */
 bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_java_jars *now, char *text,
                           size_t room);
 

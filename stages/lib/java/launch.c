@@ -3,6 +3,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,11 @@ static const char *jar_find(struct ps_arena *arena, struct ps_err *err)
         const char *path = ps_arena_format(arena, "%s%s/" JAR, folder, *place);
         if (access(path, R_OK) == 0)
             return path;
+        if (errno != ENOENT && errno != ENOTDIR) {
+            ps_err_set(err, "%s cannot be read: %s; give the agent's user the right to read it", path,
+                       strerror(errno));
+            return NULL;
+        }
     }
     ps_err_set(err,
                JAR " is not beside %s nor in ../lib/penstock: install the package penstock-java, or "

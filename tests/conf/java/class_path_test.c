@@ -4,6 +4,7 @@
 #include "conf/java/class_path.h"
 #include "conf/java/tools.h"
 #include "tests/support/folder.h"
+#include "tests/support/no_descriptors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -225,9 +226,30 @@ static void which_java(void **state)
     setenv("JAVA_HOME", ps_test_folder(), 1);
     path = ps_class_path_make(arena, &command);
     assert_string_equal(path->java, java);
+    assert_int_equal(chmod(java, 0600), 0);
+    path = ps_class_path_make(arena, &command);
+    assert_null(path->java);
+    assert_non_null(strstr(path->java_lacks, "bin/java is not executable; make it so"));
     if (before != NULL)
         setenv("PATH", before, 1);
     free(before);
+}
+
+/* The plug-ins of a folder that cannot be read now are not known. */
+static void without_descriptors(void **state)
+{
+    struct rlimit before;
+    make("plugins.d");
+    make("plugins.d/a");
+    make("plugins.d/a/lib");
+    const char *folder = ps_test_folder_path("plugins.d");
+    const struct ps_command command = {.arena = arena, .plugins = {1, &folder}};
+    ps_test_no_descriptors(&before);
+    struct ps_class_path *path = ps_class_path_make(arena, &command);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(path->error, EMFILE);
+    assert_non_null(strstr(path->blocked, "/plugins.d: Too many open files"));
+    assert_null(ps_class_path_make(arena, &command)->blocked);
 }
 
 int main(void)
@@ -238,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(with_a_hadoop_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_set, setup, teardown),
         cmocka_unit_test_setup_teardown(which_java, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_descriptors, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

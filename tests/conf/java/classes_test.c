@@ -4,6 +4,7 @@
 #include "conf/java/classes.h"
 #include "tests/support/folder.h"
 #include "tests/support/java_class.h"
+#include "tests/support/no_descriptors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -163,6 +164,43 @@ static void damaged_jars(void **state)
     }
 }
 
+/* Folders and jars that cannot be opened now: what they have is not known. */
+static void without_descriptors(void **state)
+{
+    struct ps_classes *classes = open_folder();
+    int error = 0;
+    assert_null(ps_classes_blocked(classes, &error));
+    ps_classes_close(classes);
+    static const char *const names[] = {"lib/*", "own.jar"};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        char path[256], expected[300];
+        const char *item = path;
+        struct rlimit before;
+        snprintf(path, sizeof path, "%s", in_folder(names[i]));
+        snprintf(expected, sizeof expected, "%.*s: Too many open files", (int)strcspn(path, "*") - (i == 0),
+                 path);
+        ps_test_no_descriptors(&before);
+        classes = ps_classes_open(&(struct ps_texts){1, &item});
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_string_equal(ps_classes_blocked(classes, &error), expected);
+        assert_int_equal(error, EMFILE);
+        assert_int_equal(ps_classes_unread(classes)->count, 0);
+        ps_classes_close(classes);
+    }
+    const char *folder = in_folder("classes");
+    struct ps_class found;
+    struct rlimit before;
+    classes = ps_classes_open(&(struct ps_texts){1, &folder});
+    ps_test_no_descriptors(&before);
+    bool there = ps_classes_find(classes, "org.Bad", &found),
+         other = ps_classes_find(classes, "org.No", &found);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(there);
+    assert_true(other); /* open() says EMFILE before it looks */
+    assert_int_equal(found.error, EMFILE);
+    ps_classes_close(classes);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
@@ -172,6 +210,7 @@ int main(void)
         IN_FOLDER(did_you_mean),
         IN_FOLDER(damaged_jars),
         IN_FOLDER(jars_of_a_folder_are_in_order),
+        IN_FOLDER(without_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

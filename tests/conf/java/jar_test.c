@@ -3,6 +3,7 @@
 
 #include "conf/java/jar.h"
 #include "tests/support/folder.h"
+#include "tests/support/no_descriptors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,8 @@ static void assert_all(const char *path)
     static const char *const names[] = {"META-INF/MANIFEST.MF", "org/example/", "org/example/Stored.class",
                                         "org/example/Large.class"};
     struct ps_err err = {.length = 0};
-    struct ps_jar *jar = ps_jar_open(path, &err);
+    int error;
+    struct ps_jar *jar = ps_jar_open(path, &error, &err);
     assert_non_null(jar);
     for (size_t i = 0; i < PS_COUNT_OF(names); i++)
         assert_string_equal(ps_jar_entry(jar, i), names[i]);
@@ -96,7 +98,8 @@ static void test_damaged_entry(void **unused)
     assert_int_equal(fwrite("S", 1, 1, file), 1);
     fclose(file);
     struct ps_err err = {.length = 0};
-    struct ps_jar *jar = ps_jar_open(path, &err);
+    int error;
+    struct ps_jar *jar = ps_jar_open(path, &error, &err);
     assert_non_null(jar);
     char *got;
     size_t got_length;
@@ -107,6 +110,25 @@ static void test_damaged_entry(void **unused)
     ps_jar_close(jar);
 }
 
+/* A good jar that cannot be opened now is no bad jar. */
+static void test_no_descriptor(void **unused)
+{
+    const char *path = make(NULL);
+    struct ps_err err = {.length = 0};
+    int error = 0;
+    struct rlimit before;
+    ps_test_no_descriptors(&before);
+    struct ps_jar *jar = ps_jar_open(path, &error, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_null(jar);
+    assert_int_equal(error, EMFILE);
+    assert_non_null(strstr(err.text, "Too many open files"));
+    assert_null(strstr(err.text, "is not a jar"));
+    ps_test_folder_append("other.jar", "PK", 2);
+    assert_null(ps_jar_open(ps_test_folder_path("other.jar"), &error, &err));
+    assert_int_equal(error, 0); /* it is not a jar */
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
@@ -114,6 +136,7 @@ int main(void)
         IN_FOLDER(test_ordinary),
         IN_FOLDER(test_with_a_comment),
         IN_FOLDER(test_damaged_entry),
+        IN_FOLDER(test_no_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

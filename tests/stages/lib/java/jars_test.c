@@ -2,6 +2,7 @@
 #include "stages/lib/java/jars.h"
 
 #include "tests/support/folder.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/support.h"
 
 #include <fcntl.h>
@@ -99,9 +100,32 @@ static void test_equal(void **unused)
     assert_null(ps_java_argv_copy(NULL));
 }
 
+/* A folder that cannot be read now has neither lost nor got a jar. */
+static void test_no_descriptor(void **unused)
+{
+    char path[512];
+    struct rlimit before;
+    assert_int_equal(mkdir(ps_test_folder_path("full"), 0700), 0);
+    ps_test_folder_append("full/a.jar", "a", 1);
+    snprintf(path, sizeof path, "%s/*", ps_test_folder_path("full"));
+    struct ps_java_jars *jars = read_path(path);
+    assert_null(ps_java_jars_blocked(jars));
+    ps_test_no_descriptors(&before);
+    struct ps_java_jars *unknown = read_path(path);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_non_null(strstr(ps_java_jars_blocked(unknown), "/full: Too many open files"));
+    char text[600] = "";
+    assert_false(ps_java_jars_changed(jars, unknown, text, sizeof text));
+    assert_false(ps_java_jars_changed(unknown, jars, text, sizeof text));
+    ps_java_jars_free(unknown);
+    ps_test_folder_append("full/a.jar", "a", 1);
+    ps_java_jars_free(expect(jars, path, "full/a.jar", "has changed"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_folder),
-                                       cmocka_unit_test(test_no_class_path), cmocka_unit_test(test_equal)};
+                                       cmocka_unit_test(test_no_class_path), cmocka_unit_test(test_equal),
+                                       cmocka_unit_test(test_no_descriptor)};
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

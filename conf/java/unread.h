@@ -1,0 +1,11 @@
+/* A file or folder of the class path that cannot be opened or read: there are three outcomes (it is there, it is not there,
+ * nobody could look), and only the second one means that it has no classes. Thread: any. */
+#pragma once
+
+#include "core/base.h"
+
+/* Returns whether the error of a call says that there is no such file. Every other error says that it could not be looked at now. */
+bool ps_unread_is_absent(int error);
+
+/* Returns what to do about the error; NULL: nothing is known. */
+const char *ps_unread_cure(int error);
