@@ -112,15 +112,21 @@ static void forget_run(struct ps_java_host *host)
     host->region = NULL;
 }
 
-static void print_end(char text[PS_JAVA_REASON_BYTES], int status, const char *accusation)
+/* `words`: what the JVM wrote about its end. */
+static void print_end(char text[PS_JAVA_REASON_BYTES], int status, const char *accusation,
+                      const struct ps_java_last_words *words)
 {
     int code = ps_spawn_exit_code(status);
+    char said[PS_JAVA_REASON_BYTES] = "";
+    const char *colon = ps_java_last_words_print(words, said, sizeof said) ? ": " : "";
     if (accusation[0] != '\0')
         snprintf(text, PS_JAVA_REASON_BYTES, "the Java host was ended: %.*s", 400, accusation);
     else if (code > 128)
-        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host was killed by signal %d", code - 128);
+        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host was killed by signal %d%s%.*s", code - 128, colon,
+                 450, said);
     else
-        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host ended with exit code %d", code);
+        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host ended with exit code %d%s%.*s", code, colon, 450,
+                 said);
 }
 
 static void rest(struct ps_java_host *host, const char *reason)
@@ -170,7 +176,7 @@ static void ended(struct ps_java_host *host, int status)
     host->renew_until_ns = 0;
     if (renews)
         return;
-    print_end(reason, status, accusation);
+    print_end(reason, status, accusation, &host->lines.words);
     rest(host, reason);
 }
 
@@ -197,6 +203,7 @@ static void begin_to_run(struct ps_java_host *host)
 {
     host->state = PS_JAVA_HOST_RUNNING;
     host->ran_ns = host->heard_ns;
+    ps_java_last_words_ran(&host->lines.words);
 }
 
 /* Returns NULL, or what is wrong with the message. */
@@ -463,6 +470,9 @@ void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
     pthread_mutex_lock(&host->lock);
     bool renews = ask_to_renew(host, run, now, why);
     pthread_mutex_unlock(&host->lock);
+    if (ps_java_jars_blocked(now) != NULL)
+        ps_log(PS_LOG_WARN, COMPONENT, "%s: whether it has changed is not known; the next reload looks again",
+               ps_java_jars_blocked(now));
     ps_java_jars_free(now);
     if (renews)
         ps_log(PS_LOG_INFO, COMPONENT, "%s: the Java process stops its components and starts again", why);

@@ -20,6 +20,7 @@ void ps_java_lines_begin(struct ps_java_lines *lines, int fd)
     lines->fd = fd;
     lines->used = 0;
     lines->cut = false;
+    ps_java_last_words_begin(&lines->words);
 }
 
 int ps_java_lines_fd(const struct ps_java_lines *lines)
@@ -38,7 +39,7 @@ static const char *field(const char *at, const char *end, char *to, size_t room)
     return mark + 1;
 }
 
-static void log_line(char *line, size_t length)
+static void log_line(struct ps_java_lines *lines, char *line, size_t length)
 {
     char word[LEVEL_BYTES], component[COMPONENT_BYTES] = "java";
     const char *text = line, *end = line + length;
@@ -53,6 +54,8 @@ static void log_line(char *line, size_t length)
             text = at;
         if (at == NULL || ps_log_level_parse(word, &level) != PS_OK)
             level = PS_LOG_INFO;
+    } else {
+        ps_java_last_words_take(&lines->words, line, (size_t)(end - line));
     }
     for (char *at = line; at < end; at++) {
         if ((unsigned char)*at < ' ')
@@ -67,13 +70,13 @@ static void log_lines(struct ps_java_lines *lines)
     char *at = lines->bytes, *end = lines->bytes + lines->used, *newline;
     while ((newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         if (!lines->cut)
-            log_line(at, (size_t)(newline - at));
+            log_line(lines, at, (size_t)(newline - at));
         lines->cut = false;
         at = newline + 1;
     }
     if (at == lines->bytes && lines->used == sizeof lines->bytes) {
         if (!lines->cut)
-            log_line(lines->bytes, lines->used);
+            log_line(lines, lines->bytes, lines->used);
         lines->cut = true;
         at = end;
     }
@@ -107,7 +110,7 @@ void ps_java_lines_end(struct ps_java_lines *lines)
     while (lines->fd >= 0 && read_once(lines)) {
     }
     if (lines->used > 0 && !lines->cut)
-        log_line(lines->bytes, lines->used);
+        log_line(lines, lines->bytes, lines->used);
     lines->used = 0;
     if (lines->fd >= 0)
         close(lines->fd);

@@ -4,13 +4,15 @@
 #pragma once
 
 #include "core/base.h"
+#include "stages/lib/java/last_words.h"
 
 #define PS_JAVA_LINE_BYTES_MAX 8192U
 
 struct ps_java_lines {
     int fd; /* -1: none; not blocking */
     uint32_t used;
-    bool cut; /* the rest of a line that was too long is dropped */
+    bool cut;                        /* the rest of a line that was too long is dropped */
+    struct ps_java_last_words words; /* of the JVM itself */
     char bytes[PS_JAVA_LINE_BYTES_MAX];
 };
 

@@ -102,6 +102,8 @@ static void test_a_host_that_ends_by_itself(void **unused)
     } cases[] = {
         {"exit 3", "the Java host ended with exit code 3"},
         {"exit 0", "the Java host ended with exit code 0"},
+        {"echo Invalid maximum heap size: -Xmx10q; exit 1",
+         "the Java host ended with exit code 1: Invalid maximum heap size: -Xmx10q"},
         {"kill -9 $$", "the Java host was killed by signal 9"},
         {"kill -15 $$", "the Java host was killed by signal 15"},
         {"printf '\\377\\377\\377\\377%0100d' 0 >&3; cat >/dev/null", "it sent bytes that are not a message"},

@@ -1,0 +1,143 @@
+#include "stages/lib/java/last_words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Weights of a line: a later line takes the place of an earlier one that has less. */
+enum { NOTHING, A_LINE, A_REASON, AN_END };
+
+enum next { AS_IT_IS, THE_REASON, MORE_OF_IT, THE_FRAME, THE_REPORT };
+
+struct beginning {
+    const char *text;
+    unsigned weight;
+    enum next next;
+    bool refused; /* the JVM refuses to start */
+};
+
+static const struct beginning beginnings[] = {
+    {"Terminating due to java.lang.OutOfMemoryError", AN_END, AS_IT_IS, false},
+    {"Aborting due to java.lang.OutOfMemoryError", AN_END, AS_IT_IS, false},
+    {"There is insufficient memory for the Java Runtime", AN_END, MORE_OF_IT, false},
+    {"SIG", AN_END, AS_IT_IS, false},
+    {"Internal Error", AN_END, AS_IT_IS, false},
+    {"fatal error:", AN_END, AS_IT_IS, false},
+    {"FATAL ERROR in native method", AN_END, AS_IT_IS, false},
+    {"Problematic frame:", NOTHING, THE_FRAME, false},
+    {"An error report file with more information is saved as:", NOTHING, THE_REPORT, false},
+    {"Error: Could not create the Java Virtual Machine", NOTHING, AS_IT_IS, true},
+    {"Error: A fatal exception has occurred", NOTHING, AS_IT_IS, false},
+    {"Error occurred during initialization of VM", NOTHING, THE_REASON, true},
+    {"Error: LinkageError occurred", A_REASON, MORE_OF_IT, false},
+    {"Error: Could not find or load main class", A_REASON, MORE_OF_IT, false},
+    {"Error", A_REASON, AS_IT_IS, false},
+    {"Exception in thread", A_REASON, AS_IT_IS, false},
+    {"Invalid ", A_REASON, AS_IT_IS, false},
+    {"Unrecognized ", A_REASON, AS_IT_IS, false},
+    {"Conflicting ", A_REASON, AS_IT_IS, false},
+    {"Picked up ", NOTHING, AS_IT_IS, false},
+    {"WARNING:", NOTHING, AS_IT_IS, false},
+};
+
+void ps_java_last_words_begin(struct ps_java_last_words *words)
+{
+    *words = (struct ps_java_last_words){.weight = NOTHING};
+}
+
+void ps_java_last_words_ran(struct ps_java_last_words *words)
+{
+    words->ran = true;
+    words->refused = false;
+    if (words->weight < AN_END) {
+        words->weight = NOTHING;
+        words->next = AS_IT_IS;
+    }
+}
+
+static void append(struct ps_java_last_words *words, const char *before, const char *line, size_t length)
+{
+    size_t used = strlen(words->text);
+    snprintf(words->text + used, sizeof words->text - used, "%s%.*s", before, (int)length, line);
+}
+
+static void append_to_sentence(struct ps_java_last_words *words, const char *line, size_t length)
+{
+    size_t used = strlen(words->text);
+    if (used > 0 && words->text[used - 1] == '.')
+        words->text[used - 1] = '\0';
+    append(words, ": ", line, length);
+}
+
+/* Handles a line that belongs to the one before it. Returns false when it is to be looked at by itself. */
+static bool take_next(struct ps_java_last_words *words, const char *line, size_t length)
+{
+    enum next next = (enum next)words->next;
+    words->next = AS_IT_IS;
+    if (next == THE_REPORT)
+        snprintf(words->report, sizeof words->report, "%.*s", (int)length, line);
+    else if (next == THE_FRAME && words->weight == AN_END)
+        append(words, " in ", line, length);
+    else if (next == MORE_OF_IT)
+        append_to_sentence(words, line, length);
+    return next == THE_REPORT || next == THE_FRAME || next == MORE_OF_IT;
+}
+
+static bool begins(const char *line, size_t length, const char *text)
+{
+    return length >= strlen(text) && memcmp(line, text, strlen(text)) == 0;
+}
+
+static void weigh(struct ps_java_last_words *words, struct beginning found, const char *line, size_t length)
+{
+    words->refused |= found.refused;
+    words->next = found.weight == NOTHING ? found.next : AS_IT_IS;
+    if (found.weight <= words->weight || (words->ran && found.weight < AN_END))
+        return;
+    words->weight = found.weight;
+    words->next = found.next;
+    words->text[0] = '\0';
+    append(words, "", line, length);
+}
+
+void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length)
+{
+    bool of_crash = length > 0 && line[0] == '#'; /* its report, as a comment */
+    while (length > 0 && (*line == '#' || *line == ' ' || *line == '\t')) {
+        line++;
+        length--;
+    }
+    bool awaits_reason = words->next == THE_REASON;
+    if (length == 0 || take_next(words, line, length))
+        return;
+    struct beginning found = {.weight = awaits_reason ? A_REASON : A_LINE};
+    if (of_crash || memmem(line, length, "warning:", 8) != NULL)
+        found.weight = NOTHING;
+    for (size_t i = 0; i < PS_COUNT_OF(beginnings); i++) {
+        bool is_crash = beginnings[i].text[0] == 'S' || beginnings[i].text[0] == 'f' ||
+                        strcmp(beginnings[i].text, "Internal Error") == 0;
+        if (begins(line, length, beginnings[i].text) && (of_crash || !is_crash)) {
+            found = beginnings[i];
+            break;
+        }
+    }
+    weigh(words, found, line, length);
+}
+
+/* Returns what to do about it. */
+static const char *cure_of(const struct ps_java_last_words *words)
+{
+    if (strstr(words->text, "Java heap space") != NULL || strstr(words->text, "GC overhead") != NULL)
+        return "; give it more with -Xmx in JAVA_OPTS";
+    return words->refused ? "; its options are those of JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line"
+                          : "";
+}
+
+bool ps_java_last_words_print(const struct ps_java_last_words *words, char *text, size_t room)
+{
+    if (words->weight == NOTHING)
+        return false;
+    bool reported = words->report[0] != '\0';
+    snprintf(text, room, "%s%s%s%s", words->text, cure_of(words), reported ? "; the JVM's report is " : "",
+             words->report);
+    return true;
+}

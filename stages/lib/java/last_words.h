@@ -1,0 +1,20 @@
+/* What the JVM itself wrote about its end, or about why it did not start: the line that decides, out of all that it writes to its standard
+ * output. Bounded. Thread: "java-host". */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_java_last_words {
+    unsigned weight;   /* of `text`; 0: it wrote nothing of use */
+    unsigned next;     /* what the next line is (last_words.c) */
+    bool ran, refused; /* it has begun to run; it said that it cannot start with these options */
+    char text[280];
+    char report[240]; /* the path of the JVM's report of a crash, or empty */
+};
+
+void ps_java_last_words_begin(struct ps_java_last_words *words);
+/* It runs now: of what it wrote before only the end of the process itself counts, and so it is with what it writes from here on. */
+void ps_java_last_words_ran(struct ps_java_last_words *words);
+void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length);
+/* Writes the line, the report and the cure. Returns false when there is nothing to say. */
+bool ps_java_last_words_print(const struct ps_java_last_words *words, char *text, size_t room);

@@ -1,0 +1,107 @@
+/* What is kept of a JVM's output: the line that says why it ended or did not start. */
+#include "stages/lib/java/last_words.h"
+
+#include "tests/support/support.h"
+
+#include <string.h>
+
+#define REFUSED                                                                                              \
+    "Error: Could not create the Java Virtual Machine.\n"                                                    \
+    "Error: A fatal exception has occurred. Program will exit.\n"
+#define OPTIONS "; its options are those of JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line"
+#define CRASH                                                                                                \
+    "#\n# A fatal error has been detected by the Java Runtime Environment:\n#\n"                             \
+    "#  SIGSEGV (0xb) at pc=0x00007f1, pid=7, tid=8\n#\n# JRE version: OpenJDK Runtime Environment\n"        \
+    "# Problematic frame:\n# C  [libown.so+0x12]\n#\n# No core dump will be written.\n#\n"                   \
+    "# An error report file with more information is saved as:\n# /tmp/hs_err_pid7.log\n#\n"
+
+static void take_all(struct ps_java_last_words *words, const char *lines)
+{
+    while (*lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+        ps_java_last_words_take(words, lines, length);
+        lines += length + 1;
+    }
+}
+
+/* `before`: what it writes until it runs; `after`: from then on, NULL if it never does; `wanted` NULL: nothing. */
+static void expect(const char *before, const char *after, const char *wanted)
+{
+    struct ps_java_last_words words;
+    char text[600] = "";
+    ps_java_last_words_begin(&words);
+    take_all(&words, before);
+    if (after != NULL) {
+        ps_java_last_words_ran(&words);
+        take_all(&words, after);
+    }
+    assert_int_equal(ps_java_last_words_print(&words, text, sizeof text), wanted != NULL);
+    assert_string_equal(text, wanted != NULL ? wanted : "");
+}
+
+static void test_a_jvm_that_does_not_start(void **unused)
+{
+    expect("Invalid maximum heap size: -Xmx10q\n" REFUSED, NULL,
+           "Invalid maximum heap size: -Xmx10q" OPTIONS);
+    expect("Picked up JAVA_TOOL_OPTIONS: -Da=b\n"
+           "OpenJDK 64-Bit Server VM warning: Option UseX was deprecated\n"
+           "Unrecognized VM option 'Nonsense'\n" REFUSED,
+           NULL, "Unrecognized VM option 'Nonsense'" OPTIONS);
+    expect("Error occurred during initialization of VM\nToo small maximum heap\n", NULL,
+           "Too small maximum heap" OPTIONS);
+    expect("Error: could not find libjava.so\nError: another\n", NULL, "Error: could not find libjava.so");
+    expect("a word\nanother\n", NULL, "a word");
+    expect("Error: LinkageError occurred while loading main class penstock.host.Host\n"
+           "\tjava.lang.UnsupportedClassVersionError: version 52.0\n",
+           NULL,
+           "Error: LinkageError occurred while loading main class penstock.host.Host: "
+           "java.lang.UnsupportedClassVersionError: version 52.0");
+    expect("OpenJDK 64-Bit Server VM warning: INFO: os::commit_memory(0x1, 2, 0) failed\n#\n"
+           "# There is insufficient memory for the Java Runtime Environment to continue.\n"
+           "# Native memory allocation (mmap) failed to map 2 bytes.\n"
+           "# An error report file with more information is saved as:\n# /tmp/hs_err_pid7.log\n",
+           NULL,
+           "There is insufficient memory for the Java Runtime Environment to continue: Native memory "
+           "allocation (mmap) failed to map 2 bytes.; the JVM's report is /tmp/hs_err_pid7.log");
+}
+
+static void test_a_jvm_that_has_run(void **unused)
+{
+    expect("Terminating due to java.lang.OutOfMemoryError: Java heap space\n", NULL,
+           "Terminating due to java.lang.OutOfMemoryError: Java heap space; give it more with -Xmx in "
+           "JAVA_OPTS");
+    expect("a word\n", "Terminating due to java.lang.OutOfMemoryError: Metaspace\n",
+           "Terminating due to java.lang.OutOfMemoryError: Metaspace");
+    expect("", CRASH,
+           "SIGSEGV (0xb) at pc=0x00007f1, pid=7, tid=8 in C  [libown.so+0x12]; the JVM's report is "
+           "/tmp/hs_err_pid7.log");
+    /* What a library writes long before the end says nothing about it. */
+    expect("Error: of a library\n", "Error: of another\nSIGNS\n", NULL);
+    expect("", "", NULL);
+}
+
+/* A line may be long; the text is cut. */
+static void test_bounds(void **unused)
+{
+    static char line[9000], text[600];
+    struct ps_java_last_words words;
+    memset(line, 'x', sizeof line - 1);
+    memcpy(line, "Error: ", 7);
+    ps_java_last_words_begin(&words);
+    ps_java_last_words_take(&words, line, strlen(line));
+    ps_java_last_words_take(&words, "Problematic frame:", 18);
+    ps_java_last_words_take(&words, line, strlen(line));
+    ps_java_last_words_take(&words, "An error report file with more information is saved as:", 55);
+    ps_java_last_words_take(&words, line, strlen(line));
+    assert_true(ps_java_last_words_print(&words, text, sizeof text));
+    assert_int_equal(strlen(words.text), sizeof words.text - 1);
+    assert_int_equal(strlen(words.report), sizeof words.report - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_jvm_that_does_not_start),
+                                       cmocka_unit_test(test_a_jvm_that_has_run),
+                                       cmocka_unit_test(test_bounds)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
