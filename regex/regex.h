@@ -5,8 +5,8 @@
  * Subjects are any bytes. They are read as UTF-8 the way Java decodes them: each malformed sequence counts as
  * U+FFFD (core/text/utf8.h). Groups of a malformed subject point into the scratch's repaired copy. An expression
  * is const and shared. A scratch belongs to one thread and works with any expression. A match that takes more than
- * a fixed number of steps is given up: it counts as no match and increments a counter, so that no input can block
- * a worker; so is a match for which there is no memory. Many such matches are bounded by a limit for the batch
+ * a fixed number of steps, or for which there is no memory, is given up: it counts as no match and increments a
+ * counter. So no input can block a worker. The time of all matches of a batch has a limit, too
  * (regex/budget.h). Matching allocates only to repair a malformed subject longer than any before, and as much as
  * PCRE2's interpreter needs for a subject above 64 KiB or an expensive match. */
 #pragma once

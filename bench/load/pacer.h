@@ -39,8 +39,8 @@ void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histo
 
 /* Returns the time when one of these happens:
  *
- * - it is `due_ns`; only for this does it spin
- * - it is `until_ns`, less exactly
+ * - `due_ns` has come: the only time for which the function spins
+ * - `until_ns` has come, less exactly
  * - a descriptor is ready: ready[0 .. *ready_count)
  * - 20 ms have passed, so that the caller sees orders
  *

@@ -260,8 +260,8 @@ static int print_result(const struct import *import, const struct ps_flume_log *
         printf("%s logs were read, without a checkpoint\n", ps_quantity_print_count(found.logs).text);
     print_count(found.encrypted_logs, "of them were encrypted");
     if (found.encrypted_logs > 0 && import->command->active_key == NULL && !import->command->dry_run)
-        ps_channel_say(import->command, "Flume's channel is encrypted, and the events are in plain text now: "
-                                        "--config or --key names a key for them");
+        ps_channel_say(import->command, "Flume's channel is encrypted, but the imported events are in plain "
+                                        "text: --config or --key names a key to encrypt them with");
     print_count(found.uncommitted, "events were put and never committed: left out");
     print_count(found.uncertain,
                 "events have no commit, and a record that may have been it is damaged: imported");

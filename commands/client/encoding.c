@@ -20,8 +20,8 @@ size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_e
     bool good =
         event->body_length <= PS_RPC_EVENT_BYTES_MAX && (event->body != NULL || event->body_length == 0);
     if (!good || (event->header_count > 0 && event->headers == NULL)) {
-        ps_err_set(err, good ? "an event has a number of headers and no headers"
-                             : "an event has a length and no body, or more than 1 GiB");
+        ps_err_set(err, good ? "header_count of an event is above 0, but headers is NULL"
+                             : "body_length of an event is above 1 GiB, or above 0 while body is NULL");
         return 0;
     }
     bytes += event->body_length;

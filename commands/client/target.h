@@ -21,7 +21,7 @@ struct ps_rpc_host {
     const char *name;
     unsigned port;
     const struct ps_rpc_encoding *encoding;
-    struct ps_avro_options avro; /* TLS may compare the host's name */
+    struct ps_avro_options avro; /* its own, because TLS may compare the host's name */
     struct ps_client_plan plan;  /* without an address */
     struct ps_rpc_client_settings settings;
 };

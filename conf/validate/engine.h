@@ -8,7 +8,8 @@
 
 /* Finds the stage for a component with a type and pairs. `prefix` is "a1.sources.r1.", `place` is the place of the type. Returns NULL
  * after adding a problem. When the class of a key was refused, sets part->refused and returns the native stage, which checks the other
- * keys. part->pairs are a copy of the part's own. */
+ * keys. That key is removed from part->pairs, whose items must therefore be a copy that belongs to
+ * the part. */
 const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *maker, enum ps_kind kind,
                                                struct ps_conf_part *part, const char *prefix,
                                                struct ps_place place);

@@ -12,7 +12,7 @@ struct type_row {
     int kind; /* enum ps_kind, or PS_KIND_PROCESSOR */
     const char *name;
     const char *classes[4];              /* 1.x and 2.0 */
-    const struct ps_type_advice *advice; /* NULL: penstock may get it later */
+    const struct ps_type_advice *advice; /* NULL: penstock has the type, or may get it later */
 };
 
 static const struct ps_type_advice jms = {

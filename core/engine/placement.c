@@ -140,7 +140,8 @@ static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before,
            (spec->letters == 0 || !has_same_channel(plan, spec->letters - 1, before));
 }
 
-/* A sink that is closed anyway may move when its worker has two units more than another. */
+/* Places the sinks. One that the reload closes in any case moves if its worker has at least two units more than the least
+ * loaded worker. */
 static void place_sinks(struct ps_plan *plan, struct places *places)
 {
     for (size_t i = 0; i < plan->spec->sink_count; i++) {

@@ -38,8 +38,8 @@ struct ps_lease_home {
     bool owed;        /* its source waits for it to come home: it counts in ps_batch_home.promises */
 };
 
-/* The members are divided by cache line: every reader of a batch reads one line (descriptors begin on one), the home
- * worker counts in another; a lease has one line with its counts, and the outcomes after it. */
+/* The members are divided by cache line. Readers of a batch read only its first line (a descriptor begins at a line), and
+ * the home worker counts in another one. A lease has a line with its counts; the outcomes follow in the next lines. */
 #define PS_LINE_BYTES 64U
 _Static_assert(offsetof(struct ps_batch, flush) < PS_LINE_BYTES, "readers touch one line of a batch");
 _Static_assert(offsetof(struct ps_batch_home, window) / PS_LINE_BYTES ==

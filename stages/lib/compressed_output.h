@@ -23,7 +23,7 @@ struct ps_compressed_output {
     uint8_t *packed;
     bool changed;              /* bytes came since the last commit */
     bool committed;            /* the stream has bytes in the file */
-    bool whole;                /* the file has its end */
+    bool whole;                /* the last commit wrote the end of a stream, and nothing was undone since */
     struct ps_stream_end none; /* a stream without bytes */
     struct ps_stream_end end;  /* of the stream as it was committed */
     struct ps_stream_end debt; /* end of a stream that was given up: written before the next one */

@@ -40,7 +40,7 @@ struct kafka_plan {
     const struct ps_kafka_reading_engine *reading_engine;
     uint64_t revoke_wait_ns, held_bytes_max;
     bool cooperative;
-    bool sink_commits; /* in its transactions */
+    bool sink_commits; /* the sink commits the offsets, in its transactions */
 };
 
 enum { ENGINE_NATIVE, ENGINE_LIBRDKAFKA, ENGINE_JAVA };

@@ -53,7 +53,7 @@ for name in "${!agents[@]}"; do
     unset "children[${agents[$name]}]"
     grep -E ' (WARN|ERROR|FATAL) ' "$work/$name/log" | grep -vE ' configuration: | components take long to open' >"$work/$name/lines" || true
     [[ $(wc -l <"$work/$name/lines") == 1 ]] || fail "$name: not one line: $(<"$work/$name/lines")"
-    grep -qE ' sink group g1: sink k1 failed, 1 in a row: it is left out for [0-9.]+ m?s: .' "$work/$name/lines" ||
+    grep -qE ' sink group g1: sink k1 failed 1 time in a row: it is left out for [0-9.]+ m?s: .' "$work/$name/lines" ||
         fail "$name: the line has no reason, or no time: $(<"$work/$name/lines")"
     [[ $name == @(file_roll|local) ]] || grep -qE "Connection refused|Couldn't connect to server" "$work/$name/lines" ||
         fail "$name: the line does not say that nobody listens: $(<"$work/$name/lines")"

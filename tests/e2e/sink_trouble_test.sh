@@ -81,6 +81,6 @@ await "k2 delivers all" all_there
 "$PENSTOCK" top --once "http://127.0.0.1:$metrics_port" >"$work/top" || fail "top: $(cat "$work/top")"
 grep -q 'sink k1 ' "$work/top" || fail "top does not name k1: $(cat "$work/top")"
 stop_agent TERM 0
-grep -q "sink group g1: sink k1 failed, 1 in a row: it is left out for 2 s: 127.0.0.1:$far: Connection refused" "$work/agent.err" ||
+grep -q "sink group g1: sink k1 failed 1 time in a row: it is left out for 2 s: 127.0.0.1:$far: Connection refused" "$work/agent.err" ||
     fail "no line of the group: $(cat "$work/agent.err")"
 [[ $(grep -c 'Connection refused' "$work/agent.err") == 1 ]] || fail "more than one line: $(cat "$work/agent.err")"

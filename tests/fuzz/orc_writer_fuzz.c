@@ -1,5 +1,5 @@
-/* Files of any type with any rows: all lengths in the footers add up, and no memory is left. Input: settings
- * (2 bytes), a type's text up to a 0, then the bytes of the values. */
+/* Writes files of any type with any rows: the lengths in the footers must add up, and no memory may leak. Input:
+ * settings (2 bytes), a type's text up to a 0, then the bytes of the values. */
 #include "tests/support/orc_file.h"
 
 #include <stdlib.h>

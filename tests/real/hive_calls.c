@@ -256,5 +256,5 @@ int main(int argc, char **argv)
     ps_metastore_close(metastore);
     ps_hadoop_loop_close(loop);
     ps_hive_security_close(security);
-    ps_thread_exit_process(0); /* as above */
+    ps_thread_exit_process(0); /* a helper that was left alone may still be in the Kerberos library */
 }

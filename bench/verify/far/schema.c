@@ -165,7 +165,7 @@ static int compile_object(struct ps_far_schema *schema, const json_t *type, unsi
 static int compile(struct ps_far_schema *schema, const json_t *type, unsigned depth, struct ps_err *err)
 {
     if (depth > DEPTH_MAX) {
-        ps_err_set(err, "a schema nested deeper than %u", DEPTH_MAX);
+        ps_err_set(err, "the schema has types nested more than %u levels deep", DEPTH_MAX);
         return -1;
     }
     if (json_is_string(type))

@@ -373,9 +373,10 @@ static bool sort_unread(struct ps_far_series *series)
     return !sorted;
 }
 
-/* Examines the last files first: records found in a file were then written before those found in the files before
- * it, and reading up to the limits in order keeps the order of writing. Files after an unclear one have to wait, and
- * so do files too far after the first ones that are not open yet. */
+/* Examines the files from the last to the first: when a record is found in a file, the files before it are examined
+ * later, so their limits include all that was written before that record, and reading up to the limits in order keeps
+ * the order of writing. Files after an unclear one have to wait, and so do files after the first OPEN_MAX that are
+ * not open yet. */
 static void look(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;

@@ -185,14 +185,15 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
     group->changes++;
     if (runner->base.status == PS_RUNNER_FAILED)
         ps_sink_group_closed(runner, now);
+    unsigned failures = ps_processor_failures(group->processor, member);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
     const char *reason = is_dead(runner) ? runner->base.error : ""; /* the sink has logged a rollback */
     if (left_ms > 0)
         ps_log(before == 0 ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component,
-               "%s failed, %u in a row: it is left out for %s%s%s", runner->base.spec->component,
-               ps_processor_failures(group->processor, member),
-               ps_quantity_print_ns(left_ms * PS_NS_PER_MS).text, reason[0] != '\0' ? ": " : "", reason);
+               "%s failed %u %s in a row: it is left out for %s%s%s", runner->base.spec->component, failures,
+               ps_quantity_word(failures, "time", "times"), ps_quantity_print_ns(left_ms * PS_NS_PER_MS).text,
+               reason[0] != '\0' ? ": " : "", reason);
     else
         ps_log(reason[0] != '\0' ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component, "%s failed%s%s",
                runner->base.spec->component, reason[0] != '\0' ? ": " : "", reason);

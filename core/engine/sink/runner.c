@@ -228,7 +228,8 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
     return moved;
 }
 
-/* A worker parks for a second at most, so an idle sink's time is never older than that. */
+/* Notes when the sink last made progress, and whether it has events. For an idle sink that is the time of this cycle; a
+ * worker parks for a second at most, so the time is no older than that. */
 static void sink_note_events(struct ps_sink_runner *runner, bool moved, const struct ps_now *now)
 {
     bool idle = !moved && ps_sink_runner_is_idle(runner);

@@ -144,7 +144,7 @@ void ps_java_component_close(struct ps_java_component *component)
         component->link.host != NULL && component->state != PS_JAVA_WAITS && component->state != PS_JAVA_OVER;
     if (runs && component->state != PS_JAVA_STOPS)
         ps_java_link_stop(&component->link);
-    if (runs) /* the second one: nobody answers its calls any more (Component.java) */
+    if (runs) /* the second stop: the component must not wait for answers to its calls (Component.java) */
         ps_java_link_stop(&component->link);
     if (!component->was_ready && component->state != PS_JAVA_OVER)
         ps_java_area_abandon(&component->properties); /* the host may still read them */

@@ -69,9 +69,9 @@ static const char *jar_find(struct ps_arena *arena, struct ps_err *err)
         }
     }
     ps_err_set(err,
-               JAR " is not beside %s nor in ../lib/penstock: install the package penstock-java, or "
-                   "build where a JDK is",
-               folder != NULL ? folder : "the program");
+               JAR " is neither in %s nor in ../lib/penstock: install the package penstock-java, or build "
+                   "penstock on a machine with a JDK",
+               folder != NULL ? folder : "the program's directory");
     return NULL;
 }
 

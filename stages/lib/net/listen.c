@@ -18,7 +18,9 @@ void ps_listen_outline(FILE *out, const struct ps_bind_options *listen, bool tls
     fprintf(out, "listens on %s:%u (%s%s)", host_of(listen), listen->port, listen->datagrams ? "UDP" : "TCP",
             tls ? ", TLS" : "");
     if (listen->datagrams)
-        fputs("; while it waits, the kernel drops datagrams for which its buffer has no room", out);
+        fputs("; while the source waits for its channel, the kernel drops datagrams for which its socket "
+              "buffer has no room",
+              out);
 }
 
 void ps_listen_add(const struct ps_bind_options *listen, const char *key,

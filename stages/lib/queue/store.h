@@ -44,7 +44,8 @@ enum ps_store_fed {
 };
 
 struct ps_store_ops {
-    /* Frames that are read ahead in one turn of the thread. More would delay what was put, and the consumers. */
+    /* Most frames that are read ahead in one turn of the thread. More would delay the writing of leases that sources have
+     * put, and the consumers. */
     unsigned round_frames;
     const char *where;       /* "on disk": where events stay when the store is closed */
     const char *works_again; /* "the disk can be written again" */

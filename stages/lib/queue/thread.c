@@ -430,9 +430,8 @@ static void finish(struct ps_queue *queue)
     send_promised(queue);
     if (queue->broken)
         ps_log(PS_LOG_WARN, queue->settings.component,
-               "closed while it cannot be written: events that sinks delivered since the failure are "
-               "recorded %s if "
-               "it can be written again now; otherwise they are delivered again after the next start",
+               "closed after it failed to write: what sinks have delivered since then is recorded %s if "
+               "writing works again now; otherwise it is delivered again after the next start",
                queue->settings.store->where);
     struct ps_segment_fill fill;
     queue->settings.store->fill(queue->store, &fill);

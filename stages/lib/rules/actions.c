@@ -373,7 +373,7 @@ static void event_end(struct ps_rules_scratch *scratch, uint32_t position, uint1
         scratch->routes + scratch->event_route_first, (uint16_t)count, (uint16_t)position};
 }
 
-/* Handles an event on which one rule acts that only routes. */
+/* Handles an event on which only one rule acts, which does nothing but route. */
 static inline void act_plain(struct rules_work *work, const struct rules_hit *hit, uint32_t number)
 {
     struct ps_rules_scratch *scratch = work->scratch;

@@ -248,7 +248,7 @@ static bool meta_load(struct ps_spool *spool, char *reason)
     return true;
 }
 
-/* Returns the position at which the file is continued, from the position of the file that was being read. */
+/* Returns the saved position if it fits this file; otherwise 0. */
 static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_file *file)
 {
     const struct ps_spool_meta *meta = &spool->meta;

@@ -15,7 +15,7 @@ static enum ps_comparison_verdict compared(struct ps_compared before, struct ps_
 
 static void test_rates(void **state)
 {
-    /* Each half of an interval is 3 %: together 4.2 %. */
+    /* Each interval reaches 3 % to both sides; the square root of the sum of both squares is 4.2 %. */
     const struct ps_compared before = {100, 97, 103};
     assert_int_equal(compared(before, before), PS_COMPARED_NONE);
     assert_int_equal(compared(before, (struct ps_compared){96.5, 93.6, 99.4}), PS_COMPARED_NONE);

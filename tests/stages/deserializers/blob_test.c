@@ -1,4 +1,4 @@
-/* Blobs: whole files, files larger than maxBlobLength, and the limit of the key. */
+/* Blobs: whole files, files larger than maxBlobLength, and a value of this key that is too low. */
 #include "stages/lib/text/charset.h"
 #include "tests/support/stage.h"
 

@@ -26,7 +26,7 @@ enum ps_status ps_bucket_format_find(const struct ps_bucket_format_names *names,
         switch (ps_hadoop_codec_find(names->codec, &format->codec)) {
         case PS_HADOOP_CODEC_LZO:
             return ps_err_set(
-                err, "%s: LZO is not in penstock, because its library has the GPL: use lz4 or snappy",
+                err, "%s: LZO is not in penstock, because its library is under the GPL: use lz4 or snappy",
                 names->codec);
         case PS_HADOOP_CODEC_UNKNOWN:
             return ps_err_set(err,

@@ -33,8 +33,8 @@ struct ps_hadoop_rpc_auth {
      * is no memory. */
     void *(*enter_server)(void *argument, const char *host, unsigned port);
     void (*leave_server)(void *argument, void *server);
-    /* Returns whether the last handshake with this server failed in a way that the next one will fail as well (the KDC does not
-     * know a principal). */
+    /* Returns whether the last handshake with this server failed for a reason that will make the next one
+     * fail as well (the KDC does not know a principal). */
     bool (*is_refused)(const void *server);
     void *argument;
     /* With Kerberos: the effective user of the context if there is no proxy user; NULL: none, which means the authenticated user. */

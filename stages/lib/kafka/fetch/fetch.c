@@ -366,7 +366,7 @@ static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_par
     ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);
 }
 
-/* Finds the end of the whole batches, and the offset behind them. Returns whether there are any. */
+/* Finds the offset after the complete batches at the beginning of the answer. Returns whether there are any. */
 static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
                  const struct part_answer *answer, int64_t *next)
 {

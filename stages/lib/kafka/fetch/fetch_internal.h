@@ -163,7 +163,7 @@ struct ps_kafka_fetch_reading {
     struct ps_kafka_batch_record record; /* read, and not taken yet */
     bool has_record;
     struct ps_block *unpacked; /* NULL: the records are in the answer's block */
-    struct ps_block *views;    /* the block into which bodies may be views; NULL: they are copied */
+    struct ps_block *views;    /* bodies may point into this block; NULL: they are copied */
     uint64_t views_number;
     int64_t *aborted; /* producers of which the transaction being read was aborted */
     uint32_t aborted_count, aborted_room;

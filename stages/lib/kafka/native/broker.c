@@ -408,7 +408,7 @@ bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
         return true;
     if (!client->fatal)
         ps_kafka_native_die(client, ERROR_TRANSACTION_ABORTABLE,
-                            "%s:%u does not have the protocol of transactions that the producer began with",
+                            "%s:%u does not support the transaction protocol with which the producer began",
                             broker->host, broker->port);
     return false;
 }

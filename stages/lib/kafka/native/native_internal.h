@@ -95,7 +95,7 @@ struct ps_kafka_native_settings {
     int compression_level;
     uint32_t set_bytes_max;      /* batch.size */
     uint32_t set_records_max;    /* batch.num.messages */
-    uint32_t in_flight_max;      /* requests of a broker; 1 to PS_KAFKA_NATIVE_IN_FLIGHT_MAX */
+    uint32_t in_flight_max;      /* produce requests to one broker; 1 to PS_KAFKA_NATIVE_IN_FLIGHT_MAX */
     uint64_t queue_records_max;  /* of sets that are not delivered */
     uint32_t request_bytes_max;  /* of all sets of a request */
     uint64_t queue_bytes_max;    /* of sets that are not delivered */

@@ -99,9 +99,9 @@ static bool is_held(const struct ps_rules_live *live, const struct ps_rules_vers
     return held;
 }
 
-/* A worker that has to finish a lease keeps the version that it began with. Waits until no worker holds
- * the old version, then one more grace period: a worker that released it just now used it after the
- * previous one. */
+/* Waits until no worker holds the old version: a worker that has to finish a lease keeps the version with which it
+ * began. Then waits one more grace period, because a worker that has just released the old version used it after
+ * the previous grace period. */
 static void wait_released(struct ps_rules_live *live, const struct ps_rules_version *old)
 {
     while (!live->stop && is_held(live, old)) { /* `stop` is set after all workers have stopped */

@@ -98,8 +98,8 @@ static bool has_waited(const struct ps_tail_copy *copy, uint64_t now_ns, uint64_
     return now_ns - copy->since_ns >= wait_ns;
 }
 
-/* Returns whether the copy with this size is as it was when it was compared, or has waited for its end long enough. `size` counts as
- * compared from now on. */
+/* Returns whether the copy was compared and has not grown since its size was last noted, or has waited for
+ * PS_TAIL_SETTLE_NS since its first comparison. Notes `size`. */
 static bool is_settled(struct ps_tail_copy *copy, uint64_t now_ns, int64_t size)
 {
     bool grew = size > copy->size;

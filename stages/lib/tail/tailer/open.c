@@ -425,7 +425,7 @@ static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     begin(tailer, log, opening);
 }
 
-/* Returns false when the opening is still needed. */
+/* Returns false if `opening` is still in use: the answer to match_ask ends it. */
 static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     if (opening->kind != PS_COMPRESSION_NONE) {
@@ -462,7 +462,7 @@ static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struc
     return is_text;
 }
 
-/* Returns false when the opening is still needed. */
+/* Handles a file that could be opened. Returns false if `opening` is still in use; otherwise the caller ends it. */
 static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     enum verdict verdict;

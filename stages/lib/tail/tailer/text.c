@@ -180,14 +180,14 @@ static void name(struct ps_tailer *tailer, const struct ps_tail_log *log)
     static const char *const formats[] = {"", "gzip", "zstd"};
     if (log->text.end == PS_TAIL_TEXT_EARLY)
         ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is compressed with %s, and ends early, behind byte %lld of its text: it is not read until "
-               "it is whole. If nobody completes it, decompress it to a file of the group",
+               "%s is compressed with %s and ends early, after byte %lld of its text: it is not read until "
+               "it is complete. If nobody completes it, decompress it to a file of the group",
                log->path, formats[log->text.kind], (long long)log->text.bytes);
     else
         ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is compressed with %s, and damaged behind byte %lld of its text: the whole lines before "
-               "are read, and nothing behind them. If another copy of it is whole, replace it by that: it is "
-               "read on",
+               "%s is compressed with %s and damaged after byte %lld of its text: the whole lines before the "
+               "damage are read, and nothing after them. If another copy is undamaged, replace the file with "
+               "it: reading then continues",
                log->path, formats[log->text.kind], (long long)log->text.bytes);
 }
 

@@ -46,7 +46,7 @@ static void test_bytes_of_a_call(void **state)
     assert_memory_equal(bytes, "\1\2\3\4", 4);
 }
 
-/* Answers of Flume 1.11 (tests/fuzz/corpus/avro_answer has whole answers of it). */
+/* Answers in the form that Flume 1.11 gives them, shortened (tests/fuzz/corpus/avro_answer has complete ones). */
 static void test_answers(void **state)
 {
     static const struct {

@@ -127,7 +127,8 @@ static void check(struct ps_hive_nested *nested, const struct ps_orc_type *type,
                   const char *wanted)
 {
     size_t length = strlen(text);
-    char *copy = malloc(length + 1); /* without a terminating NUL: a read of two bytes too many is seen */
+    /* The copy has no terminating NUL, so that AddressSanitizer reports a read past the end. */
+    char *copy = malloc(length + 1);
     copy = realloc(memcpy(copy, text, length), length > 0 ? length : 1);
     ps_hive_nested_begin(nested);
     struct ps_orc_value value = ps_hive_nested_read(nested, type, copy, (uint32_t)length);

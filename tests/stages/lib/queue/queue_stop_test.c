@@ -170,7 +170,7 @@ static void test_it_broke_before(void **state)
     }
 }
 
-/* The disk fails with the last leases, at the stop itself or just before it. */
+/* Writing the last lease to disk fails, at the stop itself or just before it. */
 static void test_it_breaks_at_the_stop(void **state)
 {
     static const enum call calls[] = {APPEND, SYNC};

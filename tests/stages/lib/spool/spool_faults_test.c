@@ -11,7 +11,7 @@
 
 #define FILES 3U
 #define BYTES 100U /* of each file */
-#define TRIES 4U   /* tries of a job, which one failure can spoil */
+#define TRIES 4U   /* attempts at a job, because the injected failure can spoil one */
 
 enum policy { RENAMES, DELETES, MARKS };
 

@@ -31,7 +31,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
-/* As "drop partition" does, which has the exclusive lock: removes the directory with its contents. The partition may
+/* Removes the directory with its contents, as "drop partition" does while it has the exclusive lock. The partition may
  * then be made again in `folder`. */
 static void drop(const char *day, const char *folder)
 {

@@ -72,7 +72,8 @@ static void expect_nothing_held(void)
     assert_false(ps_deadletter_pending_has_begun(&sink->refusals.dead_letters));
 }
 
-/* Stops the sink. Then every lease is released, no list has an event, no trouble is left, and the gauges are zero. */
+/* Stops the sink, and checks that every lease is released, no list has an event, no trouble is left, and the gauges are
+ * zero. */
 static void end(const char *letters_reason, const char *letters)
 {
     unsigned turns;

@@ -76,7 +76,7 @@ static void test_rest_begins_again(void **state)
 
 /* ---- what was sent, and what was not ---- */
 
-/* A record whose request was sent may be in the log; the next one is not. */
+/* The first record, whose request was sent, may be in the log; the second, whose request was not sent, is not. */
 static void test_purge_says_what_was_sent(void **state)
 {
     struct run run;

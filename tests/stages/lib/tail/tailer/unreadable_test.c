@@ -24,7 +24,7 @@ static void test_waits(void **unused)
         for (size_t i = 0; i < PS_COUNT_OF(waits_ms); i++) {
             place.look_ns = PS_NEVER;
             ps_tail_log_unreadable(tailer, &log, EIO);
-            ps_tail_log_unreadable(tailer, &log, EIO); /* another file, from the same look */
+            ps_tail_log_unreadable(tailer, &log, EIO); /* again in the same look: the wait stays */
             assert_int_equal(place.retry_ns, waits_ms[i] * PS_NS_PER_MS);
             assert_int_equal(place.look_ns, tailer->now_ns + place.retry_ns);
             assert_int_equal(tailer->unreadable.count, 1);
