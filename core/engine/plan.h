@@ -134,6 +134,8 @@ struct ps_source_plan {
      * sinks. */
     struct ps_source_plan *adopts;
     bool adopts_chain; /* with its interceptors and selector, which are unchanged as well */
+    /* Its channels, their sinks and the channel of its dead letters stay as well: it reads on until CLOSE. */
+    bool undisturbed;
     /* The specs whose stages are built, one for the source and one for its chain: its own spec, or the adopted source's. */
     const struct ps_source_spec *stages, *chain_stages;
     struct ps_built built, chain_built;

@@ -433,6 +433,26 @@ static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
     }
 }
 
+/* Returns whether the channel stays with all of its sinks. */
+static bool stays_with_sinks(const struct ps_plan *next, unsigned channel)
+{
+    bool stays = next->channels[channel].adopts != NULL;
+    for (size_t i = 0; stays && i < next->spec->sink_count; i++)
+        stays = next->sinks[i].spec->channel != channel || next->sinks[i].adopts != NULL;
+    return stays;
+}
+
+/* Nothing that it puts is in the way of what closes: no sink that must come to rest gets it, and no channel that must become empty. */
+static bool is_undisturbed(const struct ps_plan *next, const struct ps_source_plan *source)
+{
+    bool undisturbed = source->adopts != NULL;
+    for (size_t i = 0; undisturbed && i < source->spec->channel_count; i++)
+        undisturbed = stays_with_sinks(next, source->spec->channels[i]);
+    for (unsigned i = 0; undisturbed && i < source->instance_count; i++)
+        undisturbed = !source->letters[i].is_channel || stays_with_sinks(next, source->letters[i].channel);
+    return undisturbed;
+}
+
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan)
 {
     mark_unchanged(next->spec, plan->spec);
@@ -444,6 +464,8 @@ void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan)
         adopt_channel(next, i, plan);
     for (size_t i = 0; i < next->spec->sink_count; i++)
         adopt_sink(next, &next->sinks[i], plan);
+    for (size_t i = 0; i < next->spec->source_count; i++)
+        next->sources[i].undisturbed = is_undisturbed(next, &next->sources[i]);
 }
 
 bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel)

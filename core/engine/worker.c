@@ -249,17 +249,22 @@ static bool cycle_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
     return turn_sink(worker, sink, !stays && worker->phase != PS_PHASE_RUN);
 }
 
+/* A source that stays reads on, or pauses. */
+static bool cycle_source(struct ps_worker *worker, struct ps_source_runner *source)
+{
+    bool stays = ps_worker_adopts(worker, source);
+    if (stays ? ps_worker_reads_on(worker, source) : runs(worker))
+        return turn_source(worker, source);
+    if (stays && worker->next != NULL)
+        ps_source_runner_pause(source, worker->phase != PS_PHASE_CLOSE, &worker->now);
+    return false;
+}
+
 static bool cycle_runners(struct ps_worker *worker)
 {
     bool moved = false;
-    for (size_t i = 0; worker->next != NULL && i < worker->source_count; i++) {
-        if (ps_worker_adopts(worker, worker->sources[i]))
-            ps_source_runner_pause(worker->sources[i], worker->phase != PS_PHASE_CLOSE, &worker->now);
-    }
-    for (size_t i = 0; runs(worker) && i < worker->source_count; i++) {
-        if (!ps_worker_adopts(worker, worker->sources[i]))
-            moved |= turn_source(worker, worker->sources[i]);
-    }
+    for (size_t i = 0; (runs(worker) || worker->next != NULL) && i < worker->source_count; i++)
+        moved |= cycle_source(worker, worker->sources[i]);
     wake_touched(worker);
     for (size_t i = 0; (runs(worker) || worker->next != NULL) && i < worker->sink_count; i++)
         moved |= cycle_sink(worker, worker->sinks[i]);
@@ -305,11 +310,15 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
 /* Returns whether a runner waits for something new, so that its worker must look again. */
 static bool join_waiters(struct ps_worker *worker)
 {
-    bool joined = false;
-    for (size_t i = 0; runs(worker) && i < worker->source_count; i++)
-        joined |= ps_source_runner_join(worker->sources[i]);
-    for (size_t i = 0; runs(worker) && i < worker->sink_count; i++)
-        joined |= ps_sink_runner_join(worker->sinks[i]);
+    bool joined = false, running = runs(worker), recalls = worker->phase == PS_PHASE_RECALL;
+    for (size_t i = 0; i < worker->source_count; i++) {
+        if (running || ps_worker_reads_on(worker, worker->sources[i]))
+            joined |= ps_source_runner_join(worker->sources[i]);
+    }
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        if (running || (recalls && ps_worker_adopts_sink(worker, worker->sinks[i])))
+            joined |= ps_sink_runner_join(worker->sinks[i]);
+    }
     return joined;
 }
 

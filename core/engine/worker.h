@@ -19,7 +19,8 @@
 /* The orders of the control thread to the workers. */
 enum ps_phase {
     PS_PHASE_RUN, /* open what the plan puts on this worker, and run it; after PAUSE: continue as before */
-    /* Before a reload that does not keep a channel: all sources pause, sinks deliver. DRAIN follows, or RUN of the
+    /* Before a reload that does not keep a channel: sources pause unless the reload leaves their flows as they
+     * are, and sinks deliver. DRAIN follows, or RUN of the
      * same plan: then nothing has changed. */
     PS_PHASE_PAUSE,
     PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver the events in their channels */
@@ -34,7 +35,7 @@ struct ps_orders {
     struct ps_plan *plan; /* or NULL */
     /* By home worker: leases that were given up. That worker releases them. */
     struct ps_lease *discard[PS_WORKERS_MAX];
-    /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause. */
+    /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause, or read on. */
     struct ps_plan *next;
     struct ps_orders *older; /* control's list: orders before these that a worker may still read */
 };

@@ -58,6 +58,10 @@ bool ps_worker_cycle_home(struct ps_worker *worker);
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
+/* Returns whether this source works on although others pause or close: the reload leaves it and all that it puts into as they are. In CLOSE
+ * no source does, because control then changes the channels' shares of the memory. */
+bool ps_worker_reads_on(const struct ps_worker *worker, const struct ps_source_runner *runner);
+
 /* Returns whether the next plan takes this sink over. Such a sink runs in all phases, but takes no new lease in CLOSE, because the
  * control thread then changes its channel. */
 bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner);

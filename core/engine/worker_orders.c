@@ -18,6 +18,17 @@ bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_run
     return false;
 }
 
+bool ps_worker_reads_on(const struct ps_worker *worker, const struct ps_source_runner *runner)
+{
+    for (size_t i = 0;
+         worker->next != NULL && worker->phase != PS_PHASE_CLOSE && i < worker->next->spec->source_count;
+         i++) {
+        if (worker->next->sources[i].adopts == runner->plan)
+            return worker->next->sources[i].undisturbed;
+    }
+    return false;
+}
+
 /* Returns whether the next plan adopts this sink. */
 bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner)
 {

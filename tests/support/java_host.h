@@ -26,7 +26,8 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_SKIPS, /* source: it hands over promised events with a wrong number */
     PS_TEST_JAVA_DEAF,  /* it continues, but reads no messages */
     PS_TEST_JAVA_HANGS, /* its components do not get ready: their start() does not return until another mode begins */
-    PS_TEST_JAVA_SINGLY, /* sink: it commits each event in a message of its own */
+    PS_TEST_JAVA_FOLLOWS, /* the same, because they wait for org.example.Hanging */
+    PS_TEST_JAVA_SINGLY,  /* sink: it commits each event in a message of its own */
 };
 
 /* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that already has one;

@@ -265,7 +265,7 @@ static enum ps_status refuse_to_tear(const struct ps_agent *agent, const struct 
     return PS_OK;
 }
 
-/* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on unchanged.
+/* Empties the channels that `next` does not keep while their sources pause. On failure the plan runs on unchanged.
  * Gives the orders twice: every source has paused when the first are carried out, so that a sink that is idle after
  * the second stays idle. */
 static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *next,

@@ -25,7 +25,7 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
                                      struct ps_err *err);
 
 /* Stops the old plan and starts `next`, which is built. Events in channels that `next` has with the same name, type
- * and place are carried over. Other channels are emptied first, while all sources pause; PS_FAIL if that takes
+ * and place are carried over. Other channels are emptied first, while their sources pause; PS_FAIL if that takes
  * longer than penstock.reload.timeout. Owns `next` from now on.
  *
  * `hurry` (may be NULL) is called about every millisecond of waiting. When it returns true, the result is PS_FAIL as

@@ -86,6 +86,7 @@ enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struc
 bool ps_java_class_opening(const void *plan, char *text, size_t room)
 {
     const struct ps_java_class *class = plan;
+    char why[300];
     uint64_t since_ns = 0;
     enum ps_java_start start = ps_java_starts_longest(class->starts, &since_ns);
     if (start == PS_JAVA_NO_START || ps_java_host_is_down(class->host, text, room))
@@ -94,6 +95,8 @@ bool ps_java_class_opening(const void *plan, char *text, size_t room)
     struct ps_quantity_text passed = ps_quantity_print_ns(now_ns > since_ns ? now_ns - since_ns : 0);
     if (start == PS_JAVA_NO_HOST)
         snprintf(text, room, "starts in Java since %s: the Java process is not ready yet", passed.text);
+    else if (ps_java_starts_why(class->starts, why, sizeof why))
+        snprintf(text, room, "starts in Java since %s: it waits, because %s", passed.text, why);
     else if (ps_java_class_is_flow(class))
         snprintf(text, room, "starts in Java since %s: not all of its components have started yet",
                  passed.text);
@@ -131,7 +134,7 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
     component->class = class;
     component->port = port;
     component->state = PS_JAVA_WAITS;
-    component->was_ready = component->planned = false;
+    component->was_ready = component->planned = component->explained = false;
     component->taken = 0;
     component->reason.length = 0;
     component->reason.text[0] = '\0';
@@ -192,6 +195,17 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
 }
 
 /* ---- states ---- */
+
+/* The component that it follows has not stopped yet. The host says so once. */
+static bool take_reason(struct ps_java_component *component)
+{
+    if (component->message.type != PS_JAVA_FOLLOWS || component->was_ready || component->explained)
+        return false;
+    component->explained = true;
+    if (component->state == PS_JAVA_CONFIGURED)
+        ps_java_starts_explain(component->class->starts, component->port->instance, component->message.text);
+    return true;
+}
 
 static enum ps_java_event_kind end(struct ps_java_component *component, const char *reason)
 {
@@ -276,7 +290,7 @@ enum ps_java_event_kind ps_java_component_next(struct ps_java_component *compone
         bool late = component->state == PS_JAVA_STOPS && component->message.type == PS_JAVA_READY &&
                     !component->was_ready;
         component->was_ready |= component->message.type == PS_JAVA_READY;
-        if (!late)
+        if (!late && !take_reason(component))
             return take(component);
     }
     component->taken = 0;

@@ -61,6 +61,7 @@ struct ps_java_component {
     struct ps_port *port;
     enum ps_java_component_state state;
     bool was_ready; /* the host has said so, which it does once */
+    bool explained; /* the same: for which component this one waits */
     uint32_t taken; /* messages since the inbox was empty, or since the stage was sent away */
     struct ps_java_link link;
     struct ps_java_area properties;

@@ -28,6 +28,8 @@
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
 /* A host whose jars have changed has this time to stop its components. */
 #define RENEW_NS (5 * PS_NS_PER_S)
+/* One that ends by itself has this time: System.exit runs shutdown hooks, which may hang. */
+#define END_NS (5 * PS_NS_PER_S)
 
 /* ---- start ---- */
 
@@ -77,7 +79,7 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
     }
     host->in = pipes.output[0];
     host->used = 0;
-    host->ran_ns = 0;
+    host->ran_ns = host->ends_ns = 0;
     host->looked_ns = host->heard_ns = host->started_ns = ps_clock_now().mono_ns;
     ps_java_lines_begin(&host->lines, pipes.log[0]);
     pthread_mutex_lock(&host->lock);
@@ -206,6 +208,12 @@ static void begin_to_run(struct ps_java_host *host)
     ps_java_last_words_ran(&host->lines.words);
 }
 
+static void note_end(struct ps_java_host *host)
+{
+    if (host->ends_ns == 0)
+        host->ends_ns = ps_clock_now().mono_ns;
+}
+
 /* Returns NULL, or what is wrong with the message. */
 static const char *take_message(struct ps_java_host *host, const char *bytes, size_t length)
 {
@@ -220,6 +228,8 @@ static const char *take_message(struct ps_java_host *host, const char *bytes, si
             wrong = "penstock-java.jar is of another version than this program";
         else if (host->state == PS_JAVA_HOST_STARTING)
             begin_to_run(host);
+    } else if (message->type == PS_JAVA_ENDS) {
+        note_end(host);
     }
     pthread_mutex_unlock(&host->lock);
     if (message->link == 0)
@@ -247,9 +257,10 @@ static void read_messages(struct ps_java_host *host)
 {
     ssize_t got = read(host->in, host->bytes + host->used, sizeof host->bytes - host->used);
     if (got <= 0) {
-        if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            ps_java_close_fd(
-                &host->in); /* the host has closed it because it ends; it counts as silent then */
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            ps_java_close_fd(&host->in); /* the host has closed it because it ends */
+            note_end(host);
+        }
         return;
     }
     host->used += (size_t)got;
@@ -293,6 +304,8 @@ static void look_at_life(struct ps_java_host *host)
         else
             accuse(host, starts ? "it took too long to start" : "it gave no sign of life");
     }
+    if (host->ends_ns != 0 && now_ns - host->ends_ns > END_NS && !is_stopped(host->pid))
+        accuse(host, "it was ending by System.exit, and had not ended after 5 s: a shutdown hook hangs");
     if (is_accused(host))
         (void)kill(host->pid, SIGKILL);
 }

@@ -113,9 +113,78 @@ static void test_restored_events_are_not_old(void **state)
     flow_fini(&flow);
 }
 
+static uint64_t made(unsigned source)
+{
+    return flow.sources[source].origins[0].next;
+}
+
+static void cycle(unsigned turns)
+{
+    for (unsigned turn = 0; turn < turns; turn++) {
+        now.mono_ns += PS_NS_PER_MS;
+        (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+    }
+}
+
+/* A reload waits for the sink k1, which takes long: r0, of whose flow nothing changes, reads on until CLOSE, and its sink delivers. r1,
+ * which puts into k1's channel, pauses, also when only its sink changes. */
+static void test_another_flow_reads_on(void **state)
+{
+    static const enum ps_phase phases[] = {PS_PHASE_PAUSE, PS_PHASE_DRAIN, PS_PHASE_RECALL, PS_PHASE_CLOSE};
+    struct ps_err err = {0};
+    struct ps_left carried, lost;
+    flow = (struct flow){.total = 1000000,
+                         .source_count = 2,
+                         .sources = {{.channels = 1}, {.channels = 2}},
+                         .channel_count = 2,
+                         .sink_count = 2,
+                         .sinks = {{.channel = 0}, {.channel = 1}},
+                         .options = {.workers = 1}};
+    flow_init(&flow);
+    struct ps_plan *plan = plan_after(NULL);
+    const struct ps_engine_settings settings = {
+        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
+    engine = ps_engine_create(&settings, &err);
+    assert_non_null(engine);
+    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
+    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+    flow.channels_stay = UINT32_MAX;
+    flow.sinks[0].stays = true;
+    flow.sinks[1].stays = false;
+    struct ps_plan *next = plan_after(plan);
+    ps_plan_adopt(next, plan);
+    assert_true(next->sources[0].undisturbed && !next->sources[1].undisturbed);
+    for (size_t i = 0; i < PS_COUNT_OF(phases); i++) {
+        uint64_t number = ps_engine_order(engine, phases[i], plan, next);
+        cycle(50); /* a batch in r1's chain goes through it */
+        uint64_t first = made(0), second = made(1), delivered = flow.sinks[0].settled;
+        bool reads = phases[i] != PS_PHASE_CLOSE;
+        cycle(200);
+        assert_true(reads == (made(0) > first));
+        assert_true(!reads || flow.sinks[0].settled > delivered);
+        assert_int_equal(made(1), second);
+        reach(number);
+    }
+    ps_engine_carry_over(engine, plan, next, &carried, &lost);
+    reach(ps_engine_order(engine, PS_PHASE_RUN, next, NULL));
+    ps_plan_retire(plan, next);
+    uint64_t first = made(0), second = made(1);
+    cycle(200);
+    assert_true(made(0) > first && made(1) > second);
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL);
+    cycle(1000);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
+    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(next);
+    flow_fini(&flow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_drain_ends_beside_a_source_that_stays),
+                                       cmocka_unit_test(test_another_flow_reads_on),
                                        cmocka_unit_test(test_restored_events_are_not_old)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,6 +309,35 @@ static void test_class_hangs_at_its_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* It waits for a class whose close() hangs: /readyz names that one, and not its own, until it is ready. */
+static void test_class_waits_for_another_one(void **unused)
+{
+    struct ps_test_stage stage;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    begin(&stage, PS_TEST_JAVA_CHANGE);
+    struct ps_lease *lease = three(&stage);
+    assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
+    for (unsigned i = 0; i < 2; i++) { /* the reason of the first time is forgotten */
+        ps_test_java->mode = i == 0 ? PS_TEST_JAVA_FOLLOWS : PS_TEST_JAVA_HANGS;
+        ps_test_stage_close(&stage);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        lease = three(&stage);
+        while (!ps_test_java_is_opening(&stage,
+                                        i == 0 ? ": it waits, because org.example.Hanging has not stopped yet"
+                                               : "Interceptor$Builder is not configured and started yet")) {
+            assert_true(ps_test_patient_ns() < until);
+            assert_int_equal(call(&stage, lease), PS_LATER);
+        }
+        assert_false(i == 0 && ps_test_java_is_opening(&stage, "Interceptor$Builder"));
+    }
+    int starts = ps_test_java->starts;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
+    assert_false(ps_test_java_is_opening(&stage, ""));
+    assert_int_equal(ps_test_java->starts, starts);
+    ps_test_stage_fini(&stage);
+}
+
 /* Waits until the host runs, and connects this link with it. */
 static struct ps_java_host *attach(struct ps_java_link *link)
 {
@@ -549,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_two_batches),
         cmocka_unit_test(test_host_is_lost),
         cmocka_unit_test(test_class_hangs_at_its_start),
+        cmocka_unit_test(test_class_waits_for_another_one),
         cmocka_unit_test(test_next_host_is_there),
         cmocka_unit_test(test_large_reply_and_full_pipe),
         cmocka_unit_test(test_closed_while_the_pipe_is_full),

@@ -9,7 +9,7 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 6U
+#define PS_JAVA_PROTOCOL 7U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 
@@ -49,6 +49,8 @@ enum ps_java_message_type {
         74, /* link 0: text: name of a component, and its attributes, as in core/watch/metrics/foreign.h */
     PS_JAVA_STATE =
         75, /* link 0: bytes of heap used, and at most; collections of garbage, and their milliseconds */
+    PS_JAVA_FOLLOWS = 76, /* before READY, once: the component waits for another one; text: for which */
+    PS_JAVA_ENDS = 77,    /* link 0: a class has called System.exit, and shutdown hooks run */
 };
 
 /* The last bytes of each slot of a sink: events of its batch that were committed, from the first one on. If the host ends before it

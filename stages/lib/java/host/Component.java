@@ -15,7 +15,10 @@ import org.apache.flume.conf.Configurable;
  */
 abstract class Component {
     /** Flume makes and configures all components on one thread, so one at a time. */
-    static final Object CONFIGURING = new Object();
+    static final Turn CONFIGURING = new Turn();
+    /** A class that was asked to stop has this time; then others go on without it. The agent waits as long (DRAIN_NS, RECALL_NS). */
+    static final long STOP_MS = 5000;
+    private static final long LOOK_MS = 100;
     /** The back-off of Flume's runners. */
     static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
     static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
@@ -28,7 +31,13 @@ abstract class Component {
     private final Map<Long, ByteBuffer> areas = new HashMap<>();
     private final Thread thread;
     private final Object pause = new Object();
+    private volatile long asked; // when it was asked to stop
+    private boolean told; // that it is late
     volatile boolean stopping;
+
+    /** It was asked to stop before its class was made. */
+    @SuppressWarnings("serial")
+    static final class Stopped extends Exception {}
 
     Component(Host host, int link, List<String> texts) {
         this.host = host;
@@ -66,7 +75,10 @@ abstract class Component {
     private void run() {
         try {
             try {
+                awaitPredecessors();
                 work();
+            } catch (Stopped early) {
+                LogStream.log("DEBUG", label, "stopped before it was configured", null);
             } catch (Throwable wrong) {
                 LogStream.log("ERROR", label, "the component ends", wrong);
                 send(Message.FAILED, new long[0], Texts.describe(wrong));
@@ -115,6 +127,7 @@ abstract class Component {
     }
 
     final void stop() {
+        asked = System.nanoTime();
         stopping = true;
         synchronized (pause) {
             pause.notifyAll();
@@ -131,12 +144,82 @@ abstract class Component {
         }
     }
 
+    /** For the end of the process: waits until it has stopped, but no longer than `milliseconds` after it was asked to. */
     final void join(long milliseconds) {
         try {
-            thread.join(milliseconds);
-        } catch (InterruptedException nobodyInterrupts) {
+            thread.join(Math.max(1, milliseconds - stoppingFor()));
+        } catch (InterruptedException byClass) {
             return;
         }
+        if (thread.isAlive())
+            sayLate();
+    }
+
+    // ---- components that do not stop ----
+
+    private long stoppingFor() {
+        return (System.nanoTime() - asked) / 1000000L;
+    }
+
+    /** It should have stopped some time ago: its class hangs. */
+    final boolean isLate() {
+        return stopping && stoppingFor() >= patience();
+    }
+
+    long patience() {
+        return STOP_MS;
+    }
+
+    /** Called once a second, and at the end of the process. */
+    final void reportLate() {
+        if (isLate())
+            sayLate();
+    }
+
+    private synchronized void sayLate() {
+        if (!told)
+            LogStream.log("WARN", label, className + " has not stopped " + stoppingFor() / 1000 + " s after it was asked to" + place()
+                                             + ": the others go on without it", null);
+        told = true;
+    }
+
+    /** Where its thread is in the class's code, in words behind a sentence. */
+    private String place() {
+        for (StackTraceElement frame : thread.getStackTrace())
+            if (!frame.getClassName().matches("(java|javax|jdk|sun|penstock)\\..*"))
+                return ", and is in " + frame.getClassName() + "." + frame.getMethodName() + "(" + frame.getFileName() + ":" + frame.getLineNumber() + ")";
+        return "";
+    }
+
+    /** Waits a moment for a change, of which a notification tells. The caller owns the monitor. */
+    final void await(Object monitor) throws Stopped {
+        if (stopping)
+            throw new Stopped();
+        try {
+            monitor.wait(LOOK_MS);
+        } catch (InterruptedException byClass) {
+            return; // the caller looks again
+        }
+    }
+
+    /**
+     * A component that had the same name or class, and stops, may still have the port or the file that this one needs. The agent hears of the
+     * wait, so that /readyz does not blame this class.
+     */
+    private void awaitPredecessors() throws IOException, Stopped {
+        boolean said = false;
+        for (Component other; (other = host.stopping(this)) != null; said = true) {
+            if (!said)
+                send(Message.FOLLOWS, new long[0], other.className + " has not stopped yet" + other.place());
+            synchronized (pause) {
+                await(pause);
+            }
+        }
+    }
+
+    /** Returns whether this component must end before the other one begins. */
+    final boolean precedes(Component other) {
+        return stopping && link < other.link && !isLate() && (label.equals(other.label) || className.equals(other.className));
     }
 
     /** Returns whether it is the component's thread, which runs the class, and no thread that the class has started. */

@@ -41,6 +41,11 @@ final class FlowComponent extends Component {
     void wake() {}
 
     @Override
+    long patience() {
+        return DRAIN_MS + STOP_MS;
+    }
+
+    @Override
     void work() throws Throwable {
         MaterializedConfiguration flows = make();
         Map<String, ? extends LifecycleAware> channels = flows.getChannels();
@@ -68,20 +73,17 @@ final class FlowComponent extends Component {
     }
 
     @Override
-    MaterializedConfiguration make() {
+    MaterializedConfiguration make() throws Throwable {
         Map<String, String> properties = new HashMap<>();
         for (Map.Entry<String, String> pair : pairs.entrySet())
             if (!pair.getKey().equals("type")) // of this component, which Flume does not know
                 properties.put(agent + "." + pair.getKey(), pair.getValue());
-        MaterializedConfiguration flows;
-        synchronized (CONFIGURING) {
-            flows = new AbstractConfigurationProvider(agent) {
-                @Override
-                protected FlumeConfiguration getFlumeConfiguration() {
-                    return new FlumeConfiguration(properties);
-                }
-            }.getConfiguration();
-        }
+        MaterializedConfiguration flows = CONFIGURING.take(this, () -> new AbstractConfigurationProvider(agent) {
+            @Override
+            protected FlumeConfiguration getFlumeConfiguration() {
+                return new FlumeConfiguration(properties);
+            }
+        }.getConfiguration());
         Set<String> dropped = new TreeSet<>();
         dropped.addAll(missing("sources", flows.getSourceRunners().keySet()));
         dropped.addAll(missing("channels", flows.getChannels().keySet()));

@@ -27,6 +27,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class Host {
     private static final long BEAT_MS = 1000;
+    /** At its end: less than the 5 s of the agent (SHARED_PATIENCE_MS, RENEW_NS), which then kills the process. */
     private static final long STOP_MS = 4000;
     /** The figures begin when the components have had time to start. */
     private static final int BEATS_BEFORE_FIGURES = 2;
@@ -47,6 +48,7 @@ public final class Host {
         System.setIn(new ByteArrayInputStream(new byte[0]));
         ignoreSignals();
         Host host = new Host();
+        host.tellOfExit();
         host.beat();
         int code = 0;
         try {
@@ -91,6 +93,17 @@ public final class Host {
         }
     }
 
+    /** `System.exit` waits for all shutdown hooks, and those of classes may hang: the agent then kills the process. This program itself ends by halt(). */
+    private void tellOfExit() {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            try {
+                send(Message.ENDS, 0, new long[0], null);
+            } catch (IOException gone) {
+                return;
+            }
+        }, "penstock-exit"));
+    }
+
     /**
      * Tells the agent each second that this process lives. The thread runs no code of a class, because that may wait for as long as it likes; the
      * figures have a thread of their own, because a getter of an MBean is such code.
@@ -99,8 +112,10 @@ public final class Host {
         start("penstock-beat", () -> {
             for (;; sleep(BEAT_MS)) {
                 send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
-                for (Component component : components.values())
+                for (Component component : components.values()) {
+                    component.reportLate();
                     component.beat();
+                }
             }
         });
         start("penstock-figures", () -> {
@@ -164,6 +179,14 @@ public final class Host {
         components.remove(link);
     }
 
+    /** Returns a component that must end before this one begins, or null. */
+    Component stopping(Component next) {
+        for (Component component : components.values())
+            if (component.precedes(next))
+                return component;
+        return null;
+    }
+
     private static FileChannel openMemory() throws IOException {
         return new RandomAccessFile("/proc/self/fd/4", "rw").getChannel();
     }
@@ -194,12 +217,13 @@ public final class Host {
         }
     }
 
+    /** One that was asked to stop before has had some of its time. */
     private void stopAll() {
-        long until = System.nanoTime() + STOP_MS * 1000000L;
         List<Component> all = new ArrayList<>(components.values());
         for (Component component : all)
-            component.stop();
+            if (!component.stopping)
+                component.stop();
         for (Component component : all)
-            component.join(Math.max(1, (until - System.nanoTime()) / 1000000L));
+            component.join(STOP_MS);
     }
 }

@@ -22,17 +22,23 @@ final class InterceptorComponent extends Component {
 
     /** What follows for a class: the instance, and how many links use it. */
     private static final class Shared {
-        Interceptor interceptor;
-        int users;
+        final Interceptor interceptor;
+        int users = 1;
+
+        Shared(Interceptor interceptor) {
+            this.interceptor = interceptor;
+        }
     }
 
-    private static final Map<List<String>, Shared> instances = new HashMap<>();
+    private static final Map<List<String>, Shared> instances = new HashMap<>(); // also its own lock
+    private static final Turn OPENING = new Turn(); // one component after the other makes its instance, or finds one
 
     private final List<String> texts;
     private final boolean single;
     private final LinkedBlockingQueue<Message> messages = new LinkedBlockingQueue<>();
     private final EventWriter writer = new EventWriter();
     private final EntryReader entries = new EntryReader();
+    private Shared shared;
     private boolean tooMuch; // what the class has returned for the batch
 
     InterceptorComponent(Host host, int link, List<String> texts, boolean single) {
@@ -80,38 +86,54 @@ final class InterceptorComponent extends Component {
     // ---- the instance ----
 
     private Interceptor acquire() throws Throwable {
+        return OPENING.take(this, () -> {
+            Interceptor there = use();
+            if (there != null)
+                return there;
+            Interceptor made = make();
+            made.initialize();
+            return add(made);
+        });
+    }
+
+    /** Returns the instance of another link, or null. */
+    private Interceptor use() {
         synchronized (instances) {
-            Shared shared = instances.get(texts);
-            if (shared == null) {
-                shared = new Shared();
-                shared.interceptor = make();
-                shared.interceptor.initialize();
-                instances.put(texts, shared);
-            }
+            shared = instances.get(texts);
+            if (shared == null)
+                return null;
             shared.users++;
             return shared.interceptor;
         }
     }
 
+    private Interceptor add(Interceptor made) {
+        synchronized (instances) {
+            shared = new Shared(made);
+            instances.putIfAbsent(texts, shared); // another link has made one if this one was late
+            return made;
+        }
+    }
+
+    /** The lock is not held while close() runs: it may hang. */
     private void release() {
         synchronized (instances) {
-            Shared shared = instances.get(texts);
             if (--shared.users > 0)
                 return;
-            instances.remove(texts);
-            shared.interceptor.close();
+            instances.remove(texts, shared);
         }
+        shared.interceptor.close();
     }
 
     @Override
     Interceptor make() throws Throwable {
-        synchronized (CONFIGURING) {
+        return CONFIGURING.take(this, () -> {
             Object object = instantiate(className);
             if (!(object instanceof Interceptor.Builder))
                 throw new ClassCastException(className + " is no builder of interceptors: the type is the name of a class that "
                                              + "implements Interceptor.Builder, such as org.example.MyInterceptor$Builder");
             return SourceChain.build((Interceptor.Builder) object, new Context(pairs));
-        }
+        });
     }
 
     // ---- batches ----

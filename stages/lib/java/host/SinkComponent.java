@@ -79,13 +79,13 @@ final class SinkComponent extends Component {
 
     @Override
     Sink make() throws Throwable {
-        synchronized (CONFIGURING) {
+        return CONFIGURING.take(this, () -> {
             Sink sink = (Sink) instantiate(className);
             sink.setName(name);
             configure(sink);
             checkBatchSize(sink, "sink");
             return sink;
-        }
+        });
     }
 
     private void process(Sink sink) throws Exception {

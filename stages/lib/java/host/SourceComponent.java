@@ -73,7 +73,7 @@ final class SourceComponent extends Component {
 
     @Override
     Source make() throws Throwable {
-        synchronized (CONFIGURING) {
+        return CONFIGURING.take(this, () -> {
             Object object = instantiate(className);
             if (!(object instanceof PollableSource) && !(object instanceof EventDrivenSource))
                 throw new IllegalArgumentException(className + " is no source that can be run: it implements neither "
@@ -85,7 +85,7 @@ final class SourceComponent extends Component {
             chain = new SourceChain(pairs);
             source.setChannelProcessor(new HostChannelProcessor(slots, chain));
             return source;
-        }
+        });
     }
 
     private synchronized void awaitStop() throws InterruptedException {

@@ -311,6 +311,33 @@ static void test_a_pause_of_this_process(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
+/* A class has called System.exit, and a shutdown hook does not return; or the pipe has ended and the process has not. It is killed after 5 s,
+ * although it is not silent, and started again. */
+static void test_an_end_that_takes_too_long(void **unused)
+{
+    char scripts[2][1024];
+    snprintf(scripts[0], sizeof scripts[0], "printf '\\%03o%s\\%03o%s%s%s' >&3; echo $$ >%s; exec sleep 3600",
+             (unsigned)sizeof(struct ps_java_head), "\\000\\000\\000", (unsigned)PS_JAVA_ENDS,
+             "\\000\\000\\000", "\\000\\000\\000\\000", "\\000\\000\\000\\000", ps_test_folder_path("pid"));
+    snprintf(scripts[1], sizeof scripts[1], "exec 3>&-; echo $$ >%s; exec sleep 3600",
+             ps_test_folder_path("pid"));
+    for (size_t i = 0; i < PS_COUNT_OF(scripts); i++) {
+        char text[600];
+        (void)remove(ps_test_folder_path("pid"));
+        start(scripts[i], 20);
+        pid_t pid = (pid_t)await_number("pid");
+        usleep(600000); /* it looks each 200 ms */
+        assert_int_equal(kill(pid, 0), 0);
+        assert_false(ps_java_host_is_down(host, text, sizeof text));
+        moved_s += 6;
+        await_down("the Java host was ended: it was ending by System.exit, and had not ended after 5 s");
+        assert_int_equal(kill(pid, 0), -1);
+        (void)remove(ps_test_folder_path("pid"));
+        (void)await_number("pid");
+        ps_java_host_destroy(host, 50);
+    }
+}
+
 /* The program is deleted after a run of more than a minute: the rest before each further start grows. */
 static void test_rests_grow_behind_a_good_run(void **unused)
 {
@@ -387,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_a_program_that_is_not_there),
         cmocka_unit_test(test_a_start_that_takes_long),
         cmocka_unit_test(test_a_pause_of_this_process),
+        cmocka_unit_test(test_an_end_that_takes_too_long),
         cmocka_unit_test(test_rests_grow_behind_a_good_run),
         cmocka_unit_test(test_a_jar_that_hangs_holds_up_nobody_else),
     };

@@ -189,9 +189,14 @@ static void forget_hanging(uint32_t link)
     }
 }
 
+static bool is_hanging(void)
+{
+    return fake_control->mode == PS_TEST_JAVA_HANGS || fake_control->mode == PS_TEST_JAVA_FOLLOWS;
+}
+
 static void serve_hanging(void)
 {
-    while (hanging_count > 0 && fake_control->mode != PS_TEST_JAVA_HANGS)
+    while (hanging_count > 0 && !is_hanging())
         begin(hanging[--hanging_count]);
 }
 
@@ -229,7 +234,9 @@ static void take(const struct ps_java_message *message)
             fake_send(PS_JAVA_FAILED, message->link, NULL, 0, "org.example.Broken: cannot be configured");
             break;
         }
-        if (fake_control->mode == PS_TEST_JAVA_HANGS && hanging_count < BATCHES_MAX)
+        if (fake_control->mode == PS_TEST_JAVA_FOLLOWS)
+            fake_send(PS_JAVA_FOLLOWS, message->link, NULL, 0, "org.example.Hanging has not stopped yet");
+        if (is_hanging() && hanging_count < BATCHES_MAX)
             hanging[hanging_count++] = message->link;
         else
             begin(message->link);

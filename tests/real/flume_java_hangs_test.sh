@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Java classes that do not end: a sink whose stop() hangs, an interceptor whose close() hangs, and a shutdown hook that hangs behind System.exit. While a
+# reload waits for the sink, a flow that does not change goes on. The interceptor that follows the hanging one runs, at each of several reloads, and the
+# log names the one that hangs. The Java process that does not end is killed, and its next one runs. A reload during which the process is killed, and one
+# that SIGTERM interrupts, end.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+with_java_classes
+
+port=$(ports_reserve) other=$(ports_reserve)
+mkdir "$work/agent"
+log=$work/agent.log
+config() { # KEY-OF-SINK KEY-OF-INTERCEPTOR
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1 c2' 'sinks = k1 k2'
+    printf 'a1.sources.r1.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $port" 'channels = c1' 'interceptors = i1' \
+        "interceptors.i1.type = example.NeverStops\$Builder" "interceptors.i1.exited = $work/exited" "interceptors.i1.key = $2"
+    printf 'a1.sinks.k1.%s\n' 'type = example.NeverStops' 'channel = c1' "key = $1"
+    printf 'a1.sources.r2.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $other" 'channels = c2'
+    printf 'a1.sinks.k2.%s\n' 'type = null' 'channel = c2'
+    printf 'a1.channels.%s\n' 'c1.type = memory' 'c2.type = memory'
+}
+await() { # WHAT TEST...
+    local i what=$1
+    shift
+    for ((i = 0; i < 900; i++)); do
+        ! "$@" || return 0
+        patient_tenth
+    done
+    fail "$what"
+}
+logged() { grep -q "$1" "$log"; }
+has_logged() { (($(grep -c "$1" "$log") >= $2)); } # TEXT TIMES
+connect() { # PORT: sets `connection`
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        { exec {connection}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null && return
+        patient_tenth
+    done
+    fail "no source listens on $1"
+}
+say() { # CONNECTION LINE
+    local answer
+    echo "$2" >&"$1"
+    read -r -t 120 -u "$1" answer || fail "$2: there is no answer"
+    [[ $answer == OK ]] || fail "$2: the answer is $answer"
+}
+is_said() { # PORT LINE: on a connection of its own, because a reload without a Java process opens the source again
+    local answer line
+    { exec {line}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+    echo "$2" >&"$line"
+    read -r -t 120 -u "$line" answer || answer=
+    exec {line}>&-
+    [[ $answer == OK ]]
+}
+reload() { # KEY-OF-SINK KEY-OF-INTERCEPTOR: begins one
+    config "$1" "$2" >"$work/fresh"
+    mv "$work/fresh" "$work/agent.properties"
+    kill -HUP "$agent"
+}
+
+config 1 1 >"$work/agent.properties"
+start "$work/agent" "$PENSTOCK"
+connect "$port" && first=$connection
+connect "$other" && second=$connection
+say "$first" one
+say "$second" one
+
+# ---- a sink ----
+
+reload 2 1
+await "the sink is not stopped" logged 'NeverStops: stop() begins'
+answers=0
+while ! logged 'agent: reloaded'; do
+    say "$second" more
+    answers=$((answers + 1))
+done
+((answers >= 4)) || fail "the other flow had $answers answers while a sink in Java stopped"
+await "nobody names the sink that hangs" logged 'WARN sink k1: example.NeverStops has not stopped .* example.NeverStops.hang(NeverStops.java:'
+say "$first" two
+echo "while a sink hangs in stop(), another flow goes on: $answers answers"
+
+# ---- an interceptor ----
+
+for number in 2 3 4; do
+    reload 2 "$number"
+    await "the reload $number does not end" has_logged 'agent: reloaded' "$number"
+    say "$first" "behind reload $number"
+done
+# shellcheck disable=SC2016 # the class has a dollar sign
+await "nobody names the interceptor that hangs" has_logged 'WARN interceptor i1 of source r1: example.NeverStops$Builder has not stopped' 3
+echo "an interceptor follows one that hangs in close()"
+
+# ---- reloads that are disturbed ----
+
+reload 3 5
+await "the reload does not begin" has_logged 'reload: .*sink k1' 2
+host=$(pgrep -P "$agent" java)
+kill -KILL "$host"
+await "the reload does not end" has_logged 'agent: reloaded' 5
+reload 4 6
+await "the next reload does not begin" has_logged 'reload: .*sink k1' 3
+reload 5 7 # while the one before waits
+await "the reloads do not end" has_logged 'agent: reloaded' 7
+await "the interceptor does not run behind the reloads" is_said "$port" three
+say "$second" two
+echo "reloads end while the Java process is killed, and while another one waits"
+
+# ---- a shutdown hook ----
+
+await "the interceptor does not run again" is_said "$port" exit
+[[ -e $work/exited ]] || fail "the class did not call System.exit"
+logged 'the Java host was ended: it was ending by System.exit, and had not ended after 5 s' || fail "the log does not say why the Java process ended"
+say "$second" three
+echo "a Java process that System.exit does not end is killed, and started again"
+
+# ---- a stop in the middle of a reload ----
+
+reload 6 8
+await "the last reload does not begin" has_logged 'reload: .*sink k1' 5
+stop TERM
+logged 'agent: stopped' || fail "the agent did not stop in order"
+(($(grep -c 'ERROR java: the Java host was killed by signal 9' "$log") == 1)) || fail "the Java process ended more often than it should"
+echo "a stop during such a reload ends"
