@@ -57,6 +57,13 @@ uint64_t ps_test_wait_ns(unsigned patience_ms)
 #define SLEEPS 256U /* until sched_yield is tried again */
 #define SLEEP_NS 20000
 
+void *ps_test_exact_copy(const void *bytes, size_t length)
+{
+    void *copy = malloc(length);
+    assert_non_null(copy);
+    return length > 0 ? memcpy(copy, bytes, length) : copy;
+}
+
 void ps_test_yield(void)
 {
     static _Thread_local unsigned sleeps;

@@ -314,8 +314,7 @@ static void check(const struct ps_orc_type *type, const char *body, const char *
     struct ps_hive_rows *rows = ps_hive_json_open(type, &err);
     assert_non_null(rows);
     size_t length = strlen(body);
-    char *copy = malloc(length + 1); /* without a terminating NUL: a read of two bytes too many is seen */
-    memcpy(copy, body, length);
+    char *copy = ps_test_exact_copy(body, length); /* without a terminating NUL */
     bool well = ps_hive_rows_read(rows, copy, (uint32_t)length, &row, &err);
     if (well != (wanted != NULL))
         fail_msg("%s is %s: %s", body, well ? "taken" : "refused", well ? "" : err.text);

@@ -127,9 +127,7 @@ static void check(struct ps_hive_nested *nested, const struct ps_orc_type *type,
                   const char *wanted)
 {
     size_t length = strlen(text);
-    /* The copy has no terminating NUL, so that AddressSanitizer reports a read past the end. */
-    char *copy = malloc(length + 1);
-    copy = realloc(memcpy(copy, text, length), length > 0 ? length : 1);
+    char *copy = ps_test_exact_copy(text, length); /* without a terminating NUL */
     ps_hive_nested_begin(nested);
     struct ps_orc_value value = ps_hive_nested_read(nested, type, copy, (uint32_t)length);
     char *printed = hive_value_text(type, &value);

@@ -131,10 +131,7 @@ static void test_cut_at_every_byte(void **state)
     struct ps_kafka_native_set *set = make_set();
     struct ps_kafka_batch batch;
     for (uint32_t length = 0; length < set->length; length++) {
-        char *copy = malloc(length + 1); /* one byte more, because `length` may be 0; AddressSanitizer sees
-                                          * reads past it */
-        assert_non_null(copy);
-        memcpy(copy, set->bytes, length);
+        char *copy = ps_test_exact_copy(set->bytes, length);
         assert_int_equal(ps_kafka_batch_read(&batch, copy, copy + length), PS_KAFKA_BATCH_PART);
         free(copy);
     }

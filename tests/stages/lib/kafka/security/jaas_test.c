@@ -115,8 +115,7 @@ static void test_limits(void **state)
 
     static const char good[] = "m /* c */ required a=\"x\\101\" b='y' c=z;";
     for (size_t cut = 0; cut < sizeof good - 1; cut++) {
-        char *copy = malloc(cut + 1); /* one byte more, because `cut` may be 0; ASan sees reads past it */
-        memcpy(copy, good, cut);
+        char *copy = ps_test_exact_copy(good, cut);
         assert_int_equal(ps_kafka_jaas_parse(&entry, copy, cut, &err), PS_FAIL);
         free(copy);
     }

@@ -263,8 +263,7 @@ static void test_damage_stays_inside(void **state)
     const char *payload = ps_events_encode(&encoder, ps_batch_chain(source), &position);
     for (size_t i = 0; i < 4 * encoder.length; i++) {
         size_t length = i < encoder.length ? i : encoder.length;
-        char *copy = malloc(length + 1);
-        memcpy(copy, payload, length);
+        char *copy = ps_test_exact_copy(payload, length);
         if (i >= encoder.length)
             copy[i % encoder.length] ^= (char)(1 << (i / encoder.length * 2));
         struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
