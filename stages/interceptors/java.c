@@ -91,12 +91,11 @@ static void java_teardown(void *plan_)
     }
 }
 
-static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+/* Also while the host is down: the chain waits for it then, and `outdated` has the reason, as when it ends later. */
+static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *)
 {
     const struct java_plan *plan = plan_;
     struct java_state *state = state_;
-    if (ps_java_class_needs_host(&plan->class, err) != PS_OK)
-        return PS_FAIL;
     state->plan = plan;
     state->port = port;
     ps_java_component_open(&state->component, &plan->class, port);

@@ -3,7 +3,7 @@
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. One that makes
 # many events of a few: its call is refused once, and passes later. Sinks that cannot start behind a selector in Java: the source listens, and the
-# other sink gets its events. A JVM that prints by itself while it is asked for values. A builder whose build() returns null.
+# other sink gets its events. One that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -122,6 +122,24 @@ for error in false true; do
 done
 grep -q 'NoClassDefFoundError: com/example/Missing' "$work/sink.log" || fail "the log lacks the class that is missing"
 echo "a sink that cannot start keeps neither the source nor the other sink from their work"
+
+# ---- a sink that ends the process when it is asked to stop ----
+
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    source_keys
+    printf '%s\n' 'a1.sources.r1.channels = c1' 'a1.channels.c1.type = memory' 'a1.sinks.k1.type = example.ExitsInStop' 'a1.sinks.k1.channel = c1'
+} >"$work/exits.properties"
+start "$work/exits" "$PENSTOCK"
+for ((i = 0; i < 1200; i++)); do
+    ! grep -q 'ExitsInStop takes events' "$work/exits.log" || break
+    patient_tenth
+done
+stop TERM
+grep -qE 'ERROR java: the Java host ended with exit code 3, while all of its components were being stopped$' "$work/exits.log" ||
+    { cat "$work/exits.log" >&2; fail "the log does not say that the process ended while it was stopped"; }
+! grep 'started again' "$work/exits.log" || fail "the log promises what does not come"
+echo "a sink that calls System.exit in stop(): the log promises no start"
 
 # ---- what the JVM prints ----
 

@@ -42,7 +42,7 @@ bool ps_java_class_is_flow(const struct ps_java_class *class);
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
                                    enum ps_java_component_kind kind, struct ps_err *err);
 
-/* Called by `open`. Returns PS_FAIL with the reason while the host does not run. Thread: the stage's worker. */
+/* Called by `open` of sources and sinks. Returns PS_FAIL with the reason while the host does not run. Thread: the stage's worker. */
 enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err);
 
 /* For `opening`: a component of the class is not ready yet, while the host runs. Thread: any. */

@@ -109,6 +109,7 @@ static void forget_run(struct ps_java_host *host)
     ps_java_links_lose(host);
     ps_java_close_fd(&host->out);
     host->stops.count = 0;
+    host->all_stopped = false;
     if (host->region != NULL)
         ps_java_region_release(host->region);
     host->region = NULL;
@@ -138,15 +139,17 @@ static void rest(struct ps_java_host *host, const char *reason)
     host->rest_ns = ps_backoff_next(good ? 0 : host->rest_ns, host->launch.rest_ns, host->launch.rest_max_ns);
     host->started_ns = 0; /* if the next start fails, that must not count as the end of a good run again */
     pthread_mutex_lock(&host->lock);
+    bool all_stop = ps_java_links_all_stop(host), ending = host->ending;
     forget_run(host);
-    bool ending = host->ending;
     host->state = PS_JAVA_HOST_DOWN;
     host->again_ns = now_ns + host->rest_ns;
     snprintf(host->reason, sizeof host->reason, "%s", reason);
     snprintf(host->end, sizeof host->end, "%s", reason);
     host->renewed = false;
     pthread_mutex_unlock(&host->lock);
-    if (!ending)
+    if (!ending && all_stop) /* the agent may be stopping: then it is not started again */
+        ps_log(PS_LOG_ERROR, COMPONENT, "%s, while all of its components were being stopped", reason);
+    else if (!ending)
         ps_log(PS_LOG_ERROR, COMPONENT, "%s; it is started again in %s", reason,
                ps_quantity_print_ns(host->rest_ns).text);
 }

@@ -48,7 +48,7 @@ bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, i
         link->region = host->region;
         link->wake_fd = wake_fd;
         link->number = ++host->last_link;
-        link->lost = false;
+        link->lost = link->stops = host->all_stopped = false;
         ps_java_inbox_init(&link->inbox);
         ps_flag_set(&link->has_news, false);
         link->next = host->links;
@@ -86,6 +86,11 @@ static enum ps_java_sent write_message(struct ps_java_host *host, const char *by
     return errno == EAGAIN || errno == EINTR ? PS_JAVA_BUSY : PS_JAVA_LOST;
 }
 
+static void note_stop(struct ps_java_link *link)
+{
+    link->stops = link->host->all_stopped = true;
+}
+
 enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_message_type type,
                                     const uint64_t *numbers, uint32_t number_count, const char *text)
 {
@@ -98,6 +103,8 @@ enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_mess
     enum ps_java_sent sent = link->lost ? PS_JAVA_LOST
                              : waits    ? PS_JAVA_BUSY
                                         : write_message(link->host, bytes, length);
+    if (type == PS_JAVA_STOP && sent == PS_JAVA_SENT)
+        note_stop(link);
     pthread_mutex_unlock(&link->host->lock);
     return sent;
 }
@@ -127,6 +134,7 @@ void ps_java_link_stop(struct ps_java_link *link)
     pthread_mutex_lock(&host->lock);
     if (!link->lost && (host->stops.count > 0 || write_stop(host, link->number) == PS_JAVA_BUSY))
         stops_add(&host->stops, link->number);
+    note_stop(link);
     pthread_mutex_unlock(&host->lock);
 }
 
@@ -140,6 +148,14 @@ void ps_java_links_stop(struct ps_java_host *host)
         return;
     stops->count -= sent;
     memmove(stops->links, stops->links + sent, stops->count * sizeof *stops->links);
+}
+
+bool ps_java_links_all_stop(const struct ps_java_host *host)
+{
+    for (const struct ps_java_link *link = host->links; link != NULL; link = link->next)
+        if (!link->stops)
+            return false;
+    return host->all_stopped;
 }
 
 bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost)

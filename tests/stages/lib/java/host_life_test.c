@@ -198,6 +198,56 @@ static void await_attached(struct ps_java_link *link)
     }
 }
 
+/* Writes a script that gives a sign of life, so that links can be attached, and goes on with `then`. */
+static void print_running(char *script, size_t room, const char *then)
+{
+    snprintf(script, room, "printf '\\%03o%s\\%03o%s%s\\001%s\\%03o%s\\000\\000\\000\\000' >&3; %s",
+             (unsigned)sizeof(struct ps_java_head) + 8, "\\000\\000\\000", (unsigned)PS_JAVA_BEAT,
+             "\\000\\000\\000", "\\000\\000\\000\\000", "\\000\\000\\000", PS_JAVA_PROTOCOL,
+             "\\000\\000\\000", then);
+}
+
+/* A class calls System.exit when it is asked to stop. The log promises a start only if a component is left that was not asked. */
+static void test_an_end_while_components_stop(void **unused)
+{
+    static const struct {
+        bool second_stops, detached, attached_again, promised;
+    } cases[] = {{.promised = true},
+                 {.second_stops = true},
+                 {.second_stops = true, .detached = true},
+                 {.second_stops = true, .detached = true, .attached_again = true, .promised = true}};
+    static struct ps_java_link first, second;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char script[1024], then[512];
+        snprintf(then, sizeof then, "until [ -e %s ]; do sleep 0.02; done; exit 3",
+                 ps_test_folder_path("stopped"));
+        print_running(script, sizeof script, then);
+        (void)remove(ps_test_folder_path("stopped"));
+        int before = log_begin();
+        start(script, 3600000);
+        await_attached(&first);
+        await_attached(&second);
+        assert_int_equal(ps_java_link_send(&first, PS_JAVA_STOP, NULL, 0, NULL), PS_JAVA_SENT);
+        if (cases[i].second_stops)
+            ps_java_link_stop(&second);
+        if (cases[i].detached) {
+            ps_java_link_detach(&first);
+            ps_java_link_detach(&second);
+        }
+        if (cases[i].attached_again)
+            await_attached(&first);
+        ps_test_folder_append("stopped", "", 0);
+        await_down("the Java host ended with exit code 3");
+        ps_java_link_detach(&first);
+        ps_java_link_detach(&second);
+        ps_java_host_destroy(host, PATIENCE_MS);
+        log_end(before);
+        assert_int_equal(log_lines("ended with exit code 3; it is started again in "), cases[i].promised);
+        assert_int_equal(log_lines("code 3, while all of its components were being stopped\n"),
+                         !cases[i].promised);
+    }
+}
+
 /* A link to the run that ended because of a changed jar says so; a link to the next run does not. */
 static void test_links_of_a_host_whose_jars_change(void **unused)
 {
@@ -205,11 +255,7 @@ static void test_links_of_a_host_whose_jars_change(void **unused)
     struct ps_err err = {.length = 0};
     static struct ps_java_link first, second;
     ps_test_folder_append("c.jar", "one", 3);
-    snprintf(script, sizeof script,
-             "printf '\\%03o%s\\%03o%s%s\\001%s\\%03o%s\\000\\000\\000\\000' >&3; cat >/dev/null",
-             (unsigned)sizeof(struct ps_java_head) + 8, "\\000\\000\\000", (unsigned)PS_JAVA_BEAT,
-             "\\000\\000\\000", "\\000\\000\\000\\000", "\\000\\000\\000", PS_JAVA_PROTOCOL,
-             "\\000\\000\\000");
+    print_running(script, sizeof script, "cat >/dev/null");
     const char *const argv[] = {"/bin/sh", "-c", script, "-cp", ps_test_folder_path("c.jar"), NULL};
     const struct ps_java_launch launch = {
         .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
@@ -406,6 +452,7 @@ static void test_a_program_that_is_not_there(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_end_while_components_stop), /* first, before the log holds such lines back */
         cmocka_unit_test(test_a_host_that_ends_in_time),
         cmocka_unit_test(test_a_host_that_does_not_end),
         cmocka_unit_test(test_a_host_that_ends_by_itself),

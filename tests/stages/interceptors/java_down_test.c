@@ -1,0 +1,57 @@
+/* The interceptor java while the host has ended and is not started again for an hour: there is one rule, whether it ended before the
+ * interceptor was opened or later. The source opens, the chain waits, and /readyz has the reason. */
+#include "tests/support/java_host.h"
+#include "tests/support/stage.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define REST_MS (3600U * 1000U)
+
+static struct ps_test_stage stage;
+
+static enum ps_result call(struct ps_lease *lease)
+{
+    enum ps_result result = stage.ops->interceptor->work(stage.plan, stage.state, lease, &stage.now);
+    ps_test_stage_pass_ms(&stage, 1);
+    usleep(1000);
+    return result;
+}
+
+static bool has_reason(const char *text)
+{
+    char reason[600] = "";
+    return stage.ops->outdated(stage.plan, reason, sizeof reason) && strstr(reason, text) != NULL;
+}
+
+static void test_host_is_down(void **unused)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    ps_test_java_start(PS_TEST_JAVA_SILENCE_MS, REST_MS);
+    ps_test_java->mode = PS_TEST_JAVA_DIES;
+    ps_test_stage_init(&stage, &ps_interceptor_java);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("type", "org.example.Interceptor$Builder")), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    for (unsigned i = 0; i < 2; i++) { /* it ends later, then it has ended before */
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one"));
+        while (!has_reason("the Java host ended with exit code ")) {
+            assert_int_equal(i, 0);
+            assert_int_equal(call(lease), PS_LATER);
+            assert_true(ps_test_patient_ns() < until);
+        }
+        for (unsigned k = 0; k < 20; k++)
+            assert_int_equal(call(lease), PS_LATER);
+        assert_false(ps_test_java_is_opening(&stage, ""));
+        ps_test_stage_close(&stage);
+    }
+    assert_false(stage.failed);
+    ps_test_stage_fini(&stage);
+    ps_test_java_stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_host_is_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
