@@ -124,6 +124,12 @@ struct ps_conf {
     const char *wanted; /* -n */
     /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
     const char *lacks;
+    /* The components that the file lists and the agent runs without, a line each: "source r1 is left out: " and the problem; NULL: none. In the
+     * plan_arena. */
+    const char *left_out;
+    /* "channel c1 would have none of its sources": the file connects some with it, and every one is left out; NULL: there is no such
+     * channel. In the plan_arena. */
+    const char *cut;
     /* number of components that want a thing that another component has (conf/validate/clash.h) */
     unsigned clashes;
     struct ps_texts other_agents; /* names of the other agents in the files */

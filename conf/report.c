@@ -138,7 +138,7 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
                  {problems->dropped, "dropped", "dropped"},
                  {problems->warnings, "warning", "warnings"}};
     fprintf(file, "%s:", conf->wanted);
-    bool any = false;
+    bool any = false, cut = conf->lacks == NULL && conf->cut != NULL;
     for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
         if (parts[i].count == 0)
             continue;
@@ -148,6 +148,7 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
     }
     fprintf(file, "%s\n",
             problems->errors > 0  ? "; the agent would not start"
+            : cut                 ? ps_arena_format(conf->arena, "; the agent would start, but %s", conf->cut)
             : conf->lacks == NULL ? any ? "; the agent would start" : " fine"
             : strcmp(conf->lacks, "sources") == 0
                 ? "; the agent would start without any of its sources: no event comes in"
@@ -248,6 +249,7 @@ char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf)
         json_array_append_new(problems, json_problem(&conf->problems.items[i]));
     json_object_set_new(root, "starts", json_boolean(conf->problems.errors == 0));
     json_object_set_new(root, "lacks", ps_report_json_text(conf->lacks));
+    json_object_set_new(root, "cut", ps_report_json_text(conf->cut));
     json_object_set_new(root, "problems", problems);
     json_object_set_new(root, "other_agents", json_texts(&conf->other_agents));
     char *text = json_dumps(root, JSON_INDENT(2));

@@ -36,8 +36,8 @@ const struct ps_command_line ps_line_check = {
     .rows = rows,
     .ends = "All other options of `penstock agent` are accepted.\n"
             "\n"
-            "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
-            "dropped,\n"
+            "Exit status: 0 the agent would start, 1 it would not, or a channel would have none of its sources "
+            "or sinks,\n"
             "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port "
             "that another\nsource has, or a thing that --probe tries.\n"
             "\n"
@@ -171,7 +171,7 @@ static int judge(const struct ps_command *command, const struct ps_conf *conf, c
 {
     const struct ps_problems *problems = &conf->problems;
     bool strict = command->strict && (problems->dropped > 0 || problems->warnings > 0);
-    if (problems->errors > 0 || conf->lacks != NULL || strict)
+    if (problems->errors > 0 || conf->lacks != NULL || conf->cut != NULL || strict)
         return 1;
     return verdict->failed > 0 || conf->clashes > 0 ? PROBE_STATUS : 0;
 }

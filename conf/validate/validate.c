@@ -4,6 +4,7 @@
 #include "conf/validate/types.h"
 #include "conf/validate/engine.h"
 #include "conf/validate/flow.h"
+#include "conf/validate/left_out.h"
 #include "core/class_path.h"
 #include "core/text/nearest.h"
 
@@ -380,6 +381,7 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     ps_validate_letters(&validation);
     bool channels = conf->agent.channel_count > 0;
     validate_connections(&validation);
+    ps_validate_left_out(&validation);
     if (in_java)
         return;
     if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))

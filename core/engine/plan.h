@@ -109,7 +109,10 @@ struct ps_agent_spec {
     void *argument;                         /* for system_property and sub_stage */
     const char *program;                    /* as in ps_context */
     const struct ps_class_path *class_path; /* the same */
-    bool verbose;                           /* also log the engine's part of the plan at the start (-v) */
+    const char
+        *left_out; /* lines about the components that the file lists and the agent runs without; NULL: none */
+    bool cut;      /* for that a channel has none of its sources or sinks */
+    bool verbose;  /* also log the engine's part of the plan at the start (-v) */
 };
 
 /* The place of a component's built stages. A reload hands an unchanged component from plan to plan

@@ -40,7 +40,7 @@ check_verdict() {
     case $code in
     0) echo works ;;
     3) echo waits ;;
-    1) if grep -q 'without any of its' "$work/check.out"; then echo idle; else echo refuses; fi ;;
+    1) if grep -qE 'without any of its|would have none of its' "$work/check.out"; then echo idle; else echo refuses; fi ;;
     *) echo "exit $code" ;;
     esac
 }
@@ -72,6 +72,8 @@ agent_decides() { # whether the agent has ended, is ready, or says for what it w
         # Threads of stages still look at their files: a failure of theirs comes a moment later.
         if ! channel_is_open || ((++ready_count < 6)); then return 1; fi
         echo works >"$work/decided"
+    elif grep -q ' is left out: ' "$work/ready"; then
+        echo idle >"$work/decided"
     elif grep -v 'being opened' "$work/ready" | grep -q ': '; then
         echo waits >"$work/decided"
     else
@@ -258,6 +260,13 @@ for file in "$work/none.file" "$work/empty"; do
 done
 situation idle 'the only source is dropped' 'a1.sources.r1.port = 99999'
 situation idle 'the only sink is dropped' 'a1.sinks.k1.sink.pathManager = NONE'
+situation works 'one of two sources is dropped' "${two_sources[@]}" 'a1.sources.r2.port = 99999'
+grep -q '^source r2 is left out: ' "$work/ready" || fail "/readyz does not name the source that is dropped: $(<"$work/ready")"
+two_flows=('a1.channels = c1 c2' 'a1.channels.c2.type = memory' 'a1.sources = r1 r2' 'a1.sources.r2.type = seq' 'a1.sources.r2.channels = c2'
+    'a1.sinks = k1 k2' 'a1.sinks.k2.type = null' 'a1.sinks.k2.channel = c2')
+situation works 'two flows' "${two_flows[@]}"
+situation idle 'one of two flows has lost its source' "${two_flows[@]}" 'a1.sources.r2.type = sequ'
+situation idle 'one of two flows has lost its sink' "${two_flows[@]}" 'a1.sinks.k2.type = nul'
 situation refuses 'no memory' 'a1.penstock.memory.budget = 1k'
 situation refuses 'a type that is not supported' 'a1.sources.r1.type = jms'
 

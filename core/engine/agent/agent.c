@@ -49,6 +49,7 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
         goto failed;
     pthread_mutex_init(&agent->lock, NULL);
     agent->plan = plan;
+    ps_agent_note_left_out(agent, plan->spec);
     agent->start_ms = ps_clock_now().wall_ms;
     ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_COMPONENTS | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS,
                      log_line, NULL);
@@ -382,6 +383,7 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
                "penstock.memory.budget take effect at the next start, not on a reload");
     if (ps_plan_is_same(agent->plan, *next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
+        ps_agent_note_left_out(agent, (*next)->spec);
         ps_plan_destroy(*next);
         *next = NULL;
         agent_reread(agent);
@@ -462,6 +464,7 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     say_phase(&began_ns, "components that change drain, give back their events and close");
     agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
     say_phase(&began_ns, "the new components open");
+    ps_agent_note_left_out(agent, next->spec);
     exchange_plans(agent, next, &patience, &carried, &lost);
     say_phase(&began_ns, "components that stay read their files again");
     agent_reread(agent);
@@ -555,6 +558,7 @@ void ps_agent_destroy(struct ps_agent *agent)
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(agent->plan);
     pthread_mutex_destroy(&agent->lock);
+    free(agent->left_out);
     free(agent);
 }
 

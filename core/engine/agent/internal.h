@@ -14,6 +14,8 @@ struct ps_agent {
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;
     char reload_failure[1024]; /* why the last reload failed; "" when it did not */
+    char *left_out;            /* ps_agent_spec.left_out and .cut of the configuration that was read last */
+    bool cut;
     bool stopping;
     bool exchanging; /* workers replace the runners of one plan by another's; read and written by control */
     struct ps_agent_account past; /* of earlier plans */
@@ -23,3 +25,5 @@ struct ps_agent {
 void ps_agent_each_source(struct ps_agent *agent, size_t source,
                           void (*look)(void *argument, struct ps_source_runner *runner), void *argument);
 struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink);
+/* Takes over what the configuration that was read last leaves out, which may differ from the plan's. Thread: control. */
+void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *spec);

@@ -112,7 +112,9 @@ struct ps_metrics_process {
     uint64_t budget_bytes, used_bytes; /* memory budget */
     uint64_t reload_count, reload_failed_count;
     const char *reload_failure; /* why the last reload failed; NULL: it did not, or there was none */
-    uint64_t stall_limit_ns;    /* penstock.ready.stall; 0: no limit */
+    const char *left_out; /* lines about components that the file lists and the agent runs without, or NULL */
+    bool cut;             /* for that a channel has none of its sources or sinks */
+    uint64_t stall_limit_ns; /* penstock.ready.stall; 0: no limit */
     bool stopping;
     const char *orders; /* control's last order to the workers: "run", "drain" */
     /* Workers replace the sources and sinks of one plan by those of the next: they cannot be visited
@@ -169,6 +171,7 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
  *
  *   - it is stopping,
  *   - the last reload failed,
+ *   - a channel has none of the sources, or of the sinks, that the file connects with it: all were dropped for mistakes,
  *   - a component is not open, unless it is a sink of a group that has another one that can deliver,
  *   - a stage runs on with earlier data, because its current file is not usable, or cannot be written,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,

@@ -91,6 +91,19 @@ static void test_failed_reload(void **state)
     expect_sample("\npenstock_configuration_reload_successful 0\n");
 }
 
+/* A component that the agent runs without: beside others it is a line, and when a channel has no other one the agent is not ready. */
+static void test_left_out(void **state)
+{
+    metrics.process.left_out = "source r2 is left out: a.properties:3: dropped: x; do y\n";
+    struct ps_page page = {0};
+    assert_true(ps_metrics_ready(&metrics, NOW_NS, &page));
+    assert_string_equal(page.text, metrics.process.left_out);
+    ps_page_fini(&page);
+    metrics.process.cut = true;
+    expect(ps_metrics_ready, "source r2 is left out: a.properties:3: dropped: x; do y\n");
+    expect(ps_metrics_live, "");
+}
+
 /* The component is up: it runs on with its former settings. */
 static void test_outdated(void **state)
 {
@@ -156,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup(test_not_open, setup),
         cmocka_unit_test_setup(test_halted_source, setup),
         cmocka_unit_test_setup(test_stalled_sink, setup),
+        cmocka_unit_test_setup(test_left_out, setup),
         cmocka_unit_test_setup(test_failed_reload, setup),
         cmocka_unit_test_setup(test_outdated, setup),
         cmocka_unit_test_setup(test_stopping, setup),

@@ -1,0 +1,125 @@
+/* See left_out.h. */
+#include "conf/validate/left_out.h"
+
+#include "conf/text.h"
+
+#include <string.h>
+
+/* Returns whether the agent has a component of this name. */
+static bool is_kept(const struct ps_conf_agent *agent, enum ps_section section, const char *name)
+{
+    for (size_t i = 0; section == PS_SECTION_SOURCES && i < agent->source_count; i++)
+        if (strcmp(agent->sources[i].part.name, name) == 0)
+            return true;
+    for (size_t i = 0; section == PS_SECTION_CHANNELS && i < agent->channel_count; i++)
+        if (strcmp(agent->channels[i].part.name, name) == 0)
+            return true;
+    for (size_t i = 0; section == PS_SECTION_SINKS && i < agent->sink_count; i++)
+        if (strcmp(agent->sinks[i].part.name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_below(const char *key, const char *section)
+{
+    size_t length = strlen(section);
+    return strncmp(key, section, length) == 0 && (key[length] == '\0' || key[length] == '.');
+}
+
+/* Returns the first problem for which a component with this name in the section was dropped, or NULL. One that has no keys is named by the
+ * problem of the list alone. */
+static const struct ps_problem *reason_of(const struct ps_validation *validation, enum ps_section section,
+                                          const char *name)
+{
+    const char *list =
+        ps_arena_format(validation->arena, "%s.%s", validation->text->name, ps_section_word(section));
+    const char *own = ps_arena_format(validation->arena, "%s.%s", list, name);
+    const char *listed =
+        ps_arena_format(validation->arena, "%s \"%s\" is listed,", ps_section_noun(section), name);
+    for (size_t i = 0; i < validation->problems->count; i++) {
+        const struct ps_problem *problem = &validation->problems->items[i];
+        if (problem->severity > PS_SEVERITY_DROPPED || problem->key == NULL)
+            continue;
+        if (is_below(problem->key, own) ||
+            (strcmp(problem->key, list) == 0 && ps_text_begins(problem->what, listed)))
+            return problem;
+    }
+    return NULL;
+}
+
+/* Returns the problem of a group with which its sinks were dropped, or NULL. */
+static const struct ps_problem *reason_of_group(struct ps_validation *validation, const char *sink)
+{
+    const struct ps_section_entries *groups = &validation->text->sections[PS_SECTION_SINKGROUPS];
+    const struct ps_problem *problem = NULL;
+    for (size_t i = 0; problem == NULL && i < groups->count; i++) {
+        struct ps_pairs pairs = ps_entry_pairs(&groups->entries[i]);
+        const char *value = ps_pairs_get(&pairs, "sinks");
+        struct ps_texts names = ps_text_split_blanks(validation->arena, value != NULL ? value : "");
+        if (groups->entries[i].listed && ps_texts_have(&names, sink))
+            problem = reason_of(validation, PS_SECTION_SINKGROUPS, groups->entries[i].name);
+    }
+    return problem;
+}
+
+static void note(struct ps_validation *validation, enum ps_section section, const char *name)
+{
+    struct ps_conf *conf = validation->conf;
+    const struct ps_problem *problem = reason_of(validation, section, name);
+    if (section == PS_SECTION_CHANNELS && (problem == NULL || problem->mistake == PS_MISTAKE_NONE))
+        return; /* no component uses it */
+    if (section == PS_SECTION_SINKS && problem == NULL)
+        problem = reason_of_group(validation, name);
+    conf->left_out =
+        ps_arena_format(validation->arena, "%s%s %s is left out: %s\n",
+                        conf->left_out != NULL ? conf->left_out : "", ps_section_noun(section), name,
+                        problem != NULL ? ps_problem_text(validation->arena, problem)
+                                        : "the log of the start has the reason, `penstock check` too");
+}
+
+/* Returns whether the file connects a listed component of this section with the channel, and the agent runs none that is connected with it. */
+static bool lost_all(const struct ps_validation *validation, enum ps_section section, const char *channel)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    bool any = false;
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct ps_entry *entry = &entries->entries[i];
+        struct ps_pairs pairs = ps_entry_pairs(entry);
+        const char *value = ps_pairs_get(&pairs, section == PS_SECTION_SOURCES ? "channels" : "channel");
+        if (!entry->listed || entry->in_java || value == NULL)
+            continue;
+        struct ps_texts names = ps_text_split_blanks(validation->arena, value);
+        if (!ps_texts_have(&names, channel))
+            continue;
+        any = true;
+        if (is_kept(&validation->conf->agent, section, entry->name))
+            return false;
+    }
+    return any;
+}
+
+static void look_at_channel(struct ps_validation *validation, const char *name)
+{
+    bool sources = lost_all(validation, PS_SECTION_SOURCES, name);
+    if (validation->conf->cut == NULL && (sources || lost_all(validation, PS_SECTION_SINKS, name)))
+        validation->conf->cut = ps_arena_format(validation->arena, "channel %s would have none of its %s",
+                                                name, sources ? "sources" : "sinks");
+}
+
+void ps_validate_left_out(struct ps_validation *validation)
+{
+    static const enum ps_section sections[] = {PS_SECTION_SOURCES, PS_SECTION_CHANNELS, PS_SECTION_SINKS};
+    for (size_t i = 0; i < PS_COUNT_OF(sections); i++) {
+        struct ps_texts names = ps_section_names(validation->text, sections[i], validation->arena);
+        for (size_t k = 0; k < names.count; k++) {
+            const struct ps_entry *entry =
+                ps_section_find(&validation->text->sections[sections[i]], names.items[k]);
+            if (entry != NULL && entry->in_java)
+                continue;
+            if (!is_kept(&validation->conf->agent, sections[i], names.items[k]))
+                note(validation, sections[i], names.items[k]);
+            if (sections[i] == PS_SECTION_CHANNELS)
+                look_at_channel(validation, names.items[k]);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/* What the agent runs without: the lines for /readyz, and whether a channel has none of its sources or sinks. */
+#include "conf/validate/left_out.h"
+#include "tests/support/support.h"
+
+#include "tests/support/java_conf.h"
+#include "tests/support/folder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct ps_test_class flume[] = {{.name = "org/apache/flume/Source", .more_access = 0x0600},
+                                             {.name = NULL}};
+static const struct ps_test_class own[] = {{.name = "example/Neither"}, {.name = NULL}};
+
+static int setup(void **state)
+{
+    ps_test_java_conf_setup(state, flume, own);
+    return 0;
+}
+
+/* Two sources and two sinks at one channel, another flow beside them; the lines of `more` stand behind and win. */
+static const char agent[] = "a1.sources = r1 r2 r3\na1.channels = c1 c2\na1.sinks = k1 k2 k3\n"
+                            "a1.sources.r1.type = seq\na1.sources.r1.channels = c1\n"
+                            "a1.sources.r2.type = seq\na1.sources.r2.channels = c1\n"
+                            "a1.sources.r3.type = seq\na1.sources.r3.channels = c2\n"
+                            "a1.channels.c1.type = memory\na1.channels.c2.type = memory\n"
+                            "a1.sinks.k1.type = null\na1.sinks.k1.channel = c1\n"
+                            "a1.sinks.k2.type = null\na1.sinks.k2.channel = c1\n"
+                            "a1.sinks.k3.type = null\na1.sinks.k3.channel = c2\n";
+#define LINE_1 "a.properties:18: dropped: a1."
+
+static const struct {
+    const char *what, *more;
+    const char *said[3]; /* beginnings of the lines */
+    const char *cut;
+} rows[] = {
+    {"nothing is dropped", "", {NULL}, NULL},
+    {"a channel that nothing uses", "a1.channels = c1 c2 c3\na1.channels.c3.type = memory\n", {NULL}, NULL},
+    {"a source of two",
+     "a1.sources.r1.batchSize = x\n",
+     {"source r1 is left out: " LINE_1 "sources.r1.batchSize: \"x\" is not a whole number"},
+     NULL},
+    {"a sink of two, by its type",
+     "a1.sinks.k2.type = nul\n",
+     {"sink k2 is left out: " LINE_1 "sinks.k2.type: Flume has no sink `nul`; did you mean null?"},
+     NULL},
+    {"a class that is missing",
+     "a1.sources.r2.type = example.None\n",
+     {"source r2 is left out: " LINE_1
+      "sources.r2.type: `example.None` is no source of Flume's, and none of"},
+     NULL},
+    {"the only source of a channel, by its interceptor",
+     "a1.sources.r3.interceptors = i\na1.sources.r3.interceptors.i.type = statik\n",
+     {"source r3 is left out: a.properties:19: dropped: a1.sources.r3.interceptors.i.type: Flume has no"},
+     "channel c2 would have none of its sources"},
+    {"the only sink of a channel",
+     "a1.sinks.k3.type = nul\n",
+     {"sink k3 is left out: " LINE_1 "sinks.k3.type: "},
+     "channel c2 would have none of its sinks"},
+    {"a source without keys",
+     "a1.sources = r1 r2 r3 r4\n",
+     {"source r4 is left out: a.properties:18: dropped: a1.sources: source \"r4\" is listed, but has no "
+      "keys; add"},
+     NULL},
+    {"a channel, with all that it has",
+     "a1.channels.c2.type = memry\n",
+     {"source r3 is left out: a.properties:", "channel c2 is left out: " LINE_1 "channels.c2.type: ",
+      "sink k3 is left out: a.properties:"},
+     "channel c2 would have none of its sources"},
+    {"both sinks of a channel, with their group",
+     "a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1 k2\na1.sinkgroups.g.processor.type = non\n",
+     {"sink k1 is left out: a.properties:20: dropped: a1.sinkgroups.g.processor.type: ",
+      "sink k2 is left out: a.properties:20: dropped: a1.sinkgroups.g.processor.type: "},
+     "channel c1 would have none of its sinks"},
+};
+
+static void test_rows(void **unused)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char text[2048];
+        snprintf(text, sizeof text, "%s%s", agent, rows[i].more);
+        struct ps_conf *conf = ps_test_java_conf_load(text);
+        const char *line = conf->left_out != NULL ? conf->left_out : "";
+        for (size_t k = 0; k < 3 && rows[i].said[k] != NULL; k++) {
+            if (strncmp(line, rows[i].said[k], strlen(rows[i].said[k])) != 0)
+                fail_msg("%s: %s", rows[i].what, line);
+            line = strchr(line, '\n') + 1;
+        }
+        if (*line != '\0')
+            fail_msg("%s: a line more: %s", rows[i].what, line);
+        const char *cut = rows[i].cut != NULL ? rows[i].cut : "", *got = conf->cut != NULL ? conf->cut : "";
+        if (strcmp(cut, got) != 0)
+            fail_msg("%s: \"%s\", not \"%s\"", rows[i].what, got, cut);
+        struct ps_agent_spec *spec = ps_conf_take_spec(conf);
+        assert_int_equal(spec->cut, rows[i].cut != NULL);
+        assert_int_equal(spec->left_out != NULL, rows[i].said[0] != NULL);
+        ps_conf_destroy(conf);
+        ps_arena_destroy(spec->arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    return cmocka_run_group_tests(tests, setup, ps_test_folder_teardown);
+}
