@@ -34,19 +34,20 @@ const struct ps_command_line ps_line_check = {
              "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and "
              "files that it\nnames on this machine, and prints its plan and every problem.\n",
     .rows = rows,
-    .ends = "All other options of `penstock agent` are accepted.\n"
-            "\n"
-            "Exit status: 0 the agent would start, 1 it would not, or a channel would have none of its sources "
-            "or sinks,\n"
-            "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port "
-            "that another\nsource has, or a thing that --probe tries.\n"
-            "\n"
-            "Examples:\n"
-            "  penstock check -n a1 -f conf/a1.properties\n"
-            "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
-            "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
-            "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
-            "\"error\")'\n",
+    .ends =
+        "All other options of `penstock agent` are accepted.\n"
+        "\n"
+        "Exit status: 0 the agent would start, 1 it would not, or a channel would have none of its sources "
+        "or sinks,\n"
+        "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port "
+        "that another\nsource has, or a thing that --probe tries.\n"
+        "\n"
+        "Examples:\n"
+        "  penstock check -n a1 -f conf/a1.properties\n"
+        "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
+        "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
+        "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
+        "\"error\")'\n",
     .flume = true,
 };
 
