@@ -433,24 +433,49 @@ static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
     }
 }
 
-/* Returns whether the channel stays with all of its sinks. */
-static bool stays_with_sinks(const struct ps_plan *next, unsigned channel)
+static bool has_letters(const struct ps_dead_letter_target *target, size_t channel)
+{
+    return target->is_channel && target->channel == channel;
+}
+
+/* Returns whether the channel stays with everything that takes from it or puts into it: what closes waits neither for room in it nor for
+ * its last event. */
+static bool stays_with_all(const struct ps_plan *next, unsigned channel)
 {
     bool stays = next->channels[channel].adopts != NULL;
-    for (size_t i = 0; stays && i < next->spec->sink_count; i++)
-        stays = next->sinks[i].spec->channel != channel || next->sinks[i].adopts != NULL;
+    for (size_t i = 0; stays && i < next->spec->sink_count; i++) {
+        const struct ps_sink_plan *sink = &next->sinks[i];
+        stays =
+            (sink->spec->channel != channel && !has_letters(&sink->letters, channel)) || sink->adopts != NULL;
+    }
+    for (size_t i = 0; stays && i < next->spec->source_count; i++) {
+        const struct ps_source_plan *source = &next->sources[i];
+        bool puts = place_of(source, channel) < source->spec->channel_count ||
+                    has_letters(&source->letters[0], channel);
+        stays = !puts || source->adopts != NULL;
+    }
     return stays;
 }
 
-/* Nothing that it puts is in the way of what closes: no sink that must come to rest gets it, and no channel that must become empty. */
+/* The same for the channel and those of its sinks' dead letters. */
+static bool flow_stays(const struct ps_plan *next, unsigned channel)
+{
+    bool stays = stays_with_all(next, channel);
+    for (size_t i = 0; stays && i < next->spec->sink_count; i++) {
+        const struct ps_sink_plan *sink = &next->sinks[i];
+        stays = sink->spec->channel != channel || !sink->letters.is_channel ||
+                stays_with_all(next, sink->letters.channel);
+    }
+    return stays;
+}
+
+/* Nothing that it puts is in the way of what closes. */
 static bool is_undisturbed(const struct ps_plan *next, const struct ps_source_plan *source)
 {
     bool undisturbed = source->adopts != NULL;
     for (size_t i = 0; undisturbed && i < source->spec->channel_count; i++)
-        undisturbed = stays_with_sinks(next, source->spec->channels[i]);
-    for (unsigned i = 0; undisturbed && i < source->instance_count; i++)
-        undisturbed = !source->letters[i].is_channel || stays_with_sinks(next, source->letters[i].channel);
-    return undisturbed;
+        undisturbed = flow_stays(next, source->spec->channels[i]);
+    return undisturbed && (!source->letters[0].is_channel || flow_stays(next, source->letters[0].channel));
 }
 
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan)
@@ -475,11 +500,6 @@ bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_p
             return true;
     }
     return false;
-}
-
-static bool has_letters(const struct ps_dead_letter_target *target, size_t channel)
-{
-    return target->is_channel && target->channel == channel;
 }
 
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel)

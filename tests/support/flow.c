@@ -192,7 +192,7 @@ static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned numb
         if (source->channels >> c & 1)
             spec->channels[spec->channel_count++] = c;
     }
-    spec->letters = flow->letters;
+    spec->letters = flow->letters_of_sinks_only ? 0 : flow->letters;
     spec->common = ps_arena_alloc(arena, sizeof *spec->common);
     *spec->common = (struct ps_source_common){
         .backoff_increment_ms = 1, .backoff_max_ms = 5, .workers = (int64_t)source->instances};

@@ -101,6 +101,7 @@ struct flow {
     /* 1 + number of the channel for dead letters: those of sinks, and events that interceptors drop. No source has
      * it among its channels, and its sinks have no letters. 0: there is none. */
     unsigned letters;
+    bool letters_of_sinks_only; /* the sources have none; no interceptor drops events then */
     bool multiplex; /* route by number; else each event to all channels of its source */
     uint64_t total; /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;

@@ -181,10 +181,109 @@ static void test_another_flow_reads_on(void **state)
     flow_fini(&flow);
 }
 
+/* Starts an agent of one worker with `flow`, and lets it work for so many cycles. */
+static struct ps_plan *start(unsigned cycles)
+{
+    struct ps_err err = {0};
+    flow_init(&flow);
+    struct ps_plan *plan = plan_after(NULL);
+    const struct ps_engine_settings settings = {
+        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
+    engine = ps_engine_create(&settings, &err);
+    assert_non_null(engine);
+    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
+    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+    cycle(cycles);
+    return plan;
+}
+
+/* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms where the source pauses, and never
+ * ended where it went on. */
+static void reload_and_stop(struct ps_plan *plan, struct ps_plan *next)
+{
+    struct ps_left carried, lost;
+    uint64_t number = ps_engine_order(engine, PS_PHASE_DRAIN, plan, next);
+    for (unsigned turn = 0; turn < 1000 && !ps_engine_reached(engine, number); turn++)
+        cycle(1);
+    assert_true(ps_engine_reached(engine, number));
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, next));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, next));
+    ps_engine_carry_over(engine, plan, next, &carried, &lost);
+    reach(ps_engine_order(engine, PS_PHASE_RUN, next, NULL));
+    ps_plan_retire(plan, next);
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL);
+    cycle(3000);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
+    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(next);
+    flow_fini(&flow);
+}
+
+/* The channel is full, and r1, which closes, must put its last batch into it: r0 leaves it the room. */
+static void test_a_closing_source_gets_the_room_of_its_channel(void **state)
+{
+    for (unsigned before = 3000; before < 4000; before += 111) {
+        flow = (struct flow){.total = 100000000,
+                             .source_count = 2,
+                             .sources = {{.channels = 1}, {.channels = 1}},
+                             .channel_count = 1,
+                             .sink_count = 1,
+                             .capacity = "100",
+                             .work_events_max = 1000,
+                             .delay_max_ns = 640 * PS_NS_PER_MS,
+                             .chances = {.sink_keep = 1000, .sink_back_off = 300},
+                             .options = {.workers = 1}};
+        struct ps_plan *plan = start(before);
+        flow.sources[0].changes = 0;
+        flow.sources[1].changes = 1;
+        flow.channels_stay = UINT32_MAX;
+        flow.sinks[0].stays = true;
+        struct ps_plan *next = plan_after(plan);
+        ps_plan_adopt(next, plan);
+        assert_true(next->sources[0].adopts != NULL && next->sources[1].adopts == NULL);
+        assert_false(next->sources[0].undisturbed);
+        reload_and_stop(plan, next);
+    }
+}
+
+/* The sink k1 of the channel for dead letters closes. It comes to rest because r0 pauses, whose sink writes them. */
+static void test_a_closing_sink_gets_no_more_dead_letters(void **state)
+{
+    for (unsigned before = 500; before < 506; before++) {
+        flow = (struct flow){.total = 100000000,
+                             .source_count = 1,
+                             .sources = {{.channels = 1}},
+                             .channel_count = 2,
+                             .letters = 2,
+                             .letters_of_sinks_only = true,
+                             .sink_count = 2,
+                             .sinks = {{.channel = 0}, {.channel = 1}},
+                             .capacity = "100",
+                             .work_events_max = 5,
+                             .delay_max_ns = 5 * PS_NS_PER_MS,
+                             .chances = {.sink_keep = 1000, .die = 300},
+                             .options = {.workers = 1}};
+        struct ps_plan *plan = start(before);
+        flow.channels_stay = UINT32_MAX;
+        flow.sinks[0].stays = true;
+        flow.sinks[1].stays = false;
+        struct ps_plan *next = plan_after(plan);
+        ps_plan_adopt(next, plan);
+        assert_true(next->sinks[0].adopts != NULL && next->sinks[1].adopts == NULL);
+        assert_true(next->channels[0].adopts != NULL && next->channels[1].adopts != NULL);
+        assert_false(next->sources[0].undisturbed);
+        reload_and_stop(plan, next);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_drain_ends_beside_a_source_that_stays),
                                        cmocka_unit_test(test_another_flow_reads_on),
+                                       cmocka_unit_test(test_a_closing_source_gets_the_room_of_its_channel),
+                                       cmocka_unit_test(test_a_closing_sink_gets_no_more_dead_letters),
                                        cmocka_unit_test(test_restored_events_are_not_old)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
