@@ -91,7 +91,9 @@ static const char *library_path(struct ps_class_path *path, struct ps_arena *are
     const char *first = ps_command_variable(command, "FLUME_JAVA_LIBRARY_PATH");
     if (first != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, first));
+    const char *blocked = path->blocked;
     add_all_plugins(path, arena, &folders, &command->plugins, "native", "");
+    path->blocked = blocked; /* no class is missing because a folder of libraries cannot be looked at */
     if (said->hadoop.library_path != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, said->hadoop.library_path));
     if (said->hbase.library_path != NULL)

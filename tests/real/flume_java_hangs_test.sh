@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Java classes that do not end: a sink whose stop() hangs, an interceptor whose close() hangs, and a shutdown hook that hangs behind System.exit. While a
+# Java classes that do not end: a sink whose stop() hangs, interceptors whose close() or intercept() hangs, and a shutdown hook that hangs behind System.exit. While a
 # reload waits for the sink, a flow that does not change goes on. The interceptor that follows the hanging one runs, at each of several reloads, and the
 # log names the one that hangs. The Java process that does not end is killed, and its next one runs. A reload during which the process is killed, and one
 # that SIGTERM interrupts, end.
@@ -91,17 +91,29 @@ done
 await "nobody names the interceptor that hangs" has_logged 'WARN interceptor i1 of source r1: example.NeverStops$Builder has not stopped' 3
 echo "an interceptor follows one that hangs in close()"
 
+# ---- an interceptor that hangs with its own lock ----
+
+connect "$port"
+echo lock >&"$connection"
+await "the interceptor does not hang" logged 'NeverStops: intercept() hangs'
+port=$(ports_reserve)
+reload 2 4 # another port: the interceptor has the keys that it had
+await "the reload to another port does not end" has_logged 'agent: reloaded' 5
+connect "$port" && first=$connection
+say "$first" "behind the lock"
+echo "an interceptor with the same keys follows one that hangs in intercept()"
+
 # ---- reloads that are disturbed ----
 
 reload 3 5
 await "the reload does not begin" has_logged 'reload: .*sink k1' 2
 host=$(pgrep -P "$agent" java)
 kill -KILL "$host"
-await "the reload does not end" has_logged 'agent: reloaded' 5
+await "the reload does not end" has_logged 'agent: reloaded' 6
 reload 4 6
 await "the next reload does not begin" has_logged 'reload: .*sink k1' 3
 reload 5 7 # while the one before waits
-await "the reloads do not end" has_logged 'agent: reloaded' 7
+await "the reloads do not end" has_logged 'agent: reloaded' 8
 await "the interceptor does not run behind the reloads" is_said "$port" three
 say "$second" two
 echo "reloads end while the Java process is killed, and while another one waits"

@@ -30,6 +30,8 @@
 #define RENEW_NS (5 * PS_NS_PER_S)
 /* One that ends by itself has this time: System.exit runs shutdown hooks, which may hang. */
 #define END_NS (5 * PS_NS_PER_S)
+#define EXIT_HANGS "it was ending by System.exit, and had not ended after 5 s: a shutdown hook hangs"
+#define CLOSED_HANGS "it closed its pipe to the agent, and had not ended after 5 s"
 
 /* ---- start ---- */
 
@@ -211,10 +213,12 @@ static void begin_to_run(struct ps_java_host *host)
     ps_java_last_words_ran(&host->lines.words);
 }
 
-static void note_end(struct ps_java_host *host)
+static void note_end(struct ps_java_host *host, const char *how)
 {
-    if (host->ends_ns == 0)
-        host->ends_ns = ps_clock_now().mono_ns;
+    if (host->ends_ns != 0)
+        return;
+    host->ends_ns = ps_clock_now().mono_ns;
+    host->ends_how = how;
 }
 
 /* Returns NULL, or what is wrong with the message. */
@@ -232,7 +236,7 @@ static const char *take_message(struct ps_java_host *host, const char *bytes, si
         else if (host->state == PS_JAVA_HOST_STARTING)
             begin_to_run(host);
     } else if (message->type == PS_JAVA_ENDS) {
-        note_end(host);
+        note_end(host, EXIT_HANGS);
     }
     pthread_mutex_unlock(&host->lock);
     if (message->link == 0)
@@ -262,7 +266,7 @@ static void read_messages(struct ps_java_host *host)
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
             ps_java_close_fd(&host->in); /* the host has closed it because it ends */
-            note_end(host);
+            note_end(host, CLOSED_HANGS);
         }
         return;
     }
@@ -307,8 +311,10 @@ static void look_at_life(struct ps_java_host *host)
         else
             accuse(host, starts ? "it took too long to start" : "it gave no sign of life");
     }
-    if (host->ends_ns != 0 && now_ns - host->ends_ns > END_NS && !is_stopped(host->pid))
-        accuse(host, "it was ending by System.exit, and had not ended after 5 s: a shutdown hook hangs");
+    if (host->ends_ns != 0 && is_stopped(host->pid))
+        host->ends_ns = now_ns;
+    else if (host->ends_ns != 0 && now_ns - host->ends_ns > END_NS)
+        accuse(host, host->ends_how);
     if (is_accused(host))
         (void)kill(host->pid, SIGKILL);
 }

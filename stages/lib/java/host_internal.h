@@ -54,6 +54,7 @@ struct ps_java_host {
     uint64_t ran_ns;         /* since when it has run; 0: it does not yet */
     uint64_t renew_until_ns; /* 0: it was not asked to end */
     uint64_t ends_ns;        /* since when it ends by itself; 0: it does not */
+    const char *ends_how;    /* the reason if it does not end in time */
     size_t used;
     char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
     struct ps_java_message message;

@@ -140,7 +140,7 @@ bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_jav
         const struct jar *old = i < before->count ? &before->items[i] : NULL;
         const struct jar *new = k < now->count ? &now->items[k] : NULL;
         int order = old == NULL ? 1 : new == NULL ? -1 : by_path(old, new);
-        bool unknown = order < 0 ? now->blocked != NULL : order > 0 && before->blocked != NULL;
+        bool unknown = now->blocked != NULL && (order < 0 || (order > 0 && before->blocked != NULL));
         if (unknown) {
             i += order < 0;
             k += order > 0;

@@ -13,8 +13,8 @@ struct ps_java_jars *ps_java_jars_read(const char *const *argv);
 const char *ps_java_jars_blocked(const struct ps_java_jars *jars);
 void ps_java_jars_free(struct ps_java_jars *jars);
 
-/* Returns whether a file has come, gone or changed; `text`: which one, "FILE has changed". What could not be looked at counts as the same: the
- * file of one of the two lists that the other one does not have is no change if that one is not whole. */
+/* Returns whether a file has come, gone or changed; `text`: which one, "FILE has changed". What cannot be looked at now is no
+ * change. A file that could not be looked at before is new when it can be: the JVM may have begun without it. */
 bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_java_jars *now, char *text,
                           size_t room);
 

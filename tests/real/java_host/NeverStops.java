@@ -10,7 +10,7 @@ import org.apache.flume.sink.NullSink;
 
 /**
  * A sink whose stop() does not return, and an interceptor whose close() does not. At an event `exit` the interceptor calls System.exit if the file
- * `exited` does not exist, with a shutdown hook that does not return.
+ * `exited` does not exist, with a shutdown hook that does not return. At an event `lock` intercept() does not return, and keeps its own lock.
  */
 public class NeverStops extends NullSink {
     static void hang() {
@@ -44,8 +44,12 @@ public class NeverStops extends NullSink {
                 public void initialize() {}
 
                 @Override
-                public Event intercept(Event event) {
+                public synchronized Event intercept(Event event) {
                     try {
+                        if (new String(event.getBody()).equals("lock")) {
+                            System.out.println("NeverStops: intercept() hangs");
+                            hang();
+                        }
                         if (new String(event.getBody()).equals("exit") && exited.createNewFile()) {
                             Runtime.getRuntime().addShutdownHook(new Thread(NeverStops::hang));
                             System.exit(3);

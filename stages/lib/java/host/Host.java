@@ -106,17 +106,21 @@ public final class Host {
 
     /**
      * Tells the agent each second that this process lives. The thread runs no code of a class, because that may wait for as long as it likes; the
-     * figures have a thread of their own, because a getter of an MBean is such code.
+     * figures have a thread of their own, because a getter of an MBean is such code, and so has what looks for late components, because a stack
+     * trace waits for the thread that it is of, and the log for who reads it.
      */
     private void beat() {
         start("penstock-beat", () -> {
             for (;; sleep(BEAT_MS)) {
                 send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
-                for (Component component : components.values()) {
-                    component.reportLate();
+                for (Component component : components.values())
                     component.beat();
-                }
             }
+        });
+        start("penstock-late", () -> {
+            for (;; sleep(BEAT_MS))
+                for (Component component : components.values())
+                    component.reportLate();
         });
         start("penstock-figures", () -> {
             sleep(BEATS_BEFORE_FIGURES * BEAT_MS);

@@ -20,13 +20,21 @@ final class InterceptorComponent extends Component {
     static final int EVENTS_MAX = 1024;
     private static final int UNCHANGED = -1;
 
-    /** What follows for a class: the instance, and how many links use it. */
+    /** An instance, and the links that use it. */
     private static final class Shared {
         final Interceptor interceptor;
-        int users = 1;
+        final List<Component> users = new ArrayList<>();
 
         Shared(Interceptor interceptor) {
             this.interceptor = interceptor;
+        }
+
+        /** A link that should have stopped still calls it: it may hang in a lock of the class, in which each other call would hang, too. */
+        boolean hangs() {
+            for (Component user : users)
+                if (user.isLate())
+                    return true;
+            return false;
         }
     }
 
@@ -96,21 +104,25 @@ final class InterceptorComponent extends Component {
         });
     }
 
-    /** Returns the instance of another link, or null. */
+    /** Returns the instance of another link, or null: there is none that works. */
     private Interceptor use() {
         synchronized (instances) {
-            shared = instances.get(texts);
-            if (shared == null)
+            Shared there = instances.get(texts);
+            if (there == null || there.hangs())
                 return null;
-            shared.users++;
-            return shared.interceptor;
+            there.users.add(this);
+            shared = there;
+            return there.interceptor;
         }
     }
 
     private Interceptor add(Interceptor made) {
         synchronized (instances) {
             shared = new Shared(made);
-            instances.putIfAbsent(texts, shared); // another link has made one if this one was late
+            shared.users.add(this);
+            Shared there = instances.get(texts); // another link has made one if this one was late
+            if (there == null || there.hangs() && !isLate())
+                instances.put(texts, shared);
             return made;
         }
     }
@@ -118,7 +130,8 @@ final class InterceptorComponent extends Component {
     /** The lock is not held while close() runs: it may hang. */
     private void release() {
         synchronized (instances) {
-            if (--shared.users > 0)
+            shared.users.remove(this);
+            if (!shared.users.isEmpty())
                 return;
             instances.remove(texts, shared);
         }
