@@ -40,6 +40,8 @@ static void fill(struct ps_kafka_fetch *fetch)
     struct ps_kafka_native_broker *broker = fetch->client->brokers;
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(fetch->client, "t", 1);
     PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
+    memcpy(topic->id, "0123456789abcdef", sizeof topic->id);
+    topic->has_id = true;
     broker->node = 1;
     broker->phase = PS_KAFKA_NATIVE_UP;
     fetch->member.coordinator.node = 1;
@@ -71,7 +73,9 @@ static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
 {
     int16_t *versions = fetch->client->brokers->reader_versions;
     unsigned version = choice / 8;
-    versions[PS_KAFKA_NATIVE_FETCH - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(4 + version % 8);
+    int16_t named = (int16_t)(4 + version % 8);
+    versions[PS_KAFKA_NATIVE_FETCH - PS_KAFKA_NATIVE_READER_KINDS] =
+        version % 16 == 8 ? PS_KAFKA_FETCH_OF_IDS : named;
     versions[PS_KAFKA_NATIVE_LIST_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(1 + version % 2);
     versions[PS_KAFKA_NATIVE_GROUP_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(2 + version % 6);
     versions[PS_KAFKA_NATIVE_GROUP_COMMIT - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(2 + version % 6);

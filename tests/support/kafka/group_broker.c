@@ -56,7 +56,7 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
 {
     static const int16_t known[][4] = {
         /* key, lowest version, highest version, highest version of Kafka 0.11 */
-        {0, 0, 3, 3},  {1, 0, 11, 5}, {2, 0, 2, 1},  {3, 0, 10, 4}, {8, 0, 7, 3},  {9, 0, 7, 3},
+        {0, 0, 3, 3},  {1, 0, 13, 5}, {2, 0, 2, 1},  {3, 0, 10, 4}, {8, 0, 7, 3},  {9, 0, 7, 3},
         {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1}, {23, 0, 3, 0},
     };
     at = ps_wire_put_int16(at, 0);
@@ -64,7 +64,12 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
     for (size_t i = 0; i < PS_COUNT_OF(known); i++) {
         at = ps_wire_put_int16(at, known[i][0]);
         at = ps_wire_put_int16(at, known[i][1]);
-        at = ps_wire_put_int16(at, known[i][group->old ? 3 : 2]);
+        int16_t most = known[i][group->old ? 3 : 2];
+        if (known[i][0] == PS_TEST_KEY_FETCH && group->names_topics && !group->old)
+            most = 12;
+        if (known[i][0] == PS_TEST_KEY_METADATA && group->old_metadata && !group->old)
+            most = 7;
+        at = ps_wire_put_int16(at, most);
     }
     return at;
 }
@@ -119,7 +124,9 @@ static char *put_topic(const struct ps_test_group_broker *group, int16_t version
     at = ps_wire_put_int16(at, error);
     at = put_text(at, "t", version);
     if (version >= 10)
-        at = ps_wire_put_int64(ps_wire_put_int64(at, 7), group->topic_id - (group->former_answers > 0));
+        at = group->no_ids
+                 ? ps_wire_put_int64(ps_wire_put_int64(at, 0), 0)
+                 : ps_wire_put_int64(ps_wire_put_int64(at, 7), group->topic_id - (group->former_answers > 0));
     at = ps_wire_put_int8(at, 0);
     unsigned count = error == 0 ? group->partitions : 0;
     at = put_count(at, count, version);
@@ -277,6 +284,7 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
         group->logs[i].committed = group->logs[i].licence = group->logs[i].differs = -1;
         group->logs[i].committed_epoch = -1;
     }
+    group->topic_id = 1;
     group->share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
     group->partitions = PS_TEST_GROUP_PARTITIONS;
 }

@@ -64,10 +64,14 @@ struct ps_test_group_log {
 
 /* One partition of a request for records, or of a session. */
 struct ps_test_group_wanted {
+    int64_t topic;            /* its id; 0: it is named */
     int32_t partition, epoch; /* of the leader, as the member knows it; -1: not sent */
     int64_t offset;
     int64_t end; /* of a session: the log end offset in the last answer */
 };
+
+/* Those of a topic that was made anew come in before those of the former one go out. */
+#define PS_TEST_GROUP_WANTED (2 * PS_TEST_GROUP_PARTITIONS)
 
 /* What a node remembers of the member's requests for records (KIP-227). */
 struct ps_test_group_session {
@@ -76,7 +80,8 @@ struct ps_test_group_session {
     unsigned handled;  /* the number of the last request */
     bool incremental;  /* the last request was incremental */
     int16_t error;     /* of the last request */
-    struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
+    bool by_ids;       /* topics have ids, and no names */
+    struct ps_test_group_wanted parts[PS_TEST_GROUP_WANTED];
     unsigned count;
 };
 
@@ -92,14 +97,21 @@ struct ps_test_group_broker {
     char bootstrap[64];
     uint64_t now_ns; /* the test's clock */
     uint64_t random;
-    bool old; /* the versions of Kafka 0.11 */
+    bool old;          /* the versions of Kafka 0.11 */
+    bool names_topics; /* Fetch 12, as Kafka 2.8, which does not have ids there */
+    bool no_ids;       /* metadata has none, and Fetch knows none, as with brokers that are being upgraded */
+    bool old_metadata; /* Metadata 7, which has no ids */
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
-    int32_t session_id;   /* the last one that was given */
-    bool no_sessions;     /* there is no room for them */
-    bool strange;         /* answers have one partition that was not asked for */
+    int32_t session_id; /* the last one that was given */
+    bool no_sessions;   /* there is no room for them */
+    bool strange;       /* answers have one partition that was not asked for */
+    unsigned sick;      /* bits: Fetch answers for these partitions with `sick_error` */
+    int16_t sick_error;
+    bool
+        lists_first; /* a member that asks for the end again, and has read nothing, begins at the first answer */
     bool full_leaves_out; /* answers to requests with all partitions lack the last one */
     unsigned coordinator;
 
@@ -142,6 +154,8 @@ struct ps_test_group_broker {
         unsigned full, incremental, named,
             gone;           /* Fetch requests; partitions named and dropped in incremental ones */
         unsigned not_found; /* sessions that the node has forgotten */
+        unsigned by_ids;    /* requests for records */
+        unsigned stale_ids; /* answers for partitions of a topic that is not there any more */
     } counts;
 };
 
@@ -191,10 +205,11 @@ int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, boo
 
 /* A request for records, as its bytes tell it. */
 struct ps_test_group_fetching {
-    struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
+    struct ps_test_group_wanted parts[PS_TEST_GROUP_WANTED];
     unsigned count;
-    int32_t gone[PS_TEST_GROUP_PARTITIONS];
+    struct ps_test_group_wanted gone[PS_TEST_GROUP_WANTED];
     unsigned gone_count;
+    bool by_ids;
     int32_t session, epoch;
     int32_t wait_ms;
     bool committed_only;
@@ -207,9 +222,10 @@ struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_b
                                                           struct ps_test_group_fetching *fetching);
 /* Returns whether the answer must have the partition, and notes what it tells. */
 bool ps_test_group_session_tells(struct ps_test_group_session *session, const struct ps_test_group_log *log,
-                                 int32_t partition, bool has_news);
+                                 const struct ps_test_group_wanted *wanted, bool has_news);
 /* Moves the partition to the end of the next answer. */
-void ps_test_group_session_turn(struct ps_test_group_session *session, int32_t partition);
+void ps_test_group_session_turn(struct ps_test_group_session *session,
+                                const struct ps_test_group_wanted *wanted);
 /* All nodes forget their sessions, as when they are started again. */
 void ps_test_group_sessions_forget(struct ps_test_group_broker *group);
 

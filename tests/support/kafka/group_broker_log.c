@@ -23,6 +23,9 @@
 #define ERROR_FENCED_EPOCH 74
 #define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_UNKNOWN_EPOCH 75
+#define ERROR_UNKNOWN_TOPIC_ID 100
+#define ERROR_INCONSISTENT_TOPIC_ID 103
+#define VERSION_OF_IDS 13 /* of Fetch */
 
 /* ---- writing ---- */
 
@@ -268,6 +271,11 @@ void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned part
 static int16_t part_error(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
+    bool resolved = group->sessions[group->node].incremental; /* a session keeps the name that the id had */
+    if ((group->sick >> part->partition & 1) != 0)
+        return group->sick_error;
+    if (part->topic != 0 && (part->topic != group->topic_id || group->no_ids))
+        return resolved ? ERROR_INCONSISTENT_TOPIC_ID : ERROR_UNKNOWN_TOPIC_ID;
     if (part->partition >= (int32_t)group->partitions)
         return ERROR_UNKNOWN_TOPIC;
     if (log->leader != group->node)
@@ -302,29 +310,58 @@ static bool has_answer(const struct ps_test_group_broker *group,
     return false;
 }
 
-static char *put_aborted(const struct ps_test_group_log *log, char *at, int64_t from)
+static char *put_count(char *at, uint32_t count, int16_t version)
 {
-    int32_t count = 0;
-    char *count_at = at;
-    at += sizeof count;
+    return version >= VERSION_OF_IDS ? ps_wire_put_uvarint(at, count + 1)
+                                     : ps_wire_put_int32(at, (int32_t)count);
+}
+
+static char *put_tags(char *at, int16_t version)
+{
+    return version >= VERSION_OF_IDS ? ps_wire_put_uvarint(at, 0) : at;
+}
+
+/* Tags that nobody knows. */
+static char *put_strange_tags(char *at, int16_t version)
+{
+    static const char tags[] = {2, 0, 3, 'a', 'b', 'c', 9, 0};
+    return version >= VERSION_OF_IDS ? ps_wire_put_bytes(at, tags, sizeof tags) : at;
+}
+
+static char *put_aborted(const struct ps_test_group_log *log, int16_t version, char *at, int64_t from)
+{
+    uint32_t count = 0;
+    for (unsigned i = 0; i < log->aborted_count; i++)
+        count += log->aborted[i].last >= from;
+    at = put_count(at, count, version);
     for (unsigned i = 0; i < log->aborted_count; i++) {
         if (log->aborted[i].last < from)
             continue;
         at = ps_wire_put_int64(at, log->aborted[i].producer);
-        at = ps_wire_put_int64(at, log->aborted[i].first);
-        count++;
+        at = put_strange_tags(ps_wire_put_int64(at, log->aborted[i].first), version);
     }
-    (void)ps_wire_put_int32(count_at, count);
     return at;
 }
 
+#define LENGTH_BYTES 4U
+
+/* In four bytes, whatever the number is. */
+static void put_long_uvarint(char *at, uint32_t value)
+{
+    assert_in_range(value, 0, (1U << 28) - 1);
+    for (unsigned i = 0; i < LENGTH_BYTES - 1; i++, value >>= 7)
+        at[i] = (char)((value & 0x7f) | 0x80);
+    at[LENGTH_BYTES - 1] = (char)value;
+}
+
 /* Writes the batches from the one with the offset; the last one may be cut, and one may be damaged. */
-static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part, char *at)
+static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part,
+                      int16_t version, char *at)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
     char *length_at = at;
     unsigned from = first_set(log, part->offset), most = 1 + ps_test_group_draw(group, 4), i = from;
-    at += sizeof(int32_t);
+    at += LENGTH_BYTES;
     for (; i < log->set_count && i < from + most; i++)
         at = ps_wire_put_bytes(at, log->sets[i].bytes, log->sets[i].length);
     if (i > from && group->damages && ps_test_group_draw(group, 1000) < group->faults) {
@@ -334,7 +371,11 @@ static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_g
     } else if (i > from + 1 && ps_test_group_draw(group, 4) == 0) {
         at -= 1 + ps_test_group_draw(group, log->sets[i - 1].length - 1);
     }
-    (void)ps_wire_put_int32(length_at, (int32_t)(at - length_at) - (int32_t)sizeof(int32_t));
+    uint32_t length = (uint32_t)(at - length_at) - LENGTH_BYTES;
+    if (version < VERSION_OF_IDS)
+        (void)ps_wire_put_int32(length_at, (int32_t)length);
+    else
+        put_long_uvarint(length_at, length + 1);
     return at;
 }
 
@@ -354,24 +395,33 @@ static char *put_part(struct ps_test_group_broker *group, int16_t version,
                       char *at)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
-    check_fetched(group, part);
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_FETCH, false);
     if (error == 0)
         error = part_error(group, part);
+    bool stale = error == ERROR_UNKNOWN_TOPIC_ID || error == ERROR_INCONSISTENT_TOPIC_ID;
+    if (!stale)
+        check_fetched(group, part);
+    group->counts.stale_ids += stale;
     group->counts.out_of_range += error == ERROR_OUT_OF_RANGE;
-    at = ps_wire_put_string(at, "t", 1);
-    at = ps_wire_put_int32(at, 1);
+    if (version >= VERSION_OF_IDS)
+        at = ps_wire_put_int64(ps_wire_put_int64(at, 7), part->topic);
+    else
+        at = ps_wire_put_string(at, "t", 1);
+    at = put_count(at, 1, version);
     at = ps_wire_put_int32(at, part->partition);
     at = ps_wire_put_int16(at, error);
     at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
     at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
     if (version >= 5)
         at = ps_wire_put_int64(at, log->start);
-    at = error == 0 && fetching->committed_only ? put_aborted(log, at, part->offset)
-                                                : ps_wire_put_int32(at, -1);
+    if (error == 0 && fetching->committed_only)
+        at = put_aborted(log, version, at, part->offset);
+    else
+        at = put_count(at, UINT32_MAX, version); /* null */
     if (version >= 11)
         at = ps_wire_put_int32(at, -1);
-    return error == 0 ? put_sets(group, part, at) : ps_wire_put_int32(at, 0);
+    at = error == 0 ? put_sets(group, part, version, at) : put_count(at, 0, version);
+    return put_tags(put_strange_tags(at, version), version); /* of the partition, and of the topic */
 }
 
 /* Writes the partitions of the answer; those of a session only if there is something to tell. */
@@ -380,28 +430,29 @@ static char *put_parts(struct ps_test_group_broker *group, int16_t version,
                        char *at)
 {
     char *count_at = at;
-    int32_t count = 0;
-    at += sizeof count;
+    unsigned count = 0;
+    at += version >= VERSION_OF_IDS ? 1 : sizeof(int32_t);
     bool leaves_out = group->full_leaves_out && session != NULL && !session->incremental;
     for (unsigned i = 0; i < fetching->count - (fetching->count > 1 && leaves_out); i++) {
         const struct ps_test_group_wanted *part = &fetching->parts[i];
         bool news = has_news(group, part);
         if (session != NULL &&
-            !ps_test_group_session_tells(session, &group->logs[part->partition], part->partition, news))
+            !ps_test_group_session_tells(session, &group->logs[part->partition], part, news))
             continue;
         at = put_part(group, version, fetching, part, at);
         count++;
         if (session != NULL && news)
-            ps_test_group_session_turn(session, part->partition);
+            ps_test_group_session_turn(session, part);
     }
     if (group->strange && session != NULL && session->incremental) {
         group->strange = false;
-        const struct ps_test_group_wanted other = {.partition = PS_TEST_GROUP_PARTITIONS - 1};
+        const struct ps_test_group_wanted other = {.partition = PS_TEST_GROUP_PARTITIONS - 1,
+                                                   .topic = fetching->by_ids ? group->topic_id : 0};
         at = put_part(group, version, fetching, &other, at);
         count++;
     }
-    (void)ps_wire_put_int32(count_at, count);
-    return at;
+    (void)put_count(count_at, count, version);
+    return put_strange_tags(at, version);
 }
 
 char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_connection *connection,
@@ -418,13 +469,15 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
         return NULL;
     if (fetching.count == PS_TEST_GROUP_PARTITIONS)
         group->first[fetching.parts[0].partition]++;
+    at = put_strange_tags(at, request->version); /* of the header */
     at = ps_wire_put_int32(at, 0);
     if (session == NULL)
         return put_parts(group, request->version, &fetching, NULL, at);
     int16_t error = refused ? session->error : ps_test_group_error(group, PS_TEST_KEY_FETCH, true);
     at = ps_wire_put_int16(at, error);
     at = ps_wire_put_int32(at, error == 0 ? session->told : 0);
-    return error == 0 ? put_parts(group, request->version, &fetching, session, at) : ps_wire_put_int32(at, 0);
+    return error == 0 ? put_parts(group, request->version, &fetching, session, at)
+                      : put_tags(put_count(at, 0, request->version), request->version);
 }
 
 /* ---- ListOffsets ---- */
@@ -456,7 +509,8 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
             error = ERROR_NOT_LEADER;
         int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;
         if (error == 0) {
-            log->licence = offset;
+            bool first = group->lists_first && log->licence >= 0 && log->licence < offset;
+            log->licence = first ? log->licence : offset;
             log->differs = -1;
             log->cut = false;
         }

@@ -7,48 +7,94 @@
 
 #define ERROR_SESSION_NOT_FOUND 70
 #define ERROR_SESSION_EPOCH 71
+#define ERROR_SESSION_TOPIC_ID 106
+#define VERSION_OF_IDS 13
+
+static uint32_t read_count(struct ps_wire_in *in, int16_t version, size_t bytes)
+{
+    return version >= VERSION_OF_IDS ? ps_wire_get_compact_count(in, bytes) : ps_wire_get_count(in, bytes);
+}
+
+static void end_fields(struct ps_wire_in *in, int16_t version)
+{
+    if (version >= VERSION_OF_IDS)
+        ps_wire_skip_tags(in);
+}
+
+/* The topic and the number of one partition; others of the same topic are topics of their own. */
+static struct ps_test_group_wanted read_topic(struct ps_wire_in *in, int16_t version)
+{
+    struct ps_test_group_wanted part = {0};
+    uint32_t length;
+    if (version >= VERSION_OF_IDS) {
+        assert_int_equal(ps_wire_get_int64(in), 7);
+        part.topic = ps_wire_get_int64(in);
+    } else {
+        const char *name = ps_wire_get_string(in, &length);
+        assert_true(length == 1 && *name == 't');
+    }
+    assert_int_equal(read_count(in, version, 4), 1);
+    part.partition = ps_wire_get_int32(in);
+    assert_in_range(part.partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+    return part;
+}
+
+static struct ps_test_group_wanted read_part(struct ps_wire_in *in, int16_t version)
+{
+    struct ps_test_group_wanted part = read_topic(in, version);
+    part.epoch = version >= 9 ? ps_wire_get_int32(in) : -1;
+    part.offset = ps_wire_get_int64(in);
+    if (version >= 12)
+        assert_int_equal(ps_wire_get_int32(in), -1); /* the epoch of the last record */
+    if (version >= 5)
+        (void)ps_wire_get_int64(in);
+    (void)ps_wire_get_int32(in);
+    end_fields(in, version);
+    end_fields(in, version); /* of the topic */
+    return part;
+}
 
 void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_group_fetching *fetching)
 {
     struct ps_wire_in *in = &request->body;
+    int16_t version = request->version;
     uint32_t length;
-    *fetching = (struct ps_test_group_fetching){.epoch = -1};
+    assert_true(version != 12); /* what it has more than version 11 is of no use to a consumer */
+    *fetching = (struct ps_test_group_fetching){.epoch = -1, .by_ids = version >= VERSION_OF_IDS};
+    end_fields(in, version); /* of the header */
     assert_int_equal(ps_wire_get_int32(in), -1);
     fetching->wait_ms = ps_wire_get_int32(in);
     (void)ps_wire_get_int32(in);
     (void)ps_wire_get_int32(in);
     fetching->committed_only = ps_wire_get_int8(in) == 1;
-    if (request->version >= 7) {
+    if (version >= 7) {
         fetching->session = ps_wire_get_int32(in);
         fetching->epoch = ps_wire_get_int32(in);
     }
-    uint32_t topics = ps_wire_get_count(in, 6);
+    uint32_t topics = read_count(in, version, 6);
     for (uint32_t t = 0; t < topics; t++) {
-        (void)ps_wire_get_string(in, &length);
-        assert_int_equal(ps_wire_get_int32(in), 1);
-        assert_in_range(fetching->count, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        struct ps_test_group_wanted *part = &fetching->parts[fetching->count++];
-        part->partition = ps_wire_get_int32(in);
-        assert_in_range(part->partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        part->epoch = request->version >= 9 ? ps_wire_get_int32(in) : -1;
-        part->offset = ps_wire_get_int64(in);
-        if (request->version >= 5)
-            (void)ps_wire_get_int64(in);
-        (void)ps_wire_get_int32(in);
+        assert_in_range(fetching->count, 0, PS_TEST_GROUP_WANTED - 1);
+        fetching->parts[fetching->count++] = read_part(in, version);
     }
-    uint32_t gone = request->version >= 7 ? ps_wire_get_count(in, 10) : 0;
+    uint32_t gone = version >= 7 ? read_count(in, version, 10) : 0;
     for (uint32_t i = 0; i < gone; i++) {
-        (void)ps_wire_get_string(in, &length);
-        assert_int_equal(ps_wire_get_int32(in), 1);
-        assert_in_range(fetching->gone_count, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        fetching->gone[fetching->gone_count++] = ps_wire_get_int32(in);
+        assert_in_range(fetching->gone_count, 0, PS_TEST_GROUP_WANTED - 1);
+        fetching->gone[fetching->gone_count++] = read_topic(in, version);
+        end_fields(in, version);
     }
+    if (version >= VERSION_OF_IDS)
+        (void)ps_wire_get_compact_string(in, &length);
+    else if (version >= 11)
+        (void)ps_wire_get_string(in, &length);
+    end_fields(in, version);
+    assert_true(!in->failed && in->at == in->end);
 }
 
-static unsigned find(const struct ps_test_group_session *session, int32_t partition)
+static unsigned find(const struct ps_test_group_session *session, const struct ps_test_group_wanted *part)
 {
     unsigned i = 0;
-    while (i < session->count && session->parts[i].partition != partition)
+    while (i < session->count &&
+           (session->parts[i].partition != part->partition || session->parts[i].topic != part->topic))
         i++;
     return i;
 }
@@ -66,6 +112,7 @@ static void begin(struct ps_test_group_broker *group, struct ps_test_group_sessi
     assert_int_equal(fetching->gone_count, 0);
     session->id = group->no_sessions ? 0 : ++group->session_id;
     session->epoch = 1;
+    session->by_ids = fetching->by_ids;
     session->count = fetching->count;
     memcpy(session->parts, fetching->parts, sizeof session->parts);
 }
@@ -73,9 +120,9 @@ static void begin(struct ps_test_group_broker *group, struct ps_test_group_sessi
 /* A partition is named only if the node has to learn something. */
 static void name(struct ps_test_group_session *session, const struct ps_test_group_wanted *part)
 {
-    unsigned at = find(session, part->partition);
+    unsigned at = find(session, part);
     if (at == session->count) {
-        assert_in_range(session->count, 0, PS_TEST_GROUP_PARTITIONS - 1);
+        assert_in_range(session->count, 0, PS_TEST_GROUP_WANTED - 1);
         session->parts[session->count++] = *part;
         session->parts[at].end = -1;
         return;
@@ -94,11 +141,11 @@ static void go_on(struct ps_test_group_broker *group, struct ps_test_group_sessi
     for (unsigned i = 0; i < fetching->count; i++)
         name(session, &fetching->parts[i]);
     for (unsigned i = 0; i < fetching->gone_count; i++) {
-        unsigned at = find(session, fetching->gone[i]);
+        unsigned at = find(session, &fetching->gone[i]);
         assert_in_range(at, 0, session->count - 1);
         take_out(session, at);
     }
-    assert_true(session->count > 0);
+    assert_in_range(session->count, 1, PS_TEST_GROUP_PARTITIONS);
     session->epoch = session->epoch == INT_MAX ? 1 : session->epoch + 1;
 }
 
@@ -115,6 +162,8 @@ static void apply(struct ps_test_group_broker *group, struct ps_test_group_sessi
     } else if (session->id == 0 || fetching->session != session->id) {
         group->counts.not_found++;
         session->error = ERROR_SESSION_NOT_FOUND;
+    } else if (fetching->by_ids != session->by_ids) {
+        session->error = ERROR_SESSION_TOPIC_ID;
     } else if (fetching->epoch != session->epoch) {
         session->error = ERROR_SESSION_EPOCH;
     } else {
@@ -128,6 +177,7 @@ struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_b
 {
     struct ps_test_group_session *session = &group->sessions[group->node];
     assert_true(fetching->epoch >= 0);
+    group->counts.by_ids += fetching->by_ids && session->handled != group->number;
     if (session->handled != group->number)
         apply(group, session, fetching);
     fetching->count = session->error == 0 ? session->count : 0;
@@ -136,17 +186,18 @@ struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_b
 }
 
 bool ps_test_group_session_tells(struct ps_test_group_session *session, const struct ps_test_group_log *log,
-                                 int32_t partition, bool has_news)
+                                 const struct ps_test_group_wanted *wanted, bool has_news)
 {
-    struct ps_test_group_wanted *part = &session->parts[find(session, partition)];
+    struct ps_test_group_wanted *part = &session->parts[find(session, wanted)];
     bool tells = has_news || !session->incremental || part->end != log->end;
     part->end = log->end;
     return tells;
 }
 
-void ps_test_group_session_turn(struct ps_test_group_session *session, int32_t partition)
+void ps_test_group_session_turn(struct ps_test_group_session *session,
+                                const struct ps_test_group_wanted *wanted)
 {
-    unsigned at = find(session, partition);
+    unsigned at = find(session, wanted);
     struct ps_test_group_wanted part = session->parts[at];
     take_out(session, at);
     session->parts[session->count++] = part;

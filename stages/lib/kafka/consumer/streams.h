@@ -31,6 +31,8 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
+    bool former;     /* its topic was made anew: the group would take its offsets for those of the new one */
+    bool gone;       /* its topic, or its partition in the new one, is not there: nothing is committed */
     bool unanswered; /* it is in a commit whose answer has not named it */
     /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else
      * NONE. */
@@ -105,22 +107,34 @@ static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stre
     return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
 }
 
-/* Returns the offset to be committed, which is that of the next record to be read. NONE: nothing was delivered. */
+/* Returns true if the group has, or may have, an offset of the former topic. */
+static inline bool ps_kafka_stream_has_former_offset(const struct ps_kafka_stream *stream)
+{
+    bool asked = stream->committing_generation == stream->generation && stream->committing > 0;
+    return stream->committed > 0 || (asked && stream->committed != 0);
+}
+
+/* Returns the offset to be committed, which is that of the next record to be read; of a former topic that with which the new one begins.
+ * NONE: nothing was delivered. */
 static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stream)
 {
+    if (stream->former)
+        return ps_kafka_stream_has_former_offset(stream) ? 0 : PS_KAFKA_POSITION_NONE;
     return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->lowered;
 }
 
 /* Returns the leader epoch to be committed with it; -1: not known. */
 static inline int32_t ps_kafka_stream_reached_epoch(const struct ps_kafka_stream *stream)
 {
+    if (stream->former)
+        return -1;
     return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered_epoch : stream->lowered_epoch;
 }
 
-/* Returns true if the offset of ps_kafka_stream_reached is not committed. */
+/* Returns true if the offset of ps_kafka_stream_reached is to be committed. */
 static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream)
 {
-    return stream->state != PS_KAFKA_STREAM_GONE &&
+    return stream->state != PS_KAFKA_STREAM_GONE && !stream->gone &&
            ps_kafka_stream_reached(stream) != PS_KAFKA_POSITION_NONE &&
            ps_kafka_stream_reached(stream) != stream->committed;
 }

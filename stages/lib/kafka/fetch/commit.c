@@ -1,4 +1,8 @@
-/* Commits of what was delivered: asynchronous, one at a time, none beyond what was delivered. */
+/* Commits of what was delivered: asynchronous, one at a time, none beyond what was delivered.
+ *
+ * A commit names topics. If one was made anew, the group would take an offset of the former topic for one of the new topic, and the next
+ * member would skip the records before it. So offsets of the former topic are committed no more, none while an answer makes it
+ * doubtful which topic it is, or metadata does not have it, and one that was committed is lowered. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <inttypes.h>
@@ -10,12 +14,52 @@
 #define VERSION_WITHOUT_RETENTION 5
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
+/* Metadata has come: notes whether the stream's topic is still there, and is the same. If the group may have an offset of the former one,
+ * that is lowered. */
+static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part,
+                        struct ps_kafka_stream *stream)
+{
+    bool another = part->life != part->topic->lives, has_place = ps_kafka_part_place(part) != NULL;
+    bool was_there = !stream->former && !stream->gone, loses = was_there && ps_kafka_stream_is_dirty(stream);
+    int64_t offset = ps_kafka_stream_reached(stream);
+    stream->former = another && has_place;
+    stream->gone = another ? !has_place : part->topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC;
+    bool is_there = !stream->former && !stream->gone;
+    if (loses && !is_there)
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "topic %s, partition %d: offset %" PRId64
+               " is not committed: it is of a topic that is gone, or was made anew",
+               part->topic->name, part->number, offset);
+    if (ps_kafka_stream_is_dirty(stream))
+        fetch->dirty = true;
+    if (ps_kafka_stream_is_dirty(stream) && stream->former)
+        fetch->lowers = true;
+}
+
+static void note_topics(struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != PS_KAFKA_PART_NONE && part->state != PS_KAFKA_PART_COMMITTED)
+            note_former(fetch, part, &fetch->streams.items[i]);
+    }
+}
+
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
 {
     if (fetch->sink_commits && fetch->streams.moved)
         ps_kafka_streams_note_committed(&fetch->streams);
+    if (fetch->former_ns != fetch->client->metadata_ns)
+        note_topics(fetch);
+    fetch->former_ns = fetch->client->metadata_ns;
     fetch->dirty |= fetch->streams.moved;
     fetch->streams.moved = false;
+}
+
+static bool is_committable(const struct ps_kafka_fetch *fetch, uint32_t i)
+{
+    return ps_kafka_stream_is_dirty(&fetch->streams.items[i]) &&
+           !ps_kafka_epochs_may_be_of_another(fetch, &fetch->parts[i]);
 }
 
 static char *put_offset(char *at, const struct ps_kafka_stream *stream, int16_t version)
@@ -51,7 +95,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     at = ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < fetch->streams.count; i++) {
         struct ps_kafka_stream *stream = &fetch->streams.items[i];
-        stream->unanswered = ps_kafka_stream_is_dirty(stream);
+        stream->unanswered = is_committable(fetch, i);
         if (!stream->unanswered)
             continue;
         stream->committing = ps_kafka_stream_reached(stream);
@@ -63,11 +107,15 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
 
 static void commit(struct ps_kafka_fetch *fetch)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < fetch->streams.count; i++)
-        count += ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
+    uint32_t count = 0, dirty = 0;
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        count += is_committable(fetch, i);
+        dirty += ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
+    }
+    if (count < dirty)
+        fetch->doubtful_ns = fetch->client->metadata_ns;
     if (count == 0) {
-        fetch->dirty = false;
+        fetch->dirty = fetch->doubtful = dirty > 0;
         return;
     }
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
@@ -77,7 +125,8 @@ static void commit(struct ps_kafka_fetch *fetch)
             : NULL;
     if (request == NULL)
         return; /* it stays dirty */
-    fetch->dirty = fetch->lowers = false;
+    fetch->dirty = fetch->doubtful = count < dirty;
+    fetch->lowers = false;
     fetch->commit_asked = true;
     fetch->commit_sent_ns = fetch->mono_ns;
     ps_kafka_native_broker_send(broker, request);
@@ -91,7 +140,8 @@ static bool may_commit(const struct ps_kafka_fetch *fetch)
     bool member =
         fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING ||
         (fetch->member.phase == PS_KAFKA_MEMBER_OUT && fetch->settings.cooperative && fetch->stopped);
-    return member && fetch->dirty && !fetch->commit_asked && !fetch->fatal;
+    return member && fetch->dirty && !fetch->commit_asked && !fetch->fatal &&
+           (!fetch->doubtful || fetch->client->metadata_ns != fetch->doubtful_ns);
 }
 
 /* Returns when the next commit may be sent, as far as time decides it. */

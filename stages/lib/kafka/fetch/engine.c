@@ -28,7 +28,7 @@ static const struct {
     int16_t key, least, most;
     enum ps_kafka_native_kind kind;
 } requests[] = {
-    {1, 4, 11, PS_KAFKA_NATIVE_FETCH},        {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
+    {1, 4, 13, PS_KAFKA_NATIVE_FETCH},        {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
     {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},  {9, 2, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
     {11, 2, 5, PS_KAFKA_NATIVE_JOIN_GROUP},   {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
     {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},    {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},

@@ -162,7 +162,7 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
     part->state = PS_KAFKA_PART_CHECKED;
     part->asked = false; /* no answer of the former topic is accepted */
     part->lacks = true;
-    if (!ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
+    if (part->queued > 0 || !ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
         return;
     ps_log(PS_LOG_WARN, fetch->port->component,
            "topic %s, partition %d: the topic was made anew. Reading goes on by "
@@ -170,16 +170,19 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
            part->topic->name, part->number);
     /* The group's coordinator may take offsets of the former topic for the new one: they are committed no more, and one that is
      * committed is lowered before anything is read, or given up. */
-    if (ps_kafka_part_place(part) != NULL)
+    if (ps_kafka_part_place(part) != NULL) {
         ps_kafka_parts_go_to(fetch, stream, 0, -1);
+        part->life = part->topic->lives; /* the stream is the new topic's */
+    }
     part->epoch = part->checked = -1;
     ps_kafka_offsets_reset(fetch, part);
 }
 
-void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_topic *topic)
+void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all)
 {
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (fetch->parts[i].topic == topic)
+    part->doubt_ns = fetch->mono_ns;
+    for (uint32_t i = 0; all && i < fetch->part_count; i++) {
+        if (fetch->parts[i].topic == part->topic)
             fetch->parts[i].doubt_ns = fetch->mono_ns;
     }
     ps_kafka_native_want_metadata(fetch->client);
@@ -188,12 +191,18 @@ void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, const struct ps_kafka_n
 void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     part->beyond = true;
-    ps_kafka_epochs_doubt(fetch, part->topic);
+    ps_kafka_epochs_doubt(fetch, part, true);
+}
+
+bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
+                                       const struct ps_kafka_fetch_part *part)
+{
+    return part->doubt_ns != 0 && fetch->client->metadata_ns <= part->doubt_ns;
 }
 
 static bool waits_for_metadata(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)
 {
-    return part->doubt_ns != 0 && (fetch->client->metadata_ns <= part->doubt_ns || part->topic->error != 0);
+    return ps_kafka_epochs_may_be_of_another(fetch, part) || (part->doubt_ns != 0 && part->topic->error != 0);
 }
 
 bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)

@@ -11,13 +11,14 @@
 #define QUEUED_MAX 2U /* slices of a partition that wait to be read */
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define REFUSED_REST_NS PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
-#define PART_BYTES 40U              /* beside the name of its topic */
 #define ABORTED_BYTES 16U
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* of the budget, beside an answer */
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_SESSIONS 7
-#define VERSION_OF_EPOCHS 9
+#define VERSION_OF_NAMES 11 /* the last one that is used without ids of topics */
 #define VERSION_OF_RACKS 11
+#define SHORT_WAIT_MS 100
+#define UNKNOWN_ID_NS (10 * PS_NS_PER_S) /* then it is an error that is reported */
 
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                           uint32_t length)
@@ -83,117 +84,47 @@ static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
     return count;
 }
 
-static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t version)
+/* As Java's consumer: ids are used if all topics of the request have one in the last metadata. */
+static int16_t choose_version(const struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker,
+                              uint32_t count)
 {
-    return version >= VERSION_OF_EPOCHS ? ps_kafka_part_place(part)->leader_epoch : -1;
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
+    bool ids = version >= PS_KAFKA_FETCH_OF_IDS;
+    for (uint32_t n = 0; n < count; n++)
+        ids = ids && fetch->parts[fetch->chosen[n]].topic->has_id;
+    return ids || version <= VERSION_OF_NAMES ? version : VERSION_OF_NAMES;
 }
 
-/* The number of partitions that a request names (`gone`: as not wanted any more), and the bytes that they need. */
-struct named {
-    uint32_t count, gone;
-    size_t bytes;
-};
-
-/* `session` NULL: the broker is too old for sessions, and the request names all partitions that are chosen. */
-static struct named name_parts(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
-                               uint32_t count, int16_t version)
+/* A broker reads nothing more of a connection while it holds an answer to Fetch back. Returns whether a connection may be wanted soon
+ * for a question to a leader: where to read on. Metadata does not count, because the coordinator's connection has no Fetch. */
+static bool is_question_due(const struct ps_kafka_fetch *fetch)
 {
-    struct named named = {0};
-    for (uint32_t n = 0; n < count; n++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
-        part->named = session == NULL ||
-                      ps_kafka_session_want(fetch, session, fetch->chosen[n], leader_epoch(part, version));
-        named.count += part->named;
-        named.bytes += part->named ? part->topic->length + PART_BYTES : 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != PS_KAFKA_PART_NONE && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
+            (part->state != PS_KAFKA_PART_READY || ps_kafka_epochs_are_in_doubt(fetch, part)))
+            return true;
     }
-    named.gone = session != NULL ? ps_kafka_session_sweep(fetch, session) : 0;
-    for (uint32_t n = 0; n < named.gone; n++)
-        named.bytes += session->parts[session->count + n].topic->length + PART_BYTES;
-    return named;
+    return false;
 }
 
-static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_fetch_part *part,
-                      int16_t version)
+static int32_t wait_of(const struct ps_kafka_fetch *fetch)
 {
-    at = ps_wire_put_string(at, part->topic->name, part->topic->length);
-    at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_int32(at, part->number);
-    if (version >= VERSION_OF_EPOCHS)
-        at = ps_wire_put_int32(at, leader_epoch(part, version));
-    at = ps_wire_put_int64(at, part->next);
-    if (version >= VERSION_OF_LOG_START)
-        at = ps_wire_put_int64(at, -1);
-    return ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
-}
-
-/* All chosen partitions count as asked for, also those that the broker remembers and the request does not name. */
-static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, int16_t version,
-                       int32_t correlation)
-{
-    for (uint32_t n = 0; n < count; n++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
-        part->asked = true;
-        part->asked_by = correlation;
-        if (part->named)
-            at = put_part(fetch, at, part, version);
-    }
-    return at;
-}
-
-static char *put_gone(char *at, const struct ps_kafka_fetch_session *session, uint32_t count)
-{
-    at = ps_wire_put_int32(at, (int32_t)count);
-    for (uint32_t n = 0; n < count; n++) {
-        const struct ps_kafka_fetch_session_part *part = &session->parts[session->count + n];
-        at = ps_wire_put_string(at, part->topic->name, part->topic->length);
-        at = ps_wire_put_int32(at, 1);
-        at = ps_wire_put_int32(at, part->number);
-    }
-    return at;
-}
-
-static struct ps_kafka_native_request *write_request(struct ps_kafka_fetch *fetch,
-                                                     struct ps_kafka_fetch_session *session, int16_t version,
-                                                     uint32_t count)
-{
-    const struct ps_kafka_fetch_settings *settings = &fetch->settings;
-    const struct named named = name_parts(fetch, session, count, version);
-    struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version, 64 + named.bytes,
-                                             &request);
-    if (at == NULL)
-        return NULL;
-    at = ps_wire_put_int32(at, -1); /* replica: a consumer */
-    at = ps_wire_put_int32(at, settings->wait_ms);
-    at = ps_wire_put_int32(at, settings->bytes_min);
-    at = ps_wire_put_int32(at, settings->bytes_max);
-    at = ps_wire_put_int8(at, settings->committed_only);
-    if (session != NULL) {
-        at = ps_wire_put_int32(at, session->id);
-        at = ps_wire_put_int32(at, session->epoch);
-        session->asked_by = request->correlation;
-    }
-    at = ps_wire_put_int32(at, (int32_t)named.count);
-    at = put_parts(fetch, at, count, version, request->correlation);
-    if (session != NULL)
-        at = put_gone(at, session, named.gone);
-    if (version >= VERSION_OF_RACKS)
-        at = ps_wire_put_string(at, "", 0);
-    request->timeout_ns =
-        fetch->client->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
-    return ps_kafka_native_request_end(request, at);
+    int32_t wait_ms = fetch->settings.wait_ms;
+    return wait_ms > SHORT_WAIT_MS && is_question_due(fetch) ? SHORT_WAIT_MS : wait_ms;
 }
 
 static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch,
                                                     struct ps_kafka_native_broker *broker)
 {
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
+    uint32_t count = choose(fetch, broker);
+    int16_t version = choose_version(fetch, broker, count);
     struct ps_kafka_fetch_session *session =
         version >= VERSION_OF_SESSIONS ? ps_kafka_session_of(fetch, broker->node) : NULL;
-    uint32_t count = choose(fetch, broker);
     if (session != NULL)
-        ps_kafka_session_begin(session);
-    struct ps_kafka_native_request *request = write_request(fetch, session, version, count);
+        ps_kafka_session_begin(session, version >= PS_KAFKA_FETCH_OF_IDS);
+    struct ps_kafka_native_request *request =
+        ps_kafka_fetch_request(fetch, session, version, count, wait_of(fetch));
     if (request == NULL && session != NULL)
         ps_kafka_session_renew(session); /* the broker does not get this request */
     return request;
@@ -226,7 +157,7 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
         return true;
     if (ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
         ps_kafka_fetch_die(fetch,
-                           "%s:%u has no version of Fetch from 4 to 11: use penstock.engine = librdkafka",
+                           "%s:%u has no version of Fetch from 4 to 13: use penstock.engine = librdkafka",
                            broker->host, broker->port);
         return true;
     }
@@ -308,20 +239,62 @@ struct part_answer {
     uint32_t records_length;
 };
 
+/* Transactions that were aborted. Each has tags in a flexible version: the others move over them, in the answer's own block, so that all
+ * versions have the same form. */
+static void read_aborted(struct ps_wire_in *in, bool flexible, struct part_answer *answer)
+{
+    if (!flexible) {
+        answer->aborted_count = ps_wire_get_count(in, ABORTED_BYTES);
+        answer->aborted = ps_wire_take(in, (size_t)answer->aborted_count * ABORTED_BYTES);
+        return;
+    }
+    answer->aborted_count = ps_wire_get_compact_count(in, ABORTED_BYTES + 1);
+    answer->aborted = in->at;
+    char *to = (char *)(uintptr_t)in->at;
+    for (uint32_t i = 0; i < answer->aborted_count; i++) {
+        const char *from = ps_wire_take(in, ABORTED_BYTES);
+        ps_wire_skip_tags(in);
+        if (in->failed)
+            return;
+        memmove(to, from, ABORTED_BYTES);
+        to += ABORTED_BYTES;
+    }
+}
+
 static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer *answer)
 {
+    bool flexible = version >= PS_KAFKA_FETCH_OF_IDS;
     *answer = (struct part_answer){.error = ps_wire_get_int16(in)};
     (void)ps_wire_get_int64(in); /* high watermark */
     (void)ps_wire_get_int64(in); /* last stable offset */
     if (version >= VERSION_OF_LOG_START)
         answer->log_start = ps_wire_get_int64(in);
-    answer->aborted_count = ps_wire_get_count(in, ABORTED_BYTES);
-    answer->aborted = ps_wire_take(in, (size_t)answer->aborted_count * ABORTED_BYTES);
+    read_aborted(in, flexible, answer);
     if (version >= VERSION_OF_RACKS)
         (void)ps_wire_get_int32(in); /* a replica that is nearer */
-    answer->records_length = ps_wire_get_count(in, 1);
+    answer->records_length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
     answer->records = ps_wire_take(in, answer->records_length);
+    if (flexible)
+        ps_wire_skip_tags(in);
     return !in->failed;
+}
+
+/* The broker has another topic of this name than the one that was asked for, or does not know that one yet, or no longer: metadata
+ * tells. An offset that it has just given is of its other topic, too. */
+static bool is_of_another_topic(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
+{
+    if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID && error != PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID) {
+        part->stale_ns = 0;
+        return false;
+    }
+    ps_kafka_epochs_doubt(fetch, part, part->stale_ns == 0);
+    part->stale_ns = part->stale_ns != 0 ? part->stale_ns : fetch->mono_ns;
+    if (part->listed >= 0) {
+        int64_t listed = part->listed;
+        ps_kafka_offsets_reset(fetch, part);
+        part->listed = listed;
+    }
+    return fetch->mono_ns < part->stale_ns + UNKNOWN_ID_NS;
 }
 
 static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
@@ -332,11 +305,14 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
         ps_kafka_epochs_out_of_range(fetch, part);
         return;
     }
+    if (is_of_another_topic(fetch, part, error))
+        return;
     if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC)
-        ps_kafka_epochs_doubt(fetch, part->topic);
+        ps_kafka_epochs_doubt(fetch, part, !part->missing);
+    part->missing = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC;
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
-                 error == 75 || error == 56 || error == 100;
+                 error == 75 || error == 56;
     ps_kafka_native_want_metadata(fetch->client);
     if (moves && place != NULL && error != PS_KAFKA_ERROR_UNKNOWN_TOPIC)
         return;
@@ -421,6 +397,7 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     };
     part->queued++;
     part->next = next;
+    part->listed = -1;
 }
 
 /* Returns whether the request named the partition. */
@@ -433,6 +410,10 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
         return false; /* asked for in an earlier assignment, or of another broker or address since */
     part->asked = false;
+    if (answer->error == 0) {
+        part->stale_ns = 0;
+        part->missing = false;
+    }
     if (answer->error != 0)
         part_failed(fetch, part, answer->error);
     else if (!ps_kafka_epochs_are_in_doubt(fetch, part) && scan(fetch, part, answer, &next))
@@ -449,27 +430,55 @@ static void check_session(struct ps_kafka_fetch_session *session, const char *to
         ps_kafka_session_renew(session);
 }
 
+/* Returns the name of the answer's next topic; NULL: it has none, or nothing is known of its id. */
+static const char *read_topic(struct ps_wire_in *in, int16_t version,
+                              const struct ps_kafka_fetch_session *session, uint32_t *hint, uint32_t *length)
+{
+    if (version < PS_KAFKA_FETCH_OF_IDS)
+        return ps_wire_get_string(in, length);
+    const char *id = ps_wire_take(in, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
+    const struct ps_kafka_native_topic *topic =
+        id != NULL && session != NULL ? ps_kafka_session_topic(session, id, hint) : NULL;
+    *length = topic != NULL ? topic->length : 0;
+    return topic != NULL ? topic->name : NULL;
+}
+
+static uint32_t read_count(struct ps_wire_in *in, int16_t version, size_t bytes)
+{
+    return version >= PS_KAFKA_FETCH_OF_IDS ? ps_wire_get_compact_count(in, bytes)
+                                            : ps_wire_get_count(in, bytes);
+}
+
+static void end_fields(struct ps_wire_in *in, int16_t version)
+{
+    if (version >= PS_KAFKA_FETCH_OF_IDS)
+        ps_wire_skip_tags(in);
+}
+
 /* Reads the partitions of an answer. Its bytes are already in the block that keeps them, so slices may point to them. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
                         const struct ps_kafka_native_request *request, struct ps_kafka_fetch_session *session,
                         struct ps_wire_in *in)
 {
-    uint32_t topics = ps_wire_get_count(in, 6), answered = 0;
+    int16_t version = request->version;
+    uint32_t topics = read_count(in, version, 6), answered = 0, hint = 0;
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
         uint32_t length, stream;
-        const char *topic = ps_wire_get_string(in, &length);
-        uint32_t count = ps_wire_get_count(in, 26);
+        const char *topic = read_topic(in, version, session, &hint, &length);
+        uint32_t count = read_count(in, version, 26);
         for (uint32_t i = 0; i < count && !in->failed; i++) {
             struct part_answer answer;
             int32_t partition = ps_wire_get_int32(in);
-            if (!read_part(in, request->version, &answer))
+            if (!read_part(in, version, &answer))
                 return false;
             answered++;
             if (ps_kafka_parts_find(fetch, topic, length, partition, &stream) == NULL ||
                 !handle_part(fetch, fetched, stream, &answer, request->correlation))
                 check_session(session, topic, length, partition);
         }
+        end_fields(in, version);
     }
+    end_fields(in, version);
     if (session != NULL && session->full && answered != session->count)
         ps_kafka_session_renew(session); /* the broker may not remember the partitions that it left out */
     return !in->failed;
@@ -545,6 +554,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     struct ps_kafka_fetched *fetched = request->answer;
     struct ps_kafka_fetch_session *session;
+    end_fields(in, request->version); /* of the header */
     int32_t throttle_ms = ps_wire_get_int32(in);
     bool follows = read_session(fetch, request, in, &session);
     request->answer = NULL;

@@ -12,6 +12,7 @@
  *   offsets.c, commit.c   where a partition begins, and what is committed
  *   epochs.c           whether a leader has the records that were read (KIP-320)
  *   fetch.c            requests for records, and their answers
+ *   fetch_request.c    these requests as bytes
  *   session.c          what brokers remember of these requests (KIP-227)
  *   read.c             records of the answers, in order
  *   record_batch.c, unpack.c   the bytes of record batches
@@ -49,6 +50,8 @@ enum {
     PS_KAFKA_ERROR_MEMBER_ID_REQUIRED = 79,
     PS_KAFKA_ERROR_FENCED_INSTANCE = 82,
     PS_KAFKA_ERROR_UNSTABLE_OFFSETS = 88,
+    PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID = 100,
+    PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID = 103,
     PS_KAFKA_ERROR_SESSION_TOPIC_ID = 106,
 };
 
@@ -98,6 +101,10 @@ struct ps_kafka_fetch_part {
         life; /* of the topic that `next` is an offset of: its number of lives when the offset was asked for */
     /* READY: not fetched before an answer to Metadata that comes later than this; 0: none is waited for */
     uint64_t doubt_ns;
+    uint64_t
+        stale_ns;    /* since when brokers have known another topic of this name, or none; 0: they have not */
+    int64_t listed;  /* the offset of ListOffsets from which nothing was read yet; -1: none */
+    bool missing;    /* the last answer to Fetch: its broker does not have the partition */
     bool beyond;     /* READY: `next` is not in the log; that answer tells whether the topic is another one */
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; earlier records must be delivered first */
@@ -117,10 +124,11 @@ static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct
 /* A partition as a broker remembers it in a session. */
 struct ps_kafka_fetch_session_part {
     struct ps_kafka_native_topic *topic;
-    int32_t number, epoch; /* epoch: of the leader, as a request named it */
-    int64_t next;          /* the offset from which the broker reads */
-    uint32_t stream;       /* the partition's stream when a request named it */
-    uint32_t round;        /* of the last request that wanted it */
+    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* of the topic, as a request named it */
+    int32_t number, epoch;                   /* epoch: of the leader, as a request named it */
+    int64_t next;                            /* the offset from which the broker reads */
+    uint32_t stream;                         /* the partition's stream when a request named it */
+    uint32_t round;                          /* of the last request that wanted it */
 };
 
 /* The session with the broker of a node. */
@@ -129,6 +137,7 @@ struct ps_kafka_fetch_session {
     int32_t epoch;    /* of the next request; 0: it begins anew, with all partitions */
     int32_t asked_by; /* the correlation id of the request without an answer; -1: none */
     bool full;        /* the last request named all partitions */
+    bool by_ids;      /* requests have the ids of topics, and not their names */
     uint32_t round;
     struct ps_kafka_fetch_session_part *parts;
     uint32_t count, room;
@@ -250,6 +259,9 @@ struct ps_kafka_fetch {
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t commit_reported;
     uint64_t commit_sent_ns;
+    uint64_t former_ns;   /* metadata of this time was looked at */
+    bool doubtful;        /* something was not committed because its topic may be another one now: */
+    uint64_t doubtful_ns; /* metadata that comes after that of this time tells */
 
     /* epochs.c */
     uint64_t epochs_warn_ns; /* no warning about waiting partitions before */
@@ -395,11 +407,15 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 /* ---- epochs.c ---- */
 
 /* The topic may have been made anew: nothing more is fetched of it before metadata has told its id. Records of the new topic would be
- * read from the old offset on, and again from the place that is chosen when the id is known. */
-void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_topic *topic);
+ * read from the old offset on, and again from the place that is chosen when the id is known. `all`: this is new, so it holds for all its
+ * partitions; else for this one, whose broker goes on answering so. */
+void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);
 /* The offset to be fetched is not in the log. */
 void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part);
+/* Returns whether the topic may be another one, and no metadata has come since. */
+bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
+                                       const struct ps_kafka_fetch_part *part);
 /* Partitions whose leader has changed are checked before more is fetched of them. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
@@ -415,6 +431,16 @@ void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
 uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
+
+/* ---- fetch_request.c ---- */
+
+#define PS_KAFKA_FETCH_OF_IDS 13 /* the version of Fetch with ids of topics, from Kafka 3.1 on */
+
+/* Asks for the `count` partitions of fetch->chosen, which count as asked then. `session` NULL: the broker has none. NULL: no
+ * memory. */
+struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
+                                                       struct ps_kafka_fetch_session *session,
+                                                       int16_t version, uint32_t count, int32_t wait_ms);
 
 /* ---- fetch.c ---- */
 
@@ -442,7 +468,7 @@ void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node);
 void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch);
 /* Begins a request. Then call ps_kafka_session_want for each partition, and then ps_kafka_session_sweep. */
-void ps_kafka_session_begin(struct ps_kafka_fetch_session *session);
+void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids);
 /* The request asks for this partition. Returns whether it must name the partition. */
 bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                            uint32_t stream, int32_t leader_epoch);
@@ -454,6 +480,9 @@ bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t c
                                int32_t id);
 /* The next request names all partitions and asks for another session, because this list may differ from the broker's. */
 void ps_kafka_session_renew(struct ps_kafka_fetch_session *session);
+/* Returns the topic that has this id in the session; NULL: none. *hint: 0 for the first topic of an answer. */
+const struct ps_kafka_native_topic *ps_kafka_session_topic(const struct ps_kafka_fetch_session *session,
+                                                           const char *id, uint32_t *hint);
 /* Returns whether the broker remembers the partition. */
 bool ps_kafka_session_has(const struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
                           int32_t partition);

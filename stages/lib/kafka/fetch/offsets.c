@@ -223,14 +223,18 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* The offset may be below the offsets of earlier records, whose log is gone. */
+/* The offset may be below the offsets of earlier records, whose log is gone. If the end is asked for again because the broker may have had
+ * another topic, reading begins at the first answer: the log may be the same one, and may have got records since. */
 static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int16_t error)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     part->asked = false;
     if (error == 0 && offset >= 0) {
+        bool grew = fetch->settings.reset == PS_KAFKA_RESET_LATEST && part->listed >= 0;
+        offset = grew && part->listed < offset ? part->listed : offset;
         ps_kafka_parts_go_to(fetch, stream, offset, -1);
         part->checked = -1;
+        part->listed = offset;
         return;
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;

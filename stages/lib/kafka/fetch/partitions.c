@@ -68,6 +68,7 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
                                                         .next = -1,
                                                         .epoch = -1,
                                                         .checked = -1,
+                                                        .listed = -1,
                                                         .assigned = true};
 }
 
@@ -118,7 +119,7 @@ struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, co
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     part->asked = part->beyond = false;
-    part->next = -1;
+    part->next = part->listed = -1;
     part->state = PS_KAFKA_PART_RESET;
     if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
         ps_kafka_fetch_die(fetch,
@@ -205,6 +206,7 @@ void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t
     ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
     fetch->parts[stream].next = offset;
     fetch->parts[stream].beyond = false;
+    fetch->parts[stream].listed = -1;
     fetch->parts[stream].epoch = epoch;
     fetch->parts[stream].state = PS_KAFKA_PART_READY;
     if (ps_kafka_stream_is_lowered(&fetch->streams.items[stream]))

@@ -4,7 +4,10 @@
  *
  * A session has an epoch, which grows with each answer. A request without its answer leaves open whether the broker has
  * carried it out, so the next request begins anew (epoch 0): it names all partitions, closes the old session, and asks for
- * another one. A broker without room for a session answers with id 0, and every request to it names all partitions. */
+ * another one. A broker without room for a session answers with id 0, and every request to it names all partitions.
+ *
+ * A session names topics, or has their ids (KIP-516), from its beginning to its end. With ids, a topic that was made anew is
+ * another one: its former partitions go out of the session, and the new ones come in. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>
@@ -39,10 +42,13 @@ void ps_kafka_session_renew(struct ps_kafka_fetch_session *session)
 
 /* ---- requests ---- */
 
-void ps_kafka_session_begin(struct ps_kafka_fetch_session *session)
+void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids)
 {
     if (session->asked_by >= 0) /* its answer did not come */
         session->epoch = 0;
+    if (session->by_ids != by_ids) /* the broker would refuse the other form */
+        session->epoch = 0;
+    session->by_ids = by_ids;
     session->asked_by = -1;
     session->full = session->epoch == 0;
     if (session->full)
@@ -51,18 +57,22 @@ void ps_kafka_session_begin(struct ps_kafka_fetch_session *session)
 }
 
 static bool is_at(const struct ps_kafka_fetch_session *session, uint32_t at,
-                  const struct ps_kafka_native_topic *topic, int32_t number)
+                  const struct ps_kafka_fetch_part *part)
 {
-    return at < session->count && session->parts[at].topic == topic && session->parts[at].number == number;
+    if (at >= session->count)
+        return false;
+    const struct ps_kafka_fetch_session_part *known = &session->parts[at];
+    return known->topic == part->topic && known->number == part->number &&
+           (!session->by_ids || memcmp(known->id, part->topic->id, sizeof known->id) == 0);
 }
 
 /* Returns the place of the partition in the session, or the number of places. */
 static uint32_t find(const struct ps_kafka_fetch_session *session, const struct ps_kafka_fetch_part *part)
 {
     uint32_t at = part->session_at;
-    if (is_at(session, at, part->topic, part->number))
+    if (is_at(session, at, part))
         return at;
-    for (at = 0; at < session->count && !is_at(session, at, part->topic, part->number); at++)
+    for (at = 0; at < session->count && !is_at(session, at, part); at++)
         ;
     return at;
 }
@@ -86,6 +96,7 @@ bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_s
                                                   .next = part->next,
                                                   .stream = stream,
                                                   .round = session->round};
+    memcpy(known->id, part->topic->id, sizeof known->id);
     session->count += is_new;
     part->session_at = at;
     return named;
@@ -135,6 +146,20 @@ bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t c
         session->epoch = epoch_after(session->epoch);
     }
     return true;
+}
+
+/* A full answer has the topics in the order of the request, mostly: the search begins where the last one ended. */
+const struct ps_kafka_native_topic *ps_kafka_session_topic(const struct ps_kafka_fetch_session *session,
+                                                           const char *id, uint32_t *hint)
+{
+    for (uint32_t n = 0; n < session->count; n++) {
+        uint32_t at = (*hint + n) % session->count;
+        if (memcmp(session->parts[at].id, id, sizeof session->parts[at].id) != 0)
+            continue;
+        *hint = at;
+        return session->parts[at].topic;
+    }
+    return NULL;
 }
 
 bool ps_kafka_session_has(const struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,

@@ -259,7 +259,9 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
             continue;
         if (broker->phase == PS_KAFKA_NATIVE_UP && (client->reader == NULL || broker->first == NULL))
             return broker;
-        if (best == NULL || broker->phase > best->phase ||
+        bool sooner = best != NULL && broker->phase == PS_KAFKA_NATIVE_UP &&
+                      best->phase == PS_KAFKA_NATIVE_UP && best->fetch_asked && !broker->fetch_asked;
+        if (best == NULL || broker->phase > best->phase || sooner ||
             (broker->phase == PS_KAFKA_NATIVE_DOWN && best->phase == PS_KAFKA_NATIVE_DOWN &&
              broker->rest_ns < best->rest_ns))
             best = broker;

@@ -227,6 +227,12 @@ static bool is_same_id(const char *one, const char *other)
     return memcmp(one, other, PS_KAFKA_NATIVE_TOPIC_ID_BYTES) == 0;
 }
 
+static bool is_no_id(const char *id)
+{
+    static const char none[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
+    return id == NULL || is_same_id(id, none);
+}
+
 static bool is_of_the_former(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
                              const char *id)
 {
@@ -237,10 +243,9 @@ static bool is_of_the_former(const struct ps_kafka_native *client, const struct 
 /* Notes the id of the answer. Returns whether it is another one: the topic was made anew. */
 static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic, const char *id)
 {
-    static const char none[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
-    if (id == NULL || is_same_id(id, none) || is_same_id(id, topic->id))
+    if (is_no_id(id) || is_same_id(id, topic->id))
         return false;
-    bool another = !is_same_id(topic->id, none);
+    bool another = !is_no_id(topic->id);
     if (another) {
         memcpy(topic->former_id, topic->id, sizeof topic->id);
         topic->former_until_ns = client->now.mono_ns + FORMER_ID_NS;
@@ -282,8 +287,10 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     bool complete = !late && (topic == NULL || (error == 0 && count > 0));
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
-    if (topic != NULL && !in->failed)
+    if (topic != NULL && !in->failed) {
         look_for_another(client, topic, id, error, count);
+        topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
+    }
     if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
         complete = false;
     for (uint32_t i = 0; i < count; i++) {

@@ -60,6 +60,7 @@ struct ps_kafka_native_topic {
     char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];        /* zeros: not known */
     char former_id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* answers with it are late until `former_until_ns` */
     uint64_t former_until_ns;
+    bool has_id;    /* the last metadata told it */
     uint32_t lives; /* how often the id has changed: the topic was made anew */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */

@@ -98,6 +98,7 @@ static void run_history(struct run *run, uint64_t seed, const struct kinds *kind
     begin(run, seed, options, PS_COUNT_OF(options));
     run->group.cooperative = kinds->cooperative;
     run->group.old = draw(run, 3) == 0;
+    run->group.names_topics = draw(run, 3) == 0;
     run->group.no_sessions = draw(run, 4) == 0;
     run->group.faults = kinds->breaks ? draw(run, 40) : 0;
     run->group.damages = kinds->breaks;

@@ -230,6 +230,61 @@ static void test_old(void **state)
     end_well();
 }
 
+/* A session has names of topics, or ids: when the brokers tell the id, another session begins. A broker would refuse the old one. */
+static void test_ids(void **state)
+{
+    static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};
+    begin(&run, 1, &often, 1);
+    run.group.no_ids = true;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run.group.logs[i].leader = 0;
+    append_to_all();
+    read_all(&run);
+    turn_some(200);
+    assert_int_equal(run.group.counts.by_ids, 0);
+    unsigned full = run.group.counts.full;
+    run.group.no_ids = false;
+    turn_some(200);
+    append_to_all();
+    read_all(&run);
+    assert_int_equal(run.group.counts.full, full + 1);
+    assert_true(run.group.counts.by_ids > 0);
+    end_well();
+}
+
+/* Brokers before Kafka 3.1 have no ids in Fetch, also if their metadata has. */
+static void test_names(void **state)
+{
+    begin_here();
+    run.group.names_topics = true;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        read_all(&run);
+    }
+    assert_int_equal(run.group.counts.by_ids, 0);
+    assert_int_equal(run.group.counts.full, 1);
+    end_well();
+}
+
+/* A broker refuses a session, as one that has the other form. */
+static void test_other_form(void **state)
+{
+    begin_here();
+    append_to_all();
+    read_all(&run);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        turn_some(20);
+        unsigned full = run.group.counts.full;
+        for (unsigned node = 0; node < PS_TEST_GROUP_NODES; node++)
+            run.group.sessions[node].by_ids = false;
+        append_to_all();
+        read_all(&run);
+        turn_some(20);
+        assert_int_equal(run.group.counts.full, full + 1);
+    }
+    end_well();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_lost),          cmocka_unit_test(test_rebalances),
         cmocka_unit_test(test_strange),       cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_largest_epoch), cmocka_unit_test(test_old),
+        cmocka_unit_test(test_ids),           cmocka_unit_test(test_names),
+        cmocka_unit_test(test_other_form),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

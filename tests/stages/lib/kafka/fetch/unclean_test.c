@@ -194,6 +194,110 @@ static void test_topic_made_anew_is_longer(void **state)
     finish(&run);
 }
 
+/* No answer is an error in between, and the new logs have the offsets that are read next: the id in the requests tells the broker which
+ * topic is meant (KIP-516). */
+static void test_topic_made_anew_is_longer_in_silence(void **state)
+{
+    static struct run run;
+    for (unsigned sets = 5; sets < 9; sets++) {
+        read_the_first_quietly(&run);
+        assert_true(run.group.counts.by_ids > 0);
+        unsigned read = run.read;
+        ps_test_group_make_anew(&run.group);
+        for (unsigned i = 0; i < sets; i++)
+            append_plain(&run);
+        turn_often(&run, 400);
+        read_all(&run);
+        assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
+        assert_int_equal(run.again, 0);
+        assert_true(run.group.counts.stale_ids > 0);
+        finish(&run);
+    }
+}
+
+/* Records of the former topic are delivered when metadata has told of the new one: their offsets are not committed, because the group
+ * would take them for offsets of the new topic. */
+static void test_former_offsets_are_not_committed(void **state)
+{
+    static struct run run;
+    read_the_first(&run, true);
+    for (unsigned i = 0; i < 4; i++)
+        append_plain(&run);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run); /* it reads, and nothing is delivered */
+    assert_true(run.waiting_count > 1);
+    ps_test_group_make_anew(&run.group);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run); /* metadata tells */
+    while (run.waiting_count > 0) {
+        deliver(&run);
+        for (unsigned i = 0; i < 100; i++) {
+            turn(&run);
+            for (unsigned p = 0; p < PS_TEST_GROUP_PARTITIONS; p++)
+                assert_true(run.group.logs[p].committed <= 0);
+        }
+    }
+    unsigned read = run.read;
+    append_plain(&run);
+    turn_often(&run, 400);
+    read_all(&run);
+    assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
+    finish(&run);
+}
+
+/* The partitions rest after an error when metadata tells of the new topic, and metadata comes again before the place is asked for: the
+ * offset with which the new topic begins is not one of the former. */
+static void test_made_anew_after_an_error(void **state)
+{
+    static struct run run;
+    read_the_first(&run, false);
+    run.group.fail_key = PS_TEST_KEY_FETCH;
+    run.group.fail_error = 3;
+    run.group.fail_at = 1;
+    run.group.fail_last = UINT32_MAX;
+    append_plain(&run); /* which is not read: its brokers answer with the error */
+    turn_often(&run, 100);
+    ps_test_group_make_anew(&run.group);
+    run.group.fail_last = 0;
+    append_plain(&run);
+    unsigned read = run.read;
+    uint64_t told = ps_log_count(PS_LOG_WARN);
+    run.group.leaves_out = true; /* the lower offset is not committed yet */
+    turn_often(&run, 200);
+    run.group.leaves_out = false;
+    turn_often(&run, 4000);
+    assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - told, PS_TEST_GROUP_PARTITIONS + 1); /* 1: no commit */
+    finish(&run);
+}
+
+/* Brokers do not know the topic of an id for a while, as one that is behind, or that is upgraded. What was read and not delivered is
+ * delivered; then reading goes on where it was. */
+static void test_id_is_not_known_for_a_while(void **state)
+{
+    static const int16_t errors[] = {100, 103};
+    static struct run run;
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        read_the_first_quietly(&run);
+        unsigned asked = run.group.asked[PS_TEST_KEY_METADATA];
+        uint64_t told = ps_log_count(PS_LOG_ERROR);
+        run.group.fail_key = PS_TEST_KEY_FETCH;
+        run.group.fail_error = errors[i];
+        run.group.fail_at = 1;
+        run.group.fail_last = UINT32_MAX;
+        append_plain(&run);
+        unsigned read = run.read;
+        turn_often(&run, 600);
+        assert_int_equal(run.read, read);
+        assert_true(run.group.asked[PS_TEST_KEY_METADATA] > asked);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR), told);
+        run.group.fail_last = 0;
+        read_all(&run);
+        assert_int_equal(run.again, 0);
+        finish(&run);
+    }
+}
+
 /* Some brokers are behind, and name the former topic for a while. The source does not take the new one for yet another
  * topic. */
 static void test_former_topic_is_named_late(void **state)
@@ -459,6 +563,10 @@ int main(void)
         cmocka_unit_test(test_topic_made_anew),
         cmocka_unit_test(test_topic_made_anew_is_shorter),
         cmocka_unit_test(test_topic_made_anew_is_longer),
+        cmocka_unit_test(test_topic_made_anew_is_longer_in_silence),
+        cmocka_unit_test(test_former_offsets_are_not_committed),
+        cmocka_unit_test(test_made_anew_after_an_error),
+        cmocka_unit_test(test_id_is_not_known_for_a_while),
         cmocka_unit_test(test_former_topic_is_named_late),
         cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_killed),

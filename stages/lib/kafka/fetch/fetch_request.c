@@ -1,0 +1,144 @@
+/* Requests for records as bytes. Versions up to 11 name topics; version 13 has their ids (KIP-516), so that a broker does not read a log
+ * for us that is another topic's of the same name. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <string.h>
+
+#define PART_BYTES 48U /* beside the name or id of its topic */
+#define VERSION_OF_LOG_START 5
+#define VERSION_OF_EPOCHS 9
+#define VERSION_OF_RACKS 11
+
+static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t version)
+{
+    return version >= VERSION_OF_EPOCHS ? ps_kafka_part_place(part)->leader_epoch : -1;
+}
+
+/* The number of partitions that a request names (`gone`: as not wanted any more), and the bytes that they need. */
+struct named {
+    uint32_t count, gone;
+    size_t bytes;
+};
+
+static size_t topic_bytes(const struct ps_kafka_native_topic *topic)
+{
+    return PS_KAFKA_NATIVE_TOPIC_ID_BYTES + topic->length + PART_BYTES;
+}
+
+/* `session` NULL: the broker is too old for sessions, and the request names all partitions that are chosen. */
+static struct named name_parts(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
+                               uint32_t count, int16_t version)
+{
+    struct named named = {0};
+    for (uint32_t n = 0; n < count; n++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
+        part->named = session == NULL ||
+                      ps_kafka_session_want(fetch, session, fetch->chosen[n], leader_epoch(part, version));
+        named.count += part->named;
+        named.bytes += part->named ? topic_bytes(part->topic) : 0;
+    }
+    named.gone = session != NULL ? ps_kafka_session_sweep(fetch, session) : 0;
+    for (uint32_t n = 0; n < named.gone; n++)
+        named.bytes += topic_bytes(session->parts[session->count + n].topic);
+    return named;
+}
+
+static bool is_flexible(int16_t version)
+{
+    return version >= PS_KAFKA_FETCH_OF_IDS;
+}
+
+static char *put_count(char *at, uint32_t count, int16_t version)
+{
+    return is_flexible(version) ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+}
+
+/* Ends a structure. */
+static char *put_tags(char *at, int16_t version)
+{
+    return is_flexible(version) ? ps_wire_put_uvarint(at, 0) : at;
+}
+
+/* The topic, with one partition. `id`: as the broker of the session knows it. */
+static char *put_topic(char *at, const struct ps_kafka_native_topic *topic, const char *id, int32_t partition,
+                       int16_t version)
+{
+    at = is_flexible(version) ? ps_wire_put_bytes(at, id, PS_KAFKA_NATIVE_TOPIC_ID_BYTES)
+                              : ps_wire_put_string(at, topic->name, topic->length);
+    at = put_count(at, 1, version);
+    return ps_wire_put_int32(at, partition);
+}
+
+static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_fetch_part *part,
+                      int16_t version)
+{
+    at = put_topic(at, part->topic, part->topic->id, part->number, version);
+    if (version >= VERSION_OF_EPOCHS)
+        at = ps_wire_put_int32(at, leader_epoch(part, version));
+    at = ps_wire_put_int64(at, part->next);
+    if (is_flexible(version))
+        at = ps_wire_put_int32(at,
+                               -1); /* the epoch of the last record: OffsetForLeaderEpoch is asked instead */
+    if (version >= VERSION_OF_LOG_START)
+        at = ps_wire_put_int64(at, -1);
+    at = ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
+    return put_tags(put_tags(at, version), version); /* of the partition, and of the topic */
+}
+
+/* All chosen partitions count as asked for, also those that the broker remembers and the request does not name. */
+static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, int16_t version,
+                       int32_t correlation)
+{
+    for (uint32_t n = 0; n < count; n++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
+        part->asked = true;
+        part->asked_by = correlation;
+        if (part->named)
+            at = put_part(fetch, at, part, version);
+    }
+    return at;
+}
+
+static char *put_gone(char *at, const struct ps_kafka_fetch_session *session, uint32_t count, int16_t version)
+{
+    at = put_count(at, count, version);
+    for (uint32_t n = 0; n < count; n++) {
+        const struct ps_kafka_fetch_session_part *part = &session->parts[session->count + n];
+        at = put_tags(put_topic(at, part->topic, part->id, part->number, version), version);
+    }
+    return at;
+}
+
+struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
+                                                       struct ps_kafka_fetch_session *session,
+                                                       int16_t version, uint32_t count, int32_t wait_ms)
+{
+    const struct ps_kafka_fetch_settings *settings = &fetch->settings;
+    const struct named named = name_parts(fetch, session, count, version);
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version, 64 + named.bytes,
+                                             &request);
+    if (at == NULL)
+        return NULL;
+    at = put_tags(at, version);     /* of the header */
+    at = ps_wire_put_int32(at, -1); /* replica: a consumer */
+    at = ps_wire_put_int32(at, wait_ms);
+    at = ps_wire_put_int32(at, settings->bytes_min);
+    at = ps_wire_put_int32(at, settings->bytes_max);
+    at = ps_wire_put_int8(at, settings->committed_only);
+    if (session != NULL) {
+        at = ps_wire_put_int32(at, session->id);
+        at = ps_wire_put_int32(at, session->epoch);
+        session->asked_by = request->correlation;
+    }
+    at = put_count(at, named.count, version);
+    at = put_parts(fetch, at, count, version, request->correlation);
+    if (session != NULL)
+        at = put_gone(at, session, named.gone, version);
+    if (is_flexible(version))
+        at = put_tags(ps_wire_put_compact_string(at, "", 0), version);
+    else if (version >= VERSION_OF_RACKS)
+        at = ps_wire_put_string(at, "", 0);
+    request->timeout_ns = fetch->client->settings.request_timeout_ns + (uint64_t)wait_ms * PS_NS_PER_MS;
+    return ps_kafka_native_request_end(request, at);
+}
