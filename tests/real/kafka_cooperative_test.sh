@@ -2,7 +2,8 @@
 # Needs: kafka
 # One group of an agent with the native engine, a consumer of Java's and one of librdkafka's, all with the assignor
 # cooperative-sticky: members, also the leader, join and leave under load, and no record is lost. No record that an agent has read is
-# read again by anybody. What the other two consumers have printed and not committed when they end, the next one may read again. The
+# read again by anybody. What the other two consumers have printed and not committed when they end, the next one may read again, and one record that kcat has
+# taken when it is ended is not printed by it. The
 # first agent gives up only partitions that move to another member, so at most the eight that it had; in the eager protocol it would give
 # up more.
 # shellcheck source=tests/real/lib.sh
@@ -60,9 +61,19 @@ look() {
     for agent in first second; do kcat -C -q -e -b "$brokers" -t together-$agent -o beginning >"$work/$agent.out"; done
     unique=$(sort -un "$work"/{first,second,java,kcat}.out | wc -l)
 }
+# Returns true if one record is missing, and kcat has dropped it. kcat stores the offset of a record when it takes it, and then prints it only if no
+# signal has come since (consume_cb in kcat.c); so it commits one record that it has not printed, the one after the last that it printed of the partition.
+is_dropped_by_kcat() {
+    local missing
+    ((unique == records - 1)) || return 1
+    missing=$(comm -23 <(seq 1 "$records" | sort) <(sort -u "$work"/{first,second,java,kcat}.out))
+    kcat -C -q -e -b "$brokers" -t together -o beginning -f '%p %o %s\n' >"$work/places"
+    awk -v missing="$missing" 'FILENAME == ARGV[1] { printed[$1]; next } { at[$1, $2] = $3; if ($3 == missing) { partition = $1; offset = $2 } }
+        END { exit !(at[partition, offset - 1] in printed) }' "$work/kcat.out" "$work/places"
+}
 is_complete() {
     look
-    ((unique == records))
+    ((unique == records)) || is_dropped_by_kcat
 }
 twice() { # NAME...: the number of records that these have read more often than once
     sort -n "${@/#/$work/}" | uniq -d | wc -l
@@ -116,6 +127,10 @@ look
 given=$(grep -h 'given up' "$work"/first.log | sed 's/.* \([0-9]*\) partition(s) given up.*/\1/' | paste -sd+ | bc)
 lines=$(wc -l "$work"/{first,second,java,kcat}.out | awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $1 }')
 step "sent $records, read by the two agents, Java, librdkafka and all: $lines; lost $((records - unique)); of an agent read again: $(again), twice by Java and librdkafka $(twice java.out kcat.out), by all $(twice {first,second,java,kcat}.out); the agent gave up $given partitions"
-((unique == records)) || fail "records are lost"
+if is_dropped_by_kcat; then
+    echo "the missing record is one that kcat has dropped when it was ended"
+else
+    ((unique == records)) || fail "records are lost"
+fi
 (($(again) == 0)) || fail "records that an agent has read are read again"
 ((given > 0 && given <= 8)) || fail "with the cooperative protocol a member keeps what it is not to lose"

@@ -91,6 +91,18 @@ static void wait_for_answer(rd_kafka_queue_t *queue, rd_kafka_resp_err_t expecte
     rd_kafka_event_destroy(event);
 }
 
+/* The first metadata of a cluster that has just started may lack the controller. librdkafka asks again after minutes, which is too late for the
+ * request that waits for it. */
+static void await_controller(rd_kafka_t *client)
+{
+    for (int look = 0; look < LOOKS && rd_kafka_controllerid(client, 0) < 0; look++) {
+        const struct rd_kafka_metadata *metadata;
+        if (rd_kafka_metadata(client, 0, NULL, &metadata, ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            rd_kafka_metadata_destroy(metadata);
+        usleep(LOOK_US);
+    }
+}
+
 static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic, const char *name, bool anew)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
@@ -134,6 +146,7 @@ int main(int argc, char **argv)
     rd_kafka_t *client = client_make(argv[1]);
     bool anew;
     rd_kafka_NewTopic_t *topic = topic_make(argv[2], partitions, argv + 4, &anew);
+    await_controller(client);
     create(client, topic, argv[2], anew);
     for (int partition = 0; partition < partitions; partition++)
         wait_for_leader(client, argv[2], partition);

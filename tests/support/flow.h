@@ -102,8 +102,8 @@ struct flow {
      * it among its channels, and its sinks have no letters. 0: there is none. */
     unsigned letters;
     bool letters_of_sinks_only; /* the sources have none; no interceptor drops events then */
-    bool multiplex; /* route by number; else each event to all channels of its source */
-    uint64_t total; /* numbers of each origin: 0 .. total-1 */
+    bool multiplex;             /* route by number; else each event to all channels of its source */
+    uint64_t total;             /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;
     uint32_t work_events_max; /* most rows that one call of `work` makes */
     uint64_t delay_max_ns;    /* how long a sink keeps a lease */

@@ -16,6 +16,20 @@ static struct ps_plan *plan_after(const struct ps_plan *before)
     return plan;
 }
 
+/* As a reload does it: what the next plan adopts is not built anew. */
+static struct ps_plan *plan_adopting(struct ps_plan *before)
+{
+    struct ps_err err = {0};
+    const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};
+    struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, before, &err);
+    if (plan == NULL)
+        fail_msg("%s", err.text);
+    ps_plan_adopt(plan, before);
+    if (ps_plan_build(plan, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    return plan;
+}
+
 static void reach(uint64_t number)
 {
     for (unsigned turn = 0; !ps_engine_reached(engine, number); turn++) {
@@ -151,8 +165,7 @@ static void test_another_flow_reads_on(void **state)
     flow.channels_stay = UINT32_MAX;
     flow.sinks[0].stays = true;
     flow.sinks[1].stays = false;
-    struct ps_plan *next = plan_after(plan);
-    ps_plan_adopt(next, plan);
+    struct ps_plan *next = plan_adopting(plan);
     assert_true(next->sources[0].undisturbed && !next->sources[1].undisturbed);
     for (size_t i = 0; i < PS_COUNT_OF(phases); i++) {
         uint64_t number = ps_engine_order(engine, phases[i], plan, next);
@@ -240,8 +253,7 @@ static void test_a_closing_source_gets_the_room_of_its_channel(void **state)
         flow.sources[1].changes = 1;
         flow.channels_stay = UINT32_MAX;
         flow.sinks[0].stays = true;
-        struct ps_plan *next = plan_after(plan);
-        ps_plan_adopt(next, plan);
+        struct ps_plan *next = plan_adopting(plan);
         assert_true(next->sources[0].adopts != NULL && next->sources[1].adopts == NULL);
         assert_false(next->sources[0].undisturbed);
         reload_and_stop(plan, next);
@@ -269,8 +281,7 @@ static void test_a_closing_sink_gets_no_more_dead_letters(void **state)
         flow.channels_stay = UINT32_MAX;
         flow.sinks[0].stays = true;
         flow.sinks[1].stays = false;
-        struct ps_plan *next = plan_after(plan);
-        ps_plan_adopt(next, plan);
+        struct ps_plan *next = plan_adopting(plan);
         assert_true(next->sinks[0].adopts != NULL && next->sinks[1].adopts == NULL);
         assert_true(next->channels[0].adopts != NULL && next->channels[1].adopts != NULL);
         assert_false(next->sources[0].undisturbed);

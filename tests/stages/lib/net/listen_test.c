@@ -31,7 +31,8 @@ static void test_outline(void **unused)
     plan.listen.tls.enabled = true;
     assert_string_equal(outline_of(&plan), "listens on 10.0.0.1:514 (TCP, TLS)");
     plan = (struct listening_plan){.listen = {.bind = "::", .port = 514, .receive_buffer_bytes = 4096}};
-    assert_non_null(strstr(outline_of(&plan), "listens on *:514 (UDP); while the source waits for its channel"));
+    assert_non_null(
+        strstr(outline_of(&plan), "listens on *:514 (UDP); while the source waits for its channel"));
 }
 
 static void on_address(void *argument, const struct ps_listens *address)
