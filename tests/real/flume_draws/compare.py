@@ -418,6 +418,25 @@ def line_ended_early(case, flume, penstock):
         case.input[:twice.start()].endswith(flume.events[same][0])
 
 
+def three_bytes_before_a_pair(case, flume, penstock):
+    """docs/stages/deserializer_line.md: Flume repeats or leaves out what follows the first three bytes of a character of four and a whole one."""
+    if case.type.lower() != "line" or case.with_.get("policy") != "REPLACE" or case.with_.get("charset") != "UTF-8" or flume.threw or penstock.threw or \
+            flume.refused is not None or penstock.refused is not None:
+        return False
+    place = re.search(rb"[\xf0-\xf4][\x80-\xbf]{2}(?=[\xf0-\xf4][\x80-\xbf]{3})", case.input)
+    charset, most = case.keys.get("outputCharset", "UTF-8"), max(1, int(case.keys.get("maxLineLength", "2048")))
+    if not place or charset != "UTF-8":
+        return False
+    same = 0
+    while same < min(len(flume.events), len(penstock.events)) and flume.events[same] == penstock.events[same]:
+        same += 1
+
+    def length(text):
+        return len(re.sub("[\r\n?\ufffd\ufeff]|[^\0-\uffff]", "", text.decode(errors="replace")))
+    lines = [len(line) for line in re.split(rb"\r?\n", case.input[:place.start()])]
+    return length(b"".join(body for body, _ in penstock.events[:same])) >= length(case.input[:place.start()]) - min(most, lines[-1])
+
+
 def ignored_buffer(case, flume, penstock):
     """docs/stages/deserializer_line.md: a buffer of nothing but malformed bytes ends the file for Flume."""
     return case.type.lower() == "line" and case.with_.get("policy") == "IGNORE" and len(case.input) > 8192 and penstock.threw is None and \
@@ -586,7 +605,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
