@@ -99,8 +99,8 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         ps_page_format(page, "the last reload failed; the agent still runs the configuration before it: %s\n",
                        metrics->process.reload_failure);
     }
-    if (metrics->process.left_out !=
-        NULL) /* a component beside others: only a line, as for a sink of a group */
+    /* A component beside others is only a line, as a sink of a group is. */
+    if (metrics->process.left_out != NULL)
         ps_page_text(page, metrics->process.left_out);
     ready &= !metrics->process.cut;
     for (size_t i = 0; i < metrics->component_count; i++) {

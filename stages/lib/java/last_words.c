@@ -12,31 +12,32 @@ struct beginning {
     const char *text;
     unsigned weight;
     enum next next;
-    bool refused; /* the JVM refuses to start */
+    bool refused;  /* the JVM refuses to start */
+    bool of_crash; /* counts only in the report of a crash */
 };
 
 static const struct beginning beginnings[] = {
-    {"Terminating due to java.lang.OutOfMemoryError", AN_END, AS_IT_IS, false},
-    {"Aborting due to java.lang.OutOfMemoryError", AN_END, AS_IT_IS, false},
-    {"There is insufficient memory for the Java Runtime", AN_END, MORE_OF_IT, false},
-    {"SIG", AN_END, AS_IT_IS, false},
-    {"Internal Error", AN_END, AS_IT_IS, false},
-    {"fatal error:", AN_END, AS_IT_IS, false},
-    {"FATAL ERROR in native method", AN_END, AS_IT_IS, false},
-    {"Problematic frame:", NOTHING, THE_FRAME, false},
-    {"An error report file with more information is saved as:", NOTHING, THE_REPORT, false},
-    {"Error: Could not create the Java Virtual Machine", NOTHING, AS_IT_IS, true},
-    {"Error: A fatal exception has occurred", NOTHING, AS_IT_IS, false},
-    {"Error occurred during initialization of VM", NOTHING, THE_REASON, true},
-    {"Error: LinkageError occurred", A_REASON, MORE_OF_IT, false},
-    {"Error: Could not find or load main class", A_REASON, MORE_OF_IT, false},
-    {"Error", A_REASON, AS_IT_IS, false},
-    {"Exception in thread", A_REASON, AS_IT_IS, false},
-    {"Invalid ", A_REASON, AS_IT_IS, false},
-    {"Unrecognized ", A_REASON, AS_IT_IS, false},
-    {"Conflicting ", A_REASON, AS_IT_IS, false},
-    {"Picked up ", NOTHING, AS_IT_IS, false},
-    {"WARNING:", NOTHING, AS_IT_IS, false},
+    {"Terminating due to java.lang.OutOfMemoryError", AN_END, AS_IT_IS, false, false},
+    {"Aborting due to java.lang.OutOfMemoryError", AN_END, AS_IT_IS, false, false},
+    {"There is insufficient memory for the Java Runtime", AN_END, MORE_OF_IT, false, false},
+    {"SIG", AN_END, AS_IT_IS, false, true},
+    {"Internal Error", AN_END, AS_IT_IS, false, true},
+    {"fatal error:", AN_END, AS_IT_IS, false, true},
+    {"FATAL ERROR in native method", AN_END, AS_IT_IS, false, false},
+    {"Problematic frame:", NOTHING, THE_FRAME, false, false},
+    {"An error report file with more information is saved as:", NOTHING, THE_REPORT, false, false},
+    {"Error: Could not create the Java Virtual Machine", NOTHING, AS_IT_IS, true, false},
+    {"Error: A fatal exception has occurred", NOTHING, AS_IT_IS, false, false},
+    {"Error occurred during initialization of VM", NOTHING, THE_REASON, true, false},
+    {"Error: LinkageError occurred", A_REASON, MORE_OF_IT, false, false},
+    {"Error: Could not find or load main class", A_REASON, MORE_OF_IT, false, false},
+    {"Error", A_REASON, AS_IT_IS, false, false},
+    {"Exception in thread", A_REASON, AS_IT_IS, false, false},
+    {"Invalid ", A_REASON, AS_IT_IS, false, false},
+    {"Unrecognized ", A_REASON, AS_IT_IS, false, false},
+    {"Conflicting ", A_REASON, AS_IT_IS, false, false},
+    {"Picked up ", NOTHING, AS_IT_IS, false, false},
+    {"WARNING:", NOTHING, AS_IT_IS, false, false},
 };
 
 void ps_java_last_words_begin(struct ps_java_last_words *words)
@@ -113,9 +114,7 @@ void ps_java_last_words_take(struct ps_java_last_words *words, const char *line,
     if (of_crash || memmem(line, length, "warning:", 8) != NULL)
         found.weight = NOTHING;
     for (size_t i = 0; i < PS_COUNT_OF(beginnings); i++) {
-        bool is_crash = beginnings[i].text[0] == 'S' || beginnings[i].text[0] == 'f' ||
-                        strcmp(beginnings[i].text, "Internal Error") == 0;
-        if (begins(line, length, beginnings[i].text) && (of_crash || !is_crash)) {
+        if (begins(line, length, beginnings[i].text) && (of_crash || !beginnings[i].of_crash)) {
             found = beginnings[i];
             break;
         }

@@ -6,26 +6,14 @@ static struct flow flow;
 static struct ps_engine *engine;
 static struct ps_now now;
 
-static struct ps_plan *plan_after(const struct ps_plan *before)
+static struct ps_plan *plan_after(struct ps_plan *before, bool adopts)
 {
     struct ps_err err = {0};
     const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};
     struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, before, &err);
+    if (plan != NULL && adopts)
+        ps_plan_adopt(plan, before); /* what it adopts is not built anew */
     if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
-        fail_msg("%s", err.text);
-    return plan;
-}
-
-/* As a reload does it: what the next plan adopts is not built anew. */
-static struct ps_plan *plan_adopting(struct ps_plan *before)
-{
-    struct ps_err err = {0};
-    const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};
-    struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, before, &err);
-    if (plan == NULL)
-        fail_msg("%s", err.text);
-    ps_plan_adopt(plan, before);
-    if (ps_plan_build(plan, &err) != PS_OK)
         fail_msg("%s", err.text);
     return plan;
 }
@@ -52,7 +40,7 @@ static void test_drain_ends_beside_a_source_that_stays(void **state)
                              .sink_count = 1,
                              .options = {.workers = 1}};
         flow_init(&flow);
-        struct ps_plan *plan = plan_after(NULL);
+        struct ps_plan *plan = plan_after(NULL, false);
         const struct ps_engine_settings settings = {
             .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
         engine = ps_engine_create(&settings, &err);
@@ -63,7 +51,7 @@ static void test_drain_ends_beside_a_source_that_stays(void **state)
             (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
         flow.sources[stays].changes = 0;
         flow.sources[1 - stays].changes = 1;
-        struct ps_plan *next = plan_after(plan);
+        struct ps_plan *next = plan_after(plan, false);
         ps_plan_adopt(next, plan);
         assert_true(next->sources[stays].adopts != NULL && next->sources[1 - stays].adopts == NULL);
         flow.chances.source_idle = 1000; /* each has an empty open batch */
@@ -93,7 +81,7 @@ static void test_restored_events_are_not_old(void **state)
     flow.options.workers = 1;
     flow_init(&flow);
     flow.sinks[0].dead = true;
-    struct ps_plan *plan = plan_after(NULL);
+    struct ps_plan *plan = plan_after(NULL, false);
     const struct ps_engine_settings settings = {
         .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
     engine = ps_engine_create(&settings, &err);
@@ -102,7 +90,7 @@ static void test_restored_events_are_not_old(void **state)
     reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
     while (!flow_is_made(&flow))
         (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
-    struct ps_plan *next = plan_after(plan);
+    struct ps_plan *next = plan_after(plan, false);
     (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, next);
     (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
     reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, next));
@@ -140,12 +128,27 @@ static void cycle(unsigned turns)
     }
 }
 
+/* Starts an agent of one worker with `flow`, and lets it work for so many cycles. */
+static struct ps_plan *start(unsigned cycles)
+{
+    struct ps_err err = {0};
+    flow_init(&flow);
+    struct ps_plan *plan = plan_after(NULL, false);
+    const struct ps_engine_settings settings = {
+        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
+    engine = ps_engine_create(&settings, &err);
+    assert_non_null(engine);
+    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
+    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+    cycle(cycles);
+    return plan;
+}
+
 /* A reload waits for the sink k1, which takes long: r0, of whose flow nothing changes, reads on until CLOSE, and its sink delivers. r1,
  * which puts into k1's channel, pauses, also when only its sink changes. */
 static void test_another_flow_reads_on(void **state)
 {
     static const enum ps_phase phases[] = {PS_PHASE_PAUSE, PS_PHASE_DRAIN, PS_PHASE_RECALL, PS_PHASE_CLOSE};
-    struct ps_err err = {0};
     struct ps_left carried, lost;
     flow = (struct flow){.total = 1000000,
                          .source_count = 2,
@@ -154,18 +157,11 @@ static void test_another_flow_reads_on(void **state)
                          .sink_count = 2,
                          .sinks = {{.channel = 0}, {.channel = 1}},
                          .options = {.workers = 1}};
-    flow_init(&flow);
-    struct ps_plan *plan = plan_after(NULL);
-    const struct ps_engine_settings settings = {
-        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
-    engine = ps_engine_create(&settings, &err);
-    assert_non_null(engine);
-    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
-    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+    struct ps_plan *plan = start(0);
     flow.channels_stay = UINT32_MAX;
     flow.sinks[0].stays = true;
     flow.sinks[1].stays = false;
-    struct ps_plan *next = plan_adopting(plan);
+    struct ps_plan *next = plan_after(plan, true);
     assert_true(next->sources[0].undisturbed && !next->sources[1].undisturbed);
     for (size_t i = 0; i < PS_COUNT_OF(phases); i++) {
         uint64_t number = ps_engine_order(engine, phases[i], plan, next);
@@ -192,22 +188,6 @@ static void test_another_flow_reads_on(void **state)
     ps_engine_destroy(engine);
     ps_plan_destroy(next);
     flow_fini(&flow);
-}
-
-/* Starts an agent of one worker with `flow`, and lets it work for so many cycles. */
-static struct ps_plan *start(unsigned cycles)
-{
-    struct ps_err err = {0};
-    flow_init(&flow);
-    struct ps_plan *plan = plan_after(NULL);
-    const struct ps_engine_settings settings = {
-        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
-    engine = ps_engine_create(&settings, &err);
-    assert_non_null(engine);
-    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
-    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
-    cycle(cycles);
-    return plan;
 }
 
 /* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms where the source pauses, and never
@@ -253,7 +233,7 @@ static void test_a_closing_source_gets_the_room_of_its_channel(void **state)
         flow.sources[1].changes = 1;
         flow.channels_stay = UINT32_MAX;
         flow.sinks[0].stays = true;
-        struct ps_plan *next = plan_adopting(plan);
+        struct ps_plan *next = plan_after(plan, true);
         assert_true(next->sources[0].adopts != NULL && next->sources[1].adopts == NULL);
         assert_false(next->sources[0].undisturbed);
         reload_and_stop(plan, next);
@@ -281,7 +261,7 @@ static void test_a_closing_sink_gets_no_more_dead_letters(void **state)
         flow.channels_stay = UINT32_MAX;
         flow.sinks[0].stays = true;
         flow.sinks[1].stays = false;
-        struct ps_plan *next = plan_adopting(plan);
+        struct ps_plan *next = plan_after(plan, true);
         assert_true(next->sinks[0].adopts != NULL && next->sinks[1].adopts == NULL);
         assert_true(next->channels[0].adopts != NULL && next->channels[1].adopts != NULL);
         assert_false(next->sources[0].undisturbed);
