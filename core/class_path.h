@@ -20,8 +20,8 @@ struct ps_class_path {
     /* In the order of flume-ng. An entry is the name of a folder or of a jar, or "FOLDER/" and a star for all jars of the
      * folder. An empty entry is the working directory. */
     struct ps_texts entries;
-    /* The first folder of plug-ins, or home of a tool, that could not be read, with the reason, and an errno; NULL: all were. What it has is not in
-     * `entries`. */
+    /* The first folder of plug-ins, or home of a tool, that could not be read, with the reason, and an errno; NULL: all were. Its jars
+     * are not in `entries`. */
     const char *blocked;
     int error;
     const char *library_path; /* folders of native libraries, separated by colons; NULL: none */

@@ -1,5 +1,5 @@
-/* What the agent that runs lacks of what its file lists: for `check` and /readyz, which have one rule for native components and for those in
- * Java. Thread: the control thread. */
+/* Components that the file lists and the agent runs without. `check` and /readyz report them, by one rule for native and Java components.
+ * Thread: the control thread. */
 #pragma once
 
 #include "conf/validate/validate_internal.h"

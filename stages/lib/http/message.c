@@ -43,7 +43,7 @@ static bool is_field(const struct reading *reading, const char *name)
     return field->length == strlen(name) && strncasecmp(reading->data + field->at, name, field->length) == 0;
 }
 
-/* Returns the field's value without the blanks after it, which are no part of it (RFC 9110, 5.5). */
+/* Returns the field's value without the blanks after it, which do not belong to it (RFC 9110, 5.5). */
 static struct ps_http_part trimmed_value(const struct reading *reading)
 {
     struct ps_http_part value = reading->message->value;

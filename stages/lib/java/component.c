@@ -196,7 +196,7 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
 
 /* ---- states ---- */
 
-/* The component that it follows has not stopped yet. The host says so once. */
+/* Takes the host's one message that the component waits for an earlier one, which has not stopped yet. */
 static bool take_reason(struct ps_java_component *component)
 {
     if (component->message.type != PS_JAVA_FOLLOWS || component->was_ready || component->explained)

@@ -51,7 +51,7 @@ struct ps_java_link {
     int wake_fd;
     uint32_t number;
     bool lost;
-    bool stops;              /* its component was asked to stop */
+    bool stops;              /* the agent has asked the component to stop */
     struct ps_flag has_news; /* it is lost, or the inbox has bytes; also read without the lock */
     struct ps_java_inbox inbox;
 };

@@ -43,7 +43,7 @@ struct ps_java_host {
     struct ps_java_link *links;
     struct ps_java_stops stops;
     bool
-        all_stopped; /* since a component was asked to stop none was attached; links.c asks those that are there */
+        all_stopped; /* the agent has asked a component to stop, and attached none since; links.c looks at the attached ones */
     struct ps_java_region *region;
 
     /* The thread's. */
@@ -70,5 +70,5 @@ void ps_java_links_lose(struct ps_java_host *host);
 const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, size_t length);
 /* Sends the STOP messages that found the pipe full. */
 void ps_java_links_stop(struct ps_java_host *host);
-/* Returns whether the run had components, and each of them was asked to stop: its end is then one that nobody waits for. */
+/* Returns whether the run had components and the agent has asked each of them to stop. Then nobody needs another run. */
 bool ps_java_links_all_stop(const struct ps_java_host *host);
