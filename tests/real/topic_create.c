@@ -91,9 +91,9 @@ static void wait_for_answer(rd_kafka_queue_t *queue, rd_kafka_resp_err_t expecte
     rd_kafka_event_destroy(event);
 }
 
-/* The first metadata of a cluster that has just started may lack the controller. librdkafka asks again after minutes, which is too late for the
- * request that waits for it. */
-static void await_controller(rd_kafka_t *client)
+/* The first metadata of a cluster that has just started may lack the controller. librdkafka asks again only after minutes, which is
+ * too late for the request that waits for it. */
+static void wait_for_controller(rd_kafka_t *client)
 {
     for (int look = 0; look < LOOKS && rd_kafka_controllerid(client, 0) < 0; look++) {
         const struct rd_kafka_metadata *metadata;
@@ -121,19 +121,42 @@ static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic, const char *n
     rd_kafka_queue_destroy(queue);
 }
 
-/* A broker may not know for some time that it leads a new partition. */
-static void wait_for_leader(rd_kafka_t *client, const char *name, int partition)
+/* Asks the cluster for the topic's partitions. Returns whether all of them have a leader. */
+static bool has_leaders(rd_kafka_t *client, rd_kafka_topic_t *topic, int partitions)
 {
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int look = 0; look < LOOKS; look++) {
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(client, 0, topic, &metadata, ANSWER_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    bool all = metadata->topic_cnt == 1 && metadata->topics[0].partition_cnt >= partitions;
+    for (int i = 0; all && i < partitions; i++)
+        all = metadata->topics[0].partitions[i].leader >= 0;
+    rd_kafka_metadata_destroy(metadata);
+    return all;
+}
+
+/* A new partition may have no leader for some time, and a broker may not know for some time that it leads the partition. Each look
+ * asks for metadata: rd_kafka_query_watermark_offsets() does not ask again for a partition that had no leader in the last answer. */
+static void wait_for_leaders(rd_kafka_t *client, const char *name, int partitions)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    int partition = 0;
+    for (int look = 0; look < LOOKS && partition < partitions; look++) {
         int64_t first;
         int64_t end;
-        error = rd_kafka_query_watermark_offsets(client, name, partition, &first, &end, ANSWER_MS);
-        if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-            return;
-        usleep(LOOK_US);
+        if (look > 0)
+            usleep(LOOK_US);
+        if (!has_leaders(client, topic, partitions))
+            continue;
+        error = RD_KAFKA_RESP_ERR_NO_ERROR;
+        while (partition < partitions && error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            error = rd_kafka_query_watermark_offsets(client, name, partition, &first, &end, ANSWER_MS);
+            partition += error == RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
     }
-    fail(name, rd_kafka_err2str(error));
+    if (partition < partitions)
+        fail(name, rd_kafka_err2str(error));
+    rd_kafka_topic_destroy(topic);
 }
 
 int main(int argc, char **argv)
@@ -146,10 +169,9 @@ int main(int argc, char **argv)
     rd_kafka_t *client = client_make(argv[1]);
     bool anew;
     rd_kafka_NewTopic_t *topic = topic_make(argv[2], partitions, argv + 4, &anew);
-    await_controller(client);
+    wait_for_controller(client);
     create(client, topic, argv[2], anew);
-    for (int partition = 0; partition < partitions; partition++)
-        wait_for_leader(client, argv[2], partition);
+    wait_for_leaders(client, argv[2], partitions);
     rd_kafka_NewTopic_destroy(topic);
     rd_kafka_destroy(client);
     return 0;
