@@ -25,7 +25,7 @@ struct ps_kafka_reader {
     rd_kafka_queue_t *queue;
     struct topic *topics;
     unsigned topic_count, stream_count;
-    uint64_t patience_end_ns, expired;
+    uint64_t patience_ns, patience_end_ns, expired;
     char failure[TEXT_BYTES], silence[TEXT_BYTES], trouble[TEXT_BYTES];
 
     /* during one read */
@@ -178,16 +178,33 @@ static enum ps_status partitions_wait(struct ps_kafka_reader *reader, const stru
     }
 }
 
-static enum ps_status limits_ask(struct ps_kafka_reader *reader, const struct topic *topic, int32_t partition,
-                                 int64_t *low, int64_t *high, struct ps_err *err)
+static enum ps_status limits_failed(const struct topic *topic, int32_t partition, rd_kafka_resp_err_t failed,
+                                    struct ps_err *err)
 {
-    int left_ms = time_left_ms(reader);
-    rd_kafka_resp_err_t failed = rd_kafka_query_watermark_offsets(reader->client, topic->name, partition, low,
-                                                                  high, left_ms < 1000 ? 1000 : left_ms);
-    if (failed == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return PS_OK;
+    bool leaderless =
+        failed == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || failed == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     return ps_err_set(err, "reader: topic %s, partition %d: %s", topic->name, partition,
-                      rd_kafka_err2str(failed));
+                      leaderless ? "it has no leader: see which brokers are down" : rd_kafka_err2str(failed));
+}
+
+/* Waits until the partition's leader answers: a new partition has no leader for a moment, and its leader may not know of it yet.
+ * rd_kafka_query_watermark_offsets() does not ask again for a partition that had no leader in the last metadata, so each try asks for
+ * metadata first. */
+static enum ps_status limits_wait(struct ps_kafka_reader *reader, const struct topic *topic,
+                                  int32_t partition, int64_t *low, int64_t *high, struct ps_err *err)
+{
+    for (;;) {
+        int32_t count;
+        int left_ms = time_left_ms(reader);
+        rd_kafka_resp_err_t failed = rd_kafka_query_watermark_offsets(
+            reader->client, topic->name, partition, low, high, left_ms < 1000 ? 1000 : left_ms);
+        if (failed == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return PS_OK;
+        if (is_final(failed) || left_ms == 0)
+            return limits_failed(topic, partition, failed, err);
+        usleep(WAIT_US);
+        (void)partitions_ask(reader, topic, &count);
+    }
 }
 
 /* Asks for the positions now, so everything written after `open` is read, also with `latest`. */
@@ -195,7 +212,7 @@ static enum ps_status partition_start(struct ps_kafka_reader *reader, struct top
                                       bool latest, struct ps_err *err)
 {
     int64_t low, high;
-    if (limits_ask(reader, topic, partition, &low, &high, err) != PS_OK)
+    if (limits_wait(reader, topic, partition, &low, &high, err) != PS_OK)
         return PS_FAIL;
     if (!latest && low < high)
         reader->expired += (uint64_t)low;
@@ -234,9 +251,9 @@ struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_option
 {
     struct ps_kafka_reader *reader = ps_must_alloc(1, sizeof *reader, "a reader of topics");
     reader->topics = ps_must_alloc(options->topic_count, sizeof *reader->topics, "a reader of topics");
-    reader->patience_end_ns =
-        ps_clock_now().mono_ns +
+    reader->patience_ns =
         (options->patience_ms > 0 ? options->patience_ms : PS_KAFKA_READER_PATIENCE_MS) * PS_NS_PER_MS;
+    reader->patience_end_ns = ps_clock_now().mono_ns + reader->patience_ns;
     reader->client = client_make(reader, options, err);
     if (reader->client != NULL) {
         reader->queue = rd_kafka_queue_new(reader->client);
@@ -331,7 +348,8 @@ static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
     int64_t low, high, next = lost->topic->next[lost->partition];
     struct ps_err err = {.length = 0};
     rd_kafka_consume_stop(lost->topic->handle, lost->partition);
-    if (limits_ask(reader, lost->topic, lost->partition, &low, &high, &err) != PS_OK) {
+    reader->patience_end_ns = ps_clock_now().mono_ns + reader->patience_ns;
+    if (limits_wait(reader, lost->topic, lost->partition, &low, &high, &err) != PS_OK) {
         snprintf(reader->failure, sizeof reader->failure, "%.*s", TEXT_BYTES - 1, err.text);
         return;
     }

@@ -1,8 +1,10 @@
 /* What a reader of topics says about brokers that do not answer: it names the reason while they are away, and no longer
- * after the next record, each time. tests/bench/verify/far/kafka_test.c tests the records. */
+ * after the next record, each time. It waits for the leaders of a new topic. tests/bench/verify/far/kafka_test.c tests the records. */
 #include "stages/lib/kafka/reader.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "tests/support/kafka/cluster.h"
@@ -78,10 +80,42 @@ static void test_brokers_go_and_come_back(void **state)
     rd_kafka_destroy(producer);
 }
 
+#define LEADERLESS "leaderless"
+#define LEADER_AFTER_US 500000
+
+static void *elect(void *)
+{
+    usleep(LEADER_AFTER_US);
+    rd_kafka_mock_partition_set_leader(ps_test_cluster.handle, LEADERLESS, 1, 1);
+    return NULL;
+}
+
+static void test_partition_without_leader(void **state)
+{
+    const char *const topics[] = {LEADERLESS};
+    struct ps_kafka_reader_options options = {
+        .brokers = ps_test_cluster.bootstrap, .topics = topics, .topic_count = 1, .patience_ms = 300};
+    struct ps_err err = {.length = 0};
+    pthread_t thread;
+    ps_test_topic(LEADERLESS, 2);
+    rd_kafka_mock_partition_set_leader(ps_test_cluster.handle, LEADERLESS, 1, -1);
+    assert_null(ps_kafka_reader_open(&options, &err));
+    assert_non_null(strstr(err.text, "topic " LEADERLESS ", partition 1: it has no leader"));
+
+    err = (struct ps_err){.length = 0};
+    options.patience_ms = PS_TEST_PATIENCE_MS;
+    assert_int_equal(pthread_create(&thread, NULL, elect, NULL), 0);
+    struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, &err);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_non_null(reader);
+    ps_kafka_reader_close(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_brokers_go_and_come_back),
+        cmocka_unit_test(test_partition_without_leader),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }
