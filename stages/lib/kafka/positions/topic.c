@@ -268,17 +268,22 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
 }
 
 /* Sets *low and *end to the offsets of the first record and of the next one to be written. The client must be read_uncommitted:
- * a read_committed one would get the last stable offset as the end. */
-static enum ps_status end_of(const struct reader *reader, rd_kafka_t *client, int64_t *low, int64_t *end,
-                             struct ps_err *err)
+ * a read_committed one would get the last stable offset as the end. Asks for the leader again after an error: librdkafka's query does
+ * not, and returns immediately where the last metadata had no leader. */
+static enum ps_status end_of(struct reader *reader, rd_kafka_t *client, rd_kafka_topic_t *topic,
+                             struct job *job, int64_t *low, int64_t *end)
 {
-    rd_kafka_resp_err_t code;
-    do {
-        code = rd_kafka_query_watermark_offsets(client, reader->topic, PS_KAFKA_POSITIONS_PARTITION, low, end,
-                                                ASK_MS);
-        rd_kafka_poll(client, 0);
-    } while (code != 0 && !is_over(reader));
-    return code == 0 ? PS_OK : silent(reader, code, err);
+    for (;;) {
+        rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+            client, reader->topic, PS_KAFKA_POSITIONS_PARTITION, low, end, ASK_MS);
+        (void)rd_kafka_poll(client, code == 0 ? 0 : LOOK_MS);
+        if (code == 0)
+            return PS_OK;
+        if (is_over(reader))
+            return silent(reader, code, &job->err);
+        if (need_topic(reader, client, topic, job) != PS_OK)
+            return PS_FAIL;
+    }
 }
 
 /* Creates and checks the topic. Sets *end to the end of its records. The policy is asked for last, because a broker that does not
@@ -293,7 +298,7 @@ static enum ps_status look(struct reader *reader, struct job *job, int64_t *low,
                                 ? need_topic(reader, client, topic, job)
                                 : ps_err_set(&job->err, "%s is not a legal name of a topic", reader->topic);
     if (status == PS_OK)
-        status = end_of(reader, client, low, end, &job->err);
+        status = end_of(reader, client, topic, job, low, end);
     if (status == PS_OK)
         status = check_policy(reader, client, job);
     if (topic != NULL)
