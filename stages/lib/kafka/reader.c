@@ -33,7 +33,7 @@ struct ps_kafka_reader {
     void *argument;
     unsigned records;
     const struct topic *last;
-    struct lost { /* positions that are no longer in the log */
+    struct lost { /* positions that are, or were, out of the log's range; each once */
         struct topic *topic;
         int32_t partition;
     } * lost;
@@ -298,13 +298,22 @@ static struct topic *topic_of(struct ps_kafka_reader *reader, const rd_kafka_mes
     return NULL;
 }
 
+/* Notes that the position is out of the log's range. More than one report may come of it, see `reposition`. */
+static void note_lost(struct ps_kafka_reader *reader, struct topic *topic, int32_t partition)
+{
+    for (unsigned i = 0; i < reader->lost_count; i++)
+        if (reader->lost[i].topic == topic && reader->lost[i].partition == partition)
+            return;
+    reader->lost[reader->lost_count++] = (struct lost){topic, partition};
+}
+
 static void on_trouble(struct ps_kafka_reader *reader, const rd_kafka_message_t *message)
 {
     struct topic *topic = topic_of(reader, message);
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        if (topic != NULL && reader->lost_count < reader->stream_count)
-            reader->lost[reader->lost_count++] = (struct lost){topic, message->partition};
+        if (topic != NULL)
+            note_lost(reader, topic, message->partition);
         return;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
@@ -329,6 +338,8 @@ static void on_message(rd_kafka_message_t *message, void *reader_)
     if (topic == NULL || topic->handle != message->rkt)
         topic = reader->last = topic_of(reader, message);
     PS_ASSERT(topic != NULL && message->partition < topic->partition_count);
+    if (PS_UNLIKELY(message->offset < topic->next[message->partition]))
+        return; /* fetched again, see `reposition` */
     topic->next[message->partition] = message->offset + 1;
     reader->record(reader->argument, &(struct ps_kafka_reader_record){
                                          .topic = (unsigned)(topic - reader->topics),
@@ -342,7 +353,11 @@ static void on_message(rd_kafka_message_t *message, void *reader_)
 }
 
 /* Continues with the oldest record that exists and counts the missing ones before it. If the log became
- * shorter than the position, everything after its end was deleted: continues at the end. */
+ * shorter than the position, everything after its end was deleted: continues at the end.
+ *
+ * A position that is in the log stays. librdkafka's thread of the broker hands an answer that says "out of range" to its main thread,
+ * and fetches again, from where the partition was last started, if that one has not handled it after fetch.error.backoff.ms. So records
+ * may come again, and a second report of the same position may come after it was moved. */
 static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
 {
     int64_t low, high, next = lost->topic->next[lost->partition];
@@ -353,8 +368,8 @@ static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
         snprintf(reader->failure, sizeof reader->failure, "%.*s", TEXT_BYTES - 1, err.text);
         return;
     }
-    int64_t from = next < low ? low : high;
-    reader->expired += (uint64_t)(next < low ? low - next : next - high);
+    int64_t from = next < low ? low : next > high ? high : next;
+    reader->expired += (uint64_t)(next < from ? from - next : next - from);
     lost->topic->next[lost->partition] = from;
     if (rd_kafka_consume_start_queue(lost->topic->handle, lost->partition, from, reader->queue) != 0)
         snprintf(reader->failure, sizeof reader->failure, "topic %s, partition %d: %s", lost->topic->name,
