@@ -152,6 +152,27 @@ static void test_a_frame_fills_its_segment(void **state)
     }
 }
 
+/* A frame alone is as long as a segment, a little less or more, or much longer: its segment has room for the frame and for its end, which is
+ * written when the next frame needs another segment. (The disk refuses a write beyond what was allocated.) */
+static void test_a_frame_longer_than_a_segment(void **state)
+{
+    const uint64_t segment_bytes = 8192;
+    const uint32_t fits =
+        (uint32_t)(segment_bytes - PS_SEGMENT_HEAD_BYTES - ps_frame_span(0) - PS_FRAME_HEAD_BYTES);
+    for (uint32_t length = fits - 40; length <= fits + 400; length += length < fits + 80 ? 1 : 37) {
+        for (unsigned kind = 0; kind < 4; kind++) {
+            make_log(segment_bytes, kind >= 2);
+            append(1, length, kind % 2 == 1);
+            append(2, length, false);
+            sync_log();
+            append(3, length + 1, kind % 2 == 1);
+            append(4, 1, false);
+            sync_log();
+            expect_four(segment_bytes);
+        }
+    }
+}
+
 /* The second frame ends at the end of a chunk or a block, or a little before or beyond. */
 static void test_a_frame_ends_a_chunk(void **state)
 {
@@ -347,10 +368,15 @@ static int free_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_frame_fills_its_segment),  cmocka_unit_test(test_a_frame_ends_a_chunk),
-        cmocka_unit_test(test_ranges_of_a_state),          cmocka_unit_test(test_ranges_of_a_frame),
-        cmocka_unit_test(test_frames_that_are_remembered), cmocka_unit_test(test_next_to_a_search),
-        cmocka_unit_test(test_chunks_that_are_kept),       cmocka_unit_test(test_the_last_frame_of_a_segment),
+        cmocka_unit_test(test_a_frame_fills_its_segment),
+        cmocka_unit_test(test_a_frame_longer_than_a_segment),
+        cmocka_unit_test(test_a_frame_ends_a_chunk),
+        cmocka_unit_test(test_ranges_of_a_state),
+        cmocka_unit_test(test_ranges_of_a_frame),
+        cmocka_unit_test(test_frames_that_are_remembered),
+        cmocka_unit_test(test_next_to_a_search),
+        cmocka_unit_test(test_chunks_that_are_kept),
+        cmocka_unit_test(test_the_last_frame_of_a_segment),
     };
     return cmocka_run_group_tests(tests, make_memory, free_memory);
 }

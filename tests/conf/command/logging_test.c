@@ -1,0 +1,237 @@
+/* What flume-env.sh, log4j.properties and log4j2.xml say: the level, the file, the memory, and each message, of the first entry of
+ * its kind and of those behind it. */
+#include "conf/command/command.h"
+#include "conf/conf.h"
+#include "conf/report.h"
+#include "tests/conf/fake_stages.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <unistd.h>
+
+static const char agent[] =
+    "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.sources.r1.type = seq\n"
+    "a1.sources.r1.channels = c1\na1.channels.c1.type = memory\na1.sinks.k1.type = null\n"
+    "a1.sinks.k1.channel = c1\n";
+
+struct row {
+    const char *name, *text;  /* a file of the configuration's directory; NULL: none */
+    const char *words;        /* further ones of the command line, separated by blanks */
+    const char *level, *path; /* NULL: not set */
+    const char *problems;     /* lines, without the path of the directory */
+    int64_t heap_bytes;
+};
+
+#define L1 "log4j.properties"
+#define L2 "log4j2.xml"
+#define ENV "flume-env.sh"
+
+static const struct row rows[] = {
+    {L1, "log4j.rootLogger = DEBUG", "", "DEBUG", NULL, "", 0},
+    {L1, "log4j.rootCategory = warn", "", "WARN", NULL, "", 0},
+    {L1, "log4j.rootLogger = ALL", "", "TRACE", NULL, "", 0},
+    {L1, "log4j.rootLogger = fatal", "", "ERROR", NULL, "", 0},
+    {L1, "log4j.rootLogger = ERROR\nlog4j.rootCategory = DEBUG", "", "ERROR", NULL, "", 0},
+    {L1, "x = 1\nlog4j.rootLogger = LOUD", "", NULL, NULL,
+     "log4j.properties:2: warning: log4j.rootLogger: \"LOUD\" is not a log level; one of: TRACE, DEBUG, "
+     "INFO, WARN, ERROR, OFF\n",
+     0},
+    {L1,
+     "log4j.rootLogger = INFO, console , none, A, B\nlog4j.appender.console = "
+     "org.apache.log4j.ConsoleAppender\n"
+     "log4j.appender.A = org.apache.log4j.FileAppender\nlog4j.appender.A.File = ${d}/a.log\n"
+     "log4j.appender.B = org.apache.log4j.FileAppender\nlog4j.appender.B.File = /b.log\nd = /var",
+     "", "INFO", "/var/a.log", "", 0},
+    {L1,
+     "log4j.rootLogger = INFO, A, B\nlog4j.appender.A = org.apache.log4j.FileAppender\n"
+     "log4j.appender.B = x.RollingFileAppender\nlog4j.appender.B.file = /b.log",
+     "", "INFO", "/b.log",
+     "log4j.properties:3: note: log4j.appender.B: penstock writes the file, but does not roll it; use "
+     "logrotate\n",
+     0},
+    {L1,
+     "log4j.rootLogger = INFO, S, T\nlog4j.appender.S = x.Socket\nlog4j.appender.T = "
+     "x.Syslog\nlog4j.logger.a = DEBUG\n"
+     "log4j.logger.b = DEBUG\nlog4j.appender.U = x.Unused",
+     "", "INFO", NULL,
+     "log4j.properties:2: note: log4j.appender.S: the appender x.Socket is ignored\n"
+     "log4j.properties:3: note: log4j.appender.T: the appender x.Syslog is ignored\n"
+     "log4j.properties:4: note: log4j.logger.a: is ignored: the root logger's level applies\n"
+     "log4j.properties:5: note: log4j.logger.b: is ignored: the root logger's level applies\n",
+     0},
+    {L1, "log4j.rootLogger = INFO, A\nlog4j.appender.A = x.FileAppender\nlog4j.appender.A.File = /a.log",
+     "-Dlog4j.rootLogger=WARN,A -Dlog4j.appender.A.File=/other.log", "WARN", "/other.log", "", 0},
+    {L1, "log4j.rootLogger = INFO, A\nlog4j.appender.A = x.FileAppender\nlog4j.appender.A.File = /a.log",
+     "-Dflume.root.logger=ERROR,console", "ERROR", NULL, "", 0},
+    {L1, "log4j.rootLogger = INFO, A\nlog4j.appender.A = x.FileAppender\nlog4j.appender.A.File = /a.log",
+     "-Dflume.root.logger=ERROR,A", "ERROR", "/a.log", "", 0},
+    {L2,
+     "<Configuration><Properties><Property name=\"d\">/var</Property><Property name='e' "
+     "value='log'/></Properties>\n"
+     "<Appenders><Console name='C'/>\n<File name='F' fileName='${d}/${e}/f.log'/><File name='G' "
+     "fileName='/g.log'/></Appenders>\n"
+     "<Loggers><Logger name='x' level='DEBUG'><AppenderRef ref='G'/></Logger>\n"
+     "<Root level='warn'><AppenderRef ref='C'/><AppenderRef ref='F'/><AppenderRef "
+     "ref='G'/></Root></Loggers></Configuration>",
+     "", "WARN", "/var/log/f.log", "log4j2.xml:4: note: x: is ignored: the root logger's level applies\n", 0},
+    {L2,
+     "<File name='F' fileName='/f.log'/><!-- <Root level='DEBUG'><AppenderRef ref='F'/></Root> -->\n<Root "
+     "level='INFO'/>"
+     "<AppenderRef ref='F'/>",
+     "", "INFO", NULL, "", 0},
+    {L2, "<file name='F' fileName='/f.log'/><ROOT level='INFO'></ROOT><AppenderRef ref='F'/>", "", "INFO",
+     NULL, "", 0},
+    {L2, "<file name='F' fileName='/f.log'/><ROOT level='INFO'><appenderref ref='F'/></ROOT>", "", "INFO",
+     "/f.log", "", 0},
+    {L2,
+     "<RollingFile name='F' fileName='/f.log'/>\n<RollingRandomAccessFile name='G' "
+     "fileName='/g.log'/>\n<RandomAccessFile name='H' "
+     "fileName='/h.log'/><Root level='INFO'><AppenderRef ref='H'/></Root><AsyncLogger name='y'/>",
+     "", "INFO", "/h.log",
+     "log4j2.xml:1: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
+     "log4j2.xml:2: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
+     "log4j2.xml:3: note: y: is ignored: the root logger's level applies\n",
+     0},
+    {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configurationFile=other.xml", "ERROR", NULL, "", 0},
+    {"other.xml", "<Root level='ERROR'/>", "-Dlog4j2.configurationFile=file:other.xml", "ERROR", NULL, "", 0},
+    {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configuration=file://other.xml", "ERROR", NULL, "", 0},
+    {"other", "log4j.rootLogger = DEBUG", "-Dlog4j.configuration=other", "DEBUG", NULL, "", 0},
+    {L2, "<Root level='ERROR'/>", "-Dlog4j.configurationFile=gone.xml -Dlog4j.configuration=away", "ERROR",
+     NULL,
+     "warning: -Dlog4j.configurationFile: cannot read gone.xml\nwarning: -Dlog4j.configuration: cannot read "
+     "away\n",
+     0},
+    {NULL, NULL, "-Dpenstock.log.format=jsn", NULL, NULL,
+     "warning: -Dpenstock.log.format: jsn is neither json nor text: the log is text; write json or text\n",
+     0},
+    {ENV, "# -Dx=1 -Xmx5m\n  # -Dx=1\nJAVA_OPTS=\"-Xms100m -Xmx200m -Xmx300m\"", "", NULL, NULL,
+     "flume-env.sh:3: note: -Xmx200m is used as the memory budget\n", INT64_C(200) << 20},
+    {ENV, "JAVA_OPTS=\"-Xmx200m\"", "-Xmx64m", NULL, NULL, "", INT64_C(64) << 20},
+    {ENV,
+     "export JAVA_OPTS='-Dp.one=secret -Dp.two "
+     "-Djdk.x=1'\nJAVA_OPTS=-Dp.three=3\nA=\"-Dcom.sun.management.port=1\"",
+     "", NULL, NULL,
+     "flume-env.sh:1: warning: flume-env.sh is not executed: -Dp.one=... is not set; start penstock with "
+     "-Dp.one=... of this line\n"
+     "flume-env.sh:1: warning: flume-env.sh is not executed: -Dp.two is not set; start penstock with -Dp.two "
+     "of this line\n"
+     "flume-env.sh:1: note: -Djdk.x=... means something only to Java: components that are Java classes get "
+     "it; nothing has to be set "
+     "instead\n"
+     "flume-env.sh:2: warning: flume-env.sh is not executed: -Dp.three=... is not set; start penstock with "
+     "-Dp.three=... of this "
+     "line\n"
+     "flume-env.sh:3: note: -Dcom.sun.management.port=... means something only to Java: components that are "
+     "Java classes get it; JMX "
+     "is Java's; -Dflume.monitoring.type=http serves the same counters\n",
+     0},
+    {ENV, "JAVA_OPTS='-Dp.one=1 -Dp.two=2'", "-Dp.one=3", NULL, NULL,
+     "flume-env.sh:1: warning: flume-env.sh is not executed: -Dp.two=... is not set; start penstock with "
+     "-Dp.two=... of this line\n",
+     0},
+    {ENV, "export PS_ONE=1\nPS_TWO=2\nexport PS_THREE=3\nexport HADOOP_HOME=/h", "", NULL, NULL,
+     "flume-env.sh:1: warning: flume-env.sh is not executed: PS_ONE is not exported; set it in the "
+     "environment of penstock\n"
+     "flume-env.sh:3: warning: flume-env.sh is not executed: PS_THREE is not exported; set it in the "
+     "environment of penstock\n",
+     0},
+};
+
+/* Removes each occurrence of the directory's path. */
+static void without_folder(char *text)
+{
+    size_t length = strlen(ps_test_folder());
+    for (char *at; (at = strstr(text, ps_test_folder())) != NULL;)
+        memmove(at, at + length + 1, strlen(at + length + 1) + 1);
+}
+
+static const char *level_word(const struct ps_conf *conf)
+{
+    static const char *const words[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"};
+    return conf->log.has_level ? words[conf->log.level] : NULL;
+}
+
+static bool same_text(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
+static bool row_passes(const struct row *row)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_command command;
+    struct ps_conf *conf = NULL;
+    char line[1024], *argv[32], *text = NULL, *rest;
+    size_t length = 0, count = 0;
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    ps_test_folder_append("agent.properties", agent, strlen(agent));
+    if (row->name != NULL)
+        ps_test_folder_append(row->name, row->text, strlen(row->text));
+    snprintf(line, sizeof line, "check -n a1 -c %s -f %s/agent.properties %s", ps_test_folder(),
+             ps_test_folder(), row->words);
+    for (char *word = strtok_r(line, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+        argv[count++] = word;
+    if (ps_command_parse(&command, (int)count, argv, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    command.dry_run = true;
+    (void)ps_conf_load(&command, fake_table(), &conf);
+    FILE *memory = open_memstream(&text, &length);
+    assert_non_null(memory);
+    ps_report_problems(memory, conf, false);
+    fclose(memory);
+    without_folder(text);
+    bool good = same_text(level_word(conf), row->level) && same_text(conf->log.path, row->path) &&
+                conf->heap_bytes == row->heap_bytes && strcmp(text, row->problems) == 0;
+    if (!good)
+        printf("---- %s with %s: level %s, file %s, %lld bytes\n%s----\n", row->text, row->words,
+               level_word(conf), conf->log.path, (long long)conf->heap_bytes, text);
+    free(text);
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    return good;
+}
+
+static void test_rows(void **state)
+{
+    size_t wrong = 0;
+    unsetenv("FLUME_JAVA_OPTS");
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        wrong += !row_passes(&rows[i]);
+    assert_int_equal(wrong, 0);
+}
+
+static void test_heap_bytes(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t bytes;
+    } sizes[] = {{"1", 1},
+                 {"5k", 5 << 10},
+                 {"5K", 5 << 10},
+                 {"5m", 5 << 20},
+                 {"2g", INT64_C(2) << 30},
+                 {"3T", INT64_C(3) << 40},
+                 {"0", 0},
+                 {"0m", 0},
+                 {"-1", 0},
+                 {"", 0},
+                 {"m", 0},
+                 {"5x", 0},
+                 {"5mb", 0},
+                 {"5kk", 0},
+                 {"8388607t", INT64_C(8388607) << 40},
+                 {"8388608t", 0},
+                 {"9007199254740991k", INT64_C(9007199254740991) << 10},
+                 {"9007199254740992k", 0},
+                 {"9223372036854775807", INT64_MAX}};
+    for (size_t i = 0; i < PS_COUNT_OF(sizes); i++)
+        if (ps_command_heap_bytes(sizes[i].text) != sizes[i].bytes)
+            fail_msg("%s: %lld bytes", sizes[i].text, (long long)ps_command_heap_bytes(sizes[i].text));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_heap_bytes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

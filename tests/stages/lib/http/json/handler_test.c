@@ -1,0 +1,228 @@
+/* Requests with JSON while memory runs out: a try that finds none leaves the batch as it was, and the text as it can be read again. The events that come
+ * at last are those that come at once with enough memory. Drawn requests, in each of Flume's character sets. */
+#include "stages/lib/http/json/handler.h"
+
+#include "core/arena.h"
+#include "core/flow/batch_internal.h"
+#include "core/flow/bump.h"
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BLOCKS 48U
+#define TEXT_BYTES (1U << 18)
+#define EVENTS_MAX 40U
+
+static struct ps_depot *depot;
+static struct ps_pool *pool;
+static struct ps_bump bump;
+static struct ps_block_cache cache;
+static struct ps_block *hoarded[BLOCKS];
+static unsigned hoarded_count;
+static struct ps_json_handler handler;
+static uint64_t state;
+
+static char text[TEXT_BYTES], request[4 * TEXT_BYTES];
+static uint32_t text_length, request_length;
+
+static uint64_t draw(uint64_t below)
+{
+    return ps_test_random(&state) % below;
+}
+
+static int setup(void **unused)
+{
+    struct ps_err err = {0};
+    depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
+    assert_non_null(depot);
+    pool = ps_pool_create(depot, 0);
+    assert_non_null(pool);
+    ps_bump_init(&bump, pool);
+    ps_block_cache_init(&cache, depot);
+    assert_int_equal(ps_json_handler_init(&handler, &err), PS_OK);
+    return 0;
+}
+
+static void memory_return(void)
+{
+    while (hoarded_count > 0)
+        ps_block_drop(&cache, hoarded[--hoarded_count]);
+}
+
+/* Takes every block, and what is left in those of the batch, but for some bytes. */
+static void memory_take(struct ps_batch *batch)
+{
+    uint32_t least = 1U << draw(12);
+    while (hoarded_count < BLOCKS && (hoarded[hoarded_count] = ps_block_take(&cache)) != NULL)
+        hoarded_count++;
+    while (ps_batch_meta_alloc(batch, least, 1) != NULL)
+        ;
+}
+
+static int teardown(void **unused)
+{
+    memory_return();
+    ps_json_handler_fini(&handler);
+    ps_block_cache_fini(&cache);
+    ps_bump_fini(&bump);
+    assert_int_equal(ps_pool_out_count(pool), 0);
+    ps_pool_destroy(pool);
+    ps_depot_destroy(depot);
+    return 0;
+}
+
+static void put(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void put(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    text_length += (uint32_t)vsnprintf(text + text_length, TEXT_BYTES - text_length, format, arguments);
+    va_end(arguments);
+    assert_true(text_length < TEXT_BYTES);
+}
+
+static void words_put(unsigned count)
+{
+    static const char *const words[] = {
+        "a", "\\n", "\\u00e4", "\\\"", "word", "\xc3\xa4", "\\ud83d\\ude00", "plain text", "\\/"};
+    for (; count > 0; count--)
+        put("%s", words[draw(PS_COUNT_OF(words))]);
+}
+
+static uint32_t request_draw(void)
+{
+    uint32_t events = 1 + (uint32_t)draw(draw(3) == 0 ? EVENTS_MAX : 3);
+    text_length = 0;
+    put("[");
+    for (uint32_t i = 0; i < events; i++) {
+        put("%s{\"headers\":{", i > 0 ? "," : "");
+        for (unsigned k = 0, count = (unsigned)draw(5); k < count; k++) {
+            put("%s\"n%s%u\":\"", k > 0 ? "," : "", draw(6) == 0 ? "\\u0061" : "", (unsigned)draw(9) * 8 + k);
+            words_put((unsigned)draw(4));
+            put("\"");
+        }
+        put("},\"body\":\"");
+        words_put((unsigned)draw(draw(10) == 0 ? 400 : 12));
+        put("\"}");
+    }
+    put("]");
+    return events;
+}
+
+/* Writes the text in the character set: each unit has this number of bytes, the first one the highest. */
+static void request_encode(unsigned unit_bytes)
+{
+    request_length = 0;
+    for (uint32_t i = 0; i < text_length;) {
+        uint32_t code = (unsigned char)text[i++];
+        if (unit_bytes > 1 && code >= 0xC0)
+            code =
+                (code & 0x1F) << 6 | ((unsigned char)text[i++] & 0x3F); /* the words have two bytes at most */
+        for (unsigned k = unit_bytes; k > 0; k--)
+            request[request_length++] = (char)(code >> 8 * (k - 1));
+    }
+}
+
+struct asked {
+    struct ps_batch *batch;
+    unsigned failures;
+};
+
+/* Takes the request with as much memory as there is, or with too little at first. */
+static struct asked ask(const char *head, const struct ps_http_message *message, uint32_t events, bool scarce)
+{
+    struct asked asked = {.batch = ps_batch_take(&bump, (struct ps_now){0})};
+    struct ps_http_text kept = {.block = NULL};
+    assert_non_null(asked.batch);
+    char *body = ps_batch_alloc(asked.batch, request_length);
+    assert_non_null(body);
+    memcpy(body, request, request_length);
+    struct ps_batch_point point = ps_batch_point(asked.batch);
+    for (;;) {
+        struct ps_http_exchange exchange = {.message = message,
+                                            .head = head,
+                                            .body = body,
+                                            .body_length = request_length,
+                                            .origin = 5,
+                                            .text = &kept};
+        if (scarce && draw(4) != 0)
+            memory_take(asked.batch);
+        enum ps_http_taken taken = ps_json_handler_take(&handler, &cache, asked.batch, &exchange);
+        memory_return();
+        if (taken == PS_HTTP_TAKEN) {
+            assert_int_equal(exchange.events, events);
+            break;
+        }
+        assert_true(taken == PS_HTTP_MEMORY || taken == PS_HTTP_FULL); /* FULL: no memory for more rows */
+        assert_true(scarce);
+        assert_int_equal(asked.batch->count, 0);
+        ps_batch_rewind(asked.batch, &point); /* as the server does */
+        assert_true(asked.batch->tickets == NULL && asked.batch->own_mask == 0);
+        assert_true(taken == PS_HTTP_FULL || kept.block == NULL);
+        if (kept.block != NULL)
+            ps_block_drop(&cache, kept.block);
+        kept = (struct ps_http_text){.block = NULL};
+        asked.failures++;
+    }
+    assert_int_equal(asked.batch->count, events);
+    assert_true(asked.batch->tickets->events == events && asked.batch->tickets->next == NULL);
+    if (kept.block != NULL)
+        ps_block_drop(&cache, kept.block);
+    return asked;
+}
+
+static void expect_same(const struct ps_batch *got, const struct ps_batch *wanted)
+{
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        const struct ps_event *a = &got->events[i], *b = &wanted->events[i];
+        assert_int_equal(a->body_length, b->body_length);
+        if (a->body_length > 0)
+            assert_memory_equal(a->body, b->body, a->body_length);
+        struct ps_header_cursor left = ps_headers_begin(got, a), right = ps_headers_begin(wanted, b);
+        const struct ps_header *header, *other;
+        while ((other = ps_headers_next(&right)) != NULL) {
+            header = ps_headers_next(&left);
+            assert_non_null(header);
+            assert_true(header->name->length == other->name->length &&
+                        header->value_length == other->value_length);
+            assert_memory_equal(header->name->text, other->name->text, other->name->length);
+            if (other->value_length > 0)
+                assert_memory_equal(header->value, other->value, other->value_length);
+        }
+        assert_null(ps_headers_next(&left));
+    }
+}
+
+static void test_memory_runs_out(void **unused)
+{
+    static const struct {
+        const char *type;
+        unsigned unit_bytes;
+    } charsets[] = {{"application/json", 1},
+                    {"application/json; charset=UTF-8", 1},
+                    {"application/json; charset=utf-16", 2},
+                    {"application/json; charset=UTF-32", 4}};
+    unsigned failures = 0;
+    for (unsigned round = 0; round < 600; round++) {
+        size_t which = round % PS_COUNT_OF(charsets);
+        const char *head = charsets[which].type;
+        struct ps_http_message message = {.content_type = {.at = 0, .length = (uint32_t)strlen(head)}};
+        uint32_t events = request_draw();
+        request_encode(charsets[which].unit_bytes);
+        struct asked rich = ask(head, &message, events, false), poor = ask(head, &message, events, true);
+        expect_same(poor.batch, rich.batch);
+        failures += poor.failures;
+        ps_batch_give(rich.batch);
+        ps_batch_give(poor.batch);
+    }
+    assert_true(failures > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown)};
+    state = ps_test_seed() | 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
