@@ -111,6 +111,8 @@ static bool write_answers(const struct ps_test_connections *connections,
     uint32_t length = connection->out_length < connection->left ? connection->out_length : connection->left;
     if (connections->step != 0 && connections->step < length)
         length = connections->step;
+    if (connections->silent)
+        length = 0;
     ssize_t put = length > 0 ? send(connection->fd, connection->out, length, MSG_NOSIGNAL) : 0;
     if (put > 0) {
         memmove(connection->out, connection->out + put, connection->out_length - (uint32_t)put);

@@ -34,6 +34,7 @@ struct ps_test_connections {
     unsigned port;
     unsigned tag;  /* the test's own */
     uint32_t step; /* limit of the bytes that one call sends on a connection; 0: none */
+    bool silent;   /* answers wait */
     struct ps_test_connection items[PS_TEST_CONNECTIONS];
     /* Carries the request out, and appends the answer (ps_test_connection_begin). Returns false to do so
      * later: it is then called again with this request, and the later ones wait. */

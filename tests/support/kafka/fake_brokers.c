@@ -12,6 +12,9 @@
 
 #define KEPT_SETS 5U
 #define TORN_BYTES_MAX 200U
+#define FIRST_EPOCH 5
+#define VERSION_OF_EPOCHS 7 /* of Metadata */
+#define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_NOT_LEADER 6
 #define ERROR_TIMED_OUT 7
 #define ERROR_NOT_ENOUGH_REPLICAS 19
@@ -21,6 +24,7 @@ struct node {
     struct ps_test_brokers *brokers;
     unsigned number;
     struct ps_test_connections connections;
+    enum ps_test_hold hold;
 };
 
 struct partition {
@@ -39,6 +43,8 @@ struct ps_test_brokers {
     unsigned faults;
     int16_t produce_most, metadata_most;
     int64_t producer; /* id given */
+    const enum ps_test_metadata *lies;
+    unsigned lie_count, denied;
 };
 
 static unsigned draw(struct ps_test_brokers *brokers, unsigned below)
@@ -64,7 +70,8 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
     brokers->metadata_most = (int16_t)(1 + draw(brokers, 9));
     for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
         struct node *node = &brokers->nodes[i];
-        *node = (struct node){brokers, i, {.handle = handle, .argument = node}};
+        *node = (struct node){
+            .brokers = brokers, .number = i, .connections = {.handle = handle, .argument = node}};
         ps_test_connections_open(&node->connections);
     }
     snprintf(brokers->bootstrap, sizeof brokers->bootstrap, "127.0.0.1:%u",
@@ -72,6 +79,7 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
     for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
         brokers->partitions[i].leader = draw(brokers, PS_TEST_BROKERS);
         brokers->partitions[i].next = sequence;
+        brokers->partitions[i].epoch = FIRST_EPOCH;
         brokers->partitions[i].numbers = calloc(PS_TEST_RECORDS_MAX, sizeof(uint32_t));
         assert_non_null(brokers->partitions[i].numbers);
     }
@@ -90,6 +98,42 @@ void ps_test_brokers_stop(struct ps_test_brokers *brokers)
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers)
 {
     return brokers->bootstrap;
+}
+
+void ps_test_brokers_lead(struct ps_test_brokers *brokers, unsigned node)
+{
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
+        brokers->partitions[i].leader = node;
+        brokers->partitions[i].epoch++;
+    }
+}
+
+void ps_test_brokers_hold(struct ps_test_brokers *brokers, unsigned node, enum ps_test_hold hold)
+{
+    brokers->nodes[node].hold = hold;
+    brokers->nodes[node].connections.silent = hold == PS_TEST_HOLD_ANSWERS;
+}
+
+void ps_test_brokers_mislead(struct ps_test_brokers *brokers, const enum ps_test_metadata *kinds,
+                             unsigned count)
+{
+    brokers->lies = kinds;
+    brokers->lie_count = count;
+}
+
+unsigned ps_test_brokers_to_mislead(const struct ps_test_brokers *brokers)
+{
+    return brokers->lie_count;
+}
+
+unsigned ps_test_brokers_denied(const struct ps_test_brokers *brokers)
+{
+    return brokers->denied;
+}
+
+bool ps_test_brokers_have_epochs(const struct ps_test_brokers *brokers)
+{
+    return brokers->metadata_most >= VERSION_OF_EPOCHS;
 }
 
 uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned partition,
@@ -166,8 +210,10 @@ static int16_t set_comes(struct ps_test_brokers *brokers, unsigned node, int32_t
         partition->leader = draw(brokers, PS_TEST_BROKERS);
         partition->epoch++;
     }
-    if (partition->leader != node)
+    if (partition->leader != node) {
+        brokers->denied++;
         return ERROR_NOT_LEADER;
+    }
     if (fails(brokers))
         return ERROR_NOT_ENOUGH_REPLICAS;
     int16_t error = append(partition, bytes, length);
@@ -206,6 +252,40 @@ static char *produce(struct ps_test_brokers *brokers, unsigned node, int16_t ver
     return ps_wire_put_int32(at, draw(brokers, 20) == 0 ? 30 : 0); /* throttle time */
 }
 
+static enum ps_test_metadata next_metadata(struct ps_test_brokers *brokers)
+{
+    if (brokers->lie_count > 0) {
+        brokers->lie_count--;
+        return *brokers->lies++;
+    }
+    return fails(brokers) ? (enum ps_test_metadata)draw(brokers, PS_TEST_METADATA_KINDS)
+                          : PS_TEST_METADATA_TRUE;
+}
+
+static char *put_topic(struct ps_test_brokers *brokers, int16_t version, enum ps_test_metadata kind, char *at)
+{
+    unsigned count = kind == PS_TEST_METADATA_NO_TOPIC ? 0
+                     : kind == PS_TEST_METADATA_FEWER  ? 1
+                                                       : PS_TEST_PARTITIONS;
+    unsigned older = kind == PS_TEST_METADATA_OLDER;
+    at = ps_wire_put_int16(at, kind == PS_TEST_METADATA_NO_TOPIC ? ERROR_UNKNOWN_TOPIC : 0);
+    at = ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_int8(at, 0);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (unsigned i = 0; i < count; i++) {
+        const struct partition *partition = &brokers->partitions[i];
+        bool none = fails(brokers); /* in an election */
+        at = ps_wire_put_int16(at, none ? 5 : 0);
+        at = ps_wire_put_int32(at, (int32_t)i);
+        at = ps_wire_put_int32(at, none ? -1 : (int32_t)((partition->leader + older) % PS_TEST_BROKERS));
+        if (version >= VERSION_OF_EPOCHS)
+            at = ps_wire_put_int32(at, partition->epoch - (int32_t)older);
+        for (int list = 0; list < (version >= 5 ? 3 : 2); list++)
+            at = ps_wire_put_int32(at, 0);
+    }
+    return at;
+}
+
 static char *metadata(struct ps_test_brokers *brokers, int16_t version, char *at)
 {
     if (version >= 3)
@@ -221,21 +301,7 @@ static char *metadata(struct ps_test_brokers *brokers, int16_t version, char *at
         at = ps_wire_put_string(at, "cluster", 7);
     at = ps_wire_put_int32(at, 0);
     at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_int16(at, 0);
-    at = ps_wire_put_string(at, "t", 1);
-    at = ps_wire_put_int8(at, 0);
-    at = ps_wire_put_int32(at, PS_TEST_PARTITIONS);
-    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
-        bool none = fails(brokers); /* in an election */
-        at = ps_wire_put_int16(at, none ? 5 : 0);
-        at = ps_wire_put_int32(at, (int32_t)i);
-        at = ps_wire_put_int32(at, none ? -1 : (int32_t)brokers->partitions[i].leader);
-        if (version >= 7)
-            at = ps_wire_put_int32(at, brokers->partitions[i].epoch);
-        for (int list = 0; list < (version >= 5 ? 3 : 2); list++)
-            at = ps_wire_put_int32(at, 0);
-    }
-    return at;
+    return put_topic(brokers, version, next_metadata(brokers), at);
 }
 
 static char *versions(const struct ps_test_brokers *brokers, char *at)
@@ -255,6 +321,8 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
 {
     const struct node *node = argument;
     struct ps_test_brokers *brokers = node->brokers;
+    if (request->key == 0 && node->hold == PS_TEST_HOLD_SETS)
+        return false;
     if (fails(brokers)) {
         connection->breaks = true; /* before it is handled */
         return true;

@@ -1,7 +1,7 @@
 /* Kafka brokers for a test of the native client, in one thread: they keep sequence numbers as Kafka does (the last five sets of a
  * producer, KIP-98), which librdkafka's mock cluster does not, and misbehave by a seed: connections break before or after a
- * set is written, answers are late or torn, leaders move, replicas are missing. Every fault is temporary: an
- * idempotent producer must write each record once and in order. */
+ * set is written, answers are late or torn, leaders move, replicas are missing, metadata is that of a broker which is behind. Every
+ * fault is temporary: an idempotent producer must write each record once and in order. */
 #pragma once
 
 #include "core/base.h"
@@ -12,12 +12,39 @@
 
 struct ps_test_brokers;
 
+/* What is wrong with an answer to Metadata. */
+enum ps_test_metadata {
+    PS_TEST_METADATA_TRUE,
+    PS_TEST_METADATA_OLDER,    /* another leader of each partition, with the leader epoch before */
+    PS_TEST_METADATA_NO_TOPIC, /* the topic is not known */
+    PS_TEST_METADATA_FEWER,    /* only the first partition is known */
+    PS_TEST_METADATA_KINDS,
+};
+
+enum ps_test_hold {
+    PS_TEST_HOLD_NOTHING,
+    PS_TEST_HOLD_SETS,    /* Produce is carried out later */
+    PS_TEST_HOLD_ANSWERS, /* it is carried out and not answered */
+};
+
 /* Topic `t`. `faults`: the number of requests in 1,000 that meet a fault. `sequence`: the first sequence number that they
  * expect. */
 struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, int32_t sequence);
 void ps_test_brokers_stop(struct ps_test_brokers *brokers);
 /* Returns HOST:PORT of the first one. */
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers);
+/* This broker leads all partitions from now on. */
+void ps_test_brokers_lead(struct ps_test_brokers *brokers, unsigned node);
+void ps_test_brokers_hold(struct ps_test_brokers *brokers, unsigned node, enum ps_test_hold hold);
+/* The next `count` answers to Metadata are these; `kinds` must stay until then. */
+void ps_test_brokers_mislead(struct ps_test_brokers *brokers, const enum ps_test_metadata *kinds,
+                             unsigned count);
+/* Returns how many answers of ps_test_brokers_mislead() are not given yet. */
+unsigned ps_test_brokers_to_mislead(const struct ps_test_brokers *brokers);
+/* Returns how many sets came to a broker that did not lead their partition. */
+unsigned ps_test_brokers_denied(const struct ps_test_brokers *brokers);
+/* Returns whether their metadata has leader epochs. */
+bool ps_test_brokers_have_epochs(const struct ps_test_brokers *brokers);
 /* Reads and answers what is possible now. */
 void ps_test_brokers_serve(struct ps_test_brokers *brokers);
 /* Reads the numbers (values of four bytes) in a partition, in order. Returns how many. */

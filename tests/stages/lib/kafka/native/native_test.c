@@ -53,7 +53,7 @@ static void turn(struct run *run)
     run->now.mono_ns += TURN_NS;
 }
 
-static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t sequence)
+static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t sequence, const char *timeout_ms)
 {
     struct ps_err err = {0};
     *run = (struct run){.brokers = ps_test_brokers_start(seed, faults, sequence),
@@ -65,7 +65,8 @@ static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t seque
         {.key = "reconnect.backoff.ms", .value = "10"},
         {.key = "reconnect.backoff.max.ms", .value = "40"},
         {.key = "retry.backoff.ms", .value = "10"},
-        {.key = "socket.timeout.ms", .value = "500"},
+        {.key = "socket.timeout.ms", .value = timeout_ms},
+        {.key = "topic.metadata.refresh.interval.ms", .value = "100"},
     };
     const struct ps_kafka_producer_config config = {.pairs = pairs,
                                                     .pair_count = PS_COUNT_OF(pairs),
@@ -133,7 +134,7 @@ static void run_one(uint64_t seed, unsigned faults, int32_t sequence)
 {
     static struct run run;
     uint64_t random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
-    begin(&run, seed, faults, sequence);
+    begin(&run, seed, faults, sequence, "500");
     go_to(&run, sequence);
     for (unsigned turns = 0; run.report_count < RECORDS; turns++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407U;
@@ -160,6 +161,103 @@ static void test_faults(void **state)
         print_message("seed %llu\n", (unsigned long long)(seed + i));
         run_one(seed + i, 5 + i * 5, i % 2 == 0 ? 0 : INT32_MAX - 500);
     }
+}
+
+/* ---- metadata of a broker that is behind, while sets are in flight ---- */
+
+static uint32_t in_flight(const struct run *run)
+{
+    const struct ps_kafka_native_topic *topic = (const struct ps_kafka_native_topic *)run->topic;
+    uint32_t count = 0;
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        count += topic->partitions[i].in_flight;
+    return count;
+}
+
+static void turns_until_reported(struct run *run, uint32_t count)
+{
+    for (unsigned turns = 0; run->report_count < count; turns++) {
+        if (turns > TURNS_MAX)
+            fail_msg("%u of %u records were reported", run->report_count, count);
+        turn(run);
+    }
+}
+
+/* Submits runs of records until each partition has several sets in flight. */
+static void fill(struct run *run)
+{
+    for (unsigned turns = 0; in_flight(run) < 2 * PS_TEST_PARTITIONS; turns++) {
+        assert_in_range(turns, 0, 100);
+        submit(run, RUN_MAX);
+        turn(run);
+    }
+}
+
+struct lies {
+    const char *what;
+    enum ps_test_metadata kinds[2];
+    unsigned count;
+    bool forgets; /* the client does not know the leader epochs then */
+};
+
+/* Broker 1 leads, and has sets in flight, when the other one gives answers that are wrong. If it `moves`, the other one is the
+ * leader by then, and the client does not know it. */
+static void mislead(uint64_t seed, const struct lies *lies, enum ps_test_hold hold, bool moves)
+{
+    static struct run run;
+    print_message("%s, seed %llu, hold %d, moves %d\n", lies->what, (unsigned long long)seed, hold, moves);
+    begin(&run, seed, 0, 0, "20000");
+    ps_test_brokers_lead(run.brokers, 1);
+    go_to(&run, 0);
+    for (unsigned i = 0; i < 4; i++) { /* the leader knows the producer */
+        submit(&run, RUN_MAX);
+        turns_until_reported(&run, run.submitted);
+    }
+    ps_test_brokers_hold(run.brokers, 1, hold);
+    fill(&run);
+    if (moves)
+        ps_test_brokers_lead(run.brokers, 0);
+    ps_test_brokers_mislead(run.brokers, lies->kinds, lies->count);
+    for (unsigned turns = 0; ps_test_brokers_to_mislead(run.brokers) > 0; turns++) {
+        assert_in_range(turns, 0, 2000);
+        turn(&run);
+    }
+    turn(&run); /* it reads the answer */
+    assert_true(in_flight(&run) >= 2 * PS_TEST_PARTITIONS);
+    submit(&run, RUN_MAX);
+    turn(&run);
+    ps_test_brokers_hold(run.brokers, 1, PS_TEST_HOLD_NOTHING);
+    while (run.submitted < RECORDS) {
+        submit(&run, RECORDS - run.submitted < RUN_MAX ? RECORDS - run.submitted : RUN_MAX);
+        turn(&run);
+    }
+    turns_until_reported(&run, RECORDS);
+    verify(&run);
+    bool knows_better = ps_test_brokers_have_epochs(run.brokers) && !lies->forgets;
+    if (knows_better && !moves)
+        assert_int_equal(ps_test_brokers_denied(run.brokers), 0);
+    if (hold == PS_TEST_HOLD_SETS && moves) /* those in flight */
+        assert_true(ps_test_brokers_denied(run.brokers) >= 2 * PS_TEST_PARTITIONS);
+    end(&run);
+}
+
+static void test_late_metadata_with_sets_in_flight(void **state)
+{
+    static const struct lies all[] = {
+        {"an older leader", {PS_TEST_METADATA_OLDER}, 1, false},
+        {"no topic", {PS_TEST_METADATA_NO_TOPIC}, 1, false},
+        {"fewer partitions", {PS_TEST_METADATA_FEWER}, 1, false},
+        {"no topic, then an older leader", {PS_TEST_METADATA_NO_TOPIC, PS_TEST_METADATA_OLDER}, 2, true},
+        {"an older leader, then fewer partitions",
+         {PS_TEST_METADATA_OLDER, PS_TEST_METADATA_FEWER},
+         2,
+         false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(all); i++)
+        for (uint64_t seed = 1; seed <= 10; seed++) /* they draw the versions of requests */
+            for (enum ps_test_hold hold = PS_TEST_HOLD_SETS; hold <= PS_TEST_HOLD_ANSWERS; hold++)
+                for (unsigned moves = 0; moves < 2; moves++)
+                    mislead(seed, &all[i], hold, moves == 1);
 }
 
 /* While no broker can be reached, the client asks to be called again later, not at once. Returns how often it asks to be called
@@ -202,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calm),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_late_metadata_with_sets_in_flight),
         cmocka_unit_test(test_no_broker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
