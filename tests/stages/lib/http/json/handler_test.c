@@ -2,73 +2,30 @@
  * at last are those that come at once with enough memory. Drawn requests, in each of Flume's character sets. */
 #include "stages/lib/http/json/handler.h"
 
-#include "core/arena.h"
-#include "core/flow/batch_internal.h"
-#include "core/flow/bump.h"
-#include "tests/support/support.h"
+#include "tests/stages/lib/http/json/scarce_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BLOCKS 48U
 #define TEXT_BYTES (1U << 18)
 #define EVENTS_MAX 40U
 
-static struct ps_depot *depot;
-static struct ps_pool *pool;
-static struct ps_bump bump;
-static struct ps_block_cache cache;
-static struct ps_block *hoarded[BLOCKS];
-static unsigned hoarded_count;
 static struct ps_json_handler handler;
-static uint64_t state;
-
 static char text[TEXT_BYTES], request[4 * TEXT_BYTES];
 static uint32_t text_length, request_length;
-
-static uint64_t draw(uint64_t below)
-{
-    return ps_test_random(&state) % below;
-}
 
 static int setup(void **unused)
 {
     struct ps_err err = {0};
-    depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
-    assert_non_null(depot);
-    pool = ps_pool_create(depot, 0);
-    assert_non_null(pool);
-    ps_bump_init(&bump, pool);
-    ps_block_cache_init(&cache, depot);
+    memory_open();
     assert_int_equal(ps_json_handler_init(&handler, &err), PS_OK);
     return 0;
 }
 
-static void memory_return(void)
-{
-    while (hoarded_count > 0)
-        ps_block_drop(&cache, hoarded[--hoarded_count]);
-}
-
-/* Takes every block, and what is left in those of the batch, but for some bytes. */
-static void memory_take(struct ps_batch *batch)
-{
-    uint32_t least = 1U << draw(12);
-    while (hoarded_count < BLOCKS && (hoarded[hoarded_count] = ps_block_take(&cache)) != NULL)
-        hoarded_count++;
-    while (ps_batch_meta_alloc(batch, least, 1) != NULL)
-        ;
-}
-
 static int teardown(void **unused)
 {
-    memory_return();
     ps_json_handler_fini(&handler);
-    ps_block_cache_fini(&cache);
-    ps_bump_fini(&bump);
-    assert_int_equal(ps_pool_out_count(pool), 0);
-    ps_pool_destroy(pool);
-    ps_depot_destroy(depot);
+    memory_close();
     return 0;
 }
 
