@@ -225,8 +225,10 @@ void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {
         struct ps_kafka_stream *stream = &streams->items[i];
-        if (stream->state != PS_KAFKA_STREAM_GONE && stream->delivered != PS_KAFKA_POSITION_NONE)
-            stream->committed = stream->delivered + 1;
+        if (stream->state == PS_KAFKA_STREAM_GONE || stream->delivered == PS_KAFKA_POSITION_NONE)
+            continue;
+        stream->committed = stream->delivered + 1;
+        stream->overtaken = true;
     }
     streams->moved = false;
 }

@@ -34,6 +34,7 @@ struct ps_kafka_stream {
     bool former;     /* its topic was made anew: the group would take its offsets for those of the new one */
     bool gone;       /* its topic, or its partition in the new one, is not there: nothing is committed */
     bool unanswered; /* it is in a commit whose answer has not named it */
+    bool overtaken;  /* the sink may have committed another offset after `committing` */
     /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else
      * NONE. */
     int64_t lowered;

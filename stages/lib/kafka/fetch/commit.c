@@ -45,10 +45,22 @@ static void note_topics(struct ps_kafka_fetch *fetch)
     }
 }
 
+/* The sink has committed, also what it had of a former topic: these offsets are lowered at once, because a member that begins now would
+ * begin there. */
+static void note_committed(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_streams_note_committed(&fetch->streams);
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        const struct ps_kafka_stream *stream = &fetch->streams.items[i];
+        if (stream->former && ps_kafka_stream_is_dirty(stream))
+            fetch->dirty = fetch->lowers = true;
+    }
+}
+
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
 {
     if (fetch->sink_commits && fetch->streams.moved)
-        ps_kafka_streams_note_committed(&fetch->streams);
+        note_committed(fetch);
     if (fetch->former_ns != fetch->client->metadata_ns)
         note_topics(fetch);
     fetch->former_ns = fetch->client->metadata_ns;
@@ -100,6 +112,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
             continue;
         stream->committing = ps_kafka_stream_reached(stream);
         stream->committing_generation = stream->generation;
+        stream->overtaken = false;
         at = put_offset(at, stream, version);
     }
     return ps_kafka_native_request_end(request, at);
@@ -178,7 +191,7 @@ static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t l
     if (stream->generation != stream->committing_generation)
         return;
     stream->unanswered = false;
-    if (error == 0)
+    if (error == 0 && !stream->overtaken)
         stream->committed = stream->committing;
     if (ps_kafka_stream_is_dirty(stream))
         fetch->dirty = true;

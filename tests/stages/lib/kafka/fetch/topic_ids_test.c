@@ -340,6 +340,46 @@ static void test_sink_commits(void **state)
     }
 }
 
+static bool has_offset_of_the_former(void)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        if (run.group.logs[i].committed > 0)
+            return true;
+    return false;
+}
+
+/* A sink's transactions go on committing offsets of the former topic until its last record is delivered. The source lowers each of them at
+ * once, not after the interval of its own commits. */
+static void test_lowered_behind_each_commit_of_the_sink(void **state)
+{
+    static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};
+    begin_with(&run, 1, &often, 1, true);
+    client_of()->commit_interval_ns = 10 * PS_NS_PER_S;
+    append();
+    read_all(&run);
+    turn_often(200);
+    for (unsigned i = 0; i < 8; i++)
+        append();
+    for (unsigned turns = 0; run.waiting_count < 4; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    ps_test_group_make_anew(&run.group);
+    run.waiting_max = 0; /* nothing of the new topic is read */
+    while (run.waiting_count > 0) {
+        uint64_t since_ns = run.group.now_ns;
+        deliver(&run);
+        assert_true(has_offset_of_the_former());
+        for (; has_offset_of_the_former(); turn(&run))
+            assert_true(run.group.now_ns - since_ns < PS_NS_PER_S);
+    }
+    run.waiting_max = WAITING_MAX;
+    append();
+    read_all(&run);
+    stop(&run);
+    end(&run);
+}
+
 /* ---- brokers that hold answers back ---- */
 
 /* Nothing is asked, and nothing comes: each broker gets a Fetch as often as fetch.wait.max.ms says. */
@@ -414,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_leaders_are_late),
         cmocka_unit_test(test_fetched_of_the_former),
         cmocka_unit_test(test_sink_commits),
+        cmocka_unit_test(test_lowered_behind_each_commit_of_the_sink),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_question_behind_a_long_wait),
         cmocka_unit_test(test_metadata_passes_a_fetch),
