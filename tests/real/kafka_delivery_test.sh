@@ -26,7 +26,7 @@ agent_stop seq
 [[ $account == "events accepted 1,000,000, delivered 1,000,000, dropped 0, refused by the far end 0, possibly doubled 0, not delivered 0, kept in durable channels 0, read again at the next start 0, dropped by the kernel (UDP) 0, dead letters 0" ]] ||
     fail "the account is wrong: $account"
 segment=$(echo "$work"/kafka/1/data/numbers-0/*.log)
-"$kafka" run kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
+"$kafka" run org.apache.kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
 grep -q 'producerId: [0-9]' "$work/segment" || fail "not an idempotent producer: $(grep -m1 producerId "$work/segment")"
 
 step "the broker is killed under load and restarted"

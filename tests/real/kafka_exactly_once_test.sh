@@ -147,7 +147,7 @@ step "lag after the clean stop: $lag"
 features=$("$kafka" run org.apache.kafka.tools.FeatureCommand --bootstrap-server "$brokers" describe 2>"$work/features") || features=''
 level=$(sed -n 's/.*transaction\.version.*FinalizedVersionLevel: *\([0-9]*\).*/\1/p' <<<"$features")
 segment=$(find "$kafka_dir" -path '*/once-out-0/*.log' | head -1)
-"$kafka" run kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
+"$kafka" run org.apache.kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
 awk '/isControl: true/ {match($0, /producerId: [0-9]+ producerEpoch: [0-9]+/); print substr($0, RSTART, RLENGTH)}' "$work/segment" >"$work/markers"
 markers=$(wc -l <"$work/markers") epochs=$(sort -u "$work/markers" | wc -l)
 step "transaction.version of the cluster: ${level:-none}; partition 0 has $markers markers of $epochs epochs"

@@ -7,6 +7,7 @@
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
+[[ $(printf '%s\n' 2.8 "${KAFKA_VERSION:-3.9.2}" | sort -V | head -1) == 2.8 ]] || skip "older brokers have no ids of topics: docs/KAFKA.md says what they do"
 
 # ---- the load: numbers that are never used twice, spread over the partitions by their keys ----
 

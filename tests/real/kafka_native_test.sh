@@ -28,7 +28,7 @@ for codec in "${codecs[@]}"; do
         >"$work/$codec.read" 2>"$work/$codec.reader" || fail "Java's consumer ends with $?: $(tail -3 "$work/$codec.reader")"
     seq 0 $((events - 1)) | diff -q - <(sort -n "$work/$codec.read") || fail "$codec: Java's consumer reads something else"
     segment=$(find "$work"/kafka/1/data/"$codec"-* -name '*.log' -printf '%s %p\n' | sort -n | tail -1 | cut -d' ' -f2)
-    "$kafka" run kafka.tools.DumpLogSegments --deep-iteration --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
+    "$kafka" run org.apache.kafka.tools.DumpLogSegments --deep-iteration --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
     stored=$codec
     if [[ $codec == zstd ]] && ! is_from 2.1; then stored=no; fi # that broker does not know it
     grep -qiE "compresscodec: ${stored/none/(none|no)}" "$work/segment" || fail "$codec: on disk it is $(grep -m1 -i compresscodec "$work/segment")"

@@ -74,7 +74,7 @@ run() { # NAME
     agent_start "$name"
     await_log "$name" "$partitions partition\\(s\\) assigned by the group"
     sleep 2
-    pid=${agents[$name]} broker=$("$kafka" pids --dir "$kafka_dir")
+    pid=${agents[$name]} broker=$(<"$kafka_dir/1/pid")
     before=("$(ticks "$pid")" "$(sent_bytes "$pid")" "$(ticks "$broker")")
     send "in-$name" 0 "$chunks"
     await 60 is_complete "$name" || fail "records are missing: $unique of $records"

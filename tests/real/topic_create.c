@@ -74,8 +74,8 @@ static rd_kafka_AdminOptions_t *options_make(rd_kafka_t *client, rd_kafka_admin_
     return options;
 }
 
-/* Waits for the answer to a request for one topic, in which no error but `expected` may be. */
-static void wait_for_answer(rd_kafka_queue_t *queue, rd_kafka_resp_err_t expected)
+/* Waits for the answer to a request for one topic, in which no error but `expected` may be. Returns whether it is there. */
+static bool wait_for_answer(rd_kafka_queue_t *queue, rd_kafka_resp_err_t expected)
 {
     size_t count;
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, -1);
@@ -89,6 +89,7 @@ static void wait_for_answer(rd_kafka_queue_t *queue, rd_kafka_resp_err_t expecte
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != expected)
         fail(rd_kafka_topic_result_name(results[0]), rd_kafka_topic_result_error_string(results[0]));
     rd_kafka_event_destroy(event);
+    return error != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* The first metadata of a cluster that has just started may lack the controller. librdkafka asks again only after minutes, which is
@@ -111,10 +112,18 @@ static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic, const char *n
     rd_kafka_AdminOptions_t *creates = options_make(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     if (anew) {
         rd_kafka_DeleteTopics(client, &former, 1, deletes, queue);
-        wait_for_answer(queue, RD_KAFKA_RESP_ERR_NO_ERROR);
+        (void)wait_for_answer(queue, RD_KAFKA_RESP_ERR_NO_ERROR);
     }
-    rd_kafka_CreateTopics(client, &topic, 1, creates, queue);
-    wait_for_answer(queue, anew ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+    bool exists;
+    int look = 0;
+    do { /* with ZooKeeper, the answer to the deletion may come before the topic's name is free */
+        if (look > 0)
+            usleep(LOOK_US / 10);
+        rd_kafka_CreateTopics(client, &topic, 1, creates, queue);
+        exists = wait_for_answer(queue, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+    } while (exists && anew && ++look < LOOKS);
+    if (exists && anew)
+        fail(name, "it is not deleted");
     rd_kafka_AdminOptions_destroy(creates);
     rd_kafka_AdminOptions_destroy(deletes);
     rd_kafka_DeleteTopic_destroy(former);
