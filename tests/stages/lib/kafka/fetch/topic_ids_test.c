@@ -372,7 +372,10 @@ static void test_lowered_behind_each_commit_of_the_sink(void **state)
         assert_true(has_offset_of_the_former());
         for (; has_offset_of_the_former(); turn(&run))
             assert_true(run.group.now_ns - since_ns < PS_NS_PER_S);
+        client_of()->client->settings.metadata_age_ns =
+            100 * PS_NS_PER_S; /* else each metadata lowers them */
     }
+    client_of()->client->settings.metadata_age_ns = 50 * PS_NS_PER_MS;
     run.waiting_max = WAITING_MAX;
     append();
     read_all(&run);
