@@ -117,7 +117,7 @@ status 0 channel inspect
 says "encrypted with key old"
 says "700 events"
 status 0 channel repair
-says "encrypted with key old, which is not among the channel's keys: it is held back"
+says "encrypted with key old, which is not among the channel's keys: the channel keeps the segment unchanged"
 says "nothing to set aside"
 status 2 channel verify --key "old=$work/absent"
 says "absent cannot be read"
@@ -189,7 +189,7 @@ stop TERM
 
 echo "== a configuration without its keys"
 sed -i '/encryption/d' "$work/agent.properties"
-start "nothing is written in plain text beside it"
+start "the channel does not write events in plain text beside encrypted ones"
 stop TERM
 
 echo "== with the key again"

@@ -74,7 +74,7 @@ await "requests are acknowledged" has_taken
 mv "$work/app.log" "$work/logs/app.log"
 await "every client has an answer, the last one 503" eval "! kill -0 $clients 2>/dev/null"
 wait "$clients" || fail "$(<"$work/clients.err")"
-grep -q "nothing is promised until it works again" "$work/agent.err" || fail "the disk was not full"
+grep -q "the channel promises no events until its storage works again" "$work/agent.err" || fail "the disk was not full"
 echo "$(wc -l <"$work/taken") requests were acknowledged before the disk was full"
 
 mount -o remount,size=64m "$work/disk"

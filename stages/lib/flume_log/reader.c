@@ -210,7 +210,7 @@ static enum ps_status checkpoint_open(struct ps_flume_log *log, struct ps_flume_
 {
     int error = 0;
     const char *wrong = log->checkpoint_path == NULL
-                            ? "no directory with it is named"
+                            ? "no directory with a checkpoint was named"
                             : ps_flume_checkpoint_read(log->checkpoint_path, checkpoint, &error);
     if (error != 0) /* the checkpoint may be intact; without it, delivered events would come again */
         return ps_err_set(err,

@@ -89,8 +89,8 @@ bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_de
     if (frame->length <= budget_bytes / LONG_PART)
         return false;
     (void)ps_err_set(err,
-                     "an event of %s needs more memory than there is, and those behind it wait for it: raise "
-                     "penstock.memory.budget, which is %s, to %u times its size",
+                     "an event of %s needs more memory than the budget allows, and the events after it wait: "
+                     "raise penstock.memory.budget, which is %s, to at least %u times the size of the event",
                      ps_quantity_print_bytes(frame->length).text, ps_quantity_print_bytes(budget_bytes).text,
                      2 * LONG_PART);
     return true;

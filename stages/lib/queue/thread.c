@@ -63,8 +63,9 @@ static uint64_t next_retry_ns(struct ps_queue *queue)
 
 void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err)
 {
-    char text[480];
-    snprintf(text, sizeof text, "%.380s: nothing is promised until it works again; trying every %s",
+    char text[512];
+    snprintf(text, sizeof text,
+             "%.380s: the channel promises no events until its storage works again; trying every %s",
              err->text, ps_quantity_print_ns(next_retry_ns(queue)).text);
     queue->broken = true;
     set_writable(queue); /* before anybody can read the reason */

@@ -169,7 +169,9 @@ static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, boo
         *no_room = error == ENOSPC || error == EDQUOT;
         if (!*no_room)
             return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
-        return ps_err_set(err, "%s cannot be written: %s for its %s, which are taken at once: free them",
+        return ps_err_set(err,
+                          "%s cannot be written: %s: the channel allocates the whole segment of %s in "
+                          "advance: free that much space",
                           path, strerror(error), ps_quantity_print_bytes(fresh.head.size).text);
     }
     ps_segment_add(log, &fresh);

@@ -31,19 +31,22 @@ const char *ps_segment_fault_text(enum ps_segment_fault fault)
 {
     switch (fault) {
     case PS_SEGMENT_GONE:
-        return "the file is not there, although frames were promised in it";
+        return "the file is missing, although the channel had promised frames in it";
     case PS_SEGMENT_BLANK:
-        return "its head is zero, although frames were promised in it: the file is left aside";
+        return "its head is zero, although the channel had promised frames in the file: the channel does not "
+               "read the file";
     case PS_SEGMENT_SHORT:
         return "the file is shorter than when it was created";
     case PS_SEGMENT_DOUBLE:
-        return "another file also has the number of this segment, and is read: this one is left aside";
+        return "another file also has the number of this segment: the channel reads that file instead of "
+               "this one";
     case PS_SEGMENT_ALL:
-        return "no segment of the log is there, although the state says that events wait in some";
+        return "all segments of the log are missing, although the state says that they have undelivered "
+               "events";
     case PS_SEGMENT_DAMAGED:
         break;
     }
-    return "its head is damaged: the file is left aside";
+    return "its head is damaged: the channel does not read the file";
 }
 
 /* ---- which frames ---- */
@@ -121,7 +124,7 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
                           ps_quantity_word(lost, "is lost with its", "are lost with their"),
                           is_newest ? ", and those that were promised later" : "");
     else
-        ps_segment_report(log, &file, "%s; the number of events that are lost with it is not known",
+        ps_segment_report(log, &file, "%s; the number of events lost with the file is unknown",
                           ps_segment_fault_text(missing->fault));
 }
 
@@ -221,14 +224,15 @@ static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *
     char text[PS_SEGMENT_PATH_BYTES + 512];
     uint64_t events = log->events;
     uint64_t lost = lose(log, all.first, all.last);
-    snprintf(text, sizeof text,
-             "%s%s: no segment of the log is there, although %s/state says that at least %llu %s in %llu %s: "
-             "%s lost to the channel, which begins anew. If the directory was replaced, or its file "
-             "system is not mounted, stop the agent, put it back, and run `penstock channel repair`",
-             all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",
-             log->options.state_directory, (unsigned long long)events,
-             ps_quantity_word(events, "event waits", "events wait"), (unsigned long long)lost,
-             ps_quantity_word(lost, "frame", "frames"), ps_quantity_word(events, "it is", "they are"));
+    snprintf(
+        text, sizeof text,
+        "%s%s: all segments of the log are missing, although %s/state says that at least %llu %s in %llu %s: "
+        "%s lost to the channel, which starts an empty log. If the directory was replaced, or its file "
+        "system is not mounted, stop the agent, restore the directory, and run `penstock channel repair`",
+        all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",
+        log->options.state_directory, (unsigned long long)events,
+        ps_quantity_word(events, "event waits", "events wait"), (unsigned long long)lost,
+        ps_quantity_word(lost, "frame", "frames"), ps_quantity_word(events, "it is", "they are"));
     log->frames_lost += lost;
     log->id = log->random | 1;
     ps_segment_missing_add(log, &all);

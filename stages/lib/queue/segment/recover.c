@@ -145,7 +145,8 @@ static void leave_doubles(struct ps_segment_log *log)
     for (size_t i = 0; i < log->count; i++) {
         struct ps_segment *segment = &log->segments[i];
         if (kept > 0 && log->segments[kept - 1].head.segment == segment->head.segment) {
-            ps_segment_report(log, segment, "%s also has a segment of that number: the file is left aside",
+            ps_segment_report(log, segment,
+                              "%s also has a segment with this number: the channel does not read this file",
                               log->segments[kept - 1].directory);
             ps_segment_missing_add(log, &(struct ps_segment_missing){.fault = PS_SEGMENT_DOUBLE,
                                                                      .directory = segment->directory,
@@ -389,8 +390,8 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
         state.low = state.next = log->count > 0 ? log->segments[0].head.first : 1;
         if (log->count > 0)
             ps_segment_report(log, &log->segments[0],
-                              "the state of the log cannot be read: everything is read, and what was "
-                              "delivered may be delivered again");
+                              "the state of the log cannot be read: the channel reads the whole log, and may "
+                              "deliver again events that were delivered before");
     }
     log->id = has_state ? state.log : log->count > 0 ? log->segments[0].head.log : log->id;
     log->generation = state.generation;

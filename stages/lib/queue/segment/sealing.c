@@ -148,7 +148,7 @@ static const char *missing(const struct ps_segment_log *log, const struct ps_seg
 {
     return ps_key_ring_find(log->options.keys, segment->head.sealing.key) == NULL
                ? "which is not among the channel's keys"
-               : "and the channel's key with that name is another one";
+               : "and the channel's key of that name differs from the key of the segment";
 }
 
 enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err)
@@ -159,14 +159,15 @@ enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err)
             return ps_err_set(
                 err,
                 "segment %llu of %s is encrypted with key %s, and the channel has no encryption.activeKey: "
-                "nothing is written in plain text beside it. Name a key, or NONE to end encryption",
+                "the channel does not write events in plain text beside encrypted ones. Set "
+                "encryption.activeKey to a key, or to NONE to end encryption",
                 (unsigned long long)segment->head.segment, segment->directory, segment->head.sealing.key);
         if (!ps_segment_is_held(segment) || is_delivered(log, i))
             continue;
         log->held++;
         ps_segment_report(log, segment,
-                          "it is encrypted with key %s, %s: it is held back unchanged, and the channel goes "
-                          "on with the frames behind it",
+                          "it is encrypted with key %s, %s: the channel keeps the segment unchanged, and "
+                          "continues with the frames after it",
                           segment->head.sealing.key, missing(log, segment));
     }
     return PS_OK;

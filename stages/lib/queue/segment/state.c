@@ -47,7 +47,8 @@ enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *
         return PS_FAIL;
     }
     snprintf(text, sizeof text,
-             "%s: it was removed or replaced while the channel was open: it is written anew", path);
+             "%s was removed or replaced while the channel was open: the channel writes a new state file",
+             path);
     if (log->options.report != NULL)
         log->options.report(log->options.argument, text);
     return PS_OK;

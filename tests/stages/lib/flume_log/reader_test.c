@@ -108,7 +108,7 @@ static void committed_and_not_taken(void **state)
     assert_int_equal(found.uncertain, 0);
     assert_int_equal(found.damages, 0);
     assert_int_equal(found.events_lost, 0);
-    assert_true(reported("the checkpoint is not used: no directory with it is named"));
+    assert_true(reported("the checkpoint is not used: no directory with a checkpoint was named"));
     ps_flume_writer_fini(&one);
     ps_flume_writer_fini(&two);
 }

@@ -442,7 +442,8 @@ static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
             break;
         assert_true(i < SEGMENTS_MAX * 18);
     }
-    assert_trouble(fixture, "No space left on device for its 1 MiB, which are taken at once: free them");
+    assert_trouble(fixture, "No space left on device: the channel allocates the whole segment of 1 MiB in "
+                            "advance: free that much space");
     for (size_t left = fixture->stage.home_count - 1; left > 0; left--) {
         struct ps_test_stage *stage = &fixture->stage;
         struct ps_lease *lease;

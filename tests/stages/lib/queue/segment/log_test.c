@@ -223,7 +223,8 @@ static void test_number_twice(void **state)
     files.close(files.argument, to);
     log = open_log();
     assert_int_equal(report_count, 1);
-    assert_non_null(strstr(reports[0], " also has a segment of that number: the file is left aside"));
+    assert_non_null(
+        strstr(reports[0], " also has a segment with this number: the channel does not read this file"));
     expect_rest(log, false);
     ps_segment_log_close(log);
     lossy_fini(&disk);

@@ -190,7 +190,7 @@ static void newest_gone_after_a_kill(void **state)
 {
     make_log(8, true);
     assert_int_equal(unlink(segment_path(3)), 0);
-    expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+    expect_missed(3, "the file is missing", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
 }
 
 /* The state was removed, and written anew while the newest segment was empty: it is written again with the first frame there. */
@@ -205,14 +205,14 @@ static void newest_gone_that_was_empty(void **state)
     append(log, 7, 8, true);
     kill_log(log);
     assert_int_equal(unlink(segment_path(3)), 0);
-    expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+    expect_missed(3, "the file is missing", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
 }
 
 static void newest_gone_after_a_stop(void **state)
 {
     make_log(8, false);
     assert_int_equal(unlink(segment_path(3)), 0);
-    expect_missed(3, "the file is not there", 7, 8, LEFT(1, 2, 3, 4, 5, 6));
+    expect_missed(3, "the file is missing", 7, 8, LEFT(1, 2, 3, 4, 5, 6));
 }
 
 static void newest_emptied(void **state)
@@ -288,14 +288,14 @@ static void oldest_gone(void **state)
 {
     make_log(8, true);
     assert_int_equal(unlink(segment_path(1)), 0);
-    expect_missed(1, "the file is not there", 1, 3, LEFT(4, 5, 6, 7, 8));
+    expect_missed(1, "the file is missing", 1, 3, LEFT(4, 5, 6, 7, 8));
 }
 
 static void middle_gone(void **state)
 {
     make_log(8, false);
     assert_int_equal(unlink(segment_path(2)), 0);
-    expect_missed(2, "the file is not there", 4, 6, LEFT(1, 2, 3, 7, 8));
+    expect_missed(2, "the file is missing", 4, 6, LEFT(1, 2, 3, 7, 8));
 }
 
 static void middle_emptied(void **state)
@@ -323,7 +323,7 @@ static void middle_with_a_zero_head_and_newest_gone(void **state)
     struct ps_segment_log *log = open_log(&disk);
     assert_non_null(strstr(reports, "000000000002.segment: its head is zero"));
     assert_non_null(strstr(reports, "5 frames, 4 to 8, are lost"));
-    assert_non_null(strstr(reports, "000000000003.segment: the file is not there"));
+    assert_non_null(strstr(reports, "000000000003.segment: the file is missing"));
     ps_segment_log_fill(log, &fill);
     assert_true(fill.frames_lost >= 5);
     append(log, 9, 10, true);
@@ -435,7 +435,7 @@ static void unused_segment_may_be_anything(void **state)
 /* A second life, which began with such a state, writes a segment of its own: from its first frame on the state names it. */
 static void segment_of_the_next_life_counts(void **state)
 {
-    static const char *const words[HARM_LAST] = {[HARM_GONE] = "the file is not there",
+    static const char *const words[HARM_LAST] = {[HARM_GONE] = "the file is missing",
                                                  [HARM_EMPTY] = "its head is zero",
                                                  [HARM_ZERO_HEAD] = "its head is zero"};
     for (enum harm harm = HARM_GONE; harm <= HARM_ZERO_HEAD; harm++) {
@@ -496,9 +496,9 @@ static void all_gone(void **state)
     assert_int_equal(rename(directories[0], aside), 0);
     assert_int_equal(mkdir(directories[0], 0750), 0);
     assert_int_equal(survey(), 1);
-    assert_non_null(strstr(damages, "1 to 7, no segment of the log is there"));
+    assert_non_null(strstr(damages, "1 to 7, all segments of the log are missing"));
     struct ps_segment_log *log = open_log(&disk);
-    assert_non_null(strstr(reports, "data: no segment of the log is there, although "));
+    assert_non_null(strstr(reports, "data: all segments of the log are missing, although "));
     assert_non_null(strstr(reports, "checkpoint/state says that at least 7 events wait in 7 frames"));
     append(log, 8, 9, true);
     ps_segment_log_close(log);

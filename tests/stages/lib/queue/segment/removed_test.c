@@ -214,7 +214,7 @@ static void a_removed_state_is_written_anew(void **state)
     ps_segment_log_take(log, &place);
     assert_int_equal(unlink(ps_test_folder_path("state/state")), 0);
     append_synced(log, 2);
-    assert_non_null(strstr(reports, "state/state: it was removed or replaced"));
+    assert_non_null(strstr(reports, "state/state was removed or replaced"));
     char saved[600];
     snprintf(saved, sizeof saved, "%s", ps_test_folder_path("state/state"));
     assert_int_equal(access(saved, F_OK), 0);

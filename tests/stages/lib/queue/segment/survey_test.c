@@ -140,7 +140,8 @@ static void missing_segment_is_named(void **state)
     assert_int_equal(damage_count, 1);
     assert_int_equal(lost_count, 3);
     assert_string_equal(numbers, "1 2 3 7 8 9 10");
-    assert_string_equal(damages, "2 at 0: the file is not there, although frames were promised in it");
+    assert_string_equal(damages,
+                        "2 at 0: the file is missing, although the channel had promised frames in it");
 }
 
 /* A frame that is not delivered keeps its own segment only: segments delivered after it are removed, which does not
