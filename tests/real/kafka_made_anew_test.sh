@@ -73,7 +73,7 @@ arrives() { # WHAT: all that the referee reads of the topic "in" is in "out" in 
 told=0
 tells() { # [PARTITION]...: since the last call the log says of these, once of each, that the topic was made anew
     local -a of
-    mapfile -t of < <(sed -nE 's/.*topic in, partition ([0-9]+): the topic was made anew.*/\1/p' "$work/anew.log" | tail -n +$((told + 1)))
+    mapfile -t of < <(sed -nE 's/.*topic in, partition ([0-9]+): the topic was deleted and created again.*/\1/p' "$work/anew.log" | tail -n +$((told + 1)))
     told=$((told + ${#of[@]}))
     [[ $(printf '%s\n' "${of[@]}" | sort | paste -sd ' ') == "$*" ]] || fail "the log says of partitions ${of[*]} that the topic was made anew"
 }
@@ -89,7 +89,7 @@ read_anew() { # NUMBER: the topic "in" is made anew while the agent stands still
 
 says_little() { # no line of the log comes again and again: at most two for each time that a topic was made anew
     local line
-    line=$(sed -nE 's/^[^ ]+ ((WARN|ERROR) .*)/\1/p' "$work/anew.log" | sed -E 's/[0-9]+/N/g; /was made anew/d' | sort | uniq -c | awk '$1 > 6')
+    line=$(sed -nE 's/^[^ ]+ ((WARN|ERROR) .*)/\1/p' "$work/anew.log" | sed -E 's/[0-9]+/N/g; /deleted and created again/d' | sort | uniq -c | awk '$1 > 6')
     [[ $line == "" ]] || fail "the log says again and again: $line"
 }
 

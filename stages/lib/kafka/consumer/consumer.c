@@ -194,8 +194,8 @@ void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct 
 {
     char text[512];
     if (consumer->no_memory) {
-        ps_err_set(reason, "Kafka: no memory to keep a record; it is read again; lower "
-                           "penstock.memory.budget, which leaves more to the rest of the process");
+        ps_err_set(reason, "Kafka: no memory to keep a record; the source reads the record again; lower "
+                           "penstock.memory.budget, which leaves more memory to the rest of the process");
         return;
     }
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->client, text, sizeof text);

@@ -28,7 +28,7 @@ static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetc
     if (loses && !is_there)
         ps_log(PS_LOG_WARN, fetch->port->component,
                "topic %s, partition %d: offset %" PRId64
-               " is not committed: it is of a topic that is gone, or was made anew",
+               " is not committed: the topic was deleted, or deleted and created again",
                part->topic->name, part->number, offset);
     if (ps_kafka_stream_is_dirty(stream))
         fetch->dirty = true;

@@ -119,12 +119,14 @@ static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t r
         snprintf(text, room, "its leader is not known");
     else if (is_behind(part, place))
         snprintf(text, room,
-                 "the group's offset is of leader epoch %d, and the brokers name epoch %d. If the topic was "
-                 "created anew, stop the agent, and set the offset with kafka-consumer-groups.sh",
+                 "the group's offset has leader epoch %d, which is above the brokers' leader epoch %d. If "
+                 "somebody deleted the topic and created it again, stop the agent, and set the offset with "
+                 "kafka-consumer-groups.sh",
                  part->epoch, place->leader_epoch);
     else if (part->lacks)
         snprintf(text, room,
-                 "its leader lacks records that were read, and not all before them are delivered");
+                 "the leader lacks records that the source has read, and the sinks have not delivered all "
+                 "records before those");
     else
         snprintf(text, room, "its leader does not say whether it has the records that were read: %s",
                  part->refused != 0 ? rd_kafka_err2str((rd_kafka_resp_err_t)part->refused) : "no answer");
@@ -165,8 +167,8 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
     if (part->queued > 0 || !ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
         return;
     ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: the topic was made anew. Reading goes on by "
-           "kafka.consumer.auto.offset.reset",
+           "topic %s, partition %d: the topic was deleted and created again. The source continues as "
+           "kafka.consumer.auto.offset.reset says",
            part->topic->name, part->number);
     /* The group's coordinator may take offsets of the former topic for the new one: they are committed no more, and one that is
      * committed is lowered before anything is read, or given up. */
@@ -214,8 +216,8 @@ bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const stru
 static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: offset %" PRId64 " is not in the log any more: reading goes on by "
-           "kafka.consumer.auto.offset.reset",
+           "topic %s, partition %d: offset %" PRId64
+           " is no longer in the log: the source continues as kafka.consumer.auto.offset.reset says",
            part->topic->name, part->number, part->next);
     ps_kafka_offsets_reset(fetch, part);
 }
@@ -270,12 +272,13 @@ static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     bool known = end >= 0 && epoch >= 0 && fetch->settings.reset != PS_KAFKA_RESET_ERROR;
-    char from[64] = "by kafka.consumer.auto.offset.reset";
+    char from[64] = "as kafka.consumer.auto.offset.reset says";
     if (known)
         snprintf(from, sizeof from, "from offset %" PRId64, end);
     ps_log(PS_LOG_WARN, fetch->port->component,
            "topic %s, partition %d: the new leader does not have all records that were read, up to offset "
-           "%" PRId64 ": an election was unclean, and the cluster has lost records. Reading goes on %s",
+           "%" PRId64
+           ": after an unclean leader election the cluster has lost records. The source continues %s",
            part->topic->name, part->number, part->next, from);
     if (!known) {
         ps_kafka_offsets_reset(fetch, part);

@@ -196,9 +196,10 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     if (!waits) /* the answers to the sets in flight come first */
         return false;
     if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
-        ps_kafka_native_die(client, ERROR_FATAL,
-                            "topic %s was made anew: its partition %d has another log, or is gone",
-                            partition->topic->name, partition->number);
+        ps_kafka_native_die(
+            client, ERROR_FATAL,
+            "topic %s was deleted and created again: the log of partition %d was replaced or removed",
+            partition->topic->name, partition->number);
     return false;
 }
 

@@ -211,8 +211,10 @@ static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positi
         const struct ps_kafka_positions_record *record = &list->records[i];
         if (strcmp(record->key, keeping->owner) == 0 &&
             !ps_kafka_frames_parse(&keeping->committed, record->value, record->value_length, now_ns)) {
-            ps_err_set(err, "the record %s of positions is not this version's: \"%.100s\"", record->key,
-                       record->value);
+            ps_err_set(
+                err,
+                "the positions record %s has a format that this version of penstock cannot read: \"%.100s\"",
+                record->key, record->value);
             return false;
         }
     }
@@ -228,7 +230,8 @@ static void failed(struct ps_kafka_sender *sender, struct ps_err *err)
     uint64_t rest_ns = ps_kafka_sender_rest_ns(sender);
     keeping->rest_ns = sender->now.mono_ns + rest_ns;
     ps_log(ps_port_outage_level(sender->port, keeping->failing ? PS_LOG_DEBUG : PS_LOG_ERROR),
-           sender->port->component, "%s. Nothing is delivered before that; trying again in %s",
+           sender->port->component,
+           "%s. The sink delivers nothing until it has read the positions; trying again in %s",
            ps_err_join(err), ps_quantity_print_ns(rest_ns).text);
     keeping->failing = true;
     ps_port_troubled(sender->port, err);
@@ -250,7 +253,7 @@ static void take_reply(struct ps_kafka_sender *sender)
         if (keeping->known_for == 0 && warning[0] != '\0')
             ps_log(PS_LOG_WARN, sender->port->component, "%s", warning);
         if (keeping->failing)
-            ps_log(PS_LOG_INFO, sender->port->component, "the positions are read now");
+            ps_log(PS_LOG_INFO, sender->port->component, "the sink has read the positions");
         keeping->known_for = keeping->producers;
         keeping->failing = false;
     }
@@ -322,7 +325,7 @@ static bool compose_file(struct ps_kafka_keeping *keeping, const struct ps_kafka
 static void give_up(struct ps_kafka_sender *sender, int code)
 {
     const struct ps_kafka_error *error = ps_kafka_error_find(code);
-    ps_log(PS_LOG_WARN, sender->port->component, "the positions are not written to topic %s: %s (%s)",
+    ps_log(PS_LOG_WARN, sender->port->component, "cannot write the positions to topic %s: %s (%s)",
            sender->plan->transaction.positions_topic, error->name, error->meaning);
     snprintf(sender->last_error, sizeof sender->last_error, "topic %s: %s",
              sender->plan->transaction.positions_topic, error->meaning);

@@ -53,7 +53,7 @@ static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
     ps_log(PS_LOG_ERROR, sender->port->component,
            "no memory to encode an event of %s; trying again; lower penstock.memory.budget, which leaves "
-           "more to the rest of the process",
+           "more memory to the rest of the process",
            ps_quantity_print_bytes(bytes).text);
     return false;
 }

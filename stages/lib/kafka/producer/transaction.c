@@ -230,9 +230,8 @@ static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stre
         ps_lease_settle_all(lease);
     }
     ps_log(events > 0 ? PS_LOG_WARN : PS_LOG_DEBUG, sender->port->component,
-           "the group %.*s gave partitions of this agent to other members before %s events of theirs were "
-           "committed: the "
-           "new owners read them again",
+           "the group %.*s assigned partitions of this agent to other members before %s events of these "
+           "partitions were committed: the other members read these events again",
            (int)name->group.length, name->group.data, ps_quantity_print_count(events).text);
 }
 
@@ -385,7 +384,7 @@ static uint64_t warn_of_delay(struct ps_kafka_sender *sender)
         return due_ns;
     transaction->warned_ns = sender->now.mono_ns;
     struct ps_err err = {0};
-    ps_err_set(&err, "the transaction %s is not committed since %s: %s", transaction->id,
+    ps_err_set(&err, "the commit of transaction %s has taken %s so far: %s", transaction->id,
                ps_quantity_print_ns(sender->now.mono_ns - transaction->ending_ns).text,
                sender->last_error[0] != '\0'
                    ? sender->last_error
