@@ -96,7 +96,7 @@ agent_stop two
 await 60 lines 170 || fail "lines are missing: $(wc -l <"$work/read")"
 sort "$work/read" | uniq -d >"$work/twice"
 [[ ! -s $work/twice ]] || fail "lines are there twice: $(head -3 "$work/twice" | xargs)"
-! grep -E ' (WARN|ERROR) .*(cannot|not there any more)' "$work/one.log" "$work/two.log" || fail "agents stood in each other's way"
+! grep -E ' (WARN|ERROR) .*(cannot|no longer exists)' "$work/one.log" "$work/two.log" || fail "agents stood in each other's way"
 ! grep -iE 'lease|exception' "$work/flume.log" || fail "Flume lost a file"
 step "$(names . | wc -l) files"
 curl -sf -X DELETE "$webhdfs_url$folder?op=DELETE&recursive=true&user.name=$(id -un)" >"$work/deleted" || fail "the files cannot be removed"

@@ -17,8 +17,8 @@ static void aborted(void *sink_, const struct ps_hive_answer *answer)
     if (answer->error != PS_HIVE_OK) {
         ps_hive_count_failure(sink, answer);
         ps_log(PS_LOG_WARN, sink->port->component, "%zu %s open until Hive's time-out: %s", count,
-               ps_quantity_word(count, "transaction that is not used any more stays",
-                                "transactions that are not used any more stay"),
+               ps_quantity_word(count, "transaction that the sink no longer uses stays",
+                                "transactions that the sink no longer uses stay"),
                answer->reason);
     }
     go_on(sink);

@@ -58,7 +58,7 @@ static void found(void *txn_, const struct ps_hive_answer *answer)
         fail(txn, "the partition cannot be found", answer);
     } else if (is_missing || !ps_hive_txn_is_in(txn, answer->table.location)) {
         txn->partition->is_found = false;
-        ps_hive_txn_fail(txn, true, "the partition was dropped, or is elsewhere now", answer->reason);
+        ps_hive_txn_fail(txn, true, "the partition was dropped, or has another location now", answer->reason);
     } else {
         ps_hive_txn_commit_if_complete(txn);
     }
@@ -117,16 +117,15 @@ static void shown(void *txn_, const struct ps_hive_answer *answer)
     print_holder(&answer->exclusive, exclusive);
     print_holder(&answer->shared, shared);
     if (answer->error != PS_HIVE_OK || !answer->exclusive.is_there)
-        ps_err_set(&err, "a statement holds the table or partition exclusively, or waits for that");
+        ps_err_set(&err, "a statement holds the exclusive lock of the table or partition, or waits for it");
     else if (answer->exclusive.is_acquired || !answer->shared.is_there)
-        ps_err_set(&err, "%s holds the table or partition exclusively", exclusive);
+        ps_err_set(&err, "%s holds the exclusive lock of the table or partition", exclusive);
     else
-        ps_err_set(
-            &err,
-            "%s waits for the exclusive lock, and before it the oldest lock is held by %s; if that is of an "
-            "agent that was killed, Hive aborts it after hive.txn.timeout (abort transactions %" PRId64
-            " does it now)",
-            exclusive, shared, answer->shared.txn);
+        ps_err_set(&err,
+                   "%s waits for the exclusive lock, and the oldest lock before it is held by %s; if an "
+                   "agent that was killed began that transaction, Hive aborts it after hive.txn.timeout "
+                   "(abort transactions %" PRId64 " does it now)",
+                   exclusive, shared, answer->shared.txn);
     ps_log(ps_port_outage_level(txn->sink->port, PS_LOG_WARN), txn->sink->port->component,
            "%s.%s: transaction %" PRId64 " waits for its lock: %s", txn->sink->settings->database,
            txn->sink->settings->table, txn->id, ps_err_join(&err));

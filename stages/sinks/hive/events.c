@@ -14,8 +14,8 @@ static void refuse(struct ps_hive_sink *sink, const char *reason)
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
     if (ps_log_backoff_says(&sink->flaws.batch, reason, sink->now.mono_ns))
         ps_log(PS_LOG_ERROR, sink->port->component,
-               "an event cannot be written: %s. Its batch, and all behind it, wait%s; with "
-               "penstock.deadletter only such events are taken out",
+               "an event cannot be written: %s. Its batch, and all batches after it, wait%s; set "
+               "penstock.deadletter to take out only such events",
                reason, ps_log_backoff_text(&sink->flaws.batch, sink->now.mono_ns, tries));
 }
 

@@ -377,10 +377,10 @@ static void hive_probe(const void *plan_, struct ps_context *context, const stru
 static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
 static const char *const counter_helps[] = {
     PS_BUCKET_COUNTER_HELPS,
-    "Partitions that the sink knows because it got events of them lately",
+    "Partitions that the sink keeps in memory, because it got events for them lately",
     "Transactions that are open",
     "Transactions that were committed",
-    "Transactions that were aborted, those that were not used included",
+    "Transactions that were aborted, including those that were not used",
     NULL};
 
 const struct ps_stage_ops ps_sink_hive = {

@@ -24,8 +24,8 @@ static void change(struct ps_hive_sink *sink, const char *what)
     sink->look.is_changed = true;
     ps_err_set(&err, "the table %s.%s %s: %s", sink->settings->database, sink->settings->table, what,
                sink->settings->is_plain
-                   ? "its files are completed, and it is read again"
-                   : "transactions that are not committed are aborted, and their events kept");
+                   ? "the sink completes its files, and reads the table's definition again"
+                   : "the sink aborts open transactions, and writes their events again");
     ps_port_failed(sink->port, &err);
 }
 
@@ -63,11 +63,11 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
         if (ps_hive_target_is_same(&sink->table, &answer->table))
             go_on(sink);
         else
-            change(sink, "was altered, or dropped and made again");
+            change(sink, "was altered, or dropped and created again");
         return;
     }
     if (answer->error == PS_HIVE_MISSING) {
-        change(sink, "is not there any more");
+        change(sink, "no longer exists");
         return;
     }
     ps_hive_count_failure(sink, answer);

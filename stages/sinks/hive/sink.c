@@ -355,8 +355,8 @@ static bool recall(const void *, void *state, struct ps_lease **back, const stru
                "the metastore has not answered: up to %zu %s open "
                "until Hive's time-out",
                left,
-               ps_quantity_word(left, "transaction that is not used any more stays",
-                                "transactions that are not used any more stay"));
+               ps_quantity_word(left, "transaction that the sink no longer uses stays",
+                                "transactions that the sink no longer uses stay"));
     return true;
 }
 

@@ -344,7 +344,7 @@ def pool_without_threads(case, flume, penstock):
 def path_upwards(case, flume, penstock):
     """docs/stages/sink_hdfs.md: `..` that comes from a header, or appears where an escape is empty, does not leave the directory; behind an escape it is refused."""
     parts = case.keys.get("hdfs.path", "").split("/")
-    if case.kind == "hdfs" and "stands behind an escape" in (penstock.refused or ""):
+    if case.kind == "hdfs" and "follows an escape" in (penstock.refused or ""):
         return ".." in parts and any("%" in part for part in parts[:len(parts) - 1 - parts[::-1].index("..")])
 
     def place(headers):

@@ -63,8 +63,8 @@ static enum ps_status resolve_parents(char *pattern, struct ps_err *err)
             if (end == pattern || parent == NULL)
                 return ps_err_set(err, "hdfs.path: \"..\" is above the root");
             if (strchr(parent, '%') != NULL)
-                return ps_err_set(err, "hdfs.path: \"..\" stands behind an escape, which may be several "
-                                       "directories, or none: write the path without it");
+                return ps_err_set(err, "hdfs.path: \"..\" follows an escape, which may expand to several "
+                                       "directories, or to none: write the path without \"..\"");
             end = parent;
         } else if (length > 1 && !(length == 2 && at[1] == '.')) {
             memmove(end, at, length);

@@ -136,13 +136,13 @@ static bool rolls_for_replicas(struct ps_bucket_writer *sink, struct ps_bucket *
     if (*rolls > rolls_max)
         return false;
     if ((*rolls)++ < rolls_max) {
-        ps_log(PS_LOG_WARN, sink->port->component, "%s: its block has too few replicas: begins a new file",
-               bucket->file->path);
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "%s: its block has too few replicas: the sink begins a new file", bucket->file->path);
         return true;
     }
     ps_log(PS_LOG_ERROR, sink->port->component,
-           "%s: %u files in a row had blocks with too few replicas (hdfs.minBlockReplicas); no more are "
-           "begun for that before all replicas are there",
+           "%s: %u files in a row had blocks with too few replicas (hdfs.minBlockReplicas); the sink begins "
+           "no further file for this reason until a block has enough replicas",
            bucket->file->path, rolls_max);
     return false;
 }

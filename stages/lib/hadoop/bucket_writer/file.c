@@ -449,18 +449,18 @@ static void report(struct ps_bucket_file *file, const struct ps_file_answer *ans
     const char *verb = file->created ? "write" : "create";
     enum ps_log_level level = ps_port_outage_level(sink->port, PS_LOG_WARN);
     const char *cure = answer->error == PS_FILE_NAME
-                           ? " (correct the headers in hdfs.path and hdfs.filePrefix; with "
-                             "penstock.deadletter such events are taken out)"
+                           ? " (correct the headers in hdfs.path and hdfs.filePrefix; set "
+                             "penstock.deadletter to take out such events)"
                            : "";
     ps_err_set(&err, "cannot %s %s: %s%s", verb, file->path, answer->reason, cure);
     if (!ps_bucket_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
     else if (events > 0)
-        ps_log(level, sink->port->component, "%s; begins a new file in %s, and writes %s %s again%s",
+        ps_log(level, sink->port->component, "%s; the sink begins a new file in %s, and writes %s %s again%s",
                err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text,
                ps_quantity_word(events, "event", "events"), behind);
     else
-        ps_log(level, sink->port->component, "%s; it had no event that was not acknowledged%s", err.text,
+        ps_log(level, sink->port->component, "%s; no event of this file has to be written again%s", err.text,
                behind);
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     count(sink, PS_COUNTER_EventWriteFail, 1);

@@ -71,7 +71,8 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
     ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
     if (++file->tries >= tries_max) {
         ps_log(PS_LOG_ERROR, sink->port->component,
-               "cannot %s %s: %s; gives up after %u tries (hdfs.closeTries), and leaves it",
+               "cannot %s %s: %s; the sink gives up after %u tries (hdfs.closeTries), and leaves the file as "
+               "it is",
                verbs[file->next], file->path, answer->reason, file->tries);
         leave(file);
         return;
@@ -161,8 +162,8 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
             go_on(file, PS_BUCKET_RENAME);
     } else if (answer->error == PS_FILE_MISSING) {
         ps_log(PS_LOG_ERROR, sink->port->component,
-               "%s is not there any more: somebody removed or renamed it, or its directory, while it was "
-               "written; %s %s in it",
+               "%s no longer exists: somebody removed or renamed the file or its directory while the sink "
+               "wrote the file; %s %s in it",
                file->path, ps_quantity_print_count(file->acknowledged).text,
                ps_quantity_word(file->acknowledged, "event that was acknowledged was",
                                 "events that were acknowledged were"));
@@ -196,7 +197,7 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_MISSING) {
         if (file->tries == 0) /* a former try without an answer may have renamed it */
             ps_log(PS_LOG_ERROR, file->sink->port->component,
-                   "%s is not there any more: it cannot be renamed to %s; %s %s in it", file->path,
+                   "%s no longer exists: the sink cannot rename it to %s; %s %s in it", file->path,
                    file->target, ps_quantity_print_count(file->acknowledged).text,
                    ps_quantity_word(file->acknowledged, "event that was acknowledged was",
                                     "events that were acknowledged were"));

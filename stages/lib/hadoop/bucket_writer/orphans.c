@@ -141,7 +141,7 @@ static void report(const struct ps_bucket_look *look, uint64_t count, const char
     ps_count(port->counters, (enum ps_counter)PS_BUCKET_ORPHANS, count);
     if (look->sink->settings->recovers_orphans)
         ps_log(PS_LOG_INFO, port->component,
-               "%s: %s %s in use since before this start (%s): completes and renames those whose "
+               "%s: %s %s in use since before this start (%s): the sink completes and renames those whose "
                "writers are gone",
                directory, ps_quantity_print_count(count).text,
                ps_quantity_word(count, "file is", "files are"), first);

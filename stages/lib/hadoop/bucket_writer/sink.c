@@ -179,8 +179,8 @@ static void report_flaw(struct ps_bucket_writer *sink, const struct ps_lease *le
     if (!ps_log_backoff_says(&sink->taking.flawed_batch, flaw, sink->now.mono_ns))
         return;
     ps_log(PS_LOG_ERROR, sink->port->component,
-           "an event cannot be written: %s. Its batch of %s %s, and all behind it, wait%s; "
-           "with penstock.deadletter only such events are taken out",
+           "an event cannot be written: %s. Its batch of %s %s, and all batches after it, wait%s; set "
+           "penstock.deadletter to take out only such events",
            flaw, ps_quantity_print_count(lease->count).text,
            ps_quantity_word(lease->count, "event", "events"),
            ps_log_backoff_text(&sink->taking.flawed_batch, sink->now.mono_ns, tries));
@@ -431,7 +431,7 @@ bool ps_bucket_writer_recall(struct ps_bucket_writer *sink, struct ps_lease **ba
         return false;
     if (!TAILQ_EMPTY(&sink->files))
         ps_log(PS_LOG_WARN, sink->port->component,
-               "the file system has not answered: some files are not complete, or keep their names in use");
+               "the file system has not answered: some files are not complete, or keep their in-use names");
     return true;
 }
 

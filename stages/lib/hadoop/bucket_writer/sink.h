@@ -69,11 +69,10 @@ struct ps_bucket_writer_settings {
 #define PS_BUCKET_COUNTER_NAMES                                                                              \
     "files_open_now", "files_closing_now", "files_recovered", "renames_retried", "orphans"
 #define PS_BUCKET_COUNTER_HELPS                                                                              \
-    "Files that are written to",                                                                             \
-        "Files that nothing is written to any more, and that do not have their final names yet",             \
+    "Files that are written to", "Files that are being completed, renamed or removed",                       \
         "Files that the file system completed after a failure or a crash",                                   \
-        "Tries to rename a file after one that failed",                                                      \
-        "Files found that have had their names in use since before the start"
+        "Further tries to rename a file after the first one failed",                                         \
+        "Files found that have had their in-use names since before the start"
 
 #define PS_BUCKET_COUNTERS 5
 

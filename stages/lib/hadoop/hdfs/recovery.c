@@ -148,7 +148,9 @@ static void leave_out_silent(struct ps_hdfs_stream *stream)
         if (!ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id))
             continue;
         ps_datanode_name(located->locs[i]->id, name, sizeof name);
-        ps_log(PS_LOG_WARN, stream->hdfs->component, "%s: and without datanode %s", stream->path, name);
+        ps_log(PS_LOG_WARN, stream->hdfs->component,
+               "%s: the pipeline is also set up without datanode %s, which is excluded for now", stream->path,
+               name);
         drop(stream, i);
     }
 }
@@ -191,8 +193,8 @@ static void give_up_replacement(struct ps_hdfs_stream *stream, const char *reaso
                             stream->path, reason);
         return;
     }
-    ps_log(PS_LOG_WARN, stream->hdfs->component, "%s: goes on with %zu datanodes: %s", stream->path,
-           stream->located.block->n_locs, reason);
+    ps_log(PS_LOG_WARN, stream->hdfs->component, "%s: the pipeline continues with %zu datanodes: %s",
+           stream->path, stream->located.block->n_locs, reason);
     update_block(stream);
 }
 

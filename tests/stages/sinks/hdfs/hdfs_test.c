@@ -407,7 +407,7 @@ static void test_check(void **unused)
         {PS_KEYS("hdfs.path", "hdfs://nn.a/%Q/x"), PS_LOG_WARN, "%Q is not an escape"},
         {PS_KEYS("hdfs.path", "hdfs://nn.a/x", "hdfs.filePrefix", "%{}"), PS_LOG_WARN,
          "%{} is not an escape"},
-        {PS_KEYS("hdfs.path", "hdfs://nn.a/%{h}/../x"), PS_LOG_ERROR, "behind an escape"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/%{h}/../x"), PS_LOG_ERROR, "follows an escape"},
         {PS_KEYS("hdfs.path", url, "serializer", "avro_event"), PS_LOG_WARN, "SequenceFile"},
         {KEYS("hdfs.retryInterval", "0"), PS_LOG_WARN, "hdfs.retryInterval"},
         {PS_KEYS("hdfs.path", "hdfs://%{h}:8020/a", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "escape"},

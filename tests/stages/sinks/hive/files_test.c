@@ -260,7 +260,7 @@ static void test_a_table_that_is_made_again(void **unused)
         assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
         ps_test_hive_turn(&stage);
     }
-    assert_non_null(strstr(stage.err.text, "was altered, or dropped and made again"));
+    assert_non_null(strstr(stage.err.text, "was altered, or dropped and created again"));
     assert_null(ps_test_sink_recall(&stage));
     ASSERT_WHOLE("", 1, "1|a\n");
     ps_test_stage_close(&stage);

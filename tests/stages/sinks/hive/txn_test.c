@@ -167,7 +167,7 @@ static void test_a_table_that_is_dropped(void **unused)
     ps_test_metastore_alter_table(NULL);
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("two")));
     PS_HIVE_AWAIT(&stage, stage.failed);
-    assert_non_null(strstr(stage.err.text, "is not there any more"));
+    assert_non_null(strstr(stage.err.text, "no longer exists"));
     struct ps_lease *back = ps_test_sink_recall(&stage);
     assert_non_null(back);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
@@ -195,7 +195,7 @@ static void test_a_table_that_is_made_again(void **unused)
         ps_test_metastore_alter_table(&others[i]);
         ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("two")));
         PS_HIVE_AWAIT(&stage, stage.failed);
-        assert_non_null(strstr(stage.err.text, "was altered, or dropped and made again"));
+        assert_non_null(strstr(stage.err.text, "was altered, or dropped and created again"));
         assert_non_null(ps_test_sink_recall(&stage));
         assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
         ps_test_stage_fini(&stage);

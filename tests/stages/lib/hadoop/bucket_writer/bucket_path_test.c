@@ -140,7 +140,7 @@ static void test_mistakes(void **state)
     } rows[] = {
         {"/..", "F", "hdfs.path: \"..\" is above the root"},
         {"/a/../../b", "F", "hdfs.path: \"..\" is above the root"},
-        {"/a/%{h}/../b", "F", "behind an escape"},
+        {"/a/%{h}/../b", "F", "follows an escape"},
         {"/a", "../b", "hdfs.filePrefix: it has a component \"..\""},
         {"/a", "x/..", "hdfs.filePrefix: it has a component \"..\""},
         {"hdfs://%{h}/a", "F", "has an escape"},

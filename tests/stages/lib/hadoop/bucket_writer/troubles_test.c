@@ -50,9 +50,10 @@ static void test_outage(void **unused)
     for (unsigned s = 0; s < 61; s++)
         ps_test_bucket_pass(1000);
     assert_int_equal(count("cannot create"), 2);
-    assert_int_equal(count("; begins a new file in 5 s, and writes 1 event again; 5 files have the same "
-                           "failure; tries so far: "),
-                     1);
+    assert_int_equal(
+        count("; the sink begins a new file in 5 s, and writes 1 event again; 5 files have the same "
+              "failure; tries so far: "),
+        1);
     assert_in_range(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 5 * 20, 5 * 30);
     ps_test_files_fail(PS_TEST_CREATE, 0, 0, PS_FILE_UNAVAILABLE);
     assert_int_equal(count("again, after"), 0);
