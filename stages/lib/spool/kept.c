@@ -168,7 +168,9 @@ enum ps_status ps_spool_kept_parse(const char *text, struct ps_spool_records *re
     enum ps_status status = records_take(&cursor, records, err);
     free(cursor.string);
     if (status != PS_OK && err->length == 0)
-        ps_err_set(err, "the records of positions are not this version's: \"%.200s\"", text);
+        ps_err_set(err,
+                   "the position records have a format that this version of penstock cannot read: \"%.200s\"",
+                   text);
     if (status != PS_OK)
         ps_spool_kept_free(records);
     return status;
@@ -314,11 +316,10 @@ static void tell_unsure(const struct ps_spool *spool, struct ps_spool_records *r
     if (records->told)
         return;
     records->told = true;
-    ps_log(
-        PS_LOG_WARN, spool->component,
-        "%s/%s cannot be looked at: %s: the records of files that are gone stay with the sink until it can; "
-        "let the agent's user search its directory, or remove the link",
-        spool->directory, kept->path, strerror(error));
+    ps_log(PS_LOG_WARN, spool->component,
+           "%s/%s cannot be looked at: %s: until then, the sink keeps the position records of files that no "
+           "longer exist; let the agent's user search the directory of the file, or remove the link",
+           spool->directory, kept->path, strerror(error));
 }
 
 /* Returns whether the file counts as gone. A list can miss a file that is renamed while the names are read, so two lists in a row must

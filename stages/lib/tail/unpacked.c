@@ -126,7 +126,9 @@ int64_t ps_unpacked_read(struct ps_unpacked *unpacked, uint64_t offset, void *to
         if (unpacked->ended && offset == unpacked->text_end)
             return PS_INPUT_END;
         if (unpacked->ended) {
-            damaged(unpacked, "the file is shorter than it was in an earlier life: it ends");
+            damaged(
+                unpacked,
+                "the text of the file ends before the position that an earlier run of the agent has read");
             return PS_INPUT_UNREADABLE;
         }
         if (worked >= WORK_BYTES || !advance(unpacked, &worked))

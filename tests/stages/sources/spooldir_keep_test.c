@@ -487,7 +487,7 @@ static void test_records_of_another_version(void **unused)
         ps_kept_positions_leave(owner(), texts[i]);
         UNTIL(stage.failed);
         assert_int_equal(committed_count, 0);
-        assert_non_null(strstr(stage.err.text, "not this version's"));
+        assert_non_null(strstr(stage.err.text, "this version of penstock cannot read"));
         ps_test_stage_fini(&stage);
     }
 }

@@ -16,12 +16,13 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
         return;
     if (unknown) {
         ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is not followed any more: its text was read to byte %lld, and the number of unread bytes "
-               "is not known",
+               "%s is no longer followed: the source has read its text to byte %lld, and the number of "
+               "unread bytes is unknown",
                log->path, (long long)log->read_offset);
     } else if (log->resolved && lost > 0) {
         ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is not followed any more: its last %lld bytes were not read", log->path, (long long)lost);
+               "%s is no longer followed: the source has not read its last %lld bytes", log->path,
+               (long long)lost);
         ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)lost);
     }
 }
@@ -58,13 +59,12 @@ void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log 
 {
     if (unread_bytes <= 0) {
         ps_log(PS_LOG_INFO, tailer->port->component,
-               "%s does not belong to a file group any more: it is not read", log->path);
+               "%s no longer belongs to a file group: the source does not read it", log->path);
         return;
     }
     ps_log(PS_LOG_WARN, tailer->port->component,
-           "%s does not belong to a file group any more: its last %lld bytes are not read; give a group an "
-           "expression "
-           "that matches it to read them",
+           "%s no longer belongs to a file group: the source does not read its last %lld bytes; to read "
+           "them, give a group an expression that matches the file",
            log->path, (long long)unread_bytes);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
 }

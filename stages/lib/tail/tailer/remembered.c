@@ -42,9 +42,8 @@ static enum ps_status records_add(struct loading *loading)
     bool cut = kept.cut;
     ps_tail_positions_free(&kept);
     ps_tail_positions_sort(&loading->positions);
-    return cut ? ps_err_set(&loading->err,
-                            "the positions that the sink keeps cannot be read: they are not this "
-                            "version's")
+    return cut ? ps_err_set(&loading->err, "the positions that the sink keeps have a format that this "
+                                           "version of penstock cannot read")
                : PS_OK;
 }
 
@@ -89,8 +88,8 @@ static void load_answer(void *owner, struct ps_tail_job *job)
     } else {
         if (loading->positions.cut)
             ps_log(PS_LOG_WARN, tailer->port->component,
-                   "%s ends in the middle or has a mistake: the %zu positions before it are used; other "
-                   "files are read from their beginning",
+                   "%s is incomplete or has a syntax error: the source uses the %zu positions before the "
+                   "error, and reads other files from their beginning",
                    loading->path, count);
         remembered->positions = loading->positions;
         loading->positions = (struct ps_tail_positions){.count = 0};
