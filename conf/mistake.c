@@ -109,7 +109,7 @@ static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *o
             &fresh->problems, PS_SEVERITY_WARNING, key_place(fresh, &sink->part, "sinks", "channel"),
             ps_arena_format(fresh->arena,
                             "give %s another sink, or take it out of the channels of its sources", channel),
-            "channel %s has sources, and loses its last sink: %s took from it and now takes from %s", channel,
+            "channel %s has sources, and loses its last sink: %s now takes from %s instead", channel,
             sink->part.label, sink->channel);
         ps_problem_mistake(&fresh->problems, PS_MISTAKE_CAUSE);
     }
@@ -127,8 +127,8 @@ static void add_sources_moved(struct ps_conf *fresh, const struct ps_agent_spec 
             &fresh->problems, PS_SEVERITY_WARNING, key_place(fresh, &source->part, "sources", "channels"),
             ps_arena_format(fresh->arena, "give %s another source, or take its sinks out of %s.sinks",
                             channel, fresh->agent.name),
-            "channel %s has sinks, and loses its last source: %s put events into it and does not now",
-            channel, source->part.label);
+            "channel %s has sinks, and loses its last source: %s no longer puts events into it", channel,
+            source->part.label);
         ps_problem_mistake(&fresh->problems, PS_MISTAKE_CAUSE);
     }
 }

@@ -147,7 +147,7 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
     if (runner->status != PS_RUNNER_OPEN)
         return;
     if (port->planned) {
-        ps_log(PS_LOG_INFO, port->component, "%s; it is opened again", reason->text);
+        ps_log(PS_LOG_INFO, port->component, "%s; the agent opens the component again", reason->text);
         ps_runner_set_error(runner, reason->text);
     } else {
         runner_note_failure(runner, port->component, reason);

@@ -53,7 +53,7 @@ static void worker_line(const struct ps_metrics_worker *worker, uint64_t mono_ns
     ps_page_format(page, "; parked %s %s, busy %s; %s %s out, %s free %s, ",
                    number(worker->parked_count).text, ps_quantity_word(worker->parked_count, "time", "times"),
                    duration(worker->busy_ns).text, number(worker->batches_out).text,
-                   ps_quantity_word(worker->batches_out, "batch of its own is", "batches of its own are"),
+                   ps_quantity_word(worker->batches_out, "batch of its pool is", "batches of its pool are"),
                    number(worker->blocks_cached).text,
                    ps_quantity_word(worker->blocks_cached, "block", "blocks"));
     ps_page_format(page, "%s %s no memory%s\n", number(worker->memory_waits).text,
@@ -123,15 +123,14 @@ static void letters_words(const struct ps_metrics_component *component, struct p
 static void source_words(const struct ps_metrics_component *component, struct ps_page *page)
 {
     const uint64_t *counters = component->counters;
-    ps_page_format(page,
-                   "; %s %s not home, %s %s in open ones; events received %s, accepted %s, dropped "
-                   "%s, malformed %s",
-                   number(component->held).text, ps_quantity_word(component->held, "batch", "batches"),
-                   number(component->open_events).text,
-                   ps_quantity_word(component->open_events, "event", "events"),
-                   number(counters[PS_COUNTER_EventReceivedCount]).text,
-                   number(counters[PS_COUNTER_EventAcceptedCount]).text,
-                   number(counters[PS_COUNTER_dropped]).text, number(counters[PS_COUNTER_malformed]).text);
+    ps_page_format(
+        page,
+        "; %s %s under way, %s %s in open batches; events received %s, accepted %s, dropped %s, malformed %s",
+        number(component->held).text, ps_quantity_word(component->held, "batch", "batches"),
+        number(component->open_events).text, ps_quantity_word(component->open_events, "event", "events"),
+        number(counters[PS_COUNTER_EventReceivedCount]).text,
+        number(counters[PS_COUNTER_EventAcceptedCount]).text, number(counters[PS_COUNTER_dropped]).text,
+        number(counters[PS_COUNTER_malformed]).text);
     letters_words(component, page);
     if (counters[PS_COUNTER_OpenConnectionCount] > 0)
         ps_page_format(

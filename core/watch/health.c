@@ -56,7 +56,7 @@ static void component_problem(const struct ps_metrics_component *component, stru
                        ps_quantity_word(component->trouble_count, "time", "times"),
                        component->error != NULL ? component->error : "no reason is known");
     else if (component->state == PS_METRICS_OPEN)
-        ps_page_format(page, "has delivered nothing for %s, and has events",
+        ps_page_format(page, "has events, but has delivered none for %s",
                        ps_quantity_print_ns(component->stalled_ns).text);
     else
         ps_page_format(page, "%s%s%s", what_it_is(component->state), component->error != NULL ? ": " : "",
@@ -84,8 +84,9 @@ static bool member_note(const struct ps_metrics *metrics, const struct ps_metric
     if (component->member != PS_METRICS_MEMBER_PENALISED)
         return true;
     bool delivers = group_delivers(metrics, component);
-    ps_page_format(page, "sink %s is left out of group %s, because it failed; %s\n", component->name,
-                   component->group, delivers ? "the others deliver" : "so are all others");
+    ps_page_format(page, "sink %s is left out of group %s, because the sink failed; %s\n", component->name,
+                   component->group,
+                   delivers ? "another sink of the group delivers" : "no other sink of the group delivers");
     return delivers;
 }
 
@@ -96,7 +97,7 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         ps_page_text(page, "the agent is stopping\n");
     if (metrics->process.reload_failure != NULL) {
         ready = false;
-        ps_page_format(page, "the last reload failed; the agent still runs the configuration before it: %s\n",
+        ps_page_format(page, "the last reload failed; the agent still runs the previous configuration: %s\n",
                        metrics->process.reload_failure);
     }
     /* A component beside others is only a line, as a sink of a group is. */

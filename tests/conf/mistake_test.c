@@ -78,9 +78,9 @@ static void mistakes_refuse(void **state)
 static void components_that_move_refuse(void **state)
 {
     expect(good, "k1.channel = c1", "k1.channel = c2",
-           "channel c1 has sources, and loses its last sink: sink k1 took from it and now takes from c2");
+           "channel c1 has sources, and loses its last sink: sink k1 now takes from c2 instead");
     expect(good, "r1.channels = c1 c2", "r1.channels = c2",
-           "channel c1 has sinks, and loses its last source: source r1 put events into it and does not now");
+           "channel c1 has sinks, and loses its last source: source r1 no longer puts events into it");
 }
 
 static void moves_that_cut_no_channel_do_not(void **state)

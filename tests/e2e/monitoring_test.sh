@@ -61,7 +61,7 @@ agent_start holder -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port" 
 await 'no address in the log' logged holder "listening on 127.0.0.1:$port: "
 holder=$agent
 agent_start waits -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port"
-await 'no error about the port' logged waits "port $port (flume.monitoring.port): Address already in use; it tries again every 3 s"
+await 'no error about the port' logged waits "port $port (flume.monitoring.port): Address already in use; the metrics server tries again every 3 s"
 "$PENSTOCK" tail c1 -n 1 -w 20 -u "$url" >"$work/tail" || fail "tail: exit $?"
 "$PENSTOCK" tail c1 -u "$url" >"$work/tail" || fail "tail: exit $?"
 [[ $(wc -l <"$work/tail") == 10 ]] || fail "tail shows not 10 events, but $(cat "$work/tail")"
@@ -71,7 +71,7 @@ agent_stop
 agent=$second
 await 'the port is not tried again' logged waits "listening on [::]:$port: "
 await 'not healthy' healthy "$url"
-(($(grep -c 'it tries again' "$work/waits.err") == 1)) || fail 'more than one line about the port'
+(($(grep -c 'the metrics server tries again' "$work/waits.err") == 1)) || fail 'more than one line about the port'
 [[ $(status -H 'Host: evil.example' "$url/tail?component=c1&wait=0") == 403 ]] || fail "a foreign Host header: $(cat "$work/body")"
 [[ $(status -X DELETE "$url/metrics") == 405 ]] || fail "DELETE: $(cat "$work/body")"
 agent_stop

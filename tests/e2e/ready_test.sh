@@ -38,7 +38,7 @@ expect_exit() { # STATUS
     unset "children[$agent]"
     [[ $code -eq $1 ]] || fail "exit status $code, not $1"
 }
-is_stalled() { [[ $(curl -s "$url/readyz") =~ ^"sink k1 has delivered nothing for "[1-9][0-9]*" s, and has events"$ ]]; }
+is_stalled() { [[ $(curl -s "$url/readyz") =~ ^"sink k1 has events, but has delivered none for "[1-9][0-9]*" s"$ ]]; }
 metrics_have() { [[ $(curl -s "$url/metrics/prometheus") == *"$1"* ]]; } # LINE
 
 start 60000

@@ -60,8 +60,8 @@ carried_out() { # asks again while it is refused: the sink tries to open each 3 
 }
 
 change() { # FROM TO [PLACE]: with it the events are kept there from the reload on
-    local says="goes or changes its type"
-    [[ -z ${3:-} ]] || says="is to keep its events in another place"
+    local says="is removed or gets another type"
+    [[ -z ${3:-} ]] || says="gets another place for its events"
     step=$1-$2${3:-} sent=0
     place=$step state=$step
     out=$work/out-$step

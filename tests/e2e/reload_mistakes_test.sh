@@ -56,8 +56,8 @@ mistakes=(
     "a sink of no type|s/k2.type = null/k2.type = loger/|Flume has no sink \`loger\`; did you mean logger?"
     "a sink without its key|/k1.sink.directory/d|a1.sinks.k1.sink.directory: is required and missing"
     "a sink with another channel|s/k1.channel = c1/k1.channel = c9/|channel \"c9\" is not declared"
-    "a sink moved: its channel has none|s/k1.channel = c1/k1.channel = c2/|a1.sinks.k1.channel: channel c1 has sources, and loses its last sink: sink k1 took from it and now takes from c2; give c1 another sink"
-    "a source moved: its channel has none|s/r1.channels = c1 c2/r1.channels = c2/|a1.sources.r1.channels: channel c1 has sinks, and loses its last source: source r1 put events into it and does not now; give c1 another source"
+    "a sink moved: its channel has none|s/k1.channel = c1/k1.channel = c2/|a1.sinks.k1.channel: channel c1 has sources, and loses its last sink: sink k1 now takes from c2 instead; give c1 another sink"
+    "a source moved: its channel has none|s/r1.channels = c1 c2/r1.channels = c2/|a1.sources.r1.channels: channel c1 has sinks, and loses its last source: source r1 no longer puts events into it; give c1 another source"
     "a channel of no type|s/c1.type = memory/c1.type = memry/|Flume has no channel \`memry\`; did you mean memory?"
     "a capacity below the transaction's|s/capacity = 1000/capacity = 10/|transactionCapacity (100) is above capacity (10)"
     "a capacity that is no number|s/capacity = 1000/capacity = 10k/|\"10k\" is not a whole number"
@@ -115,7 +115,7 @@ for row in "${mistakes[@]}"; do
     done
     [[ $(curl -s -o "$work/ready.txt" -w '%{http_code}' "$url/healthz") == 503 ]] || fail "$kind: /healthz is well"
     grep -qF "$said" "$work/ready.txt" || fail "$kind: /readyz says $(<"$work/ready.txt")"
-    grep -qE "^the last reload failed; the agent still runs the configuration before it: $file(:[0-9]+)?: error: " "$work/ready.txt" ||
+    grep -qE "^the last reload failed; the agent still runs the previous configuration: $file(:[0-9]+)?: error: " "$work/ready.txt" ||
         fail "$kind: /readyz names no place: $(<"$work/ready.txt")"
     grep -F "the new configuration is not used; the agent keeps the old one: $file" "$work/agent.err" | tail -n 1 | grep -qF "$said" ||
         fail "$kind: the log does not say $said"
@@ -200,7 +200,7 @@ good $reloads | sed 's/^a1.sinks = .*/a1.sinks = k2/;s/^a1.channels = .*/a1.chan
 kill -HUP "$agent"
 await "c1 is needed" is 'penstock_reloads_total{result="failed"}' $((failed + 2))
 problems=$(curl -s "$url/readyz")
-[[ $problems == *"channel c1 goes or changes its type, and 3 events in it are not delivered"* ]] || fail "/readyz: $problems"
+[[ $problems == *"channel c1 is removed or gets another type, and 3 events in it are not delivered"* ]] || fail "/readyz: $problems"
 send
 await "c1 takes on" is 'penstock_channel_size_events{component="c1"}' 4
 good $((reloads + 1)) >"$file"

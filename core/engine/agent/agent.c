@@ -243,10 +243,10 @@ static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct 
     uint64_t left = ps_channel_plan_left(channel);
     return ps_err_set(
         err,
-        "%s %s, and %s %s not delivered: reload again when its sink has delivered what it has, or raise "
+        "%s %s, and %s %s not delivered: reload again when its sink has delivered these events, or raise "
         "penstock.reload.timeout (%s)%s",
         channel->spec->stage.component,
-        moves ? "is to keep its events in another place" : "goes or changes its type",
+        moves ? "gets another place for its events" : "is removed or gets another type",
         ps_quantity_print_count(left).text, ps_quantity_word(left, "event in it is", "events in it are"),
         ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
         moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
@@ -477,8 +477,8 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     if (lost.events > 0)
         ps_log(PS_LOG_WARN, "agent", "%s %s not delivered: given up",
                ps_quantity_print_count(lost.events).text,
-               ps_quantity_word(lost.events, "event that a source put into a channel while it went was",
-                                "events that sources put into a channel while it went were"));
+               ps_quantity_word(lost.events, "event that a closing source put into a channel was",
+                                "events that closing sources put into a channel were"));
     return PS_OK;
 }
 

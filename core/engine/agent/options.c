@@ -96,8 +96,8 @@ const struct ps_option ps_source_common_rows[] = {
      .min = 1,
      .max = 86400000,
      .unit = "ms",
-     .help = "time that a polled source rests after it found nothing; each further time in a row makes the "
-             "rest longer by the same time"},
+     .help = "rest of a polled source after a poll that found nothing; each further such poll in a row "
+             "lengthens the rest by this time"},
     {.key = "maxBackoffSleep",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_source_common, backoff_max_ms),
@@ -105,7 +105,7 @@ const struct ps_option ps_source_common_rows[] = {
      .min = 1,
      .max = 86400000,
      .unit = "ms",
-     .help = "longest such rest"},
+     .help = "longest rest after a poll that found nothing"},
     {.key = "penstock.workers",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_source_common, workers),
@@ -150,7 +150,7 @@ const struct ps_option ps_sink_common_rows[] = {
      .max = 86400000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "rest after a failed attempt; each further failure in a row makes it longer by the same time"},
+     .help = "rest after a failed attempt; each further failure in a row lengthens the rest by this time"},
     {.key = "penstock.retry.backoff.max",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_sink_common, backoff_max_ms),
@@ -159,6 +159,6 @@ const struct ps_option ps_sink_common_rows[] = {
      .max = 86400000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "longest such rest"},
+     .help = "longest rest after a failed attempt"},
     PS_OPTION_END,
 };

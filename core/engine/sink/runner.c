@@ -133,7 +133,7 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     uint64_t rest_ns = ps_port_rest_ns(&runner->base.port, ++runner->failures);
     if (ps_sink_runner_gives_up(runner))
         return;
-    sink_note_trouble(runner, "it gives its batches back; the log has its reason");
+    sink_note_trouble(runner, "the sink gives its batches back to the channel; the log has the reason");
     runner->backoff_until_ns = now->mono_ns + rest_ns;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
            "gives %s %s back to %s and rests %s: failure %u in a row",

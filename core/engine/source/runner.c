@@ -505,7 +505,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
         runner->routed = ps_chain_run(runner, now);
     if (runner->chain != NULL && !runner->routed) {
         ps_log(PS_LOG_WARN, runner->base.spec->component,
-               "%s %s given up: an interceptor is not done with them",
+               "%s %s given up: an interceptor has not finished them",
                ps_quantity_print_count(runner->chain->count).text,
                ps_quantity_word(runner->chain->count, "event is", "events are"));
         ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);

@@ -55,7 +55,7 @@ static void say_wait(const struct ps_source_runner *runner, bool wait, const str
 {
     char reason[600];
     if (!wait)
-        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "goes on after %s",
+        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "continues after a wait of %s",
                ps_quantity_print_ns(now->mono_ns - runner->waiting_since_ns).text);
     else if (ps_source_runner_why_full(runner, reason, sizeof reason))
         ps_log(PS_LOG_DEBUG, runner->base.spec->component, "waits: %s", reason);

@@ -341,7 +341,7 @@ struct ps_acceptor *ps_acceptor_create(const struct ps_accept_settings *settings
     if (fd >= 0) {
         listens(acceptor);
     } else {
-        ps_log(PS_LOG_ERROR, "metrics", "%s; it tries again every %g s", err->text,
+        ps_log(PS_LOG_ERROR, "metrics", "%s; the metrics server tries again every %g s", err->text,
                settings->retry_ms / 1000.0);
         acceptor->retry_ns = ps_clock_now().mono_ns + settings->retry_ms * PS_NS_PER_MS;
     }

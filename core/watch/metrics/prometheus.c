@@ -80,7 +80,7 @@ static const struct family families[] = {
      "Events and inputs that were given up and written to the dead letters"},
     {C(blocked_ns), KIND(SOURCE), "blocked_seconds", 1e-9, false, "Seconds spent waiting for a full channel"},
     {C(failures), KIND(SOURCE) | KIND(SINK), "failures", 0, false,
-     "Times that opening it failed, or that it failed while it was open; it is opened again after 3 s"},
+     "Failures to open the component, and failures while it was open; the agent opens it again after 3 s"},
 };
 
 static void head(struct ps_page *page, const char *name, const char *type, const char *help)
@@ -345,7 +345,8 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
         ps_page_label(page, component->type);
         ps_page_format(page, ",instances=\"%u\"} 1\n", component->instances);
     }
-    head(page, "penstock_component_up", "gauge", "Whether the component is open and, a sink, delivers");
+    head(page, "penstock_component_up", "gauge",
+         "1 if the component is open and, if it is a sink, delivers events; else 0");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         ps_page_format(page,
@@ -360,8 +361,8 @@ static void members_write(struct ps_page *page, const struct ps_metrics *metrics
 {
     static const char *const names[] = {"penstock_sink_group_active", "penstock_sink_group_penalty_seconds"};
     static const char *const helps[] = {
-        "Whether the processor of its group gives events to the sink while no other one fails",
-        "Remaining seconds for which the sink is left out of its group, because it failed"};
+        "1 if the sink processor gives events to this sink as long as no sink of the group fails; else 0",
+        "Remaining seconds for which the sink is left out of its group after a failure"};
     for (unsigned which = 0; which < 2; which++) {
         bool begun = false;
         for (size_t i = 0; i < metrics->component_count; i++) {
@@ -533,7 +534,7 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
         page, "penstock_reloads_total{result=\"ok\"} %llu\npenstock_reloads_total{result=\"failed\"} %llu\n",
         (unsigned long long)process->reload_count, (unsigned long long)process->reload_failed_count);
     one(page, "penstock_configuration_reload_successful", "gauge",
-        "0 after a failed reload (the configuration before it still runs), else 1",
+        "0 after a failed reload (the previous configuration still runs), else 1",
         process->reload_failure == NULL);
     head(page, "penstock_log_lines_total", "counter",
          "Log lines, including those that the rate limit held back");

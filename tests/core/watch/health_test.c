@@ -75,7 +75,7 @@ static void test_stalled_sink(void **state)
     components[1].stalled_ns = 60 * PS_NS_PER_S - 1;
     expect(ps_metrics_ready, "");
     components[1].stalled_ns = 61 * PS_NS_PER_S;
-    expect(ps_metrics_ready, "sink k1 has delivered nothing for 1 min 1 s, and has events\n");
+    expect(ps_metrics_ready, "sink k1 has events, but has delivered none for 1 min 1 s\n");
     expect(ps_metrics_live, "");
     expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
     metrics.process.stall_limit_ns = 0; /* penstock.ready.stall = 0 */
@@ -86,7 +86,7 @@ static void test_failed_reload(void **state)
 {
     metrics.process.reload_failure = "a.properties:3: error: x";
     expect(ps_metrics_live, "");
-    expect(ps_metrics_ready, "the last reload failed; the agent still runs the configuration before it: "
+    expect(ps_metrics_ready, "the last reload failed; the agent still runs the previous configuration: "
                              "a.properties:3: error: x\n");
     expect_sample("\npenstock_configuration_reload_successful 0\n");
 }
@@ -149,16 +149,19 @@ static void test_group_that_is_tried(void **state)
                                                       .state = PS_METRICS_CLOSED};
     expect(ps_metrics_ready, "sink k1 is closed\nsink k2 is closed\n");
     components[0].state = PS_METRICS_OPEN;
-    expect(ps_metrics_ready, "sink k1 is left out of group g1, because it failed; so are all others\n"
-                             "sink k2 is closed\n");
+    expect(ps_metrics_ready,
+           "sink k1 is left out of group g1, because the sink failed; no other sink of the group delivers\n"
+           "sink k2 is closed\n");
     components[1].state = PS_METRICS_OPEN;
-    expect(ps_metrics_ready, "sink k1 is left out of group g1, because it failed; so are all others\n"
-                             "sink k2 is left out of group g1, because it failed; so are all others\n");
+    expect(ps_metrics_ready,
+           "sink k1 is left out of group g1, because the sink failed; no other sink of the group delivers\n"
+           "sink k2 is left out of group g1, because the sink failed; no other sink of the group delivers\n");
     components[1].member = PS_METRICS_MEMBER_ACTIVE;
     struct ps_page page = {0};
     assert_true(ps_metrics_ready(&metrics, NOW_NS, &page));
-    assert_string_equal(page.text,
-                        "sink k1 is left out of group g1, because it failed; the others deliver\n");
+    assert_string_equal(
+        page.text,
+        "sink k1 is left out of group g1, because the sink failed; another sink of the group delivers\n");
     ps_page_fini(&page);
 }
 

@@ -385,8 +385,8 @@ static void test_reload_removes_a_channel_without_a_sink(void **state)
     await_made(&flow);
     flow.names[1]++;
     assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_FAIL);
-    assert_non_null(
-        strstr(err.text, "channel c1 goes or changes its type, and 20 events in it are not delivered"));
+    assert_non_null(strstr(
+        err.text, "channel c1 is removed or gets another type, and 20 events in it are not delivered"));
     flow.names[1]--;
     struct ps_agent_account account;
     ps_agent_stop(agent, 1, NULL, NULL, &account);
