@@ -27,7 +27,7 @@ const struct ps_subcommand ps_subcommands[] = {
     {"plugin", ps_main_plugin, &ps_line_plugin, "begin a stage of your own in C, or test one"},
     {"rules", ps_main_rules, NULL, "check, test, explain and measure the rules of a rules file"},
     {"channel", ps_main_channel, &ps_line_channel,
-     "look into a channel on disk, check, repair, export it; import one of Flume's"},
+     "inspect, check, repair and export a file channel; import a file channel of Flume"},
     {"deadletter", ps_main_deadletter, &ps_line_deadletter,
      "list, show and replay the events that an agent gave up"},
     {"mock-broker", ps_main_mock_broker, &ps_line_mock_broker,

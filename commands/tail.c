@@ -36,12 +36,12 @@ static const struct ps_command_row rows[] = {
      .group = "COMPONENT"},
     {NULL, 0, "r1", PS_ROW_NOTE, .help = "the events of a source, before its interceptors"},
     {NULL, 0, "r1.i1", PS_ROW_NOTE, .help = "the events that leave interceptor i1 of source r1"},
-    {NULL, 0, "r1.i1.before", PS_ROW_NOTE, .help = "what enters it"},
+    {NULL, 0, "r1.i1.before", PS_ROW_NOTE, .help = "the events that enter interceptor i1"},
     {"count", 'n', "COUNT", PS_ROW_COUNT(count), .help = "how many events (default 10)", .min = 1,
      .max = PS_METRICS_SERVER_TAIL_EVENTS_MAX, .group = "options"},
     {"wait", 'w', "SECONDS", PS_ROW_COUNT(wait_s),
-     .help = "how long to wait for them, and for the agent to start (default 10, at most 60; without -w the "
-             "agent must run)",
+     .help = "how long to wait for events, and for the agent to start (default 10, at most 60; without -w "
+             "the agent must run)",
      .max = PS_METRICS_SERVER_TAIL_WAIT_S_MAX},
     {"follow", 'f', NULL, PS_ROW_FLAG(follow), .help = "go on until interrupted"},
     {"json", 'j', NULL, PS_ROW_FLAG(json), .help = "one JSON object a line"},

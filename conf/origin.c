@@ -60,7 +60,8 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
     bool failed = false;
     if (command->uris.count > 0 && command->files.count > 0)
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-f"},
-                       "use -u for all of them", "is ignored, because -u is given as well; so does Flume");
+                       "use -u for all of them",
+                       "is ignored, because -u is also given; Flume ignores it too");
     conf->origins = ps_arena_alloc(conf->arena, (uris->count + 1) * sizeof *conf->origins);
     for (size_t i = 0; i < uris->count; i++) {
         struct ps_conf_origin *origin = &conf->origins[conf->origin_count++];

@@ -29,8 +29,9 @@ static const struct ps_command_row rows[] = {
     {NULL, 0, "  flume.monitoring.type=http|prometheus, flume.monitoring.port=41414", PS_ROW_NOTE,
      .help = "metrics"},
     {NULL, 0, "  penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,...", PS_ROW_NOTE,
-     .help = "their address, names"},
-    {NULL, 0, "  penstock.monitoring.token.file=FILE", PS_ROW_NOTE, .help = "which clients may read events"},
+     .help = "address of the metrics server, and names that clients may use for it"},
+    {NULL, 0, "  penstock.monitoring.token.file=FILE", PS_ROW_NOTE,
+     .help = "file with the token of clients that may read events"},
     {NULL, 0, "  penstock.core.dumps=true", PS_ROW_NOTE,
      .help = "allow core dumps, and debuggers of the same user"},
     {NULL, 0, "  flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file", PS_ROW_NOTE, .help = "log"},
@@ -212,7 +213,7 @@ void ps_service_tell_watchdog(struct service *service)
         ps_notify_watchdog();
     else if (!service->stuck || now_ns - service->stuck_told_ns >= WORKER_STUCK_MS * PS_NS_PER_MS) {
         service->stuck_told_ns = now_ns;
-        ps_log(PS_LOG_ERROR, "agent", "worker %u has not moved for %s", worker,
+        ps_log(PS_LOG_ERROR, "agent", "worker %u is stuck: no cycle for %s", worker,
                ps_quantity_print_ns(still_ns).text);
     }
     if (!moves && !service->stuck) /* logged once, before systemd ends the agent */
@@ -227,7 +228,8 @@ static bool stop_hurries(void *argument)
     ps_service_tell_watchdog(service);
     ps_service_read_signals(service);
     if (before < 2 && service->stops >= 2)
-        ps_log(PS_LOG_WARN, "agent", "asked to stop a second time: not waiting for delivery any more");
+        ps_log(PS_LOG_WARN, "agent",
+               "asked to stop a second time: the agent stops without waiting for delivery");
     return service->stops >= 2;
 }
 
@@ -320,7 +322,8 @@ static bool wait_for_files(struct service *service)
     for (bool reported = false; files_are_missing(&service->command); reported = true) {
         if (!reported)
             ps_log(PS_LOG_WARN, "agent",
-                   "a configuration file is not there yet; waiting for it (flume.called.from.service)");
+                   "a configuration file does not exist yet; the agent waits for it "
+                   "(flume.called.from.service)");
         struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
         poll(&ready, 1, FILE_WAIT_MS);
         ps_service_read_signals(service);

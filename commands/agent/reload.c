@@ -307,7 +307,7 @@ bool ps_service_configuration_changed(struct service *service)
         ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(err));
     if (missing != NULL && !service->missing)
         ps_log(PS_LOG_WARN, "agent",
-               "%s does not exist any more: the agent keeps the configuration that it has read", missing);
+               "%s no longer exists: the agent keeps the configuration that it has read", missing);
     service->missing = missing != NULL;
     if (service->job.changed || missing != NULL || err->length > 0)
         return service->job.changed;

@@ -58,8 +58,7 @@ static const struct ps_command_row rows[] = {
      .help = "headers of every event: a properties file, KEY=VALUE in each line"},
     {NULL, 'D', "KEY=VALUE", PS_ROW_TAKE(take_property),
      .help = "a property of Java: -Djavax.net.ssl.trustStore=FILE"},
-    {"conf", 'c', "DIRECTORY", PS_ROW_IGNORED,
-     .help = "is accepted because flume-ng accepts it, and not used"},
+    {"conf", 'c', "DIRECTORY", PS_ROW_IGNORED, .help = "accepted as by flume-ng, without effect"},
     {"classpath", 'C', "PATH", PS_ROW_IGNORED, .help = "the same"},
     {"plugins-path", 0, "PATH", PS_ROW_IGNORED, .help = "the same"},
     {NULL, 'X', "OPTION", PS_ROW_IGNORED, .help = "the same"},
@@ -73,12 +72,15 @@ const struct ps_command_line ps_line_avro_client = {
         "Sends lines to an avro source of penstock or of Flume, one event each, and waits until the source "
         "has taken\nthem. Takes the options of `flume-ng avro-client`.\n",
     .rows = rows,
-    .ends = "Batches have 5 events, with --rpcProps batch-size of them (100), and fewer when standard input "
-            "pauses. A batch\nis sent when the one before it was answered OK. The first that is not ends the "
-            "command.\n"
+    .ends = "A batch has 5 events, or with --rpcProps the number of batch-size (default 100); it has fewer "
+            "when standard\n"
+            "input pauses. The command sends a batch after the source has answered OK to the batch before, "
+            "and ends at the\n"
+            "first other answer.\n"
             "\n"
-            "Exit status: 0 all events are acknowledged, 1 some are not (the last line says how many are), 2 "
-            "wrong usage, or\na file cannot be read.\n"
+            "Exit status: 0 all events are acknowledged, 1 some are not (the last line has the number of "
+            "those that are),\n"
+            "2 wrong usage, or a file cannot be read.\n"
             "\n"
             "Examples:\n"
             "  penstock avro-client -H collector -p 4141 -F /var/log/app.log -R headers.properties\n"

@@ -47,9 +47,8 @@ static void set_aside(struct repair *repair, const char *directory, const char *
 /* ---- bytes that the disk cannot read ---- */
 
 #define GIVE_UP_CURE                                                                                         \
-    "it stays as it is. Try to read it elsewhere first; --give-up-unreadable gives up what the disk cannot " \
-    "not "                                                                                                   \
-    "give"
+    "it stays as it is. First try to read it on another machine; --give-up-unreadable gives up the bytes "   \
+    "that the disk cannot read"
 
 static void gap_seen(void *argument, uint64_t offset, uint64_t length)
 {

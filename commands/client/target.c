@@ -59,8 +59,8 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = 1024,
      .unit = "connections",
-     .help = "To each host, when several threads use the client at once; below 1 counts as 5. Flume has it "
-             "for thrift only"},
+     .help = "Most connections to each host, when several threads use the client at the same time; below 1 "
+             "counts as 5. Flume has this key for thrift only"},
     {.key = "protocol",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
@@ -70,7 +70,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(kerberos),
      .fallback = "false",
-     .help = "thrift: is refused; there is no Kerberos here"},
+     .help = "thrift: true is refused, because this client has no Kerberos"},
     {.key = "client-principal",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_principal),

@@ -23,7 +23,7 @@ static const struct ps_command_row rows[] = {
     {"until", 0, "TIME", PS_ROW_TEXT(until), .help = "before this time"},
     {"state", 0, "open|replayed|aside", PS_ROW_WORD(state),
      .help = "open: not replayed yet; aside: set aside because it came again after --max replays"},
-    {"limit", 'l', "N", PS_ROW_COUNT(limit), .help = "the first N of them", .min = 1},
+    {"limit", 'l', "N", PS_ROW_COUNT(limit), .help = "only the first N letters", .min = 1},
     {"to", 0, "tcp://HOST:PORT", PS_ROW_TEXT(to),
      .help = "replay: the netcat source that gets the letters, one line each; a letter counts as replayed "
              "when the source has answered OK. Without this option they go to standard output",
@@ -44,8 +44,9 @@ const struct ps_command_line ps_line_deadletter = {
              "Events and inputs that an agent gave up (penstock.deadletter): counts them by reason, shows "
              "them,\nand replays them into a pipeline.\n",
     .rows = rows,
-    .ends = "A body that has a newline in it, or is not UTF-8, cannot be replayed as a line: it is left, and "
-            "--json has it.\n"
+    .ends = "replay skips a body that has a newline in it, or is not UTF-8, because it is not a line; with "
+            "--json it prints\n"
+            "such a body too.\n"
             "\n"
             "Exit status: 0 done, 1 something could not be read or replayed, 2 wrong usage.\n"
             "\n"

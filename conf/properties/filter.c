@@ -277,7 +277,7 @@ static void replace(struct filters *filters, struct ps_pair *pair, const char *k
     if (!unknown)
         return;
     ps_problem_add(filters->problems, PS_SEVERITY_NOTE, (struct ps_place){pair->file, pair->line, key},
-                   "`penstock check --probe` asks it as well",
+                   "`penstock check --probe` asks the config filter too",
                    "the value is not known before the agent starts and asks the config filter");
     ps_problems_note_unknown(filters->problems, pair->value);
 }

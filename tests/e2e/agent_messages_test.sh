@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 agents=()
 logged() { await "$1 lacks: $2" grep -qsF -- "$2" "$work/$1.err"; } # LOG TEXT: waits until it is there
-vanished() { grep -c "does not exist any more" "$work/log1.err" || true; }
+vanished() { grep -c "no longer exists" "$work/log1.err" || true; }
 
 cat >"$work/one.properties" <<'END'
 a1.sources = r1
@@ -35,7 +35,7 @@ children[$!]=1
 logged log2 "in use"
 grep -qF '\n' "$work/log2.err" && fail "a message has a literal \\n"
 rm "$work/one.properties"
-logged log1 "does not exist any more"
+logged log1 "no longer exists"
 sleep 3.5
 [[ $(vanished) == 1 ]] || fail "the file that vanished was reported $(vanished) times"
 again() { # there for more than a second, then gone; a busy agent may not have looked meanwhile

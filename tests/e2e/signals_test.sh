@@ -108,7 +108,7 @@ echo "ok: the agent dumps and goes on"
 # Before it has started it has nothing to show, and lives.
 mv "$work/a1.properties" "$work/later.properties"
 start_agent -Dflume.called.from.service=1
-await "it does not wait" logged 'waiting for it'
+await "it does not wait" logged 'waits for it'
 kill -QUIT $agent
 await "no answer before the start" logged 'dump: the agent has not started yet'
 kill -USR2 $agent

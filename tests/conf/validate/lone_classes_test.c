@@ -86,9 +86,10 @@ static void test_not_asked(void **state)
         ps_test_java_conf_said(conf, 2),
         "a.properties:2: note: a1.configfilters.f1.type: the class `example.Vault` of @/own.jar "
         "is asked in Java when the agent starts");
-    assert_string_equal(ps_test_java_conf_said(conf, 8),
-                        "a.properties:8: note: a1.sources.r1.port: the value is not known before the agent "
-                        "starts and asks the config filter; `penstock check --probe` asks it as well");
+    assert_string_equal(
+        ps_test_java_conf_said(conf, 8),
+        "a.properties:8: note: a1.sources.r1.port: the value is not known before the agent "
+        "starts and asks the config filter; `penstock check --probe` asks the config filter too");
     assert_int_equal(conf->problems.errors + conf->problems.dropped + conf->problems.warnings, 0);
     ps_conf_destroy(conf);
     conf = load(false, "example.Vault", "${f2['port']}", "x");
