@@ -65,9 +65,9 @@
     {                                                                                                        \
         .key = "penstock.connections.max", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "0",      \
         .min = 0, .max = INT32_MAX, .flags = PS_OPTION_EXTENSION,                                            \
-        .help = "How many connections may be open, divided by the workers: a new one then takes the place "  \
-                "of one that is silent for a second or longer and is owed no answer, or waits until there "  \
-                "is such a one; 0: no limit"                                                                 \
+        .help = "How many connections may be open, divided by the workers. At the limit a new connection "   \
+                "replaces one that is owed no answer and was silent for at least a second, or waits for "    \
+                "one; 0: no limit"                                                                           \
     }
 
 #define PS_RECEIVE_BUFFER_OPTION_ROW(offset_)                                                                \

@@ -69,16 +69,14 @@ struct ps_queue_plan {
          .min = 0,                                                                                           \
          .max = INT64_MAX,                                                                                   \
          .unit = "bytes",                                                                                    \
-         .help =                                                                                             \
-             "with less room in the file system of a data directory, events are refused; at least 1 MiB"},   \
+         .help = "free space that the file system of each data directory must have, at least 1 MiB; with "   \
+                 "less, events are refused"},                                                                \
         {.key = "fsyncPerTransaction",                                                                       \
          .type = PS_OPTION_BOOL,                                                                             \
          .offset = offsetof(plan_type, member.sync_each),                                                    \
          .fallback = "true",                                                                                 \
-         .help =                                                                                             \
-             "promise events only when they are synced; false: when they are written, which a crash of the " \
-             "process "                                                                                      \
-             "does not lose, and a power cut may"},                                                          \
+         .help = "promise events only when they are synced; false: already when they are written: they "     \
+                 "then survive a crash of the process, and a power cut may lose them"},                      \
         {.key = "fsyncInterval",                                                                             \
          .flags = PS_OPTION_LENIENT,                                                                         \
          .type = PS_OPTION_INT,                                                                              \
@@ -134,8 +132,8 @@ struct ps_queue_plan {
         {.key = "encryption.activeKey",                                                                      \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.active_key),                                                   \
-         .help = "name of the key with which events are encrypted from now on; NONE: with none, although "   \
-                 "others are; unset: the log is in plain text"},                                             \
+         .help = "name of the key that encrypts new events; NONE: new events are in plain text, and older "  \
+                 "ones may be encrypted; unset: the log is in plain text"},                                  \
         {.key = "encryption.cipherProvider",                                                                 \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.cipher_provider),                                              \
@@ -157,8 +155,8 @@ struct ps_queue_plan {
         {.key = "encryption.keyProvider.keys",                                                               \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.keys.names),                                                   \
-         .help = "names of all keys, separated by blanks: the active one, and those with which events were " \
-                 "encrypted that are not delivered yet"},                                                    \
+         .help = "names of all keys, separated by blanks: the active key, and the keys of older events "     \
+                 "that are not delivered yet"},                                                              \
         {.key = "encryption.keyProvider.",                                                                   \
          .type = PS_OPTION_MAP,                                                                              \
          .offset = offsetof(plan_type, member.keys.settings),                                                \

@@ -33,7 +33,7 @@ struct ps_rpc_sink {
      .min = 0,                                                                                               \
      .max = INT32_MAX,                                                                                       \
      .unit = "s",                                                                                            \
-     .help = "The connection is made anew after this long, so that a load balancer can choose again; "       \
+     .help = "The sink opens a new connection after this long, so that a load balancer can choose again; "   \
              "0: never"},                                                                                    \
     {                                                                                                        \
         .key = "penstock.calls", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.window),        \
