@@ -299,6 +299,43 @@ static void test_missed_by_two_lists(void **unused)
     close_spool();
 }
 
+/* Two lists in a row may lack a file that was renamed, because there is no memory for it: it is not gone. The nth allocation of the first fetch fails, and
+ * the mth of the second one. Returns whether the first failure came, and sets *second for the other. */
+static bool play_lists(uint64_t nth, uint64_t mth, bool *second)
+{
+    unsigned found = 0;
+    bool came[4];
+    make_one("c");
+    struct ps_spool_fetch *job = ps_spool_fetch_of(spool);
+    char *kept = strdup(job->records);
+    assert_non_null(kept);
+    for (unsigned times = 0; times < 4; times++) {
+        came[times] = fetch(0, times == 0 ? nth : times == 1 ? mth : 0);
+        assert_int_equal(job->gone_count, 0);
+        if (job->failed)
+            job->records = strdup(kept); /* the source asks again */
+        else
+            found += job->found;
+        assert_true(job->failed || job->found == 0 || job->files[0]->start == 4);
+    }
+    assert_int_equal(found, 1);
+    free(kept);
+    close_spool();
+    assert_int_equal(unlink(ps_test_folder_path("c")), 0);
+    *second = came[1];
+    return came[0];
+}
+
+static void test_lists_without_memory(void **unused)
+{
+    bool first = PS_TEST_ALLOCATIONS, second;
+    for (uint64_t nth = 1; first; nth++) {
+        second = true;
+        for (uint64_t mth = 1; second; mth++)
+            first = play_lists(nth, mth, &second);
+    }
+}
+
 /* The records stay as long as their files cannot be looked at, and the log says so once. */
 static void test_never_looked_at(void **unused)
 {
@@ -331,7 +368,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
                                        TEST(missed_by_one_list),
                                        TEST(missed_by_two_lists),
-
+                                       TEST(lists_without_memory),
                                        TEST(never_looked_at)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
