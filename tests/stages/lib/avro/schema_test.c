@@ -45,6 +45,42 @@ static void test_types_within_types(void **state)
     }
 }
 
+/* The number of a symbol or of a branch, and a length: the first and the last one that can be, and one before and behind. */
+static void test_numbers_at_their_ends(void **state)
+{
+    static const char three[] = "{\"type\":\"enum\",\"name\":\"e\",\"symbols\":[\"A\",\"B\",\"C\"]}";
+    static const char one[] = "{\"type\":\"enum\",\"name\":\"e\",\"symbols\":[\"A\"]}";
+    static const struct {
+        const char *json, *datum; /* a datum's first byte is the number, as a zigzag: 0, -1, 1, -2, 2 .. */
+        size_t length;
+        bool good;
+    } rows[] = {{three, "\0", 1, true},
+                {three, "\4", 1, true},
+                {three, "\6", 1, false},
+                {three, "\1", 1, false},
+                {one, "\0", 1, true},
+                {one, "\2", 1, false},
+                {"[\"null\",\"int\"]", "\0", 1, true},
+                {"[\"null\",\"int\"]", "\2\2", 2, true},
+                {"[\"null\",\"int\"]", "\4\2", 2, false},
+                {"[\"null\",\"int\"]", "\1\2", 2, false},
+                {"\"bytes\"", "\0", 1, true},
+                {"\"bytes\"", "\1", 1, false},
+                {"\"string\"", "\2a", 2, true},
+                {"\"string\"", "\4a", 2, false}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_err err = {0};
+        struct ps_avro_schema *schema = ps_avro_schema_create(rows[i].json, strlen(rows[i].json), &err);
+        if (schema == NULL)
+            fail_msg("%s: %s", rows[i].json, err.text);
+        const uint8_t *at = (const uint8_t *)rows[i].datum, *end = at + rows[i].length;
+        if (ps_avro_schema_skip(schema, &at, end) != rows[i].good)
+            fail_msg("row %zu: %s", i, rows[i].json);
+        assert_true(!rows[i].good || at == end);
+        ps_avro_schema_destroy(schema);
+    }
+}
+
 /* The order of a field: Java's Schema.Field.Order, in any case. */
 static void test_orders(void **state)
 {
@@ -72,6 +108,7 @@ static void test_orders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_types_within_types),
+                                       cmocka_unit_test(test_numbers_at_their_ends),
                                        cmocka_unit_test(test_orders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
