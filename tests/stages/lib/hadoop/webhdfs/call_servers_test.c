@@ -1,5 +1,6 @@
 /* Calls of WebHDFS at two and three servers, compared with a model: which of them gets which try of which call, after answers that are drawn: "not
  * here", "soon", an answer that is cut, success, an error for good. What one call learns, the next one begins with. */
+#include "stages/lib/hadoop/webhdfs/internal.h"
 #include "tests/support/webhdfs_client.h"
 
 #include <stdio.h>
@@ -115,9 +116,46 @@ static void test_several_servers(void **unused)
         play(2 + round % 2);
 }
 
+/* As many requests as may be are under way, and one more waits for one of them to end. */
+static void test_requests_under_way(void **unused)
+{
+    enum { MOST = PS_WEBHDFS_SLOTS };
+    static const char *script[MOST + 2];
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    size_t at = 0;
+    for (size_t i = 0; i <= MOST; i++)
+        script[i] = "hold";
+    memset(servers, 0, sizeof servers);
+    ps_test_webhdfs_start(&servers[0]);
+    ps_test_webhdfs_client_init(&client, (const struct ps_test_webhdfs *const[]){&servers[0]}, 1);
+    ps_test_webhdfs_client_open(&client);
+    ps_test_webhdfs_play(&servers[0], script);
+    result.calls = 0;
+    for (size_t i = 0; i <= MOST; i++)
+        ps_file_stat(client.filesystem, "/f", ps_test_file_done, &result);
+    for (unsigned more = 0; at < MOST || more < 20; more += at >= MOST) {
+        ps_test_webhdfs_turn(&client);
+        pthread_mutex_lock(&servers[0].peer.mutex);
+        at = servers[0].at;
+        pthread_mutex_unlock(&servers[0].peer.mutex);
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("%zu requests are under way, not %u", at, MOST);
+    }
+    assert_int_equal(at, MOST);
+    assert_int_equal(result.calls, 0);
+    ps_test_webhdfs_pass_ms(&client, PS_TEST_WEBHDFS_TIMEOUT_MS);
+    while (result.calls <= MOST) {
+        ps_test_webhdfs_turn(&client);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    ps_test_webhdfs_client_close(&client);
+    ps_test_webhdfs_stop(&servers[0]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_several_servers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_several_servers),
+                                       cmocka_unit_test(test_requests_under_way)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
