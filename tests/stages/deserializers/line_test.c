@@ -306,9 +306,28 @@ static void test_keys(void **state)
     }
 }
 
+/* One byte that is not ASCII, at each place of lines of many lengths: it is found wherever it is. */
+static void test_one_byte_at_each_place(void **state)
+{
+    static const size_t lengths[] = {1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 150};
+    char line[200], got[400], wanted[400];
+    for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
+        for (size_t at = 0; at < lengths[i]; at++) {
+            memset(line, 'a', sizeof line);
+            line[at] = '\xE4';
+            line[lengths[i]] = '\n';
+            (void)run(PS_KEYS("maxLineLength", "2048"), "ISO-8859-1", PS_DECODE_FAIL, line, lengths[i] + 1,
+                      got);
+            sprintf(wanted, "[%.*sä%.*s]", (int)at, line, (int)(lengths[i] - at - 1), line + at + 1);
+            assert_string_equal(got, wanted);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_byte_at_each_place),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_before_a_malformed_line),
         cmocka_unit_test(test_pieces_before_malformed_bytes),
