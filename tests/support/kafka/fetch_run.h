@@ -48,10 +48,11 @@ struct run {
 
 static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
 static const char *instance_id; /* of the members that are opened; NULL: none */
+static const char *expression;  /* to which they are subscribed; NULL: to the topic */
 
 static inline void open_member(struct run *run)
 {
-    static const char *const topics[] = {"t"};
+    const char *const topics[] = {expression != NULL ? expression : "t"};
     struct ps_err err = {0};
     const struct ps_kafka_reading_config config = {
         .port = &run->stage.port,

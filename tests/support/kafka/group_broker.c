@@ -119,14 +119,19 @@ static int32_t port_of(const struct ps_test_group_broker *group, unsigned node)
     return (int32_t)group->nodes[node ^ group->swapped].port;
 }
 
+static int64_t told_id(const struct ps_test_group_broker *group)
+{
+    unsigned lives = group->former_lives > 0 ? group->former_lives : 1;
+    return group->topic_id - (group->former_answers > 0 ? lives : 0);
+}
+
 static char *put_topic(const struct ps_test_group_broker *group, int16_t version, int16_t error, char *at)
 {
     at = ps_wire_put_int16(at, error);
     at = put_text(at, "t", version);
     if (version >= 10)
-        at = group->no_ids
-                 ? ps_wire_put_int64(ps_wire_put_int64(at, 0), 0)
-                 : ps_wire_put_int64(ps_wire_put_int64(at, 7), group->topic_id - (group->former_answers > 0));
+        at = group->no_ids ? ps_wire_put_int64(ps_wire_put_int64(at, 0), 0)
+                           : ps_wire_put_int64(ps_wire_put_int64(at, 7), told_id(group));
     at = ps_wire_put_int8(at, 0);
     unsigned count = error == 0 ? group->partitions : 0;
     at = put_count(at, count, version);
@@ -153,8 +158,9 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
     }
     at = put_no_text(at, version); /* cluster */
     at = ps_wire_put_int32(at, 0);
-    at = put_count(at, 1, version);
-    at = put_topic(group, version, error, at);
+    at = put_count(at, !group->unlisted, version);
+    if (!group->unlisted)
+        at = put_topic(group, version, error, at);
     group->former_answers -= group->former_answers > 0;
     if (version >= 8 && version <= 10)
         at = ps_wire_put_int32(at, INT32_MIN);

@@ -132,7 +132,9 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
     bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
     int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
     int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
+    enum ps_kafka_stream_state state = stream->state;
     begin(streams, stream);
+    stream->state = state; /* one that is being given up stays so: the lower offset is committed before */
     if (lowers) {
         stream->lowered = lowered;
         stream->lowered_epoch = lowered_epoch;

@@ -108,11 +108,18 @@ static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stre
     return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
 }
 
-/* Returns true if the group has, or may have, an offset of the former topic. */
+/* Returns true while an offset above that of the next record may be committed. */
+static inline bool ps_kafka_stream_is_lowered(const struct ps_kafka_stream *stream)
+{
+    return stream->delivered == PS_KAFKA_POSITION_NONE && stream->lowered != PS_KAFKA_POSITION_NONE &&
+           stream->committed != stream->lowered;
+}
+
+/* Returns true if the group has, or may have, an offset of the former topic, or of one before it. */
 static inline bool ps_kafka_stream_has_former_offset(const struct ps_kafka_stream *stream)
 {
     bool asked = stream->committing_generation == stream->generation && stream->committing > 0;
-    return stream->committed > 0 || (asked && stream->committed != 0);
+    return stream->committed > 0 || (asked && stream->committed != 0) || ps_kafka_stream_is_lowered(stream);
 }
 
 /* Returns the offset to be committed, which is that of the next record to be read; of a former topic that with which the new one begins.
@@ -138,11 +145,4 @@ static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream
     return stream->state != PS_KAFKA_STREAM_GONE && !stream->gone &&
            ps_kafka_stream_reached(stream) != PS_KAFKA_POSITION_NONE &&
            ps_kafka_stream_reached(stream) != stream->committed;
-}
-
-/* Returns true while an offset above that of the next record may be committed. */
-static inline bool ps_kafka_stream_is_lowered(const struct ps_kafka_stream *stream)
-{
-    return stream->delivered == PS_KAFKA_POSITION_NONE && stream->lowered != PS_KAFKA_POSITION_NONE &&
-           stream->committed != stream->lowered;
 }

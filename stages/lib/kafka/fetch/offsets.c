@@ -179,6 +179,20 @@ static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part
     return place != NULL ? place->leader : NULL;
 }
 
+/* The offset asked for is one of the topic as it is known now. If that was made anew since the last question, what was delivered is of the
+ * former one, and is committed no more. */
+static void begin_life(struct ps_kafka_fetch *fetch, uint32_t stream)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    int64_t listed = part->listed;
+    if (part->life == part->topic->lives)
+        return;
+    ps_kafka_parts_go_to(fetch, stream, 0, -1);
+    ps_kafka_offsets_reset(fetch, part);
+    part->listed = listed;
+    part->life = part->topic->lives;
+}
+
 static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LIST_OFFSETS);
@@ -198,9 +212,9 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
         if (!wants(fetch, i, PS_KAFKA_PART_RESET) || leader_of(part) != broker)
             continue;
+        begin_life(fetch, i);
         part->asked = true;
         part->asked_by = request->correlation;
-        part->life = part->topic->lives;
         at = put_topic(at, part, false);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);

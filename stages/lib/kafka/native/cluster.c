@@ -237,8 +237,10 @@ static bool is_no_id(const char *id)
 static bool is_of_the_former(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
                              const char *id)
 {
-    return id != NULL && topic->lives > 0 && client->now.mono_ns < topic->former_until_ns &&
-           is_same_id(id, topic->former_id);
+    bool is_former = false;
+    for (uint32_t i = 0; id != NULL && i < PS_KAFKA_NATIVE_FORMERS; i++)
+        is_former |= client->now.mono_ns < topic->formers[i].until_ns && is_same_id(id, topic->formers[i].id);
+    return is_former;
 }
 
 /* Notes the id of the answer. Returns whether it is another one: the topic was made anew. */
@@ -248,9 +250,9 @@ static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic
         return false;
     bool another = !is_no_id(topic->id);
     if (another) {
-        memcpy(topic->former_id, topic->id, sizeof topic->id);
-        topic->former_until_ns = client->now.mono_ns + FORMER_ID_NS;
-        topic->lives++;
+        uint32_t former = topic->lives++ % PS_KAFKA_NATIVE_FORMERS;
+        memcpy(topic->formers[former].id, topic->id, sizeof topic->id);
+        topic->formers[former].until_ns = client->now.mono_ns + FORMER_ID_NS;
     }
     memcpy(topic->id, id, sizeof topic->id);
     return another;
@@ -282,6 +284,8 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
         client->reader->topic(client, name, length, internal);
     struct ps_kafka_native_topic *topic =
         name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
+    if (topic != NULL)
+        topic->listed_ns = client->now.mono_ns;
     bool late = topic != NULL && !in->failed && is_of_the_former(client, topic, id);
     if (late)
         topic = NULL;
@@ -311,6 +315,19 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     return complete;
 }
 
+/* An answer with all topics has no error for one that is not there: it leaves the topic out. */
+static void note_missing(struct ps_kafka_native *client)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
+            if (topic->listed_ns == client->now.mono_ns)
+                continue;
+            topic->error = ERROR_UNKNOWN_TOPIC;
+            look_for_another(client, topic, NULL, ERROR_UNKNOWN_TOPIC, 0);
+        }
+    }
+}
+
 static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
 {
     uint32_t length;
@@ -328,7 +345,7 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
     end_fields(in, version); /* of the header */
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    bool complete = read_brokers(client, in, version);
+    bool has_brokers = read_brokers(client, in, version), complete = has_brokers;
     if (version >= 2)
         read_cluster(client, in, version);
     (void)ps_wire_get_int32(in); /* controller */
@@ -337,6 +354,8 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
         complete &= read_topic(client, in, version);
     if (in->failed)
         return ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
+    if (client->all_topics && has_brokers)
+        note_missing(client);
     client->metadata_ns = client->now.mono_ns;
     if (!complete)
         client->metadata_wanted = true;

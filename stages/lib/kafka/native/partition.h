@@ -9,6 +9,7 @@
 
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
+#define PS_KAFKA_NATIVE_FORMERS 4U       /* ids of a topic that was made anew as often in a short time */
 #define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* topics come from headers */
 /* requests of a broker: the broker knows an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
@@ -57,11 +58,14 @@ struct ps_kafka_native_partition {
 struct ps_kafka_native_topic {
     char name[PS_KAFKA_NATIVE_TOPIC_BYTES];
     uint32_t length, hash;
-    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];        /* zeros: not known */
-    char former_id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* answers with it are late until `former_until_ns` */
-    uint64_t former_until_ns;
-    bool has_id;    /* the last metadata told it */
-    uint32_t lives; /* how often the id has changed: the topic was made anew */
+    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* zeros: not known */
+    struct {
+        char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* answers with it are late until `until_ns` */
+        uint64_t until_ns;
+    } formers[PS_KAFKA_NATIVE_FORMERS]; /* of the last lives, in turn */
+    bool has_id;                        /* the last metadata told it */
+    uint64_t listed_ns;                 /* of the last answer to Metadata that has it */
+    uint32_t lives;                     /* how often the id has changed: the topic was made anew */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
     /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */
