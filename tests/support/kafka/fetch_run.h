@@ -113,6 +113,7 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     struct ps_test_group_value value;
     assert_int_equal(event->body_length, sizeof value);
     memcpy(&value, event->body, sizeof value);
+    value.partition %= PS_TEST_GROUP_LIFE;
     assert_in_range(value.partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
     struct ps_test_group_log *log = &run->group.logs[value.partition];
     int64_t *next = &run->next[value.partition];

@@ -65,7 +65,8 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
         at = ps_wire_put_int16(at, known[i][0]);
         at = ps_wire_put_int16(at, known[i][1]);
         int16_t most = known[i][group->old ? 3 : 2];
-        if (known[i][0] == PS_TEST_KEY_FETCH && group->names_topics && !group->old)
+        if (known[i][0] == PS_TEST_KEY_FETCH &&
+            (group->names_topics || (group->names_nodes >> group->node & 1) != 0) && !group->old)
             most = 12;
         if (known[i][0] == PS_TEST_KEY_METADATA && group->old_metadata && !group->old)
             most = 7;

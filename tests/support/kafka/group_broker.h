@@ -34,8 +34,10 @@ enum {
 
 /* The value of a record. */
 struct ps_test_group_value {
-    int64_t partition, offset;
+    int64_t partition,
+        offset; /* partition: with PS_TEST_GROUP_LIFE for each time that the topic was made anew before */
 };
+#define PS_TEST_GROUP_LIFE 256
 
 struct ps_test_group_log {
     struct {
@@ -97,7 +99,9 @@ struct ps_test_group_broker {
     char bootstrap[64];
     uint64_t now_ns; /* the test's clock */
     uint64_t random;
-    bool old;          /* the versions of Kafka 0.11 */
+    bool old; /* the versions of Kafka 0.11 */
+    unsigned
+        names_nodes;   /* bits: nodes with the same version, as those of a cluster that is being upgraded */
     bool names_topics; /* Fetch 12, as Kafka 2.8, which does not have ids there */
     bool no_ids;       /* metadata has none, and Fetch knows none, as with brokers that are being upgraded */
     bool old_metadata; /* Metadata 7, which has no ids */

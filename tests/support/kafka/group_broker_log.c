@@ -92,7 +92,8 @@ static void append_records(struct ps_test_group_broker *group, unsigned partitio
     struct ps_kafka_native_set *set = ps_kafka_native_set_make();
     assert_in_range(log->end + 16, 0, PS_TEST_GROUP_RECORDS);
     for (unsigned i = 0; i < count; i++) {
-        const struct ps_test_group_value value = {partition, log->end + i};
+        const struct ps_test_group_value value = {partition + (group->topic_id - 1) * PS_TEST_GROUP_LIFE,
+                                                  log->end + i};
         add(set, &(struct ps_kafka_record){
                      .value = (const char *)&value, .value_length = sizeof value, .timestamp_ms = TIME_MS});
         log->visible[log->end + i] = visible;
@@ -505,6 +506,8 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
         assert_true(time == -1 || time == -2);
         struct ps_test_group_log *log = &group->logs[partition];
         int16_t error = ps_test_group_error(group, PS_TEST_KEY_LIST_OFFSETS, false);
+        if (error == 0 && partition >= (int32_t)group->partitions)
+            error = ERROR_UNKNOWN_TOPIC;
         if (error == 0 && log->leader != group->node)
             error = ERROR_NOT_LEADER;
         int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;

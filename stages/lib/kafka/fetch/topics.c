@@ -111,7 +111,8 @@ static bool is_same(const struct ps_kafka_fetch *fetch)
 /* Metadata has come: its topics become the subscription. */
 static void change_topics(struct ps_kafka_fetch *fetch)
 {
-    qsort(fetch->found, fetch->found_count, sizeof *fetch->found, compare);
+    if (fetch->found_count > 0)
+        qsort(fetch->found, fetch->found_count, sizeof *fetch->found, compare);
     if (!is_same(fetch)) {
         ps_kafka_fetch_texts_free(&fetch->topics, &fetch->topic_count);
         fetch->topics = fetch->found;

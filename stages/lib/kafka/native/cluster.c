@@ -259,13 +259,16 @@ static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic
 }
 
 /* The leader epochs of a topic that is made anew begin with 0, so the known epochs are forgotten. Brokers tell such
- * a topic by its id, or by an answer from the time between. It may have fewer partitions. Partitions of a producer may have records:
- * needs_no_other() says how they end. */
+ * a topic by its id, or by an answer from the time between. An answer without an id, from a broker that is not upgraded, may be late and
+ * have the higher epochs of a former topic: a reader forgets these when an answer has the id again. The new topic may have fewer
+ * partitions. Those of a producer may have records: needs_no_other() says how they end. */
 static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                              const char *id, int16_t error, uint32_t count)
 {
     bool another = note_id(client, topic, id);
-    for (int32_t i = 0; (another || error == ERROR_UNKNOWN_TOPIC) && i < topic->partition_count; i++)
+    bool doubtful = client->reader != NULL && !topic->has_id && !is_no_id(id);
+    bool forgets = another || doubtful || error == ERROR_UNKNOWN_TOPIC;
+    for (int32_t i = 0; forgets && i < topic->partition_count; i++)
         topic->partitions[i].leader_epoch = -1;
     if (another && client->reader != NULL && error == 0 && (int32_t)count < topic->partition_count)
         topic->partition_count = (int32_t)count;

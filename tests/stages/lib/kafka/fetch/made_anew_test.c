@@ -258,13 +258,29 @@ static void test_late_by_two_lives(void **state)
     finish();
 }
 
+/* A broker that is not upgraded yet tells no ids, is late, and has the leader epochs of the former topic, which are higher. The other
+ * brokers' answers count nevertheless. */
+static void test_epochs_without_an_id(void **state)
+{
+    begin(&run, 1, &often, 1);
+    read_and_commit();
+    run.group.no_ids = true;
+    run.group.former_answers = 1;
+    while (run.group.former_answers > 0)
+        turn_often(1);
+    turn_often(4);
+    run.group.no_ids = false;
+    append();
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer_after_a_revocation), cmocka_unit_test(test_lowered_although_refused),
         cmocka_unit_test(test_lowered_in_a_second_life),  cmocka_unit_test(test_made_anew_without_a_place),
         cmocka_unit_test(test_partitions_come_back),      cmocka_unit_test(test_topic_of_an_expression),
-        cmocka_unit_test(test_late_by_two_lives),
+        cmocka_unit_test(test_late_by_two_lives),         cmocka_unit_test(test_epochs_without_an_id),
     };
     assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
     ps_log_set_level(PS_LOG_WARN);
