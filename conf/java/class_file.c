@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAGIC 0xCAFEBABEU
+#define FIRST_VERSION 44U /* Java 8 has 52 */
 
 enum access { ACCESS_PUBLIC = 0x0001, ACCESS_INTERFACE = 0x0200, ACCESS_ABSTRACT = 0x0400 };
 
@@ -143,28 +144,41 @@ static const char *class_name(const struct reader *reader, struct ps_arena *aren
 
 /* ---- fields and methods ---- */
 
-/* Skips fields or methods. Returns whether one is a public constructor without parameters. */
-static bool skip_members(struct reader *reader)
+/* Returns whether the constant is the type of a constructor with one parameter, the class around this one. */
+static bool wants_outer(const struct reader *reader, uint32_t type, const char *name)
 {
-    bool found = false;
+    const char *dollar = strrchr(name, '$');
+    uint32_t at = constant(reader, type, TAG_UTF8);
+    size_t length = dollar != NULL ? (size_t)(dollar - name) : 0;
+    return length > 0 && at != 0 && short_at(reader, at) == length + strlen("(L;)V") &&
+           memcmp(reader->bytes + at + 2, "(L", 2) == 0 && memcmp(reader->bytes + at + 4, name, length) == 0;
+}
+
+/* Skips fields or methods, and notes which public constructors are among methods. `file` NULL: fields. */
+static void skip_members(struct reader *reader, struct ps_class_file *file)
+{
     for (uint32_t count = number(reader, 2); count > 0 && !reader->cut; count--) {
         uint32_t access = number(reader, 2), name = number(reader, 2), type = number(reader, 2);
-        found |=
-            (access & ACCESS_PUBLIC) != 0 && text_is(reader, name, "<init>") && text_is(reader, type, "()V");
+        if (file != NULL && (access & ACCESS_PUBLIC) != 0 && text_is(reader, name, "<init>")) {
+            file->has_constructor |= text_is(reader, type, "()V");
+            file->is_inner |= wants_outer(reader, type, file->name);
+        }
         for (uint32_t attributes = number(reader, 2); attributes > 0 && !reader->cut; attributes--) {
             skip(reader, 2);
             skip(reader, number(reader, 4));
         }
     }
-    return found;
 }
 
 static enum ps_status read_class(struct reader *reader, struct ps_arena *arena, struct ps_class_file *file,
                                  struct ps_err *err)
 {
+    *file = (struct ps_class_file){.name = NULL};
     if (number(reader, 4) != MAGIC)
         return ps_err_set(err, "it is not a Java class: its first four bytes are wrong");
-    skip(reader, 4);
+    skip(reader, 2); /* the minor version */
+    uint32_t version = number(reader, 2);
+    file->java = version > FIRST_VERSION ? version - FIRST_VERSION : 1;
     if (read_pool(reader, err) != PS_OK)
         return PS_FAIL;
     uint32_t access = number(reader, 2), name = number(reader, 2), super = number(reader, 2);
@@ -183,8 +197,8 @@ static enum ps_status read_class(struct reader *reader, struct ps_arena *arena, 
     file->interfaces = (struct ps_texts){count, interfaces};
     if (!whole)
         return ps_err_set(err, "the names of the class and of its parents are damaged");
-    (void)skip_members(reader);
-    file->has_constructor = skip_members(reader);
+    skip_members(reader, NULL);
+    skip_members(reader, file);
     return reader->cut ? ps_err_set(err, "the file is cut short") : PS_OK;
 }
 

@@ -15,6 +15,8 @@ struct ps_class_file {
     struct ps_texts interfaces;
     bool is_public, is_abstract, is_interface;
     bool has_constructor; /* it has a public constructor without parameters */
+    bool is_inner;        /* a public constructor wants the class around it alone: it is not `static` */
+    uint32_t java;        /* the oldest Java that can load it: 8, 17 */
 };
 
 /* Returns PS_FAIL with a message when the bytes are not those of a class. The texts are copied into the arena. */

@@ -383,20 +383,65 @@ static void offer_jar(struct ps_classes *classes, struct ps_jar *jar, struct ps_
     }
 }
 
-const char *ps_classes_nearest(struct ps_classes *classes, const char *name, const char *target)
+/* Returns the name as Java writes it: not that of a file, nor with a semicolon. */
+static char *cleaned(struct ps_arena *arena, const char *name)
 {
-    char *inner = ps_arena_text(classes->arena, name);
-    char *dot = strrchr(inner, '.');
+    char *clean = separated(arena, name, '/', '.');
+    static const char *const ends[] = {";", ".class", ".java"};
+    for (size_t i = 0; i < PS_COUNT_OF(ends); i++) {
+        size_t length = strlen(clean), end = strlen(ends[i]);
+        if (length > end && strcmp(clean + length - end, ends[i]) == 0)
+            clean[length - end] = '\0';
+    }
+    return clean;
+}
+
+/* Returns a name that differs by where a class within a class begins, or by the file's ending; else NULL. */
+static const char *rewritten(struct ps_classes *classes, const char *name, const char *target)
+{
+    char *clean = cleaned(classes->arena, name);
+    char *inner = ps_arena_text(classes->arena, clean), *outer = ps_arena_text(classes->arena, clean);
+    char *dot = strrchr(inner, '.'), *dollar = strchr(outer, '$');
     if (dot != NULL) /* a class within a class is often written with a dot */
         *dot = '$';
-    const char *builder = ps_arena_format(classes->arena, "%s$Builder", name);
-    const char *best = if_target(classes, inner, target);
-    if (best == NULL)
-        best = if_target(classes, builder, target);
+    if (dollar != NULL)
+        *dollar = '\0';
+    const char *tried[] = {clean, inner, ps_arena_format(classes->arena, "%s$Builder", clean),
+                           ps_arena_format(classes->arena, "%s$Builder", outer), outer};
+    const char *best = NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(tried) && best == NULL; i++)
+        best = if_target(classes, tried[i], target);
+    return best;
+}
+
+const char *ps_classes_nearest(struct ps_classes *classes, const char *name, const char *target)
+{
+    const char *best = rewritten(classes, name, target);
+    const char *clean = cleaned(classes->arena, name), *dot = strrchr(clean, '.');
     struct ps_nearest nearest;
-    ps_nearest_init(&nearest, dot != NULL ? dot + 1 : name);
+    ps_nearest_init(&nearest, dot != NULL ? dot + 1 : clean);
     for (size_t i = 0; best == NULL && i < classes->count; i++)
         if (classes->places[i].jar != NULL)
             offer_jar(classes, classes->places[i].jar, &nearest, target, &best);
     return best;
+}
+
+bool ps_classes_again(struct ps_classes *classes, const char *name, const struct ps_class *first,
+                      const char **other)
+{
+    const char *path = ps_arena_format(classes->arena, "%s.class", separated(classes->arena, name, '.', '/'));
+    bool behind = false;
+    for (size_t i = 0; i < classes->count; i++) {
+        struct ps_file file = {.bytes = NULL};
+        struct ps_err err = {.length = 0};
+        int error;
+        if (behind &&
+            read_file(&classes->places[i], path, classes->arena, &file, &error, &err) == PS_JAR_READ) {
+            free(file.bytes);
+            *other = classes->places[i].path;
+            return true;
+        }
+        behind |= strcmp(classes->places[i].path, first->place) == 0;
+    }
+    return false;
 }

@@ -36,5 +36,9 @@ bool ps_classes_find(struct ps_classes *classes, const char *name, struct ps_cla
 bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, const char *target,
                      const char **missing);
 
+/* Returns whether a place behind that of `first` also has a class of this name, which Java does not use: `*other`. */
+bool ps_classes_again(struct ps_classes *classes, const char *name, const struct ps_class *first,
+                      const char **other);
+
 /* Returns the name nearest to `name`, of a class that is a `target`; NULL: none is near. */
 const char *ps_classes_nearest(struct ps_classes *classes, const char *name, const char *target);

@@ -50,8 +50,8 @@ static void report_unknown(const struct ps_component_maker *maker, enum ps_kind 
         cure = ps_arena_format(maker->arena, "did you mean %s?", nearest);
     else if (type[0] == '"' || type[0] == '\'')
         cure = "write the type without quotes";
-    else if (is_class)
-        cure = ps_java_absent_cure(maker, kind, type);
+    else
+        cure = is_class ? ps_java_absent_cure(maker, kind, type) : ps_java_nearest(maker, kind, type);
     if (is_class)
         ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure, "%s", ps_java_absent(maker, kind, type));
     else

@@ -3,6 +3,8 @@
 
 #include "conf/java/class_path.h"
 #include "conf/java/classes.h"
+#include "conf/java/misplaced.h"
+#include "conf/java/runtime.h"
 #include "conf/java/unread.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
@@ -121,23 +123,49 @@ static enum ps_java_answer report_wrong_kind(const struct java_type *type, const
                                                      : "put the jar that has it on the class path as well",
                       ps_arena_format(arena, "extends or implements `%s`, which is in none of the %s",
                                       missing, searched(type->maker)));
-    return report(type, PS_SEVERITY_DROPPED, NULL,
+    const char *nearest = ps_classes_nearest(type->classes, type->name, target);
+    const char *cure = NULL;
+    if (nearest != NULL)
+        cure = ps_arena_format(arena, "did you mean %s?", nearest);
+    else if (other != NULL)
+        cure = ps_arena_format(
+            arena, "use it for a component of that kind, and name a class that implements %s here", target);
+    return report(type, PS_SEVERITY_DROPPED, cure,
                   ps_arena_format(arena, "is no %s: it does not implement %s%s%s", type->word, target,
                                   other != NULL ? "; it is another kind: " : "", other != NULL ? other : ""));
 }
 
-/* Returns why it cannot be instantiated, or NULL. */
-static const char *not_instantiable(const struct ps_class_file *file)
+/* Returns why it cannot be instantiated, and what to do about it; or NULL. */
+static const char *not_instantiable(const struct ps_class_file *file, const char **cure)
 {
+    *cure = NULL;
     if (file->is_interface)
         return "is an interface, not a class that can be used";
     if (file->is_abstract)
         return "is abstract: a class that extends it can be used";
+    *cure = "declare it `public`";
     if (!file->is_public)
         return "is not public, so that Flume cannot use it";
+    *cure = file->is_inner ? "declare it `static`: without that, an object of the class around it is needed"
+                           : "give it one; its settings come by configure(Context)";
     if (!file->has_constructor)
         return "has no public constructor without parameters, so that Flume cannot use it";
     return NULL;
+}
+
+/* Reports a class that was compiled for a newer Java than there is: no agent of Flume's starts with it either. */
+static bool report_too_new(const struct java_type *type)
+{
+    struct ps_arena *arena = type->maker->arena;
+    const char *java = type->maker->conf->class_path->java;
+    unsigned version = ps_java_runtime_version(arena, java), needed = type->class.file.java;
+    if (version == 0 || needed <= version)
+        return false;
+    report(type, PS_SEVERITY_ERROR,
+           ps_arena_format(arena, "set JAVA_HOME to Java %u or newer, or compile it with --release %u",
+                           needed, version),
+           ps_arena_format(arena, "was compiled for Java %u, and %s is Java %u", needed, java, version));
+    return true;
 }
 
 /* Reports why it could not run in Java. Returns false when it could. */
@@ -161,13 +189,13 @@ static bool report_obstacle(const struct java_type *type)
             report_wrong_kind(type, missing);
         return true;
     }
-    const char *why = not_instantiable(&type->class.file);
+    const char *cure, *why = not_instantiable(&type->class.file, &cure);
     if (why != NULL) {
-        report(type, PS_SEVERITY_DROPPED, NULL, why);
+        report(type, PS_SEVERITY_DROPPED, cure, why);
         return true;
     }
     if (ps_classes_find(type->classes, target, &flume))
-        return false;
+        return report_too_new(type);
     if (report_blocked(type, target))
         return true;
     report(type, PS_SEVERITY_ERROR, PS_JAVA_SET_HOME,
@@ -223,7 +251,10 @@ static const char *jar_cure(const struct ps_component_maker *maker, const char *
 {
     struct ps_classes *classes = classes_of(maker);
     const struct ps_texts *unread = ps_classes_unread(classes);
-    const char *nearest = ps_classes_nearest(classes, name, target);
+    const char *misplaced = ps_misplaced_cure(maker->arena, maker->conf->command, name);
+    const char *nearest = misplaced == NULL ? ps_classes_nearest(classes, name, target) : NULL;
+    if (misplaced != NULL)
+        return misplaced;
     if (nearest != NULL)
         return ps_arena_format(maker->arena, "did you mean %s?", nearest);
     const char *cure = is_empty(classes)
@@ -243,6 +274,13 @@ const char *ps_java_absent(const struct ps_component_maker *maker, enum ps_kind 
 const char *ps_java_absent_cure(const struct ps_component_maker *maker, enum ps_kind kind, const char *type)
 {
     return jar_cure(maker, type, targets[kind]);
+}
+
+const char *ps_java_nearest(const struct ps_component_maker *maker, enum ps_kind kind, const char *type)
+{
+    bool is_java = kind < PS_COUNT_OF(targets) && targets[kind] != NULL;
+    const char *nearest = is_java ? ps_classes_nearest(classes_of(maker), type, targets[kind]) : NULL;
+    return nearest != NULL ? ps_arena_format(maker->arena, "did you mean %s?", nearest) : NULL;
 }
 
 /* ---- the search ---- */
@@ -293,10 +331,14 @@ static bool report_no_java(const struct java_type *type)
 /* Reports that it runs in Java. */
 static enum ps_java_answer report_runs(const struct java_type *type)
 {
-    const char *heap = heap_of(type->maker->conf->class_path);
-    (void)report(type, PS_SEVERITY_NOTE, NULL,
-                 heap != NULL ? ps_arena_format(type->maker->arena, "runs in Java, with %s", heap)
-                              : "runs in Java");
+    const char *heap = heap_of(type->maker->conf->class_path), *other;
+    struct ps_arena *arena = type->maker->arena;
+    const char *what = heap != NULL ? ps_arena_format(arena, "runs in Java, with %s", heap) : "runs in Java";
+    if (ps_classes_again(type->classes, type->name, &type->class, &other))
+        what = ps_arena_format(
+            arena, "%s; %s also has it, and is behind the first on the class path: that one is not used",
+            what, other);
+    (void)report(type, PS_SEVERITY_NOTE, NULL, what);
     return PS_JAVA_STAGE;
 }
 

@@ -53,3 +53,5 @@ bool ps_java_alone(const struct ps_component_maker *maker, const char *word, con
  * the maker's arena. */
 const char *ps_java_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type);
 const char *ps_java_absent_cure(const struct ps_component_maker *maker, enum ps_kind kind, const char *type);
+/* Returns "did you mean CLASS?" for a type without a package, or NULL: no class of the class path is near. */
+const char *ps_java_nearest(const struct ps_component_maker *maker, enum ps_kind kind, const char *type);

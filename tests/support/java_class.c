@@ -54,14 +54,14 @@ size_t ps_test_class_write(const struct ps_test_class *class, uint8_t bytes[PS_T
         interfaces++;
     uint32_t constructor = 5 + 2 * interfaces;
     put(&writer, 0xCAFEBABE, 4);
-    put(&writer, 52, 4);
+    put(&writer, class->version != 0 ? class->version : 52, 4);
     put(&writer, constructor + 4, 2); /* two texts, and a long, which counts twice */
     put_class(&writer, 1, class->name);
     put_class(&writer, 3, class->super != NULL ? class->super : "java/lang/Object");
     for (uint32_t i = 0; i < interfaces; i++)
         put_class(&writer, 5 + 2 * i, class->interfaces[i]);
     put_text(&writer, "<init>");
-    put_text(&writer, "()V");
+    put_text(&writer, class->constructor != NULL ? class->constructor : "()V");
     put(&writer, 5, 1);
     put(&writer, 0, 4);
     put(&writer, 42, 4);

@@ -10,6 +10,8 @@ struct ps_test_class {
     unsigned more_access; /* besides public: 0x0200 interface, 0x0400 abstract */
     bool hidden;          /* not public */
     bool no_constructor;
+    const char *constructor; /* the type of its constructor; NULL: ()V */
+    unsigned version;        /* of the file: 61 is of Java 17; 0: 52, of Java 8 */
 };
 
 #define PS_TEST_CLASS_BYTES 1024U

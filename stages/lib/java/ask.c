@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 enum kind { VALUE = '=', NOTHING = '-', FAILED = '!' };
+#define REFUSES 1     /* the exit code of a JVM that does not start */
 #define HEAD_BYTES 5U /* kind, length in network order */
 
 /* ---- the question ---- */
@@ -118,8 +119,11 @@ static enum ps_status hand_over(const struct answers *answers, size_t count, ps_
     size_t at = 0;
     if (!next_answer(answers, &at, &one, failure))
         return ps_err_set(err,
-                          "the JVM ended with exit code %d and without an answer; what it wrote is above",
-                          answers->exit_code);
+                          "the JVM ended with exit code %d and without an answer; what it wrote is above%s",
+                          answers->exit_code,
+                          answers->exit_code == REFUSES ? "; its options are those of JAVA_OPTS, of "
+                                                          "FLUME_JAVA_OPTS and of the command line"
+                                                        : "");
     if (one.failure != NULL)
         return ps_err_set(err, "%s", one.failure);
     const size_t first = at;

@@ -28,6 +28,7 @@ static const struct beginning beginnings[] = {
     {"An error report file with more information is saved as:", NOTHING, THE_REPORT, false, false},
     {"Error: Could not create the Java Virtual Machine", NOTHING, AS_IT_IS, true, false},
     {"Error: A fatal exception has occurred", NOTHING, AS_IT_IS, false, false},
+    {"Error: A JNI error has occurred", NOTHING, AS_IT_IS, false, false}, /* the exception follows */
     {"Error occurred during initialization of VM", NOTHING, THE_REASON, true, false},
     {"Error: LinkageError occurred", A_REASON, MORE_OF_IT, false, false},
     {"Error: Could not find or load main class", A_REASON, MORE_OF_IT, false, false},
@@ -127,8 +128,13 @@ static const char *cure_of(const struct ps_java_last_words *words)
 {
     if (strstr(words->text, "Java heap space") != NULL || strstr(words->text, "GC overhead") != NULL)
         return "; give it more with -Xmx in JAVA_OPTS";
-    return words->refused ? "; its options are those of JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line"
-                          : "";
+    if (strstr(words->text, "UnsupportedClassVersionError: penstock/host/") != NULL)
+        return "; it needs Java 8 or newer: set JAVA_HOME to it";
+    bool other_class = strstr(words->text, "find or load main class") != NULL &&
+                       strstr(words->text, "penstock.host.") == NULL; /* a word among the options */
+    return words->refused || other_class
+               ? "; its options are those of JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line"
+               : "";
 }
 
 bool ps_java_last_words_print(const struct ps_java_last_words *words, char *text, size_t room)

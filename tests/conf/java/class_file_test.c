@@ -48,6 +48,16 @@ static void what_a_class_is(void **state)
     assert_int_equal(parse(&parsed, bytes, length), PS_OK);
     assert_true(parsed.file.is_abstract && parsed.file.is_interface);
     assert_false(parsed.file.is_public || parsed.file.has_constructor);
+    assert_int_equal(parsed.file.java, 8);
+    other = (struct ps_test_class){.name = "a/B$C", .constructor = "(La/B;)V", .version = 65};
+    length = ps_test_class_write(&other, bytes);
+    assert_int_equal(parse(&parsed, bytes, length), PS_OK);
+    assert_true(parsed.file.is_inner && !parsed.file.has_constructor);
+    assert_int_equal(parsed.file.java, 21);
+    other = (struct ps_test_class){.name = "a/B$C", .constructor = "(La/D;)V"};
+    length = ps_test_class_write(&other, bytes);
+    assert_int_equal(parse(&parsed, bytes, length), PS_OK);
+    assert_false(parsed.file.is_inner || parsed.file.has_constructor);
     ps_arena_destroy(parsed.arena);
 }
 

@@ -91,6 +91,11 @@ static void jars_of_a_folder_are_in_order(void **state)
     assert_int_equal(ps_classes_jars(classes), strlen(letters));
     assert_true(ps_classes_find(classes, "org.example.Named", &found));
     assert_string_equal(found.place, in_folder("jars/a.jar"));
+    const char *other;
+    assert_true(ps_classes_again(classes, "org.example.Named", &found, &other));
+    assert_string_equal(other, in_folder("jars/b.jar"));
+    found.place = in_folder("jars/z.jar");
+    assert_false(ps_classes_again(classes, "org.example.Named", &found, &other));
     ps_classes_close(classes);
 }
 
@@ -130,6 +135,14 @@ static void did_you_mean(void **state)
                         "org.example.Filter$Builder");
     assert_string_equal(ps_classes_nearest(classes, "org.example.Filter", builder),
                         "org.example.Filter$Builder");
+    static const char *const sinks[] = {"org/example/MySink", "org.example.MySink;",
+                                        "org.example.MySink.class", "org.example.MySink$Builder", "MySink"};
+    for (size_t i = 0; i < PS_COUNT_OF(sinks); i++)
+        assert_string_equal(ps_classes_nearest(classes, sinks[i], SINK), "org.example.MySink");
+    static const char *const builders[] = {"org.example.Filter$Builder.class", "Filter$Builder",
+                                           "org.example.Filter$Companion$Builder"};
+    for (size_t i = 0; i < PS_COUNT_OF(builders); i++)
+        assert_string_equal(ps_classes_nearest(classes, builders[i], builder), "org.example.Filter$Builder");
     assert_null(ps_classes_nearest(classes, "something", SINK));
     ps_classes_close(classes);
 }

@@ -163,7 +163,8 @@ static void classes_inside(void **state)
          "a.properties:10: dropped: a1.sources.r1.handler: the class `example.Pairs$Builder` of @/own.jar is "
          "no "
          "handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler; it is another kind: "
-         "deserializer"},
+         "deserializer; use it for a component of that kind, and name a class that implements "
+         "org.apache.flume.source.http.HTTPSourceHandler here"},
         {"spooldir", "null",
          "a1.sources.r1.deserializer = example.Pairs$Builder\na1.sources.r1.spoolDir = /tmp\n", "java",
          "null",

@@ -185,10 +185,7 @@ abstract class Component {
 
     /** Where its thread is in the class's code, in words behind a sentence. */
     private String place() {
-        for (StackTraceElement frame : thread.getStackTrace())
-            if (!frame.getClassName().matches("(java|javax|jdk|sun|penstock)\\..*"))
-                return ", and is in " + frame.getClassName() + "." + frame.getMethodName() + "(" + frame.getFileName() + ":" + frame.getLineNumber() + ")";
-        return "";
+        return Texts.place(thread.getStackTrace(), ", and is in ");
     }
 
     /** Waits a moment for a change, of which a notification tells. The caller owns the monitor. */

@@ -31,18 +31,34 @@ final class Texts {
         return pairs;
     }
 
-    /** Returns an error's classes and messages in one line. */
+    /** Returns an error's classes and messages in one line, and what to do about it if that is known. */
     static String describe(Throwable wrong) {
         StringBuilder text = new StringBuilder();
-        for (Throwable at = wrong; at != null && text.length() < 1500; at = at.getCause()) {
+        String advice = "";
+        for (Throwable at = wrong, cause; at != null && text.length() < 1500; at = cause) {
+            cause = at.getCause() == at ? null : at.getCause();
             if (text.length() > 0)
                 text.append(": ");
             text.append(at.getClass().getName());
             if (at.getMessage() != null)
                 text.append(": ").append(at.getMessage());
-            if (at.getCause() == at)
+            if (cause == null && (at.getMessage() == null || at instanceof NullPointerException))
+                text.append(place(at.getStackTrace(), " at "));
+            if (advice.isEmpty())
+                advice = Advice.on(at);
+            if (Advice.isRepeated(at, cause))
                 break;
         }
-        return text.toString().replace('\n', ' ');
+        if (text.length() > 1500)
+            text.setLength(1500);
+        return text.append(advice).toString().replace('\n', ' ');
+    }
+
+    /** Returns the first place that is in a class's own code, behind `before`; an empty text if there is none. */
+    static String place(StackTraceElement[] frames, String before) {
+        for (StackTraceElement frame : frames)
+            if (!frame.getClassName().matches("(java|javax|jdk|sun|penstock|com\\.google\\.common)\\..*"))
+                return before + frame.getClassName() + "." + frame.getMethodName() + "(" + frame.getFileName() + ":" + frame.getLineNumber() + ")";
+        return "";
     }
 }

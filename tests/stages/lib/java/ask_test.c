@@ -81,7 +81,9 @@ static void test_answers(void **state)
         {"echo '[gc] before'; printf >&3 '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'; echo behind",
          "=abc;-;", ""},
         {"exec 3>&-; exit 1", NULL,
-         "the JVM ended with exit code 1 and without an answer; what it wrote is above"},
+         "the JVM ended with exit code 1 and without an answer; what it wrote is above; its options are "
+         "those of "
+         "JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line"},
         {"exec >&3; kill -KILL $$", NULL,
          "the JVM ended with exit code 137 and without an answer; what it wrote is above"},
         {"head -c 5000000 /dev/zero >&3", NULL, "its answers are too large: more than 4 MiB"},

@@ -56,6 +56,21 @@ static void test_a_jvm_that_does_not_start(void **unused)
            NULL,
            "Error: LinkageError occurred while loading main class penstock.host.Host: "
            "java.lang.UnsupportedClassVersionError: version 52.0");
+    expect("Error: A JNI error has occurred, please check your installation and try again\n"
+           "Exception in thread \"main\" java.lang.UnsupportedClassVersionError: penstock/host/Host : "
+           "Unsupported "
+           "major.minor version 52.0\n",
+           NULL,
+           "Exception in thread \"main\" java.lang.UnsupportedClassVersionError: penstock/host/Host : "
+           "Unsupported "
+           "major.minor version 52.0; it needs Java 8 or newer: set JAVA_HOME to it");
+    expect(
+        "Error: Could not find or load main class 512m\nCaused by: java.lang.ClassNotFoundException: 512m\n",
+        NULL,
+        "Error: Could not find or load main class 512m: Caused by: java.lang.ClassNotFoundException: "
+        "512m" OPTIONS);
+    expect("Error: Could not find or load main class penstock.host.Host\n", NULL,
+           "Error: Could not find or load main class penstock.host.Host");
     expect("OpenJDK 64-Bit Server VM warning: INFO: os::commit_memory(0x1, 2, 0) failed\n#\n"
            "# There is insufficient memory for the Java Runtime Environment to continue.\n"
            "# Native memory allocation (mmap) failed to map 2 bytes.\n"
