@@ -272,7 +272,7 @@ bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_p
  * positions, and had them in the plans before, and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
 /* Returns how many events would never be delivered if the channel were removed: all that are in it, also on disk.
- * For a channel that other programs share (a topic): only those that would be lost with the process. Thread: any. */
+ * Of a channel that other programs share (a topic): only those that are not in the topic yet. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);
 
 /* Returns whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */

@@ -206,8 +206,6 @@ uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel)
 {
     const struct ps_stage_spec *stage = &channel->spec->stage;
     struct ps_fill fill;
-    if (stage->ops->shared)
-        return ps_channel_at_risk(stage->ops->channel, stage->plan);
     stage->ops->channel->fill(stage->plan, &fill);
     return fill.size;
 }

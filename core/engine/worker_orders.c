@@ -309,13 +309,20 @@ static bool cycle_recall(struct ps_worker *worker)
     return all;
 }
 
-/* Returns whether the sinks of channels that go hold nothing, and their channels are empty. No source of this worker
- * puts anything meanwhile; sources of other workers may not have paused yet. */
+/* Returns whether the sinks of channels that go hold nothing, and their channels are empty. Of a topic only that must
+ * be gone which is not in it yet: sinks may go on with the rest, which has no end. No source of this worker puts
+ * anything meanwhile; sources of other workers may not have paused yet. */
 static bool all_paused(const struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
         const struct ps_sink_runner *sink = worker->sinks[i];
-        if (ps_plan_channel_after(worker->next, sink->channel) == NULL && !is_empty(sink))
+        if (ps_worker_must_empty(worker, sink->channel) && !is_empty(sink))
+            return false;
+    }
+    for (size_t i = 0; worker->plan != NULL && i < worker->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &worker->plan->channels[i];
+        if (channel->spec->stage.ops->shared && ps_plan_channel_after(worker->next, channel) == NULL &&
+            ps_channel_plan_left(channel) > 0)
             return false;
     }
     return true;

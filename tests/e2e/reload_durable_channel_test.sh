@@ -6,6 +6,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 port=$(free_port)
 metrics_port=$(free_port)
+broker_port=$(free_port)
+topic=events
 url="http://127.0.0.1:$metrics_port"
 file="$work/agent.properties"
 
@@ -25,6 +27,8 @@ a1.channels.c1.dataDirs = $work/data-$place
 a1.channels.c1.driver.url = jdbc:sqlite:$work/database-$place
 a1.channels.c1.memoryCapacity = 1
 a1.channels.c1.overflowTimeout = 0
+a1.channels.c1.kafka.bootstrap.servers = 127.0.0.1:$broker_port
+a1.channels.c1.kafka.topic = $topic
 a1.sinks.k1.type = file_roll
 a1.sinks.k1.sink.directory = $out
 a1.sinks.k1.sink.rollInterval = 0
@@ -113,6 +117,53 @@ back() { # TYPE: to the first place, where everything was delivered; then to a h
     await "$step: it goes on" delivered
 }
 more_failed() { (($(reloads failed) > $1)); } # BEFORE
+# Of a topic the events stay; what its brokers have not acknowledged is in the channel only, and its sources are open.
+unacknowledged() { [[ $(value 'penstock_channel_size_events{component="c1"}') == "$1" ]]; } # COUNT
+ended() { ! readlink "/proc/$agent/exe" >/dev/null; }
+refused_or_ended() { ended || refused; }
+answered() { (($(grep -c OK "$work/answers") == $1)); } # COUNT
+topic_goes() { # TYPE: of the channel that follows
+    local clients
+    step=kafka-$1 sent=3
+    place=$step state=$step
+    out=$work/out-$step
+    mkdir "$out"
+    config org.apache.flume.channel.kafka.KafkaChannel >"$file"
+    "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+        -Dpenstock.monitoring.host=127.0.0.1 2>"$work/$step.err" &
+    agent=$!
+    children[$agent]=1
+    await "$step: it starts" up
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    cat <&3 >"$work/answers" &
+    clients=$!
+    children[$clients]=1
+    printf 'event 1\nevent 2\nevent 3\n' >&3
+    await "$step: they wait for the brokers" unacknowledged 3
+    config "$1" >"$file"
+    kill -HUP "$agent"
+    await "$step: neither refused nor ended" refused_or_ended
+    ! ended || fail "$step: $(tail -n 1 "$work/$step.err")"
+    problems=$(curl -s "$url/readyz")
+    [[ $problems == *"channel c1 is removed or gets another type, and 3 events in it are not in its topic yet"* ]] ||
+        fail "$step: $problems"
+    "$PENSTOCK" mock-broker --port "$broker_port" --topic "$topic:1" >"$work/brokers" 2>&1 &
+    broker=$!
+    children[$broker]=1
+    await "$step: all are answered" answered 3
+    await "$step: all are delivered" delivered
+    await "$step: carried out" carried_out
+    echo "event $((sent += 1))" >&3
+    await "$step: through the new channel, over the same connection" delivered
+    exec 3>&-
+    kill -TERM "$agent" "$broker"
+    wait "$agent" || fail "$step: it ends with $?"
+    wait "$broker" || fail "$step: the broker ends with $?"
+    wait "$clients"
+    unset "children[$agent]" "children[$broker]" "children[$clients]"
+}
+topic_goes memory
+topic_goes file
 change file jdbc
 change jdbc memory
 change SPILLABLEMEMORY file

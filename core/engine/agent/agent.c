@@ -208,14 +208,14 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 /* ---- channels that the next plan does not keep ---- */
 
 /* Returns the first channel that `next` does not have, with its type and place, and in which events would be left,
- * lost or on disk; with `dead`, one that no sink empties. */
+ * lost or on disk; with `dead`, one that nobody empties: no sink, nor the brokers of its topic. */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {
     for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &agent->plan->channels[i];
         if (ps_plan_channel_after(next, channel) == NULL && ps_channel_plan_left(channel) > 0 &&
-            (!dead || channel->consumer_count == 0))
+            (!dead || (channel->consumer_count == 0 && !channel->spec->stage.ops->shared)))
             return channel;
     }
     return NULL;
@@ -224,8 +224,7 @@ static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *age
 static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *next)
 {
     for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
-        const struct ps_channel_plan *channel = &agent->plan->channels[i];
-        if (ps_plan_channel_after(next, channel) == NULL && !channel->spec->stage.ops->shared)
+        if (ps_plan_channel_after(next, &agent->plan->channels[i]) == NULL)
             return false;
     }
     return true;
@@ -239,15 +238,15 @@ static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct 
             err,
             "a sink has not delivered events of a channel that the new configuration removes: reload again "
             "when it delivers, raise penstock.reload.timeout, or restart the agent");
-    bool moves = ps_plan_moves_channel(next, channel);
+    bool moves = ps_plan_moves_channel(next, channel), shared = channel->spec->stage.ops->shared;
     uint64_t left = ps_channel_plan_left(channel);
     return ps_err_set(
-        err,
-        "%s %s, and %s %s not delivered: reload again when its sink has delivered these events, or raise "
-        "penstock.reload.timeout (%s)%s",
+        err, "%s %s, and %s %s not %s, or raise penstock.reload.timeout (%s)%s",
         channel->spec->stage.component,
         moves ? "gets another place for its events" : "is removed or gets another type",
         ps_quantity_print_count(left).text, ps_quantity_word(left, "event in it is", "events in it are"),
+        shared ? "in its topic yet: reload again when its brokers have acknowledged these events"
+               : "delivered: reload again when its sink has delivered these events",
         ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
         moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
 }
