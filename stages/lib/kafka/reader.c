@@ -389,7 +389,8 @@ unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
     rd_kafka_poll(reader->client, 0);
     if (reader->records > 0)
         reader->silence[0] = '\0';
-    for (unsigned i = 0; i < reader->lost_count; i++)
+    /* Each partition waits for its leader: after one has waited in vain the reading is over. */
+    for (unsigned i = 0; i < reader->lost_count && reader->failure[0] == '\0'; i++)
         reposition(reader, &reader->lost[i]);
     reader->lost_count = 0;
     return reader->records;

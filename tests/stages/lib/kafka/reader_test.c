@@ -1,5 +1,5 @@
 /* What a reader of topics says about brokers that do not answer: it names the reason while they are away, and no longer
- * after the next record, each time. It waits for the leaders of a new topic. tests/bench/verify/far/kafka_test.c tests the records. */
+ * after the next record, each time. It waits for the leaders of a new topic, and ends at the first that it does not hear from. tests/bench/verify/far/kafka_test.c tests the records. */
 #include "stages/lib/kafka/reader.h"
 
 #include <pthread.h>
@@ -111,11 +111,74 @@ static void test_partition_without_leader(void **state)
     ps_kafka_reader_close(reader);
 }
 
+#define SCATTERED "scattered"
+#define SCATTERED_COUNT 8U
+#define API_FETCH 1
+#define API_LIST_OFFSETS 2
+#define REPORTS_US 100000 /* so that several reports wait at each read */
+
+static unsigned scattered;
+
+static void on_scattered(void *, const struct ps_kafka_reader_record *)
+{
+    scattered++;
+}
+
+static void scatter(rd_kafka_t *producer)
+{
+    for (int32_t i = 0; i < (int32_t)SCATTERED_COUNT; i++)
+        assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(SCATTERED), RD_KAFKA_V_PARTITION(i),
+                                           RD_KAFKA_V_VALUE("x", 1), RD_KAFKA_V_END),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/* Positions of many partitions are out of range, and the leader of the first one refuses to answer: this is the failure, without a wait for the
+ * leaders of the others, each of which would take the place of the reason. A query asks twice: for the first offset and for the last. */
+static void test_first_failure_counts(void **state)
+{
+    const char *const topics[] = {SCATTERED};
+    const struct ps_kafka_reader_options options = {
+        .brokers = ps_test_cluster.bootstrap, .topics = topics, .topic_count = 1, .patience_ms = 300};
+    struct ps_err err = {.length = 0};
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    ps_test_topic(SCATTERED, SCATTERED_COUNT);
+    rd_kafka_t *producer = producer_make();
+    struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, &err);
+    assert_non_null(reader);
+    scatter(producer);
+    while (scattered < SCATTERED_COUNT) { /* then each answer is for all partitions */
+        ps_kafka_reader_read(reader, 10, on_scattered, NULL);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    rd_kafka_mock_push_request_errors(ps_test_cluster.handle, API_LIST_OFFSETS, 2,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    for (unsigned i = 0; i < 1000; i++)
+        rd_kafka_mock_push_request_errors(ps_test_cluster.handle, API_LIST_OFFSETS, 1,
+                                          RD_KAFKA_RESP_ERR_INVALID_REQUEST);
+    while (ps_kafka_reader_failure(reader) == NULL) { /* librdkafka may drop an answer */
+        rd_kafka_mock_push_request_errors(ps_test_cluster.handle, API_FETCH, 1,
+                                          RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+        scatter(producer);
+        usleep(REPORTS_US);
+        ps_kafka_reader_read(reader, 10, on_scattered, NULL);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    assert_non_null(strstr(ps_kafka_reader_failure(reader),
+                           rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)));
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, API_LIST_OFFSETS);
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, API_FETCH);
+    ps_kafka_reader_close(reader);
+    rd_kafka_destroy(producer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_brokers_go_and_come_back),
         cmocka_unit_test(test_partition_without_leader),
+        cmocka_unit_test(test_first_failure_counts),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }
