@@ -122,9 +122,17 @@ unacknowledged() { [[ $(value 'penstock_channel_size_events{component="c1"}') ==
 ended() { ! readlink "/proc/$agent/exe" >/dev/null; }
 refused_or_ended() { ended || refused; }
 answered() { (($(grep -c OK "$work/answers") == $1)); } # COUNT
-topic_goes() { # TYPE: of the channel that follows
+other_brokers() { # TYPE: of the channel that follows. Its brokers never come back: it keeps its events and gets others
+    broker_port=$(free_port)
+    config org.apache.flume.channel.kafka.KafkaChannel >"$file"
+    kill -HUP "$agent"
+    await "$step: other brokers" carried_out_times 1
+    await "$step: they wait for the other brokers" unacknowledged 3
+    config "$1" >"$file"
+}
+topic_goes() { # TYPE [other]: of the channel that follows; with `other` the brokers are gone for good
     local clients
-    step=kafka-$1 sent=3
+    step=kafka-$1${2:-} sent=3
     place=$step state=$step
     out=$work/out-$step
     mkdir "$out"
@@ -147,12 +155,15 @@ topic_goes() { # TYPE: of the channel that follows
     problems=$(curl -s "$url/readyz")
     [[ $problems == *"channel c1 is removed or gets another type, and 3 events in it are not in its topic yet"* ]] ||
         fail "$step: $problems"
+    [[ $problems == *"if they are gone for good, let the channel name others first"* ]] || fail "$step: $problems"
+    [[ -z ${2:-} ]] || other_brokers "$1"
     "$PENSTOCK" mock-broker --port "$broker_port" --topic "$topic:1" >"$work/brokers" 2>&1 &
     broker=$!
     children[$broker]=1
     await "$step: all are answered" answered 3
     await "$step: all are delivered" delivered
     await "$step: carried out" carried_out
+    [[ -z ${2:-} ]] || await "$step: the channel goes" carried_out_times 2
     echo "event $((sent += 1))" >&3
     await "$step: through the new channel, over the same connection" delivered
     exec 3>&-
@@ -164,6 +175,7 @@ topic_goes() { # TYPE: of the channel that follows
 }
 topic_goes memory
 topic_goes file
+topic_goes memory other
 change file jdbc
 change jdbc memory
 change SPILLABLEMEMORY file

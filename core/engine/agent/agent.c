@@ -245,8 +245,10 @@ static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct 
         channel->spec->stage.component,
         moves ? "gets another place for its events" : "is removed or gets another type",
         ps_quantity_print_count(left).text, ps_quantity_word(left, "event in it is", "events in it are"),
-        shared ? "in its topic yet: reload again when its brokers have acknowledged these events"
-               : "delivered: reload again when its sink has delivered these events",
+        shared
+            ? "in its topic yet: reload again when its brokers have acknowledged these events (if they are "
+              "gone for good, let the channel name others first)"
+            : "delivered: reload again when its sink has delivered these events",
         ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
         moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
 }
