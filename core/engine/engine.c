@@ -302,6 +302,19 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
     }
 }
 
+/* Informs a channel that goes, and whose events stay outside of the agent, if nobody in `next` takes them there. */
+static void forsake_unless_continued(const struct ps_stage_spec *stage, const struct ps_plan *next)
+{
+    const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
+    bool goes_on = next == NULL || ops->goes_on == NULL;
+    for (size_t i = 0; !goes_on && i < next->spec->channel_count; i++) {
+        const struct ps_stage_spec *after = &next->channels[i].spec->stage;
+        goes_on = after->ops == stage->ops && ops->goes_on(stage->plan, after->plan);
+    }
+    if (!goes_on)
+        ops->forsake(stage->plan);
+}
+
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost)
 {
@@ -322,6 +335,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
         }
         if (next == NULL && ops->save != NULL)
             ops->save(stage->plan);
+        forsake_unless_continued(stage, next);
         struct ps_lease *list = ops->strip != NULL ? ops->strip(stage->plan) : NULL;
         append_left(&left, (uint16_t)i, &list);
         struct ps_lease *keep = NULL, **keep_end = &keep;

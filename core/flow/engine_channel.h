@@ -17,6 +17,12 @@ struct ps_engine_channel_ops {
      * A lease whose promise is fulfilled, but which is not home yet, is settled. Undoes `start`. Thread: control,
      * while no worker runs. */
     struct ps_lease *(*strip)(void *plan);
+    /* A channel whose events are also outside of the agent (a topic). Returns whether sinks of `next`, a channel of the
+     * same type in the plan that follows, take the events that this one leaves there. Both are built. Thread: control. */
+    bool (*goes_on)(const void *plan, const void *next);
+    /* A reload takes the channel away, and goes_on is false for every channel that follows: `teardown`, when the next
+     * plan runs, logs how many events stay outside, and where. Thread: control, while no worker runs, before `strip`. */
+    void (*forsake)(void *plan);
     /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
     void (*restore)(void *plan, struct ps_lease *list);
     /* The channel stays over a reload: takes out those leases of its producers for which `is_wanted` is true, oldest

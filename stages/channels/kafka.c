@@ -13,6 +13,7 @@
 #include "core/flow/engine_channel.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/channel/carried.h"
+#include "stages/lib/kafka/channel/left.h"
 #include "stages/lib/kafka/channel/put.h"
 #include "stages/lib/kafka/channel/take.h"
 #include "stages/lib/kafka/client_plan.h"
@@ -52,6 +53,7 @@ struct kafka_channel {
     struct ps_kafka_channel_put *puts;
     struct ps_kafka_channel_take *takes;
     struct ps_kafka_channel_carried carried;
+    bool forsaken;             /* a reload takes it away: `teardown` logs what stays in the topic */
     struct ps_counters *spare; /* used if the context has none */
 };
 
@@ -275,6 +277,8 @@ static void build_sides(struct kafka_channel *plan, struct ps_context *context)
 static void channel_teardown(void *plan_)
 {
     struct kafka_channel *plan = plan_;
+    if (plan->forsaken && plan->consumer_count > 0)
+        ps_kafka_channel_say_left(&plan->consumer_settings, plan->taker.component, plan->topic, plan->group);
     ps_kafka_channel_carried_fini(&plan->carried);
     for (unsigned i = 0; plan->puts != NULL && i < plan->put_count; i++)
         ps_kafka_channel_put_fini(&plan->puts[i]);
@@ -436,6 +440,40 @@ static bool channel_trouble(const void *plan_, char *text, size_t room)
 
 /* ---- reload and stop ---- */
 
+/* Returns the length of the next address of a list with commas, to which it moves `*list`; 0: there is none. */
+static size_t next_address(const char **list)
+{
+    *list += strspn(*list, ", \t");
+    return strcspn(*list, ", \t");
+}
+
+/* Returns whether both lists name a broker: then they are of one cluster. */
+static bool share_a_broker(const char *a, const char *b)
+{
+    for (size_t a_length; (a_length = next_address(&a)) > 0; a += a_length) {
+        const char *rest = b;
+        for (size_t b_length; (b_length = next_address(&rest)) > 0; rest += b_length) {
+            if (a_length == b_length && strncasecmp(a, rest, a_length) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Several channels of one topic and group share its events, so any of them goes on. */
+static bool channel_goes_on(const void *plan_, const void *next_)
+{
+    const struct kafka_channel *plan = plan_, *next = next_;
+    return next->consumer_count > 0 && strcmp(plan->topic, next->topic) == 0 &&
+           strcmp(plan->group, next->group) == 0 &&
+           share_a_broker(plan->bootstrap_servers, next->bootstrap_servers);
+}
+
+static void channel_forsake(void *plan)
+{
+    ((struct kafka_channel *)plan)->forsaken = true;
+}
+
 static struct ps_lease *channel_strip(void *plan_)
 {
     struct kafka_channel *plan = plan_;
@@ -527,6 +565,8 @@ const struct ps_stage_ops ps_channel_kafka = {
             .engine =
                 &(const struct ps_engine_channel_ops){
                     .strip = channel_strip,
+                    .goes_on = channel_goes_on,
+                    .forsake = channel_forsake,
                     .restore = channel_restore,
                     .set_quota = channel_set_quota,
                 },

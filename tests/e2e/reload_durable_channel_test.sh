@@ -176,6 +176,88 @@ topic_goes() { # TYPE [other]: of the channel that follows; with `other` the bro
 topic_goes memory
 topic_goes file
 topic_goes memory other
+# What is in a topic stays there, also when nobody in the new plan takes it: the log then says how much, and where. A channel
+# with this topic and group delivers it.
+kafka_config() { # CHANNEL TOPIC GROUP: of the channel with the sink
+    config null | sed -e '/\.channels = /d' -e '/\.channels\./d' -e '/\.sinks\.k1/d'
+    cat <<EOF_
+a1.channels = $1
+a1.sources.r1.channels = $1
+a1.channels.$1.type = ${type:-org.apache.flume.channel.kafka.KafkaChannel}
+a1.channels.$1.kafka.bootstrap.servers = $brokers
+a1.channels.$1.kafka.topic = $2
+a1.channels.$1.kafka.consumer.group.id = $3
+a1.sinks.k1.channel = $1
+$(
+        if [[ -n ${delivers:-} ]]; then
+            printf '%s\n' 'a1.sinks.k1.type = file_roll' "a1.sinks.k1.sink.directory = $out" 'a1.sinks.k1.sink.rollInterval = 0'
+        else
+            printf '%s\n' 'a1.sinks.k1.type = avro' 'a1.sinks.k1.hostname = 127.0.0.1' "a1.sinks.k1.port = $closed_port"
+        fi
+    )
+EOF_
+}
+assigned() { (($(grep -c "assigned by the group" "$work/$step.err") == $1)); } # COUNT
+has() { grep -qx "$1" "$out"/*; } # LINE
+stays() { # COUNT TOPIC GROUP: what the last reload left
+    local pattern="WARN channel c2: $1 events? stays? in topic $2 at $old, undelivered: a channel with these brokers, this topic and group $3 delivers (it|them)"
+    [[ $(says_left | tail -n 1) =~ ^$pattern$ ]] || fail "$step: $(says_left)"
+}
+says_left() { grep -F 'undelivered' "$work/$step.err" | sed 's/^[^ ]* //'; }
+to() { # COUNT CHANNEL TOPIC GROUP: reloads
+    kafka_config "$2" "$3" "$4" >"$file"
+    kill -HUP "$agent"
+    await "$step: reload $1" carried_out_times "$1"
+}
+topic_stays() {
+    local type='' delivers='' old brokers=127.0.0.1:$broker_port
+    step=stays sent=0 place=stays state=stays
+    out=$work/out-$step
+    closed_port=$(free_port)
+    other_port=$(free_port)
+    mkdir "$out"
+    "$PENSTOCK" mock-broker --port "$broker_port" --topic "first:2" --topic "second:2" >"$work/brokers" 2>&1 &
+    broker=$!
+    children[$broker]=1
+    kafka_config c1 first g1 >"$file"
+    "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+        -Dpenstock.monitoring.host=127.0.0.1 2>"$work/$step.err" &
+    agent=$!
+    children[$agent]=1
+    await "$step: it starts" up
+    send 5
+    await "$step: a member" assigned 1
+    old=127.0.0.1:$closed_port,127.0.0.1:$broker_port brokers=$old
+    to 1 c2 first g1 # the same topic and group under another name, and a broker more
+    await "$step: a member again" assigned 2
+    [[ -z $(says_left) ]] || fail "$step: $(says_left)"
+    to 2 c2 first g2
+    stays 5 first g1
+    brokers=127.0.0.1:$other_port
+    to 3 c2 first g2 # at other brokers
+    stays 5 first g2
+    brokers=$old
+    to 4 c2 second g2
+    [[ $(says_left | tail -n 1) == *"events may stay in topic first at 127.0.0.1:$other_port, undelivered (the brokers did not say how many)"* ]] ||
+        fail "$step: $(says_left)"
+    send 1
+    type=memory
+    to 5 c2 second g2
+    stays 1 second g2
+    type='' delivers=yes
+    to 6 c2 second g2
+    await "$step: what stayed in the second topic is delivered" has 'event 6'
+    to 7 c1 first g1
+    await "$step: and in the first one" delivered
+    type=memory
+    to 8 c1 first g1
+    (($(says_left | wc -l) == 4)) || fail "$step: nothing stays: $(says_left)"
+    kill -TERM "$agent" "$broker"
+    wait "$agent" || fail "$step: it ends with $?"
+    wait "$broker" || fail "$step: the broker ends with $?"
+    unset "children[$agent]" "children[$broker]"
+}
+topic_stays
 change file jdbc
 change jdbc memory
 change SPILLABLEMEMORY file

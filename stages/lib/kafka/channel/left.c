@@ -1,0 +1,117 @@
+#include "stages/lib/kafka/channel/left.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include "core/clock.h"
+#include "core/log/log.h"
+#include "core/quantity.h"
+
+/* The control thread does nothing else meanwhile: signals and the next reload wait. */
+#define ASK_NS (2 * PS_NS_PER_S)
+/* Timestamps of ListOffsets that stand for both ends of a partition. */
+#define OLDEST (-2)
+#define NEWEST (-1)
+
+static int rest_ms(uint64_t until_ns)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    return now_ns < until_ns ? (int)((until_ns - now_ns) / PS_NS_PER_MS) + 1 : 0;
+}
+
+/* Returns a list of the topic's partitions; NULL: the brokers do not answer, or have no such topic. */
+static rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_t *client, const char *topic,
+                                                      uint64_t until_ns)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_partition_list_t *list = NULL;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+    if (handle == NULL)
+        return NULL;
+    rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, handle, &metadata, rest_ms(until_ns));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 &&
+        metadata->topics[0].partition_cnt > 0) {
+        list = rd_kafka_topic_partition_list_new(metadata->topics[0].partition_cnt);
+        for (int i = 0; i < metadata->topics[0].partition_cnt; i++)
+            rd_kafka_topic_partition_list_add(list, topic, metadata->topics[0].partitions[i].id);
+    }
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(handle);
+    return list;
+}
+
+/* Sets each offset to that end of its partition. Returns whether all are known. */
+static bool find_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list, int64_t end,
+                      uint64_t until_ns)
+{
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = end;
+    bool known = rd_kafka_offsets_for_times(client, list, rest_ms(until_ns)) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; known && i < list->cnt; i++)
+        known = list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].offset >= 0;
+    return known;
+}
+
+/* Counts the records behind the offsets of the client's group. Those that the brokers have removed do not count. */
+static bool count_left(rd_kafka_t *client, const char *topic, uint64_t until_ns, uint64_t *count)
+{
+    rd_kafka_topic_partition_list_t *next = partitions_of(client, topic, until_ns);
+    if (next == NULL)
+        return false;
+    rd_kafka_topic_partition_list_t *oldest = rd_kafka_topic_partition_list_copy(next);
+    rd_kafka_topic_partition_list_t *newest = rd_kafka_topic_partition_list_copy(next);
+    bool known = rd_kafka_committed(client, next, rest_ms(until_ns)) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                 find_ends(client, oldest, OLDEST, until_ns) && find_ends(client, newest, NEWEST, until_ns);
+    *count = 0;
+    for (int i = 0; known && i < next->cnt; i++) {
+        int64_t from =
+            next->elems[i].offset > oldest->elems[i].offset ? next->elems[i].offset : oldest->elems[i].offset;
+        known = next->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        *count += newest->elems[i].offset > from ? (uint64_t)(newest->elems[i].offset - from) : 0;
+    }
+    rd_kafka_topic_partition_list_destroy(next);
+    rd_kafka_topic_partition_list_destroy(oldest);
+    rd_kafka_topic_partition_list_destroy(newest);
+    return known;
+}
+
+static void no_log(const rd_kafka_t *, int, const char *, const char *)
+{
+}
+
+/* The group's own consumers have left it. This client does not join: it only asks. */
+static rd_kafka_t *client_make(const struct ps_kafka_settings *settings)
+{
+    char reason[512];
+    struct ps_err err = {0};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, no_log);
+    rd_kafka_t *client = NULL;
+    if (ps_kafka_settings_apply(settings, conf, &err) == PS_OK)
+        client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+    if (client == NULL)
+        rd_kafka_conf_destroy(conf);
+    return client;
+}
+
+void ps_kafka_channel_say_left(const struct ps_kafka_settings *settings, const char *component,
+                               const char *topic, const char *group)
+{
+    uint64_t count = 0, until_ns = ps_clock_now().mono_ns + ASK_NS;
+    const char *brokers = ps_kafka_settings_get(settings, "bootstrap.servers");
+    rd_kafka_t *client = client_make(settings);
+    bool known = client != NULL && count_left(client, topic, until_ns, &count);
+    if (client != NULL)
+        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (!known)
+        ps_log(PS_LOG_WARN, component,
+               "events may stay in topic %s at %s, undelivered (the brokers did not say how many): a channel "
+               "with these brokers, this topic and group %s delivers them",
+               topic, brokers, group);
+    else if (count > 0)
+        ps_log(PS_LOG_WARN, component,
+               "%s %s in topic %s at %s, undelivered: a channel with these brokers, this topic and group %s "
+               "delivers %s",
+               ps_quantity_print_count(count).text, ps_quantity_word(count, "event stays", "events stay"),
+               topic, brokers, group, ps_quantity_word(count, "it", "them"));
+}
