@@ -55,9 +55,9 @@ awaits 'DEBUG source r2: waits: channel c2 is full$'
 awaits 'DEBUG source r2: batches closed: [0-9,]+ because they were full, [0-9,]+ because a sink had nothing left, .* [0-9,]+ events?$'
 awaits 'DEBUG sink k1: gives [0-9]+ events? back to channel c1 and rests 1 s: failure 1 in a row$'
 awaits 'DEBUG sink k1: gives [0-9]+ events? back to channel c1 and rests 2 s: failure 2 in a row$'
-has 'DEBUG source r2: goes on' && fail 'it goes on though c2 is full'
+has 'DEBUG source r2: continues' && fail 'it continues though c2 is full'
 mkdir "$work/two"
-awaits 'DEBUG source r2: goes on after [0-9.]+ (us|ms|s)$'
+awaits 'DEBUG source r2: continues after a wait of [0-9.]+ (us|ms|s)$'
 mkdir "$work/one"
 sed -i 's/rollInterval = 1$/rollInterval = 60/' "$work/agent.properties"
 kill -HUP "$agent"
