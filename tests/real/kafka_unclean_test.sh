@@ -38,7 +38,7 @@ has_committed() { # OFFSET
         tee "$work/group.txt" | awk -v offset="$1" '$2 == "torn" && $4 == offset { found = 1 } END { exit !found }'
 }
 goes_back() { # FROM TO: whether the agent has logged that it goes back
-    grep -q "the new leader does not have all records that were read, up to offset $1: .*goes on from offset $2" "$work/torn.log"
+    grep -q "the new leader does not have all records that were read, up to offset $1: .*The source continues from offset $2" "$work/torn.log"
 }
 count_twice() { sort "$work/out" | uniq -d | wc -l; }
 expect() { # WORD LINES: so many different lines with the word arrived
