@@ -229,7 +229,8 @@ static void send_promised(struct ps_queue *queue)
 }
 
 /* Gives up leases that waited longer than the keep-alive while the store cannot be written, if their sources can refuse their
- * clients. Of each producer only the oldest leases, because leases are returned in order. Producers do not wait for each other. */
+ * clients. Of each producer only the oldest leases, because leases are returned in order. Producers do not wait for each other. A lease
+ * whose frames were appended waits for the first renew after the failure, which tells whether they are durable. */
 static void give_up_old(struct ps_queue *queue, uint64_t now)
 {
     uint64_t keep_alive_ns = queue->settings.keep_alive_ms * PS_NS_PER_MS;
@@ -239,7 +240,8 @@ static void give_up_old(struct ps_queue *queue, uint64_t now)
     for (size_t i = 0; i < queue->entry_count; i++) {
         struct ps_queue_entry *entry = ps_queue_entry_at(queue, i);
         struct ps_queue_producer *producer = &queue->producers[entry->producer];
-        if (producer->waits || !entry->lease->refusable || now < entry->since_ns + keep_alive_ns) {
+        if (producer->waits || entry->written || !entry->lease->refusable ||
+            now < entry->since_ns + keep_alive_ns) {
             producer->waits = true;
             *ps_queue_entry_at(queue, kept++) = *entry;
             continue;

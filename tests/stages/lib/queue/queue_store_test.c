@@ -463,8 +463,8 @@ static void test_a_connection_that_is_lost(void **state)
     }
 }
 
-/* A commit fails although it was carried out, and only a renew that fails as well tells so: the events are promised,
- * not refused and sent again. */
+/* A commit fails although it was carried out, and only a renew that fails as well tells so, after the keep-alive: the events are
+ * promised, not refused and sent again. */
 static void test_a_renew_that_fails_in_part(void **state)
 {
     begin();
@@ -474,6 +474,7 @@ static void test_a_renew_that_fails_in_part(void **state)
     plan.durable = FRAMES_MAX;
     plan.renews = 4;
     plan.renews_in_part = true;
+    plan.retry_ns = 400 * PS_NS_PER_MS; /* the thread looks at leases that wait before that */
     start_queue(NULL);
     put(1, 1);
     await_promises();
