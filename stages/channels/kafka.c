@@ -22,7 +22,7 @@
 #include "stages/lib/kafka/producer/producer.h"
 #include "stages/lib/kafka/producer/topic_cache.h"
 
-/* Limit of the waits of `strip` for the brokers: for the last commits, and for leaving the group. */
+/* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group. */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
 #define IN_FLIGHT_BYTES_MAX (UINT64_C(64) << 20)
 /* Java's max.block.ms: how long a put waits for room. */
@@ -474,6 +474,14 @@ static void channel_forsake(void *plan)
     ((struct kafka_channel *)plan)->forsaken = true;
 }
 
+static bool channel_part(void *plan, unsigned consumer, const struct ps_now *now)
+{
+    struct ps_kafka_channel_take *take = &((struct kafka_channel *)plan)->takes[consumer];
+    if (!take->parting)
+        take->part_until_ns = now->mono_ns + LEAVE_WAIT_NS;
+    return ps_kafka_channel_take_part(take, take->part_until_ns, now->mono_ns);
+}
+
 static struct ps_lease *channel_strip(void *plan_)
 {
     struct kafka_channel *plan = plan_;
@@ -564,6 +572,7 @@ const struct ps_stage_ops ps_channel_kafka = {
             .trouble = channel_trouble,
             .engine =
                 &(const struct ps_engine_channel_ops){
+                    .part = channel_part,
                     .strip = channel_strip,
                     .goes_on = channel_goes_on,
                     .forsake = channel_forsake,

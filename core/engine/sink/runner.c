@@ -466,6 +466,16 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     return runner->recalled;
 }
 
+bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now)
+{
+    const struct ps_engine_channel_ops *ops = ps_engine_channel(channel_of(runner));
+    if (ops->part == NULL || ps_plan_keeps_channel(next, runner->channel) ||
+        ops->part(runner->channel->spec->stage.plan, runner->consumer, now))
+        return true;
+    runner->base.deadline_ns = now->mono_ns + PS_NS_PER_MS;
+    return false;
+}
+
 /* A channel that stays keeps the leases given back, and its part of this worker, for the sink that follows. */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now)
 {

@@ -7,7 +7,8 @@
 #define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
-#define BATCHES_MAX 4U /* limit of batches read in one call, if all their records become dead letters */
+#define PATIENCE_MS 1000U /* for a thread that has nothing left to do but to end */
+#define BATCHES_MAX 4U    /* limit of batches read in one call, if all their records become dead letters */
 
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
                                 const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
@@ -103,8 +104,7 @@ static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, cons
     }
     if (take->readback == NULL)
         begin_group(take, port);
-    ps_kafka_client_factory_ask(take->maker, &take->config, take->old);
-    take->old = NULL;
+    ps_kafka_client_factory_ask(take->maker, &take->config, NULL);
     take->phase = PS_KAFKA_CHANNEL_MAKING;
 }
 
@@ -130,20 +130,16 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
 static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err reason = {0};
-    take->old = malloc(sizeof *take->old);
-    if (take->old == NULL)
-        return; /* the next tick tries again */
     ps_kafka_consumer_failure(&take->group.consumer, &reason);
     failed(take, &reason, now);
-    *take->old = take->group.consumer;
-    take->group.consumer = (struct ps_kafka_consumer){.component = take->plan->component};
+    ps_kafka_farewell_end(ps_kafka_farewell_begin(&take->group.consumer, false), 0);
     ps_kafka_group_renew(&take->group);
 }
 
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
                                     const struct ps_now *now)
 {
-    if (take->left)
+    if (take->left || take->parting)
         return PS_NEVER;
     ps_kafka_dead_letters_look(&take->dead_letters, port);
     if (take->phase == PS_KAFKA_CHANNEL_NEW)
@@ -185,7 +181,8 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
         .stream = stream_of, .take = take_record, .argument = take};
     struct ps_kafka_consumer *consumer = &take->group.consumer;
     /* No empty batch is kept open: the worker could not distinguish it from one that a sink holds. */
-    if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
+    if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || take->parting ||
+        !ps_kafka_consumer_has_records(consumer))
         return NULL;
     bool has_room = !ps_port_has_deadletter(port) || ps_dead_letter_queue_has_room(port->dead_letter_queue);
     struct ps_batch *batch = has_room ? ps_readback_batch(take->readback, *now) : NULL;
@@ -266,42 +263,48 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     }
 }
 
-static bool may_wait(uint64_t until_ns)
+static void rest_a_moment(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
-    return ps_clock_now().mono_ns < until_ns;
 }
 
-static void leave_group(struct ps_kafka_channel_take *take, uint64_t until_ns)
+/* Gives the consumer to the thread that leaves the group. The time may be over, and offsets not committed. */
+static void say_farewell(struct ps_kafka_channel_take *take, bool settled)
 {
-    struct ps_kafka_consumer *consumer = &take->group.consumer;
-    bool settled;
-    ps_kafka_streams_abandon(&take->group.streams);
-    do {
-        ps_kafka_group_tick(&take->group, ps_clock_now().mono_ns);
-        settled = consumer->fatal || ps_kafka_group_settle(&take->group);
-    } while (!settled && may_wait(until_ns));
     if (!settled)
         ps_log(PS_LOG_WARN, take->plan->component,
                "the last offsets could not be committed: some events will come again");
-    if (consumer->fatal)
-        return;
-    ps_kafka_consumer_close(consumer);
-    do
-        ps_kafka_group_tick(&take->group, ps_clock_now().mono_ns);
-    while (!ps_kafka_consumer_closed(consumer) && may_wait(until_ns));
+    take->farewell = ps_kafka_farewell_begin(&take->group.consumer, true);
+    ps_kafka_group_renew(&take->group);
+    take->phase = PS_KAFKA_CHANNEL_GONE;
+}
+
+bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns)
+{
+    struct ps_kafka_consumer *consumer = &take->group.consumer;
+    take->parting = true;
+    if (take->phase == PS_KAFKA_CHANNEL_OPEN) {
+        ps_kafka_streams_abandon(&take->group.streams);
+        ps_kafka_group_tick(&take->group, mono_ns);
+        bool settled = consumer->fatal || ps_kafka_group_settle(&take->group);
+        if (settled || mono_ns >= until_ns)
+            say_farewell(take, settled);
+    }
+    if (take->phase == PS_KAFKA_CHANNEL_GONE)
+        return ps_kafka_farewell_is_over(take->farewell) || mono_ns >= until_ns;
+    return take->phase != PS_KAFKA_CHANNEL_OPEN;
 }
 
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns)
 {
-    if (take->phase == PS_KAFKA_CHANNEL_OPEN) {
-        leave_group(take, until_ns);
-        ps_kafka_consumer_destroy(&take->group.consumer);
-        take->phase = PS_KAFKA_CHANNEL_NEW;
-    }
+    bool parted = take->phase == PS_KAFKA_CHANNEL_GONE;
+    while (!parted && !ps_kafka_channel_take_part(take, until_ns, ps_clock_now().mono_ns))
+        rest_a_moment();
+    ps_kafka_farewell_end(take->farewell, ps_kafka_farewell_is_over(take->farewell) ? PATIENCE_MS : 0);
+    take->farewell = NULL;
+    take->phase = PS_KAFKA_CHANNEL_NEW;
     if (take->maker != NULL)
-        ps_kafka_client_factory_destroy(take->maker, take->old); /* with the consumer that it may be making */
+        ps_kafka_client_factory_destroy(take->maker, NULL); /* with the consumer that it may be making */
     take->maker = NULL;
-    take->old = NULL;
     ps_kafka_group_fini(&take->group);
 }

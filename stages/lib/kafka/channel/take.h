@@ -9,6 +9,7 @@
 #include "core/stage.h"
 #include "stages/lib/kafka/channel/reason.h"
 #include "stages/lib/kafka/client_factory.h"
+#include "stages/lib/kafka/consumer/farewell.h"
 #include "stages/lib/kafka/consumer/rebalance.h"
 #include "stages/lib/kafka/consumer/record.h"
 
@@ -28,6 +29,7 @@ enum ps_kafka_channel_phase {
     PS_KAFKA_CHANNEL_NEW,
     PS_KAFKA_CHANNEL_MAKING, /* the consumer is being made, on the maker's thread */
     PS_KAFKA_CHANNEL_OPEN,
+    PS_KAFKA_CHANNEL_GONE, /* the consumer leaves the group on a thread of its own, or has left it */
 };
 
 struct ps_kafka_channel_take {
@@ -35,7 +37,6 @@ struct ps_kafka_channel_take {
     struct ps_counters *counters; /* of this consumer of the channel */
     struct ps_kafka_consumer_config config;
     struct ps_kafka_client_factory *maker;
-    struct ps_kafka_consumer *old; /* failed for good: destroyed when the next one is made */
     enum ps_kafka_channel_phase phase;
     struct ps_kafka_group group;
     struct ps_port port; /* has the channel's name and counters, for `record` */
@@ -46,9 +47,12 @@ struct ps_kafka_channel_take {
     struct ps_kafka_dead_letters dead_letters;
     bool starved; /* there was no memory or room for records that may be there */
     bool left;
-    uint64_t retry_ns;             /* earliest time of the next attempt to make a consumer */
-    bool failing;                  /* the last consumer failed, or could not be made. Any thread reads */
-    struct ps_kafka_reason reason; /* why */
+    bool parting;                       /* nothing more is read */
+    uint64_t part_until_ns;             /* set by the channel when it parts */
+    struct ps_kafka_farewell *farewell; /* of the consumer, in phase GONE */
+    uint64_t retry_ns;                  /* earliest time of the next attempt to make a consumer */
+    bool failing;                       /* the last consumer failed, or could not be made. Any thread reads */
+    struct ps_kafka_reason reason;      /* why */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */
@@ -71,6 +75,11 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
  * memory back. Leases that this worker released before count as delivered. */
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
 
-/* Commits the delivered offsets, leaves the group, destroys the consumer. Waits for the brokers until `until_ns`
- * at the latest, and up to a second more for the client. Thread: control, while no worker runs. */
+/* A step of the end: commits the delivered offsets, then leaves the group and destroys the consumer on another thread. Nothing
+ * is read from then on. Returns whether it is done, or the time over; it never waits. Thread: the consumer's worker
+ * while it recalls, or as `close`. */
+bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns);
+
+/* Ends the consumer. If `part` has not given it away, waits for the brokers until `until_ns` at the latest. A consumer that has
+ * not left the group by then goes on leaving it. Thread: control, while no worker runs. */
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);

@@ -14,6 +14,7 @@
 #define KEPT_BYTES 65536U /* first size of the buffer for the record that was not taken; grows */
 /* Polls while a client closes, each CLOSE_POLL_MS long: 1 s in all. */
 #define CLOSE_TRIES 50U
+#define LEAVE_TRIES 400U /* 8 s: the library gives up its request to leave after 5 s */
 #define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U /* one second of nudges; by then the library has woken by itself */
@@ -153,9 +154,9 @@ bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer)
  * answers only an open rebalance: without one the client may end at any moment and drop the request of rd_kafka_assign,
  * which then waits for ever. If the coordinator is silent, the rebalance and the end of the client come together, when the
  * request to leave times out. */
-static void finish_closing(struct ps_kafka_consumer *consumer)
+static void finish_closing(struct ps_kafka_consumer *consumer, unsigned tries)
 {
-    for (unsigned i = 0; i < CLOSE_TRIES && !ps_kafka_consumer_closed(consumer); i++) {
+    for (unsigned i = 0; i < tries && !ps_kafka_consumer_closed(consumer); i++) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(consumer->closing, CLOSE_POLL_MS);
         if (event != NULL) {
             consumer->asked |= rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE;
@@ -167,12 +168,21 @@ static void finish_closing(struct ps_kafka_consumer *consumer)
     }
 }
 
+void ps_kafka_consumer_leave(struct ps_kafka_consumer *consumer)
+{
+    /* Before the close the client cannot end, and no answer is dropped. A cooperative rebalance wants another answer. */
+    if (consumer->asked && rd_kafka_assign(consumer->client, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        consumer->asked = false;
+    ps_kafka_consumer_close(consumer);
+    finish_closing(consumer, LEAVE_TRIES);
+}
+
 void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
 {
     if (consumer->client == NULL)
         return;
     if (consumer->closing != NULL)
-        finish_closing(consumer);
+        finish_closing(consumer, CLOSE_TRIES);
     rd_kafka_queue_io_event_enable(consumer->control, -1, NULL, 0);
     rd_kafka_queue_io_event_enable(consumer->records, -1, NULL, 0);
     if (consumer->closing != NULL)

@@ -150,6 +150,10 @@ void ps_kafka_consumer_forward(struct ps_kafka_consumer *consumer, const char *t
 void ps_kafka_consumer_close(struct ps_kafka_consumer *consumer);
 bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer);
 
-/* Frees the consumer. If it is not closed, the group notices only by the session time-out. Takes as long as
- * the library's threads need to end (usually milliseconds). */
+/* Leaves the group, and waits for that some seconds at most. Thread: the farewell's. */
+void ps_kafka_consumer_leave(struct ps_kafka_consumer *consumer);
+
+/* Frees the consumer. If it is not closed, the group notices only by the session time-out. Takes as long as the
+ * library's threads need to end: usually milliseconds; minutes while a coordinator is silent that owes an answer
+ * (stages/lib/kafka/consumer/farewell.h). */
 void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer);

@@ -1,8 +1,12 @@
 /* librdkafka behind kafka/consumer/seam.h. */
+#include "stages/lib/kafka/consumer/farewell.h"
 #include "stages/lib/kafka/consumer/rebalance.h"
 #include "stages/lib/kafka/consumer/seam.h"
 
 #include <stdlib.h>
+
+/* How long `destroy` waits for the library: it is done in milliseconds, unless a coordinator is silent. */
+#define PATIENCE_MS 1000U
 
 struct reading {
     struct ps_kafka_reading base;
@@ -47,7 +51,8 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
 
 static void destroy(struct ps_kafka_reading *reading)
 {
-    ps_kafka_consumer_destroy(&group_of(reading)->consumer);
+    struct ps_kafka_farewell *farewell = ps_kafka_farewell_begin(&group_of(reading)->consumer, false);
+    ps_kafka_farewell_end(farewell, PATIENCE_MS);
     ps_kafka_group_fini(group_of(reading));
     free(reading);
 }

@@ -1,0 +1,19 @@
+/* The end of a consumer, on a thread of its own. The library waits in rd_kafka_destroy until its last requests are
+ * answered or out of time, which takes minutes with a coordinator that is silent, and it may drop a request that comes
+ * while the client ends, and wait for ever then. Neither a worker nor the control thread may wait that long. Used by
+ * stages/lib/kafka/channel/take.c and reading.c. Thread of all functions: the owner's, one at a time. */
+#pragma once
+
+#include "stages/lib/kafka/consumer/consumer.h"
+
+struct ps_kafka_farewell;
+
+/* Takes the consumer, and leaves the group first if it is not left yet and `leave` is true. Returns NULL if there is no
+ * memory or no thread: the consumer is destroyed by then. */
+struct ps_kafka_farewell *ps_kafka_farewell_begin(struct ps_kafka_consumer *consumer, bool leave);
+
+/* Returns whether the consumer is destroyed; true for NULL. Never waits. */
+bool ps_kafka_farewell_is_over(struct ps_kafka_farewell *farewell);
+
+/* Frees the farewell. A thread that is not over goes on by itself. Waits for it `patience_ms` at most. */
+void ps_kafka_farewell_end(struct ps_kafka_farewell *farewell, uint32_t patience_ms);
