@@ -142,13 +142,13 @@ compare() { # HOW-MANY: with the first count. Each row that has come belongs to 
     awk 'FILENAME == ARGV[1] { n++; partition[n] = $1; low[n] = $2; high[n] = $3; next }
         $1 == ">" { for (i = 1; i <= n; i++) if ($2 == partition[i] && $3 > low[i] && $3 <= high[i]) next }
         { print }' "$work/forgotten" "$work/differences" >"$work/unexplained"
-    step "Hive's cleaner has forgotten, with their files left (partition, write ids): $(paste -s -d , "$work/forgotten")"
+    [[ ! -s $work/forgotten ]] || step "Hive's cleaner has forgotten, with their files left (partition, write ids): $(paste -s -d , "$work/forgotten")"
     [[ -s $work/unexplained ]] || return 0
     {
         echo "before (<) and now (>): partition, write id, rows"
         cat "$work/differences"
         find "$work/hive/warehouse/t" -name 'bucket_*' -printf '%P\n' | sort
-        grep -aE 'Cleaning based on|Starting cleaning|About to remove|Remained|obsolete directories|ValidCompactWriteIdList|transaction\(s\)' "$work/hive/metastore.out" || true
+        grep -aE 'Cleaning based on|Starting cleaning|About to remove|Remained|obsolete directories|ValidCompactWriteIdList|transaction\(s\)' "$work/hive/metastore.out" | tr -d '\0' || true
     } >&2
     fail "$1 rows of transactions that were aborted have come to light"
 }
