@@ -342,10 +342,10 @@ static bool turn(struct ps_queue *queue, uint64_t now)
     look_for_space(queue, now);
     if (queue->broken) {
         recover(queue, now);
-        if (queue->broken) {
-            give_up_old(queue, now);
+        give_up_old(queue,
+                    now); /* also after a renew: the store may fail again at the next write, and so on */
+        if (queue->broken)
             return ps_queue_feed(queue) || moved;
-        }
         moved = true;
     }
     if ((queue->entry_count > 0 && write_entries(queue, &err) != PS_OK) ||

@@ -485,6 +485,23 @@ static void test_a_renew_that_fails_in_part(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* Each renew succeeds and each sync fails, as with a full disk: events are refused after the keep-alive all the same. */
+static void test_a_sync_that_fails_after_each_renew(void **state)
+{
+    begin();
+    plan.keep_alive_ms = 1;
+    plan.call = SYNC;
+    plan.nth = 1;
+    plan.for_good = true;
+    start_queue(NULL);
+    put(1, 1);
+    await_promises();
+    assert_int_equal(outcomes[1][0], REFUSED);
+    (void)stop_queue();
+    assert_null(store.complaint);
+    ps_test_stage_fini(&stage);
+}
+
 /* Too little room: puts are refused, with the reason, until there is more; the backlog is delivered meanwhile. Twice. */
 static void test_a_crowded_store(void **state)
 {
@@ -580,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_refused_events_are_not_counted),
         cmocka_unit_test(test_a_connection_that_is_lost),
         cmocka_unit_test(test_a_renew_that_fails_in_part),
+        cmocka_unit_test(test_a_sync_that_fails_after_each_renew),
         cmocka_unit_test(test_a_crowded_store),
         cmocka_unit_test(test_an_event_beyond_the_memory_of_a_log),
         cmocka_unit_test(test_an_event_beyond_the_memory_of_a_database),

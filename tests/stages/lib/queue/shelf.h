@@ -38,6 +38,7 @@ static struct {
 static struct plan {
     enum call call;
     unsigned nth, again;   /* the nth call fails, and `again` calls later another one; 0: none */
+    bool for_good;         /* each call from that one on fails */
     unsigned renews;       /* this number of calls of renew fail, too */
     uint64_t retry_ns;     /* 0: short */
     uint64_t durable;      /* frames that are durable although their sync fails */
@@ -60,7 +61,8 @@ static bool fails(enum call call)
     if (call == RENEW)
         return number <= plan.renews;
     return call == plan.call && plan.nth > 0 &&
-           (number == plan.nth || (plan.again > 0 && number == plan.nth + plan.again));
+           (number == plan.nth || (plan.for_good && number > plan.nth) ||
+            (plan.again > 0 && number == plan.nth + plan.again));
 }
 
 static void *shelf_open(const void *settings, const char *component, struct ps_err *err)
