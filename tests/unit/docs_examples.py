@@ -71,6 +71,15 @@ pause() { # after a program was started in the background
     done
     sleep 1
 }
+listens() { # PORT: waits until a program listens there, which takes a busy machine some time
+    local i
+    for ((i = 0; i < 600; i++)); do
+        [[ -z $(ss -Hltun "sport = :$1") ]] || return 0
+        sleep 0.1
+    done
+    echo "nothing listens on port $1" >&2
+    return 1
+}
 logs_agent() { # OPTION...: an agent from syslog on port 5140 to the topic logs of broker:9092
     cat >logs.properties <<END
 a1.sources = r1
@@ -89,9 +98,10 @@ a1.sinks.k1.kafka.topic = logs
 a1.sinks.k1.channel = c1
 END
     penstock mock-broker --port 9092 --topic logs:4 >broker.txt &
-    pause
+    listens 9092
     penstock agent -n a1 -f logs.properties "$@" 2>agent.txt &
-    pause
+    listens 5140
+    [[ "$*" != *monitoring.type=http* ]] || listens 41414
 }
 """
 

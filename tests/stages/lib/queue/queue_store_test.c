@@ -463,43 +463,30 @@ static void test_a_connection_that_is_lost(void **state)
     }
 }
 
-/* A commit fails although it was carried out, and only a renew that fails as well tells so, after the keep-alive: the events are
- * promised, not refused and sent again. */
-static void test_a_renew_that_fails_in_part(void **state)
+/* A commit fails although it was carried out, and only a renew that fails as well tells so, after the keep-alive: the event is
+ * promised, not refused and sent again. Then each renew succeeds and each commit fails, as with a full disk: it is refused. */
+static void test_a_commit_that_fails(void **state)
 {
-    begin();
-    plan.keep_alive_ms = 1;
-    plan.call = SYNC;
-    plan.nth = 1;
-    plan.durable = FRAMES_MAX;
-    plan.renews = 4;
-    plan.renews_in_part = true;
-    plan.retry_ns = 400 * PS_NS_PER_MS; /* the thread looks at leases that wait before that */
-    start_queue(NULL);
-    put(1, 1);
-    await_promises();
-    assert_int_equal(outcomes[1][0], PROMISED);
-    deliver_next();
-    assert_null(stop_queue());
-    assert_null(store.complaint);
-    ps_test_stage_fini(&stage);
-}
-
-/* Each renew succeeds and each sync fails, as with a full disk: events are refused after the keep-alive all the same. */
-static void test_a_sync_that_fails_after_each_renew(void **state)
-{
-    begin();
-    plan.keep_alive_ms = 1;
-    plan.call = SYNC;
-    plan.nth = 1;
-    plan.for_good = true;
-    start_queue(NULL);
-    put(1, 1);
-    await_promises();
-    assert_int_equal(outcomes[1][0], REFUSED);
-    (void)stop_queue();
-    assert_null(store.complaint);
-    ps_test_stage_fini(&stage);
+    for (unsigned full = 0; full < 2; full++) {
+        begin();
+        plan.keep_alive_ms = 1;
+        plan.call = SYNC;
+        plan.nth = 1;
+        plan.for_good = full;
+        plan.durable = full ? 0 : FRAMES_MAX;
+        plan.renews = full ? 0 : 4;
+        plan.renews_in_part = !full;
+        plan.retry_ns = full ? 0 : 400 * PS_NS_PER_MS; /* the thread looks at leases that wait before that */
+        start_queue(NULL);
+        put(1, 1);
+        await_promises();
+        assert_int_equal(outcomes[1][0], full ? REFUSED : PROMISED);
+        if (!full)
+            deliver_next();
+        assert_null(stop_queue());
+        assert_null(store.complaint);
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* Too little room: puts are refused, with the reason, until there is more; the backlog is delivered meanwhile. Twice. */
@@ -596,8 +583,7 @@ int main(void)
         cmocka_unit_test(test_an_open_that_fails_waits),
         cmocka_unit_test(test_refused_events_are_not_counted),
         cmocka_unit_test(test_a_connection_that_is_lost),
-        cmocka_unit_test(test_a_renew_that_fails_in_part),
-        cmocka_unit_test(test_a_sync_that_fails_after_each_renew),
+        cmocka_unit_test(test_a_commit_that_fails),
         cmocka_unit_test(test_a_crowded_store),
         cmocka_unit_test(test_an_event_beyond_the_memory_of_a_log),
         cmocka_unit_test(test_an_event_beyond_the_memory_of_a_database),
