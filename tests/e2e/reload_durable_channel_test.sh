@@ -63,6 +63,13 @@ carried_out() { # asks again while it is refused: the sink tries to open each 3 
     return 1
 }
 
+start_agent() { # with the configuration of $file; the log is that of $step
+    "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+        -Dpenstock.monitoring.host=127.0.0.1 2>"$work/$step.err" &
+    agent=$!
+    children[$agent]=1
+    await "$step: it starts" up
+}
 change() { # FROM TO [PLACE]: with it the events are kept there from the reload on
     local says="is removed or gets another type"
     [[ -z ${3:-} ]] || says="gets another place for its events"
@@ -70,11 +77,7 @@ change() { # FROM TO [PLACE]: with it the events are kept there from the reload 
     place=$step state=$step
     out=$work/out-$step
     config "$1" >"$file"
-    "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
-        -Dpenstock.monitoring.host=127.0.0.1 2>"$work/$step.err" &
-    agent=$!
-    children[$agent]=1
-    await "$step: it starts" up
+    start_agent
     # The sink cannot open its directory: nothing goes, and the old channel runs on.
     send 5
     place=${3:-$step} state=$place
@@ -137,11 +140,7 @@ topic_goes() { # TYPE [other]: of the channel that follows; with `other` the bro
     out=$work/out-$step
     mkdir "$out"
     config org.apache.flume.channel.kafka.KafkaChannel >"$file"
-    "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
-        -Dpenstock.monitoring.host=127.0.0.1 2>"$work/$step.err" &
-    agent=$!
-    children[$agent]=1
-    await "$step: it starts" up
+    start_agent
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     cat <&3 >"$work/answers" &
     clients=$!
@@ -220,11 +219,7 @@ topic_stays() {
     broker=$!
     children[$broker]=1
     kafka_config c1 first g1 >"$file"
-    "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
-        -Dpenstock.monitoring.host=127.0.0.1 2>"$work/$step.err" &
-    agent=$!
-    children[$agent]=1
-    await "$step: it starts" up
+    start_agent
     send 5
     await "$step: a member" assigned 1
     old=127.0.0.1:$closed_port,127.0.0.1:$broker_port brokers=$old

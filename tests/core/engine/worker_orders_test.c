@@ -27,11 +27,34 @@ static void reach(uint64_t number)
     }
 }
 
+static void cycle(unsigned turns)
+{
+    for (unsigned turn = 0; turn < turns; turn++) {
+        now.mono_ns += PS_NS_PER_MS;
+        (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
+    }
+}
+
+/* Starts an agent of one worker with `flow`, and lets it work for so many cycles. */
+static struct ps_plan *start(unsigned cycles)
+{
+    struct ps_err err = {0};
+    flow_init(&flow);
+    struct ps_plan *plan = plan_after(NULL, false);
+    const struct ps_engine_settings settings = {
+        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
+    engine = ps_engine_create(&settings, &err);
+    assert_non_null(engine);
+    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
+    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+    cycle(cycles);
+    return plan;
+}
+
 /* The drain ends although the source that stays has batches, whichever of the two sources it is. */
 static void test_drain_ends_beside_a_source_that_stays(void **state)
 {
     for (unsigned stays = 0; stays < 2; stays++) {
-        struct ps_err err = {0};
         struct ps_left carried, lost;
         flow = (struct flow){.total = 1000000,
                              .source_count = 2,
@@ -39,14 +62,7 @@ static void test_drain_ends_beside_a_source_that_stays(void **state)
                              .channel_count = 1,
                              .sink_count = 1,
                              .options = {.workers = 1}};
-        flow_init(&flow);
-        struct ps_plan *plan = plan_after(NULL, false);
-        const struct ps_engine_settings settings = {
-            .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
-        engine = ps_engine_create(&settings, &err);
-        assert_non_null(engine);
-        now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
-        reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
+        struct ps_plan *plan = start(0);
         for (unsigned turn = 0; turn < 100; turn++)
             (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
         flow.sources[stays].changes = 0;
@@ -118,30 +134,6 @@ static void test_restored_events_are_not_old(void **state)
 static uint64_t made(unsigned source)
 {
     return flow.sources[source].origins[0].next;
-}
-
-static void cycle(unsigned turns)
-{
-    for (unsigned turn = 0; turn < turns; turn++) {
-        now.mono_ns += PS_NS_PER_MS;
-        (void)ps_worker_cycle(ps_engine_worker(engine, 0), &now);
-    }
-}
-
-/* Starts an agent of one worker with `flow`, and lets it work for so many cycles. */
-static struct ps_plan *start(unsigned cycles)
-{
-    struct ps_err err = {0};
-    flow_init(&flow);
-    struct ps_plan *plan = plan_after(NULL, false);
-    const struct ps_engine_settings settings = {
-        .worker_count = 1, .memory_budget_bytes = plan->block_budget_bytes, .simulated = true};
-    engine = ps_engine_create(&settings, &err);
-    assert_non_null(engine);
-    now = (struct ps_now){.mono_ns = PS_NS_PER_S, .wall_ms = 1700000000000};
-    reach(ps_engine_order(engine, PS_PHASE_RUN, plan, NULL));
-    cycle(cycles);
-    return plan;
 }
 
 /* A reload waits for the sink k1, which takes long: r0, of whose flow nothing changes, reads on until CLOSE, and its sink delivers. r1,
