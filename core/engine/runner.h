@@ -389,8 +389,8 @@ void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, s
 uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns);
 /* Gives every lease that it holds back to its channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
-/* The sink has given back what it held: its channel, unless `next` keeps it, takes leave of those outside of the agent.
- * Returns whether that is done; called until it is. */
+/* Calls the channel's `part` after the sink has given back what it held, unless `next` keeps the channel. Returns whether it is
+ * done; the worker calls it until it is. */
 bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);
 /* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next,

@@ -310,8 +310,8 @@ static bool cycle_recall(struct ps_worker *worker)
     return all;
 }
 
-/* Returns whether the sinks of channels that go hold nothing, and their channels are empty. Of a topic only that must
- * be gone which is not in it yet: sinks may go on with the rest, which has no end. No source of this worker puts
+/* Returns whether the sinks of channels that go hold nothing, and their channels are empty. A channel that is
+ * a topic counts as empty when the topic has all that was put: the sinks may still deliver, because a topic has no end. No source of this worker puts
  * anything meanwhile; sources of other workers may not have paused yet. */
 static bool all_paused(const struct ps_worker *worker)
 {

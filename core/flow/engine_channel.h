@@ -23,8 +23,8 @@ struct ps_engine_channel_ops {
     /* A reload takes the channel away, and goes_on is false for every channel that follows: `teardown`, when the next
      * plan runs, logs how many events stay outside, and where. Thread: control, while no worker runs, before `strip`. */
     void (*forsake)(void *plan);
-    /* The consumer's sink has given back what it held: takes leave of those outside of the agent who would wait for the
-     * consumer, while flows that do not change go on. `strip` does not wait for them then. Returns whether it is done,
+    /* Ends what the consumer has outside of the agent (it leaves its group of consumers) after its sink has given back what it
+     * held, while flows that do not change go on. `strip` does not wait for that then. Returns whether it is done,
      * and is called until it is; it ends by itself. NULL: nothing to do. Thread: the consumer's worker. */
     bool (*part)(void *plan, unsigned consumer, const struct ps_now *now);
     /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */

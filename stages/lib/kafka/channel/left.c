@@ -52,7 +52,7 @@ static bool find_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list,
     return known;
 }
 
-/* Counts the records behind the offsets of the client's group. Those that the brokers have removed do not count. */
+/* Counts the records after the offsets of the client's group, without records that the brokers have removed. */
 static bool count_left(rd_kafka_t *client, const char *topic, uint64_t until_ns, uint64_t *count)
 {
     rd_kafka_topic_partition_list_t *next = partitions_of(client, topic, until_ns);

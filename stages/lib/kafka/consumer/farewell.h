@@ -1,6 +1,6 @@
-/* The end of a consumer, on a thread of its own. The library waits in rd_kafka_destroy until its last requests are
- * answered or out of time, which takes minutes with a coordinator that is silent, and it may drop a request that comes
- * while the client ends, and wait for ever then. Neither a worker nor the control thread may wait that long. Used by
+/* The end of a consumer, on a thread of its own. rd_kafka_destroy waits until the last requests are answered or
+ * timed out, which takes minutes if the coordinator is silent. The library may also drop a request that comes while the client ends,
+ * and then it waits for ever. Workers and the control thread must not wait that long. Used by
  * stages/lib/kafka/channel/take.c and reading.c. Thread of all functions: the owner's, one at a time. */
 #pragma once
 

@@ -279,8 +279,8 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
     return !in->failed;
 }
 
-/* The broker has another topic of this name than the one that was asked for, or does not know that one yet, or no longer: metadata
- * tells. An offset that it has just given is of its other topic, too. */
+/* The broker has another topic of this name than the one that was asked for, or does not know the latter yet, or no longer: the source
+ * asks for metadata. An offset that it has just given is of its other topic, too. */
 static bool is_of_another_topic(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
     if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID && error != PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID) {
