@@ -8,6 +8,7 @@
 
 #define PER_CALL 1024
 #define WAIT_MS 10000
+#define BATCH_WAIT_MS 100
 
 void ps_kafka_account_number(char *body, uint64_t number)
 {
@@ -153,9 +154,11 @@ void ps_kafka_account_read(struct ps_kafka_mark *mark, uint64_t events, unsigned
     rd_kafka_t *client = client_new(mark);
     assign(client, mark);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(client);
-    while (reading.open > 0) {
-        ssize_t count = rd_kafka_consume_batch_queue(queue, WAIT_MS, taken, PER_CALL);
-        if (count <= 0)
+    /* A call waits for its whole time unless it has PER_CALL messages: a long time would be spent behind the last ones. */
+    for (int waited_ms = 0; reading.open > 0;) {
+        ssize_t count = rd_kafka_consume_batch_queue(queue, BATCH_WAIT_MS, taken, PER_CALL);
+        waited_ms = count == 0 ? waited_ms + BATCH_WAIT_MS : 0;
+        if (count < 0 || waited_ms >= WAIT_MS)
             ps_kafka_loop_fatal("the far end does not answer");
         for (ssize_t i = 0; i < count; i++) {
             see(&reading, taken[i]);
