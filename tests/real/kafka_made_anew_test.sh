@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# Topics of a real broker are deleted and made anew while an agent with the native engine reads one and writes to the other: the one that
+# Topics of a real broker are deleted and created again while an agent with the native engine reads one and writes to the other: the one that
 # it reads under load; while the agent is frozen, so that no answer tells of the time between; and with fewer partitions; then the one to
 # which it writes. kcat, which reads the new topic from its beginning, is the referee for what must be read. No record comes twice, except
 # those that were in flight when the topic to which they went was deleted.
@@ -71,13 +71,13 @@ arrives() { # WHAT: all that the referee reads of the topic "in" is in "out" in 
 }
 
 told=0
-tells() { # [PARTITION]...: since the last call the log says of these, once of each, that the topic was made anew
+tells() { # [PARTITION]...: since the last call the log says of these, once of each, that the topic was created again
     local -a of
     mapfile -t of < <(sed -nE 's/.*topic in, partition ([0-9]+): the topic was deleted and created again.*/\1/p' "$work/anew.log" | tail -n +$((told + 1)))
     told=$((told + ${#of[@]}))
-    [[ $(printf '%s\n' "${of[@]}" | sort | paste -sd ' ') == "$*" ]] || fail "the log says of partitions ${of[*]} that the topic was made anew"
+    [[ $(printf '%s\n' "${of[@]}" | sort | paste -sd ' ') == "$*" ]] || fail "the log says of partitions ${of[*]} that the topic was created again"
 }
-read_anew() { # NUMBER: the topic "in" is made anew while the agent stands still, and gets so many records
+read_anew() { # NUMBER: the topic "in" is created again while the agent stands still, and gets so many records
     kill -STOP "${agents[anew]}"
     kafka_topic in 3 --anew
     await 60 is_empty in 3 || fail "the new topic is not empty"
@@ -87,7 +87,7 @@ read_anew() { # NUMBER: the topic "in" is made anew while the agent stands still
     tells 0 1 2
 }
 
-says_little() { # no line of the log comes again and again: at most two for each time that a topic was made anew
+says_little() { # no line of the log comes again and again: at most two for each time that a topic was created again
     local line
     line=$(sed -nE 's/^[^ ]+ ((WARN|ERROR) .*)/\1/p' "$work/anew.log" | sed -E 's/[0-9]+/N/g; /deleted and created again/d' | sort | uniq -c | awk '$1 > 6')
     [[ $line == "" ]] || fail "the log says again and again: $line"
@@ -104,7 +104,7 @@ agent_start anew
 load_begin
 await 60 has_records out 1000 || fail "no records arrive"
 
-step "the topic that is read is made anew under load"
+step "the topic that is read is created again under load"
 kafka_topic in 3 --anew
 await 60 has_records in 1000 || fail "the load writes nothing to the new topic"
 load_end
@@ -122,7 +122,7 @@ await 60 has_records in 1000 || fail "the load writes nothing to the new topic"
 load_end
 arrives "fewer partitions"
 says_little # and nothing of the partitions that are gone
-write_anew() { # PARTITIONS: the topic "out" is made anew under load
+write_anew() { # PARTITIONS: the topic "out" is created again under load
     load_begin
     records_of out >"$work/out"
     await 60 has_records out $(($(wc -l <"$work/out") + 500)) || fail "no records arrive"
@@ -146,7 +146,7 @@ write_anew() { # PARTITIONS: the topic "out" is made anew under load
     step "all $(wc -l <"$work/must") records arrived, $(uniq -d "$work/out" | wc -l) of those in flight twice"
 }
 
-step "the topic to which it writes is made anew under load"
+step "the topic to which it writes is created again under load"
 write_anew 2
 step "the same with fewer partitions"
 write_anew 1

@@ -100,7 +100,7 @@ static void test_equal_heads(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is deleted and made anew with the same head while the agent is stopped. */
+/* A file is deleted and created again with the same head while the agent is stopped. */
 static void test_equal_head_while_stopped(void **unused)
 {
     append("app.log", banner);

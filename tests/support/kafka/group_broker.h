@@ -35,7 +35,7 @@ enum {
 /* The value of a record. */
 struct ps_test_group_value {
     int64_t partition,
-        offset; /* partition: with PS_TEST_GROUP_LIFE for each time that the topic was made anew before */
+        offset; /* partition: with PS_TEST_GROUP_LIFE for each time that the topic was created again before */
 };
 #define PS_TEST_GROUP_LIFE 256
 
@@ -72,7 +72,7 @@ struct ps_test_group_wanted {
     int64_t end; /* of a session: the log end offset in the last answer */
 };
 
-/* Those of a topic that was made anew come in before those of the former one go out. */
+/* Those of a topic that was created again come in before those of the former one go out. */
 #define PS_TEST_GROUP_WANTED (2 * PS_TEST_GROUP_PARTITIONS)
 
 /* What a node remembers of the member's requests for records (KIP-227). */

@@ -31,8 +31,8 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    bool former;     /* its topic was made anew: the group would take its offsets for those of the new one */
-    bool gone;       /* its topic, or its partition in the new one, is not there: nothing is committed */
+    bool former; /* its topic was created again: the group would take its offsets for those of the new one */
+    bool gone;   /* its topic, or its partition in the new one, is not there: nothing is committed */
     bool unanswered; /* it is in a commit whose answer has not named it */
     bool overtaken;  /* the sink may have committed another offset after `committing` */
     /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else

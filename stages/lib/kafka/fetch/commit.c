@@ -1,6 +1,6 @@
 /* Commits of what was delivered: asynchronous, one at a time, none beyond what was delivered.
  *
- * A commit names topics. If one was made anew, the group would take an offset of the former topic for one of the new topic, and the next
+ * A commit names topics. If one was created again, the group would take an offset of the former topic for one of the new topic, and the next
  * member would skip the records before it. So offsets of the former topic are not committed any more, and one that was committed is
  * lowered. Nothing is committed while an answer makes it doubtful which topic it is, or while metadata does not have the topic. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"

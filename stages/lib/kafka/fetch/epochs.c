@@ -2,7 +2,7 @@
  * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
  * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
  * has an epoch, which its batches carry, and which is committed with an offset. The question is where the epoch of the record
- * before the next one ends in the leader's log. The records behind that offset differ, and are read. If the topic was made anew
+ * before the next one ends in the leader's log. The records behind that offset differ, and are read. If the topic was created again
  * (another id), no question is needed: all its records are others.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
@@ -15,7 +15,7 @@
 #define WARN_AGAIN_NS (60 * PS_NS_PER_S)
 #define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 24U)
 
-/* Returns whether the topic has another id than at the request for the partition's offset: it was made anew, and the offset
+/* Returns whether the topic has another id than at the request for the partition's offset: it was created again, and the offset
  * belongs to the former log, even if the leader epochs are equal. */
 static bool is_of_another(const struct ps_kafka_fetch_part *part)
 {

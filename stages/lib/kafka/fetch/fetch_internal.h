@@ -406,7 +406,7 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 
 /* ---- epochs.c ---- */
 
-/* The topic may have been made anew: nothing more is fetched of it before metadata has told its id. Records of the new topic would be
+/* The topic may have been created again: nothing more is fetched of it before metadata has told its id. Records of the new topic would be
  * read from the old offset on, and again from the place that is chosen when the id is known. `all`: this is new, so it holds for all its
  * partitions; else for this one, whose broker goes on answering so. */
 void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);

@@ -6,7 +6,7 @@
  * carried it out, so the next request begins anew (epoch 0): it names all partitions, closes the old session, and asks for
  * another one. A broker without room for a session answers with id 0, and every request to it names all partitions.
  *
- * A session names topics, or has their ids (KIP-516), from its beginning to its end. With ids, a topic that was made anew is
+ * A session names topics, or has their ids (KIP-516), from its beginning to its end. With ids, a topic that was created again is
  * another one: its former partitions go out of the session, and the new ones come in. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 

@@ -180,7 +180,7 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
 }
 
 /* The answer does not have the partition, or has an older leader than the one that is known: it is late (KIP-320). But if no
- * broker takes the partition's records, and all answers have been like this for long, the topic was made anew: its leader
+ * broker takes the partition's records, and all answers have been like this for long, the topic was created again: its leader
  * epochs begin with 0 again, and it may have fewer partitions. Then the producer ends, and the next one learns the topic as it
  * is now. Returns whether no record waits for another answer. */
 static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
@@ -243,7 +243,7 @@ static bool is_of_the_former(const struct ps_kafka_native *client, const struct 
     return is_former;
 }
 
-/* Notes the id of the answer. Returns whether it is another one: the topic was made anew. */
+/* Notes the id of the answer. Returns whether it is another one: the topic was created again. */
 static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic, const char *id)
 {
     if (is_no_id(id) || is_same_id(id, topic->id))
@@ -258,7 +258,7 @@ static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic
     return another;
 }
 
-/* The leader epochs of a topic that is made anew begin with 0, so the known epochs are forgotten. Brokers tell such
+/* The leader epochs of a topic that is created again begin with 0, so the known epochs are forgotten. Brokers tell such
  * a topic by its id, or by an answer from the time between. An answer without an id, from a broker that is not upgraded, may be late and
  * have the higher epochs of a former topic: a reader forgets these when an answer has the id again. The new topic may have fewer
  * partitions. Those of a producer may have records: needs_no_other() says how they end. */

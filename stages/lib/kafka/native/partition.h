@@ -9,7 +9,7 @@
 
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
-#define PS_KAFKA_NATIVE_FORMERS 4U       /* ids of a topic that was made anew as often in a short time */
+#define PS_KAFKA_NATIVE_FORMERS 4U       /* ids of a topic that was created again as often in a short time */
 #define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* topics come from headers */
 /* requests of a broker: the broker knows an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
@@ -28,7 +28,7 @@ struct ps_kafka_native_topic;
 /* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set were
  * refused by an error that may pass, and the second one taken, the first one could never be written before it. The first
  * set therefore goes alone, and so does the next one after PS_KAFKA_NATIVE_KNOWN_NS without a set, and the first one for
- * each new leader, whose log may be another one: an unclean election, a topic that was made anew. */
+ * each new leader, whose log may be another one: an unclean election, a topic that was created again. */
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
 /* A partition sends its sets in order. After a failure that may pass, it sends nothing until every set in flight is
@@ -65,7 +65,7 @@ struct ps_kafka_native_topic {
     } formers[PS_KAFKA_NATIVE_FORMERS]; /* of the last lives, in turn */
     bool has_id;                        /* the last metadata told it */
     uint64_t listed_ns;                 /* of the last answer to Metadata that has it */
-    uint32_t lives;                     /* how often the id has changed: the topic was made anew */
+    uint32_t lives;                     /* how often the id has changed: the topic was created again */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
     /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */

@@ -119,7 +119,7 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 /* ---- partitions ---- */
 
 /* Partitions are pointed to by their sets: the array never moves. A topic that got more partitions is given a new array
- * when nothing of it is under way. A topic that was made anew with fewer keeps the old ones, until a record for one of those ends
+ * when nothing of it is under way. A topic that was created again with fewer keeps the old ones, until a record for one of those ends
  * the producer (cluster.c). */
 static bool is_still(const struct ps_kafka_native_topic *topic)
 {

@@ -1,4 +1,4 @@
-/* Histories of the native fetch client in which a topic is made anew again and again: brokers that do not know its id, or name a former
+/* Histories of the native fetch client in which a topic is created again many times: brokers that do not know its id, or name a former
  * one, brokers with and without ids in Fetch, leaders that move, rebalances, connections that break, a sink that is slow. At the end each
  * record of the last topic was read. The coordinator may keep offsets of a former topic. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"

@@ -1,4 +1,4 @@
-/* The native fetch client when a topic is made anew, more than once, or while the group rebalances, commits are refused, or a leader does
+/* The native fetch client when a topic is created again, more than once, or while the group rebalances, commits are refused, or a leader does
  * not say where its log begins. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
@@ -131,7 +131,7 @@ static void test_lowered_although_refused(void **state)
     }
 }
 
-/* The topic is made anew again, with fewer partitions, before the lower offset is committed. */
+/* The topic is created again once more, with fewer partitions, before the lower offset is committed. */
 static void test_lowered_in_a_second_life(void **state)
 {
     begin(&run, 1, &often, 1);
@@ -155,7 +155,7 @@ static void test_lowered_in_a_second_life(void **state)
     end(&run);
 }
 
-/* A partition is to be read from another offset, and no leader tells it, when the topic is made anew: what was delivered of the former one
+/* A partition is to be read from another offset, and no leader tells it, when the topic is created again: what was delivered of the former one
  * is committed no more. */
 static void test_made_anew_without_a_place(void **state)
 {
@@ -200,7 +200,7 @@ static void test_partitions_come_back(void **state)
     finish();
 }
 
-/* The topic of an expression is not there any more. Nothing of it is committed, because it may be made anew; when it is there again, all
+/* The topic of an expression is not there any more. Nothing of it is committed, because it may be created again; when it is there again, all
  * of it is read. */
 static void test_topic_of_an_expression(void **state)
 {
@@ -233,7 +233,7 @@ static void test_topic_of_an_expression(void **state)
     expression = NULL;
 }
 
-/* The topic was made anew twice, and a broker that is behind still names the first one. */
+/* The topic was created again twice, and a broker that is behind still names the first one. */
 static void test_late_by_two_lives(void **state)
 {
     begin(&run, 1, &often, 1);

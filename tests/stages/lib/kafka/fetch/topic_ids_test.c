@@ -192,7 +192,7 @@ static void test_commits_wait_for_metadata(void **state)
     finish();
 }
 
-/* Metadata says that the topic is not there, and nothing is committed: it may be made anew. Then it is there again, as it was. */
+/* Metadata says that the topic is not there, and nothing is committed: it may be created again. Then it is there again, as it was. */
 static void test_commits_wait_for_the_topic(void **state)
 {
     begin(&run, 1, NULL, 0);

@@ -116,7 +116,7 @@ static void read_the_first(struct run *run, bool moves_first)
     turn_often(run, 200); /* it commits what is delivered, and knows the leaders */
 }
 
-/* The topic is deleted and made anew while it is read. Its new id shows that the lower leader epochs are not outdated
+/* The topic is deleted and created again while it is read. Its new id shows that the lower leader epochs are not outdated
  * and that the records are new, even where the new log reaches the known epoch and offset. All of them are read, by
  * auto.offset.reset, wherever the new logs end. */
 static void test_topic_made_anew(void **state)

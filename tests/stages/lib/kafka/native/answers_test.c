@@ -221,7 +221,7 @@ static void deny_until_the_end(struct run *run, int16_t error, int32_t partition
     assert_int_equal(run->fatal, LIBRARY_FATAL);
 }
 
-/* The topic was deleted and made anew, but no answer says so: leader epochs begin with 0, and the known leader denies
+/* The topic was deleted and created again, but no answer says so: leader epochs begin with 0, and the known leader denies
  * it. The producer ends once the record has waited topic.metadata.propagation.max.ms, not before: the answers may be
  * outdated. */
 static void test_topic_made_anew(void **state)
@@ -325,7 +325,7 @@ static void test_late_answer_while_no_record_waits(void **state)
     end(&run);
 }
 
-/* The topic is made anew with fewer partitions. The producer continues as long as no record is for a missing partition. */
+/* The topic is created again with fewer partitions. The producer continues as long as no record is for a missing partition. */
 static void test_topic_made_anew_with_fewer_partitions(void **state)
 {
     struct run run;
