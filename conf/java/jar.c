@@ -1,6 +1,6 @@
 /* See jar.h. A class path has hundreds of jars with tens of thousands of entries, of which few are read. This
- * file reads the list of entries, because libzip makes an object and a local time of each entry, which takes several times as long. A jar that is not
- * an ordinary one (zip64, encrypted, damaged) and an entry that cannot be read here are libzip's. */
+ * file reads the list of entries, because libzip makes an object and a local time of each entry, which takes several times as long. It leaves
+ * unusual jars (zip64, encrypted, damaged), and entries that it cannot read, to libzip. */
 #include "conf/java/jar.h"
 
 #include "conf/java/unread.h"

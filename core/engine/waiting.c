@@ -73,7 +73,7 @@ bool ps_sink_runner_join(struct ps_sink_runner *runner)
 
 /* ---- sources ---- */
 
-/* The same for the leases that it inherited. */
+/* Returns the channels of the leases that the source inherited and has not put yet, as bits by their number in its list. */
 static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
 {
     uint64_t bits = 0;

@@ -52,7 +52,7 @@ void ps_worker_take_orders(struct ps_worker *worker);
 /* Continues with the orders taken last; returns whether they are carried out. */
 bool ps_worker_orders_done(struct ps_worker *worker);
 
-/* Releases the leases that have come home. Returns whether it released any. */
+/* Releases the leases that were returned to this worker. Returns whether it released any. */
 bool ps_worker_cycle_home(struct ps_worker *worker);
 
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan takes over. */

@@ -35,7 +35,8 @@ struct loaded {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct loaded *list; /* under `lock`, as `loads`; also objects without users that stay */
+/* Both under `lock`. The list also has the objects that stay loaded without users. */
+static struct loaded *list;
 static uint64_t loads;
 
 /* ---- the file ---- */

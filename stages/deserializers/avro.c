@@ -284,7 +284,8 @@ static enum ps_deserialized block_work(struct avro_state *state, struct ps_input
 
 /* ---- records ---- */
 
-/* Sets the header, which all events of a batch share. Returns false if there is no memory, or the batch has another schema and is `full`. */
+/* Sets the header, which all events of a batch share. Returns false if there is no memory, or the batch has events of another
+ * schema; then it sets `full` of the batch. */
 static bool header_ready(const struct avro_plan *plan, const struct avro_state *state, struct ps_batch *batch)
 {
     const char *value = plan->literal ? state->schema_text : state->fingerprint;

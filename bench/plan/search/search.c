@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIRST_STEP 4.0    /* how fast the first trials raise the rate */
-#define LONG_SHARE 7.5    /* a full trial is this part of a goal's time */
-#define MIDDLE_SHARE 4.0  /* a trial that narrows is this part of a full one */
-#define SHORT_SHARE 16.0  /* and one that finds the range is this part */
+#define FIRST_STEP 4.0    /* factor by which the first trials raise the rate */
+#define LONG_SHARE 7.5    /* the time of a goal is enough for this number of full trials */
+#define MIDDLE_SHARE 4.0  /* a full trial takes as long as this number of trials that narrow the range */
+#define SHORT_SHARE 16.0  /* or as this number of trials that find the range */
 #define SHORT_LEAST_S 1.0 /* shorter trials see half a batch or half a pause */
 
 struct ps_search *ps_search_create(const struct ps_search_config *config)

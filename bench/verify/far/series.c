@@ -274,7 +274,7 @@ enum seen {
 };
 
 /* The file became shorter, or bytes that were read have changed. If a copy contains what was read, the rest
- * of the copy comes first; the copy may not be listed yet. */
+ * of the copy is read before the file. The copy may not be listed yet. */
 static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t now_ns,
                            struct ps_far_hand *hand)
 {

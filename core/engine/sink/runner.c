@@ -165,7 +165,7 @@ static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *n
         return;
     if (runner->inflight == 0) {
         ps_sink_group_failed(runner, now);
-        runner->told = false; /* it stays open */
+        runner->told = false; /* the sink stays open, so a later failure is reported again */
         sink_untake(runner, &runner->offered);
         return;
     }

@@ -50,7 +50,7 @@ void ps_sasl_pipe_close(void *session);
 
 /* Appends bytes to those that wait to be sent. Returns false if there is no memory. */
 bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t length);
-/* Sends them. */
+/* Sends the bytes that wait to be sent. */
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason);
 /* Reads until `in` has at least `length` bytes. */
 int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, char *reason);

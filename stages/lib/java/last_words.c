@@ -70,7 +70,7 @@ static void append_to_sentence(struct ps_java_last_words *words, const char *lin
     append(words, ": ", line, length);
 }
 
-/* Handles a line that belongs to the one before it. Returns false when it is to be looked at by itself. */
+/* Handles a line that belongs to the one before it. Returns false when the line does not. */
 static bool take_next(struct ps_java_last_words *words, const char *line, size_t length)
 {
     enum next next = (enum next)words->next;

@@ -179,7 +179,7 @@ static bool put_left(struct ps_java_slots *slots)
             !ps_java_credit_left(credit, slot->area.memory + slot->area.size, &bytes, &events) ||
             !ps_java_slot_holds(slot, bytes, events) || !ps_java_credit_use(credit, credit->used, events))
             continue;
-        slot->calls = 1; /* at least */
+        slot->calls = 1; /* the events are of one call or more */
         slot->promised = true;
         ps_java_slots_put(slots, slot, bytes, events);
         return true;

@@ -6,7 +6,7 @@
 
 #define MAGIC "ORC"
 #define CHUNK_BYTES_MIN 1024U
-#define CHUNK_BYTES_MAX 8388607U /* the maximum of a chunk's header */
+#define CHUNK_BYTES_MAX 8388607U /* the largest length that a chunk's header can hold */
 
 struct ps_orc_settings ps_orc_settings_usual(const struct ps_orc_type *type)
 {

@@ -105,7 +105,7 @@ struct rules_action {
 
 struct rules_rule {
     uint32_t program; /* first step */
-    bool last;        /* after it no later rule acts */
+    bool last;        /* when this rule has acted, later rules do not */
     bool plain;       /* it only routes, to these channels */
     uint32_t *routes;
     uint32_t route_count;
@@ -139,7 +139,7 @@ struct ps_rules_set {
     struct ps_texts channels;
 
     struct ps_matcher *body; /* or NULL */
-    uint32_t *body_patterns; /* the set's number of each of the matcher's */
+    uint32_t *body_patterns; /* for each pattern of the matcher: its number in the set */
     uint32_t body_pattern_count;
     struct rules_header *headers;
     uint32_t header_count;

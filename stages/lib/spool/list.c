@@ -85,7 +85,7 @@ static void candidate_add(struct ps_spool *spool, const char *path, size_t name_
         void *list = realloc(spool->list, room * sizeof *spool->list);
         spool->lacks |= list == NULL;
         if (list == NULL)
-            return; /* the next list will have it */
+            return; /* the next listing tries again */
         spool->list = list;
         spool->room = room;
     }
@@ -158,7 +158,7 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
         int error;
         if (!is_marked(spool, path, &error) && error == 0)
             candidate_add(spool, path, length + 1, &status);
-        errno = error; /* the next list will have it */
+        errno = error; /* the next listing finds the file */
         return error == 0;
     }
     return true;

@@ -1,4 +1,4 @@
-/* ${date:...}: the letters of java.text.SimpleDateFormat, at the edges of what they count. */
+/* ${date:...}: the letters of java.text.SimpleDateFormat, with the smallest and largest value of each. */
 #include "conf/properties/date.h"
 #include "core/arena.h"
 #include "tests/support/support.h"

@@ -1,5 +1,5 @@
 /* The charge of a lease: leases of one source that stay in one channel never keep more blocks in use than
- * their charges add up to, however few of the source's batches they are. */
+ * their charges add up to, even if the source's other batches are elsewhere. */
 #include "core/flow/bump.h"
 
 #include "tests/support/support.h"

@@ -84,7 +84,7 @@ static struct ps_held_range cut(uint32_t count)
     return range;
 }
 
-/* A lease that was popped goes home. */
+/* Gives back the batch of a lease that was popped. */
 static void forget(unsigned number)
 {
     if (number > 0)

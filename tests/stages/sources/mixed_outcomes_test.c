@@ -262,7 +262,7 @@ static void count_events(const struct ps_batch *batch, bool refused)
     }
 }
 
-/* Decides a batch; the source answers its calls. */
+/* Accepts or refuses a batch, after which the source answers its calls. */
 static void decide(struct ps_batch *batch, bool refused)
 {
     const struct ps_source_ops *source = stage.ops->source;

@@ -213,7 +213,7 @@ struct ps_kafka_native {
     int32_t correlation;
     struct ps_kafka_native_statistics statistics;
     uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
-    uint64_t resting_ns;  /* the earliest end of a partition's rest or linger; PS_NEVER: none rests */
+    uint64_t resting_ns;  /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
     uint64_t expiry_ns;   /* the time to check for records that wait too long; PS_NEVER: no limit */
     bool hurries;         /* linger.ms does not count */
     bool unplaced_topics; /* some topic has records without a partition */

@@ -354,7 +354,7 @@ static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *lo
     return (log->before[0].generation != 0 && log->delivered_offset < log->read_offset) ||
            log->earlier.until_ns > tailer->now_ns ||
            log->earlier.delivered_offset <
-               log->earlier.read_offset; /* a comparison may still find its copy */
+               log->earlier.read_offset; /* a comparison may still find the copy of the file */
 }
 
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)

@@ -240,7 +240,7 @@ static void what_is_due_is_sent(void **state)
     assert_int_equal(statistics->bytes, 10000 * 64);
     assert_int_equal(statistics->latency_ns.max, 0);
     assert_int_equal(statistics->schedule_error_ns.max, 0);
-    assert_int_equal(world.lanes[0].ended, 1); /* the last one is marked, and only it */
+    assert_int_equal(world.lanes[0].ended, 1); /* only the last event is marked as the last */
     assert_int_equal(world.sender->lanes[0].last_due_ns, 9999 * PS_NS_PER_MS);
 }
 

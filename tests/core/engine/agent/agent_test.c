@@ -404,7 +404,7 @@ static bool never_drains(const void *plan, void *state, const struct ps_now *now
  * whichever of the sources it is. */
 static void test_stop_with_one_source_that_waits(void **state)
 {
-    for (unsigned waiting = 0; waiting < 3; waiting++) { /* 2: none */
+    for (unsigned waiting = 0; waiting < 3; waiting++) { /* index of the source that waits; 2: none */
         struct ps_err err = {0};
         struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};
         struct ps_source_ops source = *flow_source_stream.source;

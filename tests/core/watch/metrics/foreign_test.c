@@ -32,7 +32,7 @@ static bool json_has(const char *text)
     return has;
 }
 
-/* A component of the agent's is reported as its class counts; others are added. */
+/* A component of the agent is reported with the counters of its class; other components are added. */
 static void test_json(void **unused)
 {
     assert_true(json_has("{\"SOURCE.r1\":{\"Type\":\"SOURCE\",\"StartTime\":\"0\""));

@@ -106,9 +106,8 @@ static void test_grows(void **state)
     teardown(&bench);
 }
 
-/* The block that a batch needs fits the budget, but not beside the smaller one that it outgrew: in step 0 of the whole
- * budget, then of what other blocks leave free. If they leave too little, the batch waits until there is room for the
- * large block alone. */
+/* A batch outgrows its block. The larger block fits the free memory, but the two together do not. Step 0: the whole budget is
+ * free. Step 1: another block is in use. Step 2: the other block leaves too little, and the batch waits until it is smaller. */
 static void test_grows_without_room_for_both(void **state)
 {
     const uint32_t length = 20U << 20; /* the budget is 32 MiB */

@@ -57,8 +57,9 @@ struct refusal {
 };
 
 struct trial {
-    unsigned faults, reassignments, recalls; /* of 1,000 requests; of 1,000 turns */
-    uint64_t bytes_max;                      /* of a transaction; 0: no limit */
+    /* Numbers of faults in 1,000 requests, and of the other two in 1,000 turns. */
+    unsigned faults, reassignments, recalls;
+    uint64_t bytes_max; /* of a transaction; 0: no limit */
     /* One fault at a given request, in a run of FEW_RECORDS. `met` tells whether the run had such a request. */
     const struct ps_test_loss *loss;
     const struct refusal *refusal;

@@ -254,8 +254,8 @@ static void test_chunks_end_early(void **state)
     segment_bytes = SEGMENT_BYTES;
 }
 
-/* The files of a log begin small, and grow with each that became full: also after a restart, but not because a write fails.
- * */
+/* The first segment is small, and each full segment is followed by a larger one, also after a restart. A failed write does not
+ * make the next segment larger. */
 static void test_first_segments_are_small(void **state)
 {
     const uint64_t sizes[] = {1024, 8192, 10000, 10000};

@@ -461,7 +461,7 @@ static void survey_of_a_state_names_used_segments(void **state)
     append(log, 7, 7, true);
     ps_segment_log_close(log);
     assert_true(ps_segment_survey_state(state_directory, &seen));
-    assert_int_equal(seen.segment, 4); /* a life writes a segment of its own */
+    assert_int_equal(seen.segment, 4); /* each opening of the log begins a new segment */
     assert_int_equal(seen.low, 1);
 }
 

@@ -55,7 +55,7 @@ static void payload_of(char *to, uint64_t number)
         to[i] = (char)(number * 31 + i);
 }
 
-/* Writes FRAMES frames in groups of three, of which the first ones are delivered; then the process dies. */
+/* Writes FRAMES frames, with a sync after every third, and delivers the first DELIVERED; then the process dies. */
 static void make_log(uint64_t seed)
 {
     char payload[1024];
