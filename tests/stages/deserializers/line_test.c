@@ -134,6 +134,9 @@ static const struct row rows[] = {
     {"2048", "UTF-16BE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xD8\xC6\0z\0a\xDC\xB0\0b\0\n"),
      "[\uFFFDa\uFFFDb]"},
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xC6\xD8z\0a\0\n\0"), "[\uFFFDa]"},
+    /* U+FFFD of the text itself stays where malformed bytes are left out */
+    {"2048", "UTF-16BE", "UTF-8", PS_DECODE_IGNORE, TEXT("\xFF\xFD\xDC\x00\0a\0\n"), "[\uFFFDa]"},
+    {"2048", "UTF-8", "UTF-16BE", PS_DECODE_IGNORE, TEXT("\uFFFD\xFF\n"), "[\xFF\xFD]"},
     /* malformed bytes shortly before the end of a file without a last newline */
     {"2048", "US-ASCII", "UTF-8", PS_DECODE_REPLACE, TEXT("a\nab\xC2\x85,"), "[a][ab\uFFFD\uFFFD,]"},
     {"2048", "US-ASCII", "UTF-8", PS_DECODE_IGNORE, TEXT("ab\xC2,"), "[ab,]"},
