@@ -456,6 +456,7 @@ static void settle_events(struct ps_http_connection *http, uint32_t serial, uint
     PS_ASSERT(one->events_left >= events);
     if (refused) {
         one->answer.status = 503;
+        one->answer.intro = NULL; /* the handler may have refused the rest before */
         one->answer.reason = CHANNEL_FULL;
     }
     one->events_left -= events;
