@@ -3,6 +3,10 @@
 
 #include "tests/support/support.h"
 
+#include <stdio.h>
+
+#define TYPES_MAX 65536U
+
 #define PAIR                                                                                                 \
     "{\"type\":\"record\",\"name\":\"pair\",\"fields\":[{\"name\":\"x\",\"type\":\"string\"},"               \
     "{\"name\":\"y\",\"type\":\"double\"}]}"
@@ -105,10 +109,31 @@ static void test_orders(void **state)
     }
 }
 
+/* A record has a type for itself and one for each field: as many as there may be, one fewer, and one more. */
+static void test_most_types(void **state)
+{
+    static const char field[] = ",{\"name\":\"f\",\"type\":\"int\"}";
+    char *json = malloc(100 + (TYPES_MAX + 1) * sizeof field);
+    assert_non_null(json);
+    for (size_t types = TYPES_MAX - 1; types <= TYPES_MAX + 1; types++) {
+        struct ps_err err = {0};
+        char *at = json + sprintf(json, "{\"type\":\"record\",\"name\":\"r\",\"fields\":[");
+        for (size_t i = 1; i < types; i++)
+            at = stpcpy(at, field + (i == 1));
+        at = stpcpy(at, "]}");
+        struct ps_avro_schema *schema = ps_avro_schema_create(json, (size_t)(at - json), &err);
+        assert_int_equal(schema != NULL, types <= TYPES_MAX);
+        if (schema == NULL)
+            assert_string_equal(err.text, "the schema has too many types");
+        ps_avro_schema_destroy(schema);
+    }
+    free(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_types_within_types),
                                        cmocka_unit_test(test_numbers_at_their_ends),
-                                       cmocka_unit_test(test_orders)};
+                                       cmocka_unit_test(test_orders), cmocka_unit_test(test_most_types)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

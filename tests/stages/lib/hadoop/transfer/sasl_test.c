@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define BIG (300U * 1024U)
+#define LONG 70000U /* of a message: its length has more than 16 bits */
 
 static const struct ps_transfer_sasl usual = {
     .name = "aWRlbnRpZmllcg==", .secret = "cGFzc3dvcmQ=", .protection = PS_SASL_STRONGEST};
@@ -186,15 +187,16 @@ static void test_protected(void **state)
         take_messages(&wire, &taker);
         assert_int_equal(taker.text_length, sizeof sent);
         assert_memory_equal(taker.text, sent, sizeof sent);
-        uint8_t message[4096];
+        static uint8_t message[LONG + 4096];
         size_t got = 0, length = 0;
-        for (size_t at = 0; at < 50;
-             at++) { /* messages of 0, 61, 122 .. bytes, all at once, read in small pieces */
-            size_t made = ps_digest_server_wrap(&wire.server, sent + length, at * 61, message + 4);
+        for (size_t at = 0; at <= 50;
+             at++) { /* messages of 0, 61, 122 .. bytes, and a long one, all at once, read in small pieces */
+            size_t some_length = at < 50 ? at * 61 : LONG;
+            size_t made = ps_digest_server_wrap(&wire.server, sent + length, some_length, message + 4);
             uint32_t number = htobe32((uint32_t)made);
             memcpy(message, &number, sizeof number);
             give(&wire, message, 4 + made);
-            length += at * 61;
+            length += some_length;
         }
         ssize_t some;
         while ((some = ps_transfer_sasl_transport.read(wire.session, (char *)back + got, 97, &wants,

@@ -1,0 +1,242 @@
+/* The files of a spooling directory, in order: drawn names, directories, links, times and markers, and files that are open or left alone, compared with a
+ * model. Many files have the same time, so that their names decide. */
+#include "stages/lib/spool/spool_internal.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROUNDS 60U
+#define FILES_MAX 60U
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below)
+{
+    return ps_test_random(&state) % below;
+}
+
+static struct file {
+    char path[512]; /* as the source writes it */
+    const char *name;
+    int64_t ms;
+    uint64_t device, inode;
+    bool wanted;
+} files[FILES_MAX];
+static unsigned file_count;
+static struct ps_spool *spool;
+
+/* Directories of the tree: below the first one if they are searched; .. is none of a name that is ignored, or begins with a dot. */
+static const struct {
+    const char *path;
+    bool read, read_below;
+} folders[] = {{"", true, true},        {"/a", false, true},         {"/a/d.DONE", false, true},
+               {"/a/.c", false, false}, {"/skip.tmp", false, false}, {"/z", false, true}};
+/* Names, and whether a file of this name is read. */
+static const struct {
+    const char *name;
+    bool read;
+} names[] = {{"a", true},        {"b", true},        {"B", true},       {"a.log", true},
+             {"a-log", true},    {"\xC3\xA4", true}, {"x.DONE", false}, {".DONE", false},
+             {".hidden", false}, {"y.tmp", false},   {"y.tmpx", true},  {"other", false},
+             {"b.DONE.1", true}, {"b.DON", true},    {"aDONE", true},   {"~", true}};
+
+static void spool_open(bool recursive, bool marks, enum ps_spool_order order)
+{
+    struct ps_err err = {.length = 0};
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".track",
+                                               .suffix = ".DONE",
+                                               .include = "^(?!other).*$",
+                                               .ignore = "^.*\\.tmp$",
+                                               .order = order,
+                                               .recursive = recursive,
+                                               .marks = marks};
+    spool = ps_spool_create(&settings, &err);
+    assert_non_null(spool);
+    for (size_t i = 1; i < PS_COUNT_OF(folders); i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s%s", ps_test_folder(), folders[i].path);
+        assert_true(mkdir(path, 0755) == 0);
+    }
+}
+
+/* Makes the file's marker, beside others: one of its name in another directory, and of a name that only begins so. */
+static void mark(const struct file *file)
+{
+    char marker[1024], near[1100];
+    assert_true(ps_spool_marker(spool, file->path, marker, sizeof marker));
+    char command[2200];
+    snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s')\" && touch '%s'", marker, marker);
+    assert_int_equal(system(command), 0);
+    snprintf(near, sizeof near, "%sx", marker);
+    close(open(near, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+}
+
+static void leave_alone(const struct file *file)
+{
+    if (spool->aside_count == spool->aside_room) {
+        spool->aside_room = 2 * spool->aside_room + 1;
+        spool->aside = ps_must_realloc(spool->aside, spool->aside_room * sizeof *spool->aside, "a test");
+    }
+    spool->aside[spool->aside_count].device = file->device;
+    spool->aside[spool->aside_count++].inode = file->inode;
+}
+
+/* Draws why a file that would be read is not: it is open, or left alone, or has a marker. Near ones do not count: another device. */
+static void draw_known(struct file *file, unsigned *slots, bool marks)
+{
+    const struct file other = {.device = file->device + 1, .inode = file->inode};
+    switch (draw(8)) {
+    case 0:
+        leave_alone(file);
+        file->wanted = false;
+        break;
+    case 1:
+        leave_alone(&other);
+        break;
+    case 2:
+        if (*slots == PS_SPOOL_FILES_MAX)
+            break;
+        spool->files[*slots].in_flight = draw(2) == 0;
+        spool->files[*slots].inode = file->inode;
+        spool->files[*slots].device = file->device + (draw(3) == 0);
+        file->wanted &= !spool->files[*slots].in_flight || spool->files[*slots].device != file->device;
+        *slots += 1;
+        break;
+    case 3:
+        if (draw(3) > 0)
+            break;
+        mark(file);
+        file->wanted &= !marks;
+        break;
+    default:
+        break;
+    }
+}
+
+static void draw_files(bool recursive, bool marks)
+{
+    unsigned slots = 0;
+    file_count = 0;
+    for (unsigned i = 0; i < FILES_MAX; i++) {
+        size_t folder = draw(PS_COUNT_OF(folders)), name = draw(PS_COUNT_OF(names));
+        struct file *file = &files[file_count];
+        struct stat status;
+        snprintf(file->path, sizeof file->path, "%s%s/%s", ps_test_folder(), folders[folder].path,
+                 names[name].name);
+        if (lstat(file->path, &status) == 0)
+            continue;
+        file->name = strrchr(file->path, '/') + 1;
+        file->ms = 1700000000000 + (int64_t)draw(3);
+        unsigned kind = (unsigned)draw(
+            10); /* 0, 1: a link to a file that is not in the tree, and to nothing; 2: a FIFO */
+        if (kind == 0)
+            assert_int_equal(symlink("/etc/passwd", file->path), 0);
+        else if (kind == 1)
+            assert_int_equal(symlink("/nowhere", file->path), 0);
+        else if (kind == 2)
+            assert_int_equal(mkfifo(file->path, 0644), 0);
+        else
+            close(open(file->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+        const struct timespec time = {.tv_sec = file->ms / 1000,
+                                      .tv_nsec = file->ms % 1000 * 1000000 + (long)draw(999999)};
+        if (kind > 2)
+            assert_int_equal(utimensat(AT_FDCWD, file->path, (const struct timespec[]){time, time}, 0), 0);
+        file->wanted = names[name].read && (recursive ? folders[folder].read_below : folders[folder].read) &&
+                       kind != 1 && kind != 2;
+        if (stat(file->path, &status) == 0) {
+            file->device = status.st_dev;
+            file->inode = status.st_ino;
+            file->ms = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
+        }
+        if (kind > 2)
+            draw_known(file, &slots, marks);
+        file_count++;
+    }
+}
+
+/* The file of the model that comes next; NULL: none is left. */
+static struct file *next_of(enum ps_spool_order order)
+{
+    struct file *best = NULL;
+    for (unsigned i = 0; i < file_count; i++) {
+        struct file *file = &files[i];
+        if (!file->wanted)
+            continue;
+        int64_t later = best == NULL               ? 0
+                        : order == PS_SPOOL_OLDEST ? file->ms - best->ms
+                                                   : best->ms - file->ms;
+        int by_name = best == NULL ? -1 : strcmp(file->name, best->name);
+        if (by_name == 0)
+            by_name = strcmp(file->path, best->path);
+        if (best == NULL || later < 0 || (later == 0 && by_name < 0))
+            best = file;
+    }
+    return best;
+}
+
+static void expect_listed(const struct ps_spool_candidate *listed, const struct file *file)
+{
+    assert_string_equal(listed->path, file->path);
+    assert_string_equal(listed->path + listed->name_at, file->name);
+    assert_int_equal(listed->device, file->device);
+    assert_int_equal(listed->inode, file->inode);
+    assert_int_equal(listed->modified_ms, file->ms);
+}
+
+static void compare(enum ps_spool_order order)
+{
+    for (unsigned again = 0; again < 2; again++) { /* nothing is left of the listing before */
+        bool wanted[FILES_MAX];
+        assert_true(ps_spool_list(spool));
+        assert_false(spool->lacks);
+        for (unsigned i = 0; i < file_count; i++)
+            wanted[i] = files[i].wanted;
+        for (size_t at = 0; at < spool->count; at++) {
+            struct file *file = next_of(order);
+            if (order == PS_SPOOL_RANDOM)
+                for (unsigned i = 0; i < file_count; i++)
+                    file = files[i].wanted && strcmp(files[i].path, spool->list[at].path) == 0 ? &files[i]
+                                                                                               : file;
+            if (file == NULL)
+                fail_msg("%s is read", spool->list[at].path);
+            expect_listed(&spool->list[at], file);
+            file->wanted = false;
+        }
+        const struct file *missing = next_of(order);
+        if (missing != NULL)
+            fail_msg("%s is not read", missing->path);
+        for (unsigned i = 0; i < file_count; i++)
+            files[i].wanted = wanted[i];
+    }
+}
+
+static void test_drawn(void **unused)
+{
+    static const enum ps_spool_order orders[] = {PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM};
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        enum ps_spool_order order = orders[round % PS_COUNT_OF(orders)];
+        bool recursive = draw(2) == 0, marks = draw(2) == 0;
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        spool_open(recursive, marks, order);
+        draw_files(recursive, marks);
+        compare(order);
+        for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++)
+            spool->files[i].in_flight = false;
+        struct ps_tail_thread none = {.helper = NULL};
+        ps_spool_leave(spool, &none);
+        ps_test_folder_teardown(NULL);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn)};
+    state = ps_test_seed() | 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

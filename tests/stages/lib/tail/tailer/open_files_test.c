@@ -1,0 +1,248 @@
+/* The limit of open files, and their list by news: drawn openings, failures and ends, compared with a model, and the limit at each error, with a success in
+ * between. */
+#include "stages/lib/tail/tailer/internal.h"
+#include "tests/support/support.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+#define LOGS 24U
+#define LEAST 16U /* the limit is not lowered below this */
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below)
+{
+    return ps_test_random(&state) % below;
+}
+
+static struct ps_counters counters;
+static struct ps_port port = {.component = "source t1", .counters = &counters};
+static struct ps_tail_log logs[LOGS], *numbered[LOGS];
+
+static struct ps_tailer *tailer_new(void)
+{
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    memset(logs, 0, sizeof logs);
+    for (uint32_t i = 0; i < LOGS; i++) {
+        logs[i] =
+            (struct ps_tail_log){.number = i, .path = (char *)(uintptr_t) "/x", .state = PS_TAIL_LOG_CLOSED};
+        numbered[i] = &logs[i];
+    }
+    tailer->port = &port;
+    tailer->table.logs = numbered;
+    ps_tail_slots_grow(&tailer->open.deferred, 32);
+    return tailer;
+}
+
+static void tailer_free(struct ps_tailer *tailer)
+{
+    ps_tail_slots_free(&tailer->open.deferred);
+    free(tailer);
+}
+
+/* ---- the limit ---- */
+
+static void expect_shown(const struct ps_tailer *tailer)
+{
+    assert_int_equal(ps_counter_read(&counters, (enum ps_counter)PS_TAIL_COUNTER_open_files),
+                     tailer->open.count);
+}
+
+/* Only a process without descriptors lowers the limit, for a file that is not open, and not below the least. */
+static void test_errors(void **unused)
+{
+    static const struct {
+        int error;
+        bool is_open;
+        uint32_t count,
+            max; /* files that are open; the limit afterwards, from 1000 on: 0: the file is not deferred */
+    } rows[] = {
+        {EMFILE, false, 800, 700},     {ENFILE, false, 800, 700},
+        {EACCES, false, 800, 0},       {EIO, false, 800, 0},
+        {ENOENT, false, 800, 0},       {ENOMEM, false, 800, 0},
+        {EMFILE, true, 800, 0},        {EMFILE, false, LEAST + 2, LEAST},
+        {EMFILE, false, LEAST + 1, 0}, {EMFILE, false, LEAST, 0},
+        {EMFILE, false, 0, 0},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_tailer *tailer = tailer_new();
+        tailer->open.max = 1000;
+        tailer->open.count = rows[i].count;
+        logs[3].state = rows[i].is_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+        bool fewer = ps_tail_fewer_open(tailer, &logs[3], rows[i].error);
+        if (fewer != (rows[i].max > 0) || tailer->open.max != (fewer ? rows[i].max : 1000))
+            fail_msg("row %zu: %u", i, tailer->open.max);
+        assert_int_equal(tailer->open.failing, fewer);
+        assert_int_equal(tailer->open.lowered, fewer);
+        assert_int_equal(logs[3].deferred, fewer);
+        assert_int_equal(tailer->open.deferred.count, fewer);
+        if (fewer)
+            assert_int_equal(ps_tail_slots_take(&tailer->open.deferred), 3);
+        tailer_free(tailer);
+    }
+}
+
+/* Openings under way, and their ends in a drawn order. The limit is lowered by an eighth for the first failure after a success, and when the last of several
+ * openings fails; from the second time on, from the limit and not from the number of open files. */
+static void test_drawn(void **unused)
+{
+    for (unsigned round = 0; round < 300; round++) {
+        struct ps_tailer *tailer = tailer_new();
+        struct ps_tail_open_files *open = &tailer->open;
+        uint32_t count = open->count = 50 + (uint32_t)draw(100), max = open->max = count + (uint32_t)draw(50),
+                 opening = 0;
+        bool failing = false, lowered = false;
+        for (unsigned step = 0; step < 60; step++) {
+            bool may = opening < 1024 && !(failing && opening > 0) && count + opening < max;
+            switch (draw(4)) {
+            case 0:
+                assert_int_equal(ps_tail_room_make(tailer), may);
+                opening = open->opening += may;
+                break;
+            case 1:
+                if (opening == 0)
+                    break;
+                open->opening = --opening;
+                ps_tail_opened(tailer);
+                count++;
+                failing = false;
+                break;
+            case 2: {
+                if (opening == 0)
+                    break;
+                open->opening = --opening;
+                uint32_t most = lowered ? max : count, fewer = most - most / 8;
+                assert_int_equal(ps_tail_fewer_open(tailer, &logs[step % LOGS], EMFILE), fewer >= LEAST);
+                if (fewer < LEAST)
+                    break;
+                if (!failing || opening == 0)
+                    max = fewer;
+                failing = lowered = true;
+                break;
+            }
+            default:
+                if (count == 0)
+                    break;
+                ps_tail_closed(tailer);
+                count--;
+                break;
+            }
+            if (open->count != count || open->max != max || open->failing != failing ||
+                open->lowered != lowered)
+                fail_msg("step %u: %u files, at most %u, failing %d, and not %u, %u, %d", step, open->count,
+                         open->max, open->failing, count, max, failing);
+            if (step > 0 && open->count > 0 && count != 0 && draw(3) == 0) {
+                ps_tail_opened(tailer);
+                ps_tail_closed(tailer);
+                failing = false;
+                expect_shown(tailer);
+            }
+        }
+        tailer_free(tailer);
+    }
+}
+
+/* As many openings at the same time as there may be, and one more. */
+static void test_most_openings(void **unused)
+{
+    struct ps_tailer *tailer = tailer_new();
+    tailer->open.max = 5000;
+    tailer->open.opening = 1023;
+    assert_true(ps_tail_room_make(tailer));
+    tailer->open.opening = 1024;
+    assert_false(ps_tail_room_make(tailer));
+    tailer->open.opening = 1;
+    tailer->open.count = 4998;
+    assert_true(ps_tail_room_make(tailer));
+    tailer->open.count = 4999;
+    assert_false(ps_tail_room_make(tailer));
+    assert_true(tailer->open.crowded);
+    tailer->open.count = 4998; /* one was closed */
+    assert_true(ps_tail_room_make(tailer));
+    assert_false(tailer->open.crowded);
+    tailer_free(tailer);
+}
+
+/* A file is closed only where nothing is lost. */
+static void test_may_close(void **unused)
+{
+    const struct ps_tail_log good = {.state = PS_TAIL_LOG_OPEN, .named = true};
+    struct ps_tail_log log = good;
+    assert_true(ps_tail_log_may_close(&log));
+    log.queued = true;
+    assert_false(ps_tail_log_may_close(&log));
+    log = good;
+    log.waits = true;
+    assert_false(ps_tail_log_may_close(&log));
+    log = good;
+    log.partial = true;
+    assert_false(ps_tail_log_may_close(&log));
+    log = good;
+    log.named = false;
+    assert_false(ps_tail_log_may_close(&log));
+    static const enum ps_tail_log_state others[] = {PS_TAIL_LOG_CLOSED, PS_TAIL_LOG_OPENING,
+                                                    PS_TAIL_LOG_COPY};
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        log = good;
+        log.state = others[i];
+        assert_false(ps_tail_log_may_close(&log));
+    }
+}
+
+/* Half of the process's limit, and at most 100,000. */
+static void test_process_limit(void **unused)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    static const rlim_t limits[] = {64, 65, 1000, 1024};
+    for (size_t i = 0; i < PS_COUNT_OF(limits) && limits[i] <= before.rlim_cur; i++) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){limits[i], before.rlim_max}), 0);
+        assert_int_equal(ps_tail_open_files_max(), limits[i] / 2 + 1);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(ps_tail_open_files_max() <= 100001);
+}
+
+/* ---- the list ---- */
+
+/* The order of the model: the file with the oldest news first. */
+static void test_list(void **unused)
+{
+    struct ps_tail_open_files open = {.count = 0};
+    uint32_t order[LOGS], count = 0;
+    memset(logs, 0, sizeof logs);
+    for (unsigned step = 1; step < 4000; step++) {
+        uint32_t which = (uint32_t)draw(LOGS), at = 0;
+        while (at < count && order[at] != which)
+            at++;
+        bool listed = at < count;
+        assert_int_equal(ps_tail_log_is_active(&open, &logs[which]), listed);
+        if (listed)
+            memmove(order + at, order + at + 1, (--count - at) * sizeof *order);
+        if (draw(3) == 0) {
+            ps_tail_log_inactive(&open, &logs[which]);
+        } else {
+            ps_tail_log_active(&open, &logs[which], step);
+            assert_int_equal(logs[which].active_ns, step);
+            order[count++] = which;
+        }
+        const struct ps_tail_log *log = open.oldest, *older = NULL;
+        for (uint32_t i = 0; i < count; i++, older = log, log = log->newer) {
+            assert_ptr_equal(log, &logs[order[i]]);
+            assert_ptr_equal(log->older, older);
+        }
+        assert_null(log);
+        assert_ptr_equal(open.newest, older);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_drawn),
+        cmocka_unit_test(test_most_openings), cmocka_unit_test(test_may_close),
+        cmocka_unit_test(test_process_limit), cmocka_unit_test(test_list)};
+    state = ps_test_seed() | 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
