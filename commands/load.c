@@ -150,9 +150,8 @@ static enum ps_status take_target(void *target, const struct ps_command_row *row
                                   struct ps_err *err)
 {
     ((struct wish *)target)->config.target = text;
-    return text[0] != '\0'
-               ? PS_OK
-               : ps_err_set(err, "--%s: a URL is wanted, such as tcp://127.0.0.1:5140", row->name);
+    return text[0] != '\0' ? PS_OK
+                           : ps_err_set(err, "--%s: expected a URL such as tcp://127.0.0.1:5140", row->name);
 }
 
 static enum ps_status take_cpus(void *target, const struct ps_command_row *, const char *text,

@@ -79,7 +79,7 @@ static enum ps_status make_topic(struct ps_mock_broker *mock, const char *wish, 
     const char *colon = strrchr(wish, ':');
     size_t length = colon != NULL ? (size_t)(colon - wish) : strlen(wish);
     if (length == 0 || length >= sizeof name)
-        return ps_err_set(err, "--topic %s: NAME:PARTITIONS is wanted", wish);
+        return ps_err_set(err, "--topic %s: expected NAME:PARTITIONS", wish);
     memcpy(name, wish, length);
     name[length] = 0;
     uint64_t partitions = 4;

@@ -130,7 +130,7 @@ struct ps_conf {
     /* "channel c1 would have none of its sources": the file connects some with it, and every one is left out; NULL: there is no such
      * channel. In the plan_arena. */
     const char *cut;
-    /* number of components that want a thing that another component has (conf/validate/clash.h) */
+    /* number of components that need a resource that another component uses (conf/validate/clash.h) */
     unsigned clashes;
     struct ps_texts other_agents; /* names of the other agents in the files */
     /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */

@@ -64,16 +64,16 @@ static const char *cure_of(int error)
 {
     switch (error) {
     case ENOENT:
-        return "create it, or set another one";
+        return "create it, or set another directory";
     case ENOTDIR:
         return "set a directory";
     case EROFS:
         return "mount the file system for writing, or set another directory";
     case EACCES:
     case EPERM:
-        return "let this user write there (chown, chmod; systemd: ReadWritePaths=), or set another one";
+        return "let this user write there (chown, chmod; systemd: ReadWritePaths=), or set another directory";
     default:
-        return "set another one";
+        return "set another directory";
     }
 }
 
@@ -97,9 +97,10 @@ void ps_probe_directory(const struct ps_probe *probe, const char *key, const cha
     if (!probe->local && free_bytes < ROOM_MIN_BYTES) {
         snprintf(cause, sizeof cause, "only %s are free, and at least %s are needed", room.text,
                  ps_quantity_print_bytes(ROOM_MIN_BYTES).text);
-        ps_probe_key_failed(probe, key, what, cause, "free space there, or set another one");
+        ps_probe_key_failed(probe, key, what, cause, "free space there, or set another directory");
     } else if (!probe->local && system.f_files > 0 && system.f_favail == 0) {
-        ps_probe_key_failed(probe, key, what, "no inode is free", "delete files there, or set another one");
+        ps_probe_key_failed(probe, key, what, "no inode is free",
+                            "delete files there, or set another directory");
     } else {
         ps_probe_ok(probe, "%s: can be written, %s free", what, room.text);
     }
@@ -203,7 +204,7 @@ void ps_probe_file_to_make(const struct ps_probe *probe, const char *key, const 
         return;
     }
     if (access(path, F_OK) == 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {
-        ps_probe_key_failed(probe, key, what, strerror(errno), "let this user read it, or set another one");
+        ps_probe_key_failed(probe, key, what, strerror(errno), "let this user read it, or set another file");
         return;
     }
     snprintf(part, sizeof part, "%s", path);

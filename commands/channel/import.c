@@ -189,11 +189,11 @@ static enum ps_status note_about(const struct import *import, const char *direct
     if (file != NULL)
         fclose(file);
     *line_found = found;
-    return good ? PS_OK
-                : ps_err_set(
-                      err,
-                      "%s cannot be read: %s; it says what was imported before. --again imports without it",
-                      note_path(import), strerror(error));
+    return good
+               ? PS_OK
+               : ps_err_set(err,
+                            "%s, the list of earlier imports, cannot be read: %s; --again imports without it",
+                            note_path(import), strerror(error));
 }
 
 static enum ps_status is_new(const struct import *import, struct ps_err *err)
@@ -254,8 +254,8 @@ static int print_result(const struct import *import, const struct ps_flume_log *
     else
         printf("were imported into %s and synced\n", import->command->data_directories.items[0]);
     if (found.checkpoint != NULL)
-        printf("%s logs were read from the checkpoint in %s on\n", ps_quantity_print_count(found.logs).text,
-               found.checkpoint);
+        printf("%s logs were read, beginning at the checkpoint in %s\n",
+               ps_quantity_print_count(found.logs).text, found.checkpoint);
     else
         printf("%s logs were read, without a checkpoint\n", ps_quantity_print_count(found.logs).text);
     print_count(found.encrypted_logs, "of them were encrypted");
@@ -264,10 +264,11 @@ static int print_result(const struct import *import, const struct ps_flume_log *
                                         "text: --config or --key names a key to encrypt them with");
     print_count(found.uncommitted, "events were put and never committed: left out");
     print_count(found.uncertain,
-                "events have no commit, and a record that may have been it is damaged: imported");
+                "events were imported without a commit: a damaged record may have been the commit");
     print_count(found.damages, "places of the logs are damaged: left out");
     print_count(found.events_lost, "events of the channel cannot be read: left out");
-    print_count(import->dropped_headers, "headers were left out: their names are too long, or too many");
+    print_count(import->dropped_headers,
+                "headers were left out: a name is too long, or an event has too many headers");
     return found.damages > 0 || found.events_lost > 0 || import->dropped_headers > 0 ? 1 : 0;
 }
 

@@ -39,8 +39,8 @@ const struct ps_command_line ps_line_check = {
         "\n"
         "Exit status: 0 the agent would start, 1 it would not, or a channel would have none of its sources "
         "or sinks,\n"
-        "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port "
-        "that another\nsource has, or a thing that --probe tries.\n"
+        "2 wrong usage, 3 it would start, but a resource is unavailable: a directory, a port that another\n"
+        "source uses, or one that --probe tries.\n"
         "\n"
         "Examples:\n"
         "  penstock check -n a1 -f conf/a1.properties\n"
@@ -128,15 +128,13 @@ static void print_end(const struct ps_command *command, const struct ps_conf *co
 {
     ps_report_summary(stdout, conf);
     if (verdict->failed > 0)
-        printf("%s: %u of what it needs %s\n", conf->wanted, verdict->failed,
-               command->probe         ? "failed"
-               : verdict->failed == 1 ? "is not there"
-                                      : "are not there");
+        printf("%s: %u required %s unavailable\n", conf->wanted, verdict->failed,
+               verdict->failed == 1 ? "resource is" : "resources are");
     if (conf->clashes > 0)
-        printf("%s: %u %s a thing that another component has\n", conf->wanted, conf->clashes,
-               conf->clashes == 1 ? "component wants" : "components want");
+        printf("%s: %u %s a resource that another component uses\n", conf->wanted, conf->clashes,
+               conf->clashes == 1 ? "component needs" : "components need");
     if (!command->probe && verdict->look.skipped > 0)
-        printf("not tried (--probe does): %s\n", verdict->look.not_tried);
+        printf("not tried without --probe: %s\n", verdict->look.not_tried);
 }
 
 static void print_text(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,

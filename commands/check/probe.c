@@ -83,7 +83,7 @@ struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command
     struct ps_probe probe = {.local = true, .files_only = true, .tried = on_looked, .argument = &look};
     ps_plan_probe(plan, &probe);
     if (conf->monitoring.on)
-        fprintf(look.skipped, "%sthe port of the metrics", result.skipped++ > 0 ? ", " : "");
+        fprintf(look.skipped, "%sthe port of the metrics server", result.skipped++ > 0 ? ", " : "");
     fclose(look.skipped);
     ps_problems_sort(&conf->problems);
     return result;
@@ -103,7 +103,7 @@ static void probe_log(const struct ps_probe *probe, struct ps_arena *arena, cons
 static void print_user(FILE *out)
 {
     const struct passwd *user = getpwuid(geteuid());
-    fprintf(out, "tried as user %s, each for at most %u s, a Java class for 60 s:\n",
+    fprintf(out, "tried as user %s, each resource for at most %u s, a Java class for 60 s:\n",
             user != NULL ? user->pw_name : "?", TIMEOUT_MS / 1000);
     fflush(out);
 }

@@ -98,7 +98,7 @@ static bool source_answer(struct replay *replay)
         return fail(replay, replay->command->to,
                     errno == EAGAIN ? "no answer in 30 s: is it a netcat source, with ack-every-event?"
                     : errno != 0    ? strerror(errno)
-                                    : "it closed the connection");
+                                    : "the source closed the connection");
     line[strcspn(line, "\r\n")] = '\0';
     if (strcmp(line, "OK") != 0) {
         fprintf(stderr, "penstock deadletter: %s, byte %llu: the source answers: %s\n", mark->file,
@@ -220,11 +220,11 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
 {
     fprintf(stderr, "penstock deadletter: %s replayed", ps_quantity_print_count(replay->answered).text);
     if (replay->skipped > 0)
-        fprintf(stderr, "; %s came again after %s replays and are set aside (--again replays them as well)",
+        fprintf(stderr, "; %s set aside after %s unsuccessful replays (--again includes them)",
                 ps_quantity_print_count(replay->skipped).text,
                 ps_quantity_print_count(replay->command->replays_max).text);
     if (replay->no_line > 0)
-        fprintf(stderr, "; %s are not lines and are left (--json replays them)",
+        fprintf(stderr, "; %s skipped: a body is not a single line (--json replays it)",
                 ps_quantity_print_count(replay->no_line).text);
     if (found->unreadable > 0)
         fprintf(stderr, "; %s %s cannot be read", ps_quantity_print_count(found->unreadable).text,

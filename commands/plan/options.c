@@ -22,7 +22,7 @@ static const struct ps_command_row rows[] = {
     {"name", 'n', "AGENT", PS_ROW_TEXT(config.subject.agent),
      .help = "the agent of a file: started here, on ports of its own; its Kafka sinks write to an embedded "
              "broker, or to --brokers",
-     .group = "what is measured"},
+     .group = "what to measure"},
     {"conf-file", 'f', "FILE", PS_ROW_TAKE(take_file),
      .help = "its file; several are merged, as for the agent"},
     {"conf", 'c', "DIRECTORY", PS_ROW_TAKE(take_agent_option),
@@ -45,7 +45,7 @@ static const struct ps_command_row rows[] = {
     {"goal", 0, "GOAL", PS_ROW_TAKE(take_goal),
      .help = "ndr: nothing is lost (default); pdr=0.1%: at most this share is lost; p99<20ms: nothing is "
              "lost and the percentile is met. May be repeated",
-     .group = "what is asked", .proposes = PS_PROPOSE_GOALS},
+     .group = "goals", .proposes = PS_PROPOSE_GOALS},
     {"within", 0, "D", PS_ROW_SECONDS(within_s), .help = "time for each goal (default 2m)", .min = 1},
     {"precision", 0, "SHARE", PS_ROW_SHARE(config.search.precision),
      .help = "width of the result's interval, 0.1% to 50% (default 3%)"},
@@ -65,7 +65,7 @@ static const struct ps_command_row rows[] = {
      .help = "compares with an older --result; exit status 4 when a figure is worse beyond noise"},
 
     {"machines-for", 0, "R", PS_ROW_RATE(config.wish.rate), .help = "machines for this number of events/s",
-     .group = "what it takes"},
+     .group = "number of machines, and their cost"},
     {"machine-size", 0, "BYTES", PS_ROW_TAKE(take_machine_size),
      .help = "size of an event on these machines (default: as measured)"},
     {"headroom", 0, "SHARE", PS_ROW_SHARE(config.wish.headroom),
@@ -94,7 +94,7 @@ static const struct ps_command_row rows[] = {
     {"pace", 0, "spin|sleep", PS_ROW_TAKE(take_load), .help = "how load waits for due times: spin or sleep"},
     {"seed", 0, "N", PS_ROW_TAKE(take_seed), .help = "seed of the events and of random arrivals (default 1)"},
 
-    {"report", 0, "FILE", PS_ROW_TEXT(report), .help = "one HTML page", .group = "what comes out"},
+    {"report", 0, "FILE", PS_ROW_TEXT(report), .help = "one HTML page", .group = "output"},
     {"result", 0, "FILE", PS_ROW_TEXT(result), .help = "the result as JSON"},
     {"render", 0, "FILE", PS_ROW_TEXT(render),
      .help = "a file of --result: makes the other outputs from it again, or prints its text; nothing is "
@@ -146,7 +146,7 @@ static enum ps_status add(const char **list, unsigned *count, unsigned room, con
                           const char *what, struct ps_err *err)
 {
     if (*count >= room)
-        return ps_err_set(err, "%s: more than %u", what, room);
+        return ps_err_set(err, "%s: more than %u values", what, room);
     list[(*count)++] = text;
     return PS_OK;
 }
@@ -237,7 +237,7 @@ static enum ps_status take_goal(void *target, const struct ps_command_row *, con
 {
     struct ps_search_config *search = &((struct plan_wish *)target)->config.search;
     if (search->goal_count == PS_GOALS_MAX)
-        return ps_err_set(err, "--goal: more than %u", PS_GOALS_MAX);
+        return ps_err_set(err, "--goal: more than %u goals", PS_GOALS_MAX);
     return ps_goal_parse(&search->goals[search->goal_count++], "--goal", text, err);
 }
 
@@ -246,7 +246,7 @@ static enum ps_status take_requirement(void *target, const struct ps_command_row
 {
     struct plan_wish *wish = target;
     if (wish->requirement_count == PS_REQUIREMENTS_MAX)
-        return ps_err_set(err, "--require: more than %u", PS_REQUIREMENTS_MAX);
+        return ps_err_set(err, "--require: more than %u requirements", PS_REQUIREMENTS_MAX);
     return ps_requirement_parse(&wish->requirements[wish->requirement_count++], text, err);
 }
 
@@ -334,7 +334,7 @@ static enum ps_status check_subject(struct ps_subject_config *subject, struct ps
     if (subject->agent != NULL && subject->file == NULL)
         return ps_err_set(err, "-n names an agent; -f has to name its file");
     if (subject->agent != NULL && subject->agent_metrics != NULL)
-        return ps_err_set(err, "an agent file (-n, -f) or a running agent (--agent-metrics), not both");
+        return ps_err_set(err, "give an agent file (-n, -f) or a running agent (--agent-metrics), not both");
     if (subject->agent == NULL && subject->target == NULL)
         return ps_err_set(err, "name the subject: an agent file (-n, -f), or --target and --from");
     if (subject->target != NULL && ps_load_target_check(subject->target, err) != PS_OK)
@@ -378,7 +378,8 @@ static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
     if (search->rate_min > search->rate_max)
         return ps_err_set(err, "--rate-min is above --rate-max");
     if (config->workers_max > 0 && config->subject.agent == NULL)
-        return ps_err_set(err, "--workers: only an agent file (-n, -f) can be started with more of them");
+        return ps_err_set(
+            err, "--workers: give an agent file (-n, -f), because plan starts the agent with each number");
     if (config->wish.cost.per_hour > 0 && !config->project)
         return ps_err_set(err, "--cost-per-machine: --machines-for is missing");
     if (add_goals(wish, err) != PS_OK)

@@ -132,24 +132,24 @@ static const char *promise_of(const struct ps_source_ops *source, const struct p
     bool transactional = ops->transactional != NULL && ops->transactional(sink->plan);
     if (transactional && ps_channel_is_durable(channel))
         return source->needs == PS_LEVEL_ACCEPTED && source->when_full != PS_WAIT
-                   ? "at least once up to the channel, while it is full the sender is refused; exactly once "
-                     "from "
-                     "the channel on: the sink commits events together with what is delivered of the channel"
-                   : "at least once up to the channel, while it is full the source waits; exactly once from "
-                     "the "
-                     "channel on: the sink commits events together with what is delivered of the channel";
+                   ? "at least once up to the channel (while it is full, the sender is refused), exactly "
+                     "once from the channel on: the sink commits events and the channel's progress in one "
+                     "transaction"
+                   : "at least once up to the channel (while it is full, the source waits), exactly once "
+                     "from the channel on: the sink commits events and the channel's progress in one "
+                     "transaction";
     if (transactional)
-        return "exactly once: the sink commits events and positions together; after a crash the source reads "
-               "again what "
-               "was not committed";
+        return "exactly once: the sink commits events and positions in one transaction; after a crash the "
+               "source reads the uncommitted events again";
     if (ps_channel_is_durable(channel))
         return source->when_full != PS_WAIT && source->needs == PS_LEVEL_ACCEPTED
-                   ? "at least once: what the channel has promised survives a crash; while it is full the "
-                     "sender is refused"
-                   : "at least once: what the channel has promised survives a crash; while it is full the "
-                     "source waits";
+                   ? "at least once: acknowledged events survive a crash in the channel; while it is full, "
+                     "the sender is refused"
+                   : "at least once: acknowledged events survive a crash in the channel; while it is full, "
+                     "the source waits";
     if (source->needs != PS_LEVEL_ACCEPTED)
-        return "at least once: after a crash the source reads again what the sink has not confirmed";
+        return "at least once: after a crash the source reads the events again that the sink has not "
+               "confirmed";
     return source->when_full != PS_WAIT
                ? "delivered unless the process is killed; while the channel is full the sender is refused"
                : "delivered unless the process is killed; while the channel is full the source waits";
@@ -167,7 +167,7 @@ static const char *cure_of(const struct ps_stage_spec *source, const struct ps_s
     if (yields)
         return "; exactly once with penstock.guarantee = exactly-once at the sink";
     return kept ? "; exactly once from the channel on with penstock.guarantee = exactly-once at the sink"
-                : "; exactly once is possible from a channel of type file on";
+                : "; exactly once is possible with a channel of type file";
 }
 
 static void describe_flows(const struct lines *lines)

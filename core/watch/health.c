@@ -44,7 +44,7 @@ bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
 static const char *what_it_is(enum ps_metrics_state state)
 {
     return state == PS_METRICS_OPENING  ? "is not open"
-           : state == PS_METRICS_HALTED ? "reads nothing more"
+           : state == PS_METRICS_HALTED ? "has stopped reading"
                                         : "is closed";
 }
 

@@ -139,7 +139,7 @@ static const char *take_trouble(struct java_state *state, const struct ps_java_m
 {
     struct ps_err reason = {.length = 0};
     if (state->phase != SENT || message->number_count != 2 || message->numbers[0] != state->batch)
-        return "it names a batch that it does not have";
+        return "it named a batch that it was not given";
     fail_batch(state, message->text, now);
     if (message->numbers[1] != 0 && !state->refusable) {
         ps_err_set(&reason, "%s", message->text);
@@ -152,10 +152,10 @@ static const char *take_reply(struct java_state *state, const struct ps_java_mes
 {
     const uint64_t *numbers = message->numbers;
     if (state->phase != SENT || message->number_count != 4 || numbers[0] != state->batch)
-        return "it answers for a batch that it does not have";
+        return "it answered a batch that it was not given";
     if (numbers[1] > state->answer.size || numbers[2] > PS_BATCH_EVENTS_MAX ||
         (numbers[2] > 0 && numbers[1] == 0 && numbers[3] == 0))
-        return "its answer is not within its memory";
+        return "its answer is outside its shared memory";
     state->phase = REPLIED;
     state->unchanged = numbers[3] != 0;
     ps_java_reply_begin(&state->reply, (uint32_t)numbers[1], (uint32_t)numbers[2]);
@@ -187,10 +187,10 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
     const uint64_t *numbers = message->numbers;
     if (state->phase != SENT || state->due != 0 || message->number_count != 2 || numbers[0] != state->batch ||
         numbers[1] > REPLY_BYTES_MAX || numbers[1] <= state->answer.size)
-        return "it asks for memory that it cannot need";
+        return "it asked for an invalid amount of memory";
     struct ps_java_area larger;
     if (!ps_java_area_take(state->component.link.region, numbers[1], &larger)) {
-        fail_batch(state, "there is no memory for what the class returns", now);
+        fail_batch(state, "no memory for the events that the class returned", now);
         state->due = PS_JAVA_DROP;
         return NULL;
     }
@@ -217,7 +217,7 @@ static void take_message(struct java_state *state, const struct ps_now *now)
     else if (message->type == PS_JAVA_NEED)
         wrong = take_need(state, message, now);
     else
-        wrong = "it sent a message that no interceptor sends";
+        wrong = "it sent a message that an interceptor must not send";
     if (wrong != NULL)
         accuse(state, wrong);
 }

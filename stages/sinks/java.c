@@ -135,11 +135,11 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
             slot = &state->slots[i];
     }
     if (slot == NULL || numbers[1] >= numbers[2] || numbers[2] > slot->count)
-        return "it commits events that it does not have";
+        return "it committed events that it had not taken";
     uint32_t from = slot->from + (uint32_t)numbers[1], to = slot->from + (uint32_t)numbers[2];
     for (uint32_t position = from; position < to; position++) {
         if (ps_lease_is_settled(slot->lease, position))
-            return "it commits events twice";
+            return "it committed events twice";
     }
     struct ps_held_range range = {.lease = slot->lease, .from = from, .to = to, .count = to - from};
     slot->settled += range.count;
@@ -178,7 +178,7 @@ static void take_message(struct java_state *state)
         ps_err_set(&reason, "%s", message->text);
         ps_port_troubled(state->port, &reason);
     } else {
-        wrong = "it sent a message that no sink sends";
+        wrong = "it sent a message that a sink must not send";
     }
     if (wrong != NULL) {
         ps_java_component_accuse(&state->component, wrong);

@@ -172,7 +172,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         check_mandatory(plan->mandatory, context);
     if (!good) {
         ps_report(context, PS_LOG_ERROR, "handler",
-                  "%s is not known; known are org.apache.flume.source.http.JSONHandler, "
+                  "%s is not known; the known handlers are org.apache.flume.source.http.JSONHandler, "
                   "org.apache.flume.source.http.BLOBHandler and "
                   "org.apache.flume.sink.solr.morphline.BlobHandler, and classes of the class path",
                   plan->handler_name);

@@ -124,9 +124,9 @@ static const char *take_put(struct java_state *state, const struct ps_java_messa
         message->number_count >= 4 ? ps_java_slots_free(&state->slots, numbers[0]) : NULL;
     bool promised = message->number_count == 6;
     if (slot == NULL || !ps_java_slot_holds(slot, numbers[2], numbers[3]))
-        return "it puts events that are not within its memory";
+        return "it sent events that are outside its shared memory";
     if (promised && (!ps_java_credit_use(&state->credit, numbers[4], numbers[3]) || numbers[5] > numbers[3]))
-        return "it promises events that it may not promise";
+        return "it promised events without having room for them";
     slot->call = numbers[1];
     slot->calls = promised ? (uint32_t)numbers[5] : 1;
     slot->promised = promised;
@@ -141,7 +141,7 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
     struct ps_java_slot *slot =
         message->number_count == 2 ? ps_java_slots_free(&state->slots, numbers[0]) : NULL;
     if (slot == NULL || !ps_java_slot_want(slot, numbers[1]))
-        return "it asks for memory that it cannot need";
+        return "it asked for an invalid amount of memory";
     return NULL;
 }
 
@@ -149,7 +149,7 @@ static const char *take_promised(struct java_state *state, const struct ps_java_
 {
     if (message->number_count == 1 && ps_java_credit_return(&state->credit, message->numbers[0]))
         return NULL;
-    return "it has promised events that it does not hand over";
+    return "it did not hand over events that it had promised";
 }
 
 static const char *take_trouble(struct java_state *state, const struct ps_java_message *message)
@@ -161,7 +161,7 @@ static const char *take_trouble(struct java_state *state, const struct ps_java_m
 static void take_message(struct java_state *state, const struct ps_now *now)
 {
     const struct ps_java_message *message = &state->component.message;
-    const char *wrong = "it sent a message that no source sends";
+    const char *wrong = "it sent a message that a source must not send";
     if (state->slots.revoked) /* promises_revoke has found in the slots what the host had promised */
         return;
     if (message->type == PS_JAVA_PUT)
@@ -211,7 +211,7 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
     if (batch->count > before)
         batch->flush = true; /* the class waits for the answer */
     if (outcome == PS_JAVA_READ_WRONG)
-        accuse(state, "it puts events that are not valid");
+        accuse(state, "it sent invalid events");
     if (outcome == PS_JAVA_READ_NO_MEMORY)
         return PS_BACKOFF;
     return batch->count > before || outcome == PS_JAVA_READ_PART ? PS_DONE : PS_IDLE;

@@ -442,7 +442,7 @@ static void cuts_note(struct spooldir_state *state, const struct reading *readin
     ps_count(state->port->counters, (enum ps_counter)COUNTER_lines_cut, state->input.cuts);
     if (!state->cut_is_noted)
         ps_log(PS_LOG_WARN, state->port->component,
-               "%s has a line behind byte %llu that is longer than deserializer.maxLineLength: it becomes "
+               "%s has a line after byte %llu that is longer than deserializer.maxLineLength: it becomes "
                "several events (lines_cut counts them all; this message appears once for each file)",
                reading->file->path, (unsigned long long)position);
     state->cut_is_noted = true;

@@ -47,7 +47,7 @@ static void test_directories(void **state)
         snprintf(path, sizeof path, "%s/none", folder);
         outcome = directory_tried(path, local);
         snprintf(expected, sizeof expected,
-                 "dir: directory %s: No such file or directory; create it, or set another one", path);
+                 "dir: directory %s: No such file or directory; create it, or set another directory", path);
         assert_int_equal(outcome.result, PS_PROBED_FAILED);
         assert_string_equal(outcome.key, "dir");
         assert_string_equal(outcome.text, expected);

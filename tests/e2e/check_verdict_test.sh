@@ -273,5 +273,5 @@ situation refuses 'a type that is not supported' 'a1.sources.r1.type = jms'
 # ---- what was not tried is the last line; nothing is opened for it ----
 agent
 "$PENSTOCK" check -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http >"$work/check.out" || fail 'check'
-[[ $(tail -n 1 "$work/check.out") == "not tried (--probe does): listen on 127.0.0.1:$listen (TCP) of source r1, the port of the metrics" ]] ||
+[[ $(tail -n 1 "$work/check.out") == "not tried without --probe: listen on 127.0.0.1:$listen (TCP) of source r1, the port of the metrics server" ]] ||
     fail "the last line: $(<"$work/check.out")"

@@ -131,7 +131,7 @@ done
 diff <(tail -n +1 "$work/rest") <(grep '^large' "$work/sent" | tail -n +2) >"$work/diff" || fail "standard output differs"
 [[ $(listed '.letters, .replayed, .aside' | xargs) == '53 52 1' ]] || fail "after three rounds: $(listed '.letters, .replayed, .aside' | xargs)"
 replay --to "tcp://127.0.0.1:$port" || fail "a replay of nothing"
-grep -q ' 0 replayed; 1 came again after 3 replays' "$work/replay.err" || fail "set aside: $(<"$work/replay.err")"
+grep -q ' 0 replayed; 1 set aside after 3 unsuccessful replays' "$work/replay.err" || fail "set aside: $(<"$work/replay.err")"
 agent_stop
 grep -q 'dead letters 53' "$work/a1.err" || fail "the account: $(grep stopped: "$work/a1.err")"
 

@@ -94,7 +94,7 @@ done
 
 stopped() { grep -q "FATAL: Spool Directory source r1.*$1" "$work/agent.err"; }
 is_not_ready() { # MESSAGE
-    [[ $(curl -s -w '%{http_code}' "http://127.0.0.1:$metrics_port/readyz") == *"source r1 reads nothing more: "*"$1"*503 ]] &&
+    [[ $(curl -s -w '%{http_code}' "http://127.0.0.1:$metrics_port/readyz") == *"source r1 has stopped reading: "*"$1"*503 ]] &&
         curl -fs "http://127.0.0.1:$metrics_port/metrics/prometheus" | grep -q '^penstock_component_up{kind="source",component="r1"} 0$'
 }
 is_ready() { curl -fs "http://127.0.0.1:$metrics_port/readyz" >"$work/readyz"; }

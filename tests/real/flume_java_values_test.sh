@@ -81,7 +81,7 @@ sed -i "s/sources.r1.type = .*/sources.r1.type = seq/" "$work/penstock.propertie
 checked 0 </dev/null
 says "is asked in Java when the agent starts"
 says "a1.sources.r1.totalEvents: the value is not known before the agent starts and asks the config filter"
-says 'not tried (--probe does): the keys of channel c1'
+says 'not tried without --probe: the keys of channel c1'
 ! grep -q 'is asked for' "$work/check.log" || fail 'check has asked the class'
 checked 0 --probe </dev/null
 says 'f1 is asked for secret'

@@ -17,7 +17,7 @@ hdfs_kill "$(node_of replaced 2)"
 write_wait replaced
 same replaced
 grep -q 'replaced.0: .*set up again without datanode' "$work/writer.log" || fail "no recovery was needed"
-grep -q 'replaced.0: datanode .* takes its place' "$work/writer.log" || fail "no datanode was replaced"
+grep -q 'replaced.0: datanode .* replaces the failed one' "$work/writer.log" || fail "no datanode was replaced"
 
 step "a second one, and nobody is left to take its place: refused as by Hadoop's client, or goes on if it may"
 write_start refused --timeout 60000

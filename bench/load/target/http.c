@@ -73,7 +73,7 @@ static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, s
     plan->http.timeout_ns = TIMEOUT_NS;
     plan->http.verify = true;
     if (*url->host == '\0')
-        return ps_err_set(err, "%s://HOST:PORT/PATH is wanted", url->scheme);
+        return ps_err_set(err, "expected %s://HOST:PORT/PATH", url->scheme);
     if (ps_target_key_word(url, "body", bodies, &body, err) != PS_OK)
         return PS_FAIL;
     if (body != PS_HTTP_PLAIN && ps_target_key_count(url, "batch", 1, BATCH_MAX, &batch, err) != PS_OK)

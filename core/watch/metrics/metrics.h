@@ -15,7 +15,7 @@ enum ps_metrics_state {
     PS_METRICS_OPEN,    /* works */
     PS_METRICS_OPENING, /* not open yet, or open failed and is tried again; `error` has the reason */
     PS_METRICS_CLOSED,  /* stopped */
-    PS_METRICS_HALTED, /* a source that reads nothing more, by its own rule (ps_port_halted); `error` has the reason */
+    PS_METRICS_HALTED, /* a source that has stopped reading, by its own rule (ps_port_halted); `error` has the reason */
 };
 
 /* The role of a sink in its sink group. */

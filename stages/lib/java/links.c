@@ -32,7 +32,7 @@ const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, 
     if (link == NULL)
         return NULL;
     if (!ps_java_inbox_put(&link->inbox, bytes, length))
-        return "it sends more than was requested";
+        return "it sent more than was requested";
     ps_flag_set(&link->has_news, true);
     ps_java_host_wake(link->wake_fd);
     return NULL;

@@ -21,9 +21,9 @@ enum ps_status ps_syslog_source_check(const struct ps_syslog_source_options *opt
         char key[128];
         snprintf(key, sizeof key, "format.%.100s", options->format.items[i].key);
         if (!is_format_key(options->format.items[i].key))
-            ps_report(
-                context, PS_LOG_WARN, key,
-                "unknown key; known are format.regex, format.search, format.replace, format.dateFormat");
+            ps_report(context, PS_LOG_WARN, key,
+                      "unknown key; the known keys are format.regex, format.search, format.replace and "
+                      "format.dateFormat");
     }
     if (options->format.count == 0)
         return PS_OK;

@@ -94,7 +94,7 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     const char *ca = settings->ca, *cert = settings->cert, *key = settings->key;
     ERR_clear_error();
     if (ca != NULL && !load_place(client, ca))
-        return ps_err_set(err, "ca=%s: %s; a file with PEM certificates is wanted", ca, openssl_reason());
+        return ps_err_set(err, "ca=%s: %s; expected a file with PEM certificates", ca, openssl_reason());
     if (settings->ca_text != NULL && load_text(client, settings->ca_text, settings->trust_each, err) != PS_OK)
         return PS_FAIL;
     if (ca == NULL && settings->ca_text == NULL && client->verify)

@@ -24,12 +24,11 @@ enum ps_status ps_hive_plan_serializer(const struct ps_hive_plan *plan, enum ps_
         ps_nearest_offer(&nearest, serializers[i]);
     }
     if (strchr(name, '.') != NULL)
-        return ps_err_set(err, "%s: classes of your own are not loaded; known are DELIMITED and JSON", name);
+        return ps_err_set(err, "%s: custom classes are not loaded; use DELIMITED or JSON", name);
     return nearest.word != NULL
                ? ps_err_set(err, "\"%s\" is not a serializer of this sink; did you mean %s?", name,
                             nearest.word)
-               : ps_err_set(err, "\"%s\" is not a serializer of this sink; known are DELIMITED and JSON",
-                            name);
+               : ps_err_set(err, "\"%s\" is not a serializer of this sink; use DELIMITED or JSON", name);
 }
 
 /* Returns the length without commas at the end: Java's split drops empty values there. */

@@ -167,7 +167,7 @@ two_sources() { # LINES...: the good file with sources r1 and r2, the lines for 
 two_warn() { # TEXT: one warning, which names both
     run 3 check -n a1 -f "$work/two.properties"
     says "$1"; says "as source r1 does; set another"; says "a1: 1 warning"; says "(source r1: $work/two.properties:"
-    says "a1: 1 component wants a thing that another component has"
+    says "a1: 1 component needs a resource that another component uses"
     run 1 check -n a1 -f "$work/two.properties" --strict
 }
 two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' "positionFile = $work/r.json" >"$work/two.properties"
@@ -218,7 +218,7 @@ sed -i "s#^a1.sources.r2.spoolDir.*#a1.sources.r2.spoolDir = $work/nodir//x//#" 
 run 3 check -n a1 -f "$work/two.properties"
 says "a1.sources.r2.spoolDir: source r2 reads the files of $real/nodir/x, "
 says "two.properties:10: warning: a1.sources.r1.spoolDir: directory $work/nodir/x: No such file or directory; make the directory"
-says "a1: 3 warnings"; says "a1: 2 of what it needs are not there"
+says "a1: 3 warnings"; says "a1: 2 required resources are unavailable"
 # Nesting that used up the stack.
 levels=$(seq 13000)
 # shellcheck disable=SC2016,SC2086

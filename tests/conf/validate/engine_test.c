@@ -137,7 +137,7 @@ static void classes_without_a_package(void **state)
         {"http", "null", "a1.sources.r1.handler = LonelyHandler\n" HTTP, "java", "null",
          NOTE("a1.sources.r1.handler", "org.apache.flume.source.http.HTTPSource", "lib/flume")},
         {"http", "null", "a1.sources.r1.handler = LonelyHandle\n" HTTP, NULL, "null",
-         "a.properties:10: dropped: a1.sources.r1.handler: LonelyHandle is not known; known are "
+         "a.properties:10: dropped: a1.sources.r1.handler: LonelyHandle is not known; the known handlers are "
          "org.apache.flume.source.http.JSONHandler, org.apache.flume.source.http.BLOBHandler and "
          "org.apache.flume.sink.solr.morphline.BlobHandler, and classes of the class path"},
         {"Lonely", "null", "a1.sources.r1.anything = x\n", "java", "null", ""},

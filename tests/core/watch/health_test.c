@@ -65,7 +65,7 @@ static void test_halted_source(void **state)
     components[0].state = PS_METRICS_HALTED;
     components[0].error = "/spool/a has changed";
     expect(ps_metrics_live, "");
-    expect(ps_metrics_ready, "source r1 reads nothing more: /spool/a has changed\n");
+    expect(ps_metrics_ready, "source r1 has stopped reading: /spool/a has changed\n");
     expect_sample("\npenstock_component_up{kind=\"source\",component=\"r1\"} 0\n");
 }
 

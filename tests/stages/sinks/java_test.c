@@ -138,16 +138,16 @@ static void check(enum ps_test_java_mode mode, const char *reason)
 
 static void test_breaks_the_protocol(void **unused)
 {
-    check(PS_TEST_JAVA_BEYOND, "commits events that it does not have");
-    check(PS_TEST_JAVA_STRANGE, "commits events that it does not have");
+    check(PS_TEST_JAVA_BEYOND, "committed events that it had not taken");
+    check(PS_TEST_JAVA_STRANGE, "committed events that it had not taken");
     check(PS_TEST_JAVA_GARBAGE, "bytes that are not a message");
-    check(PS_TEST_JAVA_FLOOD, "sends more than was requested");
+    check(PS_TEST_JAVA_FLOOD, "sent more than was requested");
     check(PS_TEST_JAVA_TORN, "exit code 8");
 }
 
 static void test_commits_twice(void **unused)
 {
-    check(PS_TEST_JAVA_TWICE, "commits events");
+    check(PS_TEST_JAVA_TWICE, "committed events");
 }
 
 static void test_dies(void **unused)

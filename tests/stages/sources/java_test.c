@@ -292,9 +292,9 @@ static void check_lost(enum ps_test_java_mode mode, const char *reason)
 
 static void test_breaks_the_protocol(void **unused)
 {
-    check_lost(PS_TEST_JAVA_TWICE, "it puts events that are not within its memory");
-    check_lost(PS_TEST_JAVA_STRANGE, "it puts events that are not within its memory");
-    check_lost(PS_TEST_JAVA_BEYOND, "it puts events that are not valid");
+    check_lost(PS_TEST_JAVA_TWICE, "it sent events that are outside its shared memory");
+    check_lost(PS_TEST_JAVA_STRANGE, "it sent events that are outside its shared memory");
+    check_lost(PS_TEST_JAVA_BEYOND, "it sent invalid events");
     check_lost(PS_TEST_JAVA_GARBAGE, "it sent bytes that are not a message");
     check_lost(PS_TEST_JAVA_TORN, "exit code 8");
 }
@@ -552,7 +552,7 @@ static void test_promises_that_are_wrong(void **unused)
     ps_test_java->mode = PS_TEST_JAVA_SKIPS;
     ps_test_java->events = 30;
     WHILE_ROOM(&stage, 100, !stage.failed);
-    assert_string_equal(stage.err.text, "it promises events that it may not promise");
+    assert_string_equal(stage.err.text, "it promised events without having room for them");
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_stage_fini(&stage);
 }

@@ -43,7 +43,7 @@ enum ps_status ps_bucket_format_find(const struct ps_bucket_format_names *names,
     *key = "hdfs.writeFormat";
     if (format->type == PS_HADOOP_SEQUENCE_FILE &&
         !ps_hadoop_write_format_find(names->write_format, &format->text))
-        return ps_err_set(err, "%s is neither Writable nor Text; classes of your own need Flume",
+        return ps_err_set(err, "%s is neither Writable nor Text; custom classes need Flume",
                           names->write_format);
     return PS_OK;
 }

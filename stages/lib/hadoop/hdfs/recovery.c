@@ -225,7 +225,8 @@ static void take_candidate(struct ps_hdfs_stream *stream)
     char name[80] = "";
     if (added >= 0)
         ps_datanode_name(recovery->candidate->locs[added]->id, name, sizeof name);
-    ps_log(PS_LOG_INFO, stream->hdfs->component, "%s: datanode %s takes its place", stream->path, name);
+    ps_log(PS_LOG_INFO, stream->hdfs->component, "%s: datanode %s replaces the failed one", stream->path,
+           name);
     end_transfer(recovery);
     ps_hdfs_located_replace(&stream->located, recovery->candidate);
     recovery->candidate = NULL;

@@ -227,7 +227,7 @@ static bool keep_early(struct ps_hdfs_stream *stream, const void *bytes, size_t 
 {
     if (length > EARLY_BYTES_MAX - stream->packets.tail_length) {
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED,
-                            "%s: more than 2 GiB are to be written before it is created", stream->path);
+                            "%s: more than 2 GiB were written before the file was created", stream->path);
         return false;
     }
     char *tail = realloc(stream->packets.tail, stream->packets.tail_length + length);

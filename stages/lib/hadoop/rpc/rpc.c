@@ -338,8 +338,8 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
     case PS_HADOOP_RPC_REPEAT:
         if (now_ns(rpc) >= rpc->told_ns) {
             rpc->told_ns = now_ns(rpc) + PATIENCE_TOLD_NS;
-            ps_log(outage_level(settings), settings->component, "%s: %s; waits, and asks again",
-                   settings->service, call->reason);
+            ps_log(outage_level(settings), settings->component, "%s: %s; trying again", settings->service,
+                   call->reason);
         }
         call->retry_count++;
         rest(rpc, call, rest_of(rpc, settings->rest_ns, settings->rest_max_ns, call->rests++));

@@ -55,8 +55,8 @@ static enum ps_status check_names(const struct ps_hive_text_format *format, cons
         const char *name = ps_hive_openx_name(format, type->names[i]);
         for (uint32_t k = 0; k < i; k++)
             if (strcasecmp(name, ps_hive_openx_name(format, type->names[k])) == 0)
-                return ps_err_set(err, "%s and %s have the same name in its files, %s (%s..)", type->names[k],
-                                  type->names[i], name, MAPPING);
+                return ps_err_set(err, "%s and %s both map to the field %s of the files (%s..)",
+                                  type->names[k], type->names[i], name, MAPPING);
     }
     return PS_OK;
 }

@@ -259,19 +259,17 @@ static void continue_revocation(struct ps_kafka_group *group)
 {
     bool dirty;
     if (group->lost_membership || rd_kafka_assignment_lost(group->consumer.client)) {
-        end_revocation(
-            group,
-            "the group has removed this member; others read again the records that were not committed");
+        end_revocation(group,
+                       "the group has removed this member; other members read the uncommitted records again");
     } else if (ps_kafka_streams_revoked_are_drained(&group->streams, &dirty) && !dirty &&
                !group->commit_begun) {
         end_revocation(group, "all records that were read are delivered and committed");
     } else if (group->refused >= REFUSED_MAX) {
-        end_revocation(group,
-                       "the broker refuses commits; others read again the records that were not committed");
+        end_revocation(group, "the broker refuses commits; other members read the uncommitted records again");
     } else if (group->mono_ns >= group->revoke_until_ns) {
         ps_log(PS_LOG_WARN, group->component,
                "records of revoked partitions were not delivered in time (%" PRIu64
-               " ms): others read them again",
+               " ms): other members read them again",
                group->revoke_wait_ns / PS_NS_PER_MS);
         end_revocation(group, "the time limit has passed");
     } else if (dirty) {

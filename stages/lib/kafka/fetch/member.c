@@ -335,7 +335,7 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
         return;
     if (version < 0 || (member->instance[0] != '\0' && version < 5)) {
         ps_kafka_fetch_die(fetch, "the brokers are too old for %s: use penstock.engine = librdkafka%s",
-                           version < 0 ? "groups as this engine knows them" : "group.instance.id",
+                           version < 0 ? "the consumer group protocol of this engine" : "group.instance.id",
                            version < 0 ? "" : ", or remove kafka.consumer.group.instance.id");
         return;
     }

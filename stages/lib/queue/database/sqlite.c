@@ -76,7 +76,7 @@ static enum ps_status make_file(const struct ps_database_settings *settings, str
     }
     int fd = open(settings->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
-        return ps_err_set(err, "the database %s cannot be made: %s", settings->path, strerror(errno));
+        return ps_err_set(err, "the database %s cannot be created: %s", settings->path, strerror(errno));
     close(fd);
     return PS_OK;
 }

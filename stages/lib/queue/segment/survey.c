@@ -177,8 +177,9 @@ static void unreadable(struct survey *survey, const struct ps_segment *segment, 
                        uint64_t length)
 {
     damaged(survey, segment, offset, length, 0, false,
-            "the disk does not give these bytes: the agent waits until it does; if it stays so, `penstock "
-            "channel repair --give-up-unreadable` gives them up");
+            "the disk cannot read these bytes; the agent tries again until it can. If the error persists, "
+            "`penstock "
+            "channel repair --give-up-unreadable` gives the bytes up");
 }
 
 /* Returns the offset after the last byte from `from` on that is not zero or cannot be read; `from` if all bytes are zero. */
@@ -252,7 +253,7 @@ static void look_before(struct survey *survey, const struct ps_segment *segment)
     uint64_t first = segment->head.first;
     if (!ps_taken_has_all(&survey->taken, survey->next, first - 1))
         damaged(survey, segment, 0, 0, first, false,
-                "the segment before it is not there, or its frames cannot be read");
+                "the segment before this one is not there, or its frames cannot be read");
     survey->next = first;
 }
 

@@ -35,7 +35,7 @@ static void test_keys_that_are_refused(void **unused)
 {
     assert_refused(PS_KEYS(TABLE, "serializer", "DELIMTED", "serializer.fieldnames", "a"),
                    "did you mean DELIMITED?");
-    assert_refused(PS_KEYS(TABLE, "serializer", "com.example.Mine"), "classes of your own are not loaded");
+    assert_refused(PS_KEYS(TABLE, "serializer", "com.example.Mine"), "custom classes are not loaded");
     assert_refused(PS_KEYS(TABLE, "serializer", "DELIMITED"), "needs the column of each field");
     assert_refused(PS_KEYS("hive.metastore", "localhost:9083", "hive.database", "d", "hive.table", "t",
                            "serializer", "DELIMITED", "serializer.fieldnames", "a"),

@@ -319,7 +319,7 @@ static void test_openx(void **unused)
         {"a:array<timestamp>", "does not read such values"},
         {"a:struct<b:binary>", "does not read such values"},
         {"a:map<string,int>", "'case.insensitive' = 'false'"},
-        {"a:int,b:int,ts:int", "ts have the same name in its files, B"},
+        {"a:int,b:int,ts:int", "ts both map to the field B of the files"},
     };
     assert_int_equal(
         open_table(&(struct kind){.columns = "ts:int,s:struct<ts:double,x:string>,a:array<boolean>",
