@@ -22,14 +22,14 @@ struct ps_input {
     const struct ps_charset *charset; /* of its text: inputCharset */
     enum ps_decode_policy policy;     /* for bytes that are not of that charset */
     uint64_t size;                    /* when it was opened; the file may have grown since. 0: not known */
-    /* Written by the deserializer: everything before it is in batches, so a later life can begin here. It never
+    /* Written by the deserializer: everything before it is in batches, so a later run of the agent can begin here. It never
      * decreases. */
     uint64_t position;
     /* Written by the deserializer, and only grows: the number of events that end at a size limit in the middle of a
      * line. */
     uint64_t cuts;
     /* The number of events after `position` that are in batches. Read at `begin`, and written, only by a deserializer
-     * that `continues` and whose position does not move with every event: a later life leaves them out. */
+     * that `continues` and whose position does not move with every event: a later run leaves them out. */
     uint64_t inside;
 };
 
@@ -42,7 +42,7 @@ enum ps_deserialized {
 };
 
 struct ps_deserializer_ops {
-    /* A file begins, at input->position: 0, or the position at which an earlier life ended. The deserializer may not
+    /* A file begins, at input->position: 0, or the position at which an earlier run ended. The deserializer may not
      * have finished the previous file. */
     void (*begin)(const void *plan, void *state, struct ps_input *input);
     /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position past the
@@ -52,7 +52,7 @@ struct ps_deserializer_ops {
     /* The deserializer's events are whole files: compressed files are decompressed only when the configuration
      * asks for it. */
     bool as_they_are;
-    /* A later life that begins at input->position, with input->inside, makes exactly the events that follow. Without this, some
+    /* A later run that begins at input->position, with input->inside, makes exactly the events that follow. Without this, some
      * may come again, and a source does not deliver them exactly once. */
     bool continues;
 };

@@ -78,7 +78,7 @@ enum ps_result {
     PS_LATER,
     PS_TAKEN, /* the sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later */
     /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease returns to
-     * the head of its channel and the sink rests for 1 s, 2 s and so on up to 5 s. */
+     * the head of its channel and the sink backs off for 1 s, 2 s and so on up to 5 s. */
     PS_RETRY,
 };
 
@@ -175,7 +175,7 @@ struct ps_port {
      * sent. The engine makes it before `open`, and closes it after `close`.
      *
      *   source  The worker watches it while the engine calls `work`, so not while a channel is full.
-     *   sink    The worker watches it from `open` until the sink is recalled: also while the sink rests, waits for its
+     *   sink    The worker watches it from `open` until the sink is recalled: also while the sink backs off, waits for its
      *           group's turn, drains, or has no lease. During `recall` nothing is watched: it is called each millisecond.
      *
      * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or sink,
@@ -232,7 +232,7 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
         port->halted(port, reason);
 }
 
-/* Returns how long a sink rests after this number of failures in a row: by penstock.retry.backoff and .backoff.max, else
+/* Returns how long a sink backs off after this number of failures in a row: by penstock.retry.backoff and .backoff.max, else
  * 1 s, 2 s .. 5 s, as Flume's sink runner. The engine calls it for PS_RETRY; a sink that keeps its leases, itself. */
 static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
 {
@@ -391,7 +391,7 @@ struct ps_channel_ops {
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle of the consumer's sink, also while the sink rests, failed or drains: for work
+    /* Called at every cycle of the consumer's sink, also while the sink backs off, failed or drains: for work
      * that must continue without a take (the membership in a consumer group, commits). Returns the mono_ns at
      * which it must be called again at the latest, or PS_NEVER. Thread: the consumer's worker. */
     uint64_t (*consumer_tick)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);

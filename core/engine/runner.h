@@ -183,7 +183,7 @@ static inline bool ps_runner_letters_written(const struct ps_runner *runner)
 /* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
  * open. */
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
-/* Returns whether ps_runner_open would try to open a stage that is closed: it did not fail, or its rest is over. */
+/* Returns whether ps_runner_open would try to open a stage that is closed: it did not fail, or its backoff is over. */
 bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now);
 /* The stage, or a link of its chain (`failed`), could not be opened: logs and counts it, keeps the reason for
  * metrics and /readyz, and sets the time of the next try. */

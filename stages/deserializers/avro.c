@@ -3,7 +3,7 @@
  *
  * A file can only be read again from a sync marker, so the position moves when all records of a block are in batches: to the marker
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
- * through the schema (stages/lib/avro/schema.h). Records of a block that an earlier life has delivered (input->inside) are left out.
+ * through the schema (stages/lib/avro/schema.h). Records of a block that an earlier run has delivered (input->inside) are left out.
  * Thread: the source's worker. */
 #include "core/stage.h"
 #include "core/text/hex.h"
@@ -42,7 +42,7 @@ struct avro_state {
     struct ps_avro_block block;
     const uint8_t *record, *records_end;
     int64_t records_left;
-    uint64_t known;     /* records of the first block that an earlier life has delivered */
+    uint64_t known;     /* records of the first block that an earlier run has delivered */
     uint64_t bytes_max; /* limit of a block */
 };
 

@@ -3,7 +3,7 @@
  * The events of the chain's lease are handed over as one batch, and the chain waits (PS_LATER); the reply takes their place
  * in the lease. One batch of a chain is in the host at a time, which keeps their order. When the host ends, the batch is
  * handed over again: no channel has its events before the reply has come. When the class throws, the batch is refused, or
- * handed over again after a rest. Thread: the source's worker. */
+ * handed over again after a backoff. Thread: the source's worker. */
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/probe.h"
 #include "stages/lib/java/exchange/reply.h"
@@ -51,7 +51,7 @@ struct java_state {
     unsigned failures;      /* of batches, in a row */
     uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
     uint64_t again_ns;      /* when the component is opened again; 0: it is open */
-    bool failed;            /* it could not be configured, and rests */
+    bool failed;            /* it could not be configured, and backs off */
     bool accused;           /* the host has broken the protocol, and is being ended */
     struct ps_java_component component;
 };

@@ -1,5 +1,5 @@
 /* Sink http (Flume's HttpSink): sends each event as the body of a POST. Rules by status code decide whether it is
- * delivered, and whether the sink rests. Requests are sent in the order of the events, one at a time unless
+ * delivered, and whether the sink backs off. Requests are sent in the order of the events, one at a time unless
  * penstock.requests allows more. Thread: its worker. */
 #include "core/stage.h"
 

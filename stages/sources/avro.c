@@ -126,7 +126,7 @@ static void refused(const void *, void *state_, const struct ps_batch *batch, co
     ps_call_server_answer(&state->server.base, batch, true);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static void close_source(const void *, void *state_)
 {

@@ -62,7 +62,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
     return PS_HTTP_TAKEN;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static void close_source(const void *, void *state_)
 {

@@ -148,7 +148,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
     return ps_blob_handler_take(&plan->blob, batch, exchange);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 /* Warns about "a, b": it asks for a parameter " b", which hardly any client sends. */
 static void check_mandatory(const char *list, const struct ps_context *context)

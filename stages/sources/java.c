@@ -286,7 +286,7 @@ static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
     return credit_withdraw(state) ? due_ns : now->mono_ns + PS_NS_PER_MS;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 /* The component has ended. The source fails after its promised events are read. */
 static uint64_t over_tick(struct java_state *state, const struct ps_now *now)

@@ -277,7 +277,7 @@ static void closed(void *owner, struct ps_connection *connection)
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static void say_unbound(const struct multiport_state *state, const struct ps_err *err)
 {

@@ -368,7 +368,7 @@ static void refused(const void *, void *state_, const struct ps_batch *batch, co
     settle_batch(state, batch, true);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static enum ps_status make_answers(struct netcat_state *state, struct ps_err *err)
 {

@@ -56,7 +56,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static enum ps_status open_source(const void *plan_, void *state, struct ps_port *port, struct ps_err *err)
 {

@@ -166,7 +166,7 @@ static void next_unread(struct spooldir_state *state)
         state->current++;
 }
 
-/* A former life delivered all of the file, and did not retire it. */
+/* A former run delivered all of the file, and did not retire it. */
 static void file_skip(struct spooldir_state *state, struct reading *reading)
 {
     ps_tail_file_close(&state->reader, &reading->tail);

@@ -104,7 +104,7 @@ static void files(const void *plan_, void (*add)(void *argument, const char *pat
         add(argument, plan->keytab);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static enum ps_status open_source(const void *plan_, void *state, struct ps_port *port, struct ps_err *err)
 {

@@ -102,7 +102,7 @@ static uint32_t message_bytes(void *owner, struct ps_connection *, const char *d
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = message_bytes};
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static void close_source(const void *, void *state_)
 {

@@ -50,7 +50,7 @@ static void run_position(int position, int times)
             ps_kafka_errors[i].outcome == PS_KAFKA_SPLIT || ps_kafka_errors[i].outcome == PS_KAFKA_BLAME;
         unsigned outcome = 1U << ps_kafka_errors[i].outcome;
         if (!is_broker_error(&ps_kafka_errors[i]) || (times > 1 && !blames && (tried & outcome) != 0))
-            continue; /* one code of those that only cost rests */
+            continue; /* one of the codes that only cause a backoff */
         tried |= outcome;
         print_message("%s at request %d\n", ps_kafka_errors[i].name, position);
         burst_with_error(&kafka, ps_kafka_errors[i].code, position, times);

@@ -227,7 +227,7 @@ static void test_source_back_off(void **state)
     script.make = 1;
     script.flush = true;
     script.source_call_count = 0;
-    run_for(12 * PS_NS_PER_S); /* an event at the end of the rest, then the first back-off again at once */
+    run_for(12 * PS_NS_PER_S); /* an event at the end of the backoff, then the first back-off again at once */
     assert_int_equal(script.delivered_events, 1);
     assert_times(script.source_calls, script.source_call_count, (const unsigned[]){0, 0, 1, 3, 6}, 5);
     stop_agent(true);

@@ -469,7 +469,7 @@ static void note_trouble(struct ps_port *port, const struct ps_err *reason)
     trouble_count++;
 }
 
-#define FREE_MS 400U /* time of a round besides the rests: for timers of protocols */
+#define FREE_MS 400U /* time of a round besides the backoffs: for timers of protocols */
 
 /* Returns whether a worker would call the sink now: the time that it asked for has come, one of its sockets is ready,
  * or one of its threads has woken the worker. */
@@ -481,8 +481,8 @@ static bool is_due(const struct ps_test_stage *stage, uint64_t due_ns)
     return waked || due_ns <= stage->now.mono_ns || poll(&ready, 1, 0) > 0;
 }
 
-/* Delivers one lease after some refusals. The clock moves only by the rests after a first, second, .. failure in a row:
- * a sink that still counts failures of an earlier round rests longer, and does not finish. Nor does one that no longer
+/* Delivers one lease after some refusals. The clock moves only by the backoffs after a first, second, .. failure in a row:
+ * a sink that still counts failures of an earlier round backs off longer, and does not finish. Nor does one that no longer
  * watches its connection, because it is called only when it is due. Returns the failures. */
 static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage,
                               unsigned first)
@@ -510,7 +510,7 @@ static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct
     return trouble_count;
 }
 
-/* A failure after a success is like the first one: the same number of attempts, the same rests, and no leaks. */
+/* A failure after a success is like the first one: the same number of attempts, the same backoffs, and no leaks. */
 static void test_fails_again(void **unused)
 {
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {

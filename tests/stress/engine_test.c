@@ -176,7 +176,7 @@ static void test_reloads_double_nothing(void **state)
     flow_fini(&flow);
 }
 
-/* Sources, interceptors and sinks fail while they are open, without and with reloads; each rests 3 s. */
+/* Sources, interceptors and sinks fail while they are open, without and with reloads; each backs off 3 s. */
 static void test_stages_fail(void **state)
 {
     uint64_t random = ps_test_seed();

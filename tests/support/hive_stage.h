@@ -32,7 +32,7 @@ int ps_test_hive_setup(void **state);
 /* Expects these committed rows in the table's folder (day "") or in that of a partition. */
 void ps_test_hive_expect_rows(const char *day, const char *expected);
 
-/* Opens the sink; it rests for 10 ms after a failure. */
+/* Opens the sink; it backs off for 10 ms after a failure. */
 void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys);
 /* The sink takes the lease. */
 void ps_test_hive_offer(struct ps_test_stage *stage, struct ps_lease *lease);

@@ -1,5 +1,5 @@
 /* Sink test-post: posts events as lines to the bulk path of tests/support/http_peer.h, which answers each line with a line
- * "STATUS REASON". Connections, time-outs, repeats, rests, dead letters, recall and drain are those of
+ * "STATUS REASON". Connections, time-outs, repeats, backoffs, dead letters, recall and drain are those of
  * stages/lib/http/sink.h. Thread: its worker. */
 #include "tests/support/post_sink.h"
 

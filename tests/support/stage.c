@@ -137,7 +137,7 @@ static void record_failed(struct ps_port *port, const struct ps_err *reason)
     stage->failed = true;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                               uint64_t budget_bytes)

@@ -102,7 +102,7 @@ static enum ps_result work(const void *plan_, void *state_, struct ps_lease **le
         }
         if (error != 0) {
             ps_log(PS_LOG_WARN, state->port->component, "cannot send to %s: %s", plan->path, strerror(error));
-            return PS_RETRY; /* rests for 1 s, 2 s and so on, then the events are offered again */
+            return PS_RETRY; /* backs off for 1 s, 2 s and so on, then the events are offered again */
         }
         ps_lease_settle(lease, lease->cursor);
     }

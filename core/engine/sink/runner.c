@@ -1,4 +1,4 @@
-/* Runs one sink on its worker: takes leases from its channel, offers them, rolls back, rests after failures as
+/* Runs one sink on its worker: takes leases from its channel, offers them, rolls back, backs off after failures as
  * Flume's sink runner does, and sends delivered leases home. */
 #include <stdlib.h>
 #include <string.h>
@@ -394,7 +394,7 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
             (void)sink_end(runner, now);
     }
     uint64_t due_ns = stage_tick(runner, now);
-    runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* it is not opened while it rests */
+    runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* not opened during its backoff */
 }
 
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)

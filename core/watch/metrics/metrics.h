@@ -60,7 +60,7 @@ struct ps_metrics_component {
     uint64_t workers;     /* sources, sinks: bit for each worker that runs it */
     uint64_t held;        /* sources: batches that have not come back; sinks: leases */
     uint64_t open_events; /* sources: in open batches */
-    uint64_t rest_ns;     /* back-off: the remaining rest of the instance that rests longest */
+    uint64_t rest_ns;     /* back-off: the remaining time of the instance that backs off longest */
     const char *group;    /* sinks: its sink group, or NULL */
     enum ps_metrics_member member;
     uint64_t penalty_ns;            /* penalised: the remaining time; 0: until its turn */

@@ -542,7 +542,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
     return server->sweep_ns < next ? server->sweep_ns : next;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = frame, .closed = closed};
 

@@ -1,4 +1,4 @@
-/* The common part of a sink that posts events to an HTTP server: connections, requests in flight, time-outs, repeats, rests,
+/* The common part of a sink that posts events to an HTTP server: connections, requests in flight, time-outs, repeats, backoffs,
  * dead letters, recall and drain (stages/lib/remote/requests.h). The sink supplies a struct ps_http_sink_plan in its plan,
  * with the functions that encode and decode, and a state that is a struct ps_http_sink. tests/support/post_sink.c is a whole sink.
  *
@@ -29,7 +29,7 @@ struct ps_http_sink_plan {
      * is that of the only event. */
     size_t (*encode)(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range);
     /* The request was answered: sets the results of its `count` events, in their order. A reason may point into the answer;
-     * NULL: status and first line of the answer. Returns whether the sink rests before it sends again. */
+     * NULL: status and first line of the answer. Returns whether the sink backs off before it sends again. */
     bool (*decode)(const struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t count);
 };

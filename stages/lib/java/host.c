@@ -24,7 +24,7 @@
 #define LOOK_MS 200
 /* Time beyond this between two looks does not count as silence: the machine may have run neither this thread nor the process. */
 #define LOOK_LATE_NS PS_NS_PER_S
-/* A run of at least this length was good: the next rest is the shortest again. */
+/* A run of at least this length was good: the next backoff is the shortest again. */
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
 /* A host whose jars have changed has this time to stop its components. */
 #define RENEW_NS (5 * PS_NS_PER_S)

@@ -174,7 +174,7 @@ bool ps_java_monitor_turn(struct ps_java_monitor *monitor, uint64_t mono_ns)
     return true;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 struct ps_java_monitor *ps_java_monitor_create_command(const char *const *argv, const char *class_name,
                                                        const struct ps_pairs *settings, uint64_t rest_ns)

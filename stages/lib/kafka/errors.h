@@ -12,14 +12,14 @@ enum ps_kafka_outcome {
     /* Settled. */
     PS_KAFKA_DELIVERED,
     /* Temporary: the library retries within the producer. If it is reported all the same: stop, collect,
-     * rest, send again in order. */
+     * back off, send again in order. */
     PS_KAFKA_AGAIN,
     /* An operator must correct something (grant, topic, disk): like AGAIN, and the remedy is logged. */
     PS_KAFKA_WAIT,
     /* The request was too large: it is halved until it fits or one event is left; that event is blamed. */
     PS_KAFKA_SPLIT,
     /* The broker refuses a record: requests are halved until one event is left; that event is blamed: logged,
-     * counted, tried again after a rest. */
+     * counted, tried again after a backoff. */
     PS_KAFKA_BLAME,
     /* This producer cannot continue: a new one is made, undelivered events are sent again in order. */
     PS_KAFKA_RENEW,

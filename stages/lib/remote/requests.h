@@ -87,11 +87,11 @@ static inline bool ps_remote_request_is_unsent(const struct ps_remote_request *r
 }
 
 /* Returns the request to send next, and marks it as in flight: one with events that are sent again, or one whose events it
- * cuts. `*bytes`: a bound of their size. Returns NULL if the sink rests, or nothing can be sent. */
+ * cuts. `*bytes`: a bound of their size. Returns NULL if the sink backs off, or nothing can be sent. */
 struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes);
 
 /* Called when the request has ended, after the sink has set the results of its events. `reached`: the server may have received it. A sink
- * that rests after this answer has called ps_remote_sink_rest before. */
+ * that backs off after this answer has called ps_remote_sink_rest before. */
 void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
                              bool reached);
 

@@ -1,5 +1,5 @@
 /* The common part of a sink that sends its events to a server and settles them by the server's answers: it holds the
- * leases (core/flow/held.h), finishes the settled ones, rests after failures, and waits at a recall for answers.
+ * leases (core/flow/held.h), finishes the settled ones, backs off after failures, and waits at a recall for answers.
  *
  * The sink's state begins with a struct ps_remote_sink, and its stage names ps_remote_sink_ops. The sink supplies struct
  * ps_remote_sink_calls: how it sends and receives.
@@ -47,7 +47,7 @@ static inline bool ps_remote_sink_rests(const struct ps_remote_sink *sink)
 /* Counts a failure, and begins the rest after it. */
 void ps_remote_sink_rest(struct ps_remote_sink *sink);
 
-/* The same, and reports the reason with the time of the rest (ps_port_tries_again). */
+/* The same, and reports the reason with the duration of the backoff (ps_port_tries_again). */
 void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *reason);
 
 /* Finishes the leases whose events are settled. The table's functions do so before and after `serve`; a sink calls it

@@ -2,7 +2,7 @@
  * settles events by their answers, and connects again after a failure.
  *
  * A call that is answered OK has delivered its events. FAILED means that the server's channel is full: when all other calls
- * are answered, and after a rest, everything that is not delivered is sent again in order. After an error, a lost connection,
+ * are answered, and after a backoff, everything that is not delivered is sent again in order. After an error, a lost connection,
  * or no answer in time, the same happens over a new connection; events without an answer may arrive twice.
  *
  * With penstock.retry.max and penstock.deadletter, the events of the oldest call become dead letters after that number of

@@ -30,7 +30,7 @@ struct ps_spool {
     bool lacks; /* the list lacks files that could not be looked at, or noted */
     struct {
         uint64_t device, inode;
-    } * aside; /* files that are not read again in this life */
+    } * aside; /* files that are not read again in this run */
     size_t aside_count, aside_room;
     struct ps_spool_meta meta;       /* the content of the meta file, now or at the start */
     bool meta_known;                 /* it was read */

@@ -31,7 +31,7 @@ const struct ps_source_ops ps_thrift_source_ops = {
     .counts_calls = true,
 };
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 void ps_thrift_source_close(const void *, void *state)
 {

@@ -18,7 +18,7 @@ struct ps_tls_connection {
     char reason[160];
 };
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static struct ps_tls_connection *discard(struct ps_tls_connection *connection)
 {

@@ -218,7 +218,7 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition);
 uint64_t ps_hive_partitions_tick_plain(struct ps_hive_sink *sink);
 /* Returns a request with the partition's name and values. */
 struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partition *partition);
-/* Handles a failure: logs it, gives back transactions that were not begun, and rests. */
+/* Handles a failure: logs it, gives back transactions that were not begun, and backs off. */
 void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *what, const char *reason);
 /* Aborts transactions that were not begun. */
 void ps_hive_partition_drop_ids(struct ps_hive_partition *partition);

@@ -29,7 +29,7 @@ struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partiti
     return request;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static uint32_t chain_of(uint32_t hash)
 {
@@ -223,7 +223,7 @@ static void allocated(void *partition_, const struct ps_hive_answer *answer)
     memcpy(partition->ids, answer->numbers, answer->number_count * sizeof(int64_t));
     partition->id_count = (uint32_t)answer->number_count / 2;
     partition->id_next = partition->opened_count = 0;
-    /* The partition rests if another transaction failed while these were being opened. */
+    /* The partition backs off if another transaction failed while these were being opened. */
     partition->state =
         partition->rest_ns > partition->sink->now.mono_ns ? PS_HIVE_PARTITION_RESTS : PS_HIVE_PARTITION_READY;
     ps_hive_partition_pump(partition);

@@ -7,7 +7,7 @@
  *                 The files are complete before the commit; the events are settled when the commit was answered.
  *
  * A transaction ends when it has batchSize events, when its time is over, or after a while without events. While it ends, the next one
- * takes events. If it fails, it is aborted, its events wait again, and the partition rests for 1, 2, .. 5 s; other partitions are not
+ * takes events. If it fails, it is aborted, its events wait again, and the partition backs off for 1, 2, .. 5 s; other partitions are not
  * affected. A commit without an answer is requested again until there is one, because only Hive knows whether it was carried out.
  * Transactions of a killed process stay open until Hive's hive.txn.timeout.
  *

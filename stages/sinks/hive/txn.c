@@ -14,7 +14,7 @@
 
 #define PURPOSE "a transaction of Hive"
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static void free_file(struct ps_hive_file *file)
 {

@@ -171,7 +171,7 @@ static void test_failed(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* The sink rolls back and rests for seconds. */
+/* The sink rolls back and backs off for seconds. */
 static void test_resting(void **state)
 {
     memset(&script, 0, sizeof script);

@@ -150,7 +150,7 @@ static void test_letters_arrive(void **state)
     }
 }
 
-/* penstock.retry.max, .backoff and .backoff.max: each lease has all its attempts, and rests as long as the one before. */
+/* penstock.retry.max, .backoff and .backoff.max: each lease has all its attempts, and backs off as long as the one before. */
 static void test_each_lease_is_tried(void **state)
 {
     start(1, "100");
@@ -167,7 +167,7 @@ static void test_each_lease_is_tried(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* Attempts are those in a row with one lease: failures before a delivery count for nothing, and the rests start again at the
+/* Attempts are those in a row with one lease: failures before a delivery count for nothing, and the backoffs start again at the
  * first. */
 static void test_attempts_in_a_row(void **state)
 {

@@ -309,7 +309,7 @@ static void test_reopened_source_does_not_rest(void **state)
 {
     start(&accepting, 1, "100");
     script.source_backs_off = true;
-    ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S); /* it rests for 5 s each time */
+    ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S); /* it backs off for 5 s each time */
     uint64_t worked_ns = script.source_worked_ns;
     while (script.source_worked_ns == worked_ns)
         ps_test_small_agent_advance(&agent);

@@ -440,7 +440,7 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The batch is refused; if the source keeps it, it is handed over again after a rest; another batch is handed over at once. */
+/* The batch is refused; if the source keeps it, it is handed over again after a backoff; another batch is handed over at once. */
 static void test_class_throws(void **unused)
 {
     struct ps_test_stage stage;

@@ -135,7 +135,7 @@ static void test_lost(void **unused)
 }
 
 /* A source that hangs up while no call is under way has not failed: the next events go at once over a new connection,
- * each time. A source that cannot be reached has failed, and is tried again only after a rest. */
+ * each time. A source that cannot be reached has failed, and is tried again only after a backoff. */
 static void test_idle_hang_up(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));

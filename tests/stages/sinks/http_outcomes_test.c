@@ -1,5 +1,5 @@
 /* Sink http: a table of everything that a server can do with a request, and the cost of each: whether the event is sent
- * again, after a rest, with an attempt used up, over the same connection, and what is counted. */
+ * again, after a backoff, with an attempt used up, over the same connection, and what is counted. */
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -22,7 +22,7 @@ struct row {
     const char *what, *answer; /* answer: to the first event's first request; else 200 */
     enum then then;
     bool again; /* the event is sent again */
-    bool rests; /* the event is sent again only after a rest */
+    bool rests; /* the event is sent again only after a backoff */
     bool refused, unknown, counted;
     bool kept; /* the next request comes over the same connection */
 };
@@ -163,7 +163,7 @@ static void turn(const struct row *row)
     usleep(100);
 }
 
-/* Runs until both events are settled. Time passes only while the server is silent or the sink rests. */
+/* Runs until both events are settled. Time passes only while the server is silent or the sink backs off. */
 static void run(const struct row *row)
 {
     uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;

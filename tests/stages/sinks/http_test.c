@@ -107,7 +107,7 @@ static void test_back_off(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* After a success the rests begin anew. */
+/* After a success the backoffs begin again with the shortest. */
 static void test_fails_again(void **unused)
 {
     struct ps_test_stage stage;
@@ -249,7 +249,7 @@ static void run_until_failed(struct ps_test_stage *stage, uint64_t failures)
 }
 
 /* A connection that fails at once leaves no socket that could wake the worker, and no timer. The sink still notices the
- * failure, and asks to be called at the end of its rest. */
+ * failure, and asks to be called at the end of its backoff. */
 static void test_fails_at_once(void **unused)
 {
     static const char *const endpoints[] = {NULL, "http://255.255.255.255:9/"}; /* refused; no route */

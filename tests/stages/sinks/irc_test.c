@@ -319,7 +319,7 @@ static void test_strict_server(void **unused)
         if (serve_window(5, said))
             break;
         hang_up();
-        for (int i = 0; i < 60; i++) { /* the sink rests before it connects again */
+        for (int i = 0; i < 60; i++) { /* the sink backs off before it connects again */
             turn();
             ps_test_stage_pass_ms(&sink, 200);
         }

@@ -1,4 +1,4 @@
-/* Sink kafka without memory to encode an event (useFlumeEventFormat): it rests, and tries again. */
+/* Sink kafka without memory to encode an event (useFlumeEventFormat): it backs off, and tries again. */
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/reader.h"

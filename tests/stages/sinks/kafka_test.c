@@ -288,7 +288,7 @@ static void check_held(const char *topic, const char *const *keys, const struct 
         ps_test_sink_tick(&stage);
         usleep(1000);
     }
-    for (int i = 0; i < 20; i++) { /* during rests of 1, 2, .. 5 s */
+    for (int i = 0; i < 20; i++) { /* during backoffs of 1, 2, .. 5 s */
         ps_test_stage_pass_ms(&stage, 1000);
         ps_test_sink_tick(&stage);
     }

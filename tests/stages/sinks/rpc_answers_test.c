@@ -277,7 +277,7 @@ static void offer(void)
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
 }
 
-/* Each outcome except OK costs one attempt and the first rest, also again after a success. */
+/* Each outcome except OK costs one attempt and the first backoff, also again after a success. */
 static void check_outcomes(void)
 {
     static const enum answer outcomes[] = {FAILED, UNKNOWN, NONSENSE, CUT, ERROR, LATE, HANGS_UP, FAILED};
@@ -296,7 +296,7 @@ static void check_outcomes(void)
     stop();
 }
 
-/* After a connection that cannot be made the sink rests, but it costs no attempt; one that ends while nothing is under
+/* After a connection that cannot be made the sink backs off, but it costs no attempt; one that ends while nothing is under
  * way does not count as a failure. */
 static void check_connections(void)
 {

@@ -383,7 +383,7 @@ static void check_recall(void)
     stop();
 }
 
-/* A name without an address costs no attempt and rests longer each time, as a refused connection does. */
+/* A name without an address costs no attempt and backs off longer each time, as a refused connection does. */
 static void check_no_address(void)
 {
     listen_anew();
@@ -406,7 +406,7 @@ static void check_no_address(void)
     stop();
 }
 
-/* A refused call rests. When all others are answered the sink sends it again, followed by other refused ones, but no accepted call. */
+/* A refused call backs off. When all others are answered the sink sends it again, followed by other refused ones, but no accepted call. */
 static void check_refusals(void)
 {
     listen_anew();

@@ -318,7 +318,7 @@ static void writer_pauses(uint64_t pause_ms, unsigned known, bool held)
     wait_for_warnings(ps_log_count(PS_LOG_WARN) + 1); /* the file has not changed for a while */
     ps_test_stage_pass_ms(&stage, pause_ms);
     fence();
-    ps_test_stage_pass_ms(&stage, 11000); /* a file without a name rests that long before it is forgotten */
+    ps_test_stage_pass_ms(&stage, 11000); /* a file without a name stays that long before it is forgotten */
     fence();
     ps_test_folder_append("app.log.1.gz", packed + length / 2, length - length / 2);
     expect_numbers(known, COUNT - known);

@@ -272,7 +272,7 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
     return true;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
 {

@@ -128,7 +128,7 @@ static void learnt_replicas(void *sink_, const struct ps_file_answer *answer)
 }
 
 /* Handles a failure of the file: its unacknowledged events wait again, before those that wait already, and the bucket
- * rests. `answer` has the reason for the log. */
+ * backs off. `answer` has the reason for the log. */
 static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answer);
 
 static void created(void *file_, const struct ps_file_answer *answer)

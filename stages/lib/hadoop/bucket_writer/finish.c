@@ -122,7 +122,7 @@ static void look_at_end(struct ps_bucket_file *file)
         ps_file_stat(sink->filesystem, file->path, measured, file);
 }
 
-/* Lets the file rest before the next question, for a much shorter time than hdfs.retryInterval, which only limits how
+/* Lets the file wait before the next question, for a much shorter time than hdfs.retryInterval, which only limits how
  * often a try is counted. Returns false if the file does not have to wait. */
 static bool waits(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {

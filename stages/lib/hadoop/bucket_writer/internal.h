@@ -165,7 +165,7 @@ struct ps_bucket *ps_bucket_table_add(struct ps_bucket_table *table, const struc
                                       uint32_t hash);
 void ps_bucket_table_free(struct ps_bucket_table *table);
 
-/* Marks the bucket as having events to write: it is pumped at the end of the cycle, or when its rest is over. */
+/* Marks the bucket as having events to write: it is pumped at the end of the cycle, or when its backoff is over. */
 void ps_bucket_make_ready(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 void ps_bucket_unready(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 /* Writes the events that can be written now. Rolls before an event, as BucketWriter.append does. */
@@ -210,7 +210,7 @@ struct ps_bucket_ending {
     struct ps_bucket_files files;
     uint32_t count;
     uint32_t busy_count; /* number of files in the states CLOSING and ASKED */
-    uint64_t due_ns;     /* no resting file is due before this time */
+    uint64_t due_ns;     /* no file that backs off is due before this time */
 };
 
 /* The search for files of agents that were killed (orphans.c). */
@@ -312,7 +312,7 @@ char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use);
 void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next);
 /* Repeats the operations that are due. Returns the mono_ns of the next one, or PS_NEVER. */
 uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink);
-/* Makes all resting operations due now. */
+/* Makes all operations that back off due now. */
 void ps_bucket_finish_hurry(struct ps_bucket_writer *sink);
 
 /* orphans.c: looks once for files in a bucket's directory that have had their names in use since before the start. */

@@ -159,7 +159,7 @@ static bool has_room(const struct ps_bucket_writer *sink)
            sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
 }
 
-/* Pumps each ready bucket once: a bucket that rests stays ready. */
+/* Pumps each ready bucket once: a bucket that backs off stays ready. */
 static void pump_ready(struct ps_bucket_writer *sink)
 {
     struct ps_bucket *bucket;

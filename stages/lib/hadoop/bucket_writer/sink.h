@@ -7,7 +7,7 @@
  *             many leases, and two may be in flight. An event is settled when a flush after it was
  *             acknowledged.
  *
- * If a file fails, its unacknowledged events are written again, in order, to a new file of the same bucket, after a rest of 1,
+ * If a file fails, its unacknowledged events are written again, in order, to a new file of the same bucket, after a backoff of 1,
  * 2, .. 5 s; other buckets are not affected. The files of a bucket have its events in the order in which they arrived: a new
  * file is written to only when all events of the former one are acknowledged.
  *

@@ -255,7 +255,7 @@ static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
     const struct ps_hadoop_rpc_settings *settings = &rpc->settings;
     ps_hadoop_rpc_connection_close(&rpc->connection);
     take_back_sent(rpc, reason);
-    /* The other servers are tried without a rest. */
+    /* The other servers are tried without a backoff. */
     unsigned rounds = rpc->failures++ / settings->server_count;
     rpc->open_ns = now_ns(rpc);
     if (rounds > 0)

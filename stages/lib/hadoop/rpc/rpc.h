@@ -40,11 +40,11 @@ struct ps_hadoop_rpc_call {
     struct ps_hadoop_rpc_list *list;
     struct ps_hadoop_rpc_call *previous, *next;
     struct ps_hadoop_rpc_call *same_chain; /* hash chain of calls that wait for a response, by id */
-    struct ps_hadoop_timer timer;          /* for the deadline, or the end of a rest */
+    struct ps_hadoop_timer timer;          /* for the deadline, or the end of a backoff */
     uint64_t deadline_ns;                  /* 0: not known before the next turn */
     uint64_t sent_ns;
     int32_t id, retry_count;
-    unsigned rests;           /* number of rests of this call in a row */
+    unsigned rests;           /* number of backoffs of this call in a row */
     bool uncertain;           /* it was sent, and may have been carried out */
     enum ps_file_error error; /* of the last try; PS_FILE_OK: none */
     const char *method;
@@ -90,7 +90,7 @@ void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc);
 /* Begins a call that is not in flight; `done` must be set. Copies `message`; `method` is static. */
 void ps_hadoop_rpc_begin(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, const char *method,
                          const ProtobufCMessage *message);
-/* Called only in `done`, which then is not the end: begins the call again with a new id, after a rest, within its deadline. If
+/* Called only in `done`, which then is not the end: begins the call again with a new id, after a backoff, within its deadline. If
  * it times out, it ends with `error` and `reason`. */
 void ps_hadoop_rpc_repeat(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uint64_t rest_ns,
                           enum ps_file_error error, const char *reason);

@@ -19,7 +19,7 @@
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U /* one second of nudges; by then the library has woken by itself */
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 /* librdkafka reports the join state of the group only in its debug lines: enables them. */
 static enum ps_status watch_group(rd_kafka_conf_t *conf, struct ps_err *err)

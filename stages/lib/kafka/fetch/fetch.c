@@ -564,7 +564,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     if (fetched == NULL && !in->failed)
         fetched = copy_answer(fetch, in);
     if (fetched == NULL) {
-        forget_asked(fetch, request); /* no memory: it is asked for again after a rest */
+        forget_asked(fetch, request); /* no memory: it is asked for again after a backoff */
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
     }

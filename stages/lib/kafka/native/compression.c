@@ -36,7 +36,7 @@ enum ps_kafka_compression ps_kafka_compression_named(const char *name)
     return PS_KAFKA_COMPRESSIONS;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static bool open_zstd(struct ps_kafka_compressor *compressor, int level)
 {

@@ -369,7 +369,7 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
 /* Returns when the function above should be called again although no socket is ready. */
 uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client,
                                             const struct ps_kafka_native_coordinator *coordinator);
-/* Another broker is the coordinator, or it is not known: asks again, after a rest. */
+/* Another broker is the coordinator, or it is not known: asks again, after a backoff. */
 static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *client,
                                                       struct ps_kafka_native_coordinator *coordinator)
 {

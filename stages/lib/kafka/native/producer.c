@@ -22,7 +22,7 @@ static struct ps_kafka_native *native_of(struct ps_kafka_producer *producer)
     return (struct ps_kafka_native *)producer;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 /* Adds the brokers of bootstrap.servers: HOST:PORT, [ADDRESS]:PORT, separated by commas. */
 static enum ps_status add_servers(struct ps_kafka_native *client, const char *servers, struct ps_err *err)

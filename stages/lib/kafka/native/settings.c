@@ -326,7 +326,7 @@ static enum ps_status check_names(const struct ps_kafka_property_list *from, str
     return PS_OK;
 }
 
-/* The rest between two attempts to connect. Without one the worker would do nothing but try to reach a broker that is away. */
+/* The backoff between two attempts to connect. Without one the worker would do nothing but try to reach a broker that is away. */
 static uint64_t rest_ns(const struct ps_kafka_property_list *from, const char *name, uint64_t fallback_ms)
 {
     uint64_t rest_ms = ps_kafka_property_number(from, name, fallback_ms);

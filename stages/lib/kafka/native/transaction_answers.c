@@ -124,7 +124,7 @@ static bool is_refusal(int16_t error)
     }
 }
 
-/* The request is sent again after a rest. */
+/* The request is sent again after a backoff. */
 static void rest(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
     uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : client->settings.retry_rest_ns;

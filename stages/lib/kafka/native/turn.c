@@ -119,7 +119,7 @@ static void place_all(struct ps_kafka_native *client)
     }
 }
 
-/* Partitions whose rest is over. */
+/* Partitions whose backoff is over. */
 static void offer_rested(struct ps_kafka_native *client)
 {
     if (client->resting_ns > client->now.mono_ns)

@@ -76,7 +76,7 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
     return partition;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static enum ps_status set_pairs(rd_kafka_conf_t *conf, const struct ps_pair *pairs, size_t count,
                                 struct ps_err *err)

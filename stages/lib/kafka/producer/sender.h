@@ -161,5 +161,5 @@ static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_s
 }
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
-/* Returns the duration of the next rest: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery it is the shortest again. */
+/* Returns the duration of the next backoff: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery it is the shortest again. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

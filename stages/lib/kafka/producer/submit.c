@@ -41,7 +41,7 @@ static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const 
     return run->topic != NULL;
 }
 
-/* Makes room for a datum that is larger than any before. Without memory the sink rests, and tries again. */
+/* Makes room for a datum that is larger than any before. Without memory the sink backs off, and tries again. */
 static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
 {
     free(sender->datums);

@@ -190,7 +190,7 @@ static void take_back(struct ps_rules_live *live, struct ps_rules_attempt *attem
 }
 
 /* Returns true when files changed since they were read, because the read contents may be half of a file that
- * is being written. Not for files that never rest: their rules would never be taken. */
+ * is being written. Not for files that change all the time: their rules would never be taken. */
 static bool is_outdated(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
     return !live->pace.patient && !ps_rules_attempt_is_current(attempt);

@@ -21,7 +21,7 @@
 #define CUT_LOOKS_MAX 20
 /* At most this many renames are reported to a look. Of a larger burst, only files that an earlier look has seen are recognised. */
 #define RENAMINGS_MAX 10000U
-/* After a look, a directory rests this many times the duration of the look: looks take at most 2 % of a CPU. */
+/* After a look, a directory is left alone for this many times the duration of the look: looks take at most 2 % of a CPU. */
 #define REST_TIMES 50U
 #define REST_NAMES_TIMES 10U /* the same when names have changed */
 

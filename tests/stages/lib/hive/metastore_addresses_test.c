@@ -1,6 +1,6 @@
 /* The metastore's client with several addresses, compared with a simple model: which address it tries next, when it
- * rests, and that what a lost connection left over harms no later call. The clock stands still unless the test moves
- * it, so that no rest ends by itself. */
+ * backs off, and that what a lost connection left over harms no later call. The clock stands still unless the test moves
+ * it, so that no backoff ends by itself. */
 #include "stages/lib/hive/metastore.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
@@ -175,8 +175,8 @@ static void begin_call(void)
     ps_metastore_call(metastore, PS_HIVE_COMMIT_TXN, &request, done, NULL);
 }
 
-/* All addresses are down: the client rests each time when it has tried all of them, exactly as long as it should.
- * Returns after `rests` rests. */
+/* All addresses are down: the client backs off each time when it has tried all of them, exactly as long as it should.
+ * Returns after `rests` backoffs. */
 static void expect_rests(unsigned rests, uint64_t deadline_ns)
 {
     for (unsigned i = 0; i < rests; i++) {

@@ -65,7 +65,7 @@ static void test_gets(void **state)
     assert_non_null(ps_test_folder_read("ended")); /* the process ended by itself, and was not killed */
 }
 
-/* The rests before restarts are 1 s, 2 s, 4 s; no turn before the end of a rest starts the process. */
+/* The backoffs before restarts are 1 s, 2 s, 4 s; no turn before the end of a backoff starts the process. */
 static void test_started_again(void **state)
 {
     char script[512];
@@ -108,7 +108,7 @@ static void await_file(struct ps_java_monitor *monitor, uint64_t now_ns, const c
     }
 }
 
-/* After a process that ran for a minute the rests begin anew; after a shorter run they keep growing. */
+/* After a process that ran for a minute the backoffs begin again with the shortest; after a shorter run they keep growing. */
 static void test_ran_for_a_minute(void **state)
 {
     static const uint64_t ran_s[] = {0, 59, 60, 0, 61}, rests_s[] = {1, 2, 1, 2, 1};

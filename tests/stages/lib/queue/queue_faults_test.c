@@ -19,7 +19,7 @@ static enum what what;
 static uint64_t nth, again; /* the nth call fails, and `again` calls later another one; 0: none */
 static uint64_t deliveries;
 static unsigned starved;      /* takes of the consumer without memory */
-static unsigned came[EVENTS]; /* how often each event came in this life */
+static unsigned came[EVENTS]; /* how often each event came in this run */
 static bool recorded[EVENTS];
 
 #define FAIL(...)                                                                                            \
@@ -30,7 +30,7 @@ static bool recorded[EVENTS];
         fail_msg(__VA_ARGS__);                                                                               \
     } while (0)
 
-/* ---- one life ---- */
+/* ---- one run ---- */
 
 static void start(void)
 {
@@ -113,7 +113,7 @@ static void stop(void)
         recorded[number] |= came[number] > 0 && !broken;
 }
 
-/* Two lives with puts, and a third one. */
+/* Two runs with puts, and a third one. */
 static void live(void)
 {
     unsigned total[EVENTS] = {0};

@@ -99,7 +99,7 @@ static void work(struct history *history, uint64_t *random)
     }
 }
 
-/* One life of the agent. It ends by a stop, a kill, or a power cut at a drawn call. */
+/* One run of the agent. It ends by a stop, a kill, or a power cut at a drawn call. */
 static void live(struct history *history, uint64_t *random)
 {
     uint64_t end = below(random, 4);

@@ -439,7 +439,7 @@ static void test_lost(void **unused)
     stop(true);
 }
 
-/* While the sink rests nothing is sent, and it asks to be called at the end of the rest. */
+/* While the sink backs off, it sends nothing, and asks to be called at the end of the backoff. */
 static void test_rest(void **unused)
 {
     start(0, false);

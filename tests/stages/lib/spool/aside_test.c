@@ -1,4 +1,4 @@
-/* Positions of files that were left alone, at the start of the next life: they are forgotten when the file is gone, or another one has its name, and only
+/* Positions of files that were left alone, at the start of the next run: they are forgotten when the file is gone, or another one has its name, and only
  * then; an error of the system is none of both. */
 #include "core/log/log.h"
 #include "tests/stages/lib/spool/spool_support.h"
@@ -45,7 +45,7 @@ static struct ps_spool_fetch *fetch(void)
     return job;
 }
 
-/* Leaves each file that the life finds alone, where 3 of its bytes are delivered. */
+/* Leaves each file that the run finds alone, where 3 of its bytes are delivered. */
 static void leave_all_alone(void)
 {
     const struct ps_spool_fetch *job = fetch();
@@ -93,7 +93,7 @@ static void make_two(void)
     close_spool();
 }
 
-/* Nothing can be looked at in one life: the next one goes on where the files were left. */
+/* Nothing can be looked at in one run: the next one goes on where the files were left. */
 static void test_errors_of_the_system(void **unused)
 {
     static const int errors[] = {EACCES, EIO, ENOMEM, ENOTDIR, ELOOP};

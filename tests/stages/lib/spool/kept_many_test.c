@@ -1,5 +1,5 @@
 /* The records that a sink keeps, of as many files as fill the tables of a spooling directory, and a few more or less, compared with
- * a model: between two lives files are renamed, deleted, replaced, changed and cut; in the second one an allocation may fail.
+ * a model: between two runs files are renamed, deleted, replaced, changed and cut; in the second one an allocation may fail.
  * Each file is found once, at the place that the model says, and the keys of files that are gone are told once. */
 #include "core/log/log.h"
 #include "stages/lib/spool/kept.h"
@@ -97,7 +97,7 @@ static void write_file(const char *name, unsigned bytes)
     ps_test_folder_append(name, text, bytes);
 }
 
-/* The first life: every file has a drawn position, which its record tells. */
+/* The first run: every file has a drawn position, which its record tells. */
 static void records_make(void)
 {
     char record[1024];

@@ -188,7 +188,7 @@ static void make(void)
     assert_int_equal(unlink(ps_test_folder_path("d")), 0);
 }
 
-/* The first fetch of this life meets the failure; the second one is made when the source is opened again, or polls.
+/* The first fetch of this run meets the failure; the second one is made when the source is opened again, or polls.
  * Returns false if the failure did not come. */
 static bool play(uint64_t call, uint64_t allocation)
 {
@@ -251,7 +251,7 @@ static void test_each_allocation_fails(void **unused)
 
 /* ---- listings without a file that exists ---- */
 
-/* A life that has read a part of the file `a`, which is then renamed; a new life has its record. */
+/* A run that has read a part of the file `a`, which is then renamed; a new run has its record. */
 static void make_one(const char *name)
 {
     char record[4096];

@@ -201,7 +201,7 @@ static void test_records_of_files(void **unused)
     free(path);
 }
 
-/* The number of the source is the same one in the next life, and another one when positions were not kept meanwhile. */
+/* The number of the source is the same one in the next run, and another one when positions were not kept meanwhile. */
 static void test_number(void **unused)
 {
     char first[sizeof sink.keeping.owner_key];

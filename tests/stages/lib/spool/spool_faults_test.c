@@ -131,7 +131,7 @@ static void save(unsigned number, uint64_t position)
     bench.saved = position;
 }
 
-/* The file is delivered completely. Returns false when it could not be renamed or deleted: it stays until the next life, as in Flume. */
+/* The file is delivered completely. Returns false when it could not be renamed or deleted: it stays until the next run, as in Flume. */
 static bool retire(unsigned number)
 {
     struct ps_spool_file *file = bench.open[number];
@@ -159,7 +159,7 @@ static bool has_aside(void)
     return found;
 }
 
-/* The file is left alone in this life because of an error after this position. */
+/* The file is left alone in this run because of an error after this position. */
 static void leave_alone(unsigned number, uint64_t stop)
 {
     struct ps_spool_file *file = bench.open[number];
@@ -173,7 +173,7 @@ static void leave_alone(unsigned number, uint64_t stop)
     bench.aside[number] = has_aside() ? stop : 0;
 }
 
-/* A life ends, and the next one finds the files. */
+/* A run ends, and the next one finds the files. */
 static void restart(void)
 {
     end();
@@ -190,7 +190,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     memset(text, 'x', sizeof text);
     for (const char *name = "abc"; *name != '\0'; name++) {
         memcpy(text, *name == 'b' ? "\x1f\x8b\x08" : "xxx",
-               3); /* b is compressed, and recognized as such in each life */
+               3); /* b is compressed, and recognized as such in each run */
         ps_test_folder_append((const char[]){*name, '\0'}, text, sizeof text);
     }
     bench.policy = policy;
@@ -201,7 +201,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     ps_test_call_failed = NULL;
     begin();
     fetch_all();
-    leave_alone(2, 30); /* its position counts in all later lives */
+    leave_alone(2, 30); /* its position counts in all later runs */
     restart();
     save(0, 40);
     save(0, 60);

@@ -138,7 +138,7 @@ static void test_all_open(void **unused)
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
-/* Many files are left alone in one life: none of them is opened again in it, and all are in the next one. */
+/* Many files are left alone in one run: none of them is opened again in it, and all are in the next one. */
 static void test_many_left_alone(void **unused)
 {
     enum { COUNT = 300 };
@@ -186,7 +186,7 @@ static void test_many_left_alone(void **unused)
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
-/* Begins a life that opens the only file, at position `start`. */
+/* Begins a run that opens the only file, at position `start`. */
 static struct ps_spool_file *life_begin(const struct ps_spool_settings *settings, uint64_t start)
 {
     struct ps_err err = {.length = 0};
@@ -203,7 +203,7 @@ static struct ps_spool_file *life_begin(const struct ps_spool_settings *settings
     return fetch->files[0];
 }
 
-/* Ends a life after the file was marked at this position or, with `leave`, left alone there. */
+/* Ends a run after the file was marked at this position or, with `leave`, left alone there. */
 static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
 {
     struct ps_tail_thread none = {.helper = NULL};
@@ -224,8 +224,8 @@ static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
     ps_spool_leave(spool, &none);
 }
 
-/* A file is alternately left alone and continued, over several lives of the agent: the later of its two positions counts,
- * which is the last one of each life. */
+/* A file is alternately left alone and continued, over several runs of the agent: the later of its two positions counts,
+ * which is the last one of each run. */
 static void test_two_positions(void **unused)
 {
     char text[100];

@@ -160,11 +160,11 @@ struct position {
 #define FILES 8U /* open at once */
 
 static struct {
-    struct position meta, aside[STEPS]; /* aside: positions of files that were left alone, over lives */
+    struct position meta, aside[STEPS]; /* aside: positions of files that were left alone, over runs */
     size_t aside_count;
     struct {
         uint64_t device, inode;
-    } left[STEPS]; /* in this life */
+    } left[STEPS]; /* in this run */
     size_t left_count;
     size_t list[NAMES], count, next;
     struct {
@@ -497,7 +497,7 @@ static void retire(size_t which)
     expect_meta_file();
 }
 
-/* ---- lives ---- */
+/* ---- runs of the agent ---- */
 
 /* Each life may have another penstock.decompress: a position in the text is not one in the compressed bytes. */
 static void begin(void)

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/inotify.h>
 
-/* inotify is off: the kernel takes tens of milliseconds to close an instance, and there are thousands of lives.
+/* inotify is off: the kernel takes tens of milliseconds to close an instance, and there are thousands of runs.
  * Directories are only listed. */
 int inotify_init1(int flags)
 {

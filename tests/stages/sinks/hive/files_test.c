@@ -205,7 +205,7 @@ static void test_quiet_partitions_are_forgotten(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A partition whose look-up fails rests, and is looked up again after the same rest each time. */
+/* A partition whose look-up fails backs off, and is looked up again after the same backoff each time. */
 static void test_a_partition_that_fails_again(void **unused)
 {
     static const char *const days[] = {"mon", "tue", "wed"};
@@ -294,8 +294,8 @@ static void test_a_look_without_an_answer(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Without events the table is looked at once a minute. A look that fails is repeated after growing rests, and after a
- * success the rests begin anew. */
+/* Without events the table is looked at once a minute. A look that fails is repeated after growing backoffs, and after a
+ * success the backoffs begin again with the shortest. */
 static void test_looks_without_events(void **unused)
 {
     struct ps_test_stage stage;

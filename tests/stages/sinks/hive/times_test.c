@@ -1,4 +1,4 @@
-/* The sink hive asks the metastore at certain times: checks of a lock that waits, retries after rests, heartbeats. It
+/* The sink hive asks the metastore at certain times: checks of a lock that waits, retries after backoffs, heartbeats. It
  * aborts thousands of transactions in a call. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
@@ -27,7 +27,7 @@ static uint64_t next_wait_ms(struct ps_test_stage *stage, uint64_t *before_ns)
 }
 
 /* The time between two checks doubles, up to 5 s. The sink asks once for the lock's holder. Then the commit's answer is
- * lost, and the sink repeats the call after the port's first rest: checks of the lock do not count as failures of the
+ * lost, and the sink repeats the call after the port's first backoff: checks of the lock do not count as failures of the
  * commit. */
 static void test_looks_at_a_lock(void **unused)
 {
@@ -56,7 +56,7 @@ static void test_looks_at_a_lock(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* After each lost answer to a commit the sink rests longer, and then asks again. */
+/* After each lost answer to a commit the sink backs off longer, and then asks again. */
 static void test_rests_of_a_commit(void **unused)
 {
     static const uint64_t rests_s[] = {1, 2, 4, 8, 8};

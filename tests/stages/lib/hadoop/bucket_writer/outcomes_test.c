@@ -1,5 +1,5 @@
 /* The consequence of each outcome of each operation for the sink hdfs: whether it costs an attempt
- * (penstock.retry.max), and whether the sink rests, takes the next name, gives up, or repeats the operation, and when.
+ * (penstock.retry.max), and whether the sink backs off, takes the next name, gives up, or repeats the operation, and when.
  * A failure after a success counts as a first one. Nothing is left at the close. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
@@ -17,8 +17,8 @@
 
 /* a failure of creating or writing a file */
 enum write_meaning {
-    COSTS,     /* an attempt, and the bucket rests before the next */
-    RESTS,     /* the bucket rests, without an attempt */
+    COSTS,     /* an attempt, and the bucket backs off before the next */
+    RESTS,     /* the bucket backs off, without an attempt */
     NEXT_NAME, /* the next number at once; no failure */
     NEVER,     /* its events become dead letters at once */
 };
@@ -277,7 +277,7 @@ static void test_half_an_event(void **unused)
     end("", "");
 }
 
-/* A file that still rests when the sink is closed is no longer counted. */
+/* A file that still backs off when the sink is closed is no longer counted. */
 static void test_closed_while_a_file_rests(void **unused)
 {
     begin();

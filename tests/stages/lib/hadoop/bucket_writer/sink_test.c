@@ -213,7 +213,7 @@ static void test_second_flush_fails(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Other buckets continue while one rests. */
+/* Other buckets continue while one backs off. */
 static void test_one_fails(void **unused)
 {
     ps_test_bucket_path = "/d/%{k}";

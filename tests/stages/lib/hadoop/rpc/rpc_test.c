@@ -275,7 +275,7 @@ static void test_exceptions(void **state)
     tear_down(&test);
 }
 
-/* Safe mode, a namenode that starts, a block that is not reported yet: the call is sent again after a rest, with the same id. */
+/* Safe mode, a namenode that starts, a block that is not reported yet: the call is sent again after a backoff, with the same id. */
 static void test_refusals_that_end(void **state)
 {
     static const char *const exceptions[] = {

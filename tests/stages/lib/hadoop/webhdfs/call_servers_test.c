@@ -64,7 +64,7 @@ static void call_make(enum ps_file_error wanted)
     ps_file_stat(client.filesystem, "/f", ps_test_file_done, &result);
     while (result.calls == 0) {
         ps_test_webhdfs_turn(&client);
-        ps_test_webhdfs_pass_ms(&client, 1000); /* rests are over */
+        ps_test_webhdfs_pass_ms(&client, 1000); /* backoffs are over */
         assert_true(ps_test_patient_ns() < until_ns);
     }
     ps_test_file_expect(&client, &result, wanted);

@@ -103,7 +103,7 @@ static void test_unreachable_alone(void **unused)
     expect(PS_FILE_OK);
 }
 
-/* Both are standby: the client rests between rounds, until the call time-out. */
+/* Both are standby: the client backs off between rounds, until the call time-out. */
 static void test_both_standby(void **unused)
 {
     open_client(2);

@@ -490,7 +490,7 @@ static void test_request_limit(void **state)
     end(&run);
 }
 
-/* The broker asks for a rest: nothing is sent before its end, and the native client asks to be called then. */
+/* The broker asks for a backoff: nothing is sent before its end, and the native client asks to be called then. */
 static void test_throttle(void **state)
 {
     struct run run;

@@ -31,7 +31,7 @@ struct run {
     struct ps_pair pairs[6];
     struct ps_lease *back, *offered; /* given back; offered now */
     unsigned next;                   /* the number of the frame to be read next */
-    unsigned first;                  /* the number of the frame that was read first in this life */
+    unsigned first;                  /* the number of the frame that was read first in this run */
     uint64_t random;
     unsigned logs;                    /* number of logs; their frames have the same numbers */
     unsigned frames;                  /* number of frames of all logs */
@@ -99,7 +99,7 @@ static bool reader_reply(void *, struct ps_kafka_positions_list *list, char warn
 
 static const struct ps_kafka_positions_ops reader = {reader_open, reader_close, reader_ask, reader_reply};
 
-/* ---- an agent's life ---- */
+/* ---- an agent's run ---- */
 
 static void live(void)
 {

@@ -432,7 +432,7 @@ static void unused_segment_may_be_anything(void **state)
     }
 }
 
-/* A second life, which began with such a state, writes a segment of its own: from its first frame on the state names it. */
+/* A second run, which began with such a state, writes a segment of its own: from its first frame on the state names it. */
 static void segment_of_the_next_life_counts(void **state)
 {
     static const char *const words[HARM_LAST] = {[HARM_GONE] = "the file is missing",
