@@ -299,7 +299,7 @@ struct ps_source_ops {
     /* true: the source has to wait for a full channel. false: it may read again. */
     void (*paused)(const void *plan, void *state, bool paused, const struct ps_now *now);
     /* The source stops; called at every cycle. Take no new input (stop listening), but finish what was begun. Returns
-     * true when the source will produce nothing more: the engine calls `close` once its batches are home. The engine
+     * true when the source will produce nothing more: the engine calls `close` once its batches are returned. The engine
      * still calls `work` while this returns false. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
     /* Calls of the source's clients do not map to batches of the engine: the source counts
@@ -357,7 +357,7 @@ struct ps_selector_ops {
 
 enum ps_put {
     PS_PUT_OK,    /* the channel took the lease: the level of `promises` is reached */
-    PS_PUT_LATER, /* the channel took the lease, and reaches `promises` when the lease comes home */
+    PS_PUT_LATER, /* the channel took the lease, and reaches `promises` when the lease is returned */
     PS_PUT_FULL,  /* no room: the lease stays with the caller, who may try again */
 };
 
@@ -375,8 +375,8 @@ struct ps_fill {
  * port before the first `put`. */
 struct ps_channel_ops {
     /* ACCEPTED: the put fulfils the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins the promise; the
-     * channel fulfils it by sending the lease home after it has made the events durable. From then on the channel owns
-     * the events, and its consumers take them in batches that the channel makes. Leases of one producer come home in
+     * channel fulfils it by returning the lease after it has made the events durable. From then on the channel owns
+     * the events, and its consumers take them in batches that the channel makes. Leases of one producer are returned in
      * order. */
     enum ps_level promises;
     /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and retried:
@@ -385,7 +385,7 @@ struct ps_channel_ops {
     void (*start)(void *plan);
     /* Called at every cycle until the producer's source is closed, also before it is open and while it pauses: for work
      * that ends on other threads, and for leases that a reload put there for other sources. Not called while the channel is
-     * emptied. Sends home, with ps_port_home, the leases whose promise is fulfilled. The channel may give up `refusable`
+     * emptied. Gives back, with ps_port_home, the leases whose promise is fulfilled. The channel may give up `refusable`
      * leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd. Returns the
      * mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
@@ -404,7 +404,7 @@ struct ps_channel_ops {
     /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives back the
      * newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* The sink is closed and takes nothing more: the channel sends home the leases given back, if it made their
+    /* The sink is closed and takes nothing more: the channel returns the leases given back, if it made their
      * batches itself, and frees its data of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
     /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its open
@@ -421,7 +421,7 @@ struct ps_channel_ops {
     const struct ps_engine_channel_ops *engine;
 };
 
-/* Returns whether the channel promises a lease more than ACCEPTED: it does so when the lease comes home. */
+/* Returns whether the channel promises a lease more than ACCEPTED: it does so when the lease is returned. */
 static inline bool ps_channel_is_durable(const struct ps_channel_ops *ops)
 {
     return ops->promises > PS_LEVEL_ACCEPTED;
@@ -497,14 +497,14 @@ void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint
 /* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 
-/* Sends home a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for the leases
+/* Gives back a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for the leases
  * in the order taken; a lease whose batch has `any_order` may come before older ones. */
 static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
 {
     port->done(port, lease);
 }
 
-/* Sends home the leases of this list that are settled, even those after one that is not: they must not be
+/* Gives back the leases of this list that are settled, even those after one that is not: they must not be
  * delivered twice. The others stay in the list, in order, and so do those without events, which only have
  * positions. The engine calls it for the leases that `recall` gave back. Thread: the sink's worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);

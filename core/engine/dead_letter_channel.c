@@ -161,7 +161,7 @@ static bool lease_make(struct ps_dead_letter_channel *letters)
     return true;
 }
 
-/* The batch is put, or left to control: its chain's lease goes home, and its letters are no longer needed. */
+/* The batch is put, or left to control: its chain's lease is returned, and its letters are no longer needed. */
 static void batch_leave(struct ps_dead_letter_channel *letters)
 {
     for (; letters->batched > 0; letters->batched--)

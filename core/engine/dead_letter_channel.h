@@ -40,8 +40,8 @@ const struct ps_channel_plan *ps_dead_letter_channel_target(const struct ps_dead
 void ps_dead_letter_channel_inherit(struct ps_dead_letter_channel *letters,
                                     struct ps_dead_letter_channel *closed);
 
-/* Called at each cycle of the runner: puts the waiting letters, unless `may_put` is false, and lets the channel send
- * home the leases it has promised. Returns whether something moved; lowers *due_ns to the time at which it must be
+/* Called at each cycle of the runner: puts the waiting letters, unless `may_put` is false, and lets the channel give
+ * back the leases it has promised. Returns whether something moved; lowers *due_ns to the time at which it must be
  * called again at the latest. NULL: does nothing. */
 bool ps_dead_letter_channel_cycle(struct ps_dead_letter_channel *letters, bool may_put, uint64_t *due_ns,
                                   const struct ps_now *now);
@@ -53,7 +53,7 @@ void ps_dead_letter_channel_hold_back(struct ps_dead_letter_channel *letters, bo
 /* Drops the letters that are not put yet. NULL: does nothing. */
 void ps_dead_letter_channel_withdraw(struct ps_dead_letter_channel *letters);
 
-/* Returns whether no letter waits, and every batch of letters is home. True for NULL. */
+/* Returns whether no letter waits, and every batch of letters is returned. True for NULL. */
 bool ps_dead_letter_channel_is_home(const struct ps_dead_letter_channel *letters);
 
 /* Returns whether a stop need not wait for letters of a sink that it does not wait for: their channel is durable,
@@ -61,7 +61,7 @@ bool ps_dead_letter_channel_is_home(const struct ps_dead_letter_channel *letters
  * put; then it has the only copy of them. NULL: true. */
 bool ps_dead_letter_channel_may_leave(const struct ps_dead_letter_channel *letters);
 
-/* Returns whether a runner that closes need not wait longer: its letters are home, or promised by a channel
+/* Returns whether a runner that closes need not wait longer: its letters are returned, or promised by a channel
  * that stays in `next`. True for NULL. */
 bool ps_dead_letter_channel_is_drained(const struct ps_dead_letter_channel *letters,
                                        const struct ps_plan *next);

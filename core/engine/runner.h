@@ -231,7 +231,7 @@ void ps_source_runner_destroy(struct ps_source_runner *runner);
 /* Runs one turn. Returns whether something moved. */
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
 /* Takes no new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained
- * means that no answer is pending; else that all batches are home. */
+ * means that no answer is pending; else that all batches are returned. */
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next);
 /* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
  * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
@@ -265,7 +265,7 @@ bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struc
 void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns);
 /* Continues with the closed batch: the chain, then the puts. Returns true when no closed batch is left. */
 bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now);
-/* Lets the source's channels send home the leases that they have promised. */
+/* Lets the source's channels give back the leases that they have promised. */
 void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now);
 /* Withdraws the leases that were not put. */
 void ps_source_runner_withdraw(struct ps_source_runner *runner);
@@ -275,13 +275,13 @@ bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text
 /* Forgets the leases of a chain that did not reach its end: the window counts them only once there was memory for
  * all of them. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
-/* The batch has left the chain: the chain's own lease goes home. */
+/* The batch has left the chain: the chain's own lease is returned. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
 
 /* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */
 bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
-/* Returns whether a lease put into this channel fulfils a promise only when it comes home: the source needs more
+/* Returns whether a lease put into this channel fulfils a promise only when it is returned: the source needs more
  * than the put, or the channel promises more with it. */
 bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel);
 /* Makes a window that reports to the source. */
@@ -337,7 +337,7 @@ bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* The channel took this lease, with this answer other than PS_PUT_FULL: the source waits for it from now on, or
- * consumers are woken. Another thread may have the lease already, but it comes home to this worker, so it still
+ * consumers are woken. Another thread may have the lease already, but it is returned to this worker, so it still
  * exists. */
 void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
                      enum ps_put put);

@@ -1,14 +1,14 @@
 /* A worker: one thread, its batches, and the sources and sinks placed on it. Its duty cycle:
  *
  *   1. take new orders of the control thread
- *   2. release the leases that came home
+ *   2. release the leases that were returned
  *   3. run the sources, each up to its budget
  *   4. run the sinks, each up to its budget
  *   5. wake the workers for which it has put or freed something
  *   6. announce a quiescent state (RCU)
  *   7. spin, or park when nothing moved
  *
- * No worker waits for another: a full ring is an ordinary result, and a lease goes home by the home worker's inbox,
+ * No worker waits for another: a full ring is an ordinary result, and a lease is returned by the home worker's inbox,
  * which is never full. tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a made-up clock. */
 #pragma once
 
@@ -50,7 +50,7 @@ struct ps_worker_stats {
     struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
     uint64_t heartbeat_ns; /* mono time of the last cycle's start */
     uint64_t memory_waits; /* how often a source found the budget used up */
-    uint64_t home_leases;  /* leases that came home */
+    uint64_t home_leases;  /* leases that were returned */
     uint32_t parked;       /* 1: it sleeps */
     /* The component that it calls now: text of the plan. NULL between components and after every cycle, so that no
      * text of a freed plan stays here. */
@@ -114,7 +114,7 @@ void ps_worker_wake(struct ps_worker *worker);
  *
  *   RUN      every stage was opened, or its first try to open failed
  *   PAUSE    the sinks of channels that the next plan does not keep are idle
- *   DRAIN    the sources have stopped and all of this worker's batches are home
+ *   DRAIN    the sources have stopped and all of this worker's batches are returned
  *   RECALL   the sinks gave every lease back
  *   CLOSE    every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);

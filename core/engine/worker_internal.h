@@ -36,7 +36,7 @@ struct ps_worker {
     struct ps_inbox_node *arrived;            /* taken from the inbox, not released yet */
     uint64_t touched;                         /* bit per worker to wake at the end of the cycle */
 
-    struct ps_inbox inbox; /* leases that other workers send home; any worker puts */
+    struct ps_inbox inbox; /* leases that other workers return; any worker puts */
 
     PS_ALIGNED_GAP struct ps_worker_stats stats; /* written by the worker, read by any thread */
     PS_ALIGNED_GAP struct ps_mark done;          /* number of the orders carried out; control reads it */

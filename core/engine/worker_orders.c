@@ -266,7 +266,7 @@ static bool batches_stay(const struct ps_worker *worker)
 }
 
 /* Returns whether nothing is left to deliver on this worker. Each source that stops has stopped, and all its batches
- * are home, or in channels that stay, or will be read again. The sinks that close hold nothing and their channels
+ * are returned, or in channels that stay, or will be read again. The sinks that close hold nothing and their channels
  * are empty or stay, or the stop need not wait for them. If nothing stays, every batch of this worker must be home
  * as well, except those that sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)

@@ -2,7 +2,7 @@
  *
  *   batch    Rows of events with their headers. One source fills it on its home worker. It passes the source's
  *            interceptors and selector as one lease, and is frozen at its first put: from then on other workers read it
- *            and nobody writes its rows, headers or bytes. It goes home (to its home worker) when its last lease does.
+ *            and nobody writes its rows, headers or bytes. It is returned (to its home worker) when its last lease is.
  *   event    One row: a body and a list of headers.
  *   header   A name and a value, of one event or shared by all events of the batch.
  *   lease    One reader's share of a batch: which rows, and how many of them are handled. A sink writes only inside the
@@ -130,7 +130,7 @@ struct ps_batch {
     /* Set by the source when somebody waits for an answer: the engine closes the batch after this call, even
      * if no consumer is hungry. */
     bool flush;
-    /* Set by the channel that read it back: its lease may come home before older ones. */
+    /* Set by the channel that read it back: its lease may be returned before older ones. */
     bool any_order;
     /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): they are
      * not refused. All events of the batch are such events, or none. */

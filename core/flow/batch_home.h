@@ -16,7 +16,7 @@ struct ps_batch_home {
     struct ps_pool *pool;
     struct ps_bump *bump;
     struct ps_window *window;
-    uint16_t holders;  /* leases that are not home yet: they keep the memory */
+    uint16_t holders;  /* leases that are not returned yet: they keep the memory */
     uint16_t promises; /* owed leases among the holders: acknowledgement waits for them */
     bool complete, lost, in_window;
     bool refused;    /* the source learned of the refusal before the batch was complete */
@@ -35,7 +35,7 @@ struct ps_batch_home {
 /* The content of ps_lease.home. */
 struct ps_lease_home {
     uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
-    bool owed;        /* its source waits for it to come home: it counts in ps_batch_home.promises */
+    bool owed;        /* its source waits for its return: it counts in ps_batch_home.promises */
 };
 
 /* The members are divided by cache line. Readers of a batch read only its first line (a descriptor begins at a line), and

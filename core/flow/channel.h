@@ -13,7 +13,7 @@ struct ps_pool; /* a worker's batches: ps_port.pool */
 
 /* Returns the number of the worker to which the batches of this pool belong. Thread: any. */
 uint16_t ps_pool_worker(const struct ps_pool *pool);
-/* Returns the number of the worker to which the batch's leases go home. Thread: the owner of one of its leases. */
+/* Returns the number of the worker to which the batch's leases are returned. Thread: the owner of one of its leases. */
 uint16_t ps_batch_worker(const struct ps_batch *batch);
 
 /* Returns whether the batch's source, or its successor, will read these events again, for all its channels, required
@@ -40,7 +40,7 @@ struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_orde
                                      void *argument);
 
 /* The consumer has left: `delivered` is no longer called. Batches with leases in use are freed when those
- * come home. NULL is ignored. */
+ * are returned. NULL is ignored. */
 void ps_readback_close(struct ps_readback *readback);
 
 /* Returns an empty batch, to be filled with a source's functions, or NULL when the memory budget is used up. Note in
@@ -50,7 +50,7 @@ struct ps_batch *ps_readback_batch(struct ps_readback *readback, struct ps_now n
 /* Gives back a batch that was not filled. */
 void ps_readback_drop(struct ps_batch *batch);
 
-/* Ends filling: returns the one lease of all its events, which goes to the sink. It comes home by ps_port_home. */
+/* Ends filling: returns the one lease of all its events, which goes to the sink. It is returned by ps_port_home. */
 struct ps_lease *ps_readback_lease(struct ps_readback *readback, struct ps_batch *batch);
 
 /* Returns whether this readback made the lease; false when a source put it. False for NULL. */

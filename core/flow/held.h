@@ -133,7 +133,7 @@ static inline void ps_held_note_settled(struct ps_held *held, const struct ps_le
  * `any_order`. Returns NULL if there is none. */
 struct ps_lease *ps_held_pop(struct ps_held *held);
 
-/* Removes and returns the oldest lease if its events are all settled; else returns NULL. For a sink whose leases go home in
+/* Removes and returns the oldest lease if its events are all settled; else returns NULL. For a sink whose leases are returned in
  * order. */
 struct ps_lease *ps_held_pop_oldest(struct ps_held *held);
 

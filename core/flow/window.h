@@ -3,14 +3,14 @@
  *
  * A batch has two counts, plain integers that only its home worker changes:
  *
- *   holders    leases that are not home yet; at 0 the memory is given back
+ *   holders    leases that are not returned yet; at 0 the memory is given back
  *   promises   leases among them whose return is a promise that the source waits for; at 0 the batch is complete
  *
  * docs/decisions/0023-put-and-promised.md lists the leases that are promises. The window removes the complete
  * batches at its front and reports each, in order. A batch with an event that was given up (`lost`) is reported to a
  * source that answers its clients; for a replayable source it never completes: the position must not move past it.
  *
- * A window outlives its source: batches that come home after the source was closed (a reload) find it detached, and
+ * A window outlives its source: batches that are returned after the source was closed (a reload) find it detached, and
  * are only freed. */
 #pragma once
 
@@ -27,7 +27,7 @@ struct ps_window *ps_window_create(bool replayable, void (*report)(void *argumen
 struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
                                              void *argument);
 
-/* The source is closed: `report` is no longer called, and the window is freed when its last batch is home.
+/* The source is closed: `report` is no longer called, and the window is freed when its last batch is returned.
  * Marks the batches that were not reported (`unreported`): a replayable source reads them again. */
 void ps_window_detach(struct ps_window *window);
 
@@ -37,14 +37,14 @@ bool ps_window_is_detached(const struct ps_window *window);
  * lease. */
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch);
 
-/* Counts a lease that is given out; `owed`: the source waits until it comes home. */
+/* Counts a lease that is given out; `owed`: the source waits until it is returned. */
 void ps_window_hold(struct ps_batch *batch, bool owed);
 
 /* Makes the source wait for a lease that was given out before, if it is of a required channel. Call it before the
  * chain's lease is released. */
 void ps_window_owe(struct ps_lease *lease);
 
-/* Counts a lease that came home, or was never put. Gives the batch back to its pool when it was the last
+/* Counts a lease that was returned, or was never put. Gives the batch back to its pool when it was the last
  * lease and the window no longer needs the batch. */
 void ps_window_release(struct ps_lease *lease);
 

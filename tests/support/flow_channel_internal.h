@@ -38,7 +38,7 @@ struct flow_entry {
 };
 
 struct flow_producer {
-    struct ps_lease *promised, **promised_end; /* to be sent home */
+    struct ps_lease *promised, **promised_end; /* to be returned */
     uint64_t queued, memory_bytes;             /* leases not synced; memory of those not home */
     uint64_t worker;                           /* bit of the worker that ticked; 0: none did */
 };

@@ -26,7 +26,7 @@ struct sink_state {
     uint64_t random;
     struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
     unsigned kept_count;
-    struct ps_lease *late; /* settled; a newer one may go home before it */
+    struct ps_lease *late; /* settled; a newer one may be returned before it */
     uint64_t letter;       /* number of the letter for the next event of the oldest lease; 0: none */
     struct flow_answers answers;
     bool failed;
@@ -161,7 +161,7 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     return PS_DONE;
 }
 
-/* Called when the lease is settled. Where each lease is recorded by itself, some go home after newer ones. */
+/* Called when the lease is settled. Where each lease is recorded by itself, some are returned after newer ones. */
 static void finish(struct sink_state *state, struct ps_lease *lease)
 {
     if (state->late == NULL && lease->batch->any_order && ps_test_random(&state->random) % 4 == 0) {

@@ -174,7 +174,7 @@ struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage);
 /* Ticks until `count` leases are in stage->done; fails the test after `patience_ms` of real time. */
 void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);
 
-/* Calls the channel's `tick`, a millisecond apart, until `count` leases, which its thread promises, have come home since
+/* Calls the channel's `tick`, a millisecond apart, until `count` leases, which its thread promises, have been returned since
  * the start. */
 void ps_test_channel_await_home(struct ps_test_stage *stage, size_t count);
 /* Consumer 0 has delivered the lease: returns it as the engine does, and its home counts it. */

@@ -550,7 +550,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     account->drained = (drained || lost.events == 0) && sources_are_done(agent);
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
-        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* leases that were given up go home */
+        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* returns the leases given up */
     agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
 }
 

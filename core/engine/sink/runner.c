@@ -1,5 +1,5 @@
 /* Runs one sink on its worker: takes leases from its channel, offers them, rolls back, backs off after failures as
- * Flume's sink runner does, and sends delivered leases home. */
+ * Flume's sink runner does, and gives back delivered leases. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -252,7 +252,7 @@ static void source_note_stop(struct ps_source_runner *runner, const struct ps_no
 }
 
 /* The source stops: calls `work` until `drain` returns true; then puts the last batches and waits until they are
- * home. */
+ * returned. */
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);

@@ -14,7 +14,7 @@ static struct {
     bool full;     /* the channel takes nothing */
     bool later;    /* puts return PS_PUT_LATER */
     bool source_fails;
-    unsigned promise; /* how many held leases the channel sends home at its next tick, oldest first */
+    unsigned promise; /* how many held leases the channel returns at its next tick, oldest first */
     bool give_up;     /* it marks them failed */
 
     struct ps_lease *held[HELD_MAX];

@@ -396,7 +396,7 @@ static void test_replayable_source_reads_again(void **state)
     ps_test_small_agent_settle(&agent);
     assert_int_equal(ps_test_small_agent_sink(&agent)->inflight_bytes, 0); /* or its share would be used up */
     assert_string_equal(script.settled, "abcd");
-    assert_int_equal(script.delivered, 0); /* of its first life; "b" to "d" came home when it was closed */
+    assert_int_equal(script.delivered, 0); /* "b" to "d" were returned when it was closed */
     ps_test_small_agent_run(&agent, 4 * PS_NS_PER_S);
     assert_int_equal(script.source_opens, 2);
     for (unsigned i = 0; i < 4; i++)

@@ -259,7 +259,7 @@ static void test_idle_sources_sleep_on(void **state)
 static void test_hunger_wakes(void **state)
 {
     start(1, 1, "100000", true);
-    flow.chances.sink_keep = 1000; /* none goes home and wakes worker 0 for that */
+    flow.chances.sink_keep = 1000; /* none is returned and wakes worker 0 for that */
     for (unsigned i = 0; i < 3; i++)
         put(0); /* two leases, and an open batch */
     uint64_t in_channel = content();
