@@ -17,7 +17,7 @@ struct ps_dead_letter_copy {
     uint32_t body_length;
 };
 
-/* Copies the letter. A body longer than `body_max` is cut to that; a header tells its length. Returns NULL without memory.
+/* Copies the letter. A body longer than `body_max` is cut to that; a header has its full length. Returns NULL without memory.
  * The caller frees it with free. */
 struct ps_dead_letter_copy *ps_dead_letter_copy_make(const struct ps_dead_letter *letter, uint32_t body_max);
 

@@ -1,4 +1,4 @@
-/* Functions for channels, beyond those for every stage (core/flow/batch.h): they tell the owner of a lease, and make
+/* Functions for channels, beyond those for every stage (core/flow/batch.h): they find the owner of a lease, and make
  * batches on the consuming side, for a channel that writes events to a disk or a topic and reads them back.
  *
  * The channel is the home of the batches that it reads back: their outcome ends at the channel, not at the source of

@@ -77,7 +77,7 @@ static void test_costly_batch(void **unused)
     ps_regex_destroy(ordinary);
 }
 
-/* Matches that stay below the limit of steps at each position, so that only their time tells. */
+/* Matches that stay below the limit of steps at each position, so that only their time exceeds a limit. */
 static void test_slow_below_the_limit_of_steps(void **unused)
 {
     static struct ps_regex_budget budget;

@@ -30,7 +30,7 @@ extern const char *const ps_hive_call_names[PS_HIVE_CALLS];
 /* The arguments of a call; each call uses some of them. */
 struct ps_hive_request {
     const char *database, *table;
-    const char *user, *host, *agent; /* open_txns, lock; `agent` tells who holds the lock */
+    const char *user, *host, *agent; /* open_txns, lock; `agent` names the holder of the lock */
     const char *partition;           /* "day=1/hour=2": lock, add_dynamic_partitions; NULL: the whole table */
     const char *const *values;       /* append_partition, get_partition: the partition's values */
     size_t value_count;

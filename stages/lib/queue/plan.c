@@ -311,7 +311,7 @@ static enum found find_rest(const struct ps_queue_plan *plan, struct ps_err *tex
         ps_segment_unlock_log(&locks);
         return FOUND_IN_USE;
     }
-    /* Without the keys, which may be gone, the log still tells its number of frames. */
+    /* Without the keys, which may be gone, the log still knows its number of frames. */
     struct ps_key_ring *keys = plan->keys.provider != NULL ? ps_key_source_load(&plan->keys, &ignored) : NULL;
     struct ps_segment_log *log = open_to_read(plan, keys, text);
     if (log != NULL) {

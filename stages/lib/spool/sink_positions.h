@@ -27,7 +27,7 @@ enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const st
                                   bool keeps, struct ps_err *err);
 void ps_spool_keep_close(struct ps_spool_sink_positions *sink);
 
-/* Asks for the records, or reports files that are gone, in the batch. Sets *told if anything was added. Returns whether files may
+/* Asks for the records, or reports files that are gone, in the batch. Sets *told if it added anything. Returns whether files may
  * be read into the batch. */
 bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
                         bool *told);

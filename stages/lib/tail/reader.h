@@ -56,7 +56,7 @@ static inline void ps_tail_file_set(struct ps_tail_file *file, int fd, enum ps_t
 }
 
 /* Reads up to `room` bytes from `offset` on, and returns their number. Fewer bytes than `room` do not mean that the file ends there:
- * file->ended tells that. Returns 0 if the file ends at `offset`. Returns -1 with errno: EAGAIN if the thread has been asked for the bytes,
+ * file->ended says that. Returns 0 if the file ends at `offset`. Returns -1 with errno: EAGAIN if the thread has been asked for the bytes,
  * or has too many requests; the owner's wake_fd is written when the caller should try again. Any other errno is an error of the file. */
 ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
                      uint64_t offset);

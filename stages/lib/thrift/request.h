@@ -79,7 +79,7 @@ bool ps_thrift_request_read(const struct ps_thrift_service *service, const void 
 
 /* ---- answers ---- */
 
-/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. `round`: the call's; it tells
+/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. `round`: the call's; it shows
  * the client that this is a penstock. */
 size_t ps_thrift_put_result(uint8_t *to, bool compact, const struct ps_slice *name, uint32_t number,
                             int32_t result, unsigned round);

@@ -155,7 +155,7 @@ static struct ps_file_stream *create(struct ps_hive_txn *txn, const char *name, 
     return stream;
 }
 
-/* Writes the small file that tells the directory's version of ACID. It is complete before the commit. */
+/* Writes the small file with the directory's version of ACID. It is complete before the commit. */
 static void write_version(struct ps_hive_txn *txn)
 {
     struct ps_file_stream *stream = create(txn, PS_ORC_ACID_VERSION_FILE, ignored);

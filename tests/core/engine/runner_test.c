@@ -523,7 +523,7 @@ static void test_stop_while_failing(void **state)
     }
 }
 
-/* What a runner shows of itself is all that it was told, each time. */
+/* A runner's metrics have everything that was reported to it, after each report. */
 static void test_note_has_every_member(void **state)
 {
     static struct ps_runner runner;

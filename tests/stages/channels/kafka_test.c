@@ -268,7 +268,7 @@ static void test_promised_when_acknowledged(void **unused)
     stop(&stage);
 }
 
-/* An event that can never be a record: clients get an error if their source can tell them; events of other sources wait. */
+/* An event that can never be a record: clients get an error if their source can answer them; events of other sources wait. */
 static void test_refused(void **unused)
 {
     struct ps_test_stage stage;

@@ -209,7 +209,7 @@ int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, boo
 
 /* ---- group_broker_session.c ---- */
 
-/* A request for records, as its bytes tell it. */
+/* A request for records, decoded. */
 struct ps_test_group_fetching {
     struct ps_test_group_wanted parts[PS_TEST_GROUP_WANTED];
     unsigned count;
@@ -226,7 +226,7 @@ void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_gr
  * session. */
 struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_broker *group,
                                                           struct ps_test_group_fetching *fetching);
-/* Returns whether the answer must have the partition, and notes what it tells. */
+/* Returns whether the answer must have the partition, and notes what the answer says. */
 bool ps_test_group_session_tells(struct ps_test_group_session *session, const struct ps_test_group_log *log,
                                  const struct ps_test_group_wanted *wanted, bool has_news);
 /* Moves the partition to the end of the next answer. */

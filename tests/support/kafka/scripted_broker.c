@@ -45,7 +45,7 @@ static int find_socket(unsigned port, bool remote, int from)
         if (getsockname(fd, (struct sockaddr *)&own, &own_size) != 0 ||
             getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) != 0 || info.tcpi_state == TCP_LISTEN)
             continue;
-        /* While a connection is being made, getpeername does not tell the peer. */
+        /* While a connection is being made, getpeername does not name the peer. */
         if (remote && info.tcpi_state == TCP_SYN_SENT)
             return fd;
         if (remote && getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0)

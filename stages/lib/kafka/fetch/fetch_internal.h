@@ -78,7 +78,7 @@ enum ps_kafka_part_state {
     PS_KAFKA_PART_COMMITTED, /* the group's coordinator gives the offset to begin at */
     PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader gives one */
     PS_KAFKA_PART_READY,
-    /* the leader tells whether it has the records that were read: it is new, or reading begins at the group's offset */
+    /* the leader is asked whether it has the records that were read: it is new, or reading begins at the group's offset */
     PS_KAFKA_PART_CHECKED,
 };
 
@@ -406,7 +406,7 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 
 /* ---- epochs.c ---- */
 
-/* The topic may have been created again: nothing more is fetched of it before metadata has told its id. Records of the new topic would be
+/* The topic may have been created again: it is not fetched again before metadata has its id. Records of the new topic would be
  * read from the old offset on, and again from the place that is chosen when the id is known. `all`: this is new, so it holds for all its
  * partitions; else for this one, whose broker goes on answering so. */
 void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);

@@ -1,4 +1,4 @@
-/* The member's state as other files of this folder change it: errors tell that it has lost its partitions, or must join again. */
+/* The member's state as other files of this folder change it: errors say that it has lost its partitions, or must join again. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdio.h>

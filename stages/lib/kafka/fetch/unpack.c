@@ -14,7 +14,7 @@
 #define FIRST_RATIO 4U
 #define SNAPPY_HEAD_BYTES 16U
 #define SCRATCH_BYTES 16384U
-#define MORE_BYTES 64U /* than a batch has: a codec tells its end only if there is room left */
+#define MORE_BYTES 64U /* than a batch has: a codec reports its end only if there is room left */
 
 struct ps_kafka_unpacker {
     z_stream inflate;
@@ -77,7 +77,7 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
 static bool resize(struct unpacking *unpacking, uint64_t size)
 {
     struct ps_block_cache *blocks = unpacking->blocks;
-    if (size > unpacking->most) /* perhaps twice what is needed: measure() tells */
+    if (size > unpacking->most) /* perhaps twice what is needed: measure() finds out */
         return fail(unpacking,
                     unpacking->block != NULL ? PS_KAFKA_UNPACK_NO_MEMORY : PS_KAFKA_UNPACK_TOO_LARGE);
     struct ps_block *block =

@@ -37,7 +37,7 @@ static bool greet(struct ps_kafka_native_broker *broker, char *reason)
 /* ---- Kerberos ---- */
 
 /* The ticket is for SERVICE/HOST in the realm of the client's principal, else in the default realm of krb5.conf; HOST is
- * the broker's name as the cluster tells it, as in Java's client. */
+ * the broker's name in the cluster's metadata, as in Java's client. */
 static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
 {
     const struct ps_kafka_native_account *account = &broker->client->account;

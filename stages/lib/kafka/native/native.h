@@ -1,5 +1,5 @@
 /* The native client: an engine behind stages/lib/kafka/producer/seam.h that writes record sets itself and sends them over
- * sockets of its own, without threads. The worker polls its epoll. ps_kafka_native_fits tells which setting it does not
+ * sockets of its own, without threads. The worker polls its epoll. ps_kafka_native_fits names a setting that it does not
  * support. */
 #pragma once
 

@@ -151,7 +151,7 @@ struct ps_kafka_native_transaction {
     bool joins_asked, step_asked;
     uint64_t rest_ns; /* no request before */
     enum ps_kafka_native_step step;
-    bool end_lost; /* the transaction may have ended: an answer did not come, or does not tell */
+    bool end_lost; /* the transaction may have ended: an answer is missing, or does not say so */
     bool behind;   /* RESOLVE: a position was not committed */
     uint32_t compared;
     const struct ps_kafka_position *positions;

@@ -63,7 +63,7 @@ struct ps_kafka_native_topic {
         char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* answers with it are late until `until_ns` */
         uint64_t until_ns;
     } formers[PS_KAFKA_NATIVE_FORMERS]; /* of the last lives, in turn */
-    bool has_id;                        /* the last metadata told it */
+    bool has_id;                        /* the last metadata had it */
     uint64_t listed_ns;                 /* of the last answer to Metadata that has it */
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
     struct ps_kafka_native_partition *partitions;

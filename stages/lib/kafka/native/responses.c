@@ -29,7 +29,7 @@ static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t
     return version >= least && version >= broker_least ? version : -1;
 }
 
-/* Version 10 tells a topic that was created again by its id (KIP-516). */
+/* From version 10 on, the id of a topic shows that it was created again (KIP-516). */
 static int16_t choose_metadata(int16_t broker_least, int16_t broker_most)
 {
     const int16_t ids = PS_KAFKA_NATIVE_METADATA_OF_IDS;

@@ -1,5 +1,5 @@
 /* Positions that the sink keeps in its transactions (ps_engine_source_ops.starts_from_records). Nothing is read before the
- * sink has told the positions. Then each batch has, for each file with lines in it, the same data as the position file, by
+ * sink has reported the positions. Then each batch has, for each file with lines in it, the same data as the position file, by
  * which the file is found again. A file whose position changes without a line (a copy goes on where its original ended, a
  * file starts over, or is skipped) is announced before other lines are read, and so is a file that is gone: positions are
  * committed in the order of batches, so what is committed is always a state in which the source was. */

@@ -36,7 +36,7 @@ static int noting_open(void *argument, const char *path, bool create)
     return fd;
 }
 
-/* Payloads are told by their length, which no head has; opening reads no payload, because the state has the deliveries. */
+/* Payloads are recognized by their length, which no head has; opening reads no payload, because the state has the deliveries. */
 static ssize_t failing_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
     enum what what = __atomic_load_n(&fails, __ATOMIC_SEQ_CST);

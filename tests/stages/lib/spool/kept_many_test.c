@@ -97,7 +97,7 @@ static void write_file(const char *name, unsigned bytes)
     ps_test_folder_append(name, text, bytes);
 }
 
-/* The first run: every file has a drawn position, which its record tells. */
+/* The first run: every file has a random position, which is in its record. */
 static void records_make(void)
 {
     char record[1024];

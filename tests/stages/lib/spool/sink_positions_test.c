@@ -1,4 +1,4 @@
-/* What a spooling directory asks of a sink that keeps its positions, and tells it: the question once, in a batch of its own; files that are gone, over
+/* What a spooling directory requests from a sink that keeps its positions, and reports to it: the question once, in a batch of its own; files that are gone, over
  * several batches if need be; the record of each file; nothing of that if the sink keeps none. */
 #include "stages/lib/spool/sink_positions.h"
 
@@ -146,7 +146,7 @@ static void gone_add(unsigned first, unsigned end)
     assert_true(fetch.gone == NULL && fetch.gone_count == 0);
 }
 
-/* Files are read only when all that are gone were told: another file may have a key. */
+/* Files are read only when all missing files were reported: another file may have a key. */
 static void test_files_that_are_gone(void **unused)
 {
     keep_open(true);

@@ -355,7 +355,7 @@ static void test_first_in_turn(void **state)
     end(&run);
 }
 
-/* The log is shorter than what was read, and the brokers are too old to tell where it ends: it is read again from its beginning,
+/* The log is shorter than what was read, and the brokers are too old to report where it ends: it is read again from its beginning,
  * and counts as read only when it is delivered. */
 static void test_shorter_log(void **state)
 {

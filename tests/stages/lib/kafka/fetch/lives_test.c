@@ -38,7 +38,7 @@ static const struct ps_kafka_native_topic *topic(void)
     return ps_kafka_native_topic_find(client_of()->client, "t", 1);
 }
 
-/* Returns whether the member has been told of the last topic. */
+/* Returns whether the member knows the last topic. */
 static bool knows(void)
 {
     if (topic() == NULL || topic()->error != 0)

@@ -78,7 +78,7 @@ static void finish(void)
     end(&run);
 }
 
-/* A leader tells that its log differs, when the group has taken the partition from the cooperative member, which still delivers others:
+/* A leader reports that its log differs, when the group has taken the partition from the cooperative member, which still delivers others:
  * it does not have the partition again, and lowers its offset. */
 static void test_answer_after_a_revocation(void **state)
 {
@@ -155,8 +155,8 @@ static void test_lowered_in_a_second_life(void **state)
     end(&run);
 }
 
-/* A partition is to be read from another offset, and no leader tells it, when the topic is created again: what was delivered of the former one
- * is committed no more. */
+/* A partition is to be read from another offset, and no leader has reported it, when the topic is created again: what was delivered of the
+ * former one is no longer committed. */
 static void test_made_anew_without_a_place(void **state)
 {
     begin(&run, 1, NULL, 0);
@@ -258,7 +258,7 @@ static void test_late_by_two_lives(void **state)
     finish();
 }
 
-/* A broker that is not upgraded yet tells no ids, is late, and has the leader epochs of the former topic, which are higher. The other
+/* A broker that is not upgraded yet sends no ids, is late, and has the leader epochs of the former topic, which are higher. The other
  * brokers' answers count nevertheless. */
 static void test_epochs_without_an_id(void **state)
 {

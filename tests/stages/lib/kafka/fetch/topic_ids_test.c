@@ -78,7 +78,7 @@ static void test_ids_are_gone(void **state)
     finish();
 }
 
-/* The brokers have Fetch with ids, and a Metadata that does not tell them. */
+/* The brokers support Fetch with ids, but Metadata only without. */
 static void test_metadata_is_older_than_fetch(void **state)
 {
     begin(&run, 1, NULL, 0);
@@ -116,7 +116,7 @@ static void test_one_broker_is_behind(void **state)
     }
 }
 
-/* All brokers answer so for ever. What was read is delivered, and committed: whenever metadata has told that the topic is the same. */
+/* All brokers answer so for ever. What was read is delivered. It is committed when metadata has shown that the topic is the same. */
 static void test_commits_go_on(void **state)
 {
     static const int16_t errors[] = {3, 100, 103};
@@ -139,7 +139,7 @@ static void test_commits_go_on(void **state)
     }
 }
 
-/* A partition is to be read from its end, and its broker does not know the topic's id for a while, after it has told the end. The end is
+/* A partition is to be read from its end, and its broker does not know the topic's id for a while after it has reported the end. The end is
  * asked for again, since it may have been that of another topic; but the records that came meanwhile are read. */
 static void test_latest(void **state)
 {
@@ -219,7 +219,7 @@ static void test_commits_wait_for_the_topic(void **state)
     finish();
 }
 
-/* The coordinator has taken an offset of the former topic for the new one, which has fewer partitions: with the metadata that tells of it
+/* The coordinator has taken an offset of the former topic for the new one, which has fewer partitions: with the metadata that has the new topic
  * the group rebalances. The offset is lowered before the partition is given up. */
 static void test_lowered_before_a_rebalance(void **state)
 {
@@ -260,7 +260,7 @@ static void test_lowered_before_a_rebalance(void **state)
     }
 }
 
-/* Metadata tells of the new topic before the leaders do: they list the offsets of the former log. The first offset is asked for again
+/* Metadata has the new topic before the leaders know it: they list the offsets of the former log. The first offset is asked for again
  * when they refuse the id. */
 static void test_leaders_are_late(void **state)
 {
@@ -286,7 +286,7 @@ static void test_leaders_are_late(void **state)
     finish();
 }
 
-/* All that was read is delivered, and more of the former topic was fetched, when metadata tells of the new one: that is delivered, too. */
+/* All that was read is delivered, and more of the former topic was fetched, when metadata has the new one: these records are delivered, too. */
 static void test_fetched_of_the_former(void **state)
 {
     static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};

@@ -194,8 +194,8 @@ static void test_topic_made_anew_is_longer(void **state)
     finish(&run);
 }
 
-/* No answer is an error in between, and the new logs have the offsets that are read next: the id in the requests tells the broker which
- * topic is meant (KIP-516). */
+/* No answer is an error in between, and the new logs have the offsets that are read next: the id in the requests names the
+ * topic that is meant (KIP-516). */
 static void test_topic_made_anew_is_longer_in_silence(void **state)
 {
     static struct run run;
@@ -215,7 +215,7 @@ static void test_topic_made_anew_is_longer_in_silence(void **state)
     }
 }
 
-/* Records of the former topic are delivered when metadata has told of the new one: their offsets are not committed, because the group
+/* Records of the former topic are delivered after metadata has the new one: their offsets are not committed, because the group
  * would take them for offsets of the new topic. */
 static void test_former_offsets_are_not_committed(void **state)
 {
@@ -245,8 +245,8 @@ static void test_former_offsets_are_not_committed(void **state)
     finish(&run);
 }
 
-/* The partitions rest after an error when metadata tells of the new topic, and metadata comes again before the place is asked for: the
- * offset with which the new topic begins is not one of the former. */
+/* The partitions back off after an error when metadata has the new topic, and metadata comes again before the offset is requested: the
+ * first offset of the new topic is not one of the former. */
 static void test_made_anew_after_an_error(void **state)
 {
     static struct run run;
@@ -468,7 +468,7 @@ static uint64_t warnings_in(struct run *run, unsigned seconds)
     return ps_log_count(PS_LOG_WARN) - before;
 }
 
-/* Until a broker tells where its log differs, nothing is read. The log says why after 10 s, and then each minute. */
+/* Until a broker has reported where its log differs, nothing is read. The log says why after 10 s, and then each minute. */
 static void test_says_why(void **state)
 {
     static struct run run;

@@ -179,7 +179,7 @@ static void test_unknown_topic_is_waited_for_each_time(void **state)
     end(&run);
 }
 
-/* A broker that is behind tells of an older leader epoch: the leader stays (KIP-320). */
+/* A broker that is behind reports an older leader epoch: the leader stays (KIP-320). */
 static void test_late_metadata(void **state)
 {
     struct run run;
@@ -397,8 +397,8 @@ static void test_first_set_for_each_leader(void **state)
     end(&run);
 }
 
-/* The old leader has written a set, but answers after another broker has answered Metadata: its answer does not tell
- * what the new leader knows. */
+/* The old leader has written a set, but answers after another broker has answered Metadata: its answer does not say
+ * what the new leader has. */
 static void test_old_leader_answers_late(void **state)
 {
     struct run run;
@@ -418,7 +418,7 @@ static void test_old_leader_answers_late(void **state)
     end(&run);
 }
 
-/* The old leader has denied a set, and the new one gets it late. A broker that is behind still tells of the old leader:
+/* The old leader has denied a set, and the new one gets it late. A broker that is behind still names the old leader:
  * that is no reason to give up, although the set has waited a long time. */
 static void test_late_metadata_before_a_repetition(void **state)
 {

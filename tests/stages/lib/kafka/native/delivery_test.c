@@ -332,7 +332,7 @@ static void test_delivery_timeout(void **state)
     end(&run);
 }
 
-/* The same for a record while no broker can tell its topic's partitions. */
+/* The same for a record while no broker knows its topic's partitions. */
 static void test_delivery_timeout_without_brokers(void **state)
 {
     struct run run;

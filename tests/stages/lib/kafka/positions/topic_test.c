@@ -1,5 +1,5 @@
-/* The properties that the reader of positions takes from the producer, and a broker that does not tell how the topic is cleaned
- * up. librdkafka's mock cluster does not tell it either, so only the scripts of tests/real read records. */
+/* The properties that the reader of positions takes from the producer, and a broker that does not report the topic's cleanup
+ * policy. librdkafka's mock cluster does not report it either, so only the scripts of tests/real read records. */
 #include "stages/lib/kafka/positions/topic.h"
 #include "core/clock.h"
 #include "tests/support/kafka/cluster.h"

@@ -344,7 +344,7 @@ static bool has_each_kind(const struct ps_test_coordinator_counts *all, unsigned
     return all->aborts > 0 && all->fenced > 0 && all->unconfirmed > 0 && not_read > 0;
 }
 
-/* Answers to EndTxn are lost, and others fence the producer: the positions tell how the transaction ended. Ten trials, and more until
+/* Answers to EndTxn are lost, and others fence the producer: the positions show how the transaction ended. Ten trials, and more until
  * each kind of end was seen: packets and the sender's clock are not in step on a busy machine. */
 static void test_faults(void **state)
 {
