@@ -36,7 +36,7 @@ bool ps_classes_find(struct ps_classes *classes, const char *name, struct ps_cla
 bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, const char *target,
                      const char **missing);
 
-/* Returns whether a place behind that of `first` also has a class of this name, which Java does not use: `*other`. */
+/* Returns whether a place after that of `first` also has a class of this name, which Java does not use: `*other`. */
 bool ps_classes_again(struct ps_classes *classes, const char *name, const struct ps_class *first,
                       const char **other);
 

@@ -297,7 +297,7 @@ static bool hear(struct ps_irc_session *session)
 
 /* ---- lines ---- */
 
-/* Finds the next line to send; *behind is the offset behind it. Cuts the events before it, which have no lines left.
+/* Finds the next line to send; *behind is the offset after it. Cuts the events before it, which have no lines left.
  * Returns false if there is no line. */
 static bool next_line(struct ps_irc_session *session, struct ps_slice *line, size_t *behind)
 {

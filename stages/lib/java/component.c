@@ -172,7 +172,7 @@ static size_t text_bytes(const char *text)
     return sizeof(uint32_t) + strlen(text);
 }
 
-/* Writes class, label, name, agent, and the pairs, each text behind its length. */
+/* Writes class, label, name, agent, and the pairs, each text after its length. */
 static enum ps_java_sent send_properties(struct ps_java_component *component)
 {
     const struct ps_java_class *class = component->class;

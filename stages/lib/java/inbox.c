@@ -17,7 +17,7 @@ void ps_java_inbox_fini(struct ps_java_inbox *inbox)
     ps_java_inbox_init(inbox);
 }
 
-/* Makes room for `length` bytes behind the messages. Returns false if the inbox would be too large, or there is no memory. */
+/* Makes room for `length` bytes after the messages. Returns false if the inbox would be too large, or there is no memory. */
 static bool make_room(struct ps_java_inbox *inbox, size_t length)
 {
     uint32_t used = inbox->to - inbox->from, size = inbox->size;

@@ -182,7 +182,7 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     return true;
 }
 
-/* Returns this process's environment with the folders of native libraries behind LD_LIBRARY_PATH, for libraries that need others of the
+/* Returns this process's environment with the folders of native libraries after LD_LIBRARY_PATH, for libraries that need others of the
  * same folder; NULL: as it is. */
 static const char *const *environment_make(struct ps_arena *arena, const struct ps_class_path *path)
 {

@@ -14,7 +14,7 @@ enum ps_java_phase {
     PS_JAVA_FREE,    /* the host may write it */
     PS_JAVA_WANTS,   /* the host waits for a larger one */
     PS_JAVA_CALLS,   /* it has a call, of which events are still to be read */
-    PS_JAVA_ANSWERS, /* all events of the call are read, or are not wanted any more */
+    PS_JAVA_ANSWERS, /* all events of the call are read, or are no longer wanted */
 };
 
 struct ps_java_slot {
@@ -35,7 +35,7 @@ struct ps_java_slots {
     struct ps_java_component *component;
     struct ps_java_credit *credit;
     uint64_t bytes_max; /* of an event that does not fit into an empty slot */
-    bool revoked;       /* by ps_java_slots_revoke: the host gets no areas and no answers any more */
+    bool revoked;       /* by ps_java_slots_revoke: the host no longer gets areas or answers */
     struct ps_java_slot items[PS_JAVA_SLOTS];
     unsigned queue[PS_JAVA_SLOTS], first, count; /* slots with calls, in order */
 };
@@ -47,7 +47,7 @@ uint64_t ps_java_slots_event_max(uint64_t memory_budget_bytes);
 /* The component and the credit belong to the caller, and live as long as the slots are open. */
 void ps_java_slots_open(struct ps_java_slots *slots, struct ps_java_component *component,
                         struct ps_java_credit *credit, uint64_t bytes_max);
-/* Gives the areas back. `quiet`: the host does not write them any more. */
+/* Gives the areas back. `quiet`: the host no longer writes them. */
 void ps_java_slots_close(struct ps_java_slots *slots, bool quiet);
 
 /* Sends areas and answers to the host; answers for promised events come last, because they contain the number of
@@ -62,10 +62,10 @@ struct ps_java_slot *ps_java_slots_free(struct ps_java_slots *slots, uint64_t nu
 bool ps_java_slot_holds(const struct ps_java_slot *slot, uint64_t bytes, uint64_t events);
 /* The host asks for a larger slot. Returns false if the slot has this room. */
 bool ps_java_slot_want(struct ps_java_slot *slot, uint64_t bytes);
-/* The slot has events, which are read behind those of other slots. `calls` and `promised` are set. */
+/* The slot has events, which are read after those of other slots. `calls` and `promised` are set. */
 void ps_java_slots_put(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes,
                        uint64_t events);
-/* Ends the promises of a host that may not read its messages: it looks at the slot behind each promise, and a call of the class whose
+/* Ends the promises of a host that may not read its messages: it looks at the slot after each promise, and a call of the class whose
  * slot is revoked throws. So ps_java_slots_take_left finds all that was promised. */
 void ps_java_slots_revoke(struct ps_java_slots *slots);
 /* The component has ended, or its promises are revoked: calls that wait for their answer are forgotten, and promised events, also those

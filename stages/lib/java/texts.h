@@ -1,4 +1,4 @@
-/* Texts for a Java process, each behind its length, as java.io.DataInputStream reads them. Thread: any. */
+/* Texts for a Java process, each after its length, as java.io.DataInputStream reads them. Thread: any. */
 #pragma once
 
 #include "core/base.h"

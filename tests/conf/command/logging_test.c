@@ -1,5 +1,5 @@
 /* What flume-env.sh, log4j.properties and log4j2.xml say: the level, the file, the memory, and each message, of the first entry of
- * its kind and of those behind it. */
+ * its kind and of those after it. */
 #include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/report.h"

@@ -18,7 +18,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* Two sources and two sinks at one channel, another flow beside them; the lines of `more` stand behind and win. */
+/* Two sources and two sinks at one channel, another flow beside them; the lines of `more` come last and win. */
 static const char agent[] = "a1.sources = r1 r2 r3\na1.channels = c1 c2\na1.sinks = k1 k2 k3\n"
                             "a1.sources.r1.type = seq\na1.sources.r1.channels = c1\n"
                             "a1.sources.r2.type = seq\na1.sources.r2.channels = c1\n"

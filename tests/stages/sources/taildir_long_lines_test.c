@@ -109,7 +109,7 @@ static void test_cut_while_it_is_read(void **unused)
 }
 
 /* Lines around the largest length, which is more than a block: one that is not longer comes whole, a longer one in two pieces, and the
- * line behind it is not touched. */
+ * line after it is not touched. */
 static void test_around_the_largest(void **unused)
 {
     char most[32];

@@ -161,7 +161,7 @@ struct ps_test_group_broker {
             gone;           /* Fetch requests; partitions named and dropped in incremental ones */
         unsigned not_found; /* sessions that the node has forgotten */
         unsigned by_ids;    /* requests for records */
-        unsigned stale_ids; /* answers for partitions of a topic that is not there any more */
+        unsigned stale_ids; /* answers for partitions of a topic that is no longer there */
     } counts;
 };
 

@@ -73,7 +73,7 @@ static void set_idle(struct ps_bucket_file *file, uint64_t idle_ns)
         TAILQ_INSERT_TAIL(&file->sink->opened.idles, file, idles);
 }
 
-/* Detaches the file from its bucket, which writes to it no more. */
+/* Detaches the file from its bucket, which no longer writes to it. */
 static void leave_bucket(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;

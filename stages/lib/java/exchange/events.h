@@ -1,6 +1,6 @@
 /* Events in an area of the memory that the agent shares with its Java host.
  *
- * An entry has a head, its headers (name length, value length, name, value) and its body, one behind the other; the next
+ * An entry has a head, its headers (name length, value length, name, value) and its body, one after the other; the next
  * entry begins at the next multiple of 4. The host may write the area at any time, also while it is read here: each length is copied out
  * once, compared with what is left, and only the copy is used. Bodies and values are bytes that nobody interprets.
  *

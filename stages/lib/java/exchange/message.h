@@ -24,7 +24,7 @@ enum ps_java_message_type {
     /* call, 1: taken, 0: refused; the number of events that it may have promised since it was made (0: as before);
      * text: the reason */
     PS_JAVA_ANSWER = 4,
-    /* the component stops, and forgets its batches. Sent a second time: the agent does not wait any more, and answers no calls */
+    /* the component stops, and forgets its batches. Sent a second time: the agent no longer waits, and answers no calls */
     PS_JAVA_STOP = 5,
     PS_JAVA_DROP = 6, /* a batch is forgotten: no answer is wanted */
     PS_JAVA_KEEP = 7, /* source: it promises no more events until an answer allows it, and answers PROMISED */
@@ -33,7 +33,7 @@ enum ps_java_message_type {
     PS_JAVA_BEAT = 64,   /* link 0: the host lives; PS_JAVA_PROTOCOL */
     PS_JAVA_READY = 65,  /* the component is configured and started */
     PS_JAVA_FAILED = 66, /* the component cannot run; text: why */
-    PS_JAVA_COMMIT = 67, /* sink: batch, first event, event behind the last; repeated */
+    PS_JAVA_COMMIT = 67, /* sink: batch, first event, event after the last; repeated */
     /* sink: it tries again; nanoseconds until then. Interceptor: it has not handled the batch; batch, 1: the reply
      * would have too many events or bytes. Source that is a whole flow: 0; a part of it cannot start (no text: all have).
      * Text: why. */

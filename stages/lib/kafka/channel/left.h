@@ -1,5 +1,5 @@
-/* Counts the records that stay in the topic, after the group's offsets, when a reload takes a Kafka channel away. Nobody in this
- * agent takes them any more, and no metric shows them, so the log does. */
+/* Counts the records that stay in the topic, after the group's offsets, when a reload takes a Kafka channel away. No sink of this
+ * agent takes them, and no metric shows them, so the log does. */
 #pragma once
 
 #include "stages/lib/kafka/settings.h"

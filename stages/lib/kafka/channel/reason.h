@@ -16,7 +16,7 @@ struct ps_kafka_reason {
 void ps_kafka_reason_init(struct ps_kafka_reason *reason);
 void ps_kafka_reason_fini(struct ps_kafka_reason *reason);
 
-/* Sets the reason; "": there is none any more. An equal text costs no lock. Thread: the worker. */
+/* Sets the reason; "": there is none. An equal text costs no lock. Thread: the worker. */
 void ps_kafka_reason_note(struct ps_kafka_reason *reason, const char *text);
 /* Copies the reason, or the other text if there is none. Thread: any. */
 void ps_kafka_reason_read(struct ps_kafka_reason *reason, char to[PS_KAFKA_REASON_BYTES],

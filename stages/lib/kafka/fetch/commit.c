@@ -1,7 +1,7 @@
 /* Commits of what was delivered: asynchronous, one at a time, none beyond what was delivered.
  *
  * A commit names topics. If one was created again, the group would take an offset of the former topic for one of the new topic, and the next
- * member would skip the records before it. So offsets of the former topic are not committed any more, and one that was committed is
+ * member would skip the records before it. So offsets of the former topic are no longer committed, and one that was committed is
  * lowered. Nothing is committed while an answer makes it doubtful which topic it is, or while metadata does not have the topic. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
@@ -146,7 +146,7 @@ static void commit(struct ps_kafka_fetch *fetch)
 }
 
 /* Returns whether there is something to commit, and nothing that forbids it but the time. While the member joins it commits nothing: the
- * coordinator would answer a commit behind JoinGroup only after JoinGroup, and refuse it as one of the old generation. A cooperative
+ * coordinator would answer a commit that follows JoinGroup only after JoinGroup, and refuse it as one of the old generation. A cooperative
  * member that stops does not join again, so it may commit. */
 static bool may_commit(const struct ps_kafka_fetch *fetch)
 {

@@ -2,7 +2,7 @@
  * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
  * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
  * has an epoch, which its batches carry, and which is committed with an offset. The question is where the epoch of the record
- * before the next one ends in the leader's log. The records behind that offset differ, and are read. If the topic was created again
+ * before the next one ends in the leader's log. The records after that offset differ, and are read. If the topic was created again
  * (another id), no question is needed: all its records are others.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
@@ -170,7 +170,7 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
            "topic %s, partition %d: the topic was deleted and created again. The source continues as "
            "kafka.consumer.auto.offset.reset says",
            part->topic->name, part->number);
-    /* The group's coordinator may take offsets of the former topic for the new one: they are committed no more, and one that is
+    /* The group's coordinator may take offsets of the former topic for the new one: they are no longer committed, and one that is
      * committed is lowered before anything is read, or given up. */
     if (ps_kafka_part_place(part) != NULL) {
         ps_kafka_parts_go_to(fetch, stream, 0, -1);

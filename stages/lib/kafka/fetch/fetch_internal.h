@@ -387,8 +387,8 @@ void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* Drops the fetched records at this offset and behind it. The next Fetch asks for them again. An answer under way is not
- * accepted, because its records come behind that gap. A partition that was to begin elsewhere goes on first with what its log still has. */
+/* Drops the fetched records from this offset on. The next Fetch asks for them again. An answer under way is not
+ * accepted, because its records come after that gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 /* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
  * first. `epoch`: of the leader that wrote the record before it; -1: not known. */
@@ -472,8 +472,8 @@ void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids)
 /* The request asks for this partition. Returns whether it must name the partition. */
 bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                            uint32_t stream, int32_t leader_epoch);
-/* Removes the partitions that the request does not want any more. Returns how many: the request must name them, and they are those
- * behind session->count. */
+/* Removes the partitions that the request no longer wants. Returns how many: the request must name them, and they are those
+ * after session->count. */
 uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
 /* The answer has come, with this error and session. Returns false if it is not that of the last request. */
 bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,

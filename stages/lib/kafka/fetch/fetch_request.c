@@ -14,7 +14,7 @@ static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t vers
     return version >= VERSION_OF_EPOCHS ? ps_kafka_part_place(part)->leader_epoch : -1;
 }
 
-/* The number of partitions that a request names (`gone`: as not wanted any more), and the bytes that they need. */
+/* The number of partitions that a request names (`gone`: as no longer wanted), and the bytes that they need. */
 struct named {
     uint32_t count, gone;
     size_t bytes;

@@ -4,7 +4,7 @@
  * others. The cooperative protocol (KIP-429): it joins at once, says which partitions it has, and goes on reading them; then it
  * gives up those that it does not get again, and joins once more, so that others get them.
  *
- * Partitions that are given up are not read any more; the member waits until what was read is delivered and committed, as
+ * Partitions that are given up are no longer read; the member waits until what was read is delivered and committed, as
  * kafka/consumer/rebalance.h says. It joins only then, and goes on to send heartbeats meanwhile. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -398,7 +398,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
         (member->phase == PS_KAFKA_MEMBER_STABLE && member->gives_up))
         continue_revocation(fetch);
     if (fetch->stopped && member->phase == PS_KAFKA_MEMBER_OUT)
-        return; /* it stops: it takes nothing any more */
+        return; /* it stops: it takes nothing more */
     if (fetch->mono_ns < member->rest_ns || fetch->fatal || member->asked)
         return;
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);

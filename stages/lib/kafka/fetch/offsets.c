@@ -180,7 +180,7 @@ static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part
 }
 
 /* The offset asked for is one of the topic as it is known now. If the topic was created again since the last question, delivered records
- * are of the former topic, and their offset is not committed any more. */
+ * are of the former topic, and their offset is no longer committed. */
 static void begin_life(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];

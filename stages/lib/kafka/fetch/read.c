@@ -239,7 +239,7 @@ static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_stat
 }
 
 /* The next batch waits for memory since `since_ns`. Batches that are delivered give memory back; so do, after a moment,
- * the answers behind it, which nobody can read meanwhile. */
+ * the answers after it, which nobody can read meanwhile. */
 static void starve(struct ps_kafka_fetch *fetch, uint64_t since_ns)
 {
     fetch->kept = true;

@@ -1,5 +1,5 @@
 /* Fetch sessions (KIP-227): a broker remembers the partitions that it is asked for, so a request names only those that are new,
- * that are to be read from another offset, or that are not to be read any more, and an answer only those with news. This file
+ * that are to be read from another offset, or that are no longer read, and an answer only those with news. This file
  * keeps a list of what each broker remembers, by the broker's node id.
  *
  * A session has an epoch, which grows with each answer. A request without its answer leaves open whether the broker has

@@ -344,7 +344,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
 char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
                                     int16_t version, size_t body_bytes,
                                     struct ps_kafka_native_request **request);
-/* Ends the request behind the last byte of its body. */
+/* Ends the request after the last byte of its body. */
 struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
                                                             const char *at);
 

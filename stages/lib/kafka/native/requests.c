@@ -1,5 +1,5 @@
 /* Requests as bytes: header version 1 and the bodies of versions that are not flexible, but for ApiVersions 3 and the Produce of
- * the second protocol of transactions, which have tags behind the header. (Kafka protocol guide.) */
+ * the second protocol of transactions, which have tags after the header. (Kafka protocol guide.) */
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/native/wire.h"
 

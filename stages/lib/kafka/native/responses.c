@@ -182,7 +182,7 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
             partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
-        /* Out of order behind a set that is sent again: it follows that set. */
+        /* Out of order after a set that is sent again: it follows that set. */
         ps_kafka_native_want_metadata(client);
         set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
         ps_kafka_native_partition_return(client, set);

@@ -18,7 +18,7 @@ static unsigned bucket_of(uint64_t us)
     return (unsigned)ps_least(bucket, PS_KAFKA_NATIVE_ROUND_TRIPS - 1);
 }
 
-/* The first microsecond behind the bucket. */
+/* The first microsecond after the bucket. */
 static uint64_t end_of(unsigned bucket)
 {
     if (bucket < 4)

@@ -94,7 +94,7 @@ static void note_field(struct ps_tables *tables, size_t count, const struct ps_e
 }
 
 /* Notes which header counts for each name of the frame. Of two headers with the same name the later one counts; an event's
- * own headers are behind the shared ones. */
+ * own headers are after the shared ones. */
 static void note_last(struct ps_tables *tables, size_t count, size_t names)
 {
     if (names > tables->counting_room) {

@@ -154,7 +154,7 @@ static void expect_refused(const char *type, const char *coding, uint32_t bytes_
     made_drop(&made);
 }
 
-/* Each member of gzip counts; one byte more than the maximum, one byte less than a member, and one byte behind it are refused. */
+/* Each member of gzip counts; one byte more than the maximum, one byte less than a member, and one byte after it are refused. */
 static void test_gzip_bounds(void **unused)
 {
     struct made made;

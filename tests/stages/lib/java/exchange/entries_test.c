@@ -98,7 +98,7 @@ static void test_drawn(void **unused)
         play(draw(2) == 0 ? counts[draw(PS_COUNT_OF(counts))] : 1 + (uint32_t)draw(20));
 }
 
-/* One field of one entry is wrong: no event of that entry, nor one behind it, is in the batch. */
+/* One field of one entry is wrong: no event of that entry, nor of one after it, is in the batch. */
 static void test_wrong(void **unused)
 {
     enum { GOOD = 3 };

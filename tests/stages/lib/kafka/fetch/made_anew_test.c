@@ -200,7 +200,7 @@ static void test_partitions_come_back(void **state)
     finish();
 }
 
-/* The topic of an expression is not there any more. Nothing of it is committed, because it may be created again; when it is there again, all
+/* The topic of an expression is no longer there. Nothing of it is committed, because it may be created again; when it is there again, all
  * of it is read. */
 static void test_topic_of_an_expression(void **state)
 {
