@@ -12,7 +12,7 @@
 
 /* ---- headers of an event ---- */
 
-/* Returns why `count` headers of drawn lengths, with these sums of names and values in bytes, are refused; NULL: they are
+/* Returns why `count` headers of random lengths, with these sums of names and values in bytes, are refused; NULL: they are
  * not. */
 static const char *refusal_of(uint32_t count, uint64_t names_bytes, uint64_t values_bytes, uint64_t *random)
 {

@@ -65,7 +65,7 @@ struct flow_sink {
     uint64_t disorder;
 } PS_ALIGNED_GAP;
 
-/* Chances of 1,000, drawn each time the case arises. */
+/* Chances of 1,000 each time the case arises. */
 struct flow_chances {
     unsigned source_idle, source_back_off, oversize;
     unsigned drop; /* decided by the event's number: always the same events */
@@ -144,7 +144,7 @@ void flow_draw_changes(struct flow *flow, uint64_t *random);
 /* Notes that the last spec was refused: the next one follows the spec before it. */
 void flow_take_back(struct flow *flow);
 
-/* Returns whether a reload with the changes that were drawn last leaves the sink open. */
+/* Returns whether a reload with the changes that were chosen last leaves the sink open. */
 bool flow_sink_stays(const struct flow *flow, unsigned sink);
 
 /* Returns whether every source has made all its events (POSITION: and they were delivered). Any thread. */

@@ -278,7 +278,7 @@ struct ps_segment_files lossy_files(struct lossy_disk *disk)
                                      .argument = disk};
 }
 
-/* Carries out a part of one write: for each sector it is drawn whether it is written. */
+/* Carries out a part of one write: each sector is written or not, at random. */
 static void tear(struct lossy_file *file, const struct lossy_write *write, uint64_t *random)
 {
     uint64_t kind = ps_test_random(random) % 4; /* nothing, all of it, or some sectors */

@@ -1,4 +1,4 @@
-/* The leases that a sink holds: single steps, and drawn histories against a model of each event. */
+/* The leases that a sink holds: single steps, and random histories against a model of each event. */
 #include "core/flow/held.h"
 #include "core/flow/batch_internal.h"
 #include "core/flow/bump.h"
@@ -191,7 +191,7 @@ static void test_single_events(void **unused)
     assert_int_equal(fixture.held.pinned_bytes, 0);
 }
 
-/* ---- drawn histories ---- */
+/* ---- random histories ---- */
 
 static unsigned number_of(const struct ps_lease *lease)
 {

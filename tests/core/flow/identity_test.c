@@ -1,4 +1,4 @@
-/* Identities of a batch's events, compared with a model: drawn runs of several streams, rows without identity, rewinds, and
+/* Identities of a batch's events, compared with a model: random runs of several streams, rows without identity, rewinds, and
  * leases with a part of the rows. */
 #include "core/flow/identity.h"
 

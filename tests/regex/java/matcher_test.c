@@ -7,7 +7,7 @@
 #define SHOWN_MAX 40
 #define BITS_PATTERNS_MAX 64U
 #define EACH_PATTERNS_MAX 150U
-/* Only some groups are checked, drawn by the seed: with a sanitizer all of them take a minute. */
+/* Only some groups, chosen by the seed, are checked: with a sanitizer all of them take a minute. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SHARE 4U
 #else

@@ -28,7 +28,7 @@ static bool is_chosen(const struct ps_test_group_broker *group, int16_t key)
     return key == group->fail_key && group->number >= group->fail_at && group->number <= group->fail_last;
 }
 
-/* Returns the error that the test chose for this request, or a drawn temporary one, which any request may get; 0: none. */
+/* Returns the error that the test chose for this request, or a random temporary one, which any request may get; 0: none. */
 int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top)
 {
     static const int16_t passing[] = {7, 14, 15, 16, -1};
@@ -216,7 +216,7 @@ static char *answer(struct ps_test_group_broker *group, struct ps_test_connectio
     }
 }
 
-/* Cuts the answer at the byte that the test chose, or at a drawn one; at byte 0 the answer is lost. */
+/* Cuts the answer at the byte that the test chose, or at a random one; at byte 0 the answer is lost. */
 static void spoil(struct ps_test_group_broker *group, struct ps_test_connection *connection, int16_t key,
                   uint32_t before)
 {

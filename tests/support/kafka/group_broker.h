@@ -173,7 +173,7 @@ unsigned ps_test_group_draw(struct ps_test_group_broker *group, unsigned below);
 
 /* ---- group_broker_log.c ---- */
 
-/* Appends a batch or a transaction to the partition, as drawn. */
+/* Appends a batch or a transaction to the partition, at random. */
 void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition);
 /* Appends a plain batch of `count` records. */
 void ps_test_group_append_plain(struct ps_test_group_broker *group, unsigned partition, unsigned count);

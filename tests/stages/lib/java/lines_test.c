@@ -1,4 +1,4 @@
-/* Lines of the Java host in the agent's log, compared with a model: drawn lines, in pieces, with and without the mark of a component, as long as
+/* Lines of the Java host in the agent's log, compared with a model: random lines, in pieces, with and without the mark of a component, as long as
  * the memory for one, and longer: then the rest is dropped, and the next line is whole again. */
 #include "stages/lib/java/lines.h"
 

@@ -1,4 +1,4 @@
-/* The identities of events of a log on disk, over drawn histories: an event that is delivered again after a kill or a power cut
+/* The identities of events of a log on disk, over random histories: an event that is delivered again after a kill or a power cut
  * has the identity that it had before, and no two events ever have the same one. Events are promised when they are synced, or
  * when they are written: then a power cut takes frames that were delivered, and the log gives their numbers to other events. */
 #include "core/flow/identity.h"
@@ -99,7 +99,7 @@ static void work(struct history *history, uint64_t *random)
     }
 }
 
-/* One run of the agent. It ends by a stop, a kill, or a power cut at a drawn call. */
+/* One run of the agent. It ends by a stop, a kill, or a power cut at a random call. */
 static void live(struct history *history, uint64_t *random)
 {
     uint64_t end = below(random, 4);

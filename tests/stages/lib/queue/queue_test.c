@@ -545,7 +545,7 @@ static void test_what_is_delivered_behind_another_is_recorded(void **state)
             assert_true(leases[i]->batch->any_order);
         }
         unsigned stuck =
-            count / 2; /* drawn from the remaining ones: the others are delivered, in any order */
+            count / 2; /* at random from the remaining ones: the others are delivered, in any order */
         for (unsigned some = count; some > stuck; some--) {
             unsigned drawn = (unsigned)(ps_test_random(&random) % some);
             deliver(fixture, leases[drawn]);

@@ -54,7 +54,7 @@ static void open_spool(void)
     assert_non_null(spool);
 }
 
-/* Fetches a drawn number of files; the nth allocation fails, if it is not 0. The files are no longer open then, but count as known. */
+/* Fetches a random number of files; the nth allocation fails, if it is not 0. The files are no longer open then, but count as known. */
 static struct ps_spool_fetch *fetch(bool list, uint64_t allocation)
 {
     struct ps_spool_fetch *job = ps_spool_fetch_of(spool);

@@ -53,7 +53,7 @@ static void start(struct history *history)
 
 /* ---- what happens to the sink ---- */
 
-/* A turn of the worker. The disk call whose number was drawn fails; the calls of the test itself do not. */
+/* A turn of the worker. The disk call whose number was chosen at random fails; the calls of the test itself do not. */
 static void turn(struct history *history)
 {
     ps_test_call_fails = history->call_fails;

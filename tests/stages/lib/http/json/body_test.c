@@ -1,4 +1,4 @@
-/* Bodies that are one object a line, or compressed, compared with a model of the array that they become: drawn ones, with lengths around those at which
+/* Bodies that are one object a line, or compressed, compared with a model of the array that they become: random ones, with lengths around those at which
  * the text goes to another place, with too little memory at first, and with the maximum exactly there. */
 #include "stages/lib/http/json/body.h"
 

@@ -1,4 +1,4 @@
-/* Entries of the Java host compared with a model: drawn events go into batches that are partly full, with too little memory now and then;
+/* Entries of the Java host compared with a model: random events go into batches that are partly full, with too little memory now and then;
  * each comes once, unchanged and in order, with the last value of each header. A batch without memory is as it was. What is
  * written of these batches can be read again. */
 #include "stages/lib/java/exchange/entries.h"

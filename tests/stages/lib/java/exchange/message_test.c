@@ -1,4 +1,4 @@
-/* Messages between the agent and its Java host: drawn ones come out as they went in, also if they arrive in pieces and several together;
+/* Messages between the agent and its Java host: random ones come out as they went in, also if they arrive in pieces and several together;
  * the largest text, the most numbers, and lengths that cannot be. */
 #include "stages/lib/java/exchange/message.h"
 

@@ -1,4 +1,4 @@
-/* Replies of an interceptor in the Java host compared with a model: drawn events with and without an origin, of which a reply changes the body,
+/* Replies of an interceptor in the Java host compared with a model: random events with and without an origin, of which a reply changes the body,
  * the headers, both or nothing, with too little memory now and then. A wrong reply leaves the lease as it was. */
 #include "stages/lib/java/exchange/reply.h"
 

@@ -151,7 +151,7 @@ static uint64_t below(uint64_t *random, uint64_t limit)
     return ps_test_random(random) % limit;
 }
 
-/* Makes `record` the next one, mostly of the same stream at the next offset; now and then of a drawn stream at one
+/* Makes `record` the next one, mostly of the same stream at the next offset; now and then of a random stream at one
  * of the offsets `from`. */
 static void draw(struct record *record, uint64_t *random)
 {

@@ -1,4 +1,4 @@
-/* Histories of the native fetch client that are drawn by a seed: connections break, leaders and the coordinator move, brokers
+/* Histories of the native fetch client that a seed determines: connections break, leaders and the coordinator move, brokers
  * forget fetch sessions or have no room for them, the group rebalances and gives partitions away and back, logs lose their beginning or their end, batches arrive damaged. No
  * record is lost; a record is read twice only if its commit did not happen, or the policy for lost offsets demands it;
  * records of a partition are in order; only delivered records are committed (tests/support/kafka/fetch_run.h and

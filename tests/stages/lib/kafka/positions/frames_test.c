@@ -1,4 +1,4 @@
-/* The committed frames of a log: single steps, and drawn ones against a set of all frames. */
+/* The committed frames of a log: single steps, and random ones against a set of all frames. */
 #include "stages/lib/kafka/positions/frames.h"
 #include "core/clock.h"
 #include "tests/support/support.h"

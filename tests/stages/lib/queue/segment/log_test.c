@@ -15,7 +15,7 @@
 #define LONG_BYTES 200000U /* several frames of such a length do not fit into a chunk */
 #ifdef __SANITIZE_ADDRESS__
 #define FLIP_STEP 23U /* from one flipped byte to the next */
-#define DRAWS 3U      /* times that each power cut is drawn */
+#define DRAWS 3U      /* random power cuts at each call */
 #else
 #define FLIP_STEP 1U
 #define DRAWS 12U
@@ -356,7 +356,7 @@ static void workload(uint64_t seed)
     ps_segment_log_close(log);
 }
 
-/* The power goes at each call that changes the disk, and the unsynced writes that survive are drawn. */
+/* The power goes at each call that changes the disk, and the unsynced writes that survive are random. */
 static void test_power_cuts(void **state)
 {
     uint64_t seed = ps_test_seed();
