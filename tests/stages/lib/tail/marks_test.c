@@ -114,7 +114,7 @@ static bool has(const struct ps_tail_marks *marks, int64_t offset)
     return mark.length > 0;
 }
 
-/* A copy has the marks up to the offset, which is near a mark, at random, in its own memory. */
+/* A copy has the marks up to the offset (random, near a mark), in its own memory. */
 static void expect_copies(const struct ps_tail_marks *marks)
 {
     struct ps_tail_marks copy;
