@@ -32,7 +32,7 @@ struct ps_regex_charge {
 struct ps_regex_budget {
     const char *component;                   /* for the log; NULL: nothing is logged */
     uint64_t clock_ns;                       /* how long it takes to read the CPU time */
-    uint64_t left_ns;                        /* of PS_REGEX_BATCH_CPU_NS */
+    uint64_t left_ns;                        /* the rest of PS_REGEX_BATCH_CPU_NS */
     bool watched;                            /* the CPU time of every match is read */
     uint64_t odd_ns;                         /* time of sampled matches beyond what they may take, scaled */
     uint32_t weight;                         /* of matches since the last sample */

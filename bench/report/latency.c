@@ -39,7 +39,7 @@ struct latency_chart {
     /* Trials at rates above all others that the generator could not offer: not shown. */
     size_t beyond;
     const char *id, *title;
-    bool whole; /* all rates: with knee and legend */
+    bool whole; /* the chart shows all rates, with knee and legend */
 };
 
 static int by_rate(const void *one, const void *other)

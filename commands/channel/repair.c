@@ -17,7 +17,7 @@ struct repair {
     char folder[64]; /* "damaged-20261121T101500Z" */
     size_t moved, failed;
     const char *giving_up; /* the file with the bytes that are given up */
-    size_t gaps;           /* in it */
+    size_t gaps;           /* number of gaps in that file */
 };
 
 /* Moves directory/name into directory/damaged-TIME, and makes both names durable. */

@@ -16,7 +16,7 @@ struct ps_dead_letter_file {
     int fd;                  /* -1: none is open */
     uint64_t bytes;          /* synced bytes of the file */
     int64_t hour;            /* since the epoch: the hour in which it was begun */
-    unsigned number;         /* of files that this process began here */
+    unsigned number;         /* number of files that this process began in the directory */
 };
 
 /* Makes the directory when it is missing (not its parents), and checks that it can be written. */

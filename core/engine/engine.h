@@ -53,7 +53,7 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 /* Events that a plan had not delivered when CLOSE was carried out. */
 struct ps_left {
     uint64_t events, batches;
-    uint64_t settled; /* other events of the same leases: settled one by one, so not part of `events` */
+    uint64_t settled; /* events of the same leases that a sink has settled; not part of `events` */
     uint64_t reread;  /* at a stop: further events that are not lost, because their sources read them again */
 };
 

@@ -256,8 +256,8 @@ static bool write_line(int fd, const char *line, size_t length)
 
 /* The note about lines that were held back; it follows the text of a written line. */
 struct held {
-    uint64_t count;    /* of others */
-    uint64_t since_ns; /* of all of them */
+    uint64_t count;    /* number of the other lines */
+    uint64_t since_ns; /* since when lines are held back */
     uint64_t late_ns;  /* how long the line itself was held back */
 };
 

@@ -16,7 +16,7 @@ static char synced[SYNCS_MAX][512]; /* paths, in order */
 static unsigned sync_count, fails;  /* number of the sync that fails, from 1; 0: all */
 static int fault;                   /* its errno; 0: none fails */
 
-/* In place of libc's, for the program under test. */
+/* Replaces libc's fsync for the program under test. */
 int fsync(int fd)
 {
     char link[64];

@@ -29,7 +29,7 @@ struct lossy_disk {
     uint64_t
         power_until; /* the call with this number, and those after it, fail: the power is gone. 0: it stays */
     uint64_t allocate_max; /* most bytes allocated to a file in one call; 0: no limit */
-    int allocate_errno;    /* of a longer one; 0: ENOSPC */
+    int allocate_errno;    /* error of an allocation above allocate_max; 0: ENOSPC */
     uint64_t fail_at;      /* the change with this number fails, and later ones do not; 0: none */
     int fail_errno;
     uint64_t reads;        /* calls so far */

@@ -9,7 +9,7 @@
 /* After the ports of tests/support/ports.sh. */
 #define FIRST 30000U
 #define COUNT 2700U
-#define STEP 37U /* from one process to the next */
+#define STEP 37U /* distance between the first ports of two processes */
 
 unsigned ps_test_port(int type)
 {

@@ -369,7 +369,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         ps_sink_group_note(runner, now);
         moved |= ps_sink_group_changes(runner) != changes;
     }
-    if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
+    if (runner->base.status == PS_RUNNER_FAILED) /* a failed sink has no other deadline */
         runner->base.deadline_ns = runner->base.retry_ns;
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
     bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);

@@ -156,8 +156,7 @@ static int open_file(const char *path, const struct ps_file_creation *creation)
     int fd = open(path, flags, 0666);
     if (fd >= 0)
         (void)flock(fd,
-                    LOCK_EX | LOCK_NB); /* marks the file as in use (ps_local_recover); it locks out no other
-                                         * writer */
+                    LOCK_EX | LOCK_NB); /* marks the file as in use (ps_local_recover); excludes no writer */
     return fd;
 }
 

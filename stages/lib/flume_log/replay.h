@@ -27,7 +27,7 @@ struct ps_flume_replay {
     uint64_t uncertain;   /* events whose commit may be among the unreadable records: in the queue */
 };
 
-/* Begins a replay. `checkpoint` NULL: the logs are all that is known. A zeroed replay is ready. */
+/* Begins a replay of a zeroed structure. `checkpoint` NULL: the whole logs are replayed. */
 void ps_flume_replay_begin(struct ps_flume_replay *replay, const struct ps_flume_checkpoint *checkpoint);
 /* Replays a record. Call it in the order of the records' numbers. `pointer`: the place of the record. */
 void ps_flume_replay_record(struct ps_flume_replay *replay, const struct ps_flume_record *record,

@@ -19,7 +19,7 @@ struct ps_http_connection {
     uint32_t generation; /* of the stream's connection that this belongs to */
     struct ps_http_message message;
     uint32_t rest_at;       /* the request is in the queue already: see ps_http_exchange */
-    bool plain;             /* likewise */
+    bool plain;             /* as rest_at: see ps_http_exchange */
     uint64_t rest_events;   /* events of this request that are in no batch yet */
     bool joined;            /* the chunks of its body are put together */
     uint64_t begun_ns;      /* when the first byte of an incomplete request came; 0: none did */

@@ -36,7 +36,7 @@ struct ps_http_exchange {
     struct ps_http_text *text;
     bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
     /* The handler's results. */
-    uint64_t events;    /* PS_HTTP_TAKEN, _PART, at first: how many the whole request has */
+    uint64_t events;    /* PS_HTTP_TAKEN, first PS_HTTP_TAKEN_PART: events of the whole request */
     uint16_t status;    /* PS_HTTP_REFUSED */
     const char *intro;  /* likewise: the text before the reason in the answer; NULL: none */
     const char *reason; /* likewise: one line, static */

@@ -32,8 +32,8 @@ enum ps_keystore_fault {
 };
 
 struct ps_keystore_request {
-    const char *path;         /* the file; or NULL for a store in the configuration itself: */
-    const char *text;         /* its PEM text */
+    const char *path;         /* the file; NULL: the store is `text` */
+    const char *text;         /* PEM text in the configuration itself, if `path` is NULL */
     const char *type;         /* as configured; NULL: none */
     const char *password;     /* NULL: none; a JKS is then read without its integrity check, as in Java */
     const char *key_password; /* NULL: the store's */

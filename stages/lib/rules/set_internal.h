@@ -263,7 +263,7 @@ struct rules_header_scan {
     struct ps_matcher_scratch *scratch;
     uint16_t *subject_of; /* by position; UINT16_MAX: the event has no such header */
     uint64_t *bits;       /* by subject: words of patterns that match */
-    bool *any;            /* by subject */
+    bool *any;            /* by subject: whether a pattern matches */
     struct ps_slice *values;
     uint32_t subject_count;
     bool present;         /* at least one event has the header */

@@ -14,10 +14,10 @@ struct ps_span;
 
 struct ps_spool_sink_positions {
     struct ps_tail_keeping keeping;
-    bool keeps; /* the sink does */
+    bool keeps; /* the sink keeps positions */
     bool asked, known;
     int lock;                 /* of the source's number; -1: none */
-    char *records;            /* until the thread gets them */
+    char *records;            /* the sink's records, until the thread takes them */
     struct ps_tail_gone gone; /* which the next batch reports */
 };
 

@@ -14,7 +14,7 @@ static struct {
     int64_t made;        /* the last position */
     int64_t delivered;   /* the position of the last `delivered` */
     int64_t seen[16];    /* of each lease that the sink got, */
-    uint32_t events[16]; /* and its events */
+    uint32_t events[16]; /* number of events of each lease that the sink got */
     unsigned count;
 } script;
 

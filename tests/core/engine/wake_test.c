@@ -12,7 +12,7 @@ static struct ps_now now;
 
 /* The sinks' answers, by number; PS_TAKEN: the answer of the flow's sink. */
 static enum ps_result answers[FLOW_SINKS_MAX];
-/* Called once by the next `work`, or by the next `tick` of the sink of this number. */
+/* in_work is called once by the next `work`, in_tick by the next `tick` of the sink with the number in_tick_of. */
 static void (*in_work)(void), (*in_tick)(void);
 static unsigned in_tick_of;
 

@@ -172,7 +172,7 @@ static void test_warnings(void **unused)
     }
 }
 
-/* Existing headers, of the event and of the batch; and Java's null. */
+/* The header exists already, in the event or in the batch; and a group without a match, which Java returns as null. */
 static void test_headers_before(void **unused)
 {
     struct ps_test_stage stage;

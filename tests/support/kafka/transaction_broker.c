@@ -503,7 +503,7 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
         return true;
     }
     ps_test_connection_end(connection, at);
-    connection->breaks = ps_test_coordinator_fails(broker); /* after that */
+    connection->breaks = ps_test_coordinator_fails(broker); /* after the answer */
     return true;
 }
 

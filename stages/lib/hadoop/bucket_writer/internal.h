@@ -149,7 +149,7 @@ struct ps_bucket_scan {
     bool is_busy;                   /* a directory is being listed */
     uint32_t count;                 /* number of directories that were listed */
     uint64_t due_ns;                /* time of the next step */
-    struct ps_bucket_looks waiting; /* known directories that were not listed */
+    struct ps_bucket_looks waiting; /* known directories that are not listed yet */
 };
 
 struct ps_bucket_table {

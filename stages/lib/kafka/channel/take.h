@@ -45,7 +45,7 @@ struct ps_kafka_channel_take {
     struct ps_lease *given_back; /* first = next to take */
     struct ps_lease *held;       /* a batch that is not handed out before its dead letters are written */
     struct ps_kafka_dead_letters dead_letters;
-    bool starved; /* there was no memory or room for records that may be there */
+    bool starved; /* memory or room was missing for records that may be in the topic */
     bool left;
     bool parting;                       /* nothing more is read */
     uint64_t part_until_ns;             /* set by the channel when it parts */

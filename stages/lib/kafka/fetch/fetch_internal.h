@@ -97,8 +97,8 @@ struct ps_kafka_fetch_part {
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
     int32_t checked;
-    uint32_t
-        life; /* of the topic that `next` is an offset of: its number of lives when the offset was asked for */
+    /* How often the topic's id had changed when the offset `next` was asked for. */
+    uint32_t life;
     /* READY: not fetched before an answer to Metadata that comes later than this; 0: none is waited for */
     uint64_t doubt_ns;
     uint64_t

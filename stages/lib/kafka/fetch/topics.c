@@ -146,7 +146,7 @@ static void report_topics(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
 {
-    if (fetch->client->metadata_asked) { /* of an answer that could not be read to its end */
+    if (fetch->client->metadata_asked) { /* drops topics of an answer that could not be read to its end */
         ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
         fetch->found_room = 0;
         return;

@@ -307,7 +307,7 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
             complete &= set_leader(client, topic, &is);
     }
     if (is_flexible(version))
-        (void)ps_wire_get_int32(in); /* what may be done with it */
+        (void)ps_wire_get_int32(in); /* topic_authorized_operations */
     end_fields(in, version);
     for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++)
         complete &= needs_no_other(client, &topic->partitions[i]);

@@ -99,7 +99,7 @@ enum ps_kafka_native_kind {
     PS_KAFKA_NATIVE_COMMIT_OFFSETS,
     PS_KAFKA_NATIVE_END_TRANSACTION,
     PS_KAFKA_NATIVE_FETCH_OFFSETS,
-    /* The rest is a reader's (struct ps_kafka_native_reader). */
+    /* The remaining kinds are a reader's (struct ps_kafka_native_reader). */
     PS_KAFKA_NATIVE_READER_KINDS,
     PS_KAFKA_NATIVE_FETCH = PS_KAFKA_NATIVE_READER_KINDS,
     PS_KAFKA_NATIVE_LIST_OFFSETS,

@@ -47,8 +47,8 @@ void ps_kafka_positions_close(struct ps_kafka_sender *sender)
 
 /* The owner of a lease, and the lease's number in the owner. */
 struct unit {
-    const char
-        *kind; /* NULL: no owner. A source that keeps its positions itself had read it before a reload */
+    /* NULL: no owner, because a source that keeps its positions itself has read the events before a reload. */
+    const char *kind;
     uint64_t id;
     uint32_t salt;
     uint64_t number;

@@ -366,7 +366,7 @@ struct ps_tail_line {
     uint32_t number;
     int fd;
     struct ps_tail_text *text; /* held; NULL: the file itself is read */
-    int64_t offset, scanned;   /* where the line begins; where the search for its end goes on */
+    int64_t offset, scanned;   /* offsets of the line's beginning, and of the end of the searched bytes */
     uint32_t max_bytes;
     bool rest; /* the end of the file ends the line */
     struct ps_tail_identity identity;

@@ -64,7 +64,7 @@ static void test_lost(void **state)
     ps_trial_take_counters(&trial, 990);
     assert_true(trial.received == 990 && trial.lost == 10);
     assert_non_null(strstr(trial.note, "gone; so the agent's own counters"));
-    ps_trial_take_counters(&trial, 2000); /* counted twice: nothing is lost but what was refused */
+    ps_trial_take_counters(&trial, 2000); /* more than were sent: only refused events are lost */
     assert_true(trial.lost == 10);
     ps_trial_fini(&trial);
 }

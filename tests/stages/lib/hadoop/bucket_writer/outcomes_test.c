@@ -19,7 +19,7 @@
 enum write_meaning {
     COSTS,     /* an attempt, and the bucket backs off before the next */
     RESTS,     /* the bucket backs off, without an attempt */
-    NEXT_NAME, /* the next number at once; no failure */
+    NEXT_NAME, /* tries the next number at once, without counting a failure */
     NEVER,     /* its events become dead letters at once */
 };
 #define OVER UINT32_MAX /* the stream is gone: the file is left as it is */

@@ -179,7 +179,7 @@ static void test_topic_made_anew_is_longer(void **state)
     run.group.fail_at = 1;
     run.group.fail_last = 1000000;
     unsigned errors = run.group.counts.errors;
-    ps_test_group_append_plain(&run.group, 0, 1); /* not read: its broker answers with the error */
+    ps_test_group_append_plain(&run.group, 0, 1); /* is not read, because its broker answers with the error */
     for (unsigned turns = 0; run.group.counts.errors == errors; turns++) {
         assert_in_range(turns, 0, TURNS_MAX);
         turn_often(&run, 1);
@@ -271,8 +271,8 @@ static void test_made_anew_after_an_error(void **state)
     finish(&run);
 }
 
-/* Brokers do not know the topic of an id for a while, as one that is behind, or that is upgraded. What was read and not delivered is
- * delivered; then reading goes on where it was. */
+/* Brokers do not know the topic of an id for a while, as a broker that is behind or is being upgraded. Records that were read are
+ * delivered; then reading continues at its position. */
 static void test_id_is_not_known_for_a_while(void **state)
 {
     static const int16_t errors[] = {100, 103};

@@ -59,7 +59,7 @@ static void test_postgres(void **state)
     assert_string_equal(read_url("JDBC:PostgreSQL://h/%zz%").name, "%zz%");
 }
 
-/* SQLite's names of no file: a database in memory keeps nothing. */
+/* Names that SQLite takes for a database in memory, which would keep nothing. */
 static void test_no_file_of_sqlite(void **state)
 {
     static const char *const urls[] = {"jdbc:sqlite:", "jdbc:sqlite:?a=b",

@@ -135,7 +135,7 @@ static void test_config_map(void **state)
     quiet();
     rename_file("..data_next", "..data");
     touched();
-    assert_true(ps_rules_watch_look(watch)); /* the name is another file now */
+    assert_true(ps_rules_watch_look(watch)); /* the name leads to another file now */
     follow("a.rules");
     write_file("..1/a.rules", "old"); /* this file is no longer watched */
     quiet();
