@@ -66,7 +66,7 @@ says_not swordfish
 says "source r4: kafka, brokers 127.0.0.1:$kafka, group readers, topic here, native engine\$"
 says "sink k1: kafka from channel c1, brokers 127.0.0.1:$kafka, topic here or the event's, acks all, idempotent, native engine\$"
 says "sink k2: file_roll from channel c2, writes files in $work/files, a new one every 30 s\$"
-says '^flow r1 -> c1 -> k1: .*sender is refused\), exactly once '
+says '^flow r1 -> c1 -> k1: .*sender is refused; exactly once '
 says '^flow r4 -> c2 -> k2: at least once: '
 says_not '^flow r4 -> c1'
 says_not 'ring|worker [0-9]+:'

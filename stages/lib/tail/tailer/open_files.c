@@ -83,8 +83,7 @@ bool ps_tail_room_make(struct ps_tailer *tailer)
         open->crowded = false;
         return true;
     }
-    want =
-        count - open->max + open->max / 4 + 1; /* a quarter of the limit, and the excess if it was lowered */
+    want = count - open->max + open->max / 4 + 1; /* a quarter of the limit, plus the excess */
     if (open->crowded && open->deferred.count > 0)
         return false;
     for (struct ps_tail_log *log = open->oldest, *next; log != NULL && want > 0; log = next) {
