@@ -189,11 +189,10 @@ static enum ps_status note_about(const struct import *import, const char *direct
     if (file != NULL)
         fclose(file);
     *line_found = found;
-    return good
-               ? PS_OK
-               : ps_err_set(err,
-                            "%s, the list of earlier imports, cannot be read: %s; --again imports without it",
-                            note_path(import), strerror(error));
+    return good ? PS_OK
+                : ps_err_set(err,
+                             "%s cannot be read: %s; it lists earlier imports. --again imports without it",
+                             note_path(import), strerror(error));
 }
 
 static enum ps_status is_new(const struct import *import, struct ps_err *err)
