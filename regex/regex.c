@@ -236,7 +236,7 @@ struct search {
     const pcre2_code *code;
     struct ps_slice subject;
     size_t start; /* the first position that was not searched to the end */
-    bool whole;   /* the expression uses \G, which depends on where the search begins: there is one slice */
+    bool whole;   /* search in one piece: the expression uses \G, which depends on where a search begins */
 };
 
 static int search_jit(const struct search *search, struct ps_regex_scratch *scratch)

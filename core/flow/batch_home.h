@@ -81,7 +81,7 @@ struct ps_carved {
  * it put there, but at most with the blocks of its batch and what the previous lease left of its last ones. `mark`
  * belongs to the previous lease (ps_batch_mark); it begins as zero. */
 void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
-/* Notes that the lease was put: the next one is charged from here on. */
+/* Notes that the lease was put: the next lease is charged with the bytes after it. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
 
 /* ---- the pool: a worker's batches ---- */

@@ -24,7 +24,7 @@ struct ps_load_block {
     uint64_t first_sequence;
     uint64_t due_ns[PS_LOAD_BLOCK_EVENTS]; /* monotonic */
     uint32_t ends[PS_LOAD_BLOCK_EVENTS];   /* event i is bytes[ends[i-1] .. ends[i]) */
-    void *target;                          /* for the target */
+    void *target;                          /* the target's own data */
     char *bytes;
 };
 

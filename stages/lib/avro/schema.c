@@ -38,7 +38,7 @@ static const char *const primitive_names[T_PRIMITIVES] = {"null",  "boolean", "i
 
 struct node {
     enum type type;
-    uint32_t first, count; /* its parts in `parts`; the count of an enum's symbols; a fixed's bytes */
+    uint32_t first, count; /* its parts in `parts`; `count` of an enum: symbols, of a fixed: bytes */
     char *name;            /* full name of a named type */
 };
 

@@ -11,7 +11,7 @@
 #define KEYS_MAX 4096U      /* keys of one limit on one worker */
 #define KEYS_MIN 64U        /* the same, when there are many limits */
 #define KEYS_ALL (1U << 20) /* keys of all limits of a set on one worker */
-#define CHANNELS_MAX 4096U  /* `any_channel` */
+#define CHANNELS_MAX 4096U  /* channels of a set with `any_channel` */
 
 /* ---- channels ---- */
 

@@ -56,7 +56,7 @@ static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file
     ps_log(PS_LOG_DEBUG, spool->component, "Preparing to move file %s to %s", file->path, target);
     if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
         return true;
-    if (errno == EINVAL || errno == ENOSYS) { /* the file system does not have it */
+    if (errno == EINVAL || errno == ENOSYS) { /* the file system has no RENAME_NOREPLACE */
         struct stat status;
         if (lstat(target, &status) == 0)
             return reused(file, target);

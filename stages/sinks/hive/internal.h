@@ -143,8 +143,8 @@ struct ps_hive_looks {
 
 /* Transactions to be aborted: aborts.c. */
 struct ps_hive_aborts {
-    struct ps_byte_buffer waiting; /* their numbers, for the next call */
-    size_t under_way;              /* how many are in the call in flight */
+    struct ps_byte_buffer waiting; /* numbers of transactions, for the next call */
+    size_t under_way;              /* transactions in the call in flight */
 };
 
 struct ps_hive_sink {

@@ -25,7 +25,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The rest is at the start of the next reservation, in this batch or the next, and is gone when bytes were used. */
+/* Bytes that were reserved and not committed are at the start of the next reservation, in this batch or the next, unless
+ * other bytes of the block were used meanwhile. */
 static void test_left(void **state)
 {
     uint32_t room;

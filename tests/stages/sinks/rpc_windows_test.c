@@ -177,7 +177,7 @@ static void check_windows(void)
     }
 }
 
-/* Calls of batch-size events at most, each of one lease; below 1 it counts as 100. */
+/* Each call has at most batch-size events, all of one lease. A batch-size below 1 counts as 100. */
 static void check_batch_sizes(void)
 {
     static const struct {

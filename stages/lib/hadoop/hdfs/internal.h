@@ -126,10 +126,10 @@ struct ps_hdfs_packets {
     int64_t number_next, number_acknowledged;
 };
 
-/* Looks whether the file still exists: presence.c. */
+/* Calls that check whether the file still exists: presence.c. */
 struct ps_hdfs_presence {
     struct ps_namenode_call *look;  /* NULL: not in flight */
-    uint64_t looked_ns, look_bytes; /* when the last look ended; acknowledged bytes when it began */
+    uint64_t looked_ns, look_bytes; /* time when the last call ended; acknowledged bytes when it began */
     uint64_t there_bytes;           /* acknowledged bytes when the file certainly existed */
 };
 

@@ -1,5 +1,5 @@
-/* The leader of a group says which member reads which partitions: the coordinator makes a member of it, of whatever client. It
- * needs the partitions of all topics to which any member is subscribed, and watches them. */
+/* The leader of a group assigns the partitions to the members. The coordinator chooses a member as the leader; members may be other
+ * clients than this one. The leader needs the partitions of all topics to which any member is subscribed, and watches them. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 

@@ -39,7 +39,7 @@ static inline bool ps_tail_last_bytes_begin(const struct ps_tail_last_bytes *las
     return length >= last->length && memcmp(bytes, last->bytes, last->length) == 0;
 }
 
-/* Returns whether they end a line. */
+/* Returns whether the last of the bytes is a newline. */
 static inline bool ps_tail_last_bytes_end_line(const struct ps_tail_last_bytes *last)
 {
     return last->length > 0 && last->bytes[last->length - 1] == '\n';

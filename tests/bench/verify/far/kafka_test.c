@@ -122,7 +122,7 @@ static unsigned read_until(struct ps_test_far *far, unsigned last)
     return missing;
 }
 
-/* The mock cluster keeps 5 MB per partition: of 12 MB the beginning is deleted when reading begins .. */
+/* The mock cluster keeps 5 MB per partition: it deletes the beginning of 12 MB before the far end reads. */
 static void test_thrown_away_before(void **state)
 {
     struct ps_test_far far;

@@ -165,7 +165,7 @@ static void test_a_host_whose_jars_change(void **unused)
     int before = log_begin();
     host = ps_java_host_create(&launch, &err);
     assert_non_null(host);
-    ps_java_host_renew(host, argv); /* its start has not begun, or only just */
+    ps_java_host_renew(host, argv); /* before or during its start */
     long first = await_number("pid");
     ps_java_host_renew(host, NULL);
     ps_java_host_renew(host, argv);

@@ -280,7 +280,7 @@ static void test_damaged_payloads(void **state)
     for (; next < EVENTS + 2; next++)
         expect(next);
     stop_queue();
-    start_queue(); /* what was lost is not fed again, and keeps no segment */
+    start_queue(); /* lost events are not fed again, and no segment is kept for them */
     struct ps_fill fill;
     put(EVENTS + 2);
     expect(EVENTS + 2);

@@ -72,7 +72,8 @@ static inline void fake_roll_back(struct fake_connection *connection)
     (void)ps_database_sqlite.execute(connection->real, "ROLLBACK", &ignored);
 }
 
-/* Changes the connection as this failure does. If the failure needs it, the caller has carried the call out before. */
+/* Puts the connection into its state after the failure of the plan. If the call takes effect in spite of the failure, the caller
+ * has carried it out before. */
 static inline enum ps_status fake_fail(struct fake_connection *connection, struct ps_err *err)
 {
     bool loses = fake_plan.failure == FAKE_LOST || fake_plan.failure == FAKE_UNANSWERED;
