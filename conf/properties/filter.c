@@ -16,8 +16,8 @@ enum filter_kind { FILTER_ENV, FILTER_EXTERNAL, FILTER_HADOOP, FILTER_CLASS };
 struct filter {
     const char *name;
     enum filter_kind kind;
-    struct ps_texts command;  /* external */
-    struct ps_pairs settings; /* hadoop, class */
+    struct ps_texts command;  /* of an external filter */
+    struct ps_pairs settings; /* of a filter `hadoop` or a class */
     /* class: the keys that the agent's values name, and the answers; none before the class was called */
     const char *class_name;
     struct ps_texts keys;

@@ -20,7 +20,7 @@ struct owners {
     struct owner adding; /* the component whose claims are being added */
     struct owner *items; /* malloc'ed */
     size_t count, room;
-    bool reported; /* this one */
+    bool reported; /* the clash of `adding` was reported */
 };
 
 /* Resolves the symbolic links of the part of a path that exists; the rest follows without repeated or trailing

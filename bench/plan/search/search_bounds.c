@@ -35,7 +35,7 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
     double lost = answer->lost - wish->loss_max * answer->sent;
     if (lost > 0) /* no more than the generator sent in bunches: a queue that holds the rate may drop them */
         return lost <= answer->bunched ? PS_TRIAL_GENERATOR : PS_TRIAL_LOST;
-    /* before lateness, which counts from the due time and would be the generator's */
+    /* tested before latency: latency counts from the due time, so it includes the generator's delay */
     if (!answer->generator_held)
         return PS_TRIAL_GENERATOR;
     if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)

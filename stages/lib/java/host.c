@@ -28,7 +28,7 @@
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
 /* A host whose jars have changed has this time to stop its components. */
 #define RENEW_NS (5 * PS_NS_PER_S)
-/* One that ends by itself has this time: System.exit runs shutdown hooks, which may hang. */
+/* A process that ends by itself has this time: System.exit runs shutdown hooks, which may hang. */
 #define END_NS (5 * PS_NS_PER_S)
 #define EXIT_HANGS "it was ending by System.exit, and had not ended after 5 s: a shutdown hook hangs"
 #define CLOSED_HANGS "it closed its pipe to the agent, and had not ended after 5 s"

@@ -34,9 +34,9 @@ struct ps_spool {
     size_t aside_count, aside_room;
     struct ps_spool_meta meta;       /* the content of the meta file, now or at the start */
     bool meta_known;                 /* it was read */
-    bool watch_failed;               /* told once */
-    bool look_failed;                /* told once */
-    struct ps_spool_records records; /* that a sink keeps: of files that were not opened yet */
+    bool watch_failed;               /* the failure was logged */
+    bool look_failed;                /* the failure was logged */
+    struct ps_spool_records records; /* records of the sink for files that are not opened yet */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;
     struct ps_spool_mark mark;

@@ -21,7 +21,7 @@ struct ps_tail_keeping {
 };
 
 /* Reads or draws the number beside the positions (stages/lib/tail/source_id.h), which `lock` locks; -1: it is not locked, which
- * is an error with `cure`. `overtaken`: another program has advanced the positions, so the sink's records are older than they. */
+ * is an error with `cure`. `overtaken`: another program has advanced the positions, so the sink's records are older. */
 enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
                                     bool overtaken, const char *cure, struct ps_err *err);
 /* Returns the name of a span: the record of the file with this key. It points to both. */

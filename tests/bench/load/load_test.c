@@ -444,7 +444,7 @@ static void a_target_that_refuses_is_said(void **state)
     pthread_join(thread, NULL);
 }
 
-/* It is reported, even for targets that send nothing before the first event. */
+/* A target that cannot be reached is reported, even if it sends nothing before the first event. */
 static void a_target_that_does_not_answer_is_said(void **state)
 {
     struct sink nobody = closed_port();

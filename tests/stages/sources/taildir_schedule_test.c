@@ -284,7 +284,7 @@ static void op_rename(unsigned number)
     }
     log->there = false;
     if (log->fd >= 0 && draw(2) == 0)
-        append_to(log->fd, draw(5)); /* its writer has not noticed yet */
+        append_to(log->fd, draw(5)); /* the writer has not noticed the deletion yet */
     writer_close(log);
     if (draw(2) == 0) {
         writer_open(number);

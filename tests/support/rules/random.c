@@ -47,7 +47,7 @@ static const char *const regexes[] = {"/a/",
                                       "/\\bab\\b/",
                                       "/[^a]b/",
                                       "/(?<g1>.)$/"};
-/* They have no groups, and do not match everything. */
+/* Expressions without groups, none of which matches every body. */
 static const char *const bodies[] = {"/a/",   "/b+c/", "/^a/",  "/c$/", "/[ab]{2}/",
                                      "/AB/i", "/5|6/", "/a.c/", "/aa/"};
 static const char *const replaced[] = {"/a/", "/b+c/", "/(?<g1>a.)/", "/[ab]{2}/", "/c$/", "/^$/"};

@@ -6,9 +6,9 @@
 #include "core/clock.h"
 
 struct ps_java_credit {
-    uint64_t most;  /* that the host may have promised so far */
-    uint64_t used;  /* that it has handed over */
-    uint64_t put;   /* of these: in the channels */
+    uint64_t most;  /* events that the host may have promised so far */
+    uint64_t used;  /* events that it has handed over so far */
+    uint64_t put;   /* those of them that are in the channels */
     uint64_t calls; /* calls without a pause between them; the first few wait for their answers */
     uint64_t last_ns;
     uint64_t event_bytes; /* of the events that came last, on average */

@@ -183,9 +183,9 @@ struct ps_kafka_fetch_reading {
 
 enum ps_kafka_member_phase {
     PS_KAFKA_MEMBER_OUT,      /* joins when it can */
-    PS_KAFKA_MEMBER_JOINING,  /* asked */
+    PS_KAFKA_MEMBER_JOINING,  /* JoinGroup is in flight */
     PS_KAFKA_MEMBER_LEADING,  /* is the leader, and waits for metadata */
-    PS_KAFKA_MEMBER_SYNCING,  /* asked */
+    PS_KAFKA_MEMBER_SYNCING,  /* SyncGroup is in flight */
     PS_KAFKA_MEMBER_STABLE,   /* has its partitions */
     PS_KAFKA_MEMBER_REVOKING, /* gives them up, and joins again */
     PS_KAFKA_MEMBER_LEAVING,

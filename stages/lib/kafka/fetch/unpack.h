@@ -14,7 +14,7 @@ struct ps_kafka_unpacker;
 
 enum ps_kafka_unpack {
     PS_KAFKA_UNPACKED,
-    PS_KAFKA_UNPACK_NO_MEMORY, /* now */
+    PS_KAFKA_UNPACK_NO_MEMORY, /* there is none now: call again later */
     PS_KAFKA_UNPACK_WRONG,     /* the bytes are damaged */
     PS_KAFKA_UNPACK_TOO_LARGE, /* for this process */
 };

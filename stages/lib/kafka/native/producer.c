@@ -353,7 +353,7 @@ static void native_purge(struct ps_kafka_producer *producer, bool in_flight)
     ps_kafka_native_purge(native_of(producer), in_flight);
 }
 
-/* It waits for answers without work: there is nothing to hold. */
+/* Does nothing: the native client does no work while it waits for answers. */
 static void native_hold(struct ps_kafka_producer *, bool)
 {
 }

@@ -29,7 +29,7 @@ struct job {
     struct ps_err err;
 };
 
-/* The thread frees it. */
+/* A reader on a thread of its own, which frees it. */
 struct reader {
     struct ps_helper *helper;
     char *topic;

@@ -11,7 +11,7 @@
 
 struct ps_tail_text_state {
     enum ps_compression kind;   /* NONE: the file is not compressed, or its text is not read */
-    struct ps_tail_stamp stamp; /* of the file when its text was surveyed */
+    struct ps_tail_stamp stamp; /* stamp of the file when its text was examined */
     int64_t bytes;              /* length of the text; -1: it was not surveyed */
     enum ps_tail_text_end end;
     bool news;         /* the file is to be opened: it is new or changed, or part of its text is unread */

@@ -147,7 +147,7 @@ static bool child_starts(const void *plan, char *text, size_t room)
     return __atomic_load_n(&waits_for_child, __ATOMIC_RELAXED);
 }
 
-/* The metrics show it as not open until what it started works. */
+/* The metrics show a sink as not open until the child that it started works. */
 static void test_metrics_of_a_sink_that_waits_for_what_it_started(void **state)
 {
     struct ps_stage_ops waiting = flow_sink_stage;

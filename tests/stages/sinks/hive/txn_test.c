@@ -367,7 +367,7 @@ static void test_a_failure_while_write_ids_are_allocated(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One fails while the next ones are opened: these are used, but not before the partition has rested. */
+/* A transaction fails while the next ones are opened: these are used, but only after the partition's backoff. */
 static void test_a_failure_while_transactions_are_opened(void **unused)
 {
     struct ps_test_stage stage;
