@@ -223,7 +223,7 @@ static enum ps_status directory_make(const char *path, struct ps_err *err)
     if (ps_directories_need(path, err) != PS_OK)
         return PS_FAIL;
     if (ps_flume_log_is_directory(path))
-        return ps_err_set(err, "%s has a file channel of Flume; the events go into another directory", path);
+        return ps_err_set(err, "%s has a file channel of Flume; import into another directory", path);
     return PS_OK;
 }
 
@@ -313,7 +313,7 @@ static enum ps_status look_first(struct import *import, struct ps_err *err)
 {
     struct ps_channel_command *command = import->command;
     if (command->into != NULL && ps_flume_log_is_directory(command->into))
-        return ps_err_set(err, "%s has a file channel of Flume; the events go into another directory",
+        return ps_err_set(err, "%s has a file channel of Flume; import into another directory",
                           command->into);
     bool named = command->into != NULL || command->file != NULL || command->data_directories.count > 0;
     enum ps_status status =

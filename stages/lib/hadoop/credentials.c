@@ -221,7 +221,7 @@ enum ps_status ps_hadoop_credentials_parse(struct ps_hadoop_credentials **parsed
         return PS_OK;
     }
     ps_hadoop_credentials_free(credentials);
-    return ps_err_set(err, "it is damaged, or not whole");
+    return ps_err_set(err, "it is damaged or incomplete");
 }
 
 enum ps_status ps_hadoop_credentials_load(struct ps_hadoop_credentials **credentials, const char *path,

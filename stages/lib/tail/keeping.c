@@ -46,7 +46,7 @@ char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_po
     char *records = ps_kept_positions_take(keeping->owner_key);
     if (records != NULL)
         return records;
-    ps_err_set(&err, "the sink does not tell the positions that it keeps for this source");
+    ps_err_set(&err, "the sink has not reported the positions that it keeps for this source");
     ps_port_failed(port, &err);
     return NULL;
 }

@@ -196,7 +196,7 @@ static void test_question_first(void **unused)
     assert_int_equal(ps_test_source_work(&stage), PS_DONE); /* closes the batch: the source is told */
     assert_int_equal(questions, 1);
     assert_true(stage.failed); /* the question was not answered */
-    assert_non_null(strstr(stage.err.text, "does not tell the positions"));
+    assert_non_null(strstr(stage.err.text, "has not reported the positions"));
     ps_test_stage_fini(&stage);
     PREPARE(NULL);
     sink = COMMITS_SILENTLY; /* the answer takes a while */

@@ -325,8 +325,8 @@ static void end_scan(struct ps_bucket_writer *sink)
     sink->orphans.scan.state = PS_BUCKET_SCAN_DONE;
     if (look != NULL)
         ps_log(PS_LOG_INFO, sink->port->component,
-               "looked for files in use only in the %u directories below %s that were changed last; in the "
-               "others, such as %s, this is done when an event goes there",
+               "looked for files in use only in the %u most recently changed directories below %s; looks "
+               "into each of the others, such as %s, when an event is written there",
                SCANNED_MAX, sink->settings->bucket_path.root, look->directory);
     while ((look = TAILQ_FIRST(&sink->orphans.scan.waiting)) != NULL) {
         TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);

@@ -151,7 +151,7 @@ static void test_damage(void **state)
     begin(0);
     put("\x8c\x7f\xff\xff\xff", 5); /* this number of tokens */
     assert_int_equal(ps_hadoop_credentials_parse(&credentials, file, length, &err), PS_FAIL);
-    assert_string_equal(err.text, "it is damaged, or not whole");
+    assert_string_equal(err.text, "it is damaged or incomplete");
 }
 
 static void test_file(void **state)

@@ -244,7 +244,7 @@ static void test_no_answer(void **unused)
     while (!stage.failed)
         ps_test_source_work(&stage);
     assert_int_equal(stage.event_count, 0);
-    assert_non_null(strstr(stage.err.text, "does not tell the positions"));
+    assert_non_null(strstr(stage.err.text, "has not reported the positions"));
     ps_test_stage_fini(&stage);
 }
 
