@@ -53,7 +53,7 @@ struct ps_metastore {
     struct ps_hadoop_lookup lookup;
     struct ps_client_plan plan;
     struct ps_client client;
-    uint64_t rest_ns; /* end of the rest */
+    uint64_t rest_ns; /* end of the backoff */
     bool writing;     /* the socket accepts no more bytes now */
     bool has_no_write_ids, has_no_table_request;
     uint32_t number;

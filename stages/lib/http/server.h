@@ -63,7 +63,7 @@ struct ps_http_server_options {
     struct ps_http_limits limits;
     uint64_t request_ns;      /* how long a request may take from its first byte; then it is answered 408 */
     uint64_t idle_ns;         /* as ps_stream_options */
-    uint32_t connections_max; /* likewise */
+    uint32_t connections_max; /* as ps_stream_options */
     const struct ps_tls_server *tls;
     bool sends_server, sends_date, sends_powered_by; /* header fields of every answer */
     /* Content type and body of an answer 200, static; type NULL: the answer has no body. */
@@ -80,8 +80,8 @@ struct ps_http_server {
     struct ps_calls calls;              /* requests, while their events are in batches */
     struct ps_http_connection **chunks; /* by the slot of the stream's connection */
     uint32_t chunk_count;
-    uint64_t sweep_ns;    /* next search for slow requests */
-    uint64_t swept_ns;    /* the last one */
+    uint64_t sweep_ns;    /* time of the next search for slow requests */
+    uint64_t swept_ns;    /* time of the last search */
     uint64_t date_second; /* of `date` */
     char date[48];        /* "Date: ..\r\n" */
 };

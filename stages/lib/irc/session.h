@@ -59,7 +59,7 @@ struct ps_irc_session {
     /* Sent since the last confirmation: */
     uint32_t lines, bytes;
     bool asked;         /* a PING waits for its PONG */
-    uint32_t token;     /* of that PING */
+    uint32_t token;     /* the token of that PING */
     uint64_t line_ns;   /* no line is sent before this time */
     uint64_t answer_ns; /* deadline of the server's answer; PS_NEVER: none is awaited */
     size_t in_length, out_length, out_sent;

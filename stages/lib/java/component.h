@@ -49,7 +49,7 @@ enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struc
 bool ps_java_class_opening(const void *plan, char *text, size_t room);
 
 enum ps_java_component_state {
-    PS_JAVA_WAITS,      /* for the host */
+    PS_JAVA_WAITS,      /* it waits for the host */
     PS_JAVA_CONFIGURED, /* the properties are on their way */
     PS_JAVA_RUNS,
     PS_JAVA_STOPS, /* PS_JAVA_STOP is on its way */

@@ -23,7 +23,7 @@ struct ps_java_host {
     pthread_t thread;
     int wake_fd;
 
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* protects the members below */
     enum ps_java_host_state state;
     bool ending;
     bool renews;               /* it ends, because its jars have changed */

@@ -25,7 +25,7 @@ struct ps_java_slot {
     uint64_t wanted; /* WANTS: bytes */
     struct ps_java_entries entries;
     uint32_t left;  /* events in batches that are not answered */
-    uint32_t calls; /* that it is */
+    uint32_t calls; /* number of the class's calls whose events are in the slot */
     bool promised;
     bool refused;
     char reason[200];

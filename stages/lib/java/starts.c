@@ -13,7 +13,7 @@
 /* For each instance in one word, so that both always belong together: since when, and in the lowest bits enum ps_java_start. */
 struct ps_java_starts {
     uint64_t starts[INSTANCES_MAX];
-    pthread_mutex_t lock; /* of the reason */
+    pthread_mutex_t lock; /* protects the reason */
     uint64_t waiting;     /* instances that have one, as bits */
     char why[300];        /* the latest reason */
 };

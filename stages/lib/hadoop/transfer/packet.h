@@ -25,7 +25,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-enum ps_checksum_type { PS_CHECKSUM_NONE, PS_CHECKSUM_CRC32, PS_CHECKSUM_CRC32C }; /* numbers of the wire */
+enum ps_checksum_type { PS_CHECKSUM_NONE, PS_CHECKSUM_CRC32, PS_CHECKSUM_CRC32C }; /* numbers on the wire */
 
 #define PS_PACKET_HEAD_BYTES 33U /* most bytes of a packet, lengths included */
 #define PS_PACKET_HEARTBEAT (-1) /* number of a heartbeat */

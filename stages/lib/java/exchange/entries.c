@@ -23,7 +23,7 @@ static const char *copy_rest(struct ps_java_entries *entries, struct ps_batch *b
         memcpy(entries->block->base, entries->memory, entries->bytes);
     }
     if (!ps_batch_refer(batch, entries->block, first)) {
-        batch->full = true; /* its list of blocks is */
+        batch->full = true; /* its list of blocks is full */
         return NULL;
     }
     return entries->block->base + entries->at;

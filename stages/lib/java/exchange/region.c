@@ -19,7 +19,7 @@ struct extent {
 };
 
 struct ps_java_region {
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* protects the members below */
     int fd;
     uint64_t size; /* bytes */
     unsigned holders;

@@ -10,7 +10,7 @@
 struct ps_kafka_channel_carried {
     size_t count;           /* of `rings` */
     struct ps_spmc **rings; /* by the worker whose batches the leases have; NULL: it has none */
-    uint64_t events, bytes; /* that were put into it */
+    uint64_t events, bytes; /* of the leases that were put into the rings */
 };
 
 /* Call it at most once. Thread: control, while no worker runs. */

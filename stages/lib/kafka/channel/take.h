@@ -52,7 +52,7 @@ struct ps_kafka_channel_take {
     struct ps_kafka_farewell *farewell; /* of the consumer, in phase GONE */
     uint64_t retry_ns;                  /* earliest time of the next attempt to make a consumer */
     bool failing;                       /* the last consumer failed, or could not be made. Any thread reads */
-    struct ps_kafka_reason reason;      /* why */
+    struct ps_kafka_reason reason;      /* why it failed */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */

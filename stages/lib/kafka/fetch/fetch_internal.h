@@ -108,7 +108,7 @@ struct ps_kafka_fetch_part {
     bool beyond;     /* READY: `next` is not in the log; that answer tells whether the topic is another one */
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; earlier records must be delivered first */
-    uint64_t rest_ns;    /* no request before */
+    uint64_t rest_ns;    /* no request before this time */
     uint64_t waits_ns;   /* CHECKED: since when it has waited for the answer and for nothing else */
     uint32_t session_at; /* its place in the session of the broker that was asked last; may be out of date */
     bool named;          /* the request that is being made names it */
@@ -202,7 +202,7 @@ struct ps_kafka_fetch_member {
     bool heartbeat_asked;
     uint64_t heartbeat_ns; /* of the last one */
     uint64_t answered_ns;  /* of the last sign that the group has this member */
-    uint64_t rest_ns;      /* no request before */
+    uint64_t rest_ns;      /* no request before this time */
     bool rejoin;           /* STABLE: give up and join again */
     bool lost;             /* REVOKING: the group has removed this member */
     bool gives_up;         /* STABLE, cooperative: some partitions are given up; then it joins again */

@@ -44,7 +44,7 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
     for (struct ps_kafka_fetched *fetched = fetch->first; fetched != NULL; fetched = fetched->next) {
         for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
             if (fetched->slices[i].stream == stream)
-                fetched->slices[i].generation = 0; /* no stream's */
+                fetched->slices[i].generation = 0; /* belongs to no stream */
         }
     }
     part->queued = 0;

@@ -136,7 +136,7 @@ static bool unpack_gzip(struct unpacking *unpacking)
         unpacking->length += room - stream->avail_out;
         if (result == Z_STREAM_END && stream->avail_in == 0)
             return true;
-        if (result == Z_STREAM_END) /* another member */
+        if (result == Z_STREAM_END) /* another gzip member follows */
             (void)inflateReset(stream);
         else if (result != Z_OK && !(result == Z_BUF_ERROR && stream->avail_out == 0))
             return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
@@ -160,7 +160,7 @@ static bool unpack_lz4(struct unpacking *unpacking)
         unpacking->in += from;
         unpacking->length += (uint32_t)to;
     }
-    while (more != 0) { /* memory of the library */
+    while (more != 0) { /* the library still holds output */
         size_t from = 0, to;
         if (!ensure_room(unpacking))
             return false;

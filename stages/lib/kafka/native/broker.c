@@ -221,7 +221,7 @@ void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker)
     memcpy(question.name, broker->host, sizeof question.name);
     broker->phase = PS_KAFKA_NATIVE_RESOLVING;
     if (!ps_resolver_ask(broker->client->resolver, &question)) {
-        broker->phase = PS_KAFKA_NATIVE_DOWN; /* no room: later */
+        broker->phase = PS_KAFKA_NATIVE_DOWN; /* the resolver has no room: tries again later */
         broker->rest_ns = broker->client->now.mono_ns + broker->client->settings.reconnect_ns;
     }
 }

@@ -46,8 +46,8 @@ struct ps_kafka_native_broker {
     unsigned port;
     bool gone;                 /* not in the last metadata */
     struct ps_address address; /* the last one, unless it did well; length 0: none */
-    uint32_t address_count;    /* of the name, */
-    uint32_t addresses_tried;  /* and how many did not help, in a row */
+    uint32_t address_count;    /* number of addresses of the name */
+    uint32_t addresses_tried;  /* number of addresses that failed in a row */
     enum ps_kafka_native_phase phase;
     struct ps_client_plan plan;
     struct ps_client connection;
@@ -80,8 +80,8 @@ struct ps_kafka_native_broker {
     uint64_t begun_ns;                    /* connecting */
     uint64_t used_ns;                     /* the last answer, or the last request */
     uint32_t failures;                    /* in a row */
-    char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported, */
-    uint64_t told_ns;                     /* and when */
+    char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported */
+    uint64_t told_ns;                     /* when it was reported */
     struct ps_kafka_native_broker *next;
 };
 
@@ -103,12 +103,12 @@ struct ps_kafka_native_settings {
     int32_t acks_timeout_ms;     /* how long the broker waits for replicas */
     uint64_t retry_rest_ns;      /* retry.backoff.ms */
     uint64_t reconnect_ns, reconnect_max_ns;
-    uint64_t connect_ns;  /* limit */
+    uint64_t connect_ns;  /* time limit for connecting */
     uint64_t idle_ns;     /* a connection that is not used is closed after it; 0: never */
     uint64_t linger_ns;   /* the time for which a set that is not full waits for more records */
     uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
     uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
-    uint64_t metadata_age_ns;                         /* asked for again */
+    uint64_t metadata_age_ns;                         /* age at which metadata is requested again */
     uint64_t topic_patience_ns;                       /* a topic that nobody knows is reported after it */
     bool creates_topics;
     uint64_t statistics_ns;         /* the time between two reports of statistics; 0: none */
@@ -149,7 +149,7 @@ struct ps_kafka_native_transaction {
     bool any_joined; /* the coordinator knows of something in it, or may */
     bool joins_wanted;
     bool joins_asked, step_asked;
-    uint64_t rest_ns; /* no request before */
+    uint64_t rest_ns; /* no request before this time */
     enum ps_kafka_native_step step;
     bool end_lost; /* the transaction may have ended: an answer is missing, or does not say so */
     bool behind;   /* RESOLVE: a position was not committed */

@@ -125,7 +125,7 @@ struct ps_kafka_native_coordinator {
     int32_t node;        /* -1: not known */
     uint32_t failures;   /* of that broker's connection in a row, when the node was named */
     bool asked;
-    uint64_t rest_ns; /* no question before */
+    uint64_t rest_ns; /* no request before this time */
 };
 
 /* The bytes of a request are its own, cut by the bytes of its sets: part 0, set 0, part 1, set 1, ... */

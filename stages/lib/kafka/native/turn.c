@@ -15,7 +15,7 @@
 #define ERROR_PURGED_IN_FLIGHT (-151)
 #define READY_MAX 64
 #define EXPIRY_PARTS 10U /* of delivery.timeout.ms: interval of the search for records that wait too long */
-#define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two questions */
+#define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two Metadata requests */
 
 /* ---- metadata and the producer's id ---- */
 

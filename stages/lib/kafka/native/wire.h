@@ -191,7 +191,7 @@ static inline void ps_wire_skip_tags(struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_uvarint(in);
     for (uint32_t i = 0; i < count && !in->failed; i++) {
-        (void)ps_wire_get_uvarint(in); /* which */
+        (void)ps_wire_get_uvarint(in); /* the tag's number */
         (void)ps_wire_take(in, ps_wire_get_uvarint(in));
     }
 }
