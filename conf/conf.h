@@ -91,7 +91,7 @@ struct ps_conf_log {
     enum ps_log_level level;
     const char *path;       /* NULL = stderr */
     bool json;              /* lines are objects */
-    struct ps_place layout; /* of the file's PatternLayout, which is not used; no file: it has none */
+    struct ps_place layout; /* place of the PatternLayout, which is not used; without a file: there is none */
 };
 
 /* The metrics server, from the system properties. Texts are NULL when not given. */
@@ -102,7 +102,7 @@ struct ps_conf_monitoring {
     const char *host;       /* address to listen on */
     const char *hosts;      /* names of this machine, with commas */
     const char *token;      /* for /tail */
-    const char *token_path; /* the file that holds it instead */
+    const char *token_path; /* the file that has the token instead */
     /* A MonitorService of Flume's in Java, which gets the metrics instead; NULL: none. Its settings are the properties
      * flume.monitoring.*, without that. */
     const char *class_name;

@@ -44,7 +44,7 @@ struct ps_report {
     size_t goal_count;
     struct ps_report_trial *trials; /* in the order of the document */
     size_t trial_count;
-    size_t trials_left_out; /* beyond PS_REPORT_TRIALS_MAX */
+    size_t trials_left_out; /* number of trials above PS_REPORT_TRIALS_MAX */
 };
 
 /* Returns false when there is no memory. `json` may be anything. Owns: ps_report_data_fini. */

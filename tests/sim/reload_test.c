@@ -8,7 +8,7 @@
 
 #include "core/engine/agent/internal.h"
 
-#define SEEDS 40           /* in each build: fewer runs may not find events in a channel that goes */
+#define SEEDS 40           /* with fewer seeds, perhaps no reload removes a channel that has events */
 #define STEPS_MAX 1000000U /* of one phase */
 
 /* The parts of the agent that a reload changes. A refused reload takes them back. */

@@ -39,8 +39,8 @@ struct flow_entry {
 
 struct flow_producer {
     struct ps_lease *promised, **promised_end; /* to be returned */
-    uint64_t queued, memory_bytes;             /* leases not synced; memory of those not home */
-    uint64_t worker;                           /* bit of the worker that ticked; 0: none did */
+    uint64_t queued, memory_bytes; /* leases that are not synced; memory of those that are not returned */
+    uint64_t worker;               /* bit of the worker that ticked; 0: none did */
 };
 
 struct flow_consumer {

@@ -24,7 +24,7 @@ const char *ps_test_metastore_url(void);
  * answers. */
 void ps_test_metastore_set_table(const struct ps_test_metastore_table *table);
 
-/* The table is altered, or another one of its name; NULL: it is dropped, and its partitions with it. */
+/* Alters the table, or replaces it by another one of its name. NULL: drops it with its partitions. */
 void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table);
 /* Drops all partitions. New ones are in `folder`; NULL: in the table's. The text must live as long as the server
  * answers. */

@@ -40,7 +40,7 @@ struct orc_stripe {
 struct orc_document {
     bool is_packed;                      /* by ZLIB; else not at all */
     uint64_t chunk_bytes;                /* the most that a chunk unpacks to */
-    struct orc_message footer, metadata; /* unpacked */
+    struct orc_message footer, metadata; /* decompressed */
     struct orc_stripe stripes[ORC_STRIPES_MAX];
     size_t stripe_count;
     uint64_t rows, stride, writer_version;

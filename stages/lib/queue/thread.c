@@ -230,7 +230,7 @@ static void send_promised(struct ps_queue *queue)
 
 /* Gives up leases that waited longer than the keep-alive while the store cannot be written, if their sources can refuse their
  * clients. Of each producer only the oldest leases, because leases are returned in order. Producers do not wait for each other. A lease
- * whose frames were appended waits for the first renew after the failure, which tells whether they are durable. */
+ * whose frames were appended waits for the first renew after the failure, which shows whether they are durable. */
 static void give_up_old(struct ps_queue *queue, uint64_t now)
 {
     uint64_t keep_alive_ns = queue->settings.keep_alive_ms * PS_NS_PER_MS;

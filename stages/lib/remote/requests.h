@@ -60,7 +60,7 @@ struct ps_remote_requests {
     bool one_result; /* the results of a request's events are always the same: `results` has room for one */
     bool ordered;
     bool waits;      /* ordered: nothing is sent until all requests are answered */
-    unsigned rounds; /* ordered: how often such a wait has ended */
+    unsigned rounds; /* ordered: number of such waits that have ended */
     uint64_t numbers;
     /* The requests: `count` of them, each at the beginning of a structure of `stride` bytes. */
     void *first;

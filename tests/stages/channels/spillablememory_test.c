@@ -1,4 +1,4 @@
-/* The spillable memory channel: when events go to disk, and when they no longer do, restarts, reloads, and what a stop saves. */
+/* The spillable memory channel: when events begin and cease to go to disk, restarts, reloads, and the events that a stop saves. */
 #include "core/flow/engine_channel.h"
 #include "core/probe.h"
 #include "tests/stages/channels/spillablememory_support.h"

@@ -489,7 +489,7 @@ static void op_crash(unsigned number)
     for (unsigned i = 0; i < 20; i++)
         work(5);
     for (unsigned i = 0; i < line_count; i++)
-        lines[i].may_repeat |= lines[i].since_saved; /* the rest of them may still come */
+        lines[i].may_repeat |= lines[i].since_saved; /* lines that were read before the save may still come */
 }
 
 /* ---- schedules ---- */

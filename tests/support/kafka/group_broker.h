@@ -125,8 +125,8 @@ struct ps_test_group_broker {
     int32_t generation;
     bool known, joined, synced; /* the member: has an id, is in this generation, has its partitions */
     bool rebalances;            /* the member must join again */
-    bool leads;                 /* the next time it joins it is the leader */
-    unsigned others;            /* members beside it, in that case */
+    bool leads;                 /* the member becomes the leader when it joins next */
+    unsigned others;            /* number of the other members, if `leads` */
     unsigned share;             /* bits: the partitions that another leader will give it */
     unsigned owned;             /* bits: the partitions that it has, or gives up */
     bool cooperative;           /* the group's protocol */

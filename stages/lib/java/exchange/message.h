@@ -38,7 +38,7 @@ enum ps_java_message_type {
      * would have too many events or bytes. Source that is a whole flow: 0; a part of it cannot start (no text: all have).
      * Text: why. */
     PS_JAVA_TROUBLE = 68,
-    PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events, 1: unchanged */
+    PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events; and 1 if the events are unchanged */
     PS_JAVA_NEED = 70,  /* it needs a larger area: for which batch or slot, bytes */
     /* source: slot, call, bytes, events; if they are promised, also the number of the first one and the number of
      * calls */

@@ -90,8 +90,8 @@ struct ps_kafka_fetch_part {
     struct ps_kafka_native_topic *topic;
     int32_t number;
     bool asked;       /* COMMITTED, RESET, CHECKED: the question is under way; READY: a Fetch is under way, */
-    int32_t asked_by; /* with this correlation id */
-    uint32_t queued;  /* its slices that are not read in full */
+    int32_t asked_by; /* correlation id of the request that asks for records of the partition */
+    uint32_t queued;  /* number of its slices that are not read in full */
     int64_t next;     /* READY, CHECKED: the offset to be fetched next */
     int32_t epoch;    /* of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of

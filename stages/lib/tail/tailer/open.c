@@ -167,7 +167,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         return false;
     }
     if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
-        log->found_at_start = false; /* the position is of an empty file: this file is new, or the same one */
+        log->found_at_start = false; /* an empty file had the position, so this may be a new file */
         ps_tail_position_taken(tailer, position);
         return false;
     }

@@ -13,7 +13,7 @@ struct ps_tail_saves {
     struct ps_tail_notes notes;                  /* for the position file */
     bool dirty, saving, failed;                  /* `failed`: the last save */
     uint64_t due_ns;                             /* time of the next save; 0: none is due */
-    unsigned tries;                              /* failed saves at the end */
+    unsigned tries;                              /* saves that failed while the source ends */
     uint64_t again_ns;                           /* time of the next such save */
 };
 

@@ -164,7 +164,7 @@ static void test_any_target(void **state)
         noisy_misses += missed && noisy;
     }
     assert_int_equal(quiet_misses, 0);
-    assert_true(noisy_misses <= 10); /* 2 % of those with wrong trials */
+    assert_true(noisy_misses <= 10); /* 2 % of the searches with noisy trials */
 }
 
 /* The confidence is right: with noise, the threshold is in the interval about as often as stated. */

@@ -372,7 +372,7 @@ static void expect_file(const struct orc_file *file, const struct ps_orc_setting
     /* Readers trust bloom filters of UTF-8 and times of UTC from version 6 on (ORC-101, ORC-135), and truncated bounds
      * from 7 on (ORC-203). */
     assert_in_range(document.writer_version, 7, 9);
-    assert_int_equal(number_of(document.footer, 9), 0);  /* the Java writer, to which these versions belong */
+    assert_int_equal(number_of(document.footer, 9), 0);  /* writer 0: ORC's Java writer */
     assert_int_equal(number_of(document.footer, 11), 2); /* days and times are always Gregorian */
     for (size_t s = 0; s < document.stripe_count; first += document.stripes[s++].rows)
         expect_stripe(&document, s, first, is_direct);

@@ -62,7 +62,7 @@ static void test_group(void **unused)
     ps_child_fini(&child);
 }
 
-/* Starts a process with this entry in its environment, and returns when it has it. */
+/* Starts a process, and returns when its environment has this entry. */
 static pid_t start_marked(const char *mark, char last)
 {
     char entry[80];

@@ -192,7 +192,7 @@ static void test_names_are_bounded(void **unused)
     struct tally sum = {0, 0};
     ps_rules_counters_each(counters, tally, &sum);
     assert_int_equal(sum.names, 10001);
-    assert_int_equal(sum.first, 0); /* forgotten long ago */
+    assert_int_equal(sum.first, 0); /* the counters have forgotten the name */
     assert_int_equal(ps_rules_counters_hold(counters, "kept"), kept);
     assert_int_equal(ps_rules_counters_counts(counters, kept, 1)->hits, 7);
     ps_rules_counters_destroy(counters);

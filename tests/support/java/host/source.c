@@ -14,7 +14,7 @@ struct fake_source {
     uint64_t due_ns;
     uint64_t promised, most; /* events: so far, and at most */
     struct {
-        uint64_t offset, size; /* without what its last bytes are for */
+        uint64_t offset, size; /* `size` is without the note in the last bytes of the slot */
         uint64_t call;         /* 0: it is free */
         bool grows;
         int first, count;

@@ -236,7 +236,7 @@ static void mislead(uint64_t seed, const struct lies *lies, enum ps_test_hold ho
     bool knows_better = ps_test_brokers_have_epochs(run.brokers) && !lies->forgets;
     if (knows_better && !moves)
         assert_int_equal(ps_test_brokers_denied(run.brokers), 0);
-    if (hold == PS_TEST_HOLD_SETS && moves) /* those in flight */
+    if (hold == PS_TEST_HOLD_SETS && moves) /* the sets in flight were denied */
         assert_true(ps_test_brokers_denied(run.brokers) >= 2 * PS_TEST_PARTITIONS);
     end(&run);
 }

@@ -42,7 +42,7 @@ static void end(void)
     stop();
 }
 
-/* Held after 5 s, for 4, 8, 16, 32, 32, .. s with 1.1 s between. */
+/* The producer is held after 5 s: for 4, 8, 16, 32, 32, .. s, with 1.1 s between two holds. */
 static void test_holds_double(void **state)
 {
     begin();
