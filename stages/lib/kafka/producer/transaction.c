@@ -15,6 +15,12 @@
 #define DELAY_NS (10 * PS_NS_PER_S)  /* from the begin of a commit to the first warning */
 #define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (20 * PS_NS_PER_MS)
+/* Memory that is held for long has left the caches when it is used again, and its pages were given back. So a transaction has little
+ * memory, unless commits take so long that the sink would spend its time with them: twice as much if a commit took more than
+ * 1/PAUSE_SHARE_MAX of the time in which its transaction was filled, half if less than 1/PAUSE_SHARE_MIN. */
+#define FULL_BYTES_MIN (16U << 20)
+#define PAUSE_SHARE_MAX 16U
+#define PAUSE_SHARE_MIN 128U
 /* limit of a recall whose last commit may have been carried out */
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
@@ -34,6 +40,7 @@ enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct 
     if (strlen(id) + ID_MORE_BYTES > sizeof transaction->id)
         return ps_err_set(err, "penstock.transaction.id is too long");
     transaction->keeping.room_ns = PS_NEVER;
+    transaction->full_bytes = FULL_BYTES_MIN;
     if (keeps(sender))
         return ps_kafka_positions_open(sender, err);
     snprintf(transaction->id, sizeof transaction->id, "%s-%u", id, sender->port->instance);
@@ -267,6 +274,21 @@ static void settle_all(struct ps_kafka_sender *sender)
 
 /* ---- the end ---- */
 
+/* Called at each commit. Sets the memory of the next transaction, by the share of its time that this one's commit took. */
+static void fit_memory(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    uint64_t filling_ns = transaction->closing_ns - transaction->begun_ns,
+             pause_ns = sender->now.mono_ns - transaction->closing_ns, full = transaction->full_bytes,
+             most = sender->plan->transaction.bytes_max;
+    if (!transaction->was_full)
+        return;
+    if (pause_ns > filling_ns / PAUSE_SHARE_MAX)
+        transaction->full_bytes = ps_least(2 * full, most);
+    else if (pause_ns < filling_ns / PAUSE_SHARE_MIN && full / 2 >= FULL_BYTES_MIN)
+        transaction->full_bytes = full / 2;
+}
+
 void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
 {
     struct ps_kafka_sender *sender = argument;
@@ -277,6 +299,8 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
         transaction->phase = PS_KAFKA_TRANSACTION_RESOLVING;
         return;
     }
+    if (end->ending == PS_KAFKA_END_COMMITTED)
+        fit_memory(sender);
     transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
     if (end->ending == PS_KAFKA_END_COMMITTED) {
@@ -363,11 +387,17 @@ static void commit(struct ps_kafka_sender *sender)
                                  keeps(sender) ? 0 : transaction->count);
 }
 
+static bool is_full(const struct ps_kafka_sender *sender)
+{
+    return sender->transaction.memory_bytes >=
+           ps_least(sender->transaction.full_bytes, sender->plan->transaction.bytes_max);
+}
+
 static uint64_t close_ns(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_transaction *transaction = &sender->transaction;
-    bool full = transaction->memory_bytes >= sender->plan->transaction.bytes_max ||
-                sender->window.held.count >= LEASES_MAX || (keeps(sender) && transaction->keeping.full);
+    bool full = is_full(sender) || sender->window.held.count >= LEASES_MAX ||
+                (keeps(sender) && transaction->keeping.full);
     return full || transaction->hurry
                ? 0
                : ps_least(transaction->begun_ns + sender->plan->transaction.interval_ns,
@@ -410,6 +440,8 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         if (sender->now.mono_ns < due_ns)
             return due_ns;
         transaction->phase = PS_KAFKA_TRANSACTION_CLOSING;
+        transaction->closing_ns = sender->now.mono_ns;
+        transaction->was_full = is_full(sender);
     }
     commit(sender);
     return transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING

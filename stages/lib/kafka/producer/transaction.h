@@ -21,7 +21,8 @@ struct ps_kafka_sender;
 struct ps_kafka_transaction_plan {
     const char *id;       /* NULL: no transactions. Each instance adds its number, or the log's */
     uint64_t interval_ns; /* from the first lease to the commit, at most */
-    uint64_t bytes_max;   /* of memory that its events keep; then it is committed early */
+    /* the sink's share of memory: a transaction whose events keep as much is committed early */
+    uint64_t bytes_max;
     /* The positions of a channel on disk, or of a source of files, are records of this topic; NULL: positions are
      * offsets of the sources' groups. */
     const char *positions_topic;
@@ -51,8 +52,11 @@ struct ps_kafka_transaction {
     bool hurry;                    /* the agent stops, or the sink is recalled: commit without delay */
     uint64_t ending_ns, warned_ns; /* begin of the commit under way; time of the last warning about it */
     uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
+    uint64_t closing_ns;           /* when it took no more leases */
     uint64_t memory_bytes;         /* of the leases */
-    uint32_t released;             /* this many of the oldest leases are committed and must be returned */
+    uint64_t full_bytes; /* memory_bytes at which it is committed early, or bytes_max if that is less */
+    bool was_full;       /* the transaction that closes had full_bytes */
+    uint32_t released;   /* this many of the oldest leases are committed and must be returned */
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the last ones */
     uint32_t lost_count;
     /* The positions that are committed: one for each partition, sorted by member and topic. Texts are the

@@ -1,5 +1,5 @@
 /* The steps of a commit of the native client, against a broker that keeps transactions: a commit that begins before the producer has
- * its id, and an answer that comes after the commit was withdrawn. */
+ * its id, an answer that comes after the commit was withdrawn, and how much memory the next transaction has. */
 #include "tests/support/kafka/transaction_run.h"
 
 /* Takes batches and ticks until a commit is under way. The broker answers none of the commit's requests; `served`: it answers those
@@ -69,11 +69,82 @@ static void test_answer_after_withdrawal(void **state)
     }
 }
 
+#define MIB (UINT32_C(1) << 20)
+
+/* One transaction: two leases, of which the second comes `filling_ms` after the first; then a commit that takes `pause_ms` or a few
+ * milliseconds more. Returns the time from the second lease, or from the end of the wait for a third one, to the commit's end. */
+static uint64_t commit_one(struct run *run, uint32_t memory_bytes, uint64_t filling_ms, uint64_t pause_ms)
+{
+    struct ps_test_stage *stage = &run->stage;
+    const struct ps_kafka_transaction *transaction = &run->sender->transaction;
+    unsigned commits = ps_test_coordinator_counts(run->broker).commits;
+    for (unsigned i = 0; i < 2; i++) {
+        read_dropped(run, 0);
+        run->waiting[run->waiting_end - 1]->memory_bytes = memory_bytes / 2;
+        assert_int_equal(ps_kafka_sender_take(run->sender, &run->waiting[run->waiting_from], &stage->now),
+                         PS_TAKEN);
+        run->waiting_from++;
+        ps_test_stage_pass_ms(stage, i == 0 ? filling_ms : 0);
+    }
+    ps_test_stage_pass_ms(stage, memory_bytes >= transaction->full_bytes ? 0 : 50);
+    uint64_t closing_ns = stage->now.mono_ns;
+    (void)ps_kafka_sender_tick(run->sender, &stage->now);
+    assert_true(transaction->phase >= PS_KAFKA_TRANSACTION_CLOSING);
+    ps_test_stage_pass_ms(stage, pause_ms);
+    for (unsigned turns = 0; transaction->phase != PS_KAFKA_TRANSACTION_FILLING; turns++) {
+        assert_in_range(turns, 0, 10000);
+        (void)ps_test_coordinator_serve(run->broker);
+        (void)ps_kafka_sender_tick(run->sender, &stage->now);
+        if (transaction->phase != PS_KAFKA_TRANSACTION_FILLING)
+            ps_test_stage_pass_ms(stage, turns % 4 == 0);
+        usleep(20);
+    }
+    assert_int_equal(ps_test_coordinator_counts(run->broker).commits, commits + 1);
+    return stage->now.mono_ns - closing_ns;
+}
+
+/* A transaction that is full has twice the memory the next time if its commit took more than a sixteenth of the time that it was
+ * filled, and half of it if less than a hundred and twenty-eighth; at least 16 MiB, and at most what the plan says. */
+static void test_memory_follows_commits(void **state)
+{
+    static struct run run;
+    uint64_t seed = ps_test_seed();
+    unsigned grown = 0, shrunk = 0, kept = 0;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    begin(&run, seed, 0);
+    run.plan.transaction.interval_ns = 1000 * PS_NS_PER_S;
+    run.plan.transaction.bytes_max = 50 * MIB;
+    open_source(&run);
+    read_dropped(&run, 0);
+    serve_until(&run, 1, 5000); /* the producer has its id */
+    uint64_t expected = 16 * MIB;
+    for (unsigned i = 0; i < 60; i++) {
+        uint32_t memory = draw(&run, 4) == 0 ? (uint32_t)expected - 2 : (uint32_t)expected + draw(&run, 2);
+        uint64_t filling_ms = draw(&run, 2) == 0 ? 1 + draw(&run, 800) : 3000 + draw(&run, 9000);
+        uint64_t pause_ns = commit_one(&run, memory, filling_ms, draw(&run, 3) == 0 ? draw(&run, 600) : 0);
+        uint64_t filling_ns = filling_ms * PS_NS_PER_MS, before = expected;
+        if (memory >= expected && pause_ns * 16 > filling_ns)
+            expected = expected < 25 * MIB ? 2 * expected : 50 * MIB;
+        else if (memory >= expected && pause_ns * 128 < filling_ns && expected >= 32 * MIB)
+            expected /= 2;
+        if (run.sender->transaction.full_bytes != expected)
+            fail_msg("transaction %u, filled for %llu ms, commit %llu ns: %llu bytes, not %llu", i,
+                     (unsigned long long)filling_ms, (unsigned long long)pause_ns,
+                     (unsigned long long)run.sender->transaction.full_bytes, (unsigned long long)expected);
+        grown += expected > before;
+        shrunk += expected < before;
+        kept += expected == before;
+    }
+    assert_true(grown > 0 && shrunk > 0 && kept > 0);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commit_before_the_protocol),
         cmocka_unit_test(test_answer_after_withdrawal),
+        cmocka_unit_test(test_memory_follows_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
