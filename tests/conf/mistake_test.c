@@ -83,6 +83,47 @@ static void components_that_move_refuse(void **state)
            "channel c1 has sinks, and loses its last source: source r1 no longer puts events into it");
 }
 
+/* A channel with three sinks, the third of another channel between them: it is cut when the last one moves, whichever that is. */
+static void the_last_of_several_refuses(void **state)
+{
+    static const char agent[] = "a1.sources = r1\n"
+                                "a1.channels = c1 c2\n"
+                                "a1.sinks = k1 k2 k3 k4\n"
+                                "a1.sources.r1.type = seq\n"
+                                "a1.sources.r1.channels = c1 c2\n"
+                                "a1.channels.c1.type = memory\n"
+                                "a1.channels.c2.type = memory\n"
+                                "a1.sinks.k1.type = null\n"
+                                "a1.sinks.k2.type = null\n"
+                                "a1.sinks.k3.type = null\n"
+                                "a1.sinks.k4.type = null\n"
+                                "%sa1.sinks.k%d.channel = %s\n";
+    for (int other = 1; other <= 4; other++) { /* this one takes from c2, and the others from c1 */
+        char before[1024], links[256] = "", fresh[64], old[64];
+        for (int i = 1; i <= 4; i++) {
+            if (i != other)
+                snprintf(links + strlen(links), sizeof links - strlen(links), "a1.sinks.k%d.channel = c1\n",
+                         i);
+        }
+        snprintf(before, sizeof before, agent, links, other, "c2");
+        snprintf(fresh, sizeof fresh, "k%d.channel = c1", other);
+        snprintf(old, sizeof old, "k%d.channel = c2", other);
+        expect(before, old, fresh, "channel c2 has sources, and loses its last sink");
+        for (int i = 1; i <= 4; i++) { /* one of three moves */
+            char from[64], to[64];
+            snprintf(from, sizeof from, "k%d.channel = c1", i);
+            snprintf(to, sizeof to, "k%d.channel = c2", i);
+            if (i != other)
+                expect(before, from, to, NULL);
+        }
+        char all[1024];
+        snprintf(all, sizeof all, "%s", before);
+        for (char *at = all; (at = strstr(at, "channel = c1")) != NULL;) /* all three move */
+            memcpy(at, "channel = c2", 12);
+        expect(before, before, all, "channel c1 has sources, and loses its last sink");
+    }
+}
+
 static void moves_that_cut_no_channel_do_not(void **state)
 {
     expect(good, "r2.channels = c2", "r2.channels = c1", NULL); /* r1 puts into c2 */
@@ -204,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_refuse),
         cmocka_unit_test(components_that_move_refuse),
+        cmocka_unit_test(the_last_of_several_refuses),
         cmocka_unit_test(moves_that_cut_no_channel_do_not),
         cmocka_unit_test(changes_on_purpose_do_not),
         cmocka_unit_test(mistakes_of_the_start_stay),

@@ -337,6 +337,37 @@ static void broken_xml_does_no_harm(void **state)
     assert_string_equal(directory->conf.log.path, "${b}");
 }
 
+/* Help, man pages and completion show these, each once and in this order. A name that is only the begin or the end of a command's has
+ * none. */
+static void options_of_each_command(void **state)
+{
+    static const char common[] =
+        "n/name f/conf-file u/conf-uri user/conf-user pwd/conf-password c/conf -/plugins-path C/classpath ";
+    static const struct {
+        const char *command, *common, *more;
+    } cases[] = {
+        {"agent", common, "i/poll-interval b/backup-directory -/no-reload-conf d/dryrun v/verbose h/help "},
+        {"node", common, "i/poll-interval b/backup-directory -/no-reload-conf d/dryrun v/verbose h/help "},
+        {"check", common, "-/probe v/verbose -/json -/strict h/help "},
+        {"graph", common, "-/format h/help "},
+        {"age", "", ""},
+        {"ent", "", ""},
+        {"checks", "", ""},
+        {"top", "", ""},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char shown[1024] = "", expected[1024];
+        struct ps_command_option option;
+        size_t count = 0;
+        for (; ps_command_option(cases[i].command, count, &option); count++)
+            snprintf(shown + strlen(shown), sizeof shown - strlen(shown), "%s/%s ",
+                     option.shorts != NULL ? option.shorts : "-", option.longs != NULL ? option.longs : "-");
+        snprintf(expected, sizeof expected, "%s%s", cases[i].common, cases[i].more);
+        assert_string_equal(shown, expected);
+        assert_false(ps_command_option(cases[i].command, count + 1, &option));
+    }
+}
+
 static void another_log4j_file_is_named(void **state)
 {
     struct directory *directory = *state;
@@ -355,6 +386,7 @@ int main(void)
         cmocka_unit_test(everything_at_once),
         cmocka_unit_test(errors_give_advice),
         cmocka_unit_test(heap_sizes),
+        cmocka_unit_test(options_of_each_command),
         IN_DIRECTORY(options_file),
         IN_DIRECTORY(environment_script),
         IN_DIRECTORY(assignments_of_the_environment_script),

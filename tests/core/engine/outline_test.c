@@ -140,9 +140,10 @@ static const char engine[] = "worker 0: source r1 (netcat), instance 1 of 1, bat
 
 static char rules_path[256];
 
-static struct ps_plan *plan_of(void)
+/* `cores` 0: with the numbers of workers that the file has, else without them. */
+static struct ps_plan *plan_of(unsigned cores)
 {
-    static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+    const struct ps_machine machine = {.cores = cores > 0 ? cores : 4, .memory_bytes = UINT64_C(1) << 30};
     static const char rules[] = "default c2\nrule errors { when body ~ /status=5\\d\\d/ route c1 }\n"
                                 "rule two { when header.dc ~ /^(a|b)$/ route c1, c2 }\n";
     static char text[sizeof agent + sizeof rules_path];
@@ -151,9 +152,14 @@ static struct ps_plan *plan_of(void)
     struct ps_err err = {.length = 0};
     char *argv[] = {(char *)(uintptr_t) "agent", (char *)(uintptr_t) "-n", (char *)(uintptr_t) "a1",
                     (char *)(uintptr_t) "-f", (char *)(uintptr_t) "x"};
-    ps_test_folder_append("a.rules", rules, sizeof rules - 1);
+    if (ps_test_folder_read("a.rules") == NULL)
+        ps_test_folder_append("a.rules", rules, sizeof rules - 1);
     snprintf(rules_path, sizeof rules_path, "%s", ps_test_folder_path("a.rules"));
     snprintf(text, sizeof text, agent, rules_path);
+    for (char *at = text; cores > 0 && (at = strstr(at, "a1.")) != NULL; at++) {
+        if (strncmp(at + strcspn(at, " ") - strlen("penstock.workers"), "penstock.workers", 16) == 0)
+            *at = '#';
+    }
     assert_int_equal(ps_command_parse(&command, (int)PS_COUNT_OF(argv), argv, &err), PS_OK);
     if (ps_conf_load_text(&command, ps_stages, "x", text, strlen(text), &conf) != PS_OK ||
         conf->problems.count > 0)
@@ -188,7 +194,7 @@ static void assert_part(const struct ps_plan *plan, unsigned parts, const char *
 static void test_each_part(void **state)
 {
     static char all[16384];
-    struct ps_plan *plan = plan_of();
+    struct ps_plan *plan = plan_of(0);
     assert_part(plan, 0, "");
     assert_part(plan, PS_PLAN_BUDGET, budget);
     assert_part(plan, PS_PLAN_COMPONENTS, components);
@@ -202,10 +208,29 @@ static void test_each_part(void **state)
     ps_plan_destroy(plan);
 }
 
+/* Without a number in the file: a core less than the machine has, and at most one for each of the ten sources and sinks. */
+static void test_workers(void **state)
+{
+    static const struct {
+        unsigned cores;
+        const char *expected;
+    } cases[] = {
+        {1, "memory budget 64 MiB, 1 worker\n"},    {2, "memory budget 64 MiB, 1 worker\n"},
+        {3, "memory budget 64 MiB, 2 workers\n"},   {10, "memory budget 64 MiB, 9 workers\n"},
+        {11, "memory budget 64 MiB, 10 workers\n"}, {12, "memory budget 64 MiB, 10 workers\n"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_plan *plan = plan_of(cases[i].cores);
+        assert_part(plan, PS_PLAN_BUDGET, cases[i].expected);
+        ps_plan_destroy(plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_part, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_workers, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

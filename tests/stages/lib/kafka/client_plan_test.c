@@ -1,0 +1,270 @@
+/* What the stages set in a Kafka client beside the user's properties: the whole list, each limit, and what the user sets stays. */
+#include "stages/lib/kafka/client_plan.h"
+
+#include "stages/lib/kafka/native/native.h"
+#include "tests/support/support.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define KIB UINT64_C(1024)
+
+static struct ps_arena *arena;
+static struct ps_kafka_settings settings;
+static struct ps_kafka_sender_plan sender;
+
+static int setup(void **state)
+{
+    arena = ps_arena_create();
+    return arena == NULL;
+}
+
+static int teardown(void **state)
+{
+    ps_kafka_settings_fini(&settings);
+    ps_arena_destroy(arena);
+    return 0;
+}
+
+/* Begins with these properties: "name=value ..". */
+static void begin(const char *given)
+{
+    ps_kafka_settings_fini(&settings);
+    settings = (struct ps_kafka_settings){0};
+    for (; *given != '\0'; given += strcspn(given, " "), given += strspn(given, " ")) {
+        size_t name = strcspn(given, "="), whole = strcspn(given, " ");
+        ps_kafka_settings_set(&settings, ps_arena_copy(arena, given, name),
+                              ps_arena_copy(arena, given + name + 1, whole - name - 1));
+    }
+}
+
+static const char *value_of(const char *name)
+{
+    const char *value = ps_kafka_settings_get(&settings, name);
+    return value != NULL ? value : "-";
+}
+
+static void build(const char *given, const struct ps_kafka_sender_wants *wants)
+{
+    struct ps_err err = {.length = 0};
+    begin(given);
+    memset(&sender, 0xee, sizeof sender);
+    if (ps_kafka_sender_plan_build(&sender, &settings, wants, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    assert_ptr_equal(sender.pairs, settings.items);
+    assert_int_equal(sender.pair_count, settings.count);
+}
+
+static void test_acks(void **state)
+{
+    static const struct {
+        const char *acks, *given, *set, *idempotence, *in_flight, *gapless;
+    } cases[] = {
+        {NULL, "", "all", "true", "-", "true"},
+        {"all", "", "all", "true", "-", "true"},
+        {"-1", "", "all", "true", "-", "true"},
+        {"2", "", "all", "true", "-", "true"},
+        {"01", "", "all", "true", "-", "true"},
+        {"1", "", "1", "false", "1", "-"},
+        {"0", "", "0", "false", "1", "-"},
+        {"all", "enable.idempotence=false", "all", "false", "1", "-"},
+        {"all", "enable.idempotence=true", "all", "true", "-", "true"},
+        {"1", "enable.idempotence=false", "1", "false", "1", "-"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        build(cases[i].given, &(struct ps_kafka_sender_wants){.acks = cases[i].acks});
+        assert_string_equal(value_of("acks"), cases[i].set);
+        assert_string_equal(value_of("enable.idempotence"), cases[i].idempotence);
+        assert_string_equal(value_of("max.in.flight.requests.per.connection"), cases[i].in_flight);
+        assert_string_equal(value_of("enable.gapless.guarantee"), cases[i].gapless);
+        assert_string_equal(value_of("message.timeout.ms"), "0");
+        assert_int_equal(ps_kafka_acks_are_weak(cases[i].acks), cases[i].set[0] != 'a');
+    }
+}
+
+/* The loss that each value may bring is its own. */
+static void test_warnings(void **state)
+{
+    assert_string_equal(
+        ps_kafka_acks_warning("0"),
+        "acks=0: the broker never answers, so an event counts as delivered once it is sent; if a broker "
+        "fails, events are lost and not counted. Remove the key for acks=all");
+    assert_string_equal(
+        ps_kafka_acks_warning("1"),
+        "acks=1: if the leader of a partition fails, events that it had not copied are lost, and a retry may "
+        "duplicate events or change their order. Remove the key for acks=all with idempotence");
+}
+
+static void assert_number(const char *name, uint64_t expected)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, expected);
+    assert_string_equal(value_of(name), text);
+}
+
+static uint64_t between(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* The queue's size follows the memory that it may have: one step on each side of each limit. */
+static void test_queue(void **state)
+{
+    static const uint64_t sizes[] = {0,
+                                     2048 * 256 - 1,
+                                     2048 * 256,
+                                     2049 * 256,
+                                     2048 * KIB - 1,
+                                     2048 * KIB,
+                                     2049 * KIB,
+                                     UINT64_C(10000000) * 256 - 1,
+                                     UINT64_C(10000000) * 256,
+                                     UINT64_C(10000001) * 256,
+                                     (uint64_t)INT32_MAX * KIB,
+                                     ((uint64_t)INT32_MAX + 1) * KIB,
+                                     UINT64_MAX};
+    for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
+        uint64_t kib = between(sizes[i] / KIB, 2048, INT32_MAX);
+        for (int step = -1; step <= 1; step++) {
+            uint64_t in_flight = kib * KIB + (uint64_t)(int64_t)step;
+            build("",
+                  &(struct ps_kafka_sender_wants){.queue_bytes = sizes[i], .in_flight_bytes_max = in_flight});
+            assert_number("queue.buffering.max.messages", between(sizes[i] / 256, 2048, 10000000));
+            assert_number("queue.buffering.max.kbytes", kib);
+            assert_int_equal(sender.in_flight_bytes_max, step < 0 ? in_flight : kib * KIB);
+        }
+    }
+    /* one record of the largest size always has room */
+    for (uint64_t largest = 2048 * KIB - 2; largest <= 2048 * KIB + 1; largest++) {
+        char given[64];
+        snprintf(given, sizeof given, "message.max.bytes=%" PRIu64, largest);
+        build(given, &(struct ps_kafka_sender_wants){.queue_bytes = 0});
+        assert_number("queue.buffering.max.kbytes", largest < 2048 * KIB ? 2048 : 2049);
+        assert_int_equal(sender.record_bytes_max, largest);
+    }
+}
+
+static void test_defaults_and_given(void **state)
+{
+    static const char *const names[] = {"batch.size",
+                                        "batch.num.messages",
+                                        "message.max.bytes",
+                                        "linger.ms",
+                                        "statistics.interval.ms",
+                                        "topic.metadata.propagation.max.ms",
+                                        "log.connection.close",
+                                        "message.timeout.ms"};
+    static const char *const defaults[] = {"1000000", "10000", "1048576", "5", "5000", "5000", "false", "0"};
+    static const char *const given[] = {"2000", "3", "4000", "7", "8", "9", "true", "11"};
+    for (size_t which = 0; which < PS_COUNT_OF(names); which++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s=%s", names[which], given[which]);
+        build(text, &(struct ps_kafka_sender_wants){.queue_bytes = 4096 * KIB});
+        for (size_t i = 0; i < PS_COUNT_OF(names); i++)
+            assert_string_equal(value_of(names[i]), i == which ? given[i] : defaults[i]);
+        assert_int_equal(sender.record_bytes_max, which == 2 ? 4000 : 1048576);
+        assert_int_equal(sender.request_bytes_max, which == 0 ? 2000 : 1000000);
+        assert_int_equal(sender.linger_ns, (which == 3 ? 7 : 5) * PS_NS_PER_MS);
+        assert_ptr_equal(sender.engine, &ps_kafka_librdkafka);
+    }
+}
+
+/* There is no limit of waves where the user decides about the queue, the linger or the order. */
+static void test_waves(void **state)
+{
+    static const struct {
+        const char *given;
+        uint64_t linger_ns;
+    } cases[] = {
+        {"linger.ms=1.9", 0},
+        {"linger.ms=2", 2 * PS_NS_PER_MS},
+        {"linger.ms=2.5", 2500000},
+        {"linger.ms=0", 0},
+        {"enable.idempotence=false", 0},
+        {"queue.buffering.max.messages=5000", 0},
+        {"queue.buffering.max.kbytes=5000", 0},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        build(cases[i].given, &(struct ps_kafka_sender_wants){.queue_bytes = 4096 * KIB});
+        assert_int_equal(sender.linger_ns, cases[i].linger_ns);
+    }
+}
+
+static void test_native(void **state)
+{
+    const struct ps_kafka_sender_wants wants = {
+        .queue_bytes = 8192 * KIB, .in_flight_bytes_max = 3000 * KIB + 5, .native = true};
+    build("bootstrap.servers=b:1", &wants);
+    assert_ptr_equal(sender.engine, &ps_kafka_native);
+    assert_int_equal(sender.linger_ns, 0);
+    assert_string_equal(value_of("linger.ms"), "0");
+    assert_string_equal(value_of("queue.buffering.max.kbytes"), "3000");
+    build("bootstrap.servers=b:1 linger.ms=20", &wants);
+    assert_string_equal(value_of("linger.ms"), "20");
+    assert_int_equal(sender.linger_ns, 0);
+}
+
+/* What the library fetches ahead: at least 1 MiB and less than 2 GiB, and an answer is not larger, unless one record is. */
+static void test_fetches(void **state)
+{
+    static const struct {
+        const char *given;
+        uint64_t bytes;
+        const char *kbytes, *messages, *fetch;
+    } cases[] = {
+        {"", 0, "1024", "2048", "1048576"},
+        {"", 1024 * KIB - 1, "1024", "2048", "1048576"},
+        {"", 1025 * KIB, "1025", "2050", "1049600"},
+        {"", 52428799, "51199", "102399", "52428799"},
+        {"", 52428800, "51200", "102400", "-"},
+        {"", 52428801, "51200", "102400", "-"},
+        {"", UINT64_C(2097151) * 1024, "2097151", "4194302", "-"},
+        {"", UINT64_C(2097152) * 1024, "2097151", "4194302", "-"},
+        {"", UINT64_MAX, "2097151", "4194302", "-"},
+        {"fetch.max.bytes=1048576", 0, "1024", "2048", "1048576"},
+        {"fetch.max.bytes=1048577", 0, "1024", "2048", "1048576"},
+        {"message.max.bytes=2000000", 0, "1024", "2048", "2000000"},
+        {"queued.max.messages.kbytes=7", 0, "7", "2048", "1048576"},
+        {"queued.min.messages=8", 0, "1024", "8", "1048576"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        begin(cases[i].given);
+        ps_kafka_bound_fetches(&settings, cases[i].bytes);
+        assert_string_equal(value_of("queued.max.messages.kbytes"), cases[i].kbytes);
+        assert_string_equal(value_of("queued.min.messages"), cases[i].messages);
+        assert_string_equal(value_of("fetch.max.bytes"), cases[i].fetch);
+    }
+}
+
+static void test_groups(void **state)
+{
+    static const struct {
+        const char *given;
+        bool cooperative;
+        uint64_t wait_ms;
+    } cases[] = {
+        {"", false, 30000},
+        {"partition.assignment.strategy=cooperative-sticky", true, 30000},
+        {"partition.assignment.strategy=cooperative-sticky,range", false, 30000},
+        {"max.poll.interval.ms=40000", false, 30000},
+        {"max.poll.interval.ms=39999", false, 29999},
+        {"max.poll.interval.ms=4", false, 3},
+        {"max.poll.interval.ms=50000", false, 30000},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        begin(cases[i].given);
+        assert_int_equal(ps_kafka_is_cooperative(&settings), cases[i].cooperative);
+        assert_int_equal(ps_kafka_revoke_wait_ns(&settings), cases[i].wait_ms * PS_NS_PER_MS);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_acks),    cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_queue),   cmocka_unit_test(test_defaults_and_given),
+        cmocka_unit_test(test_waves),   cmocka_unit_test(test_native),
+        cmocka_unit_test(test_fetches), cmocka_unit_test(test_groups),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
