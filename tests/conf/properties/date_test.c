@@ -3,6 +3,7 @@
 #include "core/arena.h"
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -72,9 +73,56 @@ static void test_zones(void **state)
     expect(AFTER_MIDNIGHT_MS, newfoundland, 1);
 }
 
+/* ---- weeks, beside a calendar that counts days ---- */
+
+static bool is_leap(int year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* The day's number, from Thursday 1970-01-01 on, of the first day of a year. */
+static int64_t begin_of(int year)
+{
+    int64_t day = 0;
+    for (int other = 1970; other < year; other++)
+        day += is_leap(other) ? 366 : 365;
+    return day;
+}
+
+static int64_t sunday_before(int64_t day)
+{
+    return day - (day + 4) % 7;
+}
+
+/* Every day of years that begin on each day of the week, leap years among them: weeks begin on Sunday, and the week with January 1 is
+ * the first one of its year. */
+static void test_every_day(void **state)
+{
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    zone("UTC0");
+    for (int year = 1970; year < 2042; year++) {
+        int64_t day = begin_of(year);
+        for (int month = 0; month < 12; month++) {
+            int64_t first = day, end = day + lengths[month] + (month == 1 && is_leap(year));
+            for (; day < end; day++) {
+                int64_t sunday = sunday_before(day), next = begin_of(year + 1);
+                int week_year = sunday + 6 >= next ? year + 1 : year;
+                char expected[128];
+                snprintf(expected, sizeof expected, "%d %d %d %d %d %d %d %d %d", year, week_year, month + 1,
+                         (int)((sunday - sunday_before(begin_of(week_year))) / 7 + 1),
+                         (int)((sunday - sunday_before(first)) / 7 + 1), (int)(day - begin_of(year)) + 1,
+                         (int)(day - first) + 1, (int)(day - first) / 7 + 1, (int)(day + 3) % 7 + 1);
+                const struct expected one = {"yyyy YYYY M w W D d F u", expected};
+                expect(day * 86400000 + (day % 2) * 86399999, &one, 1);
+            }
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_letters), cmocka_unit_test(test_zones)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_letters), cmocka_unit_test(test_zones),
+                                       cmocka_unit_test(test_every_day)};
     arena = ps_arena_create();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ps_arena_destroy(arena);

@@ -133,12 +133,13 @@ struct ps_test_group_broker {
     unsigned claimed;           /* bits: those that the member had when it joined */
 
     /* faults */
-    unsigned faults; /* the number of requests in 1,000 that meet one */
-    bool changes;    /* partitions change hands: requests of former assignments arrive */
-    bool damages;    /* batches arrive damaged, too */
-    bool holds;      /* no answer to Fetch, for now */
-    bool forgets;    /* leaders do not know the epochs before the present one */
-    bool stalls;     /* OffsetForLeaderEpoch is not answered */
+    unsigned faults;       /* the number of requests in 1,000 that meet one */
+    bool changes;          /* partitions change hands: requests of former assignments arrive */
+    bool damages;          /* batches arrive damaged, too */
+    unsigned damage_share; /* the number of answers in 1,000 in which one does; 0: as `faults` */
+    bool holds;            /* no answer to Fetch, for now */
+    bool forgets;          /* leaders do not know the epochs before the present one */
+    bool stalls;           /* OffsetForLeaderEpoch is not answered */
     bool
         lists_less; /* the last answer to ListOffsets of several topics left the last one out: every other one does */
     bool leaves_out; /* OffsetCommit commits nothing, and its answer has no partition */

@@ -365,7 +365,8 @@ static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_g
     at += LENGTH_BYTES;
     for (; i < log->set_count && i < from + most; i++)
         at = ps_wire_put_bytes(at, log->sets[i].bytes, log->sets[i].length);
-    if (i > from && group->damages && ps_test_group_draw(group, 1000) < group->faults) {
+    unsigned share = group->damage_share > 0 ? group->damage_share : group->faults;
+    if (i > from && group->damages && ps_test_group_draw(group, 1000) < share) {
         char *byte = at - 1 - ps_test_group_draw(group, 8); /* of the last batch */
         *byte = (char)(*byte ^ 0x55);
         group->counts.damaged++;

@@ -387,6 +387,29 @@ static void test_fatal(void **state)
     fake_stop();
 }
 
+/* The same while the source waits for the delivery of what it has read: it would wait in vain. Once it leaves its group, or has
+ * failed before, nothing more is said. */
+static void test_fatal_while_it_stops(void **state)
+{
+    for (unsigned cycles = 0; cycles < 2; cycles++) {
+        fake_start("EAGER", PS_KEYS("batchSize", "10"));
+        fake_assigned("a-0");
+        fake_records("a", 0, 0, 3);
+        fake_cycles(2);
+        assert_int_equal(source.held_count, 1);
+        assert_false(fake_drain());
+        fake_cycles(cycles);
+        assert_false(source.stage.failed);
+        fake.fatal = RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+        fake_error(RD_KAFKA_RESP_ERR__FATAL);
+        fake_tick();
+        assert_true(source.stage.failed);
+        assert_non_null(strstr(source.stage.err.text, "give each agent and each source an id of its own"));
+        fake_deliver(1);
+        fake_stop();
+    }
+}
+
 /* Each instance of a source is a static member of its own. */
 static void test_instance_ids(void **state)
 {
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_empty_count),
         cmocka_unit_test(test_errors_are_logged_once_in_a_while),
         cmocka_unit_test(test_fatal),
+        cmocka_unit_test(test_fatal_while_it_stops),
         cmocka_unit_test(test_instance_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

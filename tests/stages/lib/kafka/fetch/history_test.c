@@ -12,8 +12,8 @@
 
 struct kinds {
     bool breaks, moves, truncates;
-    bool rebalances, expires; /* expires: the group removes the member */
-    bool cooperative;
+    bool rebalances, expires;  /* expires: the group removes the member */
+    bool cooperative, damages; /* damages: of batches, without other faults */
     const char *reset;
 };
 
@@ -101,7 +101,8 @@ static void run_history(struct run *run, uint64_t seed, const struct kinds *kind
     run->group.names_topics = draw(run, 3) == 0;
     run->group.no_sessions = draw(run, 4) == 0;
     run->group.faults = kinds->breaks ? draw(run, 40) : 0;
-    run->group.damages = kinds->breaks;
+    run->group.damages = kinds->breaks || kinds->damages;
+    run->group.damage_share = kinds->damages ? 200 : 0;
     run->group.changes = kinds->rebalances || kinds->breaks;
     for (unsigned step = 0; step < STEPS; step++) {
         if (draw(run, 3) == 0)
@@ -178,6 +179,16 @@ static void test_rebalances(void **state)
     assert_true(generations > 3 * HISTORIES);
 }
 
+/* Nor when a batch arrives damaged of which some records were read before, by this member or by another one. */
+static void test_damage(void **state)
+{
+    unsigned generations;
+    struct kinds kinds = {.moves = true, .damages = true, .reset = "earliest"};
+    assert_int_equal(run_histories(&kinds, &generations), 0);
+    kinds.rebalances = true;
+    assert_int_equal(run_histories(&kinds, &generations), 0);
+}
+
 /* The same with the cooperative protocol: a kept partition is read without a break. */
 static void test_cooperative(void **state)
 {
@@ -211,11 +222,9 @@ static void test_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moves),
-        cmocka_unit_test(test_breaks),
-        cmocka_unit_test(test_rebalances),
-        cmocka_unit_test(test_cooperative),
-        cmocka_unit_test(test_logs_that_change),
+        cmocka_unit_test(test_moves),       cmocka_unit_test(test_breaks),
+        cmocka_unit_test(test_rebalances),  cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_cooperative), cmocka_unit_test(test_logs_that_change),
         cmocka_unit_test(test_everything),
     };
     ps_log_set_level(PS_LOG_OFF);
