@@ -182,6 +182,28 @@ static void test_two_sinks(void **unused)
     ps_test_stage_fini(&two);
 }
 
+/* A directory that is looked at long after the start: files that were begun since then have a writer, this sink or another one. */
+static void test_begun_since_the_start(void **unused)
+{
+    struct ps_test_stage stage;
+    start(&stage, "/%{h}", "f", "recover");
+    pass(&stage, 1);
+    pass(&stage, 60000);
+    make("a");
+    leave("a/f." LEFT ".tmp");
+    leave("a/f.1700000000001.tmp");
+    leave("a/f.1700000030000.tmp");
+    struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("1", "h", "a"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+    for (int i = 0; i < 12; i++)
+        pass(&stage, 10000);
+    assert_true(is_there("a/f." LEFT));
+    assert_true(is_there("a/f.1700000000001.tmp") && is_there("a/f.1700000030000.tmp"));
+    assert_int_equal(ps_test_stage_counter(&stage, ORPHANS), 1);
+    assert_null(ps_test_sink_recall(&stage));
+    ps_test_stage_fini(&stage);
+}
+
 /* Thousands are recovered little by little. */
 static void test_many(void **unused)
 {
@@ -247,11 +269,17 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_without_an_event), IN_FOLDER(test_reported),
-        IN_FOLDER(test_escapes),          IN_FOLDER(test_names_that_look_alike),
-        IN_FOLDER(test_locked),           IN_FOLDER(test_unlocked_later),
-        IN_FOLDER(test_two_sinks),        IN_FOLDER(test_many),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_no_answer),
+        IN_FOLDER(test_without_an_event),
+        IN_FOLDER(test_reported),
+        IN_FOLDER(test_escapes),
+        IN_FOLDER(test_names_that_look_alike),
+        IN_FOLDER(test_locked),
+        IN_FOLDER(test_unlocked_later),
+        IN_FOLDER(test_begun_since_the_start),
+        IN_FOLDER(test_two_sinks),
+        IN_FOLDER(test_many),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,43 @@ static void test_closed_while_a_file_rests(void **unused)
     end("", "");
 }
 
+/* From here on letters cannot be written, and few have room. */
+static void block_letters(void)
+{
+    char away[512];
+    snprintf(away, sizeof away, "%s/away", ps_test_folder());
+    assert_int_equal(rename(ps_test_folder_path("dead"), away), 0);
+    ps_test_folder_append("dead", "", 0);
+}
+
+/* A recall gives back the events that became letters and are not written yet, whatever made them letters, and several files with events. */
+static void test_recall_with_letters(void **unused)
+{
+    static char body[1500000];
+    static const enum ps_file_error errors[] = {PS_FILE_NAME, PS_FILE_FAILED};
+    memset(body, 'x', sizeof body - 1);
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        unsigned turns;
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        begin();
+        block_letters();
+        ps_test_files_fail(PS_TEST_CREATE, 0, 2, errors[i]);
+        TAKE(PS_BODY(body), PS_BODY(body), PS_BODY(body), PS_BODY(body));
+        ps_test_bucket_pass(0);
+        ps_test_bucket_pass(1000);
+        assert_in_range(counter(PS_COUNTER_deadletter), 0, 3);
+        struct ps_lease *back = ps_test_bucket_recall(&turns);
+        assert_non_null(back);
+        assert_null(back->next);
+        assert_int_equal(back->count, 4);
+        expect_nothing_held();
+        ps_test_stage_close(&ps_test_bucket_stage);
+        ps_test_dead_letters_close(&ps_test_bucket_stage);
+        ps_test_bucket_finish();
+        ps_test_folder_teardown(NULL);
+    }
+}
+
 int main(void)
 {
     static const struct {
@@ -298,7 +335,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 2];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 3];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -311,5 +348,6 @@ int main(void)
         test_half_an_event, ps_test_folder_setup, ps_test_folder_teardown);
     tests[count] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         test_closed_while_a_file_rests, ps_test_folder_setup, ps_test_folder_teardown);
+    tests[count + 2] = (struct CMUnitTest)cmocka_unit_test(test_recall_with_letters);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,10 +174,57 @@ static void the_answers_to_operations_on_names(void **state)
     }
 }
 
+/* Opens the file system again, with these settings. */
+static void open_as(struct ps_test_stream *bench, const char *proxy_user, uint64_t call_timeout_ns)
+{
+    struct ps_err err = {.length = 0};
+    char url[64];
+    snprintf(url, sizeof url, "hdfs://127.0.0.1:%u", bench->namenode.port);
+    const struct ps_hadoop_settings settings = {.url = url,
+                                                .proxy_user = proxy_user,
+                                                .call_timeout_ns = call_timeout_ns,
+                                                .port = &bench->client.port};
+    ps_filesystem_close(bench->filesystem);
+    assert_int_equal(ps_hdfs_open(&settings, &bench->filesystem, &err), PS_OK);
+    bench->client.loop = ((struct ps_hdfs *)bench->filesystem)->loop;
+}
+
+/* Who writes, for whom, and how long a call may take. */
+static void the_settings_reach_the_namenode(void **state)
+{
+    static const struct {
+        const char *proxy_user, *effective, *real;
+        uint64_t call_timeout_ns;
+    } rows[] = {{NULL, "flume", NULL, 20 * PS_NS_PER_S},
+                {"ann", "ann", "flume", 20 * PS_NS_PER_S},
+                {"bob", "bob", "flume", 5 * PS_NS_PER_S},
+                {NULL, "flume", NULL, 5 * PS_NS_PER_S}};
+    struct ps_test_stream *bench = *state;
+    assert_int_equal(setenv("HADOOP_USER_NAME", "flume", 1), 0);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_outcome outcome;
+        open_as(bench, rows[i].proxy_user, rows[i].call_timeout_ns);
+        claim(bench, &outcome);
+        const PsHadoop__RpcUser *user = bench->namenode.context->user;
+        assert_string_equal(user->effective_user, rows[i].effective);
+        assert_int_equal(user->real_user != NULL, rows[i].real != NULL);
+        if (rows[i].real != NULL)
+            assert_string_equal(user->real_user, rows[i].real);
+        bench->client.now.mono_ns += rows[i].call_timeout_ns - PS_NS_PER_S;
+        for (unsigned turn = 0; turn < 3; turn++)
+            ps_test_stream_turn(bench);
+        assert_int_equal(outcome.calls, 0);
+        bench->client.now.mono_ns += 2 * PS_NS_PER_S;
+        expect(bench, &outcome, PS_FILE_TIMEOUT);
+    }
+    unsetenv("HADOOP_USER_NAME");
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(the_settings_reach_the_namenode),
         TEST(a_complete_file_is_nobodys),
         TEST(a_file_that_is_written_is_left),
         TEST(the_lease_of_a_killed_process_is_taken),

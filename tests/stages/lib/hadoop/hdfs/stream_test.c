@@ -497,10 +497,32 @@ static void too_much_before_the_file_is_there(void **state)
     ps_file_abandon(bench->stream);
 }
 
+/* All operations that one acknowledgement ends are answered in the same turn. */
+static void flushes_of_the_same_bytes_end_together(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_test_outcome same[3] = {{0}};
+    ps_test_stream_begin_file(bench, "0123456789", 2);
+    for (unsigned round = 0; round < 2; round++) {
+        ps_test_stream_write_and_flush(bench, "abcde", 5);
+        for (size_t i = 0; i < PS_COUNT_OF(same); i++)
+            ps_file_flush(bench->stream, PS_FILE_HFLUSH, ps_test_stream_noted, &same[i]);
+        assert_int_equal(bench->flushed.calls, round + 1);
+        ps_test_stream_pump(bench, &bench->flushed.calls, round + 2);
+        for (size_t i = 0; i < PS_COUNT_OF(same); i++) {
+            assert_int_equal(same[i].calls, round + 1);
+            assert_int_equal(same[i].error, PS_FILE_OK);
+        }
+    }
+    ps_file_abandon(bench->stream);
+    assert_int_equal(bench->filesystem->under_way, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(flushes_of_the_same_bytes_end_together),
         TEST(blocks_follow_one_another),
         TEST(too_much_before_the_file_is_there),
         TEST(a_chunk_that_was_flushed_is_repeated),
