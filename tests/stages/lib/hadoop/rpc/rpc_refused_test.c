@@ -1,5 +1,5 @@
 /* The meaning of refusals: a KDC that refuses the ticket ends calls before their time-out, because no later try can succeed; a standby has
- * not carried a call out. */
+ * not carried a call out. A server is not silent while it answers other calls. */
 #include "stages/lib/hadoop/rpc/rpc.h"
 
 #include "tests/support/fake_namenode.h"
@@ -89,6 +89,7 @@ static void begin(unsigned servers, const struct ps_hadoop_rpc_auth *with)
         .servers = list,
         .server_count = servers,
         .limits = {.connect_ns = 20 * PS_NS_PER_S,
+                   .ping_ns = 60 * PS_NS_PER_S,
                    .silence_ns = 12 * PS_NS_PER_S,
                    .response_bytes_max = 1 << 20},
         .protocol = "org.apache.hadoop.hdfs.protocol.ClientProtocol",
@@ -167,6 +168,29 @@ static void test_standbys_only(void **unused)
     assert_int_equal(test.error, PS_FILE_UNAVAILABLE);
 }
 
+/* The silence counts from the last answer, also of another call: the connection is not given up before. */
+static void test_silence_after_an_answer(void **unused)
+{
+    begin(1, NULL);
+    struct ps_test_namenode *namenode = &test.namenodes[0];
+    struct ps_hadoop_rpc_call second = {.done = done};
+    int32_t ids[2];
+    ps_test_namenode_expect(namenode, "mkdirs");
+    ids[0] = namenode->id;
+    ps_hadoop_rpc_begin(test.rpc, &second, "delete", &message.base);
+    ps_test_namenode_expect(namenode, "delete");
+    ids[1] = namenode->id;
+    for (unsigned i = 0; i < 2;
+         i++) { /* 8 s after the calls; 19 s after them, and 11 s after the first answer */
+        ps_test_hdfs_pass(&test.hdfs, i == 0 ? 8000 : 11000);
+        test.done = false;
+        ps_test_namenode_answer(namenode, ids[i], &message.base);
+        ps_test_hdfs_await(&test.hdfs, &test.done);
+        assert_int_equal(test.error, PS_FILE_OK);
+        assert_int_equal(namenode->accepted, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +198,7 @@ int main(void)
         cmocka_unit_test_teardown(test_two_servers, end),
         cmocka_unit_test_teardown(test_not_refused, end),
         cmocka_unit_test_teardown(test_standbys_only, end),
+        cmocka_unit_test_teardown(test_silence_after_an_answer, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -423,38 +423,6 @@ static void test_silence_and_pings(void **state)
     tear_down(&test);
 }
 
-/* The silence counts from the last answer, also of another call: the connection is given up neither before nor later. */
-static void test_silence_after_an_answer(void **state)
-{
-    struct test test;
-    struct call first = {0}, second = {0};
-    set_up(&test, 1);
-    struct ps_test_namenode *namenode = &test.namenodes[0];
-    begin(&test, &first, "mkdirs");
-    ps_test_namenode_expect(namenode, "mkdirs");
-    int32_t id = namenode->id;
-    begin(&test, &second, "delete");
-    ps_test_namenode_expect(namenode, "delete");
-    ps_test_hdfs_pass(&test.hdfs, 5000);
-    ps_test_namenode_expect_ping(namenode);
-    ps_test_hdfs_pass(&test.hdfs, 3000);
-    ps_test_namenode_answer(namenode, id, &message.base);
-    expect_end(&first, PS_FILE_OK);
-    ps_test_hdfs_pass(&test.hdfs, 5000); /* 13 s after the calls, 5 s after the answer */
-    ps_test_namenode_expect_ping(namenode);
-    ps_test_hdfs_pass(&test.hdfs, 5000);
-    ps_test_namenode_expect_ping(namenode);
-    assert_int_equal(namenode->accepted, 1);
-    ps_test_hdfs_pass(&test.hdfs, 2000); /* 12 s after the answer */
-    ps_test_namenode_expect_end(namenode);
-    ps_test_namenode_expect(namenode, "delete");
-    assert_int_equal(namenode->retry_count, 1);
-    assert_int_equal(namenode->accepted, 2);
-    ps_test_namenode_answer(namenode, namenode->id, &message.base);
-    expect_end(&second, PS_FILE_OK);
-    tear_down(&test);
-}
-
 static void test_idle_connection_is_closed(void **state)
 {
     struct test test;
@@ -605,7 +573,6 @@ int main(void)
         cmocka_unit_test(test_other_protocols),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_silence_and_pings),
-        cmocka_unit_test(test_silence_after_an_answer),
         cmocka_unit_test(test_idle_connection_is_closed),
         cmocka_unit_test(test_cancel_and_close),
         cmocka_unit_test(test_standby),
