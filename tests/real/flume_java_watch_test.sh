@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume
-# What is seen of Java components, and what happens to the others: components whose start() does not return, and a part of a whole flow that cannot
+# What is seen of Java components, and what happens to the others: components whose start() does not return and holds up no others, and a part of a whole flow that cannot
 # start, are named by /readyz; Flume's counters are in /metrics as in a real Flume with the same file; a Java process that a signal has stopped holds up its own flow alone, and is not killed;
 # a jar that has changed is used after SIGHUP.
 # shellcheck source=tests/real/oracle.sh
@@ -96,19 +96,30 @@ up() { # NUMBER COMPONENT: what penstock_component_up says
 }
 mkdir "$work/hanging"
 {
-    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    printf 'a1.%s\n' 'sources = r1 r2 r3 f0 f1' 'channels = c1 c2' 'sinks = k1 k2'
     printf 'a1.sources.r1.%s\n' "type = example.Hanging\$Source" 'channels = c1' "until = $work/hanging/source"
     printf 'a1.sources.r2.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $((port + 2))" 'channels = c1' 'interceptors = i1' \
         "interceptors.i1.type = example.Hanging\$Builder" "interceptors.i1.until = $work/hanging/interceptor"
+    printf 'a1.sources.r3.%s\n' "type = example.Hanging\$Source" 'channels = c1' "event = $work/hanging/event" "until = $work/hanging/never"
     printf 'a1.channels.c1.%s\n' 'type = memory'
     printf 'a1.sinks.k1.%s\n' 'type = example.Hanging' 'channel = c1' "until = $work/hanging/sink"
+    printf 'a1.sources.f0.%s\n' "type = example.Hanging\$Source" 'channels = c2' "event = $work/hanging/first" "until = $work/hanging/flow"
+    printf 'a1.sources.f1.%s\n' 'type = seq' 'totalEvents = 10' 'channels = c2'
+    printf 'a1.channels.c2.%s\n' 'type = example.OwnChannel' 'capacity = 100'
+    printf 'a1.sinks.k2.%s\n' 'type = example.FileSink' 'channel = c2' "path = $work/hanging/lines"
 } >"$work/hanging.properties"
 start_watched hanging "$PENSTOCK"
 await 'sink k1 is not open: starts in Java since .*: the Java process is not ready yet' /readyz
-for component in "source r1" "interceptor r2/i1" "sink k1"; do
+for component in "source r1" "interceptor r2/i1" "source r3" "sink k1"; do
     await "^$component is not open: starts in Java since .* s: example.Hanging.* is not configured and started yet\$" /readyz
     up 0 "${component#* }"
 done
+touch "$work/hanging/event"
+up 1 r3 # it has put an event, though its start() goes on until the stop
+await '^source in-java: source f0 has not returned from start(), and is in example.Hanging.await' /readyz
+for ((i = 0; i < 1200; i++)); do [[ ! -e $work/hanging/lines ]] || (($(wc -l <"$work/hanging/lines") < 10)) || break; patient_tenth; done
+((i < 1200)) || fail "a source of a flow in Java waits for one whose start() does not return"
+touch "$work/hanging/first" "$work/hanging/flow"
 for component in "source r1" "interceptor r2/i1" "sink k1"; do
     [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$((port + 1))/readyz") == 503 ]] || fail "/readyz is not 503 while $component starts"
     touch "$work/hanging/${component%% *}"
@@ -116,7 +127,8 @@ for component in "source r1" "interceptor r2/i1" "sink k1"; do
 done
 await '^ok' /readyz
 stop TERM
-echo "components whose start() does not return are not open"
+! grep 'has not stopped' "$work/hanging.log" || fail "a start() that goes on is not interrupted by the stop"
+echo "components whose start() does not return are not open, but for a source that has put an event, and hold up no others"
 
 # ---- a process that is stopped, beside a native flow ----
 

@@ -6,11 +6,12 @@ import org.apache.flume.Context;
 import org.apache.flume.Event;
 import org.apache.flume.EventDrivenSource;
 import org.apache.flume.conf.Configurable;
+import org.apache.flume.event.EventBuilder;
 import org.apache.flume.interceptor.Interceptor;
 import org.apache.flume.sink.NullSink;
 import org.apache.flume.source.AbstractSource;
 
-/** A sink, a source and an interceptor whose start does not return before the file `until` exists. */
+/** A sink, a source and an interceptor whose start does not return before the file `until` exists. The source puts an event in it when `event` exists. */
 public class Hanging extends NullSink {
     private String until;
 
@@ -37,15 +38,20 @@ public class Hanging extends NullSink {
     }
 
     public static final class Source extends AbstractSource implements Configurable, EventDrivenSource {
-        private String until;
+        private String until, event;
 
         @Override
         public void configure(Context context) {
             until = context.getString("until");
+            event = context.getString("event");
         }
 
         @Override
         public synchronized void start() {
+            if (event != null) {
+                await(event);
+                getChannelProcessor().processEvent(EventBuilder.withBody(new byte[] {'x'}));
+            }
             await(until);
             super.start();
         }

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flume.Context;
 import org.apache.flume.conf.BatchSizeSupported;
 import org.apache.flume.conf.Configurable;
@@ -31,6 +32,7 @@ abstract class Component {
     private final Map<Long, ByteBuffer> areas = new HashMap<>();
     private final Thread thread;
     private final Object pause = new Object();
+    private final AtomicBoolean isReady = new AtomicBoolean();
     private volatile long asked; // when it was asked to stop
     private boolean told; // that it is late
     volatile boolean stopping;
@@ -161,9 +163,13 @@ abstract class Component {
         return (System.nanoTime() - asked) / 1000000L;
     }
 
+    final boolean isStoppingFor(long milliseconds) {
+        return stopping && stoppingFor() >= milliseconds;
+    }
+
     /** It should have stopped some time ago: its class hangs. */
     final boolean isLate() {
-        return stopping && stoppingFor() >= patience();
+        return isStoppingFor(patience());
     }
 
     long patience() {
@@ -232,8 +238,10 @@ abstract class Component {
         host.send(type, link, numbers, text);
     }
 
+    /** The component is open. A class's threads may say so before its start() has returned (SourceSlots), so only the first call counts. */
     final void ready() throws IOException {
-        send(Message.READY, new long[0], null);
+        if (!isReady.get() && isReady.compareAndSet(false, true))
+            send(Message.READY, new long[0], null);
     }
 
     /** Returns the area of the shared memory, mapped once. */

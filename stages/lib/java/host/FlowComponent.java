@@ -28,6 +28,7 @@ final class FlowComponent extends Component {
     private static final long DRAIN_MS = 20000;
 
     private final Map<LifecycleAware, Throwable> dead = new IdentityHashMap<>(); // why a part is not started again
+    private final Map<LifecycleAware, PartStart> starts = new IdentityHashMap<>(); // that have not returned
     private String trouble = "", told = ""; // why a part cannot start; what the agent knows of it
 
     FlowComponent(Host host, int link, List<String> texts) {
@@ -112,7 +113,7 @@ final class FlowComponent extends Component {
     }
 
     /** As in Flume, a sink that cannot start does not keep the sources from filling the channels. */
-    private boolean startEach(Map<String, ? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> sources) {
+    private boolean startEach(Map<String, ? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> sources) throws InterruptedException {
         boolean started = start("sink of", sinks);
         return start("source", sources) && started;
     }
@@ -124,32 +125,42 @@ final class FlowComponent extends Component {
     }
 
     /** Returns whether all have started, except those in `dead`. A part that throws an exception is started again at the next call. */
-    private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) {
+    private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) throws InterruptedException {
         boolean started = true;
         for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {
             LifecycleAware part = entry.getValue();
-            Throwable wrong = dead.get(part);
+            String name = kind + " " + entry.getKey();
             if (part.getLifecycleState() == LifecycleState.START || stopping)
                 continue;
-            try {
-                if (wrong == null)
-                    part.start();
-            } catch (Throwable thrown) {
-                LogStream.log("ERROR", label, "Unable to start " + part, thrown);
-                wrong = thrown;
-                if (thrown instanceof Error)
-                    end(part, (Error) thrown);
-            }
-            if (wrong != null && trouble.isEmpty())
-                trouble = kind + " " + entry.getKey() + " cannot start: " + Texts.describe(wrong);
+            String why = dead.containsKey(part) ? " cannot start: " + Texts.describe(dead.get(part)) : start(part, name);
+            if (!why.isEmpty() && trouble.isEmpty())
+                trouble = name + why;
             started &= part.getLifecycleState() == LifecycleState.START || dead.containsKey(part);
         }
         return started;
     }
 
+    /** Starts a part, or looks at a start that has not returned. Returns "", or what keeps it from running, in words behind its name. */
+    private String start(LifecycleAware part, String name) throws InterruptedException {
+        PartStart start = starts.computeIfAbsent(part, new_ -> new PartStart(part, name));
+        if (!start.hasReturned())
+            return " has not returned from start()" + start.place();
+        starts.remove(part);
+        Throwable wrong = start.wrong();
+        if (wrong == null)
+            return "";
+        LogStream.log("ERROR", label, "Unable to start " + part, wrong);
+        if (wrong instanceof Error)
+            end(part, (Error) wrong);
+        return " cannot start: " + Texts.describe(wrong);
+    }
+
     /** Stops those that have started: as in Flume, stop() is not called for the others. */
-    private void stop(Collection<? extends LifecycleAware> parts) {
+    private void stop(Collection<? extends LifecycleAware> parts) throws InterruptedException {
         for (LifecycleAware part : parts) {
+            PartStart start = starts.remove(part);
+            if (start != null)
+                start.end();
             if (part.getLifecycleState() == LifecycleState.START)
                 stop(part);
         }

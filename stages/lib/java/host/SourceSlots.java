@@ -167,8 +167,20 @@ final class SourceSlots {
 
     /** Returns when the agent's required channels have all of them, or keep room for them. */
     void put(List<Event> events) {
-        if (!events.isEmpty() && !promise(events))
+        if (events.isEmpty())
+            return;
+        sayReady();
+        if (!promise(events))
             putAndWait(events);
+    }
+
+    /** Some classes do all their work in start(), which returns when they stop. A source that has events is open. */
+    private void sayReady() {
+        try {
+            component.ready();
+        } catch (IOException gone) {
+            throw new ChannelException("the agent is gone", gone);
+        }
     }
 
     /** Adds an event for the agent, as EventWriter does. Flume's ChannelProcessor throws a ChannelException for all that keeps an event from a channel. */
