@@ -33,7 +33,8 @@ static bool take(struct ps_output *output, const void *data, size_t length)
         return false;
     file.left -= file.left < UINT32_MAX;
     assert_true(file.length + length <= sizeof file.bytes);
-    memcpy(file.bytes + file.length, data, length);
+    if (length > 0)
+        memcpy(file.bytes + file.length, data, length);
     file.length += length;
     return true;
 }
