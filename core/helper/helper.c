@@ -11,6 +11,7 @@
 
 #include "rings/flag.h"
 #include "rings/spsc.h"
+#include "rings/word.h"
 
 /* The owner and the thread share it; the thread frees it. */
 struct ps_helper {
@@ -20,9 +21,11 @@ struct ps_helper {
     /* one post for each entry of the ring; the last entry of `asked` tells the thread to end */
     sem_t asked, answered;
     struct ps_flag ending;
-    struct ps_mark cancelled; /* number of the last cancelled job */
-    uint64_t done;            /* number of the last job that the thread has finished; written by the thread */
-    uint64_t count, taken;    /* numbers of jobs asked for and taken back; written by the owner */
+    /* Number of the last cancelled job, written by the owner, and the job that the thread looks at, written by the thread.
+     * Each writes its own word and then reads the other's: a job that the owner does not see begun sees that it is cancelled. */
+    uint64_t cancelled, begun;
+    uint64_t done;         /* number of the last job that the thread has finished; written by the thread */
+    uint64_t count, taken; /* numbers of jobs asked for and taken back; written by the owner */
 };
 
 /* ---- the thread ---- */
@@ -71,6 +74,7 @@ static void *helper_main(void *helper_)
     if (helper->settings.idle)
         (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
     for (void *job; (job = wait_for_job(helper)) != helper;) {
+        ps_word_set(&helper->begun, (uint64_t)(uintptr_t)job);
         if (!ps_helper_is_cancelled(helper))
             helper->settings.run(helper->settings.argument, job);
         helper->done++;
@@ -85,7 +89,7 @@ static void *helper_main(void *helper_)
 
 bool ps_helper_is_cancelled(const struct ps_helper *helper)
 {
-    return ps_flag_get(&helper->ending) || ps_mark_read(&helper->cancelled) > helper->done;
+    return ps_flag_get(&helper->ending) || ps_word_get(&helper->cancelled) > helper->done;
 }
 
 /* ---- the owner ---- */
@@ -181,5 +185,11 @@ size_t ps_helper_busy_count(const struct ps_helper *helper)
 
 void ps_helper_cancel(struct ps_helper *helper)
 {
-    ps_mark_move(&helper->cancelled, helper->count);
+    ps_word_set(&helper->cancelled, helper->count);
+}
+
+bool ps_helper_withdraw(struct ps_helper *helper, const void *job)
+{
+    ps_helper_cancel(helper);
+    return ps_word_get(&helper->begun) == (uint64_t)(uintptr_t)job;
 }

@@ -62,5 +62,9 @@ size_t ps_helper_busy_count(const struct ps_helper *helper);
  * All are answered as usual. For plug-ins: no stage of penstock's own cancels its jobs. */
 void ps_helper_cancel(struct ps_helper *helper);
 
+/* Cancels the jobs in progress. Returns whether the thread may be running this one; otherwise it does not run it any more. For an
+ * owner that ends while a job reads its memory: it has to wait for this job, but not for those before it. */
+bool ps_helper_withdraw(struct ps_helper *helper, const void *job);
+
 /* Returns whether the running job was cancelled: `run` checks between its steps. Thread: the helper's. */
 bool ps_helper_is_cancelled(const struct ps_helper *helper);

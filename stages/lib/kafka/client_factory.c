@@ -22,7 +22,7 @@ struct ask {
 struct ps_kafka_client_factory {
     struct ps_kafka_making making;
     struct ps_helper *helper;
-    bool asked; /* the worker asked and has not read the reply yet */
+    struct job *asked; /* of the worker, which has not read the reply yet; NULL: none */
     unsigned next;
     struct ask asks[ASKS];
     struct job last;
@@ -104,9 +104,9 @@ static void ask(struct ps_kafka_client_factory *maker, struct job *job)
 void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *maker, const void *config, void *old)
 {
     struct ask *this = &maker->asks[maker->next++ % ASKS];
-    PS_ASSERT(!maker->asked);
-    maker->asked = true;
+    PS_ASSERT(maker->asked == NULL);
     this->make = (struct job){.config = config};
+    maker->asked = &this->make;
     ask(maker, &this->make);
     if (old == NULL)
         return;
@@ -121,23 +121,32 @@ bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void *
     }
     if (job == NULL)
         return false;
-    maker->asked = false;
+    maker->asked = NULL;
     *made = job->made;
     if (job->made == NULL)
         ps_err_set(err, "%s", job->err.text);
     return true;
 }
 
+/* Cancels the request. Waits for the thread if it has begun it: it reads the caller's config, for milliseconds. It may instead be
+ * destroying another client, for as long as a name server does not answer: then it will not make this one. Returns the
+ * client that was made nevertheless, or NULL. */
+static void *cancel(struct ps_kafka_client_factory *maker)
+{
+    struct job *asked = maker->asked;
+    if (!ps_helper_withdraw(maker->helper, asked))
+        return NULL;
+    while (ps_helper_wait(maker->helper, PS_THREAD_PATIENT) != asked) {
+    }
+    return asked->made;
+}
+
 void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old)
 {
     struct ps_helper *helper = maker->helper; /* the thread frees the maker */
-    if (maker->asked) { /* the thread still reads the caller's config: wait for the reply (milliseconds) */
-        const struct job *job;
-        do
-            job = ps_helper_wait(helper, PS_THREAD_PATIENT);
-        while (job->config == NULL);
+    if (maker->asked != NULL) {
         PS_ASSERT(old == NULL);
-        old = job->made;
+        old = cancel(maker);
     }
     maker->last = (struct job){.old = old};
     ask(maker, &maker->last);

@@ -194,6 +194,24 @@ static void test_cancel(void **unused)
     wait_for(&ended);
 }
 
+/* The owner has to wait for the job that runs, and not for one that waits behind it, which is not run any more. */
+static void test_withdraw(void **unused)
+{
+    struct job jobs[] = {{.number = 1, .hangs = true}, {.number = 2}};
+    start();
+    assert_true(ps_helper_ask(helper, &jobs[0]));
+    assert_true(ps_helper_ask(helper, &jobs[1]));
+    wait_for(&begun);
+    assert_false(ps_helper_withdraw(helper, &jobs[1]));
+    assert_true(ps_helper_withdraw(helper, &jobs[0]));
+    sem_post(&go_on);
+    for (unsigned i = 0; i < 2; i++)
+        assert_ptr_equal(ps_helper_wait(helper, 60000), &jobs[i]);
+    assert_false(jobs[1].was_run);
+    assert_true(ps_helper_destroy(helper, PS_THREAD_PATIENT));
+    wait_for(&ended);
+}
+
 static void test_no_thread(void **unused)
 {
     struct ps_err err = {0};
@@ -297,7 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order),  cmocka_unit_test(test_wake_up), cmocka_unit_test(test_ends_alone),
         cmocka_unit_test(test_not_taken), cmocka_unit_test(test_cancel),  cmocka_unit_test(test_no_thread),
-        cmocka_unit_test(test_stress),
+        cmocka_unit_test(test_withdraw),  cmocka_unit_test(test_stress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
