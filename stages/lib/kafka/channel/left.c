@@ -3,11 +3,13 @@
 #include <librdkafka/rdkafka.h>
 
 #include "core/clock.h"
+#include "core/helper/helper.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 
 /* The control thread does nothing else meanwhile: signals and the next reload wait. */
 #define ASK_NS (2 * PS_NS_PER_S)
+#define END_MS 1000U /* for the end of the client, which takes milliseconds unless a name server is silent */
 /* Timestamps of ListOffsets that stand for both ends of a partition. */
 #define OLDEST (-2)
 #define NEWEST (-1)
@@ -94,6 +96,24 @@ static rd_kafka_t *client_make(const struct ps_kafka_settings *settings)
     return client;
 }
 
+/* Thread: the helper's, or control. */
+static void client_destroy(void *client)
+{
+    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+/* rd_kafka_destroy waits for the library's threads, and these for a name server, however long it is silent. */
+static void client_end(rd_kafka_t *client)
+{
+    struct ps_err err = {0};
+    const struct ps_helper_settings settings = {
+        .name = "kafka-leaver", .room = 1, .wake_fd = -1, .end = client_destroy, .argument = client};
+    struct ps_helper *helper = ps_helper_create(&settings, &err);
+    if (helper == NULL)
+        client_destroy(client);
+    (void)ps_helper_destroy(helper, END_MS);
+}
+
 void ps_kafka_channel_say_left(const struct ps_kafka_settings *settings, const char *component,
                                const char *topic, const char *group)
 {
@@ -102,7 +122,7 @@ void ps_kafka_channel_say_left(const struct ps_kafka_settings *settings, const c
     rd_kafka_t *client = client_make(settings);
     bool known = client != NULL && count_left(client, topic, until_ns, &count);
     if (client != NULL)
-        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        client_end(client);
     if (!known)
         ps_log(PS_LOG_WARN, component,
                "events may stay in topic %s at %s, undelivered (the brokers did not say how many): a channel "
