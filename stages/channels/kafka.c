@@ -9,6 +9,7 @@
  * Thread: check, build, start, strip, restore, teardown: control; all others: the worker of the producer or consumer. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/flow/engine_channel.h"
 #include "core/quantity.h"
@@ -22,7 +23,8 @@
 #include "stages/lib/kafka/producer/producer.h"
 #include "stages/lib/kafka/producer/topic_cache.h"
 
-/* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group. */
+/* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group; and of
+ * `strip` for the records that the clients still have. */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
 #define IN_FLIGHT_BYTES_MAX (UINT64_C(64) << 20)
 /* Java's max.block.ms: how long a put waits for room. */
@@ -177,7 +179,7 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
     };
     if (ps_kafka_sender_plan_build(&plan->putter.sender, settings, &wants, err) != PS_OK)
         return PS_FAIL;
-    plan->putter.sender.may_give_up = true;
+    plan->putter.sender.may_give_up = plan->putter.sender.copies_values = true;
     struct ps_kafka_mapping *mapping = &plan->putter.sender.mapping;
     *mapping = (struct ps_kafka_mapping){
         .topic = plan->topic,
@@ -482,6 +484,18 @@ static bool channel_part(void *plan, unsigned consumer, const struct ps_now *now
     return ps_kafka_channel_take_part(take, take->part_until_ns, now->mono_ns);
 }
 
+/* At the same time, so that several that wait do not wait longer. */
+static void recall_puts(struct kafka_channel *plan, uint64_t until_ns)
+{
+    for (bool all = false; !all && ps_clock_now().mono_ns < until_ns;) {
+        all = true;
+        for (unsigned i = 0; i < plan->put_count; i++)
+            all &= ps_kafka_channel_put_recall(&plan->puts[i]);
+        if (!all)
+            nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
+    }
+}
+
 static struct ps_lease *channel_strip(void *plan_)
 {
     struct kafka_channel *plan = plan_;
@@ -490,6 +504,7 @@ static struct ps_lease *channel_strip(void *plan_)
     *end = ps_kafka_channel_carried_rest(&plan->carried);
     while (*end != NULL)
         end = &(*end)->next;
+    recall_puts(plan, until_ns);
     for (unsigned i = 0; i < plan->put_count; i++)
         end = ps_kafka_channel_put_strip(&plan->puts[i], end);
     for (unsigned i = 0; i < plan->consumer_count; i++)

@@ -1,7 +1,6 @@
 #include "stages/lib/kafka/channel/put.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/quantity.h"
 
@@ -257,38 +256,54 @@ bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put)
 
 /* ---- the end ---- */
 
-static void rest_a_moment(void)
+bool ps_kafka_channel_put_recall(struct ps_kafka_channel_put *put)
 {
-    nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
+    struct ps_now now = ps_clock_now();
+    if (put->sender == NULL || put->recalled)
+        return true;
+    if (put->stripped_end == NULL)
+        put->stripped_end = &put->stripped;
+    put->recalled = ps_kafka_sender_recall(put->sender, &put->back, &now);
+    return put->recalled;
+}
+
+/* The client's threads may be blocked by a name server that does not answer. */
+static void abandon(struct ps_kafka_channel_put *put)
+{
+    ps_log(PS_LOG_WARN, put->plan->component,
+           "the Kafka client does not give back %s %s: they are put again, and may be in topic %s twice; "
+           "check the brokers and the name servers",
+           ps_quantity_print_count(put->sender->window.held.in_flight).text,
+           ps_quantity_word(put->sender->window.held.in_flight, "event", "events"),
+           put->plan->sender.mapping.topic);
+    ps_kafka_sender_abandon(put->sender, &put->back);
+}
+
+static struct ps_lease **append(struct ps_lease **end, struct ps_lease *list)
+{
+    for (*end = list; *end != NULL;)
+        end = &(*end)->next;
+    return end;
 }
 
 struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end)
 {
+    if (!ps_kafka_channel_put_recall(put))
+        abandon(put);
     if (put->sender != NULL) {
-        struct ps_lease *back = NULL;
-        put->stripped_end = end;
-        for (;;) {
-            struct ps_now now = ps_clock_now();
-            if (ps_kafka_sender_recall(put->sender, &back, &now))
-                break;
-            rest_a_moment();
-        }
         ps_kafka_sender_close(put->sender);
         free(put->sender);
         put->sender = NULL;
-        end = put->stripped_end;
-        put->stripped_end = NULL;
-        for (struct ps_lease *lease = back; lease != NULL; lease = lease->next)
-            count_out(put, lease);
-        *end = back;
-        while (*end != NULL)
-            end = &(*end)->next;
     }
+    for (struct ps_lease *lease = put->back; lease != NULL; lease = lease->next)
+        count_out(put, lease);
+    end = append(append(end, put->stripped), put->back);
+    put->stripped = put->back = NULL;
+    put->stripped_end = NULL;
+    put->recalled = false;
     for (struct ps_lease *lease = put->waiting; lease != NULL; lease = lease->next)
         count_out(put, lease);
-    *end = put->waiting;
-    while (*end != NULL)
-        end = &(*end)->next;
+    end = append(end, put->waiting);
     put->waiting = NULL;
     put->waiting_end = &put->waiting;
     return end;

@@ -28,7 +28,10 @@ struct ps_kafka_channel_put {
     struct ps_kafka_sender *sender; /* NULL: not open yet */
     struct ps_port port;            /* the sender's: it hands over the leases that it has settled */
     struct ps_port *engine_port;    /* of the tick under way; NULL: none */
-    struct ps_lease **stripped_end; /* while it is stripped: settled leases are appended there */
+    struct ps_lease *stripped,
+        **stripped_end;    /* while it is stripped: settled leases. `stripped_end` is NULL before */
+    struct ps_lease *back; /* while it is stripped: leases that the sender has given back */
+    bool recalled;         /* it has given back all of them */
     struct ps_lease *waiting, **waiting_end;
     uint64_t memory_bytes; /* memory of leases that wait and are in flight */
     uint64_t retry_ns;     /* earliest time of the next attempt to open */
@@ -59,7 +62,11 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
                                    const struct ps_now *now);
 bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put);
 
-/* Takes back all that is not acknowledged, and closes the client. Appends every lease to `*end` in order,
- * acknowledged leases as settled; returns the new end. Waits for the brokers for a second or two. Thread:
+/* Takes back what is not acknowledged. Called until it returns true, for a second or two: a request under way may be answered.
+ * Thread: control, while no worker runs. */
+bool ps_kafka_channel_put_recall(struct ps_kafka_channel_put *put);
+
+/* Closes the client. Appends every lease to `*end` in order, acknowledged leases as settled; returns the new end. Leases that
+ * the client still has, if `recall` was not done, count as not acknowledged, though their events may be in the topic. Thread:
  * control, while no worker runs. */
 struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end);

@@ -290,7 +290,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
         .pairs = plan->pairs,
         .pair_count = plan->pair_count,
         .spread = plan->spread,
-        .copy_values = plan->mapping.event_format,
+        .copy_values = plan->copies_values || plan->mapping.event_format,
         .wake_fd = port->wake_fd,
         .epoll_fd = port->epoll_fd,
     };
@@ -451,6 +451,17 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->phase = sender->making ? PS_KAFKA_RENEWING : PS_KAFKA_STALE;
     finish_settled(sender);
     return true;
+}
+
+void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **back)
+{
+    PS_ASSERT(sender->plan->copies_values && !ps_kafka_sender_is_transactional(sender));
+    ps_kafka_letters_abandon(sender);
+    ps_count(sender->port->counters, PS_COUNTER_duplicated, sender->window.held.in_flight);
+    ps_held_rewind(&sender->window.held);
+    finish_settled(sender);
+    ps_kafka_window_give_back(&sender->window, back);
+    ps_port_finish_settled(sender->port, back);
 }
 
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)

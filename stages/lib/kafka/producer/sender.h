@@ -34,6 +34,8 @@ struct ps_kafka_sender_plan {
     /* true: a refusable lease is given up (marked `failed` and settled) when one of its events is refused. false: that
      * event is tried again for ever, and later events wait. */
     bool may_give_up;
+    /* The client has copies of all values: leases may go while it still has records of them (ps_kafka_sender_abandon). */
+    bool copies_values;
     struct ps_kafka_transaction_plan transaction;
 };
 
@@ -125,6 +127,10 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
                                     const struct ps_now *now);
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now);
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
+/* Ends a recall that takes too long: the library reports no record while its thread waits for a name server. Gives the leases
+ * back; events that were submitted count as not delivered, though their records may be, or still get, into the topic. Only
+ * `close` may follow. For a sender without transactions whose plan has `copies_values`. */
+void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **back);
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
 
 /* Submits the events that are not submitted yet, while there is room (kafka/producer/submit.c). */
