@@ -118,6 +118,41 @@ static bool parse_tail(const char *p, const char *end, bool dash, struct fields 
     return true;
 }
 
+/* Whether `length` bytes, 8 to 16, are the same. */
+static inline bool is_same(const char *a, const char *b, uint32_t length)
+{
+    uint64_t first[2], last[2];
+    memcpy(&first[0], a, 8);
+    memcpy(&first[1], b, 8);
+    memcpy(&last[0], a + length - 8, 8);
+    memcpy(&last[1], b + length - 8, 8);
+    return first[0] == first[1] && last[0] == last[1];
+}
+
+/* Returns the end of the stamp if it is the one that remember_stamp has, and means the same time as then; NULL: it is
+ * another. */
+static const char *stamp3164_again(const struct ps_syslog_single *parser, const char *p, const char *end,
+                                   int64_t *ms)
+{
+    const struct ps_syslog_time *time = &parser->time;
+    const uint32_t length = parser->stamp.length;
+    if (length == 0 || end - p < length || time->now_s != parser->stamp.now_s ||
+        time->into_second != parser->stamp.into_second || !is_same(p, parser->stamp.text, length))
+        return NULL;
+    *ms = parser->stamp.ms;
+    return p + length;
+}
+
+static void remember_stamp(struct ps_syslog_single *parser, const struct fields *fields)
+{
+    PS_ASSERT(fields->stamp.length >= 8 && fields->stamp.length <= sizeof parser->stamp.text);
+    memcpy(parser->stamp.text, fields->stamp.data, fields->stamp.length);
+    parser->stamp.length = fields->stamp.length;
+    parser->stamp.now_s = parser->time.now_s;
+    parser->stamp.into_second = parser->time.into_second;
+    parser->stamp.ms = fields->ms;
+}
+
 static bool parse_rfc5424(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
 {
     fields->host = (struct ps_slice){0};
@@ -135,20 +170,29 @@ static bool parse_rfc5424(struct ps_syslog_time *time, const char *p, const char
     return true;
 }
 
-static bool parse_rfc3164(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
+static bool parse_rfc3164(struct ps_syslog_single *parser, const char *p, const char *end,
+                          struct fields *fields)
 {
     fields->host = (struct ps_slice){0};
-    const char *stop = stamp3164_end(p, end);
+    const char *stop = stamp3164_again(parser, p, end, &fields->ms);
+    fields->has_time = stop != NULL;
+    if (stop == NULL)
+        stop = stamp3164_end(p, end);
     if (stop == NULL || !parse_tail(stop, end, false, fields))
         return false;
     fields->stamp = (struct ps_slice){p, (uint32_t)(stop - p)};
-    fields->has_time = ps_syslog_time_local3164(time, p, fields->stamp.length, &fields->ms);
+    if (fields->has_time)
+        return true;
+    fields->has_time = ps_syslog_time_local3164(&parser->time, p, fields->stamp.length, &fields->ms);
+    if (fields->has_time)
+        remember_stamp(parser, fields);
     return true;
 }
 
 /* Parses the text after ">": an optional digit (the version), an optional blank, then RFC 5424 or
  * RFC 3164. */
-static bool parse_builtin(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
+static bool parse_builtin(struct ps_syslog_single *parser, const char *p, const char *end,
+                          struct fields *fields)
 {
     fields->version = (struct ps_slice){p, 0};
     if (p == end)
@@ -158,13 +202,14 @@ static bool parse_builtin(struct ps_syslog_time *time, const char *p, const char
         if (q < end && is_blank(*q))
             q++;
         fields->version.length = 1;
-        if (q < end && (parse_rfc5424(time, q, end, fields) || parse_rfc3164(time, q, end, fields)))
+        if (q < end &&
+            (parse_rfc5424(&parser->time, q, end, fields) || parse_rfc3164(parser, q, end, fields)))
             return true;
         fields->version.length = 0;
     } else if (is_blank(*p)) {
         p++;
     }
-    return p < end && (parse_rfc5424(time, p, end, fields) || parse_rfc3164(time, p, end, fields));
+    return p < end && (parse_rfc5424(&parser->time, p, end, fields) || parse_rfc3164(parser, p, end, fields));
 }
 
 /* Java's `.` does not match a line terminator, so a body that contains one matches neither format. */
@@ -242,10 +287,15 @@ static struct ps_slice keep_fields(unsigned keep, struct ps_batch *batch, const 
 /* Replaces *body (the raw line) by the parsed body, with the fields to keep and malformed UTF-8 replaced, if
  * there is one. Returns false when there is no memory. */
 static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batch *batch,
-                      struct fields *fields, bool plain, struct ps_slice *body)
+                      const struct fields *fields, bool plain, struct ps_slice *body)
 {
     if ((rules->keep & PS_KEEP_ALL) || !fields->has_body)
         return true;
+    if (rules->keep == 0 && plain && fields->body.length > 0) {
+        body->data = fields->body.data;
+        body->length = fields->body.length;
+        return true;
+    }
     struct ps_slice made = fields->body;
     if (rules->keep != 0) {
         made = keep_fields(rules->keep, batch, fields);
@@ -291,61 +341,159 @@ struct start {
     unsigned priority, digits;
     bool bad;        /* it is not "<digits>" */
     bool incomplete; /* cut at size_max */
+    bool plain;      /* the message is plain text (stages/lib/text/scan.h) */
 };
 
-static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *batch, char *line,
-                            uint32_t length, struct start start, const struct ps_syslog_client *client)
+/* Splits the message into fields. Returns false if it is in no known format, or when there is no memory. */
+static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const char *line, uint32_t length,
+                  const struct start *start, struct fields *fields, bool *formatted, bool *memory)
 {
-    const struct ps_syslog_single_rules *rules = parser->rules;
-    const struct ps_syslog_names *names = &rules->names;
-    struct fields fields = {0};
-    struct ps_slice body = {line, length};
-    bool matched = false, memory = true, formatted = false;
-    if (!start.bad) {
-        bool plain = ps_text_is_plain(line, length);
-        if (parser->matcher != NULL) {
-            formatted = matched = parse_format(parser, batch, line, length, &fields, &memory);
-            if (!memory)
-                return PS_PARSED_MEMORY;
-        }
-        uint32_t from = 2 + start.digits;
-        if (!matched && start.digits > 0 && length >= from && line[from - 1] == '>') {
-            fields = (struct fields){.priority = {line + 1, start.digits}};
-            matched = parse_builtin(&parser->time, line + from, line + length, &fields) &&
-                      (plain || !has_terminator(fields.body));
-        }
-        if (!matched)
-            fields = (struct fields){0};
-        else if (!make_body(rules, batch, &fields, plain, &body))
-            return PS_PARSED_MEMORY;
+    if (start->bad)
+        return false;
+    if (parser->matcher != NULL) {
+        *formatted = parse_format(parser, batch, line, length, fields, memory);
+        if (*formatted || !*memory)
+            return *formatted;
     }
-    bool in_place = !formatted && body.data != line && fields.stamp.length >= TIME_DIGITS;
-    uint32_t headers = 2U + (fields.priority.length > 0) + (fields.version.length > 0) + fields.has_time +
-                       (fields.host.length > 0) + (start.bad || start.incomplete);
+    uint32_t from = 2 + start->digits;
+    if (start->digits == 0 || length < from || line[from - 1] != '>')
+        return false;
+    *fields = (struct fields){.priority = {line + 1, start->digits}};
+    return parse_builtin(parser, line + from, line + length, fields) &&
+           (start->plain || !has_terminator(fields->body));
+}
+
+/* Whether `known` has the head of this message, and the head still means the same time. */
+static bool is_known(const struct ps_syslog_single *parser, const struct ps_syslog_known *known,
+                     const char *line, uint32_t length)
+{
+    const unsigned place = (unsigned)(known - parser->known);
+    return (parser->known_set >> place & 1U) != 0 && length > known->length &&
+           known->now_s == parser->time.now_s && known->into_second == parser->time.into_second &&
+           memcmp(line, known->head, known->length) == 0;
+}
+
+/* Adds an event whose headers are copies of those of the earlier one. */
+static enum ps_parsed add_known(struct ps_syslog_known *known, struct ps_batch *batch, char *line,
+                                uint32_t length)
+{
     struct ps_syslog_row row;
-    if (!ps_syslog_row_init(&row, batch, headers, client,
-                            fields.has_time && !in_place ? PS_SYSLOG_TIME_BYTES : 0))
+    if (!ps_syslog_row_init(&row, batch, known->count, NULL, 0))
         return PS_PARSED_MEMORY;
-    struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
+    struct ps_event *event = ps_batch_add(batch, line + known->length, length - known->length);
     if (event == NULL)
         return PS_PARSED_FULL;
-    ps_syslog_row_push(&row, names->facility, ps_decimal(start.priority / 8));
-    ps_syslog_row_push(&row, names->severity, ps_decimal(start.priority % 8));
-    if (fields.priority.length > 0)
-        ps_syslog_row_push(&row, names->priority, fields.priority);
-    if (fields.version.length > 0)
-        ps_syslog_row_push(&row, names->version, fields.version);
-    if (fields.has_time)
-        ps_syslog_row_push(&row, names->timestamp, render_time(parser, &fields, in_place, &row));
-    if (fields.host.length > 0)
-        ps_syslog_row_push(&row, names->host, fields.host);
-    if (start.bad || start.incomplete)
+    struct ps_header *headers = row.next, *before = NULL;
+    for (uint32_t i = 0; i < known->count; i++) {
+        headers[i] = known->headers[i];
+        headers[i].next = before;
+        before = &headers[i];
+    }
+    event->headers = before;
+    event->mask = known->mask;
+    known->headers = headers; /* they are in the processor's cache */
+    return PS_PARSED_ADDED;
+}
+
+/* Keeps the head of the message, before its event is added: the time is written over the stamp. Returns false if it has
+ * none that can be used again. */
+static bool keep_head(struct ps_syslog_single *parser, struct ps_syslog_known *known, const char *line,
+                      const struct fields *fields)
+{
+    if (!fields->has_time || fields->body.data - line > (ptrdiff_t)sizeof known->head)
+        return false;
+    const uint32_t length = (uint32_t)(fields->body.data - line);
+    parser->known_set &= ~(1U << (unsigned)(known - parser->known));
+    memcpy(known->head, line, length);
+    known->length = length;
+    known->now_s = parser->time.now_s;
+    known->into_second = parser->time.into_second;
+    return true;
+}
+
+/* Keeps the headers of the event that was added last. */
+static void keep_headers(struct ps_syslog_single *parser, struct ps_syslog_known *known,
+                         const struct ps_batch *batch)
+{
+    const struct ps_event *event = &batch->events[batch->count - 1];
+    known->count = 0;
+    for (const struct ps_header *header = event->headers; header != NULL; header = header->next) {
+        known->headers = header;
+        known->count++;
+    }
+    known->mask = event->mask;
+    parser->known_set |= 1U << (unsigned)(known - parser->known);
+}
+
+/* Returns the place for heads of messages with this priority; NULL if this one's event is made in another way: with fields
+ * kept, by a format of the user's own, with headers of the sender, or marked. */
+static struct ps_syslog_known *place_of(struct ps_syslog_single *parser, const struct start *start,
+                                        const struct ps_syslog_client *client)
+{
+    if (start->bad || start->incomplete || !start->plain || client != NULL || parser->matcher != NULL ||
+        parser->rules->keep != 0)
+        return NULL;
+    return &parser->known[start->priority % PS_SYSLOG_KNOWN];
+}
+
+static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *batch,
+                              const struct start *start, const struct fields *fields,
+                              const struct ps_slice *body, const struct ps_syslog_client *client,
+                              bool in_place)
+{
+    const struct ps_syslog_names *names = &parser->rules->names;
+    uint32_t headers = 2U + (fields->priority.length > 0) + (fields->version.length > 0) + fields->has_time +
+                       (fields->host.length > 0) + (start->bad || start->incomplete);
+    struct ps_syslog_row row;
+    if (!ps_syslog_row_init(&row, batch, headers, client,
+                            fields->has_time && !in_place ? PS_SYSLOG_TIME_BYTES : 0))
+        return PS_PARSED_MEMORY;
+    struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body->data, body->length);
+    if (event == NULL)
+        return PS_PARSED_FULL;
+    ps_syslog_row_push(&row, names->facility, ps_decimal(start->priority / 8));
+    ps_syslog_row_push(&row, names->severity, ps_decimal(start->priority % 8));
+    if (fields->priority.length > 0)
+        ps_syslog_row_push(&row, names->priority, fields->priority);
+    if (fields->version.length > 0)
+        ps_syslog_row_push(&row, names->version, fields->version);
+    if (fields->has_time)
+        ps_syslog_row_push(&row, names->timestamp, render_time(parser, fields, in_place, &row));
+    if (fields->host.length > 0)
+        ps_syslog_row_push(&row, names->host, fields->host);
+    if (start->bad || start->incomplete)
         ps_syslog_row_push(&row, names->status,
-                           start.bad ? ps_syslog_status_invalid : ps_syslog_status_incomplete);
+                           start->bad ? ps_syslog_status_invalid : ps_syslog_status_incomplete);
     if (client != NULL)
         ps_syslog_row_client(&row, client);
     ps_syslog_row_finish(&row, batch, event);
     return PS_PARSED_ADDED;
+}
+
+static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *batch, char *line,
+                            uint32_t length, const struct start *start, const struct ps_syslog_client *client)
+{
+    struct ps_syslog_known *known = place_of(parser, start, client);
+    if (batch->count == 0 || batch != parser->batch)
+        parser->known_set = 0;
+    parser->batch = batch;
+    if (known != NULL && is_known(parser, known, line, length))
+        return add_known(known, batch, line, length);
+    struct fields fields;
+    struct ps_slice body = {line, length};
+    bool memory = true, formatted = false;
+    if (!split(parser, batch, line, length, start, &fields, &formatted, &memory))
+        fields = (struct fields){0};
+    else
+        memory = make_body(parser->rules, batch, &fields, start->plain, &body);
+    if (!memory)
+        return PS_PARSED_MEMORY;
+    bool kept = known != NULL && keep_head(parser, known, line, &fields);
+    bool in_place = !formatted && body.data != line && fields.stamp.length >= TIME_DIGITS;
+    enum ps_parsed parsed = add_row(parser, batch, start, &fields, &body, client, in_place);
+    if (kept && parsed == PS_PARSED_ADDED)
+        keep_headers(parser, known, batch);
+    return parsed;
 }
 
 /* The states START and PRIO of SyslogUtils. Returns the number of bytes read before state DATA, or 0 when the
@@ -374,6 +522,20 @@ static uint32_t read_start(const char *line, uint32_t length, struct start *star
     return 0;
 }
 
+/* Returns the newline of [from, length), or NULL, and sets *plain to whether the bytes before it are plain. One pass
+ * finds both, because a newline is not plain. */
+static const char *find_newline(const char *line, uint32_t from, uint32_t length, bool *plain)
+{
+    *plain = true;
+    if (from >= length)
+        return NULL;
+    const char *stop = line + from + ps_text_plain_length(line + from, length - from), *end = line + length;
+    if (stop == end || *stop == '\n')
+        return stop < end ? stop : NULL;
+    *plain = false;
+    return memchr(stop, '\n', (size_t)(end - stop));
+}
+
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
                                      uint32_t length, const struct ps_syslog_client *client, uint32_t *used)
 {
@@ -387,7 +549,7 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
     const char *newline = NULL;
     if (from > 0) {
         uint32_t look = length < size_max ? length : size_max;
-        newline = from < look ? memchr(line + from, '\n', look - from) : NULL;
+        newline = find_newline(line, from, look, &start.plain);
     }
     uint32_t end = newline != NULL ? (uint32_t)(newline - line) : length, taken;
     if (newline != NULL) {
@@ -407,7 +569,7 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
     }
     if (start.bad)
         start.priority = 0;
-    enum ps_parsed parsed = build(parser, batch, line, end, start, client);
+    enum ps_parsed parsed = build(parser, batch, line, end, &start, client);
     *used = parsed == PS_PARSED_ADDED ? skipped + taken : 0;
     return parsed;
 }

@@ -21,6 +21,19 @@ struct ps_syslog_single_rules {
 };
 
 #define PS_SYSLOG_TIME_BYTES 24U /* any 64-bit number */
+#define PS_SYSLOG_KNOWN 8U       /* one for each severity */
+#define PS_SYSLOG_HEAD_BYTES 64U
+
+/* The head of a message: all of it before the body; and the headers of its event, in the order in which they were added.
+ * An event of the same batch whose message has the same head has the same headers. */
+struct ps_syslog_known {
+    char head[PS_SYSLOG_HEAD_BYTES];
+    uint32_t length, count;
+    const struct ps_header *headers;
+    uint64_t mask;
+    bool into_second; /* what the time depends on beside the head: see struct ps_syslog_time */
+    int64_t now_s;
+};
 
 /* The parser of one worker. */
 struct ps_syslog_single {
@@ -30,6 +43,15 @@ struct ps_syslog_single {
     int64_t rendered_ms;               /* the last time as a number; length 0: none */
     uint32_t rendered_length;
     char rendered[PS_SYSLOG_TIME_BYTES];
+    struct { /* the last stamp without a year that was a time; length 0: none */
+        char text[16];
+        uint32_t length;
+        bool into_second; /* what the time depends on beside the text: see struct ps_syslog_time */
+        int64_t now_s, ms;
+    } stamp;
+    const struct ps_batch *batch; /* that of the last event: `known` has headers of it only, */
+    unsigned known_set;           /* bit n: for messages whose priority ends in n, as three bits */
+    struct ps_syslog_known known[PS_SYSLOG_KNOWN];
 };
 
 /* Returns false when there is no memory for the format's matcher. Only at set-up. */

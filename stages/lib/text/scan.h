@@ -1,5 +1,5 @@
 /* A fast check whether a line is plain text, so that the parser can skip slower checks. Plain means: every
- * byte is ASCII and none is a control character below 0x0E (NUL, tab, CR, ..). Thread: any; no state. */
+ * byte is ASCII and none is a control character below 0x0E (NUL, tab, newline, CR, ..). Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -9,7 +9,8 @@
 #include <emmintrin.h>
 #endif
 
-static inline bool ps_text_is_plain(const char *text, size_t length)
+/* Returns how many plain bytes the text begins with. */
+static inline size_t ps_text_plain_length(const char *text, size_t length)
 {
     size_t i = 0;
 #ifdef __SSE2__
@@ -17,13 +18,17 @@ static inline bool ps_text_is_plain(const char *text, size_t length)
         _mm_set1_epi8(14); /* compared as signed: bytes from 0x80 up are negative, so below it */
     for (; i + 16 <= length; i += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
-        if (_mm_movemask_epi8(_mm_cmplt_epi8(bytes, limit)) != 0)
-            return false;
+        int others = _mm_movemask_epi8(_mm_cmplt_epi8(bytes, limit));
+        if (others != 0)
+            return i + (size_t)__builtin_ctz((unsigned)others);
     }
 #endif
-    for (; i < length; i++) {
-        if ((signed char)text[i] < 14)
-            return false;
-    }
-    return true;
+    while (i < length && (signed char)text[i] >= 14)
+        i++;
+    return i;
+}
+
+static inline bool ps_text_is_plain(const char *text, size_t length)
+{
+    return ps_text_plain_length(text, length) == length;
 }

@@ -1,5 +1,7 @@
 /* Both syslog parsers against tables recorded from Flume 1.11.0's own classes (tests/stages/data/syslog,
  * recorded by tests/real/flume_tables): time zones, daylight saving, years, keepFields, sizes, malformed input. */
+#include "stages/lib/syslog/single.h"
+
 #include "tests/support/source_tree.h"
 #include "tests/support/syslog.h"
 
@@ -187,10 +189,147 @@ static void test_stamp_with_a_surrogate_pair(void **unused)
     free(made);
 }
 
+#define ANY(texts) texts[ps_test_random(state) % PS_COUNT_OF(texts)]
+
+/* Gives the part another text, now and then. */
+#define REDRAW(part, texts)                                                                                  \
+    do {                                                                                                     \
+        if ((part) == NULL || ps_test_random(state) % 4 == 0)                                                \
+            (part) = ANY(texts);                                                                             \
+    } while (0)
+
+/* Writes a message into `text`. `parts` are those of the last message, of which most stay; NULL: there was none. */
+static size_t draw_message(uint64_t *state, const char *parts[4], char *text, size_t room)
+{
+    static const char *const priorities[] = {"13", "5", "013", "21", "134", "3", "x", ""};
+    static const char *const versions[] = {"", "", "", "1", "1 ", "2", " "};
+    static const char *const stamps[] = {"Oct 11 22:14:15",     "Oct 11 22:14:16",          "Oct 1 22:14:15",
+                                         "Oct  1 22:14:15",     "Oct  11 22:14:15",         "Oct 1x 22:14:15",
+                                         "2023-10-11T22:14:15", "2023-10-11T22:14:15.003Z", "-",
+                                         "Abc 11 22:14:15"};
+    static const char *const hosts[] = {"host", "hos", "hosts", "Host", "", "-"};
+    static const char *const bodies[] = {"",
+                                         "one",
+                                         "a body of some more than sixteen bytes, and then more",
+                                         "\xc3\xa4",
+                                         "a body of which the carriage return\r comes late",
+                                         "\x80"};
+    REDRAW(parts[0], priorities);
+    REDRAW(parts[1], versions);
+    REDRAW(parts[2], stamps);
+    REDRAW(parts[3], hosts);
+    int length =
+        snprintf(text, room, "<%s>%s%s %s %s\n", parts[0], parts[1], parts[2], parts[3], ANY(bodies));
+    return (size_t)length;
+}
+
+/* Prints the events without what may stand behind the last one: the newline of a message that was cut before it. */
+static char *run_whole(const struct ps_test_syslog *how, const char *data, size_t length)
+{
+    static const char nothing[] = "(none)\n";
+    char *printed = ps_test_syslog_run(how, NULL, data, length);
+    size_t size = strlen(printed), end = sizeof nothing - 1;
+    if (size >= end && strcmp(printed + size - end, nothing) == 0)
+        printed[size - end] = '\0';
+    return printed;
+}
+
+/* An event is the same whether its message is the only one of a batch, or others come before it, whose headers or time
+ * the parser uses again. */
+static void test_messages_that_follow_others(void **unused)
+{
+    static const char *const kept[] = {"none", "all", "timestamp", "priority version hostname"};
+    uint64_t seed = ps_test_seed(), *state = &seed;
+    for (unsigned round = 0; round < 60; round++) {
+        const struct ps_test_syslog how = {.mode = "single",
+                                           .zone = "Europe/Berlin",
+                                           .now_ms = 1697062455000,
+                                           .keep_fields = ANY(kept),
+                                           .size_max = round % 2 == 0 ? 2500 : 60};
+        char all[6000], *alone[40];
+        const char *parts[4] = {NULL};
+        size_t length = 0, printed = 0;
+        for (unsigned i = 0; i < PS_COUNT_OF(alone); i++) {
+            size_t more = draw_message(state, parts, all + length, sizeof all - length);
+            alone[i] = run_whole(&how, all + length, more);
+            length += more;
+        }
+        char *together = run_whole(&how, all, length);
+        for (unsigned i = 0; i < PS_COUNT_OF(alone); i++) {
+            size_t size = strlen(alone[i]);
+            if (strncmp(together + printed, alone[i], size) != 0)
+                fail_msg("message %u: alone\n%safter others\n%s", i, alone[i], together + printed);
+            printed += size;
+            free(alone[i]);
+        }
+        assert_int_equal(together[printed], 0);
+        free(together);
+    }
+}
+
+/* Adds the event of one message, at that time, to the batch, and returns its header timestamp. */
+static long long stamp_at(struct ps_syslog_single *parser, struct ps_batch *batch, int64_t now_ms)
+{
+    static const char message[] = "<13>Jan 10 00:00:00 host body\n";
+    uint32_t room, used;
+    char *data = ps_batch_reserve(batch, sizeof message, &room), text[32] = "";
+    struct ps_slice value;
+    memcpy(data, message, sizeof message - 1);
+    ps_syslog_time_now(&parser->time, now_ms);
+    assert_int_equal(ps_syslog_single_next(parser, batch, data, sizeof message - 1, NULL, &used),
+                     PS_PARSED_ADDED);
+    ps_batch_commit(batch, used);
+    assert_true(
+        ps_event_header(batch, &batch->events[batch->count - 1], ps_name_intern("timestamp"), &value));
+    if (batch->count == 1) /* it is not of a batch before */
+        assert_in_range((uintptr_t)value.data, (uintptr_t)data, (uintptr_t)data + sizeof message);
+    memcpy(text, value.data, value.length);
+    return strtoll(text, NULL, 10);
+}
+
+/* The year of a stamp that the parser knows depends on the time now, to the millisecond: in one batch, and in the next. */
+static void test_stamp_at_another_time(void **unused)
+{
+    static const struct ps_stage_ops none = {.name = "none"};
+    static const int64_t january = INT64_C(1673308800000),
+                         december = INT64_C(1702166400000); /* on the 10th */
+    struct ps_test_stage stage;
+    struct ps_syslog_single parser;
+    bool known;
+    ps_test_stage_init(&stage, &none);
+    struct ps_syslog_single_rules rules = {.zone = ps_time_zone_load(stage.arena, "UTC", &known),
+                                           .size_max = 2500};
+    ps_syslog_names_init(&rules.names, false);
+    assert_true(ps_syslog_single_init(&parser, &rules));
+    static const int64_t times[][2] = {{january, january},
+                                       {december, january},
+                                       {december + 1, INT64_C(1704844800000)},
+                                       {december + 999, INT64_C(1704844800000)},
+                                       {december, january},
+                                       {january, january}};
+    for (unsigned most = 1; most <= 4; most++) { /* events of a batch */
+        struct ps_batch *batch = ps_batch_take(&stage.bump, stage.now);
+        for (unsigned i = 0; i < 24; i++) {
+            const int64_t *time = times[i % PS_COUNT_OF(times)];
+            if (batch->count == most) {
+                ps_batch_give(batch);
+                batch = ps_batch_take(&stage.bump, stage.now);
+            }
+            assert_int_equal(stamp_at(&parser, batch, time[0]), time[1]);
+        }
+        ps_batch_give(batch);
+    }
+    ps_syslog_single_fini(&parser);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables), cmocka_unit_test(test_sizes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables),
+                                       cmocka_unit_test(test_sizes),
                                        cmocka_unit_test(test_stamp_that_grows),
-                                       cmocka_unit_test(test_stamp_with_a_surrogate_pair)};
+                                       cmocka_unit_test(test_stamp_with_a_surrogate_pair),
+                                       cmocka_unit_test(test_messages_that_follow_others),
+                                       cmocka_unit_test(test_stamp_at_another_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
