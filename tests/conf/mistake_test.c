@@ -160,6 +160,8 @@ static void mistakes_of_the_start_stay(void **state)
     expect(text, "capacity = 500", "# another line\na1.channels.c2.capacity = 600", NULL);
     expect(text, "k9.type = nul", "k9.type = nil", "Flume has no sink `nil`");
     expect(text, "k1 k2 k9", "k1 k9", "Flume has no sink `nul`"); /* now c2 has no sink */
+    expect(text, "k1 k2 k9", "k2 k9",
+           "Flume has no sink `nul`"); /* now c1 has none: not the last of the list */
     expect(text, "k1 k2 k9", "k1", NULL);
     expect(text, "k1.channel = c1", "k1.channel = c2", "loses its last sink"); /* not that of the start */
 }

@@ -15,7 +15,8 @@ struct model_lease {
 };
 
 static struct ps_kafka_window window;
-static struct ps_batch batch;
+static struct ps_event events[EVENTS];
+static struct ps_batch batch = {.events = events};
 static struct model_lease all[LEASES]; /* a ring: number modulo LEASES */
 static struct {
     uint64_t first, next; /* numbers of the oldest lease and of the next one */
@@ -23,6 +24,7 @@ static struct {
     uint32_t in_flight;
 } model;
 static uint64_t random_state;
+static unsigned pops;
 
 static uint64_t pick(uint64_t below)
 {
@@ -141,6 +143,7 @@ static void pop(void)
             break;
         assert_int_equal(held_ns, model.now_ns - oldest->taken_ns);
         model.first++;
+        pops++;
         assert_same();
     }
 }
@@ -199,6 +202,7 @@ static void test_drawn(void **state)
                 give_back();
         }
     }
+    assert_true(pops > 500);
 }
 
 /* A wave ends at exactly its bytes, and at exactly its time. */
