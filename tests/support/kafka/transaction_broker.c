@@ -149,11 +149,18 @@ bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker)
     return broker->has_refused;
 }
 
+void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition)
+{
+    broker->removed[partition] = true;
+}
+
 /* Returns the error of partition `number`, the one at `place` of `count` in its request, whose own error is 0. */
 static int16_t refuse(struct ps_test_coordinator *broker, int16_t key, uint32_t place, uint32_t count,
                       int32_t number)
 {
     int16_t error = 0;
+    if (key == 28 && broker->removed[number])
+        return ERROR_UNKNOWN_PARTITION;
     if (broker->refused_key == key && count >= PS_COUNT_OF(broker->refusals)) {
         error = broker->refusals[place];
         broker->has_refused |= place == 1;
@@ -444,7 +451,7 @@ static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in
         ps_wire_skip_tags(in);
         at = ps_wire_put_compact_string(at, "in", 2);
         at = ps_wire_put_int32(ps_wire_put_uvarint(at, 2), number);
-        at = ps_wire_put_int64(at, none ? -1 : broker->committed[number]);
+        at = ps_wire_put_int64(at, none || broker->removed[number] ? -1 : broker->committed[number]);
         at = ps_wire_put_compact_string(ps_wire_put_int32(at, -1), "", 0);
         at = ps_wire_put_int16(at, none ? ERROR_UNSTABLE : 0);
         at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0); /* tags of the partition, of the topic */

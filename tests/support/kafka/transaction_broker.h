@@ -60,6 +60,8 @@ bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker);
 void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
                                 int16_t second);
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
+/* From now on the cluster does not have this input partition, as if its topic was deleted: no offset of it is committed. */
+void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;

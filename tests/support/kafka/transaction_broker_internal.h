@@ -6,6 +6,7 @@
 
 #define RECORDS_MAX 400000U
 #define ENDING_REQUESTS 3U /* while these come, the end of a transaction is under way */
+#define ERROR_UNKNOWN_PARTITION 3
 #define ERROR_NOT_LEADER 6
 #define ERROR_COORDINATOR_LOADS 14
 #define ERROR_NO_COORDINATOR 15
@@ -66,6 +67,7 @@ struct ps_test_coordinator {
     bool loses, lost;
     int16_t refused_key, refusals[2];                 /* the key is 0: nothing is to be refused */
     bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
+    bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
     struct ps_test_coordinator_counts counts;
 };
 

@@ -153,8 +153,10 @@ struct ps_kafka_native_transaction {
     enum ps_kafka_native_step step;
     bool end_lost; /* the transaction may have ended: an answer is missing, or does not say so */
     bool behind;   /* RESOLVE: a position was not committed */
+    bool proven;   /* RESOLVE: a position was committed */
     uint32_t compared;
-    const struct ps_kafka_position *positions;
+    uint64_t missing_ns; /* since when the group's coordinator lacks topics of positions; 0: it has all */
+    struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
     uint32_t count, from, end; /* `from` .. `end`: those of one member, being committed; or of one group */
 };
@@ -429,9 +431,9 @@ static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *client,
     return false;
 }
 /* The engine's functions. */
-void ps_kafka_native_commit(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
+void ps_kafka_native_commit(struct ps_kafka_native *client, struct ps_kafka_position *positions,
                             uint32_t count);
-void ps_kafka_native_resolve(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
+void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_position *positions,
                              uint32_t count);
 /* Returns how many positions from `from` on are of the same group, and of the same member if `of_member`. */
 uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,

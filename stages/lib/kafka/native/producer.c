@@ -384,7 +384,7 @@ static bool native_begun(struct ps_kafka_producer *producer)
     return client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !client->fatal;
 }
 
-static void native_commit(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
+static void native_commit(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
                           uint32_t count)
 {
     ps_kafka_native_commit(native_of(producer), positions, count);
@@ -395,7 +395,7 @@ static bool native_withdraw(struct ps_kafka_producer *producer)
     return ps_kafka_native_withdraw(native_of(producer));
 }
 
-static void native_resolve(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
+static void native_resolve(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
                            uint32_t count)
 {
     ps_kafka_native_resolve(native_of(producer), positions, count);

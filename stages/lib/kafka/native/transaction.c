@@ -187,24 +187,25 @@ uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *client
 /* ---- the engine's functions ---- */
 
 static void begin(struct ps_kafka_native *client, enum ps_kafka_native_step step,
-                  const struct ps_kafka_position *positions, uint32_t count)
+                  struct ps_kafka_position *positions, uint32_t count)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     transaction->step = step;
-    transaction->step_asked = transaction->end_lost = transaction->behind = false;
+    transaction->step_asked = transaction->end_lost = false;
+    transaction->behind = transaction->proven = false;
     transaction->positions = positions;
     transaction->count = count;
     transaction->from = transaction->end = 0;
 }
 
-void ps_kafka_native_commit(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
+void ps_kafka_native_commit(struct ps_kafka_native *client, struct ps_kafka_position *positions,
                             uint32_t count)
 {
     begin(client, count > 0 ? ps_kafka_native_member_step(&client->transaction) : PS_KAFKA_NATIVE_STEP_END,
           positions, count);
 }
 
-void ps_kafka_native_resolve(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
+void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_position *positions,
                              uint32_t count)
 {
     begin(client, PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);

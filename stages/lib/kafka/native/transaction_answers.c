@@ -2,6 +2,8 @@
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/slice.h"
+#include "stages/lib/least.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +27,11 @@
 #define ERROR_FENCED 90
 #define ERROR_ABORTABLE 120
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
+
+/* A coordinator that starts, or learns late of a new topic, may not have a topic that is there: brokers that lag behind the cluster's
+ * metadata for so long are fenced (broker.session.timeout.ms), and coordinate nothing. */
+#define MISSING_NS (10 * PS_NS_PER_S)
+#define MISSING_PART_OF_TIMEOUT 4
 
 /* ---- its end ---- */
 
@@ -233,51 +240,87 @@ static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_k
     return false;
 }
 
+static struct ps_kafka_position *find_position(const struct ps_kafka_native_transaction *transaction,
+                                               struct ps_slice topic, int32_t part)
+{
+    for (uint32_t i = transaction->from; i < transaction->end; i++) {
+        struct ps_kafka_position *position = &transaction->positions[i];
+        if (position->name->part == part && ps_slice_same(position->name->name, topic))
+            return position;
+    }
+    return NULL;
+}
+
+/* Returns whether positions whose topics the coordinator lacks are left out of the transaction: it has said so for some time. Records
+ * of a topic that was deleted need no position, and one that is refused would hold up the records of all other topics. */
+static bool leaves_out(const struct ps_kafka_native *client)
+{
+    uint64_t since_ns = client->transaction.missing_ns;
+    uint64_t timeout_ns = (uint64_t)client->settings.transaction_timeout_ms * PS_NS_PER_MS;
+    return since_ns != 0 &&
+           client->now.mono_ns >= since_ns + ps_least(MISSING_NS, timeout_ns / MISSING_PART_OF_TIMEOUT);
+}
+
+/* Returns the error of a position that counts. */
+static int16_t position_error(struct ps_kafka_native *client, struct ps_slice topic, int32_t part,
+                              int16_t error)
+{
+    struct ps_kafka_position *position = find_position(&client->transaction, topic, part);
+    if (error != ERROR_UNKNOWN_PARTITION || position == NULL || !leaves_out(client))
+        return error;
+    position->left_out = true;
+    return 0;
+}
+
 /* A position that the answer leaves out is not committed: with the end of the transaction its records would come twice. */
 static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
-    const struct ps_kafka_native_transaction *transaction = &client->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
     uint32_t named = 0;
+    bool missing = false;
     ps_wire_skip_tags(in);       /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t topics = ps_wire_get_compact_count(in, 3);
     for (uint32_t t = 0; t < topics; t++) {
-        uint32_t length;
-        (void)ps_wire_get_compact_string(in, &length);
+        struct ps_slice topic;
+        topic.data = ps_wire_get_compact_string(in, &topic.length);
         uint32_t count = ps_wire_get_compact_count(in, 7);
         named += count;
-        for (uint32_t i = 0; i < count; i++) {
-            (void)ps_wire_get_int32(in);
-            worst = worse(worst, ps_wire_get_int16(in));
+        for (uint32_t i = 0; i < count && topic.data != NULL; i++) {
+            int32_t part = ps_wire_get_int32(in);
+            int16_t error = ps_wire_get_int16(in);
             ps_wire_skip_tags(in);
+            missing |= error == ERROR_UNKNOWN_PARTITION;
+            worst = worse(worst, in->failed ? 0 : position_error(client, topic, part, error));
         }
+        in->failed |= topic.data == NULL;
         ps_wire_skip_tags(in);
     }
     if (in->failed || (worst == 0 && named < transaction->end - transaction->from))
         return unreadable(reason, "TxnOffsetCommit");
+    if (!missing)
+        transaction->missing_ns = 0;
+    else if (transaction->missing_ns == 0)
+        transaction->missing_ns = client->now.mono_ns;
     if (step_answered(client, PS_KAFKA_NATIVE_COMMIT_OFFSETS, worst))
-        next_member(&client->transaction);
+        next_member(transaction);
     return true;
 }
 
-static bool is_position(const struct ps_kafka_position *position, const char *topic, uint32_t length,
-                        int32_t part)
+/* Notes that a position is not committed, or is. Returns the error that counts: those of positions that were left out do not. */
+static int16_t compare(struct ps_kafka_native_transaction *transaction, struct ps_slice topic, int32_t part,
+                       int64_t committed, int16_t error)
 {
-    return position->name->part == part && position->name->name.length == length &&
-           memcmp(position->name->name.data, topic, length) == 0;
-}
-
-/* Notes that a position is not committed, or is. */
-static void compare(struct ps_kafka_native_transaction *transaction, const char *topic, uint32_t length,
-                    int32_t part, int64_t committed)
-{
-    for (uint32_t i = transaction->from; i < transaction->end; i++) {
-        if (!is_position(&transaction->positions[i], topic, length, part))
-            continue;
-        transaction->compared++;
-        transaction->behind |= committed < transaction->positions[i].next;
-    }
+    const struct ps_kafka_position *position = find_position(transaction, topic, part);
+    if (position == NULL || (error != 0 && !position->left_out))
+        return error;
+    transaction->compared++;
+    if (position->left_out)
+        return 0;
+    transaction->behind |= committed < position->next;
+    transaction->proven |= committed >= position->next;
+    return 0;
 }
 
 static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
@@ -289,20 +332,20 @@ static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in
     uint32_t topics = ps_wire_get_compact_count(in, 3);
     transaction->compared = 0;
     for (uint32_t t = 0; t < topics; t++) {
-        uint32_t length, metadata_length;
-        const char *topic = ps_wire_get_compact_string(in, &length);
+        struct ps_slice topic;
+        uint32_t metadata_length;
+        topic.data = ps_wire_get_compact_string(in, &topic.length);
         uint32_t count = ps_wire_get_compact_count(in, 20);
-        for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t i = 0; i < count && topic.data != NULL; i++) {
             int32_t part = ps_wire_get_int32(in);
             int64_t offset = ps_wire_get_int64(in);
             (void)ps_wire_get_int32(in); /* leader epoch */
             (void)ps_wire_get_compact_string(in, &metadata_length);
             int16_t error = ps_wire_get_int16(in);
             ps_wire_skip_tags(in);
-            worst = worse(worst, error);
-            if (!in->failed && topic != NULL && error == 0)
-                compare(transaction, topic, length, part, offset);
+            worst = worse(worst, in->failed ? 0 : compare(transaction, topic, part, offset, error));
         }
+        in->failed |= topic.data == NULL;
         ps_wire_skip_tags(in);
     }
     worst = worse(worst, ps_wire_get_int16(in));
@@ -313,9 +356,10 @@ static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in
     if (transaction->compared < transaction->end - transaction->from)
         return unreadable(reason, "OffsetFetch");
     transaction->from = transaction->end;
-    if (transaction->behind)
+    bool ended = transaction->from == transaction->count;
+    if (transaction->behind || (ended && !transaction->proven)) /* nothing tells of it if all were left out */
         ps_kafka_native_transaction_finish(client, PS_KAFKA_END_ABORTED);
-    else if (transaction->from == transaction->count)
+    else if (ended)
         ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED);
     return true;
 }

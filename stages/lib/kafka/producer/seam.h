@@ -73,6 +73,7 @@ struct ps_kafka_position {
     /* Offset of the record to be read next; if the position is kept in a record: the span's value. */
     int64_t next;
     int32_t epoch; /* of the leader that wrote the record before it; -1: not known */
+    bool left_out; /* set by the engine: the cluster lacks its topic, so the transaction goes without it */
 };
 
 enum ps_kafka_ending {
@@ -164,14 +165,12 @@ struct ps_kafka_engine {
     bool (*begun)(struct ps_kafka_producer *producer);
     /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
      * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */
-    void (*commit)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
-                   uint32_t count);
+    void (*commit)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
     /* Gives up a commit that is under way. Returns false if it may have been carried out, or may yet be. */
     bool (*withdraw)(struct ps_kafka_producer *producer);
     /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` says PS_KAFKA_END_COMMITTED or
      * PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer cannot go on. Before the first `submit`. */
-    void (*resolve)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
-                    uint32_t count);
+    void (*resolve)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
 };
 
 /* librdkafka; kafka/producer/producer.c */

@@ -289,6 +289,20 @@ static void fit_memory(struct ps_kafka_sender *sender)
         transaction->full_bytes = full / 2;
 }
 
+/* Says which positions the engine has left out. */
+static void report_left_out(const struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_transaction *transaction = &sender->transaction;
+    for (uint32_t i = 0; i < transaction->count; i++) {
+        const struct ps_kafka_position *position = &transaction->positions[i];
+        if (position->left_out)
+            ps_log(PS_LOG_WARN, sender->port->component,
+                   "topic %.*s, partition %lld: offset %lld is not committed: the topic was deleted",
+                   (int)position->name->name.length, position->name->name.data,
+                   (long long)position->name->part, (long long)position->next);
+    }
+}
+
 void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
 {
     struct ps_kafka_sender *sender = argument;
@@ -304,6 +318,7 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
     if (end->ending == PS_KAFKA_END_COMMITTED) {
+        report_left_out(sender);
         settle_all(sender);
         transaction->memory_bytes = 0;
         sender->letters.failures = 0;

@@ -1,5 +1,6 @@
 /* The steps of a commit of the native client, against a broker that keeps transactions: a commit that begins before the producer has
- * its id, an answer that comes after the commit was withdrawn, and how much memory the next transaction has. */
+ * its id, an answer that comes after the commit was withdrawn, how much memory the next transaction has, and positions of a topic that
+ * was deleted. */
 #include "tests/support/kafka/transaction_run.h"
 
 /* Takes batches and ticks until a commit is under way. The broker answers none of the commit's requests; `served`: it answers those
@@ -139,12 +140,93 @@ static void test_memory_follows_commits(void **state)
     end(&run);
 }
 
+/* One topic of two was deleted. Its positions hold up the other one's for 10 s, in case the coordinator only lags behind, and no longer. */
+static void test_deleted_topic(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        open_source(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        ps_test_coordinator_remove(run.broker, 1);
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        uint64_t since_ns = run.stage.now.mono_ns;
+        while (run.stage.now.mono_ns - since_ns < 9 * PS_NS_PER_S)
+            turn(&run);
+        assert_int_equal(run.stage.done_count, 1);
+        serve_until(&run, 3, 5000);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 1), 0);
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        serve_until(&run, 5, 2000);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).aborts, 0);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).producers, 1);
+        end(&run);
+    }
+}
+
+static void on_resolved(void *argument, const struct ps_kafka_end *end)
+{
+    *(enum ps_kafka_ending *)argument = end->ending;
+}
+
+static enum ps_kafka_ending resolve(struct run *run, struct ps_kafka_position *positions, uint32_t count)
+{
+    enum ps_kafka_ending ending = PS_KAFKA_END_UNKNOWN;
+    ps_kafka_native.resolve(run->sender->producer, positions, count);
+    for (unsigned turns = 0; ending == PS_KAFKA_END_UNKNOWN; turns++) {
+        assert_in_range(turns, 0, 5000);
+        const struct ps_kafka_listener listener = {
+            .ended = on_resolved, .argument = &ending, .now = run->stage.now};
+        (void)ps_kafka_native.poll(run->sender->producer, &listener, UINT32_MAX);
+        (void)ps_test_coordinator_serve(run->broker);
+        ps_test_stage_pass_ms(&run->stage, 2);
+        usleep(100);
+    }
+    return ending;
+}
+
+/* A commit whose answer is lost is found by the positions that were in it; by none of them, it is not taken for one. */
+static void test_end_without_a_deleted_topic(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        open_source(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        ps_test_coordinator_remove(run.broker, 1);
+        struct ps_stream_name names[PS_TEST_IN_PARTITIONS];
+        struct ps_kafka_position positions[PS_TEST_IN_PARTITIONS];
+        for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++) {
+            names[i] = (struct ps_stream_name){.system = "kafka",
+                                               .group = {"g", 1},
+                                               .name = {"in", 2},
+                                               .part = i,
+                                               .member = {"m", 1},
+                                               .assignment = run.assignment,
+                                               .cluster = {"here", 4}};
+            positions[i] = (struct ps_kafka_position){.name = &names[i], .next = 7, .left_out = i == 1};
+        }
+        positions[0].next = run.read[0];
+        assert_int_equal(resolve(&run, positions, 2), PS_KAFKA_END_COMMITTED);
+        assert_int_equal(resolve(&run, &positions[1], 1), PS_KAFKA_END_ABORTED);
+        positions[0].next++;
+        assert_int_equal(resolve(&run, positions, 2), PS_KAFKA_END_ABORTED);
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commit_before_the_protocol),
-        cmocka_unit_test(test_answer_after_withdrawal),
-        cmocka_unit_test(test_memory_follows_commits),
+        cmocka_unit_test(test_commit_before_the_protocol),  cmocka_unit_test(test_answer_after_withdrawal),
+        cmocka_unit_test(test_memory_follows_commits),      cmocka_unit_test(test_deleted_topic),
+        cmocka_unit_test(test_end_without_a_deleted_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
