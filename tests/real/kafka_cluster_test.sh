@@ -6,92 +6,40 @@
 #
 #   FAULTS="kill move roll freeze controller"   what is done, in this order (default: kill)
 #   STALL_S=20     how long the broker is frozen      RATE=40000   events a second
+#   EVENTS=N       the load has so many events (of 120 bytes; default: as many as are sent while the faults last). It must outlast the faults.
+#
+# A long run: EVENTS=10000000 RATE=100000 FAULTS=roll
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/real/kafka_faults.sh
+source "$(dirname "${BASH_SOURCE[0]}")/kafka_faults.sh"
+command -v kcat >/dev/null || skip "no kcat"
 export KAFKA_HEAP=${KAFKA_HEAP:-384m}
 [[ $KAFKA_HEAP != 512m ]] || KAFKA_HEAP=384m
-stall_s=${STALL_S:-20}
-
-tool() { # CLASS ARG...: one of Kafka's own tools
-    "$kafka" run "$@" >>"$work/tools.log" 2>&1 || fail "$1 ends with $?"
-}
-
-kill_brokers() {
-    kafka_kill 2
-    sleep 3
-    kafka_start
-    sleep 2
-    kafka_kill 3
-    sleep 6
-    kafka_start
-}
-
-# Every partition gets its replicas in another order, and the first of them leads.
-move_leaders() {
-    local p list=''
-    for p in {0..5}; do
-        list+=${list:+,}'{"topic":"three","partition":'$p',"replicas":['$((p % 3 + 1)),$(((p + 1) % 3 + 1)),$(((p + 2) % 3 + 1))']}'
-    done
-    for _ in 1 2 3; do
-        echo '{"version":1,"partitions":['"$list"']}' >"$work/plan.json"
-        tool org.apache.kafka.tools.reassign.ReassignPartitionsCommand --bootstrap-server "$brokers" --reassignment-json-file "$work/plan.json" --execute
-        await 60 "$kafka" run org.apache.kafka.tools.reassign.ReassignPartitionsCommand --bootstrap-server "$brokers" \
-            --reassignment-json-file "$work/plan.json" --verify >/dev/null 2>&1 || fail "the replicas do not move"
-        "$kafka" run org.apache.kafka.tools.LeaderElectionCommand --bootstrap-server "$brokers" --election-type preferred --all-topic-partitions \
-            >>"$work/tools.log" 2>&1 || true # it complains when a leader is the preferred one already
-        list=$(sed -E 's/"replicas":\[([0-9]),([0-9]),([0-9])\]/"replicas":[\2,\3,\1]/g' <<<"$list")
-    done
-}
-
-restart_one_after_the_other() {
-    local node pid
-    for node in 1 2 3; do
-        pid=$(<"$work/kafka/$node/pid")
-        kill -TERM "$pid"
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-        sleep 1
-        kafka_start
-    done
-}
-
-freeze() {
-    local pid
-    pid=$(<"$work/kafka/2/pid")
-    kill -STOP "$pid"
-    sleep "$stall_s"
-    kill -CONT "$pid"
-    sleep 3
-}
-
-kill_controller() {
-    local node
-    node=$("$kafka" run org.apache.kafka.tools.MetadataQuorumCommand --bootstrap-server "$brokers" describe --status 2>/dev/null |
-        sed -nE 's/^LeaderId:[[:space:]]*([0-9]+).*/\1/p')
-    [[ $node ]] || fail "no controller is named"
-    kafka_kill "$node"
-    sleep 6
-    kafka_start
-}
+budget_mib=64
 
 step "three brokers"
 kafka_start --brokers 3 --set min.insync.replicas=2
-kafka_topic three 6 3
-agent_file three three
+kafka_topic three 6 3 --set message.timestamp.type=LogAppendTime
+agent_file three three penstock.memory.budget=${budget_mib}m
 agent_start three
-load_start --events "$endless" --rate "${RATE:-40000}"
+await_log three 'listening on'
+memory_begins three
+load_start --events "${EVENTS:-$endless}" --rate "${RATE:-40000}"
 sleep 2
-for fault in ${FAULTS:-kill}; do
-    step "$fault"
-    case $fault in
-    kill) kill_brokers ;;
-    move) move_leaders ;;
-    roll) restart_one_after_the_other ;;
-    freeze) freeze ;;
-    controller) kill_controller ;;
-    *) fail "FAULTS: no fault is named $fault" ;;
-    esac
+for name in ${FAULTS:-kill}; do
+    fault "$name" three 6
     sleep 1
 done
-load_stop
+if [[ ${EVENTS:-} ]]; then
+    ! is_gone "$load" || fail "the load ended before the faults: more EVENTS, or a lower RATE"
+    step "the rest of the load"
+    load_wait
+else
+    load_stop
+fi
+memory_ends three
 check_sent three three --no-headers
 (($(field partitions "$found") == 6)) || fail "not over all partitions"
+step "longest pauses: $(kcat -C -q -e -b "$brokers" -t three -o beginning -f '%T\n' | sort -nu | pauses)"
+memory_is_right "$budget_mib"

@@ -4,13 +4,28 @@
 # are killed with SIGKILL, stopped, and frozen until the group has given their partitions away. A reader of committed
 # records (kcat, and Java's consumer) sees each record once, and those of one partition in order.
 # With BROKERS=3 (kafka_exactly_once_cluster_test.sh) brokers are killed as well, coordinators among them.
+#
+#   RECORDS=200000   how many      BYTES=0   how long each is at least      KILLS=4   how many disturbances of agents
+#   WAYS="kill stop freeze"   what they are, in turn (the agent is killed; stopped; frozen until its partitions are given away)
+#   FAULTS="kill move roll freeze controller"   with three brokers: these happen again and again beside the disturbances (kafka_faults.sh),
+#                    instead of the death of a broker after each of them
+#
+# A long run: BYTES=120 RECORDS=10000000 KILLS=50 WAYS=kill FAULTS="kill move roll freeze controller" with kafka_exactly_once_cluster_test.sh
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/real/kafka_faults.sh
+source "$(dirname "${BASH_SOURCE[0]}")/kafka_faults.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
 records=${RECORDS:-200000}
+of_load=$records
 kills=${KILLS:-4}
 cluster=${BROKERS:-1}
+bytes=${BYTES:-0}
+faults=${FAULTS:-}
+budget_mib=64
+read -ra ways <<<"${WAYS:-kill stop freeze}"
+step_records=$((records / (kills < 20 ? 40 : 10 * kills))) # between two disturbances
 if ((cluster > 1)); then
     step "$cluster brokers"
     export KAFKA_HEAP=384m
@@ -20,11 +35,12 @@ else
     kafka_share
 fi
 kafka_topic once-in 4 $((cluster > 1 ? 3 : 1))
-kafka_topic once-out 4 $((cluster > 1 ? 3 : 1))
+kafka_topic once-out 4 $((cluster > 1 ? 3 : 1)) --set message.timestamp.type=LogAppendTime
 
 # NAME: an agent of its own. Records stay in their partitions, so that their order can be compared.
 agent() {
     cat >"$work/$1.properties" <<EOF_
+a1.penstock.memory.budget = ${budget_mib}m
 a1.sources = r1
 a1.channels = c1
 a1.sinks = k1
@@ -52,21 +68,25 @@ a1.sinks.k1.channel = c1
 EOF_
 }
 
-# Counts the committed records; sets total.
+# Reads the committed records into $work/out (partition, time, number); sets total and unique.
 look() {
-    kcat -C -q -e -b "$brokers" -t once-out -o beginning -X isolation.level=read_committed -f '%p %s\n' >"$work/out"
+    kcat -C -q -e -b "$brokers" -t once-out -o beginning -X isolation.level=read_committed -f '%p %T %s\n' | cut -d' ' -f1-3 >"$work/out"
     total=$(wc -l <"$work/out")
+    unique=$(cut -d' ' -f3 "$work/out" | sort -nu | wc -l)
 }
-distinct() { # of the last look; sets unique
-    unique=$(cut -d' ' -f2 "$work/out" | sort -un | wc -l)
-}
-is_complete() {
-    look
-    ((total >= records)) && distinct && ((unique == records)) # sorting takes as long as reading
+total=0
+progress() { # sets total: the ends of the output's logs, markers and open transactions included; as it was if a broker that is down should have answered
+    local now
+    now=$(kcat -Q -b "$brokers" -t once-out:0:-1 -t once-out:1:-1 -t once-out:2:-1 -t once-out:3:-1 2>>"$work/kafka.log" |
+        awk '{sum += $NF} END {print sum + 0}') || return 0
+    total=$now
 }
 has() { # RECORDS
-    look
+    progress
     ((total >= $1))
+}
+is_complete() {
+    has "$records" && look && ((unique == records))
 }
 
 step "input: $records records, half of them before the agents start"
@@ -74,7 +94,9 @@ step "input: $records records, half of them before the agents start"
 write() { # FROM TO
     local partition
     for partition in 0 1 2 3; do
-        seq "$1" "$2" | awk -v p=$partition '$1 % 4 == p' | kcat -E -P -q -X enable.idempotence=true -b "$brokers" -t once-in -p $partition
+        seq "$(($1 + (partition + 4 - $1 % 4) % 4))" 4 "$2" | awk -v bytes="$bytes" '
+            BEGIN {for (i = 0; i < bytes; i++) tail = tail "."}
+            {print (bytes > length($0) + 1 ? $0 " " substr(tail, 1, bytes - length($0) - 1) : $0)}' | kcat -E -P -q -z lz4 -X enable.idempotence=true -b "$brokers" -t once-in -p $partition
     done
 }
 write 1 $((records / 2))
@@ -82,6 +104,8 @@ agent a1
 agent a2
 agent_start a1
 agent_start a2
+await_log a1 'sink k1 .kafka.'
+memory_begins a1
 (
     for ((first = records / 2 + 1; first <= records; first += records / 40)); do
         write "$first" $((first + records / 40 - 1))
@@ -91,33 +115,55 @@ agent_start a2
 load=$!
 children[$load]=load
 
-for ((kill = 1; kill <= kills; kill++)); do
-    look
-    before=$total
-    await 60 has $((before + records / 40 < records ? before + records / 40 : records)) || fail "no records arrive"
-    name=a$((1 + kill % 2))
-    case $((kill % 3)) in
-        0) # its group gives its partitions away meanwhile
-            kill -STOP "${agents[$name]}"
-            sleep 9
-            kill -CONT "${agents[$name]}"
-            ;;
-        1)
-            agent_kill $name
-            agent_start $name
-            ;;
-        2)
-            agent_stop $name
-            agent_start $name
-            ;;
+disturb() { # WAY
+    case $1 in
+    freeze) # its group gives its partitions away meanwhile
+        kill -STOP "${agents[$name]}"
+        sleep 9
+        kill -CONT "${agents[$name]}"
+        ;;
+    kill)
+        agent_kill $name
+        agent_start $name
+        ;;
+    stop)
+        agent_stop $name
+        agent_start $name
+        ;;
+    *) fail "WAYS: there is no $1" ;;
     esac
-    if ((cluster > 1)); then
+}
+if [[ $faults ]]; then # round and round, until the file is there
+    (
+        until [[ -e $work/calm ]]; do
+            for fault in $faults; do
+                [[ -e $work/calm ]] || fault "$fault" once-out 4
+                sleep 5
+            done
+        done
+    ) &
+    storm=$!
+    children[$storm]="faults of the brokers"
+fi
+for ((kill = 1; kill <= kills; kill++)); do
+    progress
+    before=$total
+    await 60 has $((before + step_records < records ? before + step_records : records)) || fail "no records arrive"
+    name=a$((1 + kill % 2))
+    memory_ends $name
+    disturb "${ways[$(((kill - 1) % ${#ways[@]}))]}"
+    if ((cluster > 1)) && [[ ! $faults ]]; then
         kafka_kill $((1 + kill % cluster))
         sleep 3
         kafka_start
     fi
-    step "disturbance $kill ($name): $total committed records were out"
+    step "disturbance $kill ($name): $total records were out"
 done
+if [[ $faults ]]; then
+    touch "$work/calm"
+    wait "$storm" || fail "a fault of the brokers ends with $?"
+    unset "children[$storm]"
+fi
 wait $load || fail "the load ends with $?"
 unset "children[$load]"
 
@@ -129,14 +175,19 @@ if ((cluster > 1)); then
     records=$((records + 1000))
     await 30 is_complete || fail "committed $total of $records"
 fi
+memory_ends a1
+memory_ends a2
 agent_stop a1
 agent_stop a2
 look
-distinct
+input=$(consumer_groups once | awk '$2 == "once-in" {sum += $5} END {print sum + 0}')
+((input == records)) || fail "the input has $input records, not $records: the load is wrong"
 step "sent $records, committed $total, lost $((records - unique)), twice $((total - unique))"
 ((unique == records)) || fail "records are lost"
 ((total == unique)) || fail "records are there twice"
-awk '{if ($2 <= last[$1]) {print "partition " $1 ": " $2 " after " last[$1]; exit 1} last[$1] = $2}' "$work/out" || fail "the order changed"
+awk '{if ($3 <= last[$1]) {print "partition " $1 ": " $3 " after " last[$1]; exit 1} last[$1] = $3}' "$work/out" || fail "the order changed"
+step "longest pauses: $(awk -v last="$of_load" '$3 <= last {print $2}' "$work/out" | sort -nu | pauses)"
+memory_is_right "$budget_mib"
 
 lag=$(consumer_groups once | awk '$2 == "once-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
 step "lag after the clean stop: $lag"
@@ -159,7 +210,7 @@ else
 fi
 
 java_reads_committed once-out "$records"
-seq 1 "$records" | diff -q - <(sort -n "$work/java") >/dev/null || fail "Java's consumer reads something else"
+seq 1 "$records" | diff -q - <(cut -d' ' -f1 "$work/java" | sort -n) >/dev/null || fail "Java's consumer reads something else"
 
 step "an event that the broker refuses goes to the dead letters, the others are committed"
 kafka_topic large-in 2
