@@ -125,12 +125,14 @@ struct ps_test_group_broker {
     int32_t generation;
     bool known, joined, synced; /* the member: has an id, is in this generation, has its partitions */
     bool rebalances;            /* the member must join again */
-    bool leads;                 /* the member becomes the leader when it joins next */
-    unsigned others;            /* number of the other members, if `leads` */
-    unsigned share;             /* bits: the partitions that another leader will give it */
-    unsigned owned;             /* bits: the partitions that it has, or gives up */
-    bool cooperative;           /* the group's protocol */
-    unsigned claimed;           /* bits: those that the member had when it joined */
+    bool
+        keeps_generation; /* a known member that joins again gets the generation that it is in (a follower of a stable group) */
+    bool leads;       /* the member becomes the leader when it joins next */
+    unsigned others;  /* number of the other members, if `leads` */
+    unsigned share;   /* bits: the partitions that another leader will give it */
+    unsigned owned;   /* bits: the partitions that it has, or gives up */
+    bool cooperative; /* the group's protocol */
+    unsigned claimed; /* bits: those that the member had when it joined */
 
     /* faults */
     unsigned faults;       /* the number of requests in 1,000 that meet one */

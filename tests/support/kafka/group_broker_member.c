@@ -126,7 +126,8 @@ char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_requ
     if (error == 0) {
         assert_int_equal(claimed & ~group->owned, 0);
         group->claimed = claimed;
-        begin_generation(group);
+        if (!named || !group->joined || !group->keeps_generation)
+            begin_generation(group);
     }
     const char *leader = group->leads ? PS_TEST_GROUP_MEMBER : "a-member";
     at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);

@@ -198,6 +198,9 @@ struct ps_kafka_fetch_member {
     char *id; /* "": not given yet */
     char instance[512];
     int32_t generation;
+    /* The generation in which this member gave partitions up although some of their records were not committed; -1: none. A sink may
+     * yet commit these records in that generation. */
+    int32_t abandoned_generation;
     bool asked; /* JOINING, LEADING, SYNCING, LEAVING: the request is under way */
     bool heartbeat_asked;
     uint64_t heartbeat_ns; /* of the last one */

@@ -55,9 +55,11 @@ static uint32_t count_revoking(const struct ps_kafka_fetch *fetch)
     return count;
 }
 
-static void end_revocation(struct ps_kafka_fetch *fetch, const char *how)
+static void end_revocation(struct ps_kafka_fetch *fetch, bool committed, const char *how)
 {
     uint32_t count = count_revoking(fetch);
+    if (!committed)
+        fetch->member.abandoned_generation = fetch->member.generation;
     if (fetch->member.gives_up)
         ps_kafka_parts_drop_revoked(fetch);
     else
@@ -73,20 +75,20 @@ static void continue_revocation(struct ps_kafka_fetch *fetch)
     bool dirty = false;
     if (fetch->member.lost) {
         end_revocation(
-            fetch,
+            fetch, false,
             "the group has removed this member; others read again the records that were not committed");
     } else if (ps_kafka_streams_revoked_are_drained(&fetch->streams, &dirty) && !dirty &&
                !fetch->commit_asked) {
-        end_revocation(fetch, "all records that were read are delivered and committed");
+        end_revocation(fetch, true, "all records that were read are delivered and committed");
     } else if (fetch->refused >= REFUSED_MAX) {
-        end_revocation(fetch,
+        end_revocation(fetch, false,
                        "the broker refuses commits; others read again the records that were not committed");
     } else if (fetch->mono_ns >= fetch->member.revoke_until_ns) {
         ps_log(PS_LOG_WARN, fetch->port->component,
                "records of revoked partitions were not delivered in time (%" PRIu64
                " ms): others read them again",
                fetch->revoke_wait_ns / PS_NS_PER_MS);
-        end_revocation(fetch, "the time limit has passed");
+        end_revocation(fetch, false, "the time limit has passed");
     } else if (dirty) {
         fetch->dirty = true;
         ps_kafka_commit_when(fetch, 0);
@@ -127,6 +129,26 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
     }
 }
 
+/* The group has not noticed that this member gave its partitions up: its generation is still the same, as after a coordinator was away
+ * for longer than the session. A sink could commit in it, while the same records are read again. The coordinator refuses its commits
+ * when this member has left, or another member has its instance id (KIP-345). */
+static void become_another(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_native_broker *broker =
+        member->instance[0] == '\0' ? ps_kafka_member_coordinator(fetch) : NULL;
+    struct ps_kafka_native_request *request =
+        broker != NULL ? ps_kafka_member_request_leave(
+                             fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP))
+                       : NULL;
+    if (request != NULL) /* else the group removes it when it sends no heartbeat */
+        ps_kafka_native_broker_send(broker, request);
+    ps_kafka_member_set_id(member, "", 0);
+    ps_log(PS_LOG_INFO, fetch->port->component,
+           "the group did not notice that this member gave its partitions up: it joins again as another "
+           "member");
+}
+
 static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason)
 {
@@ -150,6 +172,11 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         join_failed(fetch, error);
         return true;
     }
+    if (generation == member->abandoned_generation) {
+        become_another(fetch);
+        return true;
+    }
+    member->abandoned_generation = -1;
     member->generation = generation;
     member->answered_ns = fetch->mono_ns; /* the wait for the others may have taken longer than the session */
     member->assignor = PS_KAFKA_RANGE;
@@ -280,8 +307,9 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native
         return synced(fetch, in, reason);
     case PS_KAFKA_NATIVE_HEARTBEAT:
         return beaten(fetch, in, reason);
-    default:
-        fetch->member.phase = PS_KAFKA_MEMBER_LEFT;
+    default: /* LeaveGroup: the source stops, or joins again as another member */
+        if (fetch->member.phase == PS_KAFKA_MEMBER_LEAVING)
+            fetch->member.phase = PS_KAFKA_MEMBER_LEFT;
         return true;
     }
 }
@@ -302,7 +330,8 @@ void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_na
         member->heartbeat_asked = false;
         break;
     case PS_KAFKA_NATIVE_LEAVE_GROUP:
-        member->phase = PS_KAFKA_MEMBER_LEFT;
+        if (member->phase == PS_KAFKA_MEMBER_LEAVING)
+            member->phase = PS_KAFKA_MEMBER_LEFT;
         break;
     default:
         break;

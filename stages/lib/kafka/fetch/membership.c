@@ -10,6 +10,8 @@
 
 void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length)
 {
+    if (member->id == NULL || strlen(member->id) != length || memcmp(member->id, id, length) != 0)
+        member->abandoned_generation = -1;
     free(member->id);
     member->id = ps_must_alloc(1, (size_t)length + 1, "the group's member");
     if (length > 0)
@@ -68,6 +70,7 @@ static void leave_rebalance(struct ps_kafka_fetch *fetch)
     ps_log(PS_LOG_INFO, fetch->port->component,
            "the group has removed this member: its partitions are given up, and others read again the "
            "records that were not committed");
+    member->abandoned_generation = member->generation;
     ps_kafka_parts_drop(fetch);
 }
 

@@ -1,0 +1,138 @@
+/* Members that gave partitions up before all records of them were committed, while the group did not notice: a sink may yet commit these
+ * records in the same generation. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include "core/log/log.h"
+#include "tests/support/kafka/fetch_run.h"
+
+static struct run run;
+
+static void append_to_all(void)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        ps_test_group_append_plain(&run.group, i, 5);
+}
+
+/* Opens a member whose sink commits, and reads one batch, which is not delivered. */
+static void begin_with_batch(void)
+{
+    static const struct ps_pair session = {.key = "session.timeout.ms", .value = "1000"};
+    begin_with(&run, 1, &session, 1, true);
+    run.waiting_max = 1;
+    append_to_all();
+    for (unsigned turns = 0; run.waiting_count == 0; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    run.waiting_max = WAITING_MAX;
+    run.group.keeps_generation = true;
+}
+
+static const struct ps_kafka_fetch_member *member(void)
+{
+    return &((const struct ps_kafka_fetch *)run.reading)->member;
+}
+
+static void turn_until_out(void)
+{
+    for (unsigned turns = 0; run.group.owned != 0 && member()->phase != PS_KAFKA_MEMBER_OUT &&
+                             member()->phase != PS_KAFKA_MEMBER_JOINING;
+         turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+}
+
+/* Runs until records are read again, and asserts that all of them were read in another generation than `former`. */
+static void expect_another(int32_t former)
+{
+    unsigned before = run.waiting_count;
+    for (unsigned turns = 0; run.waiting_count == before; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    const struct ps_kafka_fetch *fetch = (const struct ps_kafka_fetch *)run.reading;
+    assert_int_equal(fetch->membership.assignment, former + 1);
+    assert_int_equal(run.group.generation, former + 1);
+}
+
+/* The coordinator is away for longer than the session, and then has the group as it was: the member leaves, and another one joins. */
+static void test_session_over_unnoticed(void **state)
+{
+    begin_with_batch();
+    int32_t former = run.group.generation;
+    run.group.now_ns += 1100 * PS_NS_PER_MS;
+    turn_until_out();
+    expect_another(former);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_LEAVE], 1);
+    assert_false(run.dead);
+    while (run.waiting_count > 0)
+        deliver(&run);
+    run.group.keeps_generation = false;
+    read_all(&run);
+    stop(&run);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_LEAVE], 2);
+    end(&run);
+}
+
+/* The time to give partitions up passes, while the batch is not delivered. */
+static void test_late_revocation_unnoticed(void **state)
+{
+    begin_with_batch();
+    int32_t former = run.group.generation;
+    ps_kafka_member_rejoin((struct ps_kafka_fetch *)run.reading);
+    turn(&run);
+    for (unsigned i = 0; i < 31; i++) { /* revoke_wait_ns is 30 s; heartbeats are answered meanwhile */
+        uint64_t until_ns = run.group.now_ns + PS_NS_PER_S;
+        while (run.group.now_ns < until_ns && member()->phase == PS_KAFKA_MEMBER_REVOKING)
+            turn(&run);
+    }
+    expect_another(former);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_LEAVE], 1);
+    end(&run);
+}
+
+/* All that was read is committed before the partitions are given up: the member stays itself, in the same generation. */
+static void test_all_committed(void **state)
+{
+    begin_with_batch();
+    int32_t former = run.group.generation;
+    run.waiting_max = 1;
+    ps_kafka_member_rejoin((struct ps_kafka_fetch *)run.reading);
+    turn(&run);
+    while (run.waiting_count > 0)
+        deliver(&run);
+    for (unsigned turns = 0; run.group.asked[PS_TEST_KEY_JOIN] < 3 && turns < 2000; turns++)
+        turn(&run);
+    run.waiting_max = WAITING_MAX;
+    read_all(&run);
+    assert_int_equal(run.group.generation, former);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_LEAVE], 0);
+    assert_int_equal(run.again, 0);
+    end(&run);
+}
+
+/* The group has noticed: the member keeps its id, and is in the next generation. */
+static void test_session_over_noticed(void **state)
+{
+    begin_with_batch();
+    int32_t former = run.group.generation;
+    run.group.keeps_generation = false;
+    run.group.now_ns += 1100 * PS_NS_PER_MS;
+    turn_until_out();
+    expect_another(former);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_LEAVE], 0);
+    end(&run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_session_over_unnoticed),
+        cmocka_unit_test(test_late_revocation_unnoticed),
+        cmocka_unit_test(test_all_committed),
+        cmocka_unit_test(test_session_over_noticed),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
