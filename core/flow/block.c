@@ -15,11 +15,6 @@
  * blocks must not wait for idle workers. */
 #define CACHE_BLOCKS_SHARE 256U
 
-/* Options of jemalloc(3), which looks for this name. With its own oversize_threshold (8 MiB) it gives memory back to the system as
- * soon as that much is free in one place. A sink that settles many oversize blocks at once frees as much, and each of the next ones
- * would cost a page fault for 4 KiB. */
-const char *malloc_conf = "oversize_threshold:0";
-
 /* A block in the depot's stack. An oversize block holds such blocks as its reservation of the budget. */
 struct depot_block {
     struct ps_stack_node node; /* first: a node is its block */

@@ -86,6 +86,11 @@ start() { # FILE COMMAND...
 }
 
 stop() { # SIGNAL
+    local i
+    for ((i = 0; i < 100; i++)); do # a signal between fork and exec would be lost: the shell handles it
+        [[ $(cat "/proc/$agent/comm" 2>/dev/null) == "$(cat "/proc/$$/comm")" ]] || break
+        patient_tenth
+    done
     kill -"$1" "$agent"
     wait "$agent" 2>/dev/null || true
     agent=''

@@ -573,13 +573,12 @@ done < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -
 
 # ---- global names ----
 
-# malloc_conf is jemalloc's name for the options of a program (core/flow/block.c).
 archive=$(dirname "${PENSTOCK:-build/debug/penstock}")/libps_engine.a
 if [[ -e $archive ]] && command -v nm >/dev/null; then
     while read -r symbol; do
         wrong libps_engine.a "the global name $symbol begins neither with ps_ nor, as those of commands/client/client.h, with penstock_client_"
     done < <(nm -g --defined-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' |
-        grep -vE '^(malloc_conf$|ps_|penstock_client_|__asan|__odr_asan|__tsan|__sanitizer|__gcov|\.)' | sort -u || true)
+        grep -vE '^(ps_|penstock_client_|__asan|__odr_asan|__tsan|__sanitizer|__gcov|\.)' | sort -u || true)
 fi
 
 ((failures == 0)) || { echo "$failures things are wrong"; exit 1; }

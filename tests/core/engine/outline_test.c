@@ -157,7 +157,9 @@ static struct ps_plan *plan_of(unsigned cores)
     snprintf(rules_path, sizeof rules_path, "%s", ps_test_folder_path("a.rules"));
     snprintf(text, sizeof text, agent, rules_path);
     for (char *at = text; cores > 0 && (at = strstr(at, "a1.")) != NULL; at++) {
-        if (strncmp(at + strcspn(at, " ") - strlen("penstock.workers"), "penstock.workers", 16) == 0)
+        size_t length = strcspn(at, " ");
+        if (length >= strlen("penstock.workers") &&
+            strncmp(at + length - strlen("penstock.workers"), "penstock.workers", 16) == 0)
             *at = '#';
     }
     assert_int_equal(ps_command_parse(&command, (int)PS_COUNT_OF(argv), argv, &err), PS_OK);

@@ -149,8 +149,10 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
     at = put_tags(at, version);
     if (version >= 3)
         at = ps_wire_put_int32(at, 0);
-    at = put_count(at, PS_TEST_GROUP_NODES, version);
+    at = put_count(at, PS_TEST_GROUP_NODES - (unsigned)__builtin_popcount(group->removed), version);
     for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++) {
+        if ((group->removed >> i & 1) != 0)
+            continue;
         at = ps_wire_put_int32(at, (int32_t)i);
         at = put_text(at, "127.0.0.1", version);
         at = ps_wire_put_int32(at, port_of(group, i));
@@ -316,6 +318,6 @@ bool ps_test_group_serve(struct ps_test_group_broker *group)
 {
     bool came = false;
     for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++)
-        came |= ps_test_connections_serve(&group->nodes[i]);
+        came |= (group->frozen >> i & 1) == 0 && ps_test_connections_serve(&group->nodes[i]);
     return came;
 }

@@ -140,6 +140,8 @@ struct ps_test_group_broker {
     bool damages;          /* batches arrive damaged, too */
     unsigned damage_share; /* the number of answers in 1,000 in which one does; 0: as `faults` */
     bool holds;            /* no answer to Fetch, for now */
+    unsigned frozen;       /* bits: nodes that neither read nor answer; connections stay */
+    unsigned removed;      /* bits: nodes that metadata does not have */
     bool forgets;          /* leaders do not know the epochs before the present one */
     bool stalls;           /* OffsetForLeaderEpoch is not answered */
     bool

@@ -2,6 +2,7 @@ package penstock.host;
 
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -67,9 +68,12 @@ final class FlowComponent extends Component {
             }
         } finally {
             stop(sources.values());
-            awaitEmpty(channels.keySet());
-            stop(sinks.values());
-            stop(channels.values());
+            try {
+                awaitEmpty(channels.keySet());
+            } finally {
+                stop(sinks.values());
+                stop(channels.values());
+            }
         }
     }
 
@@ -156,14 +160,15 @@ final class FlowComponent extends Component {
     }
 
     /** Stops those that have started: as in Flume, stop() is not called for the others. */
-    private void stop(Collection<? extends LifecycleAware> parts) throws InterruptedException {
-        for (LifecycleAware part : parts) {
-            PartStart start = starts.remove(part);
-            if (start != null)
-                start.end();
+    private void stop(Collection<? extends LifecycleAware> parts) {
+        List<PartStart> begun = new ArrayList<>();
+        for (LifecycleAware part : parts)
+            if (starts.containsKey(part))
+                begun.add(starts.remove(part));
+        PartStart.end(begun);
+        for (LifecycleAware part : parts)
             if (part.getLifecycleState() == LifecycleState.START)
                 stop(part);
-        }
     }
 
     private void stop(LifecycleAware part) {

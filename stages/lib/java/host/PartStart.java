@@ -1,5 +1,7 @@
 package penstock.host;
 
+import java.util.Collection;
+
 import org.apache.flume.lifecycle.LifecycleAware;
 
 /**
@@ -46,10 +48,26 @@ final class PartStart {
         return Texts.place(thread.getStackTrace(), ", and is in ");
     }
 
-    /** The flow stops: a start() that still goes on is interrupted, and left alone if that does not end it. */
-    void end() throws InterruptedException {
-        thread.join(GRACE_MS);
-        thread.interrupt();
-        thread.join(INTERRUPTED_MS);
+    /** The flow stops: those whose start() still goes on are interrupted, all together, and left alone if that does not end them. */
+    static void end(Collection<PartStart> starts) {
+        try {
+            join(starts, GRACE_MS);
+            for (PartStart start : starts)
+                start.thread.interrupt();
+            join(starts, INTERRUPTED_MS);
+        } catch (InterruptedException interrupted) { // by a class that was stopped before: the others are stopped nevertheless
+            for (PartStart start : starts)
+                start.thread.interrupt();
+        }
+    }
+
+    /** Waits at most so long for all of them. */
+    private static void join(Collection<PartStart> starts, long ms) throws InterruptedException {
+        long until = System.nanoTime() + ms * 1000000L;
+        for (PartStart start : starts) {
+            long left = (until - System.nanoTime()) / 1000000L;
+            if (left > 0)
+                start.thread.join(left);
+        }
     }
 }

@@ -21,6 +21,7 @@
 #define ERROR_TRANSACTION_ABORTABLE 120
 #define WRITE_PARTS 64
 #define STARVED_REST_NS (2 * PS_NS_PER_MS)
+#define SILENT_NS (2 * PS_NS_PER_S)     /* without an answer; then other brokers are asked */
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
 
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
@@ -253,10 +254,14 @@ static bool needs_connection(const struct ps_kafka_native_broker *broker)
 
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_broker *best = NULL;
+    struct ps_kafka_native_broker *best = NULL, *silent = NULL;
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
+        if (ps_kafka_native_broker_is_silent(broker)) {
+            silent = broker;
+            continue;
+        }
         if (broker->phase == PS_KAFKA_NATIVE_UP && (client->reader == NULL || broker->first == NULL))
             return broker;
         bool sooner = best != NULL && broker->phase == PS_KAFKA_NATIVE_UP &&
@@ -266,6 +271,8 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
              broker->rest_ns < best->rest_ns))
             best = broker;
     }
+    if (best == NULL)
+        best = silent;
     if (best != NULL && best->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= best->rest_ns)
         ps_kafka_native_broker_connect(best);
     return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best
@@ -379,16 +386,11 @@ static void await_ticket(struct ps_kafka_native_broker *broker)
 /* The broker must answer the oldest request within the time-out. */
 static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
 {
-    const struct ps_kafka_native_request *request = broker->first;
-    if (request == NULL)
+    uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
+    if (since_ns == PS_NEVER)
         return PS_NEVER;
-    uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
-    if (broker->starved)
-        return PS_NEVER; /* it has answered */
-    if (broker->answer != NULL && broker->begun_ns > since_ns)
-        since_ns = broker->begun_ns;
-    return since_ns +
-           (request->timeout_ns != 0 ? request->timeout_ns : broker->client->settings.request_timeout_ns);
+    return since_ns + (broker->first->timeout_ns != 0 ? broker->first->timeout_ns
+                                                      : broker->client->settings.request_timeout_ns);
 }
 
 static void check_deadline(struct ps_kafka_native_broker *broker)
@@ -400,6 +402,8 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
              ps_quantity_print_ns(broker->client->settings.request_timeout_ns).text);
     ps_kafka_native_broker_lose(broker, reason);
 }
+
+/* ---- producing ---- */
 
 /* A cluster finalizes a feature when all of its brokers have it. A broker without the feature was replaced by an older version
  * while a producer used the feature: the producer ends, and the next one asks its coordinator again. */
@@ -485,6 +489,8 @@ void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool rea
     }
     if (broker->phase >= PS_KAFKA_NATIVE_ASKING)
         check_deadline(broker);
+    if (broker->phase >= PS_KAFKA_NATIVE_ASKING && ps_kafka_native_broker_is_dead(broker))
+        ps_kafka_native_broker_lose(broker, "the broker does not answer, and the cluster has removed it");
     watch(broker);
 }
 
@@ -495,7 +501,7 @@ uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *brok
         return needs_connection(broker) ? broker->rest_ns : PS_NEVER;
     if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
         return broker->connection.deadline_ns;
-    uint64_t due_ns = deadline_ns(broker);
+    uint64_t due_ns = ps_least(deadline_ns(broker), ps_kafka_native_broker_doubt_ns(broker));
     if (broker->starved)
         due_ns = now_ns + STARVED_REST_NS;
     if (broker->ready != NULL && broker->throttle_ns > now_ns)

@@ -78,6 +78,7 @@ struct ps_kafka_native_broker {
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
     uint64_t begun_ns;                    /* connecting */
+    uint64_t doubted_ns;                  /* it was silent then, and other brokers were asked about it */
     uint64_t used_ns;                     /* the last answer, or the last request */
     uint32_t failures;                    /* in a row */
     char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported */
@@ -312,6 +313,17 @@ void ps_kafka_native_free(struct ps_kafka_native *client);
 void ps_kafka_native_want_metadata(struct ps_kafka_native *client);
 /* Writes why an answer is not accepted to `reason` (PS_TRANSPORT_REASON_BYTES), which closes the connection. Returns false. */
 bool ps_kafka_native_refuse(char *reason, const char *what);
+
+/* ---- silent.c ---- */
+
+/* Returns since when the broker has to answer its oldest request; PS_NEVER: it has none to answer. */
+uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker);
+/* Returns whether a request has had no answer for so long that the broker may be frozen, or cut off from the network. */
+bool ps_kafka_native_broker_is_silent(const struct ps_kafka_native_broker *broker);
+/* Returns whether the broker is silent, and the cluster has removed it. If it is only silent, another broker is asked for metadata. */
+bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker);
+/* Returns when ps_kafka_native_broker_is_dead() is to be called; PS_NEVER: never. */
+uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *broker);
 
 /* ---- statistics.c ---- */
 

@@ -461,8 +461,11 @@ void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
         transaction->end_lost |= request->written > 0;
         transaction->step_asked = false;
         break;
-    case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
+        transaction->missing_ns = 0; /* another coordinator may have all topics */
+        transaction->step_asked = false;
+        break;
+    case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
         transaction->step_asked = false;
         break;

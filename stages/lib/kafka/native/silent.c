@@ -1,0 +1,75 @@
+/* Silent brokers. A broker that is frozen, or cut off from the network, keeps its connections. The cluster removes it within
+ * seconds, and other brokers lead its partitions. So when a broker does not answer, another one is asked for metadata; if the metadata
+ * does not have the silent broker, its connection is given up, long before the time-out of its requests. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#define SILENT_NS (2 * PS_NS_PER_S) /* without an answer; then other brokers are asked */
+
+uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker)
+{
+    const struct ps_kafka_native_request *request = broker->first;
+    if (request == NULL || broker->starved) /* starved: it has answered */
+        return PS_NEVER;
+    uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
+    return broker->answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
+}
+
+/* From when on it is silent; PS_NEVER: it has nothing to answer. A broker may hold an answer back (Fetch, JoinGroup): the time-outs of
+ * these requests are longer by that. */
+static uint64_t silent_ns(const struct ps_kafka_native_broker *broker)
+{
+    uint64_t since_ns =
+        broker->phase >= PS_KAFKA_NATIVE_ASKING ? ps_kafka_native_broker_asked_ns(broker) : PS_NEVER;
+    if (since_ns == PS_NEVER)
+        return PS_NEVER;
+    uint64_t usual_ns = broker->client->settings.request_timeout_ns, own_ns = broker->first->timeout_ns;
+    return since_ns + SILENT_NS + (own_ns > usual_ns ? own_ns - usual_ns : 0);
+}
+
+bool ps_kafka_native_broker_is_silent(const struct ps_kafka_native_broker *broker)
+{
+    return broker->client->now.mono_ns >= silent_ns(broker);
+}
+
+/* Returns whether the last metadata does not have the broker. A group's coordinator has a connection, and a node, of its own. */
+static bool has_left(const struct ps_kafka_native_broker *broker)
+{
+    const struct ps_kafka_native *client = broker->client;
+    bool is_own = broker->node >= PS_KAFKA_NATIVE_COORDINATOR / 2;
+    return broker->gone ||
+           (is_own && client->metadata_ns != 0 &&
+            ps_kafka_native_find_node(client, PS_KAFKA_NATIVE_COORDINATOR - broker->node) == NULL);
+}
+
+uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *broker)
+{
+    uint64_t due_ns = silent_ns(broker);
+    if (due_ns == PS_NEVER || has_left(broker))
+        return due_ns;
+    return due_ns > broker->doubted_ns + SILENT_NS ? due_ns : broker->doubted_ns + SILENT_NS;
+}
+
+static bool has_other(const struct ps_kafka_native_broker *broker)
+{
+    const struct ps_kafka_native_broker *other = broker->client->brokers;
+    while (other != NULL &&
+           (other == broker || other->gone || other->node >= PS_KAFKA_NATIVE_COORDINATOR / 2 ||
+            ps_kafka_native_broker_is_silent(other)))
+        other = other->next;
+    return other != NULL;
+}
+
+bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker)
+{
+    struct ps_kafka_native *client = broker->client;
+    if (client->now.mono_ns < ps_kafka_native_broker_doubt_ns(broker))
+        return false;
+    if (has_left(broker))
+        return true;
+    broker->doubted_ns = client->now.mono_ns;
+    if (!has_other(broker))
+        return false;
+    client->metadata_asked = false; /* perhaps it was this broker that was asked */
+    ps_kafka_native_want_metadata(client);
+    return false;
+}

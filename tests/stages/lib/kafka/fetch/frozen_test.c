@@ -1,0 +1,111 @@
+/* A broker that is frozen: it keeps its connections, and answers nothing. When the cluster has removed it, the native client gives its
+ * connections up within seconds, not after the time-out of its requests (socket.timeout.ms, 60 s here). */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include "core/log/log.h"
+#include "tests/support/kafka/fetch_run.h"
+
+#define WITHIN_NS (5 * PS_NS_PER_S)
+
+static struct run run;
+
+static void append_to_all(void)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        ps_test_group_append_plain(&run.group, i, 2);
+}
+
+static void begin_reading(void)
+{
+    static const struct ps_pair timeout = {.key = "socket.timeout.ms", .value = "60000"};
+    begin(&run, 1, &timeout, 1);
+    run.group.coordinator = 1;
+    append_to_all();
+    read_all(&run);
+}
+
+static void turn_for(uint64_t time_ns)
+{
+    for (uint64_t until_ns = run.group.now_ns + time_ns; run.group.now_ns < until_ns;) {
+        turn(&run);
+        deliver(&run);
+    }
+}
+
+/* The other node leads all partitions. */
+static void remove_node(unsigned node)
+{
+    run.group.removed = 1U << node;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        if (run.group.logs[i].leader == node)
+            ps_test_group_move_leader(&run.group, i);
+}
+
+static void test_leader(void **state)
+{
+    begin_reading();
+    run.group.frozen = 1;
+    append_to_all();
+    turn_for(3 * PS_NS_PER_S); /* the cluster has not noticed it */
+    assert_false(has_read_all(&run));
+    unsigned again = run.again;
+    remove_node(0);
+    uint64_t since_ns = run.group.now_ns;
+    read_all(&run);
+    assert_in_range(run.group.now_ns - since_ns, 0, WITHIN_NS);
+    assert_int_equal(run.again, again);
+    run.group.frozen = run.group.removed = 0;
+    append_to_all();
+    read_all(&run);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+/* While a cluster has the silent broker, its connection stays: only its time-out ends it. */
+static void test_not_removed(void **state)
+{
+    begin_reading();
+    unsigned asked = run.group.asked[PS_TEST_KEY_METADATA];
+    run.group.frozen = 1;
+    append_to_all();
+    turn_for(30 * PS_NS_PER_S);
+    assert_in_range(run.group.asked[PS_TEST_KEY_METADATA] - asked, 10, 20);
+    run.group.frozen = 0;
+    read_all(&run);
+    assert_int_equal(run.again, 0);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_JOIN], 2);
+    stop(&run);
+    end(&run);
+}
+
+/* The group's coordinator: the next one gets the heartbeats before the session is over. */
+static void test_coordinator(void **state)
+{
+    begin_reading();
+    int32_t generation = run.group.generation;
+    run.group.frozen = 1U << 1;
+    turn_for(PS_NS_PER_S);
+    run.group.coordinator = 0;
+    remove_node(1);
+    unsigned beats = run.group.asked[PS_TEST_KEY_HEARTBEAT];
+    turn_for(WITHIN_NS);
+    assert_true(run.group.asked[PS_TEST_KEY_HEARTBEAT] > beats);
+    append_to_all();
+    read_all(&run);
+    assert_int_equal(run.group.generation, generation);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leader),
+        cmocka_unit_test(test_not_removed),
+        cmocka_unit_test(test_coordinator),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
