@@ -172,11 +172,10 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         join_failed(fetch, error);
         return true;
     }
-    if (generation == member->abandoned_generation) {
+    if (generation <= member->abandoned_generation) {
         become_another(fetch);
         return true;
     }
-    member->abandoned_generation = -1;
     member->generation = generation;
     member->answered_ns = fetch->mono_ns; /* the wait for the others may have taken longer than the session */
     member->assignor = PS_KAFKA_RANGE;
@@ -264,6 +263,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
         return true;
     }
     member->phase = PS_KAFKA_MEMBER_STABLE;
+    member->abandoned_generation = -1; /* only now has the group stored the new one */
     member->heartbeat_ns = member->answered_ns = fetch->mono_ns;
     set_membership(fetch);
     if (!take_assignment(fetch, bytes, length)) {

@@ -21,7 +21,6 @@
 #define ERROR_TRANSACTION_ABORTABLE 120
 #define WRITE_PARTS 64
 #define STARVED_REST_NS (2 * PS_NS_PER_MS)
-#define SILENT_NS (2 * PS_NS_PER_S)     /* without an answer; then other brokers are asked */
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
 
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
@@ -79,7 +78,7 @@ static uint64_t reconnect_rest_ns(struct ps_kafka_native_broker *broker)
 
 static void give_up_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
 {
-    if (request->kind == PS_KAFKA_NATIVE_METADATA)
+    if (request->kind == PS_KAFKA_NATIVE_METADATA && !request->ignored)
         client->metadata_asked = false;
     if (request->kind == PS_KAFKA_NATIVE_INIT_PRODUCER_ID)
         client->id_state = PS_KAFKA_NATIVE_ID_NONE;
@@ -258,7 +257,7 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
-        if (ps_kafka_native_broker_is_silent(broker)) {
+        if (broker->phase == PS_KAFKA_NATIVE_UP && ps_kafka_native_broker_is_silent(broker)) {
             silent = broker;
             continue;
         }
@@ -271,10 +270,10 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
              broker->rest_ns < best->rest_ns))
             best = broker;
     }
-    if (best == NULL)
-        best = silent;
     if (best != NULL && best->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= best->rest_ns)
         ps_kafka_native_broker_connect(best);
+    if (silent != NULL && (best == NULL || best->phase != PS_KAFKA_NATIVE_UP))
+        return silent; /* while there is no other */
     return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best
                                                              : NULL; /* one that has to answer others first */
 }

@@ -41,10 +41,10 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
         coordinator->node >= 0 ? ps_kafka_native_find_node(client, coordinator->node) : NULL;
     if (broker != NULL && has_failed(coordinator, broker)) {
         ps_kafka_native_coordinator_forget(client, coordinator); /* it may have moved to another broker */
-        client->transaction.missing_ns = 0;                      /* which may have all topics */
         broker = NULL;
     }
     if (broker == NULL) {
+        client->transaction.missing_ns = 0; /* the next one may have all topics */
         coordinator->node = -1;
         find(client, coordinator);
         return NULL;

@@ -144,6 +144,7 @@ struct ps_kafka_native_request {
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
     uint64_t timeout_ns;     /* of the answer; 0: request_timeout_ns of the settings */
     int32_t node;            /* of Fetch: the broker's */
+    bool ignored;            /* METADATA: another broker was asked meanwhile */
     void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 

@@ -49,6 +49,7 @@ struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_nat
     request->set_count = 0;
     request->timeout_ns = 0;
     request->answer = NULL;
+    request->ignored = false;
     return request;
 }
 

@@ -302,7 +302,8 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
         return ps_kafka_native_login_message(broker, &in, reason);
     case PS_KAFKA_NATIVE_METADATA:
-        return ps_kafka_native_metadata_answer(broker->client, request->version, &in, reason);
+        return request->ignored ||
+               ps_kafka_native_metadata_answer(broker->client, request->version, &in, reason);
     case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
         return producer_id(broker, &in, reason);
     case PS_KAFKA_NATIVE_PRODUCE:

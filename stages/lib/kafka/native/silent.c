@@ -14,15 +14,20 @@ uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *br
     return broker->answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
 }
 
-/* From when on it is silent; PS_NEVER: it has nothing to answer. A broker may hold an answer back (Fetch, JoinGroup): the time-outs of
- * these requests are longer by that. */
+/* From when on it is silent: since its last answer, or since it has the oldest request as a whole. PS_NEVER: it has none to answer, or
+ * may take its time: a Fetch waits for records, for as long as its time-out is above that of other requests, and JoinGroup and
+ * SyncGroup wait for other members. */
 static uint64_t silent_ns(const struct ps_kafka_native_broker *broker)
 {
-    uint64_t since_ns =
-        broker->phase >= PS_KAFKA_NATIVE_ASKING ? ps_kafka_native_broker_asked_ns(broker) : PS_NEVER;
-    if (since_ns == PS_NEVER)
+    const struct ps_kafka_native_request *request = broker->first;
+    if (broker->phase < PS_KAFKA_NATIVE_ASKING || request == NULL || broker->starved ||
+        request->sent_ns == 0 || request->kind == PS_KAFKA_NATIVE_JOIN_GROUP ||
+        request->kind == PS_KAFKA_NATIVE_SYNC_GROUP)
         return PS_NEVER;
-    uint64_t usual_ns = broker->client->settings.request_timeout_ns, own_ns = broker->first->timeout_ns;
+    uint64_t since_ns = request->sent_ns > broker->used_ns ? request->sent_ns : broker->used_ns;
+    uint64_t usual_ns = broker->client->settings.request_timeout_ns, own_ns = request->timeout_ns;
+    if (broker->answer != NULL && broker->begun_ns > since_ns)
+        since_ns = broker->begun_ns; /* it is answering */
     return since_ns + SILENT_NS + (own_ns > usual_ns ? own_ns - usual_ns : 0);
 }
 
@@ -49,27 +54,38 @@ uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *br
     return due_ns > broker->doubted_ns + SILENT_NS ? due_ns : broker->doubted_ns + SILENT_NS;
 }
 
-static bool has_other(const struct ps_kafka_native_broker *broker)
+/* Returns whether there is another broker that answers, or (`up` false) that may be connected to. */
+static bool has_other(const struct ps_kafka_native_broker *broker, bool up)
 {
     const struct ps_kafka_native_broker *other = broker->client->brokers;
     while (other != NULL &&
            (other == broker || other->gone || other->node >= PS_KAFKA_NATIVE_COORDINATOR / 2 ||
-            ps_kafka_native_broker_is_silent(other)))
+            (up && (other->phase != PS_KAFKA_NATIVE_UP || ps_kafka_native_broker_is_silent(other)))))
         other = other->next;
     return other != NULL;
 }
 
+/* The broker's answer to Metadata is no longer waited for. */
+static void ignore_metadata(struct ps_kafka_native_broker *broker)
+{
+    for (struct ps_kafka_native_request *request = broker->first; request != NULL; request = request->next) {
+        if (request->kind != PS_KAFKA_NATIVE_METADATA || request->ignored)
+            continue;
+        request->ignored = true;
+        broker->client->metadata_asked = false;
+    }
+}
+
 bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_native *client = broker->client;
-    if (client->now.mono_ns < ps_kafka_native_broker_doubt_ns(broker))
+    if (broker->client->now.mono_ns < ps_kafka_native_broker_doubt_ns(broker))
         return false;
     if (has_left(broker))
         return true;
-    broker->doubted_ns = client->now.mono_ns;
-    if (!has_other(broker))
-        return false;
-    client->metadata_asked = false; /* perhaps it was this broker that was asked */
-    ps_kafka_native_want_metadata(client);
+    broker->doubted_ns = broker->client->now.mono_ns;
+    if (has_other(broker, true))
+        ignore_metadata(broker);
+    if (has_other(broker, false)) /* if none is connected, asking connects one */
+        ps_kafka_native_want_metadata(broker->client);
     return false;
 }

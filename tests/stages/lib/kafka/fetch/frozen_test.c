@@ -99,12 +99,58 @@ static void test_coordinator(void **state)
     end(&run);
 }
 
+/* One broker is both. */
+static void test_leader_and_coordinator(void **state)
+{
+    begin_reading();
+    int32_t generation = run.group.generation;
+    run.group.frozen = 1U << 1;
+    append_to_all();
+    turn_for(PS_NS_PER_S);
+    run.group.coordinator = 0;
+    remove_node(1);
+    uint64_t since_ns = run.group.now_ns;
+    read_all(&run);
+    assert_in_range(run.group.now_ns - since_ns, 0, WITHIN_NS);
+    unsigned beats = run.group.asked[PS_TEST_KEY_HEARTBEAT];
+    turn_for(WITHIN_NS);
+    assert_true(run.group.asked[PS_TEST_KEY_HEARTBEAT] > beats);
+    assert_int_equal(run.group.generation, generation);
+    assert_int_equal(run.again, 0);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+/* No other broker can be reached: the silent one is asked, and its answer counts when it comes. The worker does not spin. */
+static void test_no_other(void **state)
+{
+    begin_reading();
+    run.group.frozen = (1U << PS_TEST_GROUP_NODES) - 1;
+    append_to_all();
+    unsigned turns = 0;
+    for (uint64_t until_ns = run.group.now_ns + 8 * PS_NS_PER_S; run.group.now_ns < until_ns; turns++) {
+        uint64_t due_ns = engine->tick(run.reading, false, run.group.now_ns);
+        (void)ps_test_group_serve(&run.group);
+        uint64_t most_ns = run.group.now_ns + PS_NS_PER_S;
+        run.group.now_ns = due_ns <= run.group.now_ns ? run.group.now_ns + PS_NS_PER_MS / 100
+                           : due_ns < most_ns         ? due_ns
+                                                      : most_ns;
+    }
+    assert_in_range(turns, 1, 500);
+    run.group.frozen = 0;
+    read_all(&run);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leader),
-        cmocka_unit_test(test_not_removed),
-        cmocka_unit_test(test_coordinator),
+        cmocka_unit_test(test_leader),      cmocka_unit_test(test_not_removed),
+        cmocka_unit_test(test_coordinator), cmocka_unit_test(test_leader_and_coordinator),
+        cmocka_unit_test(test_no_other),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
