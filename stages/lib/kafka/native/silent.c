@@ -1,9 +1,9 @@
 /* Silent brokers. A broker that is frozen, or cut off from the network, keeps its connections. The cluster removes it within
- * seconds, and other brokers lead its partitions. So when a broker does not answer, another one is asked for metadata; if the metadata
- * does not have the silent broker, its connection is given up, long before the time-out of its requests. */
+ * seconds, and other brokers lead its partitions. So the native client asks another broker for metadata when a broker does not
+ * answer. If the metadata lacks the silent broker, the client gives its connection up, long before its requests time out. */
 #include "stages/lib/kafka/native/native_internal.h"
 
-#define SILENT_NS (2 * PS_NS_PER_S) /* without an answer; then other brokers are asked */
+#define SILENT_NS (2 * PS_NS_PER_S) /* time without an answer, after which the client asks another broker */
 
 uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker)
 {
@@ -14,20 +14,19 @@ uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *br
     return broker->answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
 }
 
-/* From when on it is silent: since its last answer, or since it has the oldest request as a whole. PS_NEVER: it has none to answer, or
- * may take its time: a Fetch waits for records, for as long as its time-out is above that of other requests, and JoinGroup and
- * SyncGroup wait for other members. */
+/* Returns the time from which the broker is silent: SILENT_NS after its last answer, or after its oldest request was written in full.
+ * PS_NEVER: it has no request to answer, or the request waits for other members of a group. A Fetch waits for records as well: its
+ * time-out is longer by that time. */
 static uint64_t silent_ns(const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_native_request *request = broker->first;
-    if (broker->phase < PS_KAFKA_NATIVE_ASKING || request == NULL || broker->starved ||
-        request->sent_ns == 0 || request->kind == PS_KAFKA_NATIVE_JOIN_GROUP ||
-        request->kind == PS_KAFKA_NATIVE_SYNC_GROUP)
+    uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
+    if (broker->phase < PS_KAFKA_NATIVE_ASKING || since_ns == PS_NEVER || request->sent_ns == 0 ||
+        request->kind == PS_KAFKA_NATIVE_JOIN_GROUP || request->kind == PS_KAFKA_NATIVE_SYNC_GROUP)
         return PS_NEVER;
-    uint64_t since_ns = request->sent_ns > broker->used_ns ? request->sent_ns : broker->used_ns;
+    if (broker->used_ns > since_ns)
+        since_ns = broker->used_ns;
     uint64_t usual_ns = broker->client->settings.request_timeout_ns, own_ns = request->timeout_ns;
-    if (broker->answer != NULL && broker->begun_ns > since_ns)
-        since_ns = broker->begun_ns; /* it is answering */
     return since_ns + SILENT_NS + (own_ns > usual_ns ? own_ns - usual_ns : 0);
 }
 
@@ -65,7 +64,7 @@ static bool has_other(const struct ps_kafka_native_broker *broker, bool up)
     return other != NULL;
 }
 
-/* The broker's answer to Metadata is no longer waited for. */
+/* The client no longer waits for the broker's answer to Metadata, and skips it when it comes. */
 static void ignore_metadata(struct ps_kafka_native_broker *broker)
 {
     for (struct ps_kafka_native_request *request = broker->first; request != NULL; request = request->next) {
