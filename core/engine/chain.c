@@ -77,7 +77,8 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
 void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count)
 {
     uint64_t bits = 0;
-    uint32_t word = 0; /* a word of `routed`; neighbouring rows are mostly in the same one */
+    /* index of the word of `routed` whose bits are in `bits`: successive rows are mostly in one word */
+    uint32_t word = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct ps_way way = ways[i];
         PS_ASSERT(way.slot < route->slot_count && way.row < PS_BATCH_EVENTS_MAX);
@@ -118,7 +119,7 @@ bool ps_route_has(const struct ps_route *route, unsigned channel, bool required,
     size_t number = 2 * (size_t)channel + (required ? 0 : 1);
     PS_ASSERT(number < route->slot_count);
     const struct route_slot *slot = &route->slots[number];
-    uint32_t from = 0, to = slot->count; /* rows are in order */
+    uint32_t from = 0, to = slot->count; /* binary search: the rows are in ascending order */
     while (from < to) {
         uint32_t middle = (from + to) / 2;
         if (slot->rows[middle] < row)
@@ -129,7 +130,7 @@ bool ps_route_has(const struct ps_route *route, unsigned channel, bool required,
     return slot->all || (from < slot->count && slot->rows[from] == row);
 }
 
-/* Counts the rows that go to no channel. Every routed row is one of the chain's. */
+/* Counts the chain's rows that go to no channel. Only rows of the chain are routed. */
 static uint32_t route_dropped(const struct ps_route *route, const struct ps_lease *chain)
 {
     uint32_t routed = 0;
@@ -206,8 +207,8 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
     return true;
 }
 
-/* Calls the selector once. When there is no memory for the leases, it later retries only to make them, because the
- * selector must not count and set things twice. */
+/* Calls the selector once. When there is no memory for the leases, a later call only makes the leases, because the
+ * selector must not count events or set headers twice. */
 static bool run_selector(struct ps_source_runner *runner, struct ps_links *links, const struct ps_now *now)
 {
     const struct ps_stage_spec *selector = links->selector.spec;
@@ -228,7 +229,8 @@ static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
     bool routed = run_interceptors(runner, links, now);
     if (routed && runner->chain->count == 0) {
         ps_route_clear(runner->route);
-        return chain_split(runner); /* a batch with positions only: leases for the sinks that commit them */
+        /* a batch with positions only: its leases go to the sinks that commit them */
+        return chain_split(runner);
     }
     routed = routed && run_selector(runner, links, now) && chain_split(runner);
     ps_worker_enter(runner->base.worker, runner->base.spec->component);
@@ -253,8 +255,8 @@ static void set_rows_max(struct ps_source_runner *runner, uint64_t rows)
     runner->rows_max = rows > 0 ? (uint32_t)rows : 1;
 }
 
-/* Interceptors may make each event many times longer, or many events of each. Batches that grow must have fewer events:
- * if several sources fill the budget with batches that are half done, none is ever finished. */
+/* Interceptors may make each event many times longer, or make many events of each. Batches that grow must have fewer
+ * events: if several sources fill the budget with batches that are half done, none is ever finished. */
 static void adapt_rows(struct ps_source_runner *runner)
 {
     const struct ps_batch *batch = runner->chain->batch;

@@ -16,7 +16,7 @@ struct ps_dead_letter_channel {
     struct ps_runner *runner;
     const char *agent;
     struct ps_channel_plan *channel;
-    unsigned number, producer; /* number of the channel in the plan; of this runner at the channel */
+    unsigned number, producer; /* number of the channel in the plan, and of this runner among its producers */
     uint32_t batch_events_max;
     uint64_t written;                          /* number of the last letter that the channel has promised */
     struct ps_dead_letter_copy *first, **last; /* letters that are not put yet */
@@ -24,8 +24,8 @@ struct ps_dead_letter_channel {
     uint64_t waiting_bytes;
     struct ps_bump bump;
     struct ps_window *window; /* NULL: closed */
-    struct ps_batch *batch;   /* closed, and not put yet */
-    struct ps_lease *pending; /* of that batch, once there was memory for it */
+    struct ps_batch *batch;   /* the batch that is closed and not put yet; or NULL */
+    struct ps_lease *pending; /* lease of that batch; NULL: no memory yet */
     struct ps_carved mark;    /* of the lease that was put last */
     bool tried;               /* `pending` found no room before */
 };
@@ -98,7 +98,7 @@ struct ps_dead_letter_queue *ps_dead_letter_channel_queue(struct ps_dead_letter_
 
 /* ---- batches of letters ---- */
 
-/* The channel has promised the batch and those before it, or the batch was withdrawn. */
+/* Called when the channel has promised the batch and those before it, or the batch was withdrawn. */
 static void report(void *argument, struct ps_batch *batch)
 {
     struct ps_dead_letter_channel *letters = argument;
@@ -161,7 +161,7 @@ static bool lease_make(struct ps_dead_letter_channel *letters)
     return true;
 }
 
-/* The batch is put, or left to control: its chain's lease is returned, and its letters are no longer needed. */
+/* Called when the batch is put, or left to control: returns its chain's lease, and frees its letters. */
 static void batch_leave(struct ps_dead_letter_channel *letters)
 {
     for (; letters->batched > 0; letters->batched--)
@@ -323,7 +323,7 @@ void ps_dead_letter_channel_inherit(struct ps_dead_letter_channel *letters,
     closed->waiting_bytes = 0;
 }
 
-/* Makes leases of the letters that are not put, for control. */
+/* Makes leases of the letters that are not put, for control (ps_dead_letter_channel_close). */
 static void leave_leases(struct ps_dead_letter_channel *letters, struct ps_lease **left,
                          const struct ps_now *now)
 {

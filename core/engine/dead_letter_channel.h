@@ -19,8 +19,8 @@ struct ps_dead_letter_channel;
 
 #define PS_DEAD_LETTER_CHANNEL_BYTES_MAX (UINT64_C(1) << 20)
 
-/* Makes the runner's letter channel; `target` is the runner's in the plan. Returns NULL when its letters go to no
- * channel. Ends the process when there is no memory. */
+/* Makes the runner's letter channel; `target` is the entry for the runner in the plan. Returns NULL when its letters
+ * go to no channel. Ends the process when there is no memory. */
 struct ps_dead_letter_channel *ps_dead_letter_channel_create(struct ps_runner *runner, struct ps_plan *plan,
                                                              const struct ps_dead_letter_target *target);
 /* Call it after ps_dead_letter_channel_close. NULL: does nothing. */

@@ -16,14 +16,15 @@ struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
     struct ps_dead_letters *letters;
-    /* Only grows; the array entries below it no longer change. Workers read it. */
+    /* Only grows; the entries of `workers` below it do not change. Workers read it. */
     struct ps_mark worker_count;
     struct ps_worker *workers[PS_WORKERS_MAX];
     struct ps_pool *pools[PS_WORKERS_MAX];
     pthread_t threads[PS_WORKERS_MAX];
     bool started;
-    struct ps_orders *orders;                 /* RCU; the last */
-    struct ps_lease *discard[PS_WORKERS_MAX]; /* released by their home workers with the next orders */
+    struct ps_orders *orders; /* the last orders; workers read the pointer under RCU */
+    /* by home worker: leases that this worker releases with the next orders */
+    struct ps_lease *discard[PS_WORKERS_MAX];
 };
 
 /* Makes one more worker, without its thread. After a failure its parts are freed with the engine. */
@@ -123,7 +124,8 @@ enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err)
         }
     }
     engine->started = true;
-    engine->settings.cpus = (struct ps_texts){0}; /* in the first plan's arena */
+    /* the texts are in the first plan's arena, which a reload may free */
+    engine->settings.cpus = (struct ps_texts){0};
     return PS_OK;
 }
 
@@ -214,7 +216,7 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 
 /* ---- events left of a plan ---- */
 
-/* Moves the leases of one channel from the list of leases never put to *end. */
+/* Appends the leases for one channel, of those in *left that were never put, to the list *end. */
 static void append_left(struct ps_lease **left, uint16_t channel, struct ps_lease **end)
 {
     while (*end != NULL)
@@ -285,7 +287,7 @@ static bool is_replayed(const struct ps_lease *lease)
     return ps_batch_will_be_replayed(lease->batch);
 }
 
-/* The channel continues in `next`. Takes out only the leases whose events their source will read again. */
+/* For a channel that continues in `next`: takes out only the leases whose events their source will read again. */
 static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
                          const struct ps_plan *next)
 {
@@ -302,7 +304,8 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
     }
 }
 
-/* Informs a channel that goes, and whose events stay outside of the agent, if nobody in `next` takes them there. */
+/* Informs a channel that is removed, and leaves events outside of the agent, if no channel of `next` takes them
+ * there. */
 static void forsake_unless_continued(const struct ps_stage_spec *stage, const struct ps_plan *next)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
@@ -343,7 +346,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             struct ps_lease *lease = list;
             list = lease->next;
             lease->next = NULL;
-            /* its events are on disk, but it had not been returned yet */
+            /* All its events are on disk, and it was not returned yet. */
             bool durable = lease->settled == lease->count;
             if (durable || (next != NULL && ps_batch_will_be_replayed(lease->batch))) {
                 discard(engine, lease);

@@ -14,7 +14,7 @@ struct ps_engine_settings {
     uint64_t memory_budget_bytes; /* for blocks */
     struct ps_texts cpus;         /* as in ps_agent_options */
     enum ps_idle idle;
-    uint64_t park_max_ns; /* how long a worker sleeps at most; 0: a second */
+    uint64_t park_max_ns; /* longest sleep of a worker; 0: one second */
     bool simulated;       /* no threads: the caller runs ps_worker_cycle */
 };
 
@@ -65,12 +65,13 @@ struct ps_left {
  *   released       with the next orders: leases of batches that replayable sources had open when they were
  *                  closed (`unreported`), because the new source reads those events again
  *   lost           all others, and all when `next` is NULL: counted in *lost and released with the next
- *                  orders. In a reload none of a source that stays open: PAUSE emptied the channels that
+ *                  orders. In a reload no lease of a source that stays open is lost: PAUSE has emptied the channels
+ *                  that
  *                  `next` does not keep */
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 
-/* Parts of the engine, which live as long as it does. Thread: any. */
+/* The functions below return parts of the engine, which live as long as it does. Thread: any. */
 unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);

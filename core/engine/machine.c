@@ -87,9 +87,9 @@ static bool has_controller(const char *controllers, const char *controller)
     }
 }
 
-/* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". The limits of all groups above
- * apply as well. A container that sees the host's path finds only the last step, the root of the mount: its own
- * group. */
+/* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". The limits of the groups above it
+ * apply as well. In a container the path may be the host's: then only the root of the mount exists, which is the
+ * container's own group. */
 static void read_group(const char *root, char *line, struct limits *limits)
 {
     char *controllers = strchr(line, ':');

@@ -1,4 +1,4 @@
-/* Describes a plan in text, and lets its stages probe what they need. */
+/* Describes a plan in text, and calls the probes of its stages. */
 #include "core/engine/plan.h"
 #include "core/flow/engine_channel.h"
 
@@ -104,7 +104,7 @@ static void describe_components(const struct lines *lines)
         const struct ps_stage_spec *stage = &spec->channels[i].stage;
         struct ps_fill fill;
         stage->ops->channel->fill(stage->plan, &fill);
-        if (fill.capacity == 0) /* it has no limit of its own */
+        if (fill.capacity == 0) /* the channel has no limit of its own */
             write_line(lines, "%s (%s)%s", stage->component, stage->ops->name, outline_of(plan, stage));
         else
             write_line(lines, "%s (%s) up to %s %s%s", stage->component, stage->ops->name,
@@ -155,7 +155,7 @@ static const char *promise_of(const struct ps_source_ops *source, const struct p
                : "delivered unless the process is killed; while the channel is full the source waits";
 }
 
-/* Returns what would make the flow exactly once, if its sink can do that (conf/validate/guarantee.c). */
+/* Returns what must be changed so that the flow delivers exactly once, if its sink can (conf/validate/guarantee.c). */
 static const char *cure_of(const struct ps_stage_spec *source, const struct ps_stage_spec *channel,
                            const struct ps_stage_spec *sink)
 {
@@ -262,7 +262,7 @@ static void probe_stage(const struct ps_plan *plan, const struct ps_stage_spec *
         stage->ops->probe(stage->plan, &context, probe);
 }
 
-/* `letters` is not 0 when dead letters go to a channel. */
+/* Probes the directory of a stage's dead letters; `letters` is not 0 if they go to a channel. */
 static void probe_letters(const char *directory, unsigned letters, const struct ps_stage_spec *stage,
                           const struct ps_probe *probe)
 {

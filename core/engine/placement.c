@@ -56,7 +56,7 @@ static bool is_among(const unsigned *workers, unsigned count, unsigned worker)
     return false;
 }
 
-/* Returns the worker with the fewest units, the first of several; one of `taken` only when all are taken. */
+/* Returns the worker with the fewest units, the first one of several. It is one of `taken` only if all are taken. */
 static unsigned least_loaded(const struct ps_plan *plan, const struct places *places, const unsigned *taken,
                              unsigned taken_count)
 {
@@ -66,7 +66,7 @@ static unsigned least_loaded(const struct ps_plan *plan, const struct places *pl
             (best == PS_WORKERS_MAX || places->units[i] < places->units[best]))
             best = i;
     }
-    /* More instances than workers: ps_topology_check refuses the plan. */
+    /* There are more instances than workers: ps_topology_check will refuse the plan. */
     return best < PS_WORKERS_MAX ? best : taken_count % plan->worker_count;
 }
 
@@ -101,7 +101,7 @@ static void place_new_instances(struct ps_plan *plan, struct places *places)
     }
 }
 
-/* Returns the first sink of this one's group: the sink itself if it is in none. */
+/* Returns the first sink of this sink's group; the sink itself if it is in no group. */
 static const struct ps_sink_plan *first_of_group(const struct ps_plan *plan, size_t sink)
 {
     const struct ps_group_spec *group = plan->spec->sinks[sink].group;
@@ -112,7 +112,7 @@ static const struct ps_sink_plan *first_of_group(const struct ps_plan *plan, siz
     return &plan->sinks[sink];
 }
 
-/* The sinks of a group are on one worker (docs/decisions/0025-a-sink-group-is-on-one-worker.md). */
+/* Puts a sink on the worker of the first sink of its group (docs/decisions/0025-a-sink-group-is-on-one-worker.md). */
 static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, struct places *places)
 {
     if (sink_before(places->before, sink->spec->stage.name) != NULL)
@@ -165,8 +165,8 @@ static void place_sinks(struct ps_plan *plan, struct places *places)
 }
 
 /* Places source instances and then sinks and sink groups, each on the worker with the fewest units: at a start on
- * the workers in turn. One worker gets everything; with more, a source and its sink are on different ones. Running
- * units keep their workers. */
+ * the workers in turn. One worker alone gets all units; if there are more, a source and its sink are on different
+ * workers. Running units keep their workers. */
 static void place_units(struct ps_plan *plan, const struct ps_plan *before)
 {
     struct ps_agent_spec *spec = plan->spec;
@@ -190,6 +190,6 @@ void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const
 {
     plan->worker_count = decide_workers(plan->spec, machine);
     if (before != NULL && plan->worker_count < before->worker_count)
-        plan->worker_count = before->worker_count; /* a running worker is not stopped */
+        plan->worker_count = before->worker_count; /* a reload never stops a worker */
     place_units(plan, before);
 }

@@ -8,15 +8,16 @@
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
 /* Percentage of the memory that the process may use; a larger budget gets a warning. */
 #define BUDGET_PERCENT_MAX 75U
-/* Blocks of one source instance: it keeps two of its own, and fills up to six. With fewer, idle instances would
- * starve others for ever. Every channel and every sink may hold one batch. A source's leases in a channel may use
- * more memory than they are charged with (ps_batch_charge). */
+/* Memory that one source instance needs: it keeps two blocks, and fills up to six. With fewer, idle instances would
+ * starve others for ever. Every channel and every sink may hold as much for one batch. A source's leases in a channel
+ * may use more memory than they are charged with (ps_batch_charge). */
 #define BUDGET_SOURCE_BYTES (PS_BATCH_FILL_BYTES + UINT64_C(2) * PS_BLOCK_BYTES)
 #define BUDGET_PRODUCER_BYTES (UINT64_C(2) * PS_BLOCK_BYTES)
 /* Share of the remaining blocks that all channels have together; the rest is for leases in flight in sinks. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
-/* A queue beyond one round trip only costs memory: a client library adds some 400 bytes to each message. */
+/* Most bytes that one client library may queue. More than one round trip needs would only cost memory: the library
+ * adds some 400 bytes to each message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
@@ -40,8 +41,8 @@ static bool letters_have_client(const struct ps_agent_spec *spec, unsigned lette
     return letters > 0 && channel_has_clients(spec, letters - 1);
 }
 
-/* Counts the clients whose library queues events: one for each sink and each instance of a source, one for each of
- * these at the channel, and one at the channel of its dead letters. */
+/* Counts the clients whose library queues events. Each sink and each instance of a source may have one of its own,
+ * one at its channel, and one at the channel of its dead letters. */
 static unsigned client_count(const struct ps_agent_spec *spec)
 {
     unsigned clients = 0;
@@ -70,9 +71,9 @@ static uint64_t client_queue_bytes(const struct ps_plan *plan)
                                             : share;
 }
 
-/* Counts the blocks that are needed so that no component can stop another one for ever. A sink of a channel that
- * makes batches of its own (it has `leave`) fills them as a source does, and so does the maker of dead letters'
- * batches. */
+/* Returns the bytes of blocks that are needed so that no component can stop another one for ever. The sink of a
+ * channel that makes batches of its own (it has `leave`) fills batches as a source does; so does a component with
+ * dead letters. */
 static uint64_t blocks_needed(const struct ps_agent_spec *spec)
 {
     uint64_t needed = (spec->channel_count + spec->sink_count) * PS_BATCH_FILL_BYTES;
@@ -98,8 +99,8 @@ static uint64_t budget_needed(const struct ps_agent_spec *spec)
     return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
 }
 
-/* Sets the bytes that each channel and each sink may hold: at most all bytes, less those that the sources and the
- * workers' caches of free blocks need. So no component can stop the others. */
+/* Sets the bytes that each channel and each sink may hold. Their sum is at most the budget less the bytes that the
+ * sources and the workers' caches of free blocks need, so that no component can stop the others. */
 static void share_blocks(struct ps_plan *plan)
 {
     const struct ps_agent_spec *spec = plan->spec;
@@ -140,7 +141,7 @@ static const struct ps_sink_plan *same_consumer(const struct ps_plan *plan, size
     return NULL;
 }
 
-/* Makes a component on this worker a producer of the channel of its dead letters. */
+/* Makes a component on this worker a producer of the channel for its dead letters. */
 static struct ps_dead_letter_target target_of(struct ps_plan *plan, unsigned letters, unsigned worker)
 {
     if (letters == 0)
@@ -249,7 +250,7 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
     plan->client_queue_bytes = client_queue_bytes(plan);
     plan->block_budget_bytes = plan->memory_budget_bytes - client_count(spec) * plan->client_queue_bytes;
     plan->reserved_bytes = before != NULL ? before->reserved_bytes : plan->block_budget_bytes;
-    /* A client library is gone, or the budget was raised. */
+    /* The new plan has fewer client libraries, or a larger budget. */
     if (plan->block_budget_bytes > plan->reserved_bytes)
         plan->block_budget_bytes = plan->reserved_bytes;
     if (plan->block_budget_bytes < blocks_needed(spec)) {
@@ -332,7 +333,7 @@ static void chain_share_end(struct ps_chain_share *share)
     *share = (struct ps_chain_share){.value = NULL};
 }
 
-/* Makes the context of a source or of its selector, which know the source's channels. */
+/* Makes the context of a source or of its selector: the two contexts that have the source's channels. */
 static struct ps_context context_with_channels(struct ps_plan *plan, const struct ps_source_plan *source,
                                                const struct ps_stage_spec *stage)
 {
@@ -371,7 +372,7 @@ static enum ps_status build_chain(struct ps_plan *plan, struct ps_source_plan *s
     }
     return PS_OK;
 failed:
-    chain_share_end(&source->chain); /* refers to memory of the stages, so it is freed before them */
+    chain_share_end(&source->chain); /* it refers to memory of the stages, so it ends before they do */
     teardown_chain(spec, interceptors, selector);
     return PS_FAIL;
 }
@@ -571,7 +572,7 @@ void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next)
 {
     hand_over(next);
     plan_unbuild(plan);
-    /* A plan whose memory is kept for adopted stages has no functions to call: they belong to `next`. */
+    /* Unloads the plan's plug-ins even if its memory is kept for adopted stages: `next` has loaded them again. */
     ps_arena_end(plan->spec->arena);
     struct ps_plan **kept = &next->older;
     while (plan != NULL) {

@@ -39,7 +39,7 @@ struct ps_stage_spec {
     /* Type, all properties, and the contents of its files (ps_stage_ops.files), in one text. Equal texts: unchanged
      * over a reload. NULL: never equal. */
     const char *fingerprint;
-    bool unchanged; /* a reload: the running plan has the same stage (ps_plan_adopt) */
+    bool unchanged; /* in a reload: the running plan has the same stage (ps_plan_adopt) */
 };
 
 struct ps_source_spec {
@@ -47,7 +47,7 @@ struct ps_source_spec {
     struct ps_stage_spec *interceptors; /* in order */
     size_t interceptor_count;
     struct ps_stage_spec selector;
-    unsigned *channels; /* numbers into ps_agent_spec.channels, in file order */
+    unsigned *channels; /* indexes into ps_agent_spec.channels, in file order */
     size_t channel_count;
     unsigned letters; /* 1 + number of the channel for its dead letters; 0: to a directory, or nowhere */
     struct ps_source_common *common;
@@ -67,7 +67,7 @@ struct ps_sink_common {
     const char
         *deadletter;   /* penstock.deadletter: a directory, or a channel (ps_sink_spec.letters); NULL: none */
     int64_t retry_max; /* penstock.retry.max; 0: no limit */
-    int64_t backoff_step_ms, backoff_max_ms; /* penstock.retry.backoff and .backoff.max; 0: Flume's */
+    int64_t backoff_step_ms, backoff_max_ms; /* penstock.retry.backoff and .backoff.max; 0: Flume's values */
 };
 extern const struct ps_option ps_sink_common_rows[];
 
@@ -106,12 +106,12 @@ struct ps_agent_spec {
                                       struct ps_err *err);
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
                                             const struct ps_pairs *pairs, void **plan, struct ps_err *err);
-    void *argument;                         /* for system_property and sub_stage */
+    void *argument;                         /* for the functions system_property and sub_stage */
     const char *program;                    /* as in ps_context */
     const struct ps_class_path *class_path; /* the same */
     const char
         *left_out; /* lines about the components that the file lists and the agent runs without; NULL: none */
-    bool cut;      /* for that a channel has none of its sources or sinks */
+    bool cut;      /* for that reason a channel has none of its sources or sinks */
     bool verbose;  /* also log the engine's part of the plan at the start (-v) */
 };
 
@@ -120,8 +120,8 @@ struct ps_agent_spec {
  * belongs to the plan that built them, which is kept (`older`) until no component has stages in it. Read and written
  * by control. */
 struct ps_built {
-    const struct ps_plan *by; /* the plan that built them: it may be an earlier one */
-    bool here;                /* they are built, and this plan tears them down */
+    const struct ps_plan *by; /* the plan that built them, perhaps an earlier one */
+    bool here;                /* this plan tears them down */
 };
 
 /* The channel for the dead letters of one source instance or sink (core/engine/dead_letter_channel.h). */
@@ -136,10 +136,11 @@ struct ps_source_plan {
      * NULL. The pointer may dangle after the reload: from then on it is only compared. The same for channels and
      * sinks. */
     struct ps_source_plan *adopts;
-    bool adopts_chain; /* with its interceptors and selector, which are unchanged as well */
-    /* Its channels, their sinks and the channel of its dead letters stay as well: it reads on until CLOSE. */
+    bool adopts_chain; /* it takes over the interceptors and selector too: they are unchanged */
+    /* Its channels, their sinks and the channel for its dead letters stay as well: it continues to read until CLOSE. */
     bool undisturbed;
-    /* The specs whose stages are built, one for the source and one for its chain: its own spec, or the adopted source's. */
+    /* The specs of the built stages, one for the source and one for its chain: this source's spec, or the adopted
+     * one's. */
     const struct ps_source_spec *stages, *chain_stages;
     struct ps_built built, chain_built;
     unsigned instance_count;
@@ -157,7 +158,7 @@ struct ps_channel_waiters {
 };
 
 struct ps_channel_plan {
-    /* Of the stage in `built`: this plan's, or that of the channel that it adopts. */
+    /* The spec of the stage in `built`: this plan's, or that of the channel that it adopts. */
     const struct ps_channel_spec *spec;
     struct ps_channel_plan *adopts; /* the running plan's channel that continues as this one; or NULL */
     struct ps_built built;
@@ -168,18 +169,19 @@ struct ps_channel_plan {
      * the stage. */
     struct ps_counters *counters;
     struct ps_channel_waiters *waiters;
-    /* One for each producer, which alone sets it: the producer stops, and has a batch that finds no room in the
-     * channel. */
+    /* One flag for each producer, which alone changes it. Set: the producer stops, and has a batch for which the
+     * channel has no room. */
     struct ps_flag *held_back;
     bool commits; /* a sink of it commits positions, and gets the batches of the sources */
-    /* A reload: it may hold events of a source, or dead letters, of an earlier plan, which nobody reads again. */
+    /* After a reload: it may hold events of an earlier plan that no source reads again, or dead letters of that plan.
+     * */
     bool has_others;
 };
 
 struct ps_sink_plan {
     const struct ps_sink_spec *spec;
     struct ps_sink_plan *adopts;       /* the running plan's sink that stays open as this one; or NULL */
-    const struct ps_stage_spec *stage; /* the built one: its own, or the adopted sink's */
+    const struct ps_stage_spec *stage; /* the built stage: its own, or the adopted sink's */
     struct ps_built built;
     unsigned worker, consumer; /* consumer number at its channel; the sinks of a group have the same */
     struct ps_dead_letter_target letters;
@@ -190,10 +192,10 @@ struct ps_plan {
     struct ps_agent_spec *spec;
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* of the process */
-    /* The budget leaves too little of the machine for the rest, or differs from -Xmx; NULL: neither. */
+    /* Set if the budget leaves too little of the machine's memory for the rest, or differs from -Xmx; else NULL. */
     const char *memory_warning;
     uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
-    uint64_t reserved_bytes;      /* of blocks, at the agent's start: no later plan has more */
+    uint64_t reserved_bytes;      /* block_budget_bytes at the agent's start: no later plan has more */
     uint64_t channel_quota_bytes; /* bytes of blocks that the leases in one channel may keep in use */
     uint64_t sink_quota_bytes;    /* bytes of blocks that the leases taken by one sink may keep in use */
     uint64_t client_queue_bytes;  /* bytes that one client library may queue */
@@ -242,17 +244,17 @@ void ps_plan_destroy(struct ps_plan *plan);
  *
  *   source    the same stage, names of channels, and workers; with its chain if all of that is the same
  *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers
- *   sink      the same stage, channel, which stays, worker, and share of the client libraries' memory; of a group all
+ *   sink the same stage, worker, share of the client libraries' memory, and a channel that stays; of a group all
  *             sinks or none
  *
- * Also marks the stages of sources, channels and sinks that are unchanged though they are opened again. */
+ * Also marks the stages of sources, channels and sinks that are unchanged but must be opened again. */
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan);
 
 /* Returns whether the channel of the plan before `next` continues in `next`; false for NULL. Thread: any. */
 bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
 
-/* Returns whether the agent stops, and no sink takes from the channel, because Flume's rules have dropped the sink:
- * its events go nowhere. `next`: as above. Thread: any. */
+/* Returns whether the agent stops (`next` is NULL) and no sink takes from the channel, because Flume's rules have
+ * dropped the sink: its events are not delivered. Thread: any. */
 bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *channel);
 
 /* Returns whether two stages have the same name, type and keys. */
@@ -260,26 +262,26 @@ bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec 
 
 /* Returns the channel of `next` that takes over the events in `channel` of the plan before it: the one of the same
  * name and type, which keeps its events in the same place (PS_OPTION_PLACE). NULL: there is none, and `channel` must
- * be empty before it goes. Both plans are built; so below. Thread: any. */
+ * be empty before it goes. Both plans are built, here and below. Thread: any. */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Returns whether `next` has the channel with the same type and another place. */
+/* Returns whether `next` has the channel with the same type, but in another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Returns whether `next` has the channel with a part of its place only (PS_OPTION_JOINED): its log could never be
+/* Returns whether `next` has the channel with only a part of its place (PS_OPTION_JOINED): its log could never be
  * opened. Writes the key that changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
                            const char **moves, const char **stays);
-/* Returns whether its sources read everything in the channel again until it is delivered: all its sources have
- * positions, and had them in the plans before, and no dead letters go there. Thread: any. */
+/* Returns whether all events in the channel that are not delivered will be read again by its sources: all sources
+ * have positions, also those of earlier plans, and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
-/* Returns how many events would never be delivered if the channel were removed: all that are in it, also on disk.
- * Of a channel that other programs share (a topic): only those that are not in the topic yet. Thread: any. */
+/* Returns how many events would never be delivered if the channel were removed: all events in it, also those on disk.
+ * For a channel that other programs share (a topic): only events that are not in the topic yet. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);
 
 /* Returns whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
 
-/* Returns whether they differ in options that take effect only at the next start: fewer workers, CPUs of running
- * workers, idle strategy, memory budget. `b` follows `a`. */
+/* Returns whether plan `b`, which follows `a`, has options that take effect only at the next start: fewer workers,
+ * other CPUs for running workers, another idle strategy or memory budget. */
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
 
 /* Called when `next` has replaced `plan` and every worker has its runners: tears down what `next` did not take over,

@@ -104,8 +104,8 @@ static bool same_place(const struct ps_source_plan *a, const struct ps_source_pl
 
 enum overlap { NOTHING, SOMETHING, EVERYTHING };
 
-/* Returns how many of the places that the row names in one plan it also names in the next. Both are built, so
- * defaults are filled in. */
+/* Returns how many of the places in the option of one plan are also in that of the next: all, some or none. Both
+ * plans are built, so defaults are filled in. */
 static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
 {
     size_t found = 0;
@@ -144,7 +144,7 @@ static enum overlap overlap_of(const struct ps_option *row, const struct ps_stag
                             &(struct ps_texts){*text_b != NULL, text_b});
 }
 
-/* Returns whether the next stage finds everything that this one keeps: it may have more directories. */
+/* Returns whether the next stage finds all events that this one keeps; it may have more directories. */
 static bool same_store(const struct ps_stage_spec *stage, const struct ps_stage_spec *after)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
@@ -258,8 +258,8 @@ static struct ps_sink_plan *sink_named(const struct ps_plan *plan, const char *n
     return NULL;
 }
 
-/* Returns whether one source has the same producers in both, on the same workers: then the next instance puts what a
- * closed one could not put, in order. */
+/* Returns whether the source has the same producers in both plans, on the same workers: then its next instance puts
+ * the leases that the closed one could not put, in order. */
 static bool same_producers(const struct ps_source_plan *a, size_t a_channel, const struct ps_source_plan *b,
                            size_t b_channel)
 {
@@ -278,8 +278,7 @@ static bool same_producers(const struct ps_source_plan *a, size_t a_channel, con
     return true;
 }
 
-/* Returns whether dead letters that go to this channel go to it in both, with the same producer number; or to
- * neither. */
+/* Returns whether the dead letters go to this channel in both plans, with the same producer number, or in neither. */
 static bool same_target(const struct ps_dead_letter_target *a, size_t a_channel,
                         const struct ps_dead_letter_target *b, size_t b_channel)
 {
@@ -333,8 +332,8 @@ static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct p
     return true;
 }
 
-/* Compares the context's memory and batch limits, as `build` got them: the shares of the blocks can change without
- * `build`. */
+/* Compares the memory and batch limits that `build` got in its context. The shares of the blocks are not compared:
+ * they can change without a new `build`. */
 static bool same_shares(const struct ps_plan *a, const struct ps_plan *b, const struct ps_stage_spec *stage)
 {
     const struct ps_channel_ops *channel = stage->ops->kind == PS_KIND_CHANNEL ? stage->ops->channel : NULL;
@@ -419,7 +418,7 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
     }
 }
 
-/* The next plan's channel of that name keeps the events of `channel`, even events that no source reads again. */
+/* Notes whether the next plan's channel, which keeps the events of `channel`, has events that no source reads again. */
 static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
                              const struct ps_channel_plan *channel)
 {
@@ -436,8 +435,8 @@ static bool has_letters(const struct ps_dead_letter_target *target, size_t chann
     return target->is_channel && target->channel == channel;
 }
 
-/* Returns whether the channel stays with everything that takes from it or puts into it: what closes waits neither for room in it nor for
- * its last event. */
+/* Returns whether the channel stays, with all its producers and consumers: then no component that closes waits for
+ * room in it or for its last event. */
 static bool stays_with_all(const struct ps_plan *next, unsigned channel)
 {
     bool stays = next->channels[channel].adopts != NULL;
@@ -455,7 +454,7 @@ static bool stays_with_all(const struct ps_plan *next, unsigned channel)
     return stays;
 }
 
-/* The same for the channel and those of its sinks' dead letters. */
+/* The same for the channel and the channels of its sinks' dead letters. */
 static bool flow_stays(const struct ps_plan *next, unsigned channel)
 {
     bool stays = stays_with_all(next, channel);
@@ -467,7 +466,7 @@ static bool flow_stays(const struct ps_plan *next, unsigned channel)
     return stays;
 }
 
-/* Nothing that it puts is in the way of what closes. */
+/* Returns whether no component that closes waits for events of this source. */
 static bool is_undisturbed(const struct ps_plan *next, const struct ps_source_plan *source)
 {
     bool undisturbed = source->adopts != NULL;

@@ -9,13 +9,13 @@
 /* FailoverSinkProcessor shifts an int without a limit: from the 22nd failure on its penalty is negative, or 0, by
  * overflow. Here it stays at the maximum. */
 #define FAILURE_PENALTY_MS 1000
-/* SinkRunner's rest after the exception that all sinks failed. */
+/* The pause of Flume's SinkRunner after the exception that all sinks failed. */
 #define ALL_FAILED_REST_MS 5000U
 
 struct member {
     bool failed;       /* failover: it is in the list of failed sinks */
     bool tried;        /* load_balance: it failed since the order was made */
-    unsigned failures; /* failover */
+    unsigned failures; /* failover: failures in a row */
     int64_t until_ms;  /* failover: FailedSink.refresh */
 };
 

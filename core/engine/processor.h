@@ -44,19 +44,20 @@ unsigned ps_processor_next(struct ps_processor *processor, const bool *busy, uin
 void ps_processor_taken(struct ps_processor *processor, unsigned member);
 /* The member has delivered a lease. */
 void ps_processor_delivered(struct ps_processor *processor, unsigned member);
-/* The member failed, with any lease; the next member in the order is to get the lease. */
+/* The member failed with a lease, not always the last one; the next member in the order must get the lease. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
 /* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases. In
  * Flume a sink fails only after it has waited for its server. */
 void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Returns when ps_processor_next must be called again although nothing happens; UINT64_MAX: it has not returned
- * NOBODY, or only because members are busy. */
+/* Returns when ps_processor_next must be called again even if nothing happens; UINT64_MAX: it has returned a member,
+ * or returned NOBODY only because members are busy. */
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms);
 
 /* Returns the time until which the member is left out; 0: it is in use. */
 uint64_t ps_processor_penalised_until_ms(const struct ps_processor *processor, unsigned member,
                                          uint64_t now_ms);
-/* Returns how often the member failed in a row; 0: it did not, or it has delivered since. */
+/* Returns how often the member failed in a row. A delivery ends the row only with failover; with load_balance it
+ * expires by time. */
 unsigned ps_processor_failures(const struct ps_processor *processor, unsigned member);
 /* Returns whether leases go to this member while nothing fails: with failover, to the live one of the highest
  * priority. */

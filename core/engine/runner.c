@@ -9,7 +9,7 @@
 
 #include "core/engine/worker.h"
 
-#define OPEN_RETRY_NS (3 * PS_NS_PER_S) /* Flume's lifecycle supervisor */
+#define OPEN_RETRY_NS (3 * PS_NS_PER_S) /* as Flume's lifecycle supervisor */
 
 static void runner_home(struct ps_port *port, struct ps_lease **lease)
 {
@@ -102,7 +102,8 @@ static void runner_set_status(struct ps_runner *runner, enum ps_runner_state sta
     __atomic_store_n(&runner->status, status, __ATOMIC_RELAXED);
 }
 
-#define OUTAGE_NS (20 * PS_NS_PER_S) /* a failure this long after the one before is another outage */
+/* a failure that follows another one after this time begins a new outage */
+#define OUTAGE_NS (20 * PS_NS_PER_S)
 
 /* Logs one line for an outage: other tries with the same reason are logged at DEBUG, except those of
  * ps_log_backoff_says. */
@@ -140,7 +141,8 @@ void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed
     runner_rest(runner, now, OPEN_RETRY_NS);
 }
 
-/* Only notes the failure: the stage is inside one of its functions, so the engine closes it in the next cycle. */
+/* The stage calls it inside one of its functions, so it only notes the failure: the engine closes the stage in the
+ * next cycle. */
 static void runner_failed(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_runner *runner = port->runner;
@@ -168,7 +170,7 @@ static void watch_failed(struct ps_runner *runner)
     ps_port_failed(&runner->port, &err);
 }
 
-/* Called at every cycle: clears the text of an error only when there is one. */
+/* Called at every cycle: a struct ps_err is large, so only watch_failed has one. */
 void ps_runner_watch(struct ps_runner *runner, bool watch)
 {
     if (PS_LIKELY(runner->watched == watch || runner->port.epoll_fd < 0))
@@ -212,7 +214,7 @@ bool ps_runner_open_dead_letter_queue(struct ps_runner *runner, const struct ps_
     return false;
 }
 
-/* On failure nothing stays open: the stage undid its own part. */
+/* On failure nothing stays open: the stage has undone what its `open` did. */
 static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
 {
     struct ps_err err = {0};

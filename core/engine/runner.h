@@ -23,9 +23,9 @@ enum ps_runner_state {
 
 /* The dump's data of a runner. The worker writes it at the end of each turn; any thread reads it, relaxed. */
 struct ps_runner_look {
-    uint64_t held;           /* source: batches that are not home; sink: leases */
-    uint64_t open_events;    /* source: in the open batch */
-    uint64_t rests_until_ns; /* monotonic: back-off */
+    uint64_t held;           /* source: batches that are not returned; sink: leases */
+    uint64_t open_events;    /* source: events in the open batch */
+    uint64_t rests_until_ns; /* monotonic: end of the backoff */
     uint64_t waits_since_ns; /* monotonic; 0: it does not wait */
     uint32_t waits_for;      /* enum ps_metrics_wait */
 };
@@ -47,11 +47,12 @@ struct ps_runner {
     bool watched;         /* its epoll wakes the worker */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
-    char error[256];      /* why it failed or halted, until it is open again; why a sink has trouble */
+    /* why it failed or halted, until it is open again; or why a sink cannot deliver now */
+    char error[256];
     struct ps_log_backoff failure; /* the failures that are logged as one outage */
     struct ps_runner_look look;
     struct ps_tap *tap;
-    /* The agent and directory of its dead letters; NULL: it has none, or they go to a channel. */
+    /* The agent's name and the directory for its dead letters; NULL: it has none, or they go to a channel. */
     const char *letters_agent, *letters_directory;
     struct ps_dead_letter_channel *letters; /* the channel for them; or NULL */
     unsigned instance;
@@ -75,7 +76,7 @@ struct ps_links {
     bool open;
 };
 
-/* Reasons for which batches were closed since the last line about it; counted while the log has DEBUG. */
+/* How many batches were closed for each reason since the last log line about it; counted only at DEBUG. */
 struct ps_source_closes {
     uint64_t full, hungry, asked, draining, events;
     uint64_t said_ns;
@@ -85,29 +86,31 @@ struct ps_source_runner {
     struct ps_runner base;
     const struct ps_source_plan *plan;
     struct ps_channel_plan *channels; /* of the plan */
-    const unsigned *producers;        /* its producer number at each of the source's channels */
+    const unsigned *producers;        /* the runner's producer number at each of the source's channels */
     struct ps_links *links; /* other threads read them only while the control thread holds the agent's lock */
-    /* The previous plan's links, after a reload that exchanged the chain: input already read goes through these
-     * first. Else NULL. */
+    /* After a reload that exchanged the chain: the previous plan's links, through which input already read goes. Else
+     * NULL. */
     struct ps_links *old_links;
     struct ps_route *route;
     struct ps_bump bump;
     struct ps_window *window;
     struct ps_batch *batch; /* the open one, which the source fills */
-    struct ps_lease *chain; /* of the closed batch that is in the chain or waits for a channel; or NULL */
+    /* chain lease of the closed batch that is in the chain or waits for a channel; or NULL */
+    struct ps_lease *chain;
     uint64_t chain_wait_ns; /* when the chain began to wait; 0: it does not wait */
-    uint32_t rows_max;      /* limit of a batch, because events grow in the chain; 0: not known yet */
-    size_t chain_stage;     /* the next interceptor; their count + 1: the selector is done as well */
+    uint32_t rows_max;      /* most rows of a batch, because events grow in the chain; 0: not known yet */
+    /* index of the next interceptor; number of interceptors + 1: the selector is done too */
+    size_t chain_stage;
     bool routed;
     bool chain_fails;          /* an interceptor cannot handle the batch now (PS_BACKOFF) */
-    struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
-    struct ps_carved *marks;   /* by channel: of the lease last put there */
-    /* Leases that the source before it could not put, oldest first: they are put first. In a closed runner: the leases
-     * that the next runner must put. */
+    struct ps_lease **pending; /* by slot (2 * channel + optional): leases that are made and not put yet */
+    struct ps_carved *marks;   /* by channel: mark of the lease that was put last */
+    /* Leases that the closed source before it could not put, oldest first; this runner puts them first. In a closed
+     * runner: the leases that the next runner must put. */
     struct ps_lease *inherited;
     bool waiting; /* the source was called with `paused` true */
-    /* PS_REFUSE_TOGETHER: a chain was refused, and since then no channel had room and the source never ran out of
-     * input. Its further input came during the same wait, so it is refused immediately. */
+    /* PS_REFUSE_TOGETHER: a batch was refused, and since then no channel had room and the source always had input.
+     * That input arrived during the same wait, so it is refused immediately. */
     bool refuses;
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
@@ -120,9 +123,10 @@ struct ps_source_runner {
     bool rereads;
     /* draining: batches that are not home, and the time since which this number has not changed; 0: not known yet */
     uint64_t out_count, out_since_ns;
-    bool leaves_batches;              /* draining: its channels stay, with their events */
+    /* draining: its channels stay with their events, so it does not wait for its batches */
+    bool leaves_batches;
     bool strands, strands_unpromised; /* draining: one of its channels has no sink, and promises nothing */
-    /* the waiters that it joined: one bit for each channel, by the channel's number */
+    /* bits by channel number: it has joined the waiters of the channel */
     uint64_t joined;
     struct ps_histogram *batch_events; /* events of each closed batch */
     struct ps_source_closes closes;
@@ -132,28 +136,29 @@ struct ps_sink_runner {
     struct ps_runner base;
     const struct ps_sink_plan *plan;
     const struct ps_sink_spec *spec;
-    struct ps_sink_group *group; /* its sink group (core/engine/sink/group.h); or NULL */
+    struct ps_sink_group *group; /* its sink group; or NULL */
     struct ps_channel_plan *channel;
     unsigned consumer;
-    struct ps_counters *channel_counters; /* of this consumer */
-    struct ps_lease *offered;             /* taken from the channel, not taken by the sink yet */
-    uint64_t inflight;                    /* leases that the sink has taken */
+    struct ps_counters *channel_counters; /* counters of this consumer of the channel */
+    /* lease taken from the channel that the sink has not accepted yet */
+    struct ps_lease *offered;
+    uint64_t inflight;                    /* leases that the sink holds */
     uint64_t inflight_bytes, quota_bytes; /* the memory that those leases keep in use; its limit */
     uint64_t backoff_until_ns;
-    unsigned failures;                         /* in a row */
-    struct ps_deadletter_pending dead_letters; /* of the offered lease, once its attempts are used up */
+    unsigned failures;                         /* rollbacks in a row */
+    struct ps_deadletter_pending dead_letters; /* of the offered lease, after its last attempt */
     bool recalled, empty;
-    bool leaves; /* it takes no more leases: the events in the channel may stay there */
+    bool leaves; /* it takes no more leases, because events may stay in the channel */
     bool told;   /* ENDING, FAILED: its group knows of this failure */
     bool given;  /* its group has counted the offered lease as this sink's */
-    bool wants;  /* it also takes the next lease: it emptied the channel, or its turn was over */
+    bool wants;  /* it would take another lease: the channel was empty, or its turn was over */
     bool joined; /* the channel's waiters */
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
     /* Monotonic: when it last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
-    /* The agent stops: the time since which nothing is lost if the sink delivers nothing more; 0: something would
-     * be. */
+    /* While the agent stops: the time since which no event is lost if the sink delivers nothing more; 0: events would
+     * be lost. */
     uint64_t free_since_ns;
     uint32_t
         trouble_count; /* failures in a row of the open sink, since its last delivery; any thread reads it */
@@ -167,11 +172,12 @@ struct ps_sink_runner {
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances);
 void ps_runner_fini(struct ps_runner *runner);
-/* Sets where its dead letters go: `deadletter` is its key, or NULL. Called when the runner is made. */
+/* Sets where its dead letters go: `deadletter` is the value of penstock.deadletter, or NULL. Called when the runner
+ * is made. */
 void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
                            const struct ps_dead_letter_target *target);
-/* Opens port.dead_letter_queue if the stage has dead letters and it is not open yet. Returns false when that failed: then
- * the stage has failed to open. */
+/* Opens port.dead_letter_queue if the stage has dead letters and it is not open yet. Returns false if it cannot be
+ * opened: this counts as a failed open of the stage. */
 bool ps_runner_open_dead_letter_queue(struct ps_runner *runner, const struct ps_now *now);
 /* Returns whether every dead letter of the stage is on disk, or its channel has promised it. */
 static inline bool ps_runner_letters_written(const struct ps_runner *runner)
@@ -183,14 +189,15 @@ static inline bool ps_runner_letters_written(const struct ps_runner *runner)
 /* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
  * open. */
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
-/* Returns whether ps_runner_open would try to open a stage that is closed: it did not fail, or its backoff is over. */
+/* Returns whether ps_runner_open would try to open a stage that is closed: its last open did not fail, or the backoff
+ * is over. */
 bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now);
 /* The stage, or a link of its chain (`failed`), could not be opened: logs and counts it, keeps the reason for
  * metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
-/* Sets whether the worker watches the stage's epoll, if it has one. When that cannot be changed the stage has
- * failed. */
+/* Sets whether the worker watches the stage's epoll, if it has one. When this is impossible the stage fails
+ * (ps_port_failed). */
 void ps_runner_watch(struct ps_runner *runner, bool watch);
 /* ENDING: closes the stage and sets the time of the next try. */
 void ps_runner_end(struct ps_runner *runner, const struct ps_now *now);
@@ -233,8 +240,9 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
 /* Takes no new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained
  * means that no answer is pending; else that all batches are returned. */
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next);
-/* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
- * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
+/* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` of the source (a
+ * consumer must poll its broker) and, if `has_channels`, of its channels. `has_channels` is false while control
+ * strips the channels. */
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
 /* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. When that
  * plan has another chain for the source, the next turns exchange it (runner->old_links). */
@@ -270,10 +278,10 @@ void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struc
 /* Withdraws the leases that were not put. */
 void ps_source_runner_withdraw(struct ps_source_runner *runner);
 /* Writes why a channel does not take the source's lease: it is full, or cannot write (core/engine/source/wait.c).
- * Returns false: no lease waits for a channel. */
+ * Returns false if no lease waits for a channel. */
 bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room);
-/* Forgets the leases of a chain that did not reach its end: the window counts them only once there was memory for
- * all of them. */
+/* Forgets the leases that a chain has made before it was given up: the window counts the leases of a batch only when
+ * all of them are made. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
 /* The batch has left the chain: the chain's own lease is returned. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
@@ -281,8 +289,8 @@ void ps_source_runner_end_chain(struct ps_source_runner *runner);
 /* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */
 bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
-/* Returns whether a lease put into this channel fulfils a promise only when it is returned: the source needs more
- * than the put, or the channel promises more with it. */
+/* Returns whether the source waits until a lease that was put into this channel is returned: it needs more than the
+ * put, or the channel promises more by the return. */
 bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel);
 /* Makes a window that reports to the source. */
 void ps_source_runner_open_window(struct ps_source_runner *runner);
@@ -290,7 +298,7 @@ void ps_source_runner_open_window(struct ps_source_runner *runner);
 /* Returns whether the batch in the chain is refused when a channel stays full: the source can refuse its clients, and has
  * not promised these events. */
 bool ps_source_runner_refuses(const struct ps_source_runner *runner);
-/* Keeps room in the channels for events that the source promises in advance, or ends that. */
+/* Reserves room in the channels for events that the source promises in advance, or gives that room up. */
 void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_now *now);
 void ps_source_runner_reserve_nothing(struct ps_source_runner *runner);
 /* Counts the accepted batch, and reports it to the source. */
@@ -313,15 +321,16 @@ void ps_chain_close(struct ps_source_runner *runner);
 /* Makes the links of a source's built chain, closed. */
 struct ps_links *ps_links_create(struct ps_source_runner *runner, const struct ps_source_spec *spec);
 void ps_links_destroy(struct ps_links *links);
-/* Nothing is left in the old chain: closes and destroys it, and opens the new one if the old one was open. When that
- * fails the source has failed (ps_port_failed). */
+/* Called when no batch is left in the old chain: closes and destroys it, and opens the new one if the old one was
+ * open. If the new one cannot be opened, the source fails (ps_port_failed). */
 void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now);
 /* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called
  * again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
 /* Calls the interceptors that want to be called at every cycle. Returns when they must be called again, or PS_NEVER. */
 uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now);
-/* An interceptor could not handle the batch: the next ones have fewer events, of which one may be to blame. */
+/* Called when an interceptor could not handle the batch: the next batches have fewer events, because one event may be
+ * the cause. */
 void ps_chain_fewer_rows(struct ps_source_runner *runner);
 /* Returns how many rows a batch may have: fewer when the interceptors make events much longer, or more of them. */
 uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
@@ -336,25 +345,25 @@ bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 /* ---- who is woken (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* The channel took this lease, with this answer other than PS_PUT_FULL: the source waits for it from now on, or
- * consumers are woken. Another thread may have the lease already, but it is returned to this worker, so it still
- * exists. */
+/* Called when the channel took this lease, with an answer other than PS_PUT_FULL: makes the source wait for the
+ * lease, or wakes a consumer. Another thread may have the lease already, but the lease is returned to this worker, so
+ * it still exists. */
 void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
                      enum ps_put put);
 /* Leases were taken: wakes the workers with a source that waits for room. */
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* The sink will not take a lease now, and the channel may have one: wakes a worker with a sink that will. */
+/* Called when the sink will not take a lease now: if the channel has one, wakes a worker with a sink that will. */
 void ps_sink_runner_pass_on(struct ps_sink_runner *runner);
 /* Called before the worker parks, and again before it sleeps: joins the waiters for the channels that block this
  * runner. Returns whether it must look again first. */
 bool ps_source_runner_join(struct ps_source_runner *runner);
 bool ps_sink_runner_join(struct ps_sink_runner *runner);
-/* The producer stops, and the channel has no room for its first lease, or has room again: the channel's sinks make
- * room meanwhile, even when they may leave events there (ps_sink_runner_may_leave). Wakes their workers. Thread: the
- * producer's worker. */
+/* Called when a producer that stops finds no room in the channel for its first lease, or finds room again: until then
+ * the channel's sinks make room, even if they may leave events there (ps_sink_runner_may_leave). Wakes their workers.
+ * Thread: the producer's worker. */
 void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channel, unsigned producer,
                   bool held_back);
-/* The same for all channels of a source; `stops` false ends it. */
+/* The same for all channels of a source. `stops` false: no producer of the source stops any longer. */
 void ps_source_runner_hold_back(struct ps_source_runner *runner, bool stops);
 /* Returns whether a producer of this channel stops and waits for room. Thread: any. */
 bool ps_is_holding_back(const struct ps_channel_plan *channel);
@@ -368,16 +377,16 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
 /* Runs one turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
-/* Runs one turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload
- * adopts, in CLOSE): its sockets and timers keep working, as do those of its channel. It gives nothing back. */
+/* Runs one turn of a sink that takes no lease until the next orders (ps_worker_sink_rests, or a sink that a reload
+ * adopts, in CLOSE): serves the sockets and timers of the sink and of its channel. The sink gives no lease back. */
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
-/* Returns whether it may have another lease: its share of the memory is not used up. */
+/* Returns whether it may have another lease, because its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 /* Returns whether the events in its channel may stay there when the agent stops, or continues with a plan
  * that has the channel: the channel is durable, and no producer waits for room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
-/* The agent stops: returns whether it need not wait longer for this sink: the channel keeps the undelivered
- * events, or the sources read them again, and the sink has delivered nothing for a while. */
+/* While the agent stops: returns whether the stop need not wait longer for this sink. The channel keeps the
+ * undelivered events, or the sources read them again, and the sink has delivered nothing for a while. */
 bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const struct ps_now *now);
 /* Returns whether it holds no lease and its channel is empty, or may keep its events. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
@@ -389,8 +398,8 @@ void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, s
 uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns);
 /* Gives every lease that it holds back to its channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
-/* Calls the channel's `part` after the sink has given back what it held, unless `next` keeps the channel. Returns whether it is
- * done; the worker calls it until it is. */
+/* Calls the channel's `part` after the sink has given back its leases, unless `next` keeps the channel. Returns
+ * whether `part` is done; the worker calls this function until it is. */
 bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);
 /* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next,

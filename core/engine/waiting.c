@@ -32,7 +32,8 @@ void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *cha
     if (put == PS_PUT_LATER)
         ps_window_owe(lease);
     else if (!ps_channel_is_durable(channel->spec->stage.ops->channel))
-        ps_wake_consumer(worker, channel); /* a durable channel wakes them when it fulfils the promise */
+        /* a durable channel wakes a consumer when it fulfils the promise */
+        ps_wake_consumer(worker, channel);
 }
 
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel)
@@ -65,7 +66,8 @@ void ps_sink_runner_leave(struct ps_sink_runner *runner)
 
 bool ps_sink_runner_join(struct ps_sink_runner *runner)
 {
-    if (!runner->wants) /* it was chosen, or may have been, while it waited: it must not sleep on that */
+    /* if it joined, a put may have chosen it: another worker must be woken before this one sleeps */
+    if (!runner->wants)
         return runner->joined;
     runner->joined = true;
     return ps_waiters_join(&runner->channel->waiters->consumers, ps_worker_id(runner->base.worker));

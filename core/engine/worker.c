@@ -42,7 +42,8 @@ struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct
     worker->cpu = -1;
     worker->home_last = &worker->home_first;
     worker->phase = PS_PHASE_CLOSE;
-    worker->stats.heartbeat_ns = ps_clock_now().mono_ns; /* not stuck before its first cycle */
+    /* the worker does not count as stuck before its first cycle */
+    worker->stats.heartbeat_ns = ps_clock_now().mono_ns;
     worker->epoll_fd = -1;
     struct epoll_event event = {.events = EPOLLIN};
     if (!ps_park_init(&worker->park) ||
@@ -138,7 +139,8 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease)
 
 /* ---- the duty cycle ---- */
 
-/* Takes the inbox only when the leases taken before are all released: so no lease waits for ever after newer ones. */
+/* Takes the leases of the inbox only when all leases taken before are released: otherwise an old lease could wait for
+ * ever while newer ones are released. */
 bool ps_worker_cycle_home(struct ps_worker *worker)
 {
     uint64_t count = 0;
@@ -194,7 +196,7 @@ static void unpin(const struct ps_worker *worker)
     pthread_setaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited);
 }
 
-/* Runs one turn of each runner. */
+/* Runs one turn of a source. */
 static bool turn_source(struct ps_worker *worker, struct ps_source_runner *source)
 {
     ps_worker_enter(worker, source->base.spec->component);
@@ -211,7 +213,7 @@ static void rest_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     ps_worker_enter(worker, sink->base.spec->component);
     ps_sink_runner_rest(sink, &worker->now);
-    if (worker->phase != PS_PHASE_CLOSE) /* control strips its letters' channel there */
+    if (worker->phase != PS_PHASE_CLOSE) /* in CLOSE, control strips the channel for its letters */
         (void)ps_dead_letter_channel_cycle(sink->base.letters, false, &sink->base.deadline_ns, &worker->now);
 }
 
@@ -236,7 +238,7 @@ static bool runs(const struct ps_worker *worker)
            worker->phase == PS_PHASE_DRAIN;
 }
 
-/* A sink that stays ignores the orders until CLOSE. */
+/* Runs one turn of a sink. A sink that stays ignores the orders until CLOSE. */
 static bool cycle_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     bool stays = ps_worker_adopts_sink(worker, sink);
@@ -249,7 +251,7 @@ static bool cycle_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
     return turn_sink(worker, sink, !stays && worker->phase != PS_PHASE_RUN);
 }
 
-/* A source that stays reads on, or pauses. */
+/* Runs one turn of a source. A source that stays continues to read, or pauses. */
 static bool cycle_source(struct ps_worker *worker, struct ps_source_runner *source)
 {
     bool stays = ps_worker_adopts(worker, source);
@@ -307,7 +309,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
     return deadline_ns;
 }
 
-/* Returns whether a runner waits for something new, so that its worker must look again. */
+/* Joins the waiters of all runners. Returns whether the worker must look again before it sleeps. */
 static bool join_waiters(struct ps_worker *worker)
 {
     bool joined = false, running = runs(worker), recalls = worker->phase == PS_PHASE_RECALL;
@@ -360,7 +362,7 @@ static void worker_sleep(struct ps_worker *worker)
         if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
             errno == ENOSYS)
             epoll_wait(worker->epoll_fd, events, PS_COUNT_OF(events),
-                       (int)(wait_ns / PS_NS_PER_MS) + 1); /* before Linux 5.11 */
+                       (int)(wait_ns / PS_NS_PER_MS) + 1); /* Linux before 5.11 has no epoll_pwait2 */
         urcu_qsbr_thread_online();
         __atomic_store_n(&worker->stats.parked, 0, __ATOMIC_RELAXED);
     }

@@ -19,9 +19,8 @@
 /* The orders of the control thread to the workers. */
 enum ps_phase {
     PS_PHASE_RUN, /* open what the plan puts on this worker, and run it; after PAUSE: continue as before */
-    /* Before a reload that does not keep a channel: sources pause unless the reload leaves their flows as they
-     * are, and sinks deliver. DRAIN follows, or RUN of the
-     * same plan: then nothing has changed. */
+    /* Given before a reload that removes a channel: sources pause, unless the reload leaves their flows as they are,
+     * and sinks deliver. DRAIN follows, or RUN of the same plan, which then continues unchanged. */
     PS_PHASE_PAUSE,
     PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver the events in their channels */
     PS_PHASE_RECALL, /* sinks give back what they hold */
@@ -33,9 +32,9 @@ struct ps_orders {
     uint64_t number; /* from 1 */
     enum ps_phase phase;
     struct ps_plan *plan; /* or NULL */
-    /* By home worker: leases that were given up. That worker releases them. */
+    /* By number of the home worker: leases that were given up; that worker releases them. */
     struct ps_lease *discard[PS_WORKERS_MAX];
-    /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause, or read on. */
+    /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause, or continue to read. */
     struct ps_plan *next;
     struct ps_orders *older; /* control's list: orders before these that a worker may still read */
 };
@@ -48,12 +47,12 @@ struct ps_worker_stats {
     uint64_t wakes;       /* how often it woke another worker */
     uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
     struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
-    uint64_t heartbeat_ns; /* mono time of the last cycle's start */
+    uint64_t heartbeat_ns; /* monotonic time at which the last cycle began */
     uint64_t memory_waits; /* how often a source found the budget used up */
     uint64_t home_leases;  /* leases that were returned */
     uint32_t parked;       /* 1: it sleeps */
-    /* The component that it calls now: text of the plan. NULL between components and after every cycle, so that no
-     * text of a freed plan stays here. */
+    /* Name of the component that it calls now, a text of the plan. NULL between components and after every cycle, so
+     * that no text of a freed plan stays here. */
     const char *doing;
 };
 
@@ -61,10 +60,10 @@ struct ps_worker_stats {
  * and no other worker uses it. */
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    const struct ps_engine_settings *settings, struct ps_err *err);
-/* The worker's thread must have ended. */
+/* Frees the worker, whose thread must have ended. */
 void ps_worker_destroy(struct ps_worker *worker);
 
-/* The thread's function; `cpu` -1: not pinned. Returns on the order to exit. */
+/* The function of the worker's thread; `cpu` -1: not pinned. Returns on the order to exit. */
 void ps_worker_run(struct ps_worker *worker);
 
 /* Runs one duty cycle. Returns whether anything moved. Thread: the worker's, or the one that simulates it. */
@@ -92,15 +91,15 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
-/* Returns whether a reload is in progress whose plan lacks this channel: it must be empty before it goes,
- * even if it is durable. */
+/* Returns whether the reload in progress removes this channel: then it must become empty first, even if it is
+ * durable. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the agent stops: no plan follows. */
 bool ps_worker_stops(const struct ps_worker *worker);
 /* See ps_plan_rereads. */
 bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* Returns whether the sink may put dead letters into their channel now: false while that channel is emptied before
- * it goes. */
+/* Returns whether the sink may put dead letters into their channel now: false while that channel is emptied because
+ * it will be removed. */
 struct ps_sink_runner;
 bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
                                            const struct ps_sink_runner *runner);
@@ -113,12 +112,12 @@ void ps_worker_wake(struct ps_worker *worker);
 /* Number of the last orders that it carried out:
  *
  *   RUN      every stage was opened, or its first try to open failed
- *   PAUSE    the sinks of channels that the next plan does not keep are idle
+ *   PAUSE the sinks of channels that the next plan does not keep are idle
  *   DRAIN    the sources have stopped and all of this worker's batches are returned
- *   RECALL   the sinks gave every lease back
+ *   RECALL the sinks have given every lease back
  *   CLOSE    every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
-/* Returns the number of the last orders that it took: it has the runners of a RUN, and may be opening them. */
+/* Returns the number of the last orders that it took: after RUN it has the runners, and may still open them. */
 uint64_t ps_worker_taken_number(const struct ps_worker *worker);
 /* Returns the leases that sources could no longer put, oldest first; ps_lease_home.channel is the number of
  * the agent's channel. Call it after CLOSE was carried out. */

@@ -22,19 +22,21 @@ struct ps_worker {
     int epoll_fd;
     struct ps_now now;
 
-    bool drains_again;      /* the orders are the second DRAIN (agent_drain): what was done stays done */
-    uint64_t orders_number; /* of the orders carried out or being carried out */
+    /* the orders are the second DRAIN (agent_drain): stages that are drained stay so */
+    bool drains_again;
+    uint64_t orders_number; /* number of the orders that were taken last */
     struct ps_plan *plan, *next;
     enum ps_phase phase;
     struct ps_source_runner **sources;
     struct ps_sink_runner **sinks;
     size_t source_count, sink_count;
-    bool opened_once;      /* the runners of `plan` were cycled once */
+    bool opened_once;      /* every runner of `plan` has had one turn */
     struct ps_lease *left; /* CLOSE: leases that were not put */
 
-    struct ps_lease *home_first, **home_last; /* leases done on their own home worker */
-    struct ps_inbox_node *arrived;            /* taken from the inbox, not released yet */
-    uint64_t touched;                         /* bit per worker to wake at the end of the cycle */
+    /* leases that this worker itself returns, as their home worker */
+    struct ps_lease *home_first, **home_last;
+    struct ps_inbox_node *arrived; /* taken from the inbox, not released yet */
+    uint64_t touched;              /* bit per worker to wake at the end of the cycle */
 
     struct ps_inbox inbox; /* leases that other workers return; any worker puts */
 
@@ -58,16 +60,16 @@ bool ps_worker_cycle_home(struct ps_worker *worker);
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
-/* Returns whether this source works on although others pause or close: the reload leaves it and all that it puts into as they are. In CLOSE
- * no source does, because control then changes the channels' shares of the memory. */
+/* Returns whether this source continues to read while others pause or close, because the reload leaves it and its
+ * channels as they are. False in CLOSE, because control then changes the channels' shares of the memory. */
 bool ps_worker_reads_on(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
 /* Returns whether the next plan takes this sink over. Such a sink runs in all phases, but takes no new lease in CLOSE, because the
  * control thread then changes its channel. */
 bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner);
 
-/* Returns whether this sink was idle in PAUSE. It then takes nothing more: another sink of its channel may still
- * give leases back, and must deliver them itself. */
+/* Returns whether this sink was idle in PAUSE. Such a sink takes no more leases: another sink of its channel may
+ * still give leases back, and must deliver them itself. */
 bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_runner *sink);
 
 /* Replaces the runners by those of `plan`; takes over those of sources and sinks that stay open. NULL: no runners. */

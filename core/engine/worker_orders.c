@@ -61,7 +61,7 @@ struct runners {
     size_t source_count, sink_count;
 };
 
-/* Returns the closed runner of the instance that this one follows; NULL: this worker had none. */
+/* Returns the closed runner of the same instance in the previous plan; NULL: this worker had none. */
 static struct ps_source_runner *predecessor(const struct runners *before,
                                             const struct ps_source_runner *runner)
 {
@@ -137,7 +137,7 @@ static void close_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     ps_worker_enter(worker, sink->base.spec->component);
     while (!ps_sink_runner_recall(sink, &worker->now))
-        PS_ASSERT(false); /* RECALL was done before, so this returns true immediately */
+        PS_ASSERT(false); /* RECALL was done before, so the recall returned true */
     ps_sink_runner_close(sink, worker->next, &worker->now);
 }
 
@@ -212,7 +212,8 @@ void ps_worker_take_orders(struct ps_worker *worker)
             ps_source_runner_drain(worker->sources[i], worker->next);
     }
     if (orders->phase == PS_PHASE_CLOSE) {
-        while (ps_worker_cycle_home(worker)) { /* delivered: replayable sources need not read it again */
+        /* counts delivered events, which replayable sources then need not read again */
+        while (ps_worker_cycle_home(worker)) {
         }
         close_runners(worker);
     }
@@ -310,9 +311,9 @@ static bool cycle_recall(struct ps_worker *worker)
     return all;
 }
 
-/* Returns whether the sinks of channels that go hold nothing, and their channels are empty. A channel that is
- * a topic counts as empty when the topic has all that was put: the sinks may still deliver, because a topic has no end. No source of this worker puts
- * anything meanwhile; sources of other workers may not have paused yet. */
+/* Returns whether the channels that the reload removes are empty, and their sinks hold no lease. A channel that is a
+ * topic counts as empty when all events put are in the topic: its sinks may still deliver, because a topic has no
+ * end. The sources of this worker put nothing meanwhile; sources of other workers may not have paused yet. */
 static bool all_paused(const struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
@@ -329,10 +330,11 @@ static bool all_paused(const struct ps_worker *worker)
     return true;
 }
 
-/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. It writes no more of them into a channel in memory when
- * this worker has carried out the second of the two DRAIN orders: the worker of that channel may have found it empty, and a sink for which the stop
- * does not wait continues until RECALL. It does not end earlier, because another worker may wait for the letter in the first
- * order. Events of letters that are not written go back to the sink's channel. */
+/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. When this worker has
+ * carried out the second DRAIN order, the sink writes no more letters into a channel in memory, because the worker of
+ * that channel may have found it empty already. The sink itself continues until RECALL if the stop does not wait for
+ * it. It must not cease earlier, because during the first DRAIN another worker may wait for the letter. The events of
+ * letters that were not written return to the sink's channel. */
 bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
                                            const struct ps_sink_runner *runner)
 {
@@ -354,7 +356,8 @@ bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_r
            ps_plan_channel_after(worker->next, sink->channel) == NULL;
 }
 
-/* The previous plan goes when all workers run the new one: its interceptors have finished their input. */
+/* Returns whether no source still uses the chain of the previous plan, which is freed when all workers run the new
+ * one. */
 static bool all_chains_exchanged(const struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->source_count; i++) {
@@ -375,7 +378,7 @@ bool ps_worker_orders_done(struct ps_worker *worker)
         return all_drained(worker);
     case PS_PHASE_RECALL:
         return cycle_recall(worker);
-    case PS_PHASE_CLOSE: /* no worker sends leases home now: receives those in its inbox */
+    case PS_PHASE_CLOSE: /* no worker returns leases now: receives those in its inbox */
         while (ps_worker_cycle_home(worker)) {
         }
         return true;

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* The bump allocator takes a new block when the old one has less than this left: room for a few rows with their headers, or
- * for one read. */
+/* The bump allocator takes a new block when the old one has less than this left: room for a few rows with their
+ * headers, or for one read of a socket or file. */
 #define META_LEFT_MIN (PS_BLOCK_BYTES / 4)
 #define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
 #define ROWS_HEADROOM 1024U /* meta bytes kept free for headers when rows grow */
@@ -381,8 +381,8 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch)
     };
 }
 
-/* Lets the bump allocator cut from the point's meta block again. When the batch no longer references that block it is gone:
- * then the bump allocator keeps its current one. */
+/* Lets the bump allocator cut from the point's meta block again. If the batch no longer references that block, the
+ * block may be freed: then the bump allocator keeps its current one. */
 static void rewind_bump(struct ps_batch_home *home, const struct ps_batch_point *point)
 {
     struct ps_bump *bump = home->bump;
@@ -468,7 +468,7 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
     home->meta_bytes = home->bytes_bytes = home->own_bytes = 0;
     home->next = NULL;
     ps_lease_init(&home->chain, batch);
-    PS_ASSERT(home_hold(home, bump->meta)); /* becomes blocks[0], which has the rows */
+    PS_ASSERT(home_hold(home, bump->meta)); /* this block becomes blocks[0], which has the rows */
     return batch;
 }
 
@@ -494,8 +494,8 @@ void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
     lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
 }
 
-/* A batch without bodies in the bump allocator's blocks does not change the mark of the bytes blocks: the
- * next lease is charged with them. */
+/* A batch without bodies in the bump allocator's blocks leaves the mark of the bytes blocks as it is: the next lease
+ * is charged with the bytes since then. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 {
     const struct ps_batch_home *home = ps_batch_home(lease->batch);

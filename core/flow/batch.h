@@ -2,7 +2,8 @@
  *
  *   batch    Rows of events with their headers. One source fills it on its home worker. It passes the source's
  *            interceptors and selector as one lease, and is frozen at its first put: from then on other workers read it
- *            and nobody writes its rows, headers or bytes. It is returned (to its home worker) when its last lease is.
+ *            and nobody writes its rows, headers or bytes. Its memory is given back after its last lease was returned
+ *            to its home worker and its source has its outcome.
  *   event    One row: a body and a list of headers.
  *   header   A name and a value, of one event or shared by all events of the batch.
  *   lease    One reader's share of a batch: which rows, and how many of them are handled. A sink writes only inside the
@@ -39,25 +40,25 @@ struct ps_header {
     uint32_t value_length;
 };
 
-/* One row. Never moved once written; dropping or routing an event edits index lists, never rows. */
+/* One row. A row that was written is never moved: code that drops or routes an event changes index lists, not rows. */
 struct ps_event {
     char *body;                /* in a block that the batch references */
-    struct ps_header *headers; /* its own, newest first; those of all events are in ps_batch.shared */
+    struct ps_header *headers; /* its own, newest first; shared ones are in ps_batch.shared */
     uint32_t body_length;
     uint32_t flags; /* for the source, e.g. a bit for "last of a call" */
-    uint64_t mask;  /* OR of the masks of its own headers' names: a clear bit means the name is not there */
+    uint64_t mask;  /* OR of the masks of its own headers' names: for a clear bit it has no such name */
 };
 
 /* Describes a stream of positions to a sink that commits them in the source's place, on another worker, perhaps
  * after the source was closed. It lies in the batch's blocks, texts included, and nobody writes it. */
 struct ps_stream_name {
-    const char *system;    /* names the system, which defines the texts; static */
+    const char *system;    /* names the system whose terms the texts below are in; static */
     struct ps_slice group; /* the consumer group whose position it is; empty: the source's own */
     struct ps_slice name;  /* the topic, the path */
     int64_t part;          /* of `name`: the partition; -1: it has none */
     /* The identity under which the source read the stream: its member of the group, the number of the group's
-     * assignment, and its static name. Some systems refuse a position from a member that has lost the
-     * partition (KIP-447). Empty, and -1: not known. */
+     * assignment, and its static name. Some systems refuse a position from a member that has lost the partition
+     * (KIP-447). Empty texts, and the number -1: not known. */
     struct ps_slice member, instance;
     int32_t assignment;
     struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
@@ -103,16 +104,16 @@ struct ps_lease {
     uint16_t *index;       /* rows of this reader in order; NULL: rows 0 .. count - 1 */
     uint32_t count;        /* events in this lease */
     uint32_t cursor;       /* position (not row) of the next event to be handled */
-    uint32_t pending;      /* for the sink: memory of leases after it that went home (core/flow/held.c) */
+    uint32_t pending;      /* for the sink: bytes of later leases returned before it (core/flow/held.c) */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
-    uint32_t memory_bytes; /* bytes of the blocks that it keeps from being used again (ps_batch_charge) */
+    uint32_t memory_bytes; /* bytes that cannot be used again before it is returned (ps_batch_charge) */
     uint32_t dead;         /* settled events that became dead letters */
     bool required;         /* of a required channel */
     bool refusable;        /* its source can refuse it: a channel may give it up after keep-alive */
     bool failed;           /* at least one event was given up: never counts as delivered */
-    bool promised;         /* of a batch with `promised`: the channel has room for it in reserve */
-    _Alignas(4) unsigned char home[4]; /* the engine's (core/flow/batch_home.h) */
+    bool promised;         /* of a batch with `promised`: the channel has reserved room for it */
+    _Alignas(4) unsigned char home[4]; /* struct ps_lease_home, for the engine */
     /* By position: bit set = settled (delivered, or refused for good and counted). */
     uint64_t outcome[PS_BATCH_EVENTS_MAX / 64];
 };
@@ -123,25 +124,25 @@ struct ps_batch {
     uint32_t capacity; /* rows for which `events` has room */
     struct ps_header *shared;
     uint64_t shared_mask;
-    uint64_t own_mask; /* OR of all events' masks: a clear bit means no event has a header of that name */
+    uint64_t own_mask; /* OR of all events' masks: for a clear bit no event has such a name */
     struct ps_now opened;
     /* Set by an add that found no room: the engine closes the batch and calls `work` again with a new one. */
     bool full;
     /* Set by the source when somebody waits for an answer: the engine closes the batch after this call, even
      * if no consumer is hungry. */
     bool flush;
-    /* Set by the channel that read it back: its lease may be returned before older ones. */
+    /* Set by a channel that has read the batch back from its store: its lease may be returned before older ones. */
     bool any_order;
-    /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): they are
-     * not refused. All events of the batch are such events, or none. */
+    /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): they are not
+     * refused. Either all events of a batch are promised, or none. */
     bool promised;
 
     struct ps_span *spans;
     uint32_t span_count;
     struct ps_ticket *tickets, *last_ticket; /* in order */
     uint64_t body_bytes;
-    /* Numbers the batches of this source on this worker from 1, without gaps; 0 while the batch is filled. Together
-     * with the address it tells a batch from an earlier one in the same memory. */
+    /* Numbers the batches of this source on this worker from 1, without gaps; 0 while the batch is filled. The
+     * address and this number together distinguish a batch from an earlier one in the same memory. */
     uint64_t sequence;
     struct ps_origin *origins; /* where rows come from, in order of rows (core/flow/identity.h) */
     uint32_t origin_count;
@@ -174,10 +175,10 @@ char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
 /* Takes the first `used` of the reserved bytes. */
 void ps_batch_commit(struct ps_batch *batch, uint32_t used);
 
-/* Leaves input that was read but not handled because the batch is full: the `length` bytes after the
- * committed ones. The next ps_batch_reserve, of this batch or of the next one of the same source, returns
- * them at its start (moved to another block if necessary); ps_batch_left returns their number. A source can
- * leave bytes only once: handle them before reading anything else. */
+/* Keeps for later input that was read but not handled because the batch is full: the `length` bytes after the
+ * committed ones. The next ps_batch_reserve, of this batch or of the next one of the same source, returns them at its
+ * start (moved to another block if necessary); ps_batch_left returns their number. A source can leave bytes only
+ * once: handle them before reading anything else. */
 void ps_batch_leave(struct ps_batch *batch, uint32_t length);
 uint32_t ps_batch_left(const struct ps_batch *batch);
 
@@ -200,9 +201,9 @@ bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts)
 /* Returns how many blocks the batch references, of PS_BATCH_BLOCKS_MAX. */
 uint32_t ps_batch_block_count(const struct ps_batch *batch);
 
-/* Returns whether the batch may still get a header of `length` bytes: it may reference a limited number of blocks,
- * of which the chain needs a few, and use at most half of the budget. A stage that asks for more waits for memory
- * for ever: call this for headers that the event can do without. */
+/* Returns whether the batch may still get a header of `length` bytes: it may reference a limited number of blocks, a
+ * few of which the chain needs, and use at most half of the budget. A stage that asks for more waits for memory for
+ * ever: call this for headers that the event can do without. */
 bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length);
 
 /* Returns the memory budget of the process: no body can be larger. */
@@ -238,12 +239,13 @@ bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, con
 /* Removes a header from all events of the batch: the shared one and every own one. */
 void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
 
-/* Adds a span with a copy of the name (NULL: none), or moves the position of the one of the same stream and generation
- * forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not set). */
+/* Adds a span with a copy of the name (NULL: none), or moves the position of the existing span of this stream and
+ * generation forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not
+ * set). */
 bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
                    const struct ps_stream_name *name);
 
-/* Notes in which history of its stream the position of this span is. */
+/* Sets ps_span.epoch of this span. */
 void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch);
 
 /* Returns the name of this span, which the source may still change until the batch is closed; NULL: it has none. */
@@ -275,8 +277,8 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch);
  * or removed since then stay so. Nobody may use names or memory that the batch made since then. */
 void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point);
 
-/* Gives each row copies of the headers that all share, and the batch none: rows can then differ in them. Returns false
- * when there is no memory; it can be called again. */
+/* Gives each row its own copies of the shared headers, and removes them from the batch: rows can then differ in them.
+ * Returns false when there is no memory; it can be called again. */
 bool ps_batch_shared_spell_out(struct ps_batch *batch);
 
 /* ---- reading: the owner of a lease ---- */
@@ -344,10 +346,9 @@ static inline void ps_lease_body_set(struct ps_lease *lease, struct ps_event *ev
  * memory. Each row is written as a whole: a copy of a row of the batch, or a new one. */
 struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count);
 
-/* Other rows take the place of the lease's events: some may be new, others gone or elsewhere. `from[i]` is the
- * number of the earlier row whose identity rows[i] keeps; UINT16_MAX: none. The earlier rows are gone for
- * everybody, so numbers of rows are no longer valid. Chain only. Returns false and changes nothing when there
- * is no memory. */
+/* Replaces the lease's events by other rows: events may be added, removed or moved. `from[i]` is the number of the
+ * earlier row whose identity rows[i] keeps; UINT16_MAX: none. Nobody may use the earlier rows or their numbers any
+ * longer. Chain only. Returns false and changes nothing when there is no memory. */
 bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t count, const uint16_t *from);
 
 static inline bool ps_lease_is_settled(const struct ps_lease *lease, uint32_t position)

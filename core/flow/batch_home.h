@@ -16,14 +16,15 @@ struct ps_batch_home {
     struct ps_pool *pool;
     struct ps_bump *bump;
     struct ps_window *window;
-    uint16_t holders;  /* leases that are not returned yet: they keep the memory */
-    uint16_t promises; /* owed leases among the holders: acknowledgement waits for them */
+    uint16_t holders;  /* number of leases that are not returned yet: they keep the memory */
+    uint16_t promises; /* number of owed leases among them; at 0 the batch is complete */
     bool complete, lost, in_window;
     bool refused;    /* the source learned of the refusal before the batch was complete */
     bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
     bool
-        is_copy; /* dead letters of a sink: until they are promised, the sink's own channel has their events */
-    uint32_t read_count; /* rows when it was closed: an interceptor may make other rows of them */
+        /* has dead letters of a sink, whose own channel keeps their events until they are promised */
+        is_copy;
+    uint32_t read_count; /* number of rows when it was closed; interceptors may change the number later */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
     uint64_t meta_bytes, bytes_bytes; /* of the bump allocator's blocks that it references, by kind */
@@ -35,11 +36,12 @@ struct ps_batch_home {
 /* The content of ps_lease.home. */
 struct ps_lease_home {
     uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
-    bool owed;        /* its source waits for its return: it counts in ps_batch_home.promises */
+    bool owed;        /* its source waits for its return; counted in ps_batch_home.promises */
 };
 
-/* The members are divided by cache line. Readers of a batch read only its first line (a descriptor begins at a line), and
- * the home worker counts in another one. A lease has a line with its counts; the outcomes follow in the next lines. */
+/* Members that are used together are on one cache line. A descriptor begins at a line: readers of a batch read only
+ * its first line, and the home worker writes its counts in another one. A lease has its counts on its first line; the
+ * outcomes follow on the next lines. */
 #define PS_LINE_BYTES 64U
 _Static_assert(offsetof(struct ps_batch, flush) < PS_LINE_BYTES, "readers touch one line of a batch");
 _Static_assert(offsetof(struct ps_batch_home, window) / PS_LINE_BYTES ==
@@ -68,18 +70,18 @@ static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
  * the chain's own list. Returns NULL when there is no memory. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
 
-/* The progress of a source's bump: the bytes that it carved, or left unused, in blocks of each kind; and the bytes
- * left in the blocks that it fills. */
+/* The progress of a source's bump allocator: the bytes that it has carved or left unused in blocks of each kind, and
+ * the bytes left in the blocks that it fills. */
 struct ps_carved {
     uint64_t meta, bytes;
     uint64_t meta_left, bytes_left;
 };
 
-/* Sets memory_bytes, the bytes that the leases of one source in one channel keep from being used again: at most
- * their sum, and two blocks of each kind, the first and the last. Batches share blocks, and one small lease can keep
- * a whole one; therefore a lease is charged with the bytes that the source has carved since the previous lease that
- * it put there, but at most with the blocks of its batch and what the previous lease left of its last ones. `mark`
- * belongs to the previous lease (ps_batch_mark); it begins as zero. */
+/* Sets the lease's memory_bytes. The leases of one source in one channel keep at most the sum of their memory_bytes
+ * from being used again, and two more blocks of each kind: the first and the last. Batches share blocks, and one
+ * small lease can keep a whole block. Therefore a lease is charged with the bytes that the source has carved since
+ * the previous lease that it put into the channel, but at most with the blocks of its batch and the rest that the
+ * previous lease left of its last blocks. `mark` belongs to the previous lease (ps_batch_mark); it begins as zero. */
 void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
 /* Notes that the lease was put: the next lease is charged with the bytes after it. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);

@@ -17,10 +17,10 @@
 
 /* A block in the depot's stack. An oversize block holds such blocks as its reservation of the budget. */
 struct depot_block {
-    struct ps_stack_node node; /* first: a node is its block */
+    struct ps_stack_node node; /* first member: a pointer to the node is a pointer to the block */
     struct ps_block block;
     struct depot_block *reserved; /* oversize: the blocks whose share of the budget this one holds */
-    bool overdrawn;               /* beyond the budget */
+    bool overdrawn;               /* it was taken beyond the budget */
 };
 
 struct ps_depot {
@@ -108,7 +108,8 @@ static uint32_t cache_free_max(uint64_t block_count)
     return share < CACHE_BLOCKS_MAX ? (uint32_t)share : CACHE_BLOCKS_MAX;
 }
 
-/* A refill of an empty cache brings CACHE_GROUP blocks, or one when the cache may keep none; one of them is used. */
+/* An empty cache takes CACHE_GROUP blocks from the depot, or one if it may keep none; one of them is used
+ * immediately. */
 uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers)
 {
     uint32_t most = cache_free_max(budget_bytes / PS_BLOCK_BYTES);

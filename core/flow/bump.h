@@ -14,10 +14,10 @@
 
 struct ps_bump {
     struct ps_pool *pool;
-    struct ps_block *meta, *bytes; /* each with one reference of the bump allocator's own, or NULL */
+    struct ps_block *meta, *bytes; /* the bump allocator holds one reference to each; or NULL */
     uint32_t meta_up, meta_down;   /* rows end here; headers and values begin here */
     uint32_t bytes_used;
-    struct ps_carved taken; /* of all blocks that it has taken so far */
+    struct ps_carved taken; /* bytes of all blocks that it has taken so far */
     uint32_t left; /* bytes after bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
@@ -27,8 +27,8 @@ void ps_bump_init(struct ps_bump *bump, struct ps_pool *pool);
 /* Gives the blocks back; batches cut from them keep them alive. */
 void ps_bump_fini(struct ps_bump *bump);
 
-/* Returns the bump allocator's position. The difference between take and close is what a batch uses, without blocks of its
- * own. */
+/* Returns the bump allocator's position. Its difference between the take and the close of a batch is the number of
+ * bytes that the batch uses, without its own blocks. */
 struct ps_carved ps_bump_taken(const struct ps_bump *bump);
 
 /* Takes a new meta block; batches cut from the old one keep that alive. Returns false and changes nothing when the

@@ -16,9 +16,9 @@ uint16_t ps_pool_worker(const struct ps_pool *pool);
 /* Returns the number of the worker to which the batch's leases are returned. Thread: the owner of one of its leases. */
 uint16_t ps_batch_worker(const struct ps_batch *batch);
 
-/* Returns whether the batch's source, or its successor, will read these events again, for all its channels, required
- * or optional: the source is replayable, was closed, and its position has not moved past them. Keeping them over a
- * reload or a stop would duplicate them. Thread: control, while no worker runs. */
+/* Returns whether the batch's source, or the source that follows it, will read these events again for all its
+ * channels, required or optional: the source is replayable, was closed, and its position has not moved past them.
+ * Keeping them over a reload or a stop would duplicate them. Thread: control, while no worker runs. */
 bool ps_batch_will_be_replayed(const struct ps_batch *batch);
 
 /* ---- batches that a channel reads back ---- */
@@ -43,15 +43,17 @@ struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_orde
  * are returned. NULL is ignored. */
 void ps_readback_close(struct ps_readback *readback);
 
-/* Returns an empty batch, to be filled with a source's functions, or NULL when the memory budget is used up. Note in
- * its spans and tickets what is read into it: they are still there when it is reported. */
+/* Returns an empty batch, to be filled with a source's functions, or NULL when the memory budget is used up. The
+ * caller notes in the batch's spans and tickets which records it has read into it: they are still there when the
+ * batch is reported. */
 struct ps_batch *ps_readback_batch(struct ps_readback *readback, struct ps_now now);
 
 /* Gives back a batch that was not filled. */
 void ps_readback_drop(struct ps_batch *batch);
 
-/* Ends filling: returns the one lease of all its events, which goes to the sink. It is returned by ps_port_home. */
+/* Ends filling: returns the one lease of all its events, which goes to the sink. The sink returns it with
+ * ps_port_home. */
 struct ps_lease *ps_readback_lease(struct ps_readback *readback, struct ps_batch *batch);
 
-/* Returns whether this readback made the lease; false when a source put it. False for NULL. */
+/* Returns whether this readback made the lease; false if a source put it, or if the readback is NULL. */
 bool ps_readback_made(const struct ps_readback *readback, const struct ps_lease *lease);

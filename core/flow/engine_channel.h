@@ -1,6 +1,6 @@
-/* The functions of the engine's own channels, in addition to those of every channel (struct ps_channel_ops in
- * core/stage.h): that their leases are carried over a reload, saved and counted at a stop, and that their share of
- * memory changes. A channel that is not part of penstock leaves all of it out.
+/* The functions of penstock's own channels, in addition to those of every channel (struct ps_channel_ops in
+ * core/stage.h). They carry leases over a reload, save and count them at a stop, and change the share of memory. A
+ * channel that is not part of penstock has none of them.
  *
  * Every function may be NULL. */
 #pragma once
@@ -10,22 +10,24 @@
 struct ps_fill;
 
 struct ps_engine_channel_ops {
-    /* Its consumers' events have stable identities (core/flow/identity.h): an event that is taken again, after a restart as
-     * well, has the one that it had. */
+    /* Its consumers' events have stable identities (core/flow/identity.h): an event that is taken again, even after a
+     * restart, has the same identity as before. */
     bool identifies;
     /* Takes out every lease of its producers, oldest first: to carry them over a reload, or to count them at the end.
-     * A lease whose promise is fulfilled, but which is not home yet, is settled. Undoes `start`. Thread: control,
-     * while no worker runs. */
+     * A lease whose promise is fulfilled, but which was not returned yet, has all its events settled. Undoes `start`.
+     * Thread: control, while no worker runs. */
     struct ps_lease *(*strip)(void *plan);
-    /* A channel whose events are also outside of the agent (a topic). Returns whether sinks of `next`, a channel of the
-     * same type in the plan that follows, take the events that this one leaves there. Both are built. Thread: control. */
+    /* For a channel whose events are also outside of the agent (a topic): returns whether the sinks of `next`, a
+     * channel of the same type in the plan that follows, take the events that this channel leaves there. Both
+     * channels are built. Thread: control. */
     bool (*goes_on)(const void *plan, const void *next);
-    /* A reload takes the channel away, and goes_on is false for every channel that follows: `teardown`, when the next
-     * plan runs, logs how many events stay outside, and where. Thread: control, while no worker runs, before `strip`. */
+    /* A reload removes the channel, and goes_on is false for every channel of the next plan: notes this for
+     * `teardown`, which then logs how many events stay outside of the agent, and where. Thread: control, while no
+     * worker runs, before `strip`. */
     void (*forsake)(void *plan);
-    /* Ends what the consumer has outside of the agent (it leaves its group of consumers) after its sink has given back what it
-     * held, while flows that do not change go on. `strip` does not wait for that then. Returns whether it is done,
-     * and is called until it is; it ends by itself. NULL: nothing to do. Thread: the consumer's worker. */
+    /* Makes the consumer leave its group of consumers outside of the agent, after its sink has given back its leases
+     * and while flows that do not change continue; so `strip` need not wait for it later. Called until it returns
+     * true; it has a time limit of its own. NULL: nothing to do. Thread: the consumer's worker. */
     bool (*part)(void *plan, unsigned consumer, const struct ps_now *now);
     /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
     void (*restore)(void *plan, struct ps_lease *list);
@@ -35,21 +37,22 @@ struct ps_engine_channel_ops {
     /* The agent stops: makes the events at risk durable, as far as it can; `strip` then returns them settled. Thread:
      * control, while no worker runs, before `strip`. */
     void (*save)(void *plan);
-    /* Returns the number of its events that would be lost with the process: a stop waits for their delivery. NULL: all
-     * that `fill` counts, or none when it promises DURABLE. Thread: any. */
+    /* Returns the number of its events that would be lost with the process: a stop waits for their delivery. NULL:
+     * all events that `fill` counts, or none if the channel promises DURABLE. Thread: any. */
     uint64_t (*at_risk)(const void *plan);
     /* The channel stays as it is over a reload: sets its share of the memory budget from now on. Events beyond the new
-     * share stay in it. NULL: a channel with another share is made again. Thread: control, while no worker puts. */
+     * share stay in it. NULL: a reload that changes the share replaces the channel by a new one. Thread: control,
+     * while no worker puts. */
     void (*set_quota)(void *plan, uint64_t channel_quota_bytes);
     /* Returns whether the plan has a place on disk. A plan without one ignores events that an earlier plan left on
-     * disk. NULL: always. Thread: control. */
+     * disk. NULL: it always has one. Thread: control. */
     bool (*has_place)(const void *plan);
     /* Writes the fill of one producer's ring: the leases in it (size) and their limit (capacity). NULL: the channel
      * has no rings. Thread: any. */
     void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
-    /* Keeps room for this number of events of the producer, in place of its former room: for others the channel is
-     * fuller. The room grows only while the channel, with the kept room, is less than half full. Returns the
-     * number of events for which there is room. A put of a `promised` lease uses it up, and is never refused for
-     * its size. NULL: the channel keeps no room. Thread: the producer's worker; any while none runs. */
+    /* Keeps room for this number of events of the producer, in place of the room kept before: other producers have
+     * less room. The room grows only while the channel, with the kept room, is less than half full. Returns the
+     * number of events for which there is room. A put of a `promised` lease uses this room up, and is never refused
+     * for the lease's size. NULL: the channel keeps no room. Thread: the producer's worker; any while none runs. */
     uint64_t (*reserve)(void *plan, unsigned producer, uint64_t events);
 };

@@ -1,5 +1,5 @@
 /* Memory for an event's headers that the source fills in itself. It is for an event whose headers have the same names as the
- * headers of an earlier event of the batch, and other values. Thread: the source's worker. */
+ * headers of an earlier event of the batch, but other values. Thread: the source's worker. */
 #pragma once
 
 #include "core/flow/batch.h"

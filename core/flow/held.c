@@ -1,6 +1,6 @@
 #include "core/flow/held.h"
 
-/* Blocks of both kinds (core/flow/batch_home.h), on both sides of a gap. */
+/* At most two blocks, one of each kind (core/flow/batch_home.h), on each side of a gap. */
 #define GAP_BYTES_MAX (2 * 2 * PS_BLOCK_BYTES)
 
 void ps_held_init(struct ps_held *held, unsigned count_max)
@@ -49,7 +49,7 @@ void ps_held_uncut(struct ps_held *held, struct ps_held_range *range)
     *range = (struct ps_held_range){.lease = NULL};
 }
 
-/* Returns the number of events that it settled. */
+/* Settles the events at these positions that are not settled yet, and returns their number. */
 static uint32_t settle_between(struct ps_lease *lease, uint32_t from, uint32_t to)
 {
     uint32_t before = lease->settled;
@@ -106,10 +106,10 @@ void ps_held_rewind(struct ps_held *held)
     held->in_flight = 0;
 }
 
-/* ---- leases that go ---- */
+/* ---- leases that are removed ---- */
 
-/* Adds the bytes of a lease that goes, and of the gap after it, to the gap after `before`, the lease before
- * it. The bytes of the gap after a held lease are in its field `pending`. */
+/* Adds the bytes of a lease that is removed, and of the gap after it, to the gap after `before`, the lease before it.
+ * The bytes of the gap after a held lease are in its field `pending`. */
 static void widen_gap(struct ps_held *held, struct ps_lease *before, const struct ps_lease *lease)
 {
     held->pinned_bytes -= lease->pending;

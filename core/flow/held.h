@@ -23,9 +23,9 @@ struct ps_held {
     unsigned any_order_count;      /* leases whose batch has `any_order` */
     bool changed;                  /* a lease may have become settled since the last ps_held_pop */
     struct ps_lease *looked;       /* ps_held_pop looked at the leases up to this one; NULL: at none */
-    /* Upper bound of the memory that cannot be used again because leases went home before older ones. A lease is charged
-     * with the bytes allocated since the lease before it (ps_lease.memory_bytes), but the leases on both sides of such a
-     * gap keep whole blocks. */
+    /* Upper bound of the memory that cannot be used again because leases were returned before older ones. A lease is
+     * charged with the bytes allocated since the lease before it (ps_lease.memory_bytes), but the leases on both
+     * sides of such a gap keep whole blocks. */
     uint64_t pinned_bytes;
 };
 
@@ -80,8 +80,8 @@ static inline void ps_held_cut(struct ps_held *held, struct ps_held_range *range
     held->in_flight++;
 }
 
-/* Cuts `count` events of held->next, whose positions are before `end`. For a sink whose requests give back an event each: it
- * keeps no ranges, and takes the events out of held->in_flight. */
+/* Cuts `count` events of held->next, whose positions are before `end`. For a sink whose answers settle the events one
+ * by one: it keeps no ranges, and subtracts the events from held->in_flight itself. */
 static inline void ps_held_cut_to(struct ps_held *held, uint32_t end, uint32_t count)
 {
     held->position = end;
@@ -113,14 +113,14 @@ static inline const struct ps_event *ps_held_range_next(const struct ps_held_ran
  * request that did not deliver, and for events whose dead letters have settled them. */
 void ps_held_release(struct ps_held *held, struct ps_held_range *range);
 
-/* Settles every event that is cut. For a protocol whose answer confirms all that was sent before: it does not keep its
- * ranges, and releases none without a rewind. */
+/* Settles every event that is cut. For a protocol whose answer confirms all that was sent before: such a sink does
+ * not keep its ranges, and releases them only by ps_held_rewind. */
 void ps_held_settle_cut(struct ps_held *held);
 
 /* Releases all ranges, which their owner forgets, and begins to cut again at the oldest event that is not settled. */
 void ps_held_rewind(struct ps_held *held);
 
-/* Notes that an event of the lease was settled, by nobody who holds a range of it. */
+/* Notes that an event of the lease was settled by other code than the owner of a range that has the event. */
 static inline void ps_held_note_settled(struct ps_held *held, const struct ps_lease *lease)
 {
     if (lease->settled == lease->count) {

@@ -1,9 +1,10 @@
 /* Groups: lists of events of the leases that a sink holds (core/flow/held.h). For sinks that sort the events of a lease into
  * many files, partitions or transactions, and settle them in another order than they took them.
  *
- * An event is in one group at a time. The first group has the events that wait for a file or transaction, the next one has
- * those that were written to it. A commit settles the events of a group, an abort lets them wait again. Before the commit
- * no outcome bit is set, so a recall gives their leases back as not delivered.
+ * An event is in one group at a time. A first group has the events that wait for a file or transaction, a second
+ * group has the events that were written to it. A commit settles the events of the second group, an abort moves them
+ * back to the first one. No outcome bit is set before the commit, so a recall gives their leases back as not
+ * delivered.
  *
  * Owner and thread: the sink's worker. The events of all groups are in one pool, which grows. */
 #pragma once
@@ -50,9 +51,9 @@ static inline void ps_held_group_move_first(struct ps_held_pool *pool, struct ps
 void ps_held_group_commit(struct ps_held_pool *pool, struct ps_held *held, struct ps_held_group *group,
                           uint32_t count);
 
-/* Puts all events before those of `waiting`, to be written again. */
+/* Moves all events to the front of `waiting`, to be written again. */
 void ps_held_group_abort(struct ps_held_pool *pool, struct ps_held_group *group,
                          struct ps_held_group *waiting);
 
-/* Removes all events: their leases go back. */
+/* Removes all events, because their leases are given back. */
 void ps_held_group_clear(struct ps_held_pool *pool, struct ps_held_group *group);

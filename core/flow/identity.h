@@ -10,7 +10,7 @@
 #include "core/flow/batch.h"
 
 struct ps_identity {
-    const char *system;   /* names the kind of store, which defines the rest: "log"; static */
+    const char *system;   /* the kind of store, which defines the other fields: "log"; static */
     struct ps_slice name; /* the topic; empty: the store has no name */
     uint64_t store;       /* the random number of the store; 0: it has none */
     int64_t part;         /* the partition, or the random number of a log's file; -1: none */
@@ -19,8 +19,8 @@ struct ps_identity {
     bool has_ordinal;     /* several events lie at one position */
 };
 
-/* The identities of `count` rows from `row` on: `first` is that of the first one. In the others the position increases
- * by 1 from row to row, or the ordinal does (first.has_ordinal). */
+/* The identities of `count` rows from `row` on: `first` is that of the first one. From row to row the position
+ * increases by 1, or the ordinal if first.has_ordinal. */
 struct ps_origin {
     struct ps_identity first;
     uint32_t row, count;

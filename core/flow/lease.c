@@ -71,8 +71,8 @@ struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count)
                                                           8);
 }
 
-/* Notes the identities of rows that come from others. A row that is there twice keeps its identity once.
- * Returns false when there is no memory. */
+/* Notes the identities of rows that were made from earlier rows. Of several rows made from one, only the first has
+ * its identity. Returns false when there is no memory. */
 static bool move_identities(struct ps_batch *batch, const struct ps_batch *before, uint32_t count,
                             const uint16_t *from)
 {

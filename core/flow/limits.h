@@ -1,12 +1,13 @@
 /* Limits of one event, whatever its source. A source refuses a larger event in the way of its protocol; a file's
- * event is split. So every codec can write every event of a batch: a frame of the durable channels has 16 bits for
- * the length of a name and less than 1 GiB for an event, and a value of SQLite is at most 10^9 bytes long. */
+ * event is split. The limits let every codec write every event of a batch: a frame of the durable channels has 16
+ * bits for the length of a name and less than 1 GiB for an event, and a value of SQLite is at most 10^9 bytes long. */
 #pragma once
 
 #include "core/base.h"
 
 #define PS_HEADER_NAME_BYTES_MAX 65535U
-/* Headers of one event. Names are copied, and a batch has at most PS_BATCH_BLOCKS_MAX blocks. */
+/* Most headers of one event. The limit exists because names are copied, and a batch has at most PS_BATCH_BLOCKS_MAX
+ * blocks. */
 #define PS_EVENT_HEADERS_MAX 4096U
 #define PS_EVENT_NAMES_BYTES_MAX (1U << 20)
 #define PS_EVENT_VALUES_BYTES_MAX (32U << 20)

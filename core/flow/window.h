@@ -3,12 +3,13 @@
  *
  * A batch has two counts, plain integers that only its home worker changes:
  *
- *   holders    leases that are not returned yet; at 0 the memory is given back
+ *   holders leases that are not returned yet; at 0, and once the batch was removed, its memory is given back
  *   promises   leases among them whose return is a promise that the source waits for; at 0 the batch is complete
  *
  * docs/decisions/0023-put-and-promised.md lists the leases that are promises. The window removes the complete
  * batches at its front and reports each, in order. A batch with an event that was given up (`lost`) is reported to a
- * source that answers its clients; for a replayable source it never completes: the position must not move past it.
+ * source that answers its clients; for a replayable source it stays in the window with all later batches, because the
+ * position must not move past it.
  *
  * A window outlives its source: batches that are returned after the source was closed (a reload) find it detached, and
  * are only freed. */

@@ -100,7 +100,7 @@ static void account_source(void *argument, struct ps_source_runner *runner)
 {
     struct ps_agent_account *account = argument;
     if (ps_runner_state(&runner->base) !=
-        PS_RUNNER_CLOSED) /* taken over by the next plan: counted when it ends */
+        PS_RUNNER_CLOSED) /* the next plan has taken it over: counted when it is closed */
         return;
     const struct ps_counters *counters = runner->base.counters;
     account->received += ps_counter_read(counters, PS_COUNTER_EventReceivedCount);
@@ -117,7 +117,8 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
         ps_agent_each_source(agent, i, account_source, account);
     for (size_t i = 0; i < agent->plan->spec->sink_count; i++) {
         struct ps_sink_runner *sink = ps_agent_sink(agent, i);
-        if (sink == NULL || ps_runner_state(&sink->base) != PS_RUNNER_CLOSED) /* as above */
+        /* open in the next plan, as a source above */
+        if (sink == NULL || ps_runner_state(&sink->base) != PS_RUNNER_CLOSED)
             continue;
         account->delivered += ps_counter_read(sink->base.counters, PS_COUNTER_EventDrainSuccessCount);
         account->refused += ps_counter_read(sink->base.counters, PS_COUNTER_refused);
@@ -144,14 +145,14 @@ static void rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Waits until orders are carried out. The wait cannot be cut short, because the next step needs the result. */
+/* Waits until orders are carried out. Nothing shortens the wait, because the next step needs its result. */
 static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
                         const struct patience *patience, const char *complaint)
 {
     uint64_t complain_ns = complain_ms * PS_NS_PER_MS, said_ns = ps_clock_now().mono_ns;
     while (!ps_engine_reached(agent->engine, number)) {
         uint64_t now_ns = ps_clock_now().mono_ns;
-        patience_ends(patience); /* for the watchdog and for signals */
+        patience_ends(patience); /* so that control serves the watchdog and signals */
         if (now_ns - said_ns >= complain_ns) {
             said_ns = now_ns;
             ps_log(PS_LOG_WARN, "agent", "%s", complaint);
@@ -164,7 +165,7 @@ static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t compla
 
 /* Drains all stages except those that `next` takes over. Returns whether it did in time. Gives the orders twice: an
  * idle sink of a durable channel takes more events while a source on another worker waits for room there. Every
- * source has stopped when the first orders are carried out, so that a sink that is idle after the second stays idle. */
+ * source has stopped when the first orders are carried out, so a sink that is idle after the second ones stays idle. */
 static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
                         const struct patience *patience)
 {
@@ -207,8 +208,8 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 
 /* ---- channels that the next plan does not keep ---- */
 
-/* Returns the first channel that `next` does not have, with its type and place, and in which events would be left,
- * lost or on disk; with `dead`, one that nobody empties: no sink, nor the brokers of its topic. */
+/* Returns the first channel with events that `next` does not keep: they would be lost, or left on disk. With `dead`,
+ * only a channel that nobody empties: it has no sink, and is not shared with other programs, as a topic is. */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {
@@ -299,7 +300,7 @@ static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *nex
 
 /* ---- reload ---- */
 
-/* For DEBUG: the phases of a reload, with the time since the last one began. */
+/* Logs at DEBUG the beginning of a phase of a reload, and the time that the phase before took. */
 static void say_phase(uint64_t *began_ns, const char *phase)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
@@ -332,7 +333,7 @@ static unsigned stayed_count(const struct ps_plan *plan)
     return count;
 }
 
-/* The plan is shared, so the call for the first instance covers all. */
+/* The instances of a source share its plan, so one call for the first instance is enough. */
 static void reread_source(void *, struct ps_source_runner *runner)
 {
     if (runner->base.instance != 0)
@@ -450,7 +451,8 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     const struct ps_agent_options *options = &agent->plan->spec->options;
     struct ps_left carried, lost;
     bool keeps = keeps_every_channel(agent, next);
-    /* Events that closing sources still put into a channel that is removed are lost unless they are delivered now. */
+    /* Events that closing sources still put into a channel that is removed must be delivered in this time, or are
+     * lost. */
     int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
                              ? options->reload_timeout_ms
                              : options->drain_timeout_ms;
@@ -580,7 +582,7 @@ bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms, unsigne
     uint64_t now_ns = ps_clock_now().mono_ns;
     for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
         const struct ps_worker_stats *stats = ps_worker_stats(ps_engine_worker(agent->engine, i));
-        /* A parked worker wakes at least once a second. */
+        /* A parked worker sets its heartbeat too, because it wakes at least once a second. */
         uint64_t beat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED);
         if (beat_ns + limit_ms * PS_NS_PER_MS < now_ns) {
             *worker = i;

@@ -44,7 +44,7 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;
     uint64_t kernel_dropped; /* datagrams that never reached a source */
-    uint64_t undelivered;    /* left in channels and sinks, and lost with them */
+    uint64_t undelivered;    /* left in channels and sinks, and lost */
     uint64_t
         reread; /* left in channels and sinks in memory: sources with positions read them again at the next start */
     uint64_t kept; /* left in durable channels that only this agent uses: the next start delivers them */

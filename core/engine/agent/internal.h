@@ -8,8 +8,8 @@
 struct ps_agent {
     struct ps_engine *engine;
     struct ps_plan *plan;
-    /* Held while the plan is replaced, but not while its components close or open, and while another thread
-     * (metrics) reads it. Workers never take it. */
+    /* Held by control while it replaces the plan, but not while components close or open, and by another thread
+     * (metrics) while it reads the plan. Workers never take it. */
     pthread_mutex_t lock;
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;

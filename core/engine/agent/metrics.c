@@ -1,5 +1,5 @@
-/* The agent's data for the metrics server: adds the instances up under the agent's lock, so that no reload removes
- * the plan meanwhile; and for the dump, without the lock. */
+/* The agent's data for the metrics server and the dump. For the server it adds the instances up under the agent's
+ * lock, so that no reload removes the plan meanwhile; for the dump it does so without the lock. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #define OUTDATED_BYTES 1024
 
-/* One component being added up. */
+/* The sum of one component's instances. */
 struct sum {
     struct ps_metrics_component component;
     char error[256], outdated[OUTDATED_BYTES];
@@ -50,7 +50,7 @@ static void sum_error(struct sum *sum, struct ps_runner *runner)
     sum->component.error = sum->error[0] != '\0' ? sum->error : NULL;
 }
 
-/* An open stage may still wait for what it started. */
+/* Shows an open stage as opening while it still waits for what its `open` began. */
 static void sum_opening(struct sum *sum, const struct ps_stage_spec *spec)
 {
     if (spec->ops->opening == NULL || !spec->ops->opening(spec->plan, sum->error, sizeof sum->error))
@@ -123,7 +123,7 @@ static void series_add(void *argument, const struct ps_series *series)
     }
     struct ps_series *item = &list->items[list->count++];
     *item = *series;
-    /* The stage may free its text after `add`: for example when a rule was removed. */
+    /* Copied, because the stage may free its text after `add`, for example when a rule is removed. */
     item->label_value = ps_must_copy_text(series->label_value, "metrics with labels");
 }
 
@@ -334,7 +334,7 @@ static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics
     visit_channel_of(agent->plan->spec, &spec->stage, spec->channel, visitor);
 }
 
-/* `runners`: whether it may visit them. */
+/* `runners`: whether it may visit sources and sinks. */
 static void visit_parts(struct ps_agent *agent, bool runners, const struct ps_metrics_visitor *visitor)
 {
     const struct ps_agent_spec *spec = agent->plan->spec;
@@ -413,8 +413,8 @@ static void source_taps(void *argument, struct ps_source_runner *runner)
     }
 }
 
-/* Finds the taps of a channel or sink (a channel's tap sees the events that its sinks take); when no such component
- * has the name, the taps of a source or interceptor. */
+/* Finds the taps of the channel or sink of this name (a channel's tap sees the events that its sinks take), else
+ * those of the source or interceptor of this name. */
 static unsigned agent_taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                            void *look_argument)
 {

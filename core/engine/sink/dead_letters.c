@@ -1,5 +1,5 @@
 /* The part of a sink's runner for leases whose attempts are used up (penstock.retry.max): makes dead letters of the
- * events, and settles the lease when these are written. */
+ * events, and settles the lease when the letters are written. */
 #include <stdio.h>
 
 #include "core/engine/runner.h"

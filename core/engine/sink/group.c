@@ -11,7 +11,7 @@ struct ps_sink_group {
     struct ps_sink_runner **members; /* by their number */
     bool *busy;
     unsigned joined;
-    bool mixed; /* members take from different channels, as Flume allows */
+    bool mixed; /* the members take from different channels, which Flume allows */
     uint64_t changes;
     uint64_t progress_ns;
 };
@@ -80,15 +80,15 @@ static bool channel_is_empty(const struct ps_sink_runner *runner)
     return fill.size == 0;
 }
 
-/* A stage that was not opened yet has not failed. */
+/* Returns whether the stage has failed. A stage that was not opened yet has not. */
 static bool is_dead(const struct ps_sink_runner *runner)
 {
     return runner->base.status == PS_RUNNER_FAILED || runner->base.status == PS_RUNNER_ENDING;
 }
 
-/* Returns whether it fails now that it is its turn. A failure counts once while the sink gives its leases back, and
- * until it is opened again: with a penalty, that is when the penalty ends. Without a penalty a closed sink fails at
- * each of its turns. */
+/* Returns whether the member counts as failed when the processor names it. A failure counts only once until the sink
+ * has given its leases back and is opened again, which is when a penalty ends. Without a penalty a closed sink fails
+ * whenever it is named. */
 static bool fails(const struct ps_sink_runner *member, const struct ps_now *now)
 {
     return is_dead(member) && (!member->told || !(member->base.status == PS_RUNNER_ENDING ||
@@ -105,8 +105,8 @@ static void note_who_is_busy(struct ps_sink_group *group, const struct ps_now *n
     }
 }
 
-/* Failover: one sink's leases come back, or are delivered, before another sink takes later ones; and a sink that had
- * failed proves with one lease that it works. */
+/* Failover: a sink takes later leases only when those of the other sinks are given back or delivered; and a sink that
+ * had failed must first deliver one lease. */
 static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_runner *named,
                       const struct ps_now *now)
 {
@@ -120,8 +120,8 @@ static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_ru
            ps_processor_penalised_until_ms(group->processor, named->spec->member, ms_of(now)) != 0;
 }
 
-/* Failover: if the member's penalty ends before it has given back its leases, begins the penalty again.
- * Returns whether  * the processor no longer names the member. */
+/* Failover: if the member's penalty ends before it has given back its leases, begins the penalty again. Returns
+ * whether the processor then names another member. */
 static bool ends_late(struct ps_sink_group *group, unsigned number, const struct ps_now *now)
 {
     if (group->members[number]->base.status != PS_RUNNER_ENDING)
@@ -188,7 +188,8 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
     unsigned failures = ps_processor_failures(group->processor, member);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
-    const char *reason = is_dead(runner) ? runner->base.error : ""; /* the sink has logged a rollback */
+    /* a rollback has none here: the sink has logged it */
+    const char *reason = is_dead(runner) ? runner->base.error : "";
     if (left_ms > 0)
         ps_log(before == 0 ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component,
                "%s failed %u %s in a row: it is left out for %s%s%s", runner->base.spec->component, failures,

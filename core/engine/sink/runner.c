@@ -68,7 +68,7 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
     __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
 }
 
-/* Without another sink that could take its leases it keeps trying. */
+/* A sink whose leases no other sink can take keeps trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
@@ -89,7 +89,7 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     runner->spec = sink_plan->spec;
     ps_sink_runner_set_retries(runner, &runner->spec->common);
     if (runner->spec->group != NULL && runner->spec->group->settings.count > 1)
-        runner->base.port.retry_max = 0; /* the other members get them */
+        runner->base.port.retry_max = 0; /* the other members get its leases */
     runner->base.port.hands_over = runner->spec->group != NULL && runner->spec->group->settings.count > 1;
     ps_runner_set_letters(&runner->base, plan, sink_plan->spec->common.deadletter, &sink_plan->letters);
     runner->base.port.troubled = sink_port_troubled;
@@ -143,8 +143,8 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     sink_untake(runner, &runner->offered);
 }
 
-/* Returns whether it may take another lease from the channel. A sink whose far end does not answer must leave memory
- * to the others; it may always have one lease. */
+/* Returns whether it may take another lease from the channel. A sink whose server does not answer must leave memory
+ * to the others; but it may always have one lease. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner)
 {
     return runner->inflight == 0 || runner->inflight_bytes + PS_BATCH_FILL_BYTES <= runner->quota_bytes;
@@ -155,7 +155,7 @@ static bool sink_may_take(struct ps_sink_runner *runner, const struct ps_now *no
     return runner->group != NULL ? ps_sink_group_admits(runner, now) : ps_sink_runner_has_room(runner);
 }
 
-/* A member of a group rolls back: the next member gets the lease. Leases that it took earlier come first, so it must
+/* A member of a group rolls back: the next member gets the lease. Leases that it took earlier are older, so it must
  * give those back as well. */
 static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *now)
 {
@@ -228,8 +228,8 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
     return moved;
 }
 
-/* Notes when the sink last made progress, and whether it has events. For an idle sink that is the time of this cycle; a
- * worker parks for a second at most, so the time is no older than that. */
+/* Notes when the sink last made progress, and whether it has events. An idle sink counts as making progress in each
+ * cycle; a worker parks for at most one second, so the time is at most one second old. */
 static void sink_note_events(struct ps_sink_runner *runner, bool moved, const struct ps_now *now)
 {
     bool idle = !moved && ps_sink_runner_is_idle(runner);
@@ -252,8 +252,8 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-/* The sink reported a failure, or that it restarts as planned: takes back its leases, closes it, and opens it
- * again, after a failure a while later. */
+/* The sink reported a failure, or that it restarts as planned: takes back its leases, closes it, and opens it again;
+ * after a failure it waits before it opens. */
 static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     bool failed = !runner->base.port.planned;
@@ -272,7 +272,7 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     return true;
 }
 
-/* Returns whether the sink is open. Each open that fails is a failure of its own. */
+/* Returns whether the sink is open. Each failed open counts as a failure for the group. */
 static bool sink_open(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     if (PS_LIKELY(ps_runner_is_open(&runner->base)))
@@ -312,7 +312,7 @@ static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct
     if (now->mono_ns >= runner->backoff_until_ns) {
         moved = sink_feed(runner, now);
         bool empty = !moved && runner->offered == NULL;
-        if (empty && !runner->empty) /* once each time it becomes empty, not once a cycle */
+        if (empty && !runner->empty) /* counted when it becomes empty, not in each cycle */
             ps_count(base->counters, PS_COUNTER_BatchEmptyCount, 1);
         runner->empty = empty;
     }
@@ -358,7 +358,7 @@ static void sink_note_stop(struct ps_sink_runner *runner, const struct ps_now *n
         runner->base.deadline_ns = least(runner->base.deadline_ns, free_ns(runner));
 }
 
-/* A put may have chosen this worker for a lease that the sink no longer takes. */
+/* If a put has chosen this worker for a lease that the sink does not take now, another worker is woken for it. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
 {
     bool wanted = runner->wants;
@@ -374,8 +374,8 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
     bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);
     moved |= ps_dead_letter_channel_cycle(runner->base.letters, may_write, &runner->base.deadline_ns, now);
-    /* The stop does not wait for some sinks, which take their letters back. Then the sink of the letters' channel need not wait for these letters
-     * either, nor for letters that are not put before the next orders. */
+    /* If the stop does not wait for this sink, the sink withdraws its letters. Then the sinks of the letters' channel
+     * need not make room for them either. */
     bool may_leave =
         ps_sink_runner_need_not_wait(runner, now) && ps_dead_letter_channel_may_leave(runner->base.letters);
     ps_dead_letter_channel_hold_back(runner->base.letters, draining && may_write && !may_leave);
@@ -390,11 +390,13 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
 {
     if (PS_UNLIKELY(runner->base.status == PS_RUNNER_ENDING)) {
         ps_runner_watch(&runner->base, false);
-        if (ps_sink_runner_holds_nothing(runner)) /* else it waits: control may use the channel, in CLOSE */
+        /* otherwise it cannot end now: in CLOSE control may use the channel */
+        if (ps_sink_runner_holds_nothing(runner))
             (void)sink_end(runner, now);
     }
     uint64_t due_ns = stage_tick(runner, now);
-    runner->base.deadline_ns = least(channel_tick(runner, now), due_ns); /* not opened during its backoff */
+    /* retry_ns does not count: it is not opened again here */
+    runner->base.deadline_ns = least(channel_tick(runner, now), due_ns);
 }
 
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
@@ -417,7 +419,7 @@ bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner)
            ps_channel_at_risk(channel_of(runner), runner->channel->spec->stage.plan) == 0;
 }
 
-/* Gives back the newest lease first, so that the oldest ends up at the head of the channel. */
+/* Gives back the newest lease first, so that the oldest one is at the head of the channel in the end. */
 static void untake_reversed(struct ps_sink_runner *runner, struct ps_lease *list)
 {
     struct ps_lease *reversed = NULL;
@@ -439,12 +441,13 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 {
     if (runner->recalled)
         return true;
-    ps_runner_watch(&runner->base, false); /* `tick` reads its sockets, and is no longer called */
+    ps_runner_watch(&runner->base, false); /* only `tick` reads its sockets, and it is no longer called */
     ps_deadletter_pending_stop(&runner->dead_letters, &runner->base.port);
     const struct ps_lease *offered = runner->offered;
     if (offered != NULL && offered->count > 0 && offered->settled == offered->count)
-        sink_finish(runner, &runner->offered); /* settled by dead letters, or before PS_LATER */
-    else if (offered != NULL)                  /* the newest of all */
+        /* dead letters have settled it, or the sink before it returned PS_LATER */
+        sink_finish(runner, &runner->offered);
+    else if (offered != NULL) /* it is the newest lease */
         sink_untake(runner, &runner->offered);
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {
         struct ps_lease *back = NULL;
@@ -476,7 +479,7 @@ bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *ne
     return false;
 }
 
-/* A channel that stays keeps the leases given back, and its part of this worker, for the sink that follows. */
+/* A channel that stays keeps the returned leases, and its state on this worker, for the sink that follows. */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now)
 {
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);

@@ -35,8 +35,8 @@ void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *b
     ops_of(runner)->refused(runner->base.spec->plan, runner->base.state, batch, reason, now);
 }
 
-/* Every required channel has promised the batch and those before it; or one channel gave the batch up, which happens
- * only to a source that can refuse its clients. */
+/* Called when every required channel has promised the batch and those before it, or when one channel gave the batch
+ * up, which happens only if the source can refuse its clients. */
 static void report(void *argument, struct ps_batch *batch)
 {
     struct ps_source_runner *runner = argument;

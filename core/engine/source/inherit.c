@@ -1,6 +1,6 @@
-/* The leases that a source made and could not put before a reload closed it: the source that follows it puts those
- * for channels that stay, on the same worker and with the same producer numbers, before anything of its own. This
- * keeps the order in each channel, and channels need no second entrance. Thread: the worker. */
+/* The leases that a source made and could not put before a reload closed it: the source that follows it puts the
+ * leases for channels that stay, on the same worker and with the same producer numbers, before its own leases. This
+ * keeps the order in each channel, and channels need no second function for such leases. Thread: the worker. */
 #include <string.h>
 
 #include "core/engine/worker.h"
@@ -18,8 +18,8 @@ static void append(struct ps_lease **list, struct ps_lease *lease)
     *list = lease;
 }
 
-/* Leaves the lease to the next source, or in *left. Gives up a lease whose events the next source reads again, as
- * ps_engine_carry_over does for channels that go. */
+/* Leaves the lease to the next source, or in *left. Releases a lease whose events the next source reads again, as
+ * ps_engine_carry_over does for channels that are removed. */
 static void leave_lease(struct ps_source_runner *runner, const struct ps_plan *next, struct ps_lease *lease,
                         struct ps_lease **left)
 {
@@ -88,7 +88,8 @@ static bool is_behind(struct ps_lease *list, struct ps_lease *lease)
     return list != lease;
 }
 
-/* No source waits for the channel's promise, whenever it is fulfilled: the lease's source was closed. */
+/* PS_PUT_LATER needs no ps_window_owe here: the lease's source was closed, so nobody waits for the channel's promise.
+ * */
 static bool put(struct ps_source_runner *runner, struct ps_lease *lease, const struct ps_now *now)
 {
     struct ps_channel_plan *channel = &runner->channels[ps_lease_home(lease)->channel];

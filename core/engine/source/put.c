@@ -61,8 +61,8 @@ void ps_source_runner_end_chain(struct ps_source_runner *runner)
     ps_window_release(chain);
 }
 
-/* Everything was put. A source that is not replayable learns of it from the window: immediately, or when the
- * last channel has fulfilled its promise. */
+/* Called when all leases were put. A source that is not replayable learns this from the window: immediately, or when
+ * the last channel has fulfilled its promise. */
 static void chain_put(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (ps_source_runner_is_replayable(runner))
@@ -96,7 +96,7 @@ static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *n
     ps_source_runner_end_chain(runner);
 }
 
-/* An interceptor cannot handle the batch. Returns whether the batch was refused. */
+/* Called when an interceptor cannot handle the batch. Returns whether the batch was refused. */
 static bool chain_failed(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (!ps_source_runner_refuses(runner))

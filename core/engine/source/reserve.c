@@ -29,7 +29,8 @@ void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_n
     uint64_t wanted = ops->reserves(runner->base.spec->plan, runner->base.state);
     uint64_t events = reserve(runner, wanted);
     if (events < wanted)
-        events = reserve(runner, events); /* the first channels reserved more than the last ones */
+        /* reduces the room in channels that have more than the smallest one */
+        events = reserve(runner, events);
     ops->reserved(runner->base.spec->plan, runner->base.state, events, now);
 }
 

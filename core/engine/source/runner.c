@@ -10,10 +10,10 @@
 #include "core/quantity.h"
 
 #define CALLS_PER_CYCLE 8U /* calls of `work`; the limit gives sinks on the same worker their turn */
-/* After this long `work` is not called again in a cycle, even when batches are expensive (thousands of rules). */
+/* After this time `work` is not called again in a cycle: one batch may be expensive (thousands of rules). */
 #define CALLS_NS (PS_NS_PER_MS / 5)
 /* Interval at which a source that found the budget used up tries again: another worker may have freed blocks.
- * Without a batch it tries sooner at first: after as long as it has waited already. */
+ * A source without a batch tries sooner at first: each time after as long as it has waited so far. */
 #define MEMORY_WAIT_MIN_NS (2 * PS_NS_PER_MS)
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 
@@ -77,8 +77,8 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
 
 /* ---- filling ---- */
 
-/* Returns whether any consumer is hungry: its events in the open batch must not wait for another consumer that is
- * stuck. */
+/* Returns whether any consumer is hungry: the events for this consumer in the open batch must not wait for another
+ * consumer that is stuck. */
 static bool source_hungry(const struct ps_source_runner *runner)
 {
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
@@ -109,7 +109,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     runner->chain->refusable = ps_source_runner_refuses(runner);
     ps_tap_offer(runner->base.tap, runner->chain);
     runner->chain_stage = 0;
-    runner->chain_wait_ns = 0; /* of a chain that was given up */
+    runner->chain_wait_ns = 0; /* a chain that was given up may have left a time */
     runner->chain_fails = false;
     runner->routed = false;
     return ps_source_runner_put(runner, now);
@@ -124,7 +124,7 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
         if (!runner->waiting)
             ps_worker_count_memory_wait(runner->base.worker);
         ps_source_runner_wait(runner, true, now);
-        /* Another worker may free blocks, and it does not wake this one. */
+        /* Another worker that frees blocks does not wake this one. */
         uint64_t wait_ns = now->mono_ns - runner->waiting_since_ns;
         wait_ns = wait_ns < MEMORY_WAIT_MIN_NS ? MEMORY_WAIT_MIN_NS
                   : wait_ns > MEMORY_LOOK_NS   ? MEMORY_LOOK_NS
@@ -183,7 +183,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
         if (result == PS_IDLE && ps_batch_is_empty(batch))
             runner->refuses = false;
         if (batch->full && ps_batch_is_empty(batch))
-            batch_discard(runner); /* an earlier rest uses up its blocks: a new batch has room */
+            batch_discard(runner); /* input left by ps_batch_leave uses up its blocks: a new batch has room */
         else if (batch_is_finished(batch) && !batch_close(runner, now))
             break;
         if (result != PS_DONE || turn_is_over(runner, now))
@@ -267,7 +267,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         return;
     bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
-    if (!stopped || runner->base.status == PS_RUNNER_ENDING) /* source_end comes first */
+    if (!stopped || runner->base.status == PS_RUNNER_ENDING) /* a failed source is closed first */
         return;
     /* `work` is no longer called, so readable sockets must not wake the worker. */
     ps_runner_watch(&runner->base, false);
@@ -283,7 +283,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         source_is_drained(runner);
 }
 
-/* Returns whether there is room for the dead letters of one more `work` call: one call makes few. */
+/* Returns whether there is room for the dead letters of one more `work` call: one call makes only a few. */
 static bool letters_have_room(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_dead_letter_queue *queue = runner->base.port.dead_letter_queue;
@@ -304,7 +304,8 @@ static bool source_may_read(struct ps_source_runner *runner, const struct ps_now
 
 /* ---- a source that failed while it was open ---- */
 
-/* Gives up what a replayable source has read and no channel has: the source reads it again once it is open again. */
+/* Gives up the events of a replayable source that were not put into a channel: the source reads them again when it is
+ * open again. */
 static void source_give_up(struct ps_source_runner *runner)
 {
     ps_dead_letter_channel_withdraw(runner->base.letters);
@@ -320,8 +321,8 @@ static void source_give_up(struct ps_source_runner *runner)
     ps_source_runner_end_chain(runner);
 }
 
-/* Puts what the source has read and cannot read again. Returns false while a channel is full, or has not fulfilled
- * its promise yet: the answers belong to the open source, not to the one that is opened next. */
+/* Puts the events that the source has read and cannot read again. Returns false while a channel is full, or has not
+ * fulfilled its promise: only the source that is still open can answer its clients. */
 static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
     return ps_source_runner_put(runner, now) &&
@@ -348,7 +349,7 @@ static bool source_end(struct ps_source_runner *runner, const struct ps_now *now
     ps_chain_close(runner);
     ps_runner_end(&runner->base, now);
     if (ps_source_runner_is_replayable(
-            runner)) { /* batches in flight must not move the reopened source's position */
+            runner)) { /* batches in flight must not move the position of the source that is opened next */
         ps_window_detach(runner->window);
         ps_source_runner_open_window(runner);
     }
@@ -382,13 +383,14 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
         ps_source_runner_wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
         reads = false;
     }
-    /* The epoll is not watched while a channel is full, because the worker would spin. */
+    /* The worker does not watch the epoll while a channel is full, because it would spin. */
     ps_runner_watch(&runner->base, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
     return moved;
 }
 
-/* A reload exchanged the chain. The old one is closed when the source's earlier input has left it; the leases may
- * still wait for a channel. A source that failed, and will read that input again, gives it up (source_end). */
+/* Called after a reload that exchanged the chain. The old chain is closed when the source's earlier input has passed
+ * it; the leases may still wait for a channel. A source that failed, and will read that input again, gives it up
+ * (source_end). */
 static void source_exchange_chain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (runner->base.status == PS_RUNNER_ENDING && ps_source_runner_is_replayable(runner))
@@ -399,7 +401,7 @@ static void source_exchange_chain(struct ps_source_runner *runner, const struct 
         runner->routed = ps_chain_run(runner, now);
     if (runner->chain != NULL && !runner->routed)
         return;
-    batch_discard(runner); /* its capacity was that of the old chain */
+    batch_discard(runner); /* its capacity was limited for the old chain */
     ps_chain_exchange(runner, now);
 }
 
@@ -420,7 +422,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     if (runner->draining && !runner->drained)
         source_drain(runner, now);
     if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
-        runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times are outdated */
+        runner->base.deadline_ns = runner->base.retry_ns; /* replaces a deadline of earlier ticks */
     ps_source_runner_tick_channels(runner, now);
     moved |= ps_dead_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     if (PS_UNLIKELY(runner->draining)) {
@@ -444,7 +446,8 @@ void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_pla
         runner->strands = true;
         runner->strands_unpromised |= !ps_channel_is_durable(channel->spec->stage.ops->channel);
     }
-    runner->leaves_batches |= runner->strands; /* sinks still present end only with empty channels */
+    /* the sinks of the other channels end only when these are empty */
+    runner->leaves_batches |= runner->strands;
     runner->backoff_until_ns = 0;
 }
 

@@ -7,9 +7,9 @@
 
 #define SAY_NS (10 * PS_NS_PER_S) /* between two lines about batches */
 
-/* The time spent waiting grows while the source waits, and any thread may read it. One word has it all, so that a
- * reader never sees half a change: bit 0 is set while the source waits; the other 63 bits, modulo 2^63, are the
- * nanoseconds, less the monotonic time at which the current wait began, if there is one. */
+/* The time spent waiting grows while the source waits, and any thread may read it. It is one word, so that a reader
+ * never sees half a change. Bit 0 is set while the source waits. The other 63 bits, modulo 2^63, are the nanoseconds
+ * of all ended waits, less the monotonic time at which the current wait began, if there is one. */
 static void blocked_change(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
 {
     uint64_t ns = runner->blocked >> 1;
@@ -21,9 +21,9 @@ uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint
 {
     uint64_t blocked = __atomic_load_n(&runner->blocked, __ATOMIC_RELAXED);
     if (mono_ns == 0)
-        mono_ns =
-            ps_clock_now()
-                .mono_ns; /* after the load: a wait cannot have begun later, and the sum never shrinks */
+        mono_ns = ps_clock_now()
+                      /* read after the load, so that the current wait has not begun later than this time */
+                      .mono_ns;
     return (blocked & 1) != 0 ? ((blocked >> 1) + mono_ns) & (UINT64_MAX >> 1) : blocked >> 1;
 }
 
