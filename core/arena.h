@@ -1,5 +1,5 @@
-/* Memory that lives as long as its plan: strings and small tables made while a configuration is bound. Freed
- * all at once. Thread: the control thread only. Never used in `work`. */
+/* Memory that lives as long as its plan: strings and small tables made while a configuration is bound. All of it is
+ * freed together. Thread: the control thread only. Never used in `work`. */
 #pragma once
 
 #include "core/base.h"
@@ -17,10 +17,10 @@ void ps_arena_end(struct ps_arena *arena);
 
 /* Returns zeroed memory, aligned to 16 bytes. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
-/* Makes room for one more item after `count` items that the arena has (NULL: none); the room doubles. Returns the items,
- * which may have moved. */
+/* Makes room for one more item after the `count` items at `items`, which is memory of the arena, or NULL. The room
+ * doubles. Returns the items, which may have moved. */
 void *ps_arena_grow(struct ps_arena *arena, const void *items, size_t count, size_t item_bytes);
-/* Copies texts, terminated. Without memory it ends the process as above. */
+/* Return a terminated copy of the text, or of printf's output. Without memory they end the process as above. */
 char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length);
 char *ps_arena_text(struct ps_arena *arena, const char *text);
 char *ps_arena_format(struct ps_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,4 +1,4 @@
-/* Arrays whose items lie one after the other. Thread: the owner's. */
+/* Arrays of items without gaps. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"

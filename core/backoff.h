@@ -5,7 +5,7 @@
 
 #include "core/base.h"
 
-/* Returns step, 2 * step, 3 * step and so on, at most `longest`; `failures`: in a row, from 1 on. */
+/* Returns step, 2 * step, 3 * step and so on, at most `longest`; `failures`: number of failures in a row, from 1 on. */
 static inline uint64_t ps_backoff_linear(uint64_t step, uint64_t longest, uint64_t failures)
 {
     return step == 0 || failures <= longest / step ? failures * step : longest;
@@ -23,8 +23,8 @@ static inline uint64_t ps_backoff_next(uint64_t last, uint64_t first, uint64_t l
     return last == 0 ? ps_backoff_doubled(first, longest, 0) : ps_backoff_doubled(last, longest, 1);
 }
 
-/* Returns a wait between wait - wait / part and wait + wait / part, so that many clients do not come at the same time.
- * `random`: 64 random bits. */
+/* Returns a wait between wait - wait / part and wait + wait / part, so that many clients do not try again at the same
+ * time. `random`: 64 random bits. */
 static inline uint64_t ps_backoff_spread(uint64_t wait, unsigned part, uint64_t random)
 {
     return wait - wait / part + random % (wait / part * 2 + 1);

@@ -5,7 +5,7 @@
  *   a programmer's mistake        PS_ASSERT ends the process
  *   no memory at set-up           ps_must_alloc and the like end the process
  *   any other failure at set-up   `struct ps_err` (core/status.h)
- *   failures while data flows     an enum and a counter; also when there is no memory */
+ *   failures while data flows an enum and a counter; so does a lack of memory */
 #pragma once
 
 #include <stdbool.h>
@@ -33,19 +33,19 @@ _Noreturn void ps_out_of_memory(size_t bytes, const char *purpose);
 void *ps_must_alloc(size_t count, size_t bytes, const char *purpose);
 /* Returns zeroed memory at a multiple of PS_CACHE_GAP; the length is rounded up to such a multiple as well. */
 void *ps_must_alloc_aligned(size_t bytes, const char *purpose);
-/* realloc, for bytes > 0. */
+/* As realloc, for bytes > 0. */
 void *ps_must_realloc(void *memory, size_t bytes, const char *purpose);
 char *ps_must_copy_text(const char *text, const char *purpose);
-/* open_memstream: after fclose, *text holds the terminated text and is the caller's. */
+/* As open_memstream: after fclose, *text is the terminated text, which the caller frees. */
 FILE *ps_must_open_text(char **text, size_t *length, const char *purpose);
 
 #define PS_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Two lines: keeps what one thread writes away from the next-line prefetch of another. */
+/* Two cache lines: data of one thread is not loaded by the next-line prefetch of another thread. */
 #define PS_CACHE_GAP 128
 #define PS_ALIGNED_GAP __attribute__((aligned(PS_CACHE_GAP)))
 
-/* Bytes that belong to somebody else. Not terminated. */
+/* Bytes that the struct does not own. Not terminated. */
 struct ps_slice {
     const char *data;
     uint32_t length;

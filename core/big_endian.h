@@ -1,4 +1,5 @@
-/* Numbers whose first byte is the highest one, as protocols and Java's files have them. The bytes need no alignment. Thread: any. */
+/* Big-endian numbers (the first byte is the highest one), as in protocols and in Java's files. The bytes need no
+ * alignment. Thread: any. */
 #pragma once
 
 #include "core/base.h"

@@ -5,26 +5,27 @@
 
 #include "core/option.h"
 
-/* The `type` of the component that is a whole flow (conf/validate/flow.h), and the key of a Java source that says how many of its first
- * interceptors run with it (conf/validate/engine.h). PS_JAVA_CAPACITIES_KEY has the transactionCapacity of each channel of a Java source or sink,
- * as names and numbers ("c1 100 c2 1000"): the host compares them with the batch size of the class, as Flume does. The host's Java code has the
- * same texts. */
+/* The first text is the `type` of a component that is a whole flow (conf/validate/flow.h). The second one is a key of
+ * a Java source: the number of its first interceptors that run in the same process (conf/validate/engine.h).
+ * PS_JAVA_CAPACITIES_KEY has the transactionCapacity of each channel of a Java source or sink, as names and numbers
+ * ("c1 100 c2 1000"): the host compares them with the batch size of the class, as Flume does. The host's Java code
+ * has the same texts. */
 #define PS_JAVA_FLOW_CLASS "org.apache.flume.node.Application"
 #define PS_JAVA_CHAIN_KEY "penstock.interceptors"
 #define PS_JAVA_CAPACITIES_KEY "penstock.transactionCapacities"
 
 struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */
-    const char *java_lacks;  /* without `java`: the mistake and the cure */
+    const char *java_lacks;  /* if `java` is NULL: what is wrong, and the cure */
     struct ps_texts options; /* for the JVM, in order */
-    /* In the order of flume-ng. An entry is the name of a folder or of a jar, or "FOLDER/" and a star for all jars of the
-     * folder. An empty entry is the working directory. */
+    /* The class path, in the order of flume-ng. An entry is the name of a folder or of a jar, or "FOLDER/" and a star
+     * for all jars of the folder. An empty entry is the working directory. */
     struct ps_texts entries;
-    /* The first folder of plug-ins, or home of a tool, that could not be read, with the reason, and an errno; NULL: all were. Its jars
-     * are not in `entries`. */
+    /* The first folder of plug-ins, or home of a tool, that could not be read, with the reason; `error` is the errno.
+     * NULL: all could be read. Its jars are not in `entries`. */
     const char *blocked;
     int error;
     const char *library_path; /* folders of native libraries, separated by colons; NULL: none */
-    /* The class of a type that is not the class's own name, by kind and type: "sink hbase2". */
+    /* The class names of types that are not class names themselves; the key is kind and type: "sink hbase2". */
     struct ps_pairs classes;
 };

@@ -47,18 +47,19 @@
 enum ps_counter {
     PS_SOURCE_COUNTERS(PS_COUNTER_ENUM) PS_SINK_COUNTERS(PS_COUNTER_ENUM) PS_CHANNEL_COUNTERS(PS_COUNTER_ENUM)
     /* Ours, any kind; Prometheus only. */
-    PS_COUNTER_bytes,   /* bytes of bodies received or delivered */
-    PS_COUNTER_batches, /* batches put, or leases done */
+    PS_COUNTER_bytes,   /* bytes of event bodies received or delivered */
+    PS_COUNTER_batches, /* batches put, or leases finished */
     /* Events dropped by an interceptor, by a selector without a match, or at an optional channel that was full. */
     PS_COUNTER_dropped,
     PS_COUNTER_malformed,      /* input that did not parse; the stage's page says how it is handled */
     PS_COUNTER_kernel_dropped, /* datagrams the kernel dropped before they were read (SO_RXQ_OVFL, SO_MEMINFO) */
     PS_COUNTER_retried,        /* events sent again */
-    PS_COUNTER_refused, /* events that the far end refused one by one; each counts once, and is tried again or given up */
+    /* events that the server refused one by one; each counts once, and is tried again or given up */
+    PS_COUNTER_refused,
     PS_COUNTER_duplicated, /* events that may have arrived twice (a producer was rebuilt) */
     PS_COUNTER_blocked_ns, /* time a source waited for a full channel */
     PS_COUNTER_deadletter, /* events and inputs that were given up and written (penstock.deadletter) */
-    PS_COUNTER_failures,   /* failed to open, or failed while open (ps_port_failed) */
+    PS_COUNTER_failures,   /* failures to open, or while open (ps_port_failed) */
     PS_COUNTER_extra,      /* the stage's own, named by ps_stage_ops.counters */
     PS_COUNTER_COUNT = PS_COUNTER_extra + 16
 };
@@ -85,5 +86,5 @@ static inline uint64_t ps_counter_read(const struct ps_counters *counters, enum 
     return __atomic_load_n(&counters->values[counter], __ATOMIC_RELAXED);
 }
 
-/* Returns "EventReceivedCount", "bytes", ..; NULL for the stage's own. */
+/* Returns the name of the counter, "EventReceivedCount" or "bytes"; NULL for the stage's own counters. */
 const char *ps_counter_name(enum ps_counter counter);

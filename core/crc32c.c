@@ -1,6 +1,7 @@
-/* Computed by ISA-L where it folds 64 bytes at once with carry-less multiplication (AVX-512), else by a folding of 16 bytes, where
- * the processor has that multiplication; short texts by the processor's own instruction. Without AVX-512 ISA-L's function of this
- * version uses that instruction, and has two thirds of the folding's rate; with it, seven times (perf/README.md). */
+/* Chooses one of three ways: ISA-L, where it folds 64 bytes at a time with carry-less multiplication (AVX-512); else
+ * our folding of 16 bytes at a time, where the processor has that multiplication; for short texts the processor's CRC
+ * instruction. Without AVX-512, ISA-L of this version uses the CRC instruction too, at two thirds of the rate of our
+ * folding; with AVX-512 it has seven times that rate (perf/README.md). */
 #include "core/crc32c.h"
 
 #include <limits.h>
@@ -100,7 +101,7 @@ static bool library_folds(void)
 #endif
 }
 
-/* All ways expect and return the value without the final inversion. */
+/* All three ways take and return the value without the final inversion. */
 static uint32_t crc_by(enum ps_crc32c_way way, uint32_t crc, const unsigned char *at, size_t length)
 {
 #ifdef __x86_64__

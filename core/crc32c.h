@@ -16,5 +16,6 @@ enum ps_crc32c_way {
     PS_CRC32C_WAYS,
 };
 
-/* For tests: computes it in this way. Returns false if the processor cannot, or if this way is not for such short texts. */
+/* For tests: computes it in this way. Returns false if the processor lacks this way, or if the text is too short for
+ * it. */
 bool ps_crc32c_by(enum ps_crc32c_way way, uint32_t *crc, const void *data, size_t length);

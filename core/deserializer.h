@@ -5,8 +5,9 @@
 
 struct ps_batch;
 
-#define PS_INPUT_END 0        /* the file ends here */
-#define PS_INPUT_NOT_NOW (-1) /* nothing is in memory yet: the source's worker is woken when there is more */
+#define PS_INPUT_END 0 /* the file ends here */
+/* these bytes are not in memory yet: the source's worker is woken when they are */
+#define PS_INPUT_NOT_NOW (-1)
 #define PS_INPUT_UNREADABLE (-2) /* the file cannot be read */
 
 enum ps_decode_policy { PS_DECODE_FAIL, PS_DECODE_REPLACE, PS_DECODE_IGNORE };
@@ -22,14 +23,14 @@ struct ps_input {
     const struct ps_charset *charset; /* of its text: inputCharset */
     enum ps_decode_policy policy;     /* for bytes that are not of that charset */
     uint64_t size;                    /* when it was opened; the file may have grown since. 0: not known */
-    /* Written by the deserializer: everything before it is in batches, so a later run of the agent can begin here. It never
-     * decreases. */
+    /* Written by the deserializer: all bytes before it are in batches, so a later run of the agent can begin here. It
+     * never decreases. */
     uint64_t position;
     /* Written by the deserializer, and only grows: the number of events that end at a size limit in the middle of a
      * line. */
     uint64_t cuts;
-    /* The number of events after `position` that are in batches. Read at `begin`, and written, only by a deserializer
-     * that `continues` and whose position does not move with every event: a later run leaves them out. */
+    /* The number of events after `position` that are in batches: a later run must skip them. Only a deserializer that
+     * `continues`, and whose position does not move with every event, reads it in `begin` and writes it. */
     uint64_t inside;
 };
 
@@ -45,14 +46,15 @@ struct ps_deserializer_ops {
     /* A file begins, at input->position: 0, or the position at which an earlier run ended. The deserializer may not
      * have finished the previous file. */
     void (*begin)(const void *plan, void *state, struct ps_input *input);
-    /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position past the
-     * events after which reading can resume. Allocates nothing once warm. `err` is for PS_DESERIALIZED_FAILED. */
+    /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position to the end of
+     * the last event after which reading can resume. Allocates nothing once warm. `err` is for
+     * PS_DESERIALIZED_FAILED. */
     enum ps_deserialized (*work)(const void *plan, void *state, struct ps_input *input,
                                  struct ps_batch *batch, struct ps_err *err);
     /* The deserializer's events are whole files: compressed files are decompressed only when the configuration
      * asks for it. */
     bool as_they_are;
-    /* A later run that begins at input->position, with input->inside, makes exactly the events that follow. Without this, some
-     * may come again, and a source does not deliver them exactly once. */
+    /* A later run that begins at input->position, with input->inside, makes exactly the events that follow. If false,
+     * it may make some events again, and the source cannot deliver them exactly once. */
     bool continues;
 };

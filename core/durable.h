@@ -6,24 +6,24 @@
 
 #include <sys/types.h>
 
-/* Syncs a directory, and with it the names in it. A file system that has nothing to sync (EINVAL) or cannot be written (EROFS) counts as
- * synced. */
+/* Syncs a directory, and with it the names in it. On a file system without such a sync (EINVAL), or that is mounted
+ * read-only (EROFS), the function returns 0. */
 int ps_directory_sync(const char *path);
 
 /* Syncs the directory that has this name in it. */
 int ps_directory_sync_above(const char *path);
 
-/* Returns whether it is there, also by a symbolic link. */
+/* Returns whether the directory exists, or is the target of a symbolic link of this name. */
 bool ps_directory_exists(const char *path);
 
 /* Makes one directory, and syncs its name. A directory that exists is left as it is. When the name could not be synced, the directory
  * is removed, so that the next try makes and syncs it again; a directory above it that this user may not read (EACCES) is not synced. */
 int ps_directory_make(const char *path, mode_t mode);
 
-/* Also makes the directories above it. */
+/* The same, but also makes the missing directories above it. */
 int ps_directories_make(const char *path, mode_t mode);
 
-/* The same with mode 0750, less the umask, and with the reason in *err. */
+/* The same with mode 0750, less the umask. On failure *err has the reason. */
 enum ps_status ps_directories_need(const char *path, struct ps_err *err);
 
 /* Writes all bytes to the file. */

@@ -28,7 +28,8 @@ static void draw_hash_key(void)
     if (getrandom(hash_key, sizeof hash_key, 0) == (ssize_t)sizeof hash_key)
         return;
     struct ps_now now =
-        ps_clock_now(); /* a kernel without getrandom: the time at least differs between processes */
+        /* a kernel without getrandom: the time is a weak key, but it differs between processes */
+        ps_clock_now();
     hash_key[0] = now.mono_ns;
     hash_key[1] = (uint64_t)(uintptr_t)&now;
 }
@@ -94,7 +95,7 @@ static void table_grow(void)
         free(former);
 }
 
-/* Returns NULL if the name is new, and there are `max` names. */
+/* Returns the name's object, which is made if it is new. Returns NULL if it is new and there are `max` names already. */
 static const struct ps_name *intern(const char *text, size_t length, size_t max)
 {
     uint32_t hash = ps_name_hash(text, length);

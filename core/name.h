@@ -6,7 +6,7 @@
 #include "core/base.h"
 
 struct ps_name {
-    /* One bit of 64, from the hash: a batch and an event keep the OR of the names they carry. */
+    /* One of 64 bits, chosen by the hash. A batch and an event keep the OR of the bits of their names. */
     uint64_t mask;
     uint32_t hash;   /* FNV-1a */
     uint32_t length; /* bytes of text */
@@ -23,8 +23,8 @@ const struct ps_name *ps_name_intern_bytes(const char *text, size_t length);
 const struct ps_name *ps_name_intern_try(const char *text, size_t length);
 
 uint32_t ps_name_hash(const char *text, size_t length);
-/* For tables of names that come from outside: the key is drawn at random at the first call, so nobody can choose
- * names that collide. Thread: any. */
+/* A hash for tables of names that come from outside. The key is a random number, made at the first call, so that
+ * nobody can choose names that collide. Thread: any. */
 uint64_t ps_name_keyed_hash(const char *text, size_t length);
 
 static inline uint64_t ps_name_mask(uint32_t hash)

@@ -54,7 +54,7 @@ struct ps_pairs {
 const char *ps_pairs_get(const struct ps_pairs *pairs, const char *key);
 
 enum ps_option_flags {
-    PS_OPTION_REQUIRED = 1 << 0,    /* absent: the component is dropped, as Flume does */
+    PS_OPTION_REQUIRED = 1 << 0,    /* without a value the component is dropped, as Flume does */
     PS_OPTION_SECRET = 1 << 1,      /* never printed */
     PS_OPTION_NO_EFFECT = 1 << 2,   /* accepted because Flume has it; changes nothing; `help` explains why */
     PS_OPTION_DEPRECATED = 1 << 3,  /* accepted, with a warning naming what replaces it (in `help`) */
@@ -64,8 +64,8 @@ enum ps_option_flags {
     /* TEXT: a file to read. A relative path is looked up in the working directory, then in the directory of the file
      * that sets the key. A file that cannot be read is an error, and the component is dropped. */
     PS_OPTION_FILE = 1 << 7,
-    /* Channel; TEXT, COMMAS or MAP: the place where it keeps its events. A reload empties the channel before it
-     * moves to another place. */
+    /* Of a channel, TEXT, COMMAS or MAP: the place where it keeps its events. A reload that changes the place empties
+     * the channel first. */
     PS_OPTION_PLACE = 1 << 8,
     /* The places with this flag are one store: a reload changes all of them, or none. */
     PS_OPTION_JOINED = 1 << 9,
@@ -90,7 +90,7 @@ struct ps_option {
     const char *const *words; /* ENUM: NULL-terminated */
     unsigned flags;
     enum ps_reload reload;
-    const char *help; /* one sentence or two, no full stop needed */
+    const char *help; /* one or two sentences; the last one may lack its full stop */
 };
 
 #define PS_OPTION_END                                                                                        \

@@ -1,7 +1,7 @@
-/* Chooses the order in which several members are tried, at each call, and leaves members out for a while
- * after failures: Flume's RoundRobinOrderSelector and RandomOrderSelector with OrderSelector's back-off, to
- * the millisecond. Flume's LoadBalancingSinkProcessor (here core/engine/processor.h) and
- * LoadBalancingRpcClient (commands/client) choose by them.
+/* Chooses, at each call, the order in which several members are tried, and leaves members out for a while after
+ * failures: Flume's RoundRobinOrderSelector and RandomOrderSelector with OrderSelector's back-off, to the
+ * millisecond. Flume's LoadBalancingSinkProcessor (here core/engine/processor.h) and LoadBalancingRpcClient
+ * (commands/client) choose by them.
  *
  * Thread: one at a time. Times are monotonic. */
 #pragma once

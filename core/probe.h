@@ -31,16 +31,16 @@ struct ps_probe {
     bool files_only;
 };
 
-/* Report to `tried` one thing that was tried, or not tried. */
+/* The functions below report to `tried` one thing that was tried, or not tried. */
 void ps_probe_ok(const struct ps_probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ps_probe_failed(const struct ps_probe *probe, const char *what, const char *cause, const char *cure);
 /* The same, with the key to blame. */
 void ps_probe_key_failed(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
                          const char *cure);
-/* The same; the agent does not start with this failure. */
+/* Reports a failure with which the agent does not start. */
 void ps_probe_refused(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
                       const char *cure);
-/* Reports a thing that depends on something known only later. */
+/* Reports a thing that cannot be tried now, because it depends on data known only later. */
 void ps_probe_skipped(const struct ps_probe *probe, const char *what, const char *cause);
 
 /* Returns how long the next thing may wait: 0 to timeout_ms. */
@@ -57,8 +57,9 @@ void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *k
  * for the writer of a pipe. */
 int ps_file_unreadable(const char *path);
 
-/* Reports the directory when its file system (now or after it is made) has less than `least_bytes` free: the component then
- * takes no events. Does nothing in a reload, because a disk that fills up is not a mistake of the new configuration. */
+/* Reports a failure if the file system of the directory, which may not exist yet, has less than `least_bytes` free:
+ * the component would then take no events. Does nothing in a reload, because a disk that fills up is not a mistake of
+ * the new configuration. */
 void ps_probe_room(const struct ps_probe *probe, const char *key, const char *path, uint64_t least_bytes,
                    const char *cure);
 /* For a file that the component reads when it exists, and replaces by one that it writes beside it: checks the file

@@ -8,11 +8,12 @@
 enum ps_status ps_quantity_rate(const char *what, const char *text, double *rate, struct ps_err *err);
 enum ps_status ps_quantity_count(const char *what, const char *text, uint64_t min, uint64_t max,
                                  uint64_t *count, struct ps_err *err);
-/* Units: ns, us, ms, s, m, h, d; several can follow each other ("1h30m"); a bare number means seconds. */
+/* Parses a duration. Units: ns, us, ms, s, m, h, d; several can follow each other ("1h30m"); a bare number means
+ * seconds. */
 enum ps_status ps_quantity_duration(const char *what, const char *text, uint64_t *ns, struct ps_err *err);
-/* Bytes: k, M, G and kB, MB, GB are powers of 1,000; KiB, MiB, GiB are powers of 1,024. */
+/* Parses a number of bytes: k, M, G and kB, MB, GB are powers of 1,000; KiB, MiB, GiB are powers of 1,024. */
 enum ps_status ps_quantity_bytes(const char *what, const char *text, uint64_t *bytes, struct ps_err *err);
-/* "0.1%" or "0.001" -> 0.001; 0 to 1. */
+/* Parses a share from 0 to 1: "0.1%" and "0.001" are both 0.001. */
 enum ps_status ps_quantity_share(const char *what, const char *text, double *share, struct ps_err *err);
 
 /* Returns whether the text is a port to which a client can connect: decimal digits, 1 to 65535. */
@@ -41,7 +42,7 @@ struct ps_quantity_text ps_quantity_print_event_rate(double rate);
 /* Three digits at most, no zeros at the end of a fraction: "850 ns", "12 us", "18.4 ms", "30 s"; from a minute on two
  * units: "1 min 30 s", "2 h 5 min", "3 d 4 h". */
 struct ps_quantity_text ps_quantity_print_ns(uint64_t ns);
-/* The same of a number of seconds; below 0 counts as 0. */
+/* The same for a number of seconds; a negative number counts as 0. */
 struct ps_quantity_text ps_quantity_print_s(double seconds);
 /* Powers of 1,024, three digits at most: "512 B", "64 MiB", "5.89 GiB". */
 struct ps_quantity_text ps_quantity_print_bytes(uint64_t bytes);

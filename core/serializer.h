@@ -10,15 +10,15 @@ struct ps_batch;
 struct ps_event;
 
 struct ps_output {
-    /* Appends bytes; returns false when the far end failed (the caller gives the batch up). */
+    /* Appends bytes; returns false when the destination failed (the caller gives the batch up). */
     bool (*write)(struct ps_output *output, const void *data, size_t length);
-    /* The buffer into which bytes may go without a call of `write`, and its free bytes. 0: no buffer. `write` may
-     * change both. */
+    /* Free bytes of a buffer, into which bytes may be put without a call of `write`, and their number. 0: no buffer.
+     * `write` may change both. */
     char *at;
     size_t room;
 };
 
-/* Appends few bytes, as `write` does: for functions called once for each event. */
+/* As `write`, but fast for few bytes: for functions that are called for each event. */
 static inline bool ps_output_put(struct ps_output *output, const void *data, size_t length)
 {
     if (length >= output->room) /* also when there is no room at all */
@@ -51,8 +51,8 @@ struct ps_serializer_ops {
     bool (*flush)(const void *plan, void *state, struct ps_output *output);
     /* Called before the file is closed. */
     bool (*end)(const void *plan, void *state, struct ps_output *output);
-    /* Called before `event`, any number of times; changes nothing in the file. `reason`: why it is refused. NULL:
-     * READY. */
+    /* Called before `event`, any number of times; changes nothing in the file. If the event is refused, sets
+     * `reason`. NULL: always READY. */
     enum ps_serializer_answer (*ready)(const void *plan, void *state, const struct ps_batch *batch,
                                        const struct ps_event *event, struct ps_err *reason);
 };

@@ -84,7 +84,7 @@ static _Noreturn void child_exec(const struct ps_spawn *spawn, pid_t parent)
         if (source >= 0)
             (void)dup2(source, fd);
     }
-    if (getppid() == parent) /* else it has ended before prctl */
+    if (getppid() == parent) /* otherwise the parent has ended before the prctl */
         (void)execve(spawn->program, (char *const *)(uintptr_t)spawn->argv, environment_of(spawn));
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", spawn->program, strerror(errno));
     _exit(127);

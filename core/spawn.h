@@ -1,6 +1,7 @@
 /* Starts a program as a process of its own: in a process group of its own, with all signals at their defaults and
- * none blocked, so that neither the signals that the caller ignores nor a ^C at its terminal affect it. The
- * environment is the caller's unless given. Descriptors other than 0, 1 and 2 must be close-on-exec.
+ * none blocked, so that neither the signals that the caller ignores nor a ^C at its terminal affect it. The process
+ * gets the caller's environment, unless `environment` is set. Descriptors other than 0, 1 and 2 must be
+ * close-on-exec.
  *
  * Thread: any; ps_spawn blocks for as long as the kernel needs to execute a file. */
 #pragma once
@@ -19,12 +20,12 @@ struct ps_spawn {
     const char *const *argv;        /* ends with NULL */
     const char *const *environment; /* ends with NULL; NULL: the caller's */
     int input, output, errors;      /* descriptors of the caller that become 0, 1 and 2, or PS_SPAWN_* */
-    /* Descriptors of the caller that become 3, 4 and so on. They, and the three above, are not among those numbers.
-     * Not with `ends_with_caller`. */
+    /* Descriptors of the caller that become 3, 4 and so on. None of them, or of the three above, may have such a
+     * number itself. Cannot be used with `ends_with_caller`. */
     const int *further;
     int further_count;
-    /* The process gets SIGTERM when the thread that started it ends. Needs `program`. A program that cannot be
-     * executed then shows as an exit code of 127 and a line on `errors`; ps_spawn returns 0. */
+    /* The process gets SIGTERM when the thread that started it ends. Needs `program`. If the program cannot be
+     * executed, ps_spawn still returns 0: the process writes a line to `errors` and exits with code 127. */
     bool ends_with_caller;
 };
 

@@ -33,15 +33,15 @@ uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_
     return port->dead_letter_queue != NULL ? letter_put(port, &letter) : 0;
 }
 
-/* In a group, the group logs the reason and the time of the sink's next try: one line for an outage, with the real
- * interval. */
+/* For a sink of a group, the group logs the reason and the time of the next try: one line for an outage, with the
+ * real interval. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone)
 {
     return port->hands_over ? PS_LOG_DEBUG : alone;
 }
 
 #define OUTAGE_NS                                                                                            \
-    (20 * PS_NS_PER_S) /* without a failed try, and twice the rest before it: that outage is over */
+    (20 * PS_NS_PER_S) /* an outage is over after this time, plus twice the pause, without a failed try */
 
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns)
 {
@@ -59,7 +59,8 @@ void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)
 {
     while (*list != NULL) {
         struct ps_lease *lease = *list;
-        if (lease->settled < lease->count || lease->count == 0) { /* 0: positions, which are not committed */
+        /* count 0: it has only positions, which are not committed */
+        if (lease->settled < lease->count || lease->count == 0) {
             list = &lease->next;
             continue;
         }

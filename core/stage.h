@@ -87,7 +87,7 @@ enum ps_result {
 struct ps_stage_ops;
 
 struct ps_class_path;
-/* The data and functions that `check` and `build` may use. The caller owns it; stages do not keep it. */
+/* The data and functions that `check` and `build` may use. The caller owns it; stages keep no pointer to it. */
 struct ps_context {
     const char *agent;      /* agent name */
     const char *component;  /* "source r1", "interceptor i1 of source r1"; lives as long as the plan */
@@ -108,7 +108,7 @@ struct ps_context {
     void *argument; /* for the functions above */
     /* Source, selector: the source's valid channels in file order. A channel's number is its position. */
     struct ps_texts channels;
-    unsigned instances;            /* workers that this stage will be opened on */
+    unsigned instances;            /* number of workers on which this stage will be opened */
     unsigned producers, consumers; /* channel: how many runners put and take */
     /* Channel in `build`: the counters of its producers, then those of its consumers. Only the worker of that producer
      * or consumer writes them. They live as long as the plan. */
@@ -123,7 +123,7 @@ struct ps_context {
     struct ps_chain_share *chain;
     /* Path of penstock, to start helper processes (regex/compile/compiler.h). NULL in tests: this process works. */
     const char *program;
-    bool running; /* workers are running (a reload): leave the CPUs to them */
+    bool running; /* in a reload: workers are running, so leave the CPUs to them */
     const struct ps_class_path
         *class_path;         /* for components that run in Java (core/class_path.h); NULL in tests */
     const char *source_type; /* interceptor in `build`: "netcat", of its source; others: NULL */
@@ -141,7 +141,7 @@ struct ps_chain_share {
 
 /* A number with a label, for metrics that counters cannot express (hits of each rule). */
 struct ps_series {
-    const char *name;        /* "rule_hits": becomes penstock_rule_hits_total; a gauge's ends with its unit */
+    const char *name;        /* "rule_hits" becomes penstock_rule_hits_total; a gauge ends with its unit */
     const char *help;        /* one sentence; the same for all series of one name */
     const char *label;       /* "rule"; name, help and label are static */
     const char *label_value; /* "health-checks"; must live until `add` returns */
@@ -176,7 +176,8 @@ struct ps_port {
      *
      *   source  The worker watches it while the engine calls `work`, so not while a channel is full.
      *   sink    The worker watches it from `open` until the sink is recalled: also while the sink backs off, waits for its
-     *           group's turn, drains, or has no lease. During `recall` nothing is watched: it is called each millisecond.
+     *           group's turn, drains, or has no lease. It is not watched while the engine calls `recall`: every
+     *           millisecond.
      *
      * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or sink,
      * whose epoll is not for the channel: a channel uses wake_fd. */
@@ -194,16 +195,16 @@ struct ps_port {
     uint32_t retry_max;
     uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
     struct ps_runner *runner;
-    /* The ways of leases out of a stage; set by the engine or by a test. Call ps_port_done and ps_port_home. */
+    /* The functions by which leases leave a stage, set by the engine or by a test. Call ps_port_done and ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
-    /* Set by the engine or by a test; NULL (not `failed`): no effect. Call ps_port_failed, _halted, _troubled. */
+    /* Set by the engine or by a test; all but `failed` may be NULL: no effect. Call ps_port_failed, _halted, _troubled. */
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
-    bool hands_over; /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
+    bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
-    bool planned; /* ps_port_failed, of the engine's own stages: no failure, it is opened again immediately */
+    bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
 };
 
 /* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a
@@ -223,9 +224,9 @@ static inline void ps_port_failed(struct ps_port *port, const struct ps_err *rea
     port->failed(port, reason);
 }
 
-/* Reports that the open source reads nothing more, by its own rule (spooldir: a file has changed), and has logged why:
- * /readyz, the dump and the metrics show it. The source stays open until a restart, or a reload that changes it. Any
- * function of a source may call it. */
+/* Reports that the open source has stopped reading by its own rule (spooldir: a file has changed), and has logged the
+ * reason: /readyz, the dump and the metrics show it. The source stays open until a restart, or a reload that changes it.
+ * Any function of a source may call it. */
 static inline void ps_port_halted(struct ps_port *port, const char *reason)
 {
     if (port->halted != NULL)
@@ -233,7 +234,7 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
 }
 
 /* Returns how long a sink backs off after this number of failures in a row: by penstock.retry.backoff and .backoff.max, else
- * 1 s, 2 s .. 5 s, as Flume's sink runner. The engine calls it for PS_RETRY; a sink that keeps its leases, itself. */
+ * 1 s, 2 s .. 5 s, as Flume's sink runner. Called by the engine for PS_RETRY, else by a sink that keeps its leases. */
 static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
 {
     uint64_t max_ns = port->retry_rest_max_ns > 0 ? port->retry_rest_max_ns : 5 * PS_NS_PER_S;
@@ -251,11 +252,11 @@ static inline bool ps_port_has_deadletter(const struct ps_port *port)
 }
 
 /* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number, or 0 when
- * too many letters wait: ask again in a later cycle. The letter is a copy. It is on disk once
+ * too many letters wait: call it again in a later cycle. The letter is a copy. It is on disk once
  * ps_port_deadletter_written has reached its number; a sink may settle the event only then, with ps_lease_settle_dead.
- * An interceptor need not wait for it: the engine puts nothing of a batch, and answers no sender, before all letters
- * of its source and chain are on disk. A sink that first gives the lease back leaves its letters alone; they may be
- * written twice then. */
+ * An interceptor need not wait for it: the engine neither puts a batch nor answers a sender before all letters of the
+ * source and its chain are on disk. A sink that gives the lease back before that does not wait for its letters; they may
+ * then be written twice. */
 uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
                             const struct ps_dead_letter_reason *reason);
 /* Sources: the same for input that does not become an event. Without penstock.deadletter it does nothing and returns
@@ -273,9 +274,9 @@ static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
 /* ---- source ---- */
 
 enum ps_when_full {
-    PS_WAIT,   /* stop reading until there is room; the sender sees back-pressure */
-    PS_REFUSE, /* after the channel's keep-alive: withdraw what was not put yet and call `refused` */
-    PS_REFUSE_TOGETHER, /* as PS_REFUSE, and later batches at once until there is room: their senders wait for the answer */
+    PS_WAIT,            /* stop reading until there is room; the sender sees back-pressure */
+    PS_REFUSE,          /* after the channel's keep-alive: withdraw what was not put yet and call `refused` */
+    PS_REFUSE_TOGETHER, /* as PS_REFUSE; later batches are refused immediately until there is room */
 };
 
 struct ps_source_ops {
@@ -289,24 +290,24 @@ struct ps_source_ops {
     /* Called at every cycle, also while the source waits: for timers and library callbacks. Returns the mono_ns at
      * which it must be called again at the latest, or PS_NEVER. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
-    /* All required channels took the batch, or the chain left no event to put. Answer its tickets. */
+    /* Called when all required channels took the batch, or the chain left no event to put. Answer its tickets. */
     void (*accepted)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
-    /* PS_REFUSE: a channel stayed full. The rest of this batch is not put. Answer its tickets. `reason`: one line. */
+    /* A channel stayed full (PS_REFUSE): the rest of this batch is not put. Answer its tickets. `reason`: one line. */
     void (*refused)(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
                     const struct ps_now *now);
-    /* This batch and every batch before it reached the level in `needs`. Move the positions to its spans. */
+    /* Called when this and all earlier batches reached the level in `needs`. Move the positions to its spans. */
     void (*delivered)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
-    /* true: the source has to wait for a full channel. false: it may read again. */
+    /* `paused` true: the source has to wait for a full channel; false: it may read again. */
     void (*paused)(const void *plan, void *state, bool paused, const struct ps_now *now);
     /* The source stops; called at every cycle. Take no new input (stop listening), but finish what was begun. Returns
      * true when the source will produce nothing more: the engine calls `close` once its batches are returned. The engine
-     * still calls `work` while this returns false. NULL: true at once. */
+     * still calls `work` while this returns false. NULL: as if it returned true. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
     /* Calls of the source's clients do not map to batches of the engine: the source counts
      * AppendBatchAcceptedCount itself. */
     bool counts_calls;
-    /* The sink of its flow is transactional: it commits this source's positions, and the source none. Returns false with
-     * the reason if the settings do not allow that. NULL: they never do. Between `check` and `build`. Thread: control. */
+    /* Called between `check` and `build` if the sink of its flow will commit this source's positions, so that the source
+     * must not. Returns false with the reason if its settings do not allow that. NULL: they never do. Thread: control. */
     bool (*yields_positions)(void *plan, struct ps_err *err);
     const struct ps_engine_source_ops *engine; /* penstock's own (core/flow/engine_source.h); or NULL */
 };
@@ -315,10 +316,9 @@ struct ps_source_ops {
 
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
-     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. An interceptor that returns
-     * PS_RETRY must not have made half an edit that a second call would repeat. The next call may be for another
-     * batch after PS_BACKOFF, and after PS_LATER when the source has given the batch up. Between two batches
-     * `tick` is called, but never `work`. */
+     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. An interceptor that returns PS_RETRY
+     * must leave no edit that a second call would make again. The next call may be for another batch after PS_BACKOFF,
+     * and after PS_LATER when the source has given the batch up. Between two batches `tick` is called, but never `work`. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
     /* Called at every cycle while the source is open: for work between batches. Returns the mono_ns at which
      * it must be called again at the latest, or PS_NEVER. NULL: never called. */
@@ -332,12 +332,12 @@ struct ps_route;
 void ps_route_all(struct ps_route *route, unsigned channel, bool required);
 /* Sends one row (a row number, not a position) to this channel. Add the rows of one channel in order. */
 void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint16_t row);
-/* Sends many rows, each to its own slot. A slot is 2 * channel, + 1 when optional. In order, as above. */
+/* Sends many rows, each to the channel of its slot: 2 * channel, + 1 if optional. Rows of one channel in order. */
 struct ps_way {
     uint16_t slot, row;
 };
 void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count);
-/* Sends the rows at positions `from` .. `to` - 1 of the lease to this channel. In order, as above. */
+/* Sends the rows at positions `from` .. `to` - 1 of the lease to this channel. Rows of one channel in order. */
 void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
                         uint32_t from, uint32_t to);
 
@@ -380,14 +380,14 @@ struct ps_channel_ops {
      * order. */
     enum ps_level promises;
     /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and retried:
-     * until then there is no room for a put. `strip` undoes it
-     * (core/flow/engine_channel.h), else `teardown`. Thread: control, before workers run. */
+     * until then there is no room for a put. `strip` (core/flow/engine_channel.h) undoes it; without it, `teardown`
+     * does. Thread: control, before workers run. */
     void (*start)(void *plan);
     /* Called at every cycle until the producer's source is closed, also before it is open and while it pauses: for work
-     * that ends on other threads, and for leases that a reload put there for other sources. Not called while the channel is
-     * emptied. Gives back, with ps_port_home, the leases whose promise is fulfilled. The channel may give up `refusable`
-     * leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd. Returns the
-     * mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
+     * that ends on other threads, and for leases that a reload put there for other sources. Not called while control
+     * strips the channel. Gives back, with ps_port_home, the leases whose promise is fulfilled. The channel may give up
+     * `refusable` leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd.
+     * Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
@@ -398,14 +398,14 @@ struct ps_channel_ops {
     /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the consumer's
      * worker. */
     struct ps_lease *(*take)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
-    /* The sink has handled the lease: the channel sends it home with ps_port_home. The sinks of a group are one
-     * consumer: its leases come in any order. Thread: the consumer's worker. */
+    /* The sink has handled the lease: the channel returns it with ps_port_home. The sinks of a group are one consumer,
+     * whose leases come in any order. Thread: the consumer's worker. */
     void (*done)(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port);
     /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives back the
      * newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* The sink is closed and takes nothing more: the channel returns the leases given back, if it made their
-     * batches itself, and frees its data of this worker. Thread: the consumer's worker. */
+    /* Called when the sink is closed: the channel returns the leases that were given back, if it made their batches
+     * itself, and frees its data of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
     /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its open
      * batch. Thread: the producer's worker. */
@@ -421,7 +421,7 @@ struct ps_channel_ops {
     const struct ps_engine_channel_ops *engine;
 };
 
-/* Returns whether the channel promises a lease more than ACCEPTED: it does so when the lease is returned. */
+/* Returns whether the channel promises more than ACCEPTED, and fulfils the promise by returning the lease. */
 static inline bool ps_channel_is_durable(const struct ps_channel_ops *ops)
 {
     return ops->promises > PS_LEVEL_ACCEPTED;
@@ -433,7 +433,7 @@ const struct ps_engine_channel_ops *ps_engine_channel(const struct ps_channel_op
 /* Returns the number of its events that would be lost with the process. Thread: any. */
 uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan);
 
-/* Sends a lease home, from the worker of this port. */
+/* Returns a lease to its home worker, from the worker of this port. */
 static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
 {
     port->home(port, lease);
@@ -458,19 +458,18 @@ struct ps_sink_ops {
      *              epoll_fd or wake_fd; after 10 ms if it returned none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle from `open` until the sink is recalled, after `work`, even when the engine did
-     * not call that: for sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be
-     * called again at the latest, or PS_NEVER. A sink that can handle the offered lease now (PS_LATER)
-     * returns now->mono_ns: `work` is then called immediately. */
+    /* Called at every cycle from `open` until the sink is recalled, after `work`, even in cycles without a call of
+     * `work`: for sockets, delivery reports, timers, rolling of files. Returns the mono_ns at which it must be called
+     * again at the latest, or PS_NEVER. A sink that can handle the offered lease now (PS_LATER) returns now->mono_ns:
+     * `work` is then called immediately. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
-    /* Stops sending, settles or abandons what is in flight, and gives every lease back: appended to `*back` (linked by
-     * `next`, oldest first), or with ps_port_done when it is settled; the engine does that for settled ones in
-     * `*back`. Called at every cycle until it returns true. Work in flight that is abandoned may arrive twice; it is
-     * never lost. A sink with a client library purges its queues, then collects every report. NULL: nothing is ever in
-     * flight. */
+    /* Stops sending, settles or abandons what is in flight, and gives every lease back: it appends the lease to `*back`
+     * (linked by `next`, oldest first), or calls ps_port_done for a settled one; the engine does so for settled ones in
+     * `*back`. Called at every cycle until it returns true. Events that are abandoned may arrive twice, but are never
+     * lost. A sink with a client library purges its queues, then collects every report. NULL: nothing is ever in flight. */
     bool (*recall)(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now);
-    /* The agent stops, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
-     * close files at close). Returns true when nothing is in flight. NULL: true at once. */
+    /* The agent stops, and the channel is empty: finish the events in flight without waiting for more (flush buffers;
+     * `close` closes files). Returns true when no event is in flight. NULL: as if it returned true. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
     /* The sink commits the positions of the events that it delivers (ps_batch.spans) together with the events. A
      * channel that hands on the batches of its sources therefore gives it a lease of every batch that has
@@ -479,7 +478,7 @@ struct ps_sink_ops {
     /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says in which
      * flows. NULL: no. The plan is bound. Thread of both: control. */
     bool (*transactional)(const void *plan);
-    /* The sink itself keeps the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
+    /* Makes the sink itself keep the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
     void (*keep_positions)(void *plan);
 };
 
@@ -504,9 +503,9 @@ static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
     port->done(port, lease);
 }
 
-/* Gives back the leases of this list that are settled, even those after one that is not: they must not be
- * delivered twice. The others stay in the list, in order, and so do those without events, which only have
- * positions. The engine calls it for the leases that `recall` gave back. Thread: the sink's worker. */
+/* Gives back the leases of this list that are settled, even those after one that is not: they must not be delivered
+ * twice. The others stay in the list, in order; so do leases without events, which have only positions. The engine calls
+ * it for the leases that `recall` gave back. Thread: the sink's worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */
@@ -586,8 +585,9 @@ struct ps_stage_ops {
     /* Source, sink: returns the number of events of a transaction, which must not exceed the channel's transactionCapacity;
      * 0: this plan has none. NULL: the value of row batchSize. The plan is bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
-    /* Source, stage of a chain, sink: returns whether it is open but waits for what it started (a process); writes what and since when to
-     * `text`, one line. For /readyz, where it is not open. Does not wait. Thread: any, while the plan is built. */
+    /* Source, stage of a chain, sink: returns whether it is open but still waits for what it started (a process); writes
+     * to `text`, in one line, for what and since when. /readyz shows it as not open. Does not wait. Thread: any, while
+     * the plan is built. */
     bool (*opening)(const void *plan, char *text, size_t room);
 };
 

@@ -46,7 +46,7 @@ const char *ps_err_join(struct ps_err *err)
         size_t rest = err->length - (size_t)(at - err->text);
         *at = ';';
         if (err->length + 1 >= sizeof err->text)
-            continue; /* there is no room for the blank */
+            continue; /* there is no room for the separator */
         memmove(at + 2, at + 1, rest);
         at[1] = ' ';
         err->length++;

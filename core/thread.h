@@ -13,7 +13,7 @@
 int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument);
 
 /* Waits until the thread has ended, at most `patience_ms`; after that time it is left alone, and ends by itself.
- * Returns whether it has ended. In both cases the caller has nothing more to do with it. */
+ * Returns whether it has ended. In both cases the caller must not use `thread` any longer. */
 bool ps_thread_join(pthread_t thread, uint32_t patience_ms);
 
 /* Returns whether a thread was left alone at some time: it may still run. Thread: any. */

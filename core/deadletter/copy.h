@@ -5,11 +5,11 @@
 
 #include "core/deadletter/dead_letter.h"
 
-/* Prefix of every header that a letter adds; an event's own header of that name is replaced. */
+/* Prefix of the name of every header that a letter adds. Such a header replaces one of the same name in the event. */
 #define PS_DEAD_LETTER_HEADER_PREFIX "penstock.deadletter."
 
 struct ps_dead_letter_copy {
-    struct ps_dead_letter_copy *next; /* for its owner: a list of letters in order */
+    struct ps_dead_letter_copy *next; /* next letter in the owner's list, which is in order */
     size_t bytes;                     /* of the whole copy */
     const char *headers;              /* names and values, each with its length before it */
     uint32_t header_count;
@@ -17,8 +17,8 @@ struct ps_dead_letter_copy {
     uint32_t body_length;
 };
 
-/* Copies the letter. A body longer than `body_max` is cut to that; a header has its full length. Returns NULL without memory.
- * The caller frees it with free. */
+/* Copies the letter. A body longer than `body_max` is cut to that length; headers are not cut. Returns NULL without
+ * memory. The caller frees the copy with free(). */
 struct ps_dead_letter_copy *ps_dead_letter_copy_make(const struct ps_dead_letter *letter, uint32_t body_max);
 
 /* Adds the dead letter to an open batch as a row. Returns false, with the batch as it was, when the batch has no

@@ -9,7 +9,7 @@
 #include "core/text/base64.h"
 #include "core/text/utf8.h"
 
-/* A text that grows; `bytes` is NULL once there was no memory. */
+/* A text that grows; `bytes` is NULL after an allocation has failed. */
 struct text {
     char *bytes;
     size_t length, room;

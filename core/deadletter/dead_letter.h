@@ -21,8 +21,8 @@ struct ps_dead_letter {
     size_t length;
 };
 
-/* Returns the line with its newline, not terminated by a zero byte, after `head_bytes` free bytes; NULL
- * without memory. The caller frees it. *length: of the line alone. */
+/* Returns the line with its newline, after `head_bytes` free bytes and without a zero byte at its end; NULL without
+ * memory. The caller frees it. *length is the length of the line without the free bytes. */
 char *ps_dead_letter_encode(const struct ps_dead_letter *letter, size_t head_bytes, size_t *length);
 
 #define PS_DEAD_LETTER_TIME_BYTES 64U

@@ -148,7 +148,7 @@ enum ps_status ps_dead_letter_file_append(struct ps_dead_letter_file *file, stru
             file_close(file);
         return PS_FAIL;
     }
-    if (fdatasync(file->fd) != 0) { /* the state of the data in the kernel is unknown now */
+    if (fdatasync(file->fd) != 0) { /* after a failed sync nobody knows which data is on disk */
         fail(err, "sync", file->path);
         (void)!ftruncate(file->fd, (off_t)file->bytes);
         file_close(file);

@@ -12,10 +12,10 @@
 
 struct ps_dead_letter_file {
     char *directory, *agent; /* owned */
-    char path[4096];         /* of the file that is open, or was open last */
+    char path[4096];         /* path of the file that is open, or was open last */
     int fd;                  /* -1: none is open */
     uint64_t bytes;          /* synced bytes of the file */
-    int64_t hour;            /* since the epoch: the hour in which it was begun */
+    int64_t hour;            /* the hour in which the file was begun, counted from the epoch */
     unsigned number;         /* number of files that this process began in the directory */
 };
 

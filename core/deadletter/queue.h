@@ -2,9 +2,9 @@
  * (core/engine/dead_letter_channel.h). Stages and the engine use both through this interface.
  *
  * Letters are numbered from 1, and are promised in this order. `written` is the number of the last promised letter:
- * it is synced in a file, or the channel has promised it. The stage may settle the event only then. A letter is a
- * copy: the stage may let the event go while the letter waits, but must not promise anything for it. Thread: the
- * queue's, which is the worker of its stage. */
+ * it is synced in a file, or the channel has promised it. Only then may the stage settle the event. A letter is a
+ * copy: the stage may give the event back while the letter waits, but it must not count the event as settled. Thread:
+ * the queue's, which is the worker of its stage. */
 #pragma once
 
 #include "core/deadletter/dead_letter.h"
@@ -26,8 +26,8 @@ struct ps_dead_letter_queue {
     uint64_t sent; /* number of the last letter that was put */
 };
 
-/* Copies the letter; sets its agent and time. Returns its number; 0: no memory, and nothing was taken. Takes it even
- * when the queue is full: ask ps_dead_letter_queue_has_room before. */
+/* Copies the letter; sets its agent and time. Returns its number; 0: no memory, and no letter was put. Takes a letter
+ * even when the queue is full: call ps_dead_letter_queue_has_room before. */
 static inline uint64_t ps_dead_letter_queue_put(struct ps_dead_letter_queue *queue,
                                                 const struct ps_dead_letter *letter)
 {

@@ -27,8 +27,8 @@ struct target {
     struct ps_dead_letter_file file;
     struct entry *first, **last;
     /* The thread's: */
-    uint64_t retry_ns; /* not before */
-    uint64_t said_ns;  /* when the last line about it was logged */
+    uint64_t retry_ns; /* time of the next try after a failure */
+    uint64_t said_ns;  /* time of the last log line about a failure */
     bool broken;       /* the last try failed */
 };
 
@@ -50,7 +50,7 @@ struct directory_queue {
     char *agent;
     int wake_fd;
     uint64_t written;
-    bool closed; /* freed by the thread, with the last letter */
+    bool closed; /* closed by the stage: the thread frees it with its last letter */
 };
 
 /* ---- the thread ---- */
@@ -85,7 +85,7 @@ static void target_put_back(struct target *target, struct entry **group, size_t 
     }
 }
 
-/* The mutex is held: a queue that was closed meanwhile no longer has a wake descriptor. */
+/* Called with the mutex held: a queue that was closed meanwhile has no wake descriptor any longer. */
 static void entry_written(struct ps_dead_letters *letters, struct entry *entry)
 {
     struct directory_queue *queue = entry->queue;

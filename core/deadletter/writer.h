@@ -1,8 +1,8 @@
 /* Writes the dead letters of an agent: one helper thread for all stages, and one file at a time for each directory.
  * Waiting letters are written and synced together, so that a thousand letters cost one sync.
  *
- *   queue      one open stage's side (core/deadletter/queue.h)
- *   written  synced. The stage is woken by its worker's descriptor
+ *   queue the interface for one open stage (core/deadletter/queue.h)
+ *   written the letter is synced to disk. The stage is woken by its worker's descriptor
  *
  * A directory that cannot be written is tried again every second, for ever; its letters wait, and the stage waits
  * for room. Nothing is dropped: letters that are left when the agent ends were never counted as written.
@@ -27,5 +27,5 @@ void ps_dead_letters_destroy(struct ps_dead_letters *letters);
  * -1: none. Returns NULL on failure. May take long: for `open` only. Thread: any. */
 struct ps_dead_letter_queue *ps_dead_letter_queue_open(struct ps_dead_letters *letters, const char *directory,
                                                        const char *agent, int wake_fd, struct ps_err *err);
-/* Limit of the waiting bytes of all queues of directories: beyond it they have no room. */
+/* Limit of the waiting bytes of all queues of directories: while it is reached, no queue has room. */
 #define PS_DEAD_LETTERS_BYTES_MAX (UINT64_C(4) << 20)

@@ -173,8 +173,7 @@ struct ps_channel_plan {
      * channel has no room. */
     struct ps_flag *held_back;
     bool commits; /* a sink of it commits positions, and gets the batches of the sources */
-    /* After a reload: it may hold events of an earlier plan that no source reads again, or dead letters of that plan.
-     * */
+    /* After a reload: it may hold events of an earlier plan that no source reads again, or dead letters of that plan. */
     bool has_others;
 };
 

@@ -18,11 +18,12 @@ struct ps_helper {
     struct ps_helper_settings settings;
     pthread_t thread;
     struct ps_spsc *jobs, *answers;
-    /* one post for each entry of the ring; the last entry of `asked` tells the thread to end */
+    /* one post for each entry of the rings `jobs` and `answers`; the last entry of `jobs` tells the thread to end */
     sem_t asked, answered;
     struct ps_flag ending;
     /* Number of the last cancelled job, written by the owner, and the job that the thread looks at, written by the thread.
-     * Each writes its own word and then reads the other's: a job that the owner does not see begun sees that it is cancelled. */
+     * Each side writes its own word and then reads the other's. So either the owner sees that the job has begun, or
+     * the thread sees that the job is cancelled. */
     uint64_t cancelled, begun;
     uint64_t done;         /* number of the last job that the thread has finished; written by the thread */
     uint64_t count, taken; /* numbers of jobs asked for and taken back; written by the owner */
@@ -41,8 +42,8 @@ static void helper_free(struct ps_helper *helper)
     free(helper);
 }
 
-/* Returns the helper itself in place of a job when the owner wants it to end. The end is the last entry,
- * after every job: a thread that looked at the flag alone could free the helper while the owner still posts. */
+/* Returns the next job; or the helper itself, which the owner pushes after all jobs when the thread must end. If the
+ * thread looked only at the flag `ending`, it could free the helper while the owner still posts. */
 static void *wait_for_job(struct ps_helper *helper)
 {
     while (sem_wait(&helper->asked) != 0)
@@ -54,7 +55,7 @@ static void answer(struct ps_helper *helper, void *job)
 {
     const uint64_t one = 1;
     bool pushed = ps_spsc_push(helper->answers, job);
-    PS_ASSERT(pushed); /* `ask` keeps room for it */
+    PS_ASSERT(pushed); /* ps_helper_ask leaves room for each answer */
     sem_post(&helper->answered);
     if (helper->settings.wake_fd >= 0 && !ps_flag_get(&helper->ending))
         (void)!write(helper->settings.wake_fd, &one, sizeof one);
@@ -102,7 +103,7 @@ struct ps_helper *ps_helper_create(const struct ps_helper_settings *settings, st
         return NULL;
     }
     helper->settings = *settings;
-    helper->jobs = ps_spsc_create(settings->room + 1); /* and the end */
+    helper->jobs = ps_spsc_create(settings->room + 1); /* one more, for the entry that ends the thread */
     helper->answers = ps_spsc_create(settings->room);
     sem_init(&helper->asked, 0, 0);
     sem_init(&helper->answered, 0, 0);
@@ -128,9 +129,9 @@ bool ps_helper_destroy(struct ps_helper *helper, uint32_t patience_ms)
     if (helper == NULL)
         return true;
     pthread_t thread = helper->thread;
-    ps_flag_set(&helper->ending, true); /* the jobs before the end are not run */
+    ps_flag_set(&helper->ending, true); /* jobs that are still in the ring are not run */
     bool pushed = ps_spsc_push(helper->jobs, helper);
-    PS_ASSERT(pushed);        /* `create` keeps room for it */
+    PS_ASSERT(pushed);        /* ps_helper_create has made room for it */
     sem_post(&helper->asked); /* the thread may free the helper now */
     return ps_thread_join(thread, patience_ms);
 }

@@ -7,7 +7,7 @@
  *
  * A job is a pointer to memory of the owner. Between `ask` and the answer only the helper's thread reads and writes
  * it. When the helper is destroyed the thread may be in the middle of a job, for longer than the owner can wait:
- * then it ends by itself, and `end` frees the memory that it uses, `argument` included, on the thread.
+ * then the thread ends later by itself, and calls `end`, which frees the memory that it uses, `argument` included.
  *
  * The thread reads nothing that RCU protects. Thread of all functions: the owner's, one at a time, unless they say
  * otherwise. */
@@ -62,8 +62,9 @@ size_t ps_helper_busy_count(const struct ps_helper *helper);
  * All are answered as usual. For plug-ins: no stage of penstock's own cancels its jobs. */
 void ps_helper_cancel(struct ps_helper *helper);
 
-/* Cancels the jobs in progress. Returns whether the thread may be running this one; otherwise it does not run it any more. For an
- * owner that ends while a job reads its memory: it has to wait for this job, but not for those before it. */
+/* Cancels the jobs in progress. Returns whether the thread may be running this one; if not, it will not run it. For
+ * an owner that ends while jobs use its memory: it must wait for a job that may be running, but not for the jobs
+ * before it. */
 bool ps_helper_withdraw(struct ps_helper *helper, const void *job);
 
 /* Returns whether the running job was cancelled: `run` checks between its steps. Thread: the helper's. */

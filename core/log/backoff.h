@@ -1,11 +1,11 @@
-/* Decides when an error that every try meets again is worth a line of the log: when it begins, when its text
- * changes, and then after a minute, 2, 4, .. minutes, at most an hour. {0}: no error so far. Thread: the owner's. */
+/* Decides when an error that every try meets again is logged: when it begins, when its text changes, and then after
+ * 1, 2, 4, .. minutes, at least once an hour. {0}: no error so far. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
 
 struct ps_log_backoff {
-    uint64_t began_ns, due_ns, interval_ns; /* of this text */
+    uint64_t began_ns, due_ns, interval_ns; /* of the present text */
     uint64_t last_ns;                       /* of the last try */
     uint64_t tries;                         /* tries that met the error; 0: no error so far */
     uint32_t hash;                          /* of the text */
@@ -14,8 +14,7 @@ struct ps_log_backoff {
 /* Counts one more try that met the error. Returns whether to log it now. `now_ns`: mono_ns. */
 bool ps_log_backoff_says(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns);
 
-/* The same for errors whose end nobody reports: a try later than `gap_ns` after the one before begins another
- * outage. */
+/* The same for errors whose end nobody reports: a try more than `gap_ns` after the previous one begins a new outage. */
 bool ps_log_backoff_says_outage(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns,
                                 uint64_t gap_ns);
 

@@ -1,6 +1,6 @@
 /* The log's writer. One mutex. One line is one write(2) of at most PIPE_BUF bytes, so lines of several
- * processes on one pipe do not mix. The reader of stderr may stop reading: a line that cannot be written
- * within STUCK_WAIT_MS is dropped and counted, so a stuck terminal or pipe never stops the engine. */
+ * processes on one pipe do not mix. If the reader of stderr stops reading, a line that cannot be written within
+ * STUCK_WAIT_MS is dropped and counted, so a stuck terminal or pipe never stops the engine. */
 #include "core/log/log.h"
 #include "core/clock.h"
 #include "core/log/limit.h"
@@ -41,7 +41,7 @@ static struct {
     struct ps_log_limit limit;
 } log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
-/* One word, written seldom and read by every thread; not ordered with other memory. */
+/* Written seldom and read by every thread, without order relative to other memory. */
 static int log_level = PS_LOG_INFO;
 
 static const struct {
@@ -118,7 +118,7 @@ static void file_follow(uint64_t mono_ns)
         return;
     int fd = file_open(log_state.path);
     if (fd < 0)
-        return; /* keep writing to the old one */
+        return; /* continues to write to the old file */
     close(log_state.fd);
     log_state.fd = fd;
 }
@@ -239,7 +239,7 @@ static size_t json_line(char *line, size_t room, enum ps_log_level level, const 
 
 /* ---- writing ---- */
 
-/* Returns false when the reader does not read. */
+/* Writes the line to the descriptor. Returns false when the reader does not read. */
 static bool write_line(int fd, const char *line, size_t length)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};

@@ -3,8 +3,9 @@
  *
  * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. The log counts the
  * lines held back, and writes the count with the next such line, or with the last one of them when its 10 seconds are over.
- * The count comes with the time in which the lines were held back. A stage may therefore log an error each time it tries
- * again, but must not log for each event. Thread: any (a mutex guards the writer; workers take it only when they log). */
+ * The line with the count also has the time for which lines were held back. A stage may therefore log an error each
+ * time it tries again, but must not log for each event. Thread: any (a mutex guards the writer; workers take it only
+ * when they log). */
 #pragma once
 
 #include "core/status.h"
@@ -15,10 +16,9 @@ enum ps_log_level { PS_LOG_TRACE, PS_LOG_DEBUG, PS_LOG_INFO, PS_LOG_WARN, PS_LOG
 void ps_log(enum ps_log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Writes the head of a line, `length` bytes of text as they are, newlines included, and a newline; never held
- * back. For the logger sink, whose lines are its output; the caller keeps control characters out. Returns
- * false when the log's reader does not read and nothing was written; true also when the level is not
- * logged. */
+/* Writes the head of a line, `length` bytes of text as they are, newlines included, and a newline; the rate limit
+ * does not apply. For the logger sink, whose output it is; the caller must remove control characters. Returns false
+ * when the log's reader does not read and the line was not written; true also when the level is not logged. */
 bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length);
 
 /* Messages below the level are not written; INFO at first. */
@@ -28,7 +28,7 @@ enum ps_log_level ps_log_get_level(void);
 /* Parses a level by Java's or syslog's name, any case ("INFO", "warning"). Returns PS_FAIL for an unknown word. */
 enum ps_status ps_log_level_parse(const char *word, enum ps_log_level *level);
 
-/* Writes JSON objects from now on: time, level, component, message; or text again. */
+/* Sets whether lines are JSON objects (time, level, component, message) or text from now on. */
 void ps_log_set_json(bool json);
 
 /* Appends to `path` from now on (created with mode 0644). NULL: writes to stderr again. */

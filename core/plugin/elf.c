@@ -6,7 +6,7 @@
 #include <string.h>
 
 extern const ElfW(Ehdr) __ehdr_start
-    __attribute__((visibility("hidden"))); /* this program's own, by the linker */
+    __attribute__((visibility("hidden"))); /* the ELF header of this program, defined by the linker */
 
 /* Returns whether `count` entries of `size` bytes from `offset` on end inside of `length` bytes. */
 static bool is_inside(uint64_t offset, uint64_t count, uint64_t size, size_t length)

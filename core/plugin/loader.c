@@ -27,7 +27,7 @@ static void add_stage(struct ps_plugins *plugins, const struct ps_stage_ops *ops
     plugins->stages[plugins->stage_count] = NULL;
 }
 
-/* Returns the stage that has a name of this one already, or NULL. */
+/* Returns a known stage that has one of the names of this stage, or NULL. */
 static const struct ps_stage_ops *find_namesake(const struct ps_plugins *plugins,
                                                 const struct ps_stage_ops *ops, const char **name)
 {
@@ -101,7 +101,7 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* Calls `each` for the entries of the folder, in order of their names. A folder that is not there has none. */
+/* Calls `each` for the entries of the folder, in order of their names. A folder that does not exist has no entries. */
 static void visit(struct ps_plugins *plugins, const char *folder, int (*filter)(const struct dirent *entry),
                   void (*each)(struct ps_plugins *plugins, const char *path))
 {

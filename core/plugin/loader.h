@@ -9,8 +9,8 @@
 struct ps_module;
 struct ps_plugins;
 
-/* Reports a problem with a file or folder: a sentence whose subject is the plug-in, and advice. ERROR: none of its
- * stages is there. */
+/* Reports a problem with a file or folder: a sentence whose subject is the plug-in, and advice. ERROR: none of the
+ * plug-in's stages is available. */
 typedef void ps_plugins_report(void *argument, enum ps_log_level level, const char *file, const char *what,
                                const char *cure);
 
@@ -29,5 +29,6 @@ const struct ps_module *ps_plugins_module(const struct ps_plugins *plugins, size
 const struct ps_module *ps_plugins_module_of(const struct ps_plugins *plugins,
                                              const struct ps_stage_ops *ops);
 
-/* After this nothing of the plug-ins may run or be referred to. Fits ps_arena_at_end. */
+/* Unloads the plug-ins: afterwards no code of theirs may run, and no pointer to their data may be used. Has the type
+ * that ps_arena_at_end takes. */
 void ps_plugins_destroy(void *plugins);

@@ -27,7 +27,8 @@ struct loaded {
     char *path;
     const struct ps_stage_ops **stages;
     size_t bytes;
-    /* The copy. It stays open: dlopen knows objects by their path, and this one is the descriptor's number. */
+    /* The descriptor of the copy. It stays open, because dlopen knows objects by their path, and the path has the
+     * descriptor's number. */
     int fd;
     void *handle;
     unsigned users;
@@ -35,7 +36,7 @@ struct loaded {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Both under `lock`. The list also has the objects that stay loaded without users. */
+/* `lock` guards both. The list also has the objects that stay loaded without users. */
 static struct loaded *list;
 static uint64_t loads;
 
@@ -77,7 +78,8 @@ static unsigned char *read_file(const char *path, size_t *length, const char **c
 {
     struct stat before, after;
     *cure = "give the user of the agent the right to read it";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a fifo has no writer */
+    /* does not wait if it is a FIFO without a writer */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &before) != 0) {
         ps_err_set(err, "cannot be read: %s", strerror(errno));
         if (fd >= 0)
@@ -153,7 +155,7 @@ static bool name_is_good(const char *name)
     return true;
 }
 
-/* Returns the name of a function that the engine calls without asking and the stage lacks, or NULL. */
+/* Returns the name of a function that the stage lacks although the engine always calls it, or NULL. */
 static const char *lacks(const struct ps_stage_ops *ops)
 {
     if (ops->source == NULL)
@@ -203,7 +205,8 @@ static enum ps_status check_stage(const struct ps_stage_ops *ops, const char **c
     return PS_OK;
 }
 
-/* Reads the table. Its length is the symbol's size, so that one without a NULL at its end is not read beyond. */
+/* Reads the table. Its length is the symbol's size, so that a table without a NULL at its end is not read beyond its
+ * end. */
 static enum ps_status take_stages(struct loaded *loaded, const char **cure, struct ps_err *err)
 {
     Dl_info info;
@@ -238,8 +241,8 @@ static void unload(struct loaded *loaded)
     free(loaded);
 }
 
-/* Returns whether something of the object may be in use after its last stage was torn down. A stage that fills or edits
- * batches may give headers static values, which live as long as their events: in channels, also over a reload. */
+/* Returns whether code or data of the object may be in use after its last stage was torn down. A stage that fills or
+ * edits batches may give headers static values, which live as long as their events: in channels, also over a reload. */
 static bool stays(const struct loaded *loaded)
 {
     for (size_t i = 0; i < loaded->module.stage_count; i++) {

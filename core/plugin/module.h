@@ -11,13 +11,13 @@ struct ps_module {
     const char *path;
     const struct ps_stage_ops *const *stages; /* NULL-terminated, each checked by ps_stage_fits */
     size_t stage_count;
-    uint64_t load; /* number of the load in this process: other bytes, another number */
+    uint64_t load; /* counts the loads in this process: a file with other bytes gets another number */
 };
 
 /* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. */
 const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err);
 
-/* Gives back what ps_module_open returned. With the last user the object is unloaded: nothing of it may run after
- * that. An object with stages that fill or edit batches stays, because the batches may refer to its texts as long as
- * they live, and so does every object when a thread was left alone (core/thread.h), which might still run in it. */
+/* Gives back what ps_module_open returned. The last user's call unloads the object: after that, none of its code may
+ * run. An object with stages that fill or edit batches stays loaded, because the batches may refer to its texts. All
+ * objects stay loaded if a thread was left alone (core/thread.h), because it may still run their code. */
 void ps_module_close(const struct ps_module *module);

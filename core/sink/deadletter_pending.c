@@ -23,7 +23,7 @@ static void settle_written(struct ps_deadletter_pending *pending, struct ps_port
     }
 }
 
-/* Makes letters of the rest, as many as there is room for. */
+/* Makes letters of the remaining events, as many as there is room for. */
 static void write_rest(struct ps_deadletter_pending *pending, struct ps_port *port,
                        const struct ps_dead_letter_reason *reason)
 {

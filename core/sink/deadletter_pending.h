@@ -12,7 +12,8 @@ struct ps_deadletter_pending {
     uint32_t position;      /* of the next event for which a letter is made */
     uint32_t settled;       /* the events up to this position are settled */
     uint32_t end;
-    uint64_t first, last; /* numbers of the letters for the positions between; last < first: none */
+    /* numbers of the letters for the positions from `settled` to `position`; last < first: none */
+    uint64_t first, last;
 };
 
 /* Time until the next check while there is no room, or while letters wait: nothing else wakes the worker then. */
@@ -28,11 +29,11 @@ static inline bool ps_deadletter_pending_has_begun(const struct ps_deadletter_pe
 void ps_deadletter_pending_begin(struct ps_deadletter_pending *pending, struct ps_lease *lease, uint32_t from,
                                  uint32_t end);
 
-/* Continues. While more than one event is pending, nobody else makes letters of this port. Returns true when all
- * are settled; `pending` is then {0} again. */
+/* Continues to make letters. While more than one event is pending, no other code may put letters through this port.
+ * Returns true when all events are settled; `pending` is then {0} again. */
 bool ps_deadletter_pending_work(struct ps_deadletter_pending *pending, struct ps_port *port,
                                 const struct ps_dead_letter_reason *reason);
 
-/* The lease goes back to its channel: settles the events whose letters are written, and forgets the rest. May be
- * called when none has begun. */
+/* Called when the lease returns to its channel: settles the events whose letters are written, and forgets the others.
+ * May be called when none has begun. */
 void ps_deadletter_pending_stop(struct ps_deadletter_pending *pending, struct ps_port *port);

@@ -5,7 +5,7 @@
 #include "core/stage.h"
 
 /* Gives back the leases whose events are all settled: the oldest ones, and after them only leases that may be
- * returned in any order. So one file or partition that cannot be written does not cause everything after it to be
+ * returned in any order. So one file or partition that cannot be written does not cause all later events to be
  * delivered again after a restart. */
 static inline void ps_finish_held(struct ps_held *held, struct ps_port *port)
 {

@@ -38,7 +38,7 @@ static unsigned text_distance(const char *a, const char *b)
 void ps_nearest_init(struct ps_nearest *nearest, const char *written)
 {
     size_t length = strlen(written);
-    /* One mistake in a short word, two in a longer one, three in a long one; none in one or two letters. */
+    /* The number of mistakes that are allowed: more in longer words. */
     unsigned slips = length < 3 ? 0 : length < 6 ? 1 : length < 12 ? 2 : 3;
     *nearest = (struct ps_nearest){.written = written, .distance = slips + 1};
 }

@@ -3,7 +3,7 @@
 
 #include "core/base.h"
 
-/* By Damerau-Levenshtein distance (optimal string alignment); case does not matter. */
+/* The search for a word; nearest by Damerau-Levenshtein distance (optimal string alignment), ignoring case. */
 struct ps_nearest {
     const char *written;
     const char *word; /* NULL: no word is near enough */

@@ -33,7 +33,7 @@ static bool is_c1(const char *text, size_t length)
 
 void ps_printable_write(FILE *to, const char *text, size_t length)
 {
-    size_t good = 0; /* well-formed up to here */
+    size_t good = 0; /* the bytes before this index are well-formed */
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
         char form[4];

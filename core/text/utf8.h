@@ -1,5 +1,5 @@
-/* UTF-8 as Java reads it: which bytes are malformed, how many replacement characters they become, how long a text is
- * in Java's chars. Thread: any. */
+/* UTF-8 as Java reads it: which bytes are malformed, how many replacement characters they become, and the length of a
+ * text in Java's chars. Thread: any. */
 #pragma once
 
 #include "core/base.h"

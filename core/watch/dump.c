@@ -199,7 +199,8 @@ static void component_line(const struct ps_metrics *metrics, const struct ps_met
 {
     if (component->kind != PS_KIND_SOURCE && component->kind != PS_KIND_CHANNEL &&
         component->kind != PS_KIND_SINK)
-        return; /* a link of a chain with numbers of its own: the lines of the workers show where they are */
+        /* an interceptor or selector has no line: the lines of the workers show which component they call */
+        return;
     component_head(component, page);
     if (component->kind == PS_KIND_CHANNEL) {
         channel_words(metrics, component, page);

@@ -26,7 +26,7 @@ static bool component_is_stalled(const struct ps_metrics *metrics,
     return limit_ns > 0 && component->stalled_ns >= limit_ns;
 }
 
-/* One failure is ordinary: a server restarts, a connection ends. */
+/* Failures in a row that are ordinary: a server restarts, a connection ends. */
 #define TROUBLES_MAX 2U
 
 static bool component_is_failing(const struct ps_metrics_component *component)
@@ -76,8 +76,8 @@ static bool group_delivers(const struct ps_metrics *metrics, const struct ps_met
     return false;
 }
 
-/* Appends a line when the sink is left out. A sink is open while it is tried again; that alone does not make a group
- * ready when no sink of the group has delivered since it failed. Returns whether its group delivers. */
+/* Appends a line when the sink is left out. A failed sink is open while it is tried again, but a group whose sinks
+ * have all failed becomes ready only when one of them delivers. Returns whether its group delivers. */
 static bool member_note(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
                         struct ps_page *page)
 {
@@ -100,7 +100,7 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         ps_page_format(page, "the last reload failed; the agent still runs the previous configuration: %s\n",
                        metrics->process.reload_failure);
     }
-    /* A component beside others is only a line, as a sink of a group is. */
+    /* A left-out component is only a line, and not a failure, if its channel has others (`cut` is false). */
     if (metrics->process.left_out != NULL)
         ps_page_text(page, metrics->process.left_out);
     ready &= !metrics->process.cut;

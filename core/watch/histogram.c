@@ -38,8 +38,7 @@ uint64_t ps_histogram_percentile(const struct ps_histogram *histogram, double pe
     uint64_t sum = buckets_sum(histogram);
     if (sum == 0)
         return 0;
-    /* 99.9 per cent of 1,000 must be rank 999, but 0.999 * 1000.0 is slightly more than 999: hence the
-     * factor. */
+    /* 99.9 per cent of 1,000 must be rank 999, but 0.999 * 1000.0 is slightly more than 999: therefore the factor. */
     uint64_t rank = (uint64_t)ceil(percentile / 100.0 * (double)sum * (1 - 1e-12));
     if (rank == 0)
         rank = 1;

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the ring: a record, its headers (struct pair, name, value), its body. */
+/* The head of a record in the ring; after it come the headers (struct pair, name, value) and the body. */
 struct record {
-    uint32_t size;        /* of everything */
+    uint32_t size;        /* of the whole record */
     uint32_t pairs;       /* headers shown */
     uint32_t body_shown;  /* bytes that follow */
-    uint32_t body_length; /* of the event */
+    uint32_t body_length; /* length of the event's body */
     bool cut;
 };
 
@@ -21,7 +21,8 @@ struct pair {
 
 struct ps_tap *ps_tap_create(void)
 {
-    struct ps_tap *tap = NULL; /* not zeroed: most taps are never used, and their pages stay untouched */
+    /* the ring is not zeroed: most taps are never used, and their pages stay untouched */
+    struct ps_tap *tap = NULL;
     if (posix_memalign((void **)&tap, PS_CACHE_GAP, sizeof *tap) != 0)
         ps_out_of_memory(sizeof *tap, "a tap");
     tap->wanted.value = false;
@@ -37,8 +38,8 @@ void ps_tap_destroy(struct ps_tap *tap)
     free(tap);
 }
 
-/* Frees the bytes that every reader has read. Without readers the ring is left as it is: the next
- * ps_tap_start empties it. */
+/* Frees the bytes that every reader has read. Without readers it changes nothing: the next ps_tap_start empties the
+ * ring. */
 static void tail_move(struct ps_tap *tap)
 {
     uint64_t tail = UINT64_MAX;

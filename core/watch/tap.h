@@ -14,13 +14,13 @@
 
 #define PS_TAP_BYTES 65536U      /* of the ring; a power of two */
 #define PS_TAP_EVENT_BYTES 4096U /* an event is shown up to this length: headers first, then the body */
-#define PS_TAP_LEASE_EVENTS 32U  /* maximum number of events shown of one lease; they are spread over it */
+#define PS_TAP_LEASE_EVENTS 32U  /* most events of one lease that are shown; they are spread over the lease */
 #define PS_TAP_LOOKERS 4U        /* readers at once, numbered from 0 */
 
 struct ps_tap {
     struct ps_flag wanted;
     PS_ALIGNED_GAP struct ps_mark head; /* written by the worker: bytes ever written */
-    PS_ALIGNED_GAP struct ps_mark tail; /* written by the readers: bytes that every one of them has read */
+    PS_ALIGNED_GAP struct ps_mark tail; /* written by the readers: bytes that all readers have read */
     unsigned lookers;                   /* bit n: reader n looks. Only readers use it and `next` */
     uint64_t next[PS_TAP_LOOKERS];      /* bytes that reader n has read */
     char bytes[PS_TAP_BYTES];

@@ -88,8 +88,7 @@ static bool is_behind(struct ps_lease *list, struct ps_lease *lease)
     return list != lease;
 }
 
-/* PS_PUT_LATER needs no ps_window_owe here: the lease's source was closed, so nobody waits for the channel's promise.
- * */
+/* PS_PUT_LATER needs no ps_window_owe here: the lease's source was closed, so nobody waits for the channel's promise. */
 static bool put(struct ps_source_runner *runner, struct ps_lease *lease, const struct ps_now *now)
 {
     struct ps_channel_plan *channel = &runner->channels[ps_lease_home(lease)->channel];

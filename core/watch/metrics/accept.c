@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 200            /* while there are connections: how often their times are compared */
+#define TICK_MS 200            /* interval at which the time limits of connections are checked */
 #define STARVED_MS 100         /* no descriptor left: pause before the next accept */
 #define STARVED_REQUEST_MS 500 /* no descriptor left: time for a request while another client waits */
 #define CLOSING_MS 20 /* too many ended connections are not closed yet: pause before the next accept */
@@ -52,7 +52,7 @@ struct ps_acceptor {
 
 /* ---- the table of connections ---- */
 
-/* IPv4 as ::ffff:a.b.c.d; other families as ::. */
+/* Returns the peer's address: IPv4 as ::ffff:a.b.c.d, other families than IP as ::. */
 static struct in6_addr peer_address(const struct sockaddr *peer)
 {
     struct in6_addr address = {0};
@@ -106,7 +106,7 @@ void ps_acceptor_closed(struct ps_acceptor *acceptor, int fd)
     pthread_mutex_unlock(&acceptor->lock);
 }
 
-/* Ends a connection. The server's thread of this connection notices, and closes it. */
+/* Ends a connection. The server's thread for this connection notices this and closes the descriptor. */
 static void end(struct connection *connection)
 {
     connection->ended = true;
@@ -133,7 +133,7 @@ static bool may_end(const struct connection *connection, enum ps_accept_state st
     return connection->fd >= 0 && !connection->ended && connection->state == state;
 }
 
-/* Returns the oldest connection in `state` of the peer that has most of them, or NULL. */
+/* Of the peer that has most connections in `state`, returns the oldest one; or NULL. */
 static struct connection *victim_of(struct ps_acceptor *acceptor, enum ps_accept_state state)
 {
     struct connection *victim = NULL;
@@ -155,7 +155,7 @@ static struct connection *victim_of(struct ps_acceptor *acceptor, enum ps_accept
     return victim;
 }
 
-/* Counts the connections; `ended`: also those that were ended and are not closed yet. */
+/* Counts the connections; with `ended` also those that were ended but are not closed yet. */
 static unsigned count_of(const struct ps_acceptor *acceptor, bool ended)
 {
     unsigned count = 0;

@@ -5,8 +5,9 @@
  * thread of its own accepts:
  *
  *   - A port that cannot be bound is tried again every `retry_ms`.
- *   - One descriptor is kept in reserve, so that a client is served when the process has no other left; when that one is
- *     in use as well, the thread waits 100 ms before it accepts again, and a request must arrive within 500 ms.
+ *   - One descriptor is kept in reserve, so that a client is served even if the process has no other one left. While
+ *     that one is in use too, the thread waits 100 ms before it accepts again, and a request must arrive within 500
+ *     ms.
  *   - A request must arrive within PS_ACCEPT_REQUEST_MS, and a response must be taken within PS_ACCEPT_RESPONSE_MS, in
  *     total.
  *   - When PS_ACCEPT_CONNECTIONS are open, a new connection replaces another one: the oldest that waits for a request,
@@ -60,7 +61,7 @@ enum ps_accept_state {
     PS_ACCEPT_TAKING,    /* the response is sent */
 };
 
-/* The connection begins (ASKING). The server calls ps_acceptor_closed before it closes `fd`. */
+/* Called when the connection begins (ASKING). The server calls ps_acceptor_closed before it closes `fd`. */
 void ps_acceptor_opened(struct ps_acceptor *acceptor, int fd, const struct sockaddr *peer);
 void ps_acceptor_moved(struct ps_acceptor *acceptor, int fd, enum ps_accept_state state);
 void ps_acceptor_closed(struct ps_acceptor *acceptor, int fd);

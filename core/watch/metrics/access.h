@@ -1,9 +1,9 @@
 /* Decides which clients may read which pages of the metrics server.
  *
- * Metrics and health are for every client that reaches the port, as in Flume. /tail shows bodies of events: it is
- * for clients that present the token if there is one, else for clients of this machine's loopback addresses. A
+ * Every client that reaches the port may read metrics and health, as in Flume. /tail shows bodies of events: if a
+ * token is configured, a client must present it; otherwise only clients from loopback addresses are allowed. A
  * browser on this machine is such a client, and a foreign page can make it send requests under the page's own host
- * name (DNS rebinding); therefore /tail without a token also compares the Host header. Thread: any. */
+ * name (DNS rebinding); therefore /tail without a token also checks the Host header. Thread: any. */
 #pragma once
 
 #include "core/status.h"
@@ -15,8 +15,9 @@
 /* Texts; each may be NULL. */
 struct ps_metrics_access {
     const char *token;      /* secret of clients of /tail */
-    const char *token_path; /* the file that holds it instead; read for each request */
-    const char *hosts;      /* "a.example, b.example": names of this machine. Every path then compares Host */
+    const char *token_path; /* a file that has the token instead; read for each request */
+    /* "a.example, b.example": names of this machine. If set, every path checks the Host header */
+    const char *hosts;
 };
 
 /* Reads a token: the file's text without blanks and line ends around it. Returns PS_FAIL for a file that is

@@ -1,6 +1,6 @@
 /* The report of a process that the agent runs, about the components in it and about itself: the Java host
- * (stages/lib/java/figures.h). A table of the program, because the metrics belong to the agent, and that process
- * outlives plans. Thread: any; it has a lock. */
+ * (stages/lib/java/figures.h). The table is global, because that process lives longer than a plan. Thread: any; it
+ * has a lock. */
 #pragma once
 
 #include "core/base.h"
@@ -31,7 +31,7 @@ struct ps_foreign {
  * maximum are ignored. */
 void ps_foreign_set_component(const char *name, const char *attributes);
 void ps_foreign_set_number(const struct ps_foreign_number *number);
-/* The process has ended. */
+/* Called when the process has ended: forgets the report. */
 void ps_foreign_clear(void);
 
 void ps_foreign_take(struct ps_foreign *foreign);
@@ -44,5 +44,5 @@ const char *ps_foreign_find(const struct ps_foreign *foreign, const char *name);
 bool ps_foreign_next(const char **at, const char **name, size_t *name_length, const char **value,
                      size_t *value_length);
 
-/* Writes all of it in Prometheus' text format. */
+/* Writes the whole report in Prometheus' text format. */
 void ps_foreign_prometheus(struct ps_page *page);

@@ -20,7 +20,7 @@ enum ps_metrics_state {
 
 /* The role of a sink in its sink group. */
 enum ps_metrics_member {
-    PS_METRICS_MEMBER_NOT,       /* it is in none */
+    PS_METRICS_MEMBER_NOT,       /* it is in no group */
     PS_METRICS_MEMBER_ACTIVE,    /* it gets leases */
     PS_METRICS_MEMBER_STANDBY,   /* failover: another sink is preferred */
     PS_METRICS_MEMBER_PENALISED, /* it failed, and is left out */
@@ -29,7 +29,7 @@ enum ps_metrics_member {
 /* The reason for which a source waits, other than for input. */
 enum ps_metrics_wait {
     PS_METRICS_WAITS_NOT,
-    PS_METRICS_WAITS_FOR_CHANNEL, /* it is full */
+    PS_METRICS_WAITS_FOR_CHANNEL, /* a channel is full */
     PS_METRICS_WAITS_FOR_MEMORY,  /* the budget is used up */
     PS_METRICS_WAITS_FOR_CHAIN,   /* an interceptor or the selector is not done with its batch */
 };
@@ -58,13 +58,13 @@ struct ps_metrics_component {
     size_t series_count;
     uint64_t stalled_ns;  /* sinks: how long it has had events without delivering any; 0: it has none */
     uint64_t workers;     /* sources, sinks: bit for each worker that runs it */
-    uint64_t held;        /* sources: batches that have not come back; sinks: leases */
+    uint64_t held;        /* sources: batches that are not returned; sinks: leases */
     uint64_t open_events; /* sources: in open batches */
-    uint64_t rest_ns;     /* back-off: the remaining time of the instance that backs off longest */
+    uint64_t rest_ns;     /* remaining backoff of the instance that backs off longest */
     const char *group;    /* sinks: its sink group, or NULL */
     enum ps_metrics_member member;
     uint64_t penalty_ns;            /* penalised: the remaining time; 0: until its turn */
-    enum ps_metrics_wait waits_for; /* of the instance that waits longest, and how long */
+    enum ps_metrics_wait waits_for; /* of the instance that waits longest, with the time */
     uint64_t wait_ns;
 };
 
@@ -95,7 +95,7 @@ struct ps_metrics_worker {
     uint64_t cycle_max_ns;     /* the longest cycle since start, without idling */
     uint64_t slow_cycles;      /* above PS_SLOW_CYCLE_NS */
     const struct ps_slow_cycle
-        *slow; /* the worker's: the last ones, number n (from 0) at n % PS_SLOW_CYCLES_KEPT */
+        *slow; /* the last slow cycles: number n, from 0, is at n % PS_SLOW_CYCLES_KEPT */
     uint64_t parked_count, wake_count;
     uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
     bool parked;
@@ -113,7 +113,7 @@ struct ps_metrics_process {
     uint64_t reload_count, reload_failed_count;
     const char *reload_failure; /* why the last reload failed; NULL: it did not, or there was none */
     const char *left_out; /* lines about components that the file lists and the agent runs without, or NULL */
-    bool cut;             /* for that a channel has none of its sources or sinks */
+    bool cut;             /* for that reason a channel has none of its sources or sinks */
     uint64_t stall_limit_ns; /* penstock.ready.stall; 0: no limit */
     bool stopping;
     const char *orders; /* control's last order to the workers: "run", "drain" */
@@ -135,8 +135,9 @@ struct ps_metrics_visitor {
 struct ps_metrics_source {
     void *argument;
     void (*visit)(void *argument, const struct ps_metrics_visitor *visitor);
-    /* Calls `look` for the tap of each instance of every channel or sink of that name, or, when there is none, of a
-     * source ("r1") or interceptor ("r1.i1", before it "r1.i1.before"); returns how many. NULL: no taps. */
+    /* Calls `look` for the tap of each instance of every channel or sink of that name; if there is none, of the
+     * source ("r1") or interceptor ("r1.i1"; "r1.i1.before" is the tap before it). Returns the number of taps. NULL:
+     * no taps. */
     unsigned (*taps)(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                      void *look_argument);
 };

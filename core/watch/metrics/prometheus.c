@@ -16,7 +16,7 @@
 
 struct family {
     enum ps_counter counter;
-    unsigned kinds; /* always written for these kinds; for others only when not 0 */
+    unsigned kinds; /* bits: kinds for which it is always written; for others only if it is not 0 */
     const char *name;
     double scale; /* factor to the base unit; 0: an integer, not scaled */
     bool gauge;
@@ -356,7 +356,7 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
     }
 }
 
-/* Sinks of groups. */
+/* Writes the roles of sinks in their groups. */
 static void members_write(struct ps_page *page, const struct ps_metrics *metrics)
 {
     static const char *const names[] = {"penstock_sink_group_active", "penstock_sink_group_penalty_seconds"};

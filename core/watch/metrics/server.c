@@ -14,7 +14,7 @@
 
 #include <microhttpd.h>
 
-/* Idle time after which a connection is closed; not before the time for a request is over. */
+/* Idle time after which a connection is closed, if it is longer than the time for a request. */
 #define TIMEOUT_S 10U
 #define CONNECTION_BYTES (16U * 1024U)
 #define TAIL_STEP_US 20000U
@@ -24,7 +24,7 @@ struct ps_metrics_server {
     struct MHD_Daemon *daemon;
     struct ps_acceptor *acceptor;
     const struct ps_metrics_source *source;
-    struct ps_metrics_access access; /* copies */
+    struct ps_metrics_access access; /* copies of the settings' texts */
     bool prometheus;
     struct ps_flag stopping;
     pthread_mutex_t tail; /* guards `lookers` and the readers' side of all taps */
@@ -134,7 +134,7 @@ static enum MHD_Result serve_ready(struct ps_metrics_server *server, struct MHD_
 /* ---- /tail ---- */
 
 struct look {
-    unsigned looker; /* number of the reader at the taps */
+    unsigned looker; /* number of this reader at the taps */
     struct ps_page page;
     unsigned left;
 };
