@@ -51,8 +51,8 @@ static void read_claims(struct ps_wire_in *in, struct ps_kafka_group_member *mem
     }
 }
 
-/* Reads the generation from the bytes that assignors add to a subscription. Java's CooperativeStickyAssignor adds only the
- * generation; librdkafka adds partitions before it. */
+/* Reads the generation from the assignor's own data in a subscription. In Java's CooperativeStickyAssignor this is
+ * only the generation; librdkafka writes partitions before it. */
 static int32_t generation_of(const char *data, uint32_t length)
 {
     if (data == NULL || length < sizeof(int32_t))
@@ -71,7 +71,8 @@ bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafk
     read_topics(&in, member);
     if (in.failed)
         return false;
-    uint32_t data_length = ps_wire_get_count(&in, 1); /* what the assignor adds; 0 also if that is absent */
+    /* length of the assignor's own data; 0 also if it is absent */
+    uint32_t data_length = ps_wire_get_count(&in, 1);
     member->generation = generation_of(ps_wire_take(&in, data_length), data_length);
     if (version >= VERSION_OF_CLAIMS)
         read_claims(&in, member);
@@ -130,7 +131,7 @@ static char *put_claims(char *at, const struct ps_kafka_group_member *member)
 size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member)
 {
     size_t length = ps_kafka_subscription_write(NULL, member->topics, member->topic_count) +
-                    3 * sizeof(int32_t); /* twice the generation; the number of topics */
+                    3 * sizeof(int32_t); /* two copies of the generation, and the number of topics */
     for (uint32_t from = 0, end; from < member->claim_count; from = end) {
         end = topic_end(member, from);
         length += sizeof(int16_t) + member->claims[from].topic.length + sizeof(int32_t) +
@@ -140,7 +141,7 @@ size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_
         return length;
     at = ps_wire_put_int16(at, VERSION_OF_GENERATIONS);
     at = put_topics(at, member->topics, member->topic_count);
-    at = ps_wire_put_int32(at, sizeof(int32_t)); /* length of what the assignor adds */
+    at = ps_wire_put_int32(at, sizeof(int32_t)); /* length of the assignor's own data */
     at = ps_wire_put_int32(at, member->generation);
     at = put_claims(at, member);
     (void)ps_wire_put_int32(at, member->generation);
@@ -273,7 +274,7 @@ static uint32_t next_share(const struct ps_kafka_group_shares *shares, uint32_t 
     return from;
 }
 
-/* Returns how many partitions of the topic at `from` the member has. */
+/* Returns how many partitions the member has of the topic of share `from`. */
 static uint32_t topic_shares(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t from)
 {
     uint32_t count = 0, topic = shares->items[from].topic;

@@ -1,7 +1,7 @@
 /* Which member of a consumer group reads which partition: what Java's RangeAssignor, RoundRobinAssignor and
- * CooperativeStickyAssignor (sticky.c) do, and the bytes in which members tell their topics and get their partitions
- * (ConsumerProtocolSubscription, ConsumerProtocolAssignment).
- * The group's leader decides for all members, of whatever client. Allocates, and so runs only in a rebalance. Any thread. */
+ * CooperativeStickyAssignor (sticky.c) do, and the bytes with which members report their topics and get their
+ * partitions (ConsumerProtocolSubscription, ConsumerProtocolAssignment). The group's leader decides for all members,
+ * whatever clients they use. Allocates memory, so it runs only in a rebalance. Any thread. */
 #pragma once
 
 #include "core/base.h"
@@ -15,13 +15,13 @@ struct ps_kafka_group_claim {
 
 /* A member of the group, as the coordinator describes it to the leader. */
 struct ps_kafka_group_member {
-    struct ps_slice id, instance; /* instance: empty: it has none */
+    struct ps_slice id, instance; /* `instance` is empty if it has none */
     struct ps_slice *topics;      /* to which it is subscribed */
     uint32_t topic_count;
     struct ps_kafka_group_claim
-        *claims; /* with cooperative assignors: the partitions that it goes on reading */
+        *claims; /* with cooperative assignors: the partitions that it continues to read */
     uint32_t claim_count;
-    int32_t generation; /* in which it got its claims; -1: it does not tell */
+    int32_t generation; /* generation in which it got its claims; -1: not reported */
 };
 
 struct ps_kafka_group_topic {
@@ -40,13 +40,13 @@ struct ps_kafka_group_shares {
     uint32_t count;
 };
 
-/* Reads what a member's subscription says into `member`: topics and claims, which ps_kafka_group_member_fini frees. Returns
- * false if the bytes cannot be read. */
+/* Reads a member's subscription: writes its topics and claims to `member`. ps_kafka_group_member_fini frees them.
+ * Returns false if the bytes cannot be read. */
 bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafka_group_member *member);
 void ps_kafka_group_member_fini(struct ps_kafka_group_member *member);
 /* Returns the length of a subscription to the member's topics, and writes it to `at` if that is not NULL. */
 size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count);
-/* Does the same for CooperativeStickyAssignor: with the member's claims, which are sorted, and their generation. */
+/* Does the same for CooperativeStickyAssignor: adds the member's claims, which are sorted, and their generation. */
 size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member);
 /* Sorts claims by topic and partition. */
 void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
@@ -60,19 +60,20 @@ void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count);
 /* Sorts topics by name. */
 void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count);
 
-/* Of each topic consecutive partitions for each subscribed member; the first ones get one more. Members and topics are
- * sorted. The caller frees `items`. */
+/* Gives each subscribed member consecutive partitions of each topic; the first members get one more if the partitions
+ * cannot be divided evenly. Members and topics are sorted. The caller frees `items`. */
 struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_member *members,
                                                   uint32_t member_count,
                                                   const struct ps_kafka_group_topic *topics,
                                                   uint32_t topic_count);
-/* All partitions, one after the other, to the next subscribed member. */
+/* Gives each partition in turn to the next subscribed member. */
 struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_group_member *members,
                                                         uint32_t member_count,
                                                         const struct ps_kafka_group_topic *topics,
                                                         uint32_t topic_count);
 
-/* Members keep what they claim, as far as the shares stay even. A partition that is to move to another member is left out. Topics are sorted. */
+/* Members keep the partitions that they claim, as far as the shares stay even. A partition that must move to another
+ * member is given to nobody. Topics are sorted. */
 struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
                                                    uint32_t member_count,
                                                    const struct ps_kafka_group_topic *topics,

@@ -1,8 +1,9 @@
-/* Commits of what was delivered: asynchronous, one at a time, none beyond what was delivered.
+/* Commits the offsets of delivered records: asynchronously, one request at a time.
  *
- * A commit names topics. If one was created again, the group would take an offset of the former topic for one of the new topic, and the next
- * member would skip the records before it. So offsets of the former topic are no longer committed, and one that was committed is
- * lowered. Nothing is committed while an answer makes it doubtful which topic it is, or while metadata does not have the topic. */
+ * A commit has topic names. If a topic was deleted and created again, the group would take an offset of the former
+ * topic as one of the new topic, and the next member would skip the records before it. So offsets of the former topic
+ * are no longer committed, and a committed one is lowered. A partition's offset is not committed while it is in doubt
+ * which topic it belongs to, or while metadata does not have the topic. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <inttypes.h>
@@ -14,8 +15,8 @@
 #define VERSION_WITHOUT_RETENTION 5
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
-/* Metadata has come: notes whether the stream's topic is still there, and is the same. If the group may have an offset of the former one,
- * that is lowered. */
+/* Called after new metadata: notes whether the stream's topic still exists, and is the same one. If the group may
+ * have an offset of the former topic, this offset will be lowered. */
 static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part,
                         struct ps_kafka_stream *stream)
 {
@@ -45,8 +46,8 @@ static void note_topics(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* The sink has committed, also what it had of a former topic: these offsets are lowered at once, because a member that begins now would
- * begin there. */
+/* Called when the sink has committed. If it has committed offsets of a former topic, these are lowered immediately,
+ * because a new member would begin to read there. */
 static void note_committed(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_streams_note_committed(&fetch->streams);
@@ -137,7 +138,7 @@ static void commit(struct ps_kafka_fetch *fetch)
             ? make_request(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_COMMIT), count)
             : NULL;
     if (request == NULL)
-        return; /* it stays dirty */
+        return; /* the streams stay dirty: it is tried again */
     fetch->dirty = fetch->doubtful = count < dirty;
     fetch->lowers = false;
     fetch->commit_asked = true;
@@ -145,9 +146,9 @@ static void commit(struct ps_kafka_fetch *fetch)
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Returns whether there is something to commit, and nothing that forbids it but the time. While the member joins it commits nothing: the
- * coordinator would answer a commit that follows JoinGroup only after JoinGroup, and refuse it as one of the old generation. A cooperative
- * member that stops does not join again, so it may commit. */
+/* Returns whether there is an offset to commit, and only the time may forbid it. While the member joins it commits
+ * nothing: the coordinator would answer such a commit only after the JoinGroup before it, and refuse it because of
+ * its old generation. A cooperative member that stops does not join again, so it may commit. */
 static bool may_commit(const struct ps_kafka_fetch *fetch)
 {
     bool member =
@@ -157,7 +158,7 @@ static bool may_commit(const struct ps_kafka_fetch *fetch)
            (!fetch->doubtful || fetch->client->metadata_ns != fetch->doubtful_ns);
 }
 
-/* Returns when the next commit may be sent, as far as time decides it. */
+/* Returns the earliest time of the next commit. */
 static uint64_t rested_ns(const struct ps_kafka_fetch *fetch, uint64_t interval_ns)
 {
     bool retries = fetch->commit_failed && interval_ns < RETRY_NS;
@@ -197,7 +198,7 @@ static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t l
         fetch->dirty = true;
 }
 
-/* Returns whether the answer left a partition out that is still ours. */
+/* Returns whether the answer lacks a partition that this member still has. */
 static bool left_out(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->streams.count; i++) {

@@ -23,16 +23,21 @@ static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *read
 
 /* ---- the functions of a reader ---- */
 
-/* The requests of the reader: a broker must have a version from `least` to `most`. */
+/* The requests of the reader, with the range of versions that it can use. */
 static const struct {
     int16_t key, least, most;
     enum ps_kafka_native_kind kind;
 } requests[] = {
-    {1, 4, 13, PS_KAFKA_NATIVE_FETCH},        {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
-    {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},  {9, 2, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
-    {11, 2, 5, PS_KAFKA_NATIVE_JOIN_GROUP},   {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
-    {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},    {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
-    {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH}, /* before version 3 it needs a permission that clients do not have */
+    {1, 4, 13, PS_KAFKA_NATIVE_FETCH},
+    {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
+    {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},
+    {9, 2, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
+    {11, 2, 5, PS_KAFKA_NATIVE_JOIN_GROUP},
+    {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
+    {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},
+    {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
+    /* versions before 3 need a permission that clients do not have */
+    {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH},
 };
 
 static bool note_version(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most)
@@ -134,7 +139,7 @@ static void take_turn(struct ps_kafka_fetch *fetch)
         .notice = notice, .argument = fetch, .now = {.mono_ns = fetch->mono_ns}};
     uint64_t metadata_ns = fetch->client->metadata_ns;
     (void)ps_kafka_native_turn(fetch->client, &listener);
-    fetch->again |= fetch->client->metadata_ns != metadata_ns; /* leaders, topics */
+    fetch->again |= fetch->client->metadata_ns != metadata_ns; /* leaders or topics may have changed */
 }
 
 /* ---- the engine ---- */
@@ -169,7 +174,7 @@ static void destroy(struct ps_kafka_reading *reading)
     if (fetch->client != NULL) {
         for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
              broker = broker->next)
-            ps_kafka_native_broker_drop(broker); /* answers under way have blocks */
+            ps_kafka_native_broker_drop(broker); /* requests under way may have blocks for their answers */
         ps_kafka_native_free(fetch->client);
     }
     ps_kafka_fetched_free(fetch);

@@ -1,11 +1,12 @@
-/* Asks the leader of a partition whether it has the records that were read (KIP-320): a new leader, and the first one if the
- * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
- * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
- * has an epoch, which its batches carry, and which is committed with an offset. The question is where the epoch of the record
- * before the next one ends in the leader's log. The records after that offset differ, and are read. If the topic was created again
- * (another id), no question is needed: all its records are others.
+/* Asks the leader of a partition whether it has the records that were read (KIP-320). A new leader is asked; so is
+ * the first one, if the group's offset was committed with an epoch, because leaders may have changed since then. If
+ * no other replica is left, a replica that was behind may become the leader (unclean.leader.election.enable): it has
+ * other records, or none, at offsets that were read. Each leader has an epoch, which is in its batches, and which is
+ * committed with an offset. The leader is asked at which offset of its log the epoch of the last record that was read
+ * ends. The records after that offset differ, and are read. If the topic was created again (it has another id), no
+ * leader is asked, because all its records are new.
  *
- * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
+ * Brokers answer this to consumers from Kafka 2.3 on. Older brokers are not asked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <inttypes.h>
@@ -15,8 +16,8 @@
 #define WARN_AGAIN_NS (60 * PS_NS_PER_S)
 #define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 24U)
 
-/* Returns whether the topic has another id than at the request for the partition's offset: it was created again, and the offset
- * belongs to the former log, even if the leader epochs are equal. */
+/* Returns whether the topic's id has changed since the partition's offset was requested: then the topic was created
+ * again, and the offset belongs to the former log, even if the leader epochs are equal. */
 static bool is_of_another(const struct ps_kafka_fetch_part *part)
 {
     return part->life != part->topic->lives;
@@ -28,7 +29,8 @@ static bool is_too_old(const struct ps_kafka_native_broker *broker)
            ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEADER_EPOCH) < 0;
 }
 
-/* A partition whose last epoch is not known is read on as it is: the reader begins there, or the records are of an old format. */
+/* A partition is not checked if the epoch of its last record is not known: reading begins there, or the records have
+ * an old format. */
 static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
@@ -40,12 +42,13 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
         return;
     }
     part->state = PS_KAFKA_PART_CHECKED;
-    part->asked = part->lacks = false; /* an answer of the former leader is not accepted */
+    part->asked = part->lacks = false; /* an answer of the former leader will be ignored */
     part->refused = 0;
     part->rest_ns = part->waits_ns = fetch->mono_ns;
 }
 
-/* The group's offset may be of a later leader than that of the first metadata, which is not asked: it was replaced. */
+/* Returns whether metadata is older than the group's offset, which has the epoch of a later leader: the leader that
+ * metadata names was replaced, and is not asked. */
 static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_kafka_native_partition *place)
 {
     return place->leader_epoch < 0 || (part->checked < 0 && part->epoch > place->leader_epoch);
@@ -101,7 +104,7 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     ps_kafka_native_broker_send(broker, ps_kafka_native_request_end(request, at));
 }
 
-/* A broker that has come up may be too old for the question. */
+/* Continues to read partitions without the check, because this broker is too old to be asked. */
 static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
@@ -155,14 +158,15 @@ static void warn(struct ps_kafka_fetch *fetch)
     fetch->epochs_warn_ns = fetch->mono_ns + WARN_AGAIN_NS;
 }
 
-/* Records of the former topic no longer count once the place is chosen anew, so they are delivered first. */
+/* Leaves the former topic. Its records are delivered first, because they no longer count after a new offset was
+ * chosen. */
 static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     if (part->state == PS_KAFKA_PART_READY)
         part->waits_ns = fetch->mono_ns;
     part->state = PS_KAFKA_PART_CHECKED;
-    part->asked = false; /* no answer of the former topic is accepted */
+    part->asked = false; /* an answer for the former topic will be ignored */
     part->lacks = true;
     if (part->queued > 0 || !ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
         return;
@@ -170,8 +174,8 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
            "topic %s, partition %d: the topic was deleted and created again. The source continues as "
            "kafka.consumer.auto.offset.reset says",
            part->topic->name, part->number);
-    /* The group's coordinator may take offsets of the former topic for the new one: they are no longer committed, and one that is
-     * committed is lowered before anything is read, or given up. */
+    /* The group's coordinator may take offsets of the former topic as offsets of the new one. So they are no longer
+     * committed, and a committed one is lowered before the partition is read or given up. */
     if (ps_kafka_part_place(part) != NULL) {
         ps_kafka_parts_go_to(fetch, stream, 0, -1);
         part->life = part->topic->lives; /* the stream is the new topic's */
@@ -212,7 +216,8 @@ bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const stru
     return part->beyond || waits_for_metadata(fetch, part);
 }
 
-/* Metadata has come and names the same topic: the log has lost the offset by its retention, or was cut. */
+/* Called when new metadata has the same topic: the offset was removed from the log by retention, or the log was
+ * truncated. */
 static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     ps_log(PS_LOG_WARN, fetch->port->component,
@@ -238,7 +243,8 @@ static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
         return false;
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     if (place != NULL && place->leader != NULL && place->leader_epoch < 0 && part->topic->error == 0) {
-        part->state = PS_KAFKA_PART_READY; /* the brokers number no leaders: as Java's consumer */
+        /* the brokers have no leader epochs: reads on, as Java's consumer does */
+        part->state = PS_KAFKA_PART_READY;
         return false;
     }
     if (place == NULL || place->leader == NULL || is_behind(part, place))
@@ -267,7 +273,8 @@ void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
 
 /* ---- answers ---- */
 
-/* The log differs from there on. -1: nobody knows where, because the leader has nothing of that epoch and of those before. */
+/* Called when the leader's log differs from offset `end` on. `end` -1: not known, because the leader has no record of
+ * that epoch or an earlier one. */
 static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end, int32_t epoch)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
@@ -297,7 +304,7 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         part->state = PS_KAFKA_PART_READY;
         return;
     }
-    /* Records that were read before no longer count then, so they are delivered first. */
+    /* Records read before are delivered first, because they no longer count after the offset was changed. */
     if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
         truncated(fetch, stream, end, epoch);
         return;
@@ -331,7 +338,7 @@ bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
         }
     }
     ps_kafka_parts_forget(fetch, PS_KAFKA_PART_CHECKED,
-                          request->correlation); /* those that the answer left out */
+                          request->correlation); /* the partitions that the answer left out */
     return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");
 }
 

@@ -1,6 +1,7 @@
-/* Requests for records, and their answers (KIP-74). A broker has one request at a time; the next one is sent when the answer is
- * there, while its records are still being read. A request asks for all partitions that are wanted, and names those that the
- * broker does not remember as they are (session.c). An answer is received into a block of the memory budget. */
+/* Requests for records, and their answers (KIP-74). A broker has one request at a time; the next one is sent when the
+ * answer has come, even if its records are still being read. A request asks for records of all wanted partitions. It
+ * names only those for which the broker's session is not up to date (session.c). An answer is received into a block
+ * of the memory budget. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
 
@@ -12,13 +13,13 @@
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define REFUSED_REST_NS PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
 #define ABORTED_BYTES 16U
-#define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* of the budget, beside an answer */
+#define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* bytes of the budget left free, in addition to an answer */
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_SESSIONS 7
-#define VERSION_OF_NAMES 11 /* the last one that is used without ids of topics */
+#define VERSION_OF_NAMES 11 /* the last version that is used with names of topics */
 #define VERSION_OF_RACKS 11
 #define SHORT_WAIT_MS 100
-#define UNKNOWN_ID_NS (10 * PS_NS_PER_S) /* then it is an error that is reported */
+#define UNKNOWN_ID_NS (10 * PS_NS_PER_S) /* after this time an unknown id is reported as an error */
 
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                           uint32_t length)
@@ -47,8 +48,9 @@ static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
            !ps_kafka_stream_is_lowered(&fetch->streams.items[i]);
 }
 
-/* Counts the partitions to ask the broker for. None while one of them has enough that waits to be read: the broker would hold
- * the answer back for the others, and the partition would have to wait for it. */
+/* Counts the partitions to request from the broker. Returns 0 while one of them has QUEUED_MAX unread slices: without
+ * this partition in the request, the broker could hold the answer back for the other ones, and this partition would
+ * have to wait for that answer. */
 static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
@@ -62,9 +64,9 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
     return count;
 }
 
-/* Chooses the partitions that are wanted of the broker, into fetch->chosen. Returns their number. The first partitions may fill
- * the answer, so each request that names all partitions begins with another one. In a session the broker itself moves a
- * partition of which it has sent records to the end of the next answer. */
+/* Writes the partitions to request from the broker to fetch->chosen. Returns their number. The first partitions may
+ * fill the answer, so each request that names all partitions begins with another partition. In a session the broker
+ * itself moves a partition of which it has sent records to the end of the next answer. */
 static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
@@ -84,7 +86,7 @@ static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
     return count;
 }
 
-/* As Java's consumer: ids are used if all topics of the request have one in the last metadata. */
+/* Uses ids of topics if all topics of the request have one in the last metadata, as Java's consumer does. */
 static int16_t choose_version(const struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker,
                               uint32_t count)
 {
@@ -95,8 +97,9 @@ static int16_t choose_version(const struct ps_kafka_fetch *fetch, const struct p
     return ids || version <= VERSION_OF_NAMES ? version : VERSION_OF_NAMES;
 }
 
-/* A broker reads nothing more of a connection while it holds an answer to Fetch back. Returns whether a connection may be wanted soon
- * for a question to a leader: where to read on. Metadata does not count, because the coordinator's connection has no Fetch. */
+/* Returns whether a leader may have to be asked soon from which offset to read. A broker reads no further request of
+ * a connection while it holds back an answer to Fetch, so Fetch must then be short. Metadata does not count, because
+ * it can be requested over the coordinator's connection, which has no Fetch. */
 static bool is_question_due(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
@@ -126,7 +129,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     struct ps_kafka_native_request *request =
         ps_kafka_fetch_request(fetch, session, version, count, wait_of(fetch));
     if (request == NULL && session != NULL)
-        ps_kafka_session_renew(session); /* the broker does not get this request */
+        ps_kafka_session_renew(session); /* no memory: the broker does not get this request */
     return request;
 }
 
@@ -140,10 +143,11 @@ static bool is_reading(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->paused && !fetch->stopped && !fetch->fatal && fetch->starved_ns == 0 &&
            fetch->member.phase <=
-               PS_KAFKA_MEMBER_STABLE; /* before STABLE: what it has kept over a rebalance */
+               PS_KAFKA_MEMBER_STABLE; /* before STABLE: partitions that it has kept over a rebalance */
 }
 
-/* Asks the broker if there is something to ask for. Returns false if there is no room for its answer. */
+/* Sends the broker a Fetch request if partitions are wanted from it. Returns false if there is no room for its
+ * answer. */
 static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     if (broker->fetch_asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !is_reading(fetch))
@@ -171,8 +175,8 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     return true;
 }
 
-/* Asks the brokers from one number to another. Returns false if one of them has to wait for room; it is the first the next
- * time. */
+/* Asks the brokers with numbers from `from` to before `end`. Returns false if one of them has to wait for room; the
+ * next turn begins with it. */
 static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
 {
     uint32_t number = 0;
@@ -222,7 +226,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
             due_ns = ps_least(due_ns,
                               broker->rest_ns > broker->throttle_ns ? broker->rest_ns : broker->throttle_ns);
         else if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
-            due_ns = ps_least(due_ns, broker->throttle_ns); /* it may have come up in this turn */
+            due_ns = ps_least(due_ns, broker->throttle_ns); /* its connection may have come up in this turn */
     }
     return due_ns;
 }
@@ -239,8 +243,8 @@ struct part_answer {
     uint32_t records_length;
 };
 
-/* Transactions that were aborted. Each has tags in a flexible version: the others move over them, in the answer's own block, so that all
- * versions have the same form. */
+/* Reads the list of aborted transactions. In a flexible version each one has tags: they are removed by moving the
+ * later ones up, in the answer's own block, so that all versions have the same form. */
 static void read_aborted(struct ps_wire_in *in, bool flexible, struct part_answer *answer)
 {
     if (!flexible) {
@@ -271,7 +275,7 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
         answer->log_start = ps_wire_get_int64(in);
     read_aborted(in, flexible, answer);
     if (version >= VERSION_OF_RACKS)
-        (void)ps_wire_get_int32(in); /* a replica that is nearer */
+        (void)ps_wire_get_int32(in); /* preferred read replica */
     answer->records_length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
     answer->records = ps_wire_take(in, answer->records_length);
     if (flexible)
@@ -279,8 +283,9 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
     return !in->failed;
 }
 
-/* The broker has another topic of this name than the one that was asked for, or does not know the latter yet, or no longer: the source
- * asks for metadata. An offset that it has just given is of its other topic, too. */
+/* Returns whether the error says that the broker has another topic of this name, or does not know the requested topic
+ * yet or any longer: then the source asks for metadata. An offset that this broker has just returned may be one of
+ * its other topic, so it is requested again. */
 static bool is_of_another_topic(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
     if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID && error != PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID) {
@@ -322,7 +327,7 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, text, fetch->mono_ns);
 }
 
-/* Says what is wrong with the bytes of a batch. */
+/* Reports a batch that cannot be read. */
 static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
                          enum ps_kafka_batch_outcome outcome)
 {
@@ -367,8 +372,8 @@ static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
     return at > answer->records;
 }
 
-/* By first offset. A broker lists the transactions in the order of their ends (TransactionIndex); read.c, like Java's
- * CompletedFetch, takes them in the order of their beginnings. */
+/* Compares first offsets. A broker lists the transactions in the order of their ends (TransactionIndex); read.c needs
+ * them in the order of their beginnings, like Java's CompletedFetch. */
 static int compare_aborted(const void *one, const void *other)
 {
     return memcmp((const char *)one + sizeof(int64_t), (const char *)other + sizeof(int64_t),
@@ -400,7 +405,7 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     part->listed = -1;
 }
 
-/* Returns whether the request named the partition. */
+/* Handles one partition of an answer. Returns whether the request asked for it. */
 static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
                         const struct part_answer *answer, int32_t correlation)
 {
@@ -408,7 +413,7 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     int64_t next;
     if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_by != correlation ||
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
-        return false; /* asked for in an earlier assignment, or of another broker or address since */
+        return false; /* it was requested in an earlier assignment, or has been requested again since */
     part->asked = false;
     if (answer->error == 0) {
         part->stale_ns = 0;
@@ -430,7 +435,7 @@ static void check_session(struct ps_kafka_fetch_session *session, const char *to
         ps_kafka_session_renew(session);
 }
 
-/* Returns the name of the answer's next topic; NULL: it has none, or nothing is known of its id. */
+/* Returns the name of the answer's next topic; NULL: it has no name, or its id is not known. */
 static const char *read_topic(struct ps_wire_in *in, int16_t version,
                               const struct ps_kafka_fetch_session *session, uint32_t *hint, uint32_t *length)
 {
@@ -480,12 +485,12 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     }
     end_fields(in, version);
     if (session != NULL && session->full && answered != session->count)
-        ps_kafka_session_renew(session); /* the broker may not remember the partitions that it left out */
+        ps_kafka_session_renew(session); /* its session may lack the partitions that the answer left out */
     return !in->failed;
 }
 
-/* The request is no longer under way: partitions that its answer left out are asked for again. Called twice for an answer that
- * cannot be read, as that also ends the connection. */
+/* Called when the request is no longer under way: partitions that its answer left out are requested again. Called
+ * twice for an answer that cannot be read, because that also ends the connection. */
 static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request)
 {
     if (request->node < 0)
@@ -513,7 +518,7 @@ static void queue(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched
     ps_kafka_reports_recovery(&fetch->reports);
 }
 
-/* An answer that was short came in the connection's buffer. */
+/* Copies a short answer, which is in the connection's buffer, to a block. */
 static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
     uint32_t length = (uint32_t)(in->end - in->at);
@@ -525,8 +530,8 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     return fetched;
 }
 
-/* Reads the error and the session id of an answer, and handles them. Sets *session to the session of this request; NULL: it has none.
- * Returns whether the next request may follow at once. */
+/* Reads the error and the session id of an answer, and handles them. Sets *session to the session of this request;
+ * NULL: it has none. Returns whether the next request may follow immediately. */
 static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                          struct ps_wire_in *in, struct ps_kafka_fetch_session **session)
 {
@@ -543,7 +548,7 @@ static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_nat
     bool of_session = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND || error == PS_KAFKA_ERROR_SESSION_EPOCH ||
                       error == PS_KAFKA_ERROR_SESSION_TOPIC_ID;
     if (error == 0 || (of_session && *session != NULL && !found->full))
-        return true; /* if the broker has forgotten the session, the next request names all partitions */
+        return true; /* an error of the session: the next request names all partitions */
     ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
     return false;
 }
@@ -564,7 +569,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     if (fetched == NULL && !in->failed)
         fetched = copy_answer(fetch, in);
     if (fetched == NULL) {
-        forget_asked(fetch, request); /* no memory: it is asked for again after a backoff */
+        forget_asked(fetch, request); /* no memory: the next request follows after a backoff */
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
     }
@@ -578,7 +583,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     }
     if (!follows)
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
-    if (!fetch->broker_waits) /* else the next turn chooses the partition */
+    if (!fetch->broker_waits) /* otherwise the next turn decides which broker is asked first */
         (void)ask(fetch, broker);
     return true;
 }

@@ -1,21 +1,22 @@
 /* The structures of the native fetch client.
  *
- *   engine.c           the engine's table, its turn, and its functions as a reader of the native client
- *   settings.c         out of librdkafka's properties
- *   topics.c           which topics it is subscribed to
- *   partitions.c       partitions, and what was fetched of them: below all others
- *   membership.c       the member's state, for the files below
+ *   engine.c the engine's table of functions, its turn, and the functions that the native client calls
+ *   (ps_kafka_native_reader)
+ *   settings.c reads the settings from librdkafka's properties
+ *   topics.c the topics to which it is subscribed
+ *   partitions.c partitions and their fetched records: calls no other file
+ *   membership.c the member's state, for all other files
  *   member.c           the member of the group: joins, is assigned, gives up, leaves
- *   member_requests.c  its requests as bytes
- *   leader.c           as the group's leader: who reads what
- *   assignment.c, sticky.c   assignors and their bytes (pure)
- *   offsets.c, commit.c   where a partition begins, and what is committed
+ *   member_requests.c the encoding of its requests
+ *   leader.c the assignment of partitions by the group's leader
+ *   assignment.c, sticky.c assignors and the encoding of assignments (pure functions)
+ *   offsets.c, commit.c where reading begins, and commits of offsets
  *   epochs.c           whether a leader has the records that were read (KIP-320)
  *   fetch.c            requests for records, and their answers
- *   fetch_request.c    these requests as bytes
- *   session.c          what brokers remember of these requests (KIP-227)
- *   read.c             records of the answers, in order
- *   record_batch.c, unpack.c   the bytes of record batches
+ *   fetch_request.c the encoding of these requests
+ *   session.c fetch sessions: the partitions that brokers remember (KIP-227)
+ *   read.c reads the records of the answers, in order
+ *   record_batch.c, unpack.c decoding and decompression of record batches
  *
  * Owner and thread: the source's worker. Allocates in rebalances, and while it warms up. */
 #pragma once
@@ -62,7 +63,8 @@ enum ps_kafka_assignor { PS_KAFKA_RANGE, PS_KAFKA_ROUND_ROBIN, PS_KAFKA_STICKY, 
 struct ps_kafka_fetch_settings {
     int32_t session_ms, rebalance_ms;
     uint64_t heartbeat_ns;
-    enum ps_kafka_assignor assignors[PS_KAFKA_ASSIGNOR_COUNT]; /* that the member offers, in order */
+    /* the assignors that the member offers, in order */
+    enum ps_kafka_assignor assignors[PS_KAFKA_ASSIGNOR_COUNT];
     uint32_t assignor_count;
     bool cooperative; /* all of them are cooperative: partitions are kept over a rebalance */
     enum ps_kafka_reset reset;
@@ -75,47 +77,51 @@ struct ps_kafka_fetch_settings {
 
 enum ps_kafka_part_state {
     PS_KAFKA_PART_NONE,
-    PS_KAFKA_PART_COMMITTED, /* the group's coordinator gives the offset to begin at */
-    PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader gives one */
+    PS_KAFKA_PART_COMMITTED, /* the group's coordinator is asked for the committed offset */
+    /* no offset is committed, or it is not in the log: the partition's leader is asked for one */
+    PS_KAFKA_PART_RESET,
     PS_KAFKA_PART_READY,
     /* the leader is asked whether it has the records that were read: it is new, or reading begins at the group's offset */
     PS_KAFKA_PART_CHECKED,
 };
 
-#define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* after a question that failed */
+#define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* backoff after a request that failed */
 
 /* A partition that is assigned; its index is that of its stream. */
 struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
     struct ps_kafka_native_topic *topic;
     int32_t number;
-    bool asked;       /* COMMITTED, RESET, CHECKED: the question is under way; READY: a Fetch is under way, */
-    int32_t asked_by; /* correlation id of the request that asks for records of the partition */
+    bool asked;       /* a request about the partition is under way; READY: a Fetch */
+    int32_t asked_by; /* correlation id of that request */
     uint32_t queued;  /* number of its slices that are not read in full */
     int64_t next;     /* READY, CHECKED: the offset to be fetched next */
-    int32_t epoch;    /* of the leader that wrote the record before `next`; -1: not known */
+    int32_t epoch;    /* epoch of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
     int32_t checked;
-    /* How often the topic's id had changed when the offset `next` was asked for. */
+    /* The topic's `lives`, the number of changes of its id, when the offset `next` was requested. */
     uint32_t life;
-    /* READY: not fetched before an answer to Metadata that comes later than this; 0: none is waited for */
+    /* READY: time of a doubt about the topic: no Fetch before a later answer to Metadata; 0: no doubt */
     uint64_t doubt_ns;
     uint64_t
-        stale_ns;    /* since when brokers have known another topic of this name, or none; 0: they have not */
-    int64_t listed;  /* the offset of ListOffsets from which nothing was read yet; -1: none */
-    bool missing;    /* the last answer to Fetch: its broker does not have the partition */
-    bool beyond;     /* READY: `next` is not in the log; that answer tells whether the topic is another one */
+        /* since when brokers have had another topic of this name, or none; 0: they have the right one */
+        stale_ns;
+    int64_t listed; /* the offset from ListOffsets, until a record from there on was fetched; -1: none */
+    bool missing;   /* by the last answer to Fetch, the broker does not have the partition */
+    /* READY: `next` is not in the log; metadata must show whether the topic is another one */
+    bool beyond;
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
-    bool lacks; /* CHECKED: the leader does not have that record; earlier records must be delivered first */
+    /* CHECKED: the leader lacks the record before `next`; earlier records must be delivered first */
+    bool lacks;
     uint64_t rest_ns;    /* no request before this time */
-    uint64_t waits_ns;   /* CHECKED: since when it has waited for the answer and for nothing else */
-    uint32_t session_at; /* its place in the session of the broker that was asked last; may be out of date */
-    bool named;          /* the request that is being made names it */
+    uint64_t waits_ns;   /* CHECKED: since when it has waited only for the answer */
+    uint32_t session_at; /* index in the session of the broker that was asked last; may be out of date */
+    bool named;          /* the Fetch request that is being made names it */
     bool assigned;       /* the last assignment has it */
 };
 
-/* Returns what the metadata says of the partition; NULL: its topic does not have it, or is not known. */
+/* Returns the partition in the metadata; NULL: its topic does not have it, or is not known. */
 static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
@@ -124,18 +130,18 @@ static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct
 /* A partition as a broker remembers it in a session. */
 struct ps_kafka_fetch_session_part {
     struct ps_kafka_native_topic *topic;
-    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* of the topic, as a request named it */
-    int32_t number, epoch;                   /* epoch: of the leader, as a request named it */
+    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* id of the topic in the last request that named it */
+    int32_t number, epoch;                   /* `epoch`: of the leader, in that request */
     int64_t next;                            /* the offset from which the broker reads */
     uint32_t stream;                         /* the partition's stream when a request named it */
-    uint32_t round;                          /* of the last request that wanted it */
+    uint32_t round;                          /* number of the last request that wanted the partition */
 };
 
-/* The session with the broker of a node. */
+/* The fetch session with a broker, by its node id. */
 struct ps_kafka_fetch_session {
     int32_t node, id; /* id 0: none */
-    int32_t epoch;    /* of the next request; 0: it begins anew, with all partitions */
-    int32_t asked_by; /* the correlation id of the request without an answer; -1: none */
+    int32_t epoch;    /* session epoch of the next request; 0: a new session, with all partitions */
+    int32_t asked_by; /* correlation id of the request that has no answer yet; -1: none */
     bool full;        /* the last request named all partitions */
     bool by_ids;      /* requests have the ids of topics, and not their names */
     uint32_t round;
@@ -143,14 +149,15 @@ struct ps_kafka_fetch_session {
     uint32_t count, room;
 };
 
-/* ---- what was fetched ---- */
+/* ---- fetched records ---- */
 
 /* Consecutive batches of one partition in an answer. */
 struct ps_kafka_fetch_slice {
     uint32_t stream, generation;
     int64_t from;         /* records before it are not wanted */
     const char *at, *end; /* its batches; the end of the last one may be missing */
-    const char *aborted;  /* transactions by first offset, as on the wire: producer id, first offset */
+    /* aborted transactions, sorted by first offset, as on the wire: producer id, first offset */
+    const char *aborted;
     uint32_t aborted_count;
 };
 
@@ -158,10 +165,10 @@ struct ps_kafka_fetch_slice {
 struct ps_kafka_fetched {
     struct ps_kafka_fetched *next;
     struct ps_block *block;
-    uint64_t number; /* of the block */
+    uint64_t number; /* number of the block */
     uint32_t length;
     struct ps_kafka_fetch_slice *slices;
-    uint32_t slice_count, slice_room, slice_at; /* slice_at: being read */
+    uint32_t slice_count, slice_room, slice_at; /* slice_at: index of the slice that is being read */
 };
 
 /* The batch that is being read. */
@@ -174,9 +181,9 @@ struct ps_kafka_fetch_reading {
     struct ps_block *unpacked; /* NULL: the records are in the answer's block */
     struct ps_block *views;    /* bodies may point into this block; NULL: they are copied */
     uint64_t views_number;
-    int64_t *aborted; /* producers of which the transaction being read was aborted */
+    int64_t *aborted; /* producers whose current transaction was aborted */
     uint32_t aborted_count, aborted_room;
-    uint32_t aborted_at; /* next in the slice's list */
+    uint32_t aborted_at; /* index of the next transaction in the slice's list */
 };
 
 /* ---- the member ---- */
@@ -187,7 +194,7 @@ enum ps_kafka_member_phase {
     PS_KAFKA_MEMBER_LEADING,  /* is the leader, and waits for metadata */
     PS_KAFKA_MEMBER_SYNCING,  /* SyncGroup is in flight */
     PS_KAFKA_MEMBER_STABLE,   /* has its partitions */
-    PS_KAFKA_MEMBER_REVOKING, /* gives them up, and joins again */
+    PS_KAFKA_MEMBER_REVOKING, /* gives its partitions up, and joins again */
     PS_KAFKA_MEMBER_LEAVING,
     PS_KAFKA_MEMBER_LEFT,
 };
@@ -195,31 +202,33 @@ enum ps_kafka_member_phase {
 struct ps_kafka_fetch_member {
     enum ps_kafka_member_phase phase;
     struct ps_kafka_native_coordinator coordinator;
-    char *id; /* "": not given yet */
+    char *id; /* member id; "": the coordinator has not given one yet */
     char instance[512];
     int32_t generation;
-    /* The generation in which this member gave partitions up although some of their records were not committed; -1: none. A sink may
-     * yet commit these records in that generation. */
+    /* The generation in which this member gave partitions up although some of their records were not committed; -1:
+     * none. A sink may still commit these records in that generation. */
     int32_t abandoned_generation;
     bool asked; /* JOINING, LEADING, SYNCING, LEAVING: the request is under way */
     bool heartbeat_asked;
-    uint64_t heartbeat_ns; /* of the last one */
-    uint64_t answered_ns;  /* of the last sign that the group has this member */
+    uint64_t heartbeat_ns; /* time of the last heartbeat */
+    uint64_t answered_ns;  /* time of the last answer that shows that the group has this member */
     uint64_t rest_ns;      /* no request before this time */
     bool rejoin;           /* STABLE: give up and join again */
     bool lost;             /* REVOKING: the group has removed this member */
-    bool gives_up;         /* STABLE, cooperative: some partitions are given up; then it joins again */
+    /* STABLE, cooperative: it is giving some partitions up, and joins again afterwards */
+    bool gives_up;
     uint64_t revoke_until_ns;
-    /* The leader's: */
+    /* Only of the group's leader: */
     char *described; /* the answer to JoinGroup */
     struct ps_kafka_group_member *members;
     uint32_t member_count;
-    enum ps_kafka_assignor assignor; /* that the group has chosen */
+    enum ps_kafka_assignor assignor; /* the assignor that the group has chosen */
     uint64_t leading_ns;             /* since when it waits for metadata */
-    uint64_t known_ns;               /* of the metadata that it had then: it assigns by newer one */
-    char **followed; /* topics of all members: a change of their partitions means a rebalance */
+    /* time of the metadata that it had then: it needs newer metadata to assign */
+    uint64_t known_ns;
+    char **followed; /* topics of all members: if their partitions change, the group must rebalance */
     uint32_t followed_count;
-    uint64_t followed_sum; /* of their partitions; 0: not known */
+    uint64_t followed_sum; /* hash of the numbers of their partitions; 0: not known */
     uint64_t followed_ns;  /* metadata of this time was looked at */
 };
 
@@ -240,7 +249,7 @@ struct ps_kafka_fetch {
     struct ps_kafka_fetch_member member;
     uint64_t mono_ns;
     bool paused, stopped; /* stopped: nothing more is read */
-    bool again;           /* something was answered: the next turn may have more to do */
+    bool again;           /* an answer has come: the next turn may have more to do */
     bool fatal;
     struct ps_err reason;
 
@@ -249,7 +258,7 @@ struct ps_kafka_fetch {
     uint32_t topic_count;
     bool has_pattern, has_exclusion;
     regex_t pattern, exclusion;
-    char **found; /* by the pattern, in the metadata being read */
+    char **found; /* topics that match the pattern in the metadata that is being read */
     uint32_t found_count, found_room;
     uint64_t found_ns; /* metadata of this time was looked at */
 
@@ -258,35 +267,37 @@ struct ps_kafka_fetch {
     uint32_t part_count, part_room;
     bool offsets_asked;
     bool dirty, commit_asked, commit_failed;
-    bool lowers;      /* an offset below a committed one is to be committed at once */
+    bool lowers;      /* an offset below the committed one must be committed immediately */
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t commit_reported;
     uint64_t commit_sent_ns;
     uint64_t former_ns;   /* metadata of this time was looked at */
-    bool doubtful;        /* something was not committed because its topic may be another one now: */
-    uint64_t doubtful_ns; /* metadata that comes after that of this time tells */
+    bool doubtful;        /* an offset was not committed because its topic may be another one now; */
+    uint64_t doubtful_ns; /* metadata that is newer than that of this time shows whether it is */
 
     /* epochs.c */
-    uint64_t epochs_warn_ns; /* no warning about waiting partitions before */
+    uint64_t epochs_warn_ns; /* no warning about waiting partitions before this time */
 
     /* session.c */
     struct ps_kafka_fetch_session *sessions;
     uint32_t session_count;
 
     /* fetch.c, read.c */
-    uint32_t *chosen; /* the streams of which the request that is being made asks for records */
+    uint32_t *chosen; /* streams whose records the request that is being made asks for */
     uint32_t chosen_room;
-    uint32_t broker_turn;                  /* the number of the broker that gets the first request, */
-    bool broker_waits;                     /* and whether one waits for room */
+    uint32_t broker_turn;                  /* number of the broker that gets the first request */
+    bool broker_waits;                     /* a broker waits for room for its answer */
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */
     struct ps_kafka_fetched *spare;
-    uint64_t held_bytes; /* of the answers */
-    uint32_t asked;      /* requests for records that are under way */
+    uint64_t held_bytes; /* bytes of the blocks of these answers */
+    uint32_t asked;      /* Fetch requests that are under way */
     struct ps_kafka_fetch_reading reading;
     struct ps_kafka_unpacker *unpacker;
-    uint64_t block_number; /* the last one given to a block: tells it from others at its address */
-    bool kept;             /* a record was not taken, or there was no memory for it */
-    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. No Fetch is sent meanwhile. */
+    /* number of the last block; distinguishes a block from earlier ones at the same address */
+    uint64_t block_number;
+    bool kept; /* a record was not taken, or there was no memory for it */
+    /* Since when there has been no memory to decompress the next batch; 0: there is memory. No Fetch is sent
+     * meanwhile. */
     uint64_t starved_ns;
 };
 
@@ -301,11 +312,11 @@ static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker
     return broker->reader_versions[kind - PS_KAFKA_NATIVE_READER_KINDS];
 }
 
-/* Returns the broker if it can be sent a request; begins to connect if it is down. NULL: not now. */
+/* Returns the broker if a request can be sent to it now, else NULL. Begins to connect if it is down. */
 struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *client,
                                                     struct ps_kafka_native_broker *broker);
 
-/* It cannot go on; opening it again may help. */
+/* Ends the reader with this error; opening it again may help. */
 void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -323,7 +334,7 @@ void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, cons
 enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
                                           const struct ps_kafka_reading_config *config, struct ps_err *err);
 void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch);
-/* Called when metadata may have come: topics that match, partitions that were added. */
+/* Called when metadata may have come: looks for new topics that match, and for added partitions. */
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
 /* For ps_kafka_native_reader.topic: the cluster has this topic. */
 void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length,
@@ -334,31 +345,31 @@ void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
 
 void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_reading_config *config);
 void ps_kafka_member_close(struct ps_kafka_fetch *fetch);
-/* Sends what is due. */
+/* Sends the requests of the member that are due. */
 void ps_kafka_member_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
 void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
-/* A commit was refused: for the group this member no longer owns its partitions. */
+/* Called when the group has refused a commit, because this member no longer owns its partitions for it. */
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
-/* Joins again, soon. In the eager protocol it first gives all partitions up in order. */
+/* Makes the member join again soon. In the eager protocol it first gives all partitions up, after commits. */
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
 /* Handles an error of the group that several requests have. */
 void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what);
 void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length);
-/* Begins to give its partitions up; `lost`: others have them already. */
+/* Begins to give its partitions up; `lost`: other members have them already. */
 void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost);
-/* Closes the connections to former coordinators; `all`: to the present one, too. They may hold answers back. */
+/* Closes the connections to former coordinators, which may hold answers back; `all`: also to the present one. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all);
-/* The coordinator, if it can be sent a request now. */
+/* Returns the coordinator if a request can be sent to it now, else NULL. */
 struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
 
-/* ---- member_requests.c ---- NULL: no memory */
+/* ---- member_requests.c: return NULL without memory ---- */
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
-/* `shares`: of all members, if this is the leader; else NULL. */
+/* `shares`: the partitions of all members if this member is the leader; else NULL. */
 struct ps_kafka_group_shares;
 struct ps_kafka_group_topic;
 struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
@@ -372,7 +383,7 @@ struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fe
 
 /* Reads the members out of the answer to JoinGroup. Returns false if it cannot be read. */
 bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version);
-/* Returns SyncGroup with everybody's partitions, once their topics are known; else NULL. */
+/* Returns a SyncGroup request with the partitions of all members; NULL while metadata lacks their topics. */
 struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
 /* Returns whether partitions were added to a topic of the group. */
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
@@ -380,46 +391,48 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
 
 /* ---- offsets.c ---- */
 
-/* The assignment: takes the partition. */
+/* Takes a partition of the assignment. */
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition);
-/* All partitions are gone. */
+/* Drops all partitions. */
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
-/* Removes the partitions that were being given up: the group has them again. */
+/* Drops the partitions that were being given up: other members may get them now. */
 void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
 /* Returns whether some partition is assigned, or being given up. */
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* Drops the fetched records from this offset on. The next Fetch asks for them again. An answer under way is not
- * accepted, because its records come after that gap. A partition that was to begin elsewhere goes on first with what its log still has. */
+/* Drops the fetched records from this offset on. The next Fetch asks for them again. An answer under way will be
+ * ignored, because its records follow the dropped ones. A partition that was to continue at another offset first
+ * reads what its present log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
-/* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
- * first. `epoch`: of the leader that wrote the record before it; -1: not known. */
+/* Reads the partition from this offset on. If the group's committed offset may be higher, this offset is committed
+ * before. `epoch`: of the leader that wrote the record before the offset; -1: not known. */
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
-/* The question with this correlation id is no longer under way: the partitions in this state that its answer left out are asked for again
- * after PS_KAFKA_PART_REST_NS. */
+/* Called when the request with this correlation id is no longer under way: partitions in this state that its answer
+ * left out are requested again after PS_KAFKA_PART_REST_NS. */
 void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state, int32_t correlation);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                              struct ps_wire_in *in, char *reason);
 void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
-/* The offset of a partition is not in its log. */
+/* Called when no valid offset of the partition is known: it must be chosen by auto.offset.reset. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 
 /* ---- epochs.c ---- */
 
-/* The topic may have been created again: it is not fetched again before metadata has its id. Records of the new topic would be
- * read from the old offset on, and again from the place that is chosen when the id is known. `all`: this is new, so it holds for all its
- * partitions; else for this one, whose broker goes on answering so. */
+/* Called when the topic may have been created again: it is not fetched before new metadata has its id. Otherwise
+ * records of the new topic would be read from the old offset on, and a second time from the offset that is chosen
+ * when the id is known. `all`: the doubt is new and holds for all partitions of the topic; else only for this one,
+ * whose broker repeats its answer. */
 void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);
-/* The offset to be fetched is not in the log. */
+/* Called when the offset to be fetched is not in the log. */
 void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part);
-/* Returns whether the topic may be another one, and no metadata has come since. */
+/* Returns whether the topic may be another one, and no metadata has come since this was noted. */
 bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
                                        const struct ps_kafka_fetch_part *part);
-/* Partitions whose leader has changed are checked before more is fetched of them. */
+/* Begins checks of partitions whose leader has changed, and asks their leaders. They are not fetched meanwhile. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
@@ -428,19 +441,20 @@ void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_na
 /* ---- commit.c ---- */
 
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch);
-/* Commits if there is something to commit, no commit is under way, and the last one did not just fail. */
+/* Commits if there are offsets to commit, no commit is under way, and at least `interval_ns` has passed since the
+ * last one. */
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
-/* Returns when the next commit can be sent. PS_NEVER: there is none, or something else must happen before. */
+/* Returns when the next commit can be sent. PS_NEVER: there is nothing to commit, or an answer must come first. */
 uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
 
 /* ---- fetch_request.c ---- */
 
-#define PS_KAFKA_FETCH_OF_IDS 13 /* the version of Fetch with ids of topics, from Kafka 3.1 on */
+#define PS_KAFKA_FETCH_OF_IDS 13 /* version of Fetch with ids of topics, from Kafka 3.1 on */
 
-/* Asks for the `count` partitions of fetch->chosen, which count as asked then. `session` NULL: the broker has none. NULL: no
- * memory. */
+/* Returns a Fetch request for the `count` partitions in fetch->chosen, and marks them as `asked`. `session` NULL: the
+ * broker has no sessions. Returns NULL without memory. */
 struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
                                                        struct ps_kafka_fetch_session *session,
                                                        int16_t version, uint32_t count, int32_t wait_ms);
@@ -454,9 +468,9 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
 bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                            struct ps_wire_in *in, char *reason);
 void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request);
-/* Drops what was fetched and is not read. */
+/* Drops the fetched records that are not read. */
 void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch);
-/* Memory for an answer. NULL: there is none now. */
+/* Returns memory for an answer; NULL: there is none now. */
 struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uint32_t length);
 void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched);
 /* Drops the oldest answer. */
@@ -467,21 +481,22 @@ void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
 
 /* ---- session.c ---- */
 
-/* The session with the node's broker; valid until the next call. */
+/* Returns the session with this node's broker, which is made if it is new; valid until the next call. */
 struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node);
 void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch);
 /* Begins a request. Then call ps_kafka_session_want for each partition, and then ps_kafka_session_sweep. */
 void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids);
-/* The request asks for this partition. Returns whether it must name the partition. */
+/* Called for a partition that the request asks for. Returns whether the request must name it. */
 bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                            uint32_t stream, int32_t leader_epoch);
-/* Removes the partitions that the request no longer wants. Returns how many: the request must name them, and they are those
- * after session->count. */
+/* Removes the partitions that the request no longer wants. Returns their number: they follow after session->count,
+ * and the request must name them. */
 uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
-/* The answer has come, with this error and session. Returns false if it is not that of the last request. */
+/* Handles the error and the session id of an answer. Returns false if it does not answer the last request. */
 bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,
                                int32_t id);
-/* The next request names all partitions and asks for another session, because this list may differ from the broker's. */
+/* Makes the next request name all partitions and ask for another session, because this list may differ from the
+ * broker's. */
 void ps_kafka_session_renew(struct ps_kafka_fetch_session *session);
 /* Returns the topic that has this id in the session; NULL: none. *hint: 0 for the first topic of an answer. */
 const struct ps_kafka_native_topic *ps_kafka_session_topic(const struct ps_kafka_fetch_session *session,
