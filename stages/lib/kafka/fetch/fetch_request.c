@@ -1,10 +1,10 @@
-/* Requests for records as bytes. Versions up to 11 name topics; version 13 has their ids (KIP-516), so that a broker does not read a log
- * for us that is another topic's of the same name. */
+/* The encoding of Fetch requests. Versions up to 11 have names of topics; version 13 has their ids (KIP-516), so that
+ * a broker does not read the log of another topic of the same name. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <string.h>
 
-#define PART_BYTES 48U /* beside the name or id of its topic */
+#define PART_BYTES 48U /* bytes of a partition without the name or id of its topic */
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_EPOCHS 9
 #define VERSION_OF_RACKS 11
@@ -14,7 +14,7 @@ static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t vers
     return version >= VERSION_OF_EPOCHS ? ps_kafka_part_place(part)->leader_epoch : -1;
 }
 
-/* The number of partitions that a request names (`gone`: as no longer wanted), and the bytes that they need. */
+/* The number of partitions that a request names, and their bytes. `gone`: partitions that are no longer wanted. */
 struct named {
     uint32_t count, gone;
     size_t bytes;
@@ -53,13 +53,13 @@ static char *put_count(char *at, uint32_t count, int16_t version)
     return is_flexible(version) ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
 }
 
-/* Ends a structure. */
+/* Ends a structure: flexible versions have tags there. */
 static char *put_tags(char *at, int16_t version)
 {
     return is_flexible(version) ? ps_wire_put_uvarint(at, 0) : at;
 }
 
-/* The topic, with one partition. `id`: as the broker of the session knows it. */
+/* Writes a topic with one partition. `id`: the topic's id in the broker's session. */
 static char *put_topic(char *at, const struct ps_kafka_native_topic *topic, const char *id, int32_t partition,
                        int16_t version)
 {
@@ -77,15 +77,18 @@ static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct
         at = ps_wire_put_int32(at, leader_epoch(part, version));
     at = ps_wire_put_int64(at, part->next);
     if (is_flexible(version))
-        at = ps_wire_put_int32(at,
-                               -1); /* the epoch of the last record: OffsetForLeaderEpoch is asked instead */
+        at = ps_wire_put_int32(
+            at,
+            /* epoch of the last record: not given, because OffsetForLeaderEpoch checks it */
+            -1);
     if (version >= VERSION_OF_LOG_START)
         at = ps_wire_put_int64(at, -1);
     at = ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
     return put_tags(put_tags(at, version), version); /* of the partition, and of the topic */
 }
 
-/* All chosen partitions count as asked for, also those that the broker remembers and the request does not name. */
+/* Marks all chosen partitions as asked for, also those that the request does not name because the broker's session
+ * has them. */
 static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, int16_t version,
                        int32_t correlation)
 {

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define METADATA_PATIENCE_NS (5 * PS_NS_PER_S) /* then topics without metadata have no partitions */
+/* after this time a topic without metadata counts as one without partitions */
+#define METADATA_PATIENCE_NS (5 * PS_NS_PER_S)
 
 void ps_kafka_leader_end(struct ps_kafka_fetch *fetch)
 {
@@ -86,7 +87,8 @@ static const struct ps_kafka_native_topic *followed_topic(const struct ps_kafka_
     return ps_kafka_native_topic_find(fetch->client, name, (uint32_t)strlen(name));
 }
 
-/* Partitions may have been added since metadata came last: nobody would read them before it comes again. */
+/* Returns whether metadata is known that came after the join began. With older metadata, nobody would read partitions
+ * added since then. */
 static bool is_known(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
@@ -97,7 +99,7 @@ static bool is_known(const struct ps_kafka_fetch *fetch)
     return fetch->client->metadata_ns != fetch->member.known_ns;
 }
 
-/* Tells one set of numbers of partitions from another. */
+/* Returns a hash of the numbers of partitions of all followed topics. */
 static uint64_t sum_partitions(const struct ps_kafka_fetch *fetch)
 {
     uint64_t sum = 1;

@@ -1,11 +1,12 @@
 /* A member of a consumer group (the classic protocol: KIP-62; static members: KIP-345; ids: KIP-394).
  *
- * The eager protocol: when the group rebalances, a member first gives all of its partitions up, then joins again and gets
- * others. The cooperative protocol (KIP-429): it joins at once, says which partitions it has, and goes on reading them; then it
- * gives up those that it does not get again, and joins once more, so that others get them.
+ * The eager protocol: when the group rebalances, a member first gives all of its partitions up, then joins again and
+ * gets others. The cooperative protocol (KIP-429): it joins immediately, reports the partitions that it has, and
+ * continues to read them; then it gives up those that it is not assigned again, and joins once more, so that other
+ * members get them.
  *
  * Partitions that are given up are no longer read; the member waits until what was read is delivered and committed, as
- * kafka/consumer/rebalance.h says. It joins only then, and goes on to send heartbeats meanwhile. */
+ * kafka/consumer/rebalance.h says. It joins only then, and continues to send heartbeats meanwhile. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
@@ -15,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REFUSED_MAX 4U                      /* commits in a row during a revocation */
-#define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* beyond the time that members have */
+#define REFUSED_MAX 4U                      /* refused commits in a row during a revocation */
+#define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* in addition to the time that members have to join */
 
 static struct ps_kafka_fetch_member *member_of(struct ps_kafka_fetch *fetch)
 {
@@ -95,12 +96,12 @@ static void continue_revocation(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* The group rebalances. */
+/* Called when the group rebalances. */
 static void begin_rebalance(struct ps_kafka_fetch *fetch)
 {
     if (!fetch->settings.cooperative)
         ps_kafka_member_revoke(fetch, false);
-    else if (!fetch->member.gives_up) /* else it joins again when those partitions are given up */
+    else if (!fetch->member.gives_up) /* otherwise it joins again when those partitions are given up */
         fetch->member.phase = PS_KAFKA_MEMBER_OUT;
 }
 
@@ -120,7 +121,7 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     if (error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
-        return; /* it comes with the answer */
+        return; /* the answer has the member id */
     if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION) {
         ps_kafka_member_set_id(member, "", 0);
         ps_kafka_member_disown(fetch, error);
@@ -129,9 +130,10 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
     }
 }
 
-/* The group has not noticed that this member gave its partitions up: its generation is still the same, as after a coordinator was away
- * for longer than the session. A sink could commit in it, while the same records are read again. The coordinator refuses its commits
- * when this member has left, or another member has its instance id (KIP-345). */
+/* Called when the group has not noticed that this member gave its partitions up: its generation is still the same,
+ * for example after the coordinator was down for longer than the session. A sink could still commit in this
+ * generation, while the same records are read again. The coordinator refuses such commits after this member has left,
+ * or after another member got its instance id (KIP-345). */
 static void become_another(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
@@ -141,7 +143,7 @@ static void become_another(struct ps_kafka_fetch *fetch)
         broker != NULL ? ps_kafka_member_request_leave(
                              fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP))
                        : NULL;
-    if (request != NULL) /* else the group removes it when it sends no heartbeat */
+    if (request != NULL) /* otherwise the group removes it when its session ends */
         ps_kafka_native_broker_send(broker, request);
     ps_kafka_member_set_id(member, "", 0);
     ps_log(PS_LOG_INFO, fetch->port->component,
@@ -162,7 +164,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
     const char *id = ps_wire_get_string(in, &id_length);
     member->asked = false;
     if (member->phase != PS_KAFKA_MEMBER_JOINING)
-        return true; /* it leaves */
+        return true; /* the member is leaving */
     member->phase = PS_KAFKA_MEMBER_OUT;
     if (in->failed || leader == NULL || id == NULL)
         return ps_kafka_fetch_unreadable(reason, "JoinGroup");
@@ -196,7 +198,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
 }
 
-/* A partition that the member has kept is read on; another one is new. */
+/* Takes a partition of the assignment: one that the member has kept is read on, any other one is new. */
 static void take_partition(void *argument, struct ps_slice topic, int32_t partition)
 {
     struct ps_kafka_fetch *fetch = argument;
@@ -229,7 +231,7 @@ static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
     return true;
 }
 
-/* As whom records are read from now on. */
+/* Sets the membership under which records are read from now on. */
 static void set_membership(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_membership *membership = &fetch->membership;
@@ -254,7 +256,8 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     if (in->failed)
         return ps_kafka_fetch_unreadable(reason, "SyncGroup");
     if (error == PS_KAFKA_ERROR_REBALANCING || error == PS_KAFKA_ERROR_INVALID_REQUEST)
-        return true; /* joins again. librdkafka's mock cluster answers INVALID_REQUEST to a member that comes after the leader */
+        /* joins again. librdkafka's mock cluster answers INVALID_REQUEST if SyncGroup comes after the leader's */
+        return true;
     if (error != 0) {
         if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)
             ps_kafka_member_disown(fetch, error);
@@ -263,7 +266,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
         return true;
     }
     member->phase = PS_KAFKA_MEMBER_STABLE;
-    member->abandoned_generation = -1; /* only now has the group stored the new one */
+    member->abandoned_generation = -1; /* the group has stored the new generation */
     member->heartbeat_ns = member->answered_ns = fetch->mono_ns;
     set_membership(fetch);
     if (!take_assignment(fetch, bytes, length)) {
@@ -307,7 +310,7 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native
         return synced(fetch, in, reason);
     case PS_KAFKA_NATIVE_HEARTBEAT:
         return beaten(fetch, in, reason);
-    default: /* LeaveGroup: the source stops, or joins again as another member */
+    default: /* LeaveGroup, when the source stops, or joins again as another member */
         if (fetch->member.phase == PS_KAFKA_MEMBER_LEAVING)
             fetch->member.phase = PS_KAFKA_MEMBER_LEFT;
         return true;
@@ -350,7 +353,7 @@ static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broke
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* A pattern says which topics it means when the first metadata has come. */
+/* Returns whether the topics are known: those of a pattern only after the first metadata. */
 static bool may_join(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->has_pattern || fetch->found_ns != 0;
@@ -371,7 +374,8 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
     ps_kafka_leader_end(fetch);
     member->rejoin = false;
     struct ps_kafka_native_request *request = ps_kafka_member_request_join(fetch, version);
-    if (request != NULL) /* the coordinator answers when all members have joined, or had the time to */
+    /* the coordinator answers when all members have joined, or their time to join is over */
+    if (request != NULL)
         request->timeout_ns = (uint64_t)fetch->settings.rebalance_ms * PS_NS_PER_MS + JOIN_PATIENCE_NS;
     send_step(fetch, broker, request, PS_KAFKA_MEMBER_JOINING);
 }
@@ -402,7 +406,7 @@ static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Without a sign from the coordinator for the session's time others have the partitions by now. */
+/* If the coordinator has not answered for the session's time, other members have the partitions by now. */
 static void check_session(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
@@ -427,7 +431,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
         (member->phase == PS_KAFKA_MEMBER_STABLE && member->gives_up))
         continue_revocation(fetch);
     if (fetch->stopped && member->phase == PS_KAFKA_MEMBER_OUT)
-        return; /* it stops: it takes nothing more */
+        return; /* the source stops, so the member does not join again */
     if (fetch->mono_ns < member->rest_ns || fetch->fatal || member->asked)
         return;
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
@@ -461,7 +465,8 @@ void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     bool known =
-        member->id[0] != '\0' && member->instance[0] == '\0'; /* static ones stay for their session */
+        /* static members do not leave: the group keeps them until their session ends */
+        member->id[0] != '\0' && member->instance[0] == '\0';
     if (member->asked) /* the answer may take as long as others need to join */
         ps_kafka_member_drop_coordinators(fetch, true);
     ps_kafka_parts_drop(fetch);
@@ -470,7 +475,7 @@ void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
     member->phase = known ? PS_KAFKA_MEMBER_LEAVING : PS_KAFKA_MEMBER_LEFT;
 }
 
-/* The time of the next request to the coordinator. */
+/* Returns when the next request to the coordinator can be sent, but not before `from_ns`. */
 static uint64_t ask_due_ns(const struct ps_kafka_fetch *fetch, uint64_t from_ns)
 {
     uint64_t due_ns = ps_kafka_native_coordinator_due_ns(fetch->client, &fetch->member.coordinator);
@@ -497,7 +502,7 @@ uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch)
             due_ns = ps_least(due_ns, member->revoke_until_ns);
         return due_ns;
     case PS_KAFKA_MEMBER_JOINING:
-    case PS_KAFKA_MEMBER_LEADING: /* metadata comes, or an engine's tick */
+    case PS_KAFKA_MEMBER_LEADING: /* woken by metadata, or by the engine's tick */
     case PS_KAFKA_MEMBER_LEFT:
         break;
     }

@@ -1,4 +1,4 @@
-/* The requests of a member of a group as bytes (Kafka protocol guide; versions before flexible ones). */
+/* The encoding of a group member's requests (Kafka protocol guide; versions before the flexible ones). */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
@@ -19,7 +19,7 @@ static char *put_instance(const struct ps_kafka_fetch *fetch, char *at)
                                              : ps_wire_put_int16(at, -1);
 }
 
-/* Group, generation, member; and instance, in versions that have it. */
+/* Writes the group, the generation and the member id; and the instance id, in versions that have it. */
 static char *put_member(const struct ps_kafka_fetch *fetch, char *at, bool with_instance)
 {
     at = put_text(at, fetch->group);

@@ -1,4 +1,5 @@
-/* The member's state as other files of this folder change it: errors say that it has lost its partitions, or must join again. */
+/* Changes of the member's state by other files of this folder: errors by which it has lost its partitions, or must
+ * join again. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch
     return ps_kafka_native_coordinator_broker(fetch->client, &fetch->member.coordinator);
 }
 
-/* Nothing but the group's requests goes over these connections. After the drop the group's state says that none is under way. */
+/* These connections have only the group's requests. After the drop the member's state says that none is under way. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all)
 {
     int32_t node = fetch->member.coordinator.node;
@@ -34,7 +35,8 @@ void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all)
         if (broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2 || broker->first == NULL || (!all && !former))
             continue;
         ps_kafka_native_broker_drop(broker);
-        ps_kafka_native_want_metadata(fetch->client); /* it may have been asked for there */
+        /* metadata may have been requested over this connection */
+        ps_kafka_native_want_metadata(fetch->client);
     }
 }
 
@@ -59,7 +61,8 @@ void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch)
     fetch->member.rejoin = true;
 }
 
-/* The group has removed a member that is joining: it drops the partitions that it has kept over the rebalance. */
+/* Called when the group has removed a member that is joining: drops the partitions that it has kept over the
+ * rebalance. */
 static void leave_rebalance(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;

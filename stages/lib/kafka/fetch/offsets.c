@@ -1,5 +1,6 @@
-/* Where a partition begins: at the offset that the group has committed (OffsetFetch; with read_committed one that no open
- * transaction may change, KIP-447), else by auto.offset.reset (ListOffsets). */
+/* Finds the offset at which reading a partition begins: the group's committed offset (OffsetFetch; with
+ * read_committed one that no open transaction may change, KIP-447), else the offset by auto.offset.reset
+ * (ListOffsets). */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
 
@@ -15,8 +16,8 @@
 
 /* ---- the group's offsets ---- */
 
-/* A partition begins elsewhere only when all that was fetched of it is delivered: else a transaction would commit the old offset
- * after the new one. */
+/* Returns whether the partition's offset must be requested. It must not change before all fetched records are
+ * delivered: otherwise a transaction would commit an old offset after the new one. */
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
@@ -32,7 +33,7 @@ static char *put_topic(char *at, const struct ps_kafka_fetch_part *part, bool co
                    : ps_wire_put_string(at, topic->name, topic->length);
 }
 
-/* Each partition as a topic of its own: the coordinator puts them together. */
+/* Writes each partition with its topic; the coordinator accepts a topic several times. */
 static char *put_committed(const struct ps_kafka_fetch *fetch, char *at, uint32_t count, bool compact)
 {
     at = compact ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
@@ -167,7 +168,7 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
         return ps_kafka_fetch_unreadable(reason, "OffsetFetch");
     if (error != 0)
         ps_kafka_member_failed(fetch, error, "OffsetFetch");
-    forget_committed(fetch); /* those that the answer left out */
+    forget_committed(fetch); /* the partitions that the answer left out */
     return true;
 }
 
@@ -179,8 +180,9 @@ static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part
     return place != NULL ? place->leader : NULL;
 }
 
-/* The offset asked for is one of the topic as it is known now. If the topic was created again since the last question, delivered records
- * are of the former topic, and their offset is no longer committed. */
+/* Called before an offset is requested, which will be one of the topic as it is known now. If the topic was created
+ * again since the last request, the delivered records are of the former topic, and their offset is no longer
+ * committed. */
 static void begin_life(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
@@ -237,8 +239,9 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* The offset may be below the offsets of earlier records, whose log is gone. If the end is asked for again because the broker may have had
- * another topic, reading begins at the first answer: the log may be the same one, and may have got records since. */
+/* Handles an answer to ListOffsets. The offset may be below those of earlier records, if their log no longer exists.
+ * If the end of the log is requested a second time because the broker may have had another topic, reading begins at
+ * the end in the first answer: the log may be the same one, with new records since then. */
 static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int16_t error)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];

@@ -1,5 +1,5 @@
-/* The partitions that are assigned, and what was fetched of them and is not read yet. Below all other files of this folder: these
- * functions call none of theirs. */
+/* The assigned partitions, and their fetched records that are not read yet. These functions call no function of the
+ * other files of this folder. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdarg.h>
@@ -80,7 +80,7 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
     fetch->dirty = fetch->lowers = fetch->streams.moved =
-        false; /* uncommitted records belong to the next member */
+        false; /* records that are not committed are read by the next member */
 }
 
 void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch)

@@ -1,14 +1,16 @@
-/* Records of the answers, in order: batches are checked and decompressed one at a time, when they are read. Control batches
- * are not handed over, nor, with read_committed, records of transactions that were aborted (KIP-98). */
+/* Records of the answers, in order: batches are checked and decompressed one at a time, when they are read. Control
+ * batches, and with read_committed records of aborted transactions (KIP-98), are skipped. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define VIEWS_BYTES_MIN (32U * 1024U) /* bodies of less are copied: few events must not keep a whole block */
+/* fewer bytes are copied, so that a few events do not keep a whole block */
+#define VIEWS_BYTES_MIN (32U * 1024U)
 #define DAMAGED_REST_NS PS_NS_PER_S
 #define ABORTED_BYTES 16U
-#define STARVED_NS PS_NS_PER_S /* then what was fetched ahead gives its memory back */
+/* after this time records that were fetched ahead are dropped, to free memory */
+#define STARVED_NS PS_NS_PER_S
 
 static struct ps_kafka_fetch_slice *slice_of(struct ps_kafka_fetch *fetch)
 {
@@ -32,7 +34,7 @@ static void end_slice(struct ps_kafka_fetch *fetch)
         ps_kafka_fetched_pop(fetch);
 }
 
-/* The bytes are not an answer of a broker: the fetched records of the partition are dropped, and fetched again. */
+/* Called for damaged bytes: drops the fetched records of the partition, which are fetched again. */
 static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *what)
 {
     uint32_t stream = slice_of(fetch)->stream;
@@ -145,13 +147,13 @@ static enum opened unpack(struct ps_kafka_fetch *fetch, const struct ps_kafka_ba
     return OPENED;
 }
 
-/* Begins with the slice's next batch. */
+/* Opens the slice's next batch. */
 static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_slice *slice)
 {
     struct ps_kafka_fetch_reading *reading = &fetch->reading;
     struct ps_kafka_batch batch;
     if (ps_kafka_batch_read(&batch, slice->at, slice->end) != PS_KAFKA_BATCH_WHOLE) {
-        slice->at = slice->end; /* a part; damage is noticed at the next fetch */
+        slice->at = slice->end; /* a part of a batch; damage is noticed at the next fetch */
         return SKIPPED;
     }
     if (fetch->settings.checks_sums && !ps_kafka_batch_is_intact(&batch)) {
@@ -208,7 +210,7 @@ static enum ps_kafka_take take(struct ps_kafka_fetch *fetch, struct ps_kafka_rec
     return ps_kafka_record_take(state, &message);
 }
 
-/* Hands over the records of the open batch. Returns true when there are none left; *stop: enough for this call. */
+/* Hands over the records of the open batch. Returns true when none are left. Sets *stop if this call must end. */
 static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *state, uint32_t *count,
                        bool *stop)
 {
@@ -238,8 +240,8 @@ static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_stat
     return true;
 }
 
-/* The next batch waits for memory since `since_ns`. Batches that are delivered give memory back; so do, after a moment,
- * the answers after it, which nobody can read meanwhile. */
+/* Called when there is no memory for the next batch, since `since_ns`. Delivered batches give memory back; after
+ * STARVED_NS the later answers are dropped too, because they cannot be read before this batch. */
 static void starve(struct ps_kafka_fetch *fetch, uint64_t since_ns)
 {
     fetch->kept = true;

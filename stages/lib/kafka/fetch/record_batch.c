@@ -13,14 +13,14 @@
 #define ATTRIBUTE_CONTROL 0x20
 #define CONTROL_ABORT 0
 
-/* A batch of any format has its length here, and its magic. */
+/* Reads the length and the magic, which have the same place in all formats. */
 static enum ps_kafka_batch_outcome read_frame(struct ps_kafka_batch *batch, const char *at, const char *end)
 {
     struct ps_wire_in in = {.at = at, .end = end};
     *batch = (struct ps_kafka_batch){.bytes = at};
     batch->base_offset = ps_wire_get_int64(&in);
     int32_t length = ps_wire_get_int32(&in);
-    batch->leader_epoch = ps_wire_get_int32(&in); /* the checksum in old formats */
+    batch->leader_epoch = ps_wire_get_int32(&in); /* in old formats it is the checksum */
     int8_t magic = ps_wire_get_int8(&in);
     if (in.failed)
         return PS_KAFKA_BATCH_PART;
@@ -100,7 +100,7 @@ static bool long_varint(const char **at, const char *end, int64_t *value)
     return false;
 }
 
-/* A zigzag varint; most have one byte or two. */
+/* Reads a zigzag varint; most have one or two bytes. */
 static inline bool get_varint(const char **at, const char *end, int64_t *value)
 {
     const unsigned char *byte = (const unsigned char *)*at;
@@ -121,7 +121,7 @@ static inline bool get_varint(const char **at, const char *end, int64_t *value)
     return long_varint(at, end, value);
 }
 
-/* Bytes with their length in front; -1: null. */
+/* Reads bytes with their length before them; length -1: null. */
 static inline bool get_bytes(const char **at, const char *end, const char **bytes, uint32_t *length)
 {
     int64_t value;

@@ -1,5 +1,5 @@
-/* Record batches as a broker sends them (Kafka's documentation, "Record Batch", magic 2; KIP-98). Bytes come from outside:
- * every read is bounded. Pure functions; any thread. */
+/* Record batches as a broker sends them (Kafka's documentation, "Record Batch", magic 2; KIP-98). The bytes are not
+ * trusted: every read is bounded. Pure functions; any thread. */
 #pragma once
 
 #include "core/base.h"
@@ -10,8 +10,8 @@
 /* The head of a batch, and where its records are. */
 struct ps_kafka_batch {
     int64_t base_offset, last_offset;
-    int32_t leader_epoch; /* of the leader that wrote it */
-    const char *bytes;    /* of the whole batch */
+    int32_t leader_epoch; /* epoch of the leader that wrote it */
+    const char *bytes;    /* the whole batch */
     uint32_t length;      /* of the whole batch */
     enum ps_kafka_compression compression;
     bool append_time; /* the broker's time holds for all records: `max_ms` */
@@ -35,13 +35,13 @@ enum ps_kafka_batch_outcome {
 enum ps_kafka_batch_outcome ps_kafka_batch_read(struct ps_kafka_batch *batch, const char *at,
                                                 const char *end);
 
-/* Returns whether the batch has the bytes of which its checksum was made. */
+/* Returns whether the checksum is right. */
 bool ps_kafka_batch_is_intact(const struct ps_kafka_batch *batch);
 
-/* A record; its bytes lie in the batch's, or where they were decompressed. */
+/* A record; its bytes are in the batch, or in the decompressed records. */
 struct ps_kafka_batch_record {
     int64_t offset, timestamp_ms;
-    const char *key, *value; /* NULL: null */
+    const char *key, *value; /* NULL: the record has none */
     uint32_t key_length, value_length;
     uint32_t header_count;
     const char *headers, *headers_end;
@@ -49,20 +49,21 @@ struct ps_kafka_batch_record {
 
 struct ps_kafka_batch_cursor {
     const char *at, *end;
-    uint32_t left; /* records */
+    uint32_t left; /* number of records not read yet */
     int64_t base_offset, last_offset;
     int64_t first_ms, append_ms; /* append_ms: the time of all records; -1: each has its own */
 };
 
-/* Begins with the first record. `records`: decompressed. */
+/* Sets the cursor to the first record. `records`: the decompressed records. */
 void ps_kafka_batch_begin(struct ps_kafka_batch_cursor *cursor, const struct ps_kafka_batch *batch,
                           const char *records, size_t length);
-/* Reads the next record and moves on. Returns false if its bytes contradict each other. `left` must be above 0. */
+/* Reads the next record and moves on. Returns false if the bytes are damaged. `left` must be above 0. */
 bool ps_kafka_batch_next(struct ps_kafka_batch_cursor *cursor, struct ps_kafka_batch_record *record);
 
-/* Finds the last header of this name, as Flume's source does. `value->data` is NULL if there is none, or a null one. */
+/* Finds the last header of this name, as Flume's source does. `value->data` is NULL if there is no such header, or
+ * its value is null. */
 void ps_kafka_batch_header(const struct ps_kafka_batch_record *record, const char *name,
                            struct ps_slice *value);
 
-/* Returns whether a control record says that its producer's transaction was aborted (the other kind: it was committed). */
+/* Returns whether a control record ends a transaction by an abort; otherwise by a commit. */
 bool ps_kafka_batch_is_abort(const struct ps_kafka_batch_record *record);

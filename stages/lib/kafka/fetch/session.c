@@ -1,13 +1,14 @@
-/* Fetch sessions (KIP-227): a broker remembers the partitions that it is asked for, so a request names only those that are new,
- * that are to be read from another offset, or that are no longer read, and an answer only those with news. This file
- * keeps a list of what each broker remembers, by the broker's node id.
+/* Fetch sessions (KIP-227): a broker remembers the requested partitions. A request then names only partitions that
+ * are new, that are read from another offset, or that are no longer read; an answer has only partitions with records
+ * or changes. This file keeps a list of what each broker remembers, by the broker's node id.
  *
- * A session has an epoch, which grows with each answer. A request without its answer leaves open whether the broker has
- * carried it out, so the next request begins anew (epoch 0): it names all partitions, closes the old session, and asks for
- * another one. A broker without room for a session answers with id 0, and every request to it names all partitions.
+ * A session has an epoch, which grows with each answer. If no answer to a request comes, it is not known whether the
+ * broker has handled the request. So the next request has epoch 0: it names all partitions, closes the old session,
+ * and asks for another one. A broker without room for a session answers with id 0, and every request to it names all
+ * partitions.
  *
- * A session names topics, or has their ids (KIP-516), from its beginning to its end. With ids, a topic that was created again is
- * another one: its former partitions go out of the session, and the new ones come in. */
+ * A session has either names or ids of topics (KIP-516) from its beginning to its end. With ids, a topic that was
+ * created again is another topic: the former partitions leave the session, and the new ones are added. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>
@@ -121,7 +122,7 @@ uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fe
 
 /* ---- answers ---- */
 
-/* Both sides count the epochs alike: after the largest one comes 1. */
+/* Returns the next epoch, as the broker counts: 1 follows the largest one. */
 static int32_t epoch_after(int32_t epoch)
 {
     return epoch == INT32_MAX ? 1 : epoch + 1;
@@ -131,7 +132,7 @@ bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t c
                                int32_t id)
 {
     if (session->asked_by != correlation)
-        return false; /* another connection has been asked since */
+        return false; /* a later request has been sent, over another connection */
     session->asked_by = -1;
     if (error != 0) {
         session->id = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND ? 0 : session->id;
@@ -139,7 +140,7 @@ bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t c
     } else if (session->full) {
         session->id = id;
         session->epoch = id != 0;
-    } else if (id != session->id) { /* 0: the broker has closed it */
+    } else if (id != session->id) { /* id 0: the broker has closed the session */
         session->id = id == 0 ? 0 : session->id;
         session->epoch = 0;
     } else {
@@ -148,7 +149,7 @@ bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t c
     return true;
 }
 
-/* A full answer has the topics in the order of the request, mostly: the search begins where the last one ended. */
+/* The topics of a full answer are mostly in the order of the request, so each search begins where the last one ended. */
 const struct ps_kafka_native_topic *ps_kafka_session_topic(const struct ps_kafka_fetch_session *session,
                                                            const char *id, uint32_t *hint)
 {

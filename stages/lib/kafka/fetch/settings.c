@@ -1,5 +1,5 @@
-/* The settings of the fetch client, out of the properties that the stage sets for librdkafka. Defaults are librdkafka's, which
- * are Java's. */
+/* Reads the settings of the fetch client from the properties that the stage sets for librdkafka. Defaults are those
+ * of librdkafka, which are Java's. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/native/property.h"
@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Bytes of one answer. A larger answer saves nothing, and costs cache misses: it does not fit into the memory of the last answer, which
- * is in the CPU's caches. */
+/* Most bytes of one answer. A larger answer saves nothing and causes cache misses: it cannot use the memory of the
+ * last answer again, which is still in the CPU's caches. */
 #define ANSWER_BYTES (1024U * 1024U)
 #define ANSWER_BYTES_MIN (64U * 1024U)
 
@@ -35,8 +35,8 @@ static void add_assignor(struct ps_kafka_fetch_settings *settings, const char *n
     }
 }
 
-/* As in Java's ConsumerCoordinator, a member that also offers an eager assignor keeps to the eager protocol, because other
- * members may not know the cooperative one yet. */
+/* As in Java's ConsumerCoordinator, a member that also offers an eager assignor uses the eager protocol, because
+ * other members may not know the cooperative one yet. */
 static void read_assignors(struct ps_kafka_fetch_settings *settings, const char *strategy)
 {
     for (const char *at = strategy; *at != '\0';) {

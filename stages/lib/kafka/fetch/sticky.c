@@ -1,22 +1,22 @@
-/* The assignor of CooperativeStickyAssignor (KIP-429): members keep what they have as long as the numbers of their partitions
- * differ by one at most, as far as their subscriptions allow. A partition that is to move to another member is given to nobody
- * in this generation: its owner sees that the partition is not in its assignment, gives it up and joins again. The next
- * generation gives it to the other member. */
+/* The algorithm of CooperativeStickyAssignor (KIP-429): members keep their partitions as long as the numbers of
+ * partitions differ by at most one, as far as subscriptions allow. A partition that must move to another member is
+ * given to nobody in this generation: its owner sees that the partition is not in its assignment, gives it up and
+ * joins again. The next generation gives it to the other member. */
 #include "stages/lib/kafka/fetch/assignment.h"
 
 #include <stdlib.h>
 
 #define NOBODY UINT32_MAX
 
-/* Partitions are numbered over all topics. */
+/* The state of one assignment. Partitions of all topics are numbered consecutively. */
 struct sticky {
     const struct ps_kafka_group_member *members;
     const struct ps_kafka_group_topic *topics;
     uint32_t member_count, topic_count, partition_count;
-    uint32_t *first;     /* by topic: the number of its first partition; and the end */
+    uint32_t *first;     /* by topic: the number of its first partition; one more entry for the end */
     uint32_t *topic_of;  /* by partition */
     bool *subscribed;    /* by member and topic */
-    uint32_t *readers;   /* by topic: how many members are subscribed */
+    uint32_t *readers;   /* by topic: number of subscribed members */
     uint32_t *owner;     /* by partition: the member that gets it */
     int32_t *generation; /* by partition: the latest one in which a member had it */
     uint32_t *share;     /* by member: the number of its partitions */
@@ -79,7 +79,7 @@ static int compare_name(const void *name, const void *topic)
                                   ((const struct ps_kafka_group_topic *)topic)->name);
 }
 
-/* Returns the number of the partition; NOBODY: the group does not read it. */
+/* Returns the number of the claimed partition; NOBODY: the group does not read it. */
 static uint32_t number_of(const struct sticky *sticky, const struct ps_kafka_group_claim *claim)
 {
     const struct ps_kafka_group_topic *topic =
@@ -133,7 +133,8 @@ static void move(struct sticky *sticky, uint32_t partition, uint32_t member)
     sticky->share[member]++;
 }
 
-/* Topics with few readers come first, because their partitions fit few members. */
+/* Gives away the partitions without an owner. Topics with few readers come first, because only few members can get
+ * their partitions. */
 static void give_free_ones(struct sticky *sticky)
 {
     for (uint32_t readers = 1; readers <= sticky->member_count; readers++) {
@@ -145,7 +146,7 @@ static void give_free_ones(struct sticky *sticky)
     }
 }
 
-/* Each move makes two shares more even, so the loop ends. */
+/* Moves partitions until the shares are even. Each move makes two shares more even, so the loop ends. */
 static void balance(struct sticky *sticky)
 {
     bool moved;

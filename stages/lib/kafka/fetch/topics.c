@@ -1,4 +1,5 @@
-/* The topics to which the member is subscribed: those named, or those of the cluster that match an expression. */
+/* The topics to which the member is subscribed: topics with given names, or all topics of the cluster that match an
+ * expression. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@ static int compare(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* Expressions are those that librdkafka would get: POSIX extended ones, several with commas between them. */
+/* Compiles expressions as librdkafka takes them: POSIX extended regular expressions, separated by commas. */
 static enum ps_status compile(regex_t *expression, const char *text, const char *what, struct ps_err *err)
 {
     char reason[256];
@@ -108,7 +109,7 @@ static bool is_same(const struct ps_kafka_fetch *fetch)
     return true;
 }
 
-/* Metadata has come: its topics become the subscription. */
+/* Called after new metadata: its topics become the subscription. */
 static void change_topics(struct ps_kafka_fetch *fetch)
 {
     if (fetch->found_count > 0)
@@ -127,7 +128,7 @@ static void change_topics(struct ps_kafka_fetch *fetch)
     fetch->found_count = fetch->found_room = 0;
 }
 
-/* A topic that is named and that the cluster does not have, or does not show us. */
+/* Reports named topics that the cluster does not have, or does not show to this user. */
 static void report_topics(struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->topic_count; i++) {
@@ -146,7 +147,8 @@ static void report_topics(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
 {
-    if (fetch->client->metadata_asked) { /* drops topics of an answer that could not be read to its end */
+    /* drops topics of an earlier answer that could not be read to its end */
+    if (fetch->client->metadata_asked) {
         ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
         fetch->found_room = 0;
         return;

@@ -14,16 +14,16 @@
 #define FIRST_RATIO 4U
 #define SNAPPY_HEAD_BYTES 16U
 #define SCRATCH_BYTES 16384U
-#define MORE_BYTES 64U /* than a batch has: a codec reports its end only if there is room left */
+#define MORE_BYTES 64U /* spare bytes after a batch: a codec reports its end only if room is left */
 
 struct ps_kafka_unpacker {
     z_stream inflate;
     bool has_inflate;
     LZ4F_dctx *lz4;
     ZSTD_DCtx *zstd;
-    /* Bytes that came out of 16 bytes, of the last batch: how large a block should be. */
+    /* Bytes to which 16 bytes of the last batch were decompressed: the first block is sized by it. */
     uint32_t ratio_of_16[PS_KAFKA_COMPRESSIONS];
-    /* The batch that had no memory the last time, and the size of the block that it needs; 0: none. */
+    /* The batch for which there was no memory in the last call, and the size of the block that it needs; NULL: none. */
     const char *waiting;
     uint64_t waiting_bytes;
 };
@@ -35,7 +35,7 @@ struct unpacking {
     const char *in, *in_end;
     struct ps_block *block;
     uint32_t length; /* written */
-    bool measures;   /* the bytes are counted, and not kept */
+    bool measures;   /* the bytes are only counted */
     uint64_t counted, most;
     enum ps_kafka_unpack failure;
 };
@@ -77,7 +77,8 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
 static bool resize(struct unpacking *unpacking, uint64_t size)
 {
     struct ps_block_cache *blocks = unpacking->blocks;
-    if (size > unpacking->most) /* perhaps twice what is needed: measure() finds out */
+    /* the doubled size may be more than is needed: measure() finds the exact size */
+    if (size > unpacking->most)
         return fail(unpacking,
                     unpacking->block != NULL ? PS_KAFKA_UNPACK_NO_MEMORY : PS_KAFKA_UNPACK_TOO_LARGE);
     struct ps_block *block =
@@ -216,7 +217,7 @@ static bool unpack_snappy_block(struct unpacking *unpacking, const char *in, siz
     return true;
 }
 
-/* Java's frame: a head, then blocks with their length in front. */
+/* Decompresses Java's frame: a head, then blocks, each with its length before it. */
 static bool unpack_snappy(struct unpacking *unpacking)
 {
     static const char magic[8] = "\x82SNAPPY";
@@ -268,7 +269,7 @@ static bool measure(const struct unpacking *unpacking_, enum ps_kafka_compressio
     return good;
 }
 
-/* The size of the first block. */
+/* Returns the size of the first block. */
 static uint64_t first_bytes(const struct ps_kafka_unpacker *unpacker, const struct unpacking *unpacking,
                             enum ps_kafka_compression codec)
 {
@@ -276,12 +277,13 @@ static uint64_t first_bytes(const struct ps_kafka_unpacker *unpacker, const stru
     if (unpacker->waiting == unpacking->in)
         return unpacker->waiting_bytes;
     uint64_t expected = length * unpacker->ratio_of_16[codec] / 16;
-    expected += expected / 8; /* a bit more than the last one had, so that it is seldom moved */
+    expected += expected / 8; /* a bit more than the last ratio gives, so that the block is seldom moved */
     return ps_least(expected, ps_depot_budget_bytes(unpacking->blocks->depot) / 4);
 }
 
-/* A block that grows needs memory for both. Without it, a block of the right size from the beginning may have enough; if not, the
- * next call begins with that. */
+/* Decompresses the batch. While a block grows, memory for the old and the new one is needed. Without that memory,
+ * tries again with a block of the exact size; if there is no memory for it either, the next call begins with that
+ * size. */
 static bool unpack_whole(struct unpacking *unpacking, enum ps_kafka_compression codec)
 {
     struct ps_kafka_unpacker *unpacker = unpacking->unpacker;
@@ -297,7 +299,7 @@ static bool unpack_whole(struct unpacking *unpacking, enum ps_kafka_compression 
         ps_block_drop(unpacking->blocks, unpacking->block);
     *unpacking = fresh;
     if (failure != PS_KAFKA_UNPACK_NO_MEMORY || unpacker->waiting == unpacking->in)
-        return fail(unpacking, failure); /* a block of that size is enough: there is none */
+        return fail(unpacking, failure); /* there is no memory even for a block of the exact size */
     if (!measure(unpacking, codec, &exact, &failure) || exact + MORE_BYTES > unpacking->most)
         return fail(unpacking, failure != PS_KAFKA_UNPACKED ? failure : PS_KAFKA_UNPACK_TOO_LARGE);
     unpacker->waiting = unpacking->in;

@@ -7,7 +7,7 @@
 #include "core/flow/block.h"
 #include "stages/lib/kafka/native/compression.h"
 
-/* The records of one batch may become this many bytes at most. */
+/* Most bytes of the decompressed records of one batch. */
 #define PS_KAFKA_UNPACKED_BYTES_MAX (1U << 30)
 
 struct ps_kafka_unpacker;
@@ -16,15 +16,16 @@ enum ps_kafka_unpack {
     PS_KAFKA_UNPACKED,
     PS_KAFKA_UNPACK_NO_MEMORY, /* there is none now: call again later */
     PS_KAFKA_UNPACK_WRONG,     /* the bytes are damaged */
-    PS_KAFKA_UNPACK_TOO_LARGE, /* for this process */
+    PS_KAFKA_UNPACK_TOO_LARGE, /* larger than this process allows */
 };
 
 /* Returns NULL without memory. */
 struct ps_kafka_unpacker *ps_kafka_unpacker_open(void);
 void ps_kafka_unpacker_close(struct ps_kafka_unpacker *unpacker);
 
-/* Writes the bytes to a block, which the caller owns, from its beginning: *length of them. NO_MEMORY: call it again with the same
- * bytes, which it then needs no more than one block for; or call `forget`, if they are given up. */
+/* Writes the decompressed bytes, *length of them, to the beginning of a block, which the caller owns. NO_MEMORY: call
+ * it again with the same bytes, and it will need only one block of the exact size; or call `forget`, if the batch is
+ * given up. */
 enum ps_kafka_unpack ps_kafka_unpack(struct ps_kafka_unpacker *unpacker, struct ps_block_cache *blocks,
                                      enum ps_kafka_compression codec, const char *data, uint32_t data_length,
                                      struct ps_block **block, uint32_t *length);

@@ -47,7 +47,8 @@ static void watch(struct ps_kafka_native_broker *broker)
 {
     short events = 0;
     int fd = ps_client_descriptor(&broker->connection, broker->write_blocked, &events);
-    if (broker->starved && !broker->write_blocked) { /* input that it cannot read must not wake the worker */
+    /* input for which there is no memory must not wake the worker */
+    if (broker->starved && !broker->write_blocked) {
         if (broker->watched_fd >= 0)
             (void)epoll_ctl(broker->client->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
         broker->watched_fd = -1;
@@ -73,7 +74,7 @@ static uint64_t reconnect_rest_ns(struct ps_kafka_native_broker *broker)
     uint64_t rest_ns = ps_backoff_doubled(client->settings.reconnect_ns, client->settings.reconnect_max_ns,
                                           broker->failures - 1);
     client->random = client->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
-    return ps_backoff_spread(rest_ns, 5, client->random); /* as Java */
+    return ps_backoff_spread(rest_ns, 5, client->random); /* as Java's client */
 }
 
 static void give_up_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
@@ -148,13 +149,13 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
     broker->failures++;
     broker->rest_ns = client->now.mono_ns + reconnect_rest_ns(broker);
     if (connecting && ++broker->addresses_tried < broker->address_count)
-        broker->rest_ns = client->now.mono_ns; /* the name's next address at once */
+        broker->rest_ns = client->now.mono_ns; /* tries the name's next address immediately */
     else
         broker->addresses_tried = 0;
     ps_kafka_native_want_metadata(client);
     if (idle || broker->gone) /* a broker closes connections that are not used */
         return;
-    if (broker->addresses_tried == 0) /* else the next address may do */
+    if (broker->addresses_tried == 0) /* otherwise the next address may work */
         tell_lost(broker, code, reason);
     if (broker->addresses_tried == 0 && code == ERROR_TRANSPORT)
         ps_kafka_native_tell_all_down(client, reason);
@@ -221,7 +222,7 @@ void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker)
     memcpy(question.name, broker->host, sizeof question.name);
     broker->phase = PS_KAFKA_NATIVE_RESOLVING;
     if (!ps_resolver_ask(broker->client->resolver, &question)) {
-        broker->phase = PS_KAFKA_NATIVE_DOWN; /* the resolver has no room: tries again later */
+        broker->phase = PS_KAFKA_NATIVE_DOWN; /* the resolver has no room: it is asked again later */
         broker->rest_ns = broker->client->now.mono_ns + broker->client->settings.reconnect_ns;
     }
 }
@@ -273,9 +274,9 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
     if (best != NULL && best->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= best->rest_ns)
         ps_kafka_native_broker_connect(best);
     if (silent != NULL && (best == NULL || best->phase != PS_KAFKA_NATIVE_UP))
-        return silent; /* while there is no other */
+        return silent; /* a silent broker, because there is no other */
     return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best
-                                                             : NULL; /* one that has to answer others first */
+                                                             : NULL; /* it must answer other requests first */
 }
 
 /* ---- writing ---- */
@@ -404,8 +405,9 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
 
 /* ---- producing ---- */
 
-/* A cluster finalizes a feature when all of its brokers have it. A broker without the feature was replaced by an older version
- * while a producer used the feature: the producer ends, and the next one asks its coordinator again. */
+/* A cluster finalizes a feature when all of its brokers have it. If this broker lacks the feature, it was replaced by
+ * an older version while the producer used the feature: the producer ends, and the next producer asks its coordinator
+ * again. */
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native *client = broker->client;
@@ -452,7 +454,8 @@ static void prolong(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* A connection that nobody uses is closed, as by Java's client (connections.max.idle.ms). The next request connects again. */
+/* Returns when an unused connection is closed, as Java's client does (connections.max.idle.ms). The next request
+ * connects again. */
 static uint64_t idle_ns(const struct ps_kafka_native_broker *broker)
 {
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL && broker->ready == NULL &&

@@ -1,5 +1,6 @@
 /* Reads the answers that describe the cluster: where its brokers are, which of them leads a partition (Metadata), and which one keeps a
- * transaction or a group (FindCoordinator). Lengths and counts are the broker's: every read is bounded (wire.h). */
+ * transaction or a group (FindCoordinator). Lengths and counts from the broker are not trusted: every read is bounded
+ * (wire.h). */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/errors.h"
@@ -10,9 +11,11 @@
 #define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_LEADER_NOT_AVAILABLE 5
 #define ERROR_FATAL (-150)
-/* While brokers that are behind may still name the id of the former topic. It ends, because the first answer may be theirs. */
+/* The time for which brokers that are behind may still return a former topic's id. It is limited, because the other
+ * id may have come from a broker that is behind: then the id noted as former is the right one. */
 #define FORMER_ID_NS (10 * PS_NS_PER_S)
-#define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
+/* a topic that a reader wants may not exist for a long time */
+#define READER_METADATA_REST_NS (500 * PS_NS_PER_MS)
 
 /* ---- brokers ---- */
 
@@ -65,8 +68,8 @@ static bool is_at(const struct ps_kafka_native_broker *broker, const char *host,
            memcmp(broker->host, host, length) == 0;
 }
 
-/* Notes that a node is at this address. A broker that moved is another one; one that was only in bootstrap.servers is
- * the node at its address. Returns false without memory. */
+/* Notes that a node is at this address. A broker with another address is a new broker; a broker known only from
+ * bootstrap.servers becomes the node at its address. Returns false without memory. */
 static bool note_broker(struct ps_kafka_native *client, int32_t node, const char *host, uint32_t length,
                         int32_t port)
 {
@@ -131,8 +134,8 @@ static bool read_broker(struct ps_wire_in *in, int16_t version, struct broker_is
            is->port > 0 && is->port <= 65535 && is->node >= 0;
 }
 
-/* Brokers that the list does not have are gone. A list that cannot be read to its end is not used: the client would have no
- * broker left to ask. */
+/* Reads the brokers. Marks brokers that the list lacks as gone. A list that cannot be read to its end is not used,
+ * because the client could have no broker left to ask. */
 static bool read_brokers(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
 {
     uint32_t count = get_count(in, version, 11);
@@ -179,10 +182,11 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
     return is;
 }
 
-/* The answer does not have the partition, or has an older leader than the one that is known: it is late (KIP-320). But if no
- * broker takes the partition's records, and all answers have been like this for long, the topic was created again: its leader
- * epochs begin with 0 again, and it may have fewer partitions. Then the producer ends, and the next one learns the topic as it
- * is now. Returns whether no record waits for another answer. */
+/* Called if the answer lacks the partition, or has an older leader epoch than the known one: such an answer is out of
+ * date (KIP-320). But if no broker takes the partition's records, and all answers have been like this for
+ * topic_patience_ns, the topic was created again: its leader epochs begin with 0 again, and it may have fewer
+ * partitions. Then the producer ends, and the next one learns the topic as it is now. Returns whether no record waits
+ * for another answer. */
 static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
     bool waits = partition->returned != NULL || partition->first != NULL;
@@ -193,7 +197,7 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     }
     if (partition->older_ns == 0)
         partition->older_ns = client->now.mono_ns;
-    if (!waits) /* the answers to the sets in flight come first */
+    if (!waits) /* waits first for the answers to the sets in flight */
         return false;
     if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(
@@ -203,7 +207,7 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     return false;
 }
 
-/* Returns whether the partition needs no other answer. */
+/* Sets the partition's leader. Returns whether the partition needs no other answer. */
 static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                        const struct partition_is *is)
 {
@@ -216,7 +220,8 @@ static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_to
     struct ps_kafka_native_broker *leader =
         is->leader >= 0 ? ps_kafka_native_find_node(client, is->leader) : NULL;
     if (is->leader_epoch != partition->leader_epoch)
-        ps_kafka_native_partition_lead(partition, NULL); /* a new leader, also if it is the same broker */
+        /* a new epoch means a new leader, even if it is the same broker */
+        ps_kafka_native_partition_lead(partition, NULL);
     partition->leader_epoch = is->leader_epoch;
     ps_kafka_native_partition_lead(partition, leader);
     ps_kafka_native_partition_offer(client, partition);
@@ -243,7 +248,7 @@ static bool is_of_the_former(const struct ps_kafka_native *client, const struct 
     return is_former;
 }
 
-/* Notes the id of the answer. Returns whether it is another one: the topic was created again. */
+/* Notes the topic's id in the answer. Returns whether it has changed, because the topic was created again. */
 static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic, const char *id)
 {
     if (is_no_id(id) || is_same_id(id, topic->id))
@@ -258,10 +263,11 @@ static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic
     return another;
 }
 
-/* The leader epochs of a topic that is created again begin with 0, so the known epochs are forgotten. Brokers tell such
- * a topic by its id, or by an answer from the time between. An answer without an id, from a broker that is not upgraded, may be late and
- * have the higher epochs of a former topic: a reader forgets these when an answer has the id again. The new topic may have fewer
- * partitions. Those of a producer may have records: needs_no_other() says how they end. */
+/* Forgets the known leader epochs if the topic was created again, because its epochs begin with 0 again. Such a topic
+ * is recognised by another id, or by an answer that lacks the topic. An answer without ids, from a broker that is not
+ * upgraded, may be out of date and have the higher epochs of a former topic: a reader forgets these when an answer
+ * has the id again. The new topic may have fewer partitions. A removed partition of a producer may still have
+ * records: see needs_no_other(). */
 static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                              const char *id, int16_t error, uint32_t count)
 {
@@ -274,7 +280,7 @@ static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_nat
         topic->partition_count = (int32_t)count;
 }
 
-/* Returns whether every partition of a known topic has a leader. */
+/* Reads a topic of the answer. Returns whether no partition of it needs another answer. */
 static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
 {
     uint32_t length;
@@ -318,7 +324,7 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     return complete;
 }
 
-/* An answer with all topics has no error for one that is not there: it leaves the topic out. */
+/* Handles topics that an answer with all topics lacks: such an answer has no error for a topic that does not exist. */
 static void note_missing(struct ps_kafka_native *client)
 {
     for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {

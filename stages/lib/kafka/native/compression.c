@@ -16,7 +16,8 @@
 #define SNAPPY_BLOCK_BYTES 32768U /* of Java's SnappyOutputStream */
 #define DATA_BYTES_MAX (1U << 30)
 
-/* Java's SnappyOutputStream: magic, version 1, compatible with version 1; then blocks with their length in front. */
+/* Java's SnappyOutputStream: magic, version 1, compatible with version 1; then blocks, each with its length before
+ * it. */
 static const char snappy_head[16] = "\x82SNAPPY\0\0\0\0\1\0\0\0\1";
 
 struct ps_kafka_compressor {
@@ -46,7 +47,7 @@ static bool open_zstd(struct ps_kafka_compressor *compressor, int level)
                                                 level == PS_KAFKA_COMPRESSION_LEVEL_DEFAULT ? 0 : level));
 }
 
-/* Java reads independent blocks only. */
+/* Independent blocks, because Java reads no others. */
 static bool open_lz4(struct ps_kafka_compressor *compressor, int level)
 {
     compressor->lz4_preferences = (LZ4F_preferences_t){
@@ -60,7 +61,7 @@ static bool open_lz4(struct ps_kafka_compressor *compressor, int level)
 static bool open_library(struct ps_kafka_compressor *compressor, int level)
 {
     switch (compressor->codec) {
-    case PS_KAFKA_COMPRESSION_GZIP: /* -1 also is zlib's default */
+    case PS_KAFKA_COMPRESSION_GZIP: /* level -1 is also zlib's default */
         return deflateInit2(&compressor->deflate, level, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
                             Z_DEFAULT_STRATEGY) == Z_OK;
     case PS_KAFKA_COMPRESSION_LZ4:
@@ -140,7 +141,8 @@ static size_t compress_gzip(z_stream *stream, const char *data, size_t length, c
     stream->next_out = (unsigned char *)out;
     stream->avail_out = (uInt)room;
     size_t packed = deflate(stream, Z_FINISH) == Z_STREAM_END ? room - stream->avail_out : 0;
-    return deflateReset(stream) == Z_OK ? packed : 0; /* deflateBound is right for a new stream only */
+    /* deflateBound is only right for a stream that was reset */
+    return deflateReset(stream) == Z_OK ? packed : 0;
 }
 
 static size_t compress_snappy(const char *data, size_t length, char *out)

@@ -1,5 +1,6 @@
-/* Coordinators: the brokers that keep a transactional id or a consumer group. They move when brokers stop: if one cannot be
- * reached, or names another one, the native client asks the cluster again. */
+/* Coordinators: the brokers that keep a transactional id or a consumer group. A coordinator moves to another broker
+ * when its broker stops: if it cannot be reached, or answers that it is not the coordinator, the native client asks
+ * the cluster again. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/least.h"
@@ -25,7 +26,7 @@ static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordina
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Its connection was lost, or could not be made, since the cluster named this node. */
+/* Returns whether the broker's connection has failed since the cluster named it as the coordinator. */
 static bool has_failed(const struct ps_kafka_native_coordinator *coordinator,
                        const struct ps_kafka_native_broker *broker)
 {
@@ -44,7 +45,7 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
         broker = NULL;
     }
     if (broker == NULL) {
-        client->transaction.missing_ns = 0; /* the next one may have all topics */
+        client->transaction.missing_ns = 0; /* the next coordinator may have all topics */
         coordinator->node = -1;
         find(client, coordinator);
         return NULL;

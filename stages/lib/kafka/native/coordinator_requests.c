@@ -1,6 +1,6 @@
-/* The requests of transactions as bytes (Kafka protocol guide; KIP-98, KIP-447, KIP-890). Versions before flexible ones, but for
- * TxnOffsetCommit 3, the first one that names the member of the group, OffsetFetch 7, the first one that waits for stable
- * offsets, and those of the second protocol. */
+/* The encoding of the requests of transactions (Kafka protocol guide; KIP-98, KIP-447, KIP-890). No flexible
+ * versions, except TxnOffsetCommit 3, the first one with the member of the group, OffsetFetch 7, the first one that
+ * waits for stable offsets, and the requests of the second protocol. */
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/slice.h"
 
@@ -39,7 +39,7 @@ ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
     return ps_kafka_native_request_end(request, ps_wire_put_int8(at, coordinator->type));
 }
 
-/* The transactional id, the producer's id and its epoch. */
+/* Writes the transactional id, the producer's id and its epoch. */
 static char *put_producer(const struct ps_kafka_native *client, char *at)
 {
     at = ps_wire_put_string(at, client->transaction.id, strlen(client->transaction.id));
@@ -127,7 +127,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_na
     return ps_kafka_native_request_end(request, ps_wire_put_string(at, group.data, group.length));
 }
 
-/* Returns how many positions from `at` on are of one topic; they are sorted. */
+/* Returns how many positions from `from` on are of one topic; positions are sorted. */
 static uint32_t topic_run(const struct ps_kafka_native_transaction *transaction, uint32_t from)
 {
     uint32_t end = from + 1;

@@ -1,5 +1,5 @@
-/* Logging in by SASL: the handshake names the mechanism (KIP-43), its messages are requests of their own (KIP-152), and a
- * session that ends is prolonged on the same connection (KIP-368). */
+/* Logging in by SASL: the handshake names the mechanism (KIP-43), each message of the mechanism is a request of its
+ * own (KIP-152), and a session is prolonged on the same connection before it ends (KIP-368). */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/sasl/password.h"
@@ -26,7 +26,7 @@ static bool ask(struct ps_kafka_native_broker *broker, struct ps_kafka_native_re
     return true;
 }
 
-/* Names the mechanism. */
+/* Sends the handshake, which names the mechanism. */
 static bool greet(struct ps_kafka_native_broker *broker, char *reason)
 {
     if (broker->sasl == NULL)
@@ -141,7 +141,7 @@ static bool step(struct ps_kafka_native_broker *broker, const char *message, siz
     return ask(broker, request, reason);
 }
 
-/* Returns the mechanisms that the broker offers, in one text. */
+/* Writes the mechanisms that the broker offers as one text. */
 static void list_mechanisms(struct ps_wire_in *in, char *to, size_t room)
 {
     size_t at = 0;

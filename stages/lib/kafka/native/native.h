@@ -7,5 +7,5 @@
 
 extern const struct ps_kafka_engine ps_kafka_native;
 
-/* Returns whether it can be used with these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
+/* Returns PS_OK if the client supports these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
 enum ps_status ps_kafka_native_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err);

@@ -1,22 +1,22 @@
 /* The structures of the native client: the brokers, topics and requests of one producer, or of one reader. For a producer it is an
  * engine behind stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself; the reader is stages/lib/kafka/fetch/.
  *
- *   producer.c              the engine's table: records into sets, reports, purges
+ *   producer.c the engine's table of functions: adds records to sets, reports, purges
  *   topics.c                topics and partitions, and the choice of the next set to send
- *   record_set.c            records as bytes, compression
- *   broker.c                connections: bytes out and in, time-outs, back-off
- *   requests.c              requests as bytes
+ *   record_set.c encoding and compression of records
+ *   broker.c connections: writing and reading, time-outs, backoff
+ *   requests.c encoding of requests
  *   receive.c, responses.c  answers, and the reaction to each
- *   cluster.c               the answers that tell of brokers, leaders and coordinators
+ *   cluster.c the answers about brokers, leaders and coordinators
  *   login.c                 SASL
  *   transaction*.c          the steps of a transaction, and the handling of their answers
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
  *   statistics.c            the figures of the sink's metrics
  *
  * Owner and thread: the worker of the sink or source; of a sink from the first call of `poll` or `topic` on. The client runs on
- * no thread of its own. Helper threads (core/helper) ask what would block: name servers (stages/lib/net/resolver.h), and with SASL
- * a KDC (stages/lib/sasl/gssapi.h) or a token endpoint (bearer.h). The client allocates requests, sets and buffers while it warms
- * up, and uses them again. */
+ * no thread of its own. Helper threads (core/helper) make the calls that would block: to name servers
+ * (stages/lib/net/resolver.h), and with SASL to a KDC (stages/lib/sasl/gssapi.h) or a token endpoint (bearer.h). The
+ * client allocates requests, sets and buffers while it warms up, and reuses them. */
 #pragma once
 
 #include "stages/lib/kafka/native/partition.h"
@@ -33,9 +33,9 @@
 enum ps_kafka_native_phase {
     PS_KAFKA_NATIVE_DOWN,
     PS_KAFKA_NATIVE_RESOLVING,
-    PS_KAFKA_NATIVE_CONNECTING, /* and handshake */
+    PS_KAFKA_NATIVE_CONNECTING, /* connecting, or in the TLS handshake */
     PS_KAFKA_NATIVE_ASKING,     /* waits for the versions that the broker supports */
-    PS_KAFKA_NATIVE_LOGGING_IN, /* SASL; again before a session ends (KIP-368) */
+    PS_KAFKA_NATIVE_LOGGING_IN, /* SASL: at first, and again before the session ends (KIP-368) */
     PS_KAFKA_NATIVE_UP,
 };
 
@@ -45,42 +45,47 @@ struct ps_kafka_native_broker {
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
     bool gone;                 /* not in the last metadata */
-    struct ps_address address; /* the last one, unless it did well; length 0: none */
+    struct ps_address address; /* the address tried last, if it failed; length 0: none */
     uint32_t address_count;    /* number of addresses of the name */
     uint32_t addresses_tried;  /* number of addresses that failed in a row */
     enum ps_kafka_native_phase phase;
     struct ps_client_plan plan;
     struct ps_client connection;
-    struct ps_tls_client *tls; /* the native client's, for this host; NULL: plain text */
+    struct ps_tls_client *tls; /* the native client's TLS settings, for this host; NULL: plain text */
     int watched_fd;
     uint32_t watched_events;
     bool write_blocked;
     int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
-    bool has_transactions; /* with the member of the group (KIP-447) */
-    bool has_second;       /* and the second protocol of transactions (KIP-890), which the cluster uses */
-    struct ps_sasl *sasl;  /* while it logs in */
+    bool has_transactions; /* it supports transactions with the member of the group (KIP-447) */
+    /* it supports the second protocol of transactions (KIP-890), which the cluster uses */
+    bool has_second;
+    struct ps_sasl *sasl;              /* NULL unless it logs in */
     struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
-    bool awaits_ticket;                /* LOGGING_IN: nothing is sent before the ticket, or token, is there */
-    bool login_is_last;                /* after the next answer the login is complete */
-    bool login_is_refused;             /* why the connection is lost */
-    uint64_t login_ns;                 /* when to log in again; PS_NEVER: never */
+    /* LOGGING_IN: no request is sent before the ticket, or token, has come */
+    bool awaits_ticket;
+    bool login_is_last;    /* after the next answer the login is complete */
+    bool login_is_refused; /* the connection was closed because the login was refused */
+    uint64_t login_ns;     /* when to log in again; PS_NEVER: never */
     int16_t reader_versions[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
-    char *answer; /* where the bytes of the answer to Fetch go that is being read; NULL: to `in` */
+    char *answer; /* memory for the answer to Fetch that is being read; NULL: it goes to `in` */
     uint32_t answer_length, answer_got;
-    bool starved;                                 /* there is no memory for the answer: nothing is read */
-    bool fetch_asked;                             /* a reader's: Fetch is not answered; */
-    uint32_t fetch_turn;                          /* the stream that is first in the next one */
-    struct ps_kafka_native_request *first, **end; /* in the order sent; the first is answered first */
-    struct ps_kafka_native_request *writing;      /* the first that is not written in full; NULL: all are */
+    bool starved;        /* there is no memory for the answer: nothing is read */
+    bool fetch_asked;    /* only a reader's: a Fetch is under way */
+    uint32_t fetch_turn; /* the stream with which the next Fetch begins */
+    /* requests in the order sent; the first one is answered first */
+    struct ps_kafka_native_request *first, **end;
+    /* the first request that is not written in full; NULL: none */
+    struct ps_kafka_native_request *writing;
     uint32_t produce_in_flight;
-    struct ps_kafka_native_partition *ready, **ready_end; /* have a set to send */
+    struct ps_kafka_native_partition *ready, **ready_end; /* partitions that have a set to send */
     char *in;                                             /* bytes of responses */
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
-    uint64_t begun_ns;                    /* connecting */
-    uint64_t doubted_ns;                  /* it was silent then, and other brokers were asked about it */
-    uint64_t used_ns;                     /* the last answer, or the last request */
-    uint32_t failures;                    /* in a row */
+    uint64_t begun_ns; /* when the present attempt to connect began */
+    /* when another broker was last asked whether this silent one is in the cluster */
+    uint64_t doubted_ns;
+    uint64_t used_ns;                     /* time of the last answer, or of the last request */
+    uint32_t failures;                    /* failed connections in a row */
     char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported */
     uint64_t told_ns;                     /* when it was reported */
     struct ps_kafka_native_broker *next;
@@ -100,25 +105,26 @@ struct ps_kafka_native_settings {
     uint64_t queue_records_max;  /* of sets that are not delivered */
     uint32_t request_bytes_max;  /* of all sets of a request */
     uint64_t queue_bytes_max;    /* of sets that are not delivered */
-    uint64_t request_timeout_ns; /* without an answer the connection is given up */
-    int32_t acks_timeout_ms;     /* how long the broker waits for replicas */
+    uint64_t request_timeout_ns; /* after this time without an answer the connection is given up */
+    int32_t acks_timeout_ms;     /* time for which the broker waits for replicas */
     uint64_t retry_rest_ns;      /* retry.backoff.ms */
     uint64_t reconnect_ns, reconnect_max_ns;
     uint64_t connect_ns;  /* time limit for connecting */
-    uint64_t idle_ns;     /* a connection that is not used is closed after it; 0: never */
+    uint64_t idle_ns;     /* time after which an unused connection is closed; 0: never */
     uint64_t linger_ns;   /* the time for which a set that is not full waits for more records */
     uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
     uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
     uint64_t metadata_age_ns;                         /* age at which metadata is requested again */
-    uint64_t topic_patience_ns;                       /* a topic that nobody knows is reported after it */
+    /* time after which a topic that the cluster lacks is reported */
+    uint64_t topic_patience_ns;
     bool creates_topics;
     uint64_t statistics_ns;         /* the time between two reports of statistics; 0: none */
-    int32_t transaction_timeout_ms; /* after which the coordinator aborts a transaction */
+    int32_t transaction_timeout_ms; /* time after which the coordinator aborts a transaction */
 };
 
-/* The account for SASL. The texts are overwritten at the end. */
+/* The account for SASL. The texts are overwritten before they are freed. */
 struct ps_kafka_native_account {
-    char *mechanism; /* NULL: nobody */
+    char *mechanism; /* NULL: no login */
     char *name, *password;
     /* GSSAPI: the brokers' service; the client's principal and its keys. NULL: the tickets of the default cache */
     char *service, *principal, *keytab;
@@ -128,78 +134,81 @@ struct ps_kafka_native_account {
 enum ps_kafka_native_id_state {
     PS_KAFKA_NATIVE_ID_NONE,
     PS_KAFKA_NATIVE_ID_ASKED,
-    PS_KAFKA_NATIVE_ID_KNOWN, /* or not needed */
+    PS_KAFKA_NATIVE_ID_KNOWN, /* or it is not needed */
 };
 
 /* The steps of a commit. */
 enum ps_kafka_native_step {
     PS_KAFKA_NATIVE_FILLING,      /* no commit is under way */
     PS_KAFKA_NATIVE_STEP_GROUP,   /* the group joins the transaction */
-    PS_KAFKA_NATIVE_STEP_OFFSETS, /* its coordinator gets the positions of one member */
+    PS_KAFKA_NATIVE_STEP_OFFSETS, /* the group's coordinator gets the positions of one member */
     PS_KAFKA_NATIVE_STEP_END,     /* the transaction's coordinator ends it */
-    PS_KAFKA_NATIVE_STEP_RESOLVE, /* what was committed? */
+    PS_KAFKA_NATIVE_STEP_RESOLVE, /* it is asked for the committed positions, because the end is not known */
 };
 
 struct ps_kafka_native_transaction {
     char id[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
     struct ps_kafka_native_coordinator own, group;
-    uint64_t number; /* of the open one, from 1 */
-    /* The second protocol (KIP-890): requests of the transaction add what they write to, and each end gives a new epoch.
-     * Decided with the producer's id. */
+    uint64_t number; /* number of the open transaction, from 1 */
+    /* The second protocol (KIP-890): partitions and groups join with the first request that writes to them, and the
+     * end of each transaction gives a new epoch. Decided with the producer's id. */
     bool second;
-    bool any_joined; /* the coordinator knows of something in it, or may */
+    bool any_joined; /* the coordinator may have a partition or group in the transaction */
     bool joins_wanted;
     bool joins_asked, step_asked;
     uint64_t rest_ns; /* no request before this time */
     enum ps_kafka_native_step step;
-    bool end_lost; /* the transaction may have ended: an answer is missing, or does not say so */
-    bool behind;   /* RESOLVE: a position was not committed */
-    bool proven;   /* RESOLVE: a position was committed */
+    bool end_lost; /* the transaction may have ended: the answer is missing, or leaves it open */
+    bool behind;   /* RESOLVE: at least one position was not committed */
+    bool proven;   /* RESOLVE: at least one position was committed */
     uint32_t compared;
     uint64_t missing_ns; /* since when the group's coordinator lacks topics of positions; 0: it has all */
     struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
-    uint32_t count, from, end; /* `from` .. `end`: those of one member, being committed; or of one group */
+    /* `from` .. `end`: positions of one member that are being committed, or those of one group */
+    uint32_t count, from, end;
 };
 
 #define PS_KAFKA_NATIVE_ROUND_TRIPS 128U
 
 struct ps_kafka_native_statistics {
-    uint64_t requests, bytes;         /* bytes written since the producer was made */
-    uint64_t answers, round_trips_us; /* since the last report: their number, and their sum */
-    uint32_t round_trips[PS_KAFKA_NATIVE_ROUND_TRIPS]; /* by length */
+    uint64_t requests, bytes; /* bytes written since the producer was made */
+    /* number of answers since the last report, and sum of their round trips */
+    uint64_t answers, round_trips_us;
+    uint32_t round_trips[PS_KAFKA_NATIVE_ROUND_TRIPS]; /* histogram, by length */
     uint64_t due_ns;
 };
 
 /* The functions of a reader (stages/lib/kafka/fetch/), which makes and handles its own requests and answers, and uses the client's
  * connections, metadata and coordinators. The client calls them during a turn. */
 struct ps_kafka_native_reader {
-    /* Sends what is to be sent, before connections are served. */
+    /* Sends the requests that are due, before connections are served. */
     void (*turn)(struct ps_kafka_native *client);
-    /* Notes which versions of a request the broker has. Returns false: the request is not the reader's. */
+    /* Notes which versions of a request the broker has. Returns false if the request is not one of the reader's. */
     bool (*versions)(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most);
-    /* The answer to Fetch will have this many bytes: returns where they go, and sets request->answer. NULL: there is no
-     * memory now. */
+    /* Returns memory for an answer to Fetch of this many bytes, and sets request->answer. NULL: there is no memory
+     * now. */
     char *(*room)(struct ps_kafka_native *client, struct ps_kafka_native_request *request, uint32_t length);
-    /* Handles an answer. Returns false with `reason`: the connection is closed. */
+    /* Handles an answer. Returns false with `reason` if the connection must be closed. */
     bool (*answer)(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason);
-    /* The connection was lost before the answer. */
+    /* Called when the connection was lost before the answer. */
     void (*lost)(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
-    /* The cluster has this topic (metadata with `all_topics`). */
+    /* Called for each topic of the cluster in metadata with `all_topics`. */
     void (*topic)(struct ps_kafka_native *client, const char *name, uint32_t length, bool internal);
 };
 
 struct ps_kafka_native {
-    const struct ps_kafka_native_reader *reader; /* NULL: it is a producer's */
+    const struct ps_kafka_native_reader *reader; /* NULL: the client is a producer's */
     void *reader_argument;
     bool all_topics; /* asks for metadata of all topics */
     struct ps_kafka_native_settings settings;
     struct ps_kafka_native_transaction transaction;
     char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* its id; "": not known */
     enum ps_kafka_spread spread;
-    uint32_t portion_bytes; /* of records without a key, before they change to another partition */
-    int epoll_fd;           /* has all sockets; is watched itself by the worker */
+    /* bytes of records without a key for one partition, before the next one is chosen */
+    uint32_t portion_bytes;
+    int epoll_fd; /* has all sockets; the worker watches it */
     struct ps_resolver *resolver;
     int wake_fd;               /* the worker's eventfd; -1: none */
     struct ps_tls_client *tls; /* NULL: plain text */
@@ -212,39 +221,40 @@ struct ps_kafka_native {
     enum ps_kafka_native_id_state id_state;
     uint64_t id_rest_ns;
     bool metadata_asked, metadata_wanted;
-    uint64_t metadata_ns, metadata_rest_ns; /* of the last answer; of the next question at the earliest */
+    uint64_t metadata_ns, metadata_rest_ns; /* time of the last answer; earliest time of the next request */
     int32_t correlation;
     struct ps_kafka_native_statistics statistics;
-    uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
+    uint64_t queued_bytes, queued_records; /* bytes before compression, in which buffers are measured */
     uint64_t resting_ns;  /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
     uint64_t expiry_ns;   /* the time to check for records that wait too long; PS_NEVER: no limit */
-    bool hurries;         /* linger.ms does not count */
+    bool hurries;         /* sets do not wait for linger.ms */
     bool unplaced_topics; /* some topic has records without a partition */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
     struct ps_kafka_native_set *free_sets;
-    uint64_t free_bytes; /* of their buffers; at most twice queue_bytes_max */
+    uint64_t free_bytes; /* bytes of the buffers of free_sets; at most twice queue_bytes_max */
     struct ps_kafka_native_request *free_requests;
     struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
     bool fatal, fatal_told, answered;
-    bool all_down_told; /* since the last answer */
+    bool all_down_told; /* it was reported since the last answer that no broker can be reached */
     int fatal_code;
     char fatal_text[256];
     struct ps_now now;
     uint64_t random;
     const struct ps_kafka_listener *listener; /* during `poll` */
-    uint32_t reported;                        /* records, during `poll` */
+    uint32_t reported;                        /* records reported in this `poll` */
 };
 
-/* Reads the settings out of librdkafka's properties. PS_FAIL: `err` names a property that the native client does not support. */
+/* Reads the settings from librdkafka's properties. PS_FAIL: `err` names a property that the native client does not
+ * support. */
 enum ps_status ps_kafka_native_settings_read(struct ps_kafka_native_settings *settings,
                                              const struct ps_pair *pairs, size_t count, struct ps_err *err);
 
-/* Makes the client of TLS. It is NULL without TLS. */
+/* Makes the TLS settings of the client; *tls is NULL without TLS. */
 enum ps_status ps_kafka_native_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
                                         struct ps_err *err);
 
-/* Copies the account; it is empty without SASL. `wake_fd`: of the source of tokens. */
+/* Copies the account, which is empty without SASL. `wake_fd`: for the source of tokens. */
 enum ps_status ps_kafka_native_account_read(struct ps_kafka_native_account *account,
                                             const struct ps_pair *pairs, size_t count, int wake_fd,
                                             struct ps_err *err);
@@ -258,9 +268,9 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length);
 void ps_kafka_native_topics_free(struct ps_kafka_native *client);
-/* The topic has this many partitions now. Returns false without memory. */
+/* Sets the number of partitions of the topic, if it has grown. Returns false without memory. */
 bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count);
-/* Returns the partition for a record: its own number, by key, or in turn. */
+/* Returns the partition for a record: the one that it names, or chosen by key or in turn. */
 int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record);
 /* Returns whether the broker leads a partition. */
@@ -272,17 +282,17 @@ void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
                                      struct ps_kafka_native_partition *partition);
 /* Takes the partition out of its leader's list. */
 void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partition);
-/* Takes the oldest set to send. */
+/* Removes and returns the oldest set that is to be sent. */
 struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
-/* A set in flight was not written: sends it again. */
+/* Called when a set in flight was not written: sends it again. */
 void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
-/* A set in flight was answered or given up: begins to send again if it was the last one of a rewind. */
+/* Called when a set in flight was answered or given up: ends the rewind if this was the last one. */
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
 
 /* ---- sets and requests ---- */
 
-/* Returns whether nothing more is taken before something is delivered. */
+/* Returns whether no record is taken before others are delivered. */
 static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
 {
     return client->queued_bytes >= client->settings.queue_bytes_max ||
@@ -300,34 +310,36 @@ void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafk
 void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error);
 void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text);
-/* Tells once that no broker can be reached, and why the last one cannot, until one answers again. */
+/* If no broker can be reached, reports this once until one answers again, with the reason for the last broker. */
 void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);
-/* The producer cannot go on: nothing more is sent. */
+/* Ends the producer with this error: no request is sent any longer. */
 void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* A native client of a producer, or of a reader. NULL: `err` has the reason. */
+/* Makes a native client for a producer or a reader. Returns NULL with the reason in `err`. */
 struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_config *config,
                                              struct ps_err *err);
 void ps_kafka_native_free(struct ps_kafka_native *client);
 /* Asks for metadata soon. */
 void ps_kafka_native_want_metadata(struct ps_kafka_native *client);
-/* Writes why an answer is not accepted to `reason` (PS_TRANSPORT_REASON_BYTES), which closes the connection. Returns false. */
+/* Writes to `reason` (PS_TRANSPORT_REASON_BYTES) why an answer is not accepted, and returns false: the connection
+ * will be closed. */
 bool ps_kafka_native_refuse(char *reason, const char *what);
 
 /* ---- silent.c ---- */
 
-/* Returns since when the broker has to answer its oldest request; PS_NEVER: it has none to answer. */
+/* Returns the time since which the broker must answer its oldest request; PS_NEVER: it has none. */
 uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker);
 /* Returns whether a request has had no answer for so long that the broker may be frozen, or cut off from the network. */
 bool ps_kafka_native_broker_is_silent(const struct ps_kafka_native_broker *broker);
-/* Returns whether the broker is silent, and the cluster has removed it. If it is only silent, another broker is asked for metadata. */
+/* Returns whether the broker is silent and the cluster has removed it. If it is silent but not removed, asks another
+ * broker for metadata. */
 bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker);
-/* Returns when ps_kafka_native_broker_is_dead() is to be called; PS_NEVER: never. */
+/* Returns when ps_kafka_native_broker_is_dead() must be called next; PS_NEVER: it need not be called. */
 uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *broker);
 
 /* ---- statistics.c ---- */
 
-/* A request was answered: counts its round trip. */
+/* Counts the round trip of an answered request. */
 void ps_kafka_native_count_answer(struct ps_kafka_native *client,
                                   const struct ps_kafka_native_request *request);
 /* Hands a report to the listener if its time has come. */
@@ -337,7 +349,7 @@ uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client)
 /* ---- requests.c ---- */
 
 #define PS_KAFKA_NATIVE_METADATA_OF_IDS                                                                      \
-    10 /* flexible; those before 8 are asked if a broker does not have it */
+    10 /* flexible; a version before 8 is used if a broker does not support it */
 
 struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
                                                                  int16_t version);
@@ -347,8 +359,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_nativ
 /* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker);
 
-/* The first makes a SaslHandshake request, which names the mechanism (KIP-43). The second makes a SaslAuthenticate request with
- * one message of the mechanism (KIP-152). */
+/* The first function makes a SaslHandshake request, which names the mechanism (KIP-43). The second one makes a
+ * SaslAuthenticate request with one message of the mechanism (KIP-152). */
 struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *client);
 struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *client,
                                                                 int16_t version, const void *message,
@@ -362,12 +374,12 @@ char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafk
 struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
                                                             const char *at);
 
-/* ---- coordinator_requests.c ---- NULL: no memory */
+/* ---- coordinator_requests.c: return NULL without memory ---- */
 
 struct ps_kafka_native_request *
 ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
                                     struct ps_kafka_native_coordinator *coordinator);
-/* Takes all partitions that want to join; *any: there are some. */
+/* Takes all partitions that want to join. Sets *any to whether there are any. */
 struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any);
 struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *client);
 struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *client);
@@ -383,7 +395,7 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
 /* Returns when the function above should be called again although no socket is ready. */
 uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client,
                                             const struct ps_kafka_native_coordinator *coordinator);
-/* Another broker is the coordinator, or it is not known: asks again, after a backoff. */
+/* Called when another broker is the coordinator, or none is known: the cluster is asked again after a backoff. */
 static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *client,
                                                       struct ps_kafka_native_coordinator *coordinator)
 {
@@ -403,7 +415,7 @@ static inline bool ps_kafka_native_is_transactional(const struct ps_kafka_native
 #define PS_KAFKA_NATIVE_SECOND_OFFSETS 5
 #define PS_KAFKA_NATIVE_SECOND_END 5
 
-/* The first step for each member of a group. */
+/* Returns the first step for each member of a group. */
 static inline enum ps_kafka_native_step
 ps_kafka_native_member_step(const struct ps_kafka_native_transaction *transaction)
 {
@@ -418,13 +430,13 @@ uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *client
 
 /* ---- transaction_answers.c ---- */
 
-/* The producer has its id: decides its protocol. */
+/* Called when the producer has its id: sets its protocol. */
 void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool second);
 /* Ends a commit, or the request that finds out how one ended. */
 void ps_kafka_native_transaction_finish(struct ps_kafka_native *client, enum ps_kafka_ending ending);
-/* The native client has died: reports how a commit under way ended. */
+/* Called when the native client has died: reports how a commit under way ended. */
 void ps_kafka_native_transaction_die(struct ps_kafka_native *client);
-/* The connection was lost before the answer to the request. */
+/* Called when the connection was lost before the answer to the request. */
 void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
                                       const struct ps_kafka_native_request *request);
 bool ps_kafka_native_withdraw(struct ps_kafka_native *client);
@@ -432,7 +444,7 @@ bool ps_kafka_native_withdraw(struct ps_kafka_native *client);
 bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
                                         struct ps_kafka_native_request *request, struct ps_wire_in *in,
                                         char *reason);
-/* Returns whether the partition may be written to in the open transaction. If not, it joins soon. */
+/* Returns whether the partition may be written to in the open transaction. If not, makes it join soon. */
 static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *client,
                                               const struct ps_kafka_native_partition *partition)
 {
@@ -455,23 +467,24 @@ uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions
 
 /* Begins to log in. Returns false with `reason`. */
 bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *reason);
-/* Handle the broker's answers. Return false with `reason`. */
+/* Handle the broker's answers. Return false with `reason` on failure. */
 bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, struct ps_wire_in *in,
                                      char *reason);
 bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct ps_wire_in *in,
                                    char *reason);
-/* LOGGING_IN, before the first request: goes on if the ticket has come. Returns false with `reason` on failure. */
+/* LOGGING_IN, before the first request: continues if the ticket has come. Returns false with `reason` on failure. */
 bool ps_kafka_native_login_await(struct ps_kafka_native_broker *broker, char *reason);
-/* Returns whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
+/* Returns whether the session ends soon: then no new request is sent, and the client logs in again when all requests
+ * are answered. */
 bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
 
 /* ---- responses.c ---- */
 
-/* Handles the answer to the broker's oldest request. Returns false with `reason`: the connection is closed. */
+/* Handles the answer to the broker's oldest request. Returns false with `reason` if the connection must be closed. */
 bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                               const char *bytes, uint32_t length, char *reason);
 
-/* ---- cluster.c: as ps_kafka_native_response ---- */
+/* ---- cluster.c: parameters and results as ps_kafka_native_response ---- */
 
 bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,
                                      char *reason);
@@ -485,25 +498,25 @@ struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_n
 
 /* ---- broker.c ---- */
 
-/* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the one that has rested
- * longest. */
+/* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the broker whose
+ * backoff ended first. */
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client);
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
 /* Sends the request. */
 void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
                                  struct ps_kafka_native_request *request);
-/* Connects, writes, reads and checks time-outs, as far as is possible now. */
+/* Does as much as is possible now: connects, writes, reads, and checks time-outs. */
 void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready);
-/* Reads what has come, and handles the answers that are complete. (receive.c) */
+/* Reads the bytes that have come, and handles the answers that are complete (receive.c). */
 void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker);
 /* Closes the connection; its sets in flight are sent again. */
 void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason);
-/* Closes the connection without a failure: its answers are not wanted. Sets in flight are the caller's. */
+/* Closes the connection without a failure, because its answers are not wanted. The caller handles its sets in flight. */
 void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker);
 /* Begins to connect. */
 void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker);
 void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, const struct ps_question *answer);
 /* Returns the time at which the broker needs `work`. */
 uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *broker);
-/* Returns whether the broker has the protocol of the open transaction. The native client dies if not. */
+/* Returns whether the broker supports the protocol of the open transaction. If not, the native client dies. */
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker);

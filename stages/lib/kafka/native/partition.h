@@ -7,11 +7,11 @@
 
 #include "core/clock.h"
 
-#define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
+#define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and the terminating zero */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
-#define PS_KAFKA_NATIVE_FORMERS 4U       /* ids of a topic that was created again as often in a short time */
-#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* topics come from headers */
-/* requests of a broker: the broker knows an idempotent producer's last 5 sets */
+#define PS_KAFKA_NATIVE_FORMERS 4U       /* most former ids that are kept of a topic that was created again */
+#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* limited, because headers may name topics */
+/* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
 #define PS_KAFKA_NATIVE_REQUEST_SETS_MAX 64U /* of one produce request */
 #define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
@@ -25,31 +25,31 @@ struct ps_kafka_native_topic;
 
 /* ---- partitions ---- */
 
-/* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set were
- * refused by an error that may pass, and the second one taken, the first one could never be written before it. The first
- * set therefore goes alone, and so does the next one after PS_KAFKA_NATIVE_KNOWN_NS without a set, and the first one for
- * each new leader, whose log may be another one: an unclean election, a topic that was created again. */
+/* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set
+ * were refused by a temporary error, and the second one taken, the first one could never be written before the second
+ * one. Therefore the first set is sent alone. So is the next set after PS_KAFKA_NATIVE_KNOWN_NS without a set, and
+ * the first set for each new leader, whose log may be another one (unclean election, topic created again). */
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
-/* A partition sends its sets in order. After a failure that may pass, it sends nothing until every set in flight is
- * answered. Then it sends all sets that were not written once more, one at a time, oldest first. The broker remembers
- * only the last five sets of a producer: with more in flight it could take a repeated set for a new one (as Java's
- * RecordAccumulator.shouldStopDrainBatchesForPartition). */
+/* A partition sends its sets in order. After a temporary failure it sends no set until every set in flight is
+ * answered (a rewind). Then it sends all sets that were not written again, one at a time, oldest first. The broker
+ * remembers only the last five sets of a producer: with more in flight it could take a repeated set for a new one (as
+ * Java's RecordAccumulator.shouldStopDrainBatchesForPartition). */
 struct ps_kafka_native_partition {
     struct ps_kafka_native_topic *topic;
     int32_t number;
     int32_t leader_epoch;                     /* -1: not known */
     struct ps_kafka_native_broker *leader;    /* NULL: none, or not known */
     struct ps_kafka_native_set *first, **end; /* to be sent, oldest first; the last one may be open */
-    struct ps_kafka_native_set *returned;     /* sent without success, by sequence */
-    uint32_t in_flight;                       /* sets */
-    int32_t next_sequence;                    /* of the set that is closed next */
-    bool rewinds;                             /* sends nothing before `in_flight` is 0 */
+    struct ps_kafka_native_set *returned;     /* sets that were sent without success, in order of sequence */
+    uint32_t in_flight;                       /* number of sets in flight */
+    int32_t next_sequence;                    /* sequence number of the set that is closed next */
+    bool rewinds;                             /* no set is sent before `in_flight` is 0 */
     uint64_t rest_ns;                         /* nothing is sent before this time */
-    bool alone;                               /* a set that nothing may follow is in flight */
-    bool denied; /* this leader's last answer to a set: another broker leads, or it has no such partition */
-    uint64_t older_ns; /* all answers since then left it out, or had an older leader (cluster.c); 0: none */
-    uint64_t known_ns; /* when this leader last took a set of this producer, and so knows it; 0: never */
+    bool alone;                               /* a set that must be sent alone is in flight */
+    bool denied;       /* by this leader's last answer, another broker leads, or it has no such partition */
+    uint64_t older_ns; /* since then all metadata lacked it, or had an older leader (cluster.c); 0: no */
+    uint64_t known_ns; /* when this leader last took a set, and so knows the producer; 0: never */
     bool ready;        /* in its leader's list */
     uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */
     struct ps_kafka_native_partition *next_ready;
@@ -60,27 +60,29 @@ struct ps_kafka_native_topic {
     uint32_t length, hash;
     char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* zeros: not known */
     struct {
-        char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* answers with it are late until `until_ns` */
+        /* a former id: answers with it are ignored until `until_ns` */
+        char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
         uint64_t until_ns;
-    } formers[PS_KAFKA_NATIVE_FORMERS]; /* of the last lives, in turn */
+    } formers[PS_KAFKA_NATIVE_FORMERS]; /* ring of the last former ids */
     bool has_id;                        /* the last metadata had it */
-    uint64_t listed_ns;                 /* of the last answer to Metadata that has it */
+    uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic */
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
-    /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */
+    /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
-    uint64_t asked_ns;                    /* time of the first request for them that failed; 0: none */
-    struct ps_kafka_native_set *unplaced; /* one record, which waits until the partitions are known */
-    /* a partition without number and leader: has the topic's records until its partitions are known */
+    uint64_t asked_ns; /* time of the first metadata without its partitions; 0: none */
+    /* a set with one record that waits until the partitions are known */
+    struct ps_kafka_native_set *unplaced;
+    /* a partition without number and leader, for `unplaced` */
     struct ps_kafka_native_partition nowhere;
     int32_t unplaced_partition; /* the partition that this record names, or PS_KAFKA_PARTITION_ANY */
     bool unplaced_has_key;      /* whether this record has a key; then unplaced_key is its hash */
     uint32_t unplaced_key;
     int32_t sticky_partition;
-    uint32_t sticky_bytes_left;         /* 0: another partition is next */
+    uint32_t sticky_bytes_left;         /* bytes left for the present partition; 0: the next one is chosen */
     uint32_t turn;                      /* partition to try first next time */
-    uint64_t used;                      /* `uses` of the client when it was used last */
+    uint64_t used;                      /* value of the client's `uses` when it was used last */
     struct ps_kafka_native_topic *next; /* in its bucket */
 };
 
@@ -99,7 +101,7 @@ enum ps_kafka_native_kind {
     PS_KAFKA_NATIVE_COMMIT_OFFSETS,
     PS_KAFKA_NATIVE_END_TRANSACTION,
     PS_KAFKA_NATIVE_FETCH_OFFSETS,
-    /* The remaining kinds are a reader's (struct ps_kafka_native_reader). */
+    /* The remaining kinds belong to a reader (struct ps_kafka_native_reader). */
     PS_KAFKA_NATIVE_READER_KINDS,
     PS_KAFKA_NATIVE_FETCH = PS_KAFKA_NATIVE_READER_KINDS,
     PS_KAFKA_NATIVE_LIST_OFFSETS,
@@ -114,8 +116,8 @@ enum ps_kafka_native_kind {
 };
 
 #define PS_KAFKA_NATIVE_READER_KIND_COUNT (PS_KAFKA_NATIVE_KINDS - PS_KAFKA_NATIVE_READER_KINDS)
-/* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. That
- * broker is node COORDINATOR - node. */
+/* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. The
+ * broker of that connection has the number COORDINATOR - node. */
 #define PS_KAFKA_NATIVE_COORDINATOR INT32_MAX
 
 /* The broker that keeps a transactional id, or a consumer group. */
@@ -123,12 +125,13 @@ struct ps_kafka_native_coordinator {
     struct ps_slice key; /* the id, or the group's name */
     int8_t type;         /* 0: of a group; 1: of a transactional id */
     int32_t node;        /* -1: not known */
-    uint32_t failures;   /* of that broker's connection in a row, when the node was named */
+    uint32_t failures;   /* the broker's `failures` when the cluster named it */
     bool asked;
     uint64_t rest_ns; /* no request before this time */
 };
 
-/* The bytes of a request are its own, cut by the bytes of its sets: part 0, set 0, part 1, set 1, ... */
+/* The bytes of a request are parts of its own, with the bytes of its sets between them: part 0, set 0, part 1, set 1,
+ * ... */
 struct ps_kafka_native_request {
     struct ps_kafka_native_request *next;
     enum ps_kafka_native_kind kind;
@@ -137,18 +140,18 @@ struct ps_kafka_native_request {
     int32_t correlation;
     char *head;
     uint32_t head_length, head_room;
-    uint32_t part_end[PS_KAFKA_NATIVE_REQUEST_SETS_MAX]; /* in `head`, before set i */
+    uint32_t part_end[PS_KAFKA_NATIVE_REQUEST_SETS_MAX]; /* end in `head` of part i, which is before set i */
     struct ps_kafka_native_set *sets[PS_KAFKA_NATIVE_REQUEST_SETS_MAX];
     uint32_t set_count;
-    uint64_t bytes, written; /* length field included */
+    uint64_t bytes, written; /* length of the request, and written bytes; length field included */
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
-    uint64_t timeout_ns;     /* of the answer; 0: request_timeout_ns of the settings */
-    int32_t node;            /* of Fetch: the broker's */
-    bool ignored;            /* METADATA: another broker was asked meanwhile */
+    uint64_t timeout_ns;     /* time limit of the answer; 0: request_timeout_ns of the settings */
+    int32_t node;            /* Fetch: the node of the broker */
+    bool ignored;            /* METADATA: the answer is skipped, because another broker is asked */
     void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 
-/* A broker carries out only requests that it has as a whole. */
+/* Returns whether the request was written as a whole: a broker carries out no other requests. */
 static inline bool ps_kafka_native_is_written(const struct ps_kafka_native_request *request)
 {
     return request->written == request->bytes;

@@ -1,4 +1,5 @@
-/* The native client's table of functions (stages/lib/kafka/producer/seam.h): records into sets, turns, reports, purges. */
+/* The native client's table of functions (stages/lib/kafka/producer/seam.h): adds records to sets, runs turns,
+ * reports, purges. */
 #include "stages/lib/kafka/native/native.h"
 
 #include "stages/lib/kafka/native/turn.h"
@@ -107,7 +108,7 @@ static enum ps_status open_compressor(struct ps_kafka_native *client, struct ps_
     return client->compressor != NULL ? PS_OK : ps_err_set(err, "no memory for compression");
 }
 
-/* The native client's epoll is level-triggered inside the worker's. */
+/* Adds the native client's epoll, level-triggered, to the worker's epoll. */
 static enum ps_status watch(const struct ps_kafka_native *client, int outer_fd, struct ps_err *err)
 {
     struct epoll_event event = {.events = EPOLLIN};
@@ -192,7 +193,7 @@ static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
     return set;
 }
 
-/* Returns the partition's open set, which is its last one; NULL: a new one is needed. */
+/* Returns the partition's open set, which is its last one; NULL: a new set is needed. */
 static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partition *partition,
                                              uint32_t records_max)
 {
@@ -204,7 +205,7 @@ static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partit
     return set->closed || set->count >= records_max ? NULL : set;
 }
 
-/* Returns 0, or why the record was not taken. */
+/* Returns 0, or the error for which the record was not taken. */
 static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                       const struct ps_kafka_record *record, int64_t wall_ms)
 {
@@ -221,12 +222,13 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
         }
         if (no_memory)
             return ERROR_NO_MEMORY;
-        set = NULL; /* it is full */
+        set = NULL; /* the set is full */
     }
     return ERROR_NO_MEMORY;
 }
 
-/* Adds records that have only values. Returns how many were taken; *error: why the next one was not. */
+/* Adds records that have only values. Returns the number of records taken; *error is the reason why the next one was
+ * not. */
 static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                            const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
 {
@@ -244,7 +246,7 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
         client->queued_bytes += set->length - before;
         client->queued_records += taken;
         done += taken;
-        set = NULL; /* it is full, if there are more */
+        set = NULL; /* if records are left, the set is full */
     }
     *error = done < count ? ERROR_NO_MEMORY : 0;
     return done;
@@ -279,8 +281,8 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
     return 1;
 }
 
-/* Returns how many of the records from the first one on have only values and go to the same partition as it, which has its
- * place already; 0: it has more than a value. No more than the client has room for. */
+/* Returns how many of the records, from the first one on, have only values and go to the partition that was chosen
+ * for the first one; at most as many as the client has room for. 0: the first one has more than a value. */
 static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                const struct ps_kafka_record *records, uint32_t count)
 {
@@ -353,7 +355,7 @@ static void native_purge(struct ps_kafka_producer *producer, bool in_flight)
     ps_kafka_native_purge(native_of(producer), in_flight);
 }
 
-/* Does nothing: the native client does no work while it waits for answers. */
+/* Does nothing, because the native client does no work while it waits for answers. */
 static void native_hold(struct ps_kafka_producer *, bool)
 {
 }

@@ -1,5 +1,5 @@
-/* Look-ups in the properties that a stage sets for librdkafka, for the engines that read them without it: those of the sink and
- * of the source. If a name is given twice the last value counts, as in librdkafka. Thread: any. */
+/* Look-ups in the properties that a stage sets for librdkafka, for the native engines of the sink and of the source.
+ * If a name is given twice the last value counts, as in librdkafka. Thread: any. */
 #pragma once
 
 #include "core/option.h"

@@ -1,4 +1,5 @@
-/* The bytes that a broker sends: whole answers go to responses.c, those with records into memory of the reader's. */
+/* Receives a broker's bytes: complete answers go to responses.c; answers with records are received into the reader's
+ * memory. */
 #include "stages/lib/kafka/native/native_internal.h"
 #include "core/big_endian.h"
 
@@ -9,7 +10,8 @@
 
 #define RESPONSE_BYTES_MAX (64U << 20)
 #define READ_BYTES (64U * 1024U)
-#define READ_HEAD_BYTES (4U * 1024U) /* of an answer whose rest goes into a reader's memory */
+/* bytes of an answer that are read before the rest goes into a reader's memory */
+#define READ_HEAD_BYTES (4U * 1024U)
 
 static bool make_room(struct ps_kafka_native_broker *broker, uint32_t need)
 {
@@ -63,8 +65,9 @@ static bool handle(struct ps_kafka_native_broker *broker, const char *bytes, uin
     return true;
 }
 
-/* The answer to Fetch: a reader gives the memory for it, and the broker's own buffer holds only its beginning. Returns false if
- * its bytes do not go into that buffer: there is memory of the reader's, or none yet. */
+/* Prepares to receive an answer. A reader gives the memory for an answer to Fetch, and the broker's own buffer has
+ * only its beginning. Returns false if the rest does not go into the broker's buffer, because the reader gave memory
+ * or has none now. */
 static bool begin_answer(struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native_request *request = broker->first;
@@ -111,7 +114,7 @@ static bool handle_all(struct ps_kafka_native_broker *broker)
     return false;
 }
 
-/* Reads into the reader's memory. Returns false when there is nothing more to read now. */
+/* Reads into the reader's memory. Returns false when no more bytes have come. */
 static bool read_answer(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
@@ -146,7 +149,7 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
             continue;
         }
         size_t room = broker->in_room - broker->in_length;
-        if (reads_records(broker)) /* the rest goes to its place without a copy */
+        if (reads_records(broker)) /* the rest is received into the reader's memory without a copy */
             room = ps_least(room, READ_HEAD_BYTES);
         ssize_t got = ps_client_read(&broker->connection, broker->in + broker->in_length, room, reason);
         if (got < 0) {
@@ -156,7 +159,8 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
         if (got == 0)
             return;
         broker->in_length += (uint32_t)got;
-        bool drained = (size_t)got < room && broker->tls == NULL; /* TLS keeps what epoll does not see */
+        /* TLS may hold bytes that epoll does not report */
+        bool drained = (size_t)got < room && broker->tls == NULL;
         if (!handle_all(broker) || drained)
             return;
     }

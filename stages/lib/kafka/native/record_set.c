@@ -8,8 +8,8 @@
 
 #define FIRST_BYTES (32U * 1024U)
 #define FIRST_TOKENS 256U
-#define CRC_AT 17U         /* offset of the checksum, */
-#define CRC_FROM_AT 21U    /* and of the first byte under it */
+#define CRC_AT 17U         /* offset of the checksum */
+#define CRC_FROM_AT 21U    /* offset of the first byte that the checksum covers */
 #define LENGTH_FROM_AT 12U /* the batch's length counts from here */
 #define ATTRIBUTE_TRANSACTIONAL 0x10
 
@@ -52,7 +52,7 @@ void ps_kafka_native_set_reset(struct ps_kafka_native_set *set, struct ps_kafka_
 
 /* ---- adding ---- */
 
-/* The bytes of one record: without its length field, and in all. */
+/* The length of one record: without its length field, and with it. */
 struct size {
     uint64_t body, all;
 };
@@ -249,12 +249,12 @@ void ps_kafka_native_set_close(struct ps_kafka_native_set *set,
                                const struct ps_kafka_native_producer_id *producer, int32_t base_sequence)
 {
     char *at = set->bytes;
-    at = ps_wire_put_int64(at, 0); /* base offset: the broker's */
+    at = ps_wire_put_int64(at, 0); /* base offset: set by the broker */
     at = ps_wire_put_int32(at, (int32_t)(set->length - LENGTH_FROM_AT));
-    at = ps_wire_put_int32(at, -1); /* leader epoch: the broker's */
+    at = ps_wire_put_int32(at, -1); /* leader epoch: set by the broker */
     at = ps_wire_put_int8(at, 2);   /* magic */
     at += sizeof(uint32_t);
-    /* attributes: time of creation */
+    /* attributes: the timestamps are times of creation */
     at = ps_wire_put_int16(
         at, (int16_t)(set->compression | (producer->transactional ? ATTRIBUTE_TRANSACTIONAL : 0)));
     at = ps_wire_put_int32(at, (int32_t)set->count - 1);

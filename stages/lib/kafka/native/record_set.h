@@ -20,13 +20,13 @@ struct ps_kafka_native_set {
     uint32_t length, room;
     uint32_t plain_length; /* `length` before the records were compressed; 0: they are not compressed */
     enum ps_kafka_compression compression;
-    void **tokens; /* of the records */
+    void **tokens; /* one for each record */
     uint32_t count, tokens_room;
-    uint64_t payload_bytes; /* of keys and values */
+    uint64_t payload_bytes; /* bytes of keys and values */
     int64_t first_ms, last_ms;
     uint64_t born_ns;      /* when its first record came */
     int32_t base_sequence; /* -1: none yet */
-    bool closed;           /* nothing is added, and the header is written */
+    bool closed;           /* no record may be added; the header is written */
     bool perhaps_written;  /* it was sent, and no answer has shown that it was not written */
 };
 
@@ -42,8 +42,8 @@ void ps_kafka_native_set_free(struct ps_kafka_native_set *set);
 /* Empties the set, and keeps its buffers. */
 void ps_kafka_native_set_reset(struct ps_kafka_native_set *set, struct ps_kafka_native_partition *partition);
 
-/* Adds a record. Returns false if the set would be longer than `bytes_max` (a set always takes one record), or if there
- * is no memory: *no_memory. */
+/* Adds a record. Returns false if the set would be longer than `bytes_max` (a set always takes one record), or if
+ * there is no memory: then sets *no_memory. */
 bool ps_kafka_native_set_add(struct ps_kafka_native_set *set, const struct ps_kafka_record *record,
                              int64_t now_ms, uint32_t bytes_max, bool *no_memory);
 
@@ -54,14 +54,14 @@ static inline bool ps_kafka_native_is_value(const struct ps_kafka_record *record
            record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE && record->partition == PS_KAFKA_PARTITION_ANY;
 }
 
-/* The same as ps_kafka_native_set_add for records of which ps_kafka_native_is_value is true, until the set has `records_max`.
- * Returns how many were added. */
+/* The same as ps_kafka_native_set_add for records for which ps_kafka_native_is_value is true, until the set has
+ * `records_max` records. Returns how many were added. */
 uint32_t ps_kafka_native_set_add_values(struct ps_kafka_native_set *set,
                                         const struct ps_kafka_record *records, uint32_t count, int64_t now_ms,
                                         uint32_t bytes_max, uint32_t records_max, bool *no_memory);
 
 /* Compresses the records; no record may be added afterwards. They stay as they are if compression would not save bytes, or
- * if there is no memory for it. The set and `spare` exchange their buffers, so `spare` is used for set after set. */
+ * if there is no memory for it. The set and `spare` exchange their buffers, so one `spare` serves all sets. */
 void ps_kafka_native_set_compress(struct ps_kafka_native_set *set, struct ps_kafka_compressor *compressor,
                                   struct ps_byte_buffer *spare);
 

@@ -1,5 +1,5 @@
-/* Requests as bytes: header version 1 and the bodies of versions that are not flexible, but for ApiVersions 3 and the Produce of
- * the second protocol of transactions, which have tags after the header. (Kafka protocol guide.) */
+/* The encoding of requests (Kafka protocol guide): header version 1 and versions that are not flexible, except
+ * ApiVersions 3, and Metadata and Produce in flexible versions, which have tags after the header. */
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/native/wire.h"
 
@@ -28,7 +28,7 @@
 #define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES)
-/* before one set: topic, counts, partition, length */
+/* most bytes before one set: topic, counts, partition, length */
 #define PART_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
 static const int16_t keys[] = {
@@ -55,7 +55,7 @@ static const int16_t keys[] = {
     [PS_KAFKA_NATIVE_LEAVE_GROUP] = KEY_LEAVE_GROUP,
 };
 
-/* Returns where the body begins, with room for `body_bytes`; NULL without memory. */
+/* Begins a request, and returns where its body begins, with room for `body_bytes`; NULL without memory. */
 static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_request *request, size_t body_bytes)
 {
     size_t need = HEADER_BYTES_MAX + body_bytes;
@@ -74,7 +74,7 @@ static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_reques
     return ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
 }
 
-/* Writes the length in front, which counts the bytes of the sets. */
+/* Writes the length field, which counts the bytes of the sets too. */
 static struct ps_kafka_native_request *end(struct ps_kafka_native_request *request, const char *at)
 {
     request->head_length = (uint32_t)(at - request->head);
@@ -114,7 +114,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_nati
 struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
                                                                  int16_t version)
 {
-    static const char name[] = "penstock", version_text[] = "unknown"; /* what Java sends without one */
+    /* as Java's client without a version */
+    static const char name[] = "penstock", version_text[] = "unknown";
     struct ps_kafka_native_request *request =
         ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_API_VERSIONS, version);
     char *at = request != NULL ? begin(client, request, 4 + sizeof name + sizeof version_text) : NULL;
@@ -129,7 +130,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
     return end(request, at);
 }
 
-/* A null string without transactions. */
+/* Writes the transactional id; a null string without transactions. */
 static char *put_transactional_id(const struct ps_kafka_native *client, char *at)
 {
     const char *id = client->transaction.id;
@@ -187,7 +188,8 @@ static char *put_topics(const struct ps_kafka_native *client, bool flexible, cha
                 at = ps_wire_put_string(at, topic->name, topic->length);
                 continue;
             }
-            memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES); /* it is asked for by its name */
+            /* id: none, because the topic is requested by its name */
+            memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
             at += PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
             at = ps_wire_put_compact_string(at, topic->name, topic->length);
             at = ps_wire_put_uvarint(at, 0);
@@ -218,8 +220,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
     if (version >= 4)
         at = ps_wire_put_int8(at, client->settings.creates_topics);
     if (flexible) {
-        at = ps_wire_put_int8(at, 0); /* what may be done with the cluster, */
-        at = ps_wire_put_int8(at, 0); /* and with the topics, is not wanted */
+        at = ps_wire_put_int8(at, 0); /* include_cluster_authorized_operations: no */
+        at = ps_wire_put_int8(at, 0); /* include_topic_authorized_operations: no */
         at = ps_wire_put_uvarint(at, 0);
     }
     return end(request, at);
@@ -227,7 +229,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
 
 /* ---- produce ---- */
 
-/* Brokers know zstd from the version of their produce requests on (KIP-110). */
+/* Compresses the set, if the broker knows the codec: zstd only from a version of Produce on (KIP-110). */
 static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_set *set)
 {
     struct ps_kafka_native *client = broker->client;
@@ -302,7 +304,7 @@ static uint32_t count_topics(const struct ps_kafka_native_request *request)
     return topics;
 }
 
-/* The body of a flexible version. */
+/* Writes the body of a flexible version of Produce. */
 static char *put_second(const struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                         char *at)
 {
@@ -323,9 +325,9 @@ static char *put_second(const struct ps_kafka_native *client, struct ps_kafka_na
         at = ps_wire_put_int32(at, set->partition->number);
         at = ps_wire_put_uvarint(at, set->length + 1);
         request->part_end[i] = (uint32_t)(at - request->head);
-        at = ps_wire_put_uvarint(at, 0); /* tags of the partition, */
+        at = ps_wire_put_uvarint(at, 0); /* tags of the partition */
         if (--left == 0)
-            at = ps_wire_put_uvarint(at, 0); /* and of the topic */
+            at = ps_wire_put_uvarint(at, 0); /* tags of the topic */
     }
     return ps_wire_put_uvarint(at, 0);
 }

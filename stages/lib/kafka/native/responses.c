@@ -1,5 +1,5 @@
-/* Reads the brokers' responses, and decides the reaction to each. Lengths and counts are the broker's: every read
- * is bounded (wire.h). */
+/* Reads the brokers' responses, and decides the reaction to each. Lengths and counts from the broker are not trusted:
+ * every read is bounded (wire.h). */
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/native/wire.h"
 
@@ -29,19 +29,19 @@ static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t
     return version >= least && version >= broker_least ? version : -1;
 }
 
-/* From version 10 on, the id of a topic shows that it was created again (KIP-516). */
+/* Chooses the version of Metadata: from version 10 on, a topic's id shows that the topic was created again (KIP-516). */
 static int16_t choose_metadata(int16_t broker_least, int16_t broker_most)
 {
     const int16_t ids = PS_KAFKA_NATIVE_METADATA_OF_IDS;
     return choose(ids, ids, broker_least, broker_most) == ids ? ids : choose(1, 7, broker_least, broker_most);
 }
 
-/* A broker needs all of these for the second protocol of transactions. */
+/* What a broker must support for the second protocol of transactions. */
 struct second {
     bool produces, takes_offsets, ends, finalized;
 };
 
-/* The features that the cluster has finalized: a tagged field of the answer. */
+/* Reads the features that the cluster has finalized, a tagged field of the answer. */
 static void read_features(struct ps_wire_in *in, struct second *second)
 {
     uint32_t tags = ps_wire_get_uvarint(in);
@@ -65,7 +65,8 @@ static void read_features(struct ps_wire_in *in, struct second *second)
     }
 }
 
-/* A broker that does not know the version of the question answers with version 0, and gets a question of that version. */
+/* A broker that does not know the version of the ApiVersions request answers with version 0: sends it a request of
+ * that version. */
 static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reason)
 {
     struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->client, 0);
@@ -166,14 +167,14 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
 
 /* ---- Produce ---- */
 
-/* Decides about one set of a request. */
+/* Handles the answer for one set of a request. */
 static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error)
 {
     struct ps_kafka_native_partition *partition = set->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
     bool denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
-    if (!denied || !partition->rewinds) /* else the answer may be that of the leader before */
+    if (!denied || !partition->rewinds) /* otherwise the answer may be that of the former leader */
         partition->denied = denied;
     if (!denied)
         partition->older_ns = 0;
@@ -182,7 +183,7 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
             partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
-        /* Out of order after a set that is sent again: it follows that set. */
+        /* An error "out of order" is normal if an earlier set is sent again: this set follows it. */
         ps_kafka_native_want_metadata(client);
         set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
         ps_kafka_native_partition_return(client, set);
@@ -231,7 +232,8 @@ static int16_t read_answer(struct ps_wire_in *in, int16_t version)
     return error;
 }
 
-/* The same of a flexible version. Broker and leader of a partition that moved are tags, which are left to Metadata. */
+/* The same for a flexible version. The new leader of a partition that moved is in tags, which are skipped: Metadata
+ * has it. */
 static int16_t read_second_answer(struct ps_wire_in *in)
 {
     uint32_t length;

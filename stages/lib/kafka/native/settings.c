@@ -1,4 +1,5 @@
-/* The native client's settings, out of the properties that the stage sets for librdkafka (stages/lib/kafka/client_plan.h). */
+/* Reads the native client's settings from the properties that the stage sets for librdkafka
+ * (stages/lib/kafka/client_plan.h). */
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/native/property.h"
 #include "stages/lib/least.h"
@@ -12,7 +13,8 @@
 
 #define REST_MS_MIN 10U
 
-/* librdkafka has two names for it; the translation from Java's uses the first. */
+/* Returns the compression's name. librdkafka has two names for this property; the translation of Java's property uses
+ * the first one. */
 static const char *compression_name(const struct ps_kafka_property_list *from)
 {
     const char *name = ps_kafka_property(from, "compression.type");
@@ -110,7 +112,7 @@ static char *copy(const char *text)
     return strdup(text != NULL ? text : "");
 }
 
-/* The subject of an unsecured token; NULL: another kind of token is configured. */
+/* Returns the subject of an unsecured token; NULL: another kind of token is configured. */
 static const char *unsecured_subject(const struct ps_kafka_property_list *from)
 {
     static const char begin[] = "principal=";
@@ -158,7 +160,8 @@ static enum ps_status read_tokens(struct ps_kafka_native_account *account,
     return account->tokens != NULL ? PS_OK : PS_FAIL;
 }
 
-/* Without a keytab the tickets are those of the default cache, as with useTicketCache of Krb5LoginModule. */
+/* Reads the settings of GSSAPI. Without a keytab the tickets of the default cache are used, as with useTicketCache of
+ * Krb5LoginModule. */
 static enum ps_status read_kerberos(struct ps_kafka_native_account *account,
                                     const struct ps_kafka_property_list *from, struct ps_err *err)
 {
@@ -223,8 +226,8 @@ void ps_kafka_native_account_fini(struct ps_kafka_native_account *account)
 
 /* ---- other properties ---- */
 
-/* The properties that the native client reads, and those without meaning for it: threads, queues and logs of librdkafka. If
- * the user sets another property of librdkafka, librdkafka is used. */
+/* Returns whether the native client reads the property, or the property has no meaning for it: threads, queues and
+ * logs of librdkafka. If another property of librdkafka is set, librdkafka is used. */
 static bool is_known(const char *name)
 {
     static const char *const known[] = {
@@ -255,7 +258,7 @@ static bool is_known(const char *name)
         "reconnect.backoff.max.ms",
         "reconnect.backoff.ms",
         "request.timeout.ms",
-        "retries", /* it tries again for ever, as the sender does with librdkafka */
+        "retries", /* the native client tries again without a limit, as the sender does with librdkafka */
         "retry.backoff.ms",
         "sasl.kerberos.keytab",
         "sasl.kerberos.kinit.cmd", /* tickets are requested without kinit */
@@ -281,7 +284,7 @@ static bool is_known(const char *name)
         "topic.metadata.propagation.max.ms",
         "topic.metadata.refresh.interval.ms",
         "transaction.timeout.ms",
-        /* a consumer's: stages/lib/kafka/fetch/settings.c */
+        /* properties of a consumer, which stages/lib/kafka/fetch/settings.c reads */
         "auto.offset.reset",
         "check.crcs",
         "fetch.error.backoff.ms",
@@ -306,11 +309,11 @@ static bool is_known(const char *name)
     return false;
 }
 
-/* Keys of SASL and TLS have no effect without these. */
+/* Returns false for keys of SASL and TLS if these are not used: then they have no effect. */
 static bool is_used(const struct ps_kafka_property_list *from, const char *name)
 {
     if (strncmp(name, "ssl.", 4) == 0)
-        return false; /* check_tls looks at them */
+        return false; /* check_tls checks them */
     return strncmp(name, "sasl.", 5) != 0 || uses_sasl(from);
 }
 
@@ -326,7 +329,8 @@ static enum ps_status check_names(const struct ps_kafka_property_list *from, str
     return PS_OK;
 }
 
-/* The backoff between two attempts to connect. Without one the worker would do nothing but try to reach a broker that is away. */
+/* Returns the backoff between two attempts to connect. With 0, the worker would only try to reach a broker that is
+ * down. */
 static uint64_t rest_ns(const struct ps_kafka_property_list *from, const char *name, uint64_t fallback_ms)
 {
     uint64_t rest_ms = ps_kafka_property_number(from, name, fallback_ms);

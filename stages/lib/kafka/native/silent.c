@@ -1,6 +1,7 @@
 /* Silent brokers. A broker that is frozen, or cut off from the network, keeps its connections. The cluster removes it within
  * seconds, and other brokers lead its partitions. So the native client asks another broker for metadata when a broker does not
- * answer. If the metadata lacks the silent broker, the client gives its connection up, long before its requests time out. */
+ * answer. If the metadata lacks the silent broker, the client closes the connection to it, long before the requests
+ * would time out. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #define SILENT_NS (2 * PS_NS_PER_S) /* time without an answer, after which the client asks another broker */
@@ -8,15 +9,16 @@
 uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_native_request *request = broker->first;
-    if (request == NULL || broker->starved) /* starved: it has answered */
+    /* starved: it has answered, but there is no memory for the answer */
+    if (request == NULL || broker->starved)
         return PS_NEVER;
     uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
     return broker->answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
 }
 
 /* Returns the time from which the broker is silent: SILENT_NS after its last answer, or after its oldest request was written in full.
- * PS_NEVER: it has no request to answer, or the request waits for other members of a group. A Fetch waits for records as well: its
- * time-out is longer by that time. */
+ * PS_NEVER: it has no request to answer, or the request waits for other members of a group. A Fetch may wait for
+ * records, so its limit is longer by that time. */
 static uint64_t silent_ns(const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_native_request *request = broker->first;
@@ -35,7 +37,8 @@ bool ps_kafka_native_broker_is_silent(const struct ps_kafka_native_broker *broke
     return broker->client->now.mono_ns >= silent_ns(broker);
 }
 
-/* Returns whether the last metadata does not have the broker. A group's coordinator has a connection, and a node, of its own. */
+/* Returns whether the last metadata does not have the broker. The connection to a group's coordinator has a node
+ * number of its own. */
 static bool has_left(const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_native *client = broker->client;
@@ -64,7 +67,7 @@ static bool has_other(const struct ps_kafka_native_broker *broker, bool up)
     return other != NULL;
 }
 
-/* The client no longer waits for the broker's answer to Metadata, and skips it when it comes. */
+/* Makes the client skip the broker's answer to Metadata, so that another broker can be asked now. */
 static void ignore_metadata(struct ps_kafka_native_broker *broker)
 {
     for (struct ps_kafka_native_request *request = broker->first; request != NULL; request = request->next) {
@@ -84,7 +87,7 @@ bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker)
     broker->doubted_ns = broker->client->now.mono_ns;
     if (has_other(broker, true))
         ignore_metadata(broker);
-    if (has_other(broker, false)) /* if none is connected, asking connects one */
+    if (has_other(broker, false)) /* if no other broker is connected, the request for metadata connects one */
         ps_kafka_native_want_metadata(broker->client);
     return false;
 }

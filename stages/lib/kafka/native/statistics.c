@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Four buckets for each power of two of microseconds. */
+/* Returns the bucket of a time: there are four buckets for each power of two of microseconds. */
 static unsigned bucket_of(uint64_t us)
 {
     if (us < 4)
@@ -18,7 +18,7 @@ static unsigned bucket_of(uint64_t us)
     return (unsigned)ps_least(bucket, PS_KAFKA_NATIVE_ROUND_TRIPS - 1);
 }
 
-/* The first microsecond after the bucket. */
+/* Returns the first microsecond after the bucket. */
 static uint64_t end_of(unsigned bucket)
 {
     if (bucket < 4)

@@ -48,7 +48,8 @@ static void topic_free(struct ps_kafka_native_topic *topic)
     free(topic);
 }
 
-/* Removes the idle topic that was used longest ago. A topic that was written to stays: its sequence numbers go on. */
+/* Removes the idle topic that was used longest ago. A topic that was written to stays, because its sequence numbers
+ * must continue. */
 static void evict(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic **oldest = NULL;
@@ -77,7 +78,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     if (!ps_kafka_topic_name_is_legal(name, length) || (topic = calloc(1, sizeof *topic)) == NULL)
         return NULL;
     if (client->reader == NULL && client->topic_count >= PS_KAFKA_NATIVE_TOPICS_MAX &&
-        client->purged == NULL) /* sets that are to be reported point to their topics */
+        client->purged == NULL) /* sets that are not reported yet point to their topics */
         evict(client);
     memcpy(topic->name, name, length);
     topic->length = length;
@@ -118,9 +119,9 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 
 /* ---- partitions ---- */
 
-/* Partitions are pointed to by their sets: the array never moves. A topic that got more partitions is given a new array
- * when nothing of it is under way. A topic that was created again with fewer keeps the old ones, until a record for one of those ends
- * the producer (cluster.c). */
+/* Returns whether no set points to a partition of the topic, so that the array of partitions may move. Only then is a
+ * larger array made for a topic with added partitions. A topic that was created again with fewer partitions keeps the
+ * old ones, until a record for one of those ends the producer (cluster.c). */
 static bool is_still(const struct ps_kafka_native_topic *topic)
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
@@ -191,8 +192,9 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
     partition->leader = leader;
 }
 
-/* linger.ms: a set that could take more records waits for them, but not if the client is full and takes no more (as Java's
- * RecordAccumulator when its memory is exhausted), nor if the sink waits for the reports. Notes when the wait ends. */
+/* Returns whether the partition's set waits for more records (linger.ms). It does not wait if the client is full (as
+ * Java's RecordAccumulator when its memory is exhausted), or if the sink waits for the reports. Notes when the wait
+ * ends. */
 static bool lingers(struct ps_kafka_native *client, const struct ps_kafka_native_partition *partition)
 {
     const struct ps_kafka_native_set *set = partition->first;
@@ -231,7 +233,7 @@ struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native
     return set;
 }
 
-/* Sequence numbers have 31 bits, and begin again at 0. */
+/* Compares sequence numbers, which have 31 bits and wrap around to 0. */
 static bool is_before(const struct ps_kafka_native_set *one, const struct ps_kafka_native_set *other)
 {
     uint32_t distance = ((uint32_t)one->base_sequence - (uint32_t)other->base_sequence) << 1;

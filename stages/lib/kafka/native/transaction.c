@@ -2,12 +2,12 @@
  *
  * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent.
  * A commit has steps: for each member of a group that read the records, the group joins, and its coordinator gets
- * the positions; then the transaction's coordinator ends it. Nothing is aborted by a request: the client dies, and the
- * next one with the same transactional id asks for a producer's id, which aborts the open transaction and
- * fences its requests.
+ * the positions; then the transaction's coordinator ends it. The client never sends a request to abort: it dies, and
+ * the next client with the same transactional id requests a producer id, which aborts the open transaction and fences
+ * its requests.
  *
- * With the second protocol (KIP-890) nothing joins: the first set for a partition, and the positions of a group, join with the
- * request that brings them. */
+ * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and a group
+ * with its positions. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/slice.h"
@@ -52,7 +52,7 @@ static void ask_to_join(struct ps_kafka_native *client)
         return;
     bool any = false;
     struct ps_kafka_native_request *request = ps_kafka_native_request_join(client, &any);
-    if (request == NULL) { /* no partition waits, or there is no memory now */
+    if (request == NULL) { /* no partition waits to join, or there is no memory now */
         transaction->joins_wanted = any;
         if (any)
             transaction->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
@@ -63,7 +63,7 @@ static void ask_to_join(struct ps_kafka_native *client)
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* The coordinator of the group whose positions are next. */
+/* Sets the coordinator to that of the group whose positions are next. */
 static void aim_at_group(struct ps_kafka_native_transaction *transaction)
 {
     struct ps_slice group = transaction->positions[transaction->from].name->group;
@@ -106,8 +106,8 @@ static struct ps_kafka_native_request *step_request(struct ps_kafka_native *clie
     return NULL;
 }
 
-/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; if not, the client
- * dies. */
+/* Returns whether the group of the positions is in this cluster: a transaction cannot have offsets of a group in
+ * another one. If not, the client dies. */
 static bool is_here(struct ps_kafka_native *client)
 {
     struct ps_slice cluster = client->transaction.positions[client->transaction.from].name->cluster;
@@ -132,7 +132,8 @@ static void ask_step(struct ps_kafka_native *client)
     if (transaction->step == PS_KAFKA_NATIVE_FILLING || transaction->step_asked)
         return;
     if (transaction->step == PS_KAFKA_NATIVE_STEP_END && !transaction->any_joined) {
-        ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED); /* nothing is in it */
+        /* no record or position is in it */
+        ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED);
         return;
     }
     if (transaction->step != PS_KAFKA_NATIVE_STEP_END) {

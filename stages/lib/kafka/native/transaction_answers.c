@@ -1,4 +1,5 @@
-/* The answers to the requests of a transaction, and how a commit ends. Nothing here uses a connection: broker.c calls it. */
+/* The answers to the requests of a transaction, and how a commit ends. No function here uses a connection: broker.c
+ * calls them. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/errors.h"
@@ -28,8 +29,9 @@
 #define ERROR_ABORTABLE 120
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
 
-/* A coordinator that starts, or learns late of a new topic, may not have a topic that is there: brokers that lag behind the cluster's
- * metadata for so long are fenced (broker.session.timeout.ms), and coordinate nothing. */
+/* A coordinator that starts, or whose metadata is out of date, may not know a topic that exists. The time is limited:
+ * a broker that lags behind the cluster's metadata for longer is fenced (broker.session.timeout.ms), and is no longer
+ * a coordinator. */
 #define MISSING_NS (10 * PS_NS_PER_S)
 #define MISSING_PART_OF_TIMEOUT 4
 
@@ -53,7 +55,8 @@ void ps_kafka_native_transaction_finish(struct ps_kafka_native *client, enum ps_
     finish(client, &end);
 }
 
-/* Returns whether the end is open: a request may have ended the transaction, or may yet; or the client asks for the end. */
+/* Returns whether the result of the commit is not known: a request may have ended the transaction, or may still end
+ * it; or the client is finding out whether it did. */
 static bool is_unknown(const struct ps_kafka_native_transaction *transaction)
 {
     return transaction->end_lost || transaction->step == PS_KAFKA_NATIVE_STEP_RESOLVE ||
@@ -115,7 +118,7 @@ static bool is_stale(int16_t error)
            error == ERROR_FENCED_INSTANCE;
 }
 
-/* The coordinator has refused to end the transaction. After any other error it may end it yet. */
+/* Returns whether the coordinator has refused to end the transaction. After any other error it may still end it. */
 static bool is_refusal(int16_t error)
 {
     switch (error) {
@@ -131,7 +134,7 @@ static bool is_refusal(int16_t error)
     }
 }
 
-/* The request is sent again after a backoff. */
+/* Sends the request again after a backoff. */
 static void rest(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
     uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : client->settings.retry_rest_ns;
@@ -140,8 +143,8 @@ static void rest(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
         ps_kafka_native_coordinator_forget(client, coordinator_of(client, kind));
 }
 
-/* A step failed for good. The transaction is not committed, unless an earlier request to end it has perhaps done
- * that. */
+/* Called when a step failed for good: the transaction is not committed, unless an earlier request to end it was
+ * carried out. */
 static void step_failed(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
@@ -168,7 +171,7 @@ static bool unreadable(char *reason, const char *what)
     return false;
 }
 
-/* Returns the error that decides, out of several: the first permanent one, else the first temporary one. */
+/* Returns the error that counts of several: the first permanent one, else the first temporary one. */
 static int16_t worse(int16_t error, int16_t other)
 {
     if (error == 0 || (passes(error) && other != 0 && !passes(other)))
@@ -202,7 +205,7 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
     }
     if (in->failed)
         return unreadable(reason, "AddPartitionsToTxn");
-    /* Of those that the answer left out; if there are none, nothing is asked. */
+    /* Partitions that the answer left out are requested again; without such partitions no request is sent. */
     transaction->joins_wanted |= worst == 0;
     if (worst != 0 && passes(worst)) {
         transaction->joins_wanted = true;
@@ -215,7 +218,7 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
     return true;
 }
 
-/* The positions of this member are committed. */
+/* Called when the positions of this member are sent: continues with the next member, or ends the transaction. */
 static void next_member(struct ps_kafka_native_transaction *transaction)
 {
     transaction->from = transaction->end;
@@ -234,7 +237,7 @@ static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_k
         step_failed(client, kind, error);
         return false;
     }
-    /* The coordinator may have written it down although it could not copy it to its replicas in time. */
+    /* The coordinator may have written the end to its log, although its replicas did not get it in time. */
     transaction->end_lost |= kind == PS_KAFKA_NATIVE_END_TRANSACTION && error != ERROR_CONCURRENT;
     rest(client, kind, error);
     return false;
@@ -251,8 +254,9 @@ static struct ps_kafka_position *find_position(const struct ps_kafka_native_tran
     return NULL;
 }
 
-/* Returns whether positions whose topics the coordinator lacks are left out of the transaction: it has said so for some time. Records
- * of a topic that was deleted need no position, and one that is refused would hold up the records of all other topics. */
+/* Returns whether positions of topics that the coordinator lacks are left out of the transaction, because it has
+ * lacked them for some time. Records of a deleted topic need no position, and a refused position would hold up the
+ * records of all other topics. */
 static bool leaves_out(const struct ps_kafka_native *client)
 {
     uint64_t since_ns = client->transaction.missing_ns;
@@ -261,7 +265,7 @@ static bool leaves_out(const struct ps_kafka_native *client)
            client->now.mono_ns >= since_ns + ps_least(MISSING_NS, timeout_ns / MISSING_PART_OF_TIMEOUT);
 }
 
-/* Returns the error of a position that counts. */
+/* Returns the error of a position that is not left out; else 0. */
 static int16_t position_error(struct ps_kafka_native *client, struct ps_slice topic, int32_t part,
                               int16_t error)
 {
@@ -272,7 +276,8 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
     return 0;
 }
 
-/* A position that the answer leaves out is not committed: with the end of the transaction its records would come twice. */
+/* Handles the answer to TxnOffsetCommit. A position that the answer lacks is not committed: if the transaction ended,
+ * its records would come twice. */
 static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
@@ -308,7 +313,7 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
     return true;
 }
 
-/* Notes that a position is not committed, or is. Returns the error that counts: those of positions that were left out do not. */
+/* Notes whether a position is committed. Returns its error; 0 if the position was left out of the transaction. */
 static int16_t compare(struct ps_kafka_native_transaction *transaction, struct ps_slice topic, int32_t part,
                        int64_t committed, int16_t error)
 {
@@ -357,14 +362,15 @@ static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in
         return unreadable(reason, "OffsetFetch");
     transaction->from = transaction->end;
     bool ended = transaction->from == transaction->count;
-    if (transaction->behind || (ended && !transaction->proven)) /* nothing tells of it if all were left out */
+    /* if all positions were left out, nothing proves a commit */
+    if (transaction->behind || (ended && !transaction->proven))
         ps_kafka_native_transaction_finish(client, PS_KAFKA_END_ABORTED);
     else if (ended)
         ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED);
     return true;
 }
 
-/* Partitions that got records before the protocol was known wait until they have joined. */
+/* With the second protocol, offers the partitions that waited to join before the protocol was known. */
 void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool second)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
@@ -372,7 +378,7 @@ void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool sec
     if (!second)
         return;
     transaction->joins_wanted = false;
-    if (transaction->step == PS_KAFKA_NATIVE_STEP_GROUP) /* of a commit that waits for the producer's id */
+    if (transaction->step == PS_KAFKA_NATIVE_STEP_GROUP) /* a commit that waited for the producer's id */
         transaction->step = PS_KAFKA_NATIVE_STEP_OFFSETS;
     for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
         for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
@@ -382,8 +388,8 @@ void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool sec
     }
 }
 
-/* The end has a new epoch, so that no late request of the last transaction gets into the next one. Everything is delivered, or the
- * commit would not have begun: sequence numbers begin again. */
+/* Takes the new epoch from the answer to the end of a transaction: with it, no late request of the last transaction
+ * gets into the next one. Sequence numbers begin again, because all records are delivered before a commit begins. */
 static void adopt(struct ps_kafka_native *client, int64_t id, int16_t epoch)
 {
     bool other = id != client->id.id;
@@ -425,8 +431,7 @@ bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
 {
     if (request->kind == PS_KAFKA_NATIVE_ADD_PARTITIONS)
         return joined(client, in, reason);
-    if (!client->transaction
-             .step_asked) /* the commit was withdrawn, or has ended: nothing follows this step */
+    if (!client->transaction.step_asked) /* the commit was withdrawn, or has ended: no step follows */
         return true;
     if (request->kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS)
         return offsets_answered(client, in, reason);
@@ -462,7 +467,7 @@ void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
         transaction->step_asked = false;
         break;
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
-        transaction->missing_ns = 0; /* another coordinator may have all topics */
+        transaction->missing_ns = 0; /* the next coordinator may have all topics */
         transaction->step_asked = false;
         break;
     case PS_KAFKA_NATIVE_ADD_OFFSETS:

@@ -14,7 +14,8 @@
 #define ERROR_PURGED_QUEUE (-152)
 #define ERROR_PURGED_IN_FLIGHT (-151)
 #define READY_MAX 64
-#define EXPIRY_PARTS 10U /* of delivery.timeout.ms: interval of the search for records that wait too long */
+/* the search for records that wait too long runs each tenth of delivery.timeout.ms */
+#define EXPIRY_PARTS 10U
 #define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two Metadata requests */
 
 /* ---- metadata and the producer's id ---- */
@@ -61,7 +62,7 @@ static void ask(struct ps_kafka_native *client)
     }
 }
 
-/* Brokers that left the cluster go, once nothing is under way to them. */
+/* Removes brokers that left the cluster, when no request to them is under way. */
 static void remove_gone(struct ps_kafka_native *client)
 {
     for (struct ps_kafka_native_broker **at = &client->brokers; *at != NULL;) {
@@ -119,7 +120,7 @@ static void place_all(struct ps_kafka_native *client)
     }
 }
 
-/* Partitions whose backoff is over. */
+/* Offers the partitions whose backoff or linger time is over. */
 static void offer_rested(struct ps_kafka_native *client)
 {
     if (client->resting_ns > client->now.mono_ns)
@@ -139,7 +140,8 @@ static void offer_rested(struct ps_kafka_native *client)
 
 /* ---- records that wait too long (delivery.timeout.ms) ---- */
 
-/* Returns whether the set waits too long. A set that was filled before the first turn has no time yet. */
+/* Returns whether the set waits too long. A set that was filled before the first turn has no birth time yet: gets it
+ * now. */
 static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
     if (set->born_ns == 0)
@@ -306,7 +308,7 @@ static void purge_set(struct ps_kafka_native *client, struct ps_kafka_native_set
 static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
     struct ps_kafka_native_set *set;
-    ps_kafka_native_partition_lead(partition, NULL); /* out of its leader's list */
+    ps_kafka_native_partition_lead(partition, NULL); /* removes it from its leader's list */
     while ((set = partition->returned) != NULL) {
         partition->returned = set->next;
         purge_set(client, set);

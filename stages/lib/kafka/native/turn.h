@@ -1,15 +1,15 @@
-/* One turn of the native client, from the tables of its engines (producer.c, stages/lib/kafka/fetch/engine.c). Thread: the worker
- * of the sink or source. */
+/* One turn of the native client, called by its two engines (producer.c, stages/lib/kafka/fetch/engine.c). Thread: the
+ * worker of the sink or source. */
 #pragma once
 
 #include "stages/lib/kafka/native/native_internal.h"
 
-/* Does what is possible now, and hands reports and notices to the listener. Returns the number of records reported. */
+/* Does as much as is possible now, and hands reports and notices to the listener. Returns the number of records
+ * reported. */
 uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_kafka_listener *listener);
 
 /* Returns the time at which a turn is needed although no socket is ready, or PS_NEVER. */
 uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client);
 
-/* Drops the waiting records; with `in_flight` also those that were sent and not answered. The next turn reports
- * it. */
+/* Drops the waiting records; with `in_flight` also those that were sent and not answered. The next turn reports them. */
 void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight);

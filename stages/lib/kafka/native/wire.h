@@ -41,14 +41,14 @@ static inline char *ps_wire_put_bytes(char *at, const void *bytes, size_t length
     return at + length;
 }
 
-/* At most 32,767 bytes. */
+/* Writes a string of at most 32,767 bytes. */
 static inline char *ps_wire_put_string(char *at, const char *text, size_t length)
 {
     at = ps_wire_put_int16(at, (int16_t)length);
     return ps_wire_put_bytes(at, text, length);
 }
 
-/* The bytes of a zigzag varint at most: 64 bits in groups of seven. */
+/* Most bytes of a zigzag varint: 64 bits in groups of seven. */
 #define PS_WIRE_VARINT_BYTES 10U
 
 static inline uint64_t ps_wire_zigzag(int64_t value)
@@ -56,7 +56,8 @@ static inline uint64_t ps_wire_zigzag(int64_t value)
     return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
 }
 
-/* Most numbers of a record have one or two bytes; a division would cost as much as the copy of a short value. */
+/* Returns the length of a zigzag varint. Compares first, because most numbers have one or two bytes and a division
+ * would cost as much as the copy of a short value. */
 static inline unsigned ps_wire_varint_bytes(int64_t value)
 {
     uint64_t left = ps_wire_zigzag(value);
@@ -95,11 +96,11 @@ static inline char *ps_wire_put_compact_string(char *at, const char *text, size_
     return ps_wire_put_bytes(at, text, length);
 }
 
-/* ---- reading: bounded; after a read beyond the end everything is zero ---- */
+/* ---- reading: bounded; after a read beyond the end all values are zero ---- */
 
 struct ps_wire_in {
     const char *at, *end;
-    bool failed; /* something was missing, or a length was impossible */
+    bool failed; /* bytes were missing, or a length was impossible */
 };
 
 static inline const char *ps_wire_take(struct ps_wire_in *in, size_t length)
@@ -137,7 +138,7 @@ static inline int64_t ps_wire_get_int64(struct ps_wire_in *in)
     return at != NULL ? (int64_t)ps_big_endian_get_64(at) : 0;
 }
 
-/* A string; NULL with length 0 if it is null or missing. Not terminated. */
+/* Reads a string, which is not terminated; NULL with length 0 if it is null or missing. */
 static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *length)
 {
     int16_t bytes = ps_wire_get_int16(in);
@@ -147,7 +148,7 @@ static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *le
     return bytes < 0 ? NULL : ps_wire_take(in, *length);
 }
 
-/* The number of elements of an array, each of at least `element_bytes`; a null array has none. */
+/* Reads the number of elements of an array, each of at least `element_bytes`; 0 for a null array. */
 static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_bytes)
 {
     int32_t count = ps_wire_get_int32(in);
@@ -156,7 +157,7 @@ static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_b
     return in->failed || count < 0 ? 0 : (uint32_t)count;
 }
 
-/* A number of up to 32 bits. */
+/* Reads an unsigned varint of at most 32 bits. */
 static inline uint32_t ps_wire_get_uvarint(struct ps_wire_in *in)
 {
     uint64_t value = 0;
@@ -191,7 +192,7 @@ static inline void ps_wire_skip_tags(struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_uvarint(in);
     for (uint32_t i = 0; i < count && !in->failed; i++) {
-        (void)ps_wire_get_uvarint(in); /* the tag's number */
+        (void)ps_wire_get_uvarint(in); /* number of the tag */
         (void)ps_wire_take(in, ps_wire_get_uvarint(in));
     }
 }
