@@ -5,11 +5,11 @@
 #include "core/helper/helper.h"
 
 #define PATIENCE_MS 1000U
-/* requests kept: the next one may come while `old` of the last one is still being destroyed */
+/* requests at a time: the next one may come while the `old` client of the last one is still being destroyed */
 #define ASKS 2U
 
 struct job {
-    const void *config; /* NULL: `old` is destroyed */
+    const void *config; /* NULL: the job only destroys `old` */
     void *old, *made;
     struct ps_err err;
 };
@@ -22,7 +22,7 @@ struct ask {
 struct ps_kafka_client_factory {
     struct ps_kafka_making making;
     struct ps_helper *helper;
-    struct job *asked; /* of the worker, which has not read the reply yet; NULL: none */
+    struct job *asked; /* the worker's request whose reply it has not read yet; NULL: none */
     unsigned next;
     struct ask asks[ASKS];
     struct job last;
@@ -128,9 +128,9 @@ bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void *
     return true;
 }
 
-/* Cancels the request. Waits for the thread if it has begun it: it reads the caller's config, for milliseconds. It may instead be
- * destroying another client, for as long as a name server does not answer: then it will not make this one. Returns the
- * client that was made nevertheless, or NULL. */
+/* Cancels the request. If the thread has begun it, waits for the thread, which uses the caller's config for some
+ * milliseconds. If the thread is still destroying another client, perhaps for long (a name server that does not
+ * answer), does not wait: the thread will skip the request. Returns the client if it was made nevertheless, or NULL. */
 static void *cancel(struct ps_kafka_client_factory *maker)
 {
     struct job *asked = maker->asked;

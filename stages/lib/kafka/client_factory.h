@@ -18,17 +18,17 @@ struct ps_kafka_making {
 /* Makes producers of the engine; the config is a ps_kafka_producer_config. */
 struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine);
 
-/* `wake_fd` is written when a reply is there (-1: none). Returns NULL without a thread, memory or a descriptor. */
+/* `wake_fd` is written when a reply has come (-1: none). Returns NULL without a thread, memory or a descriptor. */
 struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
                                                                int wake_fd, struct ps_err *err);
 
-/* Makes the thread destroy `old` (NULL: none), and ends it. Waits for it at most a second; if the client takes
- * longer (a name server that does not answer), the thread finishes alone. */
+/* Makes the thread destroy `old` (NULL: none), and ends the thread. Waits for it at most a second; if the client
+ * takes longer (a name server that does not answer), the thread finishes alone. */
 void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old);
 
 /* Asks for a client; `old` (or NULL) is destroyed once the new one is made. `config` must stay valid and
  * unchanged until the reply. */
 void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *maker, const void *config, void *old);
 
-/* Returns true when the reply is there: *made, or NULL and the reason in `err`. Does not wait. */
+/* Returns true when the reply has come: *made is the client, or NULL with the reason in `err`. Does not wait. */
 bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void **made, struct ps_err *err);

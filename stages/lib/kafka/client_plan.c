@@ -12,7 +12,8 @@
 
 #define REQUEST_BYTES "1000000" /* batch.size: large, so that the broker's cost per event is small */
 #define REQUEST_RECORDS "10000" /* batch.num.messages */
-/* At 200,000 events/s over four connections: 0 costs 3 times the CPU, for 3 ms less at the median. */
+/* Measured at 200,000 events/s over four connections: with 0 the median latency is 3 ms lower, and the CPU time is 3
+ * times as much. */
 #define LINGER_MS "5"
 /* Time after which an unknown topic is reported and its metadata requested again. */
 #define TOPIC_PATIENCE_MS "5000"
@@ -21,7 +22,7 @@
 #define QUEUE_RECORDS_MIN UINT64_C(2048)
 #define QUEUE_RECORDS_MAX UINT64_C(10000000)
 #define FETCHED_OVERHEAD_BYTES 512U /* memory of the library per fetched record, without its bytes */
-#define REVOKE_WAIT_MAX_MS 30000    /* limited because the whole group waits for us */
+#define REVOKE_WAIT_MAX_MS 30000    /* limited, because the whole group waits for this member */
 
 enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_pairs *pairs,
                                   const struct ps_context *context, const struct ps_notes *notes,
@@ -100,7 +101,8 @@ static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
 }
 
 /* The queue always holds one record of the largest size, whatever its share of the memory budget is: the library
- * would refuse that record for ever. Keys that contradict each other: stages/lib/kafka/properties/properties.c. */
+ * would refuse that record for ever. stages/lib/kafka/properties/properties.c handles keys that contradict each
+ * other. */
 static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
 {
     set_default(settings, "batch.size", REQUEST_BYTES);

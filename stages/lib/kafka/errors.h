@@ -2,19 +2,19 @@
  * and a test compares the two. Codes above zero are Kafka's (the protocol's error table); codes from -200 to
  * -100 are librdkafka's own.
  *
- * No row loses an event: every outcome but DELIVERED ends in sending it again. Outcomes differ in the first
- * reaction, and in the cause that the log names. Thread: any; const data. */
+ * No row loses an event: after every outcome but DELIVERED the event is sent again. Outcomes differ in the first
+ * reaction, and in the cause that is logged. Thread: any; const data. */
 #pragma once
 
 #include "core/base.h"
 
 enum ps_kafka_outcome {
-    /* Settled. */
+    /* The events are settled. */
     PS_KAFKA_DELIVERED,
-    /* Temporary: the library retries within the producer. If it is reported all the same: stop, collect,
+    /* Temporary: the library retries within the producer. If it is reported nevertheless: stop, collect the reports,
      * back off, send again in order. */
     PS_KAFKA_AGAIN,
-    /* An operator must correct something (grant, topic, disk): like AGAIN, and the remedy is logged. */
+    /* An operator must correct a mistake (permission, topic, disk): like AGAIN, and the remedy is logged. */
     PS_KAFKA_WAIT,
     /* The request was too large: it is halved until it fits or one event is left; that event is blamed. */
     PS_KAFKA_SPLIT,
@@ -23,7 +23,7 @@ enum ps_kafka_outcome {
     PS_KAFKA_BLAME,
     /* This producer cannot continue: a new one is made, undelivered events are sent again in order. */
     PS_KAFKA_RENEW,
-    /* We purged it ourselves. */
+    /* The sender itself has purged the record. */
     PS_KAFKA_PURGED,
 };
 

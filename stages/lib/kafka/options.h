@@ -12,7 +12,7 @@
         .help = "brokers to contact first, host:port, separated by commas"                                   \
     }
 
-/* The partition of events without a partition of their own, and the header with an event's own partition. */
+/* Two keys: the partition for events whose headers name none, and the header that names an event's partition. */
 #define PS_KAFKA_PARTITION_OPTION_ROWS(default_offset_, header_offset_)                                      \
     {.key = "defaultPartitionId",                                                                            \
      .type = PS_OPTION_INT,                                                                                  \

@@ -4,7 +4,7 @@
 #include "core/option.h"
 #include "core/status.h"
 
-/* Asks the brokers with its own client, made from the librdkafka properties `pairs`, and waits at most
- * `timeout_ms`. PS_OK: `*partition_count` > 0. PS_FAIL: no broker answers, or the topic does not exist. */
+/* Asks the brokers with a client made from the librdkafka properties `pairs`, and waits at most `timeout_ms`. PS_OK:
+ * `*partition_count` is set, above 0. PS_FAIL: no broker answers, or the topic does not exist. */
 enum ps_status ps_kafka_partition_count(const struct ps_pair *pairs, size_t pair_count, const char *topic,
                                         int timeout_ms, unsigned *partition_count, struct ps_err *err);

@@ -15,8 +15,8 @@ struct attempt {
     rd_kafka_t *client;
     const struct ps_probe *probe;
     const struct ps_kafka_probe *kafka;
-    const struct ps_kafka_settings *settings; /* of the library, for `kafka` */
-    int code;                                 /* code of the error that explains most; 0: none */
+    const struct ps_kafka_settings *settings; /* librdkafka's settings */
+    int code;                                 /* code of the error that explains the failure best; 0: none */
     char reason[512];
 };
 
@@ -91,7 +91,7 @@ static bool is_final(int code)
     return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
 }
 
-/* Asks until a broker answers, one says no, or the time is over. */
+/* Asks until a broker answers, a broker refuses, or the time is over. */
 static const struct rd_kafka_metadata *ask(struct attempt *attempt)
 {
     const struct rd_kafka_metadata *metadata = NULL;
@@ -190,8 +190,8 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
                     topic->partition_cnt == 1 ? "" : "s");
 }
 
-/* Tries an address alone: the client uses any address that answers, so a wrong one would show only when the others
- * are down. */
+/* Tries an address alone: the client uses any address that answers, so a wrong one would be noticed only when the
+ * others are down. */
 static void try_address(const struct attempt *all, const char *address)
 {
     const struct ps_probe *probe = all->probe;

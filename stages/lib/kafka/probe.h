@@ -1,5 +1,4 @@
-/* A Kafka stage's text for users, and the trial of its cluster by `penstock check --probe`. Thread:
- * control. */
+/* The line about a Kafka stage for users, and the checks of its cluster by `penstock check --probe`. Thread: control. */
 #pragma once
 
 #include <stdio.h>

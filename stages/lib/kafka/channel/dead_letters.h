@@ -1,7 +1,7 @@
 /* Records that a consumer of the Kafka channel gives up: they become dead letters of the sink that takes from it (its
  * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so their offsets are
- * not committed before. The records are copied: when the sink gives back its leases, unwritten letters are withdrawn, and
- * must be put again into the dead_letter_queue of the sink that takes next.
+ * not committed before. The records are copied: when the sink gives back its leases, letters that are not written yet
+ * are withdrawn, and must be put again into the dead_letter_queue of the sink that takes the batch next.
  *
  * Thread: the consumer's worker. */
 #pragma once
@@ -13,12 +13,12 @@ struct ps_kafka_dead_letter;
 /* The dead letters of one batch. */
 struct ps_kafka_dead_letters {
     struct ps_kafka_dead_letter *first, *last;
-    struct ps_kafka_dead_letter *next; /* to be put; those before it are in the dead_letter_queue of `port` */
+    struct ps_kafka_dead_letter *next; /* the next letter to put; earlier ones are in the queue of `port` */
     const struct ps_port *port;        /* NULL: none was put */
     uint64_t number;                   /* of the last letter */
 };
 
-/* Copies what is needed for a letter; `reason` is static. NULL: no memory. */
+/* Copies the record for a letter; `reason` is static. Returns NULL without memory. */
 struct ps_kafka_dead_letter *ps_kafka_dead_letter_make(const char *reason, const char *text,
                                                        const char *bytes, uint32_t length);
 /* Frees a record that was not added. NULL is allowed. */
@@ -31,12 +31,12 @@ static inline bool ps_kafka_dead_letters_any(const struct ps_kafka_dead_letters 
     return dead_letters->first != NULL;
 }
 
-/* Puts letters while there is room. Returns true if all are written, or if the sink of this port no longer has dead letters:
- * then the records are only counted, as without the key. */
+/* Puts letters while there is room. Returns true if all are written, or if the sink of this port no longer has
+ * penstock.deadletter: then the records are only counted. */
 bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letters, struct ps_port *port);
 
 /* Called at every cycle of a sink: if its letters were withdrawn, they will be put again. */
 void ps_kafka_dead_letters_look(struct ps_kafka_dead_letters *dead_letters, const struct ps_port *port);
 
-/* Forgets the dead letters: they are written, or will be read again later. */
+/* Forgets the dead letters, which are written, or whose records will be read again. */
 void ps_kafka_dead_letters_clear(struct ps_kafka_dead_letters *dead_letters);

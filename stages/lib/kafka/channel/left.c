@@ -7,10 +7,10 @@
 #include "core/log/log.h"
 #include "core/quantity.h"
 
-/* The control thread does nothing else meanwhile: signals and the next reload wait. */
+/* Limit of the time for which the control thread asks the brokers: signals and the next reload wait meanwhile. */
 #define ASK_NS (2 * PS_NS_PER_S)
-#define END_MS 1000U /* for the end of the client, which takes milliseconds unless a name server is silent */
-/* Timestamps of ListOffsets that stand for both ends of a partition. */
+#define END_MS 1000U /* time for the client to end: milliseconds are enough unless a name server is silent */
+/* Timestamps with which ListOffsets returns the beginning and the end of a partition. */
 #define OLDEST (-2)
 #define NEWEST (-1)
 
@@ -42,7 +42,7 @@ static rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_t *client, const 
     return list;
 }
 
-/* Sets each offset to that end of its partition. Returns whether all are known. */
+/* Sets each offset to the beginning or the end of its partition, as `end` says. Returns whether all are known. */
 static bool find_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list, int64_t end,
                       uint64_t until_ns)
 {
@@ -54,7 +54,7 @@ static bool find_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list,
     return known;
 }
 
-/* Counts the records after the offsets of the client's group, without records that the brokers have removed. */
+/* Counts the records after the offsets of the client's group that the brokers have not removed. */
 static bool count_left(rd_kafka_t *client, const char *topic, uint64_t until_ns, uint64_t *count)
 {
     rd_kafka_topic_partition_list_t *next = partitions_of(client, topic, until_ns);
@@ -81,7 +81,7 @@ static void no_log(const rd_kafka_t *, int, const char *, const char *)
 {
 }
 
-/* The group's own consumers have left it. This client does not join: it only asks. */
+/* Makes a client that only asks for offsets: it does not join the group, whose consumers have left. */
 static rd_kafka_t *client_make(const struct ps_kafka_settings *settings)
 {
     char reason[512];
@@ -102,7 +102,8 @@ static void client_destroy(void *client)
     rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-/* rd_kafka_destroy waits for the library's threads, and these for a name server, however long it is silent. */
+/* rd_kafka_destroy waits for the library's threads, which may wait for a name server without a limit: calls it on a
+ * helper thread. */
 static void client_end(rd_kafka_t *client)
 {
     struct ps_err err = {0};

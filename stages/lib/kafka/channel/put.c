@@ -66,7 +66,7 @@ static void settled(struct ps_port *port, struct ps_lease **lease)
 
 /* ---- the sender ---- */
 
-/* The maker's thread makes the client: until it is there, leases wait. */
+/* Opens the sender. The maker's thread makes its client; leases wait until then. */
 static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *port,
                         const struct ps_now *now)
 {
@@ -100,7 +100,8 @@ static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
         struct ps_lease *lease = put->waiting, *after = lease->next;
         lease->next = NULL;
         enum ps_result result = ps_kafka_sender_take(put->sender, &lease, now);
-        /* DONE: nothing of the lease is left to send. It is returned after earlier leases, and only in a tick. */
+        /* DONE: all events of the lease are settled. It must wait for earlier leases, and for a tick, which returns
+         * it. */
         bool early = result == PS_DONE && (put->sender->window.held.count > 0 || put->engine_port == NULL);
         if (result == PS_LATER || early) {
             lease->next = after;
@@ -116,7 +117,7 @@ static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
 
 /* ---- brokers that acknowledge nothing ---- */
 
-/* Notes the time of the last acknowledgement, or that nothing waits for one. */
+/* Notes the time of the last acknowledgement, or that no lease waits for one. */
 static void note_progress(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
     if (put->leases == 0)
@@ -151,7 +152,8 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
-/* Gives up the leases of this list that are too old, which go back to their sources, and appends the others to the waiting ones. */
+/* Gives up the leases of this list that are too old, which return to their sources, and appends the others to the
+ * waiting leases. */
 static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, const struct ps_now *now)
 {
     while (list != NULL) {
@@ -239,7 +241,7 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
         feed(put, now);
         if (put->waiting == NULL || sender_ns < next_ns)
             next_ns = sender_ns;
-        /* The time at which a client may have to be answered. */
+        /* The time at which a source's client may have to be refused. */
         uint64_t patient_ns = put->progress_ns + put->plan->patience_ns;
         patient_ns = patient_ns > put->give_up_ns ? patient_ns : put->give_up_ns;
         if (put->leases > 0 && patient_ns < next_ns)
@@ -267,7 +269,7 @@ bool ps_kafka_channel_put_recall(struct ps_kafka_channel_put *put)
     return put->recalled;
 }
 
-/* The client's threads may be blocked by a name server that does not answer. */
+/* Ends a recall that takes too long: the threads of the Kafka client may wait for a name server that does not answer. */
 static void abandon(struct ps_kafka_channel_put *put)
 {
     ps_log(PS_LOG_WARN, put->plan->component,

@@ -1,4 +1,4 @@
-/* Why a channel's client makes no progress, for /readyz: its worker notes it, any thread reads it. {0} with a lock: none. */
+/* The reason why a channel's client makes no progress, for /readyz: its worker notes it, any thread reads it. */
 #pragma once
 
 #include <pthread.h>
@@ -8,7 +8,8 @@
 #define PS_KAFKA_REASON_BYTES 256U
 
 struct ps_kafka_reason {
-    pthread_mutex_t lock; /* held for a copy; only the worker writes, so it compares without the lock */
+    /* held while the text is copied; the worker, the only writer, compares without it */
+    pthread_mutex_t lock;
     char text[PS_KAFKA_REASON_BYTES];
 };
 
@@ -16,7 +17,7 @@ struct ps_kafka_reason {
 void ps_kafka_reason_init(struct ps_kafka_reason *reason);
 void ps_kafka_reason_fini(struct ps_kafka_reason *reason);
 
-/* Sets the reason; "": there is none. An equal text costs no lock. Thread: the worker. */
+/* Sets the reason; "": there is none. Takes no lock if the text is the same. Thread: the worker. */
 void ps_kafka_reason_note(struct ps_kafka_reason *reason, const char *text);
 /* Copies the reason, or the other text if there is none. Thread: any. */
 void ps_kafka_reason_read(struct ps_kafka_reason *reason, char to[PS_KAFKA_REASON_BYTES],

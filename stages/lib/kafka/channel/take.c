@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* After a crash, records delivered in this time come twice; Flume commits after each transaction of 100. */
+/* Time between commits: records delivered since the last commit come twice after a crash. Flume commits after each
+ * transaction of 100 events. */
 #define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
-#define PATIENCE_MS 1000U /* for a thread that has nothing left to do but to end */
+#define PATIENCE_MS 1000U /* how long to wait for a thread that only has to end */
 #define BATCHES_MAX 4U    /* limit of batches read in one call, if all their records become dead letters */
 
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
@@ -34,7 +35,7 @@ void ps_kafka_channel_take_fini(struct ps_kafka_channel_take *take)
 
 /* ---- the consumer ---- */
 
-/* Thread of both: the maker's. */
+/* Thread of this function and the next: the maker's. */
 static void *make_consumer(const void *, const void *config, struct ps_err *err)
 {
     struct ps_kafka_consumer *consumer = calloc(1, sizeof *consumer);
@@ -125,8 +126,8 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
     take->phase = PS_KAFKA_CHANNEL_OPEN;
 }
 
-/* Replaces a client that has failed: the next one reads the uncommitted records again. Positions of batches that
- * are not delivered yet are discarded by their generation. */
+/* Replaces a client that has failed: the next one reads the uncommitted records again. Positions of batches that are
+ * delivered later are discarded, because their generation is old. */
 static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err reason = {0};
@@ -180,7 +181,8 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     const struct ps_kafka_consumer_reader reader = {
         .stream = stream_of, .take = take_record, .argument = take};
     struct ps_kafka_consumer *consumer = &take->group.consumer;
-    /* No empty batch is kept open: the worker could not distinguish it from one that a sink holds. */
+    /* Takes a batch only if records are there: the worker could not distinguish an empty open batch from one that a
+     * sink holds. */
     if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || take->parting ||
         !ps_kafka_consumer_has_records(consumer))
         return NULL;
@@ -233,7 +235,7 @@ struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, 
         if (take->held != NULL)
             return NULL;
     }
-    take->starved |= lease == NULL; /* there may be more */
+    take->starved |= lease == NULL; /* more records may be in the topic */
     return lease;
 }
 
@@ -249,9 +251,9 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     take->left = true;
-    ps_readback_close(take->readback); /* from here on, leases that are returned are only freed */
+    ps_readback_close(take->readback); /* leases that are returned from now on are only freed */
     take->readback = NULL;
-    /* they are read again, like leases that were given back */
+    /* their records are read again, like those of leases that were given back */
     ps_kafka_dead_letters_clear(&take->dead_letters);
     if (take->held != NULL)
         ps_port_home(port, &take->held);
@@ -268,7 +270,8 @@ static void rest_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
 }
 
-/* Gives the consumer to the thread that leaves the group. The time may be over, and offsets not committed. */
+/* Gives the consumer to the thread that leaves the group. `settled` false: the time is over, and some offsets are not
+ * committed. */
 static void say_farewell(struct ps_kafka_channel_take *take, bool settled)
 {
     if (!settled)
@@ -304,7 +307,8 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
     take->farewell = NULL;
     take->phase = PS_KAFKA_CHANNEL_NEW;
     if (take->maker != NULL)
-        ps_kafka_client_factory_destroy(take->maker, NULL); /* with the consumer that it may be making */
+        /* also destroys a consumer that it may be making */
+        ps_kafka_client_factory_destroy(take->maker, NULL);
     take->maker = NULL;
     ps_kafka_group_fini(&take->group);
 }

@@ -1,6 +1,6 @@
-/* The consumer side of the Kafka channel: one for each consumer number, all members of one group. It makes batches of the
- * records in blocks of its worker. A window keeps the order of the batches: offsets are committed in this order, when a
- * sink has delivered the batches.
+/* The consumer side of the Kafka channel: one for each consumer number, all members of one group. It makes batches of
+ * the records, in memory of its worker. A window keeps the order of the batches: their offsets are committed in this
+ * order, after a sink has delivered the batches.
  *
  * Thread: the consumer's worker, unless a comment says otherwise. */
 #pragma once
@@ -42,12 +42,12 @@ struct ps_kafka_channel_take {
     struct ps_port port; /* has the channel's name and counters, for `record` */
     struct ps_kafka_record_state record;
     struct ps_readback *readback;
-    struct ps_lease *given_back; /* first = next to take */
-    struct ps_lease *held;       /* a batch that is not handed out before its dead letters are written */
+    struct ps_lease *given_back; /* the first one is the next to be taken */
+    struct ps_lease *held;       /* a batch that waits until its dead letters are written */
     struct ps_kafka_dead_letters dead_letters;
     bool starved; /* memory or room was missing for records that may be in the topic */
     bool left;
-    bool parting;                       /* nothing more is read */
+    bool parting;                       /* the consumer leaves: no more records are read */
     uint64_t part_until_ns;             /* set by the channel when it parts */
     struct ps_kafka_farewell *farewell; /* of the consumer, in phase GONE */
     uint64_t retry_ns;                  /* earliest time of the next attempt to make a consumer */
@@ -71,15 +71,16 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
                                     const struct ps_now *now);
 
-/* The sink is closed: drops the leases that were given back, whose records are read again, and gives the worker's
- * memory back. Leases that this worker released before count as delivered. */
+/* The sink is closed: drops the leases that were given back, whose records are read again, and frees the worker's
+ * memory. Leases released before count as delivered. */
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
 
-/* A step of the end: commits the delivered offsets, then leaves the group and destroys the consumer on another thread. Nothing
- * is read from then on. Returns whether it is done, or the time over; it never waits. Thread: the consumer's worker
- * while it recalls, or as `close`. */
+/* Called until it returns true: commits the delivered offsets, then leaves the group and destroys the consumer on
+ * another thread. No records are read from then on. Returns true when this is done or `until_ns` has come; never
+ * waits. Thread: the consumer's worker while it recalls, or control, as for `close`. */
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns);
 
-/* Ends the consumer. If `part` has not given it away, waits for the brokers until `until_ns` at the latest. A consumer that has
- * not left the group by then goes on leaving it. Thread: control, while no worker runs. */
+/* Ends the consumer. If `part` has not given it to the other thread, waits for the brokers until `until_ns` at the
+ * latest. A consumer that has not left the group by then continues to leave it on that thread. Thread: control, while
+ * no worker runs. */
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);

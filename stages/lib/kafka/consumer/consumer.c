@@ -10,14 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 64U    /* handled in one poll */
-#define KEPT_BYTES 65536U /* first size of the buffer for the record that was not taken; grows */
+#define EVENTS_MAX 64U    /* most events handled in one poll */
+#define KEPT_BYTES 65536U /* initial size of the buffer for the record that was not taken */
 /* Polls while a client closes, each CLOSE_POLL_MS long: 1 s in all. */
 #define CLOSE_TRIES 50U
 #define LEAVE_TRIES 400U /* 8 s: the library gives up its request to leave after 5 s */
 #define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
-#define NUDGES_MAX 200U /* one second of nudges; by then the library has woken by itself */
+#define NUDGES_MAX 200U /* most requests that wake the library's thread; after a second it wakes by itself */
 
 /* ---- life cycle ---- */
 
@@ -149,11 +149,11 @@ bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer)
     return consumer->fatal || rd_kafka_consumer_closed(consumer->client);
 }
 
-/* rd_kafka_destroy waits for the client to close, and a closing client waits for the answer to its last rebalance: for ever,
- * if the group ran out of time to answer. So this function answers; a closing client takes any assignment as an empty one. It
- * answers only an open rebalance: without one the client may end at any moment and drop the request of rd_kafka_assign,
- * which then waits for ever. If the coordinator is silent, the rebalance and the end of the client come together, when the
- * request to leave times out. */
+/* rd_kafka_destroy waits for the client to close, and a closing client waits for the application's answer to its last
+ * rebalance: for ever, if no answer was given in time. So this function answers; a closing client takes any
+ * assignment as an empty one. It answers only if a rebalance is open: otherwise the client may end at any moment and
+ * drop the request of rd_kafka_assign, which then waits for ever. If the coordinator is silent, the rebalance and the
+ * end of the client come together, when the request to leave times out. */
 static void finish_closing(struct ps_kafka_consumer *consumer, unsigned tries)
 {
     for (unsigned i = 0; i < tries && !ps_kafka_consumer_closed(consumer); i++) {
@@ -170,7 +170,8 @@ static void finish_closing(struct ps_kafka_consumer *consumer, unsigned tries)
 
 void ps_kafka_consumer_leave(struct ps_kafka_consumer *consumer)
 {
-    /* Before the close the client cannot end, and no answer is dropped. A cooperative rebalance wants another answer. */
+    /* Before the close the client cannot end, so no answer is dropped. A cooperative rebalance needs another function
+     * for its answer. */
     if (consumer->asked && rd_kafka_assign(consumer->client, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR)
         consumer->asked = false;
     ps_kafka_consumer_close(consumer);
@@ -234,7 +235,7 @@ static void report_log(struct ps_kafka_consumer *consumer, rd_kafka_event_t *eve
         return;
     if (strcmp(facility, "CGRPJOINSTATE") == 0)
         watch_state(consumer, text);
-    /* Failed connections and fatal errors also come as error events, once and with a remedy. */
+    /* Failed connections and fatal errors also come as error events, which are logged once and with a remedy. */
     bool reported =
         strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 || strcmp(facility, "FATAL") == 0;
     ps_log(level <= 4 && !reported ? PS_LOG_WARN : PS_LOG_DEBUG, consumer->component, "librdkafka: %s: %s",
@@ -265,7 +266,7 @@ static void serve(struct ps_kafka_consumer *consumer, const struct ps_kafka_cons
     case RD_KAFKA_EVENT_LOG:
         report_log(consumer, event);
         break;
-    default: /* records cannot get here: their queue was forwarded before it was assigned */
+    default: /* records do not come here: their partition's queue was forwarded before it was assigned */
         PS_ASSERT(rd_kafka_event_type(event) != RD_KAFKA_EVENT_FETCH);
         break;
     }
@@ -410,8 +411,8 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
     return reading.count;
 }
 
-/* Wakes the thread that fetches from a broker: any request does. A metadata request is small, and with a time-out
- * of zero the call does not wait for its answer. */
+/* Wakes the library's thread that fetches from a broker, which any request does. A metadata request is small, and
+ * with a time-out of zero the call does not wait for its answer. */
 static void wake_fetchers(struct ps_kafka_consumer *consumer)
 {
     const struct rd_kafka_metadata *metadata = NULL;

@@ -1,10 +1,10 @@
 /* librdkafka's consumer, for the source: a client in a group, a queue of group events (rebalances, commit
  * replies, errors, log lines) and a queue of records.
  *
- * The two queues are separate on purpose. Every partition's queue is forwarded to the record queue before it is assigned. A
- * source that must not read (its channel is full) therefore leaves the record queue alone: the client stops fetching by
- * itself when it is full and keeps what it fetched. Polling the other queue keeps the client in its group
- * (`max.poll.interval.ms`) and delivers rebalances.
+ * The two queues are separate on purpose. Every partition's queue is forwarded to the record queue before it is
+ * assigned. A source that must not read, because its channel is full, therefore does not poll the record queue: the
+ * client stops fetching when this queue is full, and keeps the fetched records. Polling the other queue keeps the
+ * client in its group (`max.poll.interval.ms`) and delivers rebalances.
  *
  * Records are taken with rd_kafka_consume_callback_queue. Do not use rd_kafka_consume_batch_queue: up to
  * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call
@@ -34,15 +34,15 @@ struct ps_kafka_message {
     const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
     uint32_t key_length, value_length;
     int32_t epoch; /* of the leader that wrote it; -1: not known */
-    /* Key, value and headers lie in this block, which the batch then also owns; NULL: they are copied. `block_number`
-     * differs from that of an earlier block at the same address. */
+    /* The block that has key, value and headers; the batch becomes an owner of it. NULL: they are copied.
+     * `block_number` differs from that of an earlier block at the same address. */
     struct ps_block *block;
     uint64_t block_number;
 };
 
 enum ps_kafka_take {
     PS_KAFKA_TAKEN,
-    PS_KAFKA_TAKEN_LAST, /* enough for this call */
+    PS_KAFKA_TAKEN_LAST, /* taken, and no more records in this call */
     PS_KAFKA_NOT_TAKEN,  /* no room: the record is kept and offered first at the next call */
 };
 
@@ -54,18 +54,19 @@ struct ps_kafka_consumer_config {
     const char *group_instance_id;
     unsigned instance;
     struct ps_texts subscription; /* topic names, or one "^.." expression */
-    bool cooperative;       /* the protocol may be cooperative: watch the group's state, see `rejoining` */
+    bool cooperative;       /* the protocol may be cooperative: watches the group's state (`rejoining`) */
     struct ps_texts wanted; /* names of the record headers to read; must outlive the consumer */
-    int wake_fd;            /* eventfd, written when there is something to poll; -1: none */
+    int wake_fd;            /* eventfd, written when events or records have come; -1: none */
 };
 
 struct ps_kafka_consumer {
     const char *component;
     rd_kafka_t *client;
     rd_kafka_queue_t *control, *records, *closing;
-    int wake_fd; /* a duplicate: the worker's may be closed before the maker's thread destroys this; -1: none */
+    /* a duplicate, because the worker's may be closed before the maker's thread destroys this; -1: none */
+    int wake_fd;
     struct ps_texts wanted;
-    struct ps_slice *mapped; /* of the current record */
+    struct ps_slice *mapped; /* the mapped headers of the current record */
     bool fatal;              /* the client failed for good and does nothing more */
     /* a rebalance was handed out and is not answered yet (stages/lib/kafka/consumer/rebalance.c) */
     bool asked;
@@ -75,12 +76,12 @@ struct ps_kafka_consumer {
     char *kept_bytes;
     size_t kept_room;
     bool has_kept;
-    /* The group rebalances while we keep partitions (cooperative protocol): do not commit. Up to librdkafka
-     * 2.10 a commit that arrives then loses the whole assignment (issue 4059). */
+    /* The group rebalances while this member keeps partitions (cooperative protocol): it must not commit. Up to
+     * librdkafka 2.10 a commit that arrives then loses the whole assignment (issue 4059). */
     bool rejoining;
     struct ps_kafka_reports reports;
     uint64_t mono_ns; /* of the last poll */
-    /* The record queue: its limits, the average size of a record, whether it was full and has not run low
+    /* Of the record queue: its limits, the average size of a record, and whether it was full and has not run low
      * since. */
     uint64_t records_max, bytes_max, average_bytes;
     bool was_full;
@@ -105,11 +106,13 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
 void ps_kafka_consumer_poll(struct ps_kafka_consumer *consumer,
                             const struct ps_kafka_consumer_listener *listener, uint64_t mono_ns);
 
-/* `fatal` (another member took the group.instance.id, ..) or `no_memory`: sets a text with the event and the cure. */
+/* For a consumer that is `fatal` (for example because another member took the group.instance.id) or has `no_memory`:
+ * sets a text with the cause and the cure. */
 void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct ps_err *reason);
 
 struct ps_kafka_consumer_reader {
-    /* Returns the stream of a partition; UINT32_MAX: not (or no longer) ours, the record is discarded. */
+    /* Returns the stream of the record's partition; UINT32_MAX: the partition is not assigned to this member, and the
+     * record is discarded. */
     uint32_t (*stream)(void *argument, const rd_kafka_message_t *message);
     enum ps_kafka_take (*take)(void *argument, const struct ps_kafka_message *message);
     void *argument;
@@ -136,7 +139,8 @@ static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *co
     return consumer->has_kept;
 }
 
-/* Drops that record (its partition was revoked, or we stop): the partition's next owner reads it again. */
+/* Drops that record, because its partition was revoked or the source stops: the partition's next owner reads it
+ * again. */
 static inline void ps_kafka_consumer_forget_kept(struct ps_kafka_consumer *consumer)
 {
     consumer->has_kept = false;

@@ -6,7 +6,7 @@
 
 #include "core/helper/helper.h"
 
-/* Of the thread, which may outlive the owner and its plan. */
+/* The data of the thread, which may run longer than the owner and its plan exist. */
 struct departure {
     struct ps_kafka_consumer consumer;
     char *component;
@@ -36,7 +36,7 @@ static void run(void *departure, void *)
 static void end(void *departure_)
 {
     struct departure *departure = departure_;
-    depart(departure); /* nothing to do, unless the farewell ended before the thread began */
+    depart(departure); /* does nothing, unless the farewell ended before the thread began */
     free(departure->component);
     free(departure);
 }

@@ -1,7 +1,7 @@
 /* The end of a consumer, on a thread of its own. rd_kafka_destroy waits until the last requests are answered or
- * timed out, which takes minutes if the coordinator is silent. The library may also drop a request that comes while the client ends,
- * and then it waits for ever. Workers and the control thread must not wait that long. Used by
- * stages/lib/kafka/channel/take.c and reading.c. Thread of all functions: the owner's, one at a time. */
+ * timed out, which takes minutes if the coordinator is silent. The library may also drop a request that is made while
+ * the client ends, and then rd_kafka_destroy waits for ever. Workers and the control thread must not wait that long.
+ * Used by stages/lib/kafka/channel/take.c and reading.c. Thread of all functions: the owner's, one at a time. */
 #pragma once
 
 #include "stages/lib/kafka/consumer/consumer.h"
@@ -15,5 +15,5 @@ struct ps_kafka_farewell *ps_kafka_farewell_begin(struct ps_kafka_consumer *cons
 /* Returns whether the consumer is destroyed; true for NULL. Never waits. */
 bool ps_kafka_farewell_is_over(struct ps_kafka_farewell *farewell);
 
-/* Frees the farewell. A thread that is not over goes on by itself. Waits for it `patience_ms` at most. */
+/* Frees the farewell. Waits at most `patience_ms` for the thread; if it has not ended by then, it continues alone. */
 void ps_kafka_farewell_end(struct ps_kafka_farewell *farewell, uint32_t patience_ms);

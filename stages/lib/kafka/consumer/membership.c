@@ -11,7 +11,7 @@ static void forget(struct ps_kafka_membership *membership)
     membership->assignment = -1;
 }
 
-/* Takes a text that ends with a zero. */
+/* Reads a text that ends with a zero byte. */
 static bool take_text(const char **at, const char *end, struct ps_slice *text)
 {
     const char *stop = memchr(*at, '\0', (size_t)(end - *at));

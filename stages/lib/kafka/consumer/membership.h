@@ -1,5 +1,5 @@
-/* The identity of a consumer in its group: its member id, the number of the group's assignment (Kafka:
- * generation), its static name, and the cluster. A transaction that commits offsets names them, so that the broker
+/* The identity of a consumer in its group: its member id, the number of the group's assignment (Kafka: generation),
+ * its static name, and the cluster. A transaction that commits offsets has them in its request, so that the broker
  * refuses offsets of a member that has lost its partitions (KIP-447). Thread: the source's worker. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* librdkafka behind kafka/consumer/seam.h. */
+/* Implements kafka/consumer/seam.h with librdkafka. */
 #include "stages/lib/kafka/consumer/farewell.h"
 #include "stages/lib/kafka/consumer/rebalance.h"
 #include "stages/lib/kafka/consumer/seam.h"
@@ -120,7 +120,7 @@ static bool settle(struct ps_kafka_reading *reading)
 static void leave(struct ps_kafka_reading *reading)
 {
     ps_kafka_consumer_close(&group_of(reading)->consumer);
-    /* all records that were read are delivered: a revocation need not wait */
+    /* all records that were read are delivered, so a revocation need not wait */
     group_of(reading)->revoke_wait_ns = 0;
 }
 

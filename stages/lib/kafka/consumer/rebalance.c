@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #define RETRY_NS (500 * PS_NS_PER_MS) /* after a commit that failed */
-#define REFUSED_MAX 4U                /* commits in a row during a revocation */
+#define REFUSED_MAX 4U                /* refused commits in a row during a revocation */
 #define POLL_NS (500 * PS_NS_PER_MS)  /* how often the group is polled when nothing happens */
 
 void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, struct ps_counters *counters,
@@ -114,7 +114,7 @@ static void notice_deliveries(struct ps_kafka_group *group)
     group->streams.moved = false;
 }
 
-/* Commits if there is something to commit, no commit is under way, and the last one did not just fail. */
+/* Commits if there are offsets to commit, no commit is under way, and the interval since the last one is over. */
 static void commit_when(struct ps_kafka_group *group, uint64_t interval_ns)
 {
     if (group->commit_failed && interval_ns < RETRY_NS)
@@ -165,7 +165,7 @@ static void assign(struct ps_kafka_group *group, const rd_kafka_topic_partition_
     }
 }
 
-/* Unassigns the partitions; positions of theirs that are delivered later are discarded. */
+/* Unassigns the partitions. Their positions that are delivered later are discarded. */
 static void unassign(struct ps_kafka_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
@@ -187,9 +187,8 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
     struct ps_kafka_group *group = argument;
     group->rebalance_count++;
     if (group->revoked != NULL) {
-        /* The group rebalanced again while we waited. Eager: assigning replaces the old partitions; an
-         * unassign would come too late. Cooperative: the revoked and the new partitions are separate
-         * lists. */
+        /* The group rebalanced again while this member waited. Eager: an assignment replaces the old partitions; an
+         * unassign would come too late. Cooperative: the revoked and the new partitions are separate lists. */
         for (uint32_t i = 0; i < group->streams.count; i++) {
             if (group->streams.items[i].state == PS_KAFKA_STREAM_REVOKING)
                 group->streams.items[i].state = PS_KAFKA_STREAM_GONE;
@@ -205,7 +204,7 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
         uint32_t stream =
             ps_kafka_streams_assign(&group->streams, list->elems[i].topic, list->elems[i].partition);
         if (ps_kafka_consumer_has_kept(&group->consumer) && group->consumer.kept.stream == stream)
-            ps_kafka_consumer_forget_kept(&group->consumer); /* it is read again */
+            ps_kafka_consumer_forget_kept(&group->consumer); /* the record is read again */
         ps_kafka_consumer_forward(&group->consumer, list->elems[i].topic, list->elems[i].partition);
     }
     assign(group, list);
@@ -240,7 +239,7 @@ static void on_revoked(void *argument, rd_kafka_topic_partition_list_t *list)
         group->refused = 0;
         return;
     }
-    for (int i = 0; i < list->cnt; i++) { /* a second revocation before the first one ended */
+    for (int i = 0; i < list->cnt; i++) { /* a second revocation may come before the first one has ended */
         const rd_kafka_topic_partition_t *item = &list->elems[i];
         if (rd_kafka_topic_partition_list_find(group->revoked, item->topic, item->partition) == NULL)
             rd_kafka_topic_partition_list_add(group->revoked, item->topic, item->partition);

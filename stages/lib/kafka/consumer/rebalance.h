@@ -1,15 +1,15 @@
 /* A member of a consumer group: takes partitions, gives them up in order, commits delivered offsets.
  *
  * Assigned partitions are read immediately.
- * Revoked partitions (eager protocol: all; cooperative: some) are no longer read. The group keeps polling while it
- * waits for the delivery of what was read, up to a deadline below max.poll.interval.ms; then it commits, then it
- * unassigns the partitions. If the deadline passes, or the brokers have already given the partitions to others
- * (lost), nothing is committed: the next owner reads their records again, and positions that are delivered later
- * are discarded. A newer assignment ends an unfinished revocation, because a late unassign would remove the new
- * partitions.
+ * Revoked partitions (eager protocol: all; cooperative: some) are no longer read. The member continues to poll while
+ * it waits for the delivery of the records that were read, up to a deadline below max.poll.interval.ms; then it
+ * commits, and then unassigns the partitions. If the deadline passes, or the brokers have already given the
+ * partitions to others (lost), nothing is committed: the next owner reads their records again, and positions that are
+ * delivered later are discarded. A newer assignment ends an unfinished revocation, because a late unassign would
+ * remove the new partitions.
  *
- * Commits are asynchronous; at most one is under way; none covers more than what was delivered. If a sink commits the
- * offsets in its transactions, delivered records are committed.
+ * Commits are asynchronous; at most one is under way; only offsets of delivered records are committed. If a sink
+ * commits the offsets in its transactions, delivered records count as committed.
  *
  * Thread: the source's worker. */
 #pragma once
@@ -28,18 +28,19 @@ struct ps_kafka_group {
     /* The sink commits the offsets, in its transactions: nothing is committed here, and batches carry `membership`. */
     bool sink_commits;
     struct ps_kafka_membership membership;
-    bool no_membership;          /* the library does not report it: no record that is read can be committed */
-    uint64_t commit_interval_ns; /* between commits while we own partitions */
+    /* the library does not report the membership, so no record can be committed */
+    bool no_membership;
+    uint64_t commit_interval_ns; /* time between commits while partitions are assigned */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
     uint64_t mono_ns;            /* of this cycle */
 
-    rd_kafka_topic_partition_list_t *revoked; /* being given up; NULL: none */
-    bool lost_membership;                     /* and the brokers no longer know this member */
+    rd_kafka_topic_partition_list_t *revoked; /* partitions that are being given up; NULL: none */
+    bool lost_membership;                     /* `revoked` was lost: the brokers no longer know this member */
     uint64_t revoke_until_ns;
 
-    bool dirty;                   /* something delivered may not be committed yet */
+    bool dirty;                   /* delivered records may not be committed yet */
     bool commit_begun;            /* a commit is under way */
-    bool commit_failed;           /* the last one failed: wait before the next */
+    bool commit_failed;           /* the last commit failed: the next one must wait */
     unsigned refused;             /* commits in a row that the broker refused during this revocation */
     rd_kafka_resp_err_t reported; /* the result of the last commit, as logged */
     uint64_t commit_sent_ns;
@@ -59,7 +60,7 @@ void ps_kafka_group_renew(struct ps_kafka_group *group);
  * call at the latest. */
 uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns);
 
-/* Returns true if everything read from our partitions was delivered. */
+/* Returns true if all records read from the assigned partitions are delivered. */
 bool ps_kafka_group_is_drained(const struct ps_kafka_group *group);
 /* Returns true if all delivered offsets are also committed; starts a commit of the others. Call it again after
  * `tick` until it returns true, or give up if the broker does not answer. */

@@ -9,10 +9,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
+#define CALL_BYTES_MAX (512U * 1024U) /* bytes read in one call of `work` */
 #define TEXT_MAX PS_KAFKA_NUMBER_TEXT_BYTES
-#define LETTER_BYTES 512U /* of a dead letter, beside the record */
-/* of the budget, beside a record's value: rows, headers, the rest */
+#define LETTER_BYTES 512U /* bytes of a dead letter in addition to the record */
+/* bytes of the budget that a record needs in addition to its value: rows, headers, the rest of blocks */
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES)
 
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch)
@@ -21,8 +21,8 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
     state->spanned = state->runs = false;
-    /* An empty batch may be the last one again: a record whose texts it had was withdrawn, so the texts count as
-     * those of another batch. (A batch with other events would be full then.) */
+    /* An empty batch may be the same as in the last call: a record was withdrawn, and its texts with it. So the batch
+     * gets a new number, and texts are made again. (A batch with other events would be full then.) */
     if (batch->count == 0) {
         state->batch_number++;
         ps_event_headers_begin(&state->headers);
@@ -205,7 +205,7 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
     if (plan->timestamp != NULL && !has_own(event, plan->timestamp) &&
         !note_timestamp(state, &pending, message->timestamp_ms))
         return false;
-    if (plan->mapped_count > 0) { /* they replace headers that are there */
+    if (plan->mapped_count > 0) { /* they replace existing headers */
         if (!ps_batch_headers_add(state->batch, event, pending.items, pending.count) ||
             !add_mapped(state, event, message))
             return false;
@@ -224,7 +224,8 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
 
 /* ---- bodies ---- */
 
-/* Copies a datum into the batch. Returns NULL: no room (or no memory: then the batch is not marked full). */
+/* Copies a datum into the batch. Returns NULL if there is no room, or no memory: then the batch is not marked as
+ * full. */
 static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t length)
 {
     if (length > PS_BLOCK_BYTES) {
@@ -244,7 +245,7 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
-/* Makes the batch an owner of the record's block. Returns false: it is full. */
+/* Makes the batch an owner of the record's block. Returns false if the batch is full. */
 static bool refer(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     if (PS_LIKELY(state->referred_batch == state->batch_number &&
@@ -252,7 +253,7 @@ static bool refer(struct ps_kafka_record_state *state, const struct ps_kafka_mes
         return true;
     bool first = state->counted_block != message->block_number;
     if (!ps_batch_refer(state->batch, message->block, first)) {
-        state->batch->full = true; /* its list of blocks has no room */
+        state->batch->full = true; /* the batch's list of blocks has no room */
         return false;
     }
     state->counted_block = state->referred_block = message->block_number;
@@ -260,7 +261,7 @@ static bool refer(struct ps_kafka_record_state *state, const struct ps_kafka_mes
     return true;
 }
 
-/* Returns NULL without room; the caller withdraws the parts that were added. */
+/* Adds the record as an event. Returns NULL without room; the caller then withdraws the parts that were added. */
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                   const struct ps_avro_datum *datum)
 {
@@ -293,7 +294,7 @@ static bool begin_batch(struct ps_kafka_record_state *state)
                                (uint32_t)strlen(plan->single_topic), false);
 }
 
-/* Notes that the batch covers a record of a stream whose span may not be there yet. */
+/* Notes that the batch has a record of a stream for which it may have no span yet. */
 static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
@@ -311,7 +312,8 @@ static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_ka
                               memcmp(first->name->member.data, state->membership->member.data,
                                      first->name->member.length) != 0)) {
             state->batch->full =
-                true; /* a batch is of one assignment: it may be dropped as a whole when that is lost */
+                /* a batch has records of one assignment: if that is lost, the whole batch may be dropped */
+                true;
             return false;
         }
         name.member = state->membership->member;
@@ -325,8 +327,8 @@ static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_ka
     return true;
 }
 
-/* Notes that the batch covers the record. Within one call the assignment does not change: the next record of the stream moves
- * the span of the last one. */
+/* Notes that the batch has the record. Within one call the assignment does not change, so the next record of the same
+ * stream only moves the span. */
 static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
@@ -355,8 +357,8 @@ static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafk
     return ps_batch_origin(state->batch, &identity, 1);
 }
 
-/* Makes a dead letter of the record, and moves the position past it with the batch, which waits until the letter is
- * written. Returns false when there is no memory. */
+/* Makes a dead letter of the record. The batch covers the record's position, and waits until the letter is written.
+ * Returns false when there is no memory. */
 static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                     const char *why)
 {
@@ -389,7 +391,7 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
 static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                const char *why)
 {
-    if (!ps_port_has_deadletter(state->port)) /* once all before it are delivered */
+    if (!ps_port_has_deadletter(state->port)) /* committed when all earlier records are delivered */
         ps_kafka_streams_skip(state->streams, message->stream, message->offset, message->epoch);
     else if (!give_up(state, message, why))
         return PS_KAFKA_NOT_TAKEN;
@@ -448,7 +450,7 @@ static enum ps_kafka_take take(struct ps_kafka_record_state *state, const struct
     const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = add_event(state, message, &datum);
     if (event == NULL || !add_headers(state, event, message) || !add_origin(state, message) ||
-        !add_span(state, message)) { /* the span last: it is not taken back */
+        !add_span(state, message)) { /* the span is added last, because it cannot be withdrawn */
         bool full = batch->full;
         state->runs = false;
         ps_event_withdraw(&state->headers, batch, &point);
@@ -460,8 +462,8 @@ static enum ps_kafka_take take(struct ps_kafka_record_state *state, const struct
 
 /* ---- runs ---- */
 
-/* Returns whether the record follows the last one of this call: then only the row, its headers, and the ends of the last
- * span and origin are written. */
+/* Returns whether the record follows the last one of this call: then only a row, its headers, and the ends of the
+ * last span and origin are written. */
 static bool goes_on(const struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_batch *batch = state->batch;

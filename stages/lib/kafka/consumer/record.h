@@ -13,7 +13,7 @@
 #include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/streams.h"
 
-#define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* digits and sign of an int64_t */
+#define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* most digits of an int64_t, and its sign */
 
 #define PS_KAFKA_RECORD_HEADERS 4U /* timestamp, topic, partition, offset */
 
@@ -21,7 +21,7 @@
 struct ps_kafka_record_plan {
     const struct ps_name *key;
     const struct ps_name *timestamp;          /* NULL: none */
-    const struct ps_name *partition, *offset; /* NULL: neither these nor the topic */
+    const struct ps_name *partition, *offset; /* NULL: none of these, and no topic */
     const struct ps_name *topic;              /* NULL: setTopicHeader = false */
     const struct ps_name *const *mapped;      /* the event header for each of the consumer's wanted names */
     size_t mapped_count;
@@ -35,42 +35,43 @@ struct ps_kafka_record_plan {
 struct ps_kafka_record_state {
     const struct ps_kafka_record_plan *plan;
     struct ps_kafka_streams *streams;
-    const struct ps_kafka_membership *membership; /* for sinks that commit the positions; NULL: none does */
-    struct ps_port *port; /* it has dead letters: records that are not events become dead letters */
+    /* for sinks that commit the positions; NULL: no sink does */
+    const struct ps_kafka_membership *membership;
+    struct ps_port *port; /* for dead letters of records that cannot become events */
     /* Collects the dead letters of the batch that covers their records; NULL: each is put immediately. */
     struct ps_kafka_dead_letters *dead_letters;
     struct ps_batch *batch; /* being filled */
     struct ps_slice group;  /* of the plan */
-    uint64_t batch_number;  /* our own count, tells which texts are in the batch */
+    uint64_t batch_number;  /* own number of the batch, which shows the texts that it has */
     /* numbers of a batch and of a block that it owns (ps_kafka_message.block) */
     uint64_t referred_batch, referred_block;
     /* number of the last block whose memory was charged to a batch */
     uint64_t counted_block;
-    uint64_t taken_bytes;    /* in this call */
-    uint64_t given_up_bytes; /* in this call: of records that became dead letters */
+    uint64_t taken_bytes;    /* bytes of records taken in this call */
+    uint64_t given_up_bytes; /* bytes of records that became dead letters in this call */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
     bool spanned;   /* a record of this call has the last span of the batch */
-    int64_t offset; /* the one printed last, to the end of its text; length 0: none */
+    int64_t offset; /* the offset printed last, at the end of `offset_text`; length 0: none */
     char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
     uint32_t offset_length;
-    struct ps_event_headers headers; /* of a datum of Flume's Avro format */
+    struct ps_event_headers headers; /* headers of a datum in Flume's Avro format */
     /* `runs`: the last record of this call was plain, so that the next one of its stream has the same headers,
      * with other values of timestamp and offset. */
     bool runs;
     uint32_t run_stream, run_count;
-    uint64_t run_mask;                                     /* of the names */
+    uint64_t run_mask;                                     /* OR of the names' masks */
     struct ps_header run_headers[PS_KAFKA_RECORD_HEADERS]; /* the offset is the last one */
 };
 
 /* Called when `work` begins with this batch. */
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
 
-/* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record
- * that is no such datum is counted and skipped, as in Flume. A datum beyond the limits of avro/event.h, and a record that
- * the whole memory budget cannot hold, are skipped with a log line. If the source has dead letters (penstock.deadletter),
- * skipped records become dead letters. */
+/* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record that is
+ * not an Avro event of Flume is counted and skipped, as in Flume. A datum beyond the limits of avro/event.h, and a
+ * record that the whole memory budget cannot hold, are skipped with a log line. If the source has dead letters
+ * (penstock.deadletter), skipped records become dead letters. */
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);

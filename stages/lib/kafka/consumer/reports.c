@@ -47,8 +47,8 @@ static bool is_connection(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
 }
 
-/* Returns whether this error was logged a short while ago; if not, records it as logged now. After a
- * connection error, "all brokers are down" and "a connection broke" add nothing and count as logged. */
+/* Returns whether this error was logged a short while ago; if not, records it as logged now. After a connection
+ * error, "all brokers are down" and "a connection broke" say nothing new, and count as logged. */
 static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, uint64_t mono_ns)
 {
     size_t oldest = 0;

@@ -18,9 +18,10 @@ struct ps_kafka_reports {
 /* Returns what an operator may do about it, or NULL. */
 const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code);
 
-/* Logs an error. `text` NULL or empty: the code's. */
+/* Logs an error. `text` NULL or empty: logs the text of the code. */
 void ps_kafka_reports_error(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text,
                             uint64_t mono_ns);
 
-/* Records come: after a connection error logs that, and allows the same errors to be logged again. */
+/* Called when records come: after a connection error logs the recovery, and allows the same errors to be logged
+ * again. */
 void ps_kafka_reports_recovery(struct ps_kafka_reports *reports);

@@ -1,7 +1,7 @@
-/* The interface between the source `kafka` as Flume defines it (topics, events, headers) and what reads for it: librdkafka
- * (rebalance.c, reading.c) or the native client (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over
- * records in order, and commit delivered records; both give up a revoked partition when all records that they read of it
- * are delivered and committed, or when the time limit of the revocation has passed.
+/* The interface between the source `kafka` as Flume defines it (topics, events, headers) and the engine that reads
+ * for it: librdkafka (rebalance.c, reading.c) or the native client (stages/lib/kafka/fetch/). Both are members of a
+ * consumer group, hand over records in order, and commit delivered records; both give up a revoked partition when all
+ * records that they read of it are delivered and committed, or when the time limit of the revocation has passed.
  *
  * Thread: the source's worker calls everything. Nothing waits for a broker. */
 #pragma once
@@ -22,7 +22,7 @@ struct ps_kafka_reading_config {
     struct ps_texts subscription; /* topic names, or one "^.." expression */
     struct ps_texts wanted;       /* names of the record headers to read */
     bool cooperative;             /* the protocol may be cooperative */
-    bool sink_commits; /* the sink commits the offsets, in its transactions: nothing is committed here */
+    bool sink_commits;            /* the sink commits the offsets, in its transactions: the engine does not */
     uint64_t commit_interval_ns, revoke_wait_ns;
     uint64_t held_bytes_max; /* limit of the memory for records that are fetched ahead */
 };
@@ -30,7 +30,7 @@ struct ps_kafka_reading_config {
 /* The part of an engine's own structure that the source uses; the first member. */
 struct ps_kafka_reading {
     struct ps_kafka_streams *streams;
-    /* its identity in the group, if the sink commits the offsets */
+    /* the member's identity in the group, if the sink commits the offsets */
     const struct ps_kafka_membership *membership;
 };
 
@@ -38,7 +38,7 @@ struct ps_kafka_reading_engine {
     const char *name;
     /* Makes the consumer. It connects in the background. Takes milliseconds. */
     struct ps_kafka_reading *(*open)(const struct ps_kafka_reading_config *config, struct ps_err *err);
-    /* Frees it. If it has not left, the group notices only by the session time-out. */
+    /* Frees the consumer. If it has not left the group, the group notices its end only by the session time-out. */
     void (*destroy)(struct ps_kafka_reading *reading);
     /* Called once a cycle: group events, revocations, commits; `paused`: nothing is read now, because a channel is full.
      * Returns the time of the next call at the latest. */
@@ -47,15 +47,16 @@ struct ps_kafka_reading_engine {
     uint32_t (*read)(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record);
     /* Returns true when a record that was not taken is kept. */
     bool (*has_kept)(const struct ps_kafka_reading *reading);
-    /* Drops that record, and what was fetched ahead: nothing more is read. */
+    /* Drops that record and all records that were fetched ahead; no more records are read. */
     void (*forget)(struct ps_kafka_reading *reading);
     /* Returns whether it failed for good, with the reason and its cure. */
     bool (*failed)(const struct ps_kafka_reading *reading, struct ps_err *reason);
-    /* Returns true if everything read was delivered. */
+    /* Returns true if all records that were read are delivered. */
     bool (*is_drained)(const struct ps_kafka_reading *reading);
     /* Returns true if all delivered records are also committed; starts a commit of the others. Call `tick` in between. */
     bool (*settle)(struct ps_kafka_reading *reading);
-    /* Begins to leave the group; all records that were read are delivered. Call `tick` until `left`. */
+    /* Begins to leave the group, after all records that were read are delivered. Call `tick` until `left` returns
+     * true. */
     void (*leave)(struct ps_kafka_reading *reading);
     bool (*left)(const struct ps_kafka_reading *reading);
 };

@@ -63,7 +63,7 @@ static void index_put(struct ps_kafka_streams *streams, uint32_t stream)
         index_add(streams, i);
 }
 
-/* Returns a slot for a new partition: the slot of a partition that is gone, else a new one. */
+/* Returns a slot for a new partition: the slot of a partition that is no longer assigned, else a new one. */
 static uint32_t take_slot(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {
@@ -115,7 +115,8 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
     return index;
 }
 
-/* Returns whether the group may have an offset above `next`. A commit that is under way, or that failed, may be carried out. */
+/* Returns whether the group may have an offset above `next`. A commit that is under way, or that failed, counts too,
+ * because the broker may carry it out. */
 static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t next)
 {
     bool asked = stream->committing_generation == stream->generation && stream->committing > next;
@@ -127,18 +128,19 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
 {
     struct ps_kafka_stream *stream = &streams->items[index];
     bool lowers = may_be_committed_above(stream, next);
-    /* If reading already went back to a lower offset that is not committed yet, that one stays: the records above it
-     * were not delivered. */
+    /* If reading has already gone back to a lower offset that is not committed yet, that lower offset stays, because
+     * the records above it were not delivered. */
     bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
     int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
     int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
     enum ps_kafka_stream_state state = stream->state;
     begin(streams, stream);
-    stream->state = state; /* one that is being given up stays so: the lower offset is committed before */
+    /* a stream that is being given up stays in this state: the lower offset is committed first */
+    stream->state = state;
     if (lowers) {
         stream->lowered = lowered;
         stream->lowered_epoch = lowered_epoch;
-    } else { /* a later restart may be below this offset */
+    } else { /* a later restart may go below this offset */
         stream->committed = committed;
     }
 }
@@ -165,7 +167,7 @@ uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_k
     return streams->items[stream].state == PS_KAFKA_STREAM_OWNED ? stream : PS_KAFKA_STREAM_NONE;
 }
 
-/* Counts skipped records as delivered, once all taken records are delivered. */
+/* Counts skipped records as delivered if all records taken before are delivered. */
 static void count_skipped(struct ps_kafka_stream *stream)
 {
     if (stream->skipped <= stream->delivered || !ps_kafka_stream_is_drained(stream))

@@ -1,4 +1,4 @@
-/* The partitions that a consumer has or had: how far each was read, delivered and committed.
+/* The partitions that a consumer has or had: up to which offset each was read, delivered and committed.
  *
  * A stream is an index into this table; position spans of batches carry it with the stream's generation. Each
  * generation is used once, so positions of an earlier assignment that are delivered later are recognized and
@@ -13,7 +13,7 @@
 #define PS_KAFKA_POSITION_NONE (-1)
 
 enum ps_kafka_stream_state {
-    PS_KAFKA_STREAM_GONE,     /* not ours; positions that are delivered later are discarded */
+    PS_KAFKA_STREAM_GONE,     /* not assigned; positions that are delivered later are discarded */
     PS_KAFKA_STREAM_OWNED,    /* assigned */
     PS_KAFKA_STREAM_REVOKING, /* being given up: no longer read; its records are still being delivered */
 };
@@ -21,7 +21,7 @@ enum ps_kafka_stream_state {
 struct ps_kafka_stream {
     char *topic;
     uint32_t topic_length;
-    uint32_t hash; /* of topic and partition */
+    uint32_t hash; /* hash of topic and partition */
     int32_t partition;
     enum ps_kafka_stream_state state;
     uint32_t generation;
@@ -31,17 +31,18 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    bool former; /* its topic was created again: the group would take its offsets for those of the new one */
-    bool gone;   /* its topic, or its partition in the new one, is not there: nothing is committed */
-    bool unanswered; /* it is in a commit whose answer has not named it */
+    bool former; /* its topic was created again: the group would take its offsets as those of the new topic */
+    bool gone;   /* its topic does not exist, or the new topic lacks this partition: no offset is committed */
+    bool unanswered; /* it is in a commit, and has no answer yet */
     bool overtaken;  /* the sink may have committed another offset after `committing` */
-    /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else
-     * NONE. */
+    /* Set when reading went back below the committed offset: this lower offset is committed before records are read.
+     * Else NONE. */
     int64_t lowered;
-    /* Leader epochs of the records `delivered` and `skipped`, and of the one before `lowered`; -1: not known. One is committed
-     * with the offset, so that the partition's next owner notices if the log is another one (KIP-320). */
+    /* Leader epochs of the records `delivered` and `skipped`, and of the record before `lowered`; -1: not known. The
+     * epoch is committed with the offset, so that the partition's next owner notices if the log was changed
+     * (KIP-320). */
     int32_t delivered_epoch, skipped_epoch, lowered_epoch;
-    /* Header values in the batch with this number, so that each batch holds them once. */
+    /* The batch, by its number, that has the texts of the header values below. */
     uint64_t text_batch;
     const char *topic_text, *partition_text;
     uint32_t partition_length;
@@ -55,9 +56,9 @@ struct ps_kafka_streams {
     /* By topic and partition: a hash table of stream + 1 with linear probing. An entry stays until the table is
      * rebuilt, even when its slot belongs to another partition by then. */
     uint32_t *index;
-    uint32_t index_size, index_used; /* a power of two; places that are not 0 */
-    uint32_t generation;             /* the last one given */
-    bool moved; /* a stream advanced: there is something to commit. Cleared by the group */
+    uint32_t index_size, index_used; /* size, a power of two; number of entries that are not 0 */
+    uint32_t generation;             /* the last generation given to a stream */
+    bool moved; /* a stream has advanced, so there may be offsets to commit; the group clears it */
     struct {
         const rd_kafka_topic_t *topic;
         int32_t partition;
@@ -75,8 +76,8 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
 
 /* Continues to read the partition at another offset, `next`. The records that were read before no longer count as
  * delivered. If a higher offset may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is
- * committed: a member that begins at the old offset would skip the records between. `epoch`: of the leader that wrote the
- * record before `next`; -1: not known. */
+ * committed: a member that begins at the old offset would skip the records before it. `epoch`: of the leader that
+ * wrote the record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
 /* Empties the cache of topic handles: handles may change. */
@@ -85,7 +86,7 @@ void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
 /* Returns the stream of a record if it is OWNED; else NONE. */
 uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record);
 
-/* Skips a record that makes no event: it is committed once everything before it is delivered. */
+/* Skips a record that makes no event: its offset is committed when all earlier records are delivered. */
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch);
 
 /* Notes that a batch with this span was delivered. */
@@ -94,15 +95,15 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct p
 /* Gives up the records that were read and not delivered: the partition's next owner reads them again. */
 void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
-/* Returns true if everything read from our partitions was delivered. */
+/* Returns true if all records read from the assigned partitions are delivered. */
 bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams);
-/* Returns true if everything read from the partitions that are being given up was delivered. Sets *dirty if not all of it was
- * committed. */
+/* Returns true if all records read from the partitions that are being given up are delivered. Sets *dirty if some of
+ * them are not committed. */
 bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty);
 /* Notes that the sink has committed all delivered records, in its transactions. */
 void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams);
 
-/* Returns true if everything read was delivered. */
+/* Returns true if all records that were read are delivered. */
 static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stream)
 {
     return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
@@ -115,15 +116,15 @@ static inline bool ps_kafka_stream_is_lowered(const struct ps_kafka_stream *stre
            stream->committed != stream->lowered;
 }
 
-/* Returns true if the group has, or may have, an offset of the former topic, or of one before it. */
+/* Returns true if the group may have an offset of a former topic of this name. */
 static inline bool ps_kafka_stream_has_former_offset(const struct ps_kafka_stream *stream)
 {
     bool asked = stream->committing_generation == stream->generation && stream->committing > 0;
     return stream->committed > 0 || (asked && stream->committed != 0) || ps_kafka_stream_is_lowered(stream);
 }
 
-/* Returns the offset to be committed, which is that of the next record to be read; of a former topic that with which the new one begins.
- * NONE: nothing was delivered. */
+/* Returns the offset to be committed: that of the next record to be read, or for a former topic the offset with which
+ * the new topic begins. NONE: no record was delivered. */
 static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stream)
 {
     if (stream->former)
@@ -139,7 +140,7 @@ static inline int32_t ps_kafka_stream_reached_epoch(const struct ps_kafka_stream
     return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered_epoch : stream->lowered_epoch;
 }
 
-/* Returns true if the offset of ps_kafka_stream_reached is to be committed. */
+/* Returns true if the offset of ps_kafka_stream_reached must be committed. */
 static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream)
 {
     return stream->state != PS_KAFKA_STREAM_GONE && !stream->gone &&

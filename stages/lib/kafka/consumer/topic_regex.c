@@ -42,7 +42,7 @@ static bool shorthand_has(char name, char c, bool *has)
         *has = !(is_letter(c) || is_digit(c) || c == '_');
         return true;
     case 's':
-        *has = false; /* no blank in a topic name */
+        *has = false; /* \s matches no character of a topic name */
         return true;
     case 'S':
         *has = true;
@@ -184,7 +184,8 @@ static enum ps_status translate_group(struct translation *t)
     return ps_err_set(t->err, "look-around and inline flags \"(?%.2s\" are not supported here", t->at + 1);
 }
 
-/* Checks the character after a quantifier: lazy ones match the same whole names; possessive ones do not. */
+/* Checks the character after a quantifier: lazy quantifiers are accepted, because they match the same whole names;
+ * possessive ones are refused. */
 static enum ps_status after_quantifier(struct translation *t)
 {
     if (*t->at == '?')

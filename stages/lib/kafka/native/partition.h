@@ -71,7 +71,7 @@ struct ps_kafka_native_topic {
     int32_t partition_count; /* 0: not known */
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
-    uint64_t asked_ns; /* time of the first metadata without its partitions; 0: none */
+    uint64_t asked_ns; /* since when its metadata has not been complete; 0: it is */
     /* a set with one record that waits until the partitions are known */
     struct ps_kafka_native_set *unplaced;
     /* a partition without number and leader, for `unplaced` */

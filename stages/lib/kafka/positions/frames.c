@@ -101,7 +101,8 @@ uint32_t ps_kafka_frames_print(const struct ps_kafka_frames *frames, char text[P
     return (uint32_t)used;
 }
 
-/* Reads a decimal number, and the character `behind` after it (0: nothing is read; a blank or the end must follow). */
+/* Reads a decimal number, and the character `behind` after it. If `behind` is 0, only the number is read, and a blank
+ * or the end must follow. */
 static bool take_number(const char **at, const char *end, char behind, uint64_t *number)
 {
     const char *first = *at;

@@ -3,11 +3,13 @@
  *
  * A frame is named by the random number of its file (salt) and its own number: a log gives a number again only in another
  * file (core/flow/identity.h, docs/decisions/0110-positions-in-a-compacted-topic.md). Frames that follow each other in a file
- * are one range. A gap is a frame that the channel could not read, or whose key is missing: it may come later.
+ * are one range. A gap is a frame that the channel could not read, or whose encryption key is missing: it may be
+ * delivered later.
  *
- * The log itself records deliveries a moment after the transaction. So a range that has not grown for PS_KAFKA_FRAMES_YOUNG_NS
- * is no longer needed, and is removed when the room is used up. Younger ranges stay: before the owner adds frames, it checks
- * whether there is room (`room`), and waits if there is none. A range that was read from the topic has the time of the reading.
+ * The log itself records deliveries a moment after the transaction. So a range that has not grown for
+ * PS_KAFKA_FRAMES_YOUNG_NS is no longer needed, and is removed when the room is used up. Younger ranges stay: before
+ * the owner adds frames, it calls ps_kafka_frames_room, and waits if there is no room. A range that was read from the
+ * topic counts as grown at that time.
  *
  * Thread: the owner's. No allocation. */
 #pragma once
@@ -15,7 +17,8 @@
 #include "core/base.h"
 
 #define PS_KAFKA_FRAMES_MAX 1024U
-/* Additional room: after each start, the first lease is taken before the positions are known, and may need another range. */
+/* Ranges of additional room, because the first lease after each start is taken before the positions are known, and
+ * may need a new range. */
 #define PS_KAFKA_FRAMES_SPARE 32U
 #define PS_KAFKA_FRAMES_ROOM (PS_KAFKA_FRAMES_MAX + PS_KAFKA_FRAMES_SPARE)
 /* The log writes deliveries without delay, and syncs them each second (stages/lib/queue/thread.c). */
@@ -38,13 +41,13 @@ void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t
 /* Returns whether a young range has this frame, or one next to it: adding it needs no room. */
 bool ps_kafka_frames_is_next(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number,
                              uint64_t now_ns);
-/* Returns how many ranges can be added, or become young, without the loss of a young one. *due_ns: when that number grows next;
- * PS_NEVER: no range is young. */
+/* Returns how many ranges can be added, or grow again, without the removal of a young range. *due_ns: when that
+ * number grows next; PS_NEVER: no range is young. */
 uint32_t ps_kafka_frames_room(const struct ps_kafka_frames *frames, uint64_t now_ns, uint64_t *due_ns);
 bool ps_kafka_frames_has(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number);
 /* Copies the age of each range that is the same in `before`. */
 void ps_kafka_frames_age(struct ps_kafka_frames *frames, const struct ps_kafka_frames *before);
 /* Prints "1 SALT:FIRST-LAST SALT:FIRST-LAST .." (1 is the version), terminated. Returns the length. */
 uint32_t ps_kafka_frames_print(const struct ps_kafka_frames *frames, char text[PS_KAFKA_FRAMES_TEXT_BYTES]);
-/* Reads what `print` wrote. Returns false if it is anything else. */
+/* Reads a text of ps_kafka_frames_print. Returns false for any other text. */
 bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, size_t length, uint64_t now_ns);

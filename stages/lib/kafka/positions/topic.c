@@ -12,12 +12,13 @@
 #define PURPOSE "a reader of positions"
 #define OWNER_BYTES 96U
 #define TEXT_BYTES 512U
-#define PATIENCE_NS (60 * PS_NS_PER_S) /* without progress; longer than most transactions are open */
+#define PATIENCE_NS (60 * PS_NS_PER_S) /* limit without progress; longer than most transactions last */
 #define ASK_MS 5000
 #define POLICY_MS                                                                                            \
     5000 /* limit for an answer that only a check needs: a silent broker must not use up PATIENCE_NS */
 #define LOOK_MS 100
-/* The last segment is not compacted, and a start reads all of it. Kafka's default is 1 GiB. */
+/* Size of the topic's segments: the last segment is not compacted, and each start reads all of it. Kafka's default is
+ * 1 GiB. */
 #define SEGMENT_BYTES "16777216"
 #define ROOM 4U
 
@@ -29,7 +30,7 @@ struct job {
     struct ps_err err;
 };
 
-/* A reader on a thread of its own, which frees it. */
+/* A reader with a thread of its own; the thread frees it. */
 struct reader {
     struct ps_helper *helper;
     char *topic;
@@ -222,7 +223,7 @@ static const char *policy_of(rd_kafka_event_t *event)
     return NULL;
 }
 
-/* Returns the answer to DescribeConfigs; NULL: the thread is to stop. */
+/* Returns the answer to DescribeConfigs; NULL: the thread must stop. */
 static rd_kafka_event_t *ask_policy(const struct reader *reader, rd_kafka_t *client)
 {
     char text[TEXT_BYTES];
@@ -238,7 +239,7 @@ static rd_kafka_event_t *ask_policy(const struct reader *reader, rd_kafka_t *cli
     return event;
 }
 
-/* Refuses a topic whose records are deleted by age or size: it loses positions, and events come twice. */
+/* Refuses a topic whose records are deleted by age or size: it would lose positions, and events would come twice. */
 static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *client, struct job *job)
 {
     rd_kafka_event_t *event = ask_policy(reader, client);
@@ -268,8 +269,8 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
 }
 
 /* Sets *low and *end to the offsets of the first record and of the next one to be written. The client must be read_uncommitted:
- * a read_committed one would get the last stable offset as the end. Asks for the leader again after an error: librdkafka's query does
- * not, and returns immediately where the last metadata had no leader. */
+ * a read_committed one would get the last stable offset as the end. Requests metadata again after an error, because
+ * librdkafka's query does not: if the last metadata had no leader, the query returns an error immediately. */
 static enum ps_status end_of(struct reader *reader, rd_kafka_t *client, rd_kafka_topic_t *topic,
                              struct job *job, int64_t *low, int64_t *end)
 {
@@ -286,8 +287,8 @@ static enum ps_status end_of(struct reader *reader, rd_kafka_t *client, rd_kafka
     }
 }
 
-/* Creates and checks the topic. Sets *end to the end of its records. The policy is asked for last, because a broker that does not
- * answer that question holds back the answers to later ones of this client. */
+/* Creates and checks the topic. Sets *end to the end of its records. The policy is requested last, because a broker
+ * that does not answer this request holds back the answers to later requests of the client. */
 static enum ps_status look(struct reader *reader, struct job *job, int64_t *low, int64_t *end)
 {
     rd_kafka_t *client = client_make(reader, "read_uncommitted", &job->err);

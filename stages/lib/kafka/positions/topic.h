@@ -1,12 +1,13 @@
 /* The topic of positions: a compacted topic in the sink's cluster. A sink that delivers exactly once writes into it, in its
- * transactions, how far a file channel or a source of files is delivered (the way of KIP-618), and reads it when it starts.
+ * transactions, up to which position a file channel or a source of files is delivered (as in KIP-618), and reads it
+ * when it starts.
  *
  * Keys are "OWNER" or "OWNER/..": the owner is the channel or the source, named by its random number. All records are in
  * partition 0, so that partitions that are added later change nothing.
  *
- * The topic is read by librdkafka on a thread of its own (core/helper/helper.h), because that may take seconds. It is read to
- * the end that it has when the reading begins, not to the last stable offset: a transaction of another agent may be open
- * below records of this owner, so the reader waits until that one has ended.
+ * The topic is read by librdkafka on a thread of its own (core/helper/helper.h), because that may take seconds. It is
+ * read up to the end that it has when the reading begins, not to the last stable offset: another agent's transaction
+ * may be open at offsets below records of this owner, so the reader waits until that transaction has ended.
  *
  * Thread: the sink's worker calls all functions. */
 #pragma once
@@ -34,19 +35,19 @@ void ps_kafka_positions_list_set(struct ps_kafka_positions_list *list, const cha
 
 struct ps_kafka_positions_settings {
     const char *topic;
-    const struct ps_pair *pairs; /* librdkafka's properties, of the producer */
+    const struct ps_pair *pairs; /* librdkafka's properties for the producer */
     size_t pair_count;
 };
 
-/* How the topic is read; tests have a reader of their own. */
+/* The functions that read the topic; tests have a reader of their own. */
 struct ps_kafka_positions_ops {
     /* Starts the thread. Copies the settings. `wake_fd` is written when there is a reply; -1: none. Returns NULL: no thread. */
     void *(*open)(const struct ps_kafka_positions_settings *settings, int wake_fd, struct ps_err *err);
     void (*close)(void *reader);
     /* Begins to read the positions of the owner, at most 95 characters. Makes the topic if the cluster does not have it. */
     void (*ask)(void *reader, const char *owner);
-    /* Returns whether the reply is there. *list: the positions, which the caller frees. Sets `err` if they could not be
-     * read: ask again later. Without an error, `warning` is a sentence for the log, or empty. */
+    /* Returns whether the reply has come. *list has the positions, which the caller frees. Sets `err` if they could
+     * not be read: call `ask` again later. Without an error, `warning` is a sentence for the log, or empty. */
     bool (*reply)(void *reader, struct ps_kafka_positions_list *list, char warning[512], struct ps_err *err);
 };
 
