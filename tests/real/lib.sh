@@ -223,10 +223,23 @@ agent_is_up() { # NAME
     kill -0 "${agents[$1]}" 2>/dev/null
 }
 
+# Whether the agent has begun to wait for signals, or has ended: until then, and in the copy of this shell that becomes the agent, they would end it.
+agent_hears() { # NAME
+    local pid=${agents[$1]} blocked
+    ! is_gone "$pid" || return 0
+    [[ ! /proc/$pid/exe -ef /proc/$$/exe ]] || return 1 # bash blocks SIGTERM while it makes a process
+    blocked=$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) || return 1
+    (((16#${blocked:-0} >> 14 & 1) == 1)) # SIGTERM
+}
+agent_signal() { # NAME SIGNAL: as soon as it waits for signals
+    await 60 agent_hears "$1" || fail "agent $1 does not begin to wait for signals"
+    kill -"$2" "${agents[$1]}"
+}
+
 # Ends an agent by SIGTERM: it must deliver its events and exit 0. Sets account, the figures of its last line.
 agent_stop() { # NAME
     local pid=${agents[$1]} code=0
-    kill -TERM "$pid"
+    agent_signal "$1" TERM
     wait "$pid" || code=$?
     unset "children[$pid]"
     ((code == 0)) || fail "agent $1 ends with $code after SIGTERM"
