@@ -75,7 +75,7 @@ shows '^  r1 +stress +- +- +(9[0-9]|100) % '
 shows '^  r2 +stress +[0-9.,]+( k)? ?/s +'
 shows '^  c1 +memory .*\[#{20}\] 100 %  [0-9,]+ of 2,000$'
 shows '^  c2 +memory .*\[ {20}\]   0 %'
-shows '^  k2 +null +[0-9.,]+( k)? ?/s +[0-9.]+ KiB +[0-9.]+ [mun]s +[0-9.]+ [mun]s'
+shows '^  k2 +null +[0-9.,]+( k)? ?/s +[0-9.]+ KiB +[0-9.]+ [mun]?s +[0-9.]+ [mun]?s'
 shows '^  k3 +file_roll .*down$'
 shows '^  r1 waits (9[0-9]|100) % of the time for c1, 100 % full, taken from by k1 \(kafka, delivers nothing\)$'
 shows '^  r3 drops [0-9.,]+ ?/s '
@@ -113,6 +113,7 @@ unset "children[$agent]"
 if unshare -rpf --mount-proc true 2>/dev/null; then
     cat >"$work/local.sh" <<'EOF_'
 set -u
+source "$here/../support/patience.sh"
 "$PENSTOCK" agent --name=first -f "$work/local.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port" 2>"$work/first.err" &
 for ((i = 0; i < 600; i++)); do
     "$PENSTOCK" top --once --interval 100ms >"$work/found" 2>"$work/found.err" && break
@@ -120,7 +121,7 @@ for ((i = 0; i < 600; i++)); do
 done
 "$PENSTOCK" agent -n second -f "$work/local.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$dead" 2>"$work/second.err" &
 for ((i = 0; i < 600; i++)); do
-    "$PENSTOCK" top --once --interval 100ms >"$work/two" 2>"$work/two.err" || break
+    "$PENSTOCK" top --once --interval 100ms >"$work/two" 2>"$work/two.err" || ! grep -q ' agents run on this machine: ' "$work/two.err" || break
     patient_tenth
 done
 kill -KILL %1 %2
@@ -129,8 +130,8 @@ EOF_
         printf '%s\n' "$name.sources = r" "$name.channels = c" "$name.sinks = k" "$name.sources.r.type = seq" "$name.sources.r.channels = c" \
             "$name.sources.r.totalEvents = 10" "$name.channels.c.type = memory" "$name.sinks.k.type = null" "$name.sinks.k.channel = c"
     done >"$work/local.properties"
-    export PENSTOCK work port dead
-    timeout 100 unshare -rpf --mount-proc bash "$work/local.sh" || true
+    export PENSTOCK work port dead here
+    timeout 500 unshare -rpf --mount-proc bash "$work/local.sh" || true
     grep -q "agent first  http://127.0.0.1:$port " "$work/found" || fail 'the local agent is not found'
     grep -q '^penstock top: 2 agents run on this machine: ' "$work/two.err" || fail "two local agents: $(cat "$work/two.err")"
     grep -q "second at http://127.0.0.1:$dead (process [0-9]*)" "$work/two.err" || fail 'the second agent is not listed'
