@@ -24,10 +24,10 @@ check late 20000 1
 agent_stop missing
 (($(accounted delivered) == 20000)) || fail "the account is wrong: $account"
 
-member() { # NAME: from `in` to `out`, as a member of the group
+member() { # NAME SESSION-MS: from `in` to `out`, as a member of the group
     agent_file "$1" out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.penstock.engine="${KAFKA_SOURCE_ENGINE:-librdkafka}" sources.r1.host= sources.r1.port= \
         sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=in sources.r1.kafka.consumer.group.id=members \
-        sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=6000 \
+        sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms="$2" \
         sources.r1.kafka.consumer.heartbeat.interval.ms=500 sinks.k1.allowTopicOverride=false channels.c1.capacity=5000
     agent_start "$1"
 }
@@ -39,9 +39,9 @@ load_start --events "$endless" --rate 20000
 has_all() { # TIMES
     (($(grep -c '6 partition.s. assigned by the group' "$work/one.log") >= $1))
 }
-member one
+member one 45000 # it stays a member, however long it waits for a CPU
 await 30 has_all 1 || fail "the first gets no partitions"
-member two
+member two 6000
 await_log two '3 partition.s. assigned by the group'
 sleep 4
 agent_kill two
