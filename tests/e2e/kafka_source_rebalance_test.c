@@ -96,7 +96,7 @@ static bool reads_all(const struct ps_test_member *member, size_t before)
 
 static uint64_t until_ns(void)
 {
-    return ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    return ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
 }
 
 static void run(const char *topic, const char *group, const char *strategy)
@@ -112,20 +112,20 @@ static void run(const char *topic, const char *group, const char *strategy)
     members[0] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[0]->hold = true;
     uint64_t until = until_ns();
-    while (members[0]->received_count < 100 && ps_clock_now().mono_ns < until)
+    while (members[0]->received_count < 100 && ps_test_patient_ns() < until)
         cycle(members, 2);
 
     members[1] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[1]->hold = true;
     until = until_ns();
-    while (members[1]->received_count < 100 && ps_clock_now().mono_ns < until)
+    while (members[1]->received_count < 100 && ps_test_patient_ns() < until)
         cycle(members, 2);
     assert_true(members[1]->received_count >= 100);
 
     /* The first one leaves; the second takes everything over. */
     bool left = false;
     until = until_ns();
-    while (!left && ps_clock_now().mono_ns < until) {
+    while (!left && ps_test_patient_ns() < until) {
         struct ps_test_stage *stage = &members[0]->stage;
         cycle(members, 2);
         left = stage->ops->source->drain(stage->plan, stage->state, &stage->now);
@@ -133,14 +133,14 @@ static void run(const char *topic, const char *group, const char *strategy)
     assert_true(left);
     size_t before = members[1]->received_count;
     until = until_ns();
-    while (!reads_all(members[1], before) && ps_clock_now().mono_ns < until)
+    while (!reads_all(members[1], before) && ps_test_patient_ns() < until)
         cycle(members, 2);
     assert_true(reads_all(members[1], before));
     load.enough = true;
     pthread_join(thread, NULL);
     received(NULL);
     until = until_ns();
-    while (received(members) < load.sent && ps_clock_now().mono_ns < until)
+    while (received(members) < load.sent && ps_test_patient_ns() < until)
         cycle(members, 2);
     ps_test_members_check(members, 2, load.sent);
     for (size_t i = 0; i < 2; i++)
