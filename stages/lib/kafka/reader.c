@@ -17,7 +17,7 @@ struct topic {
     const char *name; /* the library's */
     unsigned first_stream;
     int32_t partition_count;
-    int64_t *next; /* of each partition: the offset to be read next */
+    int64_t *next; /* by partition: the offset to be read next */
 };
 
 struct ps_kafka_reader {
@@ -28,21 +28,20 @@ struct ps_kafka_reader {
     uint64_t patience_ns, patience_end_ns, expired;
     char failure[TEXT_BYTES], silence[TEXT_BYTES], trouble[TEXT_BYTES];
 
-    /* during one read */
+    /* set during one call of ps_kafka_reader_read */
     void (*record)(void *argument, const struct ps_kafka_reader_record *record);
     void *argument;
     unsigned records;
     const struct topic *last;
-    struct lost { /* positions that are, or were, out of the log's range; each once */
+    struct lost { /* a position that is, or was, out of the log's range; each is noted once */
         struct topic *topic;
         int32_t partition;
     } * lost;
     unsigned lost_count;
 };
 
-/* Defaults. The mock cluster answers an empty fetch only after its wait time: short times keep the latency
- * low. `auto.offset.reset=error` (below) reports a position out of range, which means that records are
- * missing. */
+/* Defaults. The mock cluster answers an empty fetch only after its wait time, so a short time keeps the latency low.
+ * `auto.offset.reset=error` (below) reports a position out of range, which means that records are missing. */
 static const char *const settings[][2] = {
     {"socket.nagle.disable", "true"},
     {"fetch.wait.max.ms", "5"},
@@ -70,7 +69,7 @@ static void on_error(rd_kafka_t *, int error, const char *reason, void *reader_)
         snprintf(reader->silence, sizeof reader->silence, "%s", reason);
 }
 
-/* Drops log lines: reasons come through on_error, and lines on stderr would disturb a display. */
+/* Drops log lines: on_error gets the reasons, and lines on stderr would disturb a display. */
 static void on_log(const rd_kafka_t *, int, const char *, const char *)
 {
 }
@@ -187,9 +186,9 @@ static enum ps_status limits_failed(const struct topic *topic, int32_t partition
                       leaderless ? "it has no leader: see which brokers are down" : rd_kafka_err2str(failed));
 }
 
-/* Waits until the partition's leader answers: a new partition has no leader for a moment, and its leader may not know of it yet.
- * rd_kafka_query_watermark_offsets() does not ask again for a partition that had no leader in the last metadata, so each try asks for
- * metadata first. */
+/* Waits until the partition's leader answers: a new partition has no leader for a moment, and its leader may not know
+ * of it yet. rd_kafka_query_watermark_offsets() fails for a partition that had no leader in the last metadata, so
+ * each try requests metadata first. */
 static enum ps_status limits_wait(struct ps_kafka_reader *reader, const struct topic *topic,
                                   int32_t partition, int64_t *low, int64_t *high, struct ps_err *err)
 {
@@ -207,7 +206,7 @@ static enum ps_status limits_wait(struct ps_kafka_reader *reader, const struct t
     }
 }
 
-/* Asks for the positions now, so everything written after `open` is read, also with `latest`. */
+/* Requests the positions now, so that all records written after `open` are read, even with `latest`. */
 static enum ps_status partition_start(struct ps_kafka_reader *reader, struct topic *topic, int32_t partition,
                                       bool latest, struct ps_err *err)
 {
@@ -298,7 +297,7 @@ static struct topic *topic_of(struct ps_kafka_reader *reader, const rd_kafka_mes
     return NULL;
 }
 
-/* Notes that the position is out of the log's range. More than one report may come of it, see `reposition`. */
+/* Notes that the position is out of the log's range. The library may report it more than once, see `reposition`. */
 static void note_lost(struct ps_kafka_reader *reader, struct topic *topic, int32_t partition)
 {
     for (unsigned i = 0; i < reader->lost_count; i++)
@@ -352,12 +351,13 @@ static void on_message(rd_kafka_message_t *message, void *reader_)
         rd_kafka_yield(reader->client);
 }
 
-/* Continues with the oldest record that exists and counts the missing ones before it. If the log became
- * shorter than the position, everything after its end was deleted: continues at the end.
+/* Continues with the oldest record that exists and counts the missing ones before it. If the log now ends before the
+ * position, the records after its end were deleted: continues at the end.
  *
- * A position that is in the log stays. librdkafka's thread of the broker hands an answer that says "out of range" to its main thread,
- * and fetches again, from where the partition was last started, if that one has not handled it after fetch.error.backoff.ms. So records
- * may come again, and a second report of the same position may come after it was moved. */
+ * A position that is in the log is not changed. librdkafka's broker thread passes an "out of range" answer to its
+ * main thread. If the main thread has not handled it after fetch.error.backoff.ms, the broker thread fetches again
+ * from the offset at which the partition was last started. So records may come again, and a second report of the same
+ * position may come after it was moved. */
 static void reposition(struct ps_kafka_reader *reader, const struct lost *lost)
 {
     int64_t low, high, next = lost->topic->next[lost->partition];
@@ -389,7 +389,7 @@ unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
     rd_kafka_poll(reader->client, 0);
     if (reader->records > 0)
         reader->silence[0] = '\0';
-    /* Each partition waits for its leader: after one has waited in vain the reading is over. */
+    /* Each partition waits for its leader. If one of them fails, the reading is over. */
     for (unsigned i = 0; i < reader->lost_count && reader->failure[0] == '\0'; i++)
         reposition(reader, &reader->lost[i]);
     reader->lost_count = 0;

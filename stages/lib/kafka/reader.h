@@ -2,8 +2,8 @@
  *
  * It reads all partitions that the topics have when they are opened, each in order; it does not see partitions that are
  * added later. If the brokers deleted records before they were read (retention, a truncated log), the reader notices
- * exactly: its position is out of the log's range then. Gaps in the offsets do not prove a loss: transaction markers,
- * aborted records and compaction leave gaps as well.
+ * it reliably: then its position is out of the log's range. Gaps in the offsets do not prove a loss: transaction
+ * markers, aborted records and compaction leave gaps as well.
  *
  * Thread: the one that opened it. */
 #pragma once
@@ -17,7 +17,7 @@
 struct ps_kafka_reader;
 
 struct ps_kafka_reader_record {
-    unsigned topic;  /* its number in the list given to open */
+    unsigned topic;  /* index in the list given to open */
     unsigned stream; /* a number for (topic, partition), from 0 without gaps */
     int32_t partition;
     int64_t offset;
@@ -31,7 +31,7 @@ struct ps_kafka_reader_options {
     unsigned topic_count;
     bool latest;          /* only records that are written after `open`; else from the beginning */
     bool uncommitted;     /* also records of transactions that are open or were aborted */
-    unsigned patience_ms; /* wait this long for brokers to answer and topics to exist; 0: PATIENCE_MS */
+    unsigned patience_ms; /* how long to wait for brokers to answer and for topics to exist; 0: PATIENCE_MS */
     const struct ps_pair *pairs; /* librdkafka properties; they override those of the reader */
     size_t pair_count;
 };

@@ -34,7 +34,7 @@ static struct ps_pair *find(const struct ps_kafka_settings *settings, const char
 
 void ps_kafka_settings_set(struct ps_kafka_settings *settings, const char *name, const char *value)
 {
-    /* First, because `value` may point to the value that is replaced. */
+    /* Copies first, because `value` may point to the value that is replaced. */
     char *copy = ps_must_copy_text(value, "Kafka settings");
     struct ps_pair *pair = find(settings, name);
     if (pair != NULL) {

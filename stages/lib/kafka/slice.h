@@ -1,4 +1,4 @@
-/* Texts of a stream's name, compared (core/flow/batch.h). Thread: any. */
+/* Compares the texts of a stream's name (core/flow/batch.h). Thread: any. */
 #pragma once
 
 #include "core/base.h"

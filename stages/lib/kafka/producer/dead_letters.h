@@ -9,7 +9,7 @@
 
 /* Time until the next try after no room was found. */
 #define PS_KAFKA_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
-#define PS_KAFKA_LETTERS_MAX 1024U /* that wait at a time; a power of two */
+#define PS_KAFKA_LETTERS_MAX 1024U /* most letters that wait; a power of two */
 
 struct ps_kafka_sender;
 
@@ -20,7 +20,7 @@ struct ps_kafka_letters {
     } waiting[PS_KAFKA_LETTERS_MAX]; /* a ring */
     uint64_t put_count, done_count;
 
-    /* An event that a broker refused: it gets its letter when the sender comes to it again. NULL: none. */
+    /* An event that a broker refused: its letter is made when it would be sent again. NULL: none. */
     void *condemned;
     const char *condemned_code; /* reason code of its letter; static */
     char condemned_text[1024];
@@ -31,7 +31,7 @@ struct ps_kafka_letters {
     uint32_t failures; /* failed requests since the last delivery; they count for the oldest lease */
 };
 
-/* Events in flight that are letters, not records. */
+/* Returns the number of events in flight that are letters, not records. */
 static inline uint64_t ps_kafka_letters_waiting(const struct ps_kafka_letters *letters)
 {
     return letters->put_count - letters->done_count;
@@ -40,23 +40,25 @@ static inline uint64_t ps_kafka_letters_waiting(const struct ps_kafka_letters *l
 /* Returns whether this sink has dead letters. */
 bool ps_kafka_letters_has(const struct ps_kafka_sender *sender);
 
-/* Gives up the next event, of the lease that is sent now. Returns false without room: the sender must stop
- * for now and come back to it. */
+/* Gives up the next event of the lease that is being sent. Returns false without room: the sender must stop, and call
+ * it again later. */
 bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
                               const struct ps_dead_letter_reason *reason);
 
-/* A broker refused the event of this token, alone in its request: it is given up when its turn comes again. */
+/* Called when a broker refused the event of this token, which was alone in its request: the event is given up when it
+ * would be sent again. */
 void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const char *why);
 
-/* A request failed for a reason that may pass: counts it, and gives up the oldest lease if its attempts are used up. */
+/* Called when a request failed for a temporary reason: counts it, and gives up the oldest lease if its attempts are
+ * used up. */
 void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why);
 
-/* Gives up the condemned events that are the next ones. *end: the position at which the sender must stop for now.
+/* Gives up the next events, if they are condemned. Sets *end to the position at which the sender must stop this time.
  * Returns false when there is no room. */
 bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t *end);
 
 /* Settles the events whose letters are written. Called at every tick. */
 void ps_kafka_letters_collect(struct ps_kafka_sender *sender);
 
-/* Called at a recall: events whose letters are not written yet go back to the channel. */
+/* Called at a recall: events whose letters are not written yet return to the channel. */
 void ps_kafka_letters_abandon(struct ps_kafka_sender *sender);

@@ -1,12 +1,12 @@
-/* Makes a Kafka record of a Flume event, as org.apache.flume.sink.kafka.KafkaSink.process does with the
- * headers. Thread: the control thread makes the mapping, the worker applies it. */
+/* Makes a Kafka record of a Flume event. It uses the headers as org.apache.flume.sink.kafka.KafkaSink.process does.
+ * Thread: the control thread makes the mapping, the worker applies it. */
 #pragma once
 
 #include "core/stage.h"
 #include "stages/lib/text/escape.h"
 #include "stages/lib/kafka/producer/seam.h"
 
-#define PS_KAFKA_HEADERS_MAX 100U     /* header.* keys */
+#define PS_KAFKA_HEADERS_MAX 100U     /* most header.* keys */
 #define PS_KAFKA_TOPIC_BYTES_MAX 256U /* a topic's name, with room to detect that it is too long */
 
 struct ps_kafka_mapping {
@@ -21,7 +21,7 @@ struct ps_kafka_mapping {
     int32_t default_partition;              /* or PS_KAFKA_PARTITION_ANY */
     bool event_format;                      /* useFlumeEventFormat */
     uint32_t header_count;
-    const struct ps_name **header_names; /* Flume's */
+    const struct ps_name **header_names; /* names of Flume's headers */
     const char **kafka_names;
     uint64_t mask; /* OR of the bits of all names: an event with none of these bits needs no mapping */
 };

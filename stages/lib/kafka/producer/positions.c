@@ -14,7 +14,7 @@
 
 #define TOKEN ((void *)(uintptr_t)1)
 #define KEY_BYTES (PS_KAFKA_OWNER_BYTES + 64U)
-/* in one transaction: the owner's record gets all of them */
+/* most ranges in one transaction: all of them must fit into the owner's record */
 #define HELD_RANGES_MAX (PS_KAFKA_FRAMES_MAX / 4U)
 
 static struct ps_kafka_keeping *keeping_of(struct ps_kafka_sender *sender)
@@ -45,7 +45,7 @@ void ps_kafka_positions_close(struct ps_kafka_sender *sender)
 
 /* ---- leases ---- */
 
-/* The owner of a lease, and the lease's number in the owner. */
+/* The owner of a lease, and the lease's number within the owner. */
 struct unit {
     /* NULL: no owner, because a source that keeps its positions itself has read the events before a reload. */
     const char *kind;
@@ -55,7 +55,7 @@ struct unit {
     bool asks; /* a lease without events, by which a source asks for its positions */
 };
 
-/* Takes the 16 digits of a source's number. */
+/* Reads a source's number from its 16 hexadecimal digits. */
 static uint64_t number_of(struct ps_slice digits)
 {
     char text[17] = "";
@@ -91,7 +91,7 @@ static void print_owner(const struct unit *unit, char owner[PS_KAFKA_OWNER_BYTES
     snprintf(owner, PS_KAFKA_OWNER_BYTES, "%s/%016" PRIx64, unit->kind, unit->id);
 }
 
-/* Returns whether the owner's record will also have room for this lease. */
+/* Returns whether the owner's record has room for this lease too. */
 static bool has_room(struct ps_kafka_sender *sender, const struct unit *unit)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -101,7 +101,7 @@ static bool has_room(struct ps_kafka_sender *sender, const struct unit *unit)
     if (sender->window.held.count == 0)
         keeping->held.count = 0;
     else if (keeping->known_for != keeping->producers)
-        return false; /* the first lease asks for the positions */
+        return false; /* the positions are read for the first lease; this one must wait */
     if (ps_kafka_frames_is_next(&keeping->held, unit->salt, unit->number, now_ns) ||
         ps_kafka_frames_is_next(&keeping->committed, unit->salt, unit->number, now_ns))
         return true;
@@ -134,9 +134,9 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     memcpy(keeping->owner, owner, sizeof owner);
     snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
              unit.kind, unit.id);
-    keeping->producers++; /* the known positions are those of the former owner */
+    keeping->producers++; /* invalidates the known positions, which are those of the former owner */
     keeping->committed.count = keeping->held.count = 0;
-    sender->phase = PS_KAFKA_STALE; /* a new producer, and the topic is read again */
+    sender->phase = PS_KAFKA_STALE; /* a new producer is made, and the topic is read again */
     return true;
 }
 
@@ -148,7 +148,8 @@ bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct p
            ps_kafka_frames_has(&keeping->committed, unit.salt, unit.number);
 }
 
-/* A committed lease that comes again: its log did not record the delivery. Makes its range as young as a new one. */
+/* Called for a committed lease that comes again, because its log did not record the delivery: makes its range as
+ * young as a new one. */
 static void refresh(struct ps_kafka_sender *sender, const struct unit *unit)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -171,7 +172,7 @@ void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_keeping *keeping = keeping_of(sender);
     const struct ps_lease *lease = sender->window.held.first;
-    if (lease != NULL && unit_of(lease).asks) /* such a lease is the only one */
+    if (lease != NULL && unit_of(lease).asks) /* the sender holds no other lease then */
         ps_kept_positions_leave(keeping->owner, keeping->records);
 }
 
@@ -182,7 +183,7 @@ void ps_kafka_positions_renewed(struct ps_kafka_sender *sender)
     keeping_of(sender)->producers++;
 }
 
-/* Joins the values of all keys below the owner's. */
+/* Joins the values of all keys that begin with the owner's key and a slash. */
 static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list)
 {
     size_t length, owner_length = strlen(keeping->owner);
@@ -205,7 +206,7 @@ static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_ka
 static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list,
                   uint64_t now_ns, struct ps_err *err)
 {
-    keeping->written = keeping->committed; /* kept for the ages of its ranges */
+    keeping->written = keeping->committed; /* the former record, for the ages of its ranges */
     keeping->committed.count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct ps_kafka_positions_record *record = &list->records[i];
@@ -237,7 +238,7 @@ static void failed(struct ps_kafka_sender *sender, struct ps_err *err)
     ps_port_troubled(sender->port, err);
 }
 
-/* Takes the reply of the reader if it is there. */
+/* Takes the reply of the reader if it has come. */
 static void take_reply(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -247,7 +248,7 @@ static void take_reply(struct ps_kafka_sender *sender)
     if (!sender->plan->transaction.positions->reply(keeping->reader, &list, warning, &err))
         return;
     keeping->asked = false;
-    /* A reply for an earlier producer: that one may have committed since. */
+    /* A reply for an earlier producer is not used: that producer may have committed since. */
     bool current = keeping->asked_for == keeping->producers;
     if (current && err.length == 0 && adopt(keeping, &list, sender->now.mono_ns, &err)) {
         if (keeping->known_for == 0 && warning[0] != '\0')
@@ -305,7 +306,7 @@ static bool compose_file(struct ps_kafka_keeping *keeping, const struct ps_kafka
     record->key_length =
         (uint32_t)snprintf(key, KEY_BYTES, "%s/%.*s", keeping->owner, (int)name.length, name.data);
     if (position->next < 0)
-        return true; /* the file is gone: no value, which deletes the key */
+        return true; /* the file no longer exists: a record without a value deletes the key */
     size_t need = (size_t)detail.length + 32;
     if (need > keeping->value_room) {
         char *room = realloc(keeping->value, need);

@@ -1,9 +1,9 @@
 /* The sender's positions, if they are records of a topic (stages/lib/kafka/positions/topic.h) and not offsets of consumer
- * groups. The leases come from a channel on disk, or from a source of files: it is their owner, and the positions say which of its
- * events are delivered.
+ * groups. The leases come from a channel on disk, or from a source of files: this channel or source is their owner,
+ * and the positions show which of its events are delivered.
  *
- *   the first lease     names the owner, and so the transactional id: nobody else has it, because the log of a channel, and
- *                       the position file of a source, are locked
+ *   the first lease     has the owner's number, and so the transactional id: no other process uses it, because the
+ *                       log of a channel, and the position file of a source, are locked
  *   a new producer      ends the open transaction of the last one with this id; then the topic is read; leases that are
  *                       committed there are settled; then the others are sent
  *   before a commit     the positions of all leases are written, in the same transaction
@@ -25,21 +25,22 @@ struct ps_kafka_sender;
 #define PS_KAFKA_OWNER_BYTES 64U
 
 struct ps_kafka_keeping {
-    void *reader;                     /* of the topic; NULL: positions are not kept */
-    char owner[PS_KAFKA_OWNER_BYTES]; /* key of the positions; "": no lease came yet */
-    char *records;                    /* the source's, as a JSON array */
+    void *reader;                     /* reader of the topic; NULL: positions are not kept */
+    char owner[PS_KAFKA_OWNER_BYTES]; /* key of the positions; "": no lease has come yet */
+    char *records;                    /* the source's records, as a JSON array */
     /* Numbers of producers: of the newest one, of the one for which the topic is being read, and of the one for which it was read. */
     uint32_t producers, asked_for, known_for;
     bool asked;
-    uint64_t rest_ns; /* the topic is not read again before this time */
+    uint64_t rest_ns; /* earliest time of the next reading of the topic */
     bool failing;     /* a failed reading was logged, and none succeeded since */
     struct ps_kafka_frames committed,
-        written,                   /* `committed` and the leases of the transaction that is being committed */
-        held;                      /* of the leases that the sender holds and that are not committed yet */
-    bool full;                     /* there is no room for the range of another lease: commit without delay */
-    uint64_t room_ns;              /* when there will be room for a first lease; PS_NEVER: there is room */
-    uint32_t submitted, delivered; /* numbers of position records of this transaction */
-    char *value;                   /* room for one of them */
+        written,      /* `committed` and the leases of the transaction that is being committed */
+        held;         /* the leases that the sender holds and has not committed yet */
+    bool full;        /* there is no room for the range of another lease: commit without delay */
+    uint64_t room_ns; /* when there will be room for a first lease; PS_NEVER: there is room */
+    /* number of position records of this transaction that are submitted, and delivered */
+    uint32_t submitted, delivered;
+    char *value; /* memory for the value of one of them */
     size_t value_room;
     char text[PS_KAFKA_FRAMES_TEXT_BYTES];
 };
@@ -65,7 +66,7 @@ bool ps_kafka_positions_write(struct ps_kafka_sender *sender);
 void ps_kafka_positions_answer(struct ps_kafka_sender *sender);
 void ps_kafka_positions_ended(struct ps_kafka_sender *sender, bool committed);
 
-/* Records of positions have a token that no event has. */
+/* Returns whether the token is that of a record of positions, which no event has. */
 static inline bool ps_kafka_positions_is_token(const void *token)
 {
     return (uintptr_t)token == 1;

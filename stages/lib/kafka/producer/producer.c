@@ -25,13 +25,13 @@ struct ps_kafka_producer {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     struct ps_kafka_topic_cache topics;
-    int wake_fd; /* a duplicate: the worker's may be closed before this producer is destroyed */
+    int wake_fd; /* a duplicate, because the worker's may be closed before this producer is destroyed */
     enum ps_kafka_spread spread;
     uint32_t portion_bytes; /* records without key go to another partition after this many bytes */
     int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
-    rd_kafka_topic_partition_list_t *held; /* paused, or NULL */
-    rd_kafka_event_t *event;               /* delivery reports not handed over in full yet */
-    uint32_t event_count, event_left;      /* records of the whole event; those not handed over */
+    rd_kafka_topic_partition_list_t *held; /* partitions paused by a hold, or NULL */
+    rd_kafka_event_t *event;               /* event with delivery reports that are not all handed over yet */
+    uint32_t event_count, event_left;      /* number of records of the event, and of those not handed over */
     rd_kafka_message_t run[RUN_MAX];
     rd_kafka_vu_t fields[HEADERS_MAX + 8];
     const rd_kafka_message_t *messages[REPORTS_MAX];
@@ -42,8 +42,9 @@ struct ps_kafka_producer {
  * choice here. NULL: the partitioner runs on the library's own thread. */
 struct choice {
     uint32_t *turn;
-    int32_t partition; /* -1: the partitioner was not called, the topic's partitions are not known yet */
-    int32_t count;     /* partitions of the topic, when it was called */
+    /* -1: the partitioner was not called, because the topic's partitions are not known yet */
+    int32_t partition;
+    int32_t count; /* partitions of the topic, when it was called */
 };
 static _Thread_local struct choice *choosing;
 
@@ -207,9 +208,9 @@ static uint32_t produce_run(struct ps_kafka_producer *producer, struct ps_kafka_
     int good = rd_kafka_produce_batch(topic->handle, partition, producer->flags, run, (int)count);
     if (PS_LIKELY((uint32_t)good == count))
         return count;
-    /* If the library refused only a record in the middle, the following ones would overtake it. It does not: a
-     * full queue, a topic's error and a fatal error last for the rest of the call, and records that are too large
-     * never get here. */
+    /* If the library refused only one record in the middle, the following ones would overtake it. This does not
+     * happen: a full queue, a topic's error and a fatal error last for the rest of the call, and records that are too
+     * large never get here. */
     PS_ASSERT(run[good].err != RD_KAFKA_RESP_ERR_NO_ERROR);
     *error = run[good].err == RD_KAFKA_RESP_ERR__QUEUE_FULL ? PS_KAFKA_FULL : run[good].err;
     return (uint32_t)good;
@@ -259,8 +260,8 @@ static bool is_plain(const struct ps_kafka_record *record)
     return record->header_count == 0 && record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE;
 }
 
-/* Returns how many records from the first on fit one call: the partition is chosen the same way, no
- * headers. */
+/* Returns how many records, from the first one on, fit into one call: their partition is chosen in the same way, and
+ * they have no headers. */
 static uint32_t run_length(const struct ps_kafka_record *records, uint32_t count, uint32_t bytes_max)
 {
     uint32_t length = 0, bytes = 0;
@@ -337,8 +338,9 @@ static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafk
     return done;
 }
 
-/* While a topic's partitions are not known, one record waits for them in the library and the rest here (Java's producer
- * also waits for metadata): without known leaders, records would be spread badly, also to partitions without a leader. */
+/* While a topic's partitions are not known, one record waits for them in the library, and the sink keeps the others
+ * (Java's producer also waits for metadata): without known leaders, records would be spread badly, also to partitions
+ * without a leader. */
 static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                 const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -480,7 +482,7 @@ static uint32_t producer_poll(struct ps_kafka_producer *producer, const struct p
         uint32_t count = hand_over(producer, listener);
         total += count;
         producer->event_left -= count;
-        /* The last part frees the queue's room at once: when everything is reported, the queue is empty. */
+        /* The last part frees the queue's room immediately: when all records are reported, the queue is empty. */
         if (count == 0 || producer->event_left == 0) {
             rd_kafka_event_destroy(producer->event);
             producer->event = NULL;
@@ -489,7 +491,7 @@ static uint32_t producer_poll(struct ps_kafka_producer *producer, const struct p
     return total;
 }
 
-/* Returns whether metadata has come: since 0.10.1 that of every broker has the cluster's id (KIP-78). */
+/* Returns whether metadata has come: it has the cluster's id, which every broker since 0.10.1 sends (KIP-78). */
 static bool producer_answered(struct ps_kafka_producer *producer)
 {
     char *id = rd_kafka_clusterid(producer->client, 0);

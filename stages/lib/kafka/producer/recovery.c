@@ -12,7 +12,8 @@ uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
     return ps_port_rest_ns(sender->port, ++sender->rest_count);
 }
 
-/* Counts an attempt at which KafkaSink.process() would have thrown: a sink group may give the leases to another sink. */
+/* Counts an attempt at which KafkaSink.process() would have thrown: then a sink group may give the leases to another
+ * sink. */
 static void attempt_failed(struct ps_kafka_sender *sender, const char *why)
 {
     struct ps_err err = {0};
@@ -49,8 +50,8 @@ static void describe_event(const void *token, char *text, size_t size)
         memcpy(text + used, "}", 2);
 }
 
-/* Gives up the lease of the refused event: the client gets a refusal and still has all events. Events of the lease that
- * are in flight stay in flight until they are reported. */
+/* Gives up the lease of the refused event: the source refuses its client, which still has all events. Events of the
+ * lease that are in flight stay in flight until they are reported. */
 static void give_up(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -104,7 +105,7 @@ void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_n
     sender->give_up_ns = sender->now.mono_ns + patience_ns;
 }
 
-/* The event never reached the producer: the producer can still be used. Returns whether the event is given up. */
+/* Handles an event that never reached the producer, which can still be used. Returns whether the event is given up. */
 static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_kafka_flaw flaw)
 {
     const char *why = flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
@@ -128,7 +129,7 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
                              const char *topic, int32_t partition)
 {
     const struct ps_kafka_error *error = ps_kafka_error_find(code);
-    if (error->outcome == PS_KAFKA_RENEW) { /* a report says why */
+    if (error->outcome == PS_KAFKA_RENEW) { /* a report will have the reason */
         sender->fatal = true;
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
         return false;
@@ -136,8 +137,8 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     set_cause(sender, error, flaw, token, topic, partition);
     if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME)
         return refused_here(sender, token, flaw);
-    /* The topic or the producer is the problem: waits for the reports of the sent events, then continues with a
-     * new producer, which asks the brokers again. */
+    /* The topic or the producer has failed: waits for the reports of the sent events, then continues with a new
+     * producer, which requests metadata again. */
     ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
     sender->patient = true;
     return false;

@@ -1,6 +1,6 @@
 /* The interface between the Kafka sink as Flume defines it (topic, key, partition, headers, acknowledgement)
  * and the client library that talks to the brokers. The sink uses this file only. kafka/producer/producer.c implements
- * it with librdkafka; another engine can be added without a change to the sink.
+ * it with librdkafka; stages/lib/kafka/native/ is the other engine.
  *
  * Thread: one worker calls everything but `create` and `destroy`, which may block and whose comments name
  * their threads. Payloads are not copied: they must stay valid until their report. */
@@ -32,11 +32,11 @@ struct ps_kafka_record {
     void *token;                           /* returned in the report */
 };
 
-/* Local conditions, in addition to Kafka's codes (positive) and the library's (-200 .. -100). */
+/* Codes of local conditions, in addition to Kafka's codes (positive) and the library's (-200 .. -100). */
 enum {
     PS_KAFKA_OK = 0,
-    /* The engine has no room: continue after the next report. When nothing is in flight, no report will come: the
-     * record is larger than the engine's whole queue. */
+    /* The engine has no room: continue after the next report. If no record is in flight, no report will come: then
+     * the record is larger than the engine's whole queue. */
     PS_KAFKA_FULL = -1,
 };
 
@@ -44,16 +44,16 @@ enum {
 struct ps_kafka_report {
     int error;            /* 0: delivered; else a code of kafka/errors.h */
     bool perhaps_written; /* failed, but may be in the log: sending it again may duplicate it */
-    uint32_t count;       /* tokens */
-    uint32_t group_count; /* records of the whole group this report is a part of */
-    uint64_t group_bytes; /* their keys and values, known when the group fits one report; else 0 */
-    int32_t partition;    /* or -1 */
+    uint32_t count;       /* number of tokens */
+    uint32_t group_count; /* number of records of the whole group of which this report is a part */
+    uint64_t group_bytes; /* bytes of the group's keys and values, if the group fits one report; else 0 */
+    int32_t partition;    /* -1: not known */
     const char *topic;    /* valid during the call */
     void *const *tokens;
 };
 
 enum ps_kafka_notice_kind {
-    PS_KAFKA_NOTICE_ERROR,      /* a problem with brokers or connections; data waits */
+    PS_KAFKA_NOTICE_ERROR,      /* a problem with brokers or connections; records wait */
     PS_KAFKA_NOTICE_FATAL,      /* this producer cannot continue: purge, collect, destroy, create another */
     PS_KAFKA_NOTICE_STATISTICS, /* text is JSON */
     PS_KAFKA_NOTICE_LOG,        /* code is a syslog level */
@@ -73,12 +73,13 @@ struct ps_kafka_position {
     /* Offset of the record to be read next; if the position is kept in a record: the span's value. */
     int64_t next;
     int32_t epoch; /* of the leader that wrote the record before it; -1: not known */
-    bool left_out; /* set by the engine: the cluster lacks its topic, so the transaction goes without it */
+    bool left_out; /* set by the engine: the cluster lacks its topic, so it is not part of the transaction */
 };
 
 enum ps_kafka_ending {
     PS_KAFKA_END_COMMITTED,
-    PS_KAFKA_END_ABORTED, /* or will be aborted, at the latest by a new producer with this transactional id */
+    /* aborted, or will be, at the latest by a new producer with this transactional id */
+    PS_KAFKA_END_ABORTED,
     /* aborted, because the member that read the records has lost its partitions: others read the records again */
     PS_KAFKA_END_STALE,
     PS_KAFKA_END_UNKNOWN, /* no answer came: `resolve` of a new producer asks for the outcome */
@@ -86,9 +87,9 @@ enum ps_kafka_ending {
 
 struct ps_kafka_end {
     enum ps_kafka_ending ending;
-    const struct ps_stream_name *stale; /* PS_KAFKA_END_STALE: whose member and assignment */
+    const struct ps_stream_name *stale; /* PS_KAFKA_END_STALE: the member and assignment that are lost */
     int code;                           /* of kafka/errors.h; 0: none */
-    const char *text;                   /* why it was not committed; valid during the call */
+    const char *text;                   /* the reason why it was not committed; valid during the call */
 };
 
 /* Called from `poll`. */
@@ -112,14 +113,14 @@ struct ps_kafka_producer_config {
     const char *component;       /* for the log */
     const struct ps_pair *pairs; /* the library's own properties */
     size_t pair_count;
-    uint64_t request_bytes_max; /* upper limit of a request; 0: only the properties' */
+    uint64_t request_bytes_max; /* upper limit of a request; 0: the properties set the limit */
     enum ps_kafka_spread spread;
-    bool copy_values; /* values are valid only during `submit` */
+    bool copy_values; /* the engine must copy values, which are valid only during `submit` */
     /* All records are part of a transaction. A new producer aborts the open transaction of the former producer
      * with this id, which can then write nothing more. NULL: no transactions. */
     const char *transactional_id;
-    int wake_fd;  /* eventfd, written when there is something to poll; -1: none */
-    int epoll_fd; /* watches the engine's sockets, if it has some of its own; -1: none */
+    int wake_fd;  /* eventfd, written when reports or notices have come; -1: none */
+    int epoll_fd; /* epoll that watches the engine's own sockets, if it has any; -1: none */
 };
 
 struct ps_kafka_producer;
@@ -135,7 +136,7 @@ struct ps_kafka_engine {
     /* Returns the topic of that name, from a bounded cache. Valid until the next call of `topic`. NULL: the
      * name is not legal. */
     struct ps_kafka_topic *(*topic)(struct ps_kafka_producer *producer, const char *name, uint32_t length);
-    /* Takes records in order; returns how many. *error: why the next one was not taken (0 when all were). */
+    /* Takes records in order; returns how many. *error is the reason why the next one was not taken (0 if all were). */
     uint32_t (*submit)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                        const struct ps_kafka_record *records, uint32_t count, int *error);
     /* Hands reports and notices to the listener, about `budget` records at most. Returns how many. */
@@ -147,29 +148,30 @@ struct ps_kafka_engine {
     /* Drops the waiting records (their reports have a purge code); with `in_flight` also those that were sent and
      * not answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
-    /* Sends nothing new until called with false; requests in flight continue. For brokers that do not answer
-     * (kafka/producer/silence.c). */
+    /* With true, sends no new requests until called with false; requests in flight continue. For brokers that do not
+     * answer (kafka/producer/silence.c). */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
-    /* Until called with false, no record waits for linger.ms: present and later records are sent as soon as a connection
-     * takes them. NULL: records wait for linger.ms at most. */
+    /* With true, until called with false, no record waits for linger.ms: present and later records are sent as soon
+     * as a connection takes them. NULL: records wait for linger.ms at most. */
     void (*hurry)(struct ps_kafka_producer *producer, bool hurry);
-    /* Sets the number of bytes of records without a key that go to one partition before the next. For brokers far
-     * away: nearly as many as a request holds (the excess would wait for another round trip). 0: fewer, which
+    /* Sets the number of bytes of records without a key that go to one partition before the next. For brokers with a
+     * long round trip: nearly as many as a request holds (more would wait for another round trip). 0: fewer, which
      * spreads the records more evenly. */
     void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
-    /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first call of
-     * `topic` on. Does not wait. For tools that begin only when a broker is there. */
+    /* Returns whether a broker has answered since `create`. The producer requests metadata from its first call of
+     * `topic` on. Does not wait. For tools that begin only when a broker answers. */
     bool (*answered)(struct ps_kafka_producer *producer);
     /* Returns whether the open transaction of the last producer with this transactional id has ended, so that that
      * producer can write nothing more. NULL: the engine has no transactions. */
     bool (*begun)(struct ps_kafka_producer *producer);
     /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
-     * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */
+     * the listener's `ended`. No record may be submitted meanwhile. NULL: the engine has no transactions. */
     void (*commit)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
-    /* Gives up a commit that is under way. Returns false if it may have been carried out, or may yet be. */
+    /* Gives up a commit that is under way. Returns false if it may have been carried out, or may still be. */
     bool (*withdraw)(struct ps_kafka_producer *producer);
-    /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` says PS_KAFKA_END_COMMITTED or
-     * PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer cannot go on. Before the first `submit`. */
+    /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` reports
+     * PS_KAFKA_END_COMMITTED or PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer fails. Before the
+     * first `submit`. */
     void (*resolve)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
 };
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U /* reports handled per tick */
-/* They replace PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the leases; the second one
- * if nothing was delivered for PS_KAFKA_PATIENCE_NS, so that an answer is not likely. */
+/* These limits replace PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the leases. The
+ * second one applies if no record was delivered for PS_KAFKA_PATIENCE_NS, so that an answer is not likely. */
 #define RECALL_PATIENCE_NS (PS_NS_PER_S)
 #define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
@@ -43,7 +43,7 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
         ps_kafka_sender_failed(sender, report, error);
         return;
     }
-    if (!transactional) { /* in transactions, only a commit is progress */
+    if (!transactional) { /* in transactions only a commit counts as progress */
         sender->rest_count = 0;
         sender->letters.failures = 0;
     }
@@ -108,15 +108,15 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     }
 }
 
-/* Returns whether somebody waits for the reports of what is submitted, so that linger.ms would only delay it: a transaction that
- * commits, a drain, a recall, a failure, the search for a refused record. */
+/* Returns whether the sender waits for the reports of the submitted records, so that linger.ms would only delay it:
+ * before a commit, in a drain or recall, after a failure, or in the search for a refused record. */
 static bool hurries(const struct ps_kafka_sender *sender)
 {
     return sender->transaction.hurry || sender->recalling || sender->stepping ||
            sender->phase == PS_KAFKA_COLLECTING || sender->transaction.phase == PS_KAFKA_TRANSACTION_CLOSING;
 }
 
-/* Returns true when there is more to poll now. */
+/* Returns true if more reports or notices are ready now. */
 static bool poll_producer(struct ps_kafka_sender *sender)
 {
     if (sender->producer == NULL)
@@ -187,7 +187,8 @@ static void await_producer(struct ps_kafka_sender *sender)
     }
     if (sender->now.mono_ns < sender->resume_ns)
         return;
-    if (sender->fatal && ps_kafka_sender_is_transactional(sender)) { /* while it resolved the last commit */
+    /* it failed while it resolved the last commit */
+    if (sender->fatal && ps_kafka_sender_is_transactional(sender)) {
         sender->fatal = false;
         sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
         ask_for_producer(sender);
@@ -195,14 +196,14 @@ static void await_producer(struct ps_kafka_sender *sender)
     }
     if (ps_kafka_sender_is_transactional(sender) && !ps_kafka_transaction_restarts(sender))
         return;
-    PS_ASSERT(sender->window.held.in_flight == 0); /* what is in flight would be sent twice */
+    PS_ASSERT(sender->window.held.in_flight == 0); /* events in flight would be sent twice */
     ps_held_rewind(&sender->window.held);
     sender->full = false;
     sender->phase = PS_KAFKA_SENDING;
 }
 
-/* Goes back to large requests, because the event searched for is delivered. A request size that a topic refused as
- * too large stays the limit, but not below SMALL_REQUEST_BYTES. */
+/* Returns to large requests, because the event that was searched for is delivered. A request size that a topic
+ * refused as too large stays the limit, but not below SMALL_REQUEST_BYTES. */
 static void stop_stepping(struct ps_kafka_sender *sender)
 {
     uint64_t learned = sender->step_bytes;
@@ -371,8 +372,9 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
 {
     sender->now = *now;
     bool idle = sender->window.held.count == 0 && sender->phase == PS_KAFKA_SENDING;
-    /* Notices can wait; the cycle of a busy worker cannot. For a notice that comes later than IDLE_POLL_NS after the
-     * last poll, the wake descriptor wakes the worker, so that it need not wake every IDLE_POLL_NS. */
+    /* An idle sender polls at most every IDLE_POLL_NS, because notices can wait and polls cost a busy worker time. A
+     * notice that comes later than IDLE_POLL_NS after the last poll wakes the worker by the wake descriptor, so the
+     * worker need not wake every IDLE_POLL_NS. */
     if (idle && sender->plan->engine->due_ns == NULL && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
         return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
     sender->polled_ns = now->mono_ns;
@@ -386,7 +388,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
     finish_settled(sender);
     uint64_t look_ns = ps_least(ps_kafka_sender_check_silence(sender), send_ns);
-    if (more) /* the wake descriptor does not fire again for events that are already there */
+    if (more) /* the wake descriptor does not fire again for events that have come already */
         return now->mono_ns;
     if (sender->port->wake_fd < 0)
         return now->mono_ns + PS_NS_PER_MS;
@@ -434,7 +436,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
         purge_submitted(sender);
         return false;
     }
-    finish_settled(sender); /* also leases without events whose positions are committed */
+    finish_settled(sender); /* finishes leases without events too, if their positions are committed */
     ps_kafka_window_give_back(&sender->window, back);
     ps_port_finish_settled(sender->port, back);
     sender->recalling = sender->transaction.hurry = false;
@@ -466,7 +468,7 @@ void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **b
 
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
-    (void)now; /* `tick` does the work; no event waits here to fill a batch, except for a transaction */
+    (void)now; /* `tick` does the work; events wait here only for a transaction to fill */
     sender->transaction.hurry = true;
     return sender->window.held.first == NULL;
 }

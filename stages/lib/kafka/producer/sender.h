@@ -1,10 +1,10 @@
 /* Sends leases through a producer, settles their events by its reports, and resends after a failure.
  *
  * Normal running: the sender takes leases and submits their events while the engine has room. Each report settles its
- * events. Leases are done in the order they came. After a failure: the sender stops submitting, purges the records that
- * wait in the producer, collects the reports of all submitted events, has a new producer made, and submits the unsettled
- * events again, from the first one on. Order is therefore kept, and an event is sent twice only if it may have been written
- * without a report reaching us (counter `duplicated`).
+ * events. Leases are finished in the order in which they came. After a failure: the sender stops submitting, purges
+ * the records that wait in the producer, collects the reports of all submitted events, has a new producer made, and
+ * submits the unsettled events again, from the first one on. Order is therefore kept, and an event is sent twice only
+ * if it may have been written without a report reaching us (counter `duplicated`).
  *
  * Thread: one worker calls everything. No call blocks. */
 #pragma once
@@ -25,24 +25,26 @@ struct ps_kafka_sender_plan {
     struct ps_kafka_mapping mapping;
     const struct ps_pair *pairs; /* the library's properties */
     size_t pair_count;
-    uint32_t record_bytes_max;  /* max.request.size: larger ones are not sent */
-    uint32_t request_bytes_max; /* batch.size as configured: where halving starts the first time */
+    uint32_t record_bytes_max; /* max.request.size: larger records are not sent */
+    /* batch.size as configured: the size from which requests are halved at first */
+    uint32_t request_bytes_max;
     enum ps_kafka_spread spread;
     /* Leases that come within this time form one wave (kafka/producer/window.h); 0: no limit of waves. */
     uint64_t linger_ns;
-    uint64_t in_flight_bytes_max; /* of bodies, in all waves */
+    uint64_t in_flight_bytes_max; /* limit of the bytes of bodies in all waves */
     /* true: a refusable lease is given up (marked `failed` and settled) when one of its events is refused. false: that
      * event is tried again for ever, and later events wait. */
     bool may_give_up;
-    /* The client has copies of all values: leases may go while it still has records of them (ps_kafka_sender_abandon). */
+    /* The client has copies of all values: leases may be given back while it still has records of them
+     * (ps_kafka_sender_abandon). */
     bool copies_values;
     struct ps_kafka_transaction_plan transaction;
 };
 
 enum ps_kafka_phase {
     PS_KAFKA_SENDING,
-    PS_KAFKA_COLLECTING, /* nothing is submitted until all reports are in */
-    PS_KAFKA_STALE,      /* the producer was purged; nothing is sent before a new one is made */
+    PS_KAFKA_COLLECTING, /* no record is submitted until all reports have come */
+    PS_KAFKA_STALE,      /* the producer was purged; no record is sent before a new one is made */
     PS_KAFKA_RENEWING,   /* the new producer is being made */
 };
 
@@ -51,8 +53,9 @@ struct ps_kafka_cause {
     const struct ps_kafka_error *error; /* NULL: no failure */
     enum ps_kafka_flaw flaw;            /* or the reason why an event cannot become a record */
     void *last_token;                   /* the last event of the request that failed */
-    uint32_t group_count, group_left;   /* events of that request: all; those without a report yet */
-    uint64_t group_bytes;               /* 0: not known */
+    /* number of events of that request, and of those without a report yet */
+    uint32_t group_count, group_left;
+    uint64_t group_bytes; /* 0: not known */
     int32_t partition;
     char topic[PS_KAFKA_TOPIC_BYTES_MAX];
 };
@@ -71,33 +74,36 @@ struct ps_kafka_sender {
     bool fatal;  /* the producer reported a fatal error */
     bool making; /* a producer is requested */
     bool recalling;
-    uint64_t recall_ns;   /* when a recall began that a transaction holds up; 0: none */
+    uint64_t recall_ns;   /* when a recall began that waits for a transaction; 0: none */
     bool patient;         /* while COLLECTING: submitted records are sent, not purged */
-    bool broken;          /* a connection broke and nothing was delivered since */
-    char last_error[256]; /* of the library, since something was delivered; "": none */
-    bool held;            /* the engine sends nothing new (kafka/producer/silence.c) */
-    bool troubled;        /* a broker error was logged and nothing was delivered since */
+    bool broken;          /* a connection broke, and no record was delivered since */
+    char last_error[256]; /* the library's last error since the last delivery; "": none */
+    bool held;            /* the engine sends no new requests (kafka/producer/silence.c) */
+    bool troubled;        /* a broker error was logged, and no record was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
     struct ps_now now; /* of the current call, for callbacks */
     uint64_t polled_ns;
-    uint64_t progress_ns;      /* the last delivery, or the last time nothing was in flight */
+    /* time of the last delivery, or the last time at which no record was in flight */
+    uint64_t progress_ns;
     uint64_t hold_ns;          /* earliest time of the next hold or release */
     uint64_t held_ns;          /* duration of the last hold; 0: there was none */
     uint64_t hold_progress_ns; /* progress_ns when the last hold began */
-    uint64_t warned_ns;        /* the last warning about missing progress; = progress_ns: none yet */
-    uint64_t resume_ns;        /* do not submit before this time */
-    uint64_t give_up_ns;       /* collecting: when to purge also what was sent */
-    uint64_t purge_again_ns;   /* collecting: when to purge again what the library retries meanwhile */
+    /* time of the last warning about missing progress; equal to progress_ns: none yet */
+    uint64_t warned_ns;
+    uint64_t resume_ns;  /* no record is submitted before this time */
+    uint64_t give_up_ns; /* COLLECTING: when to purge also the records that were sent */
+    /* COLLECTING: when to purge again records that the library retries meanwhile */
+    uint64_t purge_again_ns;
 
     /* The last event that may be submitted, because it may be the refused one. NULL: no limit. */
     void *fence;
-    /* Searching for the refused event: this many records or bytes are submitted (0: any number), then nothing
-     * until they are reported. So no event overtakes the refused one. */
+    /* Searching for the refused event: at most step_records records or step_bytes bytes are submitted (0: no limit),
+     * and the next ones only when these are reported. So no event overtakes the refused one. */
     bool stepping;
     uint32_t step_records;
     uint64_t step_bytes;
-    void *blamed; /* already logged and counted as refused */
+    void *blamed; /* the event that was already logged and counted as refused */
     struct ps_kafka_letters letters;
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
 
@@ -127,9 +133,9 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
                                     const struct ps_now *now);
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now);
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
-/* Ends a recall that takes too long: the library reports no record while its thread waits for a name server. Gives the leases
- * back; events that were submitted count as not delivered, though their records may be, or still get, into the topic. Only
- * `close` may follow. For a sender without transactions whose plan has `copies_values`. */
+/* Ends a recall that takes too long: the library reports no record while its thread waits for a name server. Gives
+ * the leases back. Events that were submitted count as not delivered, although their records may be in the topic, or
+ * may still be written. Only `close` may follow. For a sender without transactions whose plan has `copies_values`. */
 void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **back);
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
 
@@ -148,18 +154,19 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 /* Time to wait for the brokers' answers before sent records are given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
 
-/* The next event of the window cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether
- * the event is given up (penstock.deadletter), so that the next one may be sent. */
+/* Called when the next event of the window cannot be submitted: `code` is one of the error table, or `flaw` the
+ * reason in the event. Returns whether the event is given up (penstock.deadletter), so that the next one may be sent. */
 bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
                              const char *topic, int32_t partition);
 /* Handles a report of a failure. */
 void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
                             const struct ps_kafka_error *error);
-/* Stops submitting until all reports are in. */
+/* Stops submitting until all reports have come. */
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
-/* Decides about the first failure, after all reports have arrived. */
+/* Handles the first failure, after all reports have come. */
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender);
-/* Returns the largest request of the producer in use, bytes: as configured, or as learned from a topic that refused one. */
+/* Returns the largest request of the present producer, in bytes: as configured, or lower after a topic refused a
+ * request. */
 static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_sender *sender)
 {
     return sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
@@ -167,5 +174,6 @@ static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_s
 }
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
-/* Returns the duration of the next backoff: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery it is the shortest again. */
+/* Returns the duration of the next backoff: 1, 2, .. 5 s, or by penstock.retry.backoff. A delivery resets it to the
+ * shortest. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

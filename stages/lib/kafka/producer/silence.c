@@ -1,23 +1,23 @@
 /* The part of the sender (kafka/producer/sender.h) for brokers that do not answer.
  *
  * librdkafka retries temporary failures without reporting them: when nothing was delivered for 10 s, this
- * part logs it. And while librdkafka 2.0.2 waits for an answer, it spins if more is ready to be sent than may
- * be in flight (docs/decisions/0004-waves.md): after 5 s without a report the partitions are held, which lets
- * its thread sleep. The next report or broken connection releases them. If neither comes, they are released
- * for 1.1 s after each hold, in which the library spins; holds become longer. After a broken connection nothing
- * is held until something was delivered: without a connection the library does not spin, and a hold would keep
- * it from resending. */
+ * part logs it. While librdkafka 2.0.2 waits for an answer, it spins if more records are ready to be sent than may be
+ * in flight (docs/decisions/0004-waves.md). So after 5 s without a report the partitions are held, which lets its
+ * thread sleep. The next report or broken connection releases them. If neither comes, they are released for 1.1 s
+ * after each hold, in which the library spins; holds become longer. After a broken connection no partition is held
+ * until a record was delivered: without a connection the library does not spin, and a hold would prevent it from
+ * resending. */
 #include "stages/lib/kafka/producer/sender.h"
 #include "core/backoff.h"
 #include "core/quantity.h"
 
 #include <inttypes.h>
 
-#define STALL_NS (10 * PS_NS_PER_S)       /* without a report, until the first warning */
-#define STALL_AGAIN_NS (60 * PS_NS_PER_S) /* between further warnings */
+#define STALL_NS (10 * PS_NS_PER_S)       /* time without a report until the first warning */
+#define STALL_AGAIN_NS (60 * PS_NS_PER_S) /* time between further warnings */
 /* longer than a change of leaders takes, which a hold must not delay */
 #define HOLD_AFTER_NS (5 * PS_NS_PER_S)
-#define HELD_MIN_NS (4 * PS_NS_PER_S) /* duration of a hold: doubles until something is delivered */
+#define HELD_MIN_NS (4 * PS_NS_PER_S) /* duration of the first hold; it doubles until a record is delivered */
 /* meanwhile an unanswered request times out and breaks its connection */
 #define HELD_MAX_NS (32 * PS_NS_PER_S)
 #define RELEASED_NS (1100 * PS_NS_PER_MS) /* between two holds: the library's threads check once a second */
@@ -77,7 +77,7 @@ uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
 {
     uint64_t now_ns = sender->now.mono_ns;
     if (sender->window.held.in_flight ==
-        ps_kafka_letters_waiting(&sender->letters)) { /* nothing is at a broker */
+        ps_kafka_letters_waiting(&sender->letters)) { /* no record waits for a broker's answer */
         ps_kafka_sender_release_hold(sender);
         sender->progress_ns = sender->warned_ns = now_ns;
         return PS_NEVER;
@@ -87,5 +87,6 @@ uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
     uint64_t silent_ns = sender->progress_ns + HOLD_AFTER_NS;
     uint64_t next_ns = sender->hold_ns > silent_ns ? sender->hold_ns : silent_ns;
     return next_ns > now_ns ? next_ns
-                            : now_ns + RELEASED_NS; /* past: nothing is held while the connection is broken */
+                            /* next_ns is in the past: no partition is held while the connection is broken */
+                            : now_ns + RELEASED_NS;
 }

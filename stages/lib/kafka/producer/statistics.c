@@ -3,7 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
-#define JSON_BYTES_MAX (2U << 20) /* for thousands of partitions; parsing more would delay the worker */
+/* enough for thousands of partitions; longer texts would delay the worker */
+#define JSON_BYTES_MAX (2U << 20)
 
 #define NAME(name) "kafka_" #name
 #define GAUGE(name) "kafka_" #name "_now" /* may decrease: core/watch/metrics/metrics.h */

@@ -35,5 +35,5 @@ struct ps_kafka_statistics {
 };
 
 void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);
-/* A new producer is used: its totals start at zero. */
+/* Called when a new producer is used: its totals start at zero. */
 void ps_kafka_statistics_renew(struct ps_kafka_statistics *statistics);

@@ -8,7 +8,8 @@
 
 #define DATUMS_BYTES (256U * 1024U)
 #define MEMORY_RETRY_NS (100 * PS_NS_PER_MS)
-#define RECORD_OVERHEAD_BYTES 512U /* at most added by a batch of one record to key, value and headers */
+/* most bytes that a batch of one record has in addition to key, value and headers */
+#define RECORD_OVERHEAD_BYTES 512U
 
 /* A run: consecutive events of one lease for one topic. */
 struct run {
@@ -16,14 +17,14 @@ struct run {
     uint32_t topic_length;
     uint32_t count;
     size_t datums_used;
-    /* why the run ended at the next event; 0 and NONE: it is long enough */
+    /* the reason why the run ended before the next event; 0 and NONE: it is long enough */
     int code;
     enum ps_kafka_flaw flaw;
     int32_t partition;
-    bool no_memory; /* to encode the next event */
+    bool no_memory; /* there was no memory to encode the next event */
 };
 
-/* Remembers the name, cut if necessary, for comparisons and messages. */
+/* Keeps the name, cut if necessary, for comparisons and messages. */
 static void name_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
 {
     run->topic_length = length < sizeof sender->run_topic ? length : (uint32_t)sizeof sender->run_topic - 1;
@@ -104,7 +105,7 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
         ps_log(PS_LOG_WARN, sender->port->component,
                "Invalid timestamp in header %s: the broker gets the time of sending",
                mapping->timestamp_header->text);
-    /* there is one set of fields for headers: a record with headers is a run of its own */
+    /* the memory for headers serves one record, so a record with headers is a run of its own */
     if (run->count > 0 &&
         (flaw != PS_KAFKA_FLAW_NONE || record->header_count > 0 || topic.length != run->topic_length ||
          memcmp(topic.data, sender->run_topic, topic.length) != 0))
@@ -183,7 +184,7 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
     return position;
 }
 
-/* Submits one run. Returns false to stop for now. */
+/* Submits one run. Returns false if the sender must stop this time. */
 static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t end)
 {
     struct run run = {.partition = sender->plan->mapping.default_partition};
@@ -192,7 +193,7 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
     if (run.count == 0) {
         held->position = next;
         if (next == end)
-            return true; /* all were settled already */
+            return true; /* all events were settled already */
         if (run.no_memory)
             return false;
         return ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw,

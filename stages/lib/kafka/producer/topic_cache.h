@@ -1,5 +1,6 @@
 /* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the least
- * recently used topic is removed. Only the library allocates for a new one. Only kafka/producer/producer.c uses this. Thread: the producer's. */
+ * recently used topic is removed. For a new topic only the library allocates memory. Only kafka/producer/producer.c
+ * uses this. Thread: the producer's. */
 #pragma once
 
 #include "core/base.h"
@@ -13,12 +14,12 @@ struct ps_kafka_topic {
     rd_kafka_topic_t *handle;
     char name[PS_KAFKA_TOPIC_LENGTH_MAX + 1];
     uint32_t length, hash;
-    int32_t partition_end;      /* partitions below this one may have been used */
+    int32_t partition_end;      /* only partitions below this number may have been used */
     bool known;                 /* its partitions were known at the last check */
     int32_t sticky_partition;   /* the current partition of records without key; -1: to be chosen */
     uint32_t sticky_bytes_left; /* bytes until another partition is chosen */
     uint32_t turn;              /* partition to try first next time */
-    uint16_t chain;             /* next in its bucket */
+    uint16_t chain;             /* index of the next item in its bucket */
     uint16_t newer, older;
 };
 

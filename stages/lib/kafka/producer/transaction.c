@@ -12,12 +12,12 @@
 #include <string.h>
 
 #define QUIET_NS (50 * PS_NS_PER_MS) /* after this time without a lease the present ones are committed */
-#define DELAY_NS (10 * PS_NS_PER_S)  /* from the begin of a commit to the first warning */
+#define DELAY_NS (10 * PS_NS_PER_S)  /* from the beginning of a commit to the first warning */
 #define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (20 * PS_NS_PER_MS)
-/* Memory that is held for long has left the caches when it is used again, and its pages were given back. So a transaction has little
- * memory, unless commits take so long that the sink would spend its time with them: twice as much if a commit took more than
- * 1/PAUSE_SHARE_MAX of the time in which its transaction was filled, half if less than 1/PAUSE_SHARE_MIN. */
+/* Memory that is held for a long time is no longer in the CPU's caches when it is used again. So a transaction has
+ * little memory, unless commits would take a large share of the time: twice as much if a commit took more than
+ * 1/PAUSE_SHARE_MAX of the time in which its transaction was filled, half if it took less than 1/PAUSE_SHARE_MIN. */
 #define FULL_BYTES_MIN (16U << 20)
 #define PAUSE_SHARE_MAX 16U
 #define PAUSE_SHARE_MIN 128U
@@ -25,7 +25,7 @@
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
-#define ID_MORE_BYTES 32U /* of the instance's number, or of the log's */
+#define ID_MORE_BYTES 32U /* bytes of the instance's number, or of the log's */
 
 static bool keeps(const struct ps_kafka_sender *sender)
 {
@@ -76,7 +76,7 @@ static uint32_t hash_of(const struct ps_stream_name *name)
            (uint32_t)name->part * 2654435761U ^ (uint32_t)name->assignment * 40503U;
 }
 
-/* Makes the index anew with twice the places. Returns false without memory. */
+/* Makes a new index with twice the places. Returns false without memory. */
 static bool grow(struct ps_kafka_transaction *transaction)
 {
     uint32_t room = transaction->room > 0 ? transaction->room * 2 : FIRST_POSITIONS;
@@ -101,8 +101,8 @@ static bool grow(struct ps_kafka_transaction *transaction)
     return true;
 }
 
-/* Adds the span to the positions. `kept` (positions are records): the last span of a stream counts, even if its position is
- * lower, because a file may start again from 0. Returns false without memory. */
+/* Adds the span to the positions. With `kept` (positions are records) the last span of a stream counts even if its
+ * position is lower, because a file may start again from 0. Returns false without memory. */
 static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *span, bool kept)
 {
     if (transaction->count == transaction->room && !grow(transaction))
@@ -185,8 +185,9 @@ static bool counts(const struct ps_span *span, bool kept)
            (kept ? span->name->detail.length > 0 || span->position < 0 : span->name->member.length > 0);
 }
 
-/* Collects the positions of all leases, except of leases without a member, which a source that commits them itself read before
- * a reload, and of committed leases, whose positions the topic has. Returns false without memory. */
+/* Collects the positions of all leases, except those of leases without a member, read before a reload by a source
+ * that commits its positions itself, and those of committed leases, whose positions the topic has. Returns false
+ * without memory. */
 static bool collect_positions(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -274,7 +275,7 @@ static void settle_all(struct ps_kafka_sender *sender)
 
 /* ---- the end ---- */
 
-/* Called at each commit. Sets the memory of the next transaction, by the share of its time that this one's commit took. */
+/* Called at each commit. Sets the memory of the next transaction, by the share of time that this commit took. */
 static void fit_memory(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -289,7 +290,7 @@ static void fit_memory(struct ps_kafka_sender *sender)
         transaction->full_bytes = full / 2;
 }
 
-/* Says which positions the engine has left out. */
+/* Logs which positions the engine has left out. */
 static void report_left_out(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -334,7 +335,7 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     leave_to_others(sender, end->stale);
 }
 
-/* Settles the leases that the positions from the topic contain. If they contain all of them, the last transaction was
+/* Settles the leases that are committed by the positions from the topic. If all of them are, the last transaction was
  * committed. */
 static void compare_with_positions(struct ps_kafka_sender *sender)
 {
@@ -386,7 +387,7 @@ static bool is_all_delivered(const struct ps_kafka_sender *sender)
            sender->window.held.in_flight == 0 && sender->cause.error == NULL && !sender->fatal;
 }
 
-/* Commits if everything is delivered. Without memory for the positions the next tick tries again. */
+/* Commits if all events are delivered. Without memory for the positions, the next tick tries again. */
 static void commit(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -397,7 +398,7 @@ static void commit(struct ps_kafka_sender *sender)
         return;
     transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
     transaction->ending_ns = transaction->warned_ns = sender->now.mono_ns;
-    /* If positions are records, they are written already: no group has offsets to commit. */
+    /* If positions are records, they are written already, and no group has offsets to commit. */
     sender->plan->engine->commit(sender->producer, transaction->positions,
                                  keeps(sender) ? 0 : transaction->count);
 }
@@ -446,7 +447,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         return warn_of_delay(sender);
     if (sender->window.held.count == 0) {
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
-        /* A time in the past belongs to a lease that another sink has taken. */
+        /* If the time is in the past, the lease that waited for room was taken by another sink. */
         bool waits = keeps(sender) && transaction->keeping.room_ns > sender->now.mono_ns;
         return waits ? transaction->keeping.room_ns : PS_NEVER;
     }
@@ -460,7 +461,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
     }
     commit(sender);
     return transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING
-               ? sender->now.mono_ns /* the engine begins in the next tick */
+               ? sender->now.mono_ns /* the engine begins the commit in the next tick */
                : sender->now.mono_ns + LOOK_NS;
 }
 
@@ -474,7 +475,7 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
     if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
         if (since_ns < UNKNOWN_PATIENCE_NS)
             return true;
-        if (!keeps(sender)) /* else the next producer reads the outcome in the topic */
+        if (!keeps(sender)) /* otherwise the next producer finds the outcome in the topic */
             ps_log(
                 PS_LOG_WARN, sender->port->component,
                 "it is not known whether the transaction %s was committed: its events may be delivered again",

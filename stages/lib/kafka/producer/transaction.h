@@ -1,6 +1,6 @@
 /* The sender's transactions: events and the positions of their sources are committed together, or not at all.
  *
- *   filling     Leases are taken and sent. Reports of delivery settle nothing.
+ *   filling Leases are taken and sent. Reports of delivery do not settle events.
  *   closing     No lease is taken. The records that the sender holds are sent, and their reports are
  *               awaited.
  *   committing  The engine commits events and positions.
@@ -19,9 +19,9 @@ struct ps_kafka_sender;
 
 /* Shared by all workers; const. */
 struct ps_kafka_transaction_plan {
-    const char *id;       /* NULL: no transactions. Each instance adds its number, or the log's */
+    const char *id;       /* NULL: no transactions. Each instance adds its own number, or that of the log */
     uint64_t interval_ns; /* from the first lease to the commit, at most */
-    /* the sink's share of memory: a transaction whose events keep as much is committed early */
+    /* the sink's share of memory: a transaction whose leases keep this much is committed early */
     uint64_t bytes_max;
     /* The positions of a channel on disk, or of a source of files, are records of this topic; NULL: positions are
      * offsets of the sources' groups. */
@@ -52,15 +52,15 @@ struct ps_kafka_transaction {
     bool hurry;                    /* the agent stops, or the sink is recalled: commit without delay */
     uint64_t ending_ns, warned_ns; /* begin of the commit under way; time of the last warning about it */
     uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
-    uint64_t closing_ns;           /* when it took no more leases */
+    uint64_t closing_ns;           /* time from which it took no more leases */
     uint64_t memory_bytes;         /* of the leases */
-    uint64_t full_bytes; /* memory_bytes at which it is committed early, or bytes_max if that is less */
-    bool was_full;       /* the transaction that closes had full_bytes */
-    uint32_t released;   /* this many of the oldest leases are committed and must be returned */
-    struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the last ones */
+    /* it is committed early when memory_bytes reaches this, or bytes_max if that is less */
+    uint64_t full_bytes;
+    bool was_full;     /* the transaction that closes had full_bytes */
+    uint32_t released; /* number of the oldest leases that are committed and must be returned */
+    struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the assignments lost last */
     uint32_t lost_count;
-    /* The positions that are committed: one for each partition, sorted by member and topic. Texts are the
-     * batches'. */
+    /* The positions to commit: one for each partition, sorted by member and topic. Their texts are in the batches. */
     struct ps_kafka_position *positions;
     uint32_t count, room;
     uint32_t *index; /* places in `positions` + 1, by hash */
@@ -74,7 +74,7 @@ void ps_kafka_transaction_close(struct ps_kafka_sender *sender);
 /* Returns whether the lease may be taken. */
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *lease);
-/* Records were reported as delivered. */
+/* Called when records were reported as delivered. */
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);
 /* Closes and commits when it is time. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender);
@@ -83,6 +83,6 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end);
 /* Called when there is a new producer. Returns whether the leases may be sent again: only after the last commit is
  * resolved. */
 bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender);
-/* Called while a recall begins or goes on. Returns whether it must wait: for a commit that may end soon, or that
- * may have been carried out. */
+/* Called at each cycle of a recall. Returns whether the recall must wait: for a commit that may end soon, or that may
+ * have been carried out. */
 bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns);

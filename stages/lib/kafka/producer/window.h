@@ -16,22 +16,23 @@
 _Static_assert(PS_BATCH_EVENTS_MAX <= 1U << PS_KAFKA_TOKEN_POSITION_BITS, "a position fits a token");
 
 struct ps_kafka_window {
-    /* its next event is the next to be sent; events are in flight until they are reported */
+    /* the leases; events are in flight until they are reported */
     struct ps_held held;
     uint64_t bytes; /* of bodies, in all leases */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
     /* Waves: leases that came close together (stages/lib/kafka/producer/window_limit.h has their number). */
     struct ps_kafka_window_limit limit;
-    uint64_t wave, wave_ns, wave_bytes;         /* the newest: its number, its begin, bytes of bodies in it */
+    /* the newest wave: its number, its beginning, bytes of bodies in it */
+    uint64_t wave, wave_ns, wave_bytes;
     uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
 };
 
 /* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per
  * partition of an idempotent producer (it applies the limit of requests to messages). When more is ready to be
  * sent, it does not wait for the answer but checks again and again whether it may send, which costs a good
- * part of a CPU. So the window hands over only what can be sent soon: a few waves, each of the leases that
- * come within `linger_ns`, and no larger than a request. `linger_ns` 0: no such limit. */
+ * part of a CPU. So the window takes only leases that can be sent soon: a few waves. A wave has the leases that come
+ * within `linger_ns`, and is no larger than a request. `linger_ns` 0: no such limit. */
 bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
 
 static inline void *ps_kafka_token(const struct ps_lease *lease, uint32_t position)
@@ -57,7 +58,7 @@ void ps_kafka_window_init(struct ps_kafka_window *window, uint64_t bytes_max);
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
                          uint64_t linger_ns);
 
-/* Removes the tokens from what is in flight; settles their events if they were delivered. */
+/* Handles reported tokens: their events are no longer in flight, and are settled if they were delivered. */
 void ps_kafka_window_report(struct ps_kafka_window *window, void *const *tokens, uint32_t count,
                             bool delivered);
 

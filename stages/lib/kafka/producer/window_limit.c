@@ -3,7 +3,7 @@
 #include "core/clock.h"
 
 #define REST_NS (10 * PS_NS_PER_S)
-#define WINDOWS 3U  /* a measurement takes this many times the bytes in flight */
+#define WINDOWS 3U  /* waves of a measurement, as a multiple of the waves in flight */
 #define FASTER 1.1  /* the gain that more waves need to be kept */
 #define SLOWER 0.95 /* the loss that fewer waves may have to be kept */
 

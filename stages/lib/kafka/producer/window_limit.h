@@ -3,13 +3,13 @@
  *
  * On a long line the speed is the bytes in flight divided by the round trip, until something else limits it: the
  * line, the brokers, or the requests in flight of partitions and connections. The right limit cannot be computed
- * here, so the sink tries: 50 % more waves stay if they are 10 % faster. If not, 25 % fewer are tried, which stay if
- * they are not slower. Then nothing changes for ten seconds.
+ * here, so the sink makes trials: 50 % more waves are kept if they are 10 % faster. If not, 25 % fewer are tried, and
+ * kept if they are not slower. Then the limit stays for ten seconds.
  *
- * The round trip is the library's own, from a request's last byte to the answer (statistics.interval.ms): it does not
- * grow with the records that wait in the library. Until it is known, and while it is short, there are at most three
- * waves, and another one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More records would wait in
- * the library, which spins meanwhile.
+ * The round trip is measured by the library, from a request's last byte to the answer (statistics.interval.ms): it
+ * does not include the time for which records wait in the library. Until it is known, and while it is short, there
+ * are at most three waves, and another one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More
+ * records would wait in the library, which spins meanwhile.
  *
  * Thread: the sink's worker. */
 #pragma once
@@ -53,7 +53,7 @@ static inline void ps_kafka_window_limit_measured(struct ps_kafka_window_limit *
     limit->round_trip_ns = round_trip_ns;
 }
 
-/* Below this round trip three waves are as fast as more, or cost less. */
+/* Below this round trip more than three waves are not faster, or cost more CPU time. */
 #define PS_KAFKA_LONG_NS UINT64_C(10000000)
 
 static inline bool ps_kafka_window_limit_is_long(const struct ps_kafka_window_limit *limit)

@@ -1,6 +1,6 @@
 /* Translates Java's client properties to librdkafka's settings: applies the table's rows to each key, passes
- * librdkafka's own names on, warns of the rest; then login, stores, and values that librdkafka requires to be
- * consistent. Control thread only. */
+ * librdkafka's own names on, and warns of all others; then sets login, stores, and values that librdkafka requires to
+ * be consistent. Control thread only. */
 #include "stages/lib/kafka/properties/properties.h"
 
 #include "core/text/nearest.h"
@@ -150,7 +150,7 @@ static void translate_pair(struct translation *t, const struct ps_pair *pair)
         struct ps_err one = {.length = 0};
         if (ps_kafka_property_convert(row, pair->value, t->properties, t->settings, &one) != PS_OK) {
             add_bad(t, pair->key, &one);
-            break; /* one line for a bad value, not one for each of its rows */
+            break; /* a bad value gives one line, not one for each of its rows */
         }
     }
     if (known && !here)

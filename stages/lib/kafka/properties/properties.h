@@ -29,7 +29,7 @@ enum ps_kafka_client {
 struct ps_kafka_properties {
     enum ps_kafka_client client;
     const struct ps_pairs *pairs;     /* in file order; prefix stripped */
-    const struct ps_tls_globals *tls; /* used where security.protocol is SSL or SASL_SSL; may be NULL */
+    const struct ps_tls_globals *tls; /* used if security.protocol is SSL or SASL_SSL; may be NULL */
     /* ps_context.system_property and its argument, for java.security.auth.login.config; may be NULL. */
     const char *(*system_property)(const void *argument, const char *name);
     const void *argument;
@@ -37,10 +37,10 @@ struct ps_kafka_properties {
 };
 
 /* Translates the properties. `settings` (zeroed, or with the stage's defaults) gets the result; NULL: only
- * checks. Notes: ERROR for a bad value and for what must not be dropped silently (Java classes), WARN for
- * what differs, INFO for what has no effect here. PS_FAIL: at least one value is bad; `err` has a line for
- * each with key, value, reason and remedy. An unsupported property alone is an ERROR note, not PS_FAIL.
- * Messages never contain secrets. */
+ * checks. Notes: ERROR for a bad value and for a property that must not be dropped silently (Java classes), WARN for
+ * a difference, INFO for a property without effect here. PS_FAIL: at least one value is bad; `err` has a line for
+ * each with key, value, reason and remedy. An unsupported property alone is an ERROR note, not PS_FAIL. Messages
+ * never contain secrets. */
 enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *properties,
                                              struct ps_kafka_settings *settings, struct ps_err *err);
 

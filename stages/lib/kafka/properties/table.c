@@ -29,7 +29,7 @@
         .name = name_, .clients = clients_, .outcome = PS_KAFKA_PROPERTY_UNSUPPORTED,                        \
         .conversion = PS_KAFKA_NO_CONVERSION, .severity = severity_, .help = help_                           \
     }
-/* Checked by value: some words have no effect, some give a warning. */
+/* A property whose words are checked one by one: some have no effect, some give a warning. */
 #define CHOICE(name_, clients_, words_, help_)                                                               \
     {                                                                                                        \
         .name = name_, .clients = clients_, .outcome = PS_KAFKA_PROPERTY_IGNORED,                            \

@@ -8,14 +8,15 @@
 
 enum ps_kafka_property_outcome {
     PS_KAFKA_PROPERTY_MAPPED,
-    PS_KAFKA_PROPERTY_IGNORED,     /* has no effect here; `help` has the reason */
-    PS_KAFKA_PROPERTY_UNSUPPORTED, /* would have an effect, but cannot be done; `help` has the remedy */
+    PS_KAFKA_PROPERTY_IGNORED, /* has no effect here; `help` has the reason */
+    /* would have an effect, but is not supported here; `help` has the remedy */
+    PS_KAFKA_PROPERTY_UNSUPPORTED,
 };
 
 /* How a value is converted to librdkafka's. */
 enum ps_kafka_conversion {
     PS_KAFKA_TEXT,          /* as it is */
-    PS_KAFKA_NUMBER,        /* must be in Java's range; limited to librdkafka's with a warning */
+    PS_KAFKA_NUMBER,        /* must be in Java's range; limited to librdkafka's range with a warning */
     PS_KAFKA_KILOBYTES,     /* bytes, rounded up to KiB; then like NUMBER */
     PS_KAFKA_WORDS,         /* one of `words` */
     PS_KAFKA_CLASS,         /* one of `words`, names of Java classes; others cannot be loaded */
@@ -33,7 +34,7 @@ enum ps_kafka_conversion {
 struct ps_kafka_word {
     const char *java;       /* matched without regard to case */
     const char *librdkafka; /* NULL: nothing is set */
-    const char *note;       /* WARN when it is used; NULL: none */
+    const char *note;       /* text of a warning when the word is used; NULL: none */
 };
 
 struct ps_kafka_property {

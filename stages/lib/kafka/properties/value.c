@@ -44,7 +44,8 @@ static enum ps_status number_parse(const struct value *value, int64_t *number)
     return PS_OK;
 }
 
-/* Limits the number to librdkafka's range; -1 for "the default" becomes the lower end without a warning. */
+/* Limits the number to librdkafka's range, with a warning; but -1, which means the default, becomes the lower end
+ * without one. */
 static enum ps_status number_set(const struct value *value, int64_t number)
 {
     const struct ps_kafka_property *row = value->row;
@@ -135,8 +136,8 @@ static void append(char *list, size_t room, const char *item, char separator)
     snprintf(list + length, room - length, "%s%s", (char[2]){length > 0 ? separator : '\0', '\0'}, item);
 }
 
-/* A list may mix eager and cooperative assignors, for a rolling change: the member then uses the eager protocol. librdkafka
- * refuses the mixture, so ps_kafka_settings_apply gives it only the eager ones. */
+/* A list may mix eager and cooperative assignors, for a rolling change: the member then uses the eager protocol.
+ * librdkafka refuses such a list, so ps_kafka_settings_apply passes it only the eager ones. */
 static enum ps_status convert_assignors(const struct value *value)
 {
     static const struct ps_kafka_word known[] = {
@@ -231,7 +232,7 @@ static enum ps_status convert_protocols(const struct value *value)
     bool v2 = strstr(value->text, "TLSv1.2") != NULL, v3 = strstr(value->text, "TLSv1.3") != NULL;
     bool any = strcasecmp(value->text, "TLS") == 0 || value->text[0] == '\0';
     if (strcmp(value->row->name, "ssl.protocol") == 0 && (v2 || v3))
-        any = true; /* it names the newest protocol of a context, and forbids none */
+        any = true; /* ssl.protocol is the newest protocol of a context, and does not exclude others */
     if (any || (v2 && v3))
         warn(value, PS_LOG_INFO, value->row->help);
     else if (v2 || v3)

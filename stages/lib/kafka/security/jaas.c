@@ -376,7 +376,8 @@ void ps_kafka_jaas_fini(struct ps_jaas_entry *entry)
 
 const char *ps_kafka_jaas_option(const struct ps_jaas_entry *entry, const char *name)
 {
-    for (size_t i = entry->option_count; i > 0; i--) { /* the last one wins, as in Java's map */
+    /* the last option of a name counts, as in Java's map */
+    for (size_t i = entry->option_count; i > 0; i--) {
         if (strcmp(entry->options[i - 1].name, name) == 0)
             return entry->options[i - 1].value;
     }

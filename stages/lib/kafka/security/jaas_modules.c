@@ -75,7 +75,7 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
                          "doNotPrompt", "renewTGT", "refreshKrb5Config", "isInitiator", "debug",
                          "ticketCache", "clearPass"),
                 key, notes);
-    if (keytab != NULL) /* as Krb5LoginModule takes it */
+    if (keytab != NULL) /* in a form that Krb5LoginModule accepts */
         keytab += strncasecmp(keytab, "ANY:FILE:", 9) == 0 ? 9 : strncasecmp(keytab, "FILE:", 5) == 0 ? 5 : 0;
     if (keytab == NULL && !ticket_cache)
         return ps_err_set(err, "%s needs useKeyTab=true and keyTab=\"...\" (or useTicketCache=true)",
@@ -97,7 +97,7 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
         ps_kafka_settings_set(settings, "sasl.kerberos.principal", principal);
     if (keytab != NULL)
         ps_kafka_settings_set(settings, "sasl.kerberos.keytab", keytab);
-    else /* another program renews the ticket: no kinit */
+    else /* another program renews the ticket, so kinit is not run */
         ps_kafka_settings_set(settings, "sasl.kerberos.min.time.before.relogin", "0");
     if (service != NULL)
         ps_kafka_settings_set(settings, "sasl.kerberos.service.name", service);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 struct source {
-    const char *location, *password, *type, *text; /* text: PEM in the configuration */
+    const char *location, *password, *type, *text; /* `text`: PEM in the configuration itself */
     const char *location_key, *password_key;       /* the keys that set them */
 };
 
@@ -118,7 +118,7 @@ static enum ps_status trust_store(const struct ps_kafka_properties *properties, 
     return status;
 }
 
-/* Sets the system's authorities: with an ssl.ca.pem librdkafka no longer uses them by itself. */
+/* Sets the system's authorities: if ssl.ca.pem is set, librdkafka does not use them by itself. */
 static void trust_system(struct ps_kafka_settings *settings)
 {
     const char *const places[] = {getenv(X509_get_default_cert_file_env()), X509_get_default_cert_file(),
