@@ -10,12 +10,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 export KAFKA_HEAP=384m
 
-place() { # leader|replicas|isrs TOPIC PARTITION: as the brokers say that answer
-    kcat -L -b "$brokers" -t "$2" 2>/dev/null |
+place() { # leader|replicas|isrs TOPIC PARTITION [BROKERS]: as the brokers say that answer
+    kcat -L -b "${4:-$brokers}" -t "$2" 2>/dev/null |
         sed -nE 's/^ *partition '"$3"', leader ([0-9]+), replicas: ([0-9,]+), isrs: ([0-9,]+).*/leader \1\nreplicas \2\nisrs \3/p' | sed -n "s/^$1 //p"
 }
 is_leader() { [[ $(place leader torn 0) == "$1" ]]; }
-has_isrs() { [[ $(place isrs torn 0 | tr ',' '\n' | sort | paste -sd ,) == "$1" ]]; }
+# Whether each of the brokers says so: one that lags behind the others may still name the replicas of an earlier time.
+have_isrs() { # REPLICAS BROKER...
+    local replicas=$1 node
+    shift
+    for node; do
+        [[ $(place isrs torn 0 "$(cut -d , -f "$node" <<<"$brokers")" | tr ',' '\n' | sort | paste -sd ,) == "$replicas" ]] || return 1
+    done
+}
 coordinator() { # GROUP: prints the broker; Kafka takes the name's hash in Java modulo the four partitions
     local hash=0 i
     for ((i = 0; i < ${#1}; i++)); do hash=$(((31 * hash + $(printf '%d' "'${1:i:1}")) & 0xffffffff)); done
@@ -37,6 +44,15 @@ has_committed() { # OFFSET
     "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --group torn 2>&1 |
         tee "$work/group.txt" | awk -v offset="$1" '$2 == "torn" && $4 == offset { found = 1 } END { exit !found }'
 }
+reaches() { # OFFSET: whether the partition ends there or behind it
+    end=$(kcat -Q -b "$brokers" -t torn:0:-1 2>/dev/null | sed -n 's/^torn \[0\] offset //p')
+    ((${end:--1} >= $1))
+}
+# A leader that had the other one's records would lose none, and nothing would have to go back.
+expect_end() { # BROKER OFFSET
+    await 60 reaches "$2" || fail "broker $1 has no record at offset $(($2 - 1))"
+    ((end == $2)) || fail "broker $1 has the other broker's records: it ends at $end"
+}
 goes_back() { # FROM TO: whether the agent has logged that it goes back
     grep -q "the new leader does not have all records that were read, up to offset $1: .*The source continues from offset $2" "$work/torn.log"
 }
@@ -56,7 +72,7 @@ mapfile -t pair < <(printf '%s\n' 1 2 3 | grep -vx "$third")
 first=${pair[0]} second=${pair[1]}
 assigned_topic torn "$first:$second"
 assigned_topic torn-out "$third"
-await 60 has_isrs "$first,$second" || fail "the replicas are not in sync"
+await 60 have_isrs "$first,$second" 1 2 3 || fail "the replicas are not in sync"
 await 60 is_leader "$first" || fail "broker $first does not lead"
 agent_file torn torn-out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
     sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=torn sources.r1.kafka.consumer.group.id=torn \
@@ -68,7 +84,7 @@ await 60 has_delivered 100 || fail "the first records do not arrive"
 
 step "broker $second is frozen; $first alone gets records, which are read"
 kafka_signal STOP "$second"
-await 60 has_isrs "$first" || fail "broker $second stays in sync: $(place isrs torn 0)"
+await 60 have_isrs "$first" "$first" "$third" || fail "broker $second stays in sync: $(place isrs torn 0)"
 write lost 101 200
 await 60 has_delivered 200 || fail "the records of the old leader do not arrive"
 
@@ -78,6 +94,7 @@ step "broker $first is killed; $second leads. The agent goes back, and is killed
 kafka_kill "$first"
 kafka_signal CONT "$second"
 await 120 is_leader "$second" || fail "broker $second does not lead"
+expect_end "$second" 100
 await 60 has_committed 100 || fail "the agent does not commit where it goes on: $(<"$work/group.txt")"
 goes_back 200 100 || fail "the agent does not say that the cluster has lost records"
 says_nothing torn 'given up: the group has removed this member'
@@ -97,9 +114,9 @@ expect new 150
 
 step "broker $first is back, and frozen; $second alone gets records, which are read and committed"
 kafka_start
-await 60 has_isrs "$first,$second" || fail "broker $first does not catch up: $(place isrs torn 0)"
+await 60 have_isrs "$first,$second" 1 2 3 || fail "broker $first does not catch up: $(place isrs torn 0)"
 kafka_signal STOP "$first"
-await 60 has_isrs "$second" || fail "broker $first stays in sync: $(place isrs torn 0)"
+await 60 have_isrs "$second" "$second" "$third" || fail "broker $first stays in sync: $(place isrs torn 0)"
 write gone 251 350
 await 60 has_delivered 450 || fail "the records of broker $second do not arrive"
 await 60 has_committed 350 || fail "the records of broker $second are not committed: $(<"$work/group.txt")"
@@ -109,6 +126,7 @@ kafka_kill "$second"
 kill -STOP "${agents[torn]}"
 kafka_signal CONT "$first"
 await 120 is_leader "$first" || fail "broker $first does not lead"
+expect_end "$first" 250
 agent_kill torn
 has_committed 350 || fail "another offset is committed: $(<"$work/group.txt")"
 
