@@ -132,7 +132,7 @@ static const char *extension_of(const struct file_roll_plan *plan, struct ps_are
     if (suffix[0] == '\0')
         return extension;
     if (extension[0] == '\0')
-        return suffix + 1; /* the dot is added by the name */
+        return suffix + 1; /* without the dot, which is added to the name later */
     size_t length = strlen(extension), suffix_length = strlen(suffix);
     if (strcmp(extension, suffix + 1) == 0 ||
         (length > suffix_length && strcmp(extension + length - suffix_length, suffix) == 0))
@@ -332,7 +332,8 @@ static void file_roll_close(const void *plan_, void *state_)
     outputs_fini(state);
 }
 
-/* Begins the first file in the first call of `work` or `tick`: `open` does not know the time, which is part of the file names. */
+/* Begins the first file in the first call of `work` or `tick`, because `open` does not know the time, which is part
+ * of the file names. */
 static void ensure_began(const struct file_roll_plan *plan, struct file_roll_state *state,
                          const struct ps_now *now)
 {
@@ -387,7 +388,8 @@ static uint64_t file_roll_tick(const void *plan, void *state, const struct ps_no
     return due_ns;
 }
 
-/* Writes events of the lease from `*position` on, up to one that is not ready. Returns false if the output failed. */
+/* Writes the lease's events from `*position` on, up to one for which the serializer is not ready. Returns false if
+ * the output failed. */
 static bool write_events(const struct file_roll_plan *plan, struct file_roll_state *state,
                          struct ps_lease *lease, uint32_t *position, enum ps_serializer_answer *answer,
                          struct ps_err *reason)
@@ -419,7 +421,7 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
     if (ops->flush != NULL)
         (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
     ps_compressed_output_undo(&state->compressed);
-    if (ops->ready != NULL) { /* the file's header may have been undone with its first event */
+    if (ops->ready != NULL) { /* the file's header may have been withdrawn together with its first event */
         (void)ps_compressed_output_end(&state->compressed);
         close(state->fd);
         state->fd = -1;
@@ -463,7 +465,7 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
             return PS_LATER;
         if (answer == PS_SERIALIZER_REFUSED)
             return write_refused(state, &reason);
-        file_end(plan, state); /* answer is PS_SERIALIZER_NEW_FILE */
+        file_end(plan, state); /* the answer is PS_SERIALIZER_NEW_FILE */
         (void)file_begin(plan, state, now);
     }
 }

@@ -11,7 +11,7 @@
 enum { COUNTER_COUNTED };
 
 struct http_plan {
-    struct ps_http_sink_plan sink; /* must be first: `decode` is given only this member */
+    struct ps_http_sink_plan sink; /* must be first: `decode` gets a pointer to this member */
     const char *endpoint, *content_type, *accept, *ca;
     int64_t connect_ms, request_ms, requests;
     bool backs_off, rolls_back, is_counted;

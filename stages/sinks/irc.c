@@ -7,7 +7,7 @@
 
 #define NAME_BYTES_MAX PS_IRC_NICK_BYTES
 #define CHANNEL_BYTES_MAX 200U
-#define HOST_BYTES 63U /* of a client's address, as the server passes it on */
+#define HOST_BYTES 63U /* longest client address in a message that the server passes on */
 
 struct irc_plan {
     const char *host, *nick, *password, *user, *name, *channel, *separator;

@@ -2,9 +2,9 @@
  *
  * Events are handed over in batches, each in a slot of the shared memory: a range of events of one lease that are not
  * settled. The host's channel gives them to the class; a transaction that is rolled back stays in the host. A commit
- * names the events by batch and number, and settles them. The host may send it some time after the class has committed; until
- * then the slot itself says how far its batch is committed. When the host ends, or the stage is recalled, what is not
- * committed goes back to the channel. Thread: the sink's worker. */
+ * names the events by batch and number, and settles them. The host may send it some time after the class has
+ * committed; until then the slot itself shows how many events of its batch are committed. When the host ends, or the
+ * stage is recalled, events that are not committed return to the channel. Thread: the sink's worker. */
 #include "core/sink/finish_held.h"
 #include "stages/lib/java/exchange/commits.h"
 #include "stages/lib/java/component.h"
@@ -71,19 +71,19 @@ static struct slot *slot_free(struct java_state *state)
     return NULL;
 }
 
-/* Makes the slot large enough for `bytes`. Returns false: no memory now. */
+/* Makes the slot large enough for `bytes`. Returns false if there is no memory now. */
 static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t bytes)
 {
     uint64_t wanted = bytes + PS_JAVA_COMMITS_BYTES > SLOT_BYTES ? bytes + PS_JAVA_COMMITS_BYTES : SLOT_BYTES;
     bool fits = slot->area.region != NULL && slot->area.size >= wanted &&
-                slot->area.size <= 2 * wanted; /* one that was made for a large event is given back */
+                slot->area.size <= 2 * wanted; /* an area that was made for a large event is given back */
     if (fits)
         return true;
     ps_java_area_give(&slot->area);
     return ps_java_area_take(state->component.link.region, wanted, &slot->area);
 }
 
-/* Cuts the next events that fit, and writes them to the slot. Returns the bytes. */
+/* Cuts the next events that fit, and writes them to the slot. Returns the number of bytes. */
 static uint32_t slot_fill(struct java_state *state, struct slot *slot, struct ps_held_range *range)
 {
     struct ps_held *held = &state->held;
@@ -149,8 +149,8 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
     return NULL;
 }
 
-/* The component has ended: settles what it has committed without a message. The slots say how much that is, unless the host
- * is not to be trusted. */
+/* Called when the component has ended: settles the events that it has committed without a message, as the slots show.
+ * Not if the host has broken the protocol. */
 static void take_left(struct java_state *state)
 {
     for (size_t i = 0; i < SLOTS && !state->accused; i++) {
@@ -202,7 +202,8 @@ static bool serve(struct java_state *state)
 
 /* ---- the functions of a sink ---- */
 
-/* A host that has not said that the component is over may still read its slots, and write their last bytes. */
+/* Gives the slots back. A host that has not reported the end of the component may still read the slots, and write
+ * their last bytes. */
 static void slots_give(struct java_state *state)
 {
     bool is_quiet = state->component.state == PS_JAVA_OVER && !state->accused;
@@ -226,7 +227,7 @@ static void restart(struct java_state *state)
 static enum ps_result java_work(const void *, void *state_, struct ps_lease **lease, const struct ps_now *)
 {
     struct java_state *state = state_;
-    if (PS_UNLIKELY(state->recalled)) { /* it goes on: the class is started again */
+    if (PS_UNLIKELY(state->recalled)) { /* the sink continues, so the class is started again */
         state->recalled = false;
         restart(state);
     }
@@ -299,7 +300,7 @@ const struct ps_stage_ops ps_sink_java = {
     .options = ps_java_class_options,
     .plan_size = sizeof(struct java_plan),
     .state_size = sizeof(struct java_state),
-    .refuses = true, /* a class that Flume would run is not left out */
+    .refuses = true, /* a sink that Flume would run must not be left out */
     .check = ps_java_class_check,
     .build = java_build,
     .teardown = ps_java_class_teardown,

@@ -1,7 +1,7 @@
 /* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): writes events to topics, with many batches in flight.
- * An event is delivered when the broker confirms it. kafka/producer/mapping.c has Flume's rules, kafka/producer/sender.c keeps
- * the order and loses nothing, kafka/producer/seam.h is the interface to the client library. This file has the keys,
- * the checks, and the library's properties that follow from them.
+ * An event is delivered when the broker confirms it. kafka/producer/mapping.c has Flume's rules,
+ * kafka/producer/sender.c keeps the order and loses no event, kafka/producer/seam.h is the interface to the client
+ * library. This file has the keys, the checks, and the library's properties that follow from them.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/lib/text/java/map.h"
@@ -30,7 +30,7 @@ struct kafka_plan {
     int64_t in_flight_bytes_max;
     int engine, guarantee;
     const char *transaction_id, *positions_topic;
-    bool keeps_positions; /* of a channel on disk, in that topic */
+    bool keeps_positions; /* the positions of a channel on disk are kept in `positions_topic` */
     int64_t transaction_interval_ms, transaction_timeout_ms;
 
     struct ps_kafka_settings settings;
@@ -213,13 +213,13 @@ static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_
     return misfit ? err->text : NULL;
 }
 
-/* Transactions are the native engine's. */
+/* Returns whether the native engine is used; only it has transactions. */
 static bool is_native(const struct kafka_plan *plan)
 {
     return plan->engine == ENGINE_NATIVE || plan->guarantee == EXACTLY_ONCE;
 }
 
-/* Transactions need idempotence and all acknowledgements. */
+/* Checks penstock.guarantee: transactions need idempotence and acks=all. */
 static enum ps_status check_guarantee(const struct kafka_plan *plan, const struct ps_context *context,
                                       const char *misfit)
 {
@@ -239,7 +239,7 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
     return PS_FAIL;
 }
 
-/* Records of positions among those of events would be read by consumers of the events. */
+/* Checks that the topic of positions is not one of events, whose consumers would read the positions. */
 static enum ps_status check_positions(const struct kafka_plan *plan, const struct ps_context *context)
 {
     size_t length = strlen(plan->positions_topic);
@@ -360,8 +360,9 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
-/* Makes an id that is unique to this plan: a sink that is opened again has the same id, and so ends the transactions of the
- * former one. If positions are kept, the sender adds the channel's or source's random number, which outlives the process. */
+/* Makes an id that is unique to this plan: a sink that is opened again has the same id, and so ends the transactions
+ * of its former producer. If positions are kept, the sender adds the channel's or source's random number, which
+ * outlives the process. */
 static const char *transaction_id(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_random random;

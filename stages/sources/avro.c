@@ -97,7 +97,7 @@ static bool admits(void *owner, const struct ps_connection *connection)
 {
     const struct ps_call_server *server = owner;
     const struct avro_state *state =
-        (const struct avro_state *)(uintptr_t)server->stream; /* its first member */
+        (const struct avro_state *)(uintptr_t)server->stream; /* the stream is its first member */
     if (!state->plan->filters ||
         ps_ip_filter_admits(&state->plan->filter, &connection->ip, &connection->host,
                             ps_ip_filter_is_local(connection->fd, &connection->peer)))

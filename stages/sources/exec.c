@@ -1,9 +1,8 @@
 /* Source exec (Flume's ExecSource): every line that a command writes is an event. Thread: its worker.
  *
- * The pipe is read into the batch's block and split there. When the channel is full nothing is read, and the
- * command waits once its pipe is full (Flume ends the command instead). Lines are split like
- * BufferedReader.readLine. The command runs in its own process group, which is killed when the source
- * closes. */
+ * The pipe is read into the batch's block and split there. While the channel is full the pipe is not read, and the
+ * command waits when the pipe is full (Flume ends the command instead). Lines are split like BufferedReader.readLine.
+ * The command runs in its own process group, which is killed when the source closes. */
 #include "core/stage.h"
 #include "stages/lib/process/child.h"
 #include "stages/lib/process/pipe_lines.h"
@@ -126,7 +125,8 @@ static size_t words_split(struct ps_arena *arena, const char *text, const char *
     return count;
 }
 
-/* The lines of the groups: f for one file, f1, f2, .. for several. *paths: the files, for people. */
+/* Returns the configuration lines of the file groups: f for one file, f1, f2, .. for several. Sets *paths to the
+ * files, for people. */
 static const char *taildir_groups(struct ps_arena *arena, const struct ps_tail_command *command,
                                   const char *prefix, const char **paths)
 {
@@ -142,8 +142,8 @@ static const char *taildir_groups(struct ps_arena *arena, const struct ps_tail_c
     return ps_arena_format(arena, "%s.filegroups = %s%s", prefix, names, lines);
 }
 
-/* Names the source taildir, and the lines to write, where the command only follows files. Also for a command with
- * a shell, when it means the same without one. */
+/* If the command only follows files, recommends the source taildir, with the lines to write. Also for a command with
+ * a shell, if it means the same without one. */
 static void advise_taildir(const struct exec_plan *plan, const struct ps_context *context)
 {
     struct ps_tail_command command;
@@ -239,7 +239,7 @@ static void command_over_log(const struct exec_plan *plan, const struct exec_sta
     ps_log(PS_LOG_DEBUG, state->port->component, "command line: %s", plan->command);
 }
 
-/* The command has ended, or could not be started: starts it again after the pause, or ends. */
+/* Called when the command has ended or could not be started: schedules the next start, or ends the source's work. */
 static void run_over(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now,
                      const char *exit_code)
 {
@@ -349,8 +349,8 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
             run_start(plan, state, now);
         break;
     case PHASE_RUNS:
-        /* The process may end while others still write its output: wait for it, so that no zombie stays, and
-         * remove its descriptor from the epoll, so that it does not wake us again. */
+        /* The process may end while other processes still write to its output: reaps it, and removes its descriptor
+         * from the epoll, so that it does not wake the worker again. */
         if (state->child.pidfd >= 0 && !state->child.ended && ps_child_poll(&state->child))
             unwatch(state, state->child.pidfd);
         break;
@@ -359,7 +359,8 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
     case PHASE_OVER:
         break;
     }
-    if (state->phase == PHASE_ENDS) /* nothing wakes the worker: its descriptors are not watched */
+    /* the worker must wake by itself, because the descriptors are not watched */
+    if (state->phase == PHASE_ENDS)
         return now->mono_ns + POLL_NS;
     return state->phase == PHASE_WAITS ? state->at_ns : PS_NEVER;
 }

@@ -139,7 +139,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
             ps_json_body_make(&state->body, blocks, plan->limits.body_bytes_max, batch, exchange);
         return taken == PS_HTTP_TAKEN ? ps_json_handler_take(&state->json, blocks, batch, exchange) : taken;
     }
-    /* bodies are kept as they come, as Flume keeps them */
+    /* a body is kept unchanged, as in Flume */
     if (plan->handler == HANDLER_MORPHLINE_BLOB && exchange->body_length > (uint64_t)plan->blob_bytes_max) {
         ps_log(PS_LOG_WARN, state->server.port->component, "a body of %s is cut: handler.maxBlobLength",
                ps_quantity_print_bytes(exchange->body_length).text);
@@ -150,7 +150,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
 
 /* ---- life cycle ---- */
 
-/* Warns about "a, b": it asks for a parameter " b", which hardly any client sends. */
+/* Warns about "a, b", which requires a parameter " b" that hardly any client sends. */
 static void check_mandatory(const char *list, const struct ps_context *context)
 {
     const struct ps_texts names = ps_blob_handler_mandatory(context->arena, list);

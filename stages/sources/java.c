@@ -5,9 +5,9 @@
  * some: the class then gets a ChannelException, as in Flume. When the host ends, calls without an answer are
  * forgotten: the class in the next host has not seen them succeed.
  *
- * If all its channels are in memory, they keep room for events in advance (stages/lib/java/exchange/credit.h). Calls within that room return
- * when their events are in a slot: they are promised, are never refused, and are read also after the host has ended.
- * Thread: the source's worker. */
+ * If all its channels are in memory, they keep room for events in advance (stages/lib/java/exchange/credit.h). A call
+ * within that room returns as soon as its events are in a slot: then they are promised, are never refused, and are
+ * read even after the host has ended. Thread: the source's worker. */
 #include "core/class_path.h"
 #include "core/clock.h"
 #include "core/flow/engine_source.h"
@@ -27,8 +27,9 @@
 #define DRAIN_NS (5 * PS_NS_PER_S)
 /* The same for a whole flow, whose own channels must also become empty: the host gives up after 20 s. */
 #define FLOW_DRAIN_NS (25 * PS_NS_PER_S)
-/* The host has this time to answer that it promises no more; it cannot while a signal has stopped it, or it collects garbage. Then
- * its promises are revoked. A reload waits for 2 s in all (penstock.reload.timeout). */
+/* Limit of the wait for the host's answer that it promises no more events; it cannot answer while it is stopped by a
+ * signal or collects garbage. After this time its promises are revoked. A reload waits for 2 s in all
+ * (penstock.reload.timeout). */
 #define REVOKE_NS PS_NS_PER_S
 
 struct java_plan {
@@ -89,7 +90,7 @@ static bool java_outdated(const void *plan_, char *text, size_t room)
     return text[0] != '\0';
 }
 
-/* A flow with a part that cannot start says which one (`outdated`); the other parts run. */
+/* For a flow with a part that cannot start, `outdated` reports that part; the other parts run. */
 static bool java_opening(const void *plan, char *text, size_t room)
 {
     return !java_outdated(plan, text, room) && ps_java_class_opening(plan, text, room);
@@ -114,7 +115,7 @@ static void accuse(struct java_state *state, const char *what)
     state->accused = true;
 }
 
-/* ---- what the host sends ---- */
+/* ---- messages of the host ---- */
 
 static const char *take_put(struct java_state *state, const struct ps_java_message *message,
                             const struct ps_now *now)
@@ -162,7 +163,7 @@ static void take_message(struct java_state *state, const struct ps_now *now)
 {
     const struct ps_java_message *message = &state->component.message;
     const char *wrong = "it sent a message that a source must not send";
-    if (state->slots.revoked) /* promises_revoke has found in the slots what the host had promised */
+    if (state->slots.revoked) /* promises_revoke has found the promised events in the slots */
         return;
     if (message->type == PS_JAVA_PUT)
         wrong = take_put(state, message, now);
@@ -203,7 +204,7 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
         if (ps_batch_is_empty(batch))
             batch->promised = slot->promised;
         else if (batch->promised != slot->promised)
-            break; /* the others may be refused */
+            break; /* the events of a batch are all promised, or none */
         outcome = ps_java_slots_read(&state->slots, batch, &state->headers);
         bytes += slot->entries.at - at;
     }
@@ -219,14 +220,14 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
 
 /* ---- answers of the channels ---- */
 
-/* `tick` tries again. */
+/* Wakes the worker, so that `tick` tries again. */
 static void wake(const struct java_state *state)
 {
     if (state->port->wake_fd >= 0)
         (void)!write(state->port->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-/* The batch was accepted, or refused for this reason. */
+/* Called when the batch was accepted (`reason` NULL) or refused. */
 static void answer(struct java_state *state, const struct ps_batch *batch, const char *reason)
 {
     for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next)
@@ -254,7 +255,7 @@ static uint64_t java_reserves(const void *, const void *state_)
     return ps_java_credit_wanted(&state->credit);
 }
 
-/* Asks the host to promise no more. Returns false: try again later. */
+/* Asks the host to promise no more events. Returns false if it must be called again. */
 static bool credit_withdraw(struct java_state *state)
 {
     const struct ps_java_credit *credit = &state->credit;
@@ -271,13 +272,14 @@ static void java_reserved(const void *, void *state_, uint64_t events, const str
     struct java_state *state = state_;
     if (state->component.state == PS_JAVA_RUNS)
         ps_java_credit_given(&state->credit, events);
-    if (events < state->credit.most - state->credit.put) /* after a reload: other channels */
+    /* after a reload, other channels may keep less room */
+    if (events < state->credit.most - state->credit.put)
         (void)credit_withdraw(state);
     if (ps_java_slots_serve(&state->slots, true))
         wake(state);
 }
 
-/* Asks the host to promise no more when the class pauses, so that others may use the room. */
+/* Asks the host to promise no more events when the class pauses, so that others may use the room. */
 static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
 {
     uint64_t due_ns = PS_NEVER;
@@ -288,7 +290,7 @@ static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
 
 /* ---- life cycle ---- */
 
-/* The component has ended. The source fails after its promised events are read. */
+/* Called when the component has ended: the source fails after its promised events are read. */
 static uint64_t over_tick(struct java_state *state, const struct ps_now *now)
 {
     bool gone = !state->accused || ps_java_component_is_lost(&state->component);
@@ -320,7 +322,8 @@ static void promises_revoke(struct java_state *state)
     ps_java_slots_take_left(&state->slots);
 }
 
-/* The class stops. The host reports this when its calls have their answers, or after 2 s; `tick` serves it meanwhile. */
+/* Stops the class. The host reports the stop when the class's calls have their answers, or after 2 s; `tick` serves
+ * the host meanwhile. */
 static bool java_drain(const void *, void *state_, const struct ps_now *now)
 {
     struct java_state *state = state_;
@@ -338,7 +341,8 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
     return ps_java_slots_unread(&state->slots) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
 }
 
-/* Called when the host no longer writes the component's slots: it has reported the end of the component, or has ended. */
+/* Returns whether the host no longer writes the component's slots, because it has reported the end of the component,
+ * or has ended. */
 static bool is_quiet(const struct java_state *state)
 {
     return state->component.state == PS_JAVA_OVER && !state->accused;
@@ -405,7 +409,7 @@ const struct ps_stage_ops ps_source_java = {
     .plan_size = sizeof(struct java_plan),
     .state_size = sizeof(struct java_state),
     .exclusive = true,
-    .refuses = true, /* a class that Flume would run is not left out */
+    .refuses = true, /* a source that Flume would run must not be left out */
     .check = ps_java_class_check,
     .build = java_build,
     .teardown = java_teardown,

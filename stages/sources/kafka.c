@@ -1,10 +1,10 @@
 /* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
  *
- * An engine behind kafka/consumer/seam.h reads. Only offsets of delivered records are committed, also for batches that
- * interceptors emptied. While a channel is full, the record queue is not read and the group is still served, so a full
- * channel never causes a rebalance.
+ * An engine behind kafka/consumer/seam.h reads. Only offsets of delivered records are committed, even if interceptors
+ * have removed all events of a batch. While a channel is full, the record queue is not read and the group is still
+ * served, so a full channel never causes a rebalance.
  *
- * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
+ * Thread: its worker. It must never commit offsets of records that are not delivered, and never wait for a broker. */
 #include "core/stage.h"
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/consumer/seam.h"
@@ -20,9 +20,11 @@
 
 #define DEFAULT_GROUP "flume"
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records delivered in this time come twice */
-#define GROUP_BYTES_MAX 1000U                   /* of a group whose offsets are committed in transactions */
-#define LEAVE_WAIT_NS (5 * PS_NS_PER_S)         /* stopping: for the last commit, and again for leaving */
-/* Wait without memory for a record: as long as the record has already waited, within these limits. */
+/* longest name of a group whose offsets are committed in transactions */
+#define GROUP_BYTES_MAX 1000U
+/* limit when it stops: for the last commit, and again for leaving the group */
+#define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
+/* Limits of the wait for memory for a record, which is as long as the record has waited already. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
 #define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
 
@@ -53,9 +55,9 @@ struct kafka_state {
     struct ps_kafka_record_state record;
     enum phase phase;
     bool paused;
-    bool starved; /* no memory for a record that waits */
+    bool starved; /* a record waits for memory */
     uint64_t starved_since_ns;
-    uint64_t deadline_ns; /* of the phase, if it has one; 0: not set yet */
+    uint64_t deadline_ns; /* time limit of the phase, if it has one; 0: not set yet */
     uint64_t idle_since_ns;
 };
 
@@ -161,7 +163,7 @@ static struct ps_texts wanted_topics(const struct kafka_plan *plan)
     return plan->topics.count > 0 ? plan->topics : plan->old_topics;
 }
 
-/* Returns which setting the native engine does not do, in `err`; NULL: it does them all. */
+/* Returns the setting that the native engine does not support, in `err`; NULL: it supports all. */
 static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
                                  struct ps_err *err)
 {
@@ -290,9 +292,10 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     return PS_OK;
 }
 
-/* The sink's transactions commit the offsets. Only with read_committed does the library wait at an assignment for offsets of
- * transactions that have not ended. In a cooperative rebalance the source keeps partitions under a new number of the
- * assignment, which batches under way do not have. */
+/* The sink's transactions commit the offsets. isolation.level must be read_committed, because only then does the
+ * library wait, after an assignment, for offsets of transactions that have not ended. The protocol must not be
+ * cooperative: with it the source keeps partitions under a new number of the assignment, which batches under way do
+ * not have. */
 static bool kafka_yields_positions(void *plan_, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
@@ -332,7 +335,7 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
           out);
 }
 
-/* Does not join the group. */
+/* Asks brokers for metadata; does not join the group. */
 static void kafka_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct kafka_plan *plan = plan_;
@@ -479,7 +482,7 @@ static void kafka_paused(const void *, void *state_, bool paused, const struct p
 
 /* ---- stopping ---- */
 
-/* Reads nothing more; waits for the delivery of what was read, as long as the engine allows. */
+/* Stops reading; waits for the delivery of the records that were read, as long as the engine allows. */
 static void finish(const struct kafka_plan *plan, struct kafka_state *state, const struct ps_now *now)
 {
     const struct ps_kafka_reading_engine *engine = plan->reading_engine;

@@ -49,7 +49,7 @@ struct multiport_state {
     struct ps_syslog_multi parser;
     struct port_state *ports;
     size_t *by_listener; /* index of the port of each listener of the stream */
-    uint64_t rebind_ns;  /* 0: all are bound */
+    uint64_t rebind_ns;  /* time of the next try to bind ports; 0: all are bound */
 };
 
 #define FIELD(name) offsetof(struct multiport_plan, name)
@@ -285,7 +285,7 @@ static void say_unbound(const struct multiport_state *state, const struct ps_err
 }
 
 /* Binds the ports that are not bound yet; returns how many ports are bound. `err`: of the last failure. Logs every
- * failure, but with no port bound the last one is left to the caller. */
+ * failure; but if no port is bound, the caller reports the last one. */
 static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
 {
     const struct multiport_plan *plan = state->plan;

@@ -20,16 +20,17 @@
 #define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
 #define OKS_AT_ONCE 1024U
 
-/* In ps_connection.bits: flags, for UTF-16; above them the index + 1 of its newest call, or 0. A call is the lines of one
- * read: calls of a connection are answered one after the other, because the engine may refuse lines while older ones wait
- * for their outcome. */
+/* In ps_connection.bits: flags for UTF-16, and above them the index + 1 of the connection's newest call, or 0. A call
+ * is the lines of one read. Calls of a connection are answered in order: the engine may refuse lines while older ones
+ * still wait for their outcome. */
 enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4, CALL_SHIFT = 3 };
 
 struct netcat_plan {
     struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *encoding;
     int64_t line_chars_max, idle_s, connections_max;
-    uint32_t line_bytes_max; /* what max-line-length can take, or what the memory budget allows */
+    /* most bytes of a line of max-line-length characters, or less by the memory budget */
+    uint32_t line_bytes_max;
     bool ack;
     struct ps_charset charset;
 };
@@ -39,7 +40,7 @@ struct netcat_state {
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;
-    struct ps_calls calls; /* the serial is the number of its lines */
+    struct ps_calls calls; /* the serial of a call is the number of its lines */
     char
         refused[PS_CHARSET_ENCODED_MAX(300)]; /* the answer to each line of the last batch that was refused */
     uint32_t refused_length;
@@ -209,7 +210,8 @@ static void set_newest(struct ps_connection *connection, const struct ps_call *c
 static void close_call(struct netcat_state *state, struct ps_connection *connection, struct ps_call *call,
                        struct ps_batch *batch, uint32_t rows)
 {
-    PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket that it has */
+    /* cannot fail: adds to the call's ticket */
+    PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows));
     call->left = call->serial = rows;
     call->open = false;
     ps_calls_push(newest_call(state, connection), call);
@@ -233,7 +235,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     if (call == NULL)
         return PS_FEED_MEMORY;
     if (end != NULL &&
-        !ps_batch_ticket(batch, ps_call_origin(call), 0)) { /* so that no row lacks its ticket */
+        /* makes the ticket first, so that every row has one */
+        !ps_batch_ticket(batch, ps_call_origin(call), 0)) {
         ps_calls_end(&state->calls, call);
         return PS_FEED_MEMORY;
     }
@@ -260,7 +263,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         close_call(state, connection, call, batch, batch->count - before.count);
     } else {
         ps_calls_end(&state->calls, call);
-        ps_batch_rewind(batch, &before); /* a line that was refused, or has no room */
+        /* withdraws a line that was refused, or for which there is no room */
+        ps_batch_rewind(batch, &before);
     }
     return answer;
 }
@@ -279,8 +283,8 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- answers ---- */
 
-/* Sends an answer; before the first answer of a connection it sends the mark. A farewell that waits to be sent begins
- * with the mark, too, which is taken off then. Returns NULL if the connection was closed. */
+/* Sends an answer; before the first answer of a connection it sends the byte order mark. A farewell that waits to be
+ * sent also begins with the mark, which is then removed from it. Returns NULL if the connection was closed. */
 static struct ps_connection *answer_with(struct netcat_state *state, struct ps_connection *connection,
                                          const char *text, size_t length)
 {

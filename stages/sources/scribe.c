@@ -1,5 +1,6 @@
 /* Source scribe (Flume's ScribeSource): log entries from scribe's clients and servers, over framed Thrift. Each call is
- * answered with OK once all required channels have promised its events, with TRY_LATER when one is full. Thread: its worker. */
+ * answered with OK once all required channels have promised its events, with TRY_LATER when one channel is full.
+ * Thread: its worker. */
 #include "core/stage.h"
 
 #include "stages/lib/net/listen.h"

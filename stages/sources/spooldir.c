@@ -1,15 +1,16 @@
 /* Source spooldir (Flume's SpoolDirectorySource): reads the files that are put into a directory, one after the other, and
  * renames, deletes or marks each when all of it is promised.
  *
- * Files, lists and positions are the thread's (stages/lib/spool/); the worker reads what is in the page cache
- * (stages/lib/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of
- * small ones fill batches. Files are retired in order, each when it is delivered to its end; the meta file has the
- * position of the oldest one that is not. A batch has one span for each of its files: the position after the file's
- * last event, plus one if that is the end of the file, so that a file without events also has an end.
+ * A thread opens files, lists the directory and writes positions (stages/lib/spool/). The worker reads bytes that are
+ * in the page cache (stages/lib/tail/reader.h), and a deserializer makes events of them. Files are opened ahead, so
+ * that thousands of small ones fill batches. Files are retired in order, each when it is delivered to its end; the
+ * meta file has the position of the oldest file that is not. A batch has one span for each of its files: the position
+ * after the file's last event, plus one if that is the end of the file, so that a file without events also has an
+ * end.
  *
- * A file that breaks the assumptions of a spooling directory (it changes, its name was used before, its bytes are
- * not of the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
- * Thread: the worker. */
+ * A file that breaks the rules of a spooling directory (it changes, its name was used before, its bytes do not fit
+ * the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone. Thread: the
+ * worker. */
 #include "core/flow/engine_source.h"
 #include "core/stage.h"
 #include "stages/lib/spool/headers.h"
@@ -24,8 +25,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MARK_NS (50 * PS_NS_PER_MS) /* after a crash, events of this time come twice */
-#define LOOK_NS (10 * PS_NS_PER_S)  /* between lists, while inotify reports nothing */
+/* time between writes of the position; after a crash these events come twice */
+#define MARK_NS (50 * PS_NS_PER_MS)
+/* time between listings of the directory while inotify reports no change */
+#define LOOK_NS (10 * PS_NS_PER_S)
 #define MEMORY_RETRY_NS (2 * PS_NS_PER_MS)
 #define STEPS_MAX 64 /* files, or pieces of one, in one call of `work` */
 #define WORK_BYTES (512U * 1024U)
@@ -35,7 +38,7 @@
 struct reading {
     struct ps_spool_file *file;
     struct ps_tail_file tail;
-    uint32_t stream;                /* its number in spans */
+    uint32_t stream;                /* number of its stream in spans */
     uint64_t delivered, noted, end; /* positions; `noted`: the last one in a span */
     bool begun, complete, failed, retiring, any;
     char *absolute; /* for the header; NULL: it is file->path */
@@ -166,7 +169,7 @@ static void next_unread(struct spooldir_state *state)
         state->current++;
 }
 
-/* A former run delivered all of the file, and did not retire it. */
+/* Retires a file that a former run delivered in full, but did not retire. */
 static void file_skip(struct spooldir_state *state, struct reading *reading)
 {
     ps_tail_file_close(&state->reader, &reading->tail);
@@ -182,7 +185,7 @@ static void fetched(void *owner, struct ps_tail_job *job)
     state->fetching = false;
     state->more = fetch->more;
     ps_spool_keep_take(&state->sink, fetch);
-    if (fetch->failed) { /* it is opened again after a while */
+    if (fetch->failed) { /* the file will be opened again after a while */
         struct ps_err err = {.length = 0};
         ps_err_set(&err, "%s", fetch->reason);
         ps_port_failed(state->port, &err);
@@ -376,7 +379,7 @@ static void span_move(struct spooldir_state *state, struct ps_batch *batch, stru
                                             : PS_SPOOL_KEPT_FINISHED);
 }
 
-/* Called when nothing more is read of the file. */
+/* Called when reading the file has ended. */
 static void file_over(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     reading->end = state->input.position;
@@ -399,7 +402,7 @@ static void file_broken(struct spooldir_state *state, struct reading *reading, s
         snprintf(reason, sizeof reason, "%.500s %.500s", reading->file->path, ps_err_join(err));
     file_failed(state, reason);
     if (state->stopped)
-        return; /* its position stays before what is broken */
+        return; /* its position stays before the unreadable part */
     reading->failed = true;
     reading->file->end = PS_SPOOL_VIOLATED;
     file_over(state, reading, batch);
@@ -449,7 +452,7 @@ static void cuts_note(struct spooldir_state *state, const struct reading *readin
     state->input.cuts = 0;
 }
 
-/* Reads one piece of the current file. Returns PS_DONE when the caller may go on with this batch. */
+/* Reads one piece of the current file. Returns PS_DONE when the caller may continue with this batch. */
 static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *batch)
 {
     const struct ps_stage_ops *ops = state->plan->deserializer;
@@ -513,7 +516,7 @@ static enum ps_result spooldir_work(const void *, void *state_, struct ps_batch 
         if (result != PS_DONE)
             break;
     }
-    /* No further file is opened before these are delivered. */
+    /* Closes the batch soon, because no further file is opened before these files are delivered. */
     batch->flush |= state->current == state->opened && !has_room(state) && !ps_batch_is_empty(batch);
     if (before == 0 && batch->count > 0)
         ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
@@ -542,7 +545,7 @@ static void spooldir_paused(const void *, void *state_, bool paused, const struc
     state->paused = paused;
 }
 
-/* Reads nothing more; waits until what was read is delivered, and its position written. */
+/* Stops reading; waits until the events that were read are delivered, and the position is written. */
 static bool spooldir_drain(const void *, void *state_, const struct ps_now *now)
 {
     struct spooldir_state *state = state_;

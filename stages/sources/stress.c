@@ -12,7 +12,7 @@ struct stress_plan {
 
 struct stress_state {
     struct ps_port *port;
-    uint64_t left;       /* still to be made; UINT64_MAX: no limit */
+    uint64_t left;       /* events still to be made; UINT64_MAX: no limit */
     uint64_t per_second; /* 0: no limit */
     uint64_t epoch_ns;   /* pacing: `paced` events are due by epoch_ns + paced / per_second */
     uint64_t paced;
@@ -117,7 +117,7 @@ static uint64_t due_count(struct stress_state *state, uint64_t mono_ns)
         state->paced = 0;
         passed = PS_NS_PER_S;
     }
-    uint64_t due = passed * state->per_second / PS_NS_PER_S + 1; /* the first event is due at once */
+    uint64_t due = passed * state->per_second / PS_NS_PER_S + 1; /* the first event is due immediately */
     return due > state->paced ? due - state->paced : 0;
 }
 
@@ -183,12 +183,12 @@ static uint64_t stress_tick(const void *, void *state_, const struct ps_now *now
         return PS_NEVER;
     uint64_t due_ns = state->epoch_ns + (state->paced / state->per_second) * PS_NS_PER_S +
                       state->paced % state->per_second * PS_NS_PER_S / state->per_second;
-    /* At most once every millisecond: all events of that time are made together. */
+    /* Wakes at most once every millisecond, and then makes all events of that time. */
     uint64_t soon_ns = now->mono_ns + PS_NS_PER_MS;
     return due_ns > soon_ns ? due_ns : soon_ns;
 }
 
-/* While the channel is full nothing is due: the worker sleeps until the sinks make room. */
+/* While the channel is full no event is due: the worker sleeps until the sinks make room. */
 static void stress_paused(const void *, void *state_, bool paused, const struct ps_now *)
 {
     struct stress_state *state = state_;

@@ -91,7 +91,7 @@ static void close_source(const void *, void *state_)
     ps_syslog_single_fini(&state->parser);
 }
 
-/* Returns the sender's texts; usually those of the last datagram. */
+/* Returns the sender's address and name as texts, which are kept for the sender of the last datagram. */
 static const struct ps_syslog_client *client_of(struct syslogudp_state *state, const struct ps_address *peer)
 {
     if (!state->datagrams.peers)

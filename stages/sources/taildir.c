@@ -28,7 +28,7 @@ struct taildir_plan {
     struct ps_pairs patterns, headers;
     const char *position_file, *file_header_key;
     bool byte_offset_header, skip_to_end, cache, file_header;
-    bool sink_keeps; /* the positions, in its transactions */
+    bool sink_keeps; /* the sink keeps the positions, in its transactions */
     int decompress;
     int64_t idle_ms, save_ms, batch_size, batch_count_max, line_max, poll_ms;
     struct ps_tail_settings settings; /* made by build */
@@ -199,7 +199,7 @@ static void group_headers(struct ps_arena *arena, const struct ps_pairs *headers
 
 /* ---- check ---- */
 
-/* A group that is named again counts once, as in Flume. */
+/* Returns whether the group was named before: it counts once, as in Flume. */
 static bool group_is_again(const struct taildir_plan *plan, size_t number)
 {
     for (size_t i = 0; i < number; i++) {
@@ -230,7 +230,7 @@ static const char *advise_group(const struct taildir_plan *plan, struct ps_arena
     return nearest.word != NULL ? ps_arena_format(arena, "; did you mean %s?", nearest.word) : "";
 }
 
-/* Keys that have no effect because filegroups does not name their group. Flume does not report them. */
+/* Warns of keys that have no effect because filegroups does not have their group. Flume does not report them. */
 static bool check_keys(const struct taildir_plan *plan, const struct ps_context *context)
 {
     bool good = true;
@@ -257,8 +257,8 @@ static bool check_keys(const struct taildir_plan *plan, const struct ps_context 
     return good;
 }
 
-/* Returns whether the file name has no operators of an expression other than those that are also operators of a
- * shell pattern. */
+/* Returns whether the file name may be a shell pattern: it has no operators of expressions, except those that shell
+ * patterns have too. */
 static bool is_of_shell(const char *pattern)
 {
     return strpbrk(pattern, "*?") != NULL && strpbrk(pattern, "\\()[]{}|^$+") == NULL;
@@ -393,7 +393,7 @@ static bool taildir_outdated(const void *plan_, char *text, size_t room)
     return ps_tail_trouble_get(plan->settings.trouble, text, room);
 }
 
-/* Positions of a compressed file's text have no place in the sink's records. */
+/* Refuses compressed files, because the sink's records cannot have positions in decompressed text. */
 static bool taildir_yields_positions(void *plan_, struct ps_err *err)
 {
     struct taildir_plan *plan = plan_;
@@ -518,7 +518,7 @@ static void taildir_delivered(const void *, void *state_, const struct ps_batch 
     ps_tailer_delivered(state->tailer, batch);
 }
 
-/* Nothing is read while a channel is full; looks at directories go on. */
+/* Does nothing: while a channel is full no file is read, but directories are still searched. */
 static void taildir_paused(const void *, void *, bool, const struct ps_now *)
 {
 }

@@ -41,7 +41,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 
 /* ---- the stream ---- */
 
-/* Answers are sent at once, because no earlier call waits for an answer. */
+/* Answers are sent immediately, because no earlier call waits for an answer. */
 static void answer(struct legacy_state *state, struct ps_connection *connection,
                    const struct ps_thrift_legacy_message *message)
 {

@@ -10,7 +10,7 @@
 #define EXCEPTIONS_MAX 3U
 #define UNKNOWN_METHOD 1 /* type of TApplicationException */
 
-/* Meanings of the exceptions of a call, by their field. */
+/* Meanings of a call's exceptions, by the field that has them. */
 static const enum ps_hive_error exceptions[PS_HIVE_CALLS][EXCEPTIONS_MAX] = {
     [PS_HIVE_GET_TABLE] = {PS_HIVE_REFUSED, PS_HIVE_MISSING},
     [PS_HIVE_GET_TABLE_OLD] = {PS_HIVE_REFUSED, PS_HIVE_MISSING},

@@ -5,13 +5,14 @@
 #include "stages/lib/orc/type.h"
 #include "stages/lib/orc/value.h"
 
-/* The table's parameter bucketing_version: 1 if it is not set, as Hive 1 and 2 leave it; 2 since Hive 3. */
+/* The table's parameter bucketing_version: 1 if it is not set, which is so for tables of Hive 1 and 2; 2 since Hive
+ * 3. */
 enum ps_hive_bucketing { PS_HIVE_BUCKETING_JAVA = 1, PS_HIVE_BUCKETING_MURMUR = 2 };
 
 /* Returns whether columns of this type are supported: boolean, the integers, float, double, string, varchar, char, date. */
 bool ps_hive_bucket_knows(const struct ps_orc_type *type);
 
-/* Returns the hash of a value; of null 0. */
+/* Returns the hash of a value; 0 for null. */
 int32_t ps_hive_bucket_hash(enum ps_hive_bucketing bucketing, const struct ps_orc_type *type,
                             const struct ps_orc_value *value);
 

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #define REAL_BYTES_MAX 1024U /* a longer number is null */
-#define DIGITS_MAX 80U       /* of a decimal; further digits are too small to matter */
+#define DIGITS_MAX 80U       /* digits that are read of a decimal; further ones are too small to matter */
 #define EXPONENT_MAX 99      /* of a decimal: with a greater exponent it is null */
 #define WHOLE_DIGITS_MAX 38  /* digits before the point of a decimal, whatever the exponent */
 
@@ -34,7 +34,7 @@ static bool take(struct cursor *text, char wanted)
     return true;
 }
 
-/* Takes a sign. Returns whether it is a minus. */
+/* Reads a sign, if there is one. Returns whether it is a minus. */
 static bool take_sign(struct cursor *text)
 {
     return take(text, '-') || (take(text, '+') && false);

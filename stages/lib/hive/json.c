@@ -83,7 +83,8 @@ static bool read_cut(struct reader *reader, const struct ps_orc_type *type, stru
     double most = (double)(UINT64_C(1) << bits);
     if (!read_real(reader, text, &real))
         return false;
-    /* Java checks the range before it cuts, and compares with 2^63, which is the largest bigint as a double. */
+    /* Java checks the range before it cuts off the fraction, and compares with 2^63, which is what the largest bigint
+     * becomes as a double. */
     bool fits = bits == 63 ? real >= -most && real <= most : real >= -most && real <= most - 1;
     if (!fits)
         return refuse(reader, type, text);

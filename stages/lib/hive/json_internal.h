@@ -18,7 +18,7 @@ enum ps_hive_json_kind {
 /* Any value but an array or object. */
 struct ps_hive_json_scalar {
     enum ps_hive_json_kind kind;
-    struct ps_slice text; /* as it is written; without the escapes of a string */
+    struct ps_slice text; /* as written; a string has its escapes decoded */
 };
 
 struct ps_hive_json_text {
@@ -37,8 +37,8 @@ char ps_hive_json_peek(struct ps_hive_json_text *text);
 /* Takes the next character that is not a blank, if it is this one. */
 bool ps_hive_json_take(struct ps_hive_json_text *text, char wanted);
 
-/* Goes to the next member of an object, or item of an array, whose opening bracket was taken; `count`: how many there were. Returns
- * false at the end, after taking the bracket, and with *well false on an error. */
+/* Moves to the next member of an object, or item of an array, whose opening bracket was taken; counts them in *count.
+ * Returns false at the end, after taking the bracket, and with *well false on an error. */
 bool ps_hive_json_next(struct ps_hive_json_text *text, char end, uint32_t *count, bool *well);
 /* Takes the name of a member, and the colon. */
 bool ps_hive_json_name(struct ps_hive_json_text *text, struct ps_slice *name);

@@ -5,8 +5,9 @@
 #include "stages/lib/orc/type.h"
 
 enum ps_hive_map_rule {
-    PS_HIVE_FIRST_KEY, /* of equal keys the first one and its value stay: LazyMap */
-    PS_HIVE_LAST_KEY,  /* the last value stays, in the place of the first key: LinkedHashMap.put */
+    PS_HIVE_FIRST_KEY, /* of equal keys the first one counts, with its value: LazyMap */
+    /* of equal keys the last value counts, in the place of the first key: LinkedHashMap.put */
+    PS_HIVE_LAST_KEY,
 };
 
 /* Ends the items of a map like ps_hive_row_items_end. They are pairs, and no key is null. `seed`: a random number, so that colliding keys

@@ -27,7 +27,7 @@ enum ps_hive_call {
 /* Names of the calls on the wire. */
 extern const char *const ps_hive_call_names[PS_HIVE_CALLS];
 
-/* The arguments of a call; each call uses some of them. */
+/* The arguments of calls; each call uses some of them. */
 struct ps_hive_request {
     const char *database, *table;
     const char *user, *host, *agent; /* open_txns, lock; `agent` names the holder of the lock */
@@ -52,7 +52,7 @@ size_t ps_hive_request_write(enum ps_hive_call call, const struct ps_hive_reques
 enum ps_hive_error {
     PS_HIVE_OK,
     PS_HIVE_MISSING,     /* the table, database or partition does not exist */
-    PS_HIVE_EXISTS,      /* another client created it: as good as success */
+    PS_HIVE_EXISTS,      /* another client has created it, which counts as success */
     PS_HIVE_TXN_GONE,    /* the transaction or lock was aborted or is not known */
     PS_HIVE_REFUSED,     /* the metastore's reason is in `reason` */
     PS_HIVE_NO_CALL,     /* this version does not have the call */
@@ -109,9 +109,8 @@ struct ps_hive_answer {
     enum ps_hive_lock_state lock_state;
     struct ps_hive_lock_holder
         exclusive; /* show_locks: the exclusive lock that is held, or else one that waits */
-    struct ps_hive_lock_holder
-        shared; /* show_locks: of the shared locks that are held, that of the oldest transaction */
-    struct ps_hive_table table; /* get_table; get_partition and append_partition: only the location */
+    struct ps_hive_lock_holder shared; /* show_locks: the held shared lock of the oldest transaction */
+    struct ps_hive_table table;        /* get_table; get_partition and append_partition: only the location */
 };
 
 /* Reads a complete message as the answer to this call with this number. The caller frees the answer with ps_hive_answer_free in any case. */

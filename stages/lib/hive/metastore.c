@@ -14,7 +14,7 @@
 #define USUAL_PORT 9083U
 #define ANSWER_BYTES_MAX (4U << 20)
 #define READ_BYTES 16384U
-#define REST_NS (500 * PS_NS_PER_MS) /* after all addresses were tried */
+#define REST_NS (500 * PS_NS_PER_MS) /* backoff after all addresses were tried */
 #define SCHEME "thrift://"
 
 #define TICKET_NS (20 * PS_NS_PER_MS) /* interval at which a handshake checks for a ticket */
@@ -31,10 +31,10 @@ struct call {
     uint32_t number;
     ps_metastore_done *done;
     void *argument;
-    uint64_t deadline_ns; /* 0: it has not been first in the queue */
+    uint64_t deadline_ns; /* 0: it has not been the first in the queue yet */
     int64_t *txns;        /* allocate_table_write_ids: the answer for a metastore that has no write ids */
     size_t txns_count;
-    uint8_t *old; /* get_table, to replace get_table_req */
+    uint8_t *old; /* the encoded call get_table, which replaces get_table_req */
     size_t old_length;
     uint8_t *bytes;
     size_t length, at;
@@ -46,7 +46,7 @@ struct ps_metastore {
     struct ps_hadoop_loop *loop;
     struct ps_metastore_settings settings;
     struct address addresses[PS_METASTORE_ADDRESSES_MAX];
-    unsigned address_count, current, tried; /* tried: addresses since a connection was up */
+    unsigned address_count, current, tried; /* `tried`: addresses tried since the last connection */
     enum phase phase;
     struct ps_hadoop_watch watch;
     struct ps_hadoop_timer timer;
@@ -60,7 +60,7 @@ struct ps_metastore {
     struct call *first, **last;
     uint8_t *in;
     size_t in_length, in_room;
-    char reason[PS_HIVE_REASON_BYTES]; /* of the last connection that failed */
+    char reason[PS_HIVE_REASON_BYTES]; /* why the last connection failed */
 };
 
 static uint64_t now_of(const struct ps_metastore *metastore)
@@ -270,7 +270,8 @@ static bool time_is_up(const struct ps_metastore *metastore)
 static void end_late_calls(struct ps_metastore *metastore)
 {
     while (time_is_up(metastore)) {
-        if (metastore->first->at > 0) { /* a late answer would be taken for that to the next call */
+        /* closes the connection: a late answer would be taken as that to the next call */
+        if (metastore->first->at > 0) {
             close_connection(metastore);
             finish_with(metastore, PS_HIVE_TIMEOUT, "no answer in time");
         } else {

@@ -5,8 +5,8 @@
  * be sent is tried at the next address until its time-out. A call that was sent and not answered is not sent again: it may have
  * taken effect, and only the owner knows whether it may be repeated.
  *
- * Versions: Hive 1 to 4. If a call is missing, an older one replaces it: get_table for get_table_req; before Hive 3 a
- * transaction's id is its write id.
+ * Versions: Hive 1 to 4. If the metastore lacks a call, an older one replaces it: get_table for get_table_req; before
+ * Hive 3 a transaction's id is its write id.
  *
  * Thread: the worker of the loop. Never blocks. */
 #pragma once

@@ -91,7 +91,8 @@ enum ps_status ps_hive_nested_check(const struct ps_orc_type *type, struct ps_er
 static struct ps_orc_value read_level(struct ps_hive_nested *nested, const struct ps_orc_type *type,
                                       struct ps_slice text, unsigned level);
 
-/* Takes the part before the separator from the text. Returns whether there was a separator; otherwise takes the whole text. */
+/* Moves the part before the separator from *text to *part. Returns whether there was a separator; otherwise moves the
+ * whole text. */
 static bool take_part(struct ps_slice *text, char separator, struct ps_slice *part)
 {
     const char *found = text->length > 0 ? memchr(text->data, separator, text->length) : NULL;

@@ -1,11 +1,12 @@
 /* Reads fields of delimited text for all types of columns, as org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe of Hive 4 does without
- * escapes. Arrays, maps and structs have separators by level. Binaries are Base64; a text that is not Base64 is used as it is. Plain
- * values: field.h.
+ * escapes. The separators of arrays, maps and structs depend on the level. Binaries are Base64; a text that is not
+ * Base64 is used as it is. Plain values: field.h.
  *
  *   array<array<int>>  1 ^C 2 ^B 3       map<string,int>  a ^C 1 ^B b ^C 2       struct<x:int,y:string>  1 ^B text
  *
- * "\N" is null; an empty text is an empty array, an empty map, or a struct whose first field is empty. Of equal keys of a map the first
- * stays; pairs with a null key are left out; a pair without a separator after the key has a null value. Thread: the owner's. */
+ * "\N" is null; an empty text is an empty array, an empty map, or a struct whose first field is empty. Of equal keys
+ * in a map the first one counts; pairs with a null key are left out; a pair without a separator after the key has a
+ * null value. Thread: the owner's. */
 #pragma once
 
 #include "stages/lib/hive/row_memory.h"

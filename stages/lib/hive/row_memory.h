@@ -22,8 +22,9 @@ void ps_hive_row_memory_free(struct ps_hive_row_memory *memory);
 /* Returns memory that is aligned for a value; NULL if there is none. */
 void *ps_hive_row_memory_take(struct ps_hive_row_memory *memory, size_t bytes);
 
-/* Collects the items of an array whose number is not known before its end. `ps_hive_row_items_begin` returns where they begin, each
- * is added, and the end moves them to their final place. An inner array ends before the outer one. */
+/* These functions collect the items of an array, whose number is not known before its end. `ps_hive_row_items_begin`
+ * returns where they begin; then each item is added; `ps_hive_row_items_end` moves them to their final place. An
+ * inner array ends before the outer one. */
 static inline size_t ps_hive_row_items_begin(const struct ps_hive_row_memory *memory)
 {
     return memory->open_count;

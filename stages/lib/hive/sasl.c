@@ -13,7 +13,7 @@
 #define KERBEROS "GSSAPI"
 #define DIGEST "DIGEST-MD5"
 #define HEAD_BYTES 5U
-#define MESSAGE_BYTES_MAX 65536U /* of the exchange: a Kerberos token is not longer */
+#define MESSAGE_BYTES_MAX 65536U /* most bytes of a message of the exchange; Kerberos tokens are shorter */
 #define LENGTH_BYTES 4U
 
 enum status { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
@@ -66,7 +66,7 @@ static int answer(struct session *session, const uint8_t *challenge, size_t leng
 
 static int begin_token(struct session *session, char *reason)
 {
-    /* Hive passes no protocol to Java, which becomes the text "null". */
+    /* Hive gives Java no protocol, so the protocol is the text "null". */
     const struct ps_digest_md5_settings settings = {.name = session->settings->token_name,
                                                     .secret = session->settings->token_secret,
                                                     .service = "null",
@@ -194,7 +194,7 @@ static int shake(void *opened, short *wants, char *reason)
     return done;
 }
 
-/* ---- afterwards ---- */
+/* ---- after the exchange ---- */
 
 static size_t put_head(uint8_t *end, size_t length)
 {

@@ -12,7 +12,7 @@ struct ps_hive_security {
     unsigned protection; /* PS_SASL_PREFER */
 };
 
-/* Returns Hive's name of a key, or the name that its metastore has used since Hive 3. */
+/* Returns the name by which a key is set: Hive's, or else the one that the metastore has used since Hive 3. */
 static const char *key_of(const struct ps_hadoop_configuration *configuration, const char *key)
 {
     const char *short_key = key + strlen("hive.");

@@ -78,7 +78,7 @@ static bool channel_hungry(const void *plan, unsigned producer)
     return ps_queue_hungry(queue_of(plan), producer);
 }
 
-/* Also called before `build`: the engine's plan needs the capacity, which limits batches. */
+/* Also called before `build`, because the engine's plan needs the capacity to limit batches. */
 static void channel_fill(const void *plan, struct ps_fill *fill)
 {
     if (queue_of(plan) != NULL)

@@ -3,7 +3,8 @@
 
 #include "core/quantity.h"
 
-/* Part of the memory budget. Sources accept events up to a sixteenth of the budget: a longer event was accepted when the budget was larger. */
+/* A frame longer than this part of the memory budget may never get memory. Sources accept events up to a sixteenth of
+ * the budget, so such an event was accepted when the budget was larger. */
 #define LONG_PART 8U
 
 static void give_ticket(struct ps_queue *queue, struct ps_queue_ticket *ticket)
@@ -19,7 +20,7 @@ static void batch_delivered(void *argument, struct ps_batch *batch)
     give_ticket(consumer->queue, (struct ps_queue_ticket *)(uintptr_t)batch->tickets->origin);
 }
 
-/* Frees the payload's memory, because it is not read again. */
+/* Frees the payload's memory: the payload is not read again. */
 static void release(const struct ps_queue *queue, struct ps_queue_ticket *ticket,
                     struct ps_block_cache *blocks)
 {
@@ -96,8 +97,8 @@ bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_de
     return true;
 }
 
-/* Reads the ticket's frame into a batch. Returns NULL if there is no memory, if the store cannot read the frame now (it is
- * read again at consumer->retry_ns), or with ticket->damaged set. */
+/* Reads the ticket's frame into a batch. Returns NULL if there is no memory, if the store cannot read the frame now
+ * (it is read again at consumer->retry_ns), or if the frame is damaged: then ticket->damaged is set. */
 static struct ps_lease *read_frame(struct ps_queue_consumer *consumer, struct ps_queue_ticket *ticket,
                                    struct ps_block_cache *blocks, const struct ps_now *now)
 {
@@ -125,8 +126,8 @@ static struct ps_lease *read_frame(struct ps_queue_consumer *consumer, struct ps
     return ps_readback_lease(consumer->readback, batch);
 }
 
-/* Takes a ticket from the ring. The thread may be asleep: it feeds more even if this consumer delivers nothing, because the
- * ring has room for other consumers. */
+/* Takes a ticket from the ring, and wakes the thread if it must read ahead: other consumers need tickets even if this
+ * consumer delivers nothing. */
 static struct ps_queue_ticket *pop_ticket(struct ps_queue *queue)
 {
     struct ps_queue_ticket *ticket = ps_spmc_pop(queue->feed);
@@ -223,7 +224,7 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
     ps_readback_close(mine->readback);
     mine->readback = NULL;
     mine->retry_ns = 0;
-    pthread_mutex_lock(&queue->lock); /* a lock is acceptable here: it is not on the path of an event */
+    pthread_mutex_lock(&queue->lock); /* a lock is acceptable here, because no event waits for it */
     mine->unreadable[0] = '\0';
     pthread_mutex_unlock(&queue->lock);
     if (mine->stuck != NULL && queue->settings.store->release != NULL) {

@@ -2,7 +2,8 @@
  *
  * The thread reads ahead while the frames that wait in the ring have fewer bytes than the channel's read-ahead, a share of
  * its memory. A consumer that takes a frame returns the frame's bytes, and wakes the thread when half of the read-ahead is
- * free. A frame that a consumer has taken does not count, however long it keeps it: the other consumers go on. */
+ * free. A frame that a consumer has taken does not count, even if the consumer keeps it for a long time, so that the
+ * other consumers get frames. */
 #include "stages/lib/queue/queue_internal.h"
 
 #define MEMORY_RETRY_NS (20 * PS_NS_PER_MS)
@@ -74,14 +75,16 @@ static bool is_memory_short(const struct ps_queue *queue)
            ps_depot_used_bytes(depot) / 3 >= ps_depot_budget_bytes(depot) / 4;
 }
 
-/* Returns whether one more frame may be read ahead. One always may: else a frame longer than the read-ahead would stay. */
+/* Returns whether one more frame may be read ahead. One frame always may, because otherwise a frame longer than the
+ * read-ahead would never be read. */
 static bool may_read_ahead(const struct ps_queue *queue, uint64_t limit_bytes)
 {
     uint64_t waiting = ps_credit_waiting(&queue->credit);
     return waiting == 0 || (waiting < limit_bytes && !is_memory_short(queue));
 }
 
-/* A frame counts its payload and its ticket, in whole pages: the ring has room for all frames of the longest read-ahead. */
+/* Pushes a ticket. Its cost is the size of the payload and the ticket in whole pages; so the ring has room for all
+ * frames of the longest read-ahead. */
 static void push(struct ps_queue *queue, struct ps_queue_ticket *ticket)
 {
     uint64_t length = ticket->frame.length + sizeof *ticket;
@@ -93,8 +96,8 @@ static void push(struct ps_queue *queue, struct ps_queue_ticket *ticket)
     PS_ASSERT(pushed);
 }
 
-/* Puts the next frame into the consumers' ring. Returns false if the store has none now, and sets feed_ns if the thread
- * must ask it again at a certain time. */
+/* Puts the next frame into the consumers' ring. Returns false if the store has none now, and sets feed_ns if the
+ * store must be asked again at that time. */
 static bool feed_frame(struct ps_queue *queue)
 {
     const struct ps_store_ops *ops = queue->settings.store;
@@ -114,7 +117,7 @@ static bool feed_frame(struct ps_queue *queue)
         return true;
     }
     ps_queue_ticket_free(queue, ticket);
-    if (fed == PS_STORE_FAILED && queue->broken) /* the thread renews it at retry_ns */
+    if (fed == PS_STORE_FAILED && queue->broken) /* the thread renews the store at retry_ns */
         queue->feed_ns = queue->retry_ns;
     else if (fed == PS_STORE_FAILED)
         ps_queue_store_failed(queue, &err);

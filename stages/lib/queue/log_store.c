@@ -154,8 +154,8 @@ static enum ps_segment_read log_store_load(const void *settings, const struct ps
     return read;
 }
 
-/* The number of a frame alone is not enough: after a power cut that took frames which were only written, or when a backup
- * was put back, the log gives the numbers again. It gives them in another file, and each file has its own random number. */
+/* The number of a frame alone is not enough. After a power cut that lost frames that were not synced, or after a
+ * backup was restored, the log uses numbers again, but in another file, and each file has its own random number. */
 static struct ps_identity log_store_identity(const struct ps_store_frame *frame)
 {
     return (struct ps_identity){.system = "log",
@@ -209,7 +209,7 @@ const struct ps_store_ops ps_log_store = {
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_NS,
     .round_bytes = UINT64_C(4) << 20,
-    .news_ns = 0, /* recording deliveries writes only one block */
+    .news_ns = 0, /* no delay, because recording deliveries writes only one block */
     .open = log_store_open,
     .close = log_store_close,
     .lend = log_store_lend,

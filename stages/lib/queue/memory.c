@@ -7,13 +7,13 @@
 #include "rings/spsc.h"
 #include "rings/word.h"
 
-/* Per producer; a full ring means a full queue, at any capacity. The share of the memory budget ends sooner: a lease uses
- * more than LEASE_BYTES_MIN of it. */
+/* Leases of one producer's ring. The queue also counts as full when the ring is full. With a limited share of the
+ * memory budget this does not happen, because each lease uses at least LEASE_BYTES_MIN of it. */
 #define RING_LEASES_MAX (1U << 20)
 #define LEASE_BYTES_MIN 1024U
 #define HUNGRY_LEASES 2
-/* Flume's default is 80 % of the JVM's heap. Here it is a share of the memory budget that lets two
- * channels whose sinks are down fit into it. */
+/* Flume's default is 80 % of the JVM's heap. Here it is a share of the memory budget with which two channels whose
+ * sinks are down fit into the budget. */
 #define BYTE_CAPACITY_PERCENT 40
 
 /* The counts of one thread. Single writer; any thread reads. */
@@ -24,20 +24,21 @@ struct tally {
 
 struct consumer_state {
     struct tally taken;
-    struct ps_lease *given_back; /* first = next to take */
+    struct ps_lease *given_back; /* the first one is taken next */
     unsigned next_ring;
 } PS_ALIGNED_GAP;
 
 struct producer_ring {
     struct tally put;
-    uint64_t reserved;      /* events: single writer, any thread reads */
-    struct ps_spsc *single; /* one of the two, by the number of consumers */
+    uint64_t reserved;      /* events for which room is kept: single writer, any thread reads */
+    struct ps_spsc *single; /* one of the two rings is used, depending on the number of consumers */
     struct ps_spmc *shared;
 } PS_ALIGNED_GAP;
 
 struct ps_memory_queue {
     struct ps_memory_queue_settings settings;
-    unsigned taker_count; /* of `consumers`: at least 1, which a reload uses when there is no sink */
+    /* number of `consumers`: at least 1, because a reload takes the leases as consumer 0 even without a sink */
+    unsigned taker_count;
     struct producer_ring *rings;
     struct consumer_state *consumers;
     struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
@@ -114,7 +115,8 @@ static uint64_t quota_used(const struct ps_memory_queue *memory)
     return (int64_t)used > 0 ? used : 0;
 }
 
-/* The share is never exceeded, because several full channels must leave the others their shares. An empty queue takes any lease. */
+/* Returns whether the share of the memory budget allows the lease. The share is never exceeded, so that full channels
+ * leave the others their shares; only an empty queue takes any lease. */
 static bool quota_allows(const struct ps_memory_queue *memory, uint64_t size)
 {
     if (memory->settings.quota_bytes == 0)
@@ -177,8 +179,8 @@ enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned produce
     return PS_PUT_OK;
 }
 
-/* Two producers that ask at the same time each see the request of the other one, so both may get less than there
- * is, never more. */
+/* If two producers ask at the same time, each sees the other's request: both may get less room than there is, but
+ * never more. */
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events)
 {
     struct producer_ring *mine = &memory->rings[producer];

@@ -30,8 +30,8 @@ void ps_memory_queue_destroy(struct ps_memory_queue *memory);
 uint64_t ps_memory_queue_bytes_max(int64_t byte_capacity, int64_t buffer_percent,
                                    uint64_t memory_budget_bytes);
 
-/* put, untake, fill, ring and hungry: as in struct ps_channel_ops. A lease that was put, or given back, is the memory queue's own, and *lease is
- * NULL. */
+/* put, untake, fill and hungry are as in struct ps_channel_ops, ring as in struct ps_engine_channel_ops. The memory
+ * queue then owns a lease that was put or given back, and *lease is NULL. */
 void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *fill);
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease);
 /* See reserve of struct ps_engine_channel_ops. */
@@ -43,11 +43,11 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease);
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer);
 void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill);
-/* Takes all leases out, oldest first: those given back are older than those in the rings. */
+/* Removes all leases, oldest first: those given back are older than those in the rings. */
 struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory);
-/* Puts the leases where all consumers can take them, because the destination of a single one may be down. */
+/* Puts the leases where every consumer can take them, because the destination of one consumer may be down. */
 void ps_memory_queue_restore(struct ps_memory_queue *memory, struct ps_lease *list);
-/* See set_quota and withdraw of struct ps_channel_ops. */
+/* See set_quota and withdraw of struct ps_engine_channel_ops. */
 void ps_memory_queue_set_quota(struct ps_memory_queue *memory, uint64_t quota_bytes);
 struct ps_lease *ps_memory_queue_withdraw(struct ps_memory_queue *memory,
                                           bool (*is_wanted)(const struct ps_lease *lease));

@@ -230,7 +230,7 @@ static bool probe_place(const struct ps_probe *probe, const char *key, const cha
     return access(path, R_OK | X_OK) == 0;
 }
 
-/* Opens the log that is there; changes nothing. */
+/* Opens the existing log without changing it. */
 static struct ps_segment_log *open_to_read(const struct ps_queue_plan *plan, const struct ps_key_ring *keys,
                                            struct ps_err *err)
 {
@@ -286,7 +286,7 @@ void ps_queue_plan_probe(const struct ps_queue_plan *plan_, struct ps_context *c
     ps_key_ring_destroy(keys);
 }
 
-/* ---- a log that is left alone ---- */
+/* ---- a log that is not used ---- */
 
 enum found { FOUND_NOTHING, FOUND_EVENTS, FOUND_IN_USE, FOUND_UNREADABLE };
 

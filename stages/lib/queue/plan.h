@@ -191,7 +191,7 @@ void ps_queue_plan_probe(const struct ps_queue_plan *plan, struct ps_context *co
  * delivered, and of a log that cannot be read. Changes nothing, and reports nothing if the log is in use. */
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan, struct ps_context *context, const char *key,
                                 const char *value);
-/* The same for `check`: reports these events as failed, because they wait until the configuration is changed. Not
- * for a reload: ps_plan_moves_channel keeps it from leaving events behind. */
+/* The same for `check`: reports these events as failed, because they wait until the configuration is changed. Not for
+ * a reload, which ps_plan_moves_channel prevents from leaving events behind. */
 void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan, struct ps_context *context,
                               const struct ps_probe *probe, const char *key, const char *value);

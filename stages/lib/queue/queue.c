@@ -85,7 +85,7 @@ void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char
            reason != NULL ? fresh : queue->settings.store->reads_again);
 }
 
-/* Called with the lock held. */
+/* Returns the reason for trouble, or NULL. Called with the lock held. */
 static const char *trouble_of(const struct ps_queue *queue)
 {
     if (queue->trouble[0] != '\0')
@@ -111,7 +111,7 @@ bool ps_queue_trouble(struct ps_queue *queue, char *text, size_t room)
     return any;
 }
 
-/* ---- what the thread has ---- */
+/* ---- the thread's leases ---- */
 
 struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position)
 {
@@ -204,7 +204,7 @@ static void list_add(struct lease_list *list, struct ps_lease *lease)
     list->end = &lease->next;
 }
 
-/* Sets the accounts to what stays in the store, after all threads have stopped updating them. */
+/* Sets the accounts to the events that stay in the store, after all threads have stopped updating them. */
 static void count_kept(struct ps_queue *queue)
 {
     queue->found = queue->kept;
@@ -214,8 +214,9 @@ static void count_kept(struct ps_queue *queue)
         queue->consumers[i].taken = (struct ps_queue_tally){0};
 }
 
-/* Adds the leases that are on their way to their workers to the list: the promised ones settled. Leases that were given
- * up count as not written: their sources do not know yet that they failed, and the next queue after a reload tries again. */
+/* Adds the leases that are on their way to their workers to the list, the promised ones as settled. Leases that were
+ * given up count as not written: their sources have not learned of the failure yet, so the next queue after a reload
+ * tries again. */
 static void strip_promised(struct ps_queue_producer *producer, struct lease_list *list)
 {
     struct ps_lease *lease = ps_queue_oldest_first(ps_inbox_take(&producer->promised));
@@ -235,7 +236,7 @@ struct ps_lease *ps_queue_strip(struct ps_queue *queue)
     struct ps_lease *lease;
     list.end = &list.first;
     if (queue->started) {
-        /* The lock orders this thread after consumers that have read what the queue's thread is about to close. */
+        /* The lock orders this thread after consumers that have used the store, which the queue's thread will close. */
         pthread_mutex_lock(&queue->lock);
         ps_flag_set(&queue->stop, true);
         pthread_mutex_unlock(&queue->lock);
@@ -286,7 +287,7 @@ void ps_queue_restore(struct ps_queue *queue, struct ps_lease *list)
     }
 }
 
-/* Only producers read put_bytes_max. The thread reads the read-ahead, also now. */
+/* Only producers read put_bytes_max, and none runs now. The thread reads the read-ahead concurrently. */
 void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes)
 {
     uint64_t read_ahead = PS_QUEUE_READ_AHEAD_MAX_BYTES, put_max = PS_QUEUE_WAITING_BYTES_MAX;

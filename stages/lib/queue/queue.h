@@ -1,11 +1,11 @@
 /* Keeps the events of a durable channel in a store (stages/lib/queue/store.h: a log on disk, or a database) on a thread of its
  * own, and feeds the channel's consumers from there.
  *
- *   producers   put leases into rings. The thread writes everything that arrived during the last sync, and
- *               syncs once for all: then the leases are returned, which is the promise
+ *   producers   put leases into rings. The thread writes all leases that arrived during the last sync, and syncs them
+ *               together: then the leases are returned, which is the promise
  *               (docs/decisions/0023-put-and-promised.md)
- *   consumers   take places of frames from one ring. Each reads its frame into a batch of its own, and reports
- *               its delivery; the thread records that, and removes what is delivered
+ *   consumers   take places of frames from one ring. Each reads its frame into a batch of its own, and reports the
+ *               delivery; the thread records it, and removes delivered frames
  *
  * If the store cannot be read, no event is lost or skipped: the thread reads the next frame again every few seconds. If the
  * store cannot be written, no event is promised: refusable leases are given up after the keep-alive, and the other leases
@@ -26,7 +26,7 @@ struct ps_queue_settings {
     uint64_t sync_every_ms;     /* time between syncs if sync_each is false */
     uint64_t keep_alive_ms;     /* how long a refusable lease waits while the store cannot be written */
     uint64_t
-        quota_bytes; /* memory of leases that wait to be written, and of frames read ahead; 0: unlimited */
+        quota_bytes; /* memory for leases that wait to be written, and for frames read ahead; 0: unlimited */
     unsigned producers, consumers;
 };
 
@@ -48,7 +48,8 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
 bool ps_queue_hungry(const struct ps_queue *queue, unsigned producer);
 void ps_queue_fill(const struct ps_queue *queue, struct ps_fill *fill);
 void ps_queue_ring(const struct ps_queue *queue, unsigned producer, struct ps_fill *fill);
-/* Strips the durable queue as struct ps_channel_ops says. Afterwards ps_queue_fill returns what stays in the store. */
+/* Strips the durable queue (`strip` of struct ps_engine_channel_ops). Afterwards ps_queue_fill counts the events that
+ * stay in the store. */
 struct ps_lease *ps_queue_strip(struct ps_queue *queue);
 void ps_queue_restore(struct ps_queue *queue, struct ps_lease *list);
 void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes);
@@ -58,8 +59,8 @@ void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes);
 /* Returns whether the store has been opened, so that its contents are known. It stays open. Thread: any. */
 bool ps_queue_is_open(const struct ps_queue *queue);
 
-/* Returns whether everything that was put, or found in the store, was delivered. If it returns true to a producer, none
- * of that producer's leases is left here. Returns false until the store is open. Thread: any. */
+/* Returns whether all events that were put, or found in the store, are delivered. If it returns true to a producer,
+ * none of that producer's leases is left here. Returns false until the store is open. Thread: any. */
 bool ps_queue_is_clear(const struct ps_queue *queue);
 /* Returns the number of events that were put or found, and are not delivered. Thread: any. */
 uint64_t ps_queue_undelivered(const struct ps_queue *queue);
@@ -68,7 +69,7 @@ bool ps_queue_has_back(const struct ps_queue *queue, unsigned consumer);
 /* Returns whether this lease is of a batch that the durable queue made for this consumer. Thread: the consumer's worker. */
 bool ps_queue_made(const struct ps_queue *queue, unsigned consumer, const struct ps_lease *lease);
 /* Reserves the next frame for this consumer's next ps_queue_take. Returns false if there is none. If it returns true,
- * the caller sees everything that the frame's producer did before the put. Thread: the consumer's worker. */
+ * all writes that the frame's producer made before the put are visible to the caller. Thread: the consumer's worker. */
 bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *port);
 /* Makes the thread write and promise this list as its last work, before ps_queue_strip returns. All leases of the list
  * come back in the list of ps_queue_strip, settled if they were written. Returns false if the store cannot be written;

@@ -14,11 +14,11 @@
 #include "stages/lib/queue/queue.h"
 #include "stages/lib/queue/segment/events.h"
 
-/* Leases of one producer that wait to be written. More of them would only use memory. */
+/* Most leases of one producer that wait to be written. More would only use memory. */
 #define PS_QUEUE_RING_LEASES 1024U
 /* Limit for all producers of bytes that wait to be written: the amount of a few syncs. More would only wait longer. */
 #define PS_QUEUE_WAITING_BYTES_MAX (UINT64_C(16) << 20)
-/* Part of the channel's share of memory that frames take which are read ahead, and the most that is useful. */
+/* Frames that are read ahead take a fourth of the channel's share of memory, but at most the bytes that are useful. */
 #define PS_QUEUE_READ_AHEAD_PART 4U
 #define PS_QUEUE_READ_AHEAD_MAX_BYTES (UINT64_C(32) << 20)
 /* A frame that waits for consumers counts at least as this many bytes. */
@@ -27,8 +27,8 @@
 /* A frame in the consumers' ring or with a consumer. */
 struct ps_queue_ticket {
     struct ps_store_frame frame;
-    struct ps_inbox_node node; /* for its way back to the thread */
-    uint64_t cost_bytes;       /* what it counts in the read-ahead while it is in the ring */
+    struct ps_inbox_node node; /* node of the inbox by which it returns to the thread */
+    uint64_t cost_bytes;       /* bytes for which it counts in the read-ahead while it is in the ring */
     bool damaged;              /* the consumer could not decode it */
     struct ps_queue_ticket *next_free, *next_made;
 };
@@ -53,7 +53,7 @@ struct ps_queue_consumer {
     struct ps_queue_tally taken;
     struct ps_lease *given_back;   /* a list; the first one is taken next */
     struct ps_queue_ticket *stuck; /* a ticket whose frame could not be read, or had no memory */
-    uint64_t retry_ns;             /* time at which `stuck` is read again; 0: at once */
+    uint64_t retry_ns;             /* time at which `stuck` is read again; 0: immediately */
     char unreadable[512]; /* why `stuck` cannot be read; empty: it can. Guarded by the durable queue's lock */
     struct ps_readback *readback; /* NULL: the consumer has not taken anything yet */
     struct ps_queue *queue;
@@ -110,12 +110,12 @@ struct ps_queue {
     uint64_t retry_wait_ns; /* the wait after the last failure; 0: none failed */
     uint64_t retry_ns, space_ns, sync_ns,
         news_ns;          /* due times: next try, check of free space, sync, and write of deliveries */
-    uint64_t feed_ns;     /* time at which feeding goes on after a failed read; 0: at once */
+    uint64_t feed_ns;     /* time at which feeding continues after a failed read; 0: immediately */
     uint64_t frames_lost; /* the store's frames_lost that `found` takes into account */
     uint64_t
-        seen_events; /* events that were put, less those recorded as delivered: the account as the thread knows it */
-    bool unsynced; /* bytes were written since the last sync */
-    bool has_news; /* deliveries were not written yet */
+        seen_events; /* events put, less those recorded as delivered, as far as the thread has seen them */
+    bool unsynced;   /* bytes were written since the last sync */
+    bool has_news;   /* there are deliveries that are not written yet */
 };
 
 void *ps_queue_main(void *argument);
@@ -124,7 +124,8 @@ void *ps_queue_main(void *argument);
  * and logs a new reason. `reason` NULL: they can be read. Thread: the one that owns `text`. */
 void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason);
 
-/* Returns whether the frame, which had no memory, has an event so long that there may never be enough memory; sets `err` then. */
+/* Returns whether the frame, for which there was no memory, has an event so long that there may never be enough; then
+ * sets `err`. */
 bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
                           struct ps_err *err);
 
@@ -161,7 +162,7 @@ void ps_queue_entry_pop(struct ps_queue *queue);
 
 /* Puts frames into the consumers' ring: up to the read-ahead, and at most store->round_frames. Returns whether there were any. */
 bool ps_queue_feed(struct ps_queue *queue);
-/* Returns whether the first consumer has set the memory for reading ahead, and it is not used yet. */
+/* Returns whether the first consumer has set the memory for reading ahead, but the thread has not used it yet. */
 bool ps_queue_has_new_memory(const struct ps_queue *queue);
 /* Frees the frames in the ring, after the last consumer has stopped. They stay in the store. */
 void ps_queue_release_fed(struct ps_queue *queue);

@@ -4,7 +4,7 @@
  *   append .. append sync     the frames are promised
  *   feed                      the next promised frame that was not delivered
  *   load                      its payload
- *   take                      it was delivered: it is not fed again, also after a restart
+ *   take the frame was delivered: it is not fed again, even after a restart
  *
  * The payload is described in stages/lib/queue/segment/events.h.
  *
@@ -24,7 +24,7 @@ struct ps_store_frame {
     struct ps_block_cache *blocks;
     union {
         struct ps_segment_place place; /* in a log */
-        struct {                       /* in tables: identities of its first and last event */
+        struct {                       /* in tables: the identities of its first and last event */
             int64_t first, last;
             struct ps_block *payload; /* an oversize block, which counts in the memory budget */
             bool spills, headers;     /* it has rows in the tables of spilled parts or of headers */
@@ -52,7 +52,7 @@ struct ps_store_ops {
     const char *reads_again; /* "the disk can be read again" */
     /* Wait before the first try after a failure; it doubles up to retry_max_ns. */
     uint64_t retry_ns, retry_max_ns;
-    /* Bytes in one sync. More would delay the first leases, and the recording of deliveries. */
+    /* Most bytes of one sync. More would delay the first leases, and the recording of deliveries. */
     uint64_t round_bytes;
     /* Longest delay of recording deliveries while nothing is put. */
     uint64_t news_ns;
@@ -70,7 +70,7 @@ struct ps_store_ops {
     /* Makes all appended frames and taken frames durable. PS_FAIL: the frames above `promised` are not durable, or
      * that is unknown; call renew. */
     enum ps_status (*sync)(void *store, struct ps_err *err);
-    /* Does the same against a crash of the process only. */
+    /* Makes them durable against a crash of the process only. */
     enum ps_status (*write)(void *store, struct ps_err *err);
     /* After PS_FAIL: forgets the frames that are not promised; the caller appends the frames above `promised` again. */
     enum ps_status (*renew)(void *store, struct ps_err *err);
@@ -90,9 +90,10 @@ struct ps_store_ops {
     void (*release)(struct ps_store_frame *frame);
     void (*lost)(void *store, const struct ps_store_frame *frame);
     void (*take)(void *store, const struct ps_store_frame *frame);
-    /* Returns whether there is too little free space, and writes the reason. NULL: never. */
+    /* Returns whether there is too little free space, and writes the reason. NULL: there is always enough. */
     bool (*crowded)(const void *settings, char *text, size_t room);
-    /* Writes which part of the store cannot be read because its key is missing, as found when it was opened; empty: none. NULL: never. */
+    /* Writes which part of the store cannot be read because its key is missing, as found when it was opened; empty:
+     * none. NULL: the store has no keys. */
     void (*held)(const void *store, char *text, size_t room);
 };
 

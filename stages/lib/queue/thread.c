@@ -14,7 +14,7 @@
 #define IDLE_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (PS_NS_PER_S / 2)     /* between checks for a due sync, and of the free space */
 #define GIVE_UP_NS (PS_NS_PER_S / 10) /* between checks of leases that wait while the store fails */
-#define ROUND_LEASES 32U              /* of one producer, before the next producer's turn */
+#define ROUND_LEASES 32U              /* leases taken from one producer before the next producer's turn */
 
 static uint64_t now_ns(void)
 {
@@ -68,7 +68,7 @@ void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err)
              "%.380s: the channel promises no events until its storage works again; trying every %s",
              err->text, ps_quantity_print_ns(next_retry_ns(queue)).text);
     queue->broken = true;
-    set_writable(queue); /* before anybody can read the reason */
+    set_writable(queue); /* before other threads can read the reason */
     set_trouble(queue, text);
 }
 
@@ -262,7 +262,8 @@ static void recover(struct ps_queue *queue, uint64_t now)
         return;
     enum ps_status renewed = queue->settings.store->renew(queue->store, &err);
     send_promised(queue);
-    /* Also if `renew` failed: the store forgot the frames that are not promised, so they have to be appended again. */
+    /* Even if `renew` failed: the store has forgotten the frames that are not promised, so they must be appended
+     * again. */
     for (size_t i = 0; i < queue->entry_count; i++)
         ps_queue_entry_at(queue, i)->written = false;
     if (renewed != PS_OK) {
@@ -274,9 +275,9 @@ static void recover(struct ps_queue *queue, uint64_t now)
     set_writable(queue);
 }
 
-/* ---- what was delivered ---- */
+/* ---- deliveries ---- */
 
-/* Records what the consumers delivered. Returns whether there was anything. */
+/* Records the frames that consumers have delivered. Returns whether there were any. */
 static bool record(struct ps_queue *queue, uint64_t now)
 {
     struct ps_inbox_node *node = ps_inbox_take(&queue->delivered);
@@ -343,7 +344,7 @@ static bool turn(struct ps_queue *queue, uint64_t now)
     if (queue->broken) {
         recover(queue, now);
         give_up_old(queue,
-                    now); /* also after a renew: the store may fail again at the next write, and so on */
+                    now); /* even after a renew, because the store may fail at each write that follows */
         if (queue->broken)
             return ps_queue_feed(queue) || moved;
         moved = true;

@@ -89,7 +89,8 @@ static bool rounding_is_wrong(struct checking *checking)
 
 /* ---- rolling ---- */
 
-/* Returns whether the directory or name depends on the time, so that a file is left behind when the time goes on. */
+/* Returns whether the directory or name depends on the time, so that a file stays open after events have moved to the
+ * next one. */
 static bool depends_on_time(const char *pattern)
 {
     for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at + 2, '%')) {
@@ -194,7 +195,8 @@ static void check_format(struct checking *checking)
 
 /* ---- the file system ---- */
 
-/* Flume users often have no HADOOP_CONF_DIR, because flume-ng asks the command hadoop. */
+/* Warns that the path is on the local disk: Flume users often have no HADOOP_CONF_DIR, because flume-ng asks the
+ * command hadoop. */
 static void warn_about_disk(const struct checking *checking)
 {
     if (ps_bucket_url_length(checking->plan->path) > 0 ||
@@ -254,7 +256,7 @@ static void check_colons(struct checking *checking)
     }
 }
 
-/* These parts may have slashes, but a file must not leave the directory of hdfs.path. */
+/* Refuses "..": prefixes and suffixes may have slashes, but a file must be inside the directory of hdfs.path. */
 static void check_parents(struct checking *checking)
 {
     const struct ps_hdfs_sink_plan *plan = checking->plan;
@@ -295,7 +297,7 @@ static void check_path(struct checking *checking)
                "there is no hsync through WebHDFS: write to hdfs://, or leave it out");
 }
 
-/* FlumeAuthenticationUtil.getAuthenticator needs both keys or none. */
+/* Checks the keys of Kerberos: FlumeAuthenticationUtil.getAuthenticator needs both keys or none. */
 static void check_security(struct checking *checking)
 {
     const struct ps_hdfs_sink_plan *plan = checking->plan;

@@ -1,11 +1,11 @@
-/* Aborts transactions in Hive. One call is in flight; aborts that are requested meanwhile are in the next one. */
+/* Aborts transactions in Hive, with one call at a time; aborts that are requested meanwhile go into the next call. */
 #include "stages/sinks/hive/internal.h"
 
 #include "core/quantity.h"
 
 #include <stdlib.h>
 
-#define AT_ONCE 10000U /* in one call */
+#define AT_ONCE 10000U /* most transactions in one call */
 
 static void go_on(struct ps_hive_sink *sink);
 

@@ -64,10 +64,10 @@ static void found(void *txn_, const struct ps_hive_answer *answer)
     }
 }
 
-/* Returns whether the transaction needs no look of its own. Under load, the next transaction of a partition gets its lock before
- * the one before it is committed. Between the look after the first lock and now, no other client could have the exclusive lock, so
- * nothing can have changed. The commit of the first transaction tells whether it kept its lock: the metastore gets calls in the order of
- * requests. */
+/* Returns whether the transaction needs no check of its own (a look, look.c). Under load, a transaction of a
+ * partition gets its lock before the previous one is committed. Since the look after the first lock, no other client
+ * can have had the exclusive lock, so the table cannot have changed. The commit of the previous transaction shows
+ * whether it kept its lock, because the metastore gets calls in the order of requests. */
 static bool may_follow(const struct ps_hive_txn *txn)
 {
     const struct ps_hive_txn *before = TAILQ_PREV(txn, ps_hive_txns, list);
@@ -75,7 +75,7 @@ static bool may_follow(const struct ps_hive_txn *txn)
            (before->commit_asked == 0 || before->commit_asked > txn->lock_asked);
 }
 
-/* Called when the transaction has its lock: table and partition cannot change from now on (look.c). */
+/* Called when the transaction has its lock: table and partition cannot change from then on (look.c). */
 static void see(struct ps_hive_txn *txn)
 {
     txn->follows = may_follow(txn);

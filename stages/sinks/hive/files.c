@@ -1,10 +1,10 @@
 /* Files of a table that is not transactional. The sink hdfs (stages/lib/hadoop/bucket_writer/) writes, rolls and renames them. This file adds the
  * directory of each event, from the metastore's data about its partition, and the line of each event.
  *
- * A file that is being written has a name that begins with "_", so Hive ignores it; it is renamed when it is complete. A missing partition
- * is created before its first file. Events are settled when they are acknowledged in an incomplete file: the next agent completes and
- * renames the files of a killed one (orphans.c). Names of files begin with agent, sink and host, so that no other agent mistakes them for
- * orphans. */
+ * The name of a file that is being written begins with "_", so Hive ignores the file; it is renamed when it is
+ * complete. A missing partition is created before its first file. Events are settled when they are acknowledged in an
+ * incomplete file: the next agent completes and renames the files of a killed one (orphans.c). Names of files begin
+ * with agent, sink and host, so that no other agent mistakes them for orphans. */
 #include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ struct ps_hive_files {
     char *directory;                /* directory of the table */
 };
 
-/* ---- where events go ---- */
+/* ---- files of events ---- */
 
 /* Returns the length of a directory without slashes at its end. */
 static int length_of(const char *directory)

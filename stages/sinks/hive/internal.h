@@ -15,7 +15,7 @@
 
 #include <sys/queue.h>
 
-#define PS_HIVE_TXNS_MAX 3U        /* of one partition at a time: one takes events, the others end */
+#define PS_HIVE_TXNS_MAX 3U        /* most transactions of one partition: one takes events, the others end */
 #define PS_HIVE_CHAINS 1024U       /* in the hash table of partitions */
 #define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each followed by a 0 */
 
@@ -40,7 +40,7 @@ enum ps_hive_txn_state {
     PS_HIVE_TXN_FILLS,
     PS_HIVE_TXN_ENDS,    /* its files are being closed, and its lock is awaited */
     PS_HIVE_TXN_COMMITS, /* the commit was requested, or will be again */
-    PS_HIVE_TXN_DEAD,    /* failed: outstanding answers are ignored */
+    PS_HIVE_TXN_DEAD,    /* it has failed: answers that still come are ignored */
 };
 
 struct ps_hive_txn {
@@ -114,7 +114,7 @@ TAILQ_HEAD(ps_hive_partitions, ps_hive_partition);
 
 enum ps_hive_table_state { PS_HIVE_TABLE_UNKNOWN, PS_HIVE_TABLE_ASKED, PS_HIVE_TABLE_KNOWN };
 
-/* The question for the table, until it is known. */
+/* The request for the table, until the table is known. */
 struct ps_hive_asking {
     enum ps_hive_table_state state;
     uint64_t rest_ns, asked_ns;
@@ -124,19 +124,20 @@ struct ps_hive_asking {
 
 /* Events that cannot be written: events.c finds them, dead_letters.c makes them dead letters. */
 struct ps_hive_flaws {
-    struct ps_held_group events; /* events that become dead letters, the first one now */
+    struct ps_held_group events; /* events that become dead letters, in order */
     struct ps_deadletter_pending letters;
     char reason[512];                        /* why the first of them cannot be written */
     uint64_t bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
     struct ps_log_backoff batch;             /* a whole batch */
 };
 
-/* Looks at the table, which check that it is still the same: look.c. */
+/* The looks: checks that the table is still the same (look.c). */
 struct ps_hive_looks {
-    uint64_t begun, done; /* their numbers */
+    uint64_t begun, done; /* numbers of the looks that were begun and finished */
     bool under_way;
-    bool is_wanted;             /* another one begins at next_ns */
-    bool is_changed;            /* the table was replaced or changed: nothing more is committed */
+    bool is_wanted; /* another one begins at next_ns */
+    /* the table was replaced or changed: no transaction is committed any longer */
+    bool is_changed;
     uint32_t failures;          /* in a row */
     uint64_t next_ns, began_ns; /* when the next one begins; when the last one began */
 };
@@ -162,16 +163,18 @@ struct ps_hive_sink {
     uint64_t orc_bytes; /* memory of the ORC writers at the last tick */
     struct ps_hive_rows *rows;
     struct ps_held held;
-    bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
-    bool goes_on; /* something that this lease may wait for has happened (plain tables) */
-    bool ends;    /* transactions end at once, for a drain or because there is no memory for more events */
+    bool refused; /* a lease waits: the last call of `work` returned PS_LATER */
+    bool goes_on; /* the lease that waits must be tried again (plain tables) */
+    /* transactions end immediately, for a drain or because there is no memory for more events */
+    bool ends;
     struct ps_held_pool pool;
     struct ps_hive_flaws flaws;
     struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken */
     struct ps_escape_cache *caches;                       /* by partition key */
     struct ps_hive_partition *chains[PS_HIVE_CHAINS];
     struct ps_hive_partitions recent; /* sorted by their last event, latest first */
-    /* Of a plain table, which may have many partitions: those that rest or are closing. Each cycle looks only at these. */
+    /* The partitions of a plain table that back off or are closing. Each cycle handles only these, because there may
+     * be many partitions. */
     struct ps_hive_partitions attended;
     uint32_t partition_count;
     struct ps_hive_txns dead;
@@ -192,8 +195,8 @@ void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count)
 /* Returns the number of transactions whose abort was not answered. */
 size_t ps_hive_aborts_left(const struct ps_hive_sink *sink);
 
-/* For a plain table: returns whether the last look is recent enough to write events. If not, a look is in flight, and its end sets
- * `goes_on`. Returns true while the metastore does not answer. */
+/* For a plain table: returns whether the last look is recent enough to write events. If not, a look is in flight, and
+ * sets `goes_on` when it ends. Also returns true while the metastore does not answer. */
 bool ps_hive_look_is_fresh(struct ps_hive_sink *sink);
 /* Begins a look that is due: after one that was not answered, and each minute for a plain table. Returns the mono_ns of the next one. */
 uint64_t ps_hive_look_due(struct ps_hive_sink *sink);
@@ -218,7 +221,7 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition);
 uint64_t ps_hive_partitions_tick_plain(struct ps_hive_sink *sink);
 /* Returns a request with the partition's name and values. */
 struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partition *partition);
-/* Handles a failure: logs it, gives back transactions that were not begun, and backs off. */
+/* Handles a failure: logs it, aborts transactions that were not begun, and backs off. */
 void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *what, const char *reason);
 /* Aborts transactions that were not begun. */
 void ps_hive_partition_drop_ids(struct ps_hive_partition *partition);
@@ -249,7 +252,7 @@ uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);
 /* commit.c: requests its lock; commits it when it has the lock and its files are complete. */
 void ps_hive_txn_lock(struct ps_hive_txn *txn);
 void ps_hive_txn_commit_if_complete(struct ps_hive_txn *txn);
-/* Lets the transaction have a look of its own, because the one before it has failed. NULL is allowed. */
+/* Makes the transaction request a look of its own, because the previous transaction has failed. NULL is allowed. */
 void ps_hive_txn_stop_following(struct ps_hive_txn *txn);
 /* Counts an answer; frees a dead transaction after its last one. Returns whether it is dead. */
 bool ps_hive_txn_answered(struct ps_hive_txn *txn);

@@ -1,16 +1,18 @@
 /* Checks that a transaction's table and partition are still the same. Dropping or altering them needs an exclusive lock, so after the
- * transaction has its own lock they cannot change until its commit. It is committed after a look that began when it had the lock. One look
- * serves the transactions of all partitions, and those that follow them without a gap between the locks (commit.c). */
+ * transaction has its own lock they cannot change until its commit. It is committed after a look that began when it
+ * had the lock. One look is enough for the transactions of all partitions, and for those that follow them without a
+ * gap between the locks (commit.c). */
 #include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A plain table has no locks. Before events are written, it is looked at again if the last look began longer ago than this, so that
- * after "drop table" nothing more is written to the old directory. */
+/* A plain table has no locks. If the last look began longer ago than this, another one is needed before events are
+ * written, so that no events are written to the old directory after "drop table". */
 #define FRESH_NS PS_NS_PER_S
-#define LOOK_NS (60 * PS_NS_PER_S)     /* interval of looks without events */
-#define LOOK_WAIT_NS (2 * PS_NS_PER_S) /* for the answer; after that events are written without it */
+#define LOOK_NS (60 * PS_NS_PER_S) /* interval of looks without events */
+/* limit of the wait for the answer; then events are written without it */
+#define LOOK_WAIT_NS (2 * PS_NS_PER_S)
 
 static bool waits(const struct ps_hive_sink *sink, const struct ps_hive_txn *txn)
 {

@@ -1,4 +1,4 @@
-/* Partitions: where they are, which transactions are open for them, and which transaction takes events. */
+/* Partitions: their directories, their open transactions, and the choice of the transaction that takes events. */
 #include "stages/sinks/hive/internal.h"
 
 #include "stages/lib/hadoop/bucket_writer/bucket_path.h"
@@ -189,7 +189,7 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
     ps_port_troubled(sink->port, &err);
 }
 
-/* ---- finding it, and opening its transactions ---- */
+/* ---- finding a partition, and opening its transactions ---- */
 
 static void ask(struct ps_hive_partition *partition, enum ps_hive_call call,
                 const struct ps_hive_request *request, ps_metastore_done *done)
@@ -214,7 +214,8 @@ static void allocated(void *partition_, const struct ps_hive_answer *answer)
         ask_failed(partition, "no write ids", answer);
         return;
     }
-    if (partition->opened_count == 0) { /* it has failed meanwhile, and has given them back */
+    /* the partition has failed meanwhile, and the transactions were given back */
+    if (partition->opened_count == 0) {
         partition->state = PS_HIVE_PARTITION_RESTS;
         return;
     }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Waits of a recall: for commits, and after them for aborts. */
+/* Time limits of a recall: for commits, and then for aborts. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define ABORT_NS (10 * PS_NS_PER_S) /* from the beginning of the recall */
 
@@ -272,7 +272,7 @@ static bool drain(const void *plan, void *state, const struct ps_now *now)
 
 /* ---- recall ---- */
 
-/* Gives up events that are not in an ending transaction; their leases go back. */
+/* Gives up events that are not in an ending transaction; their leases are given back. */
 static void stop_taking(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
@@ -289,7 +289,7 @@ static void stop_taking(struct ps_hive_sink *sink)
     }
 }
 
-/* Returns whether a commit will be answered if Hive answers. */
+/* Returns whether a transaction may still be committed, so that the recall must wait. */
 static bool is_ending(const struct ps_hive_sink *sink)
 {
     const struct ps_hive_partition *partition;

@@ -142,7 +142,7 @@ static enum ps_status read_orc(const struct ps_hive_table *table, struct ps_hive
     return read_compression(table, orc, err);
 }
 
-/* ---- which table it is ---- */
+/* ---- identity of the table ---- */
 
 static void print_pairs(FILE *out, const struct ps_hive_pairs *pairs)
 {
@@ -206,8 +206,8 @@ static enum ps_status check_kind(const struct ps_hive_table *table, bool is_plai
     return PS_OK;
 }
 
-/* Returns whether the statistics say that Hive may count rows without reading them. Hive creates managed tables with such statistics (no
- * rows). It does not use those of external tables, and append_partition adds none. */
+/* Returns whether Hive would answer "count(*)" from the table's statistics, without reading rows. Hive creates
+ * managed tables with statistics of 0 rows. It does not use those of external tables, and append_partition adds none. */
 static bool has_old_count(const struct ps_hive_table *table)
 {
     return table->partition_keys.count == 0 && !is(table->table_type, "EXTERNAL_TABLE") &&

@@ -11,7 +11,7 @@
 struct ps_hive_target {
     struct ps_orc_type *type; /* of a row */
     char *location;           /* "hdfs://namenode:8020/warehouse/t" */
-    char *identity;           /* compared by ps_hive_target_is_same */
+    char *identity;           /* text by which ps_hive_target_is_same recognises the table */
     char **keys;              /* names of the partition keys */
     uint32_t key_count;
     struct ps_orc_type *key_type; /* a struct of the keys; NULL: none */
@@ -23,7 +23,8 @@ struct ps_hive_target {
     char *bloom_filter_columns;  /* NULL: none */
     char *collection, *map_key;  /* collection.delim and mapkey.delim of its serde; "": not set */
     bool
-        has_old_count; /* plain: the metastore has a count of the rows, which Hive trusts though nobody updates it */
+        /* plain: the metastore has a count of rows, which Hive trusts although nobody updates it */
+        has_old_count;
     struct ps_hive_text_format
         text; /* format of its files if it is not transactional; there are no buckets then, and `orc` is not used */
 };

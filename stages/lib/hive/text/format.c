@@ -47,7 +47,7 @@ static enum ps_status find_kind(const struct ps_hive_table *table, struct ps_hiv
                       OPENX);
 }
 
-/* Refuses properties with which Hive would read other rows than were written. */
+/* Refuses tables whose properties would make Hive read other rows than were written. */
 static enum ps_status check_table(const struct ps_hive_table *table, struct ps_err *err)
 {
     static const char *const passed_over[] = {"skip.header.line.count", "skip.footer.line.count"};
@@ -91,7 +91,8 @@ static enum ps_status read_lazy(const struct ps_hive_pairs *parameters, struct p
     return PS_OK;
 }
 
-/* Refuses maps with nested keys: keys are names of members, or are between separators, so they must be plain values. */
+/* Refuses maps with nested keys: a key is the name of a JSON member, or a text between separators, so it must be a
+ * plain value. */
 static enum ps_status check_type(const struct ps_orc_type *type, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && type->children[0]->child_count > 0)

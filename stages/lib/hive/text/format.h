@@ -28,7 +28,7 @@ struct ps_hive_text_format {
     /* OpenX: pairs of column and name in the file, each ended by 0; another 0 ends the list; NULL: none. */
     char *mappings;
     bool escapes,
-        /* There is an escape character; `escapes_ends`: line ends are escaped as well, as "\n". */
+        /* `escapes`: there is an escape character; `escapes_ends`: line ends are escaped too, as "\n". */
         escapes_ends;
     char escape;
     char separators[PS_HIVE_SEPARATORS];

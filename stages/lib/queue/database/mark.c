@@ -46,7 +46,7 @@ void ps_promised_mark_open(struct ps_promised_mark *mark, const char *database, 
     path_of(database, channel, path, sizeof path);
     *mark = (struct ps_promised_mark){.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640)};
     ssize_t got = mark->fd >= 0 ? pread(mark->fd, &layout, sizeof layout, 0) : 0;
-    if (mark->fd >= 0 && got == 0) /* new: a power cut must not take its name */
+    if (mark->fd >= 0 && got == 0) /* the file is new: syncs its name, so that it survives a power cut */
         (void)ps_directory_sync_above(path);
     if (got != (ssize_t)sizeof layout || memcmp(layout.magic, MAGIC, sizeof layout.magic) != 0 ||
         le32toh(layout.checksum) != checksum_of(&layout))
@@ -62,7 +62,7 @@ void ps_promised_mark_write(struct ps_promised_mark *mark, int64_t last, uint64_
         return;
     memcpy(layout.magic, MAGIC, sizeof layout.magic);
     layout.checksum = htole32(checksum_of(&layout));
-    /* A failed write leaves an older mark, or none: a loss may go unnoticed, but no loss is reported that did not happen. */
+    /* A failed write leaves an older mark, or none: then a loss may not be noticed, but no false loss is reported. */
     mark->dirty |= pwrite(mark->fd, &layout, sizeof layout, 0) == (ssize_t)sizeof layout;
     mark->last = last;
     mark->events = events;

@@ -259,7 +259,8 @@ static void probe_file(const struct ps_probe *probe, const struct ps_context *co
                             "name the file of a SQLite database, or one that is not there yet; the user that "
                             "runs the agent needs the right to write it");
     ps_probe_directory_to_make(probe, "driver.url", directory_of(context->arena, path));
-    /* A database that has filled its own disk goes on with the space that it has reserved. */
+    /* A database that has filled its disk can still use the space that it has reserved, so its free space is not
+     * checked. */
     if (access(ps_arena_format(context->arena, "%s" PS_SQLITE_RESERVE, path), F_OK) != 0)
         ps_probe_room(probe, "driver.url", directory_of(context->arena, path), LEAST_FREE_BYTES,
                       "free space there, or name a file in another file system");

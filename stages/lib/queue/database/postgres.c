@@ -185,7 +185,7 @@ static enum ps_status end_pipeline(struct postgres *postgres, struct ps_err *err
             return PS_FAIL;
         PGresult *result = PQgetResult(postgres->connection);
         if (result == NULL && PQstatus(postgres->connection) == CONNECTION_BAD)
-            return failed(postgres, err); /* the result of the synchronisation will not come */
+            return failed(postgres, err); /* the result of the pipeline's sync point will not come */
         if (result == NULL)               /* NULL also separates two statements */
             continue;
         synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;

@@ -24,7 +24,7 @@ static size_t keep(struct ps_tables_bytes *to, const struct ps_database_value *v
 static bool read_event(void *argument, const struct ps_database_value *values)
 {
     struct ps_tables *tables = argument;
-    if (values[0].number > tables->last) /* of the open transaction: it may never be committed */
+    if (values[0].number > tables->last) /* an event of the open transaction, which may never be committed */
         return false;
     if (tables->row_count == tables->row_room) {
         tables->row_room = tables->row_room > 0 ? 2 * tables->row_room : 64;
@@ -199,7 +199,7 @@ enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame
     if (!has_memory)
         return PS_STORE_NO_MEMORY; /* the next read reads them again */
     tables->fed = frame->rows.last;
-    /* Reads about as many events as fit into a frame: those that do not fit have to be read again. */
+    /* Reads about as many events as fit into a frame, because those that do not fit must be read again. */
     int64_t limit = 2 * (int64_t)frame->count;
     tables->limit = limit < LIMIT_MIN ? LIMIT_MIN : limit > PS_BATCH_EVENTS_MAX ? PS_BATCH_EVENTS_MAX : limit;
     return PS_STORE_FED;

@@ -13,11 +13,11 @@
 #include "stages/lib/queue/database/store_internal.h"
 #include "stages/lib/queue/segment/lock.h"
 
-#define ROUND_FRAMES 8U /* each is a query, or two */
+#define ROUND_FRAMES 8U /* each frame takes one query or two */
 #define FIRST_LIMIT 256
 #define RETRY_NS (PS_NS_PER_S / 5)
 #define RETRY_MAX_NS (3 * PS_NS_PER_S)
-/* in one transaction: a database needs tens of milliseconds for them */
+/* bytes of one transaction, for which a database needs tens of milliseconds */
 #define ROUND_BYTES (UINT64_C(256) << 10)
 #define RANGES_AT_ONCE 8U /* frames whose events one transaction removes on a full disk */
 /* Delay of removals: a transaction for each lease would cost more than the events. */
@@ -75,7 +75,7 @@ static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
         tables->lock = ps_segment_lock_file(tables->settings->lock, tables->settings->database.label, err);
     if (tables->lock < 0 && tables->settings->lock != NULL)
         return PS_FAIL;
-    /* A lock in the database too, because the lock file may have been removed. */
+    /* Locks the channel in the database too, because the lock file may have been removed. */
     if (tables->ops->lock != NULL &&
         tables->ops->lock(tables->database, tables->settings->channel, err) != PS_OK)
         return PS_FAIL;
@@ -97,8 +97,8 @@ static void hold_file(struct ps_tables *tables)
                        : -1;
 }
 
-/* Finds out whether the next connection finds the database of the last one, which may be closed. PS_FAIL: that is not known at
- * the moment. */
+/* Finds out whether the next connection would find the same database as the last one, which may be closed. PS_FAIL:
+ * this is not known now. */
 static enum ps_status look_whether_same(const struct ps_tables *tables, bool *same, struct ps_err *err)
 {
     struct stat held, named;
@@ -152,8 +152,9 @@ static void note_promised(struct ps_tables *tables)
     ps_promised_mark_write(&tables->mark, last, tables->events);
 }
 
-/* Compares the database with its mark of the time before it was closed or killed. All channels take identities from one sequence,
- * which goes back when SQLite's log is lost. The lost log had the newest events of this channel. */
+/* Compares the database with the mark that was written before the database was closed or the process killed. All
+ * channels take identities from one sequence. If it is behind the mark, SQLite's log was lost, with the newest events
+ * of this channel. */
 static void look_for_lost(struct ps_tables *tables)
 {
     struct ps_promised_mark *mark = &tables->mark;
@@ -470,7 +471,7 @@ static void store_take(void *store, const struct ps_store_frame *frame)
 {
     struct ps_tables *tables = store;
     if (frame->rows.generation != tables->generation)
-        return; /* it was lost with its database */
+        return; /* the frame was lost with its database */
     if (tables->taken_count == tables->taken_room) {
         tables->taken_room = tables->taken_room > 0 ? 2 * tables->taken_room : 64;
         tables->taken = ps_must_realloc(tables->taken, tables->taken_room * sizeof *tables->taken,
@@ -482,7 +483,7 @@ static void store_take(void *store, const struct ps_store_frame *frame)
     tables->bytes -= frame->bytes < tables->bytes ? frame->bytes : tables->bytes;
 }
 
-/* Handles a frame that cannot be read into a batch however much memory there is: logs it and removes it. */
+/* Handles a frame that cannot be read into a batch, even with enough memory: logs it and removes it. */
 static void store_lost(void *store, const struct ps_store_frame *frame)
 {
     struct ps_tables *tables = store;

@@ -38,15 +38,15 @@ struct ps_tables {
     /* SQLite: holds the file of the last connection, so that no other file gets its number; otherwise -1 */
     int file;
     int lock;
-    bool open;            /* a transaction is open */
+    bool open;            /* a transaction of the database is open */
     bool broken;          /* an operation failed; `renew` clears it */
     bool gone;            /* the file was removed or replaced: the next connection finds another database */
-    uint64_t generation;  /* of the database; increased when another database is found */
-    uint64_t frames_lost; /* one for each database that is gone */
+    uint64_t generation;  /* number of the database; increased when another database is found */
+    uint64_t frames_lost; /* one for each database that was lost */
 
     uint64_t appended, promised;        /* numbers of frames */
     uint64_t added_events, added_bytes; /* of the open transaction */
-    uint64_t events, bytes;             /* in the database and not taken */
+    uint64_t events, bytes;             /* events and bytes in the database that are not taken */
     /* Identity of an event in a transaction whose COMMIT failed; 0: none. */
     int64_t unsure;
     uint64_t unsure_appended;
@@ -61,7 +61,7 @@ struct ps_tables {
     struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
     struct ps_events_field *fields;     /* first the headers that all events share, then those of one event */
     size_t field_room;
-    size_t *counting; /* by the number of a name in its frame: index in `fields` of the stored header */
+    size_t *counting; /* by the number of a name in its frame: index in `fields` of the header that counts */
     size_t counting_room;
     /* Reading: */
     struct ps_tables_bytes read;

@@ -115,7 +115,7 @@ enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, ui
     size_t shared = 0;
     enum ps_status status = PS_OK;
     bool whole = ps_events_cursor_init(&cursor, payload, length);
-    PS_ASSERT(whole); /* the durable queue encoded it */
+    PS_ASSERT(whole); /* the durable queue has encoded the payload, so it is valid */
     while (ps_events_next_field(&cursor, &field))
         note_field(tables, shared++, &field);
     while (status == PS_OK && ps_events_next(&cursor, &item)) {

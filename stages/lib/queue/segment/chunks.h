@@ -17,8 +17,8 @@ struct ps_chunks;
 struct ps_chunks *ps_chunks_create(void);
 void ps_chunks_destroy(struct ps_chunks *chunks);
 /* Begins the next chunk, and returns its PS_CHUNK_BYTES bytes, aligned to PS_SEGMENT_DIRECT_BYTES. `full`: the latest chunk was filled, as
- * the chunks of a busy log are. The new chunk replaces the oldest one: waits for threads that copy from that. Chunks are numbered 1, 2,
- * .. */
+ * the chunks of a busy log are. The new chunk replaces the oldest one: waits for threads that copy from the oldest
+ * one. Chunks are numbered 1, 2, .. */
 char *ps_chunks_next(struct ps_chunks *chunks, bool full, uint64_t *number);
 /* Copies bytes that the log's thread wrote to a chunk before it published their place. Returns false if the chunk was
  * replaced. `offset` is in the chunk of that number; the bytes may continue in the next chunks. */

@@ -1,4 +1,4 @@
-/* Reads the payload of a frame of events. Checks every length, because it comes from a disk. */
+/* Reads the payload of a frame of events. Checks every length, because the bytes come from a disk. */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>

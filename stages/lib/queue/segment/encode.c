@@ -6,7 +6,8 @@
 #include "stages/lib/queue/segment/events.h"
 
 #define HEAD_BYTES 16U
-/* A frame ends when it has more names: a reader creates all of them before it reads an event. */
+/* A frame with several events has at most this many names, because a reader makes all of them before it reads an
+ * event. */
 #define NAMES_MAX 256U
 /* Initial size of the table of names, which is enough for most frames. A power of two. */
 #define PLACES_FIRST 64U
@@ -32,7 +33,7 @@ static char *room_for(char **bytes, size_t *room, size_t used, size_t more)
     return *bytes + used;
 }
 
-/* Continues the payload in the encoder's own memory, because it no longer fits where it is. */
+/* Moves the payload to the encoder's own memory, because it no longer fits into the lent memory. */
 static void move_on(struct ps_events_encoder *encoder, size_t more)
 {
     bool was_lent = encoder->bytes != encoder->own;
@@ -184,9 +185,9 @@ static size_t header_bytes(const struct ps_header *header)
     return 10 + (size_t)header->name->length + header->value_length;
 }
 
-/* Shortens an event that, with its frame's shared headers, exceeds the limit of a frame. No source or interceptor alone makes such
- * an event, but it must not stop the channel. Cuts the end of the body, then leaves out the newest headers. Returns the number of
- * headers that are left. */
+/* Shortens an event that, with its frame's shared headers, exceeds the limit of a frame. No source or interceptor
+ * alone makes such an event, but the channel must not be blocked by it. Cuts the end of the body, then leaves out the
+ * newest headers. Returns the number of headers that are left. */
 static uint32_t cut_event(struct ps_events_encoder *encoder, size_t room, uint32_t *body_length,
                           uint32_t headers)
 {

@@ -58,7 +58,7 @@ const char *ps_events_encode(struct ps_events_encoder *encoder, const struct ps_
 struct ps_events_cursor {
     const char *payload, *names;
     const char **name_list; /* by number; the two bytes before each name are its length */
-    size_t length, end, at; /* end: where the events end */
+    size_t length, end, at; /* `end`: end of the events */
     uint32_t count, name_count, shared_count, done;
     uint32_t headers_left; /* headers that were not read yet: of the event, or of the shared ones */
 };

@@ -144,7 +144,7 @@ enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
     return read;
 }
 
-/* Frames that were delivered before are not counted as lost. */
+/* Frames that were delivered are not counted as lost. */
 void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
                              uint64_t last)
 {
@@ -179,7 +179,7 @@ static void feed_segment(struct ps_segment_log *log, const struct ps_segment *se
     log->feed_offset = ps_segment_head_bytes(&segment->head);
 }
 
-/* Goes on with the next segment at the end of one. Returns false if it is the last one. */
+/* Continues with the next segment at the end of segment `i`. Returns false if this is the last one. */
 static bool feed_next_segment(struct ps_segment_log *log, size_t i)
 {
     const struct ps_segment *segment = &log->segments[i];
@@ -197,7 +197,7 @@ static bool feed_next_segment(struct ps_segment_log *log, size_t i)
     return true;
 }
 
-/* Skips a segment whose key is missing, and leaves it as it is. Returns false if it is the last one. */
+/* Skips a segment whose key is missing. Returns false if it is the last one. */
 static bool feed_pass_over(struct ps_segment_log *log, size_t i)
 {
     if (i + 1 == log->count)

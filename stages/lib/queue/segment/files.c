@@ -24,7 +24,8 @@ static int disk_open(void *, const char *path, bool create)
     if (!create && ps_segment_is_other(path))
         return -1;
     int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0640);
-    /* Frames are read whole and once. With read-ahead the kernel would read bytes that are still being written. */
+    /* Turns read-ahead off: each frame is read once and as a whole, and the kernel would read bytes ahead that are
+     * still being written. */
     if (fd >= 0 && create)
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     return fd;
@@ -95,7 +96,7 @@ static void disk_discard(void *, int fd)
         return;
     }
     if (ps_thread_start(&closer, "closer", close_one, (void *)(intptr_t)fd) == 0) {
-        (void)ps_thread_join(closer, 0); /* detaches it */
+        (void)ps_thread_join(closer, 0); /* does not wait for the thread */
         return;
     }
     count_closer(-1U);

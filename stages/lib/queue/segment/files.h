@@ -1,5 +1,5 @@
-/* The file system functions that a log on disk uses, as a table: tests replace it by a file layer that loses, tears and
- * reorders what was not synced. Every function returns -1 with errno on failure. Thread: the log's. */
+/* The file system functions that a log on disk uses, as a table: tests replace it by a file layer that loses, tears
+ * and reorders bytes that were not synced. Every function returns -1 with errno on failure. Thread: the log's. */
 #pragma once
 
 #include <stdbool.h>
@@ -33,11 +33,10 @@ struct ps_segment_files {
     int64_t (*data)(void *argument, int fd, uint64_t offset);
     /* Makes written bytes durable. After a failure it is unknown what became durable of the bytes written since the last success. */
     int (*sync)(void *argument, int fd);
-    /* Does the same for names: created and removed files. */
+    /* Makes the names of created and removed files durable. */
     int (*sync_directory)(void *argument, const char *path);
     /* Returns 0 if the name belongs to the file of `fd`; -1 with ENOENT if the name does not exist, with ESTALE if it
-     * belongs to another file. Bytes of a file without a name are lost when it is closed. NULL: no other program removes
-     * files. */
+     * belongs to another file. A file without a name is lost when it is closed. NULL: no other program removes files. */
     int (*is_at)(void *argument, int fd, const char *path);
     int (*remove)(void *argument, const char *path);
     /* Calls `name` for each file in the directory. */

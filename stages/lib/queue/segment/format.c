@@ -160,7 +160,7 @@ bool ps_frame_read(const char *from, uint32_t salt, struct ps_frame *frame)
     return kind >= PS_FRAME_EVENTS && kind <= PS_FRAME_END && frame->length <= PS_FRAME_LENGTH_MAX;
 }
 
-/* ---- what was delivered ---- */
+/* ---- delivered frames ---- */
 
 void ps_taken_range_write(char *to, const struct ps_taken_range *range)
 {

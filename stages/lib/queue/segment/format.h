@@ -69,7 +69,7 @@ struct ps_frame {
     uint64_t promised; /* frames up to this number were synced before this one was written */
 };
 
-/* Returns the distance between the beginnings of this frame and the next one, bytes. */
+/* Returns the number of bytes from the beginning of this frame to that of the next one. */
 static inline uint64_t ps_frame_span(uint32_t length)
 {
     return (PS_FRAME_HEAD_BYTES + (uint64_t)length + PS_FRAME_ALIGN - 1) & ~(uint64_t)(PS_FRAME_ALIGN - 1);
@@ -113,7 +113,7 @@ struct ps_segment_state {
     uint64_t low;             /* every frame below this number was delivered */
     uint64_t segment, offset; /* where the tail begins: recovery reads all frames from here on */
     uint64_t next;            /* number of the first frame of events from there on */
-    uint64_t events, bytes;   /* in frames before the tail, and not delivered */
+    uint64_t events, bytes;   /* undelivered events and bytes in frames before the tail */
     uint32_t range_count;     /* at most PS_STATE_RANGES_MAX */
     struct ps_taken_range
         *ranges; /* delivered ranges above `low`, in order; to read a slot, room for PS_STATE_RANGES_MAX */

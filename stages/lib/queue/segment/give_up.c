@@ -17,7 +17,7 @@ struct copy {
     char *piece;
     void (*gap)(void *argument, uint64_t offset, uint64_t length);
     void *argument;
-    uint64_t gap_from, gap_to; /* the latest gap, which the next unreadable bytes may extend */
+    uint64_t gap_from, gap_to; /* the latest gap; unreadable bytes that follow extend it */
 };
 
 static void end_gap(struct copy *copy)

@@ -58,7 +58,7 @@ int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
     if (fd < 0)
         return -1;
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    /* The number is for people: the lock is kept even if a full disk prevents writing it. */
+    /* The process number is only for people: the lock is held even if a full disk prevents writing the number. */
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
         (void)!ftruncate(fd, 0);
     return fd;

@@ -7,8 +7,9 @@
 #include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
-#define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* limits the tail that recovery reads */
-#define NEWS_MAX 4096U                         /* ranges in one frame */
+/* bytes between two writes of the state; they limit the tail that recovery reads */
+#define STATE_EVERY_BYTES ((uint64_t)16 << 20)
+#define NEWS_MAX 4096U /* most ranges in one frame */
 
 void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
                        ...)
@@ -106,7 +107,7 @@ static uint64_t end_span(const struct ps_segment_log *log)
     return ps_frame_span(tag_bytes(log));
 }
 
-/* Creates a file for the segment, with the next free number: a file that was never read may have a number. */
+/* Creates a file for the segment, with the next number that no file has: even a file that was never read may have it. */
 static int open_fresh(struct ps_segment_log *log, struct ps_segment *fresh, char path[PS_SEGMENT_PATH_BYTES])
 {
     int fd;
@@ -247,7 +248,7 @@ static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, si
     while (length > 0) {
         size_t room = PS_CHUNK_BYTES - log->buffered, part = length < room ? length : room;
         if (part > 0) {
-            if (from != log->buffer + log->buffered) /* otherwise it was built there */
+            if (from != log->buffer + log->buffered) /* otherwise the frame was built in place */
                 memcpy(log->buffer + log->buffered, from, part);
             log->buffered += part;
             segment->end += part;
@@ -339,7 +340,7 @@ static bool end_chunk(struct ps_segment_log *log)
 {
     struct ps_err err = {0};
     if (flush(log, &err) != PS_OK)
-        return false; /* the following append fails as well and reports it */
+        return false; /* the append that follows fails too, and reports the error */
     size_t whole = log->buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
            rest = log->buffered - whole;
     const char *last_block = log->buffer + whole;
@@ -411,7 +412,8 @@ static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err
     return PS_OK;
 }
 
-/* Returns whether everything in segment `i` was delivered, so that the log does not need it. Not for the last segment. */
+/* Returns whether all frames of segment `i` were delivered, so that the log no longer needs the segment. Not for the
+ * last segment. */
 static bool is_delivered(const struct ps_segment_log *log, size_t i)
 {
     if (i + 1 >= log->count)
@@ -424,7 +426,7 @@ static bool is_delivered(const struct ps_segment_log *log, size_t i)
 static bool has_delivered(const struct ps_segment_log *log)
 {
     size_t i = 0;
-    if (log->taken.count == 0) /* in order: only the oldest can be complete */
+    if (log->taken.count == 0) /* deliveries were in order, so only the oldest segments can be complete */
         return is_delivered(log, 0);
     while (i < log->count && !is_delivered(log, i))
         i++;
@@ -459,8 +461,8 @@ static void remove_delivered(struct ps_segment_log *log, bool at_once)
 static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 {
     bool some_gone = log->taken.count <= PS_STATE_RANGES_MAX && has_delivered(log);
-    /* The state must name the newest segment before anybody learns that frames in it are promised: only then does a
-     * restart notice when the file is missing. */
+    /* The state must name the newest segment before frames in it are promised: only then does a restart notice if the
+     * file is missing. */
     bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
                     log->state_segment == last_segment(log)->head.segment;
     if (!some_gone && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
@@ -495,7 +497,8 @@ enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *e
     return PS_OK;
 }
 
-/* Removes the last segment if nothing in it was promised: otherwise a disk on which every sync fails would fill up with segments. */
+/* Removes the last segment if no frame in it was promised: otherwise a disk on which every sync fails would fill up
+ * with segments. */
 static void drop_unused(struct ps_segment_log *log)
 {
     char path[PS_SEGMENT_PATH_BYTES];
@@ -528,7 +531,7 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
         return PS_FAIL;
     if (log->taken.count <= PS_STATE_RANGES_MAX)
         log->news_count = 0; /* the state has these deliveries */
-    /* On a full disk, removing delivered segments is the only way to get space, so it comes first. */
+    /* On a full disk, only removing delivered segments makes space, so this is done first. */
     remove_delivered(log, true);
     return segment_create(log, 0, err);
 }
@@ -541,7 +544,7 @@ void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *r
         return;
     log->events -= range->events;
     log->bytes -= range->bytes;
-    if (log->taken.low == log->next) /* nothing is left: the numbers still included lost frames */
+    if (log->taken.low == log->next) /* no frame is left: clears numbers that still included lost frames */
         log->events = log->bytes = 0;
 }
 

@@ -5,7 +5,7 @@
  *
  *   append .. append sync     the frames are promised: they survive a crash and a power cut
  *   feed                      the next promised frame that was not delivered
- *   take                      it was delivered: it is not fed again, also after a restart; after a power
+ *   take                      the frame was delivered: it is not fed again, even after a restart; but after a power
  *                             cut, frames that were taken in the last moments may be fed again
  *
  * Thread: the log's only; ps_segment_load: any, while the frame is not taken. */
@@ -34,10 +34,10 @@ struct ps_segment_options {
     const struct ps_key_ring *keys;
     const char *active_key; /* key for new segments; NULL: new segments are plain */
     bool plain;             /* new segments may be plain although older ones are encrypted */
-    /* For `penstock channel repair`: a frame in the tail after an unreadable place counts as promised, even if no later frame
-     * confirms that. A person gave up the unreadable place, so it was not left by a power cut. */
+    /* For `penstock channel repair`: a frame in the tail after an unreadable place counts as promised, even if no
+     * later frame confirms that, because the user gave that place up, and it was not left by a power cut. */
     bool keeps_behind_holes;
-    /* Called with what recovery or reading found: one line that names the file, the fault, and the consequence. */
+    /* Called for each fault that recovery or reading finds: one line with the file, the fault, and the consequence. */
     void (*report)(void *argument, const char *text);
     /* Called for a file that looks like a segment but is not one, and is skipped. NULL: `report` is called. */
     void (*stray)(void *argument, const char *text);
@@ -84,8 +84,8 @@ struct ps_segment_fill {
         held; /* encrypted segments whose key is missing: their frames are not fed, and the segments are not removed */
 };
 
-/* Opens or creates the log. Reports damage and leaves it out. Fails if the disk cannot read the state, a head or the tail, or
- * if files belong to another log. Reads the state and the tail, not the backlog. */
+/* Opens or creates the log. Reports damaged places and skips them. Fails if the disk cannot read the state, a head or
+ * the tail, or if files belong to another log. Reads the state and the tail, not the backlog. */
 struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *options, struct ps_err *err);
 /* Writes the state and frees the log. */
 void ps_segment_log_close(struct ps_segment_log *log);

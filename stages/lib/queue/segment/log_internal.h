@@ -6,7 +6,7 @@
 #include "stages/lib/queue/segment/taken.h"
 
 #define PS_SEGMENT_PATH_BYTES 4096U
-/* Ends messages about a file that the disk cannot read: says how to mend it. */
+/* The end of messages about a file that the disk cannot read: how to repair the channel. */
 #define PS_SEGMENT_GIVE_UP                                                                                   \
     "if it stays so, stop the agent and run `penstock channel repair --give-up-unreadable`"
 
@@ -14,7 +14,7 @@
 enum ps_segment_fault {
     PS_SEGMENT_GONE,    /* it does not exist */
     PS_SEGMENT_BLANK,   /* its head is all zero */
-    PS_SEGMENT_DAMAGED, /* its head is damaged: the file is left aside, and was reported when it was found */
+    PS_SEGMENT_DAMAGED, /* its head is damaged: the file is not used, and was reported when it was found */
     PS_SEGMENT_SHORT,   /* it is shorter than when it was created */
     PS_SEGMENT_DOUBLE,  /* another file has its number, and is used */
     PS_SEGMENT_ALL,     /* no segment exists */
@@ -34,12 +34,12 @@ struct ps_segment {
     struct ps_segment_head head;
     int fd;
     uint64_t end;          /* where its next frame begins, or would begin */
-    uint64_t promised_end; /* where its promised frames end; for the segment that is written */
+    uint64_t promised_end; /* end of its promised frames; only for the segment that is written */
     uint64_t size;         /* of the file */
     const char *directory;
     size_t turn;          /* order in which the files were found */
     struct ps_seal *seal; /* its key; NULL: not encrypted, or the key is missing */
-    uint64_t sealed_end;  /* up to here frames were encrypted: no place is encrypted twice */
+    uint64_t sealed_end;  /* end of the bytes that were encrypted: no place is encrypted twice */
 };
 
 struct ps_segment_log {
@@ -62,7 +62,7 @@ struct ps_segment_log {
     uint64_t next, promised;                  /* numbers of frames of events */
     uint64_t events, bytes;                   /* appended and not delivered */
     uint64_t unsynced_events, unsynced_bytes; /* not promised yet */
-    bool dirty;                               /* bytes were written and not synced */
+    bool dirty;                               /* written bytes are not synced */
     struct ps_taken taken;
     struct ps_taken_range *news; /* delivered, but not yet in a TAKEN frame */
     size_t news_count, news_room;
@@ -70,7 +70,7 @@ struct ps_segment_log {
     uint64_t generation;
     uint64_t since_state_bytes; /* bytes appended since the state was written */
     uint64_t state_segment;     /* the last used segment that the state names; 0: none */
-    bool state_remade;          /* the state file was created again, and neither slot is written */
+    bool state_remade;          /* the state file was created again: both of its slots must be written */
     bool trim_failed;           /* the last trim failed, and that was reported */
     char *slot;
     uint64_t feed_segment, feed_offset, feed_number; /* the next frame to feed is at or after this place */
@@ -81,17 +81,18 @@ struct ps_segment_log {
     char *sealed; /* buffer for a frame as it is written, encrypted */
     size_t sealed_room;
     size_t held; /* number of segments whose key is missing */
-    /* First the files that were left aside, as they were found; after ps_segment_miss what is missing. */
+    /* At first the files that are not used, in the order in which they were found; after ps_segment_miss the missing
+     * segments. */
     struct ps_segment_missing *missing;
     size_t missing_count, missing_room;
 };
 
-/* ---- what is missing (missing.c) ---- */
+/* ---- missing segments (missing.c) ---- */
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing);
-/* Compares the files with the state: reports what is missing, and counts its frames as lost. Removes files whose head was never
- * written. `state` NULL: no state exists, so nothing can be missed. Called after the state was read, before the tail. Fails if
- * the disk cannot read what is needed. */
+/* Compares the files with the state: reports missing segments, and counts their frames as lost. Removes files whose
+ * head was never written. `state` NULL: there is no state, so no segment is missing. Called after the state was read,
+ * before the tail. Fails if the disk cannot read the needed bytes. */
 enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state,
                                struct ps_err *err);
 const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
@@ -162,5 +163,5 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
  * other one; `err` has the reason. `ranges` has room for PS_STATE_RANGES_MAX. */
 enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,
                                            struct ps_err *err);
-/* Counts a delivered range. */
+/* Adds a delivered range, and updates the counts of undelivered events. */
 void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *range);

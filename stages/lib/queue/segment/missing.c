@@ -1,6 +1,6 @@
-/* Finds segments that are missing. The state names the newest segment with promised frames, the heads of the other segments tell
- * which frames were between them, and each head tells the length of its file. A power cut may remove a segment that the state
- * does not name yet, and one that was created but never used: they do not count as missing. */
+/* Finds segments that are missing. The state has the newest segment with promised frames. The heads of the existing
+ * segments show which frames the missing ones had, and each head has the length of its file. A power cut may remove a
+ * segment that the state does not name yet, and one that was created but never used: they do not count as missing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +51,8 @@ const char *ps_segment_fault_text(enum ps_segment_fault fault)
 
 /* ---- which frames ---- */
 
-/* Finds the number of the last frame of events in a segment. Sets *ended if an END frame tells that another segment follows. */
+/* Finds the number of the last frame of events in a segment. Sets *ended if an END frame shows that another segment
+ * follows. */
 static enum ps_status last_number(const struct ps_segment_log *log, const struct ps_segment *segment,
                                   uint64_t *last, bool *ended, struct ps_err *err)
 {
@@ -77,7 +78,7 @@ static size_t from_number(const struct ps_segment_log *log, uint64_t number)
     return i;
 }
 
-/* Finds the frames of the missing segments up to `number`, after the last existing segment before it. */
+/* Finds the frames of the missing segments from the last existing one before `number` up to `number`. */
 static enum ps_status frames_of(const struct ps_segment_log *log, const struct ps_segment_state *state,
                                 uint64_t number, struct ps_segment_missing *missing, struct ps_err *err)
 {
@@ -130,7 +131,7 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
 
 /* ---- files that were left aside ---- */
 
-/* Removes a file whose head is zero if a crash interrupted its creation: nothing in it was promised. */
+/* Removes a file whose head is zero if a crash interrupted its creation: no frame in it was promised. */
 static enum ps_status look_at_blank(struct ps_segment_log *log, const struct ps_segment_state *state,
                                     struct ps_segment_missing *blank, struct ps_err *err)
 {
@@ -169,7 +170,7 @@ static enum ps_status look_at_aside(struct ps_segment_log *log, const struct ps_
     return status;
 }
 
-/* ---- files that are not there ---- */
+/* ---- files that do not exist ---- */
 
 static bool is_aside(const struct ps_segment_log *log, uint64_t number)
 {
@@ -193,8 +194,8 @@ static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segme
     return PS_OK;
 }
 
-/* Looks for gaps in the numbers of segments. A number may also be missing because its segment could not be created;
- * the numbers of the frames decide. */
+/* Looks for gaps in the numbers of segments. A number may also be missing because its segment could not be created,
+ * so the numbers of the frames decide. */
 static enum ps_status look_for_gone(struct ps_segment_log *log, const struct ps_segment_state *state,
                                     struct ps_err *err)
 {

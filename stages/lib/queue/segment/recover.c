@@ -119,7 +119,7 @@ static enum ps_status read_heads(struct ps_segment_log *log, struct ps_err *err)
     size_t kept = 0;
     for (size_t i = 0; i < log->count; i++) {
         bool aside = false;
-        if (status == PS_OK) /* after a failure the other files are kept, to be closed */
+        if (status == PS_OK) /* after a failure the other files stay in the list, to be closed */
             status = read_head(log, &log->segments[i], &aside, err);
         if (!aside)
             log->segments[kept++] = log->segments[i];
@@ -133,7 +133,7 @@ static int by_number(const void *left, const void *right)
     const struct ps_segment *a = left, *b = right;
     if (a->head.segment != b->head.segment)
         return a->head.segment < b->head.segment ? -1 : 1;
-    /* If two numbers are equal: the file that was found first. */
+    /* If two numbers are equal, the file that was found first comes first. */
     return a->turn < b->turn ? -1 : a->turn > b->turn;
 }
 
@@ -274,7 +274,7 @@ static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail
             return PS_FAIL;
         if (read == PS_SEGMENT_READ_NOTHING) {
             damaged = offset;
-            continue; /* the next frame tells whether it was promised */
+            continue; /* the next frame shows whether this one was promised */
         }
         *goes_on = frame.kind != PS_FRAME_EVENTS || tail_events(log, tail, segment, &frame);
         if (!*goes_on)
@@ -296,7 +296,8 @@ static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_seg
                : ps_segment_head_bytes(&segment->head);
 }
 
-/* Finds the highest promised number that any frame of the tail names. A frame after a damaged one tells whether the damaged one was promised. */
+/* Finds the highest promised number that any frame of the tail names. A frame after a damaged one shows whether the
+ * damaged one was promised. */
 static enum ps_status tail_promised(const struct ps_segment_log *log, const struct ps_segment_state *state,
                                     uint64_t *promised, struct ps_err *err)
 {
@@ -453,7 +454,8 @@ struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *opti
             : options->segment_bytes;
     log->state_fd = log->direct_fd = -1;
     log->random =
-        ps_random_next(&random) | 1; /* the numbers of logs and files tell events of two hosts apart */
+        /* the random numbers of logs and files distinguish the events of two hosts */
+        ps_random_next(&random) | 1;
     log->id = log->random;
     log->chunks = ps_chunks_create();
     log->recent = ps_must_alloc(PS_SEGMENT_RECENT_FRAMES, sizeof *log->recent, "places of frames");

@@ -138,7 +138,7 @@ bool ps_segment_open_frame(struct ps_sealer *sealer, const struct ps_segment_pla
 
 /* ---- what is held back ---- */
 
-/* Returns whether everything in the segment was delivered, so that its key is not needed. */
+/* Returns whether all frames of the segment were delivered, so that its key is not needed. */
 static bool is_delivered(const struct ps_segment_log *log, size_t i)
 {
     return (i + 1 < log->count ? log->segments[i + 1].head.first : log->next) <= log->taken.low;

@@ -83,7 +83,8 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
                                      .ranges = log->taken.ranges};
     PS_ASSERT(log->buffered == log->kept && log->next == log->promised + 1);
     if (log->taken.count > PS_STATE_RANGES_MAX)
-        return PS_OK; /* too many ranges for a slot: the tail grows until there are fewer */
+        /* there are too many ranges for a slot: no state is written, and the tail grows, until there are fewer */
+        return PS_OK;
     if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
         (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* both slots of a new file */
         return PS_FAIL;

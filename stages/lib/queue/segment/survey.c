@@ -271,7 +271,7 @@ static void payload_damaged(struct survey *survey, const struct ps_segment *segm
     survey->next = is_events && behind > survey->next ? behind : survey->next;
 }
 
-/* Handles unreadable bytes from `at` to the end: the frames below `limit`, which may be there, are skipped. */
+/* Handles unreadable bytes from `at` to the end: skips the frames below `limit`, which may be in them. */
 static void rest_unreadable(struct survey *survey, const struct ps_segment *segment, uint64_t at,
                             uint64_t limit)
 {

@@ -11,8 +11,8 @@ struct ps_taken {
 
 void ps_taken_init(struct ps_taken *taken, uint64_t low);
 void ps_taken_fini(struct ps_taken *taken);
-/* Adds a range of which nothing was delivered before. Ignores a range that was added already, because recovery can
- * read it twice. Returns whether it was new. */
+/* Adds a delivered range. Ignores a range that was added already, because recovery can read a range twice. Returns
+ * whether it was new. */
 bool ps_taken_add(struct ps_taken *taken, const struct ps_taken_range *range);
 bool ps_taken_has(const struct ps_taken *taken, uint64_t number);
 /* Returns whether all frames `first` to `last` were delivered. */
