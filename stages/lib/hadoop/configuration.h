@@ -30,7 +30,7 @@ const char *ps_hadoop_configuration_find(const char *configured, char directory[
  * the configuration. Waits for files. Thread: control. */
 enum ps_status ps_hadoop_configuration_load(struct ps_hadoop_configuration **configuration,
                                             const char *directory, struct ps_err *err);
-/* Does the same for other files. `names` ends with NULL ("ssl-client.xml"). */
+/* Does the same for these files. `names` ends with NULL ("ssl-client.xml"). */
 enum ps_status ps_hadoop_configuration_load_files(struct ps_hadoop_configuration **configuration,
                                                   const char *directory, const char *const *names,
                                                   struct ps_err *err);

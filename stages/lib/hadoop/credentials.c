@@ -248,7 +248,7 @@ enum ps_status ps_hadoop_credentials_load(struct ps_hadoop_credentials **credent
                            : ps_err_set(err, "HADOOP_TOKEN_FILE_LOCATION: %s: %s", path, ps_err_join(&cause));
 }
 
-/* ---- the rest ---- */
+/* ---- loading and finding tokens ---- */
 
 static void wipe(const char *secret)
 {

@@ -240,7 +240,8 @@ static bool is_asked(const struct ps_hadoop_loop *loop, const char *host)
     return false;
 }
 
-/* Gives the name to the resolver, or answers at once. Returns whether it was answered; the list may have changed then. */
+/* Gives the name to the resolver, or answers immediately. Returns whether it was answered; the list may have changed
+ * then. */
 static bool ask(struct ps_hadoop_loop *loop, struct ps_hadoop_lookup *lookup)
 {
     struct ps_address address = {0};
@@ -301,6 +302,6 @@ uint64_t ps_hadoop_loop_turn(struct ps_hadoop_loop *loop, const struct ps_now *n
     look_up(loop);
     call_ready(loop);
     fire_due(loop);
-    look_up(loop); /* for names that callbacks have asked for */
+    look_up(loop); /* again, for names that callbacks have asked for */
     return loop->first != NULL ? loop->first->due_ns : PS_NEVER;
 }

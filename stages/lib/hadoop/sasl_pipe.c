@@ -63,7 +63,7 @@ bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t lengt
     return true;
 }
 
-/* Frees the buffer when everything is sent, because there may be thousands of connections. */
+/* Frees the buffer when all bytes are sent, because there may be thousands of connections. */
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason)
 {
     while (pipe->out_at < pipe->out_length) {
@@ -138,7 +138,7 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
     return 1;
 }
 
-/* ---- afterwards ---- */
+/* ---- after the exchange ---- */
 
 static bool is_protected(const struct ps_sasl_pipe *pipe)
 {

@@ -43,7 +43,7 @@ struct ps_sasl_pipe {
 /* Allocates a session of `session_bytes`, all 0 except the pipe's descriptor. Returns NULL with `reason` if there is no memory. */
 void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason);
 void ps_sasl_pipe_end(void *session);
-/* Frees the session and everything that its pipe owns. */
+/* Frees the session and all memory that its pipe owns. */
 void ps_sasl_pipe_close(void *session);
 
 /* ---- the exchange ---- */
@@ -58,11 +58,11 @@ int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, ch
 int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants,
                        char *reason);
 
-/* ---- afterwards ---- */
+/* ---- after the exchange ---- */
 
 /* Write and read as in struct ps_transport. Without `sasl`, or with the level PS_SASL_AUTHENTICATION, they transfer the socket's own
- * bytes, unless unprotected bytes are framed. A read that does not fill its room has left no bytes in the pipe, so the next one may wait
- * for the socket. */
+ * bytes, unless unprotected bytes are framed. If a read does not fill its room, the pipe has no bytes left, so the
+ * caller may wait for the socket. */
 ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                            const struct iovec *parts, int count, short *wants, char *reason);
 ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,

@@ -88,7 +88,7 @@ static void find_constant(struct ps_bucket_path *bucket_path, struct ps_arena *a
     char *directory = ps_arena_text(arena, path);
     uint32_t length = ps_bucket_path_normalize(directory, (uint32_t)strlen(directory));
     if (length == 1)
-        length = 0; /* the root: its slash is the one before the name */
+        length = 0; /* the root directory: its slash is the one before the name */
     bucket_path->constant_directory_length = length;
     char *constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
     constant[drop_empty_components(constant, length + 1, (uint32_t)strlen(constant))] = '\0';
@@ -110,7 +110,8 @@ static uint32_t depth_of(const char *rest)
     return depth;
 }
 
-/* Finds what all directories and names have in common. A prefix with a slash is not the beginning of a name. */
+/* Finds the beginning that all directories and names have in common. A prefix with a slash is not the beginning of a
+ * name. */
 static void find_root(struct ps_bucket_path *bucket_path, struct ps_arena *arena, const char *path,
                       const char *prefix)
 {

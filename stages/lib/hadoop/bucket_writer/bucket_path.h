@@ -14,9 +14,9 @@ struct ps_bucket_path {
     const char *constant; /* directory and prefix, if they are the same for all events; else NULL */
     uint32_t constant_directory_length;
     bool refuses_colons; /* the file system accepts no colons (DFSUtil.isValidName) */
-    /* To find files of other runs (orphans.c): `root` is the directory before the first escape, NULL if that is the root; `depth` is
-     * the possible depth of directories below it; `prefix_begins` is the beginning of file names, and `prefix_is_whole` tells that
-     * only the number follows it. */
+    /* For the search for files of other runs (orphans.c): `root` is the directory before the first escape, NULL for
+     * "/"; `depth` is the possible depth of directories below it; `prefix_begins` is the beginning of file names, and
+     * `prefix_is_whole` is set if only the number follows it. */
     const char *root;
     uint32_t depth;
     const char *prefix_begins;

@@ -166,7 +166,8 @@ static bool must_roll(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
     return full;
 }
 
-/* Closes the files that were not written to for the longest time, but never the first of the list (HDFSEventSink.WriterLinkedHashMap). */
+/* Closes the files that were not written to for the longest time, but never the one written last
+ * (HDFSEventSink.WriterLinkedHashMap). */
 static void close_surplus(struct ps_bucket_writer *sink)
 {
     struct ps_bucket *bucket = TAILQ_LAST(&sink->recent, ps_buckets);
@@ -199,7 +200,7 @@ static bool ensure_file(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
         return false;
     if (bucket->file != NULL && must_roll(sink, bucket)) {
         ps_bucket_file_close(bucket->file);
-        if (bucket->file != NULL) /* the close has failed */
+        if (bucket->file != NULL) /* its close has failed */
             return false;
     }
     if (bucket->file == NULL && ps_bucket_files_are_many(sink)) {
@@ -219,7 +220,7 @@ static bool write_some(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
     struct ps_err err;
     char behind[PS_BUCKET_TROUBLE_BYTES];
     const char *reason;
-    err.length = 0; /* err is not cleared as a whole, to save time */
+    err.length = 0; /* clears only the length, to save time */
     switch (ps_bucket_file_write(bucket->file, &err)) {
     case PS_HADOOP_WRITTEN:
         return true;

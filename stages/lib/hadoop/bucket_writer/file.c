@@ -324,7 +324,7 @@ static void settle(struct ps_bucket_file *file, uint32_t events)
 static void flushed(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_bucket_file *file = file_;
-    if (file->flush_count == 0) /* the file failed, and is being closed */
+    if (file->flush_count == 0) /* the file has failed, and is being closed */
         return;
     const struct ps_bucket_flush flush = file->flushes[0];
     file->flush_count--;
@@ -350,7 +350,7 @@ bool ps_bucket_file_may_flush(const struct ps_bucket_file *file)
                                       file->body_bytes - file->flushed_bytes >= PS_BUCKET_FLUSH_BYTES);
 }
 
-/* Begins a flush of everything that was written. */
+/* Begins a flush of all written bytes. */
 static void begin_flush(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;
@@ -374,7 +374,7 @@ void ps_bucket_file_flush(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;
     if (!file->broken && !ps_bucket_file_may_flush(file))
-        return; /* the answer to a flush in flight begins it */
+        return; /* the flush begins when the one in flight is answered */
     untouch(file);
     if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
         file->broken = true;
@@ -411,7 +411,7 @@ static void closed(void *file_, const struct ps_file_answer *answer)
     }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     if (file->written.count == 0 &&
-        file->acknowledged > 0 && /* otherwise the failure was logged, or the file is empty */
+        file->acknowledged > 0 && /* an empty file, or one whose failure was logged, needs no line */
         ps_bucket_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s, in which %s %s acknowledged: %s%s",
                file->path, ps_quantity_print_count(file->acknowledged).text,
@@ -466,7 +466,7 @@ static void report(struct ps_bucket_file *file, const struct ps_file_answer *ans
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {
         count(sink, PS_COUNTER_retried, events);
-        /* Otherwise the file is removed. */
+        /* Without acknowledged events the file is removed, so that no event is duplicated. */
         count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? events : 0);
     }
     ps_port_troubled(sink->port, &err);
@@ -487,7 +487,8 @@ static void take_back(struct ps_bucket_file *file)
     ps_bucket_release(file->sink, bucket);
 }
 
-/* Handles the rest of a file to which nothing more is written. */
+/* Abandons the stream of a file that is no longer written, unless it is being closed; then completes, removes or
+ * frees the file. */
 static void end(struct ps_bucket_file *file)
 {
     if (file->state == PS_BUCKET_FILE_CLOSING && file->stream != NULL)
@@ -497,7 +498,7 @@ static void end(struct ps_bucket_file *file)
         ps_file_abandon(file->stream);
     file->stream = NULL;
     writer_close(file);
-    if (!file->created) /* it may be another program's file, so it is left alone */
+    if (!file->created) /* it may be another program's file, so it is not removed */
         ps_bucket_file_free(file);
     else
         ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
@@ -559,7 +560,7 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
         return;
     }
     bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) &&
-                 !file->created; /* another file has the name: the next name is tried at once */
+                 !file->created; /* another file has the name: the next name is tried immediately */
     bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);
     uint32_t events = file->written.count;
     if (bucket != NULL && !taken) {

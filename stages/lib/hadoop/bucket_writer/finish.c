@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_LOOK_NS PS_NS_PER_S /* interval of questions whether a file is closed */
+#define RECOVER_LOOK_NS PS_NS_PER_S /* interval at which it asks whether a file is closed */
 #define LATER_LOOK_NS                                                                                        \
     (10 * PS_NS_PER_S) /* the same after the call time-out, or while another client has the lease */
 #define LEASE_NS (90 * PS_NS_PER_S) /* HDFS grants the lease to any client 60 s after its last renewal */
 #define QUIET_MS                                                                                             \
-    (10 * UINT64_C(60000)) /* without leases: a file that was not written to for this time has no writer */
-#define REMOVE_TRIES 3U    /* tries to remove an empty file */
+/* without leases: a file that was not written to for this time counts as one without a writer */
+(10 * UINT64_C(60000))
+#define REMOVE_TRIES 3U /* tries to remove an empty file */
 
-char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
+    char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
 {
     const struct ps_bucket_writer_settings *settings = file->sink->settings;
     char *text = NULL;
@@ -112,7 +113,8 @@ static void cut(void *file_, const struct ps_file_answer *answer)
         ps_file_stat(file->sink->filesystem, file->path, measured, file);
 }
 
-/* The file is complete. Its writer may have been killed in the middle of a line, whose event was not acknowledged. */
+/* Called when the file is complete: cuts an incomplete last line, whose event was not acknowledged because its writer
+ * was killed. */
 static void look_at_end(struct ps_bucket_file *file)
 {
     const struct ps_bucket_writer *sink = file->sink;
@@ -122,8 +124,8 @@ static void look_at_end(struct ps_bucket_file *file)
         ps_file_stat(sink->filesystem, file->path, measured, file);
 }
 
-/* Lets the file wait before the next question, for a much shorter time than hdfs.retryInterval, which only limits how
- * often a try is counted. Returns false if the file does not have to wait. */
+/* Makes the file wait before the next question, much shorter than hdfs.retryInterval, which only limits how often a
+ * try is counted. Returns false if the file does not have to wait. */
 static bool waits(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     uint64_t now_ns = file->sink->now.mono_ns;

@@ -64,7 +64,7 @@ struct ps_bucket_trouble {
  * string constant. */
 bool ps_bucket_trouble_met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, const char *verb,
                            const char *reason, char behind[PS_BUCKET_TROUBLE_BYTES]);
-/* Notes that the holder has succeeded. Logs that if it was the last holder and lines were left out. */
+/* Notes that the holder has succeeded. If it was the last holder, and lines were not logged, logs the success. */
 void ps_bucket_trouble_over(const struct ps_bucket_writer *sink, struct ps_bucket_trouble **held);
 /* Notes that the holder is freed or tries something else. */
 void ps_bucket_trouble_left(struct ps_bucket_trouble **held);
@@ -94,7 +94,8 @@ struct ps_bucket_file {
     bool touched; /* it is in the sink's list `touches` */
     bool orphan;  /* left by an agent that was killed */
     bool has_run; /* a run of events is being written */
-    bool broken;  /* a write failed: nothing more is written, and the answer to the last flush is awaited */
+    /* a write failed: no more events are written, and the answer to the last flush is awaited */
+    bool broken;
     struct ps_held_group written;                              /* not acknowledged, in order */
     struct ps_bucket_flush flushes[PS_BUCKET_FLUSHES_MAX + 1]; /* in flight, oldest first */
     uint32_t flush_count;
@@ -132,9 +133,9 @@ struct ps_bucket {
     bool is_ready;                     /* it is in the sink's list `ready` */
     uint32_t failures;                 /* number of failures in a row */
     struct ps_bucket_trouble *trouble; /* cause of the last failure; NULL: none */
-    uint32_t attempts;                 /* those failures for which the file system gave an answer */
+    uint32_t attempts;                 /* number of these failures for which the file system gave an answer */
     uint32_t under_replicated;         /* number of rolls for missing replicas in a row */
-    uint64_t rest_ns;                  /* nothing is written before this time */
+    uint64_t rest_ns;                  /* end of the backoff: no event is written before */
     uint64_t counter;                  /* number of its last file; 0: the clock gives the next one */
     uint32_t hash, length, directory_length;
     char name[]; /* not terminated */
@@ -187,7 +188,7 @@ struct ps_bucket_taking {
 
 /* Events that no file can take (dead_letters.c). */
 struct ps_bucket_refusals {
-    struct ps_held_group flawed;     /* events that become dead letters, the first one now */
+    struct ps_held_group flawed;     /* events that become dead letters, in order */
     struct ps_held_group exhausted;  /* the same, after penstock.retry.max attempts */
     struct ps_held_group *giving_up; /* the list whose first event is becoming a dead letter */
     char exhaustion[512];            /* reason of the last attempt's failure */
@@ -200,7 +201,7 @@ struct ps_bucket_opened {
     uint32_t count;
     struct ps_bucket_files rolls;   /* oldest first */
     struct ps_bucket_files idles;   /* longest idle first */
-    struct ps_bucket_files touches; /* written to since their last flush, the longest ago first */
+    struct ps_bucket_files touches; /* files with events since their last flush, oldest such event first */
     uint32_t touch_count;
     uint32_t flush_count; /* number of flushes in flight, of all files */
 };
@@ -242,11 +243,12 @@ struct ps_bucket_writer {
     struct ps_held_pool pool;
     struct ps_bucket_taking taking;
     struct ps_bucket_refusals refusals;
-    bool refused;           /* a lease waits outside: the last call of work returned PS_LATER */
+    bool refused;           /* a lease waits: the last call of `work` returned PS_LATER */
     uint64_t waiting_bytes; /* total of the bodies of events that wait in buckets */
     uint64_t took_ns;       /* time when the last lease was taken */
     struct ps_bucket_table table;
-    struct ps_buckets recent; /* with a file, by their last event, latest first (LinkedHashMap by access) */
+    /* buckets with a file, sorted by their last event, latest first (LinkedHashMap by access) */
+    struct ps_buckets recent;
     struct ps_buckets ready;
     uint32_t ready_count;
     uint64_t retired_counter; /* highest number of a bucket that was freed, so that no name is used twice */
@@ -276,7 +278,8 @@ static inline uint64_t ps_bucket_bytes_of(const struct ps_bucket_writer *sink,
     return bytes;
 }
 
-/* Creates the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
+/* Creates the bucket's next file and its stream, which can be written to immediately. Returns false when there is no
+ * memory. */
 bool ps_bucket_file_open(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 void ps_bucket_file_set_state(struct ps_bucket_file *file, enum ps_bucket_file_state state);
 /* Returns whether the file system is closing, completing, renaming or removing the file. */
@@ -315,7 +318,7 @@ uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink);
 /* Makes all operations that back off due now. */
 void ps_bucket_finish_hurry(struct ps_bucket_writer *sink);
 
-/* orphans.c: looks once for files in a bucket's directory that have had their names in use since before the start. */
+/* orphans.c: looks once for files in a bucket's directory that had their names in use before the start. */
 void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket_name *bucket);
 /* Continues the scan of the directories that exist at the start. Returns the mono_ns of the next step. */
 uint64_t ps_bucket_scan_for_orphans(struct ps_bucket_writer *sink);

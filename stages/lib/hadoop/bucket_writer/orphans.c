@@ -1,6 +1,7 @@
 /* Finds files that a killed agent left under their names in use. At the start it scans the directories below the part of hdfs.path
- * without escapes, the most recently modified first; later it looks once into the directory of each bucket. A file is taken only if its
- * writer is gone: the file system tells that (ps_file_recover), or the file was not written to for a while. */
+ * without escapes, the most recently modified first; later it looks once into the directory of each bucket. A file is
+ * taken only if its writer has ended: by the file system's answer (ps_file_recover), or because the file was not
+ * written to for a while. */
 #include "core/quantity.h"
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #define SCANNED_MAX 1000U               /* limit of directories that are listed at the start */
-#define SCAN_REST_NS (10 * PS_NS_PER_S) /* when the file system did not answer */
+#define SCAN_REST_NS (10 * PS_NS_PER_S) /* backoff when the file system did not answer */
 
 /* A directory. It is in the list `looks` if it was listed or is being listed, so that it is listed once; and in `waiting` until the
  * scan comes to it. */
@@ -184,7 +185,8 @@ static void delist(struct ps_bucket_look *look)
     TAILQ_REMOVE(&look->sink->orphans.looks, look, looks);
 }
 
-/* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. `name` NULL: `directory` itself. */
+/* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. It is
+ * `name` below `directory`; `name` NULL: `directory` itself. */
 static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *directory, size_t length,
                                    const char *name)
 {

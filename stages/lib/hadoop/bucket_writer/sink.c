@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Waits of a recall: for the creation of a file; for acknowledgements, and for operations that failed or timed out before; for other
- * files to be closed and renamed. */
+/* Time limits of a recall: for the creation of a file; for acknowledgements, and operations that failed or timed out
+ * before; for other files to be closed and renamed. */
 #define CREATE_NS PS_NS_PER_S
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
@@ -290,7 +290,7 @@ static uint64_t next_due(const struct ps_bucket_writer *sink)
             /* the bucket waits for the answer to another file */
             bucket->file == NULL && ps_bucket_files_are_many(sink);
         if (!waits)
-            due_ns = ps_least(due_ns, bucket->rest_ns); /* if it is in the past: now */
+            due_ns = ps_least(due_ns, bucket->rest_ns); /* a time in the past means now */
     }
     return due_ns;
 }
@@ -359,7 +359,7 @@ static void close_all(struct ps_bucket_writer *sink)
 }
 
 /* Returns how long a recall waits for acknowledgements of the file. A file whose creation is not confirmed has no
- * acknowledged events, so it is not important what happens to it. */
+ * acknowledged events, so it may be lost. */
 static uint64_t acknowledgement_ns(const struct ps_bucket_file *file)
 {
     return file->created ? RECALL_NS : CREATE_NS;

@@ -45,7 +45,7 @@ struct ps_bucket_placer {
 
 /* Shared by all workers and constant. */
 struct ps_bucket_writer_settings {
-    struct ps_bucket_path bucket_path; /* with a placer only its url, and what orphans.c needs */
+    struct ps_bucket_path bucket_path; /* with a placer only its url, and the fields that orphans.c needs */
     struct ps_bucket_placer *placer;   /* NULL: none */
     const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
     uint64_t roll_interval_ns, roll_bytes, roll_events;      /* limits of a file; 0: none */

@@ -1,5 +1,5 @@
-/* Compressing. See codec.h. bzip2 streams and zstd frames are those of Avro's codecs (stages/lib/avro/codec/codec.h), which are of the same
- * settings. */
+/* Implements compression for codec.h. bzip2 streams and zstd frames are made by Avro's codecs
+ * (stages/lib/avro/codec/codec.h), which have the same settings. */
 #include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/hadoop/file/codec.h"
 

@@ -81,7 +81,7 @@ struct ps_hadoop_writer;
 
 /* Opens a writer for a new file. Returns NULL with the reason if there is no memory, or the serializer fails. */
 struct ps_hadoop_writer *ps_hadoop_writer_open(struct ps_hadoop_writers *writers, struct ps_err *err);
-/* Discards bytes that were not flushed. NULL is allowed. */
+/* Closes the writer; bytes that were not flushed are lost. NULL is allowed. */
 void ps_hadoop_writer_close(struct ps_hadoop_writer *writer);
 
 /* Begins a file, and forgets the former one. Returns false if `output` refused bytes or there is no memory, like flush and end. */

@@ -19,7 +19,7 @@ struct ps_hadoop_writers {
     struct ps_port serializer_port;
     struct ps_filesystem *schema_filesystem; /* NULL: none */
     const char *schema_url;
-    size_t held_bytes; /* of the files: see ps_hadoop_writers_bytes */
+    size_t held_bytes; /* memory of all writers, for ps_hadoop_writers_bytes */
 };
 
 struct ps_hadoop_writer {
@@ -36,7 +36,7 @@ struct ps_hadoop_writer {
     /* BLOCK: number of records in the block; else: since the last flush. */
     uint32_t records;
     uint64_t position,
-        synced_position; /* number of appended bytes; number up to the end of the last sync marker */
+        synced_position; /* number of appended bytes, and of bytes up to the end of the last sync marker */
     uint8_t sync[PS_HADOOP_SYNC_BYTES];
 };
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define ROUNDS_MAX 8 /* of one turn, so that requests of callbacks are sent in the same turn */
+#define ROUNDS_MAX 8 /* most rounds of one turn, so that requests of callbacks are sent in the same turn */
 #define CONNECT_NS_MAX (10 * PS_NS_PER_S)
 #define READ_TIMEOUT_MS 60000U
 #define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */
@@ -246,8 +246,8 @@ static void leased(struct ps_hdfs_call *call, const struct ps_namenode_answer *a
     finish(call, &(struct ps_file_answer){.error = PS_FILE_LEASE, .reason = reason});
 }
 
-/* Handles the namenode's answer to an attempt to create an existing file: the file is complete; its writer did not renew the lease
- * for a minute, so that the file is being completed; or the answer names its writer. */
+/* Handles the namenode's answer to an attempt to create an existing file. Either the file is complete; or its writer
+ * did not renew the lease for a minute, and the file is being completed; or the answer names its writer. */
 static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_call *call = rpc->argument;
@@ -265,7 +265,8 @@ static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answe
         finish_plain(rpc, answer);
 }
 
-/* recoverLease takes the lease away from any holder without a question. `create` does that only if the lease was not renewed for a minute. */
+/* recoverLease takes the lease away from any holder. `create` does that only if the lease was not renewed for a
+ * minute. */
 static void hdfs_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
                          ps_file_done *done, void *argument)
 {
@@ -387,7 +388,7 @@ static uint64_t hdfs_turn(struct ps_filesystem *filesystem, const struct ps_now 
         struct ps_hdfs_stream *stream = hdfs->attended;
         if (stream == NULL)
             return due_ns < look_ns ? due_ns : look_ns;
-        /* streams that are attended to meanwhile have their turn in the next round */
+        /* streams that get work meanwhile are handled in the next round */
         unsigned count = 0;
         for (; stream != NULL; stream = stream->attended_next)
             count++;

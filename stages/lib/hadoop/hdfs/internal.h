@@ -22,8 +22,8 @@ enum ps_replace_policy { PS_REPLACE_NEVER, PS_REPLACE_DEFAULT, PS_REPLACE_ALWAYS
 
 struct ps_replace_rules {
     enum ps_replace_policy policy;
-    bool best_effort; /* goes on without a replacement if none is available */
-    /* Goes on if no other datanode is available and this many are left; 0: does not. */
+    bool best_effort; /* continues without a replacement if none is available */
+    /* Continues if no other datanode is available and at least this many are left; 0: fails. */
     unsigned replication_min;
 };
 
@@ -31,7 +31,8 @@ struct ps_hdfs_limits {
     struct ps_replace_rules replace;
     unsigned block_retries; /* dfs.client.block.write.retries: attempts to get a new block */
     unsigned
-        recoveries_max;    /* dfs.client.pipeline.recovery.max-retries: in a row without an acknowledgement */
+        /* dfs.client.pipeline.recovery.max-retries: recoveries in a row without an acknowledgement */
+        recoveries_max;
     uint64_t restart_ns;   /* dfs.client.datanode-restart.timeout */
     uint32_t packet_bytes; /* dfs.client-write-packet-size */
     uint64_t exclude_ns;   /* dfs.client.write.exclude.nodes.cache.expiry.interval.millis */
@@ -163,9 +164,10 @@ struct ps_hdfs_stream {
     struct ps_pipeline pipeline;
     struct ps_hdfs_nodes excluded, failed; /* datanodes: `excluded` for addBlock, `failed` for replacements */
     unsigned block_tries, recoveries;
-    uint64_t suspects_ns;         /* since then it inquires whether its datanodes answer; 0: it does not */
-    struct ps_hadoop_timer again; /* asks for a block again after the namenode had no datanode for it .. */
-    uint64_t again_until_ns;      /* .. until this time, without exclusions; 0: it is not asking again */
+    /* since when it has asked whether its datanodes answer; 0: it does not ask */
+    uint64_t suspects_ns;
+    struct ps_hadoop_timer again; /* repeats the request for a block for which the namenode had no datanode */
+    uint64_t again_until_ns;      /* end of the repeated requests, which have no exclusions; 0: none */
     struct ps_hdfs_recovery *recovery; /* NULL: no recovery is in progress */
     enum ps_file_error error;          /* of the phase FAILED */
     char *reason;

@@ -1,5 +1,5 @@
-/* A located block of the namenode. It is kept packed while its pipeline runs, because it needs a third of the memory then. A
- * zeroed one has no block. Thread: the owner's. */
+/* A located block of the namenode. It is kept in packed form while its pipeline runs, because the packed form needs a
+ * third of the memory. A zeroed struct has no block. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"

@@ -170,7 +170,7 @@ static void begin(struct ps_namenode *namenode, struct ps_namenode_call *call, c
     ps_hadoop_rpc_begin(namenode->rpc, &call->rpc, method, request);
 }
 
-/* Removes const for members of requests, which are only packed, so their arguments are only read. */
+/* Removes `const` for members of requests. Requests are only packed, so the texts are not changed. */
 static char *text(const char *constant)
 {
     return (char *)constant;

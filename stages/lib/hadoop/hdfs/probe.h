@@ -1,6 +1,7 @@
 /* Probes a Hadoop file system for `penstock check --probe`: whether it answers and to whom, and whether a file can be written to the sink's
- * directory. The file is small, has a name of its own ("_penstock_probe_..", which Hive and MapReduce ignore), and is removed again. It
- * also tests the datanodes, about which a namenode's answer tells nothing. Then probes how much space is left on HDFS. Thread: control. */
+ * directory. The file is small, has a name of its own ("_penstock_probe_..", which Hive and MapReduce ignore), and is
+ * removed again. It also tests the datanodes, which a namenode's answer does not. Then probes how much space is left
+ * on HDFS. Thread: control. */
 #pragma once
 
 #include "core/probe.h"

@@ -137,7 +137,7 @@ static void block_read(struct ps_hdfs_reader *reader)
     struct iovec part;
     status.status = PS_TRANSFER_CHECKSUM_OK;
     part.iov_base = ps_message_encode(&status.base, &part.iov_len);
-    if (part.iov_base != NULL) /* tells the datanode that the block is good; a failure is harmless */
+    if (part.iov_base != NULL) /* reports to the datanode that the block is good; a failure is harmless */
         (void)ps_datanode_link_write(&reader->link, &part, 1, reason);
     free(part.iov_base);
     ps_datanode_link_close(&reader->link);
@@ -147,7 +147,7 @@ static void block_read(struct ps_hdfs_reader *reader)
     read_block(reader);
 }
 
-/* ---- what comes from the datanode ---- */
+/* ---- bytes from the datanode ---- */
 
 /* Takes the response to OP_READ_BLOCK. Returns the number of bytes that it took, 0 if more bytes are needed, -1 with *reason on failure. */
 static ssize_t take_response(struct ps_hdfs_reader *reader, const char **reason)
@@ -235,7 +235,7 @@ static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char
     return (ssize_t)whole;
 }
 
-/* Takes everything that was received. Returns false when the caller must no longer use the reader. */
+/* Handles all received bytes. Returns false when the caller must no longer use the reader. */
 static bool take_all(struct ps_hdfs_reader *reader)
 {
     for (;;) {
@@ -381,7 +381,8 @@ void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t len
         reader->next->previous = reader;
     hdfs->readers = reader;
     filesystem->under_way++;
-    /* Not before the first turn, when the clock is not set; the namenode's call then has a time-out of its own, which begins in the turn. */
+    /* Before the first turn the clock is not set; then the call to the namenode has a time-out of its own, which
+     * begins in the turn. */
     uint64_t now_ns = ps_hadoop_loop_now(hdfs->loop).mono_ns;
     if (now_ns > 0)
         ps_hadoop_loop_set(hdfs->loop, &reader->timer, now_ns + 2 * hdfs->call_timeout_ns);

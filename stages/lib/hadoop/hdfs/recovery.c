@@ -35,7 +35,7 @@ bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replica
     return replication >= 3 && (nodes <= replication / 2 || append || hflushed);
 }
 
-/* ---- its memory ---- */
+/* ---- memory of a recovery ---- */
 
 static void watch_transfer(struct ps_hdfs_stream *stream)
 {
@@ -52,7 +52,8 @@ static struct ps_hdfs_stream *stream_of_timer(struct ps_hadoop_timer *timer)
         ->stream;
 }
 
-/* Ends a wait for a datanode that restarts. During a copy to a replacement it inquires about the datanodes of the copy. */
+/* Ends a wait for a datanode that restarts. During a copy to a replacement, asks the datanodes of the copy whether
+ * they answer. */
 static void on_time(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_stream *stream = stream_of_timer(timer);
@@ -371,7 +372,7 @@ static void ask_replacement(struct ps_hdfs_stream *stream)
     ps_hdfs_nodes_clear(&all);
 }
 
-/* ---- the pipeline again ---- */
+/* ---- setting the pipeline up again ---- */
 
 static enum ps_block_stage setup_stage(const struct ps_hdfs_recovery *recovery)
 {

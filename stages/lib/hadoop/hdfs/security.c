@@ -34,7 +34,7 @@ struct ps_hadoop_security {
     unsigned rpc_protection, transfer_protection; /* PS_SASL_PREFER; 0: none */
     bool encrypts;
     struct ps_hadoop_credentials *credentials; /* delegation tokens; NULL: none */
-    uint64_t tokens_look_ns;                   /* the ends of tokens are not checked before this time */
+    uint64_t tokens_look_ns;                   /* time of the next check whether tokens expire */
     struct key *key;                           /* NULL: none */
     bool key_unknown;                          /* a datanode did not know the key */
     struct ps_hadoop_rpc_auth rpc;

@@ -1,8 +1,9 @@
-/* Finds silent datanodes. When nothing is heard from a pipeline, it is not clear which datanode is the cause: each one waits for the next,
- * for about a minute (dfs.client.socket-timeout of the datanodes). So this client opens a connection to each datanode and requests a read
- * of the block, but of no byte of it. Any answer counts, also a refusal. A stopped process, a lost machine and a hanging disk do not
- * answer. (A datanode waits 3 s for the first byte of an empty block, BlockSender's waitForMinLength, and would look silent itself.)
- * Hadoop's client instead waits longer than its datanodes, and believes their reports.
+/* Finds silent datanodes. When no bytes come from a pipeline, it is not clear which datanode is the cause: each one
+ * waits for the next, for about a minute (dfs.client.socket-timeout of the datanodes). So this client opens a
+ * connection to each datanode and requests a read of zero bytes of the block. Any answer counts, even a refusal. A
+ * stopped process, a lost machine and a hanging disk do not answer. (A datanode waits 3 s for the first byte of an
+ * empty block, BlockSender's waitForMinLength, and would look silent itself.) Hadoop's client instead waits longer
+ * than its datanodes, and believes their reports.
  *
  * A silent datanode is left out of new blocks for `exclude_ns`, or until it answers one of the repeated requests. Hadoop's client does the
  * same with datanodes with which no pipeline could be set up (DFSClient, DataStreamer.excludedNodes).
@@ -230,7 +231,7 @@ static bool has_outcome(const struct ps_hdfs_stream *stream, const struct ps_hdf
            inquiry->asked_ns + stream->hdfs->datanodes.probe_ns >= stream->suspects_ns;
 }
 
-/* Returns whether the suspicion is over: something was received since it began, or the stream waits for other datanodes. */
+/* Returns whether the suspicion is over: bytes were received since it began, or the stream waits for other datanodes. */
 static bool is_cleared(const struct ps_hdfs_stream *stream)
 {
     uint64_t since_ns = ps_pipeline_silent_since(&stream->pipeline);
@@ -311,7 +312,7 @@ void ps_hdfs_describe_wait(struct ps_hdfs_stream *stream, char *out, size_t room
     const struct ps_namenode_call *calls[] = {&stream->call, &stream->hdfs->defaults_call};
     for (size_t i = 0; i < PS_COUNT_OF(calls); i++)
         if (ps_namenode_call_is_busy(calls[i]) && calls[i]->rpc.reason[0] != '\0') {
-            snprintf(out, room, "; %s", calls[i]->rpc.reason); /* safe mode, no connection */
+            snprintf(out, room, "; %s", calls[i]->rpc.reason); /* for example safe mode, or no connection */
             return;
         }
     for (size_t i = 0; located != NULL && i < located->n_locs; i++)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EARLY_BYTES_MAX (UINT32_C(2) << 30) /* written before the file is created */
+#define EARLY_BYTES_MAX (UINT32_C(2) << 30) /* most bytes written before the file is created */
 #define STREAM_OF(member, pointer)                                                                           \
     ((struct ps_hdfs_stream *)(void *)((char *)(pointer)-offsetof(struct ps_hdfs_stream, member)))
 
@@ -325,7 +325,7 @@ static void add_operation(struct ps_hdfs_stream *stream, enum ps_operation_kind 
     ps_hdfs_stream_attend(stream);
 }
 
-/* Ends everything that was written so far in a packet of its own. */
+/* Finishes the packet that has the last written byte, so that it can be sent. */
 static void seal_written(struct ps_hdfs_stream *stream, bool sync)
 {
     bool good = true;

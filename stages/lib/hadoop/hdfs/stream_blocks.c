@@ -139,7 +139,8 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
     if (stream->phase == PS_STREAM_FAILED || ps_hdfs_stream_located(stream) == NULL)
         return;
     stream->must_persist = true;
-    if (stream->hflushed && stream->fsync == NULL) /* in parallel, because the next flush will wait for it */
+    /* sent now, in parallel, because the next flush will wait for the answer */
+    if (stream->hflushed && stream->fsync == NULL)
         persist(stream, -1);
     set_up(stream);
 }

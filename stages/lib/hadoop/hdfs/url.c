@@ -185,7 +185,7 @@ static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, con
     return true;
 }
 
-/* A working URL is reported with PS_LOG_INFO, because its cost is not a mistake. */
+/* A URL that works is reported with PS_LOG_INFO, because its cost is not a mistake. */
 static bool advise_webhdfs(const struct parts *parts, enum ps_log_level *severity,
                            char advice[PS_HADOOP_ADVICE_BYTES])
 {

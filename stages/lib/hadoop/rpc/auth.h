@@ -6,7 +6,7 @@
  *
  *   handshake   Sends the connection header itself ("hrpc", 9, the service class, 0xdf for SASL), then exchanges
  *               RpcSaslProto in requests and responses of call id -33. A server without security answers SUCCESS
- *               at once ("switch to simple"): allowed only with ipc.client.fallback-to-simple-auth-allowed.
+ *               immediately ("switch to simple"): allowed only with ipc.client.fallback-to-simple-auth-allowed.
  *   write, read Wrap and unwrap, if the QOP has integrity or privacy: RpcSaslProto of state WRAP around any part
  *               of the stream.
  *

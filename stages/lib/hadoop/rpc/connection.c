@@ -77,7 +77,7 @@ static void set_timer(struct ps_hadoop_rpc_connection *connection)
 
 static bool receive(struct ps_hadoop_rpc_connection *connection);
 
-/* Reads what the server may have sent before it closed, because nothing more can be sent. */
+/* Reads bytes that the server may have sent before it closed the connection, because no more can be sent. */
 static bool receive_last(struct ps_hadoop_rpc_connection *connection, const char *reason)
 {
     if (receive(connection))
@@ -116,7 +116,7 @@ bool ps_hadoop_rpc_connection_send(struct ps_hadoop_rpc_connection *connection, 
                                    length))
         return false;
     if (connection->in_flight == 0)
-        connection->heard_ns = now_ns(connection); /* the server did not have to send anything before */
+        connection->heard_ns = now_ns(connection); /* the server had no request to answer before */
     connection->active_ns = now_ns(connection);
     /* The timer sends in this turn: the caller must not get an error, and requests of one turn are sent in one write. */
     ps_hadoop_loop_set(connection->loop, &connection->timer, now_ns(connection));

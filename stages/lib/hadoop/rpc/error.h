@@ -7,7 +7,7 @@ enum ps_hadoop_rpc_verdict {
     PS_HADOOP_RPC_FAIL,      /* the call has failed */
     PS_HADOOP_RPC_FAIL_OVER, /* not carried out: the server is not the active one */
     PS_HADOOP_RPC_REPEAT,    /* not carried out: repeat it after a backoff */
-    /* Not carried out: repeat it soon, something is only delayed (NotReplicatedYetException). */
+    /* Not carried out: repeat it soon, because the server only needs a moment (NotReplicatedYetException). */
     PS_HADOOP_RPC_REPEAT_SOON,
 };
 

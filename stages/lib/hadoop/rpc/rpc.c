@@ -21,7 +21,7 @@ struct ps_hadoop_rpc {
     struct ps_hadoop_rpc_settings settings;
     struct ps_hadoop_rpc_connection connection;
     struct ps_random random;
-    unsigned server; /* index of the server that is active, as far as is known */
+    unsigned server; /* index of the server that is probably active */
     bool answered;   /* `last_server` has answered */
     unsigned last_server;
     unsigned failures;                 /* connections that were lost or refused since the last answer */
@@ -32,9 +32,9 @@ struct ps_hadoop_rpc {
     struct ps_hadoop_rpc_call *sent_by_id[SENT_CHAINS];
     struct ps_hadoop_rpc_list resting;
     int32_t next_id;
-    uint8_t *ending;  /* request of the call whose `done` runs; ps_hadoop_rpc_repeat takes it */
-    bool complained;  /* the missing connection was logged; reset by the next connection */
-    uint64_t told_ns; /* when it may next be logged that the server asks to wait */
+    uint8_t *ending;  /* request of the call whose `done` runs; ps_hadoop_rpc_repeat uses it again */
+    bool complained;  /* it was logged that there is no connection; reset by the next connection */
+    uint64_t told_ns; /* earliest time of the next log line that the server asks to wait */
 };
 
 static uint64_t now_ns(const struct ps_hadoop_rpc *rpc)
@@ -206,10 +206,10 @@ static void up(struct ps_hadoop_rpc_connection *connection)
     send_waiting((struct ps_hadoop_rpc *)((char *)connection - offsetof(struct ps_hadoop_rpc, connection)));
 }
 
-/* ---- again ---- */
+/* ---- repeated tries ---- */
 
-/* Returns the rest before the next try: doubles each time, randomly between a half and one and a half of it, so that
- * clients do not come at the same time (RetryPolicies.calculateExponentialTime). */
+/* Returns the backoff before the next try: it doubles each time, and is multiplied by a random factor between 0.5 and
+ * 1.5, so that clients do not try at the same time (RetryPolicies.calculateExponentialTime). */
 static uint64_t rest_of(struct ps_hadoop_rpc *rpc, uint64_t base_ns, uint64_t max_ns, unsigned times)
 {
     return ps_backoff_spread(ps_backoff_doubled(base_ns, max_ns, times), 2, ps_random_next(&rpc->random));
@@ -300,7 +300,7 @@ static void lost(struct ps_hadoop_rpc_connection *connection, const char *reason
         (struct ps_hadoop_rpc *)((char *)connection - offsetof(struct ps_hadoop_rpc, connection));
     struct ps_hadoop_rpc_judgement judgement = {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER};
     if (rpc->sent.first == NULL && rpc->waiting.first == NULL)
-        return; /* no call needs it: an idle server closes connections */
+        return; /* no call needs the connection: servers close idle ones */
     if (exception != NULL)
         judgement = ps_hadoop_rpc_judge(exception->exception, exception->message, exception->detail);
     else if (is_refused(rpc))
@@ -392,7 +392,7 @@ static void expire(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call)
     char reason[PS_FILE_REASON_BYTES];
     snprintf(reason, sizeof reason, "%s", call->reason);
     if (sent && rpc->connection.heard_ns <= call->sent_ns) {
-        /* The server has not sent anything to any call: tries another connection or server. */
+        /* The server has answered no call: tries another connection or server. */
         const struct ps_hadoop_rpc_server *server = &rpc->settings.servers[rpc->server];
         snprintf(reason, sizeof reason, "%s:%u: nothing was heard", server->host, server->port);
         try_next(rpc, reason);

@@ -76,7 +76,7 @@ struct ps_hadoop_rpc_settings {
     const struct ps_hadoop_rpc_auth *auth; /* NULL: simple authentication */
     uint64_t call_timeout_ns;
     uint64_t rest_ns,
-        /* Between tries: doubles from rest_ns to rest_max_ns, randomly from half to one and a half of it. */
+        /* Backoff between tries: doubles from rest_ns to rest_max_ns, times a random factor from 0.5 to 1.5. */
         rest_max_ns;
     const char *component;
     bool hands_over; /* as in struct ps_port: new tries are logged at level DEBUG */

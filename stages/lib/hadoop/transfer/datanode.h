@@ -28,10 +28,8 @@ struct ps_datanode_settings {
     bool nagle;         /* not dfs.data.transfer.client.tcpnodelay */
     uint64_t send_buffer_bytes; /* dfs.client.socket.send.buffer.size; 0: the kernel's */
     uint64_t connect_ns;        /* time limit for connecting, including the handshake */
-    uint64_t
-        read_timeout_ns; /* dfs.client.socket-timeout; a datanode that is silent for this time is given up
-                          * .. */
-    uint64_t read_timeout_per_node_ns; /* .. plus this time for each datanode of a pipeline */
+    uint64_t read_timeout_ns;   /* dfs.client.socket-timeout; a datanode that is silent for this time */
+    uint64_t read_timeout_per_node_ns; /* plus this time for each datanode of the pipeline is given up */
     uint64_t silence_ns; /* after this silence the pipeline's datanodes are probed (silence.c); 0: never */
     uint64_t probe_ns;   /* time limit for a probed datanode's answer */
 };
@@ -54,7 +52,7 @@ struct ps_datanode_link {
     struct ps_client_plan plan;
     struct ps_client client;
     struct ps_hadoop_watch watch;
-    struct ps_hadoop_timer timer; /* while it connects */
+    struct ps_hadoop_timer timer; /* time limit while it connects */
     struct ps_hadoop_lookup lookup;
     void *security_settings;
     char *operation; /* bytes still to be sent */
@@ -68,8 +66,8 @@ struct ps_datanode_link {
 /* `link` was zeroed. */
 void ps_datanode_link_init(struct ps_datanode_link *link, const struct ps_datanode_link_ops *ops,
                            const struct ps_datanode_settings *settings);
-/* Begins; `operation` (ps_operation_encode) becomes the link's. `ready` or `lost` is called later, also when `operation` is
- * NULL (no memory). Allowed when it is closed. */
+/* Opens a closed link, which then owns `operation` (ps_operation_encode). `ready` or `lost` is called later; `lost`
+ * also if `operation` is NULL (no memory). */
 void ps_datanode_link_open(struct ps_datanode_link *link, const PsHadoop__DatanodeId *node,
                            const PsHadoop__Token *token, char *operation, size_t length);
 /* Closes the connection without calling back. May be called in any state. */

@@ -1,6 +1,6 @@
 /* The messages around the packets of data transfer (Sender.java, DataTransferProtocol.java, version 28):
- * operations that a client sends to a datanode, and what comes back. Each message is preceded by its length
- * as a varint.
+ * operations that a client sends to a datanode, and their answers. Each message is preceded by its length as a
+ * varint.
  *
  * Thread: any. */
 #pragma once

@@ -39,14 +39,14 @@ struct ps_packet {
     uint64_t offset;   /* offset of its first byte in the block */
     int64_t number;    /* "seqno" */
     uint32_t length;   /* of the data */
-    uint32_t repeated; /* of these, the bytes that an earlier packet already had */
+    uint32_t repeated; /* number of these bytes that an earlier packet had too */
     uint32_t limit;    /* of the data */
     bool last, sync;
-    bool sealed; /* takes no more bytes */
+    bool sealed; /* no bytes may be added */
     uint8_t head_length;
     unsigned char head[PS_PACKET_HEAD_BYTES];
     uint32_t sum_bytes; /* of the last chunk, if it is not full; 0 before it is sealed */
-    uint32_t room;      /* after `at`, in the last segment */
+    uint32_t room;      /* free bytes after `at` in the last segment */
     char *at;           /* where the next byte goes */
     struct ps_packet_segment *first_segment, *last_segment;
 };

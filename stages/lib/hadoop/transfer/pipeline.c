@@ -160,8 +160,8 @@ static size_t heartbeat_length(void)
     return 6U + 9 + 9 + 2 + 5; /* lengths; two fixed64, a bool and a fixed32, each with its key */
 }
 
-/* The timer is not moved for each packet: it fires once in `silence_ns` while packets and acknowledgements
- * flow. */
+/* Notes that an answer is awaited. Does not set the timer for each packet: it fires once in `silence_ns` while
+ * packets and acknowledgements flow. */
 static void begin_waiting(struct ps_pipeline *pipeline, uint64_t now_ns)
 {
     pipeline->waits_ns = now_ns;
@@ -205,7 +205,8 @@ void ps_pipeline_send(struct ps_pipeline *pipeline)
 {
     char reason[PS_DATANODE_REASON_BYTES];
     if (pipeline->phase == PS_PIPELINE_STREAMING && !pipeline->link.writing)
-        (void)send_packets(pipeline, reason); /* a lost connection is readable: the next turn notices it */
+        /* errors are ignored: a lost connection is readable, so the next turn notices it */
+        (void)send_packets(pipeline, reason);
 }
 
 /* ---- receiving ---- */
@@ -378,7 +379,7 @@ static void link_ready(struct ps_datanode_link *link)
     if (!receive(pipeline))
         return;
     if (pipeline->phase == PS_PIPELINE_STREAMING && !send_packets(pipeline, reason)) {
-        /* The datanode's last message before it closed the connection is a better reason. */
+        /* Reads the datanode's last message first, because it is a better reason than the lost connection. */
         if (receive(pipeline))
             fail_first(pipeline, reason);
     }
@@ -455,7 +456,8 @@ static char *encode_setup(const struct ps_pipeline *pipeline, const struct ps_pi
     PsHadoop__CachingStrategy caching = PS_HADOOP__CACHING_STRATEGY__INIT;
     PsHadoop__OpWriteBlock write = PS_HADOOP__OP_WRITE_BLOCK__INIT;
     block.has_num_bytes = true;
-    block.num_bytes = setup->block_size_bytes; /* the growth limit of Hadoop's client */
+    /* the limit to which the block may grow, as Hadoop's client sends it */
+    block.num_bytes = setup->block_size_bytes;
     base.block = &block;
     base.token = located->block_token;
     header.base_header = &base;

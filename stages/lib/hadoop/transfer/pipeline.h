@@ -1,6 +1,6 @@
-/* The pipeline for writing one block (DataStreamer.java): a connection to its first datanode, which forwards
- * everything to the next one. OP_WRITE_BLOCK sets it up; then each packet is answered by an acknowledgement
- * with the status of each datanode.
+/* The pipeline for writing one block (DataStreamer.java): a connection to its first datanode, which forwards all
+ * bytes to the next one. OP_WRITE_BLOCK sets it up; then each packet is answered by an acknowledgement with the
+ * status of each datanode.
  *
  * The packets are in a queue of the owner's, in order, and stay in it until all datanodes have acknowledged
  * them. The last packet of a block is sent only when all others are acknowledged. A pipeline that has failed
@@ -35,9 +35,10 @@ struct ps_pipeline;
 struct ps_pipeline_failure {
     unsigned bad;    /* index in the pipeline */
     bool restarting; /* the datanode announced its restart (out-of-band acknowledgement) */
-    bool local;      /* and it is on this machine, or the only one: waiting for it is worthwhile */
-    bool setup;      /* the pipeline was not set up yet */
-    bool token;      /* the block token was refused */
+    /* the restarting datanode is on this machine, or the only one, so that the owner should wait for it */
+    bool local;
+    bool setup; /* the pipeline was not set up yet */
+    bool token; /* the block token was refused */
     const char *reason;
 };
 
@@ -76,7 +77,7 @@ struct ps_pipeline {
     const struct ps_pipeline_ops *ops;
     struct ps_packet_queue *queue;
     const struct ps_packet_pool *pool;
-    bool held; /* packets wait: the namenode does not have this pipeline yet */
+    bool held; /* packets wait until the namenode has this pipeline */
     /* The other members belong to pipeline.c. */
     enum ps_pipeline_phase phase;
     struct ps_datanode_link link;
@@ -87,7 +88,7 @@ struct ps_pipeline {
     uint64_t waits_ns;      /* since when an answer is awaited; 0: none is */
     uint64_t told_ns;       /* time of the last call of `silent` */
     uint64_t sent_bytes;    /* end of the last packet sent, as an offset in the block */
-    uint64_t rest_until_ns; /* a datanode is congested: nothing is sent before this time */
+    uint64_t rest_until_ns; /* a datanode is congested: no packet is sent before this time */
     uint32_t rest_ms;
     uint64_t local_nodes; /* a bit for each datanode on this machine */
     uint8_t node_count;
@@ -97,12 +98,12 @@ struct ps_pipeline {
 
 /* The caller zeroes `pipeline` except for its first members. */
 void ps_pipeline_init(struct ps_pipeline *pipeline, const struct ps_datanode_settings *settings);
-/* Begins; the queue's packets are all unsent from now on. `ready` or `failed` is called later. Allowed when it is closed. */
+/* Opens a closed pipeline; all packets of the queue then count as unsent. `ready` or `failed` is called later. */
 void ps_pipeline_open(struct ps_pipeline *pipeline, const struct ps_pipeline_setup *setup);
 /* Sends the queue's packets as far as possible. Failures are reported later. Does nothing unless the pipeline
  * is streaming. */
 void ps_pipeline_send(struct ps_pipeline *pipeline);
-/* Returns since when an awaited answer is missing; 0 if none is awaited. */
+/* Returns since when it has waited for an answer; 0: it does not wait. */
 uint64_t ps_pipeline_silent_since(const struct ps_pipeline *pipeline);
 /* Gives the pipeline up because of the datanode with this index, and calls `failed` before it returns. The
  * pipeline must be open. */

@@ -30,7 +30,7 @@ struct session {
     struct ps_sasl_pipe pipe;
     enum state state;
     bool offers_aes, *key_unknown;
-    bool wonders;                  /* as in the settings; cleared when something was read */
+    bool wonders;                  /* as in the settings; cleared when bytes were read */
     EVP_CIPHER_CTX *seal, *unseal; /* AES; NULL: not used */
 };
 
@@ -230,7 +230,8 @@ static int seal(struct session *session, const struct iovec *parts, int count, c
                : ps_transport_lose(reason, "the library cannot encipher");
 }
 
-/* A datanode that expects SASL resets a connection without it, and logs the reason only on its own side. */
+/* Extends the reason of a lost connection: a datanode that requires SASL closes a connection without it, and gives no
+ * reason to the client. */
 static ssize_t note_end(struct session *session, ssize_t result, char *reason)
 {
     if (result > 0)

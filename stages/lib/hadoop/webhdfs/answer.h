@@ -16,7 +16,7 @@
 
 struct ps_webhdfs_fault {
     enum ps_file_error error;           /* never PS_FILE_OK */
-    enum ps_hadoop_rpc_verdict verdict; /* whether the caller should repeat the request */
+    enum ps_hadoop_rpc_verdict verdict; /* shows whether the request should be repeated */
     char text
         [PS_WEBHDFS_FAULT_BYTES]; /* "AccessControlException: first line of the message", or "HTTP 502: .." */
 };

@@ -130,7 +130,7 @@ void ps_webhdfs_call_drop(struct ps_webhdfs_call *call)
 
 static void end(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome)
 {
-    if (call->slot != NULL) /* for a call that timed out: no more bytes of its body are read */
+    if (call->slot != NULL) /* ends the request of a call that timed out */
         ps_http_request_cancel(&call->slot->request, &call->webhdfs->client);
     unlink_call(call);
     call->ended(call, outcome);
@@ -429,7 +429,7 @@ uint64_t ps_webhdfs_calls_turn(struct ps_webhdfs *webhdfs)
         while ((request = ps_http_client_next(&webhdfs->client)) != NULL)
             take_answer(((struct ps_webhdfs_slot *)request)->call);
         work_on_all(webhdfs);
-        if (webhdfs->client.timer_ns > webhdfs->now.mono_ns) /* else a new request is due */
+        if (webhdfs->client.timer_ns > webhdfs->now.mono_ns) /* otherwise a new request is due */
             break;
     }
     return next_ns(webhdfs);

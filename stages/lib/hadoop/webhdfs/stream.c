@@ -1,5 +1,5 @@
 /* Streams of WebHDFS. Written bytes are gathered, and sent as one APPEND when a caller waits for them. A stream has at most
- * one request in flight. If the answer to an APPEND is lost, the length of the file tells how much of it was written. */
+ * one request in flight. If the answer to an APPEND is lost, the length of the file shows how much of it was written. */
 #include "stages/lib/byte_buffer.h"
 #include "stages/lib/hadoop/webhdfs/internal.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define PURPOSE "a WebHDFS stream"
-#define GATHER_BYTES_MAX (4U << 20) /* sent even without a flush */
+#define GATHER_BYTES_MAX (4U << 20) /* bytes that are sent even without a flush */
 /* Kept by an idle stream's buffer, because there may be thousands of streams. */
 #define KEPT_BYTES_MAX 4096U
 /* wait before the length is requested: the datanode finishes what it received */
@@ -94,7 +94,7 @@ static void unlist(struct ps_webhdfs_stream *stream)
 
 /* ---- buffers ---- */
 
-/* Frees the buffers, because nothing more can be sent. */
+/* Frees the buffers, because no more bytes can be sent. */
 static void free_buffers(struct ps_webhdfs_stream *stream)
 {
     uint64_t held = stream->gathered.length + (stream->sent.length - stream->confirmed);
@@ -308,7 +308,7 @@ static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outc
         snprintf(reason, sizeof reason, "%s", stream->reason);
         die(stream, stream->error, reason);
     } else if (due_ns(stream) != 0 && due_ns(stream) < now_ns + webhdfs_of(stream)->call_timeout_ns / 2) {
-        stream->ask_ns = now_ns + ASK_NS; /* the answer to another APPEND would come too late */
+        stream->ask_ns = now_ns + ASK_NS; /* there is no time for another APPEND: asks for the length again */
     } else {
         stream->state = STREAM_READY;
     }

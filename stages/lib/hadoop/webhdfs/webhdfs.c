@@ -208,7 +208,7 @@ static uint64_t turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     struct ps_webhdfs *webhdfs = (struct ps_webhdfs *)filesystem;
     webhdfs->now = *now;
-    /* First, because its error texts say more than those of a stream that timed out. */
+    /* Calls come first, because their errors have more details than those of a stream that timed out. */
     uint64_t calls_ns = ps_webhdfs_calls_turn(webhdfs);
     unsigned begun = webhdfs->begun;
     uint64_t streams_ns = ps_webhdfs_streams_turn(webhdfs);
@@ -315,7 +315,8 @@ static enum ps_status open_servers(struct ps_webhdfs *webhdfs, const struct ps_w
     return PS_OK;
 }
 
-/* X-XSRF-HEADER is for servers with dfs.webhdfs.rest-csrf.enabled. An empty Expect keeps libcurl from waiting before long bodies. */
+/* X-XSRF-HEADER is for servers with dfs.webhdfs.rest-csrf.enabled. With an empty Expect, libcurl does not wait before
+ * long bodies. */
 static bool add_headers(struct ps_webhdfs *webhdfs)
 {
     static const char *const fields[] = {"Content-Type: application/octet-stream", "Accept: */*",

@@ -2,9 +2,9 @@
  * webhdfs:// and swebhdfs:// (TLS).
  *
  * A namenode answers CREATE, APPEND and OPEN with the URL of a datanode (307), which takes or returns the bytes. WebHDFS has
- * no hflush: a flush is an APPEND of everything written since the last one, which opens and closes a block (50 to 500 ms at
- * the server). Flushes that wait for it are combined into the next APPEND. So no file is open on the server between
- * operations.
+ * no hflush: a flush is an APPEND of all bytes written since the last one. It opens and closes a block (50 to 500 ms
+ * at the server). Flushes that wait for it are combined into the next APPEND. So no file is open on the server
+ * between operations.
  *
  * An APPEND without an answer may have been carried out: the length of the file is checked before another try.
  *
@@ -32,7 +32,7 @@ struct ps_webhdfs_settings {
     size_t server_count;
     const char *user;       /* user.name; NULL: not sent, because Kerberos authenticates the user */
     const char *proxy_user; /* doas; NULL: none */
-    const char *delegation; /* a delegation token, which authenticates instead of the others; NULL: none */
+    const char *delegation; /* a delegation token, used instead of the other authentication; NULL: none */
     /* Servers require it; without principal and keytab, the default ticket cache is used. */
     bool kerberos;
     const char *kerberos_principal, *keytab;
