@@ -21,7 +21,7 @@
 #define HEAD_START_NS (30 * PS_NS_PER_MS)
 #define BLOCK_BYTES_MAX (256U << 10)
 #define BLOCK_BYTES_MIN 4096U
-#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* all blocks together */
+#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* most memory of all blocks together */
 /* Events per second that one thread is assumed to manage. */
 #define THREAD_RATE 3e6
 
@@ -60,7 +60,7 @@ static enum ps_status target_find(struct ps_load *load, struct ps_err *err)
                       load->url.text, load->url.scheme);
 }
 
-/* Tells whether the target has the form HOST:PORT, which would otherwise be the name of a file or a scheme:
+/* Returns whether the target has the form HOST:PORT, which would otherwise be the name of a file or a scheme:
  * 127.0.0.1:514, host.example:514, localhost:514, [::1]:514. */
 static bool target_is_address(const char *text)
 {
@@ -246,7 +246,7 @@ static enum ps_status not_connected(struct ps_load *load, struct ps_err *err)
                       tried.text);
 }
 
-/* A target could not be opened: stops all senders and returns the error of the one that failed. */
+/* Called when a target could not be opened: stops all senders and returns the error of the one that failed. */
 static enum ps_status failed(struct ps_load *load, uint32_t sender, struct ps_err *err)
 {
     for (uint32_t i = 0; i < load->started; i++)
@@ -258,7 +258,7 @@ static enum ps_status failed(struct ps_load *load, uint32_t sender, struct ps_er
     return PS_FAIL;
 }
 
-/* Waits until every lane was up once. */
+/* Waits until every lane has been up once. */
 static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;

@@ -60,7 +60,7 @@ void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns)
     uint64_t away_ns = wall_ns > cpu_ns ? wall_ns - cpu_ns : 0;
     if (away_ns > now_ns - before_ns)
         away_ns = now_ns - before_ns;
-    if (away_ns > PS_PACER_GAP_NS) /* its exact position is not known */
+    if (away_ns > PS_PACER_GAP_NS) /* the gap's exact position in this time is not known */
         gap_note(pacer, before_ns, before_ns + away_ns);
 }
 
@@ -121,7 +121,7 @@ static int look(struct ps_pacer *pacer, uint64_t now_ns)
         return 0;
     pacer->polled_ns = now_ns;
     int count = poll_descriptors(pacer, 0);
-    ps_pacer_saw(pacer, ps_pacer_now()); /* it does not wait: a long poll means that the core was lost */
+    ps_pacer_saw(pacer, ps_pacer_now()); /* this poll does not wait: if it took long, the core was lost */
     return count;
 }
 
@@ -134,7 +134,7 @@ static uint64_t sleep_for(struct ps_pacer *pacer, uint64_t ns, int *ready_count)
     return now_ns;
 }
 
-/* Returns how long the thread may sleep before it must be exact. */
+/* Returns how long the thread may sleep before it must spin. */
 static uint64_t idle_ns(const struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, uint64_t now_ns)
 {
     uint64_t early_ns = pacer->spin ? PS_PACER_SPIN_NS : 0, first_ns = due_ns < until_ns ? due_ns : until_ns;

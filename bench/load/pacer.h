@@ -47,7 +47,7 @@ void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histo
  * It polls the descriptors now and then even when it is already late. */
 uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, int *ready_count);
 
-/* The sender worked since the last reading: finds out whether the thread lost its core in between. */
+/* Called after the sender has worked: finds out whether the thread lost its core since the last reading. */
 void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns);
 
 /* Call with two consecutive readings of the clock that have no call in between. */

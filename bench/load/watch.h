@@ -37,6 +37,6 @@ uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns);
 void ps_load_watch_look(struct ps_load_watch *watch, uint64_t now_ns);
 /* Takes the last sample; shows the rest of the progress if it covers enough time. */
 void ps_load_watch_end(struct ps_load_watch *watch, uint64_t now_ns);
-/* Returns by how many events the outstanding ones grew from the run's beginning to its end: the target did not keep
- * up with these. Uses minima over windows, so events that are always in flight do not count. */
+/* Returns how many more events were outstanding at the run's end than at its beginning: for these the target was too
+ * slow. Compares minima over windows, so events that are always in flight do not count. */
 uint64_t ps_load_watch_growth(const struct ps_load_watch *watch);

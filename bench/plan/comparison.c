@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Events with running numbers differ in their mean size by a little, and machines of one kind in their memory. */
+/* Sizes in bytes that differ by at most this share count as equal: running numbers change the mean size of events a
+ * little, and machines of one kind differ a little in their memory. */
 #define BYTES_TOLERANCE 0.02
 
 const char *ps_comparison_verdict_text(enum ps_comparison_verdict verdict)
@@ -95,7 +96,7 @@ static bool figure_add(json_t *figures, const char *name, const struct ps_compar
     return verdict == PS_COMPARED_WORSE;
 }
 
-/* An interval without an upper end is that of an "at least" figure; without a lower one, none was computed. */
+/* An interval without an upper end belongs to an "at least" figure; without a lower end no interval was computed. */
 static struct ps_compared compared_of(double rate, double low95, double high95)
 {
     return (struct ps_compared){rate, low95, low95 > 0 && !(high95 > 0) ? (double)INFINITY : high95};
@@ -103,8 +104,8 @@ static struct ps_compared compared_of(double rate, double low95, double high95)
 
 static struct ps_compared of_goal(const struct ps_result_goal *figure)
 {
-    if (figure->status == PS_SEARCH_BELOW_RANGE && figure->upper > 0) /* somewhere below the rates that were
-                                                                       * tried */
+    /* the answer is somewhere below the rates that were tried */
+    if (figure->status == PS_SEARCH_BELOW_RANGE && figure->upper > 0)
         return (struct ps_compared){figure->upper, DBL_MIN, figure->upper};
     bool at_least = figure->status == PS_SEARCH_ABOVE_RANGE || figure->status == PS_SEARCH_GENERATOR_LIMITED;
     return at_least ? compared_of(figure->rate, figure->low95 > 0 ? figure->low95 : figure->lower, 0)
@@ -135,7 +136,7 @@ static unsigned points_add(json_t *figures, const json_t *document, const json_t
 {
     const json_t *now = json_object_get(json_object_get(document, "scaling"), "points"),
                  *before = json_object_get(json_object_get(old, "scaling"), "points");
-    /* The point with the most workers is the first goal's figure. */
+    /* The point with the most workers is left out: it is the first goal's figure. */
     json_int_t most = json_integer_value(json_object_get(json_object_get(document, "subject"), "workers"));
     unsigned worse = 0;
     for (size_t i = 0; i < json_array_size(now); i++) {

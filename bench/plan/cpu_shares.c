@@ -92,7 +92,7 @@ static const struct process *table_find(const struct table *table, pid_t pid)
     return table->count > 0 ? bsearch(&wanted, table->items, table->count, sizeof wanted, by_pid) : NULL;
 }
 
-/* Tells whether the process is one of the roots or descends from one. */
+/* Returns whether the process is one of the roots or descends from one. */
 static bool is_own(const struct table *table, const struct process *process, const pid_t *roots,
                    unsigned root_count)
 {

@@ -11,8 +11,8 @@
 #define WARM_S 1.0
 #define SLOW_S 1.0       /* p99 counts from here on */
 #define SLOW_SHARE 0.25  /* of the trial */
-#define LATE_SHARE 0.65  /* where the end of a trial begins */
-#define LATE_CHANGE 0.01 /* from this difference on the second half counts, not the whole trial */
+#define LATE_SHARE 0.65  /* the end of a trial begins after this share of it */
+#define LATE_CHANGE 0.01 /* from this difference on only the end of the trial counts */
 
 double ps_flow_allowed_s(double seconds, double stall_s)
 {
@@ -42,7 +42,7 @@ static double due_of(const struct ps_flow *flow, unsigned row, unsigned sample)
     double reached = flow->rate * fmin(fmax(flow->at_s[sample], 0), flow->seconds);
     if (flow->rows != flow->connections)
         return floor(reached) * share_of(flow, row);
-    /* event number `row`, and each `connections` later; event i is due when the schedule reaches i */
+    /* the row has event number `row` and each `connections` later; event i is due when the schedule reaches i */
     return reached >= row ? floor((reached - row) / flow->connections) + 1 : 0;
 }
 
@@ -91,7 +91,8 @@ static struct row row_of(const struct ps_flow *flow, unsigned row, double lost_s
     return (struct row){growth_s, growth_s / (end.at_s - begin.at_s), true};
 }
 
-/* Returns how many events a second came between two windows: their lowest delays are at the same point of a batch. */
+/* Returns how many events a second came between two windows, measured at their lowest delays: these are at the same
+ * point of a batch. */
 static double came_between(const struct ps_flow *flow, double from_s, double to_s, double window_s)
 {
     struct low begin = lowest(flow, flow->rows, from_s, from_s + window_s, 0);

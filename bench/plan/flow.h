@@ -1,5 +1,5 @@
-/* Decides whether a trial was held, by conservation: what was due, what had been received, and what was still
- * on its way, for each connection and for all of them together; then by the upper percentiles of latency.
+/* Decides whether the rate of a trial was held: first by the numbers of events that were due, received, and still on
+ * their way, for each connection and for all of them together; then by the upper percentiles of latency.
  *
  * The delay of a connection at a time is the number of its events that are due and not received, divided by
  * its rate. It stays level when the subject keeps up and grows when it does not, however the subject shares
@@ -30,7 +30,7 @@ struct ps_flow {
     const double *due;
     double lost;          /* events lost on the way, of all connections: they do not wait anywhere */
     double latency_p99_s; /* 0: unknown */
-    double stall_s;       /* how long this machine stopped the generator now and then; 0: it did not */
+    double stall_s;       /* how long this machine stopped the generator at a time; 0: it did not */
 };
 
 enum ps_flow_verdict {

@@ -250,14 +250,14 @@ static bool line_of(const struct ps_limits_trial *trials, unsigned count, bool h
     return true;
 }
 
-/* Tells whether the part grew with the rate by more than its noise. A part that was seen at one rate only
- * counts as growing in proportion. */
+/* Returns whether the part grew with the rate by more than its noise. A part that was seen at only one rate is taken
+ * to grow in proportion to the rate. */
 static bool grew(const struct line *line, double rate)
 {
     return line->slope * rate > GROWTH_LEAST && line->slope > GROWTH_ERRORS * line->error;
 }
 
-/* Returns the part's value at the lowest rate that was too high, and that rate; 0: not seen. */
+/* Finds the part's value at the lowest rate that was too high, and that rate; 0: not seen. */
 static double beyond_of(const struct ps_limits_trial *trials, unsigned count, const char *part, double rate,
                         double *at)
 {
@@ -318,7 +318,7 @@ static bool is_near(const struct ps_limit *limit, double rate)
     return limit->kind == PS_PART_TIME && limit->saturates_at > 0 && limit->saturates_at < NEAR * rate;
 }
 
-/* A queue that is full, a wait, or a loss: the pipeline's own sign of where it is too slow. */
+/* Returns whether the part is a full queue, a wait, or a loss: these show where the pipeline is too slow. */
 static bool is_evidence(const struct ps_limit *limit)
 {
     double most = fmax(limit->utilisation, limit->beyond);
@@ -326,9 +326,9 @@ static bool is_evidence(const struct ps_limit *limit)
                                        : limit->kind != PS_PART_TIME && most > EVIDENCE;
 }
 
-/* Returns the key of the order. Parts that grew with the rate come by the rate at which they are full, then
- * queues, losses and waits that were seen, then the parts that did not grow. When no part that grew is near
- * its end, evidence comes before them. */
+/* Returns the key for sorting. First come parts that grew with the rate, ordered by the rate at which they are full;
+ * then queues, losses and waits that were seen; then the parts that did not grow. When no part that grew is near its
+ * end, evidence comes before them. */
 static double order_of(const struct ps_limit *limit, bool evidence_first)
 {
     double most = fmin(fmax(limit->utilisation, limit->beyond), 1);
@@ -343,7 +343,8 @@ static double order_of(const struct ps_limit *limit, bool evidence_first)
 
 static void sort(struct ps_limits *limits, bool evidence_first)
 {
-    for (unsigned i = 1; i < limits->count; i++) /* by insertion: stable, at most 193 items */
+    /* insertion sort keeps the order of equal ones; there are at most 193 items */
+    for (unsigned i = 1; i < limits->count; i++)
         for (unsigned k = i; k > 0; k--) {
             struct ps_limit *one = &limits->items[k - 1], *two = &limits->items[k], swap = *two;
             if (order_of(one, evidence_first) <= order_of(two, evidence_first))

@@ -1,12 +1,10 @@
-/* Finds the limits of an agent: how busy each of its parts was in each trial, which one saturates first and which
- * next.
+/* Finds the limits of an agent: how busy each of its parts was in each trial, and which parts saturate first.
  *
  * Parts are of two kinds. Parts with a time or a size of their own (a worker's cycle time, the CPUs, memory) can be
  * extrapolated over the rate. Queues (channels, rings) are not limits themselves: a queue that fills shows that its
  * consumer is slower than its producer.
  *
- * A part limits the rate only when its use grew with the rate: the CPU time of other programs on the machine does
- * not.
+ * A part limits the rate only when its use grew with the rate; the CPU time of other programs does not grow with it.
  *
  * Thread: any; no state. */
 #pragma once
@@ -77,6 +75,6 @@ struct ps_limits {
  * end, queues, waits and losses that were seen come first, and without any "the pipeline itself" does. */
 void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
                     double rate);
-/* After ps_limits_find, when the search ended before the pipeline's end was seen: no measured part, and not the pipeline either, but
- * --rate-max, or else the load generator, was the limit. */
+/* Called after ps_limits_find when the search ended before the pipeline's end was seen: then --rate-max or the load
+ * generator was the limit, and neither a measured part nor the pipeline itself. */
 void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate);

@@ -24,7 +24,7 @@ struct ps_planning_config {
     const char *format, *shape; /* for the document */
     uint64_t size_bytes;        /* 0: the natural size */
     unsigned connections;
-    bool paced_by_sleep;               /* the program decides this, not the user */
+    bool paced_by_sleep;               /* decided by the program, not by the user */
     unsigned workers_min, workers_max; /* 0: as in the file, no scaling */
     bool project;
     struct ps_projection_wish wish;
@@ -49,17 +49,18 @@ struct ps_planning_point {
 struct ps_planning {
     const struct ps_planning_config *config;
     struct ps_subject subject;
-    struct ps_search *search; /* for the goals, with the largest number of workers */
+    struct ps_search *search; /* the search for the goals' rates, with the largest number of workers */
     struct ps_trial *trials;  /* as many as the search has */
     unsigned trial_count, trial_room;
-    unsigned workers; /* currently running; 0: as in the file */
+    unsigned workers; /* of the running subject; 0: as in the file */
     double event_bytes;
 
     struct ps_limits limits;
     struct ps_planning_point points[PS_SCALING_POINTS_MAX];
     unsigned point_count;
     struct ps_scaling scaling;
-    bool tried_to_start; /* what to start was known; false after an error: the command line was wrong */
+    /* false: the plan failed before its first trial because the command line was wrong */
+    bool tried_to_start;
     bool scaled, projected, interrupted;
     struct ps_projection projection;
     char projection_note[256]; /* why there is no projection */

@@ -30,7 +30,7 @@ enum ps_status ps_process_start(struct ps_process *child, const char *program, c
  * waits. Drops a line beyond the limit. */
 const char *ps_process_line(struct ps_process *child);
 
-/* Tells whether it still runs. */
+/* Returns whether the process still runs. */
 bool ps_process_runs(struct ps_process *child);
 /* Sends SIGTERM, waits up to `wait_ms`, then kills it. Closes everything. May be called for a process that
  * never started ({0}) or has ended. */

@@ -24,5 +24,5 @@ struct ps_result_goal {
 bool ps_result_goal(const json_t *document, size_t number, struct ps_result_goal *found);
 /* Finds the document's goal that asks the same; false when there is none. */
 bool ps_result_goal_find(const json_t *document, const struct ps_goal *goal, struct ps_result_goal *found);
-/* Tells whether the figure is confirmed: found, or "at least". */
+/* Returns whether the figure is confirmed: found, or "at least". */
 bool ps_result_is_confirmed(const struct ps_result_goal *figure);

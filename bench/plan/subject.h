@@ -75,6 +75,6 @@ __attribute__((format(printf, 3, 4))) enum ps_status ps_subject_text(char *to, s
 /* Reads the file, chooses the source to load and writes DIRECTORY/plan.properties. Does not create topics:
  * the embedded broker creates them on request. */
 enum ps_status ps_subject_derive(struct ps_subject *subject, struct ps_err *err);
-/* Tells whether any component needs a broker. */
+/* Returns whether any component needs a broker. */
 enum ps_status ps_subject_wants_broker(const struct ps_subject_config *config, bool *wants,
                                        struct ps_err *err);

@@ -140,8 +140,8 @@ static bool reads_channel(const struct ps_outline_part *sink, const char *channe
     return sink->channel_count > 0 && strcmp(sink->channels[0], channel) == 0;
 }
 
-/* Tells whether the events of this sink are counted: it must take from a channel of the loaded source; when
- * every channel gets every event, from the first one. */
+/* Returns whether the events of this sink are counted: it must take from a channel of the loaded source; when every
+ * channel gets every event, from the first one. */
 static bool is_counted(const struct deriving *deriving, const struct ps_outline_part *sink)
 {
     const struct ps_outline_part *source = deriving->source;

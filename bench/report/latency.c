@@ -35,8 +35,8 @@ struct latency_chart {
     size_t point_count;
     double low_ns, high_ns, rate_low, rate_high;
     double knee;     /* rate of the knee, or NaN */
-    double from, to; /* only trials with a rate within these */
-    /* Trials at rates above all others that the generator could not offer: not shown. */
+    double from, to; /* only trials with rates in this range are shown */
+    /* Trials that the generator could not offer, at rates above all others: not shown. */
     size_t beyond;
     const char *id, *title;
     bool whole; /* the chart shows all rates, with knee and legend */
@@ -69,7 +69,7 @@ static double median_latency(struct ps_report_trial const *const *trials, size_t
     return found % 2 ? values[found / 2] : (values[found / 2 - 1] + values[found / 2]) / 2;
 }
 
-/* Joins trials of about the same rate to one point. Ignores trials that the generator could not offer. */
+/* Joins trials of about the same rate into one point. Ignores trials that the generator could not offer. */
 static void find_points(struct latency_chart *chart)
 {
     const struct ps_report_trial *same[PS_REPORT_ITEMS_MAX];
@@ -228,7 +228,7 @@ static void draw_limits(struct ps_svg *svg, const struct latency_chart *chart, c
 {
     for (size_t index = 0; index < chart->report->goal_count; index++) {
         const struct ps_report_goal *goal = &chart->report->goals[index];
-        bool again = false; /* several goals may share a limit */
+        bool again = false; /* an earlier goal has the same limit */
         for (size_t before = 0; before < index; before++)
             again = again || (chart->report->goals[before].latency_limit_ns == goal->latency_limit_ns &&
                               chart->report->goals[before].percentile == goal->percentile);
@@ -378,8 +378,8 @@ static void write_figure(struct ps_html *html, struct latency_chart *chart)
     ps_svg_figure(html, &figure);
 }
 
-/* Draws a chart of the trials within these rates when there are at least `least`; `whole`: with knee and
- * legend. Returns whether it was drawn. */
+/* Draws a chart of the trials whose rates are in this range, if there are at least `least` of them; `whole`: with
+ * knee and legend. Returns whether it was drawn. */
 static bool write_chart(struct ps_html *html, const struct ps_report *report, const char *id,
                         const char *title, double from, double to, size_t least, bool whole)
 {

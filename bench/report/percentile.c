@@ -32,7 +32,7 @@ struct percentile_chart {
     double low_ns, high_ns, nines;
 };
 
-/* In the order in which series are chosen: the answer, the rate that was too high, others. */
+/* The series' classes, in the order in which series are chosen: the answer, the rate that was too high, others. */
 static const char *const classes[SERIES_MAX] = {"s1", "s2", "s3", "s5"};
 
 /* ---- data ---- */

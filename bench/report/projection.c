@@ -10,7 +10,7 @@ static void write_figure(struct ps_html *html, const char *name, const char *val
     ps_html_print(html, "<div><dt>%s</dt><dd>%s%s%s</dd></div>\n", name, value, more[0] ? " " : "", more);
 }
 
-/* The currency is foreign text. */
+/* Writes a cost; its currency is foreign text. */
 static void write_cost(struct ps_html *html, const char *name, const json_t *cost, const char *key,
                        const char *words)
 {

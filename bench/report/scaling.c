@@ -77,7 +77,7 @@ static void draw_error(struct ps_svg *svg, const struct scaling *scaling, const 
     if (!(scaling->error > 0) || scaling->error >= 1)
         return;
     ps_svg_path_begin(svg, "interval");
-    /* Forward along the upper edge, back along the lower one. */
+    /* The path goes forward along the upper edge and back along the lower one. */
     for (unsigned step = 0; step <= 2 * CURVE_POINTS + 1; step++) {
         bool back = step > CURVE_POINTS;
         double share = (back ? 2 * CURVE_POINTS + 1 - step : step) / (double)CURVE_POINTS;

@@ -39,10 +39,10 @@ void ps_svg_figure(struct ps_html *html, const struct ps_svg_figure *figure)
 
 /* ---- text ---- */
 
-/* Advance widths as shares of the size: roughly the widest of DejaVu, Verdana, Arial, Segoe and Roboto. */
+/* Advance widths as shares of the font size: roughly those of the widest of DejaVu, Verdana, Arial, Segoe and Roboto. */
 static double character_width(unsigned char first)
 {
-    /* µ, – and the narrow space; CJK is wider and is handled by the caller. */
+    /* These are µ, – and the narrow space; the caller handles CJK, which is wider. */
     if (first >= 0x80)
         return first < 0xe0 ? 0.62 : 0.6;
     if (first >= '0' && first <= '9')
@@ -90,7 +90,7 @@ const char *ps_svg_text_cut(const char *text, double width, char *to, size_t roo
         memcpy(to, text, length + 1);
         return to;
     }
-    double used = PS_SVG_TEXT; /* for the dots */
+    double used = PS_SVG_TEXT; /* room for "…" */
     size_t bytes = 0, next;
     for (; text[bytes]; bytes += next) {
         next = character_bytes(text + bytes);
@@ -110,7 +110,7 @@ struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const c
     return (struct ps_box){left, y - PS_SVG_TEXT * 0.95, left + width, y + PS_SVG_TEXT * 0.3};
 }
 
-/* Tells whether a box lies inside the picture and touches no earlier text. */
+/* Returns whether a box lies inside the picture and touches no earlier text. */
 static bool is_free(const struct ps_svg *svg, const struct ps_box *box)
 {
     if (box->left < 0 || box->top < 0 || box->right > svg->width || box->bottom > svg->height)
@@ -141,7 +141,7 @@ void ps_svg_avoid(struct ps_svg *svg, double x1, double y1, double x2, double y2
         svg->segments[svg->segment_count++] = (struct ps_box){x1, y1, x2, y2};
 }
 
-/* Tells whether a line crosses a box, by clipping the line to the box's edges, one pair after the other. */
+/* Returns whether a line crosses a box, by clipping the line to the box's edges, one pair after the other. */
 static bool crosses(const struct ps_box *line, const struct ps_box *box)
 {
     double from = 0, to = 1;

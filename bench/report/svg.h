@@ -1,6 +1,6 @@
 /* Pictures of the report's page. Each is drawn twice, wide and narrow, and the page's style shows the one
- * that fits: text keeps its size on a telephone. Colours, fonts and line styles are classes (style.c); this
- * file handles positions.
+ * that fits: text keeps its size on a telephone. Colours, fonts and line styles are classes (style.c); these
+ * functions handle positions.
  *
  * The positions of texts are stored so that later texts can avoid them; the same document always gives the
  * same picture. The width of text is estimated, with a margin, for the sans-serif fonts a browser may use.

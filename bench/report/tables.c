@@ -107,7 +107,7 @@ static void write_pair(struct ps_html *html, const char *name, const char *value
     ps_html_raw(html, "</dd></div>\n");
 }
 
-/* Also shows keys that the page does not know, each a number or a text. */
+/* Writes the machine's members that the page does not know, if they are numbers or texts. */
 static void write_others(struct ps_html *html, const json_t *machine)
 {
     static const char *const known[] = {"cpu", "cpus",       "memory_bytes", "kernel",

@@ -26,7 +26,7 @@ struct timeline {
     size_t count;
     const char *fill_names[FILLS_MAX];
     unsigned fill_count;
-    double seconds; /* of the last column */
+    double seconds; /* time of the last column */
 };
 
 static const char *const fill_classes[FILLS_MAX] = {"s1", "s2", "s3", "s4", "s5", "s6"};
@@ -401,7 +401,7 @@ void ps_report_timeline(struct ps_html *html, const struct ps_report *report)
                             "be held; a backlog that grows "
                             "steadily cannot end well, however long the buffers are.");
     const struct ps_report_trial *held = NULL, *too_much = NULL;
-    /* Short trials have hardly a second to show. */
+    /* Accepts shorter trials when there are no long ones; a short trial may have only one sample. */
     for (size_t samples = SAMPLES_WANTED; samples > 0 && !held; samples--)
         held = find_held(report, samples);
     for (size_t samples = SAMPLES_WANTED; samples > 0 && !too_much; samples--)

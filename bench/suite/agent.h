@@ -3,7 +3,7 @@
 
 #include "core/engine/agent/agent.h"
 
-/* Starts agent `a` of this configuration text; ends the program with a message when it does not start. */
+/* Starts agent `a` with this configuration text; ends the program with a message when it does not start. */
 struct ps_agent *ps_bench_agent_start(const char *text);
 /* The same, with the penstock program at `program` for its helper processes (ps_context.program). */
 struct ps_agent *ps_bench_agent_start_with(const char *text, const char *program);

@@ -22,7 +22,7 @@
 #define ANSWER_BYTES 3U
 
 struct mark {
-    uint64_t line; /* every line before it was sent */
+    uint64_t line; /* the number of lines sent before this time */
     double at_s;
 };
 

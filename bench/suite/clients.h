@@ -7,16 +7,17 @@
 struct ps_clients {
     unsigned port;        /* of 127.0.0.1, on which an agent will soon listen */
     unsigned connections; /* at most 1,000 */
-    unsigned window;      /* lines of a client without an answer */
+    unsigned window;      /* most unanswered lines of a client */
     unsigned body_bytes;  /* of a line */
     double per_second;    /* lines of all clients in a second; 0: as many as are answered */
     double warm_s, seconds;
 };
 
 struct ps_clients_result {
-    double per_second;             /* answers */
-    double p50_ms, p99_ms, max_ms; /* from when a line was due, or was sent, to its answer */
+    double per_second; /* answers */
+    /* time from when a line was due (or was sent, without a rate) to its answer */
+    double p50_ms, p99_ms, max_ms;
 };
 
-/* Runs them. Ends the program with a message when an answer is something else than "OK". */
+/* Runs the clients. Ends the program with a message when an answer is not "OK". */
 struct ps_clients_result ps_clients_run(const struct ps_clients *clients);

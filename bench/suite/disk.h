@@ -1,7 +1,7 @@
 /* The disk under a bench: a directory on it, what the process syncs, and a bare loop of write and fdatasync as the
  * referee of channels on disk.
  *
- * A program that is linked with this has its fdatasync counted and timed: of all threads, whoever calls it.
+ * In a program linked with this file every call of fdatasync is counted and timed, from any thread and any caller.
  *
  * Thread: the bench's main one. */
 #pragma once
@@ -11,7 +11,7 @@
 /* Returns a new directory below TMPDIR, else /var/tmp: it must be on the disk that is to be measured. The program removes
  * it when it ends. */
 const char *ps_disk_directory(void);
-/* Removes its content. */
+/* Removes the directory's content. */
 void ps_disk_clear(const char *directory);
 
 struct ps_disk_syncs {
@@ -21,7 +21,8 @@ struct ps_disk_syncs {
 
 /* Restarts the count. */
 void ps_disk_syncs_begin(void);
-/* Returns the syncs since the begin. Long runs: of the latest million. */
+/* Returns the count of syncs since ps_disk_syncs_begin, and their times; of a long run only the latest million are
+ * timed. */
 struct ps_disk_syncs ps_disk_syncs_end(void);
 
 /* Writes `bytes` and syncs, repeatedly, for this number of seconds, into files of 128 MiB whose space was

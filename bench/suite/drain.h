@@ -13,6 +13,6 @@ void ps_cpu_ends(int *first, int *last);
 /* Pins this thread to a CPU, if that is allowed. */
 void ps_cpu_pin(int cpu);
 
-/* Owns: ps_drain_stop. The process also ends when its parent does. */
+/* Starts the process. Owns: ps_drain_stop. The process also ends when its parent does. */
 pid_t ps_drain_start(int cpu, unsigned *port);
 void ps_drain_stop(pid_t drain);

@@ -23,11 +23,11 @@ struct ps_bench_harness {
     void *plan, *state;
 };
 
-/* `bytes` is the memory for batches. */
+/* Initialises the harness with this much memory for batches. */
 void ps_bench_harness_init(struct ps_bench_harness *harness, uint64_t bytes);
 void ps_bench_harness_fini(struct ps_bench_harness *harness);
 
-/* `keys`: key, value, .., NULL. `channels`: the channels of a selector. */
+/* Opens a stage. `keys`: its configuration as key, value, .., NULL. `channels`: a selector's channels. */
 void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, const char *name,
                            struct ps_texts channels, const char *const *keys);
 

@@ -21,7 +21,7 @@ struct ps_live {
     FILE *to;
     bool json;   /* objects instead of text */
     bool quiet;  /* no progress; the final output is still printed */
-    bool moves;  /* a terminal: there is a status line */
+    bool moves;  /* the output is a terminal: there is a status line */
     bool colour; /* only with `moves` */
     bool dirty;  /* a status line is on the screen */
 };
@@ -33,7 +33,8 @@ void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet);
 enum ps_live_style { PS_LIVE_PLAIN, PS_LIVE_GOOD, PS_LIVE_WARN, PS_LIVE_BAD, PS_LIVE_DIM, PS_LIVE_BOLD };
 const char *ps_live_style(const struct ps_live *live, enum ps_live_style style);
 
-/* Rewrites the status line, cut to the terminal's width. Does nothing when quiet, with json, or elsewhere than on a terminal. */
+/* Rewrites the status line, cut to the terminal's width. Works only on a terminal; does nothing when quiet or with
+ * json. */
 void ps_live_status(struct ps_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Removes the status line. */
 void ps_live_clear(struct ps_live *live);

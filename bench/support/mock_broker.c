@@ -13,7 +13,7 @@ struct ps_mock_broker {
     rd_kafka_mock_cluster_t *cluster;
     unsigned broker_count;
     struct ps_mock_relay *relay; /* NULL: clients connect to the brokers' own ports */
-    char address[32];            /* of the relay */
+    char address[32];            /* the relay's address */
 };
 
 struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_err *err)
@@ -28,7 +28,7 @@ struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_er
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     /* its log would have a line for every client that disconnects */
     rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof reason);
-    /* like real brokers: answers do not wait for the client's delayed acknowledgement (40 ms) */
+    /* like those of real brokers, answers do not wait for the client's delayed acknowledgement (40 ms) */
     rd_kafka_conf_set(conf, "socket.nagle.disable", "true", reason, sizeof reason);
     mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (mock->host == NULL) {

@@ -50,8 +50,8 @@ static void connection_close(struct ps_mock_relay *relay, unsigned index)
     relay->connections[index] = relay->connections[--relay->count];
 }
 
-/* A client that cannot be served is closed: it tries again. Does not wait for the broker: librdkafka's mock cluster lets
- * few connections wait, and while its queue is full a connect takes seconds. */
+/* The connection of a client that cannot be served is closed: the client tries again. Does not wait for the broker:
+ * librdkafka's mock cluster lets few connections wait, and while its queue is full a connect takes seconds. */
 static void connection_accept(struct ps_mock_relay *relay)
 {
     struct sockaddr_in address = loopback(relay->broker_port);
@@ -74,7 +74,7 @@ static void connection_accept(struct ps_mock_relay *relay)
     relay->connections[relay->count++] = connection;
 }
 
-/* Moves what can be moved. Returns false when an end is closed: Kafka's protocol ends then. */
+/* Moves what can be moved. Returns false when one end is closed: the connection then ends. */
 static bool flow_move(struct flow *flow, int from, int to)
 {
     if (flow->length == 0) {
@@ -119,7 +119,8 @@ static void *relay_run(void *argument)
             continue;
         if (polls[0].revents != 0)
             return NULL;
-        for (unsigned i = polled; i-- > 0;) { /* from the end: closing moves the last one here */
+        /* backwards, because closing moves the last connection into the closed one's place */
+        for (unsigned i = polled; i-- > 0;) {
             struct connection *connection = relay->connections[i];
             if ((polls[2 + 2 * i].revents | polls[3 + 2 * i].revents) != 0 &&
                 (!flow_move(&connection->flows[0], connection->ends[0], connection->ends[1]) ||

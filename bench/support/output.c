@@ -11,14 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The caller frees the text. */
+/* Returns the name of the temporary file beside the path. The caller frees the text. */
 static char *beside_of(const char *path)
 {
     char *beside = NULL;
     return asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0 ? NULL : beside;
 }
 
-/* A pipe or a device cannot be replaced by another file. */
+/* Returns whether the path is a pipe or a device: these cannot be replaced by another file. */
 static bool is_special(const char *path, mode_t *mode)
 {
     struct stat there;

@@ -1,5 +1,5 @@
-/* Writes the files that load and plan leave: results, pages, manifests, tables. Each is small enough to be made in
- * memory and written whole.
+/* Writes the files that load and plan leave: results, pages, manifests, tables. Each file is made in memory and
+ * written as a whole.
  *
  * Thread: any; not for use on a data path. */
 #pragma once

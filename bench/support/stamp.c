@@ -10,7 +10,7 @@
 #define HEAD_BYTES 28U  /* before H */
 #define CHECK_BYTES 32U /* before C */
 #define DIGIT 0x80U     /* marks a digit among bytes */
-/* Most bytes that are not digits in a stamp that counts as damaged; with more the text is not a stamp at all. */
+/* A stamp with at most this many bytes that are not digits counts as damaged; with more the text is not a stamp. */
 #define BAD_DIGITS_MAX 2U
 
 /* Every pair of base64url digits, in the order of their 12-bit value. */

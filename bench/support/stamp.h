@@ -13,7 +13,7 @@
  *   C  CRC32C of everything before it and of the covered bytes after the stamp (RFC 3720's polynomial;
  *      the 4 spare bits are 0)
  *
- * All are base64url digits, most significant first. There are two checks because a pipeline may cut an event:
+ * All fields are base64url digits, most significant first. There are two checks because a pipeline may cut an event:
  * H alone shows that the numbers of the stamp are valid.
  *
  * Thread: any; no state. */
@@ -29,7 +29,7 @@
 
 struct ps_stamp {
     uint32_t run, source;
-    uint64_t sequence; /* of this source, from 0 */
+    uint64_t sequence; /* number of the event of this source, from 0 */
     uint64_t due_us;   /* wall clock */
     uint32_t covered;  /* bytes after the stamp that the checksum covers */
     bool last;         /* this source sends no more events */

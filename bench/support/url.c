@@ -138,7 +138,7 @@ const char *ps_url_get(struct ps_url *url, const char *name, const char *otherwi
     for (unsigned i = 0; i < url->key_count; i++) {
         if (strcmp(url->keys[i].name, name) == 0) {
             url->keys[i].used = true;
-            otherwise = url->keys[i].value; /* the last one counts */
+            otherwise = url->keys[i].value; /* of several keys with this name the last one counts */
         }
     }
     return otherwise;

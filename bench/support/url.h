@@ -30,10 +30,10 @@ void ps_url_fini(struct ps_url *url);
 
 /* Returns the value of a key, or `otherwise`. */
 const char *ps_url_get(struct ps_url *url, const char *name, const char *otherwise);
-/* Finds the next key that begins with `prefix` (e.g. "kafka."): for (unsigned at = 0; ps_url_next(...);) */
+/* Finds the next key that begins with `prefix`, for example "kafka.". Use: for (unsigned at = 0; ps_url_next(...);) */
 bool ps_url_next(struct ps_url *url, const char *prefix, unsigned *at, const char **name, const char **value);
-/* Call it after all getters. Fails when the URL has a key that no getter used; the error names the nearest key that
- * one used. */
+/* Call it after all getters. Fails when the URL has a key that no getter used; the error names the most similar key
+ * that a getter used. */
 enum ps_status ps_url_check(const struct ps_url *url, struct ps_err *err);
 /* Resolves host:port to an address for connect or bind. A missing port is an error when `default_port` is 0.
  * Resolves names (blocks). */

@@ -16,11 +16,11 @@ struct ps_account {
     bool run_only; /* only `run` is tracked */
     uint32_t run;
     uint64_t start_mono_ns, start_wall_ns;
-    int64_t clock_step_ns; /* the largest seen */
+    int64_t clock_step_ns; /* the largest step so far */
 
-    uint64_t records;   /* of every kind */
+    uint64_t records;   /* all records, of the following kinds too */
     uint64_t foreign;   /* without a stamp */
-    uint64_t broken;    /* begin like a stamp whose numbers mean nothing */
+    uint64_t broken;    /* with the beginning of a stamp whose numbers mean nothing */
     uint64_t other;     /* of other runs, when only one is tracked */
     uint64_t untracked; /* good stamps that could not be tracked: too many runs, no memory */
     uint32_t other_run; /* the first of these runs; valid when `other` > 0 */
@@ -41,5 +41,5 @@ void ps_account_count_arrivals(struct ps_account *account, uint64_t step_ns);
 void ps_account_take(struct ps_account *account, const struct ps_far_record *record, uint64_t stream);
 
 /* Returns how far CLOCK_REALTIME has moved since the start relative to the monotonic clock; positive is
- * forward. Stores the largest. */
+ * forward. Remembers the largest value. */
 int64_t ps_account_clock(struct ps_account *account);

@@ -16,17 +16,17 @@
 
 struct ps_arrivals {
     uint64_t step_ns;
-    uint64_t start_ns; /* where step 0 begins, on the clock of the arrivals */
+    uint64_t start_ns; /* when step 0 begins, on the clock of the arrivals */
     uint32_t count;    /* steps so far */
     uint32_t room;
-    uint32_t groups; /* the highest group that was seen, and one */
+    uint32_t groups; /* one more than the highest group that was seen */
     uint32_t (*steps)[PS_ARRIVALS_GROUPS];
 };
 
 void ps_arrivals_init(struct ps_arrivals *arrivals, uint64_t step_ns, uint64_t start_ns);
 void ps_arrivals_fini(struct ps_arrivals *arrivals);
 
-/* Makes room for a step and adds to it; ps_arrivals_add calls it. */
+/* Extends the counts, with zeros, up to this step; called by ps_arrivals_add. */
 void ps_arrivals_extend(struct ps_arrivals *arrivals, uint64_t step);
 
 /* Counts one arrival. An arrival before the start counts in step 0. */

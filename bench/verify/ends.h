@@ -1,5 +1,5 @@
-/* Decides when a verification ends, from what was seen so far. Reads no clock and no files, except the
- * manifests, which it reads when they appear or change.
+/* Decides from the events so far when a verification ends. Reads no clock and no files, except the manifests, which
+ * it reads when they appear or change.
  *
  * Thread: one at a time. */
 #pragma once
@@ -10,9 +10,9 @@
 
 enum ps_end {
     PS_END_NOT,
-    PS_END_ALL,      /* everything sent has arrived, and nothing more came for a while */
-    PS_END_IDLE,     /* nothing came for the time of --idle */
-    PS_END_NOTHING,  /* nothing came at all */
+    PS_END_ALL,      /* all events sent have arrived, and no more came for a while */
+    PS_END_IDLE,     /* no event came for the time of --idle */
+    PS_END_NOTHING,  /* no event came at all */
     PS_END_DURATION, /* --duration is over */
     PS_END_FAR,      /* the far ends were read to their ends */
     PS_END_SIGNAL,

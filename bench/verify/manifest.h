@@ -10,7 +10,7 @@ struct ps_manifest {
     struct ps_manifest_source {
         uint32_t source;
         uint64_t events; /* numbered 0 to events - 1 */
-        uint64_t failed; /* of these, events that load could not deliver */
+        uint64_t failed; /* those of the `events` that load could not deliver */
     } * sources;         /* sorted by source number */
 };
 

@@ -30,7 +30,7 @@ struct ps_outcome {
     const char *ended;  /* "idle", "signal" ... */
     const char *remark; /* problems noticed by far ends, NULL: none */
     bool lossy;
-    bool histogram; /* asked for, in JSON */
+    bool histogram; /* the user asked for the histogram in the JSON */
 };
-/* Prints one JSON object, or the text. */
+/* Prints the summary as one JSON object or as text. */
 void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome);

@@ -13,8 +13,8 @@ struct ps_outcome_source {
 
 typedef void ps_outcome_source_taker(void *argument, const struct ps_outcome *outcome,
                                      const struct ps_outcome_source *one);
-/* Calls `taker` for all sources, by their numbers, or those with problems first; sources of which nothing
- * arrived come last. */
+/* Calls `taker` for all sources, by their numbers, or those with problems first; sources from which no event arrived
+ * come last. */
 void ps_outcome_sources(const struct ps_outcome *outcome, bool wrong_first, ps_outcome_source_taker *taker,
                         void *argument);
 

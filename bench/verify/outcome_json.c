@@ -78,7 +78,7 @@ static json_t *source_object(const struct ps_outcome *outcome, const struct ps_s
     return object;
 }
 
-/* Makes the object of a source that is in the manifest and of which nothing arrived. */
+/* Makes the object of a source that is in the manifest and from which no event arrived. */
 static json_t *absent_object(const struct ps_outcome *outcome, uint32_t run,
                              const struct ps_manifest_source *entry)
 {

@@ -7,8 +7,9 @@
 
 #define CHUNK_WORDS (PS_SEQUENCES_CHUNK / 64)
 #define WORDS_MIN 8U
-#define HOLES_MAX 1024U /* with more holes it becomes a bitmap again: half of a bitmap's size */
-#define BEHIND 4U       /* this many spans before the end, few late numbers are expected */
+/* so many holes take half of a bitmap's size; a list with more becomes a bitmap again */
+#define HOLES_MAX 1024U
+#define BEHIND 4U /* so many spans before the last one few late numbers are expected */
 
 enum kind { FULL, BITS, HOLES, FORGOTTEN };
 
@@ -47,7 +48,7 @@ void ps_memory_give(struct ps_memory *memory, uint64_t bytes)
     memory->used_bytes -= bytes;
 }
 
-/* realloc within the memory limit; returns NULL and leaves `old` unchanged when there is none. */
+/* realloc within the memory limit; when there is no memory, returns NULL and leaves `old` unchanged. */
 static void *resize(struct ps_sequences *set, void *old, size_t old_bytes, size_t bytes)
 {
     if (bytes > old_bytes && !ps_memory_take(set->memory, bytes - old_bytes))

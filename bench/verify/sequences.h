@@ -1,10 +1,10 @@
 /* The set of sequence numbers seen of one source. It is stored in chunks of 65,536 numbers: a bitmap while
- * numbers arrive, only the chunk's number once all were seen, and a list of holes for an older chunk with few
- * missing. A thousand million numbers in order, with some missing, take kilobytes; the worst order and the
- * worst gaps take one bit per number.
+ * numbers arrive, only the chunk's number when all its numbers were seen, and a list of holes for an older chunk in
+ * which few numbers are missing. A thousand million numbers in order, with some missing, take kilobytes; the worst
+ * order and the worst gaps take one bit per number.
  *
- * Answers are never guesses: numbers whose record had to be dropped for lack of memory answer UNKNOWN for
- * ever.
+ * Answers are never guesses: when a chunk had to be dropped for lack of memory, the answer for its numbers is UNKNOWN
+ * for ever.
  *
  * Thread: one at a time. */
 #pragma once
@@ -28,16 +28,16 @@ struct ps_sequences {
     struct ps_memory *memory;
     struct ps_sequences_span *spans; /* sorted, without overlap */
     uint32_t span_count, span_room, hot;
-    uint64_t count;     /* distinct numbers seen, without those that answered UNKNOWN */
+    uint64_t count;     /* distinct numbers seen, without those with the answer UNKNOWN */
     uint64_t end;       /* the highest seen, plus one; 0: none */
     uint64_t forgotten; /* numbers of which it is no longer known whether they were seen */
-    uint64_t bytes;     /* used of `memory` */
+    uint64_t bytes;     /* share of `memory` that this set uses */
 };
 
 enum ps_sequence {
     PS_SEQUENCE_NEW,
     PS_SEQUENCE_AGAIN,
-    PS_SEQUENCE_UNKNOWN, /* new or again: the set no longer knows that range */
+    PS_SEQUENCE_UNKNOWN, /* new or seen before: the set no longer knows this range */
     /* Not added; ps_sequences_compact or _forget of some set may free memory. */
     PS_SEQUENCE_NO_MEMORY,
 };
@@ -53,8 +53,8 @@ void ps_sequences_compact(struct ps_sequences *set);
 uint64_t ps_sequences_forget(struct ps_sequences *set);
 
 /* Returns how many numbers below `end` (at least set->end) were not seen, including those in forgotten
- * chunks: their count is known, but not which they are. A number that answered UNKNOWN since then may be one
- * of them. */
+ * chunks: their count is known, but not which they are. A number that later got the answer UNKNOWN may be one of
+ * them. */
 uint64_t ps_sequences_missing(const struct ps_sequences *set, uint64_t end);
 
 /* Reports the missing ranges below `end`, first and last number of each, lowest first, without those in

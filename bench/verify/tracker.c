@@ -21,7 +21,7 @@ struct ps_tracker {
     struct stream *streams;
     uint64_t stream_room, stream_count; /* room: a power of two */
     uint64_t order_blind;
-    /* number of calls for which free_memory() does nothing, because it freed little last time */
+    /* number of calls for which free_memory() does nothing, because its last call freed little */
     uint32_t relief_hold;
 };
 

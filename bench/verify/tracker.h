@@ -29,7 +29,7 @@ struct ps_source {
     uint32_t run, source;
     uint32_t number;       /* index of this source among all tracked ones */
     uint64_t last_end;     /* the number after the one marked as last; 0: no mark seen */
-    bool last_contradicts; /* two different marks */
+    bool last_contradicts; /* two different events of the source had the mark */
     struct ps_tracker_counts tally;
     struct ps_sequences seen;
 };
@@ -50,12 +50,12 @@ struct ps_tracker;
 struct ps_tracker *ps_tracker_create(uint64_t memory_limit_bytes);
 void ps_tracker_destroy(struct ps_tracker *tracker);
 
-/* Finds or creates; returns NULL when there are too many runs or there is no memory. */
+/* These find or create a run or a source; they return NULL when there are too many runs or there is no memory. */
 struct ps_run *ps_tracker_run(struct ps_tracker *tracker, uint32_t run);
 struct ps_source *ps_tracker_source(struct ps_tracker *tracker, struct ps_run *run, uint32_t source);
-/* Returns NULL when there is none. */
+/* Returns NULL when no event of this run arrived. */
 struct ps_run *ps_tracker_find(const struct ps_tracker *tracker, uint32_t run);
-/* Tells whether anything of this source arrived. */
+/* Returns whether any event of this source arrived. */
 static inline bool ps_run_has(const struct ps_run *run, uint32_t source)
 {
     struct ps_source *const *page = run->pages[source >> 9 & 511];
@@ -65,7 +65,7 @@ static inline bool ps_run_has(const struct ps_run *run, uint32_t source)
 enum ps_tracked {
     PS_TRACKED_NEW,
     PS_TRACKED_AGAIN,
-    PS_TRACKED_UNKNOWN, /* no longer known */
+    PS_TRACKED_UNKNOWN, /* it is no longer known whether the event had arrived before */
 };
 /* Counts one arrival of an event in the tallies of its source and run. */
 enum ps_tracked ps_tracker_add(struct ps_tracker *tracker, struct ps_run *run, struct ps_source *source,

@@ -1,5 +1,5 @@
-/* Compares counts with what was sent. Each source of that number can be contradicted; any contradiction makes
- * the result "unknown", never a figure. */
+/* Compares counts with the number of events sent. This number comes from a manifest, the user or the marks; when what
+ * arrived contradicts it, the result is "unknown", never a figure. */
 #include "bench/verify/verdict.h"
 #include "core/quantity.h"
 
@@ -61,7 +61,7 @@ bool ps_verdict_progress(const struct ps_account *account, const struct ps_expec
     return expected->manifest_missing == 0 && (expected->manifest_count > 0 || expected->events_known);
 }
 
-/* Makes the verdict incomplete; only the first reason is kept. */
+/* Makes the verdict incomplete for a reason; only the first reason is kept. */
 __attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdict, const char *format, ...)
 {
     va_list arguments;

@@ -15,9 +15,10 @@
 /* The events that were sent, according to the user and load. */
 struct ps_expected {
     bool events_known;
-    uint64_t events;                           /* in total */
-    uint32_t sources;                          /* number of sources; 0: not given */
-    unsigned manifest_count, manifest_missing; /* read; named but not written yet */
+    uint64_t events;  /* in total */
+    uint32_t sources; /* number of sources; 0: not given */
+    /* manifests that were read, and those that were named but are not written yet */
+    unsigned manifest_count, manifest_missing;
     struct ps_manifest manifests[PS_VERDICT_MANIFESTS_MAX];
 };
 
@@ -28,24 +29,25 @@ struct ps_verdict {
     enum ps_known known; /* how the number of events sent is known */
     bool complete;       /* `lost` is exact */
     uint64_t lost, lost_at_least;
-    uint64_t sent;                  /* for PS_KNOWN_MANIFEST and _EVENTS */
-    uint64_t failed;                /* of these, events that load could not deliver (manifest) */
+    uint64_t sent; /* for PS_KNOWN_MANIFEST and _EVENTS */
+    /* those of the sent events that load could not deliver (from the manifest) */
+    uint64_t failed;
     struct ps_tracker_counts tally; /* of the runs that count */
     uint64_t other_runs;            /* records of other runs */
     uint64_t early, due_before, source_count;
     unsigned run_count; /* runs that count */
     uint32_t run;       /* the first of them, or the requested one */
     bool run_known;
-    char why[512]; /* not complete: the cause and the remedy; else "" */
+    char why[512]; /* when not complete: the cause and the remedy; else "" */
     struct ps_tracker_facts facts;
-    int exit_code; /* 0 all arrived, once, in order and unchanged; 1 not; 2 unknown */
+    int exit_code; /* 0: all arrived, once, in order and unchanged; 1: not so; 2: unknown */
 };
 
 /* Makes the verdict. `lossy`: far ends may have lost records themselves. */
 void ps_verdict_make(struct ps_verdict *verdict, const struct ps_account *account,
                      const struct ps_expected *expected, bool lossy);
 
-/* Tells whether this run counts: it is in a manifest, or there is no manifest. */
+/* Returns whether this run counts: it is in a manifest, or there is no manifest. */
 bool ps_verdict_looks_at(const struct ps_expected *expected, uint32_t run);
 
 /* Writes the number after a source's last event to *end. Returns false when it is not known, or something contradicts it. */

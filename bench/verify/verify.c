@@ -25,7 +25,7 @@ struct reader {
     struct ps_url url;
     const struct ps_far_end_ops *ops;
     pthread_t thread;
-    bool locked; /* the reader thread's: it holds the mutex */
+    bool locked; /* only used by the reader's thread: it holds the mutex */
     /* guarded by the mutex */
     bool open, over, failed;
     char address[256], remark[1024];
@@ -238,7 +238,7 @@ static void print_second(struct verify *verify, uint64_t now, bool last)
     }
 }
 
-/* Collects the state for the end rules. */
+/* Collects the state from which ps_ends_check decides. */
 static void state_take(struct verify *verify, struct ps_ends_state *state)
 {
     struct ps_tracker_counts tally;
@@ -268,7 +268,7 @@ static enum ps_end watch(struct verify *verify, struct ps_err *err)
                               err) != PS_OK)
             return PS_END_FAILED;
         state_take(verify, &state);
-        /* Aligned to the start, so that the delays between two checks do not add up. */
+        /* Intervals are counted from the start, so that the delays of checks do not add up. */
         if ((state.now_ns - verify->start_ns) / options->every_ns >
             (verify->second_ns - verify->start_ns) / options->every_ns)
             print_second(verify, state.now_ns, false);

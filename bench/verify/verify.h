@@ -34,6 +34,6 @@ struct ps_verify_options {
     bool histogram; /* with json: every latency in the summary */
 };
 
-/* Returns the exit code: 0 nothing was lost, duplicated, reordered or corrupted; 1 something was; 2 it could
+/* Returns the exit code: 0: no event was lost, duplicated, reordered or corrupted; 1: at least one was; 2: this could
  * not be determined. */
 int ps_verify_run(const struct ps_verify_options *options);

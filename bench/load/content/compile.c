@@ -85,7 +85,7 @@ static void source_add(struct maker *maker, const struct ps_template_part *part,
         run_extend(maker, part->kind == PS_TEMPLATE_HOST ? "host-000000" : NULL, width), part};
 }
 
-/* Tells whether the text before part `at` ends in a character after which padding must begin with a blank. */
+/* Returns whether the text before part `at` ends in a character after which padding must begin with a blank. */
 static bool ends_in_word(const struct ps_template *template, uint32_t at)
 {
     if (at == 0)

@@ -22,7 +22,7 @@ struct ps_content_config {
     /* Wanted size of an event, framing included; 0: the natural size. A template may declare a distribution
      * of sizes instead. */
     uint32_t size_bytes;
-    /* Put a stamp (bench/support/stamp.h) into each event. */
+    /* True: each event gets a stamp (bench/support/stamp.h). */
     bool stamp;
     uint32_t run; /* for the stamp */
     uint64_t seed;
@@ -61,7 +61,7 @@ void ps_content_writer_destroy(struct ps_content_writer *writer);
 
 struct ps_content_order {
     uint32_t source;         /* for the stamp and for the fields that depend on the source */
-    uint64_t first_sequence; /* the others follow without a gap */
+    uint64_t first_sequence; /* of the first event; each later event's is one higher */
     /* This event gets the stamp's `last` mark; UINT64_MAX: not known yet. */
     uint64_t last_sequence;
     const uint64_t *due_wall_ns;

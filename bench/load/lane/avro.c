@@ -310,7 +310,7 @@ static void settle(struct ps_avro_lane *lane)
     }
 }
 
-/* Every call is answered: marks the refused ones to be sent again. */
+/* Called when every call is answered: marks the refused ones to be sent again. */
 static void rewind_calls(struct ps_avro_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {
@@ -321,7 +321,7 @@ static void rewind_calls(struct ps_avro_lane *lane)
     lane->rewinding = false;
 }
 
-/* Returns when the oldest unanswered call has waited too long. */
+/* Returns the time at which the oldest unanswered call will have waited too long. */
 static uint64_t deadline(struct ps_avro_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {

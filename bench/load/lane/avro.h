@@ -21,9 +21,9 @@
 /* Shared by all lanes; constant. */
 struct ps_avro_plan {
     struct ps_load_stream_plan stream; /* must be first */
-    struct ps_tls_client *tls;         /* or NULL */
+    struct ps_tls_client *tls;         /* NULL: no TLS */
     uint32_t batch;                    /* events per call */
-    unsigned window;                   /* unanswered calls */
+    unsigned window;                   /* most unanswered calls */
     int compression_level;             /* 0: none */
     uint64_t timeout_ns;
 };
@@ -33,7 +33,7 @@ enum ps_avro_state {
     PS_AVRO_CALL_WRITING,
     PS_AVRO_CALL_BUSY, /* sent, not answered yet */
     PS_AVRO_CALL_TAKEN,
-    PS_AVRO_CALL_AGAIN, /* refused for now */
+    PS_AVRO_CALL_AGAIN, /* refused: to be sent again */
 };
 
 struct ps_avro_call {
@@ -56,11 +56,11 @@ struct ps_avro_lane {
 
     bool greeted, greeting; /* the handshake is answered; the handshake was sent */
     bool full;              /* the socket accepts no more now */
-    /* Something must be sent again: nothing new is sent until all calls are answered. */
+    /* A call must be sent again: no new call is sent until all calls are answered. */
     bool rewinding;
-    bool refused; /* the lane knows of this outage */
+    bool refused; /* the lane was told of this outage */
     struct ps_refusals refusals;
-    uint64_t resume_ns; /* nothing is sent earlier */
+    uint64_t resume_ns; /* no call is sent before this time */
 
     struct ps_avro_call *writing;
     struct iovec parts[2]; /* the unwritten rest of the call */
@@ -74,6 +74,6 @@ struct ps_avro_lane {
 
 enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err);
-/* Returns when it must be called again. */
+/* Returns the time by which it must be called again. */
 uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns);
 void ps_avro_lane_close(struct ps_avro_lane *lane);

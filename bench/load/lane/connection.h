@@ -10,9 +10,9 @@
 struct ps_load_connection {
     struct ps_client client;
     struct ps_lane *lane;
-    unsigned failures;    /* in a row */
+    unsigned failures;    /* consecutive failures */
     uint64_t deadline_ns; /* closed: when to connect; connecting and shaking: at most until then */
-    uint64_t up_ns;       /* since when */
+    uint64_t up_ns;       /* the connection is up since this time */
 };
 
 void ps_load_connection_init(struct ps_load_connection *connection, const struct ps_client_plan *plan,

@@ -157,7 +157,7 @@ static void send_all(struct ps_http_lane *lane)
     }
 }
 
-/* Every request is answered and the wait is over: marks events that were not accepted, so that they are sent
+/* Called when every request is answered and the wait is over: marks the events that were not accepted to be sent
  * again. */
 static void rewind_batches(struct ps_http_lane *lane)
 {
@@ -174,8 +174,8 @@ static uint64_t earlier(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-/* Connects before the first request, so that an unreachable server is found before the schedule begins. Returns
- * when to be called again, until the server has accepted. */
+/* Connects before the first request, so that an unreachable server is found before the schedule begins. Returns the
+ * time by which it must be called again, until the server has accepted. */
 static uint64_t begin(struct ps_http_lane *lane)
 {
     struct ps_http_request *probe = &lane->probe;

@@ -21,7 +21,7 @@ struct ps_http_plan {
     char *url, *ca, *cert, *key; /* the texts that `http` points to */
     enum ps_http_format format;
     uint32_t batch;       /* events per request */
-    unsigned request_max; /* in flight at a time */
+    unsigned request_max; /* most requests in flight at a time */
 };
 
 enum ps_http_state {
@@ -29,7 +29,7 @@ enum ps_http_state {
     PS_HTTP_BUSY,
     PS_HTTP_TAKEN,
     PS_HTTP_AGAIN,   /* to be sent once more */
-    PS_HTTP_REFUSED, /* for good */
+    PS_HTTP_REFUSED, /* refused for good */
 };
 
 struct ps_http_batch {
@@ -47,17 +47,18 @@ struct ps_http_lane {
     uint64_t now_ns;                                    /* time of the current call */
     struct ps_http_batch batches[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
-    struct ps_http_request probe; /* connects before the first request; not opened when it has succeeded */
-    bool begun;                   /* it has succeeded: the lane may be given blocks */
+    /* connects before the first request; no longer opened once it has succeeded */
+    struct ps_http_request probe;
+    bool begun; /* the probe has succeeded: the lane may be given blocks */
     bool up;
-    bool rewinding;     /* something must be sent again: nothing is sent until all requests are answered */
-    uint64_t resume_ns; /* nothing is sent earlier */
+    bool rewinding;     /* a request must be sent again: no request is sent until all are answered */
+    uint64_t resume_ns; /* no request is sent before this time */
     unsigned failures;  /* consecutive failures of the connection */
     struct ps_refusals refusals;
 };
 
 enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err);
-/* Returns when it must be called again. */
+/* Returns the time by which it must be called again. */
 uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns);
 void ps_http_lane_close(struct ps_http_lane *lane);

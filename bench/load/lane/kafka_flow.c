@@ -13,15 +13,17 @@
 #include <unistd.h>
 
 #define RESULT_DELIVERED INT16_MAX
-#define RESULT_TOO_LONG (INT16_MAX - 1) /* longer than message.max.bytes: never submitted */
+/* the event is longer than message.max.bytes: it is never submitted */
+#define RESULT_TOO_LONG (INT16_MAX - 1)
 #define MSG_TIMED_OUT (-192)
 #define ALL_BROKERS_DOWN (-187)
 
-#define POLL_MAX 8192U /* reports per call */
-#define SUBMIT_MAX 8U  /* blocks per call */
+#define POLL_MAX 8192U /* most reports handled in one call */
+#define SUBMIT_MAX 8U  /* most blocks submitted in one call */
 #define WAVE_BYTES (UINT64_C(1) << 20)
-#define SILENCE_NS PS_NS_PER_S             /* without a report for this long beyond linger: an outage */
-#define ANSWER_LOOK_NS (20 * PS_NS_PER_MS) /* until a broker has answered for the first time */
+#define SILENCE_NS PS_NS_PER_S /* without a report for this long beyond linger: an outage */
+/* interval of checks until a broker has answered for the first time */
+#define ANSWER_LOOK_NS (20 * PS_NS_PER_MS)
 #define PURGE_NS (100 * PS_NS_PER_MS)
 #define CLOSE_POLLS 200
 #define CLOSE_POLL_NS 5000000L
@@ -148,7 +150,7 @@ static void collect(struct ps_kafka_flow *flow, const char *reason)
     note_down(flow, reason);
 }
 
-/* Makes everything that is not settled be submitted again, from the first event on. */
+/* Marks all events without a result to be submitted again, from the first block on. */
 static void rewind_all(struct ps_kafka_flow *flow)
 {
     for (struct ps_load_block *block = flow->head; block != NULL; block = block->next)
@@ -206,7 +208,7 @@ static void settle(struct ps_load_block *block, uint32_t event, int16_t result)
     slot->failed += result != RESULT_DELIVERED;
 }
 
-/* Tells whether events with this code are refused for good. */
+/* Returns whether events with this code are refused for good. */
 static bool is_final(int code)
 {
     enum ps_kafka_outcome outcome = ps_kafka_error_find(code)->outcome;
@@ -238,7 +240,7 @@ static uint32_t front_length(const struct ps_load_block *block, const struct ps_
 static void block_unlink(struct ps_kafka_flow *flow, struct ps_load_block *block)
 {
     struct ps_kafka_slot *slot = block->target;
-    if (flow->next == block) { /* the rest of it already had results */
+    if (flow->next == block) { /* its remaining events already had results */
         flow->next = block->next;
         flow->next_event = block->next != NULL ? block->next->completed : 0;
     }
@@ -324,7 +326,7 @@ static bool wave_is_over(const struct ps_kafka_flow *flow)
            flow->now_ns >= flow->wave_ns + flow->plan->linger_ns;
 }
 
-/* Tells whether the next block may be submitted now; assigns it to a wave. */
+/* Returns whether the next block may be submitted now; assigns it to a wave. */
 static bool may_submit(struct ps_kafka_flow *flow)
 {
     struct ps_kafka_slot *slot = flow->next->target;
@@ -412,7 +414,7 @@ static void submit_some(struct ps_kafka_flow *flow, struct ps_kafka_topic *topic
         refused(flow, flow->records[taken].token, error);
     else
         flow->next_event = end;
-    /* All were accepted, but no more for now: the topic's partitions are not known yet. */
+    /* The library accepted these records but takes no more for now: the topic's partitions are not known yet. */
     if (taken == count && error == PS_KAFKA_FULL)
         flow->full = true;
     if (flow->next_event == flow->next->count) {
@@ -454,8 +456,8 @@ static bool poll_reports(struct ps_kafka_flow *flow)
     return more;
 }
 
-/* Begins an outage when no delivery report came for a while: a broker that hangs does not break the connection. Returns
- * when to check again. */
+/* Begins an outage when no delivery report came for a while: the connection to a broker that hangs does not break.
+ * Returns when to check again. */
 static uint64_t check_stall(struct ps_kafka_flow *flow)
 {
     uint64_t deadline = flow->progress_ns + flow->plan->linger_ns + SILENCE_NS;
@@ -519,7 +521,7 @@ uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
     if (flow->phase == PS_KAFKA_FLOW_RESTING && now_ns >= flow->resume_ns)
         renew(flow);
     if (flow->phase == PS_KAFKA_FLOW_RENEWING)
-        return PS_NEVER; /* the maker wakes us */
+        return PS_NEVER; /* the maker wakes this thread */
     bool more = flow->producer != NULL && poll_reports(flow);
     if (flow->phase == PS_KAFKA_FLOW_COLLECTING)
         return more ? now_ns : go_on_collecting(flow);

@@ -20,7 +20,7 @@ struct stream {
     const struct ps_load_stream_plan *plan;
     bool full; /* the socket accepts no more now */
     uint64_t looked_ns;
-    size_t half_length; /* of an incomplete answer */
+    size_t half_length; /* length of an incomplete answer */
     char half_answer[HALF_BYTES];
 };
 
@@ -50,7 +50,7 @@ enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *
 
 /* ---- connections ---- */
 
-/* Makes everything that is not completed be sent again. */
+/* Marks all events that are not completed to be sent again. */
 static void rewind_blocks(struct stream *stream)
 {
     for (struct ps_load_block *block = stream->queue.head; block != NULL; block = block->next)
@@ -72,7 +72,7 @@ static bool is_up(const struct stream *stream)
 
 /* ---- writing and reading ---- */
 
-/* The socket accepted `bytes`: advances the queue by the events that are complete with them. */
+/* Called when the socket accepted `bytes`: advances the queue by the events that are now written completely. */
 static void account(struct stream *stream, size_t bytes, uint64_t now_ns)
 {
     struct ps_block_queue *queue = &stream->queue;
@@ -119,8 +119,8 @@ static void write_blocks(struct stream *stream)
     }
 }
 
-/* Handles a refusal of an event that is only partly written: the peer would take the rest for another event,
- * so the connection is closed. */
+/* Handles a refusal of an event that is only partly written: the peer would take the rest of it as another event, so
+ * the connection is closed. */
 static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reason)
 {
     struct ps_block_queue *queue = &stream->queue;

@@ -41,7 +41,7 @@ struct ps_target_ops {
     const char *summary; /* one line for --help, with its keys */
     enum ps_framing framing;
     enum ps_completion completion;
-    /* Blocks that one lane may have given without their being completed; at least 2. */
+    /* The most blocks that one lane may have given and that are not completed; at least 2. */
     uint32_t blocks_max;
     bool one_lane; /* several connections make no sense: stdout, file */
 
@@ -64,7 +64,7 @@ struct ps_target_ops {
     uint64_t (*work)(void *state, uint64_t now_ns);
     /* Returns the descriptor and events to poll for, or -1. */
     int (*descriptor)(void *state, short *events);
-    /* Every event was given: ends what can be ended (flush, half-close). Returns true when nothing is
+    /* Called when every event was given: ends what can be ended (flush, half-close). Returns true when nothing is
      * outstanding and everything written has been handed to the kernel. */
     bool (*finish)(void *state, uint64_t now_ns);
     /* Closes immediately, whatever is outstanding. */
@@ -76,19 +76,19 @@ extern const struct ps_target_ops *const ps_targets[];
 
 /* ---- functions that a target may call ---- */
 
-/* The next `count` events of the block were completed at now_ns. After its last event the block belongs to
- * the lane again. */
+/* Reports that the next `count` events of the block were completed at now_ns. With the report of its last event the
+ * block belongs to the lane again. */
 void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count, uint64_t now_ns);
-/* The next `count` events were refused for good (HTTP 400, message too large, datagram not sent): they count
- * as failed and are not sent again. The lane copies `reason` for the summary (the first of each kind). */
+/* Reports that the next `count` events were refused for good (HTTP 400, message too large, datagram not sent): they
+ * count as failed and are not sent again. The lane copies `reason` for the summary (the first of each kind). */
 void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count, const char *reason);
-/* The connection is lost or could not be made: an outage begins or continues. The lane counts outages,
+/* Reports that the connection is lost or could not be made: an outage begins or continues. The lane counts outages,
  * measures their length and shows the reason. */
 void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason);
-/* The target is ready to take events. Every target calls it once before the schedule starts, even when it
- * does not connect to anything. */
+/* Reports that the target is ready to take events. Every target calls it once before the schedule starts, even when
+ * it does not connect to anything. */
 void ps_lane_up(struct ps_lane *lane, uint64_t now_ns);
-/* The target will never accept events again (standard output was closed): the run ends early. */
+/* Reports that the target will never accept events again (standard output was closed): the run ends early. */
 void ps_lane_target_gone(struct ps_lane *lane);
 /* Returns when to try again after the n-th consecutive failure (0, 1, ...): 100 ms doubling to 5 s, with
  * jitter from the lane's seed. */
@@ -96,6 +96,6 @@ uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_
 uint32_t ps_lane_number(const struct ps_lane *lane); /* from 0 */
 /* Reads the clock again: for completions after a call that may have taken long. */
 uint64_t ps_lane_now(const struct ps_lane *lane);
-/* The target now uses another descriptor, possibly with the same number as before. ps_lane_down and
+/* Reports that the target now uses another descriptor, possibly with the same number as before. ps_lane_down and
  * ps_lane_up imply this. */
 void ps_lane_descriptor_changed(struct ps_lane *lane);

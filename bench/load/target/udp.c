@@ -26,9 +26,9 @@
 #include <linux/errqueue.h>
 #include <unistd.h>
 
-#define MESSAGES_MAX 64U           /* per call */
-#define SEGMENTS_MAX 64U           /* per message: the kernel's UDP_MAX_SEGMENTS */
-#define SEGMENTED_BYTES_MAX 65000U /* per message */
+#define MESSAGES_MAX 64U           /* most messages in one call */
+#define SEGMENTS_MAX 64U           /* most segments in one message: the kernel's UDP_MAX_SEGMENTS */
+#define SEGMENTED_BYTES_MAX 65000U /* most bytes in one message of several segments */
 /* if no refusal arrives within this time, the single datagram counts as sent */
 #define PROBE_NS (20 * PS_NS_PER_MS)
 #define NO_BUFFER_WAIT_NS PS_NS_PER_MS /* wait when the kernel has no buffer */
@@ -173,8 +173,8 @@ static void lost(struct udp_target *udp, uint64_t now_ns, const char *reason)
     ps_lane_down(udp->queue.lane, now_ns, reason);
 }
 
-/* Tells whether a refusal came for an earlier datagram. The socket's error alone is not enough: sendmmsg
- * discards it when it has already sent a datagram before it sees the error. */
+/* Returns whether a refusal came for an earlier datagram. The socket's error alone is not enough: sendmmsg discards
+ * it when it has already sent a datagram before it sees the error. */
 static bool was_refused(struct udp_target *udp)
 {
     bool found = false;
@@ -191,7 +191,7 @@ static bool was_refused(struct udp_target *udp)
         if (error.ee_origin != SO_EE_ORIGIN_LOCAL && error.ee_errno == ECONNREFUSED)
             found = true;
     }
-    if (found) { /* clears the same error on the socket */
+    if (found) { /* reading the error clears it on the socket */
         int error;
         socklen_t length = sizeof error;
         getsockopt(udp->fd, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -222,14 +222,15 @@ static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
         return false;
     case EINTR:
         return true;
-    case ECONNREFUSED: /* about an earlier datagram that was already completed */
+    case ECONNREFUSED: /* the refusal of an earlier datagram, which was already completed */
         was_refused(udp);
         refused(udp, now_ns);
         return false;
     case EINVAL:
     case EIO:
     case EMSGSIZE:
-        if (udp->counts[0] > 1) { /* too long for the device, or the device cannot compute checksums */
+        /* the segments are too long for the device, or the device cannot compute checksums */
+        if (udp->counts[0] > 1) {
             udp->segment_bytes_max = error == EIO ? 0 : length - 1;
             return true;
         }

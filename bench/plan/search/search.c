@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define FIRST_STEP 4.0    /* factor by which the first trials raise the rate */
-#define LONG_SHARE 7.5    /* the time of a goal is enough for this number of full trials */
+#define LONG_SHARE 7.5    /* a goal's time is enough for this number of full trials */
 #define MIDDLE_SHARE 4.0  /* a full trial takes as long as this number of trials that narrow the range */
 #define SHORT_SHARE 16.0  /* or as this number of trials that find the range */
 #define SHORT_LEAST_S 1.0 /* shorter trials see half a batch or half a pause */
@@ -58,7 +58,7 @@ static double inside(const struct ps_search *search, unsigned goal, const struct
                      double width)
 {
     struct ps_search_hint hint = ps_search_hint(search, goal, bounds->upper);
-    /* narrower than the half, so that rounding cannot make the interval too wide */
+    /* a little less than half of the width, so that rounding cannot make the interval too wide */
     double half = pow(1 + width, 0.48);
     double hints[] = {hint.refuted && hint.worst > 0 ? hint.worst : hint.goodput, hint.goodput};
     for (unsigned i = 0; i < PS_COUNT_OF(hints); i++) {
@@ -68,7 +68,7 @@ static double inside(const struct ps_search *search, unsigned goal, const struct
         if (hints[i] > bounds->lower && above * half < bounds->upper && above > bounds->lower)
             return above;
     }
-    /* The hint's upper side was held as well: the end is just above it. */
+    /* The rate just above the hint was held as well: tries the next rate above it. */
     if (hint.goodput > 0 && hint.goodput < bounds->lower * half &&
         bounds->lower < hint.goodput * (1 + 2 * width) && bounds->lower * half * half < bounds->upper)
         return bounds->lower * half * half;
@@ -98,7 +98,7 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
         stretch = FIRST_STEP;
     if (now->open > 0)
         return now->open;
-    /* A wide interval of shorter trials is narrowed from inside, not tried again at its ends. */
+    /* A wide interval found by shorter trials is narrowed from inside; its ends are not tried again. */
     struct ps_search_bounds wide = {lower > 0 ? lower : before->lower, upper > 0 ? upper : before->upper, 0,
                                     false};
     if ((lower == 0 || upper == 0) && before->lower > 0 && before->upper > 0 && wide.lower < wide.upper &&
@@ -126,7 +126,7 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
 static bool advance(struct ps_search *search, unsigned goal, unsigned level_count, struct ps_search_ask *ask)
 {
     struct ps_search_bounds before = {0}, now;
-    /* A rate that full trials showed to be too high is not passed in shorter ones again. */
+    /* Shorter trials do not go above a rate that full trials showed to be too high. */
     ps_search_bound(search, goal, &search->levels[PS_SEARCH_LEVELS - 1], &now);
     unsigned first = now.upper > 0 ? PS_SEARCH_LEVELS - 1 : 0;
     for (unsigned i = 0; i < level_count; i++) {

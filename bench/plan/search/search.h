@@ -7,9 +7,9 @@
  *
  * - several goals share their trials
  * - trials are short far from the answer and long near it
- * - full-length trials decide whether a rate is held: half of the time asked for, held, is enough for a
- *   lower end; more than half of it, missed, makes an upper end, and a miss by far counts twice
- * - when a higher rate was held and a lower one not (loss inversion), the lower one counts
+ * - full-length trials decide whether a rate is held: a rate is a lower end when it was held for half of the required
+ *   time, and an upper end when it was missed for more than half of it; a miss by far counts twice - when a higher
+ *   rate was held and a lower one not (loss inversion), the lower one counts
  *
  * Thread: the driver's. */
 #pragma once
@@ -50,7 +50,7 @@ struct ps_search_answer {
     double bunched;    /* events that the generator sent late, together with others */
     /* The number of events due and not received grew (bench/plan/flow.h): a queue fills, the rate is not held. */
     bool behind;
-    bool decisive; /* behind by so much that no second trial is needed */
+    bool decisive; /* the subject fell so far behind that no second trial is needed */
     /* events/s that arrived, and at which no connection would have fallen behind; 0: unknown. Only used to
      * choose the next rate */
     double goodput, goodput_worst;
@@ -80,9 +80,9 @@ struct ps_search_trial {
 enum ps_search_status {
     PS_SEARCH_OUT_OF_TIME,       /* the interval is wider than asked, or not confirmed */
     PS_SEARCH_FOUND,             /* the interval is within the precision, both ends are confirmed */
-    PS_SEARCH_BELOW_RANGE,       /* not met even at rate_min */
-    PS_SEARCH_ABOVE_RANGE,       /* met at rate_max: "at least" */
-    PS_SEARCH_GENERATOR_LIMITED, /* met as far as load could be offered: "at least" */
+    PS_SEARCH_BELOW_RANGE,       /* the goal was not met even at rate_min */
+    PS_SEARCH_ABOVE_RANGE,       /* the goal was met at rate_max: "at least" */
+    PS_SEARCH_GENERATOR_LIMITED, /* met at all rates that could be offered: "at least" */
     PS_SEARCH_FAILED,            /* trials failed */
 };
 const char *ps_search_status_text(enum ps_search_status status);
@@ -98,11 +98,11 @@ struct ps_search_figure {
      * not the subject, failed at the upper end: there is no upper limit. */
     double low95, high95;
     unsigned repeats; /* full-length trials at the end that has fewer of them */
-    double bunched;   /* share of the events that the generator sent late, at the lower end */
+    double bunched;   /* at the lower end: share of the events that the generator sent late */
     bool busy;        /* that share is too large to confirm an end: the machine was busy */
 };
 
-/* Tells whether the rate is a lower limit: the range, or the generator, was exhausted first. */
+/* Returns whether the rate is only a lower limit: the subject held the highest rate of the range or of the generator. */
 static inline bool ps_search_is_at_least(const struct ps_search_figure *figure)
 {
     return figure->status == PS_SEARCH_ABOVE_RANGE || figure->status == PS_SEARCH_GENERATOR_LIMITED;

@@ -33,7 +33,8 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
     if (answer->failed)
         return PS_TRIAL_FAILED;
     double lost = answer->lost - wish->loss_max * answer->sent;
-    if (lost > 0) /* no more than the generator sent in bunches: a queue that holds the rate may drop them */
+    /* the events that the generator sent in bunches can overflow a queue that is large enough for the rate */
+    if (lost > 0)
         return lost <= answer->bunched ? PS_TRIAL_GENERATOR : PS_TRIAL_LOST;
     /* tested before latency: latency counts from the due time, so it includes the generator's delay */
     if (!answer->generator_held)

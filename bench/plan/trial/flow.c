@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SAMPLES_MAX 100000U
-#define NOW_AND_THEN 3.0 /* p99 of the generator's lateness against p90 */
+#define NOW_AND_THEN 3.0 /* smallest ratio of p99 to p90 of the generator's lateness */
 /* without arrivals: a load of which the target accepted less than the asked rate by this share */
 #define SHORTFALL_LEAST 0.015
 
@@ -36,8 +36,8 @@ static void samples_fini(struct samples *samples)
     free(samples->received);
 }
 
-/* From verify's arrivals: a sample at the end of each step, from the start of the schedule to its end, also
- * where nothing arrived. Returns false when they are not known. */
+/* Makes samples from verify's arrivals: one at the end of each step, from the start of the schedule to its end, also
+ * where nothing arrived. Returns false when the arrivals are not known. */
 static bool from_arrivals(const struct ps_trial *trial, struct samples *samples)
 {
     const json_t *rows = json_object_get(trial->arrivals, "received");
@@ -57,7 +57,8 @@ static bool from_arrivals(const struct ps_trial *trial, struct samples *samples)
     for (unsigned row = 0; row < samples->rows; row++) {
         const json_t *counts = json_array_get(rows, row);
         double sum = 0;
-        for (double step = 0; step < begin; step++) /* arrived before the schedule began: clocks differ */
+        /* these arrived before the schedule began: the clocks differ */
+        for (double step = 0; step < begin; step++)
             sum += json_number_value(json_array_get(counts, (size_t)step));
         for (unsigned i = 0; i < samples->count; i++) {
             double step = begin + i;
@@ -68,7 +69,7 @@ static bool from_arrivals(const struct ps_trial *trial, struct samples *samples)
     return true;
 }
 
-/* From the agent's counters: the sum only. */
+/* Makes samples from the agent's counters, which give only the sum. */
 static bool from_counters(const struct ps_trial *trial, struct samples *samples)
 {
     unsigned count = (unsigned)json_array_size(trial->delivered);
@@ -83,7 +84,8 @@ static bool from_counters(const struct ps_trial *trial, struct samples *samples)
     return true;
 }
 
-/* Interpolates the events that were due by then, from load's steps: for rates that are not constant. */
+/* Returns the number of events that were due at a time, interpolated from load's steps: for rates that are not
+ * constant. */
 static double due_at(const struct ps_trial *trial, double t)
 {
     double before_s = 0, before = 0;

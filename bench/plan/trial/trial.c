@@ -17,10 +17,10 @@
 #define START_S 30.0 /* limit until load is connected and begins */
 #define SETTLE_S 2.0 /* time in which load may still send events that are due */
 #define DRAIN_S 60.0 /* limit until the far end has everything */
-#define QUIET_S 5.0  /* after this much silence nothing more is expected */
+#define QUIET_S 5.0  /* after this much time without arrivals no more events are expected */
 #define END_MS 3000U
 #define WATCH_S 0.5
-#define WATCH_COUNTERS_S 0.1 /* when arrivals are known from the agent's counters only */
+#define WATCH_COUNTERS_S 0.1 /* interval of reading the counters when only they show the arrivals */
 
 struct run {
     struct ps_trial *trial;
@@ -170,7 +170,7 @@ static void look_before(struct run *run)
         run->cpu_before_s = ps_usage_of(setup->pid).cpu_s;
 }
 
-/* Measures when the load has ended: the drain afterwards does not show the subject's pace. */
+/* Measures at the end of the load: the drain afterwards does not show the subject's pace. */
 static void look_after(struct run *run)
 {
     const struct ps_trial_setup *setup = run->setup;
@@ -284,7 +284,7 @@ static bool wait_verify(struct run *run)
     run->came_s = now_s();
     while (run->verify.out >= 0 && now_s() < end_s && now_s() < run->came_s + QUIET_S && !stop_requested(run))
         take_lines(run);
-    if (run->verify.out >= 0 && !stop_requested(run)) { /* on SIGTERM it reports what it has */
+    if (run->verify.out >= 0 && !stop_requested(run)) { /* on SIGTERM verify reports what it has received */
         kill(run->verify.pid, SIGTERM);
         end_s = now_s() + QUIET_S;
         while (run->verify.out >= 0 && now_s() < end_s)

@@ -37,13 +37,13 @@ struct ps_trial_setup {
 
 /* The result of a trial. Owns the JSON: ps_trial_fini frees it. */
 struct ps_trial {
-    double rate, seconds; /* as asked */
+    double rate, seconds; /* as requested */
     unsigned run;
     double offered;       /* events that were due */
-    double sent;          /* of these, the events that left the generator */
+    double sent;          /* those of the `offered` events that left the generator */
     double achieved_rate; /* events/s completed while the schedule ran */
     double received, lost, duplicated, reordered, corrupted;
-    double refused;       /* by the target, for good; included in lost */
+    double refused;       /* events that the target refused for good; included in `lost` */
     double loss;          /* lost / sent */
     double shortfall;     /* share of the rate that the target did not accept */
     double bunched;       /* events that the generator sent late, together with others */
@@ -82,7 +82,7 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
                   unsigned run, const struct ps_goal *goals, unsigned goal_count);
 void ps_trial_fini(struct ps_trial *trial);
 
-/* Makes the answer for the search. */
+/* Converts the trial to the search's form. */
 void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, unsigned goal_count,
                      struct ps_search_answer *answer);
 
@@ -101,7 +101,7 @@ void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *pro
 void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress);
 /* Adds the number of events delivered since the trial began, by the agent's counters, at a time of the wall clock. */
 void ps_trial_take_delivered(struct ps_trial *trial, double unix_ns, double delivered);
-/* Adds how full the channels were at the time to the timeline's step. */
+/* Adds to the timeline's step how full the channels were at that time. */
 void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrape *scrape);
 /* Call at the end: compares the events that were due with those that came (bench/plan/trial/flow.c). */
 void ps_trial_conclude(struct ps_trial *trial);

@@ -21,7 +21,7 @@ enum got { GOT, MORE /* more bytes are needed */, BAD };
 
 struct ps_far_avro {
     struct bytes raw; /* bytes that are not decoded yet */
-    size_t needed;    /* length of `raw` from which another attempt makes sense */
+    size_t needed;    /* the next attempt makes sense when `raw` has at least this length */
     struct bytes plain;
     struct ps_far_schema *schema; /* NULL: the header is not complete yet */
     enum codec codec;
@@ -232,7 +232,7 @@ static bool hand_records(struct ps_far_avro *avro, const char *data, size_t leng
     return count == 0 && all.at == all.end;
 }
 
-/* Reads one block at raw.data + at. MORE: avro->needed bytes are required from there. */
+/* Reads one block at raw.data + at. MORE: avro->needed bytes from that position are required. */
 static enum got take_block(struct ps_far_avro *avro, size_t at, size_t *used, struct ps_far_hand *hand)
 {
     const char *start = avro->raw.data + at;

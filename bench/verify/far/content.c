@@ -71,7 +71,7 @@ static void feed_gzip(struct ps_far_content *content, const char *name, const ch
     stream->avail_in = (uInt)length;
     while (stream->avail_in > 0) {
         if (gunzip->between) {
-            if (*stream->next_in == '\0') { /* padding */
+            if (*stream->next_in == '\0') { /* zeros after the last member */
                 stream->next_in++;
                 stream->avail_in--;
                 continue;

@@ -10,7 +10,7 @@ struct ps_far_content {
     enum { PS_FAR_CONTENT_UNKNOWN, PS_FAR_CONTENT_TEXT, PS_FAR_CONTENT_AVRO, PS_FAR_CONTENT_GZIP } kind;
     char head[4]; /* bytes kept until the kind is known */
     unsigned headed;
-    bool plain; /* inside gzip: not gzip again */
+    bool plain; /* this content is inside gzip: it is not examined for gzip again */
     bool dead;  /* the rest cannot be understood */
     struct ps_far_text text;
     struct ps_far_avro *avro;

@@ -11,17 +11,17 @@ struct ps_far_record {
     size_t length;
     /* Order is expected within a stream: a partition, a series of files, a connection. Below 2^20. */
     uint64_t stream;
-    uint64_t arrival_mono_ns; /* when it was read */
+    uint64_t arrival_mono_ns; /* when the record was read */
 };
 
 typedef void ps_far_record_taker(void *argument, const struct ps_far_record *record);
 
 enum ps_far_read {
     PS_FAR_SOME, /* records were handed over */
-    PS_FAR_IDLE, /* none within the time-out; more may come */
+    PS_FAR_IDLE, /* no record came within the time-out; more may come */
     /* No more can come: files that are not followed, read to their end. */
     PS_FAR_END,
-    PS_FAR_FAILED, /* it cannot continue; `err` has the cause */
+    PS_FAR_FAILED, /* the far end cannot continue; `err` has the cause */
 };
 
 struct ps_far_end_ops {
@@ -35,12 +35,11 @@ struct ps_far_end_ops {
                              struct ps_err *err);
     /* Returns problems that the accounting cannot see: records that a broker deleted before they were read (a
      * gap in the offsets that is not a transaction mark), files that could not be read, datagrams that the
-     * kernel dropped, answers that could not be sent. NULL when there are none. `*lossy`: records may be
-     * missing for this reason, so losses are not the subject's alone. The text is valid until the next
-     * call. */
+     * kernel dropped, answers that could not be sent. NULL when there are none. `*lossy`: records may be missing
+     * because of these problems, so the subject did not cause all losses. The text is valid until the next call. */
     const char *(*remark)(void *state, bool *lossy);
-    /* Returns the listening address for people and for port 0: "127.0.0.1:41234". NULL when it does not
-     * listen. */
+    /* Returns the listening address, with the real port when port 0 was requested: "127.0.0.1:41234". NULL when it
+     * does not listen. */
     const char *(*address)(void *state);
     void (*close)(void *state);
 };

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define READ_BYTES (128U * 1024U)
-#define READ_GZIP_BYTES (8U * 1024U) /* gzip expands a thousandfold at most */
+#define READ_GZIP_BYTES (8U * 1024U) /* small, because gzip data can become a thousand times as long */
 
 struct ps_far_file *ps_far_file_create(const struct ps_far_listed *listed, uint64_t stream)
 {
@@ -141,7 +141,7 @@ bool ps_far_file_begins_like(const struct ps_far_file *copy, const struct ps_far
     char there[PS_FAR_HEAD_BYTES], here[PS_FAR_HEAD_BYTES];
     const char *head = file->head;
     ssize_t length = file->headed;
-    if (length == 0) { /* nothing was read of it yet */
+    if (length == 0) { /* no byte of the file was read yet */
         length = pread(file->fd, here, sizeof here, 0);
         head = here;
     }

@@ -12,8 +12,8 @@ struct ps_far_file {
     char *path; /* as last seen */
     struct ps_far_identity identity;
     int fd;            /* -1: closed */
-    uint64_t position; /* read so far */
-    uint64_t limit;    /* may be read up to here: its size when it was last examined */
+    uint64_t position; /* bytes read so far */
+    uint64_t limit;    /* it may be read up to here: its size when it was last examined */
     uint64_t stream;
     uint64_t changed_ns; /* wall clock: time of its last change when it was last examined */
     uint64_t size;       /* its size when it was last examined or listed */
@@ -22,14 +22,15 @@ struct ps_far_file {
     char head[PS_FAR_HEAD_BYTES], tail[PS_FAR_TAIL_BYTES]; /* the first and the last bytes read */
     unsigned headed, tailed;
 
-    /* used when following (series.c) */
-    uint64_t missed_ns;          /* since when it is missing in listings; 0: it was in the last one */
-    unsigned missed;             /* number of consecutive listings without it */
-    bool cold;                   /* it was read to its end and closed */
-    bool refused;                /* it cannot be opened, or it was already read under another name */
-    bool settled;                /* it is decided whether it is a copy of another file */
-    uint64_t doubted_ns;         /* since when it seems to be truncated; 0: it does not */
-    struct ps_far_file *copy_of; /* the possible original; this file is not read until it is decided */
+    /* the following members are used when following (series.c) */
+    uint64_t missed_ns;  /* it is missing in listings since this time; 0: it was in the last one */
+    unsigned missed;     /* number of consecutive listings without it */
+    bool cold;           /* it was read to its end and closed */
+    bool refused;        /* it cannot be opened, or it was already read under another name */
+    bool settled;        /* it is decided whether it is a copy of another file */
+    uint64_t doubted_ns; /* it seems to be truncated since this time; 0: it does not seem so */
+    /* the possible original; this file is not read until it is known whether it is a copy */
+    struct ps_far_file *copy_of;
     uint64_t held_ns, held_until_ns, held_bytes;
 };
 
@@ -50,7 +51,8 @@ void ps_far_file_take(struct ps_far_file *file, size_t length, struct ps_far_han
 bool ps_far_file_same(const struct ps_far_file *file);
 /* Begins at offset 0 again; first hands over an incomplete last record. */
 void ps_far_file_restart(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes);
-/* Returns true when `copy` begins like `file`, as far as `copy` goes. */
+/* Returns true when `copy` begins with the first bytes of `file` (at most PS_FAR_HEAD_BYTES); a shorter `copy` is
+ * compared as far as it goes. */
 bool ps_far_file_begins_like(const struct ps_far_file *copy, const struct ps_far_file *file);
 /* Returns true when `copy` begins with the bytes that were read from `file` up to the position. */
 bool ps_far_file_continues(const struct ps_far_file *copy, const struct ps_far_file *file);

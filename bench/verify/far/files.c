@@ -102,7 +102,7 @@ static enum ps_far_read read_once(struct far_files *far, struct ps_far_hand *han
         if (length > 0) {
             ps_far_file_take(far->file, length, hand, &far->notes);
         } else {
-            ps_far_file_restart(far->file, hand, &far->notes); /* it is read to its end */
+            ps_far_file_restart(far->file, hand, &far->notes); /* the file was read to its end */
             ps_far_file_destroy(far->file);
             far->file = NULL;
         }

@@ -182,7 +182,8 @@ static int compare_names(const char *a, const char *b)
     if (a_length == b_length && memcmp(a, b, a_length) == 0)
         return a_counter == b_counter ? 0 : a_counter > b_counter ? -1 : 1;
     char a_stem[4096], b_stem[4096];
-    snprintf(a_stem, sizeof a_stem, "%.*s\xff", (int)a_length, a); /* sorts after every longer name */
+    /* so that this name sorts after every longer one */
+    snprintf(a_stem, sizeof a_stem, "%.*s\xff", (int)a_length, a);
     snprintf(b_stem, sizeof b_stem, "%.*s\xff", (int)b_length, b);
     return strverscmp(a_stem, b_stem);
 }

@@ -45,7 +45,7 @@ enum ps_status ps_far_place_init(struct ps_far_place *place, const char *path, s
 void ps_far_listing_take(struct ps_far_listing *listing, const struct ps_far_place *place);
 void ps_far_listing_fini(struct ps_far_listing *listing);
 
-/* Compares two files by the time they were written, as far as it can be known: by `place`'s order. */
+/* Compares two files by the time they were written, as far as it can be known, with the order of `place`. */
 int ps_far_order(const struct ps_far_place *place, const char *a_path, uint64_t a_changed_ns,
                  const char *b_path, uint64_t b_changed_ns);
 

@@ -13,7 +13,7 @@ struct ps_far_hand {
     ps_far_record_taker *taker;
     void *argument;
     uint64_t stream, arrival_ns;
-    uint64_t count; /* handed over so far */
+    uint64_t count; /* records handed over so far */
 };
 
 void ps_far_hand_over(struct ps_far_hand *hand, const char *data, size_t length);
@@ -35,7 +35,7 @@ struct ps_far_notes {
 
 void ps_far_note(struct ps_far_notes *notes, bool lossy, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Joins `first` (a text or "") and the notes in one line; NULL when there is nothing. */
+/* Joins `first` (a text or "") and the notes in one line; returns NULL when all are empty. */
 const char *ps_far_notes_text(struct ps_far_notes *notes, const char *first);
 
 /* ---- text (text.c) ---- */

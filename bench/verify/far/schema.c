@@ -363,7 +363,7 @@ bool ps_far_schema_next(const struct ps_far_schema *schema, struct ps_far_data *
                 return false;
         }
     }
-    if (*record == NULL) { /* it has no body: the record is the whole datum */
+    if (*record == NULL) { /* the datum has no body: the record is the whole datum */
         *record = start;
         *length = (size_t)(data->at - start);
     }

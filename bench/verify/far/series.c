@@ -13,14 +13,14 @@
 #define QUIET_NS (10 * PS_NS_PER_S)
 /* The original of a copy is truncated within this time, or the file is not a copy. */
 #define HOLD_NS PS_NS_PER_S
-#define HOLD_MAX_NS (30 * PS_NS_PER_S) /* even if the copy keeps growing */
-#define GONE_NS (20 * PS_NS_PER_MS)    /* for a file that was never opened */
+#define HOLD_MAX_NS (30 * PS_NS_PER_S) /* the longest wait, even if the copy keeps growing */
+#define GONE_NS (20 * PS_NS_PER_MS)    /* QUIET_NS for a file that was never opened */
 #define DOUBT_NS (300 * PS_NS_PER_MS)  /* how long the copy of a truncated file is searched for */
-/* Limit of finished files that stay open, and of files opened in advance. */
+/* Most finished files that stay open, and most files opened in advance. */
 #define OPEN_MAX 128U
 #define ROUNDS_MAX 8U
 #define MISSED_MIN 3U /* consecutive listings without the file */
-#define SCANS_MAX 4U  /* in a row: a listing may miss files that are renamed meanwhile */
+#define SCANS_MAX 4U  /* most consecutive listings: one may miss files that are renamed meanwhile */
 
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
 
@@ -68,7 +68,7 @@ static void identified_sort(struct ps_far_series *series)
         qsort(series->identified, series->count, sizeof(struct ps_far_file *), compare_files);
 }
 
-/* Searches the first `count` of `identified`. */
+/* Searches the first `count` files of `identified`. */
 static struct ps_far_file *find(const struct ps_far_series *series, size_t count,
                                 const struct ps_far_identity *identity)
 {
@@ -94,7 +94,7 @@ static bool is_ignored(const struct ps_far_series *series, const struct ps_far_i
     return false;
 }
 
-/* "app.log.1.gz" next to an "app.log.1" that was read. */
+/* Returns whether the path is a compressed copy of a file that was read: "app.log.1.gz" beside "app.log.1". */
 static bool is_compressed_copy(const struct ps_far_series *series, size_t count, const char *path)
 {
     size_t length = strlen(path);
@@ -149,8 +149,8 @@ static void known_update(struct ps_far_series *series, struct ps_far_file *file,
     open_early(series, file);
 }
 
-/* Returns true when the file's name is gone and no process should still write to it. A file that was never
- * opened cannot be read, and others wait for it, so it gets less time. */
+/* Returns true when the file's name is gone and no process should still write to it. A file that was never opened can
+ * no longer be read, and others wait for it, so it gets less time. */
 static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
 {
     uint64_t patience_ns = file->fd < 0 && !file->cold ? GONE_NS : QUIET_NS;
@@ -269,7 +269,7 @@ static bool is_held(struct ps_far_series *series, struct ps_far_file *file, uint
 
 enum seen {
     SEEN,
-    UNCLEAR, /* the files after it have to wait */
+    UNCLEAR, /* it is not known how far the file may be read: the files after it have to wait */
     MOVED,   /* the order of files changed: examine all of them again */
 };
 
@@ -285,7 +285,7 @@ static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t 
             !ps_far_file_open(copy, series->notes) || !ps_far_file_continues(copy, file))
             continue;
         ps_far_file_swap(file, copy);
-        if (i > index) { /* the copy comes before what is written now */
+        if (i > index) { /* the copy must be read before what is now written to the file */
             series->files[index] = copy;
             series->files[i] = file;
         }
@@ -302,8 +302,8 @@ static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t 
     return MOVED;
 }
 
-/* Closes finished files, those first that did not grow for the longest time, until at most OPEN_MAX of them
- * are open. */
+/* Closes finished files until at most OPEN_MAX of them are open: first those that have not grown for the longest
+ * time. */
 static void close_some(struct ps_far_series *series)
 {
     for (;;) {

@@ -22,9 +22,9 @@ struct ps_far_series {
     struct ps_far_notes *notes;
 };
 
-/* `place` is what is followed; this function sets its `siblings`. */
+/* Follows `place`; sets its `siblings`. */
 void ps_far_series_init(struct ps_far_series *series, const struct ps_far_place *place, bool by_file,
                         struct ps_far_notes *notes);
 void ps_far_series_fini(struct ps_far_series *series);
-/* Hands over a piece of the data; waits up to timeout_ms for it. Returns false when nothing came. */
+/* Hands over a piece of the data; waits up to timeout_ms for it. Returns false when no data came. */
 bool ps_far_series_read(struct ps_far_series *series, int timeout_ms, struct ps_far_hand *hand);

@@ -71,7 +71,7 @@ static void feed_lines(struct ps_far_text *text, const char *at, const char *end
     }
 }
 
-/* The bytes are not a length: reads lines from here on, beginning with the digits already read. */
+/* Called when the bytes are not a length: reads lines from here on, beginning with the digits already read. */
 static void fall_back(struct ps_far_text *text)
 {
     char digits[24];

@@ -2,8 +2,8 @@
  * format of Flume's HTTP sink and its JSONHandler: objects with headers and body) is one record, unchanged;
  * any other body has one record per line. A connection is a stream.
  *
- * libmicrohttpd runs inside `read`, in its thread: it hands over records at no other time, and answers a
- * request (200) after all of it was handed over.
+ * libmicrohttpd runs inside `read`, in its thread: records are handed over only during `read`, and a request is
+ * answered (200) after all its records were handed over.
  *
  * Thread: the reader's. */
 #include "bench/verify/far/ends.h"
@@ -20,7 +20,7 @@
 #include <zlib.h>
 
 #define BODY_BYTES_MAX (64U << 20)
-#define PLAIN_BYTES_MAX (256U << 20) /* of a decompressed body */
+#define PLAIN_BYTES_MAX (256U << 20) /* most bytes of a decompressed body */
 #define CONNECTIONS_MAX 16384U
 #define CONNECTION_BYTES (64U * 1024U)
 #define TIMEOUT_S 120U
@@ -39,7 +39,7 @@ struct far_http {
     struct MHD_Daemon *daemon;
     char address[PS_FAR_ADDRESS_BYTES];
     uint64_t next_stream, unanswered, malformed;
-    struct ps_far_hand *hand; /* of the current call of read */
+    struct ps_far_hand *hand; /* belongs to the current call of read */
     struct ps_far_notes notes;
     char first[256];
 };

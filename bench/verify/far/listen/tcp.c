@@ -18,7 +18,7 @@
 
 #define RECEIVE_BYTES (256U * 1024U)
 #define EVENTS_MAX 256
-#define RECORDS_MAX 8192U /* per call of read, roughly */
+#define RECORDS_MAX 8192U /* most records in one call of read, roughly */
 #define ACCEPTS_MAX 256U
 #define PAUSE_NS PS_NS_PER_S /* wait when there are no file descriptors */
 
@@ -35,7 +35,7 @@ struct far_tcp {
     char address[PS_FAR_ADDRESS_BYTES];
     struct connection *connections; /* open ones */
     uint64_t next_stream;
-    uint64_t accept_after_ns; /* 0: accepting connections */
+    uint64_t accept_after_ns; /* connections are accepted again from this time on; 0: now */
     struct ps_far_notes notes;
     struct epoll_event events[EVENTS_MAX];
     char data[RECEIVE_BYTES];

@@ -64,7 +64,8 @@ static enum ps_far_read far_udp_read(void *state, int timeout_ms, ps_far_record_
     struct epoll_event event;
     struct ps_slice datagram;
     const struct ps_address *peer;
-    bool some_left = far->datagrams.next < far->datagrams.count; /* received, not handed over yet */
+    /* some received datagrams are not handed over yet */
+    bool some_left = far->datagrams.next < far->datagrams.count;
     if (!some_left && epoll_wait(far->port.epoll_fd, &event, 1, timeout_ms) <= 0)
         return PS_FAR_IDLE;
     ps_datagrams_begin(&far->datagrams);
