@@ -11,12 +11,11 @@
 #define LATER_LOOK_NS                                                                                        \
     (10 * PS_NS_PER_S) /* the same after the call time-out, or while another client has the lease */
 #define LEASE_NS (90 * PS_NS_PER_S) /* HDFS grants the lease to any client 60 s after its last renewal */
-#define QUIET_MS                                                                                             \
 /* without leases: a file that was not written to for this time counts as one without a writer */
-(10 * UINT64_C(60000))
+#define QUIET_MS (10 * UINT64_C(60000))
 #define REMOVE_TRIES 3U /* tries to remove an empty file */
 
-    char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
+char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
 {
     const struct ps_bucket_writer_settings *settings = file->sink->settings;
     char *text = NULL;

@@ -12,13 +12,12 @@
 #define SUM_BYTES 4U
 #define LENGTHS_BYTES 6U    /* before the header */
 #define SEGMENT_BYTES 8192U /* with its sums: whole pages, and a size class of the allocator */
-#define FREE_SEGMENTS_MAX                                                                                    \
-/* segments that are kept when they are free (2 MiB), or as many as are in use: the kernel would clear freed
-     * memory again */
-256U
+/* Segments that are kept when they are free (2 MiB), or as many as are in use: the kernel would clear freed memory
+ * again. */
+#define FREE_SEGMENTS_MAX 256U
 #define FREE_PACKETS_MAX 256U
 
-    struct ps_packet_segment {
+struct ps_packet_segment {
     struct ps_packet_segment *next;
     uint32_t length;    /* of its data; set when the segment is full or the packet is sealed */
     uint32_t sum_count; /* number of sums; set together with the length */
