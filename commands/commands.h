@@ -7,7 +7,7 @@ struct ps_subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
     const struct ps_command_line
-        *line; /* NULL: no options (version), or those of its own subcommands (rules) */
+        *line; /* NULL: the command has no options (version), or only those of its subcommands (rules) */
     const char *summary;
 };
 /* Ends with a NULL name. */

@@ -1,5 +1,5 @@
-/* Closes the memory of a process that reads passwords and key stores to core dumps and to debuggers of the
- * same user. */
+/* Protects the memory of a process that reads passwords and key stores: it is not in core dumps, and debuggers of the
+ * same user cannot read it. */
 #pragma once
 
 #include "core/base.h"

@@ -1,9 +1,9 @@
-/* Signals of the commands that run for a while and end in order (load, plan, demo). */
+/* The signals that end the commands load, plan and demo, which run for a while. */
 #pragma once
 
 #include <signal.h>
 
-/* Returns the counter of SIGINT, SIGTERM and SIGQUIT (^\ at a terminal). The first of them ends the command
- * in order, as the command's page describes, and none leaves a core file. SIGPIPE, SIGXFSZ (a file at its
- * limit), SIGUSR1, SIGUSR2 and SIGALRM do nothing. Thread: main, before others start. */
+/* Returns the counter of SIGINT, SIGTERM and SIGQUIT (^\ at a terminal). The first of them ends the command as its
+ * page describes, and none leaves a core file. SIGPIPE, SIGXFSZ (a file at its limit), SIGUSR1, SIGUSR2 and SIGALRM
+ * do nothing. Thread: main, before others start. */
 volatile sig_atomic_t *ps_interrupts_catch(void);

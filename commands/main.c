@@ -38,7 +38,7 @@ static const struct ps_subcommand *find(const char *name)
     return NULL;
 }
 
-/* Prints the error after the usage, because users read the last line. */
+/* Prints the error below the usage text, because users read the last line. */
 static int refuse(const char *name)
 {
     struct ps_nearest nearest;
@@ -68,7 +68,7 @@ static int help(const char *name)
     return subcommand->run(2, argv);
 }
 
-/* `penstock help --man COMMAND` or `.. --man rules COMMAND`: the options of a command for docs/man. */
+/* Runs `penstock help --man COMMAND` or `.. --man rules COMMAND`: prints the options of a command for docs/man. */
 static int man(const char *name, const char *nested)
 {
     const struct ps_subcommand *subcommand = find(name);

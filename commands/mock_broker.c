@@ -72,7 +72,7 @@ static enum ps_status take_with_parent(void *, const struct ps_command_row *, co
     return PS_OK;
 }
 
-/* "name" or "name:partitions" */
+/* Makes the topic "name" or "name:partitions". */
 static enum ps_status make_topic(struct ps_mock_broker *mock, const char *wish, struct ps_err *err)
 {
     char name[256];

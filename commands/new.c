@@ -1,5 +1,5 @@
 /* `penstock new COMPONENT...`: prints a commented agent file with these components, from the option rows
- * alone; users edit it, and `penstock check` accepts it. Exit: 0 printed, 2 wrong usage. Thread: main. */
+ * alone; users edit it, and `penstock check` accepts it. Exit status: 0: printed; 2: wrong usage. Thread: main. */
 #include "commands/commands.h"
 #include "commands/plugin/table.h"
 #include "commands/line/line.h"
@@ -47,9 +47,11 @@ static const struct sample {
     {"http", "endpoint", "http://localhost:8080/"},
     {"irc", "nick", "events"},
     {"irc", "chan", "events"},
-    {"memory", "capacity", "20000"}, /* Flume's 100 is less than a batch of some sources and sinks */
+    /* Flume's default of 100 is less than a batch of some sources and sinks */
+    {"memory", "capacity", "20000"},
     {"memory", "transactionCapacity", "20000"},
-    {"file", "transactionCapacity", "20000"}, /* Flume's 10,000 is less than a batch of the sink hive */
+    /* Flume's default of 10,000 is less than a batch of the sink hive */
+    {"file", "transactionCapacity", "20000"},
     {"spillablememory", "transactionCapacity", "20000"},
     {"regex_filter", "regex", "DEBUG"},
     {"regex_extractor", "regex", "status=([0-9]+)"},
@@ -194,7 +196,7 @@ static void print_help(const struct ps_option *option)
     putchar('\n');
 }
 
-/* Gives each source a port of its own. */
+/* Prints a value; gives each source a port of its own. */
 static void print_value(const struct part *part, const struct ps_option *option, const char *value)
 {
     unsigned number = 0, step = 0;
@@ -251,7 +253,7 @@ static void print_part(const struct draft *draft, size_t index)
         prefix = ps_arena_format(draft->arena, "%s.sources.r1.interceptors.%s", draft->agent, part->name);
     printf("\n# ---- %s %s: %s. All keys: penstock components %s ----\n", kind, part->name,
            part->ops->summary, part->ops->name);
-    /* Flume knows Kafka's components by their classes only */
+    /* in Flume, Kafka's components have no names but those of their classes */
     bool by_class = strcmp(part->ops->name, "kafka") == 0 && part->ops->aliases != NULL;
     printf("%s.type = %s\n", prefix, by_class ? part->ops->aliases[0] : part->ops->name);
     if (part->ops->kind == PS_KIND_SOURCE)

@@ -1,5 +1,5 @@
-/* Reads the credential stores of the config filter `hadoop` of an agent file, and asks its filters that are Java classes. It is here
- * because conf/ cannot read key stores, and starts no JVM. */
+/* Reads the credential stores of the config filter `hadoop` of an agent file, and asks its filters that are Java
+ * classes. This file is here because conf/ cannot read key stores and starts no JVM. */
 #include "conf/properties/filter.h"
 #include "commands/commands.h"
 #include "conf/validate/lone_classes.h"

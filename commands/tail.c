@@ -24,7 +24,7 @@ struct tail {
     const char *token_path;
     char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
     uint64_t count, wait_s;
-    uint64_t connect_ns; /* with -w: time for which an agent that does not answer may still be starting */
+    uint64_t connect_ns; /* with -w: how long an agent that does not answer may still be starting */
     bool follow, json, colour;
     unsigned long shown;
 };
@@ -63,7 +63,7 @@ const struct ps_command_line ps_line_tail = {
     .ends = "Exit status: 0 events were shown, 1 none passed, 2 errors.\n",
 };
 
-/* {"headers":{..},"body":"..","bytes":N} -> {host=h1, timestamp=1} body */
+/* Prints {"headers":{..},"body":"..","bytes":N} as {host=h1, timestamp=1} body. */
 static bool print_event(const struct tail *tail, const char *line, size_t length)
 {
     json_error_t error;

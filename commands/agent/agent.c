@@ -77,7 +77,8 @@ void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse)
             : problem.severity == PS_SEVERITY_WARNING                                        ? PS_LOG_WARN
                                                                                              : PS_LOG_INFO;
         const char *text = ps_problem_text(arena, &problem);
-        ps_log_text(level, "configuration", text, strlen(text)); /* all of them: the log's limit is 10 */
+        /* ps_log_text, because it prints all problems: the log's limit is 10 lines */
+        ps_log_text(level, "configuration", text, strlen(text));
     }
     ps_arena_destroy(arena);
 }
@@ -100,7 +101,7 @@ void ps_service_apply_log(const struct ps_conf *conf)
         ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
 }
 
-/* Prints on standard error where the log file is, and that a pattern of log4j2.xml is not used. */
+/* Prints on standard error where the log file is, and that a pattern in log4j2.xml is not used. */
 static void say_log_file(const struct ps_conf *conf)
 {
     const struct ps_place *layout = &conf->log.layout;
@@ -152,8 +153,8 @@ static void check_token_file(const char *path)
         ps_log(PS_LOG_ERROR, "metrics", "/tail refuses everybody: %s", err.text);
 }
 
-/* The agent also runs without a server, when the settings are wrong or no descriptor is free. ps_conf_load
- * has already reported the settings. */
+/* When the settings are wrong or no descriptor is free, the agent runs without a server. ps_conf_load has already
+ * reported the settings. */
 static void start_monitoring(struct service *service)
 {
     const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
@@ -181,7 +182,7 @@ static void start_monitoring(struct service *service)
         ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
 }
 
-/* Gives the metrics to the monitor that is a Java class, each second. */
+/* Gives the metrics to a monitor that is a Java class, once a second. */
 static void feed_monitor(struct service *service)
 {
     struct ps_metrics metrics;
@@ -203,7 +204,8 @@ void ps_service_tell_watchdog(struct service *service)
     uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
     if (every_ms == 0 || every_ms > WATCHDOG_MAX_MS)
         every_ms = WATCHDOG_MAX_MS;
-    if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2) /* the loop wakes every `every_ms` */
+    /* sends no more than two messages within `every_ms` */
+    if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2)
         return;
     service->told_ns = now_ns;
     unsigned worker;
@@ -247,7 +249,7 @@ static void control_loop(struct service *service)
 {
     uint64_t interval_ns = (uint64_t)ps_command_poll_interval_s(&service->command) * PS_NS_PER_S;
     uint64_t poll_at_ns = ps_clock_now().mono_ns + interval_ns;
-    feed_monitor(service); /* starts it */
+    feed_monitor(service); /* the first call starts the monitor */
     while (service->stops == 0) {
         struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
         if (!service->reload_asked)
@@ -269,7 +271,7 @@ static void control_loop(struct service *service)
     }
 }
 
-/* Logs the last line, after the lines that the log held back. */
+/* Logs the agent's last line, after the lines that the log held back. */
 static void say_account(const struct ps_agent_account *account)
 {
     ps_log_flush();
@@ -352,7 +354,8 @@ static void raise_descriptors(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
         return;
     limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* on a failure the agent reports it when no descriptor is left */
+    /* a failure is not reported here: the agent reports when it has no descriptor left */
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int run(struct service *service)

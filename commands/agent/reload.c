@@ -15,7 +15,7 @@
 #include "stages/table.h"
 
 #define HELPER_WAIT_MS 100
-/* Name servers: longer than the 5 s after which the system asks the second one (resolv.conf(5), timeout). */
+/* Longer than the 5 s after which the system asks its second name server (resolv.conf(5), timeout). */
 #define TRY_MS UINT64_C(6000)
 #define REFUSED "the new configuration is not used; the agent keeps the old one: "
 
@@ -155,7 +155,8 @@ static void refuse(struct service *service, const struct ps_problem *first, size
     ps_agent_reload_failed(service->agent, reason);
     ps_err_set(&service->refusal, "%s", reason);
     reason = ps_arena_format(arena, REFUSED "%s", reason);
-    ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason)); /* also the 11th within 10 s */
+    /* ps_log_text, because it also prints the 11th refusal within 10 s */
+    ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason));
     ps_arena_destroy(arena);
 }
 
@@ -179,8 +180,8 @@ static bool told_to_stop(void *argument)
     return service->stops > 0;
 }
 
-/* Returns whether this machine can open the new and changed parts of the plan. If not, frees the plan, unless
- * the helper thread still uses it. */
+/* Tries whether this machine can open the new and changed parts of the plan, and returns whether it can. If not,
+ * frees the plan, unless the helper thread still uses it. */
 static bool try(struct service *service, struct ps_plan *next, struct ps_conf *conf)
 {
     service->job.plan = next;
@@ -203,7 +204,7 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     return false;
 }
 
-/* Returns whether the plan is built. If not, frees the plan, unless the helper thread still uses it. */
+/* Builds the plan. Returns whether it is built; if not, frees the plan, unless the helper thread still uses it. */
 static bool build(struct service *service, struct ps_plan *next)
 {
     service->job.plan = next;
@@ -218,7 +219,7 @@ static bool build(struct service *service, struct ps_plan *next)
     return false;
 }
 
-/* Returns whether the configuration runs. */
+/* Replaces the running configuration. Returns whether the new one runs. */
 static bool exchange(struct service *service, struct ps_conf *conf)
 {
     struct ps_err err = {0};
@@ -273,9 +274,9 @@ void ps_service_reload(struct service *service)
                                                           : "running; the last reload failed, see the log");
 }
 
-/* Returns whether a refused configuration is worth another try, although its own files are the same: a file
- * that they name (rules) is there again or is corrected, so that the configuration is accepted or refused for
- * another reason. Only the stages know the files that are named, so this function loads the configuration. */
+/* Returns whether a refused configuration is worth another attempt although its own files are the same: when a file
+ * that they name (rules) is there again or corrected, the configuration is accepted or refused for another reason.
+ * Only the stages know the files that are named, so this function loads the configuration. */
 static bool refusal_has_changed(struct service *service)
 {
     size_t count;

@@ -29,7 +29,7 @@ struct service {
     const char *doing;          /* what control is doing, for the dump; NULL: it waits for work */
     bool missing;               /* the missing file was reported */
     struct ps_err poll_failure; /* the last error that was reported */
-    struct ps_err refusal;      /* why `seen` was refused when it was read; empty: it was accepted */
+    struct ps_err refusal;      /* why `seen` was refused when it was read; empty when it was accepted */
     /* A stop has left a helper thread running, which may still use `seen`, a plan, and `job`. */
     bool abandoned;
     struct {
@@ -39,16 +39,17 @@ struct service {
         struct ps_plan *plan;
         struct ps_err err;
         bool changed;
-        struct ps_problems failures; /* of the trials of the new plan's components */
-        const char *failed;          /* the component of the last one */
-    } job;                           /* of the helper thread; one at a time */
+        struct ps_problems failures; /* failures in the trials of the new plan's components */
+        const char *failed;          /* the component of the last failure */
+    } job;                           /* the helper thread's job; there is one at a time */
 };
 
 /* Blocks the signals that the agent answers, and returns a descriptor to read them from. Called before any thread
  * starts, because threads inherit the mask. */
 int ps_service_open_signals(void);
 
-/* Reads pending signals into `stops` and `reload_asked`. Answers the others: SIGQUIT by a dump in the log. */
+/* Reads pending signals into `stops` and `reload_asked`. Also answers the other signals: SIGQUIT with a dump in the
+ * log. */
 void ps_service_read_signals(struct service *service);
 
 /* Writes to the log what every worker and component does. Waits neither for a worker nor for a lock that
@@ -68,7 +69,7 @@ void ps_service_back_up(struct service *service);
 void ps_service_apply_log(const struct ps_conf *conf);
 struct ps_machine ps_service_machine(const struct ps_conf *conf);
 
-/* Reads the configuration again and runs it, or logs why not. A signal to stop abandons it. */
+/* Reads the configuration again and runs it, or logs why not. A signal to stop abandons the reload. */
 void ps_service_reload(struct service *service);
 
 /* Returns whether a reload is due: a file or URI has changed since it was read last, or a refused

@@ -1,4 +1,4 @@
-/* Signals of `penstock agent`. All are blocked on every thread; control reads them from a descriptor, so that
+/* Signals of `penstock agent`. All of them are blocked on every thread; control reads them from a descriptor, so that
  * the handling may allocate, log and wait. Thread: control. */
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static const struct {
     {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},
 };
 
-#define STOP_ONCE_MS 500U /* signals that come within this time of the first ask for the same stop */
+#define STOP_ONCE_MS 500U /* signals within this time after the first belong to the same request to stop */
 
 int ps_service_open_signals(void)
 {
@@ -29,7 +29,7 @@ int ps_service_open_signals(void)
         sigaddset(&set, answered[i].number);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) is an error of write */
+    signal(SIGXFSZ, SIG_IGN); /* when a file reaches its limit (ulimit -f), write returns an error instead */
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -47,7 +47,8 @@ static void log_lines(const char *text)
     struct ps_arena *arena = ps_arena_create();
     for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
         const char *line = ps_printable_line(arena, ps_arena_copy(arena, text, (size_t)(end - text)));
-        ps_log_text(dump_level(), "dump", line, strlen(line)); /* the log back-off holds none back */
+        /* the log's back-off holds back none of these lines */
+        ps_log_text(dump_level(), "dump", line, strlen(line));
     }
     ps_arena_destroy(arena);
 }

@@ -21,7 +21,7 @@
 
 #define BATCH_EVENTS 5                      /* without properties: AvroCLIClient.BATCH_SIZE */
 #define BATCH_BYTES_MAX (4U << 20)          /* a batch of this size takes no more events */
-#define PROGRESS_AFTER_NS (2 * PS_NS_PER_S) /* shorter runs print no rate */
+#define PROGRESS_AFTER_NS (2 * PS_NS_PER_S) /* runs shorter than this print no rate */
 #define MARK_EVERY_NS PS_NS_PER_S
 
 struct command {
@@ -29,7 +29,7 @@ struct command {
     struct ps_texts properties; /* -D KEY=VALUE */
     struct ps_arena *arena;
     const volatile sig_atomic_t *interrupts;
-    /* While it runs. */
+    /* The following members are used during the run. */
     struct penstock_client *client;
     struct ps_rpc_input input;
     struct ps_rpc_batch batch;
@@ -197,7 +197,7 @@ static enum ps_status input_open(struct command *command, struct ps_err *err)
                                       : ps_rpc_input_open(&command->input, command->file, err);
 }
 
-/* Headers, the client, the lines. */
+/* Prepares the headers, the client and the lines. */
 static enum ps_status prepare(struct command *command, struct ps_err *err)
 {
     struct penstock_client_header *headers;

@@ -9,9 +9,9 @@
 /* ---- batch.c: the events of one call ---- */
 
 struct ps_rpc_batch {
-    const struct penstock_client_header *headers; /* of every event */
+    const struct penstock_client_header *headers; /* headers that every event has */
     size_t header_count;
-    char *bytes; /* of the bodies, one after the other */
+    char *bytes; /* the bodies, one after the other */
     size_t length, room;
     struct penstock_client_event *events; /* made by ps_rpc_batch_events */
     size_t *lengths;                      /* of the bodies */
@@ -24,7 +24,7 @@ void ps_rpc_batch_fini(struct ps_rpc_batch *batch);
 void ps_rpc_batch_add(struct ps_rpc_batch *batch, const struct ps_slice *body);
 /* Returns the events, valid until the next one is added. */
 const struct penstock_client_event *ps_rpc_batch_events(struct ps_rpc_batch *batch);
-/* Empties it. */
+/* Empties the batch. */
 void ps_rpc_batch_begin(struct ps_rpc_batch *batch);
 
 /* ---- input.c: lines ---- */
@@ -40,8 +40,8 @@ struct ps_rpc_input {
     const volatile sig_atomic_t *interrupts;
     char *bytes;
     size_t at, end, room;
-    uint64_t offset; /* of bytes[at] in the file */
-    uint64_t line;   /* lines of this file that were returned */
+    uint64_t offset; /* place of bytes[at] in the file */
+    uint64_t line;   /* number of lines of this file that were returned */
     uint64_t acknowledged_offset, acknowledged_line, marked_offset;
     bool ended, skip_newline;
     /* A directory; NULL: one file, or standard input. */
@@ -61,7 +61,7 @@ enum ps_status ps_rpc_input_open(struct ps_rpc_input *input, const char *path, s
 /* Opens a directory as Flume's spooling directory, with the defaults of the source spooldir. */
 enum ps_status ps_rpc_input_open_directory(struct ps_rpc_input *input, const char *path, struct ps_err *err);
 void ps_rpc_input_close(struct ps_rpc_input *input);
-/* Reads the next line, valid until the next call. With `wait` false it does not wait for one. */
+/* Reads the next line, valid until the next call. With `wait` false it does not wait for a line. */
 enum ps_rpc_line ps_rpc_input_line(struct ps_rpc_input *input, bool wait, struct ps_slice *line,
                                    struct ps_err *err);
 /* Renames the file, all lines of which are acknowledged, and opens the next one. Sets `*more` to false when

@@ -75,7 +75,7 @@ void ps_rpc_input_close(struct ps_rpc_input *input)
     input->bytes = NULL;
 }
 
-/* ---- the files of a directory. Jobs of stages/lib/spool are run here: this thread may wait ---- */
+/* ---- the files of a directory. Runs jobs of stages/lib/spool itself, because this thread may wait ---- */
 
 static enum ps_status file_retire(struct ps_rpc_input *input, struct ps_err *err)
 {
@@ -138,11 +138,11 @@ enum ps_status ps_rpc_input_mark(struct ps_rpc_input *input, struct ps_err *err)
 
 /* ---- lines ---- */
 
-/* Returns where the line at `from` ends. */
+/* The end of a line. */
 struct line_end {
     bool found;
     size_t length; /* of the line */
-    size_t taken;  /* with its terminator */
+    size_t taken;  /* length including the terminator */
 };
 
 static struct line_end end_of_text(const struct ps_rpc_input *input)
@@ -163,7 +163,7 @@ static struct line_end end_of_spooled(const struct ps_rpc_input *input)
     const unsigned char *line = (const unsigned char *)input->bytes + input->at;
     size_t left = input->end - input->at, characters = 0;
     for (size_t i = 0; i < left; i++) {
-        if ((line[i] & 0xc0) == 0x80) /* of the character before */
+        if ((line[i] & 0xc0) == 0x80) /* a byte that continues the character before it */
             continue;
         if (characters >= SPOOL_LINE_CHARACTERS)
             return (struct line_end){true, i, i};
@@ -174,7 +174,7 @@ static struct line_end end_of_spooled(const struct ps_rpc_input *input)
     return (struct line_end){false, left, left};
 }
 
-/* Reads more bytes. Returns FAILED, PAUSE, or LINE when the caller should look for a line again. */
+/* Reads more bytes. Returns FAILED, PAUSE, or LINE: then the caller looks for a line again. */
 static enum ps_rpc_line fill(struct ps_rpc_input *input, bool wait, struct ps_err *err)
 {
     struct pollfd ready = {.fd = input->fd, .events = POLLIN};

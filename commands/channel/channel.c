@@ -132,7 +132,7 @@ static enum ps_status take_flume_password(void *target, const struct ps_command_
                : ps_err_set(err, "--%s is NAME=FILE, not %s", row->name, text);
 }
 
-/* Options that need others. */
+/* Returns whether the options that need other options have them. */
 static bool options_fit(const struct ps_channel_command *command)
 {
     const struct ps_key_source *flume = &command->flume_source;

@@ -13,21 +13,22 @@ struct ps_channel_command {
     const char *name; /* "inspect" */
     struct ps_arena *arena;
     struct ps_texts operands;           /* DIR, or FLUME_DIR.. of import */
-    const char *checkpoint_directory;   /* --checkpoint-dir, then found */
-    struct ps_texts data_directories;   /* --data-dirs, then found */
+    const char *checkpoint_directory;   /* from --checkpoint-dir; later the one that was found */
+    struct ps_texts data_directories;   /* from --data-dirs; later those that were found */
     const char *file, *agent, *channel; /* --config, --agent, --channel */
     const char *into;                   /* import */
     struct ps_key_source key_source;    /* from --key, or from the agent file */
-    const char *active_key;             /* import: the first --key, or that of the agent file; NULL: none */
-    bool plain;                         /* import: writes plain text, although other events are encrypted */
-    struct ps_key_ring *keys;           /* NULL: none, or not read yet */
+    /* import: the name of the first --key, or of the agent file's active key; NULL: none */
+    const char *active_key;
+    bool plain;               /* import: writes plain text, although other events are encrypted */
+    struct ps_key_ring *keys; /* NULL: none, or not read yet */
     struct ps_key_source
         flume_source;               /* import: --flume-key-store and its passwords, without names of keys */
     struct ps_key_ring *flume_keys; /* import: the key store after it is read */
     bool json, all, quick, dry_run, give_up, again;
 };
 
-/* Each returns the exit status: 0 done, 1 damaged or not done, 2 wrong usage, or the channel cannot be opened. */
+/* Each returns the exit status: 0: done; 1: damaged or not done; 2: wrong usage, or the channel cannot be opened. */
 int ps_main_channel_inspect(struct ps_channel_command *command);
 int ps_main_channel_verify(struct ps_channel_command *command);
 int ps_main_channel_export(struct ps_channel_command *command);
@@ -46,15 +47,15 @@ enum ps_status ps_channel_name_directories(struct ps_channel_command *command, c
 
 /* Returns the value of a key of the agent file; NULL: there is none. */
 const char *ps_channel_value(const struct ps_pairs *pairs, const char *key);
-/* --key NAME=FILE. Returns false if it has another form. */
+/* Adds the argument of --key, NAME=FILE. Returns false if it has another form. */
 bool ps_channel_key_add(struct ps_channel_command *command, const char *argument);
-/* Reads the channel's keys from the agent file. `path`: for a key provider that is a Java class. */
+/* Reads the channel's keys from the agent file. `path`: the class path, for a key provider that is a Java class. */
 void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs,
                           const struct ps_class_path *path);
 /* Reads the keys, if any are named, into command->keys. */
 enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err);
 
-/* --flume-key-password NAME=FILE. Returns false if it has another form. */
+/* Adds the argument of --flume-key-password, NAME=FILE. Returns false if it has another form. */
 bool ps_channel_flume_password_add(struct ps_channel_command *command, const char *argument);
 /* `find` of struct ps_flume_keys; the argument is the command. Blocks on the disk. */
 const struct ps_key *ps_channel_flume_key(void *argument, const char *name, struct ps_err *err);
@@ -62,11 +63,11 @@ const struct ps_key *ps_channel_flume_key(void *argument, const char *name, stru
 /* Events that cannot be read because their key is missing. */
 struct ps_channel_held {
     uint64_t segments, events;
-    char key[PS_KEY_NAME_BYTES_MAX + 1]; /* of the latest segment */
+    char key[PS_KEY_NAME_BYTES_MAX + 1]; /* name of the latest such segment's key */
 };
 /* Counts a segment with undelivered events that cannot be read; returns whether it is such a segment. */
 bool ps_channel_held_seen(struct ps_channel_held *held, const struct ps_survey_segment *segment);
-/* Prints one line if any were counted. */
+/* Prints one line if any events were counted. */
 void ps_channel_held_print(const struct ps_channel_command *command, const struct ps_channel_held *held,
                            FILE *to);
 

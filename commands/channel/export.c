@@ -41,8 +41,7 @@ static void put_text(FILE *to, const char *text, size_t length)
 struct export
 {
     struct ps_channel_command *command;
-    struct ps_events_field
-        *fields; /* the event's headers, preceded by those that all events of the frame share */
+    struct ps_events_field *fields; /* the headers that all events of the frame share, then the event's own */
     size_t count, shared, room;
     uint64_t events, damages;
     struct ps_channel_held held;

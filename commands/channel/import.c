@@ -18,14 +18,14 @@
 #define SEGMENT_BYTES ((uint64_t)64 << 20)
 #define FIRST_SEGMENT_BYTES ((uint64_t)1 << 20)
 #define SYNC_EVERY_BYTES ((uint64_t)32 << 20)
-#define NAMES_MAX 200U /* of one frame; the encoder looks each one up linearly */
+#define NAMES_MAX 200U /* most names of one frame, because the encoder looks them up linearly */
 #define NOTE_FILE "imported"
 
 struct import {
     struct ps_channel_command *command;
     struct ps_segment_log *log;
     struct ps_events_encoder encoder;
-    struct ps_arena *names; /* of the frame that is being filled; the encoder keeps pointers to them */
+    struct ps_arena *names; /* names of the frame that is being filled; the encoder keeps pointers to them */
     const char *known[NAMES_MAX];
     uint32_t known_lengths[NAMES_MAX];
     size_t known_count;
@@ -130,8 +130,8 @@ static enum ps_status copy_all(struct import *import, struct ps_flume_log *flume
 
 /* ---- what was imported before ---- */
 
-/* The note is a file in the checkpoint directory. Each import adds the lines "begun TIME PATH" and "done TIME
- * PATH". */
+/* Returns the path of the note about imports, a file in the checkpoint directory. Each import adds the lines "begun
+ * TIME PATH" and "done TIME PATH". */
 static const char *note_path(const struct import *import)
 {
     return ps_arena_format(import->command->arena, "%s/" NOTE_FILE, import->command->checkpoint_directory);
@@ -163,7 +163,7 @@ static enum ps_status note(const struct import *import, const char *what, struct
     return ps_err_set(err, "%s cannot be written: %s", path, strerror(errno));
 }
 
-/* Returns the last line of the note about this directory, or NULL. */
+/* Finds the note's last line about this directory, or NULL. */
 static enum ps_status note_about(const struct import *import, const char *directory, const char **line_found,
                                  struct ps_err *err)
 {
@@ -308,7 +308,7 @@ static int import_try(struct import *import, struct ps_flume_log *flume, struct 
     return ps_flume_log_end(flume, err) == PS_OK ? print_result(import, flume) : 1;
 }
 
-/* Tested before anything is created or locked. */
+/* Called before anything is created or locked: tests the directories. */
 static enum ps_status look_first(struct import *import, struct ps_err *err)
 {
     struct ps_channel_command *command = import->command;

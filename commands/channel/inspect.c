@@ -81,7 +81,7 @@ static void segment_seen(void *argument, const struct ps_survey_segment *segment
     report->file_bytes += segment->bytes;
 }
 
-/* The state has two slots, one of which is always valid. */
+/* Reports the state, which has two slots. One of them is always valid. */
 static void state_seen(struct report *report, const struct ps_survey_state *state)
 {
     const char *file =
@@ -98,7 +98,8 @@ static void state_seen(struct report *report, const struct ps_survey_state *stat
     }
 }
 
-/* A log writes its state before its first segment. Here segments exist although no slot was ever written. */
+/* A log writes its state before its first segment. This function reports that segments exist although no slot was
+ * ever written. */
 static void state_missing(struct report *report, const struct ps_survey_state *state)
 {
     const struct ps_survey_damage damage = {

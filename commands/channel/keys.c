@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* The last value of a key counts, because Flume's context is a map. */
+/* If a key has several values, the last one counts, because Flume's context is a map. */
 const char *ps_channel_value(const struct ps_pairs *pairs, const char *key)
 {
     const char *value = NULL;

@@ -72,7 +72,7 @@ static enum ps_status from_agent_file(struct ps_channel_command *command, struct
         command->data_directories =
             ps_text_split_commas(command->arena, data != NULL ? data : home_default(command->arena, "data"));
         struct ps_class_path *path = ps_class_path_make(command->arena, &agent);
-        if (said.asked) /* there is a provider of keys that is a class */
+        if (said.asked) /* the key provider is a Java class */
             ps_class_path_complete(path, command->arena, &agent, NULL);
         ps_channel_keys_from(command, &part->pairs, path);
     }

@@ -59,7 +59,7 @@ static void gap_seen(void *argument, uint64_t offset, uint64_t length)
            repair->command->dry_run ? "they would be" : "they are");
 }
 
-/* The second attempt finds files that the first has already listed. */
+/* Counts a gap without printing it: gap_seen has already printed those that the first attempt found. */
 static void count_gap(void *argument, uint64_t, uint64_t)
 {
     ((struct repair *)argument)->gaps++;
@@ -132,7 +132,7 @@ static enum ps_status find_files(struct repair *repair, struct files *files, str
             one.head = ps_segment_survey_head(one.directory, one.number, &head, &bytes);
             one.error = errno;
             if (one.head == PS_SURVEY_HEAD_STRAY)
-                continue; /* its error is printed when the channel is opened */
+                continue; /* the file's error is printed when the channel is opened */
             one.log = one.head == PS_SURVEY_HEAD_RIGHT ? head.log : 0;
             files->items =
                 ps_must_realloc(files->items, (files->count + 1) * sizeof *files->items, "segments");
@@ -237,7 +237,7 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
         give_up_in(repair, repair->command->checkpoint_directory, "state");
 }
 
-/* ---- whether it opens now ---- */
+/* ---- whether the channel opens now ---- */
 
 static int try_to_open(struct repair *repair)
 {

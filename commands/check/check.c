@@ -1,8 +1,8 @@
 /* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would, looks at the
  * directories and files that it names, and prints what would run, or every problem at once. Starts nothing
- * and writes no file; without --probe it neither connects nor opens a port. Exit: 0 the agent would start, 1
- * it would not start or would run without a source or a sink, 2 wrong usage, 3 something that the agent needs
- * is missing, two components want the same, or a probe failed. */
+ * and writes no file; without --probe it neither connects nor opens a port. Exit status: 0: the agent would start; 1:
+ * it would not start, or would run without a source or a sink; 2: wrong usage; 3: something that the agent needs is
+ * missing, two components want the same thing, or a probe failed. */
 #include "commands/check/probe.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
@@ -86,7 +86,7 @@ static struct ps_plan *plan_create(struct ps_conf *conf)
 struct verdict {
     struct ps_plan *plan; /* NULL: the agent does not start */
     struct ps_check_look look;
-    unsigned failed; /* of the disk and of the probe */
+    unsigned failed; /* failures of the look at the disk and of the probe */
 };
 
 /* Makes the plan and looks for the files and directories that it needs. */
@@ -177,7 +177,7 @@ static int judge(const struct ps_command *command, const struct ps_conf *conf, c
 
 static int run(const struct ps_command *command)
 {
-    ps_process_set_dumpable(false); /* it reads the agent's passwords */
+    ps_process_set_dumpable(false); /* this process reads the agent's passwords */
     struct ps_conf *conf;
     struct verdict verdict = {.plan = NULL};
     struct lines *lines = ps_must_alloc(1, sizeof *lines, "lines of check");

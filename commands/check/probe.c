@@ -41,7 +41,7 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
     fprintf(results->out, "  %-7s %s: %s", words[result], probe->component, what);
     fprintf(results->out, "%s%s", cause != NULL ? ": " : "", cause != NULL ? cause : "");
     fprintf(results->out, "%s%s\n", cure != NULL ? "; " : "", cure != NULL ? cure : "");
-    fflush(results->out); /* the next one may take seconds */
+    fflush(results->out); /* the next check may take seconds */
 }
 
 /* ---- the look ---- */

@@ -9,9 +9,9 @@
 struct json_t;
 
 struct ps_check_look {
-    unsigned failed;  /* missing things that a component needs; each is a warning of the conf's */
+    unsigned failed;  /* missing things that a component needs; each is also a warning of the configuration */
     unsigned skipped; /* things that only --probe tries */
-    char *not_tried;  /* a readable list of them. Owns: the caller frees it */
+    char *not_tried;  /* a readable list of the skipped things. Owns: the caller frees it */
 };
 
 /* Looks at directories and files that the plan's stages need, and adds each fault to the problems of the

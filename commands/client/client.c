@@ -20,7 +20,7 @@
 
 struct host_links {
     struct ps_rpc_link *free; /* most recently used first */
-    unsigned count;           /* of all, including those out of use */
+    unsigned count;           /* number of all connections, also of those that calls are using */
 };
 
 struct penstock_client {
@@ -103,7 +103,7 @@ static struct penstock_client *client_create(const struct penstock_client_option
 {
     struct penstock_client *client = ps_must_alloc(1, sizeof *client, "a client");
     pthread_condattr_t attributes;
-    if (options != NULL) /* a program compiled against an earlier version has fewer members */
+    if (options != NULL) /* a program that was compiled with an earlier version has fewer members */
         memcpy(&client->options, options,
                options->size < sizeof client->options ? options->size : sizeof client->options);
     client->patience = (struct ps_rpc_patience){client->options.interrupted, client->options.argument};
@@ -282,7 +282,7 @@ static struct ps_rpc_link *link_take(struct penstock_client *client, size_t numb
     return link;
 }
 
-/* Gives the connection back. `keep` false: closes it. */
+/* Gives the connection back; closes it when `keep` is false. */
 static void link_give(struct penstock_client *client, size_t number, struct ps_rpc_link *link, bool keep)
 {
     struct host_links *links = &client->links[number];
@@ -298,7 +298,7 @@ static void link_give(struct penstock_client *client, size_t number, struct ps_r
     pthread_mutex_unlock(&client->lock);
 }
 
-/* Takes a connection that is connected. Returns NULL with `*status` and `err`. */
+/* Takes a connection to the host and connects it. Returns NULL with `*status` and `err`. */
 static struct ps_rpc_link *link_connected(struct penstock_client *client, size_t number, int *status,
                                           struct ps_err *err)
 {
@@ -319,10 +319,10 @@ struct call {
     size_t count; /* 0: only connects */
     size_t bytes; /* upper bound of all events together */
     struct ps_err err;
-    bool uncertain; /* it may have arrived already */
+    bool uncertain; /* its events may have arrived already */
 };
 
-/* Returns whether the call would fail at every other host as well. */
+/* Returns whether the call is not repeated at another host: it succeeded, or would fail there as well. */
 static bool is_final(int status)
 {
     return status == PENSTOCK_CLIENT_OK || status == PENSTOCK_CLIENT_INTERRUPTED ||

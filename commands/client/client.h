@@ -40,13 +40,13 @@ enum penstock_client_status {
     PENSTOCK_CLIENT_OK = 0,
     /* A property or an argument is wrong, or a file cannot be read: nothing was sent. */
     PENSTOCK_CLIENT_INVALID,
-    /* No host accepts a connection: none exists, TLS fails, none in time, or all are left out after failures. The
-     * events did not arrive. */
+    /* No host accepts a connection: the hosts do not exist or do not answer in time, TLS fails, or all are left out
+     * after failures. The events did not arrive. */
     PENSTOCK_CLIENT_UNREACHABLE,
-    /* The source has refused the events: mostly its channel is full. Later the same call may succeed. */
+    /* The source has refused the events, in most cases because its channel is full. Later the same call may succeed. */
     PENSTOCK_CLIENT_REFUSED,
-    /* No answer in time, or the connection was lost after the call was sent: it is unknown whether the events arrived. Sent
-     * again, they may arrive twice. */
+    /* No answer in time, or the connection was lost after the call was sent: it is unknown whether the events
+     * arrived. If they are sent again, they may arrive twice. */
     PENSTOCK_CLIENT_UNCERTAIN,
     /* No connection became free in time; nothing was sent. */
     PENSTOCK_CLIENT_BUSY,
@@ -75,7 +75,7 @@ struct penstock_client_event {
 };
 
 /* Further settings of a client. Set all to 0, then `size`, then the members needed; pointers must stay valid as long
- * as the client. */
+ * as the client exists. */
 struct penstock_client_options {
     size_t size; /* sizeof(struct penstock_client_options) */
     void *argument;
@@ -83,7 +83,7 @@ struct penstock_client_options {
      * line. The calling thread calls it, and several threads at the same time if they use the client. NULL:
      * not called. */
     void (*message)(void *argument, const char *text);
-    /* Called every 0.2 s while a call waits; a result other than 0: the call gives up. NULL: not called. */
+    /* Called every 0.2 s while a call waits. When the result is not 0, the call gives up. NULL: not called. */
     int (*interrupted)(void *argument);
     /* Returns the value of a property of Java, such as javax.net.ssl.trustStore; NULL: not set. Called while the
      * client is opened. */
@@ -127,11 +127,11 @@ PENSTOCK_CLIENT_PUBLIC int penstock_client_connect(struct penstock_client *clien
 PENSTOCK_CLIENT_PUBLIC int penstock_client_append(struct penstock_client *client,
                                                   const struct penstock_client_event *event,
                                                   struct penstock_client_error *error);
-/* Sends `count` events in their order, in one call for each batch-size of them (and fewer when they are large: 4 MiB), and
- * waits for the acknowledgement of each call before the next is sent. A source takes the events of a call together or not at
- * all while they fit into one of its transactions (1,024 events at most, and a quarter of a channel); of a longer call that
- * failed, some events may be in the channel. `acknowledged`: how many of the first events are acknowledged, even when it
- * fails; may be NULL. */
+/* Sends `count` events in their order, in calls of at most batch-size events (and about 4 MiB), and waits for the
+ * acknowledgement of each call before the next is sent. A source takes the events of a call together or not at all
+ * while they fit into one of its transactions (1,024 events at most, and a quarter of a channel); of a longer call
+ * that failed, some events may be in the channel. `acknowledged`: set to the number of the first events that are
+ * acknowledged, even when the function fails; may be NULL. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_append_batch(struct penstock_client *client,
                                                         const struct penstock_client_event *events,
                                                         size_t count, size_t *acknowledged,

@@ -6,7 +6,7 @@
 #include "core/status.h"
 #include "stages/lib/rpc/protocol.h"
 
-#define PS_RPC_EVENT_BYTES_MAX (1U << 30) /* of one event; a message has at most 2 GiB */
+#define PS_RPC_EVENT_BYTES_MAX (1U << 30) /* limit of one event; a message has at most 2 GiB */
 
 struct ps_rpc_encoding {
     const struct ps_rpc_protocol *protocol;
@@ -17,5 +17,6 @@ struct ps_rpc_encoding {
 /* Encodings for an avro source, and for a thrift source with its two protocols. */
 extern const struct ps_rpc_encoding ps_rpc_avro, ps_rpc_thrift_compact, ps_rpc_thrift_binary;
 
-/* Returns the most bytes that an event takes in any of them; 0: it is invalid, and `err` has the reason. */
+/* Returns the most bytes that the event takes in any of these encodings. Returns 0 when the event is invalid; `err`
+ * has the reason. */
 size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err);

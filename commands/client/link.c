@@ -53,7 +53,7 @@ static void answered(void *owner, uint64_t, enum ps_rpc_status status)
     link->status = status;
 }
 
-/* Runs the connection's pending work. Returns false with link->client.reason. */
+/* Runs the connection's pending work. On failure returns false; the reason is link->client.reason. */
 static bool work(struct ps_rpc_link *link)
 {
     const struct ps_rpc_client_answers answers = {.answered = answered, .owner = link};

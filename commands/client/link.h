@@ -7,14 +7,14 @@
 
 #define PS_RPC_CALL_BYTES_MAX (4U << 20) /* no events are added beyond this size */
 
-/* Ends waiting. */
+/* What ends a wait. */
 struct ps_rpc_patience {
     int (*interrupted)(void *argument); /* NULL: not interrupted */
     void *argument;
 };
 
 struct ps_rpc_link {
-    struct ps_rpc_link *next; /* in the client's list of free ones */
+    struct ps_rpc_link *next; /* next in the client's list of free connections */
     const struct ps_rpc_host *host;
     struct ps_client_plan to;
     struct ps_rpc_client client;
@@ -22,7 +22,7 @@ struct ps_rpc_link {
     enum ps_rpc_status status;
 };
 
-/* NULL: no memory. */
+/* Returns NULL when there is no memory. */
 struct ps_rpc_link *ps_rpc_link_create(const struct ps_rpc_host *host);
 /* Closes the connection. */
 void ps_rpc_link_destroy(struct ps_rpc_link *link);

@@ -313,7 +313,8 @@ static enum ps_status problems_tell(const struct ps_rpc_reading *reading, const 
 {
     for (size_t i = 0; i < problems->count; i++) {
         struct ps_problem problem = problems->items[i];
-        if (problem.severity == PS_SEVERITY_DROPPED) /* freed here, because the caller gets no client */
+        /* the target is freed here, because the caller gets no client */
+        if (problem.severity == PS_SEVERITY_DROPPED)
             problem.severity = PS_SEVERITY_ERROR;
         const char *text = ps_problem_text(reading->arena, &problem);
         if (problem.severity == PS_SEVERITY_ERROR)

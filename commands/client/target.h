@@ -21,7 +21,7 @@ struct ps_rpc_host {
     const char *name;
     unsigned port;
     const struct ps_rpc_encoding *encoding;
-    struct ps_avro_options avro; /* its own, because TLS may compare the host's name */
+    struct ps_avro_options avro; /* each host has its own, because TLS may compare the host's name */
     struct ps_client_plan plan;  /* without an address */
     struct ps_rpc_client_settings settings;
 };
@@ -42,7 +42,7 @@ struct ps_rpc_target {
     bool random;               /* load balancing: a random order for each call; else in turn */
     struct ps_rpc_host *hosts; /* in the order of attempts */
     size_t host_count;
-    uint64_t attempts_max; /* failover: of one call */
+    uint64_t attempts_max; /* failover: most attempts of one call */
 };
 
 /* The functions and data for reading properties. */
@@ -52,7 +52,7 @@ struct ps_rpc_reading {
     void (*warn)(void *argument, const char *text);
     const char *(*system_property)(void *argument, const char *name);
     void *argument;
-    /* Set while properties are read, to name the place of a mistake. NULL: no properties are read. */
+    /* Name of the properties that are being read, for the place of a mistake. NULL: no properties are read. */
     const char *name;
     const struct ps_pairs *pairs;
 };

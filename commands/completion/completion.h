@@ -18,7 +18,7 @@ enum completion_kind {
 struct completion_value {
     enum completion_kind kind;
     struct ps_texts words;
-    bool open; /* a word is only the beginning: no blank after it */
+    bool open; /* a word is only the beginning of the value: no blank follows it */
 };
 
 struct completion_option {
@@ -32,7 +32,7 @@ struct completion_command {
     struct completion_option *options;
     size_t option_count;
     struct completion_value operand;
-    bool properties; /* it takes Java's -Dkey=value */
+    bool properties; /* the command takes Java's -Dkey=value */
 };
 
 struct completion {

@@ -1,5 +1,5 @@
-/* Writes the completion scripts. All words come from tables of the program. They have letters, digits and a
- * few signs, which word_check asserts, so single quotes are enough for each. */
+/* Writes the completion scripts. All words come from tables of the program. They consist of letters, digits and a few
+ * signs (word_check asserts this), so single quotes are enough for each. */
 #include "commands/completion/completion.h"
 
 #include <ctype.h>

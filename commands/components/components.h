@@ -8,7 +8,7 @@ struct ps_components_chapter {
     enum ps_kind kind;
     const char *title; /* "Sources" */
     const struct ps_option *const
-        *common; /* sets of rows that all stages of the kind have, NULL-terminated; or NULL */
+        *common; /* the sets of rows that all stages of the kind have, ended by NULL; or NULL */
 };
 #define PS_COMPONENTS_CHAPTERS 7U
 extern const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS];

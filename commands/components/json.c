@@ -1,6 +1,6 @@
 /* `penstock components --json`: the option rows for programs (editors, generators, linters of configuration).
- * The document is described by docs/components.schema.json; `format` changes when a member is removed or
- * changes its meaning, not when one is added. */
+ * The document is described by docs/components.schema.json; `format` changes when a member is removed or changes its
+ * meaning, not when a member is added. */
 #include "commands/components/components.h"
 #include "commands/plugin/table.h"
 

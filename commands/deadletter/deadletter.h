@@ -13,7 +13,7 @@ struct ps_deadletter_command {
     const char *since, *until;              /* prefixes of times, in the form of the letters; NULL: any */
     const char *state;                      /* "open", "replayed", "aside"; NULL: any */
     const char *to;                         /* replay: tcp://HOST:PORT; NULL: standard output */
-    uint64_t limit;                         /* letters; 0: all */
+    uint64_t limit;                         /* most letters; 0: all */
     uint64_t replays_max;
     bool json, again;
 };
@@ -29,18 +29,18 @@ void ps_deadletter_marks_free(struct ps_deadletter_marks *marks);
 /* One letter; valid during the call of `each`. */
 struct ps_deadletter {
     const char *file; /* name of its file in the directory */
-    uint64_t offset;  /* of its line */
+    uint64_t offset;  /* place of its line in the file */
     const char *line; /* with its newline, terminated */
     size_t line_length;
     json_t *json;
     const char *body; /* its bytes, terminated */
     size_t body_length;
     unsigned replays; /* replays of this body so far */
-    bool replayed;    /* this line */
+    bool replayed;    /* this line was replayed */
     bool aside;       /* it came again after the maximum number of replays */
 };
 
-/* Returns a text of a letter, "" if the letter has none of that name. */
+/* Returns a text of a letter, or "" if the letter has no text of that name. */
 const char *ps_deadletter_text(const struct ps_deadletter *letter, const char *name);
 
 /* Lines that are not letters. */

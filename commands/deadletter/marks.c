@@ -1,7 +1,7 @@
-/* `penstock deadletter`: which letters were replayed. FILE.replayed has a line for each of them:
+/* `penstock deadletter`: which letters were replayed. FILE.replayed has a line for each replayed letter:
  *
- *   OFFSET CRC32C BODY REPLAYS     the line's place in FILE, the checksum of its bytes, a hash of its body,
- *     the replays of that body
+ *   OFFSET CRC32C BODY REPLAYS     the line's place in FILE, the checksum of its bytes, a hash of its body, the
+ *     number of replays of that body
  *
  * A line counts only if the letter at that offset has this CRC32C. The hash finds a body that came again as
  * another letter, so that it is not replayed forever. */
@@ -63,7 +63,7 @@ static void add(struct ps_deadletter_marks *marks, const struct ps_deadletter_ma
     marks->items[marks->count++] = *mark;
 }
 
-/* Skips a line that a crash has cut off: its letter is replayed again. */
+/* Reads a file of marks. Skips a line that a crash has cut off: its letter is replayed again. */
 static bool file_read(struct ps_deadletter_marks *marks, const char *directory, const char *name)
 {
     char path[4096], line[256];
@@ -193,7 +193,7 @@ static bool file_sync(struct ps_deadletter_marker *marker)
     return good;
 }
 
-/* First ends a line that a crash has cut off. */
+/* Opens the file of marks. If a crash has cut off the last line, ends that line first. */
 static bool file_open(struct ps_deadletter_marker *marker, const char *name)
 {
     char path[4096];

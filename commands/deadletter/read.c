@@ -156,7 +156,7 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
     struct ps_deadletter letter = {.file = name};
     walk->found->files++;
     while (more && letter.offset < size && (length = getline(&line, &room, file)) > 0) {
-        if (line[length - 1] != '\n') { /* torn by a crash, or being written */
+        if (line[length - 1] != '\n') { /* a crash has cut the line off, or it is still being written */
             walk->found->torn++;
             break;
         }
@@ -165,7 +165,7 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
         more = line_take(walk, &letter);
         letter = (struct ps_deadletter){.file = name, .offset = letter.offset + (uint64_t)length};
     }
-    if (ferror(file)) { /* an error, not the end: letters after it are neither shown nor marked */
+    if (ferror(file)) { /* an error, not the end of the file: letters after it are neither shown nor marked */
         fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
         *failed = true;
     }
@@ -175,8 +175,8 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
     return more;
 }
 
-/* Returns false after printing why the file's size is not known. A file that no longer exists has 0 bytes; a
- * stopping agent removes a file without letters. */
+/* Finds the file's size. Returns false after printing why the size is not known. A file that no longer exists has 0
+ * bytes; a stopping agent removes a file without letters. */
 static bool look_at_size(const char *directory, const char *name, uint64_t *size)
 {
     char path[4096];

@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define WINDOW 64U /* letters without an answer */
+#define WINDOW 64U /* most letters without an answer */
 #define PATIENCE_S 30
 
 struct replay {
@@ -120,7 +120,7 @@ static bool source_write(struct replay *replay, const char *bytes, size_t length
         ssize_t put = send(replay->socket, bytes, length, MSG_NOSIGNAL);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0) { /* the answer may have a reason */
+        if (put < 0) { /* the source may have answered with a reason */
             int reason = errno;
             while (replay->answered < replay->sent && source_answer(replay))
                 continue;
@@ -132,7 +132,7 @@ static bool source_write(struct replay *replay, const char *bytes, size_t length
     return true;
 }
 
-/* Sends the newline with the body, because each write may become a TCP segment of its own. */
+/* Sends the body and the newline in one call, because each write may become a TCP segment of its own. */
 static bool source_send(struct replay *replay, const struct ps_deadletter *letter)
 {
     if (replay->sent - replay->answered == WINDOW && !source_answer(replay))
@@ -232,8 +232,8 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
     fputc('\n', stderr);
 }
 
-/* Does not read letters that arrive while it runs: a replayed letter that came again waits for the next
- * replay. */
+/* Does not read letters that arrive while it runs: a replayed letter that becomes a dead letter again waits for the
+ * next replay. */
 int ps_main_deadletter_replay(const struct ps_deadletter_command *command)
 {
     struct replay replay = {.command = command, .socket = -1};

@@ -1,4 +1,4 @@
-/* The demo's agent: `penstock agent` as a process, observed as an operator would observe it: its CPU time
+/* The demo's agent: `penstock agent` as a process of its own, observed as an operator would observe it: its CPU time
  * through /proc, the rest through its metrics server. */
 #pragma once
 
@@ -21,11 +21,11 @@ double demo_agent_cpu_s(const struct demo_agent *agent);
 
 /* The agent's counters at one moment. */
 struct demo_agent_look {
-    double accepted, delivered; /* events: by the source, by all sinks */
-    double waiting;             /* in all channels */
+    double accepted, delivered; /* events accepted by the source, and delivered by all sinks */
+    double waiting;             /* events in all channels */
     double fills[DEMO_TOPICS];  /* of the channels "errors" and "rest", in percent */
 };
-/* Returns false if the metrics server does not answer. */
+/* Reads the counters. Returns false if the metrics server does not answer. */
 bool demo_agent_look(const struct demo_agent *agent, struct demo_agent_look *look);
 
 /* Sends SIGTERM and waits. Returns whether the agent exited with 0. */

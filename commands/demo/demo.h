@@ -19,9 +19,9 @@ struct demo {
     uint64_t rate, seconds, connections; /* events a second, all connections together */
     const char *config;                  /* NULL: the example beside the program */
     bool keep;
-    char directory[64]; /* logs and the manifest; removed after a successful run */
+    char directory[64]; /* directory for logs and the manifest; removed after a successful run */
     char brokers[256];
-    volatile sig_atomic_t *interrupts; /* how many signals told it to end */
+    volatile sig_atomic_t *interrupts; /* number of signals that told the demo to end */
 };
 
 /* Writes "DIRECTORY/name". */

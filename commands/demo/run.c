@@ -8,7 +8,7 @@
 
 #define LOOK_AGAIN_S 5.0
 #define READY_S 20.0  /* how long verify may take to open its topics */
-#define SETTLE_S 10.0 /* how long nothing may arrive after the last event was due */
+#define SETTLE_S 10.0 /* longest time without arrivals after the last event was due */
 #define END_MS 5000U
 #define WARM_RATE_MAX 100000UL
 #define WARM_S 1U
@@ -139,8 +139,8 @@ static void poll_agent(struct demo_run *run)
         run->look_again_s = demo_now_s() + LOOK_AGAIN_S;
 }
 
-/* Handles a line of verify for one second. Reads the agent's input counters now, so that both figures are of
- * the same moment. */
+/* Handles a line of verify for one second. Reads the agent's input counters at this moment too, so that both figures
+ * belong together. */
 static void second_line(struct demo_run *run, const json_t *progress)
 {
     double t = number(progress, "t"), cpu_s = demo_agent_cpu_s(run->agent);
@@ -188,7 +188,7 @@ static void take_lines(struct demo_run *run)
     while (run->load.log[0] != '\0' && (line = ps_process_line(&run->load)) != NULL)
         load_line(run, line);
     if (run->verify.log[0] != '\0' && (line = ps_process_line(&run->verify)) != NULL)
-        verify_line(run, line); /* one at a time: handling a line may take long */
+        verify_line(run, line); /* one line at a time, because handling a line may take long */
 }
 
 /* ---- the run ---- */
@@ -254,7 +254,7 @@ static enum ps_status watch(struct demo_run *run, struct ps_err *err)
     return PS_FAIL;
 }
 
-/* The run ends early: asks both processes for their summaries. */
+/* Called when the run ends early: asks both processes for their summaries. */
 static void conclude(struct demo_run *run)
 {
     tell_load(run, 2);
@@ -308,7 +308,7 @@ static uint64_t damaged(const json_t *verified)
     return count(verified, "corrupted") + count(verified, "cut") + count(verified, "broken");
 }
 
-/* Prints the lines that not every run has. */
+/* Prints the lines that only some runs have. */
 static void summary_rest(const struct demo_run *run)
 {
     const json_t *verified = run->verified;

@@ -15,7 +15,7 @@ struct demo_load {
     bool quiet;                 /* its output goes to the log */
 };
 
-/* The caller ends the process. */
+/* Starts load. The caller ends the process. */
 enum ps_status demo_load_start(struct ps_process *load, const struct demo *demo,
                                const struct demo_agent *agent, const struct demo_load *wish,
                                struct ps_err *err);
@@ -30,11 +30,12 @@ struct demo_run {
     struct ps_process load, verify;
     char manifest[DEMO_PATH_BYTES], load_log[DEMO_PATH_BYTES], verify_log[DEMO_PATH_BYTES];
     json_t *loaded, *verified;           /* their summaries; NULL: not yet */
-    struct demo_agent_look before, last; /* of the agent: before the load; at its last answer */
+    struct demo_agent_look before, last; /* the agent's counters: before the load, and at its last answer */
     double ready_s, begin_s;             /* monotonic; 0: not yet */
     double moved_s;                      /* when verify last reported new events */
-    double look_again_s;                 /* the agent did not answer: ask again no earlier than this */
-    double line_s;                       /* verify's time of the previous line */
+    /* when the agent did not answer: it is not asked again before this time */
+    double look_again_s;
+    double line_s; /* the time in verify's previous line */
     double cpu_begin_s, cpu_line_s,
         cpu_s; /* the agent's CPU time: at the start, at the previous line, at the last arrival */
     uint64_t received, sent;
@@ -48,6 +49,5 @@ enum ps_status demo_run_measure(struct demo_run *run, const struct demo *demo, s
 void demo_run_fini(struct demo_run *run);
 
 void demo_run_summary(const struct demo_run *run);
-/* Returns 0 if nothing was lost, duplicated or reordered, 1 if something was, 2 if it could not be
- * determined. */
+/* Returns 0 if no event was lost, duplicated or reordered, 1 if at least one was, 2 if this could not be determined. */
 int demo_run_code(const struct demo_run *run);

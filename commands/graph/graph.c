@@ -1,5 +1,5 @@
 /* `penstock graph`: draws the agent of a configuration file as DOT or Mermaid. Reads the file as `penstock check`
- * does; starts nothing. Exit: 0 drawn, 1 the agent would not start, 2 wrong usage or the output failed. */
+ * does; starts nothing. Exit status: 0: drawn; 1: the agent would not start; 2: wrong usage, or the output failed. */
 #include "commands/graph/graph.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"

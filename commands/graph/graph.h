@@ -20,7 +20,7 @@ enum graph_shape {
 struct graph_node {
     enum graph_shape shape;
     const char *label; /* lines, separated by \n */
-    size_t cluster;    /* number of its cluster plus 1; 0: none */
+    size_t cluster;    /* the number of the node's cluster plus 1; 0: it is in none */
 };
 
 struct graph_edge {
@@ -40,7 +40,7 @@ struct graph {
     size_t node_count, edge_count, cluster_count;
 };
 
-/* Draws what ps_conf_load accepted: components that were dropped are not in it. Reads the files of `rules` selectors
+/* Draws what ps_conf_load accepted: components that were dropped are not drawn. Reads the files of `rules` selectors
  * for the names of their rules. Everything is allocated in `arena`, which must not outlive `conf`. */
 void ps_graph_make(struct graph *graph, const struct ps_conf *conf, struct ps_arena *arena);
 

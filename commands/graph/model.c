@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LINE_BYTES_MAX 72U /* of one line of a label */
-#define NAMES_SHOWN 8U     /* values or rules in the label of an edge */
+#define LINE_BYTES_MAX 72U /* longest line of a label */
+#define NAMES_SHOWN 8U     /* most values or rules in the label of an edge */
 #define TOPICS_SHOWN 1000U
 
 /* ---- nodes and edges ---- */
@@ -115,7 +115,7 @@ static const char *texts_joined(struct ps_arena *arena, const struct ps_texts *t
     return joined;
 }
 
-/* "r1\nsyslogtcp\n0.0.0.0:5140": name, type, and where it listens, reads or writes. */
+/* Returns name, type, and the place where the component listens, reads or writes: "r1\nsyslogtcp\n0.0.0.0:5140". */
 static const char *part_label(struct ps_arena *arena, const struct ps_conf_part *part)
 {
     static const char *const places[] = {"kafka.bootstrap.servers", "sink.directory", "rules.file"};
@@ -208,7 +208,7 @@ static void route_add_list(struct routes *routes, const char *list, bool optiona
     }
 }
 
-/* `key` is any key of the map: "mapping.x". */
+/* Returns the pairs of a map; `key` is any key of the map: "mapping.x". */
 static struct ps_pairs pairs_of(const struct ps_conf_part *part, const char *key)
 {
     struct ps_pairs pairs = {0, NULL};
@@ -249,7 +249,7 @@ static void rule_routes(struct routes *routes, const struct ps_rule *rule)
     }
 }
 
-/* If a file can no longer be read after the check, it is drawn as routing to every channel. */
+/* A rules file that can no longer be read after the check is drawn as routing to every channel. */
 static bool rules_routes(struct routes *routes, const struct ps_conf_part *selector)
 {
     const struct ps_rules_stage *stage = selector->plan;
@@ -314,7 +314,7 @@ static void source_topics(struct graph *graph, const struct ps_conf_part *part, 
     const char *regex = text_of(part, "kafka.topics.regex"),
                *brokers = text_of(part, "kafka.bootstrap.servers");
     if (topics.count == 0)
-        topics = texts_of(part, "topic"); /* its name before Flume 1.7 */
+        topics = texts_of(part, "topic"); /* the key's name before Flume 1.7 */
     if (regex != NULL) {
         edge_add(graph, topic_node(graph, ps_arena_format(graph->arena, "/%s/", regex), brokers), node, NULL,
                  false);

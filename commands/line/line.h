@@ -30,8 +30,8 @@ enum ps_row_kind {
     PS_ROW_IS_NOTE,     /* not an option: `value` and `help` are a line of the help text */
 };
 
-/* Kind and offset of a row, with a check of the member's type. PS_ROW_TARGET is defined before the rows: the type of the
- * target. */
+/* Kind and offset of a row, with a check of the member's type. PS_ROW_TARGET, which is defined before the rows, is
+ * the type of the target. */
 #define PS_ROW_AT(kind, type, member)                                                                        \
     kind, offsetof(PS_ROW_TARGET, member) + 0 * sizeof(_Generic(&((PS_ROW_TARGET *)0)->member, type * : 0))
 #define PS_ROW_FLAG(member) PS_ROW_AT(PS_ROW_IS_FLAG, bool, member)
@@ -71,8 +71,8 @@ struct ps_command_row {
     ps_row_take *take;
     const char *group;         /* heading of this row and the ones after it; NULL: that of the row before */
     const char *only;          /* subcommands that take it, separated by blanks; NULL: all */
-    enum ps_proposal proposes; /* of the value */
-    void (*list)(FILE *to);    /* prints lines after the help of the row; NULL: none */
+    enum ps_proposal proposes; /* what the shell proposes for the value */
+    void (*list)(FILE *to);    /* prints further lines after the row's help; NULL: there are none */
 };
 
 struct ps_command_line {
@@ -80,10 +80,11 @@ struct ps_command_line {
     const char *usage; /* begins the help: the forms of the command, and what it does */
     const struct ps_command_row *rows;
     const char *ends;    /* ends the help: exit status, examples */
-    const char *operand; /* as `value` of a row; NULL: the shell proposes nothing */
+    const char *operand; /* the operand's name, like `value` of a row; NULL: the shell proposes nothing */
     enum ps_proposal operand_proposes;
-    const char *subcommand; /* only its rows are known; NULL: the first operand is the subcommand */
-    bool flume;             /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
+    /* only this subcommand's rows are known; NULL: the first operand is the subcommand */
+    const char *subcommand;
+    bool flume; /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
 };
 
 /* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options
@@ -92,11 +93,12 @@ struct ps_command_line {
 enum ps_status ps_command_line_read(const struct ps_command_line *line, void *target, int argc, char **argv,
                                     int *operand_count, bool *help, struct ps_err *err);
 
-/* The same, and prints the help or the error. Returns -1 to continue, else the exit code: 0 after --help, 2 after an error. */
+/* Reads the command line as ps_command_line_read, and prints the help or the error. Returns -1 to continue, else the
+ * exit code: 0 after --help, 2 after an error. */
 int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
                           int *operand_count);
 
-/* Returns whether the row is an option of the subcommand; NULL: of any. */
+/* Returns whether the row is an option of the subcommand. NULL: of any subcommand. */
 bool ps_row_is_of(const struct ps_command_row *row, const char *subcommand);
 
 /* "-h, --help", which every command has. */

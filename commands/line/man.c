@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Prints a text on lines of its own: one line for each sentence, and no sign that mdoc would take for a request. */
+/* Prints a text with one line for each sentence, and escapes signs that mdoc would take for requests. */
 static void text_print(FILE *to, const char *text)
 {
     bool begins = true;

@@ -53,7 +53,7 @@ static struct ps_quantity_text bound(const struct ps_command_row *row, uint64_t 
     return row->kind == PS_ROW_IS_BYTES ? ps_quantity_print_bytes(value) : ps_quantity_print_ns(value);
 }
 
-/* For durations and bytes; counts are checked where they are parsed. */
+/* Checks the bounds of durations and bytes; counts are checked where they are parsed. */
 static enum ps_status bounds_check(const struct ps_command_row *row, uint64_t value, const char *text,
                                    struct ps_err *err)
 {
@@ -214,7 +214,7 @@ static enum ps_status apply(struct parse *parse, const struct ps_command_row *ro
     return store(row, parse->target, text, parse->err);
 }
 
-/* "--name", "--name=value". Sets `asks_help`. */
+/* Takes "--name" or "--name=value". Sets `asks_help` for --help. */
 static enum ps_status take_long(struct parse *parse, const char *word, bool *asks_help)
 {
     char name[NAME_BYTES], whole[NAME_BYTES + 2];
@@ -233,7 +233,7 @@ static enum ps_status take_long(struct parse *parse, const char *word, bool *ask
     return apply(parse, row, whole, inner);
 }
 
-/* "-n", "-n5", "-fj". */
+/* Takes "-n", "-n5" or "-fj". */
 static enum ps_status take_letters(struct parse *parse, const char *word, bool *asks_help)
 {
     for (const char *at = word + 1; *at != '\0'; at++) {

@@ -274,7 +274,7 @@ static enum ps_status take_seed(void *target, const struct ps_command_row *, con
     return ps_quantity_count("--seed", text, 0, UINT64_MAX / 2, &wish->config.seed, err);
 }
 
-/* Notes what the plan itself has to know of an option of load. */
+/* Notes the options of load that the plan itself uses. */
 static enum ps_status load_note(struct plan_wish *wish, const char *name, const char *text,
                                 struct ps_err *err)
 {
@@ -314,7 +314,7 @@ static enum ps_status take_load(void *target, const struct ps_command_row *row, 
 
 /* ---- combinations of options ---- */
 
-/* The name stays in memory until the program ends, as argv does. */
+/* Sets the name of the file's only agent. It stays in memory until the program ends, like argv. */
 static void find_agent(struct ps_subject_config *subject)
 {
     static struct ps_arena *arena;
@@ -345,7 +345,7 @@ static enum ps_status check_subject(struct ps_subject_config *subject, struct ps
     return PS_OK;
 }
 
-/* Makes the goals of the requirements goals of the search. */
+/* Adds the goals that the requirements name to the goals of the search. */
 static enum ps_status add_goals(struct plan_wish *wish, struct ps_err *err)
 {
     struct ps_search_config *search = &wish->config.search;

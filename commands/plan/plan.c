@@ -73,7 +73,8 @@ static void complain(const struct ps_err *err)
 
 /* ---- output of a result document ---- */
 
-/* Returns whether each goal has its figure. A requirement that is met needs only its answer. */
+/* Returns whether each goal has its figure. A goal with a requirement counts as answered, because its verdict makes
+ * the exit status. */
 static bool is_complete(const struct plan_wish *wish, const json_t *document)
 {
     struct ps_result_goal figure;
@@ -87,7 +88,7 @@ static bool is_complete(const struct plan_wish *wish, const json_t *document)
     return true;
 }
 
-/* Writes the document for programs, without the histograms, which --result has. Takes ownership. */
+/* Writes the document for programs, without the histograms (--result writes these too). Takes ownership. */
 static void write_object(struct ps_live *live, json_t *document)
 {
     size_t index;
@@ -96,8 +97,7 @@ static void write_object(struct ps_live *live, json_t *document)
     ps_live_object(live, document, false);
 }
 
-/* Prints on standard error which verdicts make the exit status, because the result itself is one long line of
- * JSON. */
+/* Prints on standard error which verdicts cause the exit status, because the result itself is one long line of JSON. */
 static void complain_of(const json_t *list, const char *option, const char *key)
 {
     const char *const bad[] = {ps_requirement_verdict_text(PS_REQUIREMENT_MISSED),
@@ -266,7 +266,7 @@ static int run(struct plan_wish *wish, const json_t *old)
     wish->config.on_note = on_note;
     wish->config.argument = &show;
     enum ps_status status = ps_planning_run(planning, &wish->config, &err);
-    if (status != PS_OK && planning->trial_count == 0) { /* no trial: there is nothing to show */
+    if (status != PS_OK && planning->trial_count == 0) { /* there was no trial: there is nothing to show */
         complain(&err);
         enum plan_exit code = planning->tried_to_start ? PLAN_FAILED : PLAN_USAGE;
         ps_planning_fini(planning);

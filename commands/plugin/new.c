@@ -25,7 +25,7 @@ static bool name_is_good(const char *name)
     return good || refuse("a name begins with a small letter and has small letters, digits and _: ", name);
 }
 
-/* Writes the text with each `word` in it replaced. Fails when the file is there: nobody's work is overwritten. */
+/* Writes the text with each `word` in it replaced. Fails when the file exists, so that nobody's work is overwritten. */
 static bool write_file(const struct ps_plugin_command *command, const char *folder, const char *file,
                        const char *text, const char *word, const char *name)
 {

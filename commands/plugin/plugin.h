@@ -6,8 +6,8 @@
 struct ps_plugin_command {
     struct ps_arena *arena;
     const char *kind;      /* new: "source"; NULL: interceptor */
-    const char *directory; /* new: where it is written; NULL: NAME */
-    const char *stage;     /* test: which one of several; NULL: all */
+    const char *directory; /* new: the folder to write; NULL: NAME */
+    const char *stage;     /* test: the stage to test, if the plug-in has several; NULL: all */
     struct ps_texts keys;  /* test: NAME=VALUE */
     const char *sends;     /* test of a source: file to which events are written */
     const char *arrives;   /* test of a sink: file in which events arrive */

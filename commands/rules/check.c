@@ -32,7 +32,7 @@ struct check {
     struct ps_rules_command *command;
     struct ps_rules_harness harness;
     const char *file;
-    const struct ps_rules *rules; /* NULL also after a failed compilation */
+    const struct ps_rules *rules; /* NULL: the file is bad or the compilation failed */
     struct look *looks;           /* by pattern */
     size_t engine_counts[PS_COUNT_OF(engines)];
     size_t costly;
@@ -120,7 +120,7 @@ static bool is_costly(const struct ps_regex *regex)
            (java->prefilter || ps_cost_states(java->hyperscan) > PS_COST_STATES_HIGH / 10);
 }
 
-/* Estimates the cost without compiling. */
+/* Returns the engine that an expression probably gets, without compiling it. */
 static enum ps_matcher_engine engine_expected(const struct ps_regex *regex)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);

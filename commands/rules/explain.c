@@ -19,7 +19,7 @@ struct explain {
     struct ps_rules_command *command;
     struct ps_rules_harness harness;
     struct ps_regex_scratch *regex;
-    struct ps_arena *arena; /* of one event */
+    struct ps_arena *arena; /* for one event */
     struct ps_rules_header_value *headers;
     size_t header_count;
     const struct ps_batch *came; /* the event before the rules */
@@ -42,7 +42,7 @@ static bool condition_holds(const struct explain *explain, const struct ps_condi
                                     &explain->came->events[0]);
 }
 
-/* Sets the text that an expression is run over. Returns false if the event has no such header. */
+/* Finds the text in which an expression is searched. Returns false if the event has no such header. */
 static bool subject_of(const struct explain *explain, struct ps_rules_subject subject, struct ps_slice *text)
 {
     const struct ps_event *event = &explain->came->events[0];
@@ -88,7 +88,7 @@ static void print_match(const struct explain *explain, const struct ps_condition
 static void print_condition(const struct explain *explain, const struct ps_condition *condition,
                             unsigned indent);
 
-/* Prints a chain of one operator as one list. */
+/* Prints conditions joined by the same operator as one list. */
 static void print_chain(const struct explain *explain, const struct ps_condition *condition,
                         enum ps_condition_kind kind, unsigned indent)
 {
@@ -127,7 +127,7 @@ static void print_condition(const struct explain *explain, const struct ps_condi
         print_match(explain, condition, indent + PARTS_INDENT + 1);
 }
 
-/* Returns whether a part that is not a plain negation holds. */
+/* Returns whether at least one part of the condition holds that is not a negation. */
 static bool nearly_holds(const struct explain *explain, const struct ps_condition *condition)
 {
     if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR)

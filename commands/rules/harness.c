@@ -1,4 +1,4 @@
-/* Compiles a rules file into a set and runs events through it: the needed parts of an engine, on one thread.
+/* Compiles a rules file into a set and runs events through it: the necessary parts of an engine, on one thread.
  * Thread: main. */
 #include "commands/rules/rules.h"
 #include "core/engine/runner.h"
@@ -85,7 +85,7 @@ struct compiling {
     uint32_t patterns;
 };
 
-/* The compiler calls this now and then; it only shows progress. */
+/* Called by the compiler now and then; only shows progress. */
 static bool compile_watch(void *argument)
 {
     struct compiling *compiling = argument;
@@ -167,7 +167,8 @@ void ps_rules_harness_forget(struct ps_rules_harness *harness)
     struct ps_err err = {.length = 0};
     ps_rules_scratch_destroy(harness->scratch);
     harness->scratch = ps_rules_scratch_create(harness->set, 0, &err);
-    if (harness->scratch == NULL) /* a batch of the same size was allocated before */
+    /* unlikely: a scratch of the same size was just freed */
+    if (harness->scratch == NULL)
         ps_out_of_memory(0, "the scratch of the rules");
 }
 
@@ -203,7 +204,7 @@ struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const
         struct ps_slice body = bodies[*taken];
         struct ps_event *event = ps_batch_add_copy(batch, body.data != NULL ? body.data : "", body.length);
         if (event == NULL)
-            break; /* full */
+            break; /* the batch is full */
         good = headers_add(batch, event, headers, header_count);
     }
     ps_batch_close(batch);

@@ -16,8 +16,9 @@ struct ps_rules_command {
     struct ps_arena *arena;
     struct ps_texts files; /* operands: FILE, and the TEXT of explain */
     bool json, strict, verbose, all;
-    bool routes_known, any_channel; /* the channels are known: routes to others are errors */
-    bool interceptor;               /* -n -f: the file belongs to an interceptor */
+    /* routes_known: the channels are known, and routes to others are errors */
+    bool routes_known, any_channel;
+    bool interceptor; /* -n -f: the file belongs to an interceptor */
     struct ps_texts channels;
     const char *cache;           /* directory; NULL: none */
     const char *why;             /* --why: the rule that explain shows in detail */
@@ -67,11 +68,11 @@ struct ps_rules_harness {
     struct ps_arena *arena;
     struct ps_rules_problems *problems;
     const struct ps_rules *rules; /* NULL: the file is bad */
-    struct ps_rules_set *set;     /* NULL: the file is bad, or is not compiled */
+    struct ps_rules_set *set;     /* NULL: the file is bad, or was not compiled */
     struct ps_rules_set_report report;
     struct ps_rules_scratch *scratch;
     struct ps_texts channels;
-    bool routes; /* the rules route events; else they keep or drop them (an interceptor's file) */
+    bool routes; /* the rules route events; else they only change and drop events (an interceptor's file) */
     struct ps_depot *depot;
     struct ps_pool *pool;
     struct ps_bump bump;
@@ -88,10 +89,10 @@ enum ps_status ps_rules_harness_load(struct ps_rules_harness *harness, const str
 enum ps_status ps_rules_harness_compile(struct ps_rules_harness *harness,
                                         const struct ps_rules_command *command, struct ps_rules *rules);
 void ps_rules_harness_close(struct ps_rules_harness *harness);
-/* Loads and compiles; prints problems to stderr on failure. */
+/* Loads and compiles the file; prints problems to stderr on failure. */
 enum ps_status ps_rules_harness_open(struct ps_rules_harness *harness, const struct ps_rules_command *command,
                                      const char *file);
-/* Resets samples and limits. */
+/* Resets the rules' samples and limits. */
 void ps_rules_harness_forget(struct ps_rules_harness *harness);
 
 /* Returns a batch of one event; NULL if it is too large. */

@@ -1,7 +1,7 @@
 /* Finds rules that can never act because, in mode first, an earlier rule takes every event that they match.
- * It judges by the conditions alone. A condition is a list of alternatives (or) of requirements (and). An
- * earlier rule takes an alternative if one of its own alternatives requires no more. `body ~ /abc/` and `body
- * contains "abc"` require no more than the same with a longer text that contains abc. Thread: main. */
+ * It judges by the conditions alone. A condition is a list of alternatives (or) of requirements (and). An earlier
+ * rule takes an alternative if one of its own alternatives requires nothing beyond it. `body ~ /abc/` and `body
+ * contains "abc"` require nothing beyond the same conditions with a longer text that contains abc. Thread: main. */
 #include "commands/rules/rules.h"
 #include "regex/rules/names.h"
 
@@ -24,7 +24,7 @@ struct alternatives {
 
 struct taker {
     uint32_t rule;
-    uint32_t *items, count; /* the other requirements */
+    uint32_t *items, count; /* the requirements other than the last one */
     struct taker *next;
 };
 
@@ -33,11 +33,11 @@ struct shadows {
     struct ps_arena *arena;
     struct rules_names leaves; /* leaf as text -> number */
     uint32_t leaf_count;
-    struct taker **takers; /* keyed by the last requirement, which the fewest rules share */
+    struct taker **takers; /* a hash table by the last requirement, because the fewest rules share that one */
     size_t taker_room;
-    struct rules_names literals; /* subject and literal -> the first rule that requires only that */
-    bool lengths[LENGTHS_MAX];   /* of literals */
-    const char **texts;          /* of leaves: subject and literal, or NULL */
+    struct rules_names literals; /* subject and literal -> the first rule that requires only this literal */
+    bool lengths[LENGTHS_MAX];   /* the lengths that literals have */
+    const char **texts;          /* for each leaf: its subject and literal, or NULL */
 };
 
 /* ---- leaves ---- */
@@ -193,7 +193,7 @@ static uint32_t taker_of(const struct shadows *shadows, const struct alternative
 static void taker_add(struct shadows *shadows, uint32_t rule, const struct alternative *alternative)
 {
     if (alternative->count == 0)
-        return; /* it takes all events: the parser has already warned */
+        return; /* this rule takes all events: the parser has already warned */
     struct taker *taker = ps_arena_alloc(shadows->arena, sizeof *taker);
     uint32_t last = alternative->items[alternative->count - 1];
     taker->rule = rule;

@@ -18,9 +18,9 @@ struct testing {
     struct ps_rules_command *command;
     struct ps_rules_harness harness;
     const char *file;
-    bool *covered; /* by rule */
+    bool *covered; /* for each rule: it acted in a test */
     struct acted acted;
-    bool meters; /* there are samples or limits: reset before each test */
+    bool meters; /* the rules have samples or limits, which are reset before each test */
     bool colour;
     json_t *cases;
     size_t failed;

@@ -1,5 +1,5 @@
-/* Finds bottlenecks: from a source that waits to its full channel, to the sinks that do not empty the
- * channel, and to the resource that the whole agent lacks. */
+/* Finds bottlenecks: follows a source that waits to its full channel and to the sinks that do not empty the channel,
+ * and finds the resource that the whole agent lacks. */
 #include "commands/top/top.h"
 
 #include "core/quantity.h"
@@ -8,13 +8,13 @@
 #include <math.h>
 #include <string.h>
 
-#define WAITS 0.05  /* a source that waits for less of its time is not held up */
-#define FULL 0.9    /* fill from which a channel holds up its sources */
-#define FILLING 0.5 /* fill from which a growing channel gets a line */
-#define SHORT 0.9   /* share of the memory budget in use */
-#define BUSY 0.95   /* share of a worker's time */
+#define WAITS 0.05  /* a source that waits for a smaller share of its time is not held up */
+#define FULL 0.9    /* a channel with this fill or more holds up its sources */
+#define FILLING 0.5 /* a growing channel with this fill or more gets a line */
+#define SHORT 0.9   /* memory is short when this share of the budget is in use */
+#define BUSY 0.95   /* a worker that works for this share of its time is busy */
 
-/* a value above 1: the sink holds events that it has taken */
+/* Returns the fill. It can be above 1, because events that a sink has taken still count. */
 static double fill_of(const struct top_channel *channel)
 {
     return channel->capacity > 0 ? channel->size / channel->capacity : 0;

@@ -1,5 +1,5 @@
 /* `penstock top`: rates, fill levels, latencies and bottlenecks of a running agent, from its metrics server. On a
- * terminal a live screen, else plain text. Exit: 0, 2 on errors. */
+ * terminal a live screen, else plain text. Exit status: 0, or 2 after an error. */
 #include "commands/top/top.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
@@ -23,7 +23,7 @@
 #define READY_BYTES_MAX (1U << 20)
 
 struct top {
-    struct ps_arena *arena; /* of the options */
+    struct ps_arena *arena; /* for the options */
     const char *url;
     uint64_t interval_ns, count; /* count 0: repeats without end */
     bool once, plain, colour;
@@ -95,7 +95,7 @@ static void signals_block(void)
     sigprocmask(SIG_BLOCK, &blocked, &signals_before);
 }
 
-/* Waits until then, for input if there is an `input`, or for a signal. Returns whether there is input. */
+/* Waits until this time, for input if there is an `input`, or for a signal. Returns whether there is input. */
 static bool wait_until(uint64_t until_ns, int input)
 {
     uint64_t now_ns = ps_clock_now().mono_ns, left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
@@ -105,8 +105,8 @@ static bool wait_until(uint64_t until_ns, int input)
     return ppoll(&poll, 1, &left, &signals_before) > 0;
 }
 
-/* The alternate screen, without cursor; keys come one by one. SIGINT still works; Ctrl-Z is off because it
- * would leave the terminal in this state. */
+/* Switches to the alternate screen without a cursor; keys come one by one. SIGINT still works; Ctrl-Z is off because
+ * it would leave the terminal in this state. */
 static void terminal_enter(void)
 {
     struct termios raw;
@@ -194,7 +194,7 @@ static enum ps_status sample(struct top *top, struct ps_err *err)
     return PS_OK;
 }
 
-/* Owns: the caller frees the text. */
+/* Returns the text of the screen. Owns: the caller frees it. */
 static char *screen_make(const struct top *top)
 {
     struct ps_arena *arena = ps_arena_create();
@@ -232,7 +232,7 @@ static int run_plain(struct top *top)
         printf("%s%s", shown > 0 ? "\n" : "", screen);
         free(screen);
         if (fflush(stdout) != 0)
-            return 2; /* main says why */
+            return 2; /* main prints why */
     }
     return 0;
 no_answer:

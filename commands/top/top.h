@@ -11,7 +11,7 @@ struct top_source {
     const char *name, *type;
     bool up;
     double received_s, bytes_s, dropped_s,
-        failed_s; /* a second; dropped: also by interceptors, routes and the kernel */
+        failed_s; /* events a second; dropped: also by interceptors, routes and the kernel */
     double waits; /* share of the time that it waited for a channel, 0 to 1 */
     double connections;
 };
@@ -48,12 +48,12 @@ struct top_view {
     struct top_sink *sinks;
     struct top_link *links;
     size_t source_count, channel_count, sink_count, link_count;
-    const char *not_ready; /* the lines of /readyz except `ok`, which name troubles; NULL: unknown */
+    const char *not_ready; /* the lines of /readyz that name troubles (not `ok`); NULL: unknown */
     bool ready;
 };
 
-/* Computes the view of `now`; rates are from `before`, or 0 without it, or when the agent was started in between. All
- * texts are in the arena. */
+/* Computes the view of `now`; rates are computed from the difference to `before`; they are 0 without it and when the
+ * agent was restarted in between. All texts are in the arena. */
 void ps_top_view(struct top_view *view, struct ps_arena *arena, const struct ps_scrape *before,
                  const struct ps_scrape *now);
 
@@ -67,7 +67,8 @@ void ps_top_draw(FILE *to, const struct top_view *view, const char *address, con
 void ps_top_fit(FILE *to, const char *screen, unsigned rows, unsigned columns);
 
 /* Finds the metrics address of the one agent that runs on this machine, by the options in its command line. Returns
- * "http://127.0.0.1:41414" if there is none; NULL and an error that lists them if there are several. Owns: the arena. */
+ * "http://127.0.0.1:41414" if there is none; when there are several, returns NULL and an error that lists them. Owns:
+ * the arena. */
 const char *ps_top_find(struct ps_arena *arena, const char *proc, struct ps_err *err);
 /* Makes a URL of "http://h:1", "h:1", "h" or "1". */
 const char *ps_top_url(struct ps_arena *arena, const char *text);

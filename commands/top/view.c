@@ -13,8 +13,8 @@
 
 struct look {
     struct top_view *view;
-    const struct ps_scrape *before, *now; /* before: NULL without one */
-    double seconds;                       /* between them */
+    const struct ps_scrape *before, *now; /* before: NULL when there is no earlier scrape */
+    double seconds;                       /* time between the scrapes */
 };
 
 /* ---- samples ---- */
@@ -62,7 +62,7 @@ static bool is_up(const struct look *look, const char *kind, const char *compone
 /* ---- latency ---- */
 
 struct bucket {
-    double limit_s, count; /* cumulative; limit infinite: all */
+    double limit_s, count; /* the count includes all lower buckets; an infinite limit: all events */
 };
 
 static int bucket_compare(const void *left, const void *right)
@@ -89,7 +89,7 @@ static size_t buckets_read(const struct look *look, const char *component, struc
     return count;
 }
 
-/* Assumes that events are spread evenly between two limits. */
+/* Returns a percentile; assumes that events are spread evenly between two limits. */
 static double percentile(const struct bucket *buckets, size_t count, double share)
 {
     double all = count > 0 ? buckets[count - 1].count : 0, lower_s = 0, below = 0;

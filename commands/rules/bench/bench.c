@@ -87,7 +87,7 @@ static void on_hits(void *argument, uint32_t, const uint32_t *, uint32_t count)
     scan->hits += count;
 }
 
-/* Compiles the expressions over the body alone; no matcher if there are none. */
+/* Compiles only the expressions over the body; makes no matcher if there are none. */
 static bool scan_open(struct ps_rules_bench *bench, struct scan *scan)
 {
     const struct ps_rules *rules = bench->harness.rules;
@@ -199,7 +199,7 @@ static double find_ns(const struct ps_rules_bench *bench, struct ps_regex_scratc
     return count == 0 ? 0 : (double)(ps_clock_now().mono_ns - before) / (double)count;
 }
 
-/* Sums the expressions over the body in one condition. */
+/* Sums the cost of the expressions over the body in one condition. */
 static void condition_cost(struct ps_rules_bench *bench, struct ps_regex_scratch *scratch,
                            struct ps_rules_bench_rule *rule, const struct ps_condition *condition)
 {
@@ -288,7 +288,8 @@ int ps_main_rules_bench(struct ps_rules_command *command)
     }
     bench.arena = ps_arena_create();
     bool opened = sample_read(&bench), good = opened && bench_run(&bench);
-    if (command->cache == folder) /* removed before printing, which may end the program (SIGPIPE) */
+    /* removed before the report is printed, because printing may end the program (SIGPIPE) */
+    if (command->cache == folder)
         (void)nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
     if (good && command->json)
         ps_rules_bench_print_json(&bench);

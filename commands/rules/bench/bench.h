@@ -7,11 +7,11 @@
 #define PS_RULES_EXAMPLES 16U /* matching lines kept for each rule */
 
 struct ps_rules_bench_rule {
-    uint64_t matches, match_bytes; /* events for which its condition holds; bytes of their bodies */
-    uint64_t acts;                 /* events that it acted on */
-    uint64_t
-        hidden_by_count; /* events it matched but did not act on: those hidden by the rule that hid most */
-    uint32_t hidden_by;  /* UINT32_MAX: none */
+    /* events for which the rule's condition holds, and the bytes of their bodies */
+    uint64_t matches, match_bytes;
+    uint64_t acts;            /* events that it acted on */
+    uint64_t hidden_by_count; /* events that it matched but that `hidden_by` acted on first */
+    uint32_t hidden_by;       /* the rule that hid most events of this one; UINT32_MAX: none */
     uint32_t examples[PS_RULES_EXAMPLES];
     uint32_t example_count;
     double pcre2_ns; /* estimated cost of PCRE2 for an event */
@@ -38,11 +38,13 @@ struct ps_rules_bench {
     /* results */
     struct ps_rules_harness harness; /* the unchanged rules */
     struct ps_rules_bench_rule *rules;
-    uint64_t unmatched, overlapping;   /* events that no rule matches; that two or more match */
+    /* events that no rule matches, and events that two or more rules match */
+    uint64_t unmatched, overlapping;
     struct ps_rules_bench_pair *pairs; /* most frequent first */
     size_t pair_count;
-    uint64_t events, event_bytes; /* measured */
-    uint64_t rules_ns, scan_ns;   /* time for the expressions; scan 0: no expression to scan for */
+    uint64_t events, event_bytes; /* what was measured */
+    /* time of the rules and of the bare scan; scan_ns 0: there is no expression to scan for */
+    uint64_t rules_ns, scan_ns;
     struct ps_matcher_counts counts;
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAIR_RULES_MAX 32U /* of one event */
+#define PAIR_RULES_MAX 32U /* most rules that match one event */
 #define PAIRS_MAX 1000000U
 #define NO_RULE UINT32_MAX
 
@@ -13,10 +13,10 @@ struct pass {
     struct ps_rules_bench *bench;
     struct ps_rules_harness *harness;
     size_t from;        /* first line of the batch */
-    uint32_t *first;    /* by line: the rule that acted first */
-    uint32_t *matching; /* of the current event */
+    uint32_t *first;    /* for each line: the rule that acted first */
+    uint32_t *matching; /* the rules that match the current event */
     uint32_t matching_count;
-    size_t line; /* of those */
+    size_t line; /* line of the current event */
     struct rules_names pairs;
     struct rules_names hiders; /* hidden rule and hider -> number in hider_counts */
     uint64_t *hider_counts;
@@ -60,7 +60,7 @@ static void pair_add(struct pass *pass, uint32_t first, uint32_t second)
     bench->pairs[number].count++;
 }
 
-/* Finds the rule that acted before one that matched and did not act. */
+/* Counts an event that `rule` matched and did not act on, because `hider` acted before it. */
 static void hidden_add(struct pass *pass, uint32_t rule, uint32_t hider)
 {
     const uint32_t key[2] = {rule, hider};
