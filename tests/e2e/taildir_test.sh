@@ -56,8 +56,9 @@ has_lines() { (($(lines_out) >= $1)); }
 # While the agent runs, a file is rotated when its first line is delivered, for what is cut before it was opened is nobody's any
 # more; when it has ended ($work/ended), at once.
 write_rotations() { # FIRST LAST
-    python3 - "$work" "$1" "$2" $LINES_EACH <<'END'
+    PYTHONPATH=$(dirname "${BASH_SOURCE[0]}")/../support PYTHONDONTWRITEBYTECODE=1 python3 - "$work" "$1" "$2" $LINES_EACH <<'END'
 import os, shutil, sys, time
+from patience import patient_s
 work, first, last, lines = sys.argv[1], *map(int, sys.argv[2:])
 files = ("renamed", "cut")
 begun, offsets = set(), {}  # what is delivered, and how far it is known
@@ -71,12 +72,12 @@ def look():
             offsets[path] = offsets.get(path, 0) + len(text)
             begun.update(tuple(line.split(b" ")[:2]) for line in text.splitlines())
 def await_begun(rotation):
-    until = time.monotonic() + 60
+    until = patient_s() + 60
     while not os.path.exists(f"{work}/ended"):
         look()
         if all((file.encode(), b"%d" % rotation) in begun for file in files):
             return
-        if time.monotonic() > until:
+        if patient_s() > until:
             sys.exit(f"rotation {rotation} is not delivered: {sorted(begun)[-4:]}")
         time.sleep(0.01)
 def name(file, number):

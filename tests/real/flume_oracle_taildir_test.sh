@@ -13,6 +13,7 @@ flows="lines headers order turns names all grow idle skip"
 # Writes what is there before the agent starts; then plays the writers, each step after what the one before has led to.
 cat >"$work/player.py" <<'EOF_'
 import os, sys, threading, time
+from patience import patient_s
 top, verb = sys.argv[1:]
 logs = f"{top}/logs"
 def write(path, contents, mode="ab"):
@@ -44,9 +45,9 @@ def prepare():
     put("skip/a.log", b"old 1\nold 2\n", 1)
 complaints = []
 def wait(flow, what, condition):
-    until = time.monotonic() + 45
+    until = patient_s() + 45
     while not condition():
-        if time.monotonic() > until:
+        if patient_s() > until:
             complaints.append(f"{flow}: {what}")
             return
         time.sleep(0.05)
@@ -133,8 +134,8 @@ agent_file() {
 		EOF_
         into_files "$flow" "$1/out/$flow" 5000 1000
     done
-    python3 "$work/player.py" "$1" prepare
-    python3 "$work/player.py" "$1" play >"$1.player" 2>&1 &
+    PYTHONPATH=$here/../support PYTHONDONTWRITEBYTECODE=1 python3 "$work/player.py" "$1" prepare
+    PYTHONPATH=$here/../support PYTHONDONTWRITEBYTECODE=1 python3 "$work/player.py" "$1" play >"$1.player" 2>&1 &
 }
 arrived() { grep -cx end "$1.player"; } # whether the schedule was played
 

@@ -11,6 +11,7 @@ cases="renamed cut reused deleted moved compressed"
 # Writes the files and rotates them. Nothing is rotated before both have read what was there, unless the case is about just that.
 cat >"$work/player.py" <<'EOF_'
 import collections, gzip, os, shutil, sys, threading, time
+from patience import patient_s
 top, pids = sys.argv[1], sys.argv[2:]
 written = collections.defaultdict(list)  # case -> its lines
 problems = []
@@ -32,9 +33,9 @@ def taken(engine, case):
         lines += open(f"{folder}/{name}", errors="replace").read().split("\n")[:-1]
     return lines
 def wait(what, condition, seconds=90):
-    until = time.monotonic() + seconds
+    until = patient_s() + seconds
     while not condition():
-        if time.monotonic() > until:
+        if patient_s() > until:
             raise RuntimeError(f"not within {seconds} s: {what}")
         time.sleep(0.05)
 def both_have(case):
@@ -170,7 +171,7 @@ begin() { # ENGINE PROGRAM
 }
 begin flume "$here/flume"
 begin penstock "$PENSTOCK"
-python3 "$work/player.py" "$work" "${agents[@]}" || fail "the account is not right"
+PYTHONPATH=$here/../support PYTHONDONTWRITEBYTECODE=1 python3 "$work/player.py" "$work" "${agents[@]}" || fail "the account is not right"
 kill -TERM "${agents[@]}"
 wait "${agents[0]}" || true
 wait "${agents[1]}" || fail "penstock ended with $?"
