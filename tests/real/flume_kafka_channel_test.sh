@@ -30,7 +30,7 @@ produce kc.in -p 0 "$work"/events/*
 channel() { # NAME TOPIC GROUP KEY=VALUE...
     local name=$1 pair
     printf "a1.channels.$name.%s\n" type=org.apache.flume.channel.kafka.KafkaChannel "kafka.bootstrap.servers=$brokers" \
-        "kafka.topic=$2" "kafka.consumer.group.id=$3" kafka.consumer.session.timeout.ms=6000
+        "kafka.topic=$2" "kafka.consumer.group.id=$3" kafka.consumer.session.timeout.ms=60000 # nobody is removed who waits for a CPU
     shift 3
     for pair; do echo "a1.channels.$name.${pair%%=*} = ${pair#*=}"; done
 }
