@@ -21,10 +21,10 @@ struct ps_helper {
     /* one post for each entry of the rings `jobs` and `answers`; the last entry of `jobs` tells the thread to end */
     sem_t asked, answered;
     struct ps_flag ending;
-    /* Number of the last cancelled job, written by the owner, and the job that the thread looks at, written by the thread.
-     * Each side writes its own word and then reads the other's. So either the owner sees that the job has begun, or
-     * the thread sees that the job is cancelled. */
-    uint64_t cancelled, begun;
+    struct ps_mark cancelled; /* number of the last cancelled job */
+    /* The job that the owner has withdrawn, and the job that the thread looks at. Each side writes its own word and then reads
+     * the other's. So either the owner sees that the job has begun, or the thread sees that the job is withdrawn. */
+    uint64_t withdrawn, begun;
     uint64_t done;         /* number of the last job that the thread has finished; written by the thread */
     uint64_t count, taken; /* numbers of jobs asked for and taken back; written by the owner */
 };
@@ -90,7 +90,8 @@ static void *helper_main(void *helper_)
 
 bool ps_helper_is_cancelled(const struct ps_helper *helper)
 {
-    return ps_flag_get(&helper->ending) || ps_word_get(&helper->cancelled) > helper->done;
+    return ps_flag_get(&helper->ending) || ps_mark_read(&helper->cancelled) > helper->done ||
+           ps_word_get(&helper->withdrawn) == ps_word_get(&helper->begun);
 }
 
 /* ---- the owner ---- */
@@ -186,11 +187,11 @@ size_t ps_helper_busy_count(const struct ps_helper *helper)
 
 void ps_helper_cancel(struct ps_helper *helper)
 {
-    ps_word_set(&helper->cancelled, helper->count);
+    ps_mark_move(&helper->cancelled, helper->count);
 }
 
 bool ps_helper_withdraw(struct ps_helper *helper, const void *job)
 {
-    ps_helper_cancel(helper);
+    ps_word_set(&helper->withdrawn, (uint64_t)(uintptr_t)job);
     return ps_word_get(&helper->begun) == (uint64_t)(uintptr_t)job;
 }

@@ -194,20 +194,36 @@ static void test_cancel(void **unused)
     wait_for(&ended);
 }
 
-/* The owner has to wait for the job that runs, and not for one that waits behind it, which is not run any more. */
+/* The owner does not wait for a job behind others: that job is not run, and the others are. */
 static void test_withdraw(void **unused)
 {
-    struct job jobs[] = {{.number = 1, .hangs = true}, {.number = 2}};
+    struct job jobs[] = {{.number = 1, .hangs = true}, {.number = 2}, {.number = 3}};
+    start();
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(ps_helper_ask(helper, &jobs[i]));
+    wait_for(&begun);
+    assert_false(ps_helper_withdraw(helper, &jobs[2]));
+    sem_post(&go_on);
+    for (unsigned i = 0; i < 3; i++)
+        assert_ptr_equal(ps_helper_wait(helper, 60000), &jobs[i]);
+    assert_true(jobs[1].was_run && !jobs[1].was_cancelled);
+    assert_false(jobs[0].was_cancelled || jobs[2].was_run);
+    assert_true(ps_helper_destroy(helper, PS_THREAD_PATIENT));
+    wait_for(&ended);
+}
+
+/* The owner has to wait for the job that runs, which is told. */
+static void test_withdraw_running(void **unused)
+{
+    struct job jobs[] = {{.number = 1, .looks = true}, {.number = 2}};
     start();
     assert_true(ps_helper_ask(helper, &jobs[0]));
     assert_true(ps_helper_ask(helper, &jobs[1]));
     wait_for(&begun);
-    assert_false(ps_helper_withdraw(helper, &jobs[1]));
     assert_true(ps_helper_withdraw(helper, &jobs[0]));
-    sem_post(&go_on);
     for (unsigned i = 0; i < 2; i++)
         assert_ptr_equal(ps_helper_wait(helper, 60000), &jobs[i]);
-    assert_false(jobs[1].was_run);
+    assert_true(jobs[0].was_cancelled && jobs[1].was_run && !jobs[1].was_cancelled);
     assert_true(ps_helper_destroy(helper, PS_THREAD_PATIENT));
     wait_for(&ended);
 }
@@ -313,9 +329,11 @@ int main(void)
     sem_init(&go_on, 0, 0);
     sem_init(&ended, 0, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order),  cmocka_unit_test(test_wake_up), cmocka_unit_test(test_ends_alone),
-        cmocka_unit_test(test_not_taken), cmocka_unit_test(test_cancel),  cmocka_unit_test(test_no_thread),
-        cmocka_unit_test(test_withdraw),  cmocka_unit_test(test_stress),
+        cmocka_unit_test(test_in_order),   cmocka_unit_test(test_wake_up),
+        cmocka_unit_test(test_ends_alone), cmocka_unit_test(test_not_taken),
+        cmocka_unit_test(test_cancel),     cmocka_unit_test(test_no_thread),
+        cmocka_unit_test(test_withdraw),   cmocka_unit_test(test_withdraw_running),
+        cmocka_unit_test(test_stress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
