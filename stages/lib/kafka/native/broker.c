@@ -258,8 +258,9 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
-        if (broker->phase == PS_KAFKA_NATIVE_UP && ps_kafka_native_broker_is_silent(broker)) {
-            silent = broker;
+        if (ps_kafka_native_broker_is_silent(broker)) {
+            if (broker->phase == PS_KAFKA_NATIVE_UP)
+                silent = broker;
             continue;
         }
         if (broker->phase == PS_KAFKA_NATIVE_UP && (client->reader == NULL || broker->first == NULL))
@@ -403,6 +404,23 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
     ps_kafka_native_broker_lose(broker, reason);
 }
 
+/* Gives up the connection to a silent broker that the cluster has removed. Another broker must be there to tell of that: if none is
+ * connected, begins to connect to one, also while the silent one has the question for metadata. */
+static void check_life(struct ps_kafka_native_broker *broker)
+{
+    static const char reason[] = "the broker does not answer, and the cluster has removed it";
+    bool gone = broker->gone;
+    if (broker->client->now.mono_ns < ps_kafka_native_broker_doubt_ns(broker))
+        return;
+    if (!ps_kafka_native_broker_is_dead(broker)) {
+        (void)ps_kafka_native_any_broker(broker->client);
+        return;
+    }
+    ps_kafka_native_broker_lose(broker, reason);
+    if (gone) /* `lose` says nothing of such a broker */
+        tell_lost(broker, ERROR_TRANSPORT, reason);
+}
+
 /* ---- producing ---- */
 
 /* A cluster finalizes a feature when all of its brokers have it. If this broker lacks the feature, it was replaced by
@@ -491,8 +509,8 @@ void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool rea
     }
     if (broker->phase >= PS_KAFKA_NATIVE_ASKING)
         check_deadline(broker);
-    if (broker->phase >= PS_KAFKA_NATIVE_ASKING && ps_kafka_native_broker_is_dead(broker))
-        ps_kafka_native_broker_lose(broker, "the broker does not answer, and the cluster has removed it");
+    if (broker->phase >= PS_KAFKA_NATIVE_ASKING)
+        check_life(broker);
     watch(broker);
 }
 

@@ -87,7 +87,7 @@ bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker)
     broker->doubted_ns = broker->client->now.mono_ns;
     if (has_other(broker, true))
         ignore_metadata(broker);
-    if (has_other(broker, false)) /* if no other broker is connected, the request for metadata connects one */
+    if (has_other(broker, false))
         ps_kafka_native_want_metadata(broker->client);
     return false;
 }

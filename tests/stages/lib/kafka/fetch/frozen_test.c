@@ -2,6 +2,9 @@
  * connections up within seconds, not after the time-out of its requests (socket.timeout.ms, 60 s here). */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
 
@@ -145,12 +148,85 @@ static void test_no_other(void **state)
     end(&run);
 }
 
+/* Returns whether the client's log has the words. */
+static bool has_said(const char *path, const char *words)
+{
+    char text[4096];
+    FILE *log = fopen(path, "r");
+    assert_non_null(log);
+    text[fread(text, 1, sizeof text - 1, log)] = 0;
+    fclose(log);
+    return strstr(text, words) != NULL;
+}
+
+/* The log has the reason. */
+static void test_reason(void **state)
+{
+    struct ps_err err = {0};
+    char path[] = "/tmp/penstock-frozen-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    begin_reading();
+    assert_int_equal(ps_log_open(path, &err), PS_OK);
+    ps_log_set_level(PS_LOG_WARN);
+    run.group.frozen = 1;
+    append_to_all();
+    turn_for(PS_NS_PER_S);
+    remove_node(0);
+    read_all(&run);
+    ps_log_set_level(PS_LOG_OFF);
+    assert_int_equal(ps_log_open(NULL, &err), PS_OK);
+    assert_true(has_said(path, "the broker does not answer, and the cluster has removed it"));
+    unlink(path);
+    stop(&run);
+    end(&run);
+}
+
+/* The first broker is frozen before the client connects, or after it has asked the first question: the client asks the other one. */
+static void begins_at_frozen(bool asks_first)
+{
+    static const struct ps_pair timeout = {.key = "socket.timeout.ms", .value = "60000"};
+    begin(&run, 1, &timeout, 1);
+    run.group.coordinator = 1;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        if (run.group.logs[i].leader == 0)
+            ps_test_group_move_leader(&run.group, i);
+    while (asks_first && run.group.asked[PS_TEST_KEY_VERSIONS] == 0)
+        turn(&run);
+    run.group.frozen = 1;
+    run.group.removed = 1;
+    append_to_all();
+    uint64_t since_ns = run.group.now_ns;
+    read_all(&run);
+    assert_in_range(run.group.now_ns - since_ns, 0, 2 * WITHIN_NS);
+    run.group.frozen = run.group.removed = 0;
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+static void test_frozen_before_the_versions(void **state)
+{
+    begins_at_frozen(false);
+}
+
+static void test_frozen_before_metadata(void **state)
+{
+    begins_at_frozen(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leader),      cmocka_unit_test(test_not_removed),
-        cmocka_unit_test(test_coordinator), cmocka_unit_test(test_leader_and_coordinator),
+        cmocka_unit_test(test_leader),
+        cmocka_unit_test(test_not_removed),
+        cmocka_unit_test(test_coordinator),
+        cmocka_unit_test(test_leader_and_coordinator),
         cmocka_unit_test(test_no_other),
+        cmocka_unit_test(test_reason),
+        cmocka_unit_test(test_frozen_before_the_versions),
+        cmocka_unit_test(test_frozen_before_metadata),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
