@@ -66,8 +66,8 @@ static void entry_put(struct ps_entry *entry, struct ps_pair pair)
 }
 
 /* Adds a component's key; `rest` is the part after "sources.": name, dot, key. The name has at least one
- * character, which may be a dot: Flume searches the dot from the second character on. Returns false if it is
- * not a component key. */
+ * character, which may be a dot: Flume searches the dot from the second character on. Returns false if this is not a
+ * component's key. */
 static bool entry_add(struct ps_grouping *grouping, struct ps_section_entries *section, const char *rest,
                       struct ps_pair pair)
 {
@@ -131,7 +131,7 @@ static struct ps_agent_text *agent_of(struct ps_grouping *grouping, const char *
     return agent;
 }
 
-/* Adds a key; `key` is the part after the agent's name. Returns false when Flume would call it an invalid
+/* Adds a key; `key` is the part after the agent's name. Returns false when Flume would call the key an invalid
  * property. */
 static bool agent_add(struct ps_grouping *grouping, struct ps_agent_text *agent, const char *key,
                       struct ps_pair pair)

@@ -17,13 +17,14 @@ enum ps_section {
     PS_SECTION_COUNT
 };
 
-/* A component as written: its keys, and whether it is listed. */
+/* A component as written in the files: its keys, and whether it is listed. */
 struct ps_entry {
     const char *name;
     struct ps_pair *items; /* malloc'ed while grouping; freed by ps_grouping_fini */
     size_t count, room;
     bool listed;
-    bool in_java; /* it runs in Java with others (conf/validate/flow.h): the rest of validation skips it */
+    /* it runs in Java together with other components (conf/validate/flow.h): the rest of validation skips it */
+    bool in_java;
 };
 
 struct ps_section_entries {

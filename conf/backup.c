@@ -1,5 +1,6 @@
 /* The backup (-b): the configuration that ran last, after substitution, in DIR/.AGENT.properties. It is rendered when
- * a configuration is read, and written when that configuration runs: one that is refused must not replace it. */
+ * a configuration is read, and written when that configuration runs, because a refused configuration must not replace
+ * it. */
 #include "conf/load.h"
 
 #include "conf/file.h"
@@ -67,7 +68,7 @@ void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
     if (command->backup_directory == NULL || command->dry_run)
         return;
     FILE *file = open_memstream(&conf->backup, &conf->backup_bytes);
-    PS_ASSERT(file != NULL); /* only without memory */
+    PS_ASSERT(file != NULL); /* it fails only when there is no memory */
     for (size_t i = 0; i < properties->count; i++) {
         store_text(file, properties->items[i].key, true);
         fputc('=', file);
@@ -86,7 +87,7 @@ enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *com
     const char *path = backup_path(conf->arena, command);
     const char *fresh = ps_arena_format(conf->arena, "%s.new", path);
     int error = ps_directories_make(command->backup_directory, 0755);
-    if (error == 0) /* for the owner alone: it may hold passwords */
+    if (error == 0) /* readable by the owner only, because it may hold passwords */
         error = ps_file_replace(path, fresh, 0600, conf->backup, conf->backup_bytes);
     if (error == 0)
         return PS_OK;

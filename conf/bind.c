@@ -269,8 +269,8 @@ static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_o
     return found;
 }
 
-/* Flume resolves against the working directory, so this comes first. The agent file's directory comes second: a pair
- * of files then works wherever it was copied to. */
+/* Finds the file of a relative path: first in the working directory, as Flume does; then in the agent file's
+ * directory, so that a pair of files works wherever it was copied to. */
 static enum ps_status file_write(const struct ps_bind *bind, const struct ps_pair *pair, const char **to)
 {
     *to = pair->value;
@@ -360,7 +360,7 @@ static enum ps_status value_write(const struct ps_bind *bind, const struct ps_op
 
 /* ---- a row ---- */
 
-/* Returns the pair that applies to a row: its own name first, then its aliases in order. */
+/* Returns the pair that applies to a row: that of its own name, else that of its first alias with a pair. */
 static const struct ps_pair *row_pair(const struct ps_option *option, const struct ps_pairs *pairs)
 {
     const struct ps_pair *pair = ps_pairs_find(pairs, option->key);
@@ -369,7 +369,7 @@ static const struct ps_pair *row_pair(const struct ps_option *option, const stru
     return pair;
 }
 
-/* Returns whether an unsupported key is harmless: its value asks for behaviour that penstock has anyway. */
+/* Returns whether an unsupported key is harmless, because its value asks for behaviour that penstock always has. */
 static bool is_harmless(const struct ps_option *option, const char *value)
 {
     if (option->fallback != NULL && strcasecmp(option->fallback, value) == 0)
@@ -424,11 +424,12 @@ static void substitute_write(const struct ps_bind *bind, const struct ps_option 
         *(int64_t *)to = option->flags & PS_OPTION_REQUIRED ? option->min : 0;
     else if (option->type == PS_OPTION_DOUBLE)
         *(double *)to = 0;
-    else if (option->type != PS_OPTION_ENUM && bind->incomplete != NULL) /* an enum's first word is valid */
+    /* for an enum the first word is a valid value */
+    else if (option->type != PS_OPTION_ENUM && bind->incomplete != NULL)
         *bind->incomplete = true;
 }
 
-/* Binds a key whose bad values Flume ignores: the default is used instead. */
+/* Binds a key whose bad values Flume ignores: uses the default in their place. */
 static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_option *option,
                                     const struct ps_pair *pair, void *to)
 {
@@ -503,7 +504,7 @@ static const char *without_prefix(const char *key)
     return dot != NULL && dot[1] != '\0' ? dot + 1 : NULL;
 }
 
-/* Returns a key of the rows whose prefix was left out: "rollSize", or "rolSize", for "hdfs.rollSize". NULL: none. */
+/* Returns the row's key if the written key lacks its prefix: "hdfs.rollSize" for "rollSize" or "rolSize". NULL: none. */
 static const char *with_prefix(const struct ps_option *options, const char *key)
 {
     struct ps_nearest nearest;
@@ -520,8 +521,8 @@ static const char *with_prefix(const struct ps_option *options, const char *key)
     return found;
 }
 
-/* Returns a key of the rows that was given a prefix: "autoCreatePartitions" for "hive.autoCreatePartitions". NULL:
- * none. */
+/* Returns the row's key if the written key has a superfluous prefix: "autoCreatePartitions" for
+ * "hive.autoCreatePartitions". NULL: none. */
 static const char *without_its_prefix(const struct ps_option *options, const char *key)
 {
     struct ps_nearest nearest;

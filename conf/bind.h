@@ -15,10 +15,11 @@ struct ps_bind {
     bool allow_unsupported; /* penstock.allow.unsupported: unsupported keys are ignored with a warning */
     const char *file;       /* place of the component, for messages about missing keys */
     int line;
-    /* a bad value is an error and does not only drop the component: for keys that Flume does not have */
+    /* a bad value is an error, instead of only dropping the component: for keys that Flume does not have */
     bool refuse;
     bool quiet_unknown; /* unknown keys are not reported: a sub-stage also gets its parent's keys */
-    /* NULL, or set to true when a field of the plan has no usable value: a required key is missing, or a file is */
+    /* set to true when a field of the plan has no usable value because a required key or a file is missing; may be
+     * NULL */
     bool *incomplete;
 };
 

@@ -21,11 +21,11 @@ struct ps_conf_part {
     const struct ps_stage_ops *ops;
     struct ps_pairs pairs; /* every key of the component, without the prefix, in file order, values trimmed */
     void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
-    const char *file;      /* place of its type */
+    const char *file;      /* file and line of its type */
     int line;
     /* The plan lacks a value that `check` needs; the component was refused for it (conf/validate/component.h). */
     bool unchecked;
-    /* The Java class that one of its keys names was refused, and so is the component (conf/validate/engine.h). */
+    /* The Java class that one of its keys names was refused, and with it the component (conf/validate/engine.h). */
     bool refused;
 };
 
@@ -41,7 +41,7 @@ struct ps_conf_source {
 
 struct ps_conf_channel {
     struct ps_conf_part part;
-    size_t source_count, sink_count; /* number of connected ones */
+    size_t source_count, sink_count; /* number of connected sources and sinks */
 };
 
 struct ps_conf_sink {
@@ -56,7 +56,8 @@ struct ps_conf_group {
     struct ps_texts sinks; /* the valid ones, in the order of Flume's processor */
     const char *processor; /* its type, as written */
     struct ps_pairs pairs; /* processor.*, prefix stripped */
-    bool runs;             /* it has a processor that chooses; false: default, of one sink */
+    /* true: the group has a processor that chooses; false: the default processor with one sink */
+    bool runs;
     struct ps_processor_settings settings;
     const char *file;
     int line;
@@ -89,9 +90,10 @@ struct ps_conf_origin {
 struct ps_conf_log {
     bool has_level;
     enum ps_log_level level;
-    const char *path;       /* NULL = stderr */
-    bool json;              /* lines are objects */
-    struct ps_place layout; /* place of the PatternLayout, which is not used; without a file: there is none */
+    const char *path; /* NULL = stderr */
+    bool json;        /* lines are objects */
+    /* place of the PatternLayout, which is not used; without a file there is no such layout */
+    struct ps_place layout;
 };
 
 /* The metrics server, from the system properties. Texts are NULL when not given. */
@@ -102,9 +104,9 @@ struct ps_conf_monitoring {
     const char *host;       /* address to listen on */
     const char *hosts;      /* names of this machine, with commas */
     const char *token;      /* for /tail */
-    const char *token_path; /* the file that has the token instead */
-    /* A MonitorService of Flume's in Java, which gets the metrics instead; NULL: none. Its settings are the properties
-     * flume.monitoring.*, without that. */
+    const char *token_path; /* the file that has the token, if `token` is not given */
+    /* A Java class that implements Flume's MonitorService and gets the metrics instead; NULL: none. Its settings are
+     * the properties flume.monitoring.*, without this prefix. */
     const char *class_name;
     struct ps_pairs settings;
 };
@@ -113,27 +115,28 @@ struct ps_conf {
     struct ps_arena *arena; /* for the problems and everything below, except the agent */
     struct ps_problems problems;
     struct ps_arena *plan_arena; /* the agent's; NULL after the spec was taken */
-    struct ps_conf_agent agent;  /* must not be used after the spec was taken, except by ps_conf_place */
+    struct ps_conf_agent agent;  /* after the spec was taken only ps_conf_place may use it */
     /* the native ones, then those of the plug-ins; in the plan_arena */
     const struct ps_stage_ops *const *stages;
-    struct ps_plugins *plugins;       /* the same owner */
+    struct ps_plugins *plugins;       /* has the same owner as the stages */
     struct ps_class_path *class_path; /* for components that are Java classes; in the plan_arena */
-    const struct ps_command *command; /* NULL when it is loaded: the caller's */
+    const struct ps_command *command; /* the caller's; NULL after loading */
     struct ps_classes
-        *classes; /* of the class path, open while components are checked; NULL: nothing was looked for */
+        /* the classes of the class path, open while components are checked; NULL: none was looked for yet */
+        *classes;
     const char *wanted; /* -n */
-    /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
+    /* "sources" or "sinks": the file lists some and all of them were dropped, so no event can flow; else NULL */
     const char *lacks;
-    /* The components that the file lists and the agent runs without, a line each: "source r1 is left out: " and the problem; NULL: none. In the
-     * plan_arena. */
+    /* The components that the file lists and that the agent leaves out, a line each: "source r1 is left out: " and
+     * the problem; NULL: none. In the plan_arena. */
     const char *left_out;
-    /* "channel c1 would have none of its sources": the file connects some with it, and every one is left out; NULL: there is no such
-     * channel. In the plan_arena. */
+    /* "channel c1 would have none of its sources": the file connects some sources (or sinks) with the channel, and
+     * all of them are left out; NULL: there is no such channel. In the plan_arena. */
     const char *cut;
     /* number of components that need a resource that another component uses (conf/validate/clash.h) */
     unsigned clashes;
     struct ps_texts other_agents; /* names of the other agents in the files */
-    /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */
+    /* Java's system properties, from -D and FLUME_JAVA_OPTS; if a key occurs several times, the last one counts */
     struct ps_pairs system;
     int64_t heap_bytes; /* -Xmx from the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
     struct ps_conf_log log;
@@ -141,7 +144,7 @@ struct ps_conf {
     bool core_dumps; /* the process may leave core dumps (conf/command/dumps.h) */
     size_t origin_count;
     struct ps_conf_origin *origins;
-    char *backup; /* what ps_conf_backup writes; NULL without -b, or with errors */
+    char *backup; /* the text that ps_conf_backup writes; NULL without -b, or when there are errors */
     size_t backup_bytes;
 };
 
@@ -149,8 +152,8 @@ struct ps_conf {
  * none. */
 const char *ps_conf_agents(const struct ps_command *command);
 
-/* Returns the name of the agent in these files, in the arena, if they have exactly one; else NULL: -n has to name
- * it. */
+/* Returns the name of the agent in these files, in the arena, if they have exactly one; else NULL: then -n must name
+ * the agent. */
 const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files);
 
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
@@ -160,12 +163,12 @@ const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *fi
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                             struct ps_conf **out);
 
-/* Does the same for text in memory, for tests and fuzzing. `file` is the name in messages. */
+/* Does the same as ps_conf_load for text in memory, for tests and fuzzing. `file` is the name in messages. */
 enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                                  const char *file, const char *text, size_t length, struct ps_conf **out);
 
-/* Writes the configuration to the backup directory (-b), which a later start reads when it can read no other. Call
- * it when the configuration runs. Without -b it does nothing. On failure the old backup stays. */
+/* Writes the configuration to the backup directory (-b), which a later start reads when the configuration itself
+ * cannot be read. Call it when the configuration runs. Without -b it does nothing. On failure the old backup stays. */
 enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *command, struct ps_err *err);
 
 /* Returns the agent for the engine (core/engine/plan.h), for ps_plan_create. Owns: from now on the caller
@@ -174,9 +177,9 @@ enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *com
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 
 /* Returns the place of a component's key: its line, or that of the component's type when the key is not written or
- * NULL. No file in the result: there is no such source, channel or sink. `component` is its label ("sink k1"). May
- * be called as long as the spec lives, even after ps_conf_take_spec. Thread: control, or the helper thread of
- * a reload. */
+ * NULL. The result has no file when there is no such source, channel or sink. `component` is its label ("sink k1").
+ * May be called as long as the spec lives, even after ps_conf_take_spec. Thread: control, or the helper thread of a
+ * reload. */
 struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key);
 
 void ps_conf_destroy(struct ps_conf *conf);

@@ -71,7 +71,7 @@ static bool next_entry(const char **at, struct entry *entry)
     return true;
 }
 
-/* Adds the entries that `a` has and `b` lacks; with `values`, also those with another value there. */
+/* Adds the entries that `a` has and `b` lacks; with `values`, also those that have another value in `b`. */
 static void add_missing(struct names *names, const char *prefix, const char *a, const char *b, bool values)
 {
     struct entry entry, other;
@@ -212,7 +212,7 @@ static bool option_same(const struct ps_option *row, const struct ps_agent_optio
     }
 }
 
-/* Writes which of the agent's own keys differ. It names all of them, because they are few. */
+/* Writes which of the agent's own keys differ. Names all keys, because there are few. */
 static void diff_options(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_options *a,
                          const struct ps_agent_options *b)
 {

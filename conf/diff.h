@@ -9,15 +9,15 @@ struct ps_diff_row {
     enum ps_kind kind; /* source, channel or sink; a source includes its selector and interceptors */
     const char *name;
     enum ps_change change;
-    /* CHANGED: the changed keys, for people: "port, interceptors.i1.regex"; "": no key of its own */
+    /* CHANGED: the changed keys, for people: "port, interceptors.i1.regex"; "": none of its own keys changed */
     const char *keys;
 };
 
 struct ps_diff {
     size_t count;
-    struct ps_diff_row *rows; /* in the arena: the new agent's in order, then the removed ones */
+    struct ps_diff_row *rows; /* in the arena: the new agent's components in order, then the removed ones */
     bool options_changed;     /* <agent>.penstock.* */
-    const char *option_keys;  /* which, for people: "penstock.workers, penstock.idle" */
+    const char *option_keys;  /* the changed ones, for people: "penstock.workers, penstock.idle" */
     bool any;
 };
 

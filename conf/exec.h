@@ -1,5 +1,5 @@
-/* Runs a command of the configuration, or one that bin/flume-ng runs, and reads what it prints. Thread: the control thread;
- * blocks. */
+/* Runs a command that the configuration names or that bin/flume-ng runs, and reads its output. Thread: the control
+ * thread; blocks. */
 #pragma once
 
 #include "core/arena.h"

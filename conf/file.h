@@ -14,11 +14,12 @@ struct ps_file {
 /* Returns PS_FAIL with a message when the file cannot be read or is larger than `bytes_max`. */
 enum ps_status ps_file_read(const char *path, size_t bytes_max, struct ps_file *file, struct ps_err *err);
 
-/* Appends bytes to `file->bytes`, which has `*room` of them. Returns false when it would have more than `bytes_max`. */
+/* Appends bytes to `file->bytes`, which has room for `*room` bytes. Returns false when the result would have more
+ * than `bytes_max` bytes. */
 bool ps_file_add(struct ps_file *file, size_t *room, const char *bytes, size_t length, size_t bytes_max);
 
-/* Sends a GET request. `user` and `password` may be NULL. `since_s` > 0 sends If-Modified-Since. Takes at
- * most 30 s and `bytes_max`. Follows redirects to http and https only. Status 200 and 304 are success. */
+/* Sends a GET request. `user` and `password` may be NULL. `since_s` > 0 sends If-Modified-Since. Takes at most 30 s
+ * and reads at most `bytes_max` bytes. Follows redirects to http and https only. Status 200 and 304 are success. */
 enum ps_status ps_file_fetch(const char *uri, const char *user, const char *password, int64_t since_s,
                              size_t bytes_max, struct ps_file *file, struct ps_err *err);
 

@@ -27,7 +27,7 @@ const char *ps_file_uri_masked(const char *uri, char *room, size_t size)
     size_t length = strcspn(authority, "/?#");
     const char *at = memrchr(authority, '@', length);
     const char *colon = memchr(authority, ':', length);
-    /* The text after a colon is not a port: it is a password with an unescaped slash. */
+    /* If the text after the colon is not a port, it is a password with an unescaped slash. */
     if (at == NULL && colon != NULL && authority[0] != '[' &&
         strspn(colon + 1, "0123456789") != length - (size_t)(colon + 1 - authority))
         at = strrchr(authority, '@');

@@ -19,10 +19,10 @@ enum option_kind {
     OPTION_FLAG,      /* bool */
     OPTION_TEXT,      /* const char * */
     OPTION_WORD,      /* const char *: one of the words of the value, "dot|mermaid" */
-    OPTION_TEXTS,     /* struct ps_texts: one is added */
+    OPTION_TEXTS,     /* struct ps_texts: the value is added */
     OPTION_SECONDS,   /* int64_t */
-    OPTION_IGNORED,   /* has no meaning here, and is logged */
-    OPTION_CLASS,     /* a class of Java's: refused */
+    OPTION_IGNORED,   /* has no meaning here; it is logged */
+    OPTION_CLASS,     /* a Java class: refused */
     OPTION_ZOOKEEPER, /* refused */
 };
 
@@ -153,7 +153,7 @@ static bool jvm_option(struct ps_command *command, const char *word)
 
 /* ---- one option ---- */
 
-/* Finds the value among the words of its row; else the message lists them and proposes the nearest. */
+/* Finds the value among the words of its row. If it is none of them, the message lists them and proposes the nearest. */
 static enum ps_status check_word(struct ps_command *command, const struct ps_command_option *option,
                                  const char *value, struct ps_err *err)
 {
@@ -215,7 +215,7 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
     return PS_FAIL;
 }
 
-/* Returns whether an option that has a value was given. */
+/* Returns whether an option that takes a value was given. */
 static bool is_given(const struct ps_command *command, const struct option_row *row)
 {
     const void *at = (const char *)command + row->offset;
@@ -224,7 +224,8 @@ static bool is_given(const struct ps_command *command, const struct option_row *
            (row->kind == OPTION_SECONDS && *(const int64_t *)at != 0);
 }
 
-/* Returns the one long name with this prefix, as commons-cli does; NULL if there is none or more than one. */
+/* Returns the row of the only long name with this prefix, as commons-cli does; NULL if there is none or more than
+ * one. */
 static const struct option_row *row_begun(const char *name, size_t length)
 {
     const struct option_row *found = NULL;

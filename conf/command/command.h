@@ -16,12 +16,13 @@ struct ps_command {
     struct ps_pairs system;      /* the -D options (-Dk=v); those of FLUME_JAVA_OPTS come first */
     const char *user, *password; /* -user, -pwd: for http(s) URIs */
     const char *plugins_path;    /* --plugins-path; NULL = not given */
-    struct ps_texts plugins; /* the folders with plug-ins: of plugins_path, or those that exist by default */
-    int64_t poll_interval_s; /* -i; 0 = 30, or 300 when a URI is http(s) */
+    /* the folders with plug-ins: those of plugins_path, else the default ones that exist */
+    struct ps_texts plugins;
+    int64_t poll_interval_s;      /* -i; 0 = 30, or 300 when a URI is http(s) */
     const char *backup_directory; /* -b */
     bool no_reload;               /* --no-reload-conf */
     bool dry_run;                 /* -d */
-    bool help;                    /* -h: the other options were not read */
+    bool help;                    /* -h; then the other options were not read */
     bool json;                    /* --json (ours) */
     bool ask_classes;             /* calls config filters that are Java classes, which starts a JVM */
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
@@ -30,13 +31,13 @@ struct ps_command {
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
     const char *bad_heap;         /* an -Xmx that is not a size, or NULL */
-    struct ps_texts ignored;      /* options without meaning outside a JVM, as written */
+    struct ps_texts ignored;      /* options that have a meaning only for a JVM, as written */
     const char *classpath;        /* -C; NULL = not given */
-    struct ps_texts
-        jvm; /* the options of the command line that are java's, for components that are Java classes */
+    struct ps_texts jvm; /* the command line's options for `java`, for components that are Java classes */
     struct ps_shell environment; /* what flume-env.sh assigns */
     struct ps_tools_said
-        *tools; /* what `hadoop` and `hbase` said (conf/java/tools.h); NULL: they are called each time */
+        /* the answers of `hadoop` and `hbase` (conf/java/tools.h); NULL: these commands are called each time */
+        *tools;
 };
 
 /* Parses the command line; argv[0] is the subcommand's name. Returns PS_FAIL with a message that gives
@@ -44,8 +45,8 @@ struct ps_command {
 enum ps_status ps_command_parse(struct ps_command *command, int argc, char **argv, struct ps_err *err);
 void ps_command_fini(struct ps_command *command);
 
-/* The steps of parsing, separate because flume.opts (conf/command/opts.c) takes part: sets one option by name unless
- * the command line gave it; reads the options file. */
+/* The steps of parsing, separate because flume.opts (conf/command/opts.c) uses them: the first sets one option by
+ * name unless the command line gave it, the second reads the options file. */
 enum ps_status ps_command_set(struct ps_command *command, const char *name, const char *value,
                               struct ps_err *err);
 enum ps_status ps_command_read_opts(struct ps_command *command, struct ps_err *err);
@@ -56,13 +57,13 @@ struct ps_command_option {
     const char *value;          /* "FILE"; NULL: it takes none */
     const char *help;           /* one text without newlines */
 };
-/* Writes to `option` number `index` of the options that `command` ("agent", "check", "graph") uses; returns false
+/* Writes option number `index` of those that `command` ("agent", "check", "graph") uses to `*option`; returns false
  * after the last. Options that are accepted only because Flume has them are left out. */
 bool ps_command_option(const char *command, size_t index, struct ps_command_option *option);
 
-/* plugins.c: returns the folders with plug-ins in the arena: those of `path`, separated by colons; without it (NULL)
- * plugins.d of `home`, which is FLUME_HOME; without that, plugins.d and lib/penstock/plugins.d of the prefix in which this program
- * is installed. */
+/* In plugins.c: returns the folders with plug-ins, in the arena. These are the folders of `path`, separated by
+ * colons; if `path` is NULL, plugins.d of `home`, which is FLUME_HOME; if that is NULL too, plugins.d and
+ * lib/penstock/plugins.d of the prefix in which this program is installed. */
 struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path, const char *home);
 
 /* Returns a variable's value as flume-ng has it: from flume-env.sh of the configuration directory, else from the environment.

@@ -23,7 +23,7 @@ static const char *without_value(struct ps_arena *arena, const char *option)
     return equals == NULL ? option : ps_arena_format(arena, "%.*s=...", (int)(equals - option), option);
 }
 
-/* Returns the advice for properties that only a Java VM reads: penstock ignores them as well. */
+/* Returns the advice for properties that only a Java VM reads: penstock ignores such properties as well. */
 static const char *of_java(const char *key)
 {
     if (ps_text_begins(key, "com.sun.management."))
@@ -37,7 +37,7 @@ static const char *of_java(const char *key)
     return NULL;
 }
 
-/* Reports a -D option, unless the command line has it as well. */
+/* Reports a -D option of flume-env.sh, unless the command line has it as well. */
 static void line_property(struct ps_conf *conf, const char *word, struct ps_place place)
 {
     const char *key = ps_arena_copy(conf->arena, word + 2, strcspn(word + 2, "="));

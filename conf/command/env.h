@@ -5,9 +5,9 @@
 
 #include "conf/conf.h"
 
-/* Reads the assignments into command->environment. Does nothing if there is no such file in command->conf_dir. */
+/* Reads the assignments into command->environment. Does nothing if command->conf_dir has no flume-env.sh. */
 void ps_env_load(struct ps_command *command);
 
 /* Adds a problem for each -D option, each exported variable and each assignment that was not understood. Sets conf->heap_bytes from -Xmx unless the
- * command line gave one. Does nothing if there is no such file. */
+ * command line gave one. Does nothing if `conf_dir` has no flume-env.sh. */
 void ps_env_read(struct ps_conf *conf, const char *conf_dir);

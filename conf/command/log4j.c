@@ -40,7 +40,7 @@ const char *ps_log4j_substitute(struct ps_conf *conf, struct ps_properties *prop
                                     .now_ms = ps_clock_now().wall_ms};
     bool good = ps_substitute(properties, how) == PS_OK;
     const struct ps_property *property = ps_properties_find(properties, key);
-    /* Only problems of the wanted value are reported, and none of them stops the agent. */
+    /* Reports only problems of the wanted value, as warnings: none of them stops the agent. */
     for (size_t i = 0; i < problems.count && property != NULL; i++)
         if (problems.items[i].key != NULL && strcmp(problems.items[i].key, key) == 0)
             ps_problem_add(
@@ -82,7 +82,7 @@ static void log4j1_parse(struct ps_conf *conf, const char *path, const char *tex
     struct ps_properties properties;
     ps_properties_init(&properties, conf->arena);
     if (ps_properties_load(&properties, path, text, length, &conf->problems) == PS_OK) {
-        /* log4j 1: system properties override keys of the file. */
+        /* In log4j 1, system properties override keys of the file. */
         for (size_t i = 0; i < properties.count; i++) {
             const char *set = ps_conf_system_property(conf, properties.items[i].key);
             if (set != NULL)

@@ -7,12 +7,12 @@
 
 #define PS_CONF_LOG_FORMAT "penstock.log.format"
 
-/* Reads log4j2.xml (since Flume 1.10), else log4j.properties (before); -Dlog4j.configurationFile and
- * -Dlog4j.configuration name another file. Fills conf->log. Does nothing without a file. */
+/* Reads log4j2.xml (of Flume 1.10 and later), else log4j.properties (of earlier versions); -Dlog4j.configurationFile
+ * and -Dlog4j.configuration name another file. Fills conf->log. Does nothing without a file. */
 void ps_log4j_read(struct ps_conf *conf, const char *conf_dir);
 
-/* -Dflume.root.logger=LEVEL,APPENDER overrides the files; "console" means stderr. -Dpenstock.log.format=json: lines are
- * objects. */
+/* Reads -Dflume.root.logger=LEVEL,APPENDER, which overrides the files ("console" means stderr), and
+ * -Dpenstock.log.format=json, which makes lines JSON objects. */
 void ps_log4j_properties(struct ps_conf *conf);
 
 /* Reads the text of a log4j2.xml; also called by tests. `path` is the name in messages. */

@@ -109,7 +109,8 @@ const char *const ps_conf_property_names[] = {"flume.monitoring.type",
                                               PS_CONF_LOG_FORMAT,
                                               NULL};
 
-/* Returns whether it is a setting of a MonitorService that penstock does not know: its settings have names of their own. */
+/* Returns whether the key is a setting of a MonitorService class that penstock does not know. Such settings can have
+ * any name. */
 static bool is_of_own_class(const struct ps_conf *conf, const char *key)
 {
     const char *class_name = conf->monitoring.class_name;
@@ -118,7 +119,7 @@ static bool is_of_own_class(const struct ps_conf *conf, const char *key)
 }
 
 /* Warns about unknown names of penstock's own properties, and about misspelt names of Flume's (those of the user
- * guide and of flume-ng). Properties that the file substitutes have names of their own. */
+ * guide and of flume-ng). Properties that the agent file refers to by ${...} can have any name. */
 static void warn_names(struct ps_conf *conf)
 {
     size_t count = PS_COUNT_OF(ps_conf_property_names) - 1;

@@ -1,4 +1,4 @@
-/* See shell.h. The grammar: POSIX.1-2017, Shell Command Language, as far as settings are written in it. */
+/* See shell.h. The grammar: the part of POSIX.1-2017, Shell Command Language, in which settings are written. */
 #include "conf/command/shell.h"
 
 #include "conf/text.h"
@@ -15,8 +15,8 @@ struct parser {
     struct ps_shell *shell;
     const char *at, *end;
     int line;
-    unsigned nested;     /* ${A:-${B}} */
-    size_t values_bytes; /* of all assignments so far */
+    unsigned nested;     /* how deep ${A:-${B}} is nested now */
+    size_t values_bytes; /* bytes of the values of all assignments so far */
 };
 
 /* One word, with its quotes taken off. */
@@ -24,9 +24,9 @@ struct word {
     char *text; /* malloc'ed */
     size_t length, room;
     size_t name_length; /* the length of the name in NAME=value; else 0 */
-    bool is_plain;      /* without quotes and expansions: it can be a keyword */
+    bool is_plain;      /* it has no quotes and no expansions, so it can be a keyword */
     bool appends;       /* NAME+=value */
-    bool lacks;         /* a part of it needs a shell */
+    bool lacks;         /* its value is incomplete, because a part of it needs a shell */
 };
 
 static char look(const struct parser *parser, size_t ahead)
@@ -103,7 +103,7 @@ static const char *read_name(struct parser *parser)
 
 static void read_dollar(struct parser *parser, struct word *word);
 
-/* Reads up to the brace that closes, as between double quotes; `used` is whether the text becomes part of the word. */
+/* Reads up to the closing brace, as between double quotes. `used`: the text becomes part of the word. */
 static void read_alternative(struct parser *parser, struct word *word, bool used)
 {
     struct word other = {.text = NULL};
@@ -396,7 +396,7 @@ static void skip_function(struct parser *parser)
     skip_to(parser, '{', '}');
 }
 
-/* Notes the effects of a command's words up to here. */
+/* The effects of a simple command's words so far. */
 struct simple {
     int line;
     bool declares, exports, unsets;
@@ -449,7 +449,7 @@ static void carry_out(struct parser *parser, struct simple *simple, bool conditi
     for (size_t i = 0; i < simple->count; i++) {
         if (conditional)
             ps_texts_add(shell->arena, &names, name_of(shell, &simple->assigned[i]));
-        else if (!simple->is_command) /* before a command an assignment is for that command alone */
+        else if (!simple->is_command) /* an assignment before a command is valid only for that command */
             assign(parser, &simple->assigned[i], simple->line, simple->exports);
         free(simple->assigned[i].text);
     }
@@ -524,7 +524,7 @@ static void skip_document(struct parser *parser)
     free(word.text);
 }
 
-/* Takes the end of a command. Returns whether the next one depends on it: "&&" and the like. */
+/* Takes the end of a command. Returns whether the next command runs only if this one succeeds or fails ("&&", "||"). */
 static bool take_end(struct parser *parser, const struct simple *simple)
 {
     char c = is_over(parser) ? '\n' : next(parser);
@@ -556,7 +556,7 @@ void ps_shell_read(struct ps_shell *shell, struct ps_arena *arena, const char *t
     while (!is_over(&parser)) {
         struct simple simple = {.line = parser.line};
         bool read = read_simple(&parser, &simple, conditional);
-        if (!read) /* a compound command has no assignments of its own before it */
+        if (!read) /* a compound command was skipped; no assignments precede it */
             conditional = false;
         carry_out(&parser, &simple, conditional);
         bool depends = read && take_end(&parser, &simple);

@@ -1,23 +1,24 @@
 /* Reads the assignments of a shell script, such as flume-env.sh, without executing anything. It understands NAME=value,
  * NAME+=value, export, declare, readonly and unset; quotes, backslashes and comments; $NAME, ${NAME}, ${NAME:-x}, ${NAME:+x} and
- * their forms without a colon. Everything else is skipped, and remembered when it would assign something. Thread: the control
- * thread. */
+ * their forms without a colon. Everything else is skipped; a skipped part that would assign something is remembered.
+ * Thread: the control thread. */
 #pragma once
 
 #include "core/arena.h"
 #include "core/option.h"
 
 struct ps_shell_variable {
-    const char *name, *value; /* the last value that was assigned */
-    int line;                 /* of that */
+    const char *name, *value; /* value: the last one that was assigned */
+    int line;                 /* line of that assignment */
     bool exported;
 };
 
-/* A part of the script that was skipped, and would assign variables or could. */
+/* A part of the script that was skipped and that assigns variables, or may assign some. */
 struct ps_shell_gap {
     int line;
-    const char *what;      /* "if", "source", "a command's output" */
-    struct ps_texts names; /* names of the variables; empty: variables of another file, or of a command */
+    const char *what; /* "if", "source", "a command's output" */
+    /* names of the variables; empty when they are not known: another file or a command assigns them */
+    struct ps_texts names;
 };
 
 struct ps_shell {
@@ -31,7 +32,7 @@ struct ps_shell {
 #define PS_SHELL_VARIABLES_MAX 1000U
 #define PS_SHELL_GAPS_MAX 1000U
 
-/* Variables that the script does not assign have their values from the environment. */
+/* Reads a script. Variables that it does not assign have their values from the environment. */
 void ps_shell_read(struct ps_shell *shell, struct ps_arena *arena, const char *text, size_t length);
 
 /* Returns the variable if the script assigns it, else NULL. */

@@ -1,5 +1,5 @@
-/* ps_command_variable (command.h): a variable as flume-ng has it. A file of its own, because the code that finds
- * classes calls it, and the command line calls the code that reads a configuration. */
+/* ps_command_variable (command.h): a variable as flume-ng has it. This is a file of its own because the code that
+ * finds classes needs the function without command.c, which calls the code that reads a configuration. */
 #include "conf/command/command.h"
 
 #include <stdlib.h>
