@@ -167,7 +167,7 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
         const char *value = ps_text_trim(conf->plan_arena, property->value);
         const char *dot = strrchr(property->key, '.');
         bool shell = strcmp(dot, ".command") == 0 || strcmp(dot, ".shell") == 0;
-        /* the sink hive takes quotes off, as Flume's does */
+        /* the sink hive removes quotes, as Flume's sink does */
         bool is_quoted = shell || strcmp(dot, ".delimiter") == 0 || strcmp(dot, ".serdeSeparator") == 0;
         const char *hash = strchr(value, '#');
         size_t size = strlen(value);
@@ -198,7 +198,7 @@ static void report_no_agent(struct ps_conf *conf, const struct ps_command *comma
                    "no configuration for the agent %s", command->agent);
 }
 
-/* Returns whether the names differ by a number: host1 and host2 are two agents, not a misspelt name. */
+/* Returns whether the names differ only in a number: host1 and host2 are two agents, not a misspelt name. */
 static bool numbered_alike(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
@@ -292,8 +292,8 @@ enum ps_status ps_conf_load_text(const struct ps_command *command, const struct 
     return status;
 }
 
-/* Reports a missing configuration directory: its log4j files, flume-env.sh and classpath: files are missing as well.
- * The agent starts all the same, as with flume-ng. */
+/* Reports a missing configuration directory, because its log4j files, flume-env.sh and `classpath:` files are missing
+ * as well. The agent starts all the same, as with flume-ng. */
 static void report_conf_dir(struct ps_conf *conf, const char *path)
 {
     struct stat status;
@@ -305,14 +305,14 @@ static void report_conf_dir(struct ps_conf *conf, const char *path)
                        found ? "it is not a directory" : strerror(errno));
 }
 
-/* Returns the joined names when there is one, or when `several` allows more. */
+/* Returns the joined names when there is one name, or when `several` allows more. */
 static const char *agents_in(const struct ps_command *command, bool several)
 {
     static const struct ps_stage_ops *const no_stages[] = {NULL};
     struct ps_command any = *command;
     struct ps_conf *conf;
     any.agent = "";
-    any.uris.count = 0; /* nobody has asked for a connection */
+    any.uris.count = 0; /* URIs are left out, because the user has not asked for a connection */
     any.conf_dir = NULL;
     any.plugins.count = 0;
     (void)ps_conf_load(&any, no_stages, &conf);

@@ -96,8 +96,8 @@ static struct ps_place key_place(struct ps_conf *fresh, const struct ps_conf_par
         key);
 }
 
-/* The last sinks of this channel take from other channels now, and its sources stay: their events would never be
- * delivered. Sinks that are no longer listed were removed on purpose. */
+/* Adds a mistake when the last sinks of this channel now take from other channels and its sources stay: their events
+ * would never be delivered. Sinks that are no longer listed were removed on purpose. */
 static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *old, const char *channel,
                             unsigned before)
 {
@@ -115,7 +115,7 @@ static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *o
     }
 }
 
-/* The same for the last sources: the sinks that stay would wait for ever. */
+/* Adds a mistake when the last sources of this channel have left it: the sinks that stay would wait for ever. */
 static void add_sources_moved(struct ps_conf *fresh, const struct ps_agent_spec *old, const char *channel,
                               unsigned before)
 {
@@ -148,7 +148,8 @@ static void add_moved(struct ps_conf *fresh, const struct ps_agent_spec *old)
 
 /* ---- the decision ---- */
 
-/* Ranks a problem for the message: a cause that `running` does not have, then other causes, then consequences. */
+/* Returns a problem's rank for the message: first causes that `running` does not have, then other causes, then
+ * consequences. */
 static int importance(const struct ps_conf *running, const struct ps_problem *problem)
 {
     if (problem->mistake == PS_MISTAKE_CONSEQUENCE)

@@ -92,7 +92,8 @@ static bool file_changed(const struct ps_conf_origin *origin)
 {
     struct stat status;
     if (stat(origin->path, &status) != 0)
-        return false; /* being replaced, or deleted: like Flume, keep the running configuration */
+        /* the file is being replaced or was deleted: like Flume, keeps the running configuration */
+        return false;
     int64_t modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
     return modified_ns != origin->modified_ns || status.st_size != origin->size_bytes;
 }

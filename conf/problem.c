@@ -48,7 +48,7 @@ static void problem_count(struct ps_problems *problems, enum ps_severity severit
         problems->warnings++;
 }
 
-/* Removes the note that a key has no effect when its value is refused. */
+/* Called when the value of a key is refused: removes the note that this key has no effect. */
 static void forget_notes(struct ps_problems *problems, struct ps_place place)
 {
     size_t kept = 0;
@@ -115,7 +115,7 @@ static bool is_below(const char *key, const char *section)
     return key != NULL && strncmp(key, section, length) == 0 && (key[length] == '.' || key[length] == '\0');
 }
 
-/* A warning that is a cause explains the failure only where nothing was dropped: a missing list. */
+/* A warning that is a cause (a missing list) decides only if no error and no dropped component does. */
 bool ps_problems_decide(struct ps_problems *problems, const char *section)
 {
     bool any = false;

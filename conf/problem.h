@@ -16,7 +16,7 @@ enum ps_severity {
 };
 
 /* A mistake: the agent would run with less than the file asks for, because a component, a connection or a value is
- * left out, or because a source waits for a port that another one has. A reload with a mistake that the running
+ * left out, or because a source waits for a port that another source has. A reload with a mistake that the running
  * configuration does not have is refused (conf/mistake.h). */
 enum ps_mistake {
     PS_MISTAKE_NONE,
@@ -28,12 +28,12 @@ struct ps_problem {
     enum ps_severity severity;
     const char *file; /* NULL: not from a file */
     int line;         /* 0: the file as a whole */
-    const char *key;  /* as written, with the agent's name; NULL when it is not about a key */
+    const char *key;  /* as written, with the agent's name; NULL when the problem is not about a key */
     const char *what; /* the mistake */
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
     bool follows; /* follows from another problem, and is shown after it */
-    /* the agent does not start because of it, though alone it would only drop a component or a value */
+    /* the agent does not start because of it, although by itself it would only drop a component or a value */
     bool decides;
 };
 
@@ -45,7 +45,7 @@ struct ps_problems {
     size_t count, room;
     size_t held_back; /* problems beyond PS_PROBLEM_MAX */
     size_t errors, dropped, warnings;
-    struct ps_texts unknown; /* values, by their address, that are not known before the agent starts */
+    struct ps_texts unknown; /* the addresses of values that are not known before the agent starts */
 };
 
 void ps_problems_init(struct ps_problems *problems, struct ps_arena *arena);
@@ -53,7 +53,7 @@ void ps_problems_fini(struct ps_problems *problems);
 
 /* Notes a value that is not known before the agent starts, so that no check reports the text that replaces it. */
 void ps_problems_note_unknown(struct ps_problems *problems, const char *value);
-/* Returns whether it is one of these texts: the same pointer, not an equal text. */
+/* Returns whether the value was noted. Compares pointers, not texts. */
 bool ps_problems_is_unknown(const struct ps_problems *problems, const char *value);
 
 /* The place of a problem. Every member may be NULL or 0. */
@@ -68,14 +68,14 @@ struct ps_place {
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Sets the kind of mistake of the problem added last. Those of severity DROPPED are causes unless this is called. */
+/* Sets the kind of mistake of the problem added last. Without this call, problems of severity DROPPED are causes. */
 void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake);
 
 /* Marks the problem added last as one that follows from another. */
 void ps_problem_follows(struct ps_problems *problems);
 
-/* Marks every error and every cause whose key is `section` or below it ("a1.channels"; NULL: any key) as one that
- * decides. Returns whether it marked any. Call it before adding the error that follows from them. */
+/* Sets `decides` of every error and every cause whose key is `section` or below it ("a1.channels"; NULL: any key).
+ * Returns whether it marked any. Call it before adding the error that follows from them. */
 bool ps_problems_decide(struct ps_problems *problems, const char *section);
 
 /* Sorts for display, stable: files in the order first seen, then causes before consequences, then by line, then in

@@ -18,8 +18,9 @@ void ps_report_agent(FILE *file, const struct ps_conf *conf);
 /* Prints "a1: fine" or "a1: 2 errors, 1 warning: the agent would not start". */
 void ps_report_summary(FILE *file, const struct ps_conf *conf);
 
-/* The same as one JSON object: the components before ps_conf_take_spec, lists of lines under names of their own, then
- * the problems, which ends the object and returns its text. Owns: the caller frees the text. */
+/* These functions make the same report as one JSON object: first the components (before ps_conf_take_spec), then
+ * lists of lines under their own names, then the problems; the last function ends the object and returns its text.
+ * Owns: the caller frees the text. */
 struct json_t;
 /* Makes a JSON text; null for NULL, and for text that is not UTF-8. */
 struct json_t *ps_report_json_text(const char *text);

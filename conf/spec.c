@@ -30,7 +30,7 @@ static const char *build_context_property(const void *argument, const char *name
     return NULL;
 }
 
-/* Binds and builds a sub-stage. Its keys were already checked with its parent's, so a failure now comes from
+/* Binds and builds a sub-stage. Its keys were already checked with its parent's keys, so a failure now is a fault of
  * the machine. */
 static const struct ps_stage_ops *build_context_sub_stage(struct ps_context *context, enum ps_kind kind,
                                                           const char *type, const struct ps_pairs *pairs,
@@ -110,8 +110,9 @@ static void print_file(void *out, const char *path)
                 (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
 }
 
-/* Writes which load of a plug-in a serializer or deserializer is that a value of the component names: other bytes, another
- * component. The component's own stage is compared by itself. */
+/* If a value of the component names a serializer or deserializer of a plug-in, writes which load of the plug-in has
+ * it: when the plug-in's file has changed, the component has changed too. The component's own stage is compared by
+ * itself. */
 static void print_plugins(FILE *out, const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     static const enum ps_kind kinds[] = {PS_KIND_SERIALIZER, PS_KIND_DESERIALIZER};
@@ -174,7 +175,7 @@ static unsigned channel_number(const struct ps_conf_agent *agent, const char *na
     ps_assert_failed(__FILE__, __LINE__, "a valid component names a valid channel");
 }
 
-/* Returns 1 + the number of the channel that dead letters go to; 0: none. */
+/* Returns one more than the number of the channel that dead letters go to; 0: there is none. */
 static unsigned letters_number(const struct ps_conf_agent *agent, const char *deadletter)
 {
     return ps_dead_letters_go_to_channel(deadletter) ? 1 + channel_number(agent, deadletter) : 0;
@@ -202,7 +203,7 @@ static struct ps_source_spec source_spec(const struct ps_conf *conf, const struc
     return spec;
 }
 
-/* Includes the names of the sinks: their numbers follow from them. */
+/* Includes the names of the sinks, because the sinks' numbers follow from their names. */
 static const char *group_fingerprint(struct ps_arena *arena, const struct ps_conf_group *group)
 {
     const char *text = group->processor;

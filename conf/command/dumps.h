@@ -5,5 +5,5 @@
 
 #define PS_CONF_CORE_DUMPS "penstock.core.dumps"
 
-/* Sets conf->core_dumps; adds a warning for a value other than true and false. */
+/* Sets conf->core_dumps; adds a warning for a value other than true or false. */
 void ps_conf_core_dumps(struct ps_conf *conf);

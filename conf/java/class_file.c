@@ -33,10 +33,10 @@ enum tag {
 struct reader {
     const uint8_t *bytes;
     size_t length, at;
-    bool cut; /* it wanted more bytes than there are */
-    /* offsets of the constants, after their tags; 0: there is no constant of this number */
+    bool cut; /* the reader wanted more bytes than there are */
+    /* for each constant the offset after its tag; 0: there is no constant with this number */
     uint32_t *pool;
-    uint32_t constants; /* with number 0, which is never used */
+    uint32_t constants; /* their number, including number 0, which is never used */
 };
 
 static uint32_t number(struct reader *reader, size_t bytes)
@@ -107,7 +107,7 @@ static enum ps_status read_pool(struct reader *reader, struct ps_err *err)
             return ps_err_set(err, "constant %u has the unknown tag %u", i, tag);
         skip(reader, (size_t)bytes);
         if (tag == TAG_LONG || tag == TAG_DOUBLE)
-            i++; /* it counts as two */
+            i++; /* this constant takes two numbers */
     }
     return reader->cut ? ps_err_set(err, "the file is cut short in its constant pool") : PS_OK;
 }
@@ -144,7 +144,7 @@ static const char *class_name(const struct reader *reader, struct ps_arena *aren
 
 /* ---- fields and methods ---- */
 
-/* Returns whether the constant is the type of a constructor with one parameter, the class around this one. */
+/* Returns whether the constant is the type of a constructor whose only parameter is the enclosing class. */
 static bool wants_outer(const struct reader *reader, uint32_t type, const char *name)
 {
     const char *dollar = strrchr(name, '$');
@@ -154,7 +154,7 @@ static bool wants_outer(const struct reader *reader, uint32_t type, const char *
            memcmp(reader->bytes + at + 2, "(L", 2) == 0 && memcmp(reader->bytes + at + 4, name, length) == 0;
 }
 
-/* Skips fields or methods, and notes which public constructors are among methods. `file` NULL: fields. */
+/* Skips fields (`file` NULL) or methods; of methods it notes which public constructors there are. */
 static void skip_members(struct reader *reader, struct ps_class_file *file)
 {
     for (uint32_t count = number(reader, 2); count > 0 && !reader->cut; count--) {

@@ -11,12 +11,13 @@
 /* Names are those of the file, with slashes: "org/apache/flume/Sink". */
 struct ps_class_file {
     const char *name;
-    const char *super; /* NULL: of java/lang/Object and of modules */
+    const char *super; /* NULL for java/lang/Object and for modules */
     struct ps_texts interfaces;
     bool is_public, is_abstract, is_interface;
     bool has_constructor; /* it has a public constructor without parameters */
-    bool is_inner;        /* a public constructor wants the class around it alone: it is not `static` */
-    uint32_t java;        /* the oldest Java that can load it: 8, 17 */
+    /* a public constructor's only parameter is the enclosing class: the class is not `static` */
+    bool is_inner;
+    uint32_t java; /* the oldest Java that can load it: 8, 17 */
 };
 
 /* Returns PS_FAIL with a message when the bytes are not those of a class. The texts are copied into the arena. */

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Notes a folder that could not be read, unless it is not there. */
+/* Notes a folder that could not be read, unless it does not exist. */
 static void note_blocked(struct ps_class_path *path, struct ps_arena *arena, const char *folder, int error)
 {
     if (ps_unread_is_absent(error) || path->blocked != NULL)
@@ -23,7 +23,7 @@ static void note_blocked(struct ps_class_path *path, struct ps_arena *arena, con
     path->blocked = ps_arena_format(arena, "%s: %s", folder, strerror(error));
 }
 
-/* Returns whether the folder is there. One that cannot be looked at is noted. */
+/* Returns whether the folder exists. Notes a folder that cannot be looked at. */
 static bool is_folder(struct ps_class_path *path, struct ps_arena *arena, const char *folder)
 {
     struct stat status;
@@ -93,7 +93,8 @@ static const char *library_path(struct ps_class_path *path, struct ps_arena *are
         ps_texts_add(arena, &folders, ps_arena_text(arena, first));
     const char *blocked = path->blocked;
     add_all_plugins(path, arena, &folders, &command->plugins, "native", "");
-    path->blocked = blocked; /* no class is missing because a folder of libraries cannot be looked at */
+    /* a folder of native libraries that cannot be looked at has no classes, so it is not noted */
+    path->blocked = blocked;
     if (said->hadoop.library_path != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, said->hadoop.library_path));
     if (said->hbase.library_path != NULL)
@@ -101,7 +102,7 @@ static const char *library_path(struct ps_class_path *path, struct ps_arena *are
     return join(arena, &folders);
 }
 
-/* Adds all jars of a folder below the one that the variable names, if it is there. */
+/* Adds all jars of a folder below the one that the variable names, if that folder exists. */
 static void add_home(struct ps_class_path *path, const struct ps_command *command, struct ps_arena *arena,
                      const char *name, const char *part)
 {
@@ -111,7 +112,7 @@ static void add_home(struct ps_class_path *path, const struct ps_command *comman
         ps_texts_add(arena, &path->entries, ps_arena_format(arena, "%s/*", folder));
 }
 
-/* Adds what Hadoop, HBase and Hive bring, in the order of the script. */
+/* Adds the class paths of Hadoop, HBase and Hive, in the order of Flume's script. */
 static void add_tools(struct ps_class_path *path, struct ps_arena *arena, const struct ps_command *command,
                       const struct ps_tools_said *said)
 {
@@ -165,7 +166,7 @@ static const char *java_of_path(struct ps_arena *arena, const char *path_of_prog
     return NULL;
 }
 
-/* Returns why the program, which is there, cannot be started, and the cure. */
+/* Returns why the program, which exists, cannot be started, and the cure. */
 static const char *cannot_execute(struct ps_arena *arena, const char *java, int error)
 {
     struct stat status;
@@ -238,7 +239,7 @@ void ps_class_path_complete(struct ps_class_path *path, struct ps_arena *arena,
 {
     struct ps_tools_said once = {.asked = false};
     struct ps_tools_said *said = command->tools != NULL ? command->tools : &once;
-    path->blocked = NULL; /* it may be there by now */
+    path->blocked = NULL; /* the folder may exist by now */
     path->entries = entries_of(path, arena, command);
     const char *own = join(arena, &path->entries);
     ps_tools_ask(said, command, own != NULL ? own : "", command->ask_classes);

@@ -6,7 +6,7 @@
 #include "conf/problem.h"
 #include "core/class_path.h"
 
-/* Returns the class path by the command line and the environment, in the arena. Starts nothing. */
+/* Returns the class path that follows from the command line and the environment, in the arena. Starts nothing. */
 struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps_command *command);
 
 /* Adds the output of the commands `hadoop` and `hbase`, if they exist (tools.h). Called when a class must be

@@ -17,7 +17,7 @@
 
 #define PLACES_MAX 4096U
 #define MANIFEST_BYTES_MAX (1U << 20)
-/* Limit of the classes that are read to find out the kind of one class; no real hierarchy has more. */
+/* Most classes that are read to find the kind of one class; no real hierarchy has more. */
 #define PARENTS_MAX 512U
 
 struct place {
@@ -55,7 +55,8 @@ static void add_place(struct ps_classes *classes, const char *path, struct ps_ja
     classes->jars += jar != NULL;
 }
 
-/* Notes a place that could not be read, unless it is not there: Java ignores it then. `what` has the reason, if it is known. */
+/* Notes a place that could not be read, unless it does not exist: Java ignores such places. `what` has the reason, if
+ * it is known. */
 static void note_blocked(struct ps_classes *classes, const char *path, int error, const char *what)
 {
     if (ps_unread_is_absent(error) || classes->blocked != NULL)
@@ -85,7 +86,7 @@ static void add_named(struct ps_classes *classes, const char *jar, const char *v
     }
 }
 
-/* Joins the lines that begin with a blank to the line before, and finds Class-Path. */
+/* Joins each line that begins with a blank to the line before it, and finds Class-Path. */
 static void add_manifest(struct ps_classes *classes, struct ps_jar *jar, const char *path)
 {
     char *bytes, *to;
@@ -383,7 +384,7 @@ static void offer_jar(struct ps_classes *classes, struct ps_jar *jar, struct ps_
     }
 }
 
-/* Returns the name as Java writes it: not that of a file, nor with a semicolon. */
+/* Returns the name as Java writes it, from a file's name or a name with a semicolon. */
 static char *cleaned(struct ps_arena *arena, const char *name)
 {
     char *clean = separated(arena, name, '/', '.');
@@ -396,7 +397,8 @@ static char *cleaned(struct ps_arena *arena, const char *name)
     return clean;
 }
 
-/* Returns a name that differs by where a class within a class begins, or by the file's ending; else NULL. */
+/* Returns the name of an existing class that is probably meant: an inner class, its Builder, the outer class, or the
+ * name without a file's ending; else NULL. */
 static const char *rewritten(struct ps_classes *classes, const char *name, const char *target)
 {
     char *clean = cleaned(classes->arena, name);

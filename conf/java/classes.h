@@ -1,6 +1,6 @@
-/* The classes of a class path: which jar or folder has one, and what it extends and implements. Jars are opened as Java opens
- * them: those of FOLDER with a star after it (in the order of their names), and those that a jar's manifest
- * names. Nothing is executed. Thread: the control thread. */
+/* The classes of a class path: which jar or folder has a class, and what that class extends and implements. Jars are
+ * opened as Java opens them: those of FOLDER with a star after it (in the order of their names), and those that a
+ * jar's manifest names. Nothing is executed. Thread: the control thread. */
 #pragma once
 
 #include "conf/java/class_file.h"
@@ -16,15 +16,16 @@ size_t ps_classes_jars(const struct ps_classes *classes);
 size_t ps_classes_folders(const struct ps_classes *classes);
 /* Returns the files that are not jars, each with the reason. */
 const struct ps_texts *ps_classes_unread(const struct ps_classes *classes);
-/* Returns the first place that could not be read now, "FILE: Too many open files", and an errno for it; NULL: all were read. A class that
- * is not found may be there. */
+/* Returns the first place that could not be read now, as "FILE: Too many open files", and its errno; NULL: all were
+ * read. A class that is not found may be in such a place. */
 const char *ps_classes_blocked(const struct ps_classes *classes, int *error);
 
 struct ps_class {
     const char *place; /* the jar or folder that has it */
     struct ps_class_file file;
     const char *damage; /* the class exists but cannot be read: the reason; else NULL */
-    int error;          /* damage: its file could not be read now, for this errno; 0: its bytes are wrong */
+    /* with `damage`: the errno if its file could not be read now; 0: its bytes are wrong */
+    int error;
 };
 
 /* Finds a class by its name as Java writes it: org.example.Filter$Builder. The first place that has it counts. Returns false
@@ -36,7 +37,8 @@ bool ps_classes_find(struct ps_classes *classes, const char *name, struct ps_cla
 bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, const char *target,
                      const char **missing);
 
-/* Returns whether a place after that of `first` also has a class of this name, which Java does not use: `*other`. */
+/* Returns whether a place after that of `first` also has a class of this name, and sets `*other` to it; Java does not
+ * use that one. */
 bool ps_classes_again(struct ps_classes *classes, const char *name, const struct ps_class *first,
                       const char **other);
 

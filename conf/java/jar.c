@@ -1,6 +1,6 @@
 /* See jar.h. A class path has hundreds of jars with tens of thousands of entries, of which few are read. This
- * file reads the list of entries, because libzip makes an object and a local time of each entry, which takes several times as long. It leaves
- * unusual jars (zip64, encrypted, damaged), and entries that it cannot read, to libzip. */
+ * file reads the list of entries, because libzip makes an object and a local time of each entry, which takes several
+ * times as long. Unusual jars (zip64, encrypted, damaged) and entries that this file cannot read are left to libzip. */
 #include "conf/java/jar.h"
 
 #include "conf/java/unread.h"
@@ -15,10 +15,10 @@
 #include <zip.h>
 #include <zlib.h>
 
-#define END_BYTES 22U /* of the record after the list, without its comment */
+#define END_BYTES 22U /* length of the record after the list, without its comment */
 #define LIST_BYTES_MAX (64U << 20)
-#define ENTRY_BYTES 46U        /* of an entry of the list, without name, extra field and comment */
-#define LOCAL_HEADER_BYTES 30U /* the same, before the bytes of an entry */
+#define ENTRY_BYTES 46U        /* length of an entry of the list, without name, extra field and comment */
+#define LOCAL_HEADER_BYTES 30U /* length of the header before the bytes of an entry */
 #define STORED 0U
 #define DEFLATED 8U
 #define ENCRYPTED 1U /* a flag of an entry */
@@ -32,7 +32,7 @@ struct entry {
 struct ps_jar {
     char *path;
     int fd;
-    struct entry *entries; /* NULL: libzip has the jar */
+    struct entry *entries; /* NULL: libzip reads the jar */
     size_t count;
     char *names; /* each ends with a zero byte */
     zip_t *zip;  /* NULL: not needed yet */
@@ -94,7 +94,7 @@ struct list {
     uint32_t bytes, count;
 };
 
-/* Finds the record that says where the list is. A jar with a comment after it is libzip's. */
+/* Finds the record that says where the list is. A jar with a comment after this record is left to libzip. */
 static bool find_list(int fd, uint64_t file_bytes, struct list *list)
 {
     unsigned char tail[END_BYTES];
@@ -108,7 +108,7 @@ static bool find_list(int fd, uint64_t file_bytes, struct list *list)
            list->offset + list->bytes == file_bytes - END_BYTES;
 }
 
-/* Parses the list. Returns false when it is not one, or has what only zip64 has. */
+/* Parses the list. Returns false when the bytes are not such a list, or when it needs zip64. */
 static bool take_entries(struct ps_jar *jar, const unsigned char *bytes, const struct list *list)
 {
     size_t at = 0, named = 0;
@@ -225,7 +225,7 @@ static bool inflate_all(const char *packed, const struct entry *entry, char *byt
     return good;
 }
 
-/* Returns the entry's bytes, which the caller frees; NULL: libzip is to try. */
+/* Returns the entry's bytes, which the caller frees; NULL: libzip must try it. */
 static char *read_entry(struct ps_jar *jar, const struct entry *entry, size_t bytes_max)
 {
     unsigned char head[LOCAL_HEADER_BYTES];

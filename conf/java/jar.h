@@ -1,4 +1,4 @@
-/* A jar: a zip archive of classes. The only file that knows the library. Thread: the control thread. */
+/* A jar: a zip archive of classes. Only jar.c uses libzip. Thread: the control thread. */
 #pragma once
 
 #include "core/status.h"

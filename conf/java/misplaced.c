@@ -52,7 +52,8 @@ static void look_below(struct search *search, const char *folder, const char *, 
     look(search, folder, to);
 }
 
-/* Looks at a folder of a plug-in. Flume uses the jars of `lib` and `libext`, and none of folders below them. */
+/* Looks at a folder of a plug-in. Flume uses the jars of `lib` and `libext`, but not those of folders below these
+ * two. */
 static void look_in_part(struct search *search, const char *folder, const char *name, const char *to)
 {
     if (strcmp(name, "lib") == 0 || strcmp(name, "libext") == 0)

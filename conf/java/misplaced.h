@@ -4,5 +4,6 @@
 
 #include "conf/command/command.h"
 
-/* Returns what to do with the jar that has the class of this name and lies in a place where no class is looked for; NULL: there is none. */
+/* Returns what to do with a jar that has the class of this name and lies in a place where no class is looked for;
+ * NULL: there is no such jar. */
 const char *ps_misplaced_cure(struct ps_arena *arena, const struct ps_command *command, const char *name);

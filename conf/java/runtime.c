@@ -23,7 +23,7 @@ static unsigned version_in(const char *text)
     return version < 1000 ? (unsigned)version : 0;
 }
 
-/* bin/java lies below the folder with `release`; jre/bin/java of a JDK 8 one folder further down. */
+/* `release` lies in the folder above bin, or in a JDK 8 (jre/bin/java) one folder further up. */
 unsigned ps_java_runtime_version(struct ps_arena *arena, const char *java)
 {
     char path[PATH_MAX];

@@ -17,7 +17,7 @@ extern char **environ;
 
 static const struct tool {
     const char *name;
-    const char *homes[2]; /* variables: the first that is set has its folder, with `bin` */
+    const char *homes[2]; /* variables: the first that is set names the command's folder, which has `bin` */
     const char *variable; /* the environment variable of this command for further jars */
 } hadoop = {"hadoop", {"HADOOP_HOME", "HADOOP_PREFIX"}, "HADOOP_CLASSPATH"},
   hbase = {"hbase", {"HBASE_HOME", NULL}, "HBASE_CLASSPATH"};
@@ -30,7 +30,8 @@ static bool is_program(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Looks in `bin` of its folder, and in PATH. Without a folder the script looks in /bin. */
+/* Looks in `bin` of the command's folder, then in PATH. When no variable names the folder, looks in /bin first, as
+ * Flume's script does. */
 static const char *find(const struct ps_command *command, const struct tool *tool)
 {
     const char *home = ps_command_variable(command, tool->homes[0]);
@@ -58,7 +59,7 @@ static bool is_variable(const char *assignment, const char *name)
     return strncmp(assignment, name, length) == 0 && assignment[length] == '=';
 }
 
-/* Returns whether a process that flume-env.sh starts has the variable from there. */
+/* Returns whether flume-env.sh assigns the variable of this assignment. */
 static bool is_from_script(const struct ps_command *command, const char *assignment)
 {
     for (size_t i = 0; i < command->environment.count; i++)
@@ -67,8 +68,8 @@ static bool is_from_script(const struct ps_command *command, const char *assignm
     return false;
 }
 
-/* Returns this process's environment with what flume-env.sh exports, and the variable for further jars, which is left out when the value
- * is NULL: the script has one of that name itself. */
+/* Returns this process's environment with what flume-env.sh exports, and the variable for further jars, which is left
+ * out when the value is NULL, because Flume's script uses a variable of that name itself. */
 static const char *const *environment_of(const struct ps_command *command, const char *name,
                                          const char *value)
 {
@@ -126,7 +127,7 @@ static void ask_class_path(struct ps_tool_said *said, const struct ps_command *c
         said->wrong = err.length > 0 ? ps_arena_text(command->arena, err.text) : "it printed nothing";
 }
 
-/* A command that fails gives nothing, as for Flume. */
+/* Asks for the native libraries. A command that fails gives none, as with Flume. */
 static void ask_libraries(struct ps_tool_said *said, const struct ps_command *command,
                           const struct tool *tool, const char *class_path)
 {

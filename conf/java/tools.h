@@ -1,5 +1,5 @@
-/* The commands `hadoop` and `hbase`: where they are, bin/flume-ng of Flume 1.11 asks them for their class paths and for their folders
- * of native libraries. Thread: the control thread; blocks for as long as they run. */
+/* The commands `hadoop` and `hbase`. Where they exist, bin/flume-ng of Flume 1.11 asks them for their class paths and
+ * for their folders of native libraries. Thread: the control thread; blocks for as long as they run. */
 #pragma once
 
 #include "conf/command/command.h"
@@ -7,7 +7,7 @@
 struct ps_tool_said {
     const char *program;      /* path of the program; NULL: it does not exist */
     const char *class_path;   /* NULL: the command gives none, and `wrong` has the reason */
-    const char *wrong;        /* or NULL */
+    const char *wrong;        /* the reason why there is no class path, or NULL */
     const char *library_path; /* NULL: there are none, or the command was not asked */
 };
 

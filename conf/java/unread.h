@@ -1,5 +1,5 @@
-/* A file or folder of the class path that cannot be opened or read: there are three outcomes (it is there, it is not there,
- * nobody could look), and only the second one means that it has no classes. Thread: any. */
+/* A file or folder of the class path that cannot be opened or read: a file can exist, not exist, or be impossible to
+ * look at now, and only when it does not exist is it certain that it has no classes. Thread: any. */
 #pragma once
 
 #include "core/base.h"

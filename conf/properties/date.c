@@ -28,7 +28,7 @@ static void put_number(struct writer *writer, int number, int width)
     put_text(writer, digits, (size_t)length);
 }
 
-/* Writes strftime's name, full or its first three letters. */
+/* Writes strftime's name, in full or only its first three letters. */
 static void put_word(struct writer *writer, const char *format, const struct tm *tm)
 {
     char word[64];
@@ -79,7 +79,7 @@ static bool put_field(struct writer *writer, char letter, int count, const struc
         put_number(writer, count == 2 ? (tm->tm_year + 1900) % 100 : tm->tm_year + 1900, count);
         return true;
     case 'Y': {
-        /* The week belongs to the next year when it contains January 1 (English rules: weeks begin on
+        /* The week belongs to the next year when it contains the next January 1 (English rules: weeks begin on
          * Sunday). */
         bool next = tm->tm_mon == 11 && tm->tm_mday + 6 - tm->tm_wday > 31;
         int year = tm->tm_year + 1900 + next;

@@ -16,9 +16,9 @@ enum filter_kind { FILTER_ENV, FILTER_EXTERNAL, FILTER_HADOOP, FILTER_CLASS };
 struct filter {
     const char *name;
     enum filter_kind kind;
-    struct ps_texts command;  /* of an external filter */
-    struct ps_pairs settings; /* of a filter `hadoop` or a class */
-    /* class: the keys that the agent's values name, and the answers; none before the class was called */
+    struct ps_texts command;  /* command of an external filter */
+    struct ps_pairs settings; /* settings of a filter `hadoop` or of a class */
+    /* of a class: the keys that the agent's values name, and its answers; there are none before the class was called */
     const char *class_name;
     struct ps_texts keys;
     struct ps_filter_answer *answers;
@@ -42,7 +42,7 @@ static bool type_is(const char *type, const char *alias, const char *class)
     return strcasecmp(type, alias) == 0 || strcasecmp(type, class) == 0;
 }
 
-/* Creates one filter, or reports the reason for which it cannot. */
+/* Creates one filter, or reports why it cannot be created. */
 static void filter_make(struct filters *filters, const char *name, const struct ps_entry *entry,
                         struct ps_place place)
 {
@@ -189,7 +189,8 @@ static struct filter *filter_find(const struct filters *filters, const char *nam
     return NULL;
 }
 
-/* Returns a copy of `value` with its references replaced. `*unknown` is set when a class that was not asked has to replace one. */
+/* Returns a copy of `value` with its references replaced. Sets `*unknown` when one of them belongs to a class that
+ * was not asked. */
 static const char *value_filter(struct filters *filters, const char *value, struct ps_place place,
                                 bool *unknown)
 {

@@ -111,8 +111,8 @@ static void reader_skip_comment(struct reader *reader)
 }
 
 /* Reads one logical line into reader->text: joins continuations, skips comments and blank lines. Returns
- * false at the end. A comment sign is recognized only while the line is empty, so also after a line of a
- * single backslash, as in JDK 17. */
+ * false at the end. A comment sign is recognized while the logical line is empty, and therefore also after a line
+ * that is only a backslash, as in JDK 17. */
 static bool reader_line(struct reader *reader)
 {
     bool skipping = true, continued = false, backslash = false;
@@ -160,7 +160,7 @@ static bool reader_line(struct reader *reader)
 struct writer {
     char *text;
     size_t length;
-    unsigned high; /* a high surrogate that waits for its low surrogate, or 0 */
+    unsigned high; /* a high surrogate whose low surrogate has not come yet, or 0 */
     bool nul;
 };
 
@@ -357,8 +357,9 @@ static void warn_duplicate(const struct ps_properties *properties, const struct 
                    "written twice with different values: line %d is replaced by this one", before->line);
 }
 
-/* Returns whether a user who writes a backslash before the character means both, as in expressions and commands. A
- * backslash before others (\:, \=, \#, \") is a precaution, and does not change the meaning. */
+/* Returns whether a user who writes a backslash before this character probably means both characters, as in
+ * expressions and commands. A backslash before others (\:, \=, \#, \") is a precaution, and does not change the
+ * meaning. */
 static bool is_lost_escape(unsigned char c)
 {
     return c < 0x80 && isalnum(c) ? strchr("tnrfu", c) == NULL

@@ -1,4 +1,5 @@
-/* Java properties that belong to no agent: a file that a component names (ps_context.read_properties), a client's. */
+/* Java properties that belong to no agent: a file that a component names (ps_context.read_properties), or the file of
+ * a client. */
 #include "conf/file.h"
 #include "conf/properties/properties.h"
 

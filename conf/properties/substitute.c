@@ -46,7 +46,7 @@ static struct ps_place place_of(const struct work *work)
     return (struct ps_place){work->current->file, work->current->line, work->current->key};
 }
 
-/* Reports a limit or a cycle, once: further problems would only follow from it. */
+/* Reports a limit or a cycle, only once, because further problems would only follow from it. */
 static void fail(struct work *work, const char *cure, const char *what, const char *name)
 {
     if (!work->failed)
@@ -247,8 +247,8 @@ static bool buffer_add(struct work *work, struct buffer *buffer, const char *tex
 }
 
 /* Returns the offset of the '}' of a variable whose content begins at `at`, or `length` if it is never closed. Every
- * scan counts towards PS_SUBSTITUTE_SCAN_BYTES_MAX: one value can make every second byte begin a scan of its whole
- * rest. */
+ * scan counts towards PS_SUBSTITUTE_SCAN_BYTES_MAX: in one value, a scan of the whole rest may begin at every second
+ * byte. */
 static size_t closing_brace(struct work *work, const char *text, size_t at, size_t length)
 {
     size_t nested = 0;
@@ -321,7 +321,8 @@ out:
 static void expand(struct work *work, const char *text, size_t length, struct buffer *out,
                    const struct names *outer, int depth)
 {
-    size_t begin = out->length; /* where this text's result starts: an earlier escape is another's */
+    /* where this text's result begins: escapes before it belong to another text */
+    size_t begin = out->length;
     buffer_add(work, out, NULL, 0);
     for (size_t at = 0; at < length && !work->failed;) {
         if (text[at] != '$' || at + 1 == length || text[at + 1] != '{') {

@@ -5,8 +5,8 @@
  * $${unchanged}
  *
  * An unknown reference is left unchanged, with a warning. There is one deviation: ${other.key} always sees
- * the other key, while Flume sees it only if its hash order came first. Cycles, depth and sizes are limited.
- * Thread: the control thread; reads the environment. */
+ * the other key, while Flume sees it only if that key comes first in its hash order. Cycles, depth and sizes are
+ * limited. Thread: the control thread; reads the environment. */
 #pragma once
 
 #include "conf/properties/properties.h"
@@ -17,7 +17,7 @@ enum ps_lookup { PS_LOOKUP_SYS, PS_LOOKUP_ENV, PS_LOOKUP_JAVA, PS_LOOKUP_DATE, P
 struct ps_lookup_name {
     const char *prefix; /* lower case, without the colon */
     enum ps_lookup lookup;
-    const char *java; /* Java's name for an unsupported one */
+    const char *java; /* for an unsupported lookup: its name in Java */
 };
 
 #define PS_LOOKUP_MAX 64
@@ -36,7 +36,7 @@ struct ps_substitution {
 #define PS_SUBSTITUTE_BYTES_MAX (1u << 20) /* maximum of one value */
 #define PS_SUBSTITUTE_DEPTH_MAX 32
 #define PS_SUBSTITUTE_COUNT_MAX 1000000 /* maximum of replacements in one load */
-/* maximum of bytes searched for closing braces in one load: tenths of a second */
+/* maximum of bytes searched for closing braces in one load; they take tenths of a second */
 #define PS_SUBSTITUTE_SCAN_BYTES_MAX (256u << 20)
 #define PS_FILTER_REFERENCE_BYTES_MAX 4096
 

@@ -57,11 +57,11 @@ static void check_loop(struct ps_conf *conf, const struct ps_conf_source *source
 
 /* ---- times in paths ---- */
 
-/* A sink that puts the time of an event's header `timestamp` into a name; it cannot write an event without that
+/* A sink that puts the time in an event's header `timestamp` into a name, and cannot write an event without that
  * header. */
 static const struct timed_sink {
     const char *type;
-    const char *patterns[3]; /* keys with escapes; NULL ends them */
+    const char *patterns[3]; /* keys whose values may have escapes, ended by NULL */
     const char *local;       /* "true": the header is not needed */
 } timed_sinks[] = {{"hdfs", {"hdfs.path", "hdfs.filePrefix", NULL}, "hdfs.useLocalTimeStamp"}};
 
@@ -146,7 +146,7 @@ static void check_times(struct ps_conf *conf, const struct ps_conf_source *sourc
             if (pattern == NULL || time_escape(pattern->value) == NULL || !lacks_timestamp(source))
                 continue;
             warn_of_timestamp(conf, source, sink, timed, pattern);
-            break; /* once for each sink and source */
+            break; /* one warning for each sink and source */
         }
     }
 }

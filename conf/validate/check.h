@@ -5,7 +5,7 @@
 #include "conf/conf.h"
 
 /* Detects a Kafka source and a Kafka sink that form a loop. The source sets the header that overrides the
- * sink's topic, so every event goes to the topic it came from; on one cluster that repeats forever. Flume
+ * sink's topic, so every event goes to the topic it came from; if both use one cluster, this repeats for ever. Flume
  * does the same. The warning names the flow and the key to change.
  *
  * Detects a sink whose path has an escape of the time (hdfs.path = /logs/%Y) after a source whose events have no

@@ -47,7 +47,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Returns whether one part of the component names a path twice for one purpose, perhaps by a link. */
+/* Returns whether one part of the component names the same path twice for one purpose, perhaps through a link. */
 static bool is_twice(const struct owner *a, const struct owner *b)
 {
     return a->part == b->part && strcmp(a->claim.key, b->claim.key) == 0 &&

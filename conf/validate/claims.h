@@ -3,7 +3,7 @@
 
 #include "conf/conf.h"
 
-/* Warns once for each source or channel with a path of an earlier one (core/claim.h), and names both: a start
- * continues as Flume does, a reload is refused (conf/mistake.h). Paths are compared after symbolic links,
- * where they exist; nothing is written. Call it after validation. */
+/* Warns once for each source or channel that claims a path of an earlier one (core/claim.h), and names both. A start
+ * continues, as Flume does; a reload is refused (conf/mistake.h). Paths are compared after symbolic links, where they
+ * exist; nothing is written. Call it after validation. */
 void ps_check_claims(struct ps_conf *conf);

@@ -7,13 +7,13 @@
 struct ps_clash {
     const struct ps_conf_part *part;
     const char *section; /* section of the component: "sources"; a constant */
-    const char *key;     /* the part's */
-    /* the component that has it; NULL: no component, or the component itself */
+    const char *key;     /* the key that names the thing */
+    /* the component that has the thing; NULL: no component, or the same component */
     const struct ps_conf_part *other;
     const char *other_section, *other_key;
     const char *cure;
 };
 
-/* Warns with the places of both, and counts it (conf->clashes): a start continues as Flume does, `check` does
- * not exit with 0, and a reload is refused (conf/mistake.h). */
+/* Warns with the places of both components, and counts the clash (conf->clashes). A start continues, as Flume does;
+ * `check` does not exit with 0; a reload is refused (conf/mistake.h). */
 void ps_clash_report(struct ps_conf *conf, const struct ps_clash *clash, const char *text);

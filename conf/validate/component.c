@@ -20,7 +20,8 @@ static void report_unsupported(const struct ps_component_maker *maker, enum ps_k
     if (maker->allow_unsupported) {
         ps_problem_add(problems, PS_SEVERITY_DROPPED, place, NULL,
                        "%s; left out (penstock.allow.unsupported)", what);
-        ps_problem_mistake(problems, PS_MISTAKE_NONE); /* the file allows it */
+        /* no mistake, because the file allows unsupported types */
+        ps_problem_mistake(problems, PS_MISTAKE_NONE);
         return;
     }
     bool runs_in_java = ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) != NULL;
@@ -194,7 +195,8 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
                                .file = checking->part->file,
                                .line = checking->part->line};
     struct ps_place place = ps_component_place(maker, checking->part, checking->prefix, NULL);
-    for (size_t i = 0; i < checking->part->pairs.count; i++) { /* a text option points at its pair's value */
+    /* the value of a text option is the pair's value itself */
+    for (size_t i = 0; i < checking->part->pairs.count; i++) {
         const struct ps_pair *pair = &checking->part->pairs.items[i];
         if (pair->value == type)
             place = ps_component_place(maker, checking->part, checking->prefix, pair->key);

@@ -13,8 +13,8 @@ struct ps_component_maker {
 };
 
 /* Looks up `type` for a component; `place` is the place of the type. Returns NULL after adding a problem:
- * either Flume has the type and penstock does not (an error, or dropped when allowed), or neither has it
- * (dropped). */
+ * either Flume has the type and penstock does not (an error; when unsupported types are allowed, the component is
+ * dropped), or neither has it (the component is dropped). */
 const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *maker, enum ps_kind kind,
                                              const char *type, struct ps_place place);
 
@@ -25,7 +25,7 @@ enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct 
 
 /* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call
  * it even when ps_component_bind failed: the hook then finds further problems, so that all are reported at
- * once. It is not run when the plan lacks values that it needs (part->unchecked). `template` has instances,
+ * once. The hook is not run when the plan lacks values that it needs (part->unchecked). `template` has instances,
  * producers, consumers and channels; this function fills in the rest. */
 enum ps_status ps_component_check(const struct ps_component_maker *maker, const struct ps_conf_part *part,
                                   const char *prefix, const struct ps_context *template);

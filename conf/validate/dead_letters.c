@@ -49,7 +49,7 @@ static bool has_letters_channel(const struct ps_conf_sink *sink)
     return ps_dead_letters_go_to_channel(sink->common.deadletter);
 }
 
-/* Returns a sink that drains the channel and, with its group, drains it for `sink`: itself, or another member. NULL: none. */
+/* Returns a sink that takes from the channel and is `sink` itself or a member of its group. NULL: none. */
 static const struct ps_conf_sink *own_drain(const struct ps_conf_agent *agent,
                                             const struct ps_conf_sink *sink, const char *channel)
 {
@@ -80,7 +80,7 @@ static const char *writer_of(const struct ps_conf_agent *agent, const char *chan
     return NULL;
 }
 
-/* Returns the reason for which the letters of this sink must not go to its channel; NULL: they may. */
+/* Returns why the letters of this sink must not go to the channel that it names; NULL: they may. */
 static const char *objection(struct ps_validation *validation, const struct ps_conf_sink *sink)
 {
     const struct ps_conf_agent *agent = &validation->conf->agent;

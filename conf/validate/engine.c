@@ -52,10 +52,12 @@ static const struct ps_stage_ops *instead(const struct ps_component_maker *maker
 static const struct inner {
     enum ps_kind kind;
     const char *stage, *key;
-    const char *word, *target; /* `word`: the kind of class; `target`: the interface that it must have */
-    enum ps_kind part;  /* its native stages are of this kind; PS_KIND_COUNT: the stage knows them itself */
-    const char *own[4]; /* PS_KIND_COUNT: packages whose classes the stage knows */
-    bool is_asked;      /* the native stage asks the class for values, and runs itself (ps_java_alone) */
+    /* `word`: the kind of class; `target`: the interface that the class must have */
+    const char *word, *target;
+    /* native stages for this class are of this kind; PS_KIND_COUNT: the component's stage knows them itself */
+    enum ps_kind part;
+    const char *own[4]; /* with PS_KIND_COUNT: packages whose classes the stage knows */
+    bool is_asked;      /* the component runs natively and only asks the class for values (ps_java_alone) */
 } inners[] = {
     {PS_KIND_SOURCE,
      "http",
@@ -93,7 +95,7 @@ static bool is_native(const struct ps_component_maker *maker, const struct inner
 {
     if (inner->part != PS_KIND_COUNT && ps_stage_find(maker->stages, inner->part, value) != NULL)
         return true;
-    if (strchr(value, '.') == NULL) /* a word; or a class without a package, as in many an example */
+    if (strchr(value, '.') == NULL) /* a word, or a class without a package, as in many examples */
         return !ps_java_found(maker, value);
     if (inner->part != PS_KIND_COUNT)
         return false;

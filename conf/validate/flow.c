@@ -25,7 +25,7 @@ static struct ps_texts names_of(const struct ps_validation *validation, const st
     return value != NULL ? ps_text_split_blanks(validation->arena, value) : (struct ps_texts){0};
 }
 
-/* Notes which components are listed. ps_validation_listed, which is called later, notes the same. */
+/* Notes which components are listed; ps_validation_listed, which notes the same, is called only later. */
 static void note_listed(const struct ps_validation *validation, enum ps_section section)
 {
     struct ps_texts names = ps_section_names(validation->text, section, validation->arena);
@@ -49,8 +49,8 @@ static bool is_java(const struct ps_validation *validation, enum ps_kind kind, c
     return ps_java_found(maker, type);
 }
 
-/* Returns the key for which the component must run in Java together with the components around it; NULL: there is
- * none. */
+/* Returns the key because of which the component must run in Java together with the components around it; NULL: there
+ * is none. */
 static const char *seed_of(const struct ps_validation *validation, enum ps_section section,
                            const struct ps_entry *entry)
 {
@@ -85,7 +85,7 @@ static struct ps_entry *find(const struct ps_validation *validation, enum ps_sec
     return entry != NULL && entry->listed ? entry : NULL;
 }
 
-/* Marks a component. Returns whether it was not marked. */
+/* Marks a component. Returns true if it was not marked before. */
 static bool mark(struct ps_entry *entry)
 {
     bool is_new = entry != NULL && !entry->in_java;
@@ -95,7 +95,7 @@ static bool mark(struct ps_entry *entry)
 }
 
 /* Marks the named components of a section if one of them, or the entry that names them, is marked; then marks that
- * entry as well. Returns whether something is new. */
+ * entry as well. Returns whether any component was marked. */
 static bool join(const struct ps_validation *validation, struct ps_entry *entry, enum ps_section section,
                  const struct ps_texts *names)
 {
@@ -112,7 +112,7 @@ static bool join(const struct ps_validation *validation, struct ps_entry *entry,
     return is_new;
 }
 
-/* A source runs with its channels, a channel with its sinks, a sink with its group. */
+/* Marks what runs together: a source with its channels, a channel with its sinks, a sink with its group. */
 static bool spread(const struct ps_validation *validation)
 {
     static const struct {
@@ -225,8 +225,8 @@ static const struct ps_pairs *collect(const struct ps_validation *validation, co
     return pairs;
 }
 
-/* Marks the listed components that must run in Java. Returns the key for which the first of them must; NULL: there
- * is none. */
+/* Marks the listed components that must run in Java. Returns the key because of which the first of them must; NULL:
+ * there is none. */
 static const struct ps_pair *mark_seeds(const struct ps_validation *validation)
 {
     const struct ps_pair *first = NULL;

@@ -1,5 +1,5 @@
-/* Sink groups: their members must exist and be in no other group, and penstock must have the processor. Also
- * counts the sinks of each channel. Thread: the control thread. */
+/* Sink groups: the members must exist and be in no other group, and penstock must have the processor. Also counts the
+ * sinks of each channel. Thread: the control thread. */
 #include "conf/validate/validate_internal.h"
 
 #include "conf/validate/group_order.h"
@@ -30,7 +30,8 @@ static struct ps_conf_sink *sink_find(struct ps_validation *validation, const ch
     return NULL;
 }
 
-/* Flume removes a sink whose group failed from the agent: it runs neither in the group nor alone. */
+/* Drops the members of a group that failed. Flume removes such sinks from the agent: they run neither in the group
+ * nor alone. */
 static void drop_members(struct ps_validation *validation, const struct ps_texts *members)
 {
     struct ps_conf_agent *agent = &validation->conf->agent;
@@ -53,7 +54,7 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
         struct ps_conf_sink *sink = sink_find(validation, name);
         const struct ps_entry *entry = ps_section_find(&validation->text->sections[PS_SECTION_SINKS], name);
         if (sink == NULL && entry != NULL && entry->listed)
-            continue; /* dropped; already reported */
+            continue; /* the sink was dropped, which is already reported */
         if (sink == NULL)
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                            strchr(name, ',') != NULL ? "lists are separated by blanks, not commas" : NULL,
@@ -78,7 +79,7 @@ static struct ps_place place_of_key(const struct grouping *grouping, const char 
 
 /* ---- processors and selectors that do not exist ---- */
 
-/* Reports a class that is nowhere: Flume drops the group and its sinks. */
+/* Reports a class that no place has: Flume drops the group and its sinks. */
 static bool report_class(const struct grouping *grouping, const char *key, const char *word,
                          const char *target, const char *name)
 {
@@ -140,7 +141,8 @@ static void warn_of_priorities_of_others(const struct grouping *grouping)
     }
 }
 
-/* Sinks without a priority get -1, -2, ..; of two with one priority, Flume's processor never uses the second. */
+/* Sinks without a priority get -1, -2, ..; of two sinks with the same priority Flume's processor never uses the
+ * second. */
 static bool make_failover(struct grouping *grouping)
 {
     struct ps_validation *validation = grouping->validation;
@@ -214,7 +216,7 @@ static bool make_load_balance(struct grouping *grouping)
     return true;
 }
 
-/* Flume lets each member take from its own channel. */
+/* Warns when members take from different channels; Flume lets each take from its own. */
 static void warn_of_channels(const struct grouping *grouping)
 {
     const struct ps_texts *sinks = &grouping->group->sinks;

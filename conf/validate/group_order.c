@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* String.hashCode() with HashMap's spread of the high bits. Names beyond ASCII: by their UTF-16 units. */
+/* String.hashCode() with HashMap's spread of the high bits. Names beyond ASCII are hashed by their UTF-16 units. */
 static uint32_t spread_hash(const char *name)
 {
     uint32_t hash = 0;

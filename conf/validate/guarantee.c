@@ -81,7 +81,7 @@ static bool is_memory(const struct ps_conf_channel *channel)
     return strcmp(channel->part.ops->name, "memory") == 0;
 }
 
-/* Returns whether the sink itself keeps the positions of the channel: then the sources do not matter. */
+/* Returns whether the sink itself keeps the positions of the channel; then the sources do not matter. */
 static bool is_kept(const struct flow *flow, const struct ps_conf_channel *channel)
 {
     return ps_engine_channel(channel->part.ops->channel)->identifies &&
@@ -96,7 +96,7 @@ static bool check_channel(const struct flow *flow)
     const struct ps_conf_sink *other = other_sink(flow);
     const char *writer = letter_writer(flow);
     if (found == NULL)
-        return false; /* it was dropped, and with it the sink */
+        return false; /* the channel was dropped, and the sink with it */
     if (flow->sink->group != NULL)
         refuse(flow, "take the sink out of the group",
                ps_arena_format(
@@ -148,8 +148,9 @@ static const void *selector_value(const struct ps_conf_part *selector, const cha
     return option != NULL && option->type == type ? (const char *)selector->plan + option->offset : NULL;
 }
 
-/* An optional channel may miss events whose positions are committed, and its leases are not those of the required
- * channels. replicating has a list of channels, `optional`; multiplexing has a map, `optional.VALUE`. */
+/* Returns whether the source has an optional channel. Such a channel may miss events whose positions are committed,
+ * and its leases differ from those of the required channels. replicating has a list of channels, `optional`;
+ * multiplexing has a map, `optional.VALUE`. */
 static bool has_optional_channel(const struct ps_conf_source *source)
 {
     const struct ps_texts *list = selector_value(&source->selector, "optional", PS_OPTION_LIST);
@@ -223,7 +224,8 @@ static void check_flow(const struct flow *flow, struct ps_conf_part *sink)
             check_source(flow, sink, &agent->sources[i]);
 }
 
-/* Refuses exactly once with Flume's own class, which ignores the key and would deliver at least once. */
+/* Refuses exactly once for a sink that is Flume's own class, because the class ignores the key and would deliver at
+ * least once. */
 static void check_java(const struct flow *flow)
 {
     const char *guarantee = ps_pairs_get(&flow->sink->part.pairs, KEY);

@@ -1,8 +1,7 @@
-/* Flows with a transactional sink (ps_sink_ops.transactional): an event and the position of its source are
- * committed together, or not at all, only where one sink gets everything that was read from a stream, in order.
- * Refuses other flows with the reason, and informs the sources that the sink commits their positions. A sink
- * of a channel on disk keeps positions of the channel, whatever its sources are (ps_sink_ops.keep_positions). Thread: the
- * control thread. */
+/* Flows with a transactional sink (ps_sink_ops.transactional): an event and the position of its source can be
+ * committed together only where one sink gets everything that was read from a stream, in order. Refuses other flows
+ * with the reason, and informs the sources that the sink commits their positions. A sink of a channel on disk keeps
+ * positions of the channel, whatever its sources are (ps_sink_ops.keep_positions). Thread: the control thread. */
 #pragma once
 
 #include "conf/conf.h"

@@ -29,14 +29,15 @@ static const char *const targets[] = {
 struct java_type {
     const struct ps_component_maker *maker;
     const char *word;   /* name of the kind: "source" */
-    const char *target; /* the interface that it must have */
+    const char *target; /* the interface that the class must have */
     struct ps_place place;
     struct ps_classes *classes;
     const char *name; /* of the class */
     struct ps_class class;
 };
 
-/* The class path is searched, and Hadoop and HBase are asked for theirs, only if a configuration names a class. */
+/* Returns the classes of the class path. They are searched, and Hadoop and HBase are asked for their class paths,
+ * only if a configuration names a class. */
 static struct ps_classes *classes_of(const struct ps_component_maker *maker)
 {
     struct ps_conf *conf = maker->conf;
@@ -74,8 +75,8 @@ static const char *blocked(const struct ps_component_maker *maker, int *error)
     return maker->conf->class_path->blocked;
 }
 
-/* Reports a class that was not found and may be in a place that could not be read: an error, because Flume would have it, so that nothing may be
- * dropped for it. Returns false when all places were read. */
+/* Reports a class that was not found and may be in a place that could not be read: this is an error, because Flume
+ * might have the class, so no component may be dropped for it. Returns false when all places were read. */
 static bool report_blocked(const struct java_type *type, const char *name)
 {
     int error;
@@ -96,7 +97,7 @@ static enum ps_java_answer report(const struct java_type *type, enum ps_severity
     return PS_JAVA_REPORTED;
 }
 
-/* Returns the other kind that the class has: "a source", or NULL. */
+/* Returns the other kind of which the class is ("a source"), or NULL. */
 static const char *other_kind(const struct java_type *type)
 {
     const char *missing;
@@ -135,7 +136,7 @@ static enum ps_java_answer report_wrong_kind(const struct java_type *type, const
                                   other != NULL ? "; it is another kind: " : "", other != NULL ? other : ""));
 }
 
-/* Returns why it cannot be instantiated, and what to do about it; or NULL. */
+/* Returns why the class cannot be instantiated, and sets `*cure`; NULL: it can be. */
 static const char *not_instantiable(const struct ps_class_file *file, const char **cure)
 {
     *cure = NULL;
@@ -153,7 +154,8 @@ static const char *not_instantiable(const struct ps_class_file *file, const char
     return NULL;
 }
 
-/* Reports a class that was compiled for a newer Java than there is: no agent of Flume's starts with it either. */
+/* Reports a class that was compiled for a newer Java than the one that exists here: Flume's agent does not start with
+ * it either. */
 static bool report_too_new(const struct java_type *type)
 {
     struct ps_arena *arena = type->maker->arena;
@@ -168,7 +170,7 @@ static bool report_too_new(const struct java_type *type)
     return true;
 }
 
-/* Reports why it could not run in Java. Returns false when it could. */
+/* Reports why the class could not run in Java. Returns false when it could. */
 static bool report_obstacle(const struct java_type *type)
 {
     struct ps_arena *arena = type->maker->arena;
@@ -204,7 +206,7 @@ static bool report_obstacle(const struct java_type *type)
     return true;
 }
 
-/* Reports a class that Flume would run, and penstock does not yet. */
+/* Reports a class that Flume would run and that penstock does not run yet. */
 static enum ps_java_answer report_kind(const struct java_type *type)
 {
     struct ps_arena *arena = type->maker->arena;
@@ -218,7 +220,7 @@ static enum ps_java_answer report_kind(const struct java_type *type)
     return PS_JAVA_REPORTED;
 }
 
-/* Notes the class of a type that is another name, for the stage. */
+/* Notes the class for the stage when the type was written as another name. */
 static void note_class(const struct java_type *type, const char *written)
 {
     struct ps_conf *conf = type->maker->conf;
@@ -317,7 +319,7 @@ static struct java_type begin(const struct ps_component_maker *maker, const char
         .maker = maker, .word = word, .target = target, .place = place, .classes = classes_of(maker)};
 }
 
-/* Reports a Java runtime that is missing. */
+/* Reports that there is no Java runtime. */
 static bool report_no_java(const struct java_type *type)
 {
     const struct ps_class_path *path = type->maker->conf->class_path;
@@ -328,7 +330,7 @@ static bool report_no_java(const struct java_type *type)
     return true;
 }
 
-/* Reports that it runs in Java. */
+/* Reports that the component runs in Java. */
 static enum ps_java_answer report_runs(const struct java_type *type)
 {
     const char *heap = heap_of(type->maker->conf->class_path), *other;
@@ -342,7 +344,7 @@ static enum ps_java_answer report_runs(const struct java_type *type)
     return PS_JAVA_STAGE;
 }
 
-/* The class was found. */
+/* Called when the class was found: decides whether the component can run with it. */
 static enum ps_java_answer use(const struct java_type *type, enum ps_kind kind, const char *written,
                                const struct ps_stage_ops **ops)
 {

@@ -12,26 +12,28 @@
 #define PS_JAVA_SINK_SELECTOR "org.apache.flume.sink.LoadBalancingSinkProcessor$SinkSelector"
 
 enum ps_java_answer {
-    PS_JAVA_ABSENT,   /* no class of the class path; nothing was reported */
-    PS_JAVA_REPORTED, /* it cannot run; a problem with the reason was reported */
-    PS_JAVA_STAGE,    /* `*ops` runs it */
+    PS_JAVA_ABSENT,   /* the class path has no such class; nothing was reported */
+    PS_JAVA_REPORTED, /* the class cannot run; a problem with the reason was reported */
+    PS_JAVA_STAGE,    /* `*ops` runs the class */
 };
 
 /* Looks for the class `type`, which is not a native stage of this kind. `place` is the place of the key. */
 enum ps_java_answer ps_java_type(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                  struct ps_place place, const struct ps_stage_ops **ops);
 
-/* Looks for Flume's own class of a type that also has a native stage: `type` is Flume's short name, or one of the
- * class's. */
+/* Looks for Flume's own class of a type that also has a native stage: `type` is Flume's short name, or a name of the
+ * class. */
 enum ps_java_answer ps_java_flume(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                   struct ps_place place, const struct ps_stage_ops **ops);
 
 /* Looks for the class of a component that is to run in Java, whatever its kind: its own, or Flume's own for a type with a native
- * stage. Reports where the class is, or why it cannot run, with `why` it must. Returns whether it can. */
+ * stage. Reports where the class is, or why it cannot run; the message includes `why` it must run in Java. Returns
+ * whether it can run. */
 bool ps_java_runs(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                   struct ps_place place, const char *why);
 
-/* Reports that a component that is to run in Java has no class there: `why` it is to run there, and what to do. */
+/* Reports that a component that must run in Java has no class there; the message includes `why` it must, and what to
+ * do. */
 void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                            struct ps_place place, const char *why);
 

@@ -26,8 +26,8 @@ static bool is_below(const char *key, const char *section)
     return strncmp(key, section, length) == 0 && (key[length] == '\0' || key[length] == '.');
 }
 
-/* Returns the first problem for which a component with this name in the section was dropped, or NULL. One that has no keys is named by the
- * problem of the list alone. */
+/* Returns the first problem for which a component with this name in the section was dropped, or NULL. A component
+ * without keys is named only by the problem of the list. */
 static const struct ps_problem *reason_of(const struct ps_validation *validation, enum ps_section section,
                                           const char *name)
 {
@@ -67,7 +67,7 @@ static void note(struct ps_validation *validation, enum ps_section section, cons
     struct ps_conf *conf = validation->conf;
     const struct ps_problem *problem = reason_of(validation, section, name);
     if (section == PS_SECTION_CHANNELS && (problem == NULL || problem->mistake == PS_MISTAKE_NONE))
-        return; /* no component uses it */
+        return; /* no component uses this channel */
     if (section == PS_SECTION_SINKS && problem == NULL)
         problem = reason_of_group(validation, name);
     conf->left_out =

@@ -1,5 +1,5 @@
-/* Components that the file lists and the agent runs without. `check` and /readyz report them, by one rule for native and Java components.
- * Thread: the control thread. */
+/* Components that the file lists and that the agent leaves out. `check` and /readyz report them, by one rule for
+ * native and Java components. Thread: the control thread. */
 #pragma once
 
 #include "conf/validate/validate_internal.h"

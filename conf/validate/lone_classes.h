@@ -5,7 +5,7 @@
 #include "conf/conf.h"
 #include "conf/properties/filter.h"
 
-/* As `ask` of struct ps_filter_classes, with the class path. */
+/* Like `ask` of struct ps_filter_classes, but with the class path. */
 typedef enum ps_status ps_filter_class_asker(const struct ps_class_path *path, const char *class_name,
                                              const char *name, const struct ps_pairs *settings,
                                              const struct ps_texts *keys, struct ps_arena *arena,
@@ -14,8 +14,9 @@ typedef enum ps_status ps_filter_class_asker(const struct ps_class_path *path, c
 /* Sets the function. Without it such filters have no values. Call it before anything is loaded. */
 void ps_filter_classes_ask_with(ps_filter_class_asker *asker);
 
-/* `ask`: calls the classes; else values that need them stay unknown. `conf` outlives the result. */
+/* `ask` true: calls the classes; false: values that need them stay unknown. `conf` outlives the result. */
 struct ps_filter_classes ps_filter_classes_make(struct ps_conf *conf, bool ask);
 
-/* Checks the class of -Dflume.monitoring.type, and forgets it after reporting why it cannot run: the agent runs without, as Flume's. */
+/* Checks the class of -Dflume.monitoring.type. If it cannot run, reports why and forgets it: the agent runs without a
+ * monitor, as Flume's agent does. */
 void ps_check_monitor(struct ps_conf *conf);

@@ -18,7 +18,7 @@ struct use {
     struct ps_listens listens;
     enum host_form form;
     struct in6_addr address; /* HOST_ADDRESS; IPv4 is mapped */
-    size_t order;            /* among all uses */
+    size_t order;            /* position among all uses */
 };
 
 struct uses {
@@ -35,8 +35,8 @@ static void map_ipv4(const struct in_addr *four, struct in6_addr *six)
     memcpy(six->s6_addr + 12, four, sizeof *four);
 }
 
-/* `localhost` is 127.0.0.1: of a name with addresses of both families sources take the IPv4 address, as a JVM does
- * (stages/lib/net/resolver.c). */
+/* `localhost` means 127.0.0.1: when a name has addresses of both families, sources take the IPv4 address, as a JVM
+ * does (stages/lib/net/resolver.c). */
 static enum host_form host_form(const char *host, struct in6_addr *six)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;
@@ -64,8 +64,8 @@ static enum host_form host_form(const char *host, struct in6_addr *six)
     return every ? HOST_EVERY : HOST_ADDRESS;
 }
 
-/* Returns whether the hosts have an address in common. For a name and an address this is not known, so it returns
- * false. */
+/* Returns whether the hosts have an address in common. Returns false for a name and an address, because it is not
+ * known then. */
 static bool hosts_overlap(const struct use *a, const struct use *b)
 {
     if (a->form == HOST_EVERY || b->form == HOST_EVERY)

@@ -3,8 +3,8 @@
 
 #include "conf/conf.h"
 
-/* Warns of each source that listens on an address of an earlier source, or of the metrics server: a start
- * continues as Flume does, and the later source waits for the port; a reload is refused (conf/mistake.h). TCP
- * and UDP ports differ, and port 0 is never the same. Compares names as written and addresses by their value;
- * asks no name server. 0.0.0.0 and :: overlap every host. Call it after validation. */
+/* Warns of each source that listens on an address of an earlier source or of the metrics server. A start continues,
+ * as Flume does, and the later source waits for the port; a reload is refused (conf/mistake.h). TCP and UDP ports
+ * differ, and two sources with port 0 never get the same port. Compares names as written and addresses by their
+ * value; asks no name server. 0.0.0.0 and :: overlap every host. Call it after validation. */
 void ps_check_ports(struct ps_conf *conf);

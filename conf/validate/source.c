@@ -75,7 +75,8 @@ static struct ps_texts source_channels(struct ps_validation *validation,
     return valid;
 }
 
-/* Without a type the selector is replicating: keys of a multiplexing one then have no effect. */
+/* Warns of keys of a multiplexing selector when the selector has no type: it is then replicating, and the keys have
+ * no effect. */
 static void warn_of_selector_without_type(struct ps_validation *validation, const struct ps_pairs *pairs,
                                           const char *below)
 {
@@ -191,7 +192,7 @@ static bool source_interceptors(struct ps_validation *validation, struct ps_conf
     return good;
 }
 
-/* A stage that claims an exclusive resource must have one worker. */
+/* Checks that a stage that claims an exclusive resource has only one worker. */
 static bool source_workers(struct ps_validation *validation, const struct ps_conf_source *source,
                            const char *prefix)
 {
@@ -243,7 +244,8 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     return good;
 }
 
-/* Makes the source that stands for all parts that run in Java together. It has no channels: its class hands over no events. */
+/* Makes the source that stands for all parts that run in Java together. It has no channels, because its class hands
+ * over no events to penstock. */
 static void flow_make(struct ps_validation *validation, struct ps_conf_source *source)
 {
     static const struct ps_texts none = {0};
@@ -282,7 +284,7 @@ void ps_validate_sources(struct ps_validation *validation)
         for (size_t j = 0; j < source->channels.count; j++)
             ps_validation_channel(validation, source->channels.items[j])->source_count++;
     }
-    if (validation->flow != NULL) /* last, so that sources of the file keep their places */
+    if (validation->flow != NULL) /* added last, so that the file's sources keep their numbers */
         flow_make(validation, &agent->sources[agent->source_count++]);
 }
 

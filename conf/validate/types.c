@@ -117,7 +117,7 @@ static bool row_matches(const struct type_row *row, const char *type)
     return false;
 }
 
-/* Class names are compared by their last part, so that one of another package is recognized. */
+/* Returns the last part of a class name. Names are compared by it, so that a class of another package is recognized. */
 static const char *last_part(const char *name)
 {
     const char *dot = strrchr(name, '.');

@@ -8,11 +8,11 @@
  * `kind` may also be PS_KIND_COUNT for a sink processor. */
 const char *ps_type_flume_name(enum ps_kind kind, const char *type);
 
-/* Returns the Java class number `index` of Flume's type, in the order of its versions; NULL: it has no more, or `type` is none of
- * Flume's. */
+/* Returns the Java class number `index` of Flume's type, in the order of its versions; NULL: the type has no further
+ * class, or is not Flume's. */
 const char *ps_type_class(enum ps_kind kind, const char *type, size_t index);
 
-/* The reason for which a type of Flume's is not planned, and its replacement. */
+/* Why penstock will not have a type of Flume's, and what replaces it. */
 struct ps_type_advice {
     const char *why, *instead;
 };
@@ -21,11 +21,11 @@ struct ps_type_advice {
  * com.cloudera.flume.source.TwitterSource. NULL: there is none. */
 const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type);
 
-/* Returns the word nearest to `type` among our names and Flume's; NULL if none is near. A class of a foreign
+/* Returns the word nearest to `type` among penstock's names and Flume's; NULL if none is near. A class of a foreign
  * package is near only to Flume's class of the same name. */
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type);
 
-const char *ps_kind_word(enum ps_kind kind); /* as ps_stage_kind_word; also of a sink processor */
+const char *ps_kind_word(enum ps_kind kind); /* like ps_stage_kind_word, but also for a sink processor */
 
 /* The name of the stages, one of each kind, that run a class in Java: the class is the value of `type`. */
 #define PS_TYPE_JAVA "java"

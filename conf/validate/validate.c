@@ -80,7 +80,8 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
         ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
                         entry->name, validation->text->name, ps_section_word(section)),
         "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
-    /* A component left out of its list was removed on purpose; a missing list was probably misspelt. */
+    /* A component that is not in its list was removed on purpose; when the list itself is missing, its name was
+     * probably misspelt. */
     ps_problem_mistake(validation->problems, list ? PS_MISTAKE_NONE : PS_MISTAKE_CAUSE);
 }
 
@@ -167,7 +168,7 @@ void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_c
         ps_component_add_pair(&validation->maker, part, PS_JAVA_CAPACITIES_KEY, told);
 }
 
-/* Returns whether Flume ignores the key: its guide writes kafka.flumeBatchSize, its Kafka sink reads flumeBatchSize. */
+/* Returns whether Flume ignores the key: its guide has kafka.flumeBatchSize, but its Kafka sink reads flumeBatchSize. */
 static bool is_unread_by_flume(const char *key)
 {
     static const char spelling[] = ".kafka.flumeBatchSize";
@@ -207,7 +208,7 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
 
 /* ---- channels ---- */
 
-/* Returns how many components of a section have their dead letters in the channel. */
+/* Returns how many components of a section send their dead letters to the channel. */
 static unsigned count_letters(const struct ps_validation *validation, enum ps_section section,
                               const char *channel)
 {
@@ -307,8 +308,8 @@ static void validate_connections(struct ps_validation *validation)
         struct ps_place place = {
             channel->part.file, channel->part.line,
             ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
-        /* If a component named this channel, that component's removal was already reported. The warnings
-         * below only matter to an agent that starts. */
+        /* If a component that named this channel was dropped, that was already reported. The warnings below matter
+         * only to an agent that starts. */
         unsigned sources = count_users(validation, PS_SECTION_SOURCES, channel->part.name);
         unsigned sinks = count_users(validation, PS_SECTION_SINKS, channel->part.name);
         bool starts = validation->problems->errors == 0;

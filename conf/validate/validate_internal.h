@@ -40,13 +40,13 @@ struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, 
 struct ps_place ps_validation_place(struct ps_validation *validation, const struct ps_entry *entry,
                                     const char *prefix, const char *key);
 
-/* Flume's rule: a batch size above the channel's transactionCapacity drops the source or sink. Returns
- * whether it fits. */
+/* Returns whether the batch size fits. Flume's rule: a batch size above the channel's transactionCapacity drops the
+ * source or sink. */
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel);
 
 /* Adds a key with the transactionCapacity of each of its channels to a source or sink that is a Java class. The host compares them with the
- * batch size, which only the class knows. The channels exist. Called before the part is bound. */
+ * batch size, which only the class knows. All these channels must exist. Called before the part is bound. */
 void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_conf_part *part,
                                    const char *const *channels, size_t count);
 

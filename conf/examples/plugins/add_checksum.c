@@ -46,7 +46,7 @@ static bool add(const struct plan *plan, struct ps_batch *batch, struct ps_event
     char text[CHECKSUM_BYTES + 1];
     struct ps_slice value;
     if (ps_event_header(batch, event, plan->name, &value))
-        return true; /* also one of an earlier call that ended with PS_RETRY */
+        return true; /* the header may be there already, from an earlier call that ended with PS_RETRY */
     char *bytes = ps_batch_alloc(batch, CHECKSUM_BYTES);
     if (bytes == NULL)
         return false;
@@ -55,7 +55,8 @@ static bool add(const struct plan *plan, struct ps_batch *batch, struct ps_event
     return ps_batch_header_add(batch, event, plan->name, bytes, CHECKSUM_BYTES);
 }
 
-/* Called with the events of one batch. PS_RETRY: there is no memory now; the engine calls again with the same events. */
+/* Called with the events of one batch. Returns PS_RETRY when there is no memory now: the engine then calls again with
+ * the same events. */
 static enum ps_result work(const void *plan_, void *, struct ps_lease *lease, const struct ps_now *)
 {
     const struct plan *plan = plan_;

@@ -38,7 +38,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return PS_OK;
 }
 
-/* Returns false when the output fails: the sink then gives the file up, and writes the events again. */
+/* Returns false when the output fails: the sink then gives up the file and writes the events again. */
 static bool write_quoted(struct ps_output *output, const char *text, size_t length)
 {
     if (!ps_output_put(output, "\"", 1))

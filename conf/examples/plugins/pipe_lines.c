@@ -34,7 +34,7 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* Claims what is exclusive. After PS_FAIL the engine logs the error and tries again every 3 s. */
+/* Opens the pipe, which only one source may read. After PS_FAIL the engine logs the error and tries again every 3 s. */
 static enum ps_status open_pipe(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct plan *plan = plan_;
@@ -74,7 +74,7 @@ static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
             return handled;
         uint32_t taken = newline != NULL ? (uint32_t)(newline - line) : LINE_BYTES_MAX;
         if (ps_batch_add(batch, line, taken) == NULL)
-            return handled; /* the batch is full: the engine comes back with the next one */
+            return handled; /* the batch is full: the engine calls again with the next batch */
         handled += taken + (newline != NULL);
     }
     return handled;
@@ -98,7 +98,7 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
     return got > 0 || batch->count > before || batch->full ? PS_DONE : PS_IDLE;
 }
 
-/* A pipe cannot be read again, so the source needs no more of a channel than that it accepts the events. When a channel is
+/* A pipe cannot be read again, so it is enough for the source that a channel accepts the events. When a channel is
  * full, the source waits, and with it the program that writes to the pipe. */
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,

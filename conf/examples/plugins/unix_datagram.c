@@ -19,7 +19,8 @@ struct plan {
 struct state {
     struct ps_port *port;
     int fd;
-    uint64_t letter; /* dead letter that is being written for the event at the cursor; 0: none */
+    /* number of the dead letter that is being written for the event at the cursor; 0: none */
+    uint64_t letter;
     const struct ps_lease *lettered;
 };
 
@@ -67,7 +68,8 @@ static int send_event(const struct plan *plan, const struct state *state, const 
     return sent < 0 ? errno : 0;
 }
 
-/* An event that no datagram can carry. Returns true when it is settled: its dead letter is on disk. */
+/* Writes a dead letter for an event that no datagram can carry. Returns true when it is settled: the letter is on
+ * disk. */
 static bool give_up(struct state *state, struct ps_lease *lease, const struct ps_event *event)
 {
     static const struct ps_dead_letter_reason reason = {
@@ -94,7 +96,7 @@ static enum ps_result work(const void *plan_, void *state_, struct ps_lease **le
         const struct ps_event *event = ps_lease_event(lease, lease->cursor);
         int error = send_event(plan, state, event);
         if (error == EAGAIN || error == ENOBUFS)
-            return PS_LATER; /* the receiver is slow: offered again within 10 ms */
+            return PS_LATER; /* the receiver is slow: the events are offered again within 10 ms */
         if (error == EMSGSIZE && ps_port_has_deadletter(state->port)) {
             if (!give_up(state, lease, event))
                 return PS_LATER;
