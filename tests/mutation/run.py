@@ -33,6 +33,7 @@ mutants.txt: a block for each bug, blocks separated by an empty line:
   tests: core_flow_window sim_engine     optional; names as ctest has them
 """
 import argparse
+import difflib
 import os
 import pathlib
 import random
@@ -64,7 +65,13 @@ OPERATORS = [
     (r"\bbreak;", ";"), (r"\bcontinue;", ";"), (r"\bPS_MIN\(", "PS_MAX("), (r"\bPS_MAX\(", "PS_MIN("),
     (r"!(?=[a-z(])", ""), (r"\breturn PS_IDLE;", "return PS_DONE;"), (r"\breturn PS_RETRY;", "return PS_DONE;"), (r"\breturn -1;", "return 0;"),
     (r"(?<=[<>=] )\d+\b", lambda found: str(int(found.group()) + 1)),
+    (r"\breturn;", ";"), (r"(?<=[<>] )[A-Z]\w*_MAX\b", r"\g<0> + 1"), (r"(?<=[<>]= )[A-Z]\w*_MAX\b", r"\g<0> - 1"),
+    (r"(?<=; )(\w+) < ([^;]+)(?=; \1\+\+\))", r"\1 < \2 && \1 < 1"), (r"(?<= = )0(?=; (\w+) < [^;]+; \1\+\+\))", "1"),  # one of a list is left out
+    (r"(?<=, )([\w>.&\[\]-]+), ([\w>.&\[\]-]+)(?=[,)])", r"\2, \1"),  # two arguments behind the first
 ]
+CONSTANT = re.compile(r"\b(?!PS_LOG_)(?:PS_\w+_|E)[A-Z0-9]{3,}\b(?!\()")  # of an enum, or an errno
+MEMBER = re.compile(r"\b(\w+(?:->|\.))([a-z]\w+)\b(?!\()")
+CONDITION = re.compile(r"^(\s+(?:\} else )?if \()(.*)(\) (?:\{|return.*;|continue;|break;)|\))$")
 STATEMENT = re.compile(r"^\s+[a-z_][\w>.\[\]-]*(\(.*\)| [-+|&]?= .*);$")  # a call or an assignment: a drawn bug may leave it out
 # Calls whose absence a test does not notice in a debug build: only AddressSanitizer or ThreadSanitizer might.
 UNSEEN = re.compile(r"^\s+(free|munmap|memset|ps_log\w*|\w+_(free|fini|destroy)|pthread_(mutex|cond)_\w+|\(void\)\w+)\(")
@@ -150,8 +157,10 @@ def drawn(count, paths, seed):
     for path in sorted(path for path in files if path.endswith(".c")):
         with open(os.path.join(ROOT, path)) as file:
             text = file.read()
+        words = Words(text)
         for number, line in code_lines(text):
-            edits = list(edits_of(line))
+            edits = list(edits_of(line)) + [edit for edit in words.edits_of(line) if edit != line]
+            edits = [edit for edit in edits if edit.split("/*")[0] != line.split("/*")[0]]  # not in the words of a comment
             if edits:
                 found.append((path, number, line, edits))
     some = generator.sample(found, min(count, len(found)))  # each line once, however many edits it allows
@@ -164,9 +173,57 @@ def edits_of(line):
         for match in re.finditer(pattern, line):
             inside = line[: match.start()].count('"') % 2 == 1  # of a text
             if not inside and not (STEP.match(line) and match.group() == "++"):
-                yield line[: match.start()] + (replacement(match) if callable(replacement) else replacement) + line[match.end():]
+                yield line[: match.start()] + (replacement(match) if callable(replacement) else match.expand(replacement)) + line[match.end():]
     if STATEMENT.match(line) and not UNSEEN.match(line):
         yield ";"
+
+
+def sides_of(condition):
+    """Yields the condition with one side of each `&&` and `||` that is not in parentheses left out; nothing if it is more than a condition."""
+    depth, operators = 0, []
+    for at, letter in enumerate(condition):
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return
+        if depth == 0 and condition[at : at + 4] in (" && ", " || "):
+            operators.append(at)
+    yield f"!({condition})"
+    yield f"false && ({condition})"
+    for at in operators:
+        yield condition[:at]
+        yield condition[at + 4 :]
+
+
+class Words:
+    """The constants and members that a file uses: a drawn bug takes another one of the same kind."""
+
+    def __init__(self, text):
+        self.constants, self.members, self.alike = set(CONSTANT.findall(text)), {}, {}
+        for base, member in MEMBER.findall(text):
+            self.members.setdefault(base, set()).add(member)
+
+    def others(self, constant):
+        """The next constant with the same beginning (the same enum), or the next errno."""
+        begin = constant[: constant.rindex("_") + 1] if "_" in constant else "E"
+        kin = sorted(one for one in self.constants | {"EIO", "ENOENT"} if one.startswith(begin) and ("_" in one) == ("_" in constant))
+        return kin[(kin.index(constant) + 1) % len(kin)]
+
+    def edits_of(self, line):
+        found = CONDITION.match(line)
+        for condition in sides_of(found.group(2)) if found else ():
+            yield found.group(1) + condition + found.group(3)
+        for pattern in (CONSTANT, MEMBER):
+            for match in pattern.finditer(line):
+                if line[: match.start()].count('"') % 2 == 1:
+                    continue
+                if pattern is CONSTANT:
+                    yield line[: match.start()] + self.others(match.group()) + line[match.end() :]
+                    continue
+                base, member = match.groups()
+                if (base, member) not in self.alike:
+                    self.alike[base, member] = difflib.get_close_matches(member, sorted(self.members[base] - {member}), 1, 0.5)
+                for other in self.alike[base, member]:
+                    yield line[: match.start(2)] + other + line[match.end(2) :]
 
 
 def run(*command, tree, log=None, timeout=None, mutant=0):
