@@ -158,9 +158,40 @@ static void test_next_pipe(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A worker that is told of work that is not there never sleeps: a pipe without lines is idle, each time. */
+static void test_idle(void **unused)
+{
+    static const struct {
+        const char *text; /* written before the call */
+        enum ps_result result;
+        uint32_t events;
+    } rows[] = {{"", PS_IDLE, 0}, {"", PS_IDLE, 0},       {"a\n", PS_DONE, 1},
+                {"", PS_IDLE, 1}, {"b\nc\n", PS_DONE, 3}, {"", PS_IDLE, 3}};
+    struct ps_test_stage stage;
+    struct ps_pipe_lines reader;
+    int fds[2];
+    ps_test_stage_init(&stage, &ps_sink_null);
+    ps_pipe_lines_init(&reader, &stage.port, PS_PIPE_CHARSET_UTF8, 1000);
+    assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    ps_pipe_lines_begin(&reader, fds[0]);
+    struct ps_batch *batch = ps_batch_take(&stage.bump, stage.now);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        assert_int_equal(write(fds[1], rows[i].text, strlen(rows[i].text)), strlen(rows[i].text));
+        assert_int_equal(ps_pipe_lines_work(&reader, batch), rows[i].result);
+        assert_int_equal(batch->count, rows[i].events);
+        assert_false(ps_pipe_lines_over(&reader));
+    }
+    ps_batch_close(batch);
+    ps_batch_give(batch);
+    ps_pipe_lines_fini(&reader);
+    close(fds[0]);
+    close(fds[1]);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_read_line),
-                                       cmocka_unit_test(test_next_pipe)};
+                                       cmocka_unit_test(test_next_pipe), cmocka_unit_test(test_idle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
