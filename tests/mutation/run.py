@@ -66,7 +66,7 @@ OPERATORS = [
     (r"!(?=[a-z(])", ""), (r"\breturn PS_IDLE;", "return PS_DONE;"), (r"\breturn PS_RETRY;", "return PS_DONE;"), (r"\breturn -1;", "return 0;"),
     (r"(?<=[<>=] )\d+\b", lambda found: str(int(found.group()) + 1)),
     (r"\breturn;", ";"), (r"(?<=[<>] )[A-Z]\w*_MAX\b", r"\g<0> + 1"), (r"(?<=[<>]= )[A-Z]\w*_MAX\b", r"\g<0> - 1"),
-    (r"(?<=; )(\w+) < ([^;]+)(?=; \1\+\+\))", r"\1 < \2 && \1 < 1"), (r"(?<= = )0(?=; (\w+) < [^;]+; \1\+\+\))", "1"),  # one of a list is left out
+    (r"(?<=; )(\w+) < ([^;]+)(?=; \1\+\+\))", r"\1 < \2 && \1 < 1"),  # all but the first of a list are left out
     (r"(?<=, )([\w>.&\[\]-]+), ([\w>.&\[\]-]+)(?=[,)])", r"\2, \1"),  # two arguments behind the first
 ]
 CONSTANT = re.compile(r"\b(?!PS_LOG_)(?:PS_\w+_|E)[A-Z0-9]{3,}\b(?!\()")  # of an enum, or an errno

@@ -76,10 +76,27 @@ edits() { # LINE EDIT...
     [[ $out == "$(printf '%s\n' "${@:2}")" ]] || { printf 'FAILED: of %s becomes\n%s\n' "$1" "$out"; exit 1; }
 }
 edits '    if (count > 3)' 'if (count >= 3)' 'if (count > 4)'
-edits '    for (int i = 0; i < count; i++) {' 'for (int i = 0; i <= count; i++) {' 'for (int i = 1; i < count; i++) {'
+edits '    for (int i = 0; i < count; i++) {' 'for (int i = 0; i <= count; i++) {' 'for (int i = 1; i < count; i++) {' \
+    'for (int i = 0; i < count && i < 1; i++) {'
 edits '    count++;' 'count--;'
 edits '    return -1;' 'return 0;'
 edits '    say("a < b");' ';'
 edits '    free(text);' ''
 edits '    pthread_mutex_lock(&queue->lock);' ''
 edits '    ps_log_error("no room");' ''
+edits '    return;' ';'
+edits '    if (bytes > NAME_BYTES_MAX)' 'if (bytes >= NAME_BYTES_MAX)' 'if (bytes > NAME_BYTES_MAX + 1)'
+edits '    copy(to, from, length);' 'copy(to, length, from);' ';'
+
+# Those that need the words of the file: sides of a condition, a constant of the same enum, a member with a similar name.
+words() { # TEXT LINE EDIT...
+    local out
+    out=$(python3 -c 'import sys; sys.path.insert(0, "tests/mutation"); import run; print(*(edit.strip() for edit in run.Words(sys.argv[1]).edits_of(sys.argv[2])), sep="\n")' "$1" "$2")
+    [[ $out == "$(printf '%s\n' "${@:3}")" ]] || { printf 'FAILED: of %s becomes\n%s\n' "$2" "$out"; exit 1; }
+}
+words '' '    if (a && (b || c))' 'if (!(a && (b || c)))' 'if (false && (a && (b || c)))' 'if (a)' 'if ((b || c))'
+words '' '    if (a) b(c);' ''
+words 'PS_END_OPEN PS_END_DONE PS_OTHER_X' '    return PS_END_DONE;' 'return PS_END_OPEN;'
+words '' '    errno = ENOENT;' 'errno = EIO;'
+words 'line->first_row line->last_row line->name' '    line->first_row = 1;' 'line->last_row = 1;'
+words 'PS_LOG_WARN PS_LOG_ERROR' '    report(PS_LOG_WARN);' ''
