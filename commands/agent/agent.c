@@ -15,6 +15,7 @@
 #include "core/durable.h"
 #include "core/watch/notify.h"
 #include "core/watch/page.h"
+#include "stages/lib/java/hangs.h"
 #include "stages/table.h"
 #include "version.h"
 #include "core/quantity.h"
@@ -297,6 +298,7 @@ static int stop(struct service *service)
     service->doing = "stops: waits for delivery";
     ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %s for delivery",
            ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS).text);
+    ps_java_hangs_begin();
     ps_agent_drain(service->agent, timeout_ms, stop_hurries, service, &account);
     if (service->server != NULL) /* until here the status is "stopping" */
         ps_metrics_server_stop(service->server);

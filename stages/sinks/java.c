@@ -9,6 +9,7 @@
 #include "stages/lib/java/exchange/commits.h"
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/exchange/events.h"
+#include "stages/lib/java/hangs.h"
 #include "stages/lib/java/probe.h"
 
 #include <string.h>
@@ -18,6 +19,8 @@
 #define LEASES_MAX 16U
 /* The time for which a recall waits for the class to stop. Until then the class may commit. */
 #define RECALL_NS (5 * PS_NS_PER_S)
+/* The same when the agent stops, and a source has hung before: the sink has had the time of that source to deliver what it holds. */
+#define RECALL_BEHIND_HUNG_NS (2 * PS_NS_PER_S)
 
 struct java_plan {
     struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
@@ -261,7 +264,7 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     if (state->recalled)
         return true;
     if (state->recall_ns == 0)
-        state->recall_ns = now->mono_ns + RECALL_NS;
+        state->recall_ns = now->mono_ns + (ps_java_hangs_any() ? RECALL_BEHIND_HUNG_NS : RECALL_NS);
     (void)serve(state);
     if (!ps_java_component_stop(&state->component) && now->mono_ns < state->recall_ns)
         return false;

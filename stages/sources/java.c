@@ -13,6 +13,7 @@
 #include "core/flow/engine_source.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
+#include "stages/lib/java/hangs.h"
 #include "stages/lib/java/probe.h"
 #include "stages/lib/java/slots.h"
 
@@ -337,6 +338,8 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
         promises_revoke(state);
     if (!over && !late)
         return false;
+    if (!over)
+        ps_java_hangs_note();
     ps_java_slots_take_left(&state->slots);
     return ps_java_slots_unread(&state->slots) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
 }

@@ -119,7 +119,10 @@ up 1 r3 # it has put an event, though its start() goes on until the stop
 await '^source in-java: source f0 has not returned from start(), and is in example.Hanging.await' /readyz
 for ((i = 0; i < 1200; i++)); do [[ ! -e $work/hanging/lines ]] || (($(wc -l <"$work/hanging/lines") < 10)) || break; patient_tenth; done
 ((i < 1200)) || fail "a source of a flow in Java waits for one whose start() does not return"
-touch "$work/hanging/first" "$work/hanging/flow"
+touch "$work/hanging/first"
+for ((i = 0; i < 1200; i++)); do get /readyz | grep -q '^source in-java' || break; patient_tenth; done
+((i < 1200)) || fail "a source of a flow in Java is not ready, though it has put an event: $(get /readyz)"
+up 1 in-java
 for component in "source r1" "interceptor r2/i1" "sink k1"; do
     [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$((port + 1))/readyz") == 503 ]] || fail "/readyz is not 503 while $component starts"
     touch "$work/hanging/${component%% *}"

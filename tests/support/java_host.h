@@ -51,6 +51,7 @@ struct ps_test_java_control {
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
     volatile int torn;       /* components whose properties were overwritten before it read them */
+    volatile int deaf;       /* grows while it is DEAF */
     volatile int singles;    /* interceptors among them that are called with single events */
     volatile int stops;      /* components that were stopped */
     volatile int abandoned;  /* components among them whose stage was closed */

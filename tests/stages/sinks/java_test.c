@@ -1,5 +1,6 @@
 /* The sink java against a host that dies, is silent, or breaks the protocol (tests/support/java_host.h): the agent
  * survives, the sink fails, gives back uncommitted events, and delivers them through the next host. */
+#include "stages/lib/java/hangs.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 
@@ -349,6 +350,44 @@ static void test_large_event(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static bool recall(struct ps_test_stage *stage, struct ps_lease **back)
+{
+    return stage->ops->sink->recall(stage->plan, stage->state, back, &stage->now);
+}
+
+/* A class that does not stop: the recall waits for 5 s, or for 2 s if a source has hung before in the agent's stop. */
+static void test_recall_of_a_class_that_hangs(void **unused)
+{
+    ps_java_hangs_note(); /* at a reload: it does not count */
+    assert_false(ps_java_hangs_any());
+    ps_java_hangs_begin();
+    for (unsigned hung = 0; hung < 2; hung++) {
+        struct ps_test_stage stage;
+        struct ps_lease *back = NULL, *lease;
+        ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+        start(&stage, PS_KEYS("type", "org.example.Sink"));
+        int batches = ps_test_java->batches;
+        give(&stage, lease = some_lease(&stage, 0));
+        while (ps_test_java->batches == batches)
+            turn(&stage);
+        ps_test_java->mode = PS_TEST_JAVA_DEAF;
+        int deaf = ps_test_java->deaf;
+        while (ps_test_java->deaf == deaf)
+            usleep(1000);
+        if (hung)
+            ps_java_hangs_note();
+        assert_false(recall(&stage, &back));
+        ps_test_stage_pass_ms(&stage, hung ? 1999 : 4999);
+        assert_false(recall(&stage, &back));
+        ps_test_stage_pass_ms(&stage, 1);
+        assert_true(recall(&stage, &back));
+        assert_ptr_equal(back, lease);
+        ps_java_hangs_begin(); /* forgets the one that hung */
+        ps_test_java->mode = PS_TEST_JAVA_WELL;
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_type_is_a_class(void **unused)
 {
     struct ps_test_stage stage;
@@ -372,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_class_hangs_at_its_start),
         cmocka_unit_test(test_host_is_not_there),
         cmocka_unit_test(test_large_event),
+        cmocka_unit_test(test_recall_of_a_class_that_hangs),
         cmocka_unit_test(test_type_is_a_class),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

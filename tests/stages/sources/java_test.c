@@ -2,6 +2,7 @@
  * slow, die, are silent or lie. Events that were not answered are dropped; answered ones have reached the channels. */
 #include "core/flow/engine_source.h"
 #include "stages/lib/java/exchange/events.h"
+#include "stages/lib/java/hangs.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 
@@ -352,10 +353,12 @@ static void test_drain(void **unused)
 {
     struct ps_test_stage stage;
     begin(&stage);
+    ps_java_hangs_begin();
     ps_test_java->events = 10;
     WHILE(&stage, ps_test_java->taken < 10);
     int stops = ps_test_java->stops;
     WHILE(&stage, !drain(&stage));
+    assert_false(ps_java_hangs_any());
     assert_int_equal(ps_test_java->stops, stops + 1);
     assert_false(stage.failed);
     ps_test_stage_close(&stage);
@@ -371,6 +374,7 @@ static void test_drain(void **unused)
     assert_false(drain(&stage));
     ps_test_stage_pass_ms(&stage, 1);
     assert_true(drain(&stage));
+    assert_true(ps_java_hangs_any());
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_stage_fini(&stage);
 }

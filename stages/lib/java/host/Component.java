@@ -159,7 +159,7 @@ abstract class Component {
 
     // ---- components that do not stop ----
 
-    private long stoppingFor() {
+    final long stoppingFor() {
         return (System.nanoTime() - asked) / 1000000L;
     }
 

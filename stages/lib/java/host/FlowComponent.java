@@ -1,7 +1,6 @@
 package penstock.host;
 
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -10,9 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import javax.management.JMException;
-import javax.management.MBeanServer;
-import javax.management.ObjectName;
+import org.apache.flume.SourceRunner;
 import org.apache.flume.conf.FlumeConfiguration;
 import org.apache.flume.lifecycle.LifecycleAware;
 import org.apache.flume.lifecycle.LifecycleState;
@@ -26,10 +23,15 @@ import org.apache.flume.node.MaterializedConfiguration;
 final class FlowComponent extends Component {
     static final String CLASS = "org.apache.flume.node.Application";
     private static final long RETRY_MS = 3000; // of Flume's LifecycleSupervisor
-    private static final long DRAIN_MS = 20000;
+    /** Times since the stop began, at which the sources, the channels' becoming empty, the sinks, and all must be over. The agent waits a little longer. */
+    private static final long SOURCES_MS = STOP_MS, DRAIN_MS = 20000, SINKS_MS = 22000, END_MS = 23000;
+    private static final long AGENT_MS = 25000; // FLOW_DRAIN_NS
+    /** Of sinks that stop, and of channels; less if a part that was stopped before has hung. */
+    private static final long PART_MS = STOP_MS, BEHIND_HUNG_MS = 2000;
 
     private final Map<LifecycleAware, Throwable> dead = new IdentityHashMap<>(); // why a part is not started again
     private final Map<LifecycleAware, PartStart> starts = new IdentityHashMap<>(); // that have not returned
+    private final Map<LifecycleAware, FirstPut> puts = new IdentityHashMap<>(); // of sources
     private String trouble = "", told = ""; // why a part cannot start; what the agent knows of it
 
     FlowComponent(Host host, int link, List<String> texts) {
@@ -44,7 +46,7 @@ final class FlowComponent extends Component {
 
     @Override
     long patience() {
-        return DRAIN_MS + STOP_MS;
+        return AGENT_MS;
     }
 
     @Override
@@ -52,7 +54,9 @@ final class FlowComponent extends Component {
         MaterializedConfiguration flows = make();
         Map<String, ? extends LifecycleAware> channels = flows.getChannels();
         Map<String, ? extends LifecycleAware> sinks = flows.getSinkRunners();
-        Map<String, ? extends LifecycleAware> sources = flows.getSourceRunners();
+        Map<String, SourceRunner> sources = flows.getSourceRunners();
+        for (SourceRunner runner : sources.values())
+            puts.put(runner, FirstPut.of(runner.getSource()));
         try {
             boolean ready = false;
             while (!stopping) {
@@ -67,14 +71,17 @@ final class FlowComponent extends Component {
                 rest(RETRY_MS);
             }
         } finally {
-            stop(sources.values());
-            try {
-                awaitEmpty(channels.keySet());
-            } finally {
-                stop(sinks.values());
-                stop(channels.values());
-            }
+            end(sources.values(), sinks.values(), channels);
         }
+    }
+
+    /** Stops all parts. What hangs is left alone, so that the others end in their turn, within one time for all together. */
+    private void end(Collection<? extends LifecycleAware> sources, Collection<? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> channels) {
+        FlowEnd end = new FlowEnd(label, stopping ? stoppingFor() : 0);
+        boolean hung = !stop(end, "source", sources, SOURCES_MS);
+        end.awaitEmpty(channels, DRAIN_MS);
+        hung |= !stop(end, "sink", sinks, end.from(hung ? BEHIND_HUNG_MS : PART_MS, SINKS_MS));
+        stop(end, "channel", channels.values(), end.from(hung ? BEHIND_HUNG_MS : PART_MS, END_MS));
     }
 
     @Override
@@ -139,7 +146,7 @@ final class FlowComponent extends Component {
             String why = dead.containsKey(part) ? " cannot start: " + Texts.describe(dead.get(part)) : start(part, name);
             if (!why.isEmpty() && trouble.isEmpty())
                 trouble = name + why;
-            started &= part.getLifecycleState() == LifecycleState.START || dead.containsKey(part);
+            started &= part.getLifecycleState() == LifecycleState.START || dead.containsKey(part) || isAtWork(part);
         }
         return started;
     }
@@ -148,7 +155,7 @@ final class FlowComponent extends Component {
     private String start(LifecycleAware part, String name) throws InterruptedException {
         PartStart start = starts.computeIfAbsent(part, new_ -> new PartStart(part, name));
         if (!start.hasReturned())
-            return " has not returned from start()" + start.place();
+            return isAtWork(part) ? "" : " has not returned from start()" + start.place();
         starts.remove(part);
         Throwable wrong = start.wrong();
         if (wrong == null)
@@ -159,16 +166,24 @@ final class FlowComponent extends Component {
         return " cannot start: " + Texts.describe(wrong);
     }
 
-    /** Stops those that have started: as in Flume, stop() is not called for the others. */
-    private void stop(Collection<? extends LifecycleAware> parts) {
+    /** Returns whether it is a source whose start() goes on, and has put an event: some do all their work there. */
+    private boolean isAtWork(LifecycleAware part) {
+        FirstPut put = puts.get(part);
+        return put != null && put.isDone() && starts.containsKey(part);
+    }
+
+    /** Stops those that have started: as in Flume, stop() is not called for the others. Returns whether all have stopped in time. */
+    private boolean stop(FlowEnd end, String kind, Collection<? extends LifecycleAware> parts, long untilMs) {
         List<PartStart> begun = new ArrayList<>();
         for (LifecycleAware part : parts)
             if (starts.containsKey(part))
                 begun.add(starts.remove(part));
-        PartStart.end(begun);
-        for (LifecycleAware part : parts)
-            if (part.getLifecycleState() == LifecycleState.START)
-                stop(part);
+        PartStart.end(begun, end);
+        return end.run(kind, untilMs, () -> {
+            for (LifecycleAware part : parts)
+                if (part.getLifecycleState() == LifecycleState.START)
+                    stop(part);
+        });
     }
 
     private void stop(LifecycleAware part) {
@@ -176,28 +191,6 @@ final class FlowComponent extends Component {
             part.stop();
         } catch (Throwable wrong) {
             LogStream.log("ERROR", label, "Unable to stop " + part, wrong);
-        }
-    }
-
-    /** Waits until the sinks have taken what the channels hold, as their counters say; a class without counters is not waited for. */
-    private void awaitEmpty(Set<String> channels) throws InterruptedException {
-        long until = System.nanoTime() + DRAIN_MS * 1000000L;
-        MBeanServer beans = ManagementFactory.getPlatformMBeanServer();
-        for (String channel : channels) {
-            while (size(beans, channel) > 0 && System.nanoTime() < until)
-                Thread.sleep(20);
-            long left = size(beans, channel);
-            if (left > 0)
-                LogStream.log("WARN", label, "channel " + channel + " stops with " + left + " events", null);
-        }
-    }
-
-    private static long size(MBeanServer beans, String channel) {
-        try {
-            ObjectName name = new ObjectName("org.apache.flume.channel:type=" + channel);
-            return (Long) beans.getAttribute(name, "ChannelSize");
-        } catch (JMException | ClassCastException none) {
-            return 0;
         }
     }
 }

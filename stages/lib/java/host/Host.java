@@ -29,6 +29,8 @@ public final class Host {
     private static final long BEAT_MS = 1000;
     /** At its end: less than the 5 s of the agent (SHARED_PATIENCE_MS, RENEW_NS), which then kills the process. */
     private static final long STOP_MS = 4000;
+    /** The same behind a component that hangs: it was asked to stop so long ago, and the agent has gone on without it. */
+    private static final long STOP_BEHIND_HUNG_MS = 1000, HUNG_MS = 4500, HUNG_BEFORE_MS = 60000;
     /** The figures begin when the components have had time to start. */
     private static final int BEATS_BEFORE_FIGURES = 2;
 
@@ -224,10 +226,13 @@ public final class Host {
     /** One that was asked to stop before has had some of its time. */
     private void stopAll() {
         List<Component> all = new ArrayList<>(components.values());
-        for (Component component : all)
+        boolean hung = false;
+        for (Component component : all) {
+            hung |= component.isStoppingFor(HUNG_MS) && !component.isStoppingFor(HUNG_BEFORE_MS);
             if (!component.stopping)
                 component.stop();
+        }
         for (Component component : all)
-            component.join(STOP_MS);
+            component.join(hung ? STOP_BEHIND_HUNG_MS : STOP_MS);
     }
 }

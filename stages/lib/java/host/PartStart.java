@@ -49,25 +49,16 @@ final class PartStart {
     }
 
     /** The flow stops: those whose start() still goes on are interrupted, all together, and left alone if that does not end them. */
-    static void end(Collection<PartStart> starts) {
-        try {
-            join(starts, GRACE_MS);
-            for (PartStart start : starts)
+    static void end(Collection<PartStart> starts, FlowEnd end) {
+        join(starts, end, GRACE_MS);
+        for (PartStart start : starts)
+            if (start.thread.isAlive())
                 start.thread.interrupt();
-            join(starts, INTERRUPTED_MS);
-        } catch (InterruptedException interrupted) { // by a class that was stopped before: the others are stopped nevertheless
-            for (PartStart start : starts)
-                start.thread.interrupt();
-        }
+        join(starts, end, end.from(INTERRUPTED_MS, Long.MAX_VALUE));
     }
 
-    /** Waits at most so long for all of them. */
-    private static void join(Collection<PartStart> starts, long ms) throws InterruptedException {
-        long until = System.nanoTime() + ms * 1000000L;
-        for (PartStart start : starts) {
-            long left = (until - System.nanoTime()) / 1000000L;
-            if (left > 0)
-                start.thread.join(left);
-        }
+    private static void join(Collection<PartStart> starts, FlowEnd end, long untilMs) {
+        for (PartStart start : starts)
+            end.join(start.thread, untilMs);
     }
 }

@@ -2,4 +2,6 @@ package org.apache.flume;
 
 import org.apache.flume.lifecycle.LifecycleAware;
 
-public abstract class SourceRunner implements LifecycleAware {}
+public abstract class SourceRunner implements LifecycleAware {
+    public native Source getSource();
+}

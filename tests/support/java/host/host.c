@@ -142,7 +142,7 @@ static void serve_batches(void)
             throw(batch);
         else if (is_interceptor(batch) && mode >= PS_TEST_JAVA_TWICE && mode <= PS_TEST_JAVA_STRANGE)
             fake_answer_badly(batch);
-        else if (mode > PS_TEST_JAVA_NOTHING && mode != PS_TEST_JAVA_SILENT)
+        else if (mode > PS_TEST_JAVA_NOTHING && mode != PS_TEST_JAVA_SILENT && mode != PS_TEST_JAVA_DEAF)
             fake_misbehave(batch);
         else
             keeps = true;
@@ -314,10 +314,12 @@ int main(int argc, char **argv)
             fake_send(PS_JAVA_BEAT, 0, &protocol, 1, NULL);
             beat_ns = ps_clock_now().mono_ns + 20 * PS_NS_PER_MS;
         }
-        if (fake_control->mode == PS_TEST_JAVA_DEAF)
+        if (fake_control->mode == PS_TEST_JAVA_DEAF) {
+            fake_control->deaf++;
             usleep(1000);
-        else if (poll(&input, 1, 2) > 0)
+        } else if (poll(&input, 1, 2) > 0) {
             read_messages();
+        }
         serve_hanging();
         serve_batches();
         fake_sources_serve();

@@ -1,0 +1,99 @@
+package penstock.host;
+
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import javax.management.JMException;
+import javax.management.MBeanServer;
+import javax.management.ObjectName;
+
+/** The end of a flow. Its parts stop one kind after the other; all times are from the same moment, so that the whole has a bound. Used by the flow's thread. */
+final class FlowEnd {
+    /** Flume's channels whose events are there at the next start. Others may be, too, but that is not known. */
+    private static final List<String> DURABLE = Arrays.asList("org.apache.flume.channel.file.FileChannel", "org.apache.flume.channel.jdbc.JdbcChannel",
+                                                              "org.apache.flume.channel.kafka.KafkaChannel");
+    /** As for native sinks: those of a durable channel may go on as long as they deliver something in this time. */
+    private static final long PATIENCE_MS = 500;
+    private static final long LOOK_MS = 20;
+
+    private final String label;
+    private final long began;
+    private final MBeanServer beans = ManagementFactory.getPlatformMBeanServer();
+
+    /** The flow was asked to stop so long ago. */
+    FlowEnd(String label, long milliseconds) {
+        this.label = label;
+        began = System.nanoTime() - milliseconds * 1000000L;
+    }
+
+    private long passed() {
+        return (System.nanoTime() - began) / 1000000L;
+    }
+
+    /** Returns the end of a time that begins now, but not later than `latest`. */
+    long from(long milliseconds, long latest) {
+        return Math.min(passed() + milliseconds, latest);
+    }
+
+    /** Waits for a thread's end. An interrupt, by a class that can reach every thread, does not end the wait. */
+    void join(Thread thread, long untilMs) {
+        for (long left; thread.isAlive() && (left = untilMs - passed()) > 0;) {
+            try {
+                thread.join(left);
+            } catch (InterruptedException byClass) {
+                continue;
+            }
+        }
+    }
+
+    /** Runs what stops parts of this kind on a thread of its own. Returns whether it has ended in time; else it is left alone. */
+    boolean run(String kind, long untilMs, Runnable stops) {
+        long since = passed();
+        Thread thread = new Thread(stops, "stop of each " + kind);
+        thread.setDaemon(true);
+        thread.start();
+        join(thread, untilMs);
+        if (!thread.isAlive())
+            return true;
+        LogStream.log("WARN", label, "a " + kind + " has not stopped " + (passed() - since + 500) / 1000 + " s after it was asked to"
+                                         + Texts.place(thread.getStackTrace(), ", and is in ") + ": the others go on without it", null);
+        return false;
+    }
+
+    /**
+     * Waits until the sinks have taken what the channels hold, as their counters say; a class without counters is not waited for. The events of a durable
+     * channel need no sink that does not deliver.
+     */
+    void awaitEmpty(Map<String, ?> channels, long untilMs) {
+        for (Map.Entry<String, ?> channel : channels.entrySet()) {
+            boolean isDurable = DURABLE.contains(channel.getValue().getClass().getName());
+            long left = awaitEmpty(channel.getKey(), untilMs, isDurable ? PATIENCE_MS : untilMs);
+            if (left > 0)
+                LogStream.log(isDurable ? "INFO" : "WARN", label, "channel " + channel.getKey() + " stops with " + left + " events", null);
+        }
+    }
+
+    private long awaitEmpty(String channel, long untilMs, long patienceMs) {
+        long size, before = Long.MAX_VALUE, since = passed();
+        while ((size = size(channel)) > 0 && passed() < untilMs && passed() - since < patienceMs) {
+            if (size < before)
+                since = passed();
+            before = size;
+            try {
+                Thread.sleep(LOOK_MS);
+            } catch (InterruptedException byClass) {
+                continue;
+            }
+        }
+        return size;
+    }
+
+    private long size(String channel) {
+        try {
+            return (Long) beans.getAttribute(new ObjectName("org.apache.flume.channel:type=" + channel), "ChannelSize");
+        } catch (JMException | ClassCastException none) {
+            return 0;
+        }
+    }
+}

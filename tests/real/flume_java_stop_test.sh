@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Stops of an agent whose Java classes hang or throw. Where a source, a sink and an interceptor hang, those that stop later have less time than one that
+# hangs alone. A flow in Java whose file channel is full and whose sink throws does not wait for the sink. One whose source and sink hang in stop(),
+# another source in start(), with a memory channel that does not become empty, ends in time, and names the two.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+with_java_classes
+port=$(ports_reserve)
+attempt=0
+
+await() { # WHAT TEST...
+    local i what=$1
+    shift
+    for ((i = 0; i < 900; i++)); do
+        ! "$@" || return 0
+        patient_tenth
+    done
+    fail "$what"
+}
+logged() { grep -q "$1" "$work/agent.log"; }
+hung_s() { # COMPONENT: after so many seconds it was left alone
+    sed -n "s/.* WARN $1: .* has not stopped \([0-9]*\) s after it was asked to, and is in example.NeverStops.hang(.*/\1/p" "$work/agent.log"
+}
+listens() { { : <>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; }
+begin() { # EXPECTED-LINE...: starts the agent with agent.properties, and waits until all have been logged
+    local line
+    rm -rf "$work/channel"
+    start "$work/agent" "$PENSTOCK"
+    for line in "$@"; do await "the log never has: $line" logged "$line"; done
+}
+file_channel() {
+    printf 'a1.channels.c1.%s\n' 'type = file' "checkpointDir = $work/channel/checkpoint" "dataDirs = $work/channel/data" 'capacity = 1000' 'transactionCapacity = 100'
+}
+
+# ---- one of each kind hangs ----
+
+# The seconds are of the usual clock, and a busy machine may take some more: several attempts, of which each fails if the interceptor has its whole time.
+for ((attempt = 0; attempt < 5; attempt++)); do
+    {
+        printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+        printf 'a1.sources.r1.%s\n' 'type = example.HangsInStop' 'events = 5' 'channels = c1'
+        printf 'a1.sources.r2.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $port" 'channels = c1' 'interceptors = i1' \
+            "interceptors.i1.type = example.NeverStops\$Builder" "interceptors.i1.exited = $work/exited"
+        file_channel
+        printf 'a1.sinks.k1.%s\n' 'type = example.NeverStops' 'channel = c1'
+    } >"$work/agent.properties"
+    begin 'HangsInStop: has put its events' 'Null sink k1 started'
+    await "the interceptor's source does not listen" listens
+    { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null
+    echo line >&"$connection"
+    read -r -t 120 -u "$connection" answer || fail "the interceptor gives no event back"
+    exec {connection}>&-
+    [[ $answer == OK ]] || fail "the interceptor's source answers $answer"
+    stop TERM
+    logged 'INFO agent: stopped:.* not delivered 0' || fail "the agent did not stop in order"
+    hung="$(hung_s 'source r1') $(hung_s 'sink k1') $(hung_s 'interceptor i1 of source r2')"
+    [[ $hung =~ ^[0-9]+\ [0-9]+\ [0-9]+$ ]] || fail "the log does not name all three that hang: $hung"
+    read -r source_s sink_s interceptor_s <<<"$hung"
+    ((sink_s >= source_s || interceptor_s >= 4)) || break
+done
+((attempt < 5)) || fail "the sink had $sink_s s behind a source that hung for $source_s s, and the interceptor $interceptor_s s"
+echo "a source, a sink and an interceptor hang: $hung s"
+
+# ---- a flow with a durable channel ----
+
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = seq' 'totalEvents = 50' 'channels = c1'
+    file_channel
+    echo 'a1.channels.c1.penstock.engine = java'
+    printf 'a1.sinks.k1.%s\n' "type = example.HangsInStop\$Sink" 'channel = c1'
+} >"$work/agent.properties"
+begin 'the far end is down'
+stop TERM
+logged 'INFO source in-java: channel c1 stops with [1-9][0-9]* events' || fail "the stop of a flow waited for a sink that throws, though its channel keeps the events"
+logged 'INFO agent: stopped:' || fail "the agent did not stop in order"
+echo "a flow with a file channel does not wait for a sink that throws"
+
+# ---- a flow in which everything hangs ----
+
+{
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = example.HangsInStop' 'events = 50' 'channels = c1'
+    printf 'a1.sources.r2.%s\n' "type = example.Hanging\$Source" "until = $work/never" 'channels = c1'
+    printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 100' 'penstock.engine = java'
+    printf 'a1.sinks.k1.%s\n' "type = example.HangsInStop\$Sink" 'hangs = true' 'channel = c1'
+} >"$work/agent.properties"
+begin 'HangsInStop: has put its events' 'the far end is down'
+stop TERM
+for part in source sink; do
+    logged "WARN source in-java: a $part has not stopped .* and is in example.NeverStops.hang(NeverStops.java:" || fail "the log does not name the $part that hangs"
+done
+logged 'WARN source in-java: channel c1 stops with 50 events' || fail "the log does not say which events are lost"
+logged 'agent: stopped:' || fail "the agent did not stop in order"
+echo "a flow whose source and sink hang ends in its time"
