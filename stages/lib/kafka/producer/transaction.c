@@ -15,12 +15,15 @@
 #define DELAY_NS (10 * PS_NS_PER_S)  /* from the beginning of a commit to the first warning */
 #define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (20 * PS_NS_PER_MS)
-/* Memory that is held for a long time is no longer in the CPU's caches when it is used again. So a transaction has
- * little memory, unless commits would take a large share of the time: twice as much if a commit took more than
- * 1/PAUSE_SHARE_MAX of the time in which its transaction was filled, half if it took less than 1/PAUSE_SHARE_MIN. */
+/* Memory that is held for a long time is no longer in the CPU's caches when it is used again, and its pages were given
+ * back. So a transaction has little memory, unless commits take a large share of the time because brokers are far away:
+ * twice as much if each of the last FIT_COMMITS commits took more than 1/PAUSE_SHARE_MAX of the time in which its
+ * transaction was filled and written, half if each took less than 1/PAUSE_SHARE_MIN. One slow commit does not count: a
+ * broker may have paused. */
 #define FULL_BYTES_MIN (16U << 20)
-#define PAUSE_SHARE_MAX 16U
-#define PAUSE_SHARE_MIN 128U
+#define PAUSE_SHARE_MAX 8U
+#define PAUSE_SHARE_MIN 32U
+#define FIT_COMMITS 8U
 /* limit of a recall whose last commit may have been carried out */
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
@@ -275,19 +278,25 @@ static void settle_all(struct ps_kafka_sender *sender)
 
 /* ---- the end ---- */
 
-/* Called at each commit. Sets the memory of the next transaction, by the share of time that this commit took. */
+/* Called at each commit. Sets the memory of the next transaction, by the share of time that the last commits took.
+ * While a transaction closes the brokers still write what was sent: only the commit is a pause. */
 static void fit_memory(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    uint64_t filling_ns = transaction->closing_ns - transaction->begun_ns,
-             pause_ns = sender->now.mono_ns - transaction->closing_ns, full = transaction->full_bytes,
+    uint64_t busy_ns = transaction->ending_ns - transaction->begun_ns,
+             pause_ns = sender->now.mono_ns - transaction->ending_ns, full = transaction->full_bytes,
              most = sender->plan->transaction.bytes_max;
     if (!transaction->was_full)
         return;
-    if (pause_ns > filling_ns / PAUSE_SHARE_MAX)
+    bool slow = pause_ns > busy_ns / PAUSE_SHARE_MAX, fast = pause_ns < busy_ns / PAUSE_SHARE_MIN;
+    transaction->slow_count = slow ? transaction->slow_count + 1 : 0;
+    transaction->fast_count = fast ? transaction->fast_count + 1 : 0;
+    if (transaction->slow_count == FIT_COMMITS)
         transaction->full_bytes = ps_least(2 * full, most);
-    else if (pause_ns < filling_ns / PAUSE_SHARE_MIN && full / 2 >= FULL_BYTES_MIN)
+    else if (transaction->fast_count == FIT_COMMITS && full / 2 >= FULL_BYTES_MIN)
         transaction->full_bytes = full / 2;
+    transaction->slow_count %= FIT_COMMITS;
+    transaction->fast_count %= FIT_COMMITS;
 }
 
 /* Logs which positions the engine has left out. */
@@ -456,7 +465,6 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         if (sender->now.mono_ns < due_ns)
             return due_ns;
         transaction->phase = PS_KAFKA_TRANSACTION_CLOSING;
-        transaction->closing_ns = sender->now.mono_ns;
         transaction->was_full = is_full(sender);
     }
     commit(sender);

@@ -52,12 +52,13 @@ struct ps_kafka_transaction {
     bool hurry;                    /* the agent stops, or the sink is recalled: commit without delay */
     uint64_t ending_ns, warned_ns; /* begin of the commit under way; time of the last warning about it */
     uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
-    uint64_t closing_ns;           /* time from which it took no more leases */
     uint64_t memory_bytes;         /* of the leases */
     /* it is committed early when memory_bytes reaches this, or bytes_max if that is less */
     uint64_t full_bytes;
-    bool was_full;     /* the transaction that closes had full_bytes */
-    uint32_t released; /* number of the oldest leases that are committed and must be returned */
+    bool was_full;       /* the transaction that closes had full_bytes */
+    uint32_t slow_count; /* number of full transactions in a row whose commits took much of the time */
+    uint32_t fast_count; /* the same of commits that took little of it */
+    uint32_t released;   /* number of the oldest leases that are committed and must be returned */
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the assignments lost last */
     uint32_t lost_count;
     /* The positions to commit: one for each partition, sorted by member and topic. Their texts are in the batches. */
