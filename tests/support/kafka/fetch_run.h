@@ -108,6 +108,15 @@ static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *m
 
 /* ---- reading ---- */
 
+/* Returns whether the member may read the record because a leader sent it back to this offset; -1: none did. */
+static inline bool goes_back_to(const struct ps_test_group_log *log, int64_t differs, int64_t reached,
+                                int64_t offset)
+{
+    int64_t from =
+        differs > log->start ? differs : log->start; /* the log may have lost its beginning since */
+    return differs >= 0 && reached > differs && offset >= differs && !ps_test_group_skips(log, from, offset);
+}
+
 static inline void check_record(struct run *run, const struct ps_event *event, struct waiting *waiting)
 {
     struct ps_test_group_value value;
@@ -121,8 +130,8 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     bool begins = log->licence >= 0 && value.offset >= log->licence &&
                   !ps_test_group_skips(log, log->licence, value.offset);
     int64_t reached = *next >= 0 ? *next : log->licence; /* it may have read what is hidden */
-    bool goes_back = log->differs >= 0 && reached > log->differs && value.offset >= log->differs &&
-                     !ps_test_group_skips(log, log->differs, value.offset);
+    bool goes_back = goes_back_to(log, log->differs, reached, value.offset) ||
+                     goes_back_to(log, log->differed, reached, value.offset);
     if (!follows && !begins && !goes_back)
         fail_msg(
             "partition %lld: offset %lld was read; the next one is %lld, and it was told to begin at %lld",
@@ -134,7 +143,7 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     if (begins || goes_back)
         log->licence = -1;
     if (goes_back || passes) /* passes: it has read nothing yet where the log differs */
-        log->differs = -1;
+        log->differs = log->differed = -1;
     run->again += value.offset < log->delivered;
     run->read++;
     *next = value.offset + 1;
@@ -213,7 +222,8 @@ static inline int64_t position(const struct run *run, unsigned partition)
     bool known = owned && run->generation == run->group.generation && run->next[partition] >= 0;
     int64_t from = known ? run->next[partition] : log->committed;
     from = owned && log->licence >= 0 ? log->licence : from;
-    from = owned && log->differs >= 0 && log->differs < from ? log->differs : from;
+    int64_t differs = log->differed >= 0 ? log->differed : log->differs;
+    from = owned && differs >= 0 && differs < from ? differs : from;
     return from > 0 ? from : 0;
 }
 

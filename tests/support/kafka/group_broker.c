@@ -290,7 +290,8 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
              group->nodes[1].port);
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         group->logs[i].leader = i % PS_TEST_GROUP_NODES;
-        group->logs[i].committed = group->logs[i].licence = group->logs[i].differs = -1;
+        ps_test_group_log_begin(&group->logs[i], -1);
+        group->logs[i].committed = -1;
         group->logs[i].committed_epoch = -1;
     }
     group->topic_id = 1;

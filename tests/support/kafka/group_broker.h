@@ -62,7 +62,16 @@ struct ps_test_group_log {
     int64_t licence;         /* -1, or the offset at which the member begins in this generation */
     int64_t
         differs; /* -1, or the offset to which a leader sent a member back that had read past this offset */
+    /* -1, or a lower one of an earlier answer: the member may be there, and have read only hidden records since. */
+    int64_t differed;
 };
+
+/* The member begins at this offset, or at none that is known: -1. */
+static inline void ps_test_group_log_begin(struct ps_test_group_log *log, int64_t offset)
+{
+    log->licence = offset;
+    log->differs = log->differed = -1;
+}
 
 /* One partition of a request for records, or of a session. */
 struct ps_test_group_wanted {

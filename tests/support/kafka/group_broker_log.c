@@ -514,8 +514,7 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
         int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;
         if (error == 0) {
             bool first = group->lists_first && log->licence >= 0 && log->licence < offset;
-            log->licence = first ? log->licence : offset;
-            log->differs = -1;
+            ps_test_group_log_begin(log, first ? log->licence : offset);
             log->cut = false;
         }
         at = ps_wire_put_string(at, "t", 1);
@@ -547,6 +546,16 @@ static int64_t end_of_epoch(const struct ps_test_group_log *log, int32_t epoch, 
     return log->end;
 }
 
+/* The member goes back to `end` if it has read past it, when earlier records are delivered; else it stays where an earlier answer may have
+ * sent it. */
+static void send_back(struct ps_test_group_log *log, int64_t end)
+{
+    if (log->differed < 0 || (log->differs >= 0 && log->differs < log->differed))
+        log->differed = log->differs;
+    log->differed = log->differed < end ? log->differed : -1;
+    log->differs = end;
+}
+
 char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
 {
     struct ps_wire_in *in = &request->body;
@@ -574,9 +583,9 @@ char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_re
         int64_t end = error == 0 && !group->forgets ? end_of_epoch(log, epoch, &known) : -1;
         /* A request of a former assignment may have changed where the member begins. */
         bool of_committed = log->committed > end && epoch == log->committed_epoch;
-        if (end >= 0 && (log->cut || of_committed)) {
+        if (end >= 0 && (log->cut || of_committed || log->differs >= 0)) {
             log->licence = of_committed ? log->committed : log->licence;
-            log->differs = end;
+            send_back(log, end);
             log->cut = false;
         }
         at = ps_wire_put_string(at, "t", 1);

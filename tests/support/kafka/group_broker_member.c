@@ -78,7 +78,7 @@ static void begin_generation(struct ps_test_group_broker *group)
     group->owned = group->claimed;
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         if ((group->claimed >> i & 1) == 0)
-            group->logs[i].licence = group->logs[i].differs = -1;
+            ps_test_group_log_begin(&group->logs[i], -1);
     }
 }
 
@@ -327,10 +327,8 @@ static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t pa
     at = compact ? ps_wire_put_uvarint(at, 2) : ps_wire_put_int32(at, 1);
     at = ps_wire_put_int32(at, partition);
     at = ps_wire_put_int64(at, error == 0 ? log->committed : -1);
-    if (error == 0 && log->committed >= 0) {
-        log->licence = log->committed;
-        log->differs = -1;
-    }
+    if (error == 0 && log->committed >= 0)
+        ps_test_group_log_begin(log, log->committed);
     if (version >= 5)
         at = ps_wire_put_int32(at, error == 0 ? log->committed_epoch : -1);
     at = compact ? ps_wire_put_compact_string(at, "", 0) : ps_wire_put_string(at, "", 0);
