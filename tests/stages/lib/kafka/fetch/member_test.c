@@ -125,13 +125,47 @@ static void test_session_over_noticed(void **state)
     end(&run);
 }
 
+/* While partitions are given up, the coordinator moves seven times, each time after the cluster has named it and before the commit: these
+ * commits are not refused by the group. Each is sent again as soon as the next coordinator is known, and nothing is read twice. */
+static void test_coordinator_moves_on(void **state)
+{
+    enum { MOVES = 7 };
+    unsigned moves = 0, found;
+    begin(&run, 1, NULL, 0);
+    run.waiting_max = 1;
+    append_to_all();
+    for (unsigned turns = 0; run.waiting_count == 0; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    ps_kafka_member_rejoin((struct ps_kafka_fetch *)run.reading);
+    turn(&run);
+    uint64_t begun_ns = run.group.now_ns;
+    unsigned commits = run.group.asked[PS_TEST_KEY_COMMIT];
+    run.group.coordinator ^= 1;
+    deliver(&run);
+    while (moves < MOVES || member()->phase == PS_KAFKA_MEMBER_REVOKING) {
+        found = run.group.asked[PS_TEST_KEY_COORDINATOR];
+        assert_true(run.group.now_ns < begun_ns + 2 * PS_NS_PER_S);
+        turn(&run);
+        if (run.group.asked[PS_TEST_KEY_COORDINATOR] != found && moves++ < MOVES - 1)
+            run.group.coordinator ^= 1;
+    }
+    assert_int_equal(run.group.asked[PS_TEST_KEY_COMMIT], commits + MOVES + 1);
+    run.waiting_max = WAITING_MAX;
+    read_all(&run);
+    assert_int_equal(run.again, 0);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session_over_unnoticed),
-        cmocka_unit_test(test_late_revocation_unnoticed),
-        cmocka_unit_test(test_all_committed),
-        cmocka_unit_test(test_session_over_noticed),
+        cmocka_unit_test(test_session_over_unnoticed), cmocka_unit_test(test_late_revocation_unnoticed),
+        cmocka_unit_test(test_all_committed),          cmocka_unit_test(test_session_over_noticed),
+        cmocka_unit_test(test_coordinator_moves_on),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
