@@ -76,8 +76,9 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
 
 /* Continues to read the partition at another offset, `next`. The records that were read before no longer count as
  * delivered. If a higher offset may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is
- * committed: a member that begins at the old offset would skip the records before it. `epoch`: of the leader that
- * wrote the record before `next`; -1: not known. */
+ * committed: a member that begins at the old offset would skip the records before it. If delivered records end before
+ * `next` and their offset is not committed yet, the stream is dirty in the same way until that offset is. `epoch`: of
+ * the leader that wrote the record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
 /* Empties the cache of topic handles: handles may change. */

@@ -194,6 +194,34 @@ static void test_restart_ahead_and_back(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
+/* Reading continues after the last delivered record, or records later, before what was delivered is committed: it is
+ * committed all the same, once. */
+static void test_restart_after_delivered(void **state)
+{
+    static const int64_t next[] = {78, 79, 500};
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    for (unsigned i = 0; i < PS_COUNT_OF(next); i++) {
+        for (int64_t committed = 25; committed <= 78; committed += 53) {
+            (void)ps_kafka_streams_assign(&streams, "t", 0);
+            stream->committed = committed;
+            deliver(&streams, index, stream->generation, 77);
+            ps_kafka_streams_restart(&streams, index, next[i], 9);
+            assert_int_equal(ps_kafka_stream_is_dirty(stream), committed == 25);
+            if (committed == 25) {
+                assert_int_equal(ps_kafka_stream_reached(stream), 78);
+                assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
+                stream->committed = 78;
+            }
+            assert_false(ps_kafka_stream_is_dirty(stream));
+            deliver(&streams, index, stream->generation, next[i]);
+            assert_int_equal(ps_kafka_stream_reached(stream), next[i] + 1);
+        }
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
 /* Reading goes back again before the lower offset is committed: the lowest offset is committed. */
 static void test_restart_again(void **state)
 {
@@ -225,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_behind),
         cmocka_unit_test(test_restart_again),
+        cmocka_unit_test(test_restart_after_delivered),
         cmocka_unit_test(test_restart_ahead_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
