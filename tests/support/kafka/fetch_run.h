@@ -117,6 +117,19 @@ static inline bool goes_back_to(const struct ps_test_group_log *log, int64_t dif
     return differs >= 0 && reached > differs && offset >= differs && !ps_test_group_skips(log, from, offset);
 }
 
+/* Returns whether the record is the first one from this offset; -1: none. */
+static inline bool begins_at(const struct ps_test_group_log *log, int64_t from, int64_t offset)
+{
+    return from >= 0 && offset >= from && !ps_test_group_skips(log, from, offset);
+}
+
+/* Returns whether the member, which was at `from`, has read nothing before this record where the log differs; -1: it
+ * does not differ. */
+static inline bool passes(int64_t differs, int64_t from, int64_t offset)
+{
+    return offset >= differs && from <= differs;
+}
+
 static inline void check_record(struct run *run, const struct ps_event *event, struct waiting *waiting)
 {
     struct ps_test_group_value value;
@@ -127,8 +140,7 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     struct ps_test_group_log *log = &run->group.logs[value.partition];
     int64_t *next = &run->next[value.partition];
     bool follows = *next >= 0 && value.offset >= *next && !ps_test_group_skips(log, *next, value.offset);
-    bool begins = log->licence >= 0 && value.offset >= log->licence &&
-                  !ps_test_group_skips(log, log->licence, value.offset);
+    bool begins = begins_at(log, log->licence, value.offset) || begins_at(log, log->earlier, value.offset);
     int64_t reached = *next >= 0 ? *next : log->licence; /* it may have read what is hidden */
     bool goes_back = goes_back_to(log, log->differs, reached, value.offset) ||
                      goes_back_to(log, log->differed, reached, value.offset);
@@ -139,11 +151,13 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     if (run->group.counts.truncated == 0 && !log->visible[value.offset])
         fail_msg("partition %lld: offset %lld was read, which an aborted transaction wrote",
                  (long long)value.partition, (long long)value.offset);
-    bool passes = value.offset >= log->differs && (follows ? *next : log->licence) <= log->differs;
+    int64_t from = follows ? *next : log->licence;
     if (begins || goes_back)
-        log->licence = -1;
-    if (goes_back || passes) /* passes: it has read nothing yet where the log differs */
+        log->licence = log->earlier = -1;
+    if (goes_back || passes(log->differs, from, value.offset))
         log->differs = log->differed = -1;
+    else if (passes(log->differed, from, value.offset))
+        log->differed = -1;
     run->again += value.offset < log->delivered;
     run->read++;
     *next = value.offset + 1;

@@ -60,6 +60,8 @@ struct ps_test_group_log {
     int32_t committed_epoch; /* of the leader that wrote the record before; -1: not sent by the member */
     int64_t delivered;       /* set by the test: the offset after the last delivered record */
     int64_t licence;         /* -1, or the offset at which the member begins in this generation */
+    /* -1, or the former `licence`: the answer with the new one may have been lost, or have come for a former assignment. */
+    int64_t earlier;
     int64_t
         differs; /* -1, or the offset to which a leader sent a member back that had read past this offset */
     /* -1, or a lower one of an earlier answer: the member may be there, and have read only hidden records since. */
@@ -70,7 +72,7 @@ struct ps_test_group_log {
 static inline void ps_test_group_log_begin(struct ps_test_group_log *log, int64_t offset)
 {
     log->licence = offset;
-    log->differs = log->differed = -1;
+    log->earlier = log->differs = log->differed = -1;
 }
 
 /* One partition of a request for records, or of a session. */
@@ -185,7 +187,7 @@ void ps_test_group_close(struct ps_test_group_broker *group);
 bool ps_test_group_serve(struct ps_test_group_broker *group);
 unsigned ps_test_group_draw(struct ps_test_group_broker *group, unsigned below);
 
-/* ---- group_broker_log.c ---- */
+/* ---- group_broker_log.c, group_broker_offsets.c ---- */
 
 /* Appends a batch or a transaction to the partition, at random. */
 void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition);

@@ -1,8 +1,8 @@
-/* The logs of the broker with a group: their records, and the answers to Fetch and ListOffsets. */
+/* The logs of the broker with a group: their records, and the answers to Fetch. */
 #include "core/crc32c.h"
 #include "stages/lib/kafka/native/compression.h"
 #include "stages/lib/kafka/native/record_set.h"
-#include "tests/support/kafka/group_broker.h"
+#include "tests/support/kafka/group_broker_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +18,6 @@
 #define CONTROL 0x20
 #define TRANSACTIONAL 0x10
 #define TIME_MS INT64_C(1700000000000)
-#define ERROR_OUT_OF_RANGE 1
-#define ERROR_NOT_LEADER 6
-#define ERROR_FENCED_EPOCH 74
-#define ERROR_UNKNOWN_TOPIC 3
-#define ERROR_UNKNOWN_EPOCH 75
-#define ERROR_UNKNOWN_TOPIC_ID 100
-#define ERROR_INCONSISTENT_TOPIC_ID 103
 #define VERSION_OF_IDS 13 /* of Fetch */
 
 /* ---- writing ---- */
@@ -168,7 +161,7 @@ void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition
 
 /* ---- what becomes of it ---- */
 
-static int32_t epoch_of(const struct ps_test_group_log *log, unsigned set)
+int32_t ps_test_group_set_epoch(const struct ps_test_group_log *log, unsigned set)
 {
     struct ps_wire_in in = {.at = log->sets[set].bytes + EPOCH_AT, .end = log->sets[set].bytes + RECORDS_AT};
     return ps_wire_get_int32(&in);
@@ -178,7 +171,7 @@ int32_t ps_test_group_epoch(const struct ps_test_group_log *log, int64_t offset)
 {
     for (unsigned i = 0; i < log->set_count; i++) {
         if (offset >= log->sets[i].base && offset <= log->sets[i].last)
-            return epoch_of(log, i);
+            return ps_test_group_set_epoch(log, i);
     }
     return -1;
 }
@@ -457,6 +450,16 @@ static char *put_parts(struct ps_test_group_broker *group, int16_t version,
     return put_strange_tags(at, version);
 }
 
+/* A member that fetches from the earlier offset has not learnt of the other one. */
+static void note_fetched(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
+{
+    struct ps_test_group_log *log = &group->logs[part->partition];
+    if (log->earlier < 0 || part->offset != log->earlier || part_error(group, part) != 0)
+        return;
+    log->earlier = log->licence;
+    log->licence = part->offset;
+}
+
 char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_connection *connection,
                           struct ps_test_request *request, char *at)
 {
@@ -466,6 +469,8 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
     if (request->version >= 7)
         session = ps_test_group_session_apply(group, &fetching);
     bool refused = session != NULL && session->error != 0;
+    for (unsigned i = 0; i < fetching.count && !refused; i++)
+        note_fetched(group, &fetching.parts[i]);
     if (group->holds || (!has_answer(group, &fetching) && !refused &&
                          group->now_ns < connection->since_ns + (uint64_t)fetching.wait_ms * PS_NS_PER_MS))
         return NULL;
@@ -480,120 +485,4 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
     at = ps_wire_put_int32(at, error == 0 ? session->told : 0);
     return error == 0 ? put_parts(group, request->version, &fetching, session, at)
                       : put_tags(put_count(at, 0, request->version), request->version);
-}
-
-/* ---- ListOffsets ---- */
-
-char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_test_request *request,
-                                 char *at)
-{
-    struct ps_wire_in *in = &request->body;
-    uint32_t length;
-    assert_int_equal(ps_wire_get_int32(in), -1);
-    if (request->version >= 2) {
-        (void)ps_wire_get_int8(in);
-        at = ps_wire_put_int32(at, 0);
-    }
-    uint32_t topics = ps_wire_get_count(in, 6);
-    group->lists_less = topics > 1 && !group->lists_less;
-    topics -= group->lists_less;
-    at = ps_wire_put_int32(at, (int32_t)topics);
-    for (uint32_t t = 0; t < topics; t++) {
-        (void)ps_wire_get_string(in, &length);
-        assert_int_equal(ps_wire_get_int32(in), 1);
-        int32_t partition = ps_wire_get_int32(in);
-        int64_t time = ps_wire_get_int64(in);
-        assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        assert_true(time == -1 || time == -2);
-        struct ps_test_group_log *log = &group->logs[partition];
-        int16_t error = ps_test_group_error(group, PS_TEST_KEY_LIST_OFFSETS, false);
-        if (error == 0 && partition >= (int32_t)group->partitions)
-            error = ERROR_UNKNOWN_TOPIC;
-        if (error == 0 && log->leader != group->node)
-            error = ERROR_NOT_LEADER;
-        int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;
-        if (error == 0) {
-            bool first = group->lists_first && log->licence >= 0 && log->licence < offset;
-            ps_test_group_log_begin(log, first ? log->licence : offset);
-            log->cut = false;
-        }
-        at = ps_wire_put_string(at, "t", 1);
-        at = ps_wire_put_int32(at, 1);
-        at = ps_wire_put_int32(at, partition);
-        at = ps_wire_put_int16(at, error);
-        at = ps_wire_put_int64(at, -1);
-        at = ps_wire_put_int64(at, offset);
-    }
-    return at;
-}
-
-/* ---- OffsetForLeaderEpoch ---- */
-
-/* Returns where the largest epoch that is not above this one ends; *known: that epoch. An epoch before all those of the log ends
- * where the log begins; an epoch after them is not known: -1 (LeaderEpochFileCache). */
-static int64_t end_of_epoch(const struct ps_test_group_log *log, int32_t epoch, int32_t *known)
-{
-    *known = epoch;
-    if (epoch >= log->epoch) {
-        *known = epoch == log->epoch ? epoch : -1;
-        return epoch == log->epoch ? log->end : -1;
-    }
-    for (unsigned i = 0; i < log->set_count; i++) {
-        if (epoch_of(log, i) > epoch)
-            return log->sets[i].base;
-        *known = epoch_of(log, i);
-    }
-    return log->end;
-}
-
-/* The member goes back to `end` if it has read past it, when earlier records are delivered; else it stays where an earlier answer may have
- * sent it. */
-static void send_back(struct ps_test_group_log *log, int64_t end)
-{
-    if (log->differed < 0 || (log->differs >= 0 && log->differs < log->differed))
-        log->differed = log->differs;
-    log->differed = log->differed < end ? log->differed : -1;
-    log->differs = end;
-}
-
-char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
-{
-    struct ps_wire_in *in = &request->body;
-    uint32_t length;
-    if (group->stalls)
-        return NULL;
-    assert_int_equal(request->version, 3);
-    assert_int_equal(ps_wire_get_int32(in), -1);
-    at = ps_wire_put_int32(at, 0);
-    uint32_t topics = ps_wire_get_count(in, 6);
-    at = ps_wire_put_int32(at, (int32_t)topics);
-    for (uint32_t t = 0; t < topics; t++) {
-        (void)ps_wire_get_string(in, &length);
-        assert_int_equal(ps_wire_get_int32(in), 1);
-        int32_t partition = ps_wire_get_int32(in), current = ps_wire_get_int32(in), known = -1;
-        int32_t epoch = ps_wire_get_int32(in);
-        assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        struct ps_test_group_log *log = &group->logs[partition];
-        assert_true(epoch >= 0 && current >= 0);
-        int16_t error = ps_test_group_error(group, PS_TEST_KEY_EPOCHS, false);
-        if (error == 0 && log->leader != group->node)
-            error = ERROR_NOT_LEADER;
-        if (error == 0 && current != log->epoch)
-            error = current < log->epoch ? ERROR_FENCED_EPOCH : ERROR_UNKNOWN_EPOCH;
-        int64_t end = error == 0 && !group->forgets ? end_of_epoch(log, epoch, &known) : -1;
-        /* A request of a former assignment may have changed where the member begins. */
-        bool of_committed = log->committed > end && epoch == log->committed_epoch;
-        if (end >= 0 && (log->cut || of_committed || log->differs >= 0)) {
-            log->licence = of_committed ? log->committed : log->licence;
-            send_back(log, end);
-            log->cut = false;
-        }
-        at = ps_wire_put_string(at, "t", 1);
-        at = ps_wire_put_int32(at, 1);
-        at = ps_wire_put_int16(at, error);
-        at = ps_wire_put_int32(at, partition);
-        at = ps_wire_put_int32(at, known);
-        at = ps_wire_put_int64(at, end);
-    }
-    return at;
 }
