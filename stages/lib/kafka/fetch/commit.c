@@ -186,17 +186,14 @@ static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t l
                      int16_t error)
 {
     uint32_t index;
-    const struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, length, partition, &index);
-    if (part == NULL)
+    if (ps_kafka_parts_find(fetch, topic, length, partition, &index) == NULL)
         return;
     struct ps_kafka_stream *stream = &fetch->streams.items[index];
     if (stream->generation != stream->committing_generation)
         return;
     stream->unanswered = false;
-    if (error == 0 && !stream->overtaken) {
+    if (error == 0 && !stream->overtaken)
         stream->committed = stream->committing;
-        ps_kafka_former_forget(fetch, part);
-    }
     if (ps_kafka_stream_is_dirty(stream))
         fetch->dirty = true;
 }

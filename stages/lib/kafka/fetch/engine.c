@@ -185,7 +185,6 @@ static void destroy(struct ps_kafka_reading *reading)
     ps_kafka_sessions_free(fetch);
     free(fetch->chosen);
     free(fetch->parts);
-    free(fetch->formers);
     free(fetch->mapped);
     free(fetch->reading.aborted);
     free(fetch);

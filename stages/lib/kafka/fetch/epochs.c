@@ -177,7 +177,6 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
     /* The group's coordinator may take offsets of the former topic as offsets of the new one. So they are no longer
      * committed, and a committed one is lowered before the partition is read or given up. */
     if (ps_kafka_part_place(part) != NULL) {
-        ps_kafka_former_note(fetch, stream);
         ps_kafka_parts_go_to(fetch, stream, 0, -1);
         part->life = part->topic->lives; /* the stream is the new topic's */
     }

@@ -4,8 +4,7 @@
  *   (ps_kafka_native_reader)
  *   settings.c reads the settings from librdkafka's properties
  *   topics.c the topics to which it is subscribed
- *   partitions.c partitions and their fetched records: calls no other file but former.c
- *   former.c offsets of former topics that must still be lowered
+ *   partitions.c partitions and their fetched records: calls no other file
  *   membership.c the member's state, for all other files
  *   member.c           the member of the group: joins, is assigned, gives up, leaves
  *   member_requests.c the encoding of its requests
@@ -127,17 +126,6 @@ static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
 }
-
-#define PS_KAFKA_FORMER_OFFSETS 3
-
-/* Offsets of a partition's former topic, of which the group's coordinator may still have one. Lives until the coordinator has another
- * offset for the partition. */
-struct ps_kafka_former {
-    struct ps_kafka_native_topic *topic;
-    int32_t number;
-    uint32_t life;                            /* of the topic to which the offsets belong */
-    int64_t offsets[PS_KAFKA_FORMER_OFFSETS]; /* not above 0: none */
-};
 
 /* A partition as a broker remembers it in a session. */
 struct ps_kafka_fetch_session_part {
@@ -277,8 +265,6 @@ struct ps_kafka_fetch {
     /* offsets.c */
     struct ps_kafka_fetch_part *parts; /* by stream */
     uint32_t part_count, part_room;
-    struct ps_kafka_former *formers; /* former.c */
-    uint32_t former_count, former_room;
     bool offsets_asked;
     bool dirty, commit_asked, commit_failed;
     bool lowers;      /* an offset below the committed one must be committed immediately */
@@ -402,16 +388,6 @@ struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *f
 /* Returns whether partitions were added to a topic of the group. */
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
 void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
-
-/* ---- former.c ---- */
-
-/* Called before the offsets of the stream are forgotten: notes them if its topic was created again or is not there. */
-void ps_kafka_former_note(struct ps_kafka_fetch *fetch, uint32_t stream);
-/* Returns whether the group's offset is one of a former topic of this partition. */
-bool ps_kafka_former_has(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part,
-                         int64_t offset);
-/* The coordinator has another offset for the partition, or none. */
-void ps_kafka_former_forget(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part);
 
 /* ---- offsets.c ---- */
 

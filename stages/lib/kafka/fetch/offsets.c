@@ -98,19 +98,6 @@ static void ask_committed(struct ps_kafka_fetch *fetch)
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* The coordinator still has an offset of the former topic, which is lowered before anything of the new one is read. */
-static void pass_former(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, uint32_t stream,
-                        int64_t offset)
-{
-    ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: the group's offset %" PRId64
-           " is of a topic that was deleted and created again. The source continues as "
-           "kafka.consumer.auto.offset.reset says",
-           part->topic->name, part->number, offset);
-    fetch->streams.items[stream].committed = offset;
-    ps_kafka_offsets_reset(fetch, part);
-}
-
 static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
                       int64_t offset, int32_t epoch, int16_t error)
 {
@@ -124,14 +111,7 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
         if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS) /* the member's heartbeats go on */
             ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetFetch",
                                    fetch->mono_ns);
-        return;
-    }
-    if (ps_kafka_former_has(fetch, part, offset)) {
-        pass_former(fetch, part, stream, offset);
-        return;
-    }
-    ps_kafka_former_forget(fetch, part);
-    if (offset >= 0) {
+    } else if (offset >= 0) {
         part->next = offset;
         part->epoch = epoch;
         part->checked = -1;
@@ -209,7 +189,6 @@ static void begin_life(struct ps_kafka_fetch *fetch, uint32_t stream)
     int64_t listed = part->listed;
     if (part->life == part->topic->lives)
         return;
-    ps_kafka_former_note(fetch, stream);
     ps_kafka_parts_go_to(fetch, stream, 0, -1);
     ps_kafka_offsets_reset(fetch, part);
     part->listed = listed;

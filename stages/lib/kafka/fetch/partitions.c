@@ -1,5 +1,5 @@
-/* The assigned partitions, and their fetched records that are not read yet. Of the other files of this folder, these
- * functions call only former.c. */
+/* The assigned partitions, and their fetched records that are not read yet. These functions call no function of the
+ * other files of this folder. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdarg.h>
@@ -77,10 +77,8 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
     ps_kafka_fetched_drop(fetch);
     for (uint32_t i = 0; i < fetch->streams.count; i++)
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        ps_kafka_former_note(fetch, i);
+    for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
-    }
     fetch->dirty = fetch->lowers = fetch->streams.moved =
         false; /* records that are not committed are read by the next member */
 }
@@ -90,7 +88,6 @@ void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->streams.count; i++) {
         if (fetch->streams.items[i].state != PS_KAFKA_STREAM_REVOKING)
             continue;
-        ps_kafka_former_note(fetch, i);
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
     }

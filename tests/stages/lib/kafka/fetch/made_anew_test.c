@@ -233,79 +233,6 @@ static void test_topic_of_an_expression(void **state)
     expression = NULL;
 }
 
-static void unlist(void)
-{
-    run.group.unlisted = true;
-    run.group.share = 0;
-    for (unsigned turns = 0; run.group.owned != 0; turns++) {
-        assert_in_range(turns, 0, TURNS_MAX);
-        turn_often(1);
-    }
-}
-
-static void list_again(void)
-{
-    run.group.unlisted = false;
-    run.group.share = ALL;
-    append();
-    for (unsigned turns = 0; run.group.owned != ALL; turns++) {
-        assert_in_range(turns, 0, TURNS_MAX);
-        turn_often(1);
-    }
-}
-
-/* The coordinator refuses the lower offset until the new topic is no longer listed, and the partitions are given up: they are not read from
- * the former offset when the topic is listed again, as it was or created once more. */
-static void test_unlisted_before_it_is_lowered(void **state)
-{
-    expression = "^t$";
-    for (unsigned variant = 0; variant < 4; variant++) {
-        begin_with(&run, 1, &often, 1, variant % 2 != 0);
-        read_and_commit();
-        fail_from_now(PS_TEST_KEY_COMMIT, ERROR_COORDINATOR_LOADS, UINT32_MAX);
-        make_anew(PS_TEST_GROUP_PARTITIONS);
-        while (part_of(0)->life == 0)
-            turn_often(1);
-        int64_t former = run.group.logs[0].committed;
-        assert_int_equal(former, 20);
-        unlist();
-        if (variant / 2 != 0)
-            make_anew(PS_TEST_GROUP_PARTITIONS);
-        assert_int_equal(run.group.logs[0].committed, former);
-        run.group.fail_last = 0;
-        unsigned read = run.read;
-        list_again();
-        read_all(&run);
-        assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
-        turn_often(400);
-        assert_int_equal(run.group.logs[0].committed, 5);
-        finish();
-    }
-    expression = NULL;
-}
-
-/* The topic is not listed, and then created again: the offset that the group has kept is lowered before the new topic is read. If it is listed
- * again as it was, it is read from its offset. */
-static void test_unlisted_and_made_anew(void **state)
-{
-    expression = "^t$";
-    for (unsigned variant = 0; variant < 2; variant++) {
-        begin(&run, 1, &often, 1);
-        read_and_commit();
-        unlist();
-        if (variant != 0)
-            make_anew(PS_TEST_GROUP_PARTITIONS);
-        unsigned read = run.read;
-        list_again();
-        read_all(&run);
-        assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
-        turn_often(400);
-        assert_int_equal(run.group.logs[0].committed, variant != 0 ? 5 : 25);
-        finish();
-    }
-    expression = NULL;
-}
-
 /* The topic was created again twice, and a broker that is behind still names the first one. */
 static void test_late_by_two_lives(void **state)
 {
@@ -350,16 +277,10 @@ static void test_epochs_without_an_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answer_after_a_revocation),
-        cmocka_unit_test(test_lowered_although_refused),
-        cmocka_unit_test(test_lowered_in_a_second_life),
-        cmocka_unit_test(test_made_anew_without_a_place),
-        cmocka_unit_test(test_partitions_come_back),
-        cmocka_unit_test(test_topic_of_an_expression),
-        cmocka_unit_test(test_unlisted_before_it_is_lowered),
-        cmocka_unit_test(test_unlisted_and_made_anew),
-        cmocka_unit_test(test_late_by_two_lives),
-        cmocka_unit_test(test_epochs_without_an_id),
+        cmocka_unit_test(test_answer_after_a_revocation), cmocka_unit_test(test_lowered_although_refused),
+        cmocka_unit_test(test_lowered_in_a_second_life),  cmocka_unit_test(test_made_anew_without_a_place),
+        cmocka_unit_test(test_partitions_come_back),      cmocka_unit_test(test_topic_of_an_expression),
+        cmocka_unit_test(test_late_by_two_lives),         cmocka_unit_test(test_epochs_without_an_id),
     };
     assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
     ps_log_set_level(PS_LOG_WARN);
