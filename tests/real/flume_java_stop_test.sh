@@ -2,7 +2,7 @@
 # Needs: flume
 # Stops of an agent whose Java classes hang or throw. Where a source, a sink and an interceptor hang, those that stop later have less time than one that
 # hangs alone. A flow in Java whose file channel is full and whose sink throws does not wait for the sink. One whose source and sink hang in stop(),
-# another source in start(), with a memory channel that does not become empty, ends in time, and names the two.
+# another source in start(), with a memory channel that does not become empty, ends in time, and names the two; its other sources stop.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -80,8 +80,9 @@ echo "a flow with a file channel does not wait for a sink that throws"
 # ---- a flow in which everything hangs ----
 
 {
-    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    printf 'a1.%s\n' 'sources = r0 r1 r2 r3' 'channels = c1' 'sinks = k1'
     printf 'a1.sources.r1.%s\n' 'type = example.HangsInStop' 'events = 50' 'channels = c1'
+    for source in r0 r3; do printf "a1.sources.$source.%s\n" "type = example.HangsInStop\$Neighbour" 'channels = c1'; done
     printf 'a1.sources.r2.%s\n' "type = example.Hanging\$Source" "until = $work/never" 'channels = c1'
     printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 100' 'penstock.engine = java'
     printf 'a1.sinks.k1.%s\n' "type = example.HangsInStop\$Sink" 'hangs = true' 'channel = c1'
@@ -91,6 +92,7 @@ stop TERM
 for part in source sink; do
     logged "WARN source in-java: a $part has not stopped .* and is in example.NeverStops.hang(NeverStops.java:" || fail "the log does not name the $part that hangs"
 done
+(($(grep -c 'its neighbour has stopped' "$work/agent.log") == 2)) || fail "a source that hangs kept another one from its stop"
 logged 'WARN source in-java: channel c1 stops with 50 events' || fail "the log does not say which events are lost"
 logged 'agent: stopped:' || fail "the agent did not stop in order"
 echo "a flow whose source and sink hang ends in its time"

@@ -32,6 +32,15 @@ public class HangsInStop extends AbstractSource implements Configurable, EventDr
         NeverStops.hang();
     }
 
+    /** A source that stops, and says so. */
+    public static final class Neighbour extends AbstractSource implements EventDrivenSource {
+        @Override
+        public void stop() {
+            super.stop();
+            System.out.println("HangsInStop: its neighbour has stopped");
+        }
+    }
+
     public static final class Sink extends AbstractSink implements Configurable {
         private boolean hangs;
 

@@ -179,11 +179,11 @@ final class FlowComponent extends Component {
             if (starts.containsKey(part))
                 begun.add(starts.remove(part));
         PartStart.end(begun, end);
-        return end.run(kind, untilMs, () -> {
-            for (LifecycleAware part : parts)
-                if (part.getLifecycleState() == LifecycleState.START)
-                    stop(part);
-        });
+        List<Runnable> stops = new ArrayList<>();
+        for (LifecycleAware part : parts)
+            if (part.getLifecycleState() == LifecycleState.START)
+                stops.add(() -> stop(part));
+        return end.run(kind, untilMs, stops);
     }
 
     private void stop(LifecycleAware part) {

@@ -1,6 +1,7 @@
 package penstock.host;
 
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +17,8 @@ final class FlowEnd {
     /** As for native sinks: those of a durable channel may go on as long as they deliver something in this time. */
     private static final long PATIENCE_MS = 500;
     private static final long LOOK_MS = 20;
+    /** Parts of a kind stop in turn, as in Flume; one that takes longer does not keep the next one from its stop. */
+    private static final long TURN_MS = 500;
 
     private final String label;
     private final long began;
@@ -47,18 +50,26 @@ final class FlowEnd {
         }
     }
 
-    /** Runs what stops parts of this kind on a thread of its own. Returns whether it has ended in time; else it is left alone. */
-    boolean run(String kind, long untilMs, Runnable stops) {
+    /** Runs what stops each part of this kind on a thread of its own. Returns whether all have ended in time; the others are left alone. */
+    boolean run(String kind, long untilMs, List<Runnable> stops) {
         long since = passed();
-        Thread thread = new Thread(stops, "stop of each " + kind);
-        thread.setDaemon(true);
-        thread.start();
-        join(thread, untilMs);
-        if (!thread.isAlive())
-            return true;
-        LogStream.log("WARN", label, "a " + kind + " has not stopped " + (passed() - since + 500) / 1000 + " s after it was asked to"
-                                         + Texts.place(thread.getStackTrace(), ", and is in ") + ": the others go on without it", null);
-        return false;
+        List<Thread> threads = new ArrayList<>();
+        for (Runnable stop : stops) {
+            Thread thread = new Thread(stop, "stop of a " + kind);
+            thread.setDaemon(true);
+            thread.start();
+            threads.add(thread);
+            join(thread, from(TURN_MS, untilMs));
+        }
+        boolean all = true;
+        for (Thread thread : threads) {
+            join(thread, untilMs);
+            if (thread.isAlive())
+                LogStream.log("WARN", label, "a " + kind + " has not stopped " + (passed() - since + 500) / 1000 + " s after it was asked to"
+                                                 + Texts.place(thread.getStackTrace(), ", and is in ") + ": the others go on without it", null);
+            all &= !thread.isAlive();
+        }
+        return all;
     }
 
     /**

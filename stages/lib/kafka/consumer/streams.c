@@ -134,7 +134,9 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
     int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
     int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
     /* Delivered records whose offset is not committed yet would be read again by the next member. */
-    if (!lowers && stream->delivered != PS_KAFKA_POSITION_NONE && stream->delivered + 1 != committed) {
+    bool is_there = !stream->former && !stream->gone;
+    if (!lowers && is_there && stream->delivered != PS_KAFKA_POSITION_NONE &&
+        stream->delivered + 1 != committed) {
         lowers = true;
         lowered = stream->delivered + 1;
         lowered_epoch = stream->delivered_epoch;

@@ -211,16 +211,17 @@ static bool left_out(const struct ps_kafka_fetch *fetch)
 
 static void failed(struct ps_kafka_fetch *fetch, int16_t error)
 {
-    bool moved = error == PS_KAFKA_ERROR_NO_COORDINATOR || error == PS_KAFKA_ERROR_NOT_COORDINATOR;
+    bool moved = error == PS_KAFKA_ERROR_NOT_COORDINATOR;
     fetch->dirty = true;
-    /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own. */
+    /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own. The other error may
+     * come from the coordinator itself, for as long as too few replicas of its log are in sync. */
     fetch->commit_failed = !moved;
     fetch->refused += !moved;
     if (error != fetch->commit_reported)
         ps_log(PS_LOG_WARN, fetch->port->component,
                "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
                rd_kafka_err2str((rd_kafka_resp_err_t)error), rd_kafka_err2name((rd_kafka_resp_err_t)error));
-    if (moved)
+    if (moved || error == PS_KAFKA_ERROR_NO_COORDINATOR)
         ps_kafka_native_coordinator_forget(fetch->client, &fetch->member.coordinator);
     if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION ||
         error == PS_KAFKA_ERROR_FENCED_INSTANCE)

@@ -219,6 +219,15 @@ static void test_restart_after_delivered(void **state)
             assert_int_equal(ps_kafka_stream_reached(stream), next[i] + 1);
         }
     }
+    for (unsigned former = 0; former < 2; former++) { /* an offset of a topic that is no longer there */
+        (void)ps_kafka_streams_assign(&streams, "t", 0);
+        stream->committed = 25;
+        deliver(&streams, index, stream->generation, 77);
+        stream->former = former == 1;
+        stream->gone = former == 0;
+        ps_kafka_streams_restart(&streams, index, 100, 9);
+        assert_false(ps_kafka_stream_is_dirty(stream));
+    }
     ps_kafka_streams_fini(&streams);
 }
 
