@@ -24,6 +24,15 @@ connect() {
     cat "$work"/*.log >&2
     fail "the source does not listen"
 }
+# A killed agent's Java process ends a moment after it, and listens until then: it would take the next agent's events.
+await_end_of_listener() {
+    local i
+    for ((i = 0; i < 600; i++)); do
+        { : <>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 0
+        patient_tenth
+    done
+    fail "the Java process of a killed agent goes on listening"
+}
 say() { # LINE ANSWER
     local answer
     echo "$1" >&"$connection"
@@ -117,6 +126,7 @@ for error in false true; do
     await_lines "$work/out.$error" 4
     kill -KILL "$agent"
     wait "$agent" 2>/dev/null || true
+    await_end_of_listener
     printf '%s\n' 1 2 333 5 | diff - <(cat "$work/out.$error"/*) || fail "other events arrived"
     ! grep 'the component ends' "$work/sink.log" || fail "all of the part in Java has ended"
 done
