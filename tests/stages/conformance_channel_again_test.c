@@ -1,8 +1,8 @@
 /* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds.
- * Each round must equal the first one: the same number of puts, the same memory and descriptors, and gauges at zero at
- * the end. The same holds for rounds in which the consumer finds no memory for a batch. A channel that is closed idle,
- * drained, with leases at its consumer or for a reload has nothing left. The Kafka channel never refuses a put for lack
- * of room: conformance_channel_shared_test.c tests it in rounds. */
+ * Each round must equal the first one: the same number of puts, the same memory and descriptors, and gauges at zero
+ * at the end. The same holds for rounds in which the consumer finds no memory for a batch. After a channel is closed
+ * (idle, drained, with leases at its consumer, or for a reload), nothing of it is left. The Kafka channel never
+ * refuses a put for lack of room: conformance_channel_shared_test.c tests it in rounds. */
 #include "core/flow/engine_channel.h"
 #include "stages/table.h"
 #include "tests/support/conformance.h"
@@ -15,14 +15,14 @@
 #define LEASES_MAX 64U
 #define EVENTS 2U /* events of a lease */
 #define BLOCKS 64U
-#define FDS_MORE 3U /* segments that the log begins */
+#define FDS_MORE 3U /* a round may have this number more than the first one, for new segments of the log */
 
 struct adapter {
     const struct ps_stage_ops *ops;
     const char *keys[14]; /* "@name" is a path in the test's folder */
     uint64_t most;        /* at least this number of events is accepted before a put is refused */
-    bool takes_more;      /* while its disk is empty; its thread notices this a little later */
-    bool is_on_disk;      /* all events are on disk */
+    bool takes_more; /* accepts more events while its disk is empty; its thread notices this a little later */
+    bool is_on_disk; /* all events are on disk */
 };
 
 static const struct adapter adapters[] = {
@@ -136,7 +136,7 @@ static void wait_a_little(struct ps_test_stage *stage, unsigned turn)
     usleep(1000);
 }
 
-/* Puts until a put is refused, other than because the channel is not open yet. */
+/* Puts leases until the channel is full. A put that is refused because the channel is not open yet is repeated. */
 static unsigned put_all(struct ps_test_stage *stage, const struct adapter *adapter, struct ps_lease **refused)
 {
     unsigned count = 0;
@@ -218,7 +218,7 @@ static void await_home(struct ps_test_stage *stage, unsigned count)
 
 /* The state after a round, as seen from outside. */
 struct picture {
-    unsigned puts, fds; /* puts: 0 if the channel accepts more at times */
+    unsigned puts, fds; /* puts: 0 if the number of accepted puts may differ */
     uint64_t used_bytes;
 };
 
@@ -306,7 +306,7 @@ static void test_full_and_emptied_in_turns(void **unused)
     }
 }
 
-#define LARGE_BYTES 200000U /* one fits a block, two do not */
+#define LARGE_BYTES 200000U /* a block has room for one body of this size, not for two */
 
 static struct ps_lease *put_large(struct ps_test_stage *stage)
 {
@@ -360,7 +360,7 @@ static void test_no_memory_in_turns(void **unused)
         struct ps_test_stage stage;
         struct picture pictures[ROUNDS];
         if (!adapters[i].is_on_disk)
-            continue; /* it hands out the leases that were put */
+            continue; /* this channel needs no memory for a batch: it hands out the leases that were put */
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         start(&stage, &adapters[i]);
         for (unsigned round = 0; round < ROUNDS; round++) {
@@ -445,7 +445,7 @@ static void end_and_begin(const struct adapter *adapter, enum end end)
     ps_test_stage_fini(&stage);
     if (!adapter->is_on_disk)
         return;
-    start(&next, adapter); /* the remaining events, and no others */
+    start(&next, adapter); /* hands out the remaining events, and no others */
     deliver_all(&next, leases, take_events(&next, left, leases));
     for (unsigned turn = 0; turn < 20; turn++) {
         assert_null(take(&next));

@@ -1,6 +1,7 @@
-/* The promises of every shared channel (core/stage.h), whose events are kept by servers that other programs also use.
- * It promises later, hands out its own batches, and does not keep the batches that were put. All other checks are those
- * of conformance_channel_test.c: promises in order, order of the events, rollback, restart, strip and restore. */
+/* Checks what core/stage.h requires of every shared channel, whose events are kept by servers that other programs
+ * also use. Such a channel fulfils the promise of a put later, hands out batches of its own, and does not keep the
+ * batches that were put. All other checks are those of conformance_channel_test.c: promises in order, order of the
+ * events, rollback, restart, strip and restore. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/stage.h"

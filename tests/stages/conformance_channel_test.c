@@ -1,7 +1,7 @@
-/* The promises of every channel (core/stage.h), tested with each of them on one thread: a put that is accepted, one
- * that is refused and leaves the lease, order, Flume's rollback (untake), release, fill, strip and restore; then random
- * calls against a model. Durable channels promise later, and hand out batches of their own: they have tests of their
- * own for the same promises. */
+/* Checks what core/stage.h requires of every channel, on one thread: a put that is accepted, one that is refused and
+ * leaves the lease to the caller, order, Flume's rollback (untake), release, fill, strip and restore; then random
+ * calls against a model. Durable channels fulfil the promise of a put later, and hand out batches of their own, so
+ * separate tests check them. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -494,7 +494,8 @@ static void test_durable_strip_and_restore(void **unused)
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         start_durable(&stage, &durable_adapters[i]);
         struct ps_lease *lease = put_durable(&stage, "x");
-        struct ps_lease *list = stage.ops->channel->engine->strip(stage.plan); /* `strip` writes it first */
+        /* `strip` writes the lease to disk first */
+        struct ps_lease *list = stage.ops->channel->engine->strip(stage.plan);
         assert_ptr_equal(list, lease);
         assert_null(list->next);
         assert_int_equal(list->settled, list->count);

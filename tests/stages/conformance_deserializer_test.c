@@ -86,7 +86,7 @@ struct source {
     struct ps_input input;
     uint32_t piece;
     bool hesitates, turn;
-    uint64_t fails_at; /* cannot be read from this offset on; 0: all of it can */
+    uint64_t fails_at; /* offset from which reads fail; 0: no read fails */
 };
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
@@ -357,14 +357,14 @@ static void test_fails_in_turns(void **state)
         start(&stage, &adapters[i]);
         for (uint64_t part = 1; part < 4; part++)
             assert_fails_in_turns(&stage, &adapters[i], part * length / 4, NULL);
-        /* one byte of the last block's marker, or of a line: no longer ASCII */
+        /* damages one byte: of the last block's sync marker, or of a line, which then is not ASCII */
         if (!adapters[i].any_bytes)
             assert_fails_in_turns(&stage, &adapters[i], 0, &contents[length - 5]);
         ps_test_stage_fini(&stage);
     }
 }
 
-/* Takes every block; `batch` has no room left, either. Returns how many are in `taken`. */
+/* Takes every free block, and uses up the room of `batch`. Returns how many blocks are in `taken`. */
 static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *hoard, struct ps_block **taken,
                           struct ps_batch *batch)
 {

@@ -260,7 +260,7 @@ static void test_short_of_memory(void **unused)
         char *got = lease_text(&stage, lease);
         if (strcmp(got, wanted) != 0)
             fail_msg("%s: other events when memory was short", adapter->ops->name);
-        if (adapter->counts_hits) { /* both leases count, each event once */
+        if (adapter->counts_hits) { /* each event of both leases is counted once */
             assert_true(retries > 2);
             assert_int_equal(ps_test_series(&stage, "rule_hits", "a"), 2 * count_kind(lease, 'a'));
             assert_int_equal(ps_test_series(&stage, "rule_hits", "b"), 2 * count_kind(lease, 'b'));

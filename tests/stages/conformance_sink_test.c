@@ -61,8 +61,9 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first, 
     return ps_test_lease(stage, events, count);
 }
 
-/* Offers a lease until the sink has settled it, whether it kept it or not. As in the engine, the first one comes before
- * the first tick; a sink whose far end works does not roll it back, which would delay the channel for a second. */
+/* Offers a lease until the sink has settled it, at once or later. As in the engine, the first offer comes before the
+ * first tick. A sink whose far end works must not roll the lease back, because that would delay the channel for a
+ * second. */
 static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     struct ps_lease *offered = lease;
@@ -187,7 +188,7 @@ static void test_half_settled(void **unused)
         struct ps_lease *lease = some_lease(&stage, 0, 100);
         for (uint32_t position = 0; position < 50; position++)
             ps_lease_settle(lease, position);
-        lease->cursor = 20; /* may lag behind: the bits count */
+        lease->cursor = 20; /* `cursor` may lag behind; the events' bits tell which ones are settled */
         deliver(&stage, lease);
         assert_arrived(adapter, 50, 50);
         ps_test_stage_fini(&stage);
@@ -200,7 +201,7 @@ static void test_open_without_memory(void **unused)
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
         unsigned fds = start_closed(adapter, &stage);
-        /* The first allocation is the state's, which the engine makes. */
+        /* The first allocation is that of the sink's state, by the engine. */
         uint64_t last =
             adapter->allocations_before_library > 0 ? 1 + adapter->allocations_before_library : UINT64_MAX;
         for (uint64_t nth = 2; nth <= last; nth++) {
@@ -292,8 +293,8 @@ static unsigned number_of(const struct flight *flight, const struct ps_lease *le
     return 0;
 }
 
-/* Asserts that each lease that was taken came out once, by ps_port_done or by `back`, in the order of taking in each.
- * Returns how many came back. */
+/* Asserts that each lease that was taken came out once, through ps_port_done or in the list `back`, and that each of
+ * the two has them in the order in which the sink took them. Returns how many came back. */
 static unsigned assert_landed(const struct flight *flight, const struct ps_test_stage *stage,
                               const struct ps_lease *back)
 {
@@ -329,9 +330,9 @@ static void set_far_end(const struct ps_test_sink_adapter *adapter, enum ps_test
 
 enum recall_when { RUNNING, DRAINING, FAILED };
 
-/* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took too long,
- * or after ps_port_failed. Leases that come back are offered again, after a failure to the reopened sink, and then
- * everything has arrived once. */
+/* The sink is recalled while its far end does not answer, or answers late: during the run, when draining took too
+ * long, or after ps_port_failed. Leases that come back are offered again, after a failure to the reopened sink, and
+ * then everything has arrived once. */
 static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_test_far_end state,
                          enum recall_when when)
 {
@@ -481,9 +482,9 @@ static bool is_due(const struct ps_test_stage *stage, uint64_t due_ns)
     return waked || due_ns <= stage->now.mono_ns || poll(&ready, 1, 0) > 0;
 }
 
-/* Delivers one lease after some refusals. The clock moves only by the backoffs after a first, second, .. failure in a row:
- * a sink that still counts failures of an earlier round backs off longer, and does not finish. Nor does one that no longer
- * watches its connection, because it is called only when it is due. Returns the failures. */
+/* Delivers one lease after some refusals. The clock moves only by the backoffs after a first, second, .. failure in a
+ * row: a sink that still counts failures of an earlier round backs off longer, and does not finish. Nor does a sink
+ * that no longer watches its connection, because it is called only when it is due. Returns the number of failures. */
 static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage,
                               unsigned first)
 {

@@ -121,7 +121,7 @@ static void test_refused_and_taken_in_turns(void **unused)
         start(adapter, &stage);
         take_one(adapter, &stage, 19, &taken[0]); /* with the connection's greeting */
         for (unsigned round = 0; round < ROUNDS; round++) {
-            adapter->send(20 + 2 * round); /* numbers of the same length, and so answers */
+            adapter->send(20 + 2 * round); /* their numbers, and so their answers, have the same length */
             fill(&stage, 1);
             ps_test_source_refuse_batch(&stage, "the channel is full");
             take_answer(&stage, &refused[round]);

@@ -148,8 +148,8 @@ static void test_life(void **unused)
         if (adapter->joins)
             usleep(100000); /* see assert_open_fds */
         unsigned fds = ps_test_open_fds();
-        /* Twice with the same plan, the second time with batches of a few events. Only the second where this takes
-         * seconds; test_positions reopens it. */
+        /* Runs twice with the same plan, the second time with batches of a few events. If an open takes seconds, only
+         * the second run is made; test_positions reopens such a source. */
         for (unsigned small = adapter->joins ? 7 : 1024; small > 0; small = small == 1024 ? 7 : 0) {
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
             begin(adapter, &stage);
@@ -169,7 +169,7 @@ static void test_life(void **unused)
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    size_t before = stage->event_count; /* a client that waits for an answer has the batch closed */
+    size_t before = stage->event_count; /* if its client waits for an answer, the source closes the batch */
     while (stage->event_count - before + (stage->batch != NULL ? stage->batch->count : 0) < count) {
         if (ps_test_patient_ns() > until)
             fail_msg("%s: not %u events came", stage->ops->name, count);
@@ -179,7 +179,7 @@ static void fill_batch(struct ps_test_stage *stage, unsigned count)
     }
 }
 
-/* Draining with nothing under way. */
+/* Draining an idle source. */
 static void test_drain(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
@@ -193,9 +193,9 @@ static void test_drain(void **unused)
     }
 }
 
-/* Draining with many events under way: all that was read before comes out, in order and once, and nothing is read
- * afterwards. If the far end keeps a position, it is at the end of these events, and the rest comes when the source is
- * opened again. */
+/* Draining with many events under way: all events that were read before come out, in order and once, and nothing is
+ * read afterwards. If the far end keeps a position, it is at the end of these events, and the rest comes when the
+ * source is opened again. */
 static void test_drain_under_way(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
@@ -359,7 +359,7 @@ static void test_closed_as_after_a_failure(void **unused)
             give(adapter, 0, 50);
         fill_batch(&stage, 50);
         if (!replays)
-            ps_test_source_close_batch(&stage); /* its events are put first */
+            ps_test_source_close_batch(&stage); /* the engine puts these events before it closes the source */
         end(adapter);
         ps_test_stage_close(&stage);
         ps_test_stage_recycle(&stage);
@@ -390,7 +390,7 @@ static void test_open_without_memory(void **unused)
         start(&stage, adapter); /* libraries are warm after this */
         ps_test_stage_close(&stage);
         unsigned fds = ps_test_open_fds();
-        for (uint64_t nth = 2;; nth++) { /* the first allocation is the state's, which the engine makes */
+        for (uint64_t nth = 2;; nth++) { /* the first allocation is that of the state, by the engine */
             ps_test_allocation_fails = nth;
             enum ps_status status = ps_test_stage_open(&stage);
             bool failed_one = ps_test_allocation_fails == 0;
