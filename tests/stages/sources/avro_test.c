@@ -319,7 +319,7 @@ static void test_compressed(void **unused)
         assert_true(ps_avro_zlib_pack(&zlib, parts));
         ps_test_send(fd, parts[0].iov_base, parts[0].iov_len);
         free(message);
-        size_t wanted = serial == 0 ? 19 : 15; /* the first answer has the handshake's */
+        size_t wanted = serial == 0 ? 19 : 15; /* the first answer includes the answer to the handshake */
         while (got < wanted) {
             bool closed;
             char *byte = ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
@@ -343,8 +343,7 @@ static void test_compressed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* TLS with compressed data inside: a record becomes far more than one read takes, and nothing follows it on the
- * connection. Twice. */
+/* A TLS record decompresses to far more than one read takes, and nothing follows it on the connection. Twice. */
 static void test_compressed_in_tls(void **unused)
 {
     enum { EVENTS = 400 };
@@ -391,7 +390,7 @@ static void test_compressed_in_tls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Takes the open batch from the stage when it has an event. */
+/* Takes the open batch from the stage when it has an event, or when it is full if `full`. */
 static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
 {
     for (unsigned i = 0; stage->batch == NULL || stage->batch->count == 0 || stage->batch->full < full; i++) {
@@ -406,8 +405,8 @@ static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
     return batch;
 }
 
-/* A client is gone while its second call is read, which the answer to the first call reveals. The source reads the
- * second call to its end, and keeps no call. */
+/* A client disconnects while the source reads its second call; the source notices this when it sends the answer to
+ * the first call. It still reads the second call to its end, and frees both calls. */
 static void test_gone_within_a_call(void **unused)
 {
     const struct linger at_once = {.l_onoff = 1};

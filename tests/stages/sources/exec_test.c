@@ -247,7 +247,7 @@ static void await_exit(struct ps_test_stage *stage, size_t count, const char *pa
     } while (strstr(text, " exited with ") == NULL && ps_test_patient_ns() < until);
 }
 
-/* Reads what was logged to the file since and removes it. */
+/* Reads what was logged since log_begin, and removes the file. */
 static void log_end(const char *path, int fd, char *text, size_t room)
 {
     assert_int_equal(ps_log_open(NULL, NULL), PS_OK);

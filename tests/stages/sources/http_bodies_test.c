@@ -76,7 +76,8 @@ static void expect_events(const struct ps_test_stage *stage, unsigned count)
     }
 }
 
-/* Bodies of every size: in one batch and in several, plain and compressed, in lines and in an array. */
+/* Bodies whose events fit one batch or need several give the same events plain and compressed, as lines and as an
+ * array. */
 static void test_sizes(void **unused)
 {
     static const unsigned counts[] = {0, 1, 3, 40, 100, 1024, 1025, 3000, 9000};
@@ -106,7 +107,7 @@ static void test_sizes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The body as chunks of each length, for several batches: its bytes are joined once. */
+/* A body comes in chunks of each length, and its events need several batches: the source joins its bytes once. */
 static void test_chunks(void **unused)
 {
     static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -140,7 +141,7 @@ static void test_chunks(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The same text in UTF-16, big-endian. */
+/* Returns the text in UTF-16, big-endian. The caller frees it. */
 static struct bytes widen(const struct bytes *text)
 {
     struct bytes wide = {.data = malloc(2 * text->length), .length = 2 * text->length};

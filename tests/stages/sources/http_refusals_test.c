@@ -170,7 +170,8 @@ static void test_malformed_requests(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Keys of Jetty with limits: values at each limit, just beyond it, and texts that are almost numbers. */
+/* Jetty's numeric and boolean keys: the limit of each is accepted; a value just beyond it, or a text that only
+ * resembles a value, is refused. */
 static void test_limits_of_keys(void **unused)
 {
     static const struct {

@@ -110,7 +110,8 @@ static void test_headers(void **unused)
     assert_int_equal(stage.event_count, 4);
     ps_test_expect(&stage.events[0], "x", PS_WORDS("a", "1", "c", "2.50"));
     ps_test_expect(&stage.events[1], "y", PS_WORDS("a", "2", "ab", "\t"));
-    ps_test_expect(&stage.events[2], "false", PS_WORDS("t", "true", "f", "false")); /* the last ones count */
+    /* of members with the same name, the last one counts */
+    ps_test_expect(&stage.events[2], "false", PS_WORDS("t", "true", "f", "false"));
     ps_test_expect(&stage.events[3], "z", NULL);
     assert_int_equal(ps_test_event_header_count(&stage.events[2]), 2);
     assert_int_equal(ps_test_event_header_count(&stage.events[3]), 0);
@@ -479,7 +480,8 @@ static void test_mandatory_parameters(void **unused)
     }
 }
 
-/* The name of Flume's user guide: the parameters and Content-Type are headers, a body that is too long is cut. */
+/* The handler by its name in Flume's user guide: parameters and Content-Type become headers, and a body that is too
+ * long is cut. */
 static void test_morphline_blob(void **unused)
 {
     static const struct {
@@ -515,7 +517,7 @@ static void test_morphline_blob(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Jetty's keys: effective, reported and refused ones. */
+/* Of Jetty's keys, some take effect, some are reported as without an effect, and some are refused. */
 static void test_jetty_keys(void **unused)
 {
     struct ps_test_stage stage;

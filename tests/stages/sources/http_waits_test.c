@@ -88,7 +88,8 @@ static void send_read(struct ps_test_stage *stage, int fd, const char *bytes, si
         ps_test_source_read(stage);
 }
 
-/* While the source does not read, a request that is not complete loses no time; when it reads, it is answered 408. */
+/* The time limit of an incomplete request does not run while the source does not read: after a pause of 60 s the
+ * request is accepted; without a pause it is answered 408 after 6 s. */
 static void test_paused(void **unused)
 {
     static const char head[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n";
@@ -266,7 +267,8 @@ static void test_head_limit(void **unused)
     }
 }
 
-/* The byte order mark of UTF-32: alone, cut, and with another character set. */
+/* The byte order mark of UTF-32: a body that is only a mark, one with a part of a mark, and marks with other
+ * charsets. */
 static void test_marks(void **unused)
 {
 #define CHARSET(name) "Content-Type: application/json;charset=" name "\r\n"

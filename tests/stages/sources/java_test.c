@@ -1,5 +1,5 @@
-/* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are
- * slow, die, are silent or lie. Events that were not answered are dropped; answered ones have reached the channels. */
+/* The source java against a host in C (tests/support/java_host.h): calls that are accepted, refused, large; hosts that
+ * are slow, die, are silent, break the protocol. Only events that have reached the channels are answered. */
 #include "core/flow/engine_source.h"
 #include "stages/lib/java/exchange/events.h"
 #include "stages/lib/java/hangs.h"
@@ -114,7 +114,7 @@ static void test_calls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A call is answered when the last of its batches is, not before. */
+/* A call is answered when the channels have accepted its last batch, not before. */
 static void test_answer_waits_for_the_channels(void **unused)
 {
     struct ps_test_stage stage;
@@ -199,7 +199,7 @@ static void test_rest_of_a_refused_call(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Slots become larger, and small again. */
+/* Slots grow for large events, and shrink again. */
 static void test_large_events(void **unused)
 {
     struct ps_test_stage stage;
@@ -208,7 +208,7 @@ static void test_large_events(void **unused)
     ps_test_java->events = 60;
     WHILE(&stage, ps_test_java->taken < 60);
     assert_numbered(&stage, 0, 60);
-    assert_in_range(ps_test_java->needs, 6, 60); /* another slot may be used after the larger one has come */
+    assert_in_range(ps_test_java->needs, 6, 60); /* the host may use another slot after the larger one */
     assert_int_equal(ps_test_java->needs_taken, ps_test_java->needs);
     for (size_t i = 9; i < 60; i += 10) {
         assert_int_equal(stage.events[i].length, 3 << 20);
@@ -390,7 +390,7 @@ static void test_drain_of_a_flood(void **unused)
     ps_test_java->mode = PS_TEST_JAVA_FLOOD;
     WHILE(&stage, !drain(&stage));
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    await_start(starts); /* the host has broken the protocol: the class is ready once */
+    await_start(starts); /* the flood breaks the protocol, so another host starts the class */
     ps_test_stage_close(&stage);
     ps_test_java->events = ps_test_java->taken = 0;
     reopen(&stage);
@@ -440,7 +440,7 @@ static void warm_up(struct ps_test_stage *stage, uint64_t room)
     WHILE_ROOM(stage, room, ps_test_java->taken < 16);
     ps_test_java->promises = 1;
     assert_int_equal(stage->ops->source->engine->reserves(stage->plan, stage->state), 4096);
-    ps_test_java->events = 17; /* the answer to it has the room */
+    ps_test_java->events = 17; /* the answer to the 17th call gives the room to the host */
     WHILE_ROOM(stage, room, ps_test_java->taken < 17);
 }
 
@@ -472,7 +472,7 @@ static void test_promised_are_not_refused(void **unused)
         ps_test_source_close_batch(&stage);
     }
     assert_numbered(&stage, 17, 5);
-    for (uint32_t refused = 0; refused < 3;) { /* the host is told later */
+    for (uint32_t refused = 0; refused < 3;) { /* the host gets the refusals later */
         fill(&stage, 1);
         assert_false(stage.batch->promised);
         refused += stage.batch->count;

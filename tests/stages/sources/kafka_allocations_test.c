@@ -45,7 +45,7 @@ static void test_no_allocations(void **state)
     ps_test_cluster_stop(&cluster);
 }
 
-#define LARGE_BYTES 100000U /* longer than the first memory of a kept record */
+#define LARGE_BYTES 100000U /* longer than the memory that is first allocated for a kept record */
 
 /* The batch has no room for a record, and there is no memory to keep it: the source fails, and reads the record again
  * after it is reopened. */

@@ -11,7 +11,7 @@
 
 extern const struct ps_stage_ops ps_source_kafka;
 
-/* All records in order, per partition; then draining commits and leaves the group; a second run continues
+/* All records come, in order within each partition; draining commits and leaves the group; the next run continues
  * there. */
 static void test_consumes_in_order_and_goes_on(void **state)
 {
@@ -105,7 +105,7 @@ static void assert_identity(const struct ps_batch *batch, uint32_t row, const ch
     assert_string_equal(text, expected);
 }
 
-/* One record with all parts, from one of two topics. */
+/* A record with key, timestamp and headers, from one of two topics, becomes an event with all of Flume's headers. */
 static void test_headers(void **state)
 {
     ps_test_topic("h1", 1);
@@ -302,7 +302,7 @@ static void test_poison(void **state)
     ps_test_member_destroy(member);
 }
 
-/* However late it is, nothing is committed that was not delivered. */
+/* No commit, however late it comes, covers a record that was not delivered. */
 static void test_commits_only_what_was_delivered(void **state)
 {
     ps_test_topic("hold", 1);

@@ -170,7 +170,7 @@ static void test_netcat(void **unused)
                                         encodings[i].name, "ack-every-event", acks ? "true" : "false"));
             for (size_t k = 0; k < PS_COUNT_OF(texts); k++) {
                 bool ends = texts[k][strlen(texts[k]) - 1] == '\n';
-                /* In UTF-16 a line without its end is only too long by its bytes. */
+                /* In UTF-16 the model does not hold for an unfinished line: the source counts its bytes. */
                 if (encodings[i].unit == 1 || ends)
                     check_netcat(&encodings[i], texts[k], acks);
             }

@@ -1,5 +1,5 @@
-/* Each source of messages with a length in front: in a small memory budget a message may have a sixteenth of it,
- * whatever the source's own limit, and a longer one is refused by its head, before its bytes come. */
+/* Sources whose messages begin with their length: with a small memory budget each accepts a message of up to a
+ * sixteenth of it, whatever its own limit is, and refuses a longer one by its head, before its body comes. */
 #include "tests/support/net.h"
 
 #include <arpa/inet.h>
@@ -15,7 +15,7 @@ extern const struct ps_stage_ops ps_source_avro, ps_source_avrolegacy, ps_source
 
 static struct ps_test_stage stage;
 
-/* Each makes the head of a message of this total length; returns the head's length. */
+/* Each function makes the head of a message of `bytes` bytes in all, and returns the head's length. */
 
 static size_t make_avro(uint8_t *to, uint32_t bytes)
 {
@@ -32,7 +32,7 @@ static size_t make_thrift(uint8_t *to, uint32_t bytes)
     return sizeof word;
 }
 
-/* The length of the body alone. */
+/* Here `bytes` is the length of the body alone. */
 static size_t make_http(uint8_t *to, uint32_t bytes)
 {
     return (size_t)snprintf((char *)to, 256, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n",

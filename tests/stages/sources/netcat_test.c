@@ -397,7 +397,7 @@ static void test_unwatched_connection(void **unused)
     }
     modify_fails = false;
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
-    /* One for the long line, one for the epoll. */
+    /* One for the long line, one for the failed epoll_ctl. */
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 2);
     assert_string_equal(ps_test_receive(&stage, bad, 1000, PS_TEST_PATIENCE_MS, &closed), TOO_LONG);
     assert_true(closed);

@@ -51,8 +51,8 @@ static void test_first_lines(void **unused)
     }
 }
 
-/* Datagrams of several senders in one read, also runs that the kernel joined, and after other senders in an earlier
- * read: each event has the address of its own sender. */
+/* Each event has the address of its own sender: with several senders in one read, with runs of datagrams that the
+ * kernel joined, and after other senders in an earlier read. */
 static void test_several_senders(void **unused)
 {
     enum { SENDERS = 5, ROUNDS = 40 };

@@ -375,7 +375,8 @@ static struct ps_batch *take_batch(uint32_t events)
     return batch;
 }
 
-/* A client is gone while its second call is half read, which the answer to the first call reveals: both calls are forgotten. */
+/* A client disconnects when half of its second call is read; the source notices this when it sends the answer to the
+ * first call, and forgets both calls. */
 static void check_gone_within_a_call(void)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -445,7 +446,7 @@ static void test_gone_within_a_call(void **unused)
     check_all(check_gone_within_a_call);
 }
 
-/* As many answers as may wait for their turn; with one more, the client is disconnected. */
+/* A client may have this number of answers waiting for their turn; with one more it is disconnected. */
 static void test_kept_answers(void **unused)
 {
     protocol = &protocols[1];

@@ -1,5 +1,5 @@
-/* The source spooldir and compressed files: which ones are decompressed, damage, and where a restarted source
- * continues. How they are read: tests/stages/lib/tail/unpacked_test.c. */
+/* Compressed files in the source spooldir: which ones it decompresses, what it does about damage, and where it
+ * continues after a restart. tests/stages/lib/tail/unpacked_test.c tests how it reads them. */
 #include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -133,7 +133,8 @@ static void test_empty(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* One byte repeated a few thousand times: more text than a batch, from a file of some bytes; the blob's buffer grows with it. */
+/* A file of a few thousand bytes has more text than a batch: one byte, repeated. The blob's buffer grows with the
+ * text. */
 static void test_much_from_little(void **state)
 {
     enum { BYTES = 3000000 };
@@ -198,7 +199,7 @@ static void test_damaged(void **state)
         }
         size_t delivered = stage.event_count;
         expect_lines(&stage, 0);
-        assert_true(round >= 2 || delivered > LINES / 2); /* zstd has one block here */
+        assert_true(round >= 2 || delivered > LINES / 2); /* the zstd file has only one block, which is cut */
         assert_true(is_there(name));
         if (skips) { /* the next file is read */
             put("next", "next\n", 5);
@@ -221,7 +222,8 @@ static void test_damaged(void **state)
     }
 }
 
-/* The position that an earlier run left: in the text, in the compressed bytes, or in another format. */
+/* An earlier run left a position in the text, in the compressed bytes, or of another format: only the first is
+ * continued. */
 static void test_positions(void **state)
 {
     static char text[LINES * 24];

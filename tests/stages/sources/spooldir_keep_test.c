@@ -25,7 +25,7 @@ static struct kept {
 } kept[1024];
 static size_t kept_count;
 static unsigned questions;
-static bool other_sink;         /* a sink that keeps no positions */
+static bool other_sink;         /* the sink keeps no positions */
 static char committed[1 << 20]; /* the committed bodies, each after a blank */
 static size_t committed_length, committed_count;
 static struct ps_test_stage stage;
@@ -192,7 +192,7 @@ static void test_question_first(void **unused)
 {
     put("a", "one\ntwo\n");
     PREPARE(NULL);
-    /* until the question is answered, the batch with it is all that is read */
+    /* until the question is answered, the source reads nothing after the batch with the question */
     assert_int_equal(ps_test_source_work(&stage), PS_DONE); /* closes the batch: the source is told */
     assert_int_equal(questions, 1);
     assert_true(stage.failed); /* the question was not answered */
@@ -285,7 +285,7 @@ static void test_abort_after_the_end(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Killed between the commit and the retirement: it is retired at the next start, no event comes again, and no record is left. */
+/* Killed after the commit: the next start retires the file, no event comes again, and no record is left. */
 static void retire_again(const char *policy, const char *tracking, const char *text, const char *events)
 {
     put("a", text);
@@ -334,7 +334,7 @@ static void test_empty_file(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Killed after the retirement, before the record was deleted: it is deleted at the next start. A file with that name is another one. */
+/* A file is retired, but its record is deleted only at the next start. A new file with its name is another file. */
 static void test_record_of_a_file_that_is_gone(void **unused)
 {
     put("a", "one\n");
@@ -369,7 +369,7 @@ static void test_inode_used_again(void **unused)
              (uintmax_t)status.st_ino, (uintmax_t)status.st_dev);
     answer();
     UNTIL(!is_there("b"));
-    /* the tombstone has the key of inode and birth time, not the invented one */
+    /* the record with the key of inode and birth time is deleted, not the one with the invented key */
     UNTIL(records_left() == 1);
     snprintf(record->key, sizeof record->key, "%ju-5", (uintmax_t)status.st_ino);
     assert_int_equal(kept_count, 3);

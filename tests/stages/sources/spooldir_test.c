@@ -88,7 +88,7 @@ static void read_events(struct ps_test_stage *stage, size_t count)
         }                                                                                                    \
     } while (0)
 
-/* The bodies, each followed by a blank. */
+/* Returns the bodies of all events, each followed by a blank. */
 static const char *bodies(struct ps_test_stage *stage)
 {
     static char text[1024];
@@ -224,7 +224,7 @@ static void test_a_second_life(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Closed without a delivery: nothing is renamed, and all comes again. */
+/* After a close without a delivery no file is renamed, and all events come again. */
 static void test_nothing_is_delivered(void **state)
 {
     struct ps_test_stage stage;
@@ -313,7 +313,8 @@ static void test_a_position_that_is_left(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A position that an earlier run left, before, at and beyond the end: all is read again only when the file is shorter. */
+/* An earlier run left a position before, at or beyond the end of the file: all of it is read again only if the file
+ * is shorter than the position. */
 static void test_positions_at_the_end(void **state)
 {
     static const struct {
@@ -430,8 +431,9 @@ static unsigned aside_files(void)
     return count;
 }
 
-/* A restart tries a file that was left alone again, without its former events; a corrected file is read from its
- * beginning. Its positions file is deleted with it, or at the start after that. */
+/* A restart tries to read a file that was left alone, without repeating its former events; a corrected file is read
+ * from its beginning. The file with its position is deleted when the file is finished, or at the first start after it
+ * was deleted. */
 static void test_left_alone_over_restarts(void **state)
 {
     struct ps_test_stage stage;
@@ -536,8 +538,8 @@ static void test_old_line_length(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines that are split are counted, and said once for each file; a line of exactly the length is followed by an empty event,
- * except at the end of the file. */
+/* Lines that are split are counted, and logged once for each file; a line of exactly the length is followed by an
+ * empty event, except at the end of the file. */
 static void test_cut_lines_are_counted(void **state)
 {
     struct ps_test_stage stage;

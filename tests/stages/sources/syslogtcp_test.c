@@ -75,7 +75,7 @@ static void test_any_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One batch of many: bytes received after the last row come first in the next batch. */
+/* One read fills several batches: bytes after a batch's last row come first in the next batch. */
 static void test_full_batches(void **unused)
 {
     struct ps_test_stage stage;
@@ -115,7 +115,8 @@ static void test_long_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Messages longer than the part of the batch's block where they are split, longer than a block, and several of them. */
+/* Messages may be longer than the part of the batch's block in which they are split, and longer than a block; several
+ * of them follow each other. */
 static void test_giants(void **unused)
 {
     static const size_t sizes[] = {17000, 70000, 140000, 300000, 1000000, 10, 200000};
@@ -341,7 +342,7 @@ static void test_out_of_descriptors(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The user's own format; the built-in formats still work. */
+/* Messages in the user's own format are parsed, and so are those in the built-in formats. */
 static void test_format(void **unused)
 {
     struct ps_test_stage stage;

@@ -145,7 +145,8 @@ static void test_compressed_in_part(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Formats of which gzip and zstd are compared with what was read; a text that begins like a compressed file is read. */
+/* Compressed files of all formats are not read as text. Those of gzip and zstd are compared with what was read. A
+ * text that only begins like a compressed file is read. */
 static void test_formats(void **unused)
 {
     static const struct {
@@ -204,7 +205,7 @@ static void zstd(const char *name, const char *text, size_t length)
     ps_test_folder_append(name, packed, made);
 }
 
-/* The same as with gzip: zstd has the length of the text at the beginning. */
+/* As in test_compressed_with_a_rest, with zstd, which has the length of the text at the beginning. */
 static void test_zstd_with_a_rest(void **unused)
 {
     append("app.log", "one\n");

@@ -23,7 +23,7 @@ static void write_lines(const char *name, const char *what, unsigned from, unsig
     assert_int_equal(fclose(file), 0);
 }
 
-/* The number of times that each line of `what` came. */
+/* For each line by number: how often count_lines found it. */
 static unsigned char came[4 * LINES];
 
 static unsigned count_lines(const char *what, unsigned limit)
@@ -194,7 +194,7 @@ static void copytruncate(bool seen)
     unsigned count = count_lines("line", LINES + 20);
     for (unsigned i = 0; i < LINES + 20; i++)
         assert_true(came[i] >= 1);
-    assert_true(count <= LINES + 20 + (seen ? 0 : 40)); /* from the mark before the end of the copy */
+    assert_true(count <= LINES + 20 + (seen ? 0 : 40)); /* lines after the copy's last mark may repeat */
     ps_test_stage_fini(&stage);
 }
 
@@ -265,7 +265,7 @@ static void test_cut_behind_the_reader_in_the_banner(void **unused)
     cut_behind_the_reader(true, "2", "next");
 }
 
-/* Another new file also has a mark of the original: the banner. The copy comes after it. */
+/* A new file that begins alike appears before the copy: it also has the original's mark in the banner. */
 static void test_copy_behind_one_that_begins_alike(void **unused)
 {
     static char wide[20002];
@@ -331,7 +331,7 @@ static void test_copied_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-#define PAIRS 40U /* more than the answers of a tick, so that a stop comes between the two of a pair */
+#define PAIRS 40U /* more than a tick handles, so that a stop comes between the files of a pair */
 #define STOPS 16U
 
 static const char *pair_name(char kind, unsigned pair)
@@ -462,8 +462,9 @@ static void write_banner(const char *name)
     }
 }
 
-/* Two files that begin alike are cut. The one that is closer in size to a copy of the other one has an early mark
- * within what they share: the copy is continued after the last bytes that it has of its own original. */
+/* Two files that begin alike are cut. Then a copy of one appears; the other file is closer to it in size, and has an
+ * early mark in the part that both share. The copy is still continued after the last bytes that it has of its own
+ * original. */
 static void test_early_mark_of_another(void **unused)
 {
     PS_START(NULL);

@@ -454,7 +454,8 @@ static void test_missed_by_the_first_look(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A copy is continued where the deleted file was. A copy of this copy, which still exists, is a new file: its lines come. */
+/* A copy is continued where its deleted original was read to. A copy of this copy, which still exists, is a new file:
+ * its lines come. */
 static void test_copy_of_a_copy(void **unused)
 {
     append("app.log", "one\ntwo\n");

@@ -119,7 +119,7 @@ static void banner_write(int fd)
     assert_int_equal(write(fd, text, sizeof text), sizeof text);
 }
 
-static unsigned append_log; /* log of the next lines, if no log has their file */
+static unsigned append_log; /* log of the appended lines; the last one if their file is of no log */
 
 static void append_to(int fd, unsigned count)
 {

@@ -158,7 +158,7 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
         append(name, text);
     }
     work_until(PS_COUNTER_extra, 1203);
-    ps_test_source_close_batch(&stage); /* the part of some of them that was read */
+    ps_test_source_close_batch(&stage); /* delivers the lines that were read from some of them */
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     ps_test_source_wait(&stage, 1200, PS_TEST_PATIENCE_MS);

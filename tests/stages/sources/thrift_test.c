@@ -232,7 +232,7 @@ static void test_refused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Calls of a round after a refused one of it are refused; the other round starts afresh. */
+/* After a refused call all later calls of its round are refused; the other round starts afresh. */
 static void test_rounds(void **unused)
 {
     struct ps_test_stage stage;
