@@ -80,7 +80,7 @@ static void test_ways(void **unused)
     }
 }
 
-/* Calls of batch-size events at most. */
+/* A call has at most batch-size events. */
 static void test_batch_size(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
@@ -201,7 +201,7 @@ static void test_reset(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* A certificate that is signed by no authority of the system. */
+/* The sink refuses a certificate that no authority of the system has signed. */
 static void test_distrust(void **unused)
 {
     char store[512];
@@ -232,7 +232,7 @@ static void test_attempts(void **unused)
     struct ps_lease *lease = ps_test_rpc_pair_numbered(&pair, 0, 10);
     ps_test_rpc_pair_offer(&pair, lease);
     ps_test_rpc_pair_refuse(&pair, 1);
-    for (unsigned i = 0; i < 3; i++) { /* the rest between attempts */
+    for (unsigned i = 0; i < 3; i++) { /* the backoff between attempts */
         (void)ps_test_sink_tick(&pair.sink);
         ps_test_stage_pass_ms(&pair.sink, 1000);
     }

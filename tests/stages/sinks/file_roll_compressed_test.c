@@ -1,6 +1,6 @@
-/* Sink file_roll with penstock.compression: after every lease its file is a complete gzip member or zstd frame with all
- * confirmed events, which also are in a file that a kill later cuts anywhere. The libraries read what the sink wrote;
- * the tools gzip and zstd do in tests/e2e/file_roll_compressed_test.sh. */
+/* Sink file_roll with penstock.compression: after every lease its file is a complete gzip member or zstd frame with
+ * all confirmed events. If a kill cuts the next write anywhere, the confirmed events can still be read. The libraries
+ * read what the sink wrote; the tools gzip and zstd do in tests/e2e/file_roll_compressed_test.sh. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -222,7 +222,8 @@ static void test_cut_anywhere(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Random leases, failures of writes and of truncation. After each of them every confirmed event can be read, once. */
+/* Plays random leases and failures of writes and of truncation. After each of them every confirmed event can be read,
+ * once. */
 static void drawn(bool gzip, const char *serializer, uint64_t random)
 {
     static const char *const headers[] = {"k", "v", NULL};

@@ -286,7 +286,7 @@ static size_t descriptor_count(void)
 }
 
 /* A write failed, and the rest that it left could not be cut off: that is tried twice more when the file ends. The
- * lease is written to the next file, once, which begins at once. */
+ * next file begins at once, and gets the lease, once. */
 static void test_torn_end(void **unused)
 {
     for (int failures = 0; failures <= 2; failures++) {
