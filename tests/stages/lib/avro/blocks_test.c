@@ -23,7 +23,7 @@ static struct {
     struct ps_output output; /* must be first */
     char bytes[FILE_MAX];
     size_t length;
-    unsigned left; /* calls that it takes; UINT32_MAX: all */
+    unsigned left; /* calls that the output still takes; UINT32_MAX: all */
 } file;
 
 static bool take(struct ps_output *output, const void *data, size_t length)
@@ -67,7 +67,7 @@ static void expect_text(const char *text)
     at += strlen(text);
 }
 
-/* The header; returns the sync marker. */
+/* Reads the header. Returns the sync marker. */
 static const char *expect_header(const char *codec)
 {
     at = file.bytes;
@@ -83,7 +83,7 @@ static const char *expect_header(const char *codec)
     return at - PS_AVRO_SYNC_BYTES;
 }
 
-/* The next block, inflated; returns its records' number. */
+/* Reads and inflates the next block. Returns its number of records. */
 static int64_t read_block(const char *sync, bool deflated, char *text, size_t room, size_t *length)
 {
     int64_t count = read_long(), bytes = read_long();
@@ -112,7 +112,7 @@ static int64_t read_block(const char *sync, bool deflated, char *text, size_t ro
 static char syncs[2 * FILES][PS_AVRO_SYNC_BYTES];
 static unsigned sync_count;
 
-/* Notes a marker, which no file before has, and whose halves are not equal. */
+/* Notes the marker. Asserts that no earlier file has it, and that its two halves differ. */
 static void note_sync(const char *sync)
 {
     for (unsigned i = 0; i < sync_count; i++)
@@ -148,7 +148,7 @@ static void one_file(struct ps_avro_blocks *blocks, bool deflated)
         bool ends_block = length - begin >= blocks->interval_bytes;
         if (!ends_block && draw(20) == 0) {
             assert_true(ps_avro_blocks_flush(blocks, &file.output));
-            assert_true(ps_avro_blocks_flush(blocks, &file.output)); /* nothing is left for it */
+            assert_true(ps_avro_blocks_flush(blocks, &file.output)); /* nothing left to write */
             ends_block = true;
         }
         assert_int_equal(blocks->count, ends_block ? 0 : count);
@@ -217,7 +217,7 @@ static void test_refusals(void **unused)
     size_t length;
     const char *sync = expect_header("null");
     assert_int_equal(read_block(sync, false, text, sizeof text, &length),
-                     1); /* nothing of the refused ones */
+                     1); /* no record of the refused blocks */
     assert_int_equal(length, 3);
     assert_ptr_equal(at, file.bytes + file.length);
     ps_avro_blocks_fini(&blocks);

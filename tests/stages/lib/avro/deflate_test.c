@@ -63,7 +63,7 @@ static void open_layer(int level)
     assert_false(ps_avro_deflate_has_more(&deflate_layer));
 }
 
-/* A text that deflates well, or hardly. */
+/* Draws a text that deflates well, or hardly. */
 static size_t draw_text(uint8_t *text, size_t most)
 {
     size_t length = draw(4) == 0 ? most - draw(3) : 1 + draw(most);
@@ -75,7 +75,7 @@ static size_t draw_text(uint8_t *text, size_t most)
 
 /* ---- writing ---- */
 
-/* The caller passes the same bytes again until they are taken, possibly with more behind them. */
+/* The caller passes the same bytes again until they are taken, possibly with more bytes after them. */
 static void test_writes(void **unused)
 {
     static uint8_t text[TEXT_MAX], back[TEXT_MAX];
@@ -127,7 +127,8 @@ static void put_on_wire(struct ps_avro_zlib *far, uint8_t *text, size_t length, 
     }
 }
 
-/* Reads all of the text in drawn rooms. When the layer says that it has no more, every byte of what was received has been given. */
+/* Reads all of the text into buffers of drawn sizes. When the layer has no more, it has given every byte that was
+ * received. */
 static void read_back(const uint8_t *text, size_t length, size_t room_max)
 {
     static uint8_t back[TEXT_MAX];
@@ -142,7 +143,7 @@ static void read_back(const uint8_t *text, size_t length, size_t room_max)
         if (result == PS_TLS_WANT_READ) {
             assert_int_equal(got, 0);
             assert_false(ps_avro_deflate_has_more(
-                &deflate_layer)); /* nothing waits in the layer for bytes from below */
+                &deflate_layer)); /* the layer keeps no bytes while it asks for more from below */
             assert_true(wire.reads > reads);
             if (wire.read_at == wire.read_end)
                 fail_msg("%zu of %zu bytes were given, and the rest is lost", at, length);
@@ -188,7 +189,7 @@ static void test_reads(void **unused)
     }
 }
 
-/* A read that fills its room exactly, one byte before and after. */
+/* The buffer of a read is as long as the text, one byte shorter, and one byte longer. */
 static void test_rooms(void **unused)
 {
     static uint8_t text[3000];

@@ -119,7 +119,7 @@ static void test_known_protocols(void **state)
     }
 }
 
-/* Names that are nearly the calls'. */
+/* Method names that differ a little from `append` and `appendBatch`. */
 static void test_near_names(void **state)
 {
     static const char *const names[] = {"appen",       "appenD",       "append ", "appendBatc",
@@ -144,7 +144,7 @@ static void test_calls(void **state)
     assert_false(request.batch);
     assert_int_equal(request.events, 1);
     begin("appendBatch");
-    for (int block = 0; block < 3; block++) { /* counts of both kinds */
+    for (int block = 0; block < 3; block++) { /* positive and negative counts */
         ps_test_avro_call_long(&call, block == 1 ? -2 : 2);
         if (block == 1)
             ps_test_avro_call_long(&call, 7);
@@ -181,7 +181,7 @@ static void test_too_many_headers(void **state)
     assert_int_equal(request.call, PS_AVRO_CALL_ERROR);
 }
 
-/* The client's side (rpc.h) reads what the server's writes. */
+/* The client (rpc.h) reads the answers that the server writes. */
 static void test_answers(void **state)
 {
     static uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];

@@ -49,7 +49,7 @@ static void test_types_within_types(void **state)
     }
 }
 
-/* The number of a symbol or of a branch, and a length: the first and the last one that can be, and the numbers just below and above. */
+/* Indexes of symbols and of branches, and lengths: the first and the last valid one, one less, and one more. */
 static void test_numbers_at_their_ends(void **state)
 {
     static const char three[] = "{\"type\":\"enum\",\"name\":\"e\",\"symbols\":[\"A\",\"B\",\"C\"]}";

@@ -1,4 +1,4 @@
-/* stages/time_zone against the C library, and the odd ids of Java. */
+/* stages/lib/date/time_zone.h compared with the C library, and Java's unusual zone ids. */
 #include "stages/lib/date/calendar.h"
 #include "stages/lib/date/time_zone.h"
 #include "tests/support/support.h"

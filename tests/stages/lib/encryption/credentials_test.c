@@ -11,7 +11,7 @@
 
 static char secret[PS_CREDENTIAL_BYTES_MAX + 1];
 
-/* jceks://file/PATH of a store of this tree; its memory is used again after eight calls. */
+/* Returns jceks://file/PATH of a store in this repository. Its memory is used again after eight calls. */
 static const char *url_of(const char *scheme, const char *store)
 {
     static char texts[8][1200];
@@ -49,7 +49,7 @@ static int setup(void **state)
     return unsetenv("HADOOP_CREDSTORE_PASSWORD");
 }
 
-/* Hadoop's own password "none" if no password is set. */
+/* If no password is set, Hadoop's default password "none" is used. */
 static void test_stores(void **state)
 {
     const char *plain = url_of("jceks", "hadoop.jceks");

@@ -29,7 +29,7 @@ static int load(void **state)
     return load_store("secret-keys.jceks");
 }
 
-/* Returns the key as text; NULL: it cannot be read, and the reason has `reason`. */
+/* Returns the key as text; NULL: the key cannot be read, and the error contains `reason`. */
 static const char *key_of(const char *password, const char *name, const char *key_password,
                           const char *reason)
 {

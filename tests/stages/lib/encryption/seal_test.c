@@ -54,7 +54,7 @@ static void test_known_answers(void **state)
     ps_sealer_fini(&sealer);
 }
 
-/* One sealer for two keys alternately, and also after bytes that could not be opened. */
+/* One sealer works with two keys alternately, and also after bytes that it could not open. */
 static void test_nothing_else_opens(void **state)
 {
     struct ps_seal *seal = make_seal(32, 0), *other = make_seal(32, 1);

@@ -15,7 +15,7 @@
 static unsigned sync_count;
 static bool sync_fails; /* the second call of fsync fails */
 
-/* In place of libc's, for the program under test. */
+/* Takes the place of libc's fsync in this program. */
 int fsync(int fd)
 {
     errno = EIO;

@@ -53,7 +53,7 @@ static void examples(void **state)
              "2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6");
 }
 
-/* The stream is the same, whether it is decrypted at once or in steps. */
+/* The stream is the same, whether it is decrypted in one call or in several. */
 static void long_records(void **state)
 {
     enum { BYTES = 400000 };

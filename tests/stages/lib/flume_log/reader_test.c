@@ -303,7 +303,7 @@ static void encrypted_logs_are_read(void **state)
     ps_flume_writer_encrypt(&one);
     one.bytes[gone] = 0; /* as Flume's integrity tool does */
     ps_flume_writer_save(&one, ps_test_folder(), 1 << 20);
-    ps_flume_writer_save(&two, ps_test_folder(), 1 << 20); /* encryption was switched off after it */
+    ps_flume_writer_save(&two, ps_test_folder(), 1 << 20); /* encryption was switched off after log 1 */
     for (unsigned encrypted = 1; encrypted <= 2; encrypted++) {
         struct ps_flume_log *log = open_folder(&err);
         assert_non_null(log);

@@ -223,7 +223,8 @@ static void test_nested_elements(void **state)
 
 /* ---- directories ---- */
 
-/* A value of 1 MiB is taken whole, one byte more is refused, not cut; text in elements that are not of a property does not count. */
+/* A value of 1 MiB is accepted, one byte more is refused, not cut. Text outside of the elements of a property is
+ * ignored. */
 static void test_long_texts(void **state)
 {
     static const char head[] = "<configuration><property><name>a</name><value>",

@@ -1,4 +1,5 @@
-/* The levels of protection that a configuration names: each alone, in each order, with each separator, and what is none. */
+/* The levels of protection that a configuration names: each alone, in each order, with each separator; and names that
+ * are not levels. */
 #include "stages/lib/hadoop/protection.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"

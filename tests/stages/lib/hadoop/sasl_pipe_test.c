@@ -78,7 +78,7 @@ static uint8_t *stream_new(void)
 
 /* ---- reading ---- */
 
-/* The frames of the stream's bytes, of lengths around those at which buffers change. */
+/* Puts the stream's bytes into frames, many of them with lengths near the sizes at which buffers change. */
 static size_t put_frames(const uint8_t *bytes, size_t length, uint8_t *wire)
 {
     static const uint32_t lengths[] = {0, 1, 2, 4091, 4092, 4093, 8191, 65535, 65536, 65537, 100000};
@@ -94,7 +94,8 @@ static size_t put_frames(const uint8_t *bytes, size_t length, uint8_t *wire)
     return (size_t)(to - wire);
 }
 
-/* A read that does not fill its room has left nothing that was sent, so that the caller may wait for the socket. */
+/* A read that does not fill its buffer has consumed all bytes that were sent, so that the caller may poll the socket.
+ * */
 static void test_reads(void **unused)
 {
     uint8_t *bytes = stream_new(), *wire = malloc(8 * STREAM_MAX), *back = malloc(STREAM_MAX);
@@ -143,7 +144,7 @@ static void test_broken(void **unused)
     }
 }
 
-/* The longest frame is awaited. */
+/* A frame of the greatest length is not refused: the reader waits for its bytes. */
 static void test_longest(void **unused)
 {
     static const uint8_t longest[] = {4, 0, 0, 0};

@@ -54,8 +54,8 @@ static void exceptions_of_thrift(void **state)
     assert_int_equal(READ(HEAD(EXCEPTION, NUMBER), TEXT), PS_HIVE_GARBAGE);
 }
 
-/* The exceptions of each call, by field, as hive_metastore.thrift declares them: after one about a transaction that is
- * gone, the call is not repeated in it; after one of the metastore's own it may be; an unknown field is a refusal. */
+/* The exceptions of each call, by field number in hive_metastore.thrift. Letters: R refused, M missing, E exists, G:
+ * the transaction is gone, so that the call is not repeated in it. Unknown fields are refusals. */
 static void exceptions_of_the_metastore(void **state)
 {
     static const enum ps_hive_error meanings[] = {

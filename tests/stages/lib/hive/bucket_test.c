@@ -222,7 +222,7 @@ static void test_not_a_number(void **state)
     }
 }
 
-/* Only the characters up to the type's length count: as for a text of exactly that length. */
+/* Only the characters up to the type's length are hashed, as in a text of exactly that length. */
 static void test_texts_that_are_too_long(void **state)
 {
     static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98"

@@ -361,7 +361,7 @@ static void test_reasons(void **state)
     expect_reason("a:string", "{\"a\":\"x\",?}", 11, "JSON, byte 9: '?' where a name in quotes is expected");
 }
 
-/* The next row takes the memory of a row. */
+/* A row uses the memory of the row before it. */
 static void test_rows_share_memory(void **state)
 {
     struct ps_err err;
@@ -515,7 +515,8 @@ static void test_fractions_at_the_ends_of_integers(void **state)
     }
 }
 
-/* "_col" and a number is a column by its position; a number without a column makes the row refused, however many digits it has. */
+/* "_col" and a number is a column by its position. If there is no such column the row is refused, however many digits
+ * the number has. */
 static void test_columns_by_their_place(void **state)
 {
     static const struct {

@@ -213,7 +213,7 @@ static void test_types_without_texts(void **state)
     expect_reason("array<map<array<int>,int>>", "a map whose keys are not plain values");
 }
 
-/* The next row takes the memory of a row; of a long row nothing is left that the next one sees. */
+/* A row uses the memory of the row before it, and sees nothing of that row, even if it was long. */
 static void test_long_fields(void **state)
 {
     struct ps_hive_nested nested;

@@ -138,7 +138,7 @@ static size_t make_frame(struct wire *wire, const char *text, size_t length, uin
     return made + 4;
 }
 
-/* Two parts become one frame; two frames that come in pieces become what is read. */
+/* The client's two parts are sent as one frame; the server's two frames, byte by byte, are read as one text. */
 static void exchange_texts(struct wire *wire)
 {
     uint8_t text[512];

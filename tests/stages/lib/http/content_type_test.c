@@ -25,7 +25,7 @@ static void test_charset(void **unused)
         {"text/plain; charset=\"a", "\"a"},
         {"text/plain; ; charset=a", "a"},
         {";charset=a", "a"},
-        {"charset=a", NULL}, /* that is the type */
+        {"charset=a", NULL}, /* the type itself, not a parameter */
         {"charset=a; charset=b", "b"},
         {"", NULL},
         {";", NULL},

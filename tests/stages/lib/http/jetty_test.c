@@ -15,7 +15,7 @@ static void note(const struct ps_context *context, enum ps_log_level severity, c
     snprintf(last_key, sizeof last_key, "%s", key);
 }
 
-/* Checks and reads the options; the numbers of errors and warnings stay. */
+/* Checks and reads the options. Afterwards `errors` and `warnings` have the numbers of reports. */
 static struct ps_jetty_settings read_options(const struct ps_jetty_options *options)
 {
     const struct ps_context context = {.report = note};
@@ -32,7 +32,7 @@ static void test_numbers(void **unused)
 {
     static const struct {
         const char *text;
-        unsigned errors, warnings; /* of the size */
+        unsigned errors, warnings; /* reported for the header size */
         uint32_t head_bytes;
         unsigned idle_errors;
         int64_t idle_ms;
@@ -122,7 +122,7 @@ static void check_list(const struct ps_texts *texts, const char *wanted)
     assert_string_equal(text, wanted);
 }
 
-/* Each list replaces its own key's, and leaves the others. */
+/* Each list replaces the default of its own key, and of no other. */
 static void test_lists(void **unused)
 {
     static const char *const keys[] = {"includeProtocols", "excludeProtocols", "includeCipherSuites",

@@ -45,7 +45,7 @@ static struct request {
     bool begun, ended;                 /* the handler saw it; it has no more events */
     bool head, last;                   /* HEAD; Connection: close */
     const struct refusal *by_handler;  /* NULL: none */
-    bool full; /* a channel refused one of its batches after the handler did, or without that */
+    bool full;                         /* a channel refused a batch, and no refusal by the handler followed */
 } requests[REQUESTS];
 
 static struct ps_test_stage stage;
@@ -71,7 +71,7 @@ static void add_rows(struct ps_batch *batch, uint32_t number, uint32_t from, uin
     assert_true(ps_batch_ticket(batch, origin, count));
 }
 
-/* Returns the request, whose body has arrived whole, and is still what it was at each try. */
+/* Returns the request. Asserts that its body is complete, and did not change between the tries. */
 static struct request *request_of(const struct ps_http_exchange *exchange)
 {
     char number[6] = "";
@@ -96,7 +96,7 @@ static enum ps_http_taken refuse(struct request *request, struct ps_http_exchang
     exchange->reason = refusal->reason;
     handler_refused += request->given == 0;
     request->by_handler = refusal;
-    request->full = false; /* an outcome that comes later says so again */
+    request->full = false; /* set again if a channel refuses a batch later */
     request->ended = true;
     return PS_HTTP_REFUSED;
 }
@@ -108,7 +108,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
     uint32_t number = (uint32_t)(request - requests), left = request->events - request->given,
              room = ps_batch_rows_room(batch);
     request->begun = true;
-    assert_int_equal(request->refused, 0); /* the rest of a request that a channel refused is not asked for */
+    assert_int_equal(request->refused, 0); /* otherwise its rest is not offered to the handler */
     exchange->events = request->events;
     switch (draw(8)) {
     case 0: /* leaves rows and a ticket behind, which the server removes */
@@ -277,7 +277,7 @@ static void put_chunks(const struct request *request)
     }
 }
 
-/* Draws a request; its body has what looks like chunks. */
+/* Draws a request whose body contains bytes that look like chunks. */
 static void request_send(uint32_t number, bool last)
 {
     struct request *request = &requests[number];
@@ -312,7 +312,7 @@ static void read_answers(void)
     in_length += length > 0 ? (size_t)length : 0;
 }
 
-/* The answer that the model says, of a request with all outcomes. */
+/* Writes the answer that the model expects to a request whose outcomes are all known. */
 static size_t answer_of(const struct request *request, char *text, size_t room)
 {
     const struct refusal full = {503, "Service Unavailable", NULL, FULL_TEXT};
@@ -332,7 +332,7 @@ static size_t answer_of(const struct request *request, char *text, size_t room)
         refusal->status, refusal->text, close_field, strlen(body), request->head ? "" : body);
 }
 
-/* Checks the answers that are there whole. Returns how many requests are answered now. */
+/* Checks the answers that have arrived completely. Returns how many requests are answered now. */
 static uint32_t check_answers(uint32_t answered, uint32_t count)
 {
     for (; answered < count && in_at < in_length; answered++) {
@@ -415,12 +415,13 @@ static void test_drawn(void **unused)
     }
 }
 
-/* A text in a block counts in the memory of one batch: the first one that holds it for this request. */
+/* If several batches hold a text that is in a block, its memory counts in only one: the first that holds it for this
+ * request. */
 static void test_text_of_several_batches(void **unused)
 {
     static const struct {
         uint32_t rest_at;
-        bool counted; /* before */
+        bool counted; /* in an earlier batch */
         uint64_t blocks;
     } rows[] = {{0, false, 1}, {0, true, 1}, {7, false, 1}, {7, true, 0}};
     ps_test_stage_start(&stage, &toy, PS_KEYS("bind", "127.0.0.1", "port", "0"));

@@ -1,5 +1,5 @@
-/* Rules by status: a rule for one status counts before one for its hundred, in any order; each kind of rule has its own
- * bits; a number outside the range of statuses has no effect. */
+/* Rules by status: a rule for one status takes precedence over one for its class (hundred), in any order; each kind
+ * of rule has its own bits; a number outside the range of statuses has no effect. */
 #include "stages/lib/http/status_rules.h"
 #include "tests/support/support.h"
 

@@ -148,7 +148,8 @@ static void log_end(int before)
     close(before);
 }
 
-/* A reload finds the same jars, a changed jar, and another command; when it changes, the host has time to stop its components. */
+/* A reload finds the same jars, a changed jar, and another command; after a change the host has time to stop its
+ * components. */
 static void test_a_host_whose_jars_change(void **unused)
 {
     char script[1024], second[1024], jar[256];
@@ -419,7 +420,7 @@ static void test_an_end_that_takes_too_long(void **unused)
     }
 }
 
-/* The program is deleted after a run of more than a minute: the rest before each further start grows. */
+/* The program is deleted after a run of more than a minute: the backoff before each further start grows. */
 static void test_rests_grow_behind_a_good_run(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -487,7 +488,7 @@ static void test_a_program_that_is_not_there(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_end_while_components_stop), /* first, before the log holds such lines back */
+        cmocka_unit_test(test_an_end_while_components_stop), /* first, before the log suppresses such lines */
         cmocka_unit_test(test_a_host_that_ends_in_time),
         cmocka_unit_test(test_a_host_that_does_not_end),
         cmocka_unit_test(test_a_host_that_ends_by_itself),

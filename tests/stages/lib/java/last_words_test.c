@@ -24,7 +24,8 @@ static void take_all(struct ps_java_last_words *words, const char *lines)
     }
 }
 
-/* `before`: what it writes until it runs; `after`: from then on, NULL if it never does; `wanted` NULL: nothing. */
+/* `before`: what the JVM writes until it runs; `after`: what it writes from then on, NULL if it never runs; `wanted`
+ * NULL: nothing. */
 static void expect(const char *before, const char *after, const char *wanted)
 {
     struct ps_java_last_words words;

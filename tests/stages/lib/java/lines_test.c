@@ -37,7 +37,7 @@ static size_t line_draw(char *to, unsigned number)
     snprintf(component, sizeof component, "sink k%u", (unsigned)draw(9));
     const char *level = levels[draw(3)];
     switch (draw(8)) {
-    case 0: /* of the JVM, with a blank and Windows' end */
+    case 0: /* a line of the JVM, with a blank and CR LF at its end */
         expect_line("INFO", "java", text);
         return (size_t)sprintf(to, "%s \r\n", text);
     case 1: /* a level that is not known */
@@ -62,7 +62,7 @@ static size_t line_draw(char *to, unsigned number)
     }
 }
 
-/* The log has a line for each, in order: "TIME LEVEL COMPONENT: TEXT". */
+/* Asserts that the log has all lines, in order: "TIME LEVEL COMPONENT: TEXT". */
 static void expect_log(void)
 {
     ps_log_flush();

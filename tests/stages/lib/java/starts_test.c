@@ -22,7 +22,7 @@ static struct {
     bool explained;
 } model[INSTANCES];
 
-/* The instance that starts for the longest time, or INSTANCES. */
+/* Returns the instance that has been starting for the longest time, or INSTANCES. */
 static unsigned longest(void)
 {
     unsigned found = INSTANCES;
@@ -73,7 +73,7 @@ static void test_drawn(void **unused)
             enum ps_java_start start = draw(2) == 0 ? PS_JAVA_NO_START : (enum ps_java_start)draw(3);
             uint64_t now_ns = ps_clock_now().mono_ns;
             while (ps_clock_now().mono_ns <
-                   now_ns + 8) /* two starts differ by the bits that have no room for the time */
+                   now_ns + 8) /* the stored time lacks its lowest bits: they alone must not differ */
                 ;
             if (model[instance].start == PS_JAVA_NO_START) {
                 model[instance].begun_ns = now_ns;

@@ -1,4 +1,5 @@
-/* What the stages set in a Kafka client beside the user's properties: the whole list, each limit, and what the user sets stays. */
+/* What the stages set in a Kafka client in addition to the user's properties: the whole list, and each limit; what
+ * the user sets stays. */
 #include "stages/lib/kafka/client_plan.h"
 
 #include "stages/lib/kafka/native/native.h"
@@ -82,7 +83,7 @@ static void test_acks(void **state)
     }
 }
 
-/* The loss that each value may bring is its own. */
+/* acks=0 and acks=1 have warnings of their own, about what each may lose. */
 static void test_warnings(void **state)
 {
     assert_string_equal(

@@ -3,7 +3,7 @@
 #include "tests/stages/lib/kafka/properties/support.h"
 #include "tests/support/source_tree.h"
 
-/* Properties that the stages set by their own rules, and a command line, whose default is not a value of Java. */
+/* Properties that the stages set by their own rules, and sasl.kerberos.kinit.cmd: their defaults are not compared. */
 static bool is_set_elsewhere(const char *name)
 {
     static const char *const names[] = {"bootstrap.servers", "exclude.internal.topics", "partitioner.class",

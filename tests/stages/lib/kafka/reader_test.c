@@ -133,8 +133,9 @@ static void scatter(rd_kafka_t *producer)
     assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-/* Positions of many partitions are out of range, and the leader of the first one refuses to answer: this is the failure, without a wait for the
- * leaders of the others, each of which would take the place of the reason. A query asks twice: for the first offset and for the last. */
+/* Positions of many partitions are out of range, and the leader of the first one answers with an error. The reader
+ * reports this error, and does not ask the other leaders, whose errors would replace it. A query makes two requests:
+ * for the first offset and for the last. */
 static void test_first_failure_counts(void **state)
 {
     const char *const topics[] = {SCATTERED};

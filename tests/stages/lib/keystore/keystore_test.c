@@ -146,7 +146,7 @@ static void test_cut_off(void **state)
     }
 }
 
-/* Flipped bytes never crash, and a JKS with a password is never accepted with one. */
+/* Flipped bytes never cause a crash, and a JKS that is read with its password is never accepted with a flipped byte. */
 static void test_altered(void **state)
 {
     static uint8_t data[16384];

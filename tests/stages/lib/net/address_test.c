@@ -76,7 +76,8 @@ static int receive_buffer(int fd)
     return bytes;
 }
 
-/* As much as the system gives: beyond its usual limit if this process may. Linux doubles the size that was requested. */
+/* The receive buffer is as large as the system gives: beyond the usual limit if this process may. Linux doubles the
+ * requested size. */
 static void test_receive_buffer(void **unused)
 {
     struct ps_address bound;

@@ -101,7 +101,7 @@ static void test_patches_far_apart(void **state)
     }
 }
 
-/* Values of few bits, and one, or as many as a patch list has room for, or one more, that is larger by one bit. Bases
+/* Values of few bits; one of them, or as many as a patch list has room for, or one more, is larger by one bit. Bases
  * are around the largest base of a patched run, and runs have lengths around each limit. */
 static void test_each_width_of_patches(void **state)
 {

@@ -1,5 +1,5 @@
-/* stages/pipe_lines against a simple version of BufferedReader.readLine: random lines, written in random pieces, taken
- * in random batches. */
+/* stages/lib/process/pipe_lines.h against a simple version of BufferedReader.readLine: random lines, written in
+ * random pieces, taken in random batches. */
 #include "stages/lib/process/pipe_lines.h"
 #include "tests/support/stage.h"
 
@@ -158,7 +158,7 @@ static void test_next_pipe(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A worker that is told of work that is not there never sleeps: a pipe without lines is idle, each time. */
+/* A pipe without lines gives PS_IDLE each time: with another result the worker would never sleep. */
 static void test_idle(void **unused)
 {
     static const struct {

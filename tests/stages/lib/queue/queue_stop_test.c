@@ -145,7 +145,7 @@ static void expect_promised_later(struct ps_lease *back, size_t leases)
 
 static void test_it_broke_before(void **state)
 {
-    /* Of the second lease nothing is written, then a part, then all without a sync, then a part is durable. */
+    /* The second lease is not written, written in part, written without a sync, or a part of it is durable. */
     static const struct plan plans[] = {
         {.call = APPEND, .nth = 2, .renews = FOR_GOOD},
         {.call = APPEND, .nth = 4, .renews = FOR_GOOD},

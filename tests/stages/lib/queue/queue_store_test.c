@@ -328,7 +328,7 @@ static void deliver_next(void)
 }
 
 /* Nobody knows how many events lost frames had until everything else was taken: the account has them until then, and
- * nothing afterwards; so it is a second time. */
+ * nothing afterwards. The same happens a second time. */
 static void test_events_that_are_missed(void **state)
 {
     begin();

@@ -393,7 +393,8 @@ static void test_one_source_does_not_hold_back_refusals_of_another(void **state)
     assert_delivers(fixture, 1, 3);
 }
 
-/* One sink takes events and delivers none: the thread, which only takes wake, feeds the other sink and then this one. */
+/* One sink takes events and delivers none: the thread, which only takes wake up, feeds the other sink and then this
+ * one. */
 static void test_a_sink_that_hangs_leaves_the_rest_to_the_other(void **state)
 {
     struct fixture *fixture = *state;
@@ -526,8 +527,8 @@ static void test_a_damaged_frame_is_left_out(void **state)
 
 #define SCATTERED 24U
 
-/* A sink delivers events in another order than it took them, and never some of them: after each restart only those come
- * again, and only they count for the capacity. */
+/* A sink delivers events in another order than it took them, and some never: after each restart only these come
+ * again, and only these count for the capacity. */
 static void test_what_is_delivered_behind_another_is_recorded(void **state)
 {
     struct fixture *fixture = *state;

@@ -121,7 +121,7 @@ static void put(unsigned number)
     stage.home_count = home;
 }
 
-/* Returns NULL if there is none at the moment. */
+/* Takes the next lease. Returns NULL if there is none at the moment. */
 static struct ps_lease *take(void)
 {
     stage.now = ps_clock_now();
@@ -150,7 +150,7 @@ static void expect(unsigned number)
     deliver(lease, number);
 }
 
-/* Delivers what comes before the read that fails. Returns the number of what comes next. */
+/* Delivers events until a read fails. Returns the number of the next event to be delivered. */
 static unsigned deliver_until_failure(unsigned next)
 {
     unsigned before = __atomic_load_n(&failed, __ATOMIC_SEQ_CST);

@@ -237,7 +237,7 @@ static void test_limits(void **unused)
     stop(false);
 }
 
-/* Of a request, refused events become dead letters before the other events are sent again. */
+/* The refused events of a request become dead letters before its other events are sent again. */
 static void test_letters_of_some(void **unused)
 {
     struct ps_lease *lease;

@@ -174,7 +174,7 @@ static void tally(void *argument, const char *rule, const struct ps_rules_count 
         sum->first += count->hits;
 }
 
-/* Names come and go for ever: of those that no set has any more, at most 10,000 are remembered. */
+/* Names come and go for ever: at most 10,000 names that no set has any more are remembered. */
 static void test_names_are_bounded(void **unused)
 {
     struct ps_rules_counters *counters = ps_rules_counters_create(2);

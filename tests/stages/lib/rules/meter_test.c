@@ -1,4 +1,5 @@
-/* Samples and limits of a rule beside a model: a list of keys in the order of their last use, each with its tokens. */
+/* Samples and limits of a rule compared with a model: a list of keys in the order of their last use, each with its
+ * tokens. */
 #include "stages/lib/rules/set_internal.h"
 
 #include "tests/support/support.h"
@@ -101,7 +102,8 @@ static void test_limits(void **state)
     assert_true(refused > 1000);
 }
 
-/* An empty value and an absent header are one key; a value that begins alike, or has a zero behind it, is another. */
+/* An empty value and an absent header are one key; a value with the same beginning, or with a NUL after it, is
+ * another. */
 static void test_near_keys(void **state)
 {
     const struct rules_meter_spec spec = {

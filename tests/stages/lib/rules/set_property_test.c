@@ -73,7 +73,7 @@ static struct ps_lease *random_lease(struct ps_test_rules *rules)
 
 /* ---- memory that runs out ---- */
 
-/* Takes all blocks away; Headers are carved from the current one, of which `left` bytes remain. */
+/* Takes all blocks away. Headers are carved from the current block, of which `left` bytes remain. */
 static size_t memory_take(struct ps_test_rules *rules, struct ps_batch *batch, struct ps_block **blocks,
                           size_t count, size_t room, uint32_t left)
 {

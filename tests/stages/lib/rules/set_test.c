@@ -207,7 +207,7 @@ static void test_headers_set(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* Conditions see events as they arrived, whatever earlier rules did to them; templates see what they did. */
+/* Conditions see events as they arrived, whatever earlier rules did to them; templates see the changes. */
 static void test_conditions_see_what_came(void **unused)
 {
     struct ps_test_rules *rules = ps_test_rules_start(

@@ -1,5 +1,5 @@
-/* Positions of files that were left alone, at the start of the next run: they are forgotten when the file is gone, or another one has its name, and only
- * then; an error of the system is none of both. */
+/* Positions of files that were left alone, at the start of the next run: they are forgotten when the file is gone or
+ * another file has its name, and only then; an error of the system is neither. */
 #include "core/log/log.h"
 #include "tests/stages/lib/spool/spool_support.h"
 #include "tests/support/folder.h"

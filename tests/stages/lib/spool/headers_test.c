@@ -1,4 +1,5 @@
-/* The header with a file's path: of the batch, as long as its events are of one file. A file without events leaves nothing behind. */
+/* The header with a file's path is a header of the batch as long as all events of the batch are of one file. A file without events leaves nothing
+ * behind. */
 #include "stages/lib/spool/headers.h"
 
 #include "core/flow/bump.h"

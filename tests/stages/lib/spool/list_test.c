@@ -29,7 +29,8 @@ static struct file {
 static unsigned file_count;
 static struct ps_spool *spool;
 
-/* Directories of the tree: below the first one if they are searched; .. is none of a name that is ignored, or begins with a dot. */
+/* Directories of the tree. Those below the first are listed if subdirectories are searched, unless the name is
+ * ignored or begins with a dot. */
 static const struct {
     const char *path;
     bool read, read_below;

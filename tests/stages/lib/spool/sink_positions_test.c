@@ -67,7 +67,8 @@ static struct ps_batch *batch_of(void)
     return batch;
 }
 
-/* Tells into a new batch, and expects this. Returns how many spans the batch has. */
+/* Reports into a new batch. Asserts whether more follows, and whether something was reported. Returns the batch's
+ * number of spans. */
 static uint32_t tell(bool draining, bool goes_on, bool told)
 {
     struct ps_batch *batch = batch_of();
@@ -152,7 +153,7 @@ static void test_files_that_are_gone(void **unused)
     keep_open(true);
     gone_add(0, 3);
     assert_int_equal(tell(false, false, true), 1); /* the question comes first, alone */
-    assert_int_equal(tell(false, false, true), 3); /* the answer is not there */
+    assert_int_equal(tell(false, false, true), 3); /* there is no answer yet */
     answer_question();
     for (unsigned count = PS_BATCH_SPANS_MAX - 1; count <= GONE;
          count += count <= PS_BATCH_SPANS_MAX ? 1 : GONE - PS_BATCH_SPANS_MAX - 1) {
@@ -201,7 +202,7 @@ static void test_records_of_files(void **unused)
     free(path);
 }
 
-/* The number of the source is the same one in the next run, and another one when positions were not kept meanwhile. */
+/* The source keeps its number in the next run, and gets another one if positions were not kept meanwhile. */
 static void test_number(void **unused)
 {
     char first[sizeof sink.keeping.owner_key];

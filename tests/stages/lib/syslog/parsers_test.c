@@ -223,7 +223,8 @@ static size_t draw_message(uint64_t *state, const char *parts[4], char *text, si
     return (size_t)length;
 }
 
-/* Prints the events without what may stand behind the last one: the newline of a message that was cut before it. */
+/* Prints the events, without the empty event that may follow the last one: the newline of a message that was cut
+ * before it. */
 static char *run_whole(const struct ps_test_syslog *how, const char *data, size_t length)
 {
     static const char nothing[] = "(none)\n";

@@ -1,5 +1,5 @@
-/* A parser of stamps that is used for long gives for each stamp what a new parser gives: its caches of the last stamp, the last minute
- * and the current year have no effect. tests/stages/lib/syslog/parsers_test.c compares new parsers with Flume's classes. */
+/* A parser of stamps that has been used for long gives the same result as a new parser: its caches of the last stamp, the last minute and the
+ * current year have no effect. tests/stages/lib/syslog/parsers_test.c compares new parsers with Flume's classes. */
 #include "tests/support/stage.h"
 
 #include "stages/lib/syslog/time.h"
@@ -114,7 +114,8 @@ static void test_caches_do_not_show(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Eleven months before a second's beginning are past only when the second has begun for some time. */
+/* At the beginning of a second the stamp is exactly eleven months old, and its year is the last one; a millisecond later it is older, and gets this
+ * year. */
 static void test_begin_of_a_second(void **unused)
 {
     static const char stamp[] = "Feb  1 00:00:00";

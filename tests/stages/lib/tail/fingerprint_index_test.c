@@ -36,7 +36,8 @@ static bool begins_so(unsigned i, unsigned text, size_t length)
            memcmp(texts[model[i].text], texts[text], model[i].length) == 0;
 }
 
-/* Each entry that fits is visited once: longer ones first, of equal lengths the latest; no more than `limit`. */
+/* Asserts that each entry that fits is visited once, at most `limit` of them: longer ones first, the latest first
+ * among those of equal length. */
 static void check(const struct ps_tail_fingerprint_index *index, unsigned text, size_t length)
 {
     struct visits all = {.limit = UINT32_MAX}, some = {.limit = 3};

@@ -1,4 +1,4 @@
-/* stages/escape: expansions as a real Flume's BucketPath made them (data/escapes.txt, recorded by
+/* stages/lib/text/escape.h: expansions as a real Flume's BucketPath made them (data/escapes.txt, recorded by
  * tests/real/flume_tables), and cases that it cannot show. */
 #include "stages/lib/text/escape.h"
 #include "tests/support/source_tree.h"

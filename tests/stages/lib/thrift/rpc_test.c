@@ -87,7 +87,7 @@ static void expect_answer(size_t row, enum ps_rpc_arrival wanted, const struct p
         size_t taken;
         for (size_t cut = 0; cut < length; cut++)
             assert_int_equal(read_some(protocols[i], cut, &is, &taken), PS_RPC_MORE);
-        bytes[length] = 0x80; /* the next answer begins behind it */
+        bytes[length] = 0x80; /* the next answer begins after it */
         enum ps_rpc_arrival arrival = read_some(protocols[i], length + 1, &is, &taken);
         if (arrival != wanted)
             fail_msg("row %zu: %d", row, (int)arrival);
@@ -168,7 +168,7 @@ static void test_answers(void **unused)
     }
 }
 
-/* The longest answer that is read; one byte more is none. */
+/* The longest answer is read; an answer with one byte more is refused. */
 static void test_limit(void **unused)
 {
     static uint8_t head[PS_THRIFT_FRAME_BYTES];

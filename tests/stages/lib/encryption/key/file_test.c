@@ -12,7 +12,7 @@
 static const char hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 static const char base64[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/* Returns the length of the key 00 01 02 .. in these bytes; 0: there is none, and the reason has `reason`. */
+/* Returns the length of the key 00 01 02 .. in these bytes; 0: there is no key, and the error contains `reason`. */
 static size_t parsed(const char *bytes, size_t length, const char *reason)
 {
     uint8_t key[PS_KEY_BYTES_MAX];

@@ -11,7 +11,7 @@
 
 #define RETRY_MS 180000U /* hdfs.retryInterval of the bucket's settings */
 
-/* The first files of a bucket whose first event comes in `succeed`, 10 s after the beginning. */
+/* The first files of a bucket whose first event is put by `succeed`, 10 s after the beginning. */
 #define LATER_FIRST "/d/f.1700000010001"
 #define LATER_SECOND "/d/f.1700000010002"
 
@@ -132,7 +132,7 @@ static void expect_two_failures(const struct row *row, enum ps_test_file_operati
     ps_test_files_fail(operation, 0, 0, row->error);
 }
 
-/* A delivered event: failures after it count from the beginning. */
+/* Delivers an event. Failures after it count from the beginning. */
 static void succeed(const char *body)
 {
     size_t done = ps_test_bucket_stage.done_count;
@@ -288,7 +288,7 @@ static void test_closed_while_a_file_rests(void **unused)
     end("", "");
 }
 
-/* From here on letters cannot be written, and few have room. */
+/* From here on dead letters cannot be written, and there is room for only a few. */
 static void block_letters(void)
 {
     char away[512];
@@ -297,7 +297,8 @@ static void block_letters(void)
     ps_test_folder_append("dead", "", 0);
 }
 
-/* A recall gives back the events that became letters and are not written yet, whatever made them letters, and several files with events. */
+/* A recall gives back the events whose dead letters are not written yet, whatever their reason, and events of several
+ * files. */
 static void test_recall_with_letters(void **unused)
 {
     static char body[1500000];

@@ -165,7 +165,7 @@ static void test_close_tries(void **unused)
     ps_test_bucket_finish();
 }
 
-/* hdfs.closeTries are for each step: attempts to complete the file do not reduce those of the rename. */
+/* hdfs.closeTries applies to each step: attempts to complete the file do not reduce those of the rename. */
 static void test_close_tries_of_each_step(void **unused)
 {
     ps_test_bucket_settings.close_tries = 2;
@@ -224,7 +224,8 @@ static void test_name_in_use_taken(void **unused)
     ps_test_bucket_finish();
 }
 
-/* The same, and the file was rolled and closed before that is known: the other agent's file must not be removed. */
+/* The same, but the file was rolled and closed before the conflict is known: the other agent's file must not be
+ * removed. */
 static void test_name_taken_late(void **unused)
 {
     ps_test_bucket_settings.roll_events = 1;
@@ -247,7 +248,7 @@ static void test_name_taken_late(void **unused)
 
 enum { BUCKETS = 2000 };
 
-/* An event for each of the buckets, in two leases. */
+/* Takes an event for each of the buckets, in two leases. */
 static void take_many(void)
 {
     static char kinds[BUCKETS][8];
@@ -274,7 +275,7 @@ static void test_many(void **unused)
     take_many();
     assert_int_equal(ps_test_bucket_stage.done_count, 2);
     assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_OPEN), 1500);
-    ps_test_files_expect("/d/0/f.1700000000001", "x\n"); /* longest without an event */
+    ps_test_files_expect("/d/0/f.1700000000001", "x\n"); /* the file that had no event for the longest time */
     ps_test_files_expect("/d/499/f.1700000000001", "x\n");
     ps_test_files_expect("/d/500/f.1700000000001.tmp", "x\n");
     unsigned turns;
@@ -332,7 +333,7 @@ static void test_recall(void **unused)
     assert_null(back->next->next);
     assert_int_equal(back->settled + back->next->settled, 0);
     assert_int_equal(ps_test_bucket_stage.done_count, 1);
-    /* It continues when the file system answers. */
+    /* The sink continues when the file system answers. */
     ps_test_files_hold(PS_TEST_FLUSH, NULL);
     struct ps_lease *second = back->next;
     back->next = NULL;
@@ -375,7 +376,8 @@ static void test_recall_while_a_file_is_created(void **unused)
     ps_test_bucket_finish();
 }
 
-/* The recall does not wait for a file whose name was refused as long as for one that was never tried. */
+/* The recall waits a shorter time for a file whose rename has failed before than for one whose rename was never
+ * tried. */
 static void test_recall_after_a_failure(void **unused)
 {
     unsigned turns;

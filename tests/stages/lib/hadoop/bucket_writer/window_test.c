@@ -49,7 +49,7 @@ static void test_no_more_is_written(void **unused)
 static void test_waiting_events_are_memory(void **unused)
 {
     ps_test_bucket_settings.held_bytes_max =
-        2 * LEAST + 500; /* an event in flight is two bytes, a waiting one is one */
+        2 * LEAST + 500; /* a byte in flight counts twice, a waiting one once */
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
     for (int i = 0; i < 3; i++)

@@ -8,7 +8,7 @@
 
 #define CREATE_REFUSED "Failed to CREATE_FILE /d/f.tmp for X on 127.0.0.1 because "
 
-/* The file is claimed by a `create` that must not make anything. */
+/* Claims the file: the sink sends a `create` that neither overwrites a file nor makes directories. */
 static void claim(struct ps_test_stream *bench, struct ps_test_outcome *outcome)
 {
     *outcome = (struct ps_test_outcome){.calls = 0};
@@ -189,7 +189,7 @@ static void open_as(struct ps_test_stream *bench, const char *proxy_user, uint64
     bench->client.loop = ((struct ps_hdfs *)bench->filesystem)->loop;
 }
 
-/* Who writes, for whom, and how long a call may take. */
+/* The settings say which user writes, for which other user, and how long a call may take. */
 static void the_settings_reach_the_namenode(void **state)
 {
     static const struct {

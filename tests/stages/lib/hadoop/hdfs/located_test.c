@@ -1,4 +1,5 @@
-/* A located block: packed, unpacked, changed, replaced, in drawn orders, compared with the number that it has; and each of these without memory. */
+/* A located block that is packed, unpacked, changed and replaced in drawn orders, compared with the number of the block that it must hold; and its
+ * operations without memory. */
 #include "stages/lib/hadoop/hdfs/located.h"
 #include "tests/support/allocations.h"
 
@@ -14,7 +15,7 @@ static PsHadoop__ExtendedBlock extended = PS_HADOOP__EXTENDED_BLOCK__INIT;
 static PsHadoop__Token token = PS_HADOOP__TOKEN__INIT;
 static PsHadoop__LocatedBlock block = PS_HADOOP__LOCATED_BLOCK__INIT;
 
-/* The block with this number, of the test's own memory. */
+/* Returns the block with this number. The test owns its memory. */
 static const PsHadoop__LocatedBlock *block_of(uint64_t number)
 {
     extended.pool_id = pool_id;
@@ -36,7 +37,7 @@ static void expect_number(const PsHadoop__LocatedBlock *is, uint64_t number)
     assert_int_equal(is->offset, number * 7);
 }
 
-/* An unpacked copy, of memory that the located block takes over. */
+/* Returns an unpacked copy, whose memory the located block takes over. */
 static PsHadoop__LocatedBlock *copy_of(uint64_t number)
 {
     uint8_t bytes[512];
@@ -51,7 +52,7 @@ static void test_drawn(void **unused)
 {
     for (unsigned round = 0; round < 200; round++) {
         struct ps_hdfs_located located = {.block = NULL};
-        uint64_t number = 1 + draw(1000), packed = number; /* of the block as it is used; of the packed one */
+        uint64_t number = 1 + draw(1000), packed = number; /* as callers see it; as packed */
         assert_true(ps_hdfs_located_set(&located, block_of(number)));
         for (unsigned step = 0; step < 20; step++) {
             switch (draw(4)) {
@@ -82,7 +83,7 @@ static void test_drawn(void **unused)
                 expect_number(ps_hdfs_located_get(&located), number);
                 assert_ptr_equal(ps_hdfs_located_get(&located), located.block);
             }
-            if (draw(5) == 0) { /* what was not packed is given up */
+            if (draw(5) == 0) { /* changes that were not packed are dropped */
                 ps_hdfs_located_replace(&located, NULL);
                 number = packed;
             }

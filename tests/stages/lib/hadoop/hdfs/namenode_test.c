@@ -388,7 +388,7 @@ static void test_lease(void **state)
         assert_string_equal(request->client_name, ps_namenode_client(test.namenode));
         forget(request);
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);
-        /* This answer comes after the other one. */
+        /* The answer to this call arrives after that to renewLease, so both were read when the call ends. */
         ps_namenode_rename(test.namenode, &test.call, "/a", "/b", false, done);
         ps_test_namenode_expect(&test.fake[0], "rename2");
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);

@@ -90,7 +90,7 @@ static void add_message(struct answer *answer, const ProtobufCMessage *message)
     free(bytes);
 }
 
-/* The head of an answer: this status, checksum and chunk. */
+/* Makes the head of an answer, with this status, type of checksum and chunk size. */
 static struct answer *head(unsigned status, unsigned checksum, uint32_t chunk, uint64_t chunk_offset)
 {
     PsHadoop__BlockOpResponse response = PS_HADOOP__BLOCK_OP_RESPONSE__INIT;

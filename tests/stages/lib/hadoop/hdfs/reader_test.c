@@ -278,7 +278,7 @@ static void test_namenode_refuses(void **)
     assert_non_null(strstr(t.reason, "File does not exist"));
 }
 
-/* The defaults are refused: each waiting reader gets this answer. */
+/* The namenode refuses getServerDefaults: each waiting reader gets this error. */
 static void test_no_defaults(void **)
 {
     ps_hdfs_read(t.bench->filesystem, "/d/f", 5, done, NULL);

@@ -76,7 +76,7 @@ static void test_mistakes(void **state)
 
 static const uint8_t identifier[] = "identifier", password[] = "password";
 
-/* The settings of a connection to a datanode at this port. */
+/* Returns the settings of a connection to a datanode at this port. */
 static struct ps_transfer_sasl *enter(const struct ps_transfer_security *transfer, unsigned port)
 {
     PsHadoop__DatanodeId node = PS_HADOOP__DATANODE_ID__INIT;

@@ -140,7 +140,7 @@ static void it_is_used_again_when_it_answers(void **state)
     lose_b(bench);
     id.datanode_uuid = b;
     assert_true(ps_hdfs_node_is_silent(hdfs, &id));
-    close(accept(frozen->listener, NULL, NULL)); /* the connection of the probe before */
+    close(accept(frozen->listener, NULL, NULL)); /* the connection of the last probe */
     pass(bench, 5 * PS_NS_PER_S);
     for (unsigned waited = 0; ps_hdfs_node_is_silent(hdfs, &id); waited++) {
         assert_true(waited < PS_TEST_PATIENCE_MS);
@@ -174,7 +174,7 @@ static void the_only_datanode_is_waited_for(void **state)
     ps_file_abandon(bench->stream);
 }
 
-/* They are slow, and none of them is silent. */
+/* The datanodes are slow, but none of them is silent. */
 static void datanodes_that_answer_are_waited_for(void **state)
 {
     struct frozen *frozen = *state;

@@ -80,7 +80,7 @@ static void test_with_configuration(void **state)
     ps_hadoop_configuration_free(configuration);
 }
 
-/* A URL without a host is one of fs.defaultFS, if the schemes are the same (FileSystem.get). */
+/* A URL without a host means the host of fs.defaultFS if both have the same scheme (FileSystem.get). */
 static void test_without_host(void **state)
 {
     static const char site[] =

@@ -62,13 +62,13 @@ static void test_success(void **state)
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, bytes.length - 5,
                                                   &response, &length, &reason),
                      PS_HADOOP_RPC_PARSE_INVALID);
-    bytes.data[3]++; /* one byte more than its message */
+    bytes.data[3]++; /* the length names one byte more than the message has */
     assert_true(ps_byte_buffer_reserve(&bytes, 1));
     bytes.data[bytes.length] = 0;
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length + 1, 1 << 20, &response,
                                                   &length, &reason),
                      PS_HADOOP_RPC_PARSE_INVALID);
-    bytes.data[3] = (char)(bytes.data[3] - 2); /* one less */
+    bytes.data[3] = (char)(bytes.data[3] - 2); /* one byte less */
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, 1 << 20, &response,
                                                   &length, &reason),
                      PS_HADOOP_RPC_PARSE_INVALID);

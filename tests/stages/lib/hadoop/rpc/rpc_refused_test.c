@@ -168,7 +168,7 @@ static void test_standbys_only(void **unused)
     assert_int_equal(test.error, PS_FILE_UNAVAILABLE);
 }
 
-/* The silence counts from the last answer, also of another call: the connection is not given up before. */
+/* The silence is measured from the last answer, even to another call: the connection is not given up earlier. */
 static void test_silence_after_an_answer(void **unused)
 {
     begin(1, NULL);

@@ -168,7 +168,7 @@ static void close_wire(struct wire *wire)
 
 static const char *const token_first[] = {"TOKEN", "KERBEROS", NULL};
 
-/* An exchange by a token, up to the client's response; the challenge comes with the offer or after it. */
+/* Plays an exchange with a token up to the client's response; the challenge comes with the offer or after it. */
 static void exchange(struct wire *wire, const char *levels, bool at_once, char *last)
 {
     const char *challenge = ps_digest_server_challenge(levels, "rc4");

@@ -75,7 +75,7 @@ static void an_acknowledgement_has_a_status_of_each_datanode(void **state)
     assert_int_equal(ack.nodes[0].status, PS_TRANSFER_SUCCESS);
     assert_int_equal(ack.nodes[1].status, PS_TRANSFER_ERROR);
     assert_int_equal(ack.nodes[2].status, PS_TRANSFER_OOB_RESTART);
-    /* A heartbeat's; flags: congested (3 << 5), and slow (1 << 7) with an error. The flags count, not the replies. */
+    /* A heartbeat's; flags: congested (3 << 5), and slow (1 << 7) with an error. The flags decide, not the statuses. */
     message = slice("\x08\x01\x10\x00\x10\x00\x22\x03\x60\x81\x01", 11);
     assert_true(ps_pipeline_ack_parse(&message, &ack));
     assert_int_equal(ack.number, -1);

@@ -141,7 +141,7 @@ static void pieces_of_any_size_become_packets(void **state)
         }
         length = ps_packet_wire_length(&pool, packet);
         char *wire = malloc(length + 1);
-        /* In steps, as a socket accepts them. */
+        /* Takes the bytes in pieces, as partial writes to a socket would. */
         for (size_t at = 0; at < length;) {
             int count = ps_packet_parts(&pool, packet, at, parts, 3);
             size_t step = 1 + ps_test_random(&seed) % 5000;

@@ -252,7 +252,7 @@ static struct ps_packet *queue_packet(struct bench *bench, int64_t number, const
     return packet;
 }
 
-/* The acknowledgement of all three datanodes with these statuses. */
+/* Writes the acknowledgement of all three datanodes with these statuses. Returns its length. */
 static size_t ack(char *out, int64_t number, unsigned first, unsigned second, unsigned third)
 {
     PsHadoop__PipelineAck message = PS_HADOOP__PIPELINE_ACK__INIT;

@@ -98,7 +98,7 @@ static void give_payload(const struct wire *wire, const char *text)
     give_message(wire, &message);
 }
 
-/* The exchange up to the client's response. Returns whether it offered cipher suites. */
+/* Plays the exchange up to the client's response. Returns whether the client offered cipher suites. */
 static bool exchange(struct wire *wire, const char *levels, char *last)
 {
     uint32_t magic;
@@ -124,7 +124,7 @@ static void fill(uint8_t *bytes, size_t length)
         bytes[i] = (uint8_t)(i * 7 + i / 251);
 }
 
-/* Takes what the client sends until this many bytes of text have arrived. */
+/* Bytes from the client: those of incomplete messages, and the text of the complete ones. */
 struct taker {
     uint8_t wire[2 * BIG];
     uint8_t text[BIG];
@@ -358,7 +358,7 @@ static void test_no_sasl(void **state)
     }
 }
 
-/* A server that does not know the token's secret, and one that names a cipher that the client did not offer. */
+/* One server does not know the token's secret; the other names a cipher that the client did not offer. */
 static void test_false_servers(void **state)
 {
     struct wire wire;

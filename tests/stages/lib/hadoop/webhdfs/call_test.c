@@ -64,7 +64,7 @@ static void await_request(struct ps_test_webhdfs *server, size_t count)
     }
 }
 
-/* The standby namenode is left for the other one, which gets all that follows. */
+/* The client leaves the standby namenode for the other one, which gets all later requests. */
 static void test_standby(void **unused)
 {
     open_client(2);

@@ -279,7 +279,7 @@ static void test_any_row_as_json(void **unused)
     close_table();
 }
 
-/* A line of text has one end, and one separator less than columns, whatever is in them. */
+/* A line of text has one line end, and one separator less than columns, whatever the values are. */
 static void test_any_row_as_text(void **unused)
 {
     struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};

@@ -1,5 +1,6 @@
-/* Bodies that are one object a line, or compressed, compared with a model of the array that they become: random ones, with lengths around those at which
- * the text goes to another place, with too little memory at first, and with the maximum exactly there. */
+/* Bodies with one object in a line, or compressed, compared with a model of the resulting array: random bodies, with
+ * lengths near those at which the text moves to another buffer, with too little memory at first, and with exactly the
+ * maximum. */
 #include "stages/lib/http/json/body.h"
 
 #include "tests/stages/lib/http/json/scarce_memory.h"
@@ -31,7 +32,7 @@ static void text_put(const char *bytes)
     assert_true(text_length < sizeof text - 10);
 }
 
-/* Draws lines, and the array that they become. Returns how many objects there are. */
+/* Draws lines, and the array that results. Returns the number of objects. */
 static uint32_t lines_draw(size_t length)
 {
     static const char *const ends[] = {"\n", "\r\n", " \t\n", "\n\n", "\n  \n"}, *const begins[] = {"", " ",
@@ -73,7 +74,7 @@ struct made {
     struct ps_http_text kept;
 };
 
-/* Makes the body of a request with this head: the type, then the coding. */
+/* Makes the body of a request whose head is `type` and `coding`. */
 static void make(struct made *made, const char *type, const char *coding, uint32_t bytes_max, bool scarce)
 {
     static struct ps_json_body body;

@@ -1,5 +1,6 @@
-/* Requests with JSON while memory runs out: a try that finds none leaves the batch as it was, and the text as it can be read again. The events that come
- * at last are those that come at once with enough memory. Drawn requests, in each of Flume's character sets. */
+/* Requests with JSON while memory runs out. A try without memory leaves the batch unchanged, and the text readable.
+ * In the end the events are those that one try with enough memory gives. Drawn requests, in each of Flume's character
+ * sets. */
 #include "stages/lib/http/json/handler.h"
 
 #include "tests/stages/lib/http/json/scarce_memory.h"

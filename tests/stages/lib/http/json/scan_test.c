@@ -38,7 +38,7 @@ static void test_comments(void **unused)
         {"[{}/*/]", 400, 1, unterminated, ""},
         {"[{}/*", 400, 1, unterminated, ""},
         {"[{}/**", 400, 1, unterminated, ""},
-        {"[{}/**", 400, 1, unterminated, "/]"}, /* a character that would end it is not in the text */
+        {"[{}/**", 400, 1, unterminated, "/]"}, /* the comment would end after the end of the text */
         {"[{}/* *", 400, 1, unterminated, "/]"},
         {"[{}/**/", 400, 1, early, "]"},
         {"[{}//", 400, 1, early, "\n]"},

@@ -38,7 +38,7 @@ static void memory_return(void)
         ps_block_drop(&cache, hoarded[--hoarded_count]);
 }
 
-/* Takes every block, and what is left in those of the batch, but for some bytes. */
+/* Takes every free block, and what is left in the batch's blocks except for some bytes. */
 static void memory_take(struct ps_batch *batch)
 {
     uint32_t least = 1U << draw(12);

@@ -140,7 +140,7 @@ static void values_add(const struct drawn *event, unsigned values[NAMES])
         values[event->names[i]] = event->values[i];
 }
 
-/* The event has each name once, with this value. */
+/* Asserts that the event has each name once, with this value. */
 static void expect_headers(const struct ps_batch *batch, const struct ps_event *event,
                            const unsigned values[NAMES])
 {

@@ -16,7 +16,7 @@ static void expect_event(const struct ps_batch *batch, uint32_t row, const struc
     expect_headers(batch, &batch->events[row], values);
 }
 
-/* What the batch's event is written as, read again. */
+/* Writes the batch's event as an entry, reads it back, and compares. */
 static void expect_written(const struct ps_batch *batch, uint32_t row, const struct drawn *wanted)
 {
     static char bytes[1 << 17];

@@ -1,4 +1,4 @@
-/* The memory shared with the Java host: areas are its parts, and the limit of file sizes counts for it. */
+/* The memory shared with the Java host: areas are its parts, and the process's limit of file sizes applies to it. */
 #include "stages/lib/java/exchange/region.h"
 
 #include <errno.h>

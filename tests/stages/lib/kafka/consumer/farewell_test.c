@@ -141,7 +141,7 @@ static void prepare(void)
                                           .has_kept = true};
 }
 
-/* The owner has nothing of the consumer any more, and can open another one for the same component. */
+/* The consumer has moved to the farewell: its owner has an empty one, and can open another for the same component. */
 static void assert_taken(void)
 {
     static const struct ps_kafka_consumer empty = {.component = NULL};

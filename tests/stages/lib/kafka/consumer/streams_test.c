@@ -150,7 +150,8 @@ static void test_restart(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* If a higher offset is committed or may be, the lower one has to be committed, even if it is 0; otherwise it has not. */
+/* If a higher offset is committed or may be, the lower one must be committed, even if it is 0. Otherwise no commit is
+ * due. */
 static void test_restart_behind(void **state)
 {
     struct ps_kafka_streams streams = {0};

@@ -216,12 +216,12 @@ static void test_sticky(void **state)
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     assert_string_equal(sticky_text(topics, 1), "c1: t1-0 t1-2 t1-4, c2: t1-1 t1-3 t1-5");
-    begin(); /* a member joins: what it will get is given up first */
+    begin(); /* a member joins: the partitions that it will get are given up first */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 3, "t1", 0, 6);
     assert_string_equal(sticky_text(topics, 1), "c1: t1-3 t1-4 t1-5, c2:");
-    begin(); /* then it gets it */
+    begin(); /* in the next generation the new member gets these partitions */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 4, "t1", 3, 6);

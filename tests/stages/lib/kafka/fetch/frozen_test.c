@@ -102,7 +102,7 @@ static void test_coordinator(void **state)
     end(&run);
 }
 
-/* One broker is both. */
+/* One broker is the leader of partitions and the group's coordinator. */
 static void test_leader_and_coordinator(void **state)
 {
     begin_reading();

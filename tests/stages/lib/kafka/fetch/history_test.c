@@ -179,7 +179,7 @@ static void test_rebalances(void **state)
     assert_true(generations > 3 * HISTORIES);
 }
 
-/* Nor when a batch arrives damaged of which some records were read before, by this member or by another one. */
+/* Nothing is read twice either if a batch arrives damaged after this or another member has read some of its records. */
 static void test_damage(void **state)
 {
     unsigned generations;

@@ -78,8 +78,8 @@ static void finish(void)
     end(&run);
 }
 
-/* A leader reports that its log differs, when the group has taken the partition from the cooperative member, which still delivers others:
- * it does not have the partition again, and lowers its offset. */
+/* A leader reports that its log is shorter after the group has revoked the partition from a cooperative member that
+ * still waits for deliveries. The member commits the lower offset, and does not get the partition back. */
 static void test_answer_after_a_revocation(void **state)
 {
     static const struct ps_pair cooperative = {.key = "partition.assignment.strategy",
@@ -155,8 +155,8 @@ static void test_lowered_in_a_second_life(void **state)
     end(&run);
 }
 
-/* A partition is to be read from another offset, and no leader has reported it, when the topic is created again: what was delivered of the
- * former one is no longer committed. */
+/* The topic is created again while no leader has reported the offset from which a partition is to be read. Offsets of
+ * records of the former topic that are delivered later are not committed. */
 static void test_made_anew_without_a_place(void **state)
 {
     begin(&run, 1, NULL, 0);
@@ -200,8 +200,8 @@ static void test_partitions_come_back(void **state)
     finish();
 }
 
-/* The topic of an expression is no longer there. Nothing of it is committed, because it may be created again; when it is there again, all
- * of it is read. */
+/* A topic that kafka.topics.regex matches is deleted. Its offsets are not committed, because it may be created again;
+ * when it is there again, all of it is read. */
 static void test_topic_of_an_expression(void **state)
 {
     expression = "^t$";

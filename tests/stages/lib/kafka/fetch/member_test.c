@@ -75,7 +75,7 @@ static void test_session_over_unnoticed(void **state)
     end(&run);
 }
 
-/* The time to give partitions up passes, while the batch is not delivered. */
+/* The time limit for giving up partitions passes while the batch is not delivered. */
 static void test_late_revocation_unnoticed(void **state)
 {
     begin_with_batch();

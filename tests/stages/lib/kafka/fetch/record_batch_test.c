@@ -138,7 +138,7 @@ static void test_cut_at_every_byte(void **state)
     ps_kafka_native_set_free(set);
 }
 
-/* Each bit of what the checksum covers is noticed. */
+/* A change of any bit that the checksum covers is detected. */
 static void test_every_bit_is_checked(void **state)
 {
     struct ps_kafka_native_set *set = make_set();

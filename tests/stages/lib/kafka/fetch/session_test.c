@@ -266,7 +266,7 @@ static void test_names(void **state)
     end_well();
 }
 
-/* A broker refuses a session, as one that has the other form. */
+/* A broker refuses a session because it takes it for one with the other form (names or ids). */
 static void test_other_form(void **state)
 {
     begin_here();

@@ -1,5 +1,5 @@
-/* The native fetch client when brokers do not agree about the id of a topic, or do not know it: reading and commits go on. And questions
- * to a broker that holds answers back for long. */
+/* The native fetch client when brokers disagree about the id of a topic, or do not know it: reading and commits
+ * continue. Also requests to a broker that holds answers back for a long time. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include "core/log/log.h"
@@ -55,8 +55,8 @@ static void finish(void)
     end(&run);
 }
 
-/* Metadata had ids, and has none any more, as that of a broker that is older, or not upgraded in full. The leaders may not know the id
- * either, so topics are named. */
+/* Metadata had ids, and now has none, because the broker is older, or not completely upgraded. The leaders may not
+ * know the id either, so requests name topics. */
 static void test_ids_are_gone(void **state)
 {
     static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};
@@ -219,8 +219,8 @@ static void test_commits_wait_for_the_topic(void **state)
     finish();
 }
 
-/* The coordinator has taken an offset of the former topic for the new one, which has fewer partitions: with the metadata that has the new topic
- * the group rebalances. The offset is lowered before the partition is given up. */
+/* The coordinator has taken an offset of the former topic for the new one, which has fewer partitions: the metadata
+ * that show the new topic also cause a rebalance. The offset is lowered before the partition is given up. */
 static void test_lowered_before_a_rebalance(void **state)
 {
     static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};

@@ -474,7 +474,7 @@ static void test_request_limit(void **state)
     begin(&run, "message.max.bytes", "1000");
     run.cluster.partitions = 2;
     assert_int_equal(submit_of(&run, value, sizeof value, 0),
-                     0); /* a request alone: the partitions are not known yet */
+                     0); /* a request of its own: the partitions are not known yet */
     struct produced produced = expect_produce(&run);
     answer_produce(&run, &produced, 0, 0);
     wait_for_reports(&run, 1);

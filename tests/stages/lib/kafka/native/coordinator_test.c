@@ -7,7 +7,7 @@
 #define AT_NS(s) ((s)*PS_NS_PER_S)
 #define LOGIN_NS AT_NS(500) /* of a broker that is up: not due yet */
 
-/* A broker of the table; `phase` as in the native client. */
+/* The state of a broker in the rows below; `phase` as in the native client. */
 struct state {
     enum ps_kafka_native_phase phase;
     uint64_t rest_ns;
@@ -19,8 +19,8 @@ static const struct row {
     const char *what;
     bool known; /* the first broker is the coordinator */
     bool asked;
-    uint32_t failures; /* when it was named */
-    uint64_t rest_ns;  /* no request for the coordinator before */
+    uint32_t failures; /* the broker's failures when it was named coordinator */
+    uint64_t rest_ns;  /* time before which no request for the coordinator is sent */
     struct state first, second;
     uint64_t due_ns;
 } rows[] = {

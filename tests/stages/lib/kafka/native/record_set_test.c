@@ -17,7 +17,7 @@ static bool add(struct ps_kafka_native_set *set, const char *value, uint32_t len
     return added;
 }
 
-/* A record of a byte, the first or second of its set, is eight bytes. */
+/* Each of the first two records of a set takes eight bytes if its value has one byte. */
 static void test_exact_limit(void **state)
 {
     struct ps_kafka_native_set *set = ps_kafka_native_set_make();
@@ -31,7 +31,7 @@ static void test_exact_limit(void **state)
     ps_kafka_native_set_free(set);
 }
 
-/* Buffers grow, and what is in them stays. */
+/* Buffers grow, and keep their contents. */
 static void test_grows(void **state)
 {
     struct ps_kafka_native_set *set = ps_kafka_native_set_make();

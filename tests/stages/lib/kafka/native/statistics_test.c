@@ -1,4 +1,4 @@
-/* The native client's report about itself: the whole text, beside answers that the test remembers one by one. */
+/* The native client's statistics: the whole text, compared with answers that the test remembers one by one. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "tests/support/support.h"
@@ -98,7 +98,7 @@ static void test_drawn(void **state)
     }
 }
 
-/* 99 of 100 and 100 of 100, and one bucket beside the next. */
+/* Percentiles: 99 of 100 and 100 of 100 values, and neighbouring buckets. */
 static void test_percentile(void **state)
 {
     for (uint64_t us = 0; us < 70; us++) {
@@ -120,7 +120,7 @@ static void test_percentile(void **state)
     assert_non_null(strstr(told, "\"cnt\":1,\"avg\":68719476736,"));
 }
 
-/* A clock that went back counts as no time. */
+/* If the clock went back, the round trip counts as 0. */
 static void test_clock(void **state)
 {
     start();

@@ -43,7 +43,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What is there before a call must not shine through. */
+/* The call must set every field: nothing that the fields had before may remain. */
 static struct mapped map(struct ps_lease *lease)
 {
     struct mapped mapped = {.topic = {"before", 6}};
@@ -94,7 +94,7 @@ static void test_every_field(void **state)
     assert_headers(&mapped.record, "k-b=B k-c= ");
     assert_false(mapped.timestamp_ignored);
     mapped = map(PS_LEASE(&stage, PS_EVENT("body", "key", "", "c", "3", "a", "1", "b", "2")));
-    assert_non_null(mapped.record.key); /* an empty key is none that is absent */
+    assert_non_null(mapped.record.key); /* an empty key is not an absent one */
     assert_int_equal(mapped.record.key_length, 0);
     assert_headers(&mapped.record, "k-a=1 k-b=2 k-c=3 ");
     assert_slice(mapped.topic, "usual");
@@ -189,7 +189,7 @@ static void test_escapes(void **state)
     assert_int_equal(map(PS_LEASE(&stage, PS_EVENT("", "a", "x"))).flaw, PS_KAFKA_FLAW_ESCAPE);
     assert_int_equal(map(PS_LEASE(&stage, PS_EVENT("", "a", "x", "timestamp", "now"))).flaw,
                      PS_KAFKA_FLAW_ESCAPE);
-    /* the header decides alone: no time is asked */
+    /* the header alone names the topic: no timestamp is needed */
     mapped = map(PS_LEASE(&stage, PS_EVENT("", "a", "x", "topic", "other")));
     assert_int_equal(mapped.flaw, PS_KAFKA_FLAW_NONE);
     assert_slice(mapped.topic, "other");

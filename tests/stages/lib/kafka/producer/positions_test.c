@@ -375,7 +375,8 @@ static void test_recalls(void **state)
     }
 }
 
-/* A sink of several logs, in turn: what one of them has delivered says nothing about the frames of another with the same numbers. */
+/* A sink takes leases of several logs in turn. Frames that one log has delivered do not count for the frames of
+ * another log with the same numbers. */
 static void test_several_logs(void **state)
 {
     uint64_t seed = ps_test_seed();
@@ -413,7 +414,8 @@ static unsigned run_gaps(uint64_t seed, unsigned faults, unsigned kills, uint64_
     return most;
 }
 
-/* Runs with other seeds until more than 256 frames came again after a kill: how many do is chance, and depends on the machine's speed. */
+/* Runs with other seeds until more than 256 frames were delivered again after a kill: their number varies with chance
+ * and with the machine's speed. */
 static void run_gaps_with_many(uint64_t seed, unsigned faults, unsigned kills)
 {
     for (unsigned i = 0; i < 20; i++) {
@@ -466,7 +468,7 @@ static void test_waits_for_nothing(void **state)
     ps_test_coordinator_stop(run.broker);
 }
 
-/* A batch of a source of files: its file is at this position now; -1: it is gone. */
+/* Reads a batch from a file, which is at this position afterwards; -1: the file is gone. */
 static struct ps_lease *read_file(uint64_t sequence, int64_t position)
 {
     static const char detail[] = "{\"inode\":7}";

@@ -15,7 +15,7 @@ static struct ps_lease *recall(unsigned limit_ms)
     return back;
 }
 
-/* The leases that came back are offered again, where those of the sender were; asserts their order. */
+/* The leases that came back will be offered again, in place of those that the sender had. Asserts their order. */
 static void offer_again(struct ps_lease *back)
 {
     size_t at = stage.done_count;

@@ -74,7 +74,7 @@ static void test_poison_anywhere(void **state)
     }
 }
 
-/* In a request of hundreds whose report comes in many parts. */
+/* The refused record is in a request of hundreds of records, whose report comes in many parts. */
 static void test_poison_in_a_large_request(void **state)
 {
     static const unsigned positions[] = {0, 399, 799};
@@ -82,7 +82,7 @@ static void test_poison_in_a_large_request(void **state)
         run_poison(&(struct refused){1, NUMBERS_MAX, 8, INVALID_RECORD, -148, 12}, positions[i], 1, 800);
 }
 
-/* It is larger than half of any request that contains it. */
+/* The refused record is larger than half of any request that contains it. */
 static void test_large_poison(void **state)
 {
     start(1);
@@ -134,7 +134,8 @@ static void test_two_refused(void **state)
 
 /* ---- requests and topics ---- */
 
-/* The topic takes smaller requests than we send: after one search the next ones fit, and the queue is filled as before. */
+/* The topic accepts smaller requests than the sender makes: after one search for the limit the next requests fit, and
+ * the queue is filled as before. */
 static void test_smaller_requests(void **state)
 {
     start(1);
@@ -203,7 +204,7 @@ static void test_topic_refused(void **state)
     }
 }
 
-/* The broker knows the records already: that is delivered. */
+/* The broker has the records already: they count as delivered. */
 static void test_known_already(void **state)
 {
     start(1);

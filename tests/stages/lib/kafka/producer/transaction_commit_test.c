@@ -72,12 +72,12 @@ static void test_answer_after_withdrawal(void **state)
 
 #define MIB (UINT32_C(1) << 20)
 
-/* What one transaction took: until its commit began, and the commit. */
+/* Times of one transaction: from its first lease to its commit, and of the commit. */
 struct times {
     uint64_t busy_ns, pause_ns;
 };
 
-/* What a transaction is made to take. */
+/* The times that the test gives a transaction. */
 struct plan {
     uint64_t filling_ms; /* from its first lease to its second, which is the last */
     uint64_t closing_ms; /* until the broker answers; 0: nothing is sent */
@@ -231,7 +231,8 @@ static enum ps_kafka_ending resolve(struct run *run, struct ps_kafka_position *p
     return ending;
 }
 
-/* A commit whose answer is lost is found by the positions that were in it; by none of them, it is not taken for one. */
+/* A commit whose answer is lost shows in the positions that were in it. If none of its positions can show, it does
+ * not count as committed. */
 static void test_end_without_a_deleted_topic(void **state)
 {
     static struct run run;

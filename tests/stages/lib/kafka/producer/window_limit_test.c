@@ -10,7 +10,7 @@ static struct ps_kafka_window_limit limit;
 
 struct line {
     uint64_t round_trip_ms;
-    double waves;    /* that it carries in a round trip */
+    double waves;    /* waves that the line carries in a round trip */
     uint32_t source; /* waves that there are to send in a round trip */
 };
 
@@ -133,7 +133,7 @@ static void test_stops_where_it_is_no_faster(void **state)
     }
 }
 
-/* It follows the line down as well: to another capacity, and to brokers near by. */
+/* The limit follows the line down as well: to a smaller capacity, and to brokers near by. */
 static void test_goes_back(void **state)
 {
     start(64 * MIB);

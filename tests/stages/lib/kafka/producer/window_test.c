@@ -1,4 +1,4 @@
-/* The leases in flight beside a model: a list of leases, each with its wave, its time and its events. */
+/* The leases in flight compared with a model: a list of leases, each with its wave, its time and its events. */
 #include "stages/lib/kafka/producer/window.h"
 #include "core/clock.h"
 
@@ -73,8 +73,8 @@ static void add(uint64_t linger_ns, uint64_t bytes)
     assert_null(given);
 }
 
-/* Asks whether another lease may come: always without a linger time and within a wave, else as the limit says of the waves
- * from that of the oldest lease on. */
+/* Asks whether another lease may be taken: always without a linger time, and while the wave is open; else the limit
+ * decides, by the number of waves since the oldest lease and their bytes. */
 static bool may_add(uint64_t linger_ns)
 {
     bool expected = true;
@@ -157,7 +157,7 @@ static void start(void)
     window.taken_count = window.done_count = UINT32_MAX - 100; /* an agent that has run for a long time */
 }
 
-/* Everything that is in flight is delivered, and goes home. */
+/* Delivers everything in flight, and releases the leases. */
 static void deliver_all(void)
 {
     while (model.in_flight > 0)
@@ -224,7 +224,7 @@ static void test_boundaries(void **state)
     assert_same();
 }
 
-/* A clock that went back: the lease was held for no time. */
+/* If the clock went back, the lease was held for no time. */
 static void test_clock(void **state)
 {
     uint64_t held_ns = 77;

@@ -15,7 +15,7 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
 {
     static const char *const words[] = {"ok", "FAILED", "skipped", "refused"};
     size_t length = strlen(said);
-    if (result != PS_PROBED_OK) /* what is fine is said of the directory in any case */
+    if (result != PS_PROBED_OK) /* successes that are always reported are left out */
         snprintf(said + length, sizeof said - length, "%s %s: %s\n", words[result], key != NULL ? key : "-",
                  cause != NULL ? cause : "");
 }
@@ -109,7 +109,7 @@ static void test_keys(void **state)
     static const struct {
         struct ps_database_plan plan;
         bool taken;
-        const char *says; /* the begin */
+        const char *says; /* the beginning of the message */
     } rows[] = {
         {{.url = "jdbc:sqlite:/x"}, true, ""},
         {{.url = "jdbc:oracle:x"}, false, "ERROR driver.url: "},
@@ -158,7 +158,7 @@ static void test_keys(void **state)
     }
 }
 
-/* As many characters as a name may have, and one more; they are no bytes. */
+/* A name may have this many characters, not bytes; one more is refused. */
 static void test_names(void **state)
 {
     const struct ps_database_plan plan = {.url = "jdbc:sqlite:/x"};

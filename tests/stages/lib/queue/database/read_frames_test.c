@@ -53,7 +53,7 @@ static uint32_t first_of(size_t first, size_t second, bool header, uint32_t *byt
 /* The second event is just long enough to fill the frame, then a byte longer. Returns the bytes of the full frame. */
 static uint32_t fill(size_t first, bool header)
 {
-    size_t low = 0, high = MOST - first + 1; /* it fits, it does not */
+    size_t low = 0, high = MOST - first + 1; /* lengths that fit, and that do not */
     uint32_t bytes, full = 0;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
@@ -76,7 +76,7 @@ static void test_a_full_frame(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(firsts); i++)
         assert_int_equal(fill(firsts[i], false), MOST);
     for (size_t i = 0; i < PS_COUNT_OF(firsts);
-         i++) /* a header counts as much as it may take: its name is there once */
+         i++) /* a header counts with its largest size; its name is stored only once */
         assert_in_range(fill(firsts[i], true), MOST - 2 * 20, MOST);
     ps_database_store.close(store);
     end_memory();

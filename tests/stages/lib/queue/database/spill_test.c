@@ -66,7 +66,7 @@ static void expect_event(const char *body, size_t length, const char *name, cons
     assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
 }
 
-/* Every event is put, read back, and leaves no row of a spill behind. */
+/* Begins a store. At the end of a test every event was read back, and no row of a spill is left. */
 static void begin_store(void)
 {
     begin_memory();

@@ -1,5 +1,5 @@
-/* The cost of opening a log with a large backlog, 1 TiB in sparse files: a few calls for each segment, none of which waits
- * for the disk before all are requested, and memory that does not grow with the bytes. */
+/* Opening a log with a large backlog, 1 TiB in sparse files, takes a few system calls for each segment; the reads of
+ * all heads are requested before the first one waits for the disk. Its memory does not depend on the bytes. */
 #include "stages/lib/queue/segment/log.h"
 
 #include <errno.h>

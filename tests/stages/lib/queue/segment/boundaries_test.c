@@ -334,7 +334,7 @@ static void test_next_to_a_search(void **state)
     }
 }
 
-/* The latest chunks are in memory: a frame that leaves it while it waits is read from the disk, whole. */
+/* The latest chunks are in memory: a frame that leaves memory while it waits is read from the disk, whole. */
 static void test_chunks_that_are_kept(void **state)
 {
     const uint64_t segment_bytes = UINT64_C(64) << 20;

@@ -138,7 +138,7 @@ static void take(struct ps_segment_log *log, const struct ps_segment_place *plac
     model.taken[place->number] = true;
 }
 
-/* The log counts its contents: frames that were appended and not taken. */
+/* Asserts that the log counts its contents correctly: frames that were appended and not taken. */
 static void expect_fill(const struct ps_segment_log *log)
 {
     struct ps_segment_fill fill;

@@ -74,7 +74,7 @@ static struct ps_segment_log *open_with_one(void)
 
 typedef enum ps_status operation(struct ps_segment_log *log, struct ps_err *err);
 
-/* Sync, write or renew fails, for a reason with this part. */
+/* Asserts that a sync, a write or a renewal fails, with an error that contains `part`. */
 static void expect_failure(struct ps_segment_log *log, operation *fails, const char *part)
 {
     struct ps_err err = {0};
@@ -89,7 +89,7 @@ static void renew(struct ps_segment_log *log)
     assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
 }
 
-/* Frames first .. last come, each once and whole. */
+/* Asserts that frames first .. last come, each once and whole. */
 static void expect_frames(struct ps_segment_log *log, unsigned first, unsigned last)
 {
     struct ps_segment_place place;
@@ -106,7 +106,7 @@ static void expect_frames(struct ps_segment_log *log, unsigned first, unsigned l
     assert_false(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
 }
 
-/* The result of a restart. */
+/* Restarts the log, and asserts which frames come. */
 static void expect_after_restart(struct ps_segment_log *log, unsigned first, unsigned last)
 {
     ps_segment_log_close(log);

@@ -1,4 +1,4 @@
-/* What was delivered of a log, beside a model with one entry for each frame. */
+/* What was delivered of a log, compared with a model with one entry for each frame. */
 #include "stages/lib/queue/segment/taken.h"
 
 #include "tests/support/support.h"

@@ -13,7 +13,7 @@ struct run {
     uint64_t changes, changed_ms; /* changes of the file, and the time of the last one */
     uint64_t loaded;              /* the last change whose text was loaded */
     uint64_t stale_ms,
-        stale_since_ms; /* longest time without loading a newer text than the last; begin of that time */
+        stale_since_ms; /* longest time without loading a newer text than the last; start of that time */
     uint64_t loads, overtaken, closest_ms;
 };
 

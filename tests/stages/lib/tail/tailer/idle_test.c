@@ -1,5 +1,5 @@
-/* Files that are idle leave the list of open files at once, however many there are: so many in a tick, and the next tick comes without a wait. Those that
- * are not idle yet, by a nanosecond, stay. */
+/* Idle files leave the list of open files without a delay: at most 1,024 in a tick, and the next tick follows
+ * immediately. Files that become idle a nanosecond later stay. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/support.h"
 

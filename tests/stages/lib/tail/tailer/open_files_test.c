@@ -83,8 +83,8 @@ static void test_errors(void **unused)
     }
 }
 
-/* Openings under way, and their ends in a drawn order. The limit is lowered by an eighth for the first failure after a success, and when the last of several
- * openings fails; from the second time on, from the limit and not from the number of open files. */
+/* Openings under way end in a drawn order. The limit becomes seven eighths of the number of open files, and from the second time on of the limit
+ * itself: after the first failure that follows a success, and when the last opening under way fails. */
 static void test_drawn(void **unused)
 {
     for (unsigned round = 0; round < 300; round++) {

@@ -1,4 +1,4 @@
-/* stages/lib/text/java_map: the order of a real HashMap, from tables a JDK printed (tests/real/flume_tables). */
+/* stages/lib/text/java/map.h: the order of a real HashMap, from tables that a JDK printed (tests/real/flume_tables). */
 #include "stages/lib/text/java/map.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/stage.h"

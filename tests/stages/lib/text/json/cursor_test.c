@@ -1,5 +1,5 @@
-/* JSON texts that are read value by value: strings written with drawn escapes, numbers, nested values, each cut at every byte. Every text is in a
- * block of its own without a byte behind it. */
+/* JSON texts that are read value by value: strings written with drawn escapes, numbers, nested values, each cut at
+ * every byte. Every text is in a block of its own that ends with the text. */
 #include "stages/lib/text/json/cursor.h"
 #include "core/text/utf8.h"
 #include "stages/lib/text/json/text.h"
