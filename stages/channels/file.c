@@ -1,6 +1,6 @@
-/* The file channel (Flume: org.apache.flume.channel.file.FileChannel): keeps events in a log on disk, and promises them
- * when they are synced. The log has a format of its own (docs/CHANNEL-FORMAT.md); a directory of Flume's file channel is
- * recognised and left alone. stages/lib/queue does the work. */
+/* The file channel (Flume: org.apache.flume.channel.file.FileChannel): keeps events in a log on disk, and
+ * acknowledges a put only after its events are synced. The log has a format of its own (docs/CHANNEL-FORMAT.md); a
+ * directory of Flume's file channel is recognised and left alone. stages/lib/queue does the work. */
 #include "stages/lib/queue/channel.h"
 #include "stages/lib/queue/plan.h"
 

@@ -20,7 +20,7 @@ struct ps_foreign_number {
     double value;
 };
 
-/* A copy of everything. */
+/* A copy of the report, made by ps_foreign_take and freed by ps_foreign_fini. */
 struct ps_foreign {
     struct ps_foreign_component *components;
     struct ps_foreign_number numbers[PS_FOREIGN_NUMBERS_MAX];

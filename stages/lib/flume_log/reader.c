@@ -282,7 +282,8 @@ static bool advance(struct ps_flume_log *log, struct head *head)
     }
 }
 
-/* Reports the damage before a record to the replay: it may have been the end of an open transaction. */
+/* Tells the replay that bytes before this record are damaged: the commit or rollback of an open transaction may be
+ * among them. */
 static void tell_damages(struct ps_flume_log *log, struct head *head)
 {
     for (; head->damages > 0; head->damages--)

@@ -65,8 +65,8 @@ bool ps_java_slot_want(struct ps_java_slot *slot, uint64_t bytes);
 /* The slot has events, which are read after those of other slots. `calls` and `promised` are set. */
 void ps_java_slots_put(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes,
                        uint64_t events);
-/* Ends the promises of a host that may not read its messages: it looks at the slot after each promise, and a call of the class whose
- * slot is revoked throws. So ps_java_slots_take_left finds all that was promised. */
+/* Revokes every slot, because the host may no longer read its messages: it looks at the slot after each promise, and a call of the class throws if
+ * its slot is revoked. So ps_java_slots_take_left finds all events whose promises hold. */
 void ps_java_slots_revoke(struct ps_java_slots *slots);
 /* The component has ended, or its promises are revoked: calls that wait for their answer are forgotten, and promised events, also those
  * that the host has noted and not handed over, are still read. */

@@ -39,6 +39,6 @@ void ps_unpacked_begin(struct ps_unpacked *unpacked, enum ps_compression kind, s
                        struct ps_tail_file *file, size_t kept_bytes);
 void ps_unpacked_fini(struct ps_unpacked *unpacked);
 
-/* Reads as `read` of struct ps_input does. Returns PS_INPUT_NOT_NOW without a fetch of the file when it has worked enough for
- * one call or there is no memory: call it again in a moment. */
+/* Reads as `read` of struct ps_input does. Returns PS_INPUT_NOT_NOW also without a fetch under way, when this call
+ * has worked enough or there is no memory: call it again in a moment. */
 int64_t ps_unpacked_read(struct ps_unpacked *unpacked, uint64_t offset, void *to, uint32_t room);

@@ -47,11 +47,11 @@ struct ps_line_bytes {
     char *bytes;
     uint32_t length;
     bool ends; /* the file ends after them */
-    bool copy; /* they do not belong to the batch: bodies are copied */
-    bool one;  /* take one line only, or its parts */
+    bool copy; /* the bytes do not belong to the batch: bodies are copied */
+    bool one;  /* take only the first line, or its parts */
     /* The results. */
     uint32_t taken; /* bytes whose lines are in the batch */
-    bool kept;      /* bodies are slices of them */
+    bool kept;      /* bodies are slices of `bytes` */
 };
 
 enum ps_line_take {

@@ -276,7 +276,8 @@ static void explain_handshake(const struct session *session, char *reason)
                      : "");
 }
 
-/* Converts the result of an OpenSSL call without progress: 0 and `*wants`, or -1 and `reason`. */
+/* Translates the result of an OpenSSL call that made no progress: returns 0 and sets *wants, or returns -1 with
+ * `reason`. */
 static int explain(const struct session *session, int returned, int error, short *wants, char *reason)
 {
     switch (SSL_get_error(session->ssl, returned)) {

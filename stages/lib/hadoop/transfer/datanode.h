@@ -57,7 +57,7 @@ struct ps_datanode_link {
     void *security_settings;
     char *operation; /* bytes still to be sent */
     size_t operation_length, operation_sent;
-    bool writing; /* the last write was refused */
+    bool writing; /* the socket's send buffer was full: waits for POLLOUT */
     char *in;
     size_t in_length, in_room;
     char name[80]; /* "127.0.0.1:9866", as the namenode has it */

@@ -538,8 +538,8 @@ static bool item(struct reader *reader, bool is_null, bool keep)
     return true;
 }
 
-/* Reads the items from reader->at on; `first`: the array has just begun. The rest of a text was checked before, so
- * it is read only as far as its events are kept. */
+/* Reads the items from reader->at on. `first`: the array has just begun. `rest`: an earlier scan has checked the text
+ * to its end, so reading ends at the first event that cannot be kept. */
 static bool items(struct reader *reader, bool first, bool rest)
 {
     struct ps_json_scan *scan = reader->scan;

@@ -423,8 +423,8 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 
 /* Called when the topic may have been created again: it is not fetched before new metadata has its id. Otherwise
  * records of the new topic would be read from the old offset on, and a second time from the offset that is chosen
- * when the id is known. `all`: the doubt is new and holds for all partitions of the topic; else only for this one,
- * whose broker repeats its answer. */
+ * when the id is known. `all`: all partitions of the topic wait; otherwise only this one, because its broker only
+ * repeats an earlier answer. */
 void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);
 /* Called when the offset to be fetched is not in the log. */
 void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);

@@ -42,7 +42,8 @@ void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
     free(broker);
 }
 
-/* Registers the socket for the events that the connection needs. Closing a socket removes it there. */
+/* Registers the socket in the client's epoll for the events that the connection needs. Closing a socket removes it
+ * from the epoll. */
 static void watch(struct ps_kafka_native_broker *broker)
 {
     short events = 0;

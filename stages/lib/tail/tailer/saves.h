@@ -8,7 +8,7 @@ struct ps_tailer;
 struct ps_tail_log;
 
 struct ps_tail_saves {
-    struct ps_tail_position_file *position_file; /* held */
+    struct ps_tail_position_file *position_file; /* the source holds one reference */
     struct ps_tail_slots changed;                /* logs whose position may differ from the position file's */
     struct ps_tail_notes notes;                  /* for the position file */
     bool dirty, saving, failed;                  /* `failed`: the last save */
