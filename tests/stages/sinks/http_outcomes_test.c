@@ -68,8 +68,8 @@ static struct {
     int listener, fds[LINKS_MAX];
     unsigned links;   /* connections that were accepted */
     unsigned seen[2]; /* number of requests for each event */
-    unsigned first;   /* the connection of the first one */
-    unsigned next;    /* the connection of the second one */
+    unsigned first;   /* number of the connection with the first request */
+    unsigned next;    /* number of the connection with the second request */
     bool silent;      /* a request waits for the rest of its answer */
 } server;
 

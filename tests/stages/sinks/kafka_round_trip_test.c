@@ -32,7 +32,7 @@ static uint64_t gauge(enum ps_kafka_gauge which)
     return ps_test_kafka_sink_counter(&kafka, (enum ps_counter)(PS_COUNTER_extra + which));
 }
 
-/* One event at a time, until the round trip is known. */
+/* Sends one event at a time, until the round trip is known. */
 static void wait_for_statistics(void)
 {
     for (unsigned i = 0; i < 1000 && gauge(PS_KAFKA_GAUGE_rtt_avg_us) == 0; i++) {
@@ -70,7 +70,7 @@ static void recall(void)
 {
     size_t back_count = 0;
     uint64_t before = 0;
-    /* On a busy machine the broker's answers keep up with the first of them. */
+    /* On a busy machine the broker may answer the first leases before the window is full. */
     for (unsigned i = 0; i < 2000 && held_bytes() <= MIB; i++) {
         if (kafka.waiting == NULL)
             kafka.waiting = ps_test_kafka_sink_lease(&kafka, EVENTS, EVENT_BYTES);

@@ -44,7 +44,7 @@ static void drop_link(void)
     link_fd = -1;
 }
 
-/* The events of a call whose answer OK was sent completely. */
+/* Notes the events of a call whose answer OK was sent completely. */
 static void acknowledge(const uint8_t *call, size_t length)
 {
     const char *at = (const char *)call, *end = at + length;
@@ -247,7 +247,7 @@ static void turn(void)
     usleep(20);
 }
 
-/* Turns until this number of failures in a row is counted; the last one must have this rest. */
+/* Turns until this number of failures in a row is counted; the backoff after the last one must have this length. */
 static void await_failure(uint64_t failures, uint32_t attempts, uint64_t rest_s)
 {
     for (unsigned i = 0; delivery()->requests.sink.failures < failures; i++) {

@@ -143,8 +143,8 @@ static void offer(const char *body, uint32_t body_bytes, uint32_t events)
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
 }
 
-/* One call until the server's kind is known; then as many as penstock.calls says, or by default 16 to a penstock and
- * one to Flume. Each answer makes room for one more. */
+/* One call is under way until the server's kind is known; then as many as penstock.calls says, or by default 16 to a
+ * penstock and one to Flume. Each answer makes room for one more. */
 static void check_windows(void)
 {
     static const struct {
@@ -275,7 +275,7 @@ static void check_reset(void)
     stop();
 }
 
-/* A renewed connection with the same descriptor, is watched like the first one: its answer wakes the worker. */
+/* A renewed connection that has the same descriptor is watched like the first one: its answer wakes the worker. */
 static void check_watched(void)
 {
     int number;
@@ -303,7 +303,7 @@ static void check_watched(void)
     stop();
 }
 
-/* An answer that comes in two pieces, split at each byte. */
+/* An answer may come in two pieces, split at any byte. */
 static void check_cut_answers(void)
 {
     listen_anew();
@@ -467,7 +467,7 @@ static void check_letters(void)
             assert_true(i < TURNS_MAX);
             turn();
         }
-        if (round == 2) /* the rest ends before the last answer: nothing is sent meanwhile */
+        if (round == 2) /* the backoff ends before the last answer: nothing is sent meanwhile */
             ps_test_stage_pass_ms(&stage, 5000);
         answer(first + 1, false, PS_TEST_STATUS_OK);
         answer(first + 2, false, PS_TEST_STATUS_OK);

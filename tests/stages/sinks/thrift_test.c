@@ -121,7 +121,8 @@ static int accept_sink(int listener)
     return fd;
 }
 
-/* One call at a time; the first one asks for the server's kind, and to a Flume later ones are those that a Flume sends. */
+/* One call is under way at a time; the first one asks for the server's kind, and to a Flume later ones are those that
+ * a Flume sends. */
 static void test_stranger(void **unused)
 {
     static uint8_t message[65536];
@@ -173,7 +174,7 @@ static void test_wrong_answers(void **unused)
             assert_true(ps_test_patient_ns() < until);
             (void)ps_test_sink_tick(&pair.sink);
         }
-        ps_test_stage_pass_ms(&pair.sink, 5000); /* the rest between attempts */
+        ps_test_stage_pass_ms(&pair.sink, 5000); /* the backoff between attempts */
         if (k == 2)
             ps_test_sink_wait(&pair.sink, 1, PS_TEST_PATIENCE_MS);
         close(fd);

@@ -159,7 +159,7 @@ static void test_idle(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One file for each directory and prefix; each keeps the order of its events. */
+/* Each directory and prefix has a file of its own, which keeps the order of its events. */
 static void test_escapes(void **unused)
 {
     struct ps_test_stage stage;
@@ -209,7 +209,7 @@ static void test_no_timestamp(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* With dead letters the others are written. */
+/* With dead letters, the other events of the batch are written. */
 static void test_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
@@ -347,7 +347,7 @@ static void test_compressed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A relative path and one without a scheme. */
+/* A path may be relative, or have no scheme. */
 static void test_plain_paths(void **unused)
 {
     struct ps_test_stage stage;
@@ -443,7 +443,7 @@ static void test_keys_of_hadoop(void **unused)
     }
 }
 
-/* The codec settings of core-site.xml, which are not read. */
+/* A message names the codec settings of core-site.xml, which have no effect. */
 static void test_codecs_of_hadoop(void **unused)
 {
     static const char xml[] =
@@ -460,7 +460,8 @@ static void test_codecs_of_hadoop(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A batch with an event that cannot be written is tried every few seconds, but reported only at first and once a minute. */
+/* A batch with an event that cannot be written is tried every few seconds, but reported only the first time and then
+ * once a minute. */
 static void test_flaw_is_said_seldom(void **unused)
 {
     struct ps_test_stage stage;

@@ -31,8 +31,8 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
 #define JSON_BY_DAY                                                                                          \
     PS_HIVE_KEYS("serializer", "JSON", "penstock.commit.interval", "0", "hive.partition", "%{day}")
 
-/* A lease whose events all become letters is released, even if no other follows. Each letter has its reason, also that
- * of a second event, and of one after a success. */
+/* A lease whose events all become letters is released, even if no other follows. Each letter has the reason of its
+ * own event, also after other letters and after a success. */
 static void test_nothing_but_dead_letters(void **unused)
 {
     struct ps_test_stage stage;

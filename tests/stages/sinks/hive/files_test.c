@@ -146,7 +146,7 @@ static void test_partitions_are_made(void **unused)
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon"), DAY("2,b", "tue"), DAY("3,c", "mon")));
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("4,d", "tue")));
-    assert_int_equal(ps_test_metastore_calls("get_partition"), 4); /* two each, before it was made */
+    assert_int_equal(ps_test_metastore_calls("get_partition"), 4); /* two for each, before it was made */
     assert_null(ps_test_sink_recall(&stage));
     ASSERT_WHOLE("mon", 1, "1|a\n3|c\n");
     ASSERT_WHOLE("tue", 1, "2|b\n4|d\n");
@@ -271,7 +271,7 @@ static void test_a_table_that_is_made_again(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A metastore that does not answer delays events for two seconds, but not later ones. */
+/* A metastore that does not answer delays the next events by two seconds, but not the events after them. */
 static void test_a_look_without_an_answer(void **unused)
 {
     struct ps_test_stage stage;
@@ -381,7 +381,8 @@ static void leave(const char *number, const char *text)
     ps_test_folder_append(name, text, strlen(text));
 }
 
-/* An agent that is killed while it writes leaves a part of a row, which no reader gets. A compressed file is left as it is. */
+/* An agent that is killed while it writes leaves a part of a row; the sink cuts it off when it completes the file. A
+ * compressed file is not cut. */
 static void test_orphans_with_a_part_of_a_row(void **unused)
 {
     struct ps_test_stage stage;
@@ -418,7 +419,7 @@ static void test_rows_that_are_dropped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Or it becomes a dead letter, like an event without a partition. */
+/* With dead letters, this event and one without a partition become dead letters. */
 static void test_rows_that_become_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
@@ -476,7 +477,7 @@ static void test_files_that_are_compressed(void **unused)
     }
 }
 
-/* The table is looked up again until it is another one. */
+/* The sink looks a transactional table up again, until a plain one has its name. */
 static void test_a_table_that_is_transactional(void **unused)
 {
     struct ps_test_stage stage;

@@ -178,7 +178,7 @@ static void test_a_lock_that_waits(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* As after a pause of the agent beyond Hive's time-out. */
+/* Hive has aborted the open transactions, as after a pause of the agent that was longer than Hive's time-out. */
 static void test_transactions_that_hive_has_aborted(void **unused)
 {
     struct ps_test_stage stage;

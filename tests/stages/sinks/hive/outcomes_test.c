@@ -66,7 +66,7 @@ static const struct ps_hive_sink *sink_of(const struct ps_test_stage *stage)
     return *(struct ps_hive_sink **)stage->state;
 }
 
-/* Delivers an event, on the way of which the outcome of the row occurs. */
+/* Delivers an event while the metastore gives the row's outcome. */
 static void deliver_against(struct ps_test_stage *stage, const struct row *row, const char *body)
 {
     size_t done = stage->done_count;

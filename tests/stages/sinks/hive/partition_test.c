@@ -14,7 +14,8 @@ static struct ps_hive_partition *partition_of(const struct ps_test_stage *stage)
     return TAILQ_FIRST(&sink->recent);
 }
 
-/* This number of transactions of the partition have all their rows, and nothing is under way for them. */
+/* Returns whether this number of transactions of the partition have all their rows, and nothing is under way for
+ * them. */
 static bool are_waiting(const struct ps_test_stage *stage, unsigned count)
 {
     const struct ps_hive_txn *txn;

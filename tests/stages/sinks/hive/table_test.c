@@ -94,7 +94,7 @@ static void test_numbers(void **unused)
     }
 }
 
-/* A rate between 0 and 1, in at most 31 characters; otherwise the default. */
+/* A rate must be between 0 and 1, in at most 31 characters; otherwise the default is used. */
 static void test_rates(void **unused)
 {
     static const struct {
@@ -176,7 +176,7 @@ static void test_columns_of_buckets(void **unused)
     assert_string_equal(err.text, "its bucket column c has a type that is not known here");
 }
 
-/* Which tables the sink writes to, as a transactional one and as a plain one. */
+/* The reason why the sink refuses a table, as a transactional one or as a plain one; other tables it accepts. */
 static void test_kinds(void **unused)
 {
     static const struct {
@@ -209,7 +209,7 @@ static void test_kinds(void **unused)
     assert_string_equal(err.text, "its orc.compress lzma is not known here");
 }
 
-/* Makes the change of this number, each of which makes it another table. Returns false if there is none. */
+/* Makes change number `number`; each of them makes the table another one. Returns false if there is no such change. */
 static bool change(unsigned number)
 {
     switch (number) {

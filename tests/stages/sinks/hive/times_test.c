@@ -48,7 +48,7 @@ static void test_looks_at_a_lock(void **unused)
         ps_test_stage_pass_ms(&stage, (unsigned)wait_ms);
         PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("check_lock") == i + 1);
     }
-    assert_int_equal(next_wait_ms(&stage, &due_ns), 1000); /* the port's first rest */
+    assert_int_equal(next_wait_ms(&stage, &due_ns), 1000); /* the port's first backoff */
     PS_HIVE_AWAIT(&stage, stage.done_count == 1 || (ps_test_stage_pass_ms(&stage, 100), false));
     assert_int_equal(ps_test_metastore_calls("show_locks"), 1);
     assert_int_equal(ps_test_metastore_calls("commit_txn"), 2);
@@ -81,8 +81,8 @@ static void test_rests_of_a_commit(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Nothing before the interval is over; then one in each. Transactions that are not used yet also have heartbeats. A
- * lost answer delays the next ones no longer than the call. */
+/* No heartbeat is sent before the first interval is over, then one in each interval. Transactions that are not used
+ * yet also have heartbeats. A lost answer delays the next ones no longer than the call. */
 static void test_heartbeats(void **unused)
 {
     struct ps_test_stage stage;

@@ -157,7 +157,8 @@ static void test_a_metastore_that_is_silent(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Its events do not count as delivered: nothing is committed, and the engine opens the sink again. */
+/* The events of a table that is dropped do not count as delivered: nothing is committed, and the engine opens the
+ * sink again. */
 static void test_a_table_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
@@ -314,7 +315,7 @@ static void test_no_file_before_the_lock_of_one_that_fills(void **unused)
                                                 "penstock.commit.interval", "3600000", PS_HIVE_BY_DAY));
 }
 
-/* A success resets the count of failures: the rest after each failure is that after the first. */
+/* A success resets the count of failures: the backoff after the next failure is as long as after the first. */
 static void test_a_failure_after_a_success(void **unused)
 {
     static const char *const calls[] = {"lock",       "commit_txn", "open_txns", "allocate_table_write_ids",
@@ -454,7 +455,8 @@ static void test_closed_partitions_make_room(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The values of a partition take 2048 bytes, each with a byte after it; a longer list is refused, not cut. */
+/* The values of a partition take at most 2,047 bytes, each with a byte after it; a longer list is refused, not cut.
+ * So is a name that is too long for a directory. */
 static void test_a_partition_that_is_too_long(void **unused)
 {
     struct ps_test_stage stage;
