@@ -397,7 +397,7 @@ static void test_a_replaced_database(void **state)
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_PAYLOAD IN (x'6f6c64', x'62')"), 2);
 }
 
-/* Only its write-ahead log is removed: its commits are saved when the connection is closed. */
+/* Only the write-ahead log of the database is removed: its commits are saved when the connection is closed. */
 static void test_a_removed_write_ahead_log(void **state)
 {
     struct ps_test_stage stage;
@@ -443,7 +443,7 @@ static void test_a_full_disk(void **state)
     free(body);
 }
 
-/* A source that can refuse its clients does so. */
+/* While the database fails, the channel gives up leases whose source can refuse its clients. */
 static void test_refusable_leases_are_given_up(void **state)
 {
     struct ps_test_stage stage;
