@@ -309,7 +309,8 @@ static void test_class_hangs_at_its_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* It waits for a class whose close() hangs: /readyz names that one, and not its own, until it is ready. */
+/* The class must wait for another class, whose close() hangs: meanwhile /readyz names that class, not the waiting
+ * one. */
 static void test_class_waits_for_another_one(void **unused)
 {
     struct ps_test_stage stage;

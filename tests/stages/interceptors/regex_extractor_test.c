@@ -172,7 +172,8 @@ static void test_warnings(void **unused)
     }
 }
 
-/* The header exists already, in the event or in the batch; and a group without a match, which Java returns as null. */
+/* A group replaces a header that the event or the batch has already; a group without a match removes it, like Java's
+ * null. */
 static void test_headers_before(void **unused)
 {
     struct ps_test_stage stage;

@@ -72,7 +72,7 @@ static void test_bad_expressions(void **unused)
     }
 }
 
-/* Bodies of any bytes, long ones, and empty ones. */
+/* Bodies may have any bytes, be long, or be empty. */
 static void test_bad_input(void **unused)
 {
     enum { LONG = 1500000 };

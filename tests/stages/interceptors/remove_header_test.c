@@ -86,7 +86,8 @@ static void test_empty_names(void **unused)
     }
 }
 
-/* More names than are remembered, long ones, and ones that are not UTF-8, as headers of the event and of the batch. */
+/* Names match although they are more than the interceptor remembers, long, or not UTF-8; in the event and in the
+ * batch. */
 static void test_matching_many(void **unused)
 {
     struct ps_test_stage stage;

@@ -36,7 +36,7 @@ static void test_keys(void **unused)
          "a\xFF"
          "b",
          "a\xEF\xBF\xBD"
-         "b"}, /* decoded, encoded */
+         "b"}, /* decoded and encoded without a match */
         {{"searchPattern", "a", "replaceString", "b", "charset", "US-ASCII", NULL}, "aaa", "bbb"},
         {{"searchPattern", "a", "replaceString", "b", "charset", "US-ASCII", NULL},
          "\xC3\xA9"
@@ -130,7 +130,7 @@ static void test_bad_keys(void **unused)
     }
 }
 
-/* NUL bytes, megabytes, and results many times as long as their input. */
+/* Bodies may have NUL bytes or a megabyte, and results may be many times as long as their input. */
 static void test_sizes(void **unused)
 {
     enum { LONG = 1100000 };
