@@ -169,7 +169,8 @@ static void await_ready(struct fixture *fixture, struct ps_test_event event)
     assert_int_equal(ask(fixture, event), PS_SERIALIZER_READY);
 }
 
-/* The URL in the key; a URL in the header comes before it and before the literal. A file is read once. */
+/* The URL in the key gives the schema; a URL in an event's header overrides it, and the literal in the header. A file
+ * is read once. */
 static void test_url(void **unused)
 {
     struct fixture fixture;
