@@ -232,7 +232,8 @@ static void test_pieces_before_malformed_bytes(void **state)
         {"3", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("abcdef\x93\n"), "[abc][def]"},
         {"3", "EUC-JP", "UTF-8", PS_DECODE_FAIL,
          TEXT("\xC6\xFC\xCB\xDC\xB8\xEC\xCA\xB8\xBB\xFA\xCE\xF3\xFF\n"), "[日本語][文字列]"},
-        /* It has a state: without the escape sequence before them the last three would be decoded to other characters. */
+        /* The charset has a state: without the escape sequence before them the last three characters would be decoded
+         * to others. */
         {"3", "ISO-2022-JP", "UTF-8", PS_DECODE_FAIL, TEXT("\x1B$BF|K\\8lJ8;zNs\xFF\n"), ""},
     };
     for (size_t i = 0; i < PS_COUNT_OF(pieces); i++) {
