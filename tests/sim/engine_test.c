@@ -165,7 +165,7 @@ static void test_random_faults(void **state)
     sim_all_kept = sim_chains_exchanged = 0;
     for (unsigned i = 0; i < 4 && (i == 0 || sim_all_kept <= SIM_SEEDS || sim_chains_exchanged == 0); i++)
         sim_for_seeds(run_seed,
-                      SIM_SEEDS); /* 6 of a seed on average, but of many none: ten may draw too few */
+                      SIM_SEEDS); /* a seed adds 6 on average, but many add none: ten may be too few */
     assert_true(sim_all_kept > SIM_SEEDS || getenv("PENSTOCK_SEED") != NULL);
     assert_true(sim_chains_exchanged > 0 || getenv("PENSTOCK_SEED") != NULL);
 }

@@ -24,7 +24,7 @@ static const struct shape {
     unsigned dead, workers;
     int64_t budget; /* 0: the least that the plan allows */
     uint32_t events, body_bytes;
-    uint32_t sparse; /* 1 batch of this number goes to the dead sink, the others to one that works; 0: none */
+    uint32_t sparse; /* one of so many batches goes to the dead sink, the others to one that works; 0: none */
     uint32_t grow_bytes; /* length to which an interceptor extends each body; 0: it does not */
     unsigned grow_after; /* batches */
     unsigned holds;      /* leases that a dead sink takes */
@@ -51,8 +51,8 @@ static struct {
     uint64_t delivered; /* batches of the pipeline that works */
     struct pipeline {
         unsigned number;
-        uint64_t batches; /* that its selector has seen */
-        uint32_t grown;   /* events of the batch in the chain that are longer already */
+        uint64_t batches; /* batches that its selector has seen */
+        uint32_t grown;   /* events of the batch in the chain whose bodies are extended already */
         struct ps_lease *held, **held_end;
         unsigned held_count;
     } pipelines[PIPELINES_MAX];

@@ -21,13 +21,13 @@ struct shape {
 struct run {
     struct sim sim;
     struct ps_agent agent;
-    struct shape all, here; /* with everything; what runs */
+    struct shape all, here; /* all: every part; here: the parts that run */
     unsigned gone;          /* channels of the running plan that the next one does not have: mask */
-    uint64_t number, steps; /* of the phase: its orders; steps so far */
+    uint64_t number, steps; /* of the phase: number of its orders; steps so far */
     enum ps_phase phase;
-    uint64_t patience; /* steps of a phase that may be cut short */
-    bool cut;          /* a phase of DRAIN was cut short, ever */
-    uint64_t counted;  /* the orders whose closed sources were counted */
+    uint64_t patience; /* steps after which a phase that may be cut short is */
+    bool cut;          /* a DRAIN phase was cut short at least once */
+    uint64_t counted;  /* number of the orders whose closed sources were counted */
 };
 
 static unsigned gone_with_events, refused, finished;
@@ -54,7 +54,7 @@ static void take_shape(struct flow *flow, const struct shape *shape)
         flow->sources[i].channels = shape->channels[i];
 }
 
-/* The sinks of the last channel are the last ones. */
+/* Returns the number of sinks without those of the last channel, which come last. */
 static unsigned sinks_without_last(const struct run *run)
 {
     unsigned count = 0;
@@ -156,8 +156,8 @@ static uint64_t events_in(const struct ps_plan *plan, unsigned channels)
     return events;
 }
 
-/* The agent calls it while it waits. A phase whose end would lose events is not cut short: the agent gives it the longer one
- * of its two times, and says what was lost after that. */
+/* The agent calls this function while it waits. A phase whose end would lose events is not cut short: the agent gives
+ * it the longer of its two times, and reports what was lost after that. */
 static bool hurry(void *argument)
 {
     struct run *run = argument;
@@ -167,7 +167,7 @@ static bool hurry(void *argument)
     if (number != run->number)
         run->steps = 0;
     run->number = number;
-    if (phase == PS_PHASE_DRAIN && run->phase == PS_PHASE_PAUSE) /* no worker has turned since */
+    if (phase == PS_PHASE_DRAIN && run->phase == PS_PHASE_PAUSE) /* no worker has run a cycle since */
         assert_int_equal(events_in(run->agent.plan, run->gone), 0);
     run->phase = phase;
     bool may_end = phase == PS_PHASE_PAUSE || (phase == PS_PHASE_DRAIN && run->gone == 0);

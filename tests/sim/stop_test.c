@@ -43,8 +43,8 @@ static void run_stop_seed(uint64_t seed)
     flow_fini(&sim.flow);
 }
 
-/* A source that will read its batches again was not waited for, with a dead letter that its durable channel had not
- * written: the stop counted it as lost. */
+/* A stop did not wait for a source that will read its batches again. It counted the source's dead letter as lost,
+ * which its durable channel had not written yet. */
 static void test_letters_of_source_that_rereads(void **state)
 {
     ps_log_set_level(PS_LOG_OFF);

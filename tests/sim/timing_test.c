@@ -21,7 +21,7 @@ static struct {
     unsigned source_call_count, sink_call_count, tick_count, source_open_count, sink_open_count;
     unsigned accepted, refused, paused, resumed, delivered_events;
     bool opens_when_refused;       /* the sink takes everything from the first refusal on */
-    unsigned refused_before_third; /* when the third batch was accepted */
+    unsigned refused_before_third; /* batches that were refused before the third one was accepted */
     uint64_t accepted_ns, refused_ns;
     struct ps_lease *kept[KEPT_MAX];
     unsigned kept_count;
@@ -406,7 +406,8 @@ static void test_refuse_together(void **state)
     stop_agent(true);
 }
 
-/* The same, until one batch is taken: those after it wait again, although the source has not paused. */
+/* As test_refuse_together, until the channel takes a batch: later batches wait again, although the source has not
+ * paused. */
 static void test_refused_then_taken(void **state)
 {
     make_three(&together);
