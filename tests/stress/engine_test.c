@@ -61,8 +61,8 @@ static void wait_home(struct ps_agent *agent, const struct flow *flow)
     }
 }
 
-/* Streams on every worker, each event in many channels or in one: order is kept, no event is lost or
- * doubled. */
+/* Draws a flow: streams on every worker, each event in many channels or in one. Order must be kept, and no event lost
+ * or doubled. */
 static void draw(struct flow *flow, uint64_t *random)
 {
     flow->seed = ps_test_random(random);
@@ -95,7 +95,8 @@ static void draw(struct flow *flow, uint64_t *random)
         flow_draw_groups(flow, random, 20);
 }
 
-/* An interceptor is not done with a batch when its source is closed: the events are counted as dropped. */
+/* Returns the number of events that were dropped because their source was closed while an interceptor was not done
+ * with them. */
 static uint64_t given_up(const struct flow *flow, const struct ps_agent_account *account)
 {
     uint64_t dropped = 0;

@@ -28,7 +28,7 @@
 #define ROUNDS_MIN (ROUNDS / 20)
 #define PATIENCE_S 15   /* a busy machine runs fewer rounds, but not less than ROUNDS_MIN */
 #define NAP_MAX_S 30    /* a wake-up that is this late counts as lost */
-#define WATCHDOG_S 110U /* without progress */
+#define WATCHDOG_S 110U /* seconds without progress until the test is killed */
 
 struct litmus {
     struct ps_park park;
@@ -38,7 +38,7 @@ struct litmus {
     struct ps_inbox_node item;
     PS_ALIGNED_GAP uint32_t data;        /* the ring, without an inbox */
     PS_ALIGNED_GAP uint32_t begun;       /* round that the producer began; ROUNDS + 1: the end */
-    PS_ALIGNED_GAP uint32_t finished[2]; /* last round that the producer, the consumer finished */
+    PS_ALIGNED_GAP uint32_t finished[2]; /* last round that the producer (0) or the consumer (1) finished */
     PS_ALIGNED_GAP bool saw_data;
     uint64_t rounds, lost, wakes;
 };

@@ -24,7 +24,7 @@ struct broken {
     struct ps_spsc *good;
     void *slot; /* the ring without memory order: one entry, NULL = free */
     struct ps_inbox inbox;
-    struct ps_inbox_node nodes[ITEMS], *taken; /* by payload; of the last take, not returned yet */
+    struct ps_inbox_node nodes[ITEMS], *taken; /* nodes: by payload; taken: those not returned yet */
     bool put_relaxed, take_relaxed;
 };
 

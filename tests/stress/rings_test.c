@@ -73,7 +73,7 @@ static void *produce(void *argument)
     return NULL;
 }
 
-/* Until the producers have ended and the ring is empty: it does not wait for an item that the ring lost. */
+/* Takes items until the producers have ended and the ring is empty: it does not wait for an item that the ring lost. */
 static void *consume(void *argument)
 {
     struct side *side = argument;

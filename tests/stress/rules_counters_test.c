@@ -20,7 +20,7 @@ struct version {
 
 struct worker {
     unsigned instance;
-    struct version *offered, *back; /* exchanged by both */
+    struct version *offered, *back; /* both threads exchange these pointers */
     struct version *own;
     uint64_t leases;
 };
