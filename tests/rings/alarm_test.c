@@ -1,4 +1,5 @@
-/* Alarms: one ring for each time it was set; nothing published is slept through. */
+/* Alarms: each is rung once for each time that it was set, and nothing that is published while the owner falls asleep
+ * is missed. */
 #include "rings/alarm.h"
 
 #include "tests/support/support.h"
@@ -23,7 +24,7 @@ static void test_rings_once(void **state)
     assert_int_equal(read(fd, &count, sizeof count), sizeof count);
     assert_int_equal(count, 1);
     assert_int_equal(read(fd, &count, sizeof count), -1);
-    ps_alarm_set(&alarm, -1); /* the simulator's */
+    ps_alarm_set(&alarm, -1); /* the simulator has no descriptor */
     assert_true(ps_alarm_ring(&alarm));
     close(fd);
 }

@@ -18,9 +18,9 @@ static void test_who_wakes(void **state)
     assert_false(ps_credit_return(&credit, 10)); /* nobody asked */
     assert_false(ps_credit_is_answered(&credit));
     ps_credit_ask(&credit, 20);
-    assert_false(ps_credit_is_answered(&credit)); /* 20 are not fewer */
+    assert_false(ps_credit_is_answered(&credit)); /* 20 bytes wait, which is not fewer than 20 */
     ps_credit_ask(&credit, 10);
-    assert_false(ps_credit_return(&credit, 10)); /* nor are 10 */
+    assert_false(ps_credit_return(&credit, 10)); /* 10 are not fewer than 10 */
     ps_credit_ask(&credit, 11);
     assert_true(ps_credit_is_answered(&credit));
     ps_credit_ask(&credit, 1);

@@ -45,7 +45,7 @@ static void test_taken_list_is_private(void **state)
     assert_int_equal(length(ps_inbox_take(&inbox)), 2);
 }
 
-/* Its head has its own cache lines, even in an array. */
+/* The head of an inbox has its own cache lines, even in an array of inboxes. */
 static void test_lines(void **state)
 {
     assert_int_equal(sizeof(struct ps_inbox), PS_CACHE_GAP);

@@ -27,7 +27,7 @@ static void test_counts(void **unused)
     assert_true(ps_refcount_drop(&holders));
 }
 
-/* Drops each of them; the last holder sees what the others wrote, and frees it. */
+/* Drops each object's count; the last holder of an object sees what the others wrote, and frees it. */
 static void *drop_all(void *number_)
 {
     unsigned number = *(const unsigned *)number_, last = 0;

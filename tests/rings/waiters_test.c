@@ -17,7 +17,7 @@ static void test_join_and_leave(void **state)
     uint64_t all = ps_waiters_take_all(&waiters);
     assert_true(all == UINT64_C(0xAAAAAAAAAAAAAAAA));
     assert_true(ps_waiters_take_all(&waiters) == 0);
-    assert_false(ps_waiters_leave(&waiters, 1)); /* chosen */
+    assert_false(ps_waiters_leave(&waiters, 1)); /* it was taken already */
     assert_true(ps_waiters_join(&waiters, 1));
 }
 
