@@ -142,7 +142,7 @@ static void test_ordinary(void **unused)
     assert_true(left_ns > PS_REGEX_BATCH_CPU_NS / 2);
 }
 
-/* Texts between 4 and 64 KiB are searched in slices: found wherever it is, also across their borders. */
+/* Texts between 4 and 64 KiB are searched in slices: a match is found wherever it is, also across their borders. */
 static void test_slices(void **unused)
 {
     static char text[60000];

@@ -1,5 +1,5 @@
-/* The compiler: requests and answers as bytes; the compiler as a process, with its limits and its end. The
- * latter needs the program. */
+/* The compiler: requests and answers as bytes; the compiler as a process, with its limits and its end. The tests of
+ * the process need the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>

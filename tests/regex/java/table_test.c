@@ -5,8 +5,8 @@
  * repeat, an atomic group or a look-around, where Java leaves values from attempts that it gave up
  * ("(ab|a)*+b" on "ab" starts at 1, yet group 1 is "ab").
  *
- * Cases that were drawn just now (tests/real/java_regex_test.sh) meet what nobody has met before: of 100,000 expressions about one
- * differs, most by a fault of Java's. Three in a draw are shown and allowed; a fault of ours differs in more. */
+ * Newly drawn cases (tests/real/java_regex_test.sh) may find differences that nobody has seen before: about one in
+ * 100,000 expressions, mostly by a fault of Java's. Three in a draw are shown and allowed; a fault of ours causes more. */
 #include "core/text/utf8.h"
 #include "regex/regex.h"
 #include "tests/regex/java/table_support.h"

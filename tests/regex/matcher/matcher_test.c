@@ -1,5 +1,5 @@
-/* The matcher: borders between subjects, which engine decides, and what happens when Hyperscan cannot or
- * fails. */
+/* The matcher: borders between subjects, which engine decides, and what happens when Hyperscan refuses an expression
+ * or fails. */
 #include "tests/support/allocations.h"
 #include "tests/regex/matcher/support.h"
 
@@ -74,7 +74,7 @@ static void borders(void **state)
     }
 }
 
-/* After 4 billion subjects the marks of what was seen begin again, and nothing counts as seen already. */
+/* The stamps that mark what was seen start again after 4 billion subjects; no old mark counts then. */
 static void marks_that_wrap(void **state)
 {
     const char *const patterns[] = {"status=404", "error", "x"};
