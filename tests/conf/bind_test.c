@@ -139,7 +139,7 @@ static void values(void **state)
     assert_int_equal(fixture->problems.count, 0);
 }
 
-/* Ends the program if a longer one gets as far as ps_name_intern. */
+/* A header name beyond the longest length is refused; ps_name_intern would end the program. */
 static void names_of_headers_have_a_longest_length(void **state)
 {
     struct fixture *fixture = *state;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* `keys`: those that the text names. */
+/* `keys`: the changed keys, which the text must name. */
 static bool changed(const struct ps_agent_options *before, const struct ps_agent_options *after,
                     const char *keys)
 {

@@ -83,7 +83,8 @@ static void components_that_move_refuse(void **state)
            "channel c1 has sinks, and loses its last source: source r1 no longer puts events into it");
 }
 
-/* A channel with three sinks, the third of another channel between them: it is cut when the last one moves, whichever that is. */
+/* Three of four sinks take from one channel. A reload that moves all three is refused, because the channel loses its
+ * last sink; one that moves fewer is not. The fourth sink may be anywhere in the list. */
 static void the_last_of_several_refuses(void **state)
 {
     static const char agent[] = "a1.sources = r1\n"
@@ -163,7 +164,7 @@ static void mistakes_of_the_start_stay(void **state)
     expect(text, "k1 k2 k9", "k2 k9",
            "Flume has no sink `nul`"); /* now c1 has none: not the last of the list */
     expect(text, "k1 k2 k9", "k1", NULL);
-    expect(text, "k1.channel = c1", "k1.channel = c2", "loses its last sink"); /* not that of the start */
+    expect(text, "k1.channel = c1", "k1.channel = c2", "loses its last sink"); /* no mistake of the start */
 }
 
 static const char small[] = "a1.sources = r1\n"

@@ -1,4 +1,4 @@
-/* Java's small operations on texts, beside a model that reads one character after the other. */
+/* Java's small operations on texts, compared with a model that reads one character after the other. */
 #include "conf/text.h"
 
 #include "tests/support/support.h"
@@ -70,7 +70,7 @@ static void test_drawn(void **state)
     }
 }
 
-/* A list of the largest length, one shorter and one longer: what is behind the last item is dropped. */
+/* A list of the largest length, one shorter and one longer: what comes after the last item is dropped. */
 static void test_longest_list(void **state)
 {
     static char text[2 * (PS_TEXT_LIST_MAX + 1) + 1];
@@ -85,7 +85,7 @@ static void test_longest_list(void **state)
     }
 }
 
-/* Lists are added to, joined and rid of repeats, wherever these stand. */
+/* Items are added to lists, lists are joined, and repeated items are removed wherever they are. */
 static void test_lists(void **state)
 {
     static const char *const words[] = {"a", "b", "a", "a", "ab", "b", "c", "A"};

@@ -16,7 +16,7 @@ static const char agent[] =
 
 struct row {
     const char *name, *text;  /* a file of the configuration's directory; NULL: none */
-    const char *words;        /* further ones of the command line, separated by blanks */
+    const char *words;        /* further words of the command line, separated by blanks */
     const char *level, *path; /* NULL: not set */
     const char *problems;     /* lines, without the path of the directory */
     int64_t heap_bytes;

@@ -46,8 +46,8 @@ static void test_path(void **unused)
     expect(":", "/home", 0, NULL);
 }
 
-/* Without a path it is plugins.d of FLUME_HOME; without FLUME_HOME, plugins.d and lib/penstock/plugins.d beside the program's
- * folder. */
+/* Without a path the folder is plugins.d of FLUME_HOME; without FLUME_HOME the folders are plugins.d and
+ * lib/penstock/plugins.d beside the program's folder. */
 static void test_home(void **unused)
 {
     char program[4096], one[4200], two[4200];

@@ -74,7 +74,8 @@ static void where_a_class_is(void **state)
     ps_classes_close(classes);
 }
 
-/* A class that several jars of a folder have is that of the first in the order of their names, whatever the directory's order is. */
+/* A class that several jars of a folder have comes from the first jar in the order of names, whatever the directory's
+ * order is. */
 static void jars_of_a_folder_are_in_order(void **state)
 {
     static const char *const letters = "mqafzbkx";
@@ -130,7 +131,7 @@ static void did_you_mean(void **state)
     static const char builder[] = "org.apache.flume.interceptor.Interceptor$Builder";
     struct ps_classes *classes = open_folder();
     assert_string_equal(ps_classes_nearest(classes, "org.exampl.MySnik", SINK), "org.example.MySink");
-    assert_null(ps_classes_nearest(classes, "org.example.MySinkk", builder)); /* it is no such thing */
+    assert_null(ps_classes_nearest(classes, "org.example.MySinkk", builder)); /* MySink is no such builder */
     assert_string_equal(ps_classes_nearest(classes, "org.example.Filter.Builder", builder),
                         "org.example.Filter$Builder");
     assert_string_equal(ps_classes_nearest(classes, "org.example.Filter", builder),

@@ -82,7 +82,7 @@ static const struct ps_conf_source *source_r1(const struct ps_conf *conf)
 struct row {
     const char *source, *sink, *lines;
     const char *source_runs, *sink_runs; /* the stage; NULL: it is dropped */
-    const char *said;                    /* of the first of `lines` */
+    const char *said;                    /* message about the first of `lines` */
 };
 
 #define HTTP "a1.sources.r1.port = 1\na1.sources.r1.bind = 127.0.0.1\n"

@@ -124,7 +124,7 @@ static bool is_said(struct ps_conf *conf, const char *text)
     return false;
 }
 
-/* A part that has no class there keeps the agent from starting; a class that nobody has is dropped as in Flume. */
+/* A part without a class in Java keeps the agent from starting; a class that nobody has is dropped as in Flume. */
 static void what_cannot_run(void **state)
 {
     static const struct {

@@ -18,7 +18,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* A flow that is all right, and then these lines, of which those with the same key replace its own. */
+/* Loads a good flow, and then these lines, which replace its lines with the same keys. */
 static struct ps_conf *load(const char *lines)
 {
     char text[2048];
@@ -149,7 +149,7 @@ static void a_spooling_directory(void **state)
     }
 }
 
-/* Of a channel on disk the sink keeps positions itself: any source, dead letters as well. */
+/* The sink itself keeps the positions of a channel on disk, so any source is accepted, and dead letters are, too. */
 static void a_channel_on_disk(void **state)
 {
     struct ps_conf *conf = load("a1.channels.c1.type = file\na1.sources.r2.channels = c1 c2\n"

@@ -116,7 +116,7 @@ static void what_is_said(void **state)
     ps_conf_destroy(conf);
 }
 
-/* Jars in a folder that is not on the class path, with the cure; and a class that two jars have. */
+/* `check` names jars in a folder that is not on the class path, with the cure, and a class that two jars have. */
 static void where_its_jar_is(void **state)
 {
     static const struct ps_test_class other[] = {
@@ -154,7 +154,8 @@ static void where_its_jar_is(void **state)
     ps_conf_destroy(conf);
 }
 
-/* A class that was compiled for a newer Java than that of JAVA_HOME, if its version is known. */
+/* `check` names a class that was compiled for a newer Java than that of JAVA_HOME, if the version of that Java is
+ * known. */
 static void a_class_of_a_newer_java(void **state)
 {
     static const struct {
