@@ -11,7 +11,7 @@
 
 struct kind {
     const struct ps_target_ops *ops;
-    const char *url; /* of the port; %s: the certificate's file */
+    const char *url; /* format of the URL; its argument is the port */
     ps_test_protocol *protocol;
     struct ps_test_event_size size;
     bool tls, datagrams;
@@ -165,7 +165,7 @@ static void test_a_stalled_peer_loses_nothing(void **state)
     open_lane();
     assert_true(ps_test_lane_send(&lane, 100, 10, kind->size, PS_TEST_PATIENCE_MS));
     peer.stalled = true;
-    /* Waits until the target holds all it may, and 200 ms more. */
+    /* Waits until the target holds as much as it may, and 200 ms more. */
     unsigned quiet = 0;
     while (quiet < 40) {
         quiet++;
@@ -207,8 +207,8 @@ static void test_nobody_there_at_first(void **state)
     end();
 }
 
-/* Every event that was completed before the server disappeared has arrived, or (without acknowledgements) the
- * receiver confirmed it; the rest is sent again, from the first event on. */
+/* The server disappears and comes back: events that were not completed are sent again, in order. Of completed events,
+ * only those since the disappearance may be lost, and only without acknowledgements. */
 static void test_the_peer_vanishes_and_comes_back(void **state)
 {
     begin(NULL);

@@ -23,7 +23,7 @@
 struct sink {
     unsigned port;
     int listener;
-    bool small;         /* buffers */
+    bool small;         /* its buffers are small */
     unsigned stall_ms;  /* reads nothing for this long, once, after the first bytes */
     unsigned slow_ms;   /* pause after each 4 KiB */
     size_t leave_bytes; /* closes everything after this many bytes, and comes back a little later */

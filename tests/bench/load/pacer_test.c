@@ -38,7 +38,7 @@ static void gaps_between_readings_are_noted(void **state)
     ps_pacer_saw(&pacer, base + 510100);
     ps_pacer_saw(&pacer, base + 510100 + 100000);
     assert_int_equal(gap_ns.count, 2);
-    /* Whatever part of a period the gaps cover. */
+    /* Returns the part of a period that gaps cover. */
     assert_int_equal(overlap(&pacer, base, base + 1000000), 600000);
     assert_int_equal(overlap(&pacer, base + 20000, base + 30000), 10000);
     assert_int_equal(overlap(&pacer, base + 500000, base + 520100), 20000);

@@ -169,7 +169,7 @@ static void test_text_of_a_closed_loop(void **state)
          "  clock       the wall clock moved forward by 2.5 s during the run; due times did not\n");
 }
 
-/* The limits of single lines: nothing undelivered but one, a step of the clock of exactly the limit. */
+/* Lines at their limits: no undelivered event, or one; a step of the clock that just is, or is not, reported. */
 static void test_limits(void **state)
 {
     static const struct {

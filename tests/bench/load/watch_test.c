@@ -140,7 +140,7 @@ static void test_progress(void **state)
     assert_non_null(one);
     json_decref(one);
     assert_int_equal(watch.backlog_max, 3001 - 2000);
-    /* Behind the end of the schedule nothing more is due, and no sample is taken. */
+    /* After the end of the schedule nothing more is due, and no sample is taken. */
     uint64_t samples = watch.sample_count;
     one = look(11);
     is(one, "due", 10000);
@@ -214,7 +214,7 @@ static void test_end(void **state)
     begin(NULL, 1000, 0);
 }
 
-/* When the samples are full every other one goes; the later one of each pair stays. */
+/* When there is no room for another sample, every other one is removed; the later one of each pair stays. */
 static void test_many_samples(void **state)
 {
     begin(NULL, 1000, 0);
@@ -228,7 +228,8 @@ static void test_many_samples(void **state)
     assert_int_equal(watch.samples[512].since_ns, 1025 * 50 * PS_NS_PER_MS);
 }
 
-/* The growth is the least of the last 250 ms (or hundredth) minus the least before. */
+/* The growth is the smallest backlog in the last 250 ms (or in the last hundredth, if that is longer) minus the
+ * smallest one before. */
 static void test_growth(void **state)
 {
     static const struct {
@@ -237,7 +238,7 @@ static void test_growth(void **state)
         uint64_t growth;
     } rows[] = {
         {{{0, 0, 0}}, 0, 0},
-        {{{100 * PS_NS_PER_MS, 9, 9}}, 1, 9}, /* all of it is the end: nothing was there before */
+        {{{100 * PS_NS_PER_MS, 9, 9}}, 1, 9}, /* all of it is in the last 250 ms: there is none before */
         {{{100 * PS_NS_PER_MS, 0, 4}, {1000 * PS_NS_PER_MS, 0, 9}}, 2, 5},
         {{{749 * PS_NS_PER_MS, 0, 4}, {1000 * PS_NS_PER_MS, 0, 9}}, 2, 5},
         {{{750 * PS_NS_PER_MS, 0, 4}, {1000 * PS_NS_PER_MS, 0, 9}}, 2, 4}, /* both belong to the end */
@@ -352,7 +353,7 @@ static void test_result(void **state)
     result = result_of();
     assert_true(result.held);
     ps_load_result_fini(&result);
-    /* What the target fell behind by, and what failed, was not kept. */
+    /* What the target fell behind by, and what failed, does not count as achieved. */
     watch.samples[0] = (struct ps_load_sample){PS_NS_PER_S, 0, 0};
     watch.samples[1] = (struct ps_load_sample){10 * PS_NS_PER_S, 0, 300};
     watch.sample_count = 2;
@@ -361,7 +362,7 @@ static void test_result(void **state)
     ps_load_result_fini(&result);
 }
 
-/* More than there is room for. */
+/* More outages than there is room for. */
 static void test_many_outages(void **state)
 {
     begin(NULL, 1000, 10 * PS_NS_PER_S);

@@ -98,7 +98,7 @@ static void test_largest_cover(void **state)
     free(text);
 }
 
-/* Text without '~' before it, any bytes after it. */
+/* A stamp is found after any text without '~', and before any bytes. */
 static void test_found_anywhere(void **state)
 {
     char text[800];
@@ -233,7 +233,7 @@ struct wrapped {
     const char *plain, *escaped;
 };
 
-/* An event whose covered text was escaped in a JSON string. */
+/* A stamp is right although its covered text was escaped in a JSON string. */
 static void test_json_escapes(void **state)
 {
     static const struct wrapped cases[] = {

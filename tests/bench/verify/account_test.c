@@ -172,7 +172,7 @@ static void test_other_run(void **state)
     ps_account_destroy(NULL);
 }
 
-/* More runs than are tracked. */
+/* There are more runs than can be tracked. */
 static void test_untracked(void **state)
 {
     char text[PS_STAMP_BYTES + 20];

@@ -34,7 +34,8 @@ static void test_steps(void **state)
     ps_arrivals_fini(&arrivals);
 }
 
-/* No arrivals; one before the start; one beyond the limit, which is not counted. */
+/* Without arrivals there is no step. An arrival before the start belongs to the first step; one after the last possible
+ * step does not count. */
 static void test_edges(void **state)
 {
     struct ps_arrivals arrivals;

@@ -10,7 +10,7 @@
 #define S PS_NS_PER_S
 
 struct step {
-    uint64_t now_s, active_s; /* active 0: none yet; both from the start at 100 */
+    uint64_t now_s, active_s; /* since the start, which is at 100 s; active_s 0: nothing has come yet */
     uint64_t sent, received;  /* sent 0: not known */
     bool manifest_missing, interrupted, failed, far_over;
     enum ps_end end;

@@ -164,7 +164,8 @@ static void object_has(const char *wanted)
     json_decref(found);
 }
 
-/* Two sources with company: one with each kind of fault, one that is whole, one of which nothing came, one that had nothing to send. */
+/* Sets up four sources: one with each kind of fault, one without a fault, one of which nothing came, and one that had
+ * nothing to send. */
 static void two_sources(void)
 {
     manifest(RUN, 1, 4, 10);
@@ -276,7 +277,7 @@ static void test_unknown(void **state)
     SAYS_PARTS("\nat least 11 lost, 0 duplicated, 0 reordered, 0 corrupted\n");
 }
 
-/* Each line that is not always there has its own cause, and goes without it. */
+/* Each optional line has its own cause, and is left out without it. */
 static void test_lines(void **state)
 {
     verdict.tally = (struct ps_tracker_counts){.received = 1};
@@ -337,7 +338,7 @@ static void test_runs(void **state)
                "'lost_ranges':[[0,2]],'end_known':true}]}");
 }
 
-/* Exactly as many lost ranges as are shown, and one more. */
+/* A source has exactly as many lost ranges as are shown, then one more. */
 static void test_ranges(void **state)
 {
     for (unsigned extra = 0; extra < 2; extra++) {
@@ -377,7 +378,7 @@ static void test_rows(void **state)
     arrive(RUN, 16, "0-2");
     SAYS_PARTS(" corrupted\n       7 ", "  lost: 1\n\nthe order");
     arrive(RUN, 7, "1")->tally.reordered = 0;
-    says_not("source  "); /* all are well */
+    says_not("source  "); /* no source has a fault */
     for (uint32_t i = 100; i < 150; i++)
         arrive(RUN, i, "0,2");
     says_not("sources more");

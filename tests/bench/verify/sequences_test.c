@@ -56,7 +56,7 @@ static void add(struct ps_sequences *set, uint64_t number)
     seen[number] = 1;
 }
 
-/* Ascending with holes and repeats, shuffled within a window, anywhere; with compaction at any time. */
+/* Numbers come ascending with holes and repeats, shuffled within a window, or anywhere; with compaction at any time. */
 static void test_against_bytes(void **state)
 {
     uint64_t random = ps_test_seed();

@@ -128,7 +128,7 @@ static void test_marks_contradict(void **state)
     unknown(0, 2, "contradict");
     last(0, 7);
     unknown(0, 2, "contradict");
-    last(0, 7); /* it stays so, whatever comes later */
+    last(0, 7); /* the contradiction stays, whatever comes later */
     unknown(0, 1, "contradict");
 }
 

@@ -118,7 +118,7 @@ static void test_times(void **state)
         assert_string_equal(ps_test_event_of(cases[i].template, false, cases[i].due_ns), cases[i].text);
 }
 
-/* Times of events that cross a second, forwards and backwards, and of sources in turn. */
+/* Times are right when they go forwards and backwards across seconds, and when sources take turns. */
 static void test_time_goes_on(void **state)
 {
     struct ps_content_config config = {.template = "{time:epoch_ns} {time:%S} {host} {source:width=3}"};

@@ -40,8 +40,8 @@ static uint64_t numbered(uint64_t seed, uint64_t i)
     return ps_mix_next(ps_mix(i ^ seed, UINT64_C(0x9e3779b97f4a7c15)));
 }
 
-/* Returns the value that chi-square with that many degrees of freedom exceeds one time in a million
- * (Wilson and  * Hilferty). */
+/* Returns the value that chi-square with this number of degrees of freedom exceeds one time in a million (Wilson and
+ * Hilferty). */
 static double chi_square_max(unsigned freedom)
 {
     double a = 2.0 / (9.0 * freedom), z = 4.7534;
@@ -84,7 +84,7 @@ static void test_uniform_all(void **state)
     drawing_free(&drawing);
 }
 
-/* Each of the first ranks by itself, then classes of growing width up to the end. */
+/* Compares the counts of each of the first ranks, then those of classes of growing width up to the end. */
 static void zipf_check(uint64_t ranks, double s, uint64_t seed)
 {
     enum { SINGLE = 320, CLASSES_MAX = 1200 };
@@ -142,7 +142,7 @@ static void test_zipf(void **state)
         zipf_check(cases[i].ranks, cases[i].s, i + 10);
 }
 
-/* The mean rank of a range too long to add up: by the integral. */
+/* The mean rank of a range that is too long to add up is compared with an integral. */
 static void test_zipf_wide(void **state)
 {
     struct drawing drawing = drawing_make("{int:zipf:1..281474976710656,s=0.5}");
@@ -185,7 +185,7 @@ static void test_normal(void **state)
     drawing_free(&drawing);
 }
 
-/* Beyond the ziggurat's last layer, where the tail has its own algorithm. */
+/* Values beyond the ziggurat's last layer, where the tail has its own algorithm, are as frequent as they should be. */
 static void test_normal_tail(void **state)
 {
     struct drawing drawing = drawing_make("{float:normal:mean=0,sd=1,digits=9}");

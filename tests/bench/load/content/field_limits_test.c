@@ -1,4 +1,5 @@
-/* The last number that each argument of a field takes, and the first that it does not; on both sides, and one of several. */
+/* Each argument of a field accepts the last number within its limit, and refuses the next one; at both ends, and if
+ * it is one of several. */
 #include "bench/load/content/template.h"
 #include "tests/support/support.h"
 
@@ -235,7 +236,7 @@ static void test_times(void **state)
     assert_non_null(strstr(err.text, "use rfc3339, rfc3339_us"));
 }
 
-/* As many choices as there may be, and one more; as many parts; as many bytes. */
+/* Returns `begin`, `count` times `one`, and `end` as one text. The caller frees it. */
 static char *repeated(const char *begin, const char *one, unsigned count, const char *end)
 {
     size_t length = strlen(one);

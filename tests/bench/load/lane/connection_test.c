@@ -62,7 +62,7 @@ static void test_slow_handshake(void **)
     assert_int_equal(far.opened, 3);
     assert_string_equal(lane.reason, "the handshake took more than 10 s");
 
-    /* A connection that was good for a while is not the next of these failures. */
+    /* A connection that was good for a while ends the series of failures: the next attempt has 5 s again. */
     far.now_ns += 2 * S;
     ps_load_connection_lose(&connection, far.now_ns, "hung up");
     assert_false(connect_for(&connection, 11 * S));

@@ -294,7 +294,7 @@ static void an_outage_is_on_the_timeline(void **state)
     assert_int_equal(sender->statistics.memory_down, 0);
 }
 
-/* A connection lost between connecting and the start: an outage from the start to when it is up again. */
+/* A connection is lost between connecting and the start: the outage lasts from the start until it is up again. */
 static void an_outage_at_the_start_ends(void **state)
 {
     world_begin((struct plan){"constant", 1000, S, 0, 1, 0});

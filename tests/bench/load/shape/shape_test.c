@@ -81,7 +81,7 @@ static void ramp_is_a_square_root(void **state)
     for (uint64_t event = 0; event <= 10000; event += 13) /* area: 100 t^2 */
         assert_near(due(shape, event), sqrt((double)event / 100) * 1e9, 1);
     assert_int_equal(due(shape, 10000), 10 * S);
-    assert_int_equal(due(shape, 10000 + 2000), 11 * S); /* and stays */
+    assert_int_equal(due(shape, 10000 + 2000), 11 * S); /* the rate stays at 2,000 */
     ps_shape_destroy(shape);
     shape = make("ramp:from=2000,to=0", 0, 10 * S);
     for (uint64_t event = 0; event < 10000; event += 13)
@@ -101,7 +101,7 @@ static void steps_are_even(void **state)
         assert_int_equal(due(shape, begins[i]), i * S);
     assert_int_equal(due(shape, 1500 + 500), 6 * S);
     ps_shape_destroy(shape);
-    shape = make("step:from=0,to=100,steps=2,over=2s", 0, 0); /* nothing in the first */
+    shape = make("step:from=0,to=100,steps=2,over=2s", 0, 0); /* no event in the first step */
     assert_int_equal(due(shape, 0), 1 * S);
     ps_shape_destroy(shape);
 }

@@ -86,7 +86,7 @@ static void test_appends(void **state)
     ps_test_lane_close(&lane);
     assert_int_equal(check_file(0, 0, &bytes), 5000);
     assert_false(exists(1));
-    /* Another run appends to it. */
+    /* Another run appends to the file. */
     open_lane("?fsync=true");
     assert_true(ps_test_lane_send(&lane, 1, 1, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
@@ -229,7 +229,7 @@ static void test_nowhere_to_write(void **state)
     assert_int_equal(rmdir(name), 0);
 }
 
-/* A success ends the series of failures: the wait after the next one is that of the first. */
+/* A success ends the series of failures: the wait after the next one is as long as after the first. */
 static void test_failures_in_a_row(void **state)
 {
     struct rlimit limit, small;

@@ -116,7 +116,7 @@ static size_t closes_eight(struct ps_test_link *link)
     return SIZE_MAX;
 }
 
-/* Requests that fail together, because their server is gone, count as one failure: the wait is that of the first. */
+/* Requests that fail together, because their server is gone, count as one failure: the wait is as short as after one. */
 static void test_one_failure_of_many_requests(void **state)
 {
     char text[256];

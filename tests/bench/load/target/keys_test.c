@@ -1,4 +1,5 @@
-/* The keys of each target: the first and last value that a key takes, and those beside them; words that look alike; keys of another target. */
+/* The keys of each target: the first and last value that a key takes, and the values just outside; words that look
+ * alike; keys of another target. */
 #include "bench/load/targets.h"
 #include "tests/support/support.h"
 

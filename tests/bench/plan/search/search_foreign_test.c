@@ -87,8 +87,9 @@ struct stall {
 };
 
 struct connection {
-    double generated, handed, taken; /* by the generator's clock; into the buffer; by the target */
-    double queued, sent, dropped;    /* in the target; by the target */
+    double generated, handed,
+        taken;                    /* events made by the generator; put into the buffer; taken by the target */
+    double queued, sent, dropped; /* events in the target; that it sent; that it dropped */
     double received;
     double tokens;
 };

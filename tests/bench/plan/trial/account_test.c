@@ -51,7 +51,8 @@ static void test_held(void **state)
     ps_trial_fini(&trial);
 }
 
-/* A far end that lost events; a target that refused; a far end that dropped records itself. */
+/* Events count as lost when a far end misses them or a target refuses them. If the far end itself drops records, the
+ * agent's counters are used. */
 static void test_lost(void **state)
 {
     struct ps_trial trial = {.rate = 1000, .seconds = 1};

@@ -185,14 +185,14 @@ static void write_datum(struct ps_test_avro *avro, const struct type *type)
 
 struct model {
     const struct type *fields[6];
-    unsigned count, body; /* the field of the body; `count`: none */
+    unsigned count, body; /* body: number of the field `body`; `count`: there is none */
     struct {
         char *bytes;
         size_t length;
         unsigned block;
     } data[DATA_MAX];
     unsigned data_count, blocks, found;
-    unsigned damaged; /* a block whose data must not come; ~0: none */
+    unsigned damaged; /* number of the block whose data must not come; ~0: none */
 };
 
 static struct model model;
@@ -281,7 +281,7 @@ static void one_container(void)
     }
     model.damaged = ~0U;
     uint64_t bad = 0;
-    if (draw(3) == 0) { /* a marker: everything of the next block goes, too, because its begin is not known */
+    if (draw(3) == 0) { /* damages the last block's sync marker: none of its data may come */
         model.damaged = model.blocks - 1;
         avro.data[ends[model.damaged + 1] - 1 - draw(16)] ^= 1;
         bad = 1;
@@ -374,7 +374,7 @@ static bool takes_union(unsigned count, const char *part)
     return taken;
 }
 
-/* As many arrays in each other as `count`. */
+/* Returns whether `count` arrays, each within the one before, are accepted. */
 static bool takes_depth(unsigned count, char *text)
 {
     struct ps_err err;
