@@ -87,9 +87,8 @@ struct stall {
 };
 
 struct connection {
-    double generated, handed,
-        taken;                    /* events made by the generator; put into the buffer; taken by the target */
-    double queued, sent, dropped; /* events in the target; that it sent; that it dropped */
+    double generated, handed, taken; /* events that were made; put into the buffer; taken from it */
+    double queued, sent, dropped;    /* events in the target; that it sent; that it dropped */
     double received;
     double tokens;
 };
