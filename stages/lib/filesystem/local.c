@@ -228,16 +228,18 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
     if (how == PS_FILE_HSYNC)
         stream_sync(stream);
     look_for_name(stream);
+    if (stream->error == 0)
+        stream->flushed_bytes = base->written_bytes;
     struct ps_local_outcome *outcome = ps_local_answer(
         local, stream, &(struct ps_local_caller){done, argument}, stream->error, "write", stream->path);
     outcome->acknowledges = base->written_bytes;
 }
 
-/* Cuts the file back to the acknowledged bytes: the caller writes the other bytes to another file. */
-static void cut_back(struct ps_local_stream *stream)
+/* Cuts the file back to its first `kept` bytes: the caller writes the other bytes to another file. */
+static void cut_back(struct ps_local_stream *stream, uint64_t kept)
 {
-    if (stream->fd >= 0 && stream->base.written_bytes > stream->base.acknowledged_bytes &&
-        ftruncate(stream->fd, stream->found_bytes + (off_t)stream->base.acknowledged_bytes) != 0)
+    if (stream->fd >= 0 && stream->base.written_bytes > kept &&
+        ftruncate(stream->fd, stream->found_bytes + (off_t)kept) != 0)
         stream_fail(stream, errno);
 }
 
@@ -259,8 +261,8 @@ static void local_close_stream(struct ps_file_stream *base, ps_file_done *done, 
     struct ps_local_stream *stream = stream_of(base);
     struct ps_local *local = local_of(base->filesystem);
     buffer_write(stream);
-    if (stream->error != 0)
-        cut_back(stream);
+    if (stream->error != 0) /* the outcomes of flushes that succeeded are delivered after this */
+        cut_back(stream, stream->flushed_bytes);
     stream_end(local, stream);
     struct ps_local_outcome *outcome = ps_local_answer(
         local, stream, &(struct ps_local_caller){done, argument}, stream->error, "close", stream->path);
@@ -272,7 +274,7 @@ static void local_abandon(struct ps_file_stream *base)
 {
     struct ps_local_stream *stream = stream_of(base);
     struct ps_local *local = local_of(base->filesystem);
-    cut_back(stream);
+    cut_back(stream, base->acknowledged_bytes);
     stream_end(local, stream);
     for (struct ps_local_outcome *outcome = local->outcomes; outcome != NULL && stream->outcome_count > 0;
          outcome = outcome->next) {

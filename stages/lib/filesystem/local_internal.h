@@ -28,6 +28,8 @@ struct ps_local_stream {
     off_t found_bytes; /* length of the file that an append found */
     int fd;
     int error; /* errno of the first failed call; 0: none */
+    uint64_t
+        flushed_bytes; /* written bytes at the last flush that succeeded, also if its outcome is still to come */
     unsigned outcome_count;
     bool name_synced; /* the file's name is synced */
     char path[];

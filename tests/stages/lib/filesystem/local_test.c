@@ -297,6 +297,30 @@ static void test_no_room(void **unused)
     assert_string_equal(ps_test_folder_read("full"), "kept");
 }
 
+/* A stream that fails is closed before the outcome of an earlier flush was delivered: what that flush wrote stays. */
+static void test_no_room_after_a_flush(void **unused)
+{
+    struct ps_file_stream *stream = create("half", &fresh);
+    struct rlimit limit, small;
+    struct outcome first = {0}, second = {0}, last = {0};
+    assert_true(ps_file_write(stream, "kept", 4));
+    ps_file_flush(stream, PS_FILE_HFLUSH, note, &first);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){.rlim_cur = 6, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_true(ps_file_write(stream, "12345", 5));
+    ps_file_flush(stream, PS_FILE_HFLUSH, note, &second);
+    ps_file_close(stream, note, &last);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    turn();
+    assert_int_equal(first.error, PS_FILE_OK);
+    assert_int_equal(second.error, PS_FILE_FAILED);
+    assert_int_equal(last.error, PS_FILE_FAILED);
+    assert_int_equal(first.calls + second.calls + last.calls, 3);
+    assert_string_equal(ps_test_folder_read("half"), "kept");
+}
+
 static void test_names(void **unused)
 {
     struct outcome outcome;
@@ -452,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_abandon_in_callback),
         cmocka_unit_test(test_removed_while_open),
         cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_no_room_after_a_flush),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_cut_line),
         cmocka_unit_test(test_cut_line_is_synced),
