@@ -1,7 +1,7 @@
 #include "tests/support/bucket_files.h"
 
 struct ps_bucket_writer_settings ps_test_bucket_settings;
-const char *ps_test_bucket_path, *ps_test_bucket_prefix;
+const char *ps_test_bucket_path, *ps_test_bucket_prefix, *ps_test_bucket_serializer;
 
 struct state {
     struct ps_bucket_writer *sink;
@@ -11,8 +11,9 @@ static enum ps_status build(void *plan, struct ps_context *context, struct ps_er
 {
     static const struct ps_pairs none;
     ps_test_bucket_settings.format.type = PS_HADOOP_DATA_STREAM;
-    ps_test_bucket_settings.format.serializer = context->sub_stage(
-        context, PS_KIND_SERIALIZER, "text", &none, &ps_test_bucket_settings.format.serializer_plan, err);
+    ps_test_bucket_settings.format.serializer =
+        context->sub_stage(context, PS_KIND_SERIALIZER, ps_test_bucket_serializer, &none,
+                           &ps_test_bucket_settings.format.serializer_plan, err);
     return ps_bucket_path_build(&ps_test_bucket_settings.bucket_path, context->arena, ps_test_bucket_path,
                                 ps_test_bucket_prefix, "/", NULL, err);
 }
@@ -68,6 +69,7 @@ int ps_test_bucket_setup(void **state)
 {
     ps_test_bucket_path = "/d";
     ps_test_bucket_prefix = "f";
+    ps_test_bucket_serializer = "text";
     ps_test_bucket_settings = (struct ps_bucket_writer_settings){
         .in_use_prefix = "",
         .in_use_suffix = ".tmp",

@@ -14,7 +14,7 @@
 
 /* The settings of the next sink: change them between setup and ps_test_bucket_start. Nothing is rolled. */
 extern struct ps_bucket_writer_settings ps_test_bucket_settings;
-extern const char *ps_test_bucket_path, *ps_test_bucket_prefix;
+extern const char *ps_test_bucket_path, *ps_test_bucket_prefix, *ps_test_bucket_serializer;
 extern struct ps_test_stage ps_test_bucket_stage;
 
 /* cmocka setup function, before each test. */

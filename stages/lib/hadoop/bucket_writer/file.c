@@ -350,12 +350,14 @@ bool ps_bucket_file_may_flush(const struct ps_bucket_file *file)
                                       file->body_bytes - file->flushed_bytes >= PS_BUCKET_FLUSH_BYTES);
 }
 
-/* Begins a flush of all written bytes. */
+/* Begins a flush of all written bytes. A writer that failed may have lost bytes of events that it had collected. */
 static void begin_flush(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;
-    file->flushes[file->flush_count++] = (struct ps_bucket_flush){
-        .events = unflushed(file), .sent_ns = sink->now.mono_ns, .acknowledged = file->acknowledged};
+    bool complete = !file->broken || ps_hadoop_writer_is_direct(file->writer);
+    file->flushes[file->flush_count++] = (struct ps_bucket_flush){.events = complete ? unflushed(file) : 0,
+                                                                  .sent_ns = sink->now.mono_ns,
+                                                                  .acknowledged = file->acknowledged};
     file->flushed_events = file->event_count;
     file->flushed_bytes = file->body_bytes;
     sink->opened.flush_count++;

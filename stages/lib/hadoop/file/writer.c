@@ -267,6 +267,14 @@ bool ps_hadoop_writer_flush(struct ps_hadoop_writer *writer, struct ps_output *o
            plain_flush(writer);
 }
 
+bool ps_hadoop_writer_is_direct(const struct ps_hadoop_writer *writer)
+{
+    const struct ps_hadoop_format *format = writer->writers->format;
+    if (format->type == PS_HADOOP_SEQUENCE_FILE)
+        return format->compression != PS_HADOOP_COMPRESSION_BLOCK;
+    return format->type == PS_HADOOP_DATA_STREAM && format->serializer->serializer->flush == NULL;
+}
+
 bool ps_hadoop_writer_end(struct ps_hadoop_writer *writer, struct ps_output *output)
 {
     const struct ps_hadoop_format *format = writer->writers->format;

@@ -277,6 +277,30 @@ static void test_half_an_event(void **unused)
     end("", "");
 }
 
+/* The serializer collects events, and the block that it makes of them is refused for lack of memory, but later flushes work: the
+ * events of that block are not delivered, and are written to another file. */
+static void test_a_lost_block(void **unused)
+{
+    (void)ps_test_bucket_setup(NULL);
+    ps_test_bucket_serializer = "avro_event";
+    ps_test_bucket_start();
+    ps_test_bucket_pass(0);
+    TAKE(PS_BODY("one"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    ps_test_files_fail(PS_TEST_WRITE, 0, 1, PS_FILE_FAILED);
+    TAKE(PS_BODY("two"), PS_BODY("three"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_files_faults(PS_TEST_WRITE), 0);
+    assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), 1);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    assert_int_equal(counter(PS_COUNTER_retried), 2);
+    ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_bucket_stage.done_count, 2);
+    expect_nothing_held();
+    ps_test_bucket_finish();
+}
+
 /* A file that still backs off when the sink is closed is no longer counted. */
 static void test_closed_while_a_file_rests(void **unused)
 {
@@ -336,7 +360,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 3];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 4];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -350,5 +374,6 @@ int main(void)
     tests[count] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         test_closed_while_a_file_rests, ps_test_folder_setup, ps_test_folder_teardown);
     tests[count + 2] = (struct CMUnitTest)cmocka_unit_test(test_recall_with_letters);
+    tests[count + 3] = (struct CMUnitTest)cmocka_unit_test(test_a_lost_block);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
