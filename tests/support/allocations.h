@@ -37,7 +37,8 @@ void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
 
 #ifdef PS_TEST_PLUGIN
-/* A plug-in may be built with -fsanitize=address. Its library is loaded first then, and has these names for its own. */
+/* A plug-in may be built with -fsanitize=address. The sanitizer's library is then loaded first and defines malloc, calloc and realloc; its own
+ * functions have these names. */
 void *__interceptor_malloc(size_t bytes) __attribute__((weak));
 void *__interceptor_calloc(size_t count, size_t bytes) __attribute__((weak));
 void *__interceptor_realloc(void *memory, size_t bytes) __attribute__((weak));

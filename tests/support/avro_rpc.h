@@ -23,7 +23,7 @@ void ps_test_avro_call_name(struct ps_test_avro_call *call, const char *name);
 /* Appends an event with the headers name, value, .., NULL; `headers` NULL: none. */
 void ps_test_avro_call_event(struct ps_test_avro_call *call, const char *body, size_t length,
                              const char *const *headers);
-/* Empties it; frees it. */
+/* ps_test_avro_call_clear empties the call, and ps_test_avro_call_free frees it. */
 void ps_test_avro_call_clear(struct ps_test_avro_call *call);
 void ps_test_avro_call_free(struct ps_test_avro_call *call);
 

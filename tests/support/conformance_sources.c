@@ -58,7 +58,7 @@ static void expect_line(const struct ps_test_event *event, unsigned number)
 static void send_http(unsigned number)
 {
     char request[160], body[64], answers[4096];
-    while (recv(client, answers, sizeof answers, MSG_DONTWAIT) > 0) /* who does not read them is not read */
+    while (recv(client, answers, sizeof answers, MSG_DONTWAIT) > 0) /* else the source stops reading */
         ;
     int length = snprintf(body, sizeof body, "[{\"body\":\"event %u\"}]", number);
     snprintf(request, sizeof request, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", length,

@@ -26,7 +26,7 @@ uint16_t ps_test_thrift_port(void);
 uint16_t ps_test_irc_port(void); /* of IRC, for the sink irc: each message in #logs is recorded as a line */
 /* Sets the mode. When it returns from a change to DOWN, the server sends no more answers. */
 void ps_test_echo_set(enum ps_test_far_end mode);
-/* Makes it close the connection, once, instead of answering the next line. */
+/* Makes the server close the connection, once, instead of answering the next line. */
 void ps_test_echo_cut(void);
 bool ps_test_echo_was_cut(void);
 /* Forgets the answers; returns them as text, valid until the next call. */

@@ -38,7 +38,7 @@ static enum ps_status echo_open(const void *plan, void *state_, struct ps_port *
     return PS_OK;
 }
 
-/* Closing removes it from the epoll. */
+/* Closing the socket removes it from the epoll. */
 static void hang_up(struct state *state)
 {
     if (state->fd >= 0)
@@ -206,7 +206,7 @@ static uint64_t echo_tick(const void *plan, void *state_, const struct ps_now *n
     return state->fd < 0 && state->kept_count > 0 ? state->retry_ns : PS_NEVER;
 }
 
-/* Waits for the answers to what it sent, so that it does not arrive twice. */
+/* Waits for the answers to the lines that it sent, so that no event arrives twice. */
 static bool echo_recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     struct state *state = state_;

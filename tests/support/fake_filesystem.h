@@ -49,5 +49,5 @@ void ps_test_files_each(void (*handle)(void *argument, const char *path, const c
                         void *argument);
 /* Returns how many operations of this kind were begun. */
 unsigned ps_test_files_count(enum ps_test_file_operation operation);
-/* Streams that are open, by its own count. */
+/* Returns how many streams are open, by the file system's own count. */
 unsigned ps_test_files_open(void);

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-/* The target owns the pointers inside ps_load_block; this list uses its own one. */
+/* The target owns the pointers inside ps_load_block; this list has a pointer of its own. */
 struct ps_test_block {
     struct ps_load_block block; /* first */
     struct ps_test_block *later;

@@ -77,7 +77,7 @@ struct flow_chances {
     unsigned fail; /* ps_port_failed: by sources, interceptors and sinks, wherever they are called; atomic */
 };
 
-/* The channels that a selector has chosen for an event: masks. */
+/* The channels that a selector has chosen for an event, as masks: the last time, and at any time. */
 struct flow_routes {
     uint8_t last, ever;
 };
@@ -91,7 +91,7 @@ struct flow {
         groups[FLOW_GROUPS_MAX];         /* without count and priorities, which flow_spec sets */
     const char *capacity, *keep_alive_s; /* of every channel */
     unsigned optional;                   /* mask of channels */
-    unsigned channels_stay; /* mask of channels: the next spec has them unchanged, and sink groups */
+    unsigned channels_stay; /* mask of channels that the next spec has unchanged, with their sink groups */
     unsigned channels_kept; /* mask: a reload takes them over: they must not be started */
     unsigned version[FLOW_CHANNELS_MAX];
     unsigned durable; /* mask of channels; only in the simulator */

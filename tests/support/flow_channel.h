@@ -31,7 +31,8 @@ bool flow_store_is_broken(const struct flow_store *store);
 bool flow_store_has_frames(const struct flow_store *store);
 /* Returns whether this consumer found no memory for the next frame. */
 bool flow_store_is_short(const struct flow_store *store, unsigned consumer);
-/* Returns whether a promise for a producer on this worker is not home, although the worker could send it home. */
+/* Returns whether a promised lease of a producer on this worker was not returned, although the worker could return
+ * it. */
 bool flow_store_has_news(const struct flow_store *store, unsigned worker, uint64_t now_ns);
 /* Returns the number of leases that it has given up. */
 uint64_t flow_store_given_up(const struct flow_store *store);

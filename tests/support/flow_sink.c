@@ -222,8 +222,8 @@ static void settle_behind(const struct flow_plan *plan, struct sink_state *state
     }
 }
 
-/* Completes some of the oldest leases, and gives the others back, some of them settled in part or, after the oldest, as a
- * whole. */
+/* Completes some of the oldest leases and gives the others back. Of those, the oldest may be settled in part, and
+ * later ones in part or completely. */
 static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     const struct flow_plan *plan = plan_;

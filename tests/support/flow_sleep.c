@@ -14,7 +14,8 @@ static const struct flow_store *store_of(const struct flow *flow, const struct p
     return channel->spec->stage.ops == &flow_channel_stage ? flow->stores[channel - plan->channels] : NULL;
 }
 
-/* Leases in the rings of a channel, which any of its sinks may take; of a durable one whether it has a frame. */
+/* Returns how many leases are in the rings of the channel, for any of its sinks; for a durable channel: 1 if it has a
+ * frame, else 0. */
 static uint64_t in_rings(const struct flow *flow, const struct ps_plan *plan,
                          const struct ps_channel_plan *channel)
 {

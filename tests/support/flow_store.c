@@ -146,7 +146,7 @@ static void alarm_producers(const struct flow_channel *channel)
         channel->store->flow->alarms |= channel->producers[i].worker;
 }
 
-/* Ends the entry: its producer's worker is to send the lease home. */
+/* Ends the entry: the worker of its producer must return the lease. */
 static void entry_end(struct flow_channel *channel, struct flow_entry **at)
 {
     struct flow_entry *entry = *at;

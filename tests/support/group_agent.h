@@ -32,7 +32,7 @@ extern struct ps_test_group ps_test_group;
 /* Call it before ps_test_group_begin; in between, set how the members start. */
 void ps_test_group_forget(void);
 void ps_test_group_begin(const struct ps_processor_settings *group, unsigned workers);
-/* Calls both. */
+/* Calls ps_test_group_forget and ps_test_group_begin. */
 void ps_test_group_start(const struct ps_processor_settings *group, unsigned workers);
 /* Makes `times` batches of `rows` events; the clock does not move. */
 void ps_test_group_make(uint32_t rows, unsigned times);

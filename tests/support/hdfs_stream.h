@@ -27,8 +27,8 @@ struct ps_test_stream {
     int listener, peer;
     unsigned port;
     unsigned node_ports[3]; /* where the namenode says that the datanodes are; 0: the port of this datanode */
-    bool deaf;              /* it does not answer other connections while there is one */
-    unsigned probes;        /* such connections that it answered */
+    bool deaf;              /* the datanode does not answer other connections while it has one */
+    unsigned probes;        /* other connections that it answered */
     bool silent;            /* it takes packets and acknowledges none */
     bool streaming;         /* the operation was answered */
     char in[200000];

@@ -3,8 +3,8 @@
 
 #include "tests/support/stage.h"
 
-/* Sends a request and runs the source, with its batch left open unless it has events, until the answer is there; returns its
- * status. */
+/* Sends a request, and runs the source until the answer has arrived. The source's batch stays open if it has no
+ * events. Returns the answer's status. */
 unsigned ps_test_http_ask(struct ps_test_stage *stage, int fd, const char *request, size_t length);
 
 /* The same for a POST with this target, more header fields (each with its end of line), and body. */

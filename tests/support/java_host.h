@@ -47,23 +47,23 @@ enum ps_test_java_edit {
 struct ps_test_java_control {
     volatile enum ps_test_java_mode mode;
     volatile enum ps_test_java_edit edit;
-    volatile int batches;    /* that came since the start */
+    volatile int batches;    /* batches since the start */
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
-    volatile int torn;       /* components whose properties were overwritten before it read them */
-    volatile int deaf;       /* grows while it is DEAF */
-    volatile int singles;    /* interceptors among them that are called with single events */
+    volatile int torn;       /* components whose properties were overwritten before the host read them */
+    volatile int deaf;       /* grows while the mode is DEAF */
+    volatile int singles;    /* configured interceptors that are called with single events */
     volatile int stops;      /* components that were stopped */
-    volatile int abandoned;  /* components among them whose stage was closed */
+    volatile int abandoned;  /* stopped components whose stage was closed */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;
-    volatile int call_events;     /* most of a call; 0: 7 */
-    volatile int large_bytes;     /* length of the body of each tenth event; 0: as the others */
-    volatile int taken, refused;  /* events, as the agent has answered */
-    volatile int promises;        /* it promises events where it may */
-    volatile int promised, keeps; /* events that it has promised; how often it was asked to stop promising */
-    volatile int revoked;         /* events whose promise was revoked */
-    volatile int needs, needs_taken; /* larger slots or reply areas: asked for; slots: received */
+    volatile int call_events;        /* most of a call; 0: 7 */
+    volatile int large_bytes;        /* length of the body of each tenth event; 0: as the others */
+    volatile int taken, refused;     /* events, as the agent has answered */
+    volatile int promises;           /* the sources promise events where they may */
+    volatile int promised, keeps;    /* promised events; how often it was asked to stop promising */
+    volatile int revoked;            /* events whose promise was revoked */
+    volatile int needs, needs_taken; /* requests for larger slots or reply areas; larger slots that came */
 };
 
 extern struct ps_test_java_control *ps_test_java;

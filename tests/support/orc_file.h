@@ -40,7 +40,7 @@ static inline PsOrc__PostScript *orc_file_postscript(const struct orc_file *file
     return script;
 }
 
-/* Not of compressed files. Free it with ps_orc__footer__free_unpacked. */
+/* Returns the footer of an uncompressed file. Free it with ps_orc__footer__free_unpacked. */
 static inline PsOrc__Footer *orc_file_footer(const struct orc_file *file)
 {
     PsOrc__PostScript *script = orc_file_postscript(file);

@@ -22,8 +22,8 @@ struct ps_test_rpc_protocol {
     /* Reads the call at `bytes`; the first call of a connection has a different head. Returns its length in
      * bytes; 0: it is not complete. */
     size_t (*read)(uint8_t *bytes, size_t length, bool first, struct ps_test_rpc_call *call);
-    /* Each returns the length in bytes, at most PS_TEST_RPC_ANSWER_BYTES_MAX. `penstock`: the first answer says that the
-     * server is one. */
+    /* Each returns the length in bytes, at most PS_TEST_RPC_ANSWER_BYTES_MAX. `penstock`: the first answer says that
+     * the server is a penstock. */
     size_t (*write)(uint8_t *to, bool first, bool penstock, const struct ps_test_rpc_call *call,
                     enum ps_test_rpc_status status);
     size_t (*write_error)(uint8_t *to, bool first, const struct ps_test_rpc_call *call);

@@ -165,7 +165,7 @@ static void leave_plan(struct sim *sim, struct ps_plan *next, uint64_t drain_ste
     sim_count_dropped(sim);
 }
 
-/* Returns how many events were lost, with channels that `next` does not have. */
+/* Returns how many events were lost in channels that `next` does not have. */
 uint64_t sim_exchange_losing(struct sim *sim, struct ps_plan *next, uint64_t drain_steps)
 {
     struct ps_left carried, lost;

@@ -61,7 +61,7 @@ bool sim_drain(struct sim *sim, struct ps_plan *next, uint64_t steps);
 /* ---- reloads ---- */
 struct ps_plan *sim_build_plan(struct sim *sim);
 void sim_exchange(struct sim *sim, struct ps_plan *next, uint64_t drain_steps);
-/* Returns how many events were lost, with channels that `next` does not have. */
+/* Returns how many events were lost in channels that `next` does not have. */
 uint64_t sim_exchange_losing(struct sim *sim, struct ps_plan *next, uint64_t drain_steps);
 /* After CLOSE: adds what the closed streams counted to `dropped`. */
 void sim_count_dropped(struct sim *sim);

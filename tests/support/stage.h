@@ -177,7 +177,7 @@ void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patie
 /* Calls the channel's `tick`, a millisecond apart, until `count` leases, which its thread promises, have been returned since
  * the start. */
 void ps_test_channel_await_home(struct ps_test_stage *stage, size_t count);
-/* Consumer 0 has delivered the lease: returns it as the engine does, and its home counts it. */
+/* Consumer 0 has delivered the lease: returns it as the engine does, so that its channel counts it. */
 void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
 
 /* Serializers: runs begin, every event of the lease, flush, end; returns the written bytes, terminated. Free it. */

@@ -20,8 +20,8 @@
  * tests/support/patience.sh is the same for scripts. */
 uint64_t ps_test_patient_ns(void);
 
-/* Returns the clock for a wait of this length: a wait of ten seconds and more is for what must come, by ps_test_patient_ns(); a shorter one is for
- * what must not come, by the real clock. */
+/* Returns the clock for a wait of this length: ps_test_patient_ns() from ten seconds on, because such a wait is for
+ * an event that must come; else the real clock, because a short wait is for an event that must not come. */
 uint64_t ps_test_wait_ns(unsigned patience_ms);
 
 /* Lets other threads run, in a loop that waits for one of them. Where neighbours want all CPUs, sched_yield returns after milliseconds, and a

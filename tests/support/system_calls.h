@@ -121,7 +121,7 @@ int open(const char *path, int flags, ...)
 
 int __open_2(const char *path, int flags);
 int __open_2(const char *path,
-             int flags) /* what `open` is without a mode, when libc checks that there is one */
+             int flags) /* called for `open` without a mode, where libc checks its arguments */
 {
     return open(path, flags);
 }

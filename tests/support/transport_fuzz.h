@@ -1,5 +1,5 @@
-/* A transport of a client (stages/lib/tls/transport.h) in a fuzz target: the other side sends the input and closes. Whatever it is,
- * the session ends with a reason. */
+/* A transport of a client (stages/lib/tls/transport.h) in a fuzz target: the other side sends the input and closes.
+ * Whatever the input is, the session ends with a reason. */
 #pragma once
 
 #include "stages/lib/tls/transport.h"

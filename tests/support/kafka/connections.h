@@ -20,7 +20,7 @@ struct ps_test_connection {
     int fd; /* -1: none */
     char *in, *out;
     uint32_t in_length, out_length;
-    bool breaks;   /* it ends, and what waits to be sent is lost */
+    bool breaks;   /* the connection ends, and bytes that wait to be sent are lost */
     unsigned late; /* calls of ps_test_connections_serve in which the broker neither sends nor reads here */
     uint32_t left; /* bytes that can still be sent before the connection ends. UINT32_MAX: no limit */
     /* The broker's own, for a request that it answers later; 0 with each new one: */

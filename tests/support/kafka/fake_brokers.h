@@ -15,7 +15,7 @@ struct ps_test_brokers;
 /* What is wrong with an answer to Metadata. */
 enum ps_test_metadata {
     PS_TEST_METADATA_TRUE,
-    PS_TEST_METADATA_OLDER,    /* another leader of each partition, with the leader epoch before */
+    PS_TEST_METADATA_OLDER,    /* each partition has another leader, and the previous leader epoch */
     PS_TEST_METADATA_NO_TOPIC, /* the topic is not known */
     PS_TEST_METADATA_FEWER,    /* only the first partition is known */
     PS_TEST_METADATA_KINDS,
@@ -24,14 +24,14 @@ enum ps_test_metadata {
 enum ps_test_hold {
     PS_TEST_HOLD_NOTHING,
     PS_TEST_HOLD_SETS,    /* Produce is carried out later */
-    PS_TEST_HOLD_ANSWERS, /* it is carried out and not answered */
+    PS_TEST_HOLD_ANSWERS, /* Produce is carried out and not answered */
 };
 
-/* Topic `t`. `faults`: the number of requests in 1,000 that meet a fault. `sequence`: the first sequence number that they
- * expect. */
+/* Starts brokers with topic `t`. `faults`: the number of requests in 1,000 that meet a fault. `sequence`: the first
+ * sequence number that the brokers expect. */
 struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, int32_t sequence);
 void ps_test_brokers_stop(struct ps_test_brokers *brokers);
-/* Returns HOST:PORT of the first one. */
+/* Returns HOST:PORT of the first broker. */
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers);
 /* This broker leads all partitions from now on. */
 void ps_test_brokers_lead(struct ps_test_brokers *brokers, unsigned node);

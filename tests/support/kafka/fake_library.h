@@ -45,7 +45,7 @@ static struct {
     struct fake_record *records[FAKE_RECORDS_MAX];
     size_t record_count, record_next;
     bool yielded;
-    rd_kafka_topic_partition_list_t *commit; /* it waits for its answer; NULL: none */
+    rd_kafka_topic_partition_list_t *commit; /* the commit that waits for its answer; NULL: none */
     unsigned commit_count;
     char calls[1024]; /* "assign a-0 a-1; unassign a-0; " */
     struct fake_topic topics[8];

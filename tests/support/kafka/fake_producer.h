@@ -283,7 +283,7 @@ static inline void turn(void)
     ps_test_stage_pass_ms(&stage, 10);
 }
 
-/* Offers all leases before the first request is answered, so that they are in one. */
+/* Offers all leases before the first request is answered, so that one request has their records. */
 static inline void offer_together(void)
 {
     fake.silent = true;

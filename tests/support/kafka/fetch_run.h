@@ -108,7 +108,8 @@ static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *m
 
 /* ---- reading ---- */
 
-/* Returns whether the member may read the record because a leader sent it back to this offset; -1: none did. */
+/* Returns whether the member may read the record at `offset` because a leader sent it back to `differs`; -1: no
+ * leader did. */
 static inline bool goes_back_to(const struct ps_test_group_log *log, int64_t differs, int64_t reached,
                                 int64_t offset)
 {
@@ -117,14 +118,14 @@ static inline bool goes_back_to(const struct ps_test_group_log *log, int64_t dif
     return differs >= 0 && reached > differs && offset >= differs && !ps_test_group_skips(log, from, offset);
 }
 
-/* Returns whether the record is the first one from this offset; -1: none. */
+/* Returns whether no visible record is between `from` and the record; false if `from` is -1. */
 static inline bool begins_at(const struct ps_test_group_log *log, int64_t from, int64_t offset)
 {
     return from >= 0 && offset >= from && !ps_test_group_skips(log, from, offset);
 }
 
-/* Returns whether the member, which was at `from`, has read nothing before this record where the log differs; -1: it
- * does not differ. */
+/* Returns whether the member, which was at `from`, passes the offset `differs` with this record: the log differs
+ * there; -1: nowhere. */
 static inline bool passes(int64_t differs, int64_t from, int64_t offset)
 {
     return offset >= differs && from <= differs;

@@ -68,7 +68,7 @@ struct ps_test_group_log {
     int64_t differed;
 };
 
-/* The member begins at this offset, or at none that is known: -1. */
+/* Notes that the member begins at this offset; -1: no offset is known. */
 static inline void ps_test_group_log_begin(struct ps_test_group_log *log, int64_t offset)
 {
     log->licence = offset;
@@ -83,7 +83,8 @@ struct ps_test_group_wanted {
     int64_t end; /* of a session: the log end offset in the last answer */
 };
 
-/* Those of a topic that was created again come in before those of the former one go out. */
+/* After a topic was created again, a session may have the partitions of both topics: the new ones are added before
+ * the former ones are dropped. */
 #define PS_TEST_GROUP_WANTED (2 * PS_TEST_GROUP_PARTITIONS)
 
 /* What a node remembers of the member's requests for records (KIP-227). */
@@ -112,9 +113,9 @@ struct ps_test_group_broker {
     uint64_t random;
     bool old; /* the versions of Kafka 0.11 */
     unsigned
-        names_nodes;   /* bits: nodes with the same version, as those of a cluster that is being upgraded */
+        names_nodes;   /* bits: nodes with Fetch 12 at most, as those of a cluster that is being upgraded */
     bool names_topics; /* Fetch 12, as Kafka 2.8, which does not have ids there */
-    bool no_ids;       /* metadata has none, and Fetch knows none, as with brokers that are being upgraded */
+    bool no_ids;       /* neither Metadata nor Fetch has ids, as with brokers that are being upgraded */
     bool old_metadata; /* Metadata 7, which has no ids */
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
@@ -129,7 +130,7 @@ struct ps_test_group_broker {
     int16_t sick_error;
     bool
         lists_first; /* a member that asks for the end again, and has read nothing, begins at the first answer */
-    bool full_leaves_out; /* answers to requests with all partitions lack the last one */
+    bool full_leaves_out; /* answers to requests with all partitions lack the last partition */
     unsigned coordinator;
 
     /* the group */
@@ -140,8 +141,8 @@ struct ps_test_group_broker {
         keeps_generation; /* a known member that joins again gets the generation that it is in (a follower of a stable group) */
     bool leads;       /* the member becomes the leader when it joins next */
     unsigned others;  /* number of the other members, if `leads` */
-    unsigned share;   /* bits: the partitions that another leader will give it */
-    unsigned owned;   /* bits: the partitions that it has, or gives up */
+    unsigned share;   /* bits: the partitions that another leader will give the member */
+    unsigned owned;   /* bits: the partitions that the member has, or gives up */
     bool cooperative; /* the group's protocol */
     unsigned claimed; /* bits: those that the member had when it joined */
 
@@ -156,7 +157,7 @@ struct ps_test_group_broker {
     bool forgets;          /* leaders do not know the epochs before the present one */
     bool stalls;           /* OffsetForLeaderEpoch is not answered */
     bool
-        lists_less; /* the last answer to ListOffsets of several topics left the last one out: every other one does */
+        lists_less; /* ListOffsets of several topics: every second answer lacks the last topic; the latest one did */
     bool leaves_out; /* OffsetCommit commits nothing, and its answer has no partition */
     bool swapped;    /* the nodes have swapped their addresses; connections stay */
     int16_t fail_key, fail_error;

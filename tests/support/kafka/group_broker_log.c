@@ -450,7 +450,7 @@ static char *put_parts(struct ps_test_group_broker *group, int16_t version,
     return put_strange_tags(at, version);
 }
 
-/* A member that fetches from the earlier offset has not learnt of the other one. */
+/* A member that fetches from the earlier offset has not learnt of the new one. */
 static void note_fetched(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     struct ps_test_group_log *log = &group->logs[part->partition];

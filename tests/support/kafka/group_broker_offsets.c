@@ -5,7 +5,8 @@
 
 /* ---- ListOffsets ---- */
 
-/* The member is to begin at the offset. It stays where it was told to begin before if it does not learn of it. */
+/* Notes that the member is told to begin at the offset. If it does not learn of that, it stays where it was told to
+ * begin before. */
 static void tell(const struct ps_test_group_broker *group, struct ps_test_group_log *log, int64_t offset)
 {
     int64_t earlier = log->licence == offset ? log->earlier : log->licence;
@@ -75,8 +76,8 @@ static int64_t end_of_epoch(const struct ps_test_group_log *log, int32_t epoch, 
     return log->end;
 }
 
-/* The member goes back to `end` if it has read past it, when earlier records are delivered; else it stays where an earlier answer may have
- * sent it. */
+/* Sends the member back to `end` if it has read past that offset; it goes back when earlier records are delivered.
+ * Otherwise it stays where an earlier answer may have sent it. */
 static void send_back(struct ps_test_group_log *log, int64_t end)
 {
     if (log->differed < 0 || (log->differs >= 0 && log->differs < log->differed))

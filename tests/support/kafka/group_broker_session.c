@@ -59,7 +59,7 @@ void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_gr
     struct ps_wire_in *in = &request->body;
     int16_t version = request->version;
     uint32_t length;
-    assert_true(version != 12); /* what it has more than version 11 is of no use to a consumer */
+    assert_true(version != 12); /* a consumer has no use for what version 12 adds */
     *fetching = (struct ps_test_group_fetching){.epoch = -1, .by_ids = version >= VERSION_OF_IDS};
     end_fields(in, version); /* of the header */
     assert_int_equal(ps_wire_get_int32(in), -1);

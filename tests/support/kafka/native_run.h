@@ -90,7 +90,7 @@ static inline void turn(struct run *run)
 
 #define OPTIONS_MAX 8U
 
-/* Begins with these settings beside those of all tests. */
+/* Begins with these settings in addition to those of all tests. */
 static inline void begin_with(struct run *run, const char *servers, const struct ps_pair *more, size_t count)
 {
     char own[32];

@@ -1,4 +1,4 @@
-/* The topics of the broker with transactions: what Produce and Metadata ask. */
+/* The topics of the broker with transactions: the answers to Produce and Metadata. */
 #include "tests/support/kafka/record_number.h"
 #include "tests/support/kafka/transaction_broker_internal.h"
 

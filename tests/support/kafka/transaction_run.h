@@ -115,7 +115,7 @@ static inline void read_batch(struct run *run, unsigned partition)
     put_batch(run, partition, batch);
 }
 
-/* An interceptor has dropped the only event. */
+/* Reads a batch whose only event an interceptor has dropped. */
 static inline void read_dropped(struct run *run, unsigned partition)
 {
     struct ps_batch *batch = ps_test_stage_take_batch(&run->stage);
