@@ -40,7 +40,7 @@ static void test_no_overflow(void **state)
     assert_int_equal(ps_backoff_next(UINT64_MAX - 1, 1, UINT64_MAX), UINT64_MAX);
 }
 
-/* A wait of 15 s has random bits enough for its whole range. */
+/* A wait of 15 s has enough random bits for its whole range. */
 static void test_spread(void **state)
 {
     const uint64_t wait = UINT64_C(15000000000);

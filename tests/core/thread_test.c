@@ -86,7 +86,7 @@ static void free_tables(void)
     _exit(9);
 }
 
-/* Returns the exit code of a process that ends with 3, and has a library's handler for the end, which gives it 9. */
+/* Returns the exit code of a process that ends with 3. A library's exit handler would change it to 9. */
 static int end_process(bool leave_alone)
 {
     pid_t child = fork();

@@ -1,5 +1,5 @@
-/* Dead letters that a closed source leaves to the next source on its worker. They take the room of the latter, and the
- * channel gets each of them once, in order; the second time as the first. */
+/* Dead letters that a closed source leaves to the next source on its worker. They use the next source's room, and the
+ * channel gets each of them once, in order; the same happens a second time. */
 #include "core/engine/dead_letter_channel.h"
 
 #include "core/engine/engine.h"

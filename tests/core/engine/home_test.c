@@ -1,5 +1,5 @@
-/* The way home: leases that another worker sends arrive in the home worker's inbox, in cycles of bounded length,
- * and none waits after newer ones; and it costs no memory for each pair of workers. */
+/* The return of leases to their home worker: leases that another worker sends arrive in the home worker's inbox, in
+ * cycles of bounded length, none is left behind newer ones, and no memory is needed for each pair of workers. */
 #include <unistd.h>
 
 #include "core/engine/engine.h"
@@ -105,7 +105,7 @@ static uint64_t bytes_of(unsigned workers)
     return bytes;
 }
 
-/* A worker costs the same beside 63 others as beside one. */
+/* A worker needs as much memory beside 63 others as beside one. */
 static void test_memory(void **state)
 {
     (void)bytes_of(2); /* memory that libraries allocate once */

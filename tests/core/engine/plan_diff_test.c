@@ -482,7 +482,7 @@ static struct ps_plan *grouped_plan(const char *lines, const struct ps_plan *bef
 #define GROUP_OF(sinks) "a1.sinkgroups = g1\na1.sinkgroups.g1.sinks = " sinks "\n"
 #define FAILOVER "a1.sinkgroups.g1.processor.type = failover\n"
 
-/* Each line of a sink group counts; the source stays open meanwhile, and the sinks of a group move to one worker. */
+/* Each line of a sink group is a change; the source stays open, and the sinks of a group move to one worker. */
 static void test_groups(void **state)
 {
     static const char *const texts[] = {

@@ -152,7 +152,7 @@ static void test_xmx_below_what_is_needed(void **state)
     }
 }
 
-/* A budget above three quarters of what the process may use is warned about, with both figures and the cure. */
+/* A budget above three quarters of what the process may use causes a warning with both figures and the cure. */
 static void test_budget_and_limit(void **state)
 {
     const struct {

@@ -270,8 +270,8 @@ static uint64_t failures(const struct ps_runner *runner)
 
 /* ---- tests ---- */
 
-/* The events that it has read go into the channel first, however long that takes; it is opened 3 s after it
- * was closed, with its chain, and nothing is called meanwhile. */
+/* The events that the source has read go into the channel first, however long that takes. The source is opened 3 s
+ * after it was closed, with its chain, and nothing is called meanwhile. */
 static void test_accepting_source_puts_what_it_has(void **state)
 {
     start(&accepting, 1, "2");
@@ -304,7 +304,7 @@ static void test_accepting_source_puts_what_it_has(void **state)
     assert_int_equal(script.source_closes, 2);
 }
 
-/* When it is opened again it begins immediately: earlier failures do not make it rest. */
+/* A source that is opened again begins immediately: earlier failures cause no backoff. */
 static void test_reopened_source_does_not_rest(void **state)
 {
     start(&accepting, 1, "100");

@@ -274,7 +274,7 @@ static void test_hunger_wakes(void **state)
     finish();
 }
 
-/* The one that was chosen failed before it took the lease: another one is woken. */
+/* The sink of the chosen worker fails before it takes the lease: another worker is woken. */
 static void test_failed_sink_passes_on(void **state)
 {
     size_t count;
@@ -308,8 +308,8 @@ static void sleep_and_put(void)
     assert_true(ps_worker_is_parked(worker(2)));
 }
 
-/* A worker is chosen while its sink finds that it has no room: before it sleeps, so that no wake-up is sent. The
- * lease goes to the other one. */
+/* A put chooses a worker whose sink is just finding that it has no room. The worker does not sleep yet, so no wake-up
+ * is sent. The lease goes to the other worker. */
 static void test_chosen_without_room(void **state)
 {
     start(1, 2, "100000", true);

@@ -136,8 +136,8 @@ static uint64_t made(unsigned source)
     return flow.sources[source].origins[0].next;
 }
 
-/* A reload waits for the sink k1, which takes long: r0, of whose flow nothing changes, reads on until CLOSE, and its sink delivers. r1,
- * which puts into k1's channel, pauses, also when only its sink changes. */
+/* A reload waits for the sink k1, which takes long: r0, of whose flow nothing changes, reads on until CLOSE, and its
+ * sink delivers. r1, which puts into k1's channel, pauses even if only its sink changes. */
 static void test_another_flow_reads_on(void **state)
 {
     static const enum ps_phase phases[] = {PS_PHASE_PAUSE, PS_PHASE_DRAIN, PS_PHASE_RECALL, PS_PHASE_CLOSE};
@@ -182,8 +182,8 @@ static void test_another_flow_reads_on(void **state)
     flow_fini(&flow);
 }
 
-/* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms where the source pauses, and never
- * ended where it went on. */
+/* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms when the
+ * source paused, and never ended when the source continued. */
 static void reload_and_stop(struct ps_plan *plan, struct ps_plan *next)
 {
     struct ps_left carried, lost;
@@ -232,7 +232,8 @@ static void test_a_closing_source_gets_the_room_of_its_channel(void **state)
     }
 }
 
-/* The sink k1 of the channel for dead letters closes. It comes to rest because r0 pauses, whose sink writes them. */
+/* The sink k1 of the channel for dead letters closes. Its drain ends because r0 pauses, whose sink writes dead
+ * letters. */
 static void test_a_closing_sink_gets_no_more_dead_letters(void **state)
 {
     for (unsigned before = 500; before < 506; before++) {

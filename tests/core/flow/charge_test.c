@@ -77,7 +77,7 @@ static struct ps_batch *make_batch(struct bench *bench, uint32_t events_max, uin
     return batch;
 }
 
-/* One batch of `one_of` goes to the channel, which is full at `quota`. */
+/* One batch in `one_of` goes to the channel, which is full at `quota`. */
 static void run(struct bench *bench, unsigned one_of, uint32_t events_max, uint32_t body_max, uint64_t quota)
 {
     for (unsigned i = 0; i < 3000; i++) {

@@ -1,4 +1,4 @@
-/* Groups of events beside a model: each event is in one group, or settled, and the order in a group is kept. */
+/* Groups of events compared with a model: each event is in one group, or settled, and the order in a group is kept. */
 #include "core/flow/held_group.h"
 
 #include "tests/support/support.h"

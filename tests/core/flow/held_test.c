@@ -160,7 +160,7 @@ static void test_any_order(void **unused)
     assert_ptr_equal(fixture.held.first->next, third);
 }
 
-/* A sink whose requests give back an event each keeps no ranges, and sends its leases home in order. */
+/* A sink whose requests each give back one event keeps no ranges, and returns its leases in order. */
 static void test_single_events(void **unused)
 {
     struct ps_lease *first = take(3, true), *second = take(2, true);

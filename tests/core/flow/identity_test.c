@@ -93,7 +93,8 @@ static void assert_identities(const struct ps_lease *lease, const struct model *
     }
 }
 
-/* Other rows take the place of the lease's: a new row has no identity, and of several rows of one event the first has that event's. */
+/* Replaces the lease's rows: a new row has no identity, and the first of several rows of one event has that event's
+ * identity. */
 static void replace_rows(struct ps_lease *lease, const struct model *model, uint64_t *random)
 {
     static struct model replaced;

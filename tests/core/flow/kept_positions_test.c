@@ -15,7 +15,7 @@ static void expect_taken(const char *owner, const char *text)
     free(taken);
 }
 
-/* The newest positions count, once: the owner is asked again, and finds nothing of what was before them. */
+/* A take gets the newest positions of its owner. A second take finds nothing, not even older positions. */
 static void test_newest_once(void **unused)
 {
     expect_taken("a1.r1", NULL);

@@ -212,7 +212,7 @@ static void test_withdraw(void **unused)
     wait_for(&ended);
 }
 
-/* The owner has to wait for the job that runs, which is told. */
+/* The owner has to wait for the job that runs, and the job learns that it is cancelled. */
 static void test_withdraw_running(void **unused)
 {
     struct job jobs[] = {{.number = 1, .looks = true}, {.number = 2}};

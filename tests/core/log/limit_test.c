@@ -1,4 +1,4 @@
-/* The log's rate limit beside a model of each key, and the account of all lines when keys replace each other. */
+/* The log's rate limit compared with a model of each key, and the account of all lines when keys replace each other. */
 #include "core/log/limit.h"
 
 #include "tests/support/support.h"

@@ -1,5 +1,5 @@
-/* The word that was meant: the one that the fewest changes, insertions, removals and swaps of neighbours make, if that are few enough for its length. Compared
- * with a plain search over all of them. */
+/* Suggestions for a misspelt word: the known word that needs the fewest changes, insertions, removals and swaps of
+ * neighbours, if they are few enough for its length. Compared with a plain search. */
 #include "core/text/nearest.h"
 
 #include "tests/support/support.h"

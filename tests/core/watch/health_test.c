@@ -91,7 +91,8 @@ static void test_failed_reload(void **state)
     expect_sample("\npenstock_configuration_reload_successful 0\n");
 }
 
-/* A component that the agent runs without: beside others it is a line, and when a channel has no other one the agent is not ready. */
+/* The agent runs without a component: the page has a line for it, and if a channel has no other one (`cut`) the agent
+ * is not ready. */
 static void test_left_out(void **state)
 {
     metrics.process.left_out = "source r2 is left out: a.properties:3: dropped: x; do y\n";

@@ -60,7 +60,7 @@ static void test_rollback(void **state)
     ps_test_group_stop();
 }
 
-/* Events that the first one settled are not given to the next one. */
+/* Events that the first sink settled are not given to the next sink. */
 static void test_rollback_in_the_middle_of_a_batch(void **state)
 {
     ps_test_group_start(&failover, 1);
@@ -72,7 +72,7 @@ static void test_rollback_in_the_middle_of_a_batch(void **state)
     ps_test_group_stop();
 }
 
-/* Leases that it took before are older than the one that it rolled back, and go first. */
+/* Leases that the sink took earlier are older than the one that it rolled back, and go first. */
 static void test_rollback_with_leases_under_way(void **state)
 {
     ps_test_group_start(&failover, 2);

@@ -80,7 +80,8 @@ static void test_times_of_one_that_does_not_open(void **state)
     ps_test_group_stop();
 }
 
-/* Its recall takes longer than its penalty: the penalty begins when all has come back, and it failed once. */
+/* The recall of a failed sink takes longer than its penalty: the penalty begins when all leases have come back, and
+ * counts as one failure. */
 static void test_time_of_a_long_recall(void **state)
 {
     ps_test_group_start(&failover, 1);
