@@ -47,7 +47,8 @@ static void test_lost(void **state)
     ps_test_member_destroy(second);
 }
 
-/* The first member's sink hangs: its partition goes to the second after the deadline, uncommitted. */
+/* The first member's sink hangs. After the deadline the first member gives up its partition to the second without a
+ * commit. */
 static void test_revocation_out_of_time(void **state)
 {
     fill("stuck");

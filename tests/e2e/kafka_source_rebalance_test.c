@@ -13,8 +13,8 @@
 #define CHUNK 1000U
 #define PARTITIONS 4
 
-/* Records come until the last change of the group is over: were they all read before it, the second member
- * would stop while the group forms again, and the embedded cluster refuses commits then. */
+/* Records come until the last change of the group is over. If all were read before that, the second member would stop
+ * while the group forms again, and the embedded cluster refuses commits then. */
 static struct load {
     const char *topic;
     atomic_bool enough;

@@ -1,4 +1,4 @@
-/* Answers of a metastore to any call: any bytes. Nothing may be read outside them, and what they claim must not be reserved.
+/* Answers of a metastore to any call: any bytes. Nothing may be read outside them, and no memory may be reserved for lengths that they only claim.
  * Input: the call (1 byte), then the message, whose number is taken as the right one. */
 #include "stages/lib/hive/message.h"
 

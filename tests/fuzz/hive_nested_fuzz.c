@@ -1,5 +1,5 @@
-/* Fields of delimited text for nested and binary columns: any bytes. Nothing is read outside them, values stay within the ranges of their
- * types, and separators of the user's own change nothing but what they are. Input: the type (1 byte), then the text. */
+/* Fields of delimited text for nested and binary columns: any bytes. Nothing is read outside them, values stay within the ranges of their types,
+ * and separators that are not in the text do not change its value. Input: the type (1 byte), then the text. */
 #include "core/stage.h"
 #include "stages/lib/hive/nested.h"
 #include "tests/fuzz/hive_values.h"

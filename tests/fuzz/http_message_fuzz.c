@@ -1,4 +1,4 @@
-/* Requests of source http: whatever the pieces are in which the bytes come, the outcome is the same; a complete request lies
+/* Requests of source http: the outcome is the same for any pieces in which the bytes come; a complete request lies
  * within the bytes and the limits; a chunked one has no more content than was announced. */
 #include <stdlib.h>
 #include <string.h>

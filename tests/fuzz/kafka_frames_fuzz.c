@@ -1,4 +1,4 @@
-/* A record of a channel's positions: frames that print as they were read, or nothing. */
+/* A record of a channel's positions: it is refused, or its frames print as they were read. */
 #include <stdint.h>
 #include <string.h>
 

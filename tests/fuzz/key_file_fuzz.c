@@ -1,4 +1,4 @@
-/* The bytes of a key file: a key of one of AES's lengths, or a reason that does not have them. */
+/* The bytes of a key file: a key of one of AES's lengths, or an error that does not contain the bytes. */
 #include <stdint.h>
 #include <string.h>
 

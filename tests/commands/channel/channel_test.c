@@ -256,8 +256,8 @@ static void unreadable_files(void **state)
     }
 }
 
-/* Returns the number of the frame of events that the byte `at` belongs to, or 0. *covered: whether the byte is part  * of a
- * head or of a frame, without what fills it up. */
+/* Returns the number of the frame of events that has the byte `at`, or 0. *covered: whether the byte belongs to a
+ * head or a frame, not to padding. */
 static uint64_t frame_at(const struct file *file, size_t at, bool *covered)
 {
     struct ps_segment_head head;

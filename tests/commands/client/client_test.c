@@ -252,10 +252,10 @@ static void test_failover(void **state)
     assert_int_equal(atomic_load(&servers[1].calls), 1);
     assert_non_null(strstr(messages, "Connection refused"));
     ps_test_rpc_restart(&servers[0]);
-    expect_ok(client, 4); /* it stays where it is */
+    expect_ok(client, 4); /* the client stays with this host */
     assert_int_equal(atomic_load(&servers[1].calls), 2);
 
-    /* Half of a list goes to the next host. */
+    /* The second batch of the list goes to the next host. */
     atomic_store(&servers[1].behaviour, PS_TEST_RPC_CLOSES);
     atomic_store(&servers[1].calls_good, 1);
     expect_ok(client, 8);
@@ -264,7 +264,7 @@ static void test_failover(void **state)
     assert_non_null(strstr(messages, "sends the batch to the next host"));
 
     atomic_store(&servers[2].behaviour, PS_TEST_RPC_FAILED);
-    expect_ok(client, 4); /* around */
+    expect_ok(client, 4); /* back to the first host */
     assert_int_equal(atomic_load(&servers[0].acknowledged), 8);
     assert_true(penstock_client_is_active(client));
     penstock_client_close(client);
@@ -279,7 +279,7 @@ static void test_failover_gives_up(void **state)
     assert_int_equal(atomic_load(&servers[0].calls) + atomic_load(&servers[1].calls), 2);
     assert_int_equal(atomic_load(&servers[2].calls), 0);
 
-    /* It may have arrived at the second host, although the last one refused it. */
+    /* The event may have arrived at a host that closed the connection, although the last host refused it. */
     atomic_store(&servers[2].behaviour, PS_TEST_RPC_CLOSES);
     expect(client, 1, PENSTOCK_CLIENT_UNCERTAIN, 0, "FAILED");
     for (unsigned i = 0; i < SERVERS; i++)

@@ -1,5 +1,5 @@
-/* Marks of replayed letters beside a model that remembers each of them, over several runs, and the calls that keep them over a
- * power cut. */
+/* Marks of replayed letters compared with a model that remembers each of them, over several runs, and the calls that
+ * keep them over a power cut. */
 #include "commands/deadletter/internal.h"
 
 #include "core/base.h"
@@ -58,7 +58,7 @@ static void make_letters(void)
     }
 }
 
-/* A body's replays are those of all letters with it: the largest number that a mark has. */
+/* Returns a body's replays: the largest number in the marks of all letters with this body. */
 static unsigned replays_of(const char *body, const unsigned *replays)
 {
     unsigned most = 0;
@@ -163,7 +163,7 @@ static void test_near_misses(void **state)
     ps_deadletter_marks_free(marks);
 }
 
-/* Each file is on disk before the next one is begun, and the names of all at the end; a disk that fails is told. */
+/* Each file is on disk before the next one is begun, and the names of all at the end; a disk that fails is reported. */
 static void test_syncs(void **state)
 {
     make_letters();

@@ -226,7 +226,7 @@ static void test_sticky(void **state)
     add_member("c2", "", "t1");
     claim(0, 4, "t1", 3, 6);
     assert_string_equal(sticky_text(topics, 1), "c1: t1-3 t1-4 t1-5, c2: t1-0 t1-1 t1-2");
-    begin(); /* a member has left */
+    begin(); /* a member has left: the others get its partitions */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 4, "t1", 0, 2);
