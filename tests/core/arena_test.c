@@ -64,7 +64,7 @@ static void test_at_end(void **state)
     assert_string_equal(endings, "bac");
     assert_string_equal(text, "text"); /* the memory stays */
     ps_arena_destroy(arena);
-    assert_string_equal(endings, "bac"); /* once */
+    assert_string_equal(endings, "bac"); /* each function ran once */
 }
 
 int main(void)

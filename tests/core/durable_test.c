@@ -76,7 +76,8 @@ static void test_new_directories_are_synced(void **unused)
     assert_synced(0, "/a/b");
 }
 
-/* A file system that cannot do it (EINVAL) is accepted; a disk that fails is not, and the next try syncs the name again. */
+/* A file system that cannot sync a directory (EINVAL) is accepted; a disk that fails is not, and the next try syncs
+ * the name again. */
 static void test_a_sync_of_a_directory_that_fails(void **unused)
 {
     fail_sync(0, EINVAL);

@@ -130,8 +130,8 @@ struct flow {
 void flow_init(struct flow *flow);
 void flow_fini(struct flow *flow);
 
-/* Adds some sinks, and makes groups of the sinks of each channel: one, or two and some sinks alone beside them. Penalties
- * are at most `max_ms`. Before flow_init. */
+/* Adds some sinks, and makes groups of the sinks of each channel: one group, or two groups and some single sinks.
+ * Penalties are at most `max_ms`. Before flow_init. */
 void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms);
 
 /* Returns a new spec of this agent. Sinks and channels differ from the previous spec unless they are to stay;
@@ -155,7 +155,7 @@ bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number);
 /* Returns whether sinks give this number up. */
 bool flow_dies(const struct flow *flow, unsigned origin, uint64_t number);
 unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number);
-/* The same for a selector whose source has these channels. */
+/* Returns the mask of channels that a selector chooses for the number if its source has these channels. */
 unsigned flow_choose(const struct flow *flow, unsigned channels, uint64_t number);
 /* For tests that change the channels of sources between two specs: from now on the ledger expects an event in the
  * channels to which the selector last sent it. Call it after flow_init. */

@@ -57,7 +57,8 @@ bool flow_store_is_short(const struct flow_store *store, unsigned consumer)
     return store->channel != NULL && store->channel->consumers[consumer].is_short;
 }
 
-/* Returns whether the oldest lease, which is this producer's, is due: without a thread its worker must then run the sync. */
+/* Returns whether the oldest lease is this producer's and due: without a thread the producer's worker must then run
+ * the sync. */
 static bool sync_is_due(const struct flow_store *store, const struct flow_producer *producer, uint64_t now_ns)
 {
     const struct flow_entry *first = store->channel->first;
@@ -163,7 +164,7 @@ static void entry_end(struct flow_channel *channel, struct flow_entry **at)
     free(entry);
 }
 
-/* Gives up in order for each producer: no lease after one that is kept. */
+/* Gives up leases in the order of each producer: none after one that is kept. */
 static void give_up_old(struct flow_channel *channel)
 {
     uint64_t blocked = 0;

@@ -3,7 +3,7 @@
 
 #include "core/base.h"
 
-/* Headers and fields of the calls' events beside their bodies. */
+/* Headers and fields of the calls' events in addition to their bodies. */
 #define PS_TEST_LEGACY_HEADERS                                                                               \
     "host", "old.example", "timestamp", "1300000000123", "pri", "WARN", "nanos", "-7", "k", "v", "FlumeOG",  \
         "yes"

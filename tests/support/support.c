@@ -24,8 +24,8 @@ __attribute__((constructor)) static void open_uptime(void)
     cpus = sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* Returns the mean time since the start in which a CPU had nothing to do, waits for the disk excluded; the real time if /proc does not tell it.
- * Without an allocation: tests count them. */
+/* Returns the mean time since the start in which a CPU had nothing to do, without waits for the disk; the real time
+ * if /proc does not have it. Allocates nothing, because tests count allocations. */
 static uint64_t idle_ns(void)
 {
     char text[64] = "";

@@ -118,7 +118,7 @@ static void test_again(void **state)
     ps_batch_give(from);
 }
 
-/* Bytes that never were an event; cut when they are too long. */
+/* Bytes that never were an event become the letter's body; they are cut when they are too long. */
 static void test_bytes(void **state)
 {
     struct ps_dead_letter letter = letter_of(NULL, NULL);

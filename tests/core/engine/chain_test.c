@@ -155,7 +155,7 @@ static void test_no_memory(void **unused)
     for (int i = 0; i < 3; i++) {
         assert_false(ps_chain_run(&runner, &stage.now));
         assert_int_equal(asked, 2);                         /* the selector is not called again */
-        assert_int_equal(ps_batch_home(batch)->holders, 1); /* no lease counts before all are made */
+        assert_int_equal(ps_batch_home(batch)->holders, 1); /* none counts before all are made */
     }
     while (count > 0)
         ps_block_drop(cache, blocks[--count]);
@@ -173,7 +173,7 @@ static void test_no_memory(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 0);
 
     ps_batch_home(batch)->holders = ps_batch_home(batch)->promises = 0; /* as if the leases were returned */
-    assert_string_equal(ps_worker_stats(runner.base.worker)->doing, "source r1"); /* it left the chain */
+    assert_string_equal(ps_worker_stats(runner.base.worker)->doing, "source r1"); /* the chain is left */
     ps_worker_destroy(runner.base.worker);
     ps_route_destroy(runner.route);
     ps_test_stage_fini(&stage);
@@ -183,8 +183,8 @@ static void ignore_delivered(void *argument, struct ps_batch *batch)
 {
 }
 
-/* A source that reads again what it gives up fails while there is memory for the lease of its first channel only:
- * that lease does not count at the window yet. */
+/* A source that reads again what it gives up fails while there is memory for the lease of its first channel only: the
+ * window does not count that lease yet. */
 static void test_given_up_without_memory(void **unused)
 {
     static const struct ps_source_ops source = {.needs = PS_LEVEL_DELIVERED};

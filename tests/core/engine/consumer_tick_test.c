@@ -139,7 +139,7 @@ static void start(void)
     ps_test_small_agent_settle(&agent);
 }
 
-/* Asserts that it is called in time: every period for ten seconds, and not a hundred times as often. */
+/* Asserts that consumer_tick is called in time: every period for ten seconds, and not a hundred times as often. */
 static void assert_in_time(void)
 {
     unsigned before = script.calls;

@@ -1,5 +1,5 @@
-/* A stop while a durable channel is full: its sink takes as much as makes room for what the source
- * has read, and no more. */
+/* A stop while a durable channel is full: its sink takes only the events that must leave to make room for what the
+ * source has read. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/small_agent.h"
 #include "tests/support/small_stages.h"

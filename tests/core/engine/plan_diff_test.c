@@ -287,7 +287,7 @@ static void test_what_is_read_again(void **state)
     struct ps_plan *first = plan_of(once, NULL), *second = plan_of(again, first),
                    *third = plan_of(again, second);
     assert_false(rereads(first));
-    assert_true(rereads(second)); /* a plan that follows none */
+    assert_true(rereads(second)); /* the first plan follows none */
     ps_plan_adopt(second, first);
     assert_false(rereads(second));
     ps_plan_adopt(third, second);

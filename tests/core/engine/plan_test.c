@@ -466,7 +466,7 @@ static void test_places_are_kept(void **state)
     ps_plan_adopt(b, a);
     assert_ptr_equal(b->sources[0].adopts, &a->sources[1]);
     assert_ptr_equal(b->sources[1].adopts, &a->sources[2]);
-    /* r0 is back, changed, and is placed where nothing is; r1 keeps its place after it. */
+    /* r0 is back with changes, and is placed on a worker without units; r1 keeps its place after it. */
     flow.sources[0].changes = 1;
     struct ps_plan *c = ps_plan_create(flow_spec(&flow), &machine, b, &err);
     assert_int_equal(c->sources[0].workers[0], 0);

@@ -306,7 +306,8 @@ static void test_given_up(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* Refused before the put, while earlier batches wait for their promise: the source learns of that immediately. */
+/* A batch is refused before its put, while earlier batches wait for their promise: the source learns of that
+ * immediately. */
 static void test_full(void **state)
 {
     start(&refusing);

@@ -186,7 +186,7 @@ static uint64_t content(void)
     return fill.size;
 }
 
-/* A put wakes one of seven; the next put another one; when all are awake, nobody. */
+/* A put wakes one of seven workers, and the next put another one; when all are awake, a put wakes none. */
 static void test_put_wakes_one(void **state)
 {
     start(1, 7, "100000", true);
@@ -328,7 +328,7 @@ static void test_chosen_without_room(void **state)
     finish();
 }
 
-/* The same a moment later: the turn of the sink is over, and the worker runs another one (of the other channel). */
+/* The same a moment later: the turn of the sink is over, and the worker runs another sink (of the other channel). */
 static void test_chosen_later(void **state)
 {
     start_on(3, 1, 4, "100000", true); /* worker 0: source and third sink; worker 1: first and last sink */

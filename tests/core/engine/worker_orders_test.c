@@ -35,7 +35,7 @@ static void cycle(unsigned turns)
     }
 }
 
-/* Starts an agent of one worker with `flow`, and lets it work for so many cycles. */
+/* Starts an agent of one worker with `flow`, and lets it work for this number of cycles. */
 static struct ps_plan *start(unsigned cycles)
 {
     struct ps_err err = {0};
@@ -87,7 +87,7 @@ static void test_drain_ends_beside_a_source_that_stays(void **state)
     }
 }
 
-/* A sink that finds events of before a reload has not stalled since the machine was started. */
+/* A sink that finds events from before a reload is not reported as stalled since the start of the machine. */
 static void test_restored_events_are_not_old(void **state)
 {
     struct ps_err err = {0};

@@ -115,7 +115,7 @@ static int model_shared(const struct model *model, unsigned name)
     return -1;
 }
 
-/* Every third stream has no name. The text is written over each time: the batch must have its own. */
+/* Every third stream has no name. The next call overwrites the text: the batch must have its own copy. */
 static const struct ps_stream_name *stream_name(uint32_t stream)
 {
     static char text[12];

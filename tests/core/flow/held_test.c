@@ -259,7 +259,7 @@ static void release_all(enum event_state to)
     }
 }
 
-/* The connection is lost. */
+/* Plays the loss of the connection. */
 static void draw_rewind(void)
 {
     release_all(IDLE);

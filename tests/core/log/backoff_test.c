@@ -34,7 +34,7 @@ static void test_another_text_is_said_at_once(void **unused)
     assert_true(ps_log_backoff_says(&repeated, "denied", 100 * PS_NS_PER_S));
     assert_int_equal(repeated.tries, 1);
     assert_int_equal(say(&repeated, "denied", 101, 160), 0);
-    repeated = (struct ps_log_backoff){0}; /* it is over */
+    repeated = (struct ps_log_backoff){0}; /* the outage is over */
     assert_int_equal(say(&repeated, "denied", 160, 161), 1);
 }
 

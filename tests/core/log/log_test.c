@@ -258,7 +258,7 @@ static void test_limit_owed(void **state)
     assert_null(ps_log_limit_owing(&limit, now, true));
 }
 
-/* The count of lines held back says over which time: with the next line, and at the end. */
+/* The number of suppressed lines is logged with the period in which they came: with the next line, and at the end. */
 static void test_held_back(void **state)
 {
     char text[16384];

@@ -117,7 +117,7 @@ static void test_found_by_name(void **state)
     const struct ps_stage_ops *const *stages = ps_plugins_stages(plugins);
     assert_ptr_equal(stages[0], &host);
     assert_string_equal(stages[1]->name, "sample");
-    assert_null(stages[2]); /* the folder that is listed twice gives it once */
+    assert_null(stages[2]); /* a folder that is listed twice gives its plug-in once */
     assert_ptr_equal(ps_stage_find(stages, PS_KIND_SINK, "ORG.example.Sample$Builder"), stages[1]);
     assert_null(ps_plugins_module_of(plugins, &host));
     assert_ptr_equal(ps_plugins_module_of(plugins, stages[1]), ps_plugins_module(plugins, 0));

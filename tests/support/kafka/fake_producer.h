@@ -40,9 +40,9 @@ static struct {
     /* the producer */
     struct record queue[NUMBERS_MAX];
     unsigned count, turn;
-    uint32_t records_max; /* in a request */
-    uint32_t report_max;  /* tokens in a report */
-    int rest_code; /* after a refusal: how the producer reports what it has; 0: it keeps it until it is purged */
+    uint32_t records_max;   /* in a request */
+    uint32_t report_max;    /* tokens in a report */
+    int rest_code;          /* error of the other records after a refusal; 0: they are kept until a purge */
     bool fatal, purged;     /* it can no longer be used */
     bool purge_sent, purge; /* purge reports are due, even of sent records */
     uint64_t request_bytes_max;

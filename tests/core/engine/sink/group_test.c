@@ -91,7 +91,7 @@ static void test_rollback_with_leases_under_way(void **state)
     ps_test_group_stop();
 }
 
-/* ps_port_failed with leases taken, offered and waiting. */
+/* A sink calls ps_port_failed while leases are taken, offered and waiting. */
 static void test_sink_that_dies(void **state)
 {
     ps_test_group_start(&failover, 2);
@@ -225,7 +225,7 @@ static void test_waits_for_what_the_other_one_holds(void **state)
     ps_test_group_stop();
 }
 
-/* All fail: tried again when the first penalty ends, and nothing is lost. */
+/* All sinks fail: they are tried again when the first penalty ends, and nothing is lost. */
 static void test_all_fail(void **state)
 {
     ps_test_group_start(&failover_of_three, 3);

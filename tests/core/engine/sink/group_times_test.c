@@ -13,7 +13,7 @@ static uint64_t now_ms(void)
     return ps_test_group.agent.now.mono_ns / PS_NS_PER_MS;
 }
 
-/* When sink 0 was opened or tried. A batch always waits for it. */
+/* Notes the times at which sink 0 was opened or tried. A batch always waits for it. Returns how many there are. */
 static unsigned tries_of(uint64_t *times, unsigned most, unsigned *(*counted)(void))
 {
     uint64_t until_ms = now_ms() + 70000;

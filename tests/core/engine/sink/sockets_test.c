@@ -233,7 +233,7 @@ static void test_none(void **state)
     stop();
     unsigned with = fds_of_start(&script_stage);
     assert_true(sink_runner()->base.port.epoll_fd >= 0);
-    assert_int_equal(with, without + 3); /* it, and the two ends of the connection */
+    assert_int_equal(with, without + 3); /* the epoll, and the two ends of the connection */
     stop();
 }
 
@@ -247,7 +247,7 @@ static void test_idle(void **state)
     stop();
 }
 
-/* Rolled back: it gets no lease for a second, and answers are read all the same. */
+/* After a rollback the sink gets no lease for a second, but it reads answers. */
 static void test_resting(void **state)
 {
     start(&script_stage);

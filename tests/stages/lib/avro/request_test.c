@@ -194,7 +194,7 @@ static void test_answers(void **state)
         assert_int_equal(answer.no_match, match == PS_AVRO_MATCH_NONE);
         assert_int_equal(bytes[12], 2 * match); /* after the number, the count of pieces and a length */
         assert_int_equal(bytes[13],
-                         match == PS_AVRO_MATCH_BOTH ? 0 : 2); /* with our protocol unless it is known */
+                         match == PS_AVRO_MATCH_BOTH ? 0 : 2); /* with our protocol unless that is known */
         assert_int_equal(answer.status, match == PS_AVRO_MATCH_NONE ? PS_AVRO_OK : PS_AVRO_FAILED);
     }
     size_t taken, length = ps_avro_put_error(bytes, 6, NULL, "reason");

@@ -1,6 +1,6 @@
-/* The server of HTTP with a handler that draws its results: requests in parts, memory that is missing, batches that are full, refusals at each part, and
- * rows that a handler leaves behind in a batch. Channels take or refuse each batch, at once or later. Clients send requests behind each other, with counted
- * and chunked bodies in drawn pieces. Each request has one answer, of exactly the bytes that the model says, and each event is in one batch once. */
+/* The HTTP server with a handler that draws its results: requests in parts, missing memory, full batches, refusals at each part, and rows that a
+ * handler leaves in a batch. Channels take or refuse each batch, immediately or later. Clients pipeline requests, with counted and chunked bodies
+ * in drawn pieces. Each request has one answer, exactly the bytes of the model, and each event is in one batch once. */
 #include "stages/lib/http/server.h"
 #include "core/flow/batch_internal.h"
 #include "stages/lib/net/listen.h"

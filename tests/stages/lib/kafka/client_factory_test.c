@@ -22,7 +22,7 @@ struct config {
 static sem_t begun, go_on;
 static atomic_uint made_count, destroyed_count;
 static atomic_bool destroys_hang;  /* until `go_on` */
-static atomic_bool read_after_end; /* a config whose owner does not wait any more */
+static atomic_bool read_after_end; /* set if a config is read whose owner no longer waits */
 
 static void wait_for(sem_t *what)
 {

@@ -1,6 +1,6 @@
-/* The records that a sink keeps, of as many files as fill the tables of a spooling directory, and a few more or less, compared with
- * a model: between two runs files are renamed, deleted, replaced, changed and cut; in the second one an allocation may fail.
- * Each file is found once, at the place that the model says, and the keys of files that are gone are told once. */
+/* The records that a sink keeps, of as many files as fill the tables of a spooling directory, and a few more or less, compared with a model:
+ * between two runs files are renamed, deleted, replaced, changed and cut; in the second one an allocation may fail. Each file is found once, at the
+ * model's place, and the keys of files that are gone are reported once. */
 #include "core/log/log.h"
 #include "stages/lib/spool/kept.h"
 #include "stages/lib/spool/spool_internal.h"

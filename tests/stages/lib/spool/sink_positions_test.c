@@ -128,7 +128,7 @@ static void test_the_question(void **unused)
     struct ps_batch *batch = batch_of();
     bool told = true;
     assert_non_null(ps_batch_add_copy(batch, "event", 5));
-    assert_false(ps_spool_keep_tell(&sink, batch, false, &told)); /* not beside events */
+    assert_false(ps_spool_keep_tell(&sink, batch, false, &told)); /* not together with events */
     assert_true(!told && batch->span_count == 0);
     ps_batch_give(batch);
     assert_int_equal(tell(false, false, true), 1);

@@ -62,7 +62,7 @@ static void test_drawn(void **unused)
     uint64_t random = ps_test_seed();
     struct ps_tail_fingerprint_index index = {.room = 0};
     check(&index, 0, sizeof texts[0]);
-    for (unsigned i = 0; i < TEXTS; i++) { /* they begin alike: the first ones by 100 bytes */
+    for (unsigned i = 0; i < TEXTS; i++) { /* the first three share 100 bytes, all share one */
         memset(texts[i], 'b', sizeof texts[i]);
         memset(texts[i] + (i < 3 ? 100 : 1), (char)('c' + i), 1);
     }

@@ -94,7 +94,7 @@ static void test_failure_writes_the_window_again(void **unused)
  * they accept in the time of the fastest answer. */
 static void test_window_follows_the_datanodes(void **unused)
 {
-    const uint64_t fastest_ns = 10 * PS_NS_PER_MS, event_ns = 1000; /* at most one in that time */
+    const uint64_t fastest_ns = 10 * PS_NS_PER_MS, event_ns = 1000; /* of the fastest answer; of an event */
     struct ps_bucket_window window;
     ps_bucket_window_init(&window);
     assert_int_equal(window.events, LEAST);

@@ -387,8 +387,8 @@ static void test_fatal(void **state)
     fake_stop();
 }
 
-/* The same while the source waits for the delivery of what it has read: it would wait in vain. Once it leaves its group, or has
- * failed before, nothing more is said. */
+/* The same while the source waits for the delivery of what it has read, which would never end. If the source is
+ * leaving its group, or has failed before, nothing is reported. */
 static void test_fatal_while_it_stops(void **state)
 {
     for (unsigned cycles = 0; cycles < 2; cycles++) {

@@ -195,8 +195,8 @@ static void test_restart_ahead_and_back(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* Reading continues after the last delivered record, or records later, before what was delivered is committed: it is
- * committed all the same, once. */
+/* Reading continues after the last delivered record, or some records later, before the delivered offset is committed:
+ * it is committed nevertheless, once. */
 static void test_restart_after_delivered(void **state)
 {
     static const int64_t next[] = {78, 79, 500};

@@ -116,7 +116,8 @@ static void test_one_broker_is_behind(void **state)
     }
 }
 
-/* All brokers answer so for ever. What was read is delivered. It is committed when metadata has shown that the topic is the same. */
+/* All brokers give this answer for ever. What was read is delivered, and is committed when metadata has shown that
+ * the topic is the same. */
 static void test_commits_go_on(void **state)
 {
     static const int16_t errors[] = {3, 100, 103};
@@ -192,7 +193,8 @@ static void test_commits_wait_for_metadata(void **state)
     finish();
 }
 
-/* Metadata says that the topic is not there, and nothing is committed: it may be created again. Then it is there again, as it was. */
+/* Metadata does not have the topic, so nothing is committed, because the topic may be created again. Then metadata
+ * has the unchanged topic again. */
 static void test_commits_wait_for_the_topic(void **state)
 {
     begin(&run, 1, NULL, 0);

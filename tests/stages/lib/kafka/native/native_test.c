@@ -200,8 +200,8 @@ struct lies {
     bool forgets; /* the client does not know the leader epochs then */
 };
 
-/* Broker 1 leads, and has sets in flight, when the other one gives answers that are wrong. If it `moves`, the other one is the
- * leader by then, and the client does not know it. */
+/* Broker 1 leads, and has sets in flight, when the other broker gives wrong answers. `moves`: the other broker has
+ * become the leader by then, which the client does not know. */
 static void mislead(uint64_t seed, const struct lies *lies, enum ps_test_hold hold, bool moves)
 {
     static struct run run;

@@ -139,9 +139,9 @@ static struct plan draw_plan(struct run *run, unsigned kind)
                          .pause_ms = slow ? 100 + draw(run, 500) : 0};
 }
 
-/* A transaction that is full has twice the memory the next time if the commits of eight full ones in a row took more than an eighth
- * of the time before each, and half of it if less than a thirty-second; at least 16 MiB, and at most what the plan says. The time in
- * which the broker writes what was sent is none of the commit's. */
+/* A full transaction has twice the memory the next time if the commits of eight full ones in a row each took more
+ * than an eighth of the time before them, and half of it if less than a thirty-second; at least 16 MiB, and at most
+ * the plan's limit. The time in which the broker writes what was sent does not count as commit time. */
 static void test_memory_follows_commits(void **state)
 {
     static struct run run;

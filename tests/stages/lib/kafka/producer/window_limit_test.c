@@ -102,7 +102,7 @@ static void test_short_line(void **state)
     assert_int_equal(run.most_waves, 3);
 }
 
-/* Small waves are let in by their number, large ones by their bytes. */
+/* Small waves are limited by their number, large ones by their bytes. */
 static void test_short_line_counts_bytes(void **state)
 {
     start(64 * MIB);

@@ -186,7 +186,7 @@ static void test_only_the_rows_of_the_lease(void **state)
     give(batch);
 }
 
-/* A payload is made in lent memory if it fits, once; its bytes are the same elsewhere. */
+/* A payload that fits into lent memory is made there, once; elsewhere it has the same bytes. */
 static void test_lent_memory(void **state)
 {
     struct fixture *fixture = *state;
