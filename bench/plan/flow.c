@@ -9,10 +9,10 @@
 #define DECISIVE 2.0        /* growth by this factor of the allowed growth needs no second trial */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0
-#define SLOW_S 1.0       /* p99 counts from here on */
-#define SLOW_SHARE 0.25  /* of the trial */
+#define SLOW_S 1.0       /* a p99 above this and above SLOW_SHARE of the trial is too slow */
+#define SLOW_SHARE 0.25  /* of the trial's length */
 #define LATE_SHARE 0.65  /* the end of a trial begins after this share of it */
-#define LATE_CHANGE 0.01 /* from this difference on only the end of the trial counts */
+#define LATE_CHANGE 0.01 /* if the rate at the end is lower by more than this share, it alone counts */
 
 double ps_flow_allowed_s(double seconds, double stall_s)
 {

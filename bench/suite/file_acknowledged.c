@@ -1,10 +1,10 @@
-/* Measures netcat -> file channel -> null in this process with clients that wait for the answer of what they send, events
- * of 256 bytes: the answer comes when the event is synced. The clients are a separate process.
+/* Measures netcat -> file channel -> null in this process with clients that wait for the answers to their events of
+ * 256 bytes: an answer comes when the event is synced. The clients are a separate process.
  *
  *   shared    100 clients, each with one event at a time, compared with one such client: they share the syncs
- *   latency   of the answers at half of what four clients with many events under way reach; compared with twice the
- *             p99 of fdatasync in a bare loop that writes as many bytes with a sync, and a millisecond more: an event
- *             waits for the sync that is under way and for its own
+ *   latency   p99 of the answers at half the rate that four clients with many events under way reach, compared with
+ *             twice the p99 of fdatasync in a bare loop that writes as many bytes with a sync, plus a millisecond: an
+ *             event waits for the sync that is under way and for its own
  *
  *   bench_file_acknowledged [--seconds 2] [--rounds 5] [--only shared|latency]
  *

@@ -39,7 +39,7 @@
 #define INPUTS_MAX 256U
 #define INPUT_BYTES (128U << 10)
 #define SPOOL_BYTES (256U << 20)
-#define OUTPUT_WATER (4U << 20) /* sent to the far end, not taken yet: then this target stops as well */
+#define OUTPUT_WATER (4U << 20) /* bytes on their way to the far end; with more this target stops as well */
 #define TICK_MS 1
 #define IDLE_S 0.5
 #define SAG_S 10.0
@@ -312,7 +312,7 @@ static void each_serve(double passed_s)
 static void queue_serve(double passed_s)
 {
     double length = fmax(target.rate * target.queue_s, 1);
-    /* the server works on, while this process does not: at most 20 ms of it */
+    /* the server also works while this process has no CPU, but for at most 20 ms */
     target.tokens = fmin(target.tokens + target.rate * passed_s, target.rate * 0.02 + 1);
     double served = fmin(floor(target.tokens), (double)target.queued);
     release(served);
@@ -338,7 +338,7 @@ static void serve(double passed_s)
         queue_serve(passed_s);
         return;
     case BATCHES:
-        inputs_take(target.rate * 2, false); /* so much memory */
+        inputs_take(target.rate * 2, false); /* the target's memory: events of 2 s */
         if (target.now_s < target.batch_s + BATCH_S)
             return;
         release(fmin(target.rate * (target.now_s - target.batch_s), target.rate * 2 * BATCH_S));

@@ -137,7 +137,7 @@ static void compress_section(struct library *library, char *plain, size_t length
         compress_zlib(library, plain, length);
 }
 
-/* Writes the sections of a block beside the values: lengths of the keys, keys, lengths of the values. */
+/* Writes the sections of a block other than the values: lengths of the keys, keys, lengths of the values. */
 static void make_sections(char *key_lengths, char *keys, char *lengths)
 {
     for (unsigned i = 0; i < EVENTS; i++) {

@@ -5,8 +5,8 @@
  *   bench_load_pacing [--seconds 10] [--rounds 1] [--only 100000]
  *
  * Prints a record for each rate. The figure is the p99.9 of the schedule error without the gaps in which the
- * spinning sender lost its core (it is the witness of its core); further members are the raw error, the gaps,
- * and the achieved share of the asked rate. Goals: 1 ms; 0.999. */
+ * spinning sender lost its core (the sender detects them); further members are the raw error, the gaps, and the
+ * achieved share of the asked rate. Goals: 1 ms; 0.999. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

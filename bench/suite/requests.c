@@ -1,6 +1,6 @@
-/* Measures sources that answer requests -> memory -> null in this process: CPU time of the process, `penstock load` as the client
- * beside it, eight connections with one batch of 100 events of 256 bytes under way on each. Prints a record for each source: events
- * per CPU-second.
+/* Measures sources that answer requests -> memory -> null in this process. The client is `penstock load` in another process,
+ * with eight connections and one batch of 100 events of 256 bytes under way on each. Prints a record for each source: events
+ * per CPU-second of this process.
  *
  *   bench_requests [--seconds 3] [--rounds 5] [--only http]
  *

@@ -66,7 +66,7 @@ static void make_files(struct job *job, const char *directory)
     }
 }
 
-/* Waits until one more line is delivered. Returns for how long, in milliseconds. */
+/* Waits until one more line is delivered. Returns the time since `from_ns`, in milliseconds. */
 static double await_line(struct job *job, uint64_t from_ns)
 {
     const struct timespec moment = {.tv_nsec = LOOK_NS};

@@ -1,7 +1,7 @@
 /* Prints the results of verify: progress once a second, and a summary at the end, as text for people or JSON
  * for programs.
  *
- * Thread: one at a time, while no thread counts. */
+ * Thread: one at a time, while no other thread adds records to the account. */
 #pragma once
 
 #include "bench/support/live.h"

@@ -7,9 +7,9 @@
 
 #define CHUNK_WORDS (PS_SEQUENCES_CHUNK / 64)
 #define WORDS_MIN 8U
-/* so many holes take half of a bitmap's size; a list with more becomes a bitmap again */
+/* a list of this number of holes takes half of a bitmap's size; with one more it becomes a bitmap again */
 #define HOLES_MAX 1024U
-#define BEHIND 4U /* so many spans before the last one few late numbers are expected */
+#define BEHIND 4U /* few late numbers are expected in a span that is this far before the last one */
 
 enum kind { FULL, BITS, HOLES, FORGOTTEN };
 

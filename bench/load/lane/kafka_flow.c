@@ -309,7 +309,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     struct ps_kafka_flow *flow = argument;
     if (notice->kind != PS_KAFKA_NOTICE_ERROR && notice->kind != PS_KAFKA_NOTICE_FATAL)
         return;
-    /* the error before it gives the cause */
+    /* ALL_BROKERS_DOWN follows from an earlier error, which gives the cause */
     if (notice->code != ALL_BROKERS_DOWN || flow->reason[0] == '\0')
         snprintf(flow->reason, sizeof flow->reason, "%s", notice->text);
     if (notice->kind == PS_KAFKA_NOTICE_FATAL)

@@ -82,8 +82,8 @@ static double level_after(double level)
     return level + 100 / (STEPS_PER_HALVING * exp2(halvings));
 }
 
-/* Writes a line for each level at the value that reaches it. The value that reaches 100 % has one line for the level
- * that was next, and the last one. */
+/* Writes a line for each level, with the value that reaches it. The highest value has two lines: for the first level
+ * above those of the other values, and for 100 %. */
 static void percentiles_write(FILE *file, const struct ps_histogram *histogram)
 {
     double level = 0, value_ms = 0;

@@ -8,8 +8,8 @@
  * - several goals share their trials
  * - trials are short far from the answer and long near it
  * - full-length trials decide whether a rate is held: a rate is a lower end when it was held for half of the required
- *   time, and an upper end when it was missed for more than half of it; a miss by far counts twice - when a higher
- *   rate was held and a lower one not (loss inversion), the lower one counts
+ *   time, and an upper end when it was missed for more than half of it; a miss by far counts twice
+ * - when a rate was not held although a higher one was (loss inversion), it is the upper end
  *
  * Thread: the driver's. */
 #pragma once

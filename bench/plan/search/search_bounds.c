@@ -103,8 +103,8 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
     return count;
 }
 
-/* Seconds of trials against a rate. Failed short trials count, less the successful short ones; successful
- * short ones never count for the rate: a queue may have absorbed a rate that is too high. */
+/* Returns the seconds of the trials that show that the rate was not held. Successful short trials only offset failed
+ * short ones; they do not show that the rate was held, because a queue may have absorbed a rate that is too high. */
 static double bad_seconds(const struct tally *tally)
 {
     return tally->full_bad_s + fmax(0, tally->short_bad_s - tally->short_good_s);

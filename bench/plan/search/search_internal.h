@@ -32,8 +32,8 @@ struct ps_search_bounds {
     bool generator; /* at `upper` the generator failed more often than the subject */
 };
 
-/* Computes the bounds of a level. Shorter trials than the level's count only against a rate (MLRsearch's
- * exceed ratio of one half). */
+/* Computes the bounds of a level. Trials that are shorter than the level requires can only show that a rate was not
+ * held (MLRsearch's exceed ratio of one half). */
 void ps_search_bound(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                      struct ps_search_bounds *bounds);
 /* Returns the number of full-length trials of the level at a rate. */

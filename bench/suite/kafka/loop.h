@@ -26,7 +26,7 @@ rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
 void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions);
 /* Deletes a topic, so that the broker's disk does not fill. A broker that cannot (the mock one) keeps it. */
 void ps_kafka_loop_topic_delete(rd_kafka_t *client, const char *name);
-/* Produces all of them, waiting for room. Payloads are not copied. */
+/* Produces all messages, waiting for room. Payloads are not copied. */
 void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
                            rd_kafka_message_t *messages, int count);
 

@@ -1,4 +1,4 @@
-/* The cost of a hop: push and pop, and a full hop with its way home. */
+/* The cost of a hop: push and pop, and a full hop there and back. */
 #include "bench/suite/micro/micro.h"
 #include "rings/inbox.h"
 #include "rings/mpmc.h"
@@ -68,7 +68,7 @@ static void bench_inbox_empty(struct ps_micro *micro)
     }
 }
 
-/* A ring there and an inbox back. */
+/* There through a ring, and back through an inbox. */
 static void bench_two(struct ps_micro *micro)
 {
     struct ps_spsc *there = ps_spsc_create(1024);

@@ -247,7 +247,7 @@ static uint64_t await_look(struct sender *probe, uint64_t from_ns)
     exit(1);
 }
 
-/* Returns the median over the tenths of a second within the period, in which there is one; `*worst` is their highest. */
+/* Returns the median of the p99 latencies of the tenths of a second in this period; `*worst` is the highest of them. */
 static double p99_ms(struct sender *probe, uint64_t from_ns, uint64_t to_ns, double *worst)
 {
     static double figures[LOOKS_MAX];

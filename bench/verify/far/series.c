@@ -285,7 +285,7 @@ static enum seen truncated(struct ps_far_series *series, size_t index, uint64_t 
             !ps_far_file_open(copy, series->notes) || !ps_far_file_continues(copy, file))
             continue;
         ps_far_file_swap(file, copy);
-        if (i > index) { /* the copy must be read before what is now written to the file */
+        if (i > index) { /* the rest of the copy is read before the new content of the file */
             series->files[index] = copy;
             series->files[i] = file;
         }

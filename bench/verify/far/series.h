@@ -22,7 +22,7 @@ struct ps_far_series {
     struct ps_far_notes *notes;
 };
 
-/* Follows `place`; sets its `siblings`. */
+/* Prepares following `place`, and sets its `siblings`. */
 void ps_far_series_init(struct ps_far_series *series, const struct ps_far_place *place, bool by_file,
                         struct ps_far_notes *notes);
 void ps_far_series_fini(struct ps_far_series *series);
