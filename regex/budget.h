@@ -35,21 +35,21 @@ struct ps_regex_budget {
     uint64_t left_ns;                        /* the rest of PS_REGEX_BATCH_CPU_NS */
     bool watched;                            /* the CPU time of every match is read */
     uint64_t odd_ns;                         /* time of sampled matches beyond what they may take, scaled */
-    uint32_t weight;                         /* of matches since the last sample */
+    uint32_t weight;                         /* weight of the matches since the last sample */
     uint64_t skipped;                        /* matches given up without being run, of all batches */
-    uint64_t spent_said_ns, gave_up_said_ns; /* when it was logged last */
+    uint64_t spent_said_ns, gave_up_said_ns; /* when each message was logged last */
     unsigned charge_count;
     struct ps_regex_charge charges[PS_REGEX_CHARGED_MAX];
 };
 
 /* *budget must be zeroed. `component` must live as long as the budget. */
 void ps_regex_budget_init(struct ps_regex_budget *budget, const char *component);
-/* A new batch begins. */
+/* Begins a new batch. */
 void ps_regex_budget_begin(struct ps_regex_budget *budget);
 
 /* ---- for regex/regex.c ---- */
 
-/* CPU time of this thread. */
+/* Returns the CPU time of this thread. */
 uint64_t ps_regex_cpu_ns(void);
 uint64_t ps_regex_mono_ns(void);
 

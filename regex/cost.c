@@ -32,7 +32,7 @@ static uint64_t number(const char **at)
 }
 
 struct bounds {
-    uint64_t least, most; /* for {n,}: n + 1 */
+    uint64_t least, most; /* most: n + 1 for {n,} */
     bool open;
 };
 

@@ -71,7 +71,7 @@ static void rest_take(struct rest *rest, const struct ps_hyperscan_expression *e
 static uint32_t costliest(const struct rest *rest)
 {
     uint32_t place = UINT32_MAX;
-    uint64_t most = 1000; /* smaller ones cannot be the cause */
+    uint64_t most = 1000; /* expressions with fewer states cannot be the cause */
     for (uint32_t i = 0; i < rest->count; i++) {
         uint64_t states = ps_cost_states(rest->texts[i]);
         if (states > most) {

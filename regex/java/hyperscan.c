@@ -145,7 +145,7 @@ static struct ps_bytes_node *convert_repeat(struct converter *converter, const s
     return repeat;
 }
 
-/* For each child, from the last one: can everything after it match nothing? */
+/* Returns for each child whether everything after it can match nothing. */
 static const bool *look_right(struct converter *converter, const struct ps_java_node *node, bool trailing)
 {
     size_t count = 0;

@@ -89,7 +89,7 @@ struct ps_java_node {
     bool of_group; /* the repeated item is in parentheses: Java repeats those in another way */
     bool behind, negative;
     bool caseless, unicode;     /* REFERENCE; BOUNDARY under (?U) */
-    bool folds;                 /* REFERENCE: the case of letters counts in the text that it may match */
+    bool folds;                 /* REFERENCE: the text that it may match has letters, whose case is ignored */
     bool word_left, word_right; /* BOUNDARY: there is certainly an ASCII word character on that side */
     bool unix_lines;            /* LINE_BEGIN, LAST_END, LINE_END: under (?d) */
     unsigned number;

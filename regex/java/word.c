@@ -90,7 +90,7 @@ static void mark(struct ps_arena *arena, struct ps_java_node *node, bool left, b
     case PS_JAVA_ATOMIC: /* the choice in the group is made before the following expression is tested */
         right = false;
         break;
-    case PS_JAVA_LOOK: /* it shares one side with its surroundings */
+    case PS_JAVA_LOOK: /* touches only its left neighbour; a look-behind only its right one */
         left &= !node->behind;
         right &= node->behind;
         break;

@@ -249,7 +249,8 @@ static const char *set_name(struct header_check *check, const char *header, cons
     return ps_arena_format(check->loader->arena, "%s=%.*s", header, (int)length, value);
 }
 
-/* Notes the texts that the rule gives to headers. A condition that compares with one of them expects the event of this rule. */
+/* Notes the texts that the rule gives to headers. A condition that compares a header with such a text expects an
+ * event of this rule. */
 static void note_ended(struct header_check *check)
 {
     const struct ps_rule *rule = &check->loader->owned->rules.rules[check->rule];
@@ -301,8 +302,8 @@ static void look_at_comparisons(struct header_check *check, const struct ps_cond
         look_at_comparisons(check, condition->right);
 }
 
-/* Warns, once for each header, of a condition on one that an earlier rule sets for events which later rules see, or that compares it
- * with the text that a rule sets which ends the evaluation. */
+/* Warns, once for each header, about a condition that reads a header which an earlier rule sets on an event that
+ * later rules see, or that compares a header with a text which only a rule that ends the evaluation sets. */
 static void headers_check(struct rules_loader *loader)
 {
     const struct ps_rules *rules = &loader->owned->rules;

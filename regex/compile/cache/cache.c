@@ -24,7 +24,8 @@ static bool refuse(char *note, size_t room, const char *format, ...)
     return false;
 }
 
-/* Any user who can write here controls what our workers run. */
+/* Returns why a file or directory is not trusted, or NULL. Any user who can write there controls what our workers
+ * run. */
 static const char *distrust_reason(const struct stat *about)
 {
     if (about->st_uid != geteuid() && about->st_uid != 0)
