@@ -86,8 +86,8 @@ static uint64_t unit_ns(const char *unit)
     return strcmp(unit, "ms") == 0 ? 1000000 : strcmp(unit, "s") == 0 ? 1000000000 : 0;
 }
 
-/* Parses a number of a key that Flume does not know: "5s" and "1m30s" where the key is a time, "10k" where it
- * counts. Returns false if the text has no unit that fits, or is not a whole number of the key's own unit. */
+/* Parses a number of a key that Flume does not know: "5s" and "1m30s" where the key is a time, "10k" where it is a
+ * number of things. Returns false if the text has no unit that fits, or is not a whole number of the key's own unit. */
 static bool parse_int_with_unit(const struct ps_option *option, const char *text, int64_t *value)
 {
     struct ps_err unused;

@@ -1,6 +1,6 @@
-/* See jar.h. A class path has hundreds of jars with tens of thousands of entries, of which few are read. This
- * file reads the list of entries, because libzip makes an object and a local time of each entry, which takes several
- * times as long. Unusual jars (zip64, encrypted, damaged) and entries that this file cannot read are left to libzip. */
+/* See jar.h. A class path has hundreds of jars with tens of thousands of entries, of which few are read. This file
+ * reads the list of entries (the central directory) itself, because libzip makes an object and a local time of each
+ * entry, which takes several times as long. Unusual jars (zip64, encrypted, damaged) and entries that this file cannot read are left to libzip. */
 #include "conf/java/jar.h"
 
 #include "conf/java/unread.h"
@@ -15,10 +15,10 @@
 #include <zip.h>
 #include <zlib.h>
 
-#define END_BYTES 22U /* length of the record after the list, without its comment */
+#define END_BYTES 22U /* length of the end-of-central-directory record, without its comment */
 #define LIST_BYTES_MAX (64U << 20)
-#define ENTRY_BYTES 46U        /* length of an entry of the list, without name, extra field and comment */
-#define LOCAL_HEADER_BYTES 30U /* length of the header before the bytes of an entry */
+#define ENTRY_BYTES 46U /* length of a central directory header, without name, extra field and comment */
+#define LOCAL_HEADER_BYTES 30U /* length of a local file header, without name and extra field */
 #define STORED 0U
 #define DEFLATED 8U
 #define ENCRYPTED 1U /* a flag of an entry */
@@ -94,7 +94,7 @@ struct list {
     uint32_t bytes, count;
 };
 
-/* Finds the record that says where the list is. A jar with a comment after this record is left to libzip. */
+/* Finds the central directory. A jar with a comment at its end is left to libzip. */
 static bool find_list(int fd, uint64_t file_bytes, struct list *list)
 {
     unsigned char tail[END_BYTES];
@@ -108,7 +108,7 @@ static bool find_list(int fd, uint64_t file_bytes, struct list *list)
            list->offset + list->bytes == file_bytes - END_BYTES;
 }
 
-/* Parses the list. Returns false when the bytes are not such a list, or when it needs zip64. */
+/* Parses the central directory. Returns false when the bytes are not one, or when it needs zip64. */
 static bool take_entries(struct ps_jar *jar, const unsigned char *bytes, const struct list *list)
 {
     size_t at = 0, named = 0;
