@@ -6,7 +6,7 @@
 void ps_alarm_set(struct ps_alarm *alarm, int event_fd)
 {
     __atomic_store_n(&alarm->fd, event_fd, __ATOMIC_RELAXED);
-    __atomic_store_n(&alarm->is_set, 1, __ATOMIC_RELEASE); /* with the descriptor */
+    __atomic_store_n(&alarm->is_set, 1, __ATOMIC_RELEASE); /* publishes the descriptor, too */
     ck_pr_fence_memory();
 }
 

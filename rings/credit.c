@@ -1,6 +1,6 @@
 #include "rings/credit.h"
 
-/* Ordered before a taker's return by the push and the pop of the entry. */
+/* The push and the pop of the entry order this addition before the taker's return. */
 void ps_credit_spend(struct ps_credit *credit, uint64_t bytes)
 {
     __atomic_fetch_add(&credit->waiting, bytes, __ATOMIC_RELAXED);

@@ -1,7 +1,7 @@
 #include "rings/inbox.h"
 
-/* Builtins, not ck_stack: its push has a store fence only, but the owner's next use of the memory must also come
- * after the reads of the thread that put it; and ThreadSanitizer understands them
+/* Uses builtins instead of ck_stack, whose push has a store fence only: the owner's next use of the memory must also
+ * come after the reads of the thread that put it. ThreadSanitizer understands the builtins
  * (docs/decisions/0019-one-inbox-a-worker.md). */
 
 void ps_inbox_put(struct ps_inbox *inbox, struct ps_inbox_node *node)

@@ -20,7 +20,7 @@ static inline void ps_refcount_add(struct ps_refcount *holders)
     __atomic_fetch_add(&holders->count, 1, __ATOMIC_RELAXED);
 }
 
-/* Returns whether it was the last one. Thread: any that holds it. */
+/* Removes the caller's hold. Returns whether it was the last one. Thread: any that holds it. */
 static inline bool ps_refcount_drop(struct ps_refcount *holders)
 {
     return __atomic_fetch_sub(&holders->count, 1, __ATOMIC_ACQ_REL) == 1;

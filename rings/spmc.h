@@ -21,5 +21,5 @@ void *ps_spmc_pop(struct ps_spmc *ring);
 /* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_spmc_count(const struct ps_spmc *ring);
-/* Maximum number of pointers in it. */
+/* Returns the maximum number of pointers in the ring. */
 size_t ps_spmc_capacity(const struct ps_spmc *ring);

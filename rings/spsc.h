@@ -20,5 +20,5 @@ void *ps_spsc_pop(struct ps_spsc *ring);
 /* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_spsc_count(const struct ps_spsc *ring);
-/* Maximum number of pointers in it. */
+/* Returns the maximum number of pointers in the ring. */
 size_t ps_spsc_capacity(const struct ps_spsc *ring);

@@ -1,7 +1,7 @@
 #include "rings/stack.h"
 
-/* When ck_stack pops the last node, it computes an address behind a null pointer and does not use it. Clang's
- * UBSan reports that. */
+/* When ck_stack pops the last node, it computes an address from a null pointer, and does not use it. Clang's UBSan
+ * reports that. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #endif

@@ -1,6 +1,6 @@
-/* A pointer that workers read in `work` while another thread replaces the object behind it: read-copy-update over
- * the workers' quiescent states, as for the engine's own orders. For data that changes more often than the plan: a
- * set of rules. */
+/* A pointer that workers read in `work` while another thread replaces the object that it points to: read-copy-update
+ * over the workers' quiescent states, as for the engine's own orders. For data that changes more often than the plan:
+ * a set of rules. */
 #pragma once
 
 #include "core/base.h"

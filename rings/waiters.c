@@ -9,7 +9,7 @@ bool ps_waiters_join(struct ps_waiters *waiters, unsigned worker)
            (__atomic_fetch_or(&waiters->workers, bit, __ATOMIC_ACQ_REL) & bit) == 0;
 }
 
-/* Acquire: data published before it was chosen are visible to it. */
+/* Acquire: a worker that was chosen sees the data that was published before. */
 bool ps_waiters_leave(struct ps_waiters *waiters, unsigned worker)
 {
     uint64_t bit = UINT64_C(1) << worker;
