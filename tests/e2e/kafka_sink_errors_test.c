@@ -54,7 +54,7 @@ static void run_position(int position, int times)
         tried |= outcome;
         print_message("%s at request %d\n", ps_kafka_errors[i].name, position);
         burst_with_error(&kafka, ps_kafka_errors[i].code, position, times);
-        /* one that lasts is found to be the fault of one event, which counts once */
+        /* a persistent error is attributed to one event, which counts once */
         blamed += times == PERSISTENT && blames;
         assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), blamed);
     }

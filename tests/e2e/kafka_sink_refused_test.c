@@ -45,7 +45,7 @@ static uint64_t sink_counter(struct ps_agent *agent, enum ps_counter counter)
 
 static void test_account(void **state)
 {
-    /* Whatever the first requests hold, they are refused because of the first event: it counts once. */
+    /* The first requests are refused because of the first event, whatever else they contain: that event counts once. */
     static const rd_kafka_resp_err_t answers[] = {
         RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_RECORD};
     struct ps_agent_account account;

@@ -208,7 +208,7 @@ static struct ps_lease *read_frame(struct flow_consumer *consumer, struct flow_f
 {
     struct ps_batch *batch = NULL;
     uint32_t count = 0;
-    for (unsigned try = 0; try < 2 && count == 0; try++) { /* the first may find only a block's end */
+    for (unsigned try = 0; try < 2 && count == 0; try++) { /* the first try may find only a block's end */
         batch = ps_readback_batch(consumer->readback, *now);
         if (batch == NULL)
             return NULL;

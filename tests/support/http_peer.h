@@ -9,10 +9,10 @@
 
 void ps_test_http_peer_start(void);
 void ps_test_http_peer_stop(void);
-/* http://127.0.0.1:PORT/events, with the same port after ps_test_http_peer_set. */
+/* Returns http://127.0.0.1:PORT/events. The port stays the same after ps_test_http_peer_set. */
 const char *ps_test_http_peer_url(void);
-/* The same server, http://127.0.0.1:PORT/bulk: each line of a body is an event, and the answer, 200, has a line for each:
- * its status, with a reason if it is not 200. */
+/* Returns the URL of the same server's bulks, http://127.0.0.1:PORT/bulk: each line of a body is an event, and the
+ * answer, 200, has a line for each: its status, with a reason if it is not 200. */
 const char *ps_test_http_peer_bulk_url(void);
 /* Sets the status of the next answers, to requests and to events of bulks; at first it is 200. After `count` of them it is
  * 200 again; 0: never. */

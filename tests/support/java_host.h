@@ -68,8 +68,7 @@ struct ps_test_java_control {
 
 extern struct ps_test_java_control *ps_test_java;
 
-/* A host that is silent for this time is ended: it is longer than a program with a sanitizer takes to start beside other
- * load. */
+/* Time after which a silent host is ended: longer than a program with a sanitizer takes to start beside other load. */
 #define PS_TEST_JAVA_SILENCE_MS 4000U
 
 /* Starts it and waits until it runs. A host that is silent for `silence_ms` is ended; it is started again after `rest_ms`. */

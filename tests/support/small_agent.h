@@ -24,7 +24,7 @@ struct ps_test_small_stages {
     const struct ps_processor_settings *group;
 };
 
-/* Makes it and orders RUN; cycles nothing yet. `capacity`: of the channel, in events. */
+/* Makes the agent and orders RUN; cycles nothing yet. `capacity`: of the channel, in events. */
 void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct ps_test_small_stages *stages,
                                unsigned workers, const char *capacity);
 /* Cycles all workers until nothing moves. */
@@ -35,8 +35,8 @@ void ps_test_small_agent_advance(struct ps_test_small_agent *agent);
 void ps_test_small_agent_run(struct ps_test_small_agent *agent, uint64_t ns);
 /* Runs until the orders of this number are carried out. */
 void ps_test_small_agent_reach(struct ps_test_small_agent *agent, uint64_t number);
-/* Stops and frees it, and notes in `lost` what was not delivered; fails the test when a batch was not returned. `drain`:
- * waits for DRAIN. */
+/* Stops and frees the agent, and notes in `lost` what was not delivered; fails the test when a batch was not
+ * returned. `drain`: waits for DRAIN. */
 void ps_test_small_agent_stop(struct ps_test_small_agent *agent, bool drain);
 
 struct ps_source_runner *ps_test_small_agent_source(struct ps_test_small_agent *agent);

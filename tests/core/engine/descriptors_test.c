@@ -142,8 +142,8 @@ static void test_watch_fails(void **state)
     finish(engine, &now);
 }
 
-/* The budget is used up in the middle of `work`: the source looks again soon, but what is readable meanwhile does
- * not wake its worker, which would spin. */
+/* The budget is used up in the middle of `work`: the source looks again soon, but a readable socket does not wake its
+ * worker meanwhile, because the worker would spin. */
 static void test_no_memory_and_readable(void **state)
 {
     struct ps_err err = {0};

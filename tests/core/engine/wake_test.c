@@ -254,8 +254,8 @@ static void test_idle_sources_sleep_on(void **state)
     finish();
 }
 
-/* Events that wait in an open batch until the consumer is hungry: the take that makes it hungry wakes their
- * worker, and they are put. */
+/* Events wait in an open batch until the consumer is hungry. The take that makes it hungry wakes their worker, which
+ * puts them. */
 static void test_hunger_wakes(void **state)
 {
     start(1, 1, "100000", true);

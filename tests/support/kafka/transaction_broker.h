@@ -33,8 +33,8 @@ static inline int32_t ps_test_coordinator_epoch(int64_t offset)
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
 /* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
-/* The group gives the partitions to another member, or again to the same one: offsets of the last assignment
- * are refused. Returns the new one. */
+/* The group gives the partitions to another member, or again to the same one: offsets of the last assignment are
+ * refused. Returns the new assignment. */
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* Reads the committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,

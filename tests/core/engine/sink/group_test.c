@@ -316,7 +316,7 @@ static void test_leases_of_a_dead_sink_come_first(void **state)
     ps_test_group_stop();
 }
 
-/* A stop while members hold, fail and rest delivers or counts everything. */
+/* A stop while members hold leases, fail and back off: every event is delivered, or counted as lost. */
 static void test_stop_in_the_middle(void **state)
 {
     for (unsigned variant = 0; variant < 4; variant++) {

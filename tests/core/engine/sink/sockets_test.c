@@ -297,7 +297,8 @@ static void test_draining(void **state)
     stop();
 }
 
-/* A sink that was reported idle before a reload that does not keep its channel takes no more leases; its sockets are served. */
+/* The sink was reported as idle, and a reload does not keep its channel: the sink takes no more leases, and its
+ * sockets are served. */
 static void test_paused(void **state)
 {
     start(&script_stage);

@@ -112,7 +112,7 @@ static void test_watches(void **state)
     ps_test_hdfs_turn(&hdfs);
     assert_int_equal(ends[0].calls, 1);
     assert_int_equal(ends[1].calls, 1);
-    /* The one that comes first removes the other from the same turn. */
+    /* The descriptor that is handled first removes the other one from the same turn. */
     ends[0].other = &ends[1];
     ends[1].other = &ends[0];
     ps_test_hdfs_turn(&hdfs);

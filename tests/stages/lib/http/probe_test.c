@@ -27,7 +27,8 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
     snprintf(heard->cure, sizeof heard->cure, "%s", cure != NULL ? cure : "");
 }
 
-/* A socket on a port that the kernel chose; the kernel accepts connections if it listens, and nothing answers. */
+/* Returns a socket bound to a port that the kernel chose. If it listens, the kernel accepts connections, but nothing
+ * answers. */
 static int bound(bool listens, unsigned *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

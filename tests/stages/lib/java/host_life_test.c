@@ -94,7 +94,8 @@ static void test_a_host_that_does_not_end(void **unused)
     assert_int_equal(kill(pid, 0), -1);
 }
 
-/* Each way in which the host may end by itself has its log message; the host is started again each time. */
+/* Each way in which the host may end by itself is logged with a message of its own; the host is started again each
+ * time. */
 static void test_a_host_that_ends_by_itself(void **unused)
 {
     static const struct {

@@ -93,7 +93,7 @@ static void make_two(void)
     close_spool();
 }
 
-/* Nothing can be looked at in one run: the next one goes on where the files were left. */
+/* In one run no file can be examined; the next run continues where the files were left. */
 static void test_errors_of_the_system(void **unused)
 {
     static const int errors[] = {EACCES, EIO, ENOMEM, ENOTDIR, ELOOP};

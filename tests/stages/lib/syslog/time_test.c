@@ -40,7 +40,7 @@ static void draw_stamps(uint64_t *random)
     }
 }
 
-/* The result of one stamp by one of the four rules, as a text. */
+/* Prints the result of one stamp by one of the four rules. */
 static void parse(struct ps_syslog_time *time, unsigned rule, const struct stamp *stamp, char *out,
                   size_t room)
 {

@@ -1,5 +1,5 @@
-/* The plain transport: what it says without memory, and after each error of the socket; which direction a call waits for; what is left in the socket at
- * the end. */
+/* The plain transport: its errors without memory, and after each error of the socket; which direction a call waits
+ * for; what is left in the socket at the end. */
 #include "stages/lib/tls/transport.h"
 #include "tests/support/allocations.h"
 
@@ -127,7 +127,7 @@ static void test_errors(void **unused)
     close(file);
 }
 
-/* Closing takes what came back, so that the kernel does not reset the connection. It does not close the socket. */
+/* Closing reads what has arrived, so that the kernel does not reset the connection. It does not close the socket. */
 static void test_close(void **unused)
 {
     char got;

@@ -114,7 +114,7 @@ static bool source_call(struct fake_source *source, uint32_t slot)
     return true;
 }
 
-/* One call at a time needs more room; calls in other slots would overtake it. */
+/* At most one call at a time asks for more room: calls in other slots would overtake it. */
 static void source_serve(struct fake_source *source)
 {
     struct fake_batch nothing = {.link = source->link};

@@ -114,7 +114,7 @@ static void test_broken_output(void **unused)
     fixture_fini(&fixture);
 }
 
-/* A thousand open files whose events came in one transaction, and a thousand idle ones. */
+/* The memory of a thousand open files whose events came in one transaction, and of a thousand idle ones. */
 static void test_memory(void **unused)
 {
     enum { FILES = 1000, BODY = 256 };

@@ -134,7 +134,7 @@ static void packet_header(struct answer *answer, uint64_t offset, uint32_t lengt
     add_raw(answer, 4 + sums * 4 + length, (uint16_t)size, packed, size);
 }
 
-/* A packet with the text, and its checksums of this kind. `wrong`: the chunk whose checksum is wrong; -1: none. */
+/* Adds a packet with the text, and its checksums of this kind. `wrong`: the chunk whose checksum is wrong; -1: none. */
 static void packet_of(struct answer *answer, enum ps_checksum_type kind, uint64_t offset, const char *text,
                       bool last, int wrong)
 {

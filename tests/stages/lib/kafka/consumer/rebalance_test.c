@@ -1,6 +1,6 @@
-/* The source as a member of a group, with a fake librdkafka: what it commits and gives up, and when, while its sink is
- * slow, the group rebalances, and the broker refuses requests. tests/e2e/kafka_source_rebalance_test.c does it with members
- * and a broker. */
+/* The source as a member of a group, with a fake librdkafka: what it commits and gives up, and when, while its sink
+ * is slow, the group rebalances, and the broker refuses requests. tests/e2e/kafka_source_rebalance_test.c tests the
+ * same with several members and a broker. */
 #include "stages/lib/kafka/consumer/streams.h"
 #include "tests/support/kafka/fake_library.h"
 

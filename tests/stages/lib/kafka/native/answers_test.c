@@ -7,7 +7,7 @@
 #include "tests/support/kafka/native_run.h"
 
 #define LIBRARY_FATAL (-150)
-#define LONG_TURN_NS (20 * PS_NS_PER_MS) /* fewer turns until a time is over */
+#define LONG_TURN_NS (20 * PS_NS_PER_MS) /* so that times pass in fewer turns */
 #define ERROR_TIMED_OUT 7
 #define ERROR_FEW_REPLICAS_AFTER_APPEND 20
 

@@ -10,7 +10,7 @@
 
 #define ROUNDS 5U /* the first, middle and last of them meet the error */
 #define LIBRARY_TIMED_OUT (-192)
-#define LONG_TURN_NS (50 * PS_NS_PER_MS) /* fewer turns until a backoff is over */
+#define LONG_TURN_NS (50 * PS_NS_PER_MS) /* so that backoffs end in fewer turns */
 
 /* ---- error codes ---- */
 

@@ -80,7 +80,7 @@ static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t seque
     assert_non_null(run->topic);
 }
 
-/* The producer has sent almost all sequence numbers there are. */
+/* Moves the producer to this sequence number, which is near the largest one. */
 static void go_to(struct run *run, int32_t sequence)
 {
     struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)run->topic;

@@ -121,7 +121,7 @@ static void expect_accepted(const struct ps_kafka_property *row, const char *val
     ps_kafka_settings_fini(&settings);
 }
 
-/* Every mapped row, at both ends of Java's and of librdkafka's range, and with each of its words. */
+/* Converts every mapped row, at both ends of Java's and of librdkafka's range, and with each of its words. */
 static void test_every_target(void **state)
 {
     unsigned rows = 0;

@@ -335,7 +335,7 @@ static void test_killed(void **state)
     }
 }
 
-/* A small workload: 40 frames in groups, some of which are taken. Ends where the power does. */
+/* A small workload: 40 frames in groups, some of which are taken. Ends when the power is cut. */
 static void workload(uint64_t seed)
 {
     random_state = seed;

@@ -1,5 +1,5 @@
-/* Somebody removes or replaces files of a log while it is open: nothing is promised in a file that a restart would not find, and
- * what is promised afterwards is there. */
+/* Somebody removes or replaces files of a log while it is open: nothing is promised in a file that a restart would
+ * not find, and frames that are promised afterwards come after a restart. */
 #include "stages/lib/queue/segment/log.h"
 
 #include <fcntl.h>
