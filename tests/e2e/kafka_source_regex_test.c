@@ -32,8 +32,7 @@ static void test_regex(void **state)
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-regex", "logs.db-2", 0), 10);
 }
 
-/* A pattern matches no internal topics unless the file asks for it; a topic that is named is read, as Java's client does.
- * */
+/* A pattern matches no internal topics unless the file asks for it; a topic that is named is read, as Java's client does. */
 static void test_internal_topics(void **state)
 {
     static const struct {

@@ -112,7 +112,7 @@ struct flow {
     uint8_t *seen[FLOW_CHANNELS_MAX][FLOW_ORIGINS_MAX]; /* by number; stays at 255 */
     struct flow_store *stores[FLOW_CHANNELS_MAX];
     struct flow_routes
-        *routes[FLOW_ORIGINS_MAX]; /* by number; NULL but in tests that call flow_keep_routes */
+        *routes[FLOW_ORIGINS_MAX]; /* by number; NULL except in tests that call flow_keep_routes */
     uint8_t *kept[FLOW_CHANNELS_MAX]
                  [FLOW_ORIGINS_MAX]; /* by number: a durable channel promised it at least once */
     uint8_t *died[FLOW_ORIGINS_MAX]; /* by number: how often a sink settled it as dead */

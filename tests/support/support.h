@@ -28,8 +28,8 @@ uint64_t ps_test_wait_ns(unsigned patience_ms);
  * short sleep does not: then the next calls sleep. */
 void ps_test_yield(void);
 
-/* Returns a copy of the bytes in a block of their own that has not one byte more, so that AddressSanitizer notices each read past
- * them. Never NULL. The caller frees it. */
+/* Returns a copy of the bytes in a block that ends with their last byte, so that AddressSanitizer detects each read
+ * past them. Never NULL. The caller frees it. */
 void *ps_test_exact_copy(const void *bytes, size_t length);
 
 /* Ends the calling test as skipped, for this reason (a text). ./test.sh counts the line and prints it at the end of a run, as it does for a

@@ -179,7 +179,8 @@ static void test_budget_and_limit(void **state)
     }
 }
 
-/* Channels share 70 % of what sources leave, sinks the rest, in equal parts: all of them full leave room for the sources. */
+/* Channels share 70 % of what sources leave, sinks the rest, in equal parts: even if all are full, the sources have
+ * room. */
 static void test_budget_is_shared(void **state)
 {
     for (unsigned count = 1; count <= FLOW_CHANNELS_MAX; count++) {

@@ -340,7 +340,7 @@ static void test_recall(void **state)
     stop();
 }
 
-/* The sink fails while it is open. Its sockets are not watched while it ends; those of the next one are. */
+/* The sink fails while it is open. Its sockets are not watched while it ends; those of the reopened sink are. */
 static void test_failed(void **state)
 {
     start(&script_stage);

@@ -94,8 +94,7 @@ static size_t put_frames(const uint8_t *bytes, size_t length, uint8_t *wire)
     return (size_t)(to - wire);
 }
 
-/* A read that does not fill its buffer has consumed all bytes that were sent, so that the caller may poll the socket.
- * */
+/* A read that does not fill its buffer has consumed all bytes that were sent: the caller may poll the socket. */
 static void test_reads(void **unused)
 {
     uint8_t *bytes = stream_new(), *wire = malloc(8 * STREAM_MAX), *back = malloc(STREAM_MAX);

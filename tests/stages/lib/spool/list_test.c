@@ -88,7 +88,8 @@ static void leave_alone(const struct file *file)
     spool->aside[spool->aside_count++].inode = file->inode;
 }
 
-/* Draws why a file that would be read is not: it is open, or left alone, or has a marker. Near ones do not count: another device. */
+/* Draws why a file that would be read is not: it is open, or left alone, or has a marker. Similar files on another
+ * device do not count. */
 static void draw_known(struct file *file, unsigned *slots, bool marks)
 {
     const struct file other = {.device = file->device + 1, .inode = file->inode};

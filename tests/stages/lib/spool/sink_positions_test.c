@@ -124,7 +124,7 @@ static void test_the_question(void **unused)
 {
     keep_open(true);
     assert_false(ps_spool_keep_is_known(&sink));
-    assert_int_equal(tell(true, false, false), 0); /* it stops: there is no use in asking */
+    assert_int_equal(tell(true, false, false), 0); /* the source stops: an answer would be useless */
     struct ps_batch *batch = batch_of();
     bool told = true;
     assert_non_null(ps_batch_add_copy(batch, "event", 5));

@@ -101,8 +101,7 @@ static void expect(const char *directory, const char *content)
     assert_int_equal(system(command), 0);
 }
 
-/* Rounded escapes follow the clock in both directions; when it goes back to a directory, the file there is continued.
- * */
+/* Rounded escapes follow the clock in both directions; when it goes back to a directory, the file there is continued. */
 static void test_escapes(void **state)
 {
     char url[600];

@@ -162,8 +162,7 @@ static void a_lost_datanode_is_left_out(void **state)
     assert_int_equal(ps_file_replicas(bench->stream), 1);
 }
 
-/* The first datanode of the pipeline hangs up before it acknowledges `text`; `left` datanodes remain, and acknowledge it.
- * */
+/* The first datanode of the pipeline hangs up before it acknowledges `text`; `left` datanodes remain, and acknowledge it. */
 static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t generation, unsigned left)
 {
     unsigned packets = bench->packets, flushes = bench->flushed.calls;

@@ -267,7 +267,8 @@ static void test_nothing(void **state)
     assert_taken();
 }
 
-/* Without memory for the thread the consumer is destroyed by its owner, and does not leave the group: that may wait. */
+/* Without memory for the thread, its owner destroys the consumer, which does not leave the group, because that may
+ * block. */
 static void test_no_memory(void **state)
 {
     unsigned failures = 0;

@@ -245,8 +245,8 @@ static void test_former_offsets_are_not_committed(void **state)
     finish(&run);
 }
 
-/* The partitions back off after an error when metadata has the new topic, and metadata comes again before the offset is requested: the
- * first offset of the new topic is not one of the former. */
+/* The partitions back off after an error when metadata has the new topic, and metadata comes again before the offset
+ * is requested: the first offset of the new topic is not taken for one of the former topic. */
 static void test_made_anew_after_an_error(void **state)
 {
     static struct run run;

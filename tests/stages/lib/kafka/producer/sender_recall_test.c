@@ -32,8 +32,8 @@ static void offer_again(struct ps_lease *back)
     offered_count = stage.done_count;
 }
 
-/* Recalled while a record is refused: nothing of the search is left, and delivered records are not sent
- * again. */
+/* The sender is recalled while a record is refused: nothing of the search for it is left, and delivered records are
+ * not sent again. */
 static void run_recall_with_refused(unsigned turns_after)
 {
     start(1);
@@ -62,8 +62,8 @@ static void test_recall_with_refused(void **state)
     run_recall_with_refused(1000);
 }
 
-/* Recalled between the refusal and the letter: the event that was to be given up is sent again like the others, and no
- * letter is written of it. An event whose letter is written counts as delivered, and is not sent. */
+/* The sender is recalled between the refusal and the dead letter: the event is sent again like the others, and no
+ * letter is written for it. An event whose letter is written counts as delivered, and is not sent. */
 static unsigned run_recall_before_the_letter(unsigned turns_after)
 {
     start(1);

@@ -58,8 +58,7 @@ static void test_holds_double(void **state)
     end();
 }
 
-/* The request times out, and every later connection also breaks: nothing is held, and the worker wakes about once a second.
- * */
+/* The request times out, and every later connection also breaks: nothing is held, and the worker wakes about once a second. */
 static void test_broken_after_holds(void **state)
 {
     begin();
