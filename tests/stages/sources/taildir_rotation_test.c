@@ -394,6 +394,29 @@ static void test_deleted_while_it_is_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The worker is late: a line that was written to a deleted file in time is read before the file counts as idle. */
+static void test_deleted_and_read_late(void **unused)
+{
+    append("app.log", "one\n");
+    PS_START("idleTimeout", "4000", NULL);
+    expect("one");
+    FILE *writer = fopen(ps_test_folder_path("app.log"), "a");
+    assert_non_null(writer);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    append("app.next", "two\n"); /* the look that finds it misses the other file */
+    expect("two");
+    for (unsigned i = 0; i < 3; i++) {
+        fputs("three\n", writer);
+        fflush(writer);
+        ps_test_stage_pass_ms(&stage, 5000);
+        expect("three");
+    }
+    ps_test_stage_pass_ms(&stage, 5000);
+    wait_for_open(0); /* the deleted file is closed when nothing comes */
+    fclose(writer);
+    ps_test_stage_fini(&stage);
+}
+
 /* Works until the position file names this path; the open batch stays open. */
 static void wait_for_position(const char *path)
 {
@@ -503,6 +526,7 @@ int main(void)
         TEST(delivered_while_a_copy_is_found),
         TEST(moved_between_directories),
         TEST(deleted_while_it_is_read),
+        TEST(deleted_and_read_late),
         TEST(renamed_in_an_open_batch),
         TEST(missed_by_the_first_look),
         TEST(copy_of_a_copy),

@@ -27,11 +27,24 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
     }
 }
 
+/* Returns whether an open file that is forgotten when it is closed was not read since it counts as idle. Its writer may have added bytes
+ * after the last read, and no event reports those of a file without a name. */
+static bool is_unchecked(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    return log->state == PS_TAIL_LOG_OPEN && !(log->named && log->matches) &&
+           log->checked_ns < log->active_ns + tailer->settings->idle_ns;
+}
+
 /* Handles an idle file: first its last line counts without a newline; then it is closed, and forgotten if it has no name that matches. */
 static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
         return; /* it may have unread bytes: it is tried again */
+    if (is_unchecked(tailer, log)) {
+        ps_tail_log_queue(tailer, log);
+        if (log->queued)
+            return;
+    }
     if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
         log->rest = true;
         ps_tail_log_queue(tailer, log);
