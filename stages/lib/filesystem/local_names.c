@@ -183,23 +183,29 @@ void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t le
     outcome->answer.content_length = error == 0 ? length : 0;
 }
 
-/* Returns whether another process has the lock that local.c takes; false on a file system without locks. */
-static bool is_locked(const char *path)
+/* Sets *locked if another process has the lock that local.c takes; false on a file system without locks. Returns the error if that cannot
+ * be found out. */
+static int look_at_lock(const char *path, bool *locked)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) /* a lock needs no right to write */
+        fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
-    bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        return errno;
+    *locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     close(fd);
-    return locked;
+    return 0;
 }
 
 void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
                       ps_file_done *done, void *argument)
 {
-    struct ps_local_outcome *outcome =
-        answer(filesystem, done, argument, access(path, F_OK) == 0 ? 0 : errno, "find", path);
-    if (recovery != PS_FILE_ABANDONED || outcome->answer.error != PS_FILE_OK || !is_locked(path))
+    bool locked = false;
+    int error = access(path, F_OK) == 0 ? 0 : errno;
+    if (error == 0 && recovery == PS_FILE_ABANDONED)
+        error = look_at_lock(path, &locked);
+    struct ps_local_outcome *outcome = answer(filesystem, done, argument, error, "find", path);
+    if (!locked)
         return;
     outcome->answer.error = PS_FILE_LEASE;
     snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);

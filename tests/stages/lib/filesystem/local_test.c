@@ -360,6 +360,27 @@ static void test_names(void **unused)
     assert_outcome(&outcome, PS_FILE_MISSING);
 }
 
+/* A file that another agent writes is left alone, also while this process cannot look at its lock. */
+static void test_abandoned(void **unused)
+{
+    struct ps_file_stream *stream = create("used", &fresh);
+    struct rlimit limit, none;
+    struct outcome outcome = {0};
+    ps_file_recover(filesystem, ps_test_folder_path("used"), PS_FILE_ABANDONED, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_LEASE);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    outcome = (struct outcome){0};
+    ps_file_recover(filesystem, ps_test_folder_path("used"), PS_FILE_ABANDONED, note, &outcome);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_outcome(&outcome, PS_FILE_FAILED);
+    close_stream(stream, PS_FILE_OK);
+    outcome = (struct outcome){0};
+    ps_file_recover(filesystem, ps_test_folder_path("used"), PS_FILE_ABANDONED, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+}
+
 /* Cuts a file of `length` bytes x that has line feeds at these offsets (-1: none); `left` bytes stay. */
 static void assert_cut(size_t length, long first, long last, size_t left)
 {
@@ -478,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_no_room_after_a_flush),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_abandoned),
         cmocka_unit_test(test_cut_line),
         cmocka_unit_test(test_cut_line_is_synced),
         cmocka_unit_test(test_list_and_read),
