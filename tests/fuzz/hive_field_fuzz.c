@@ -1,5 +1,5 @@
-/* Fields of delimited text as values of a table's columns: any bytes. Nothing is read outside them, values stay within the ranges of
- * their types, and blanks around a number that may have them change nothing. Input: the type (1 byte), then the text. */
+/* Fields of delimited text as values of a table's columns: any bytes. Nothing is read outside them, values stay within the ranges of their types,
+ * and blanks around a number change nothing where they are allowed. Input: the type (1 byte), then the text. */
 #include "stages/lib/hive/field.h"
 #include "tests/fuzz/hive_values.h"
 

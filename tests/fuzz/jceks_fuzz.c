@@ -1,4 +1,4 @@
-/* A JCEKS store without its integrity check, and a serialized Java object: no length is believed. */
+/* A JCEKS store without its integrity check, and a serialized Java object: no length in them is trusted. */
 #include <string.h>
 
 #include "stages/lib/encryption/java_object.h"

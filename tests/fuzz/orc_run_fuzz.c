@@ -1,5 +1,5 @@
-/* Integer runs of any values come back through a reader that knows only the specification. Input: flags (1 byte: signed), then
- * steps: each a byte that says how the value comes from the one before, and what it needs. */
+/* Integer runs of any values are read back by a reader that knows only the specification. Input: flags (1 byte: signed), then steps: each a byte
+ * that says how the value is computed from the last one, and the bytes that this needs. */
 #include "stages/lib/orc/integer_run.h"
 #include "tests/support/orc_run.h"
 

@@ -1,5 +1,5 @@
-/* Messages of Flume 0.9's Thrift clients, which have no frame, and log entries of scribe's: where one ends is found without reading
- * beyond what is there, the same end whatever follows, and a part of a message is never taken for a whole one. */
+/* Messages of Flume 0.9's Thrift clients, which have no frame, and log entries of scribe's: the end of one is found without reading past the input,
+ * whatever bytes follow, and a part of a message is never taken for a whole one. */
 #include "stages/lib/thrift/legacy.h"
 #include "stages/lib/thrift/scribe.h"
 

@@ -29,6 +29,6 @@ void ps_test_echo_set(enum ps_test_far_end mode);
 /* Makes the server close the connection, once, instead of answering the next line. */
 void ps_test_echo_cut(void);
 bool ps_test_echo_was_cut(void);
-/* Forgets the answers; returns them as text, valid until the next call. */
+/* ps_test_echo_clear forgets the answers; ps_test_echo_text returns them, valid until the next call. */
 void ps_test_echo_clear(void);
 const char *ps_test_echo_text(void);

@@ -12,7 +12,7 @@
  * next three calls. */
 const char *ps_test_store_fixture(const char *name);
 
-/* Opens a store; NULL with fault and message, which agree with each other. */
+/* Opens a store. Returns NULL with a fault and a message, after asserting that they agree. */
 struct ps_keystore *ps_test_store_open(const char *path, const char *type, const char *password,
                                        const char *key_password, enum ps_keystore_fault *fault,
                                        struct ps_err *err);

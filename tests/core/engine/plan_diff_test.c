@@ -421,7 +421,7 @@ static void test_what_stays(void **state)
     }
 }
 
-/* A sink of a channel that stays does not move; where it would run on another worker it is opened there. */
+/* A sink of a channel that stays does not move; if it has to run on another worker, it is opened again there. */
 static void test_other_worker_of_a_sink(void **state)
 {
     char stays[256];

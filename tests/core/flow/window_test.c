@@ -113,7 +113,8 @@ static void count_delivered(void *argument, struct ps_batch *batch)
     bench->delivered++;
 }
 
-/* Each batch is reported by itself and its memory given back, whatever is older; one that is lost is not reported, and keeps nothing. */
+/* Each batch is reported on its own and its memory is given back, even if older batches are not complete; a lost batch is not reported, and keeps
+ * no memory. */
 static void test_unordered(void **state)
 {
     struct bench bench;

@@ -1,4 +1,4 @@
-/* Health: who is live, who is ready, and the line that says why not. */
+/* Health: whether the agent is live, whether it is ready, and the line that says why not. */
 #include "tests/support/support.h"
 
 #include "core/clock.h"

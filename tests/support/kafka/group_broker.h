@@ -150,7 +150,7 @@ struct ps_test_group_broker {
     unsigned faults;       /* the number of requests in 1,000 that meet one */
     bool changes;          /* partitions change hands: requests of former assignments arrive */
     bool damages;          /* batches arrive damaged, too */
-    unsigned damage_share; /* the number of answers in 1,000 in which one does; 0: as `faults` */
+    unsigned damage_share; /* the number of answers in 1,000 with a damaged batch; 0: as `faults` */
     bool holds;            /* no answer to Fetch, for now */
     unsigned frozen;       /* bits: nodes that neither read nor answer; connections stay */
     unsigned removed;      /* bits: nodes that metadata does not have */

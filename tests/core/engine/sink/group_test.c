@@ -169,7 +169,7 @@ static void test_sink_in_trouble(void **state)
     ps_test_group_stop();
 }
 
-/* A sink that does not open is a sink that fails, and one that opens later is tried. */
+/* A sink that does not open counts as failed, and is tried when it opens later. */
 static void test_sink_that_does_not_open(void **state)
 {
     ps_test_group_forget();

@@ -1,5 +1,5 @@
-/* A source that stays open over a reload: what it has not put yet names the channels of the new plan, whose numbers differ, for each
- * place of its list. */
+/* A source stays open over a reload: batches that it has not put yet get the channel numbers of the new plan, which
+ * differ from the old ones, at each place of its list. */
 #include "core/engine/worker.h"
 #include "tests/support/stage.h"
 

@@ -121,7 +121,7 @@ static void test_own_zone(void **unused)
     ps_arena_destroy(arena);
 }
 
-/* The hour that comes twice is that of standard time, and one that does not exist is an hour later, as in
+/* A wall time that occurs twice is taken as standard time, and one that does not exist as an hour later, as in
  * java.util.GregorianCalendar. */
 static void test_hours_of_change(void **unused)
 {

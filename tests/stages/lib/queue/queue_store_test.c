@@ -463,8 +463,8 @@ static void test_a_connection_that_is_lost(void **state)
     }
 }
 
-/* A commit fails although it was carried out, and only a renew that fails as well shows this, after the keep-alive: the event is
- * promised, not refused and sent again. Then each renew succeeds and each commit fails, as with a full disk: it is refused. */
+/* A commit fails although it was carried out, and only a renew that fails as well shows this, after the keep-alive: the event is promised, not
+ * refused and sent again. Then each renew succeeds and each commit fails, as with a full disk: the event is refused. */
 static void test_a_commit_that_fails(void **state)
 {
     for (unsigned full = 0; full < 2; full++) {

@@ -185,7 +185,8 @@ static void greet(uint64_t number, bool is_penstock)
 
 /* ---- the tests ---- */
 
-/* One call until the server is known, then as many as its kind allows, and one more for each answer. */
+/* The client sends one call until the kind of the server is known, then as many as this kind allows, and one more for
+ * each answer. */
 static void test_windows(void **unused)
 {
     for (unsigned is_penstock = 0; is_penstock <= 1; is_penstock++) {

@@ -84,7 +84,7 @@ static void test_new_one_takes_the_place_of_the_longest_silent(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* All have sent something within a second: the next connection is served when one of them is closed, or silent. */
+/* All connections have sent something within a second: the next one is served when one of them is closed, or silent. */
 static void test_waits_while_all_are_in_use(void **unused)
 {
     struct ps_test_stage stage;

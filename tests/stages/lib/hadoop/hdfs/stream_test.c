@@ -1,5 +1,5 @@
-/* Output streams of HDFS (stream.c, stream_blocks.c, recovery.c) against a scripted namenode and a datanode that this test plays,
- * between turns. Nothing depends on time but the patience of a failing test. */
+/* Output streams of HDFS (stream.c, stream_blocks.c, recovery.c) against a scripted namenode and a datanode that this
+ * test plays, between turns. Nothing depends on time except the patience of a failing test. */
 #include "tests/support/hdfs_stream.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-/* pipeline.c against a scripted datanode: a listening socket of this test, which the test reads and answers between turns of the
- * loop. So nothing depends on time but the patience of a failing test; the pipeline's clock is the test's. */
+/* pipeline.c against a scripted datanode: a listening socket of this test, which the test reads and answers between turns of the loop. So nothing
+ * depends on time except the patience of a failing test; the pipeline's clock is the test's. */
 #include "stages/lib/hadoop/transfer/pipeline.h"
 #include "tests/support/support.h"
 

@@ -10,7 +10,7 @@
 static struct ps_kafka_fetch_settings read_one(const char *name, const char *value, uint64_t held_bytes_max)
 {
     struct ps_kafka_fetch_settings settings;
-    /* neighbours whose names begin or end alike must not be taken for it */
+    /* properties with similar names must not be taken for the tested one */
     const struct ps_pair pairs[] = {{.key = "session.timeout", .value = "1"},
                                     {.key = "x.fetch.min.bytes", .value = "2"},
                                     {.key = name, .value = value},

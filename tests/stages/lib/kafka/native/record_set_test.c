@@ -131,7 +131,7 @@ static void test_values(void **state)
     }
 }
 
-/* Times go back and forth: the header has the first record's and the latest. */
+/* Times go back and forth: the set's header has the time of the first record, and the latest time. */
 static void test_times(void **state)
 {
     static const int64_t times_ms[] = {1000, 5000, 10};

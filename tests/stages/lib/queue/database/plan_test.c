@@ -126,7 +126,7 @@ static void test_keys(void **state)
         {{.url = "jdbc:postgresql://h/db", .user = "u", .type = "SQLITE"},
          false,
          "ERROR db.type: db.type SQLITE does not fit driver.url, which names POSTGRESQL"},
-        {{.url = " ", .type = "SQLITE"}, true, ""}, /* without a URL Flume's defaults count */
+        {{.url = " ", .type = "SQLITE"}, true, ""}, /* without a URL Flume's defaults apply */
         {{.type = "SQLITE"}, true, ""},
         {{.url = "jdbc:sqlite:/x", .driver = "org.sqlite.JDBC"}, true, ""},
         {{.url = "jdbc:sqlite:/x", .driver = "org.postgresql.Driver"},

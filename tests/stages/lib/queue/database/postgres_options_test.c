@@ -62,7 +62,7 @@ static void test_parameters_of_the_driver(void **state)
     assert_non_null(strstr(stage.err.text, "targetServerType x"));
 }
 
-/* Flume puts db.username over the file; the driver puts the URL over both. */
+/* db.username overrides the file, as in Flume; the URL overrides both, as in the driver. */
 static void test_a_properties_file(void **state)
 {
     static const char text[] = "# of the driver\nuser : from file\npassword = p\\u0040ss\nsslmode=require\n";

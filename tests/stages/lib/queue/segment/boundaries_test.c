@@ -302,8 +302,8 @@ static void test_frames_that_are_remembered(void **state)
     }
 }
 
-/* The head of a frame is damaged, and the next one begins where a search reads its next piece, or a little before or
- * after: it is found, and one frame is lost. */
+/* The head of a frame is damaged, and the next frame begins where a search reads its next piece, or a little before
+ * or after: the search finds it, and one frame is lost. */
 static void test_next_to_a_search(void **state)
 {
     const uint32_t piece = 1U << 20; /* SEARCH_BYTES of feed.c */
