@@ -12,7 +12,7 @@ struct ps_test_small_agent {
     struct ps_left lost; /* of ps_test_small_agent_stop */
 };
 
-/* Its stages; they have no options. */
+/* The agent's stages, which have no options. */
 struct ps_test_small_stages {
     const struct ps_stage_ops *source, *interceptor, *sink;
     const struct ps_stage_ops *channel;     /* NULL: the memory channel */

@@ -29,7 +29,7 @@ __attribute__((constructor)) static void open_uptime(void)
 static uint64_t idle_ns(void)
 {
     char text[64] = "";
-    /* Not through the C library, whose calls tests make fail. */
+    /* This does not use the C library, whose calls tests make fail. */
     long length = uptime_fd >= 0 ? syscall(SYS_pread64, uptime_fd, text, sizeof text - 1, 0L) : -1;
     const char *idle = strchr(text, ' ');
     if (length <= 0 || idle == NULL || cpus <= 0)

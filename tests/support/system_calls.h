@@ -29,7 +29,7 @@ static const bool ps_test_calls_count = true;
 static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_count __attribute__((unused));
 /* Number of the call that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_fails __attribute__((unused));
-/* Its errno; with ENOSPC a write writes half of its bytes, and the next call fails. */
+/* The errno of the call that fails; with ENOSPC a write writes half of its bytes, and the next call fails. */
 static PS_TEST_CALL_SHARED(int) ps_test_call_error __attribute__((unused)) = EIO;
 /* Every call of this function fails; NULL: none does. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_broken __attribute__((unused));
@@ -126,7 +126,7 @@ int __open_2(const char *path,
     return open(path, flags);
 }
 
-/* It closes in any case, as Linux does. */
+/* Closes the descriptor even if the call fails, as Linux does. */
 int close(int fd)
 {
     bool may = ps_test_call_may("close");

@@ -16,7 +16,7 @@
 static unsigned data_syncs, folder_syncs;
 static bool sync_fails;
 
-/* In place of libc's. */
+/* Takes the place of libc's fdatasync in this program. */
 int fdatasync(int fd)
 {
     data_syncs++;

@@ -276,7 +276,8 @@ static void test_held(void **state)
     assert_string_equal(script.second, "bob");
 }
 
-/* Its sink does not open for a while, then rolls back: c2 loses only the events for which it had no room. */
+/* The sink of the optional channel does not open for a while, then rolls back: c2 loses only the events for which it
+ * had no room. */
 static void test_failing(void **state)
 {
     script.second_open_failures = 4;

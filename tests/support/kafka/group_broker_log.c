@@ -339,7 +339,7 @@ static char *put_aborted(const struct ps_test_group_log *log, int16_t version, c
 
 #define LENGTH_BYTES 4U
 
-/* In four bytes, whatever the number is. */
+/* Writes the number in four bytes, however small it is. */
 static void put_long_uvarint(char *at, uint32_t value)
 {
     assert_in_range(value, 0, (1U << 28) - 1);

@@ -221,7 +221,7 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, cha
     return put_topic(at, PS_TEST_POSITIONS, 1);
 }
 
-/* With the second protocol: version 3, and the features that the cluster has. */
+/* The answer to ApiVersions with the second protocol: version 3, and the cluster's features. */
 static char *put_second_versions(char *at)
 {
     static const int16_t keys[][2] = {{0, 13}, {3, 7}, {9, 9}, {18, 4}, {22, 5}, {26, 5}, {28, 5}};

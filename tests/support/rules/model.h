@@ -34,7 +34,7 @@ struct ps_test_model_bucket {
     double tokens;
     uint64_t filled_ns;
 };
-/* By rule and action. */
+/* The meter of one action of one rule. */
 struct ps_test_model_meter {
     uint64_t seen;
     struct ps_test_model_bucket *buckets;

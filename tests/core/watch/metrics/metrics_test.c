@@ -437,7 +437,7 @@ static void test_health(void **state)
     assert_memory_equal(reply.body, "the agent is stopping\n", 22);
 }
 
-/* Their text is tested in tests/core/watch/health_test.c. */
+/* tests/core/watch/health_test.c tests the text of the answers. */
 static void test_ready_and_live(void **state)
 {
     engine.state.sink = PS_METRICS_OPENING;

@@ -13,7 +13,7 @@ static int64_t length_of(int64_t year, int64_t month, bool julian)
     return lengths[month] + (month == 1 && leap);
 }
 
-/* From 1970 on forwards. */
+/* Counts days forwards from 1970. */
 static void test_gregorian(void **unused)
 {
     int64_t days = 0;
@@ -27,7 +27,7 @@ static void test_gregorian(void **unused)
     }
 }
 
-/* From 1970 backwards, over the change of calendars. */
+/* Counts days backwards from 1970, over the change of calendars. */
 static void test_backwards(void **unused)
 {
     int64_t days = 0, gregorian = 0;

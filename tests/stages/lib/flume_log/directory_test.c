@@ -1,4 +1,4 @@
-/* Which directories are those of a Flume file channel. */
+/* Directories that are recognized as those of a Flume file channel, and others. */
 #include "stages/lib/flume_log/directory.h"
 
 #include "tests/support/folder.h"

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of alice, renewed by yarn, from 1700000000000 to 1700604800000: a token whose lengths take one byte, and one secret key. */
+/* A token of alice, renewed by yarn, from 1700000000000 to 1700604800000, whose lengths take one byte each, and one
+ * secret key. */
 #define IDENTIFIER "\0\5alice\4yarn\0\x8a\1\x8b\xcf\xe5\x68\0\x8a\1\x8b\xf3\xf1\xf4\0\7\3"
 #define PASSWORD "\1\2\3\4\xff\xfe"
 #define KIND "HDFS_DELEGATION_TOKEN"
@@ -88,7 +89,7 @@ static void test_writable(void **state)
     ps_hadoop_credentials_free(NULL);
 }
 
-/* Of two tokens, one is found only by the name of its service. */
+/* If a file has two tokens, each is found only by the name of its service. */
 static void test_several(void **state)
 {
     begin(0);

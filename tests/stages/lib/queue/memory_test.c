@@ -169,7 +169,8 @@ static void test_reserve(void **state)
     bench_fini(&bench);
 }
 
-/* Others find the channel full while it has reserved room; a promised lease still finds this room, and uses it up. */
+/* While a producer has reserved room, the others find the channel full; a promised lease still finds this room, and
+ * uses it up. */
 static void test_reserved_room(void **state)
 {
     struct bench bench;

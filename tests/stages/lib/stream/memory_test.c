@@ -257,7 +257,7 @@ static int begin_line(struct ps_test_stage *stage, size_t length)
     return fd;
 }
 
-/* At the limit a long line is cut before short ones, although these have been silent for longer. */
+/* At the memory limit a long line is cut before short ones, although these have been silent for longer. */
 static void test_long_lines_are_cut_first(void **unused)
 {
     int small[64];

@@ -89,7 +89,7 @@ static void test_unreachable(void **unused)
     ps_test_peer_return(&first.peer);
 }
 
-/* With one namenode alone the sink tries again, not the file system. */
+/* With only one namenode the sink tries again, not the file system. */
 static void test_unreachable_alone(void **unused)
 {
     open_client(1);
@@ -103,7 +103,7 @@ static void test_unreachable_alone(void **unused)
     expect(PS_FILE_OK);
 }
 
-/* Both are standby: the client backs off between rounds, until the call time-out. */
+/* Both namenodes are standby: the client backs off between rounds, until the call time-out. */
 static void test_both_standby(void **unused)
 {
     open_client(2);

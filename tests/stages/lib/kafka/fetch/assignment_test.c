@@ -141,7 +141,7 @@ static void test_subscription(void **state)
     }
 }
 
-/* As Java's CooperativeStickyAssignor writes it: the generation is the assignor's own data, too. */
+/* A subscription as Java's CooperativeStickyAssignor writes it: the generation is also in the assignor's own data. */
 static void test_claims(void **state)
 {
     struct ps_slice wanted[] = {TEXT("t")};

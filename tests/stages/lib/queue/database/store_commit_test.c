@@ -237,7 +237,7 @@ static void test_not_carried_out(void **state)
     sqlite3_vfs_unregister(&failing);
 }
 
-/* On a full disk more was delivered than one transaction removes: all of it is removed, and nothing else. */
+/* The disk is full, and more was delivered than one transaction removes: all of it is removed, and nothing else. */
 static void test_much_was_delivered(void **state)
 {
     begin_full_disk();

@@ -119,7 +119,7 @@ static void test_half_written(void **state)
     end();
 }
 
-/* As Kubernetes does it: a.rules -> ..data/a.rules, ..data -> ..1. */
+/* A file changes as in Kubernetes: a.rules -> ..data/a.rules, ..data -> ..1. */
 static void test_config_map(void **state)
 {
     make_folder("..1");
