@@ -59,7 +59,7 @@ static void run_position(int position, int times)
         assert_int_equal(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_refused), blamed);
     }
     ps_test_kafka_sink_verify(&kafka, false);
-    /* only errors after which the library does not know the result count as possible duplicates */
+    /* possible duplicates are counted only for errors after which the library does not know the result */
     assert_in_range(ps_test_kafka_sink_counter(&kafka, PS_COUNTER_duplicated), 0, EVENTS * (unsigned)times);
     ps_test_kafka_sink_stop(&kafka);
 }

@@ -210,8 +210,8 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     return state->kept_count > 0 ? flow_answers_await(&state->answers, state->kept[0].due_ns) : PS_NEVER;
 }
 
-/* Settles leases after the oldest one, which is not settled. They are given back with it, and the engine must
- * notice that they are settled. Used only where the order does not count. */
+/* Settles leases after the oldest one, which is not settled. They are given back with it, and the engine must notice
+ * that they are settled. Used only where the order does not matter. */
 static void settle_behind(const struct flow_plan *plan, struct sink_state *state)
 {
     bool may = !is_dead(state) && !flow_order_counts(plan->flow, state->sink->channel);

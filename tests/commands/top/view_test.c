@@ -34,7 +34,8 @@ static void assert_near(double value, double expected)
         fail_msg("%.12g, not %.12g", value, expected);
 }
 
-/* Within a bucket the events are spread evenly, from its lower limit on; only those since the scrape before count. */
+/* Within a bucket the events are spread evenly, from its lower limit on; only events since the previous scrape are
+ * used. */
 static void test_percentiles(void **state)
 {
     struct top_view view = view_of("process_start_time_seconds 1\n" BUCKET("0.01", "1000")

@@ -83,7 +83,7 @@ static void test_v2(void **state)
     expect_cores(64);
 }
 
-/* The lowest limit of the group and of those above it counts. */
+/* The lowest of the limits of the group and of those above it applies. */
 static void test_v2_above(void **state)
 {
     put("/proc/self/cgroup", "0::/a/b\n");

@@ -1,4 +1,4 @@
-/* Buffers that outlive a batch: their memory counts in the budget and goes back to it. */
+/* Buffers that outlive a batch: their memory is taken from the budget and goes back to it. */
 #include "stages/lib/slab.h"
 #include "tests/support/support.h"
 

@@ -73,7 +73,7 @@ static void test_stores(void **state)
     snprintf(both, sizeof both, "%s, %s", plain, url_of("jceks", "chain.jks"));
     expect_failure(both, NULL, "second", "not a JCEKS key store"); /* Hadoop opens all of them first */
     snprintf(both, sizeof both, "%s, %s", plain, "jceks://hdfs/x");
-    expect_secret(both, NULL, NULL, "second", "two"); /* the first store that has it counts */
+    expect_secret(both, NULL, NULL, "second", "two"); /* the first store that has it is used */
     expect_failure(both, NULL, "third", "is not read");
     snprintf(both, sizeof both, "jceks://file/no/such.jceks,jceks://file/nor/this.jceks,%s", plain);
     expect_secret(both, NULL, NULL, "second", "two"); /* a store that does not exist has no entries */

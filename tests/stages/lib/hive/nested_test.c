@@ -174,7 +174,7 @@ static void test_separators(void **state)
                      "{<a>=1, <b>=2}");
 }
 
-/* Byte.parseByte takes -128 to 127, here with up to four characters; otherwise the first character counts. */
+/* Byte.parseByte takes -128 to 127, here with up to four characters; otherwise the first character is used. */
 static void test_numbers_of_separators(void **state)
 {
     static const struct {

@@ -71,7 +71,7 @@ static void test_targets(void **unused)
     assert_null(ps_http_target_wrong("*", 1, true));
     assert_non_null(ps_http_target_wrong("*", 1, false));
     assert_null(ps_http_target_wrong("/%20", 4, true));
-    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* bytes after the target do not count */
+    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* bytes after the target are not checked */
 }
 
 static void test_hosts(void **unused)

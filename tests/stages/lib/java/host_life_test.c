@@ -401,7 +401,7 @@ static void test_an_end_that_takes_too_long(void **unused)
         usleep(600000); /* it looks each 200 ms */
         assert_int_equal(kill(pid, 0), 0);
         assert_false(ps_java_host_is_down(host, text, sizeof text));
-        /* Time in which the process is stopped does not count. */
+        /* Time in which the process is stopped is not counted. */
         stop_process(pid);
         moved_s += 6;
         let_it_look();

@@ -1,4 +1,4 @@
-/* Which changes of the class path count. */
+/* Changes of the class path that are reported, and those that are not. */
 #include "stages/lib/java/jars.h"
 
 #include "tests/support/folder.h"

@@ -128,7 +128,7 @@ static void test_literals_ask_nobody(void **unused)
     assert_non_null(strstr(err.text, "too long"));
 }
 
-/* The answer is known after build; IPv4 comes first; an old answer is looked up again, and the new one counts. */
+/* The answer is known after build; IPv4 comes first; an old answer is looked up again, and the new one is used. */
 static void test_answers(void **unused)
 {
     struct ps_lookup *lookup;
@@ -185,7 +185,8 @@ static void test_destroyed_while_asking(void **unused)
     release();
 }
 
-/* The names of peers come from the same thread: a name counts only if it resolves to the address again, otherwise the address is used. */
+/* The names of peers come from the same thread: a name is used only if it resolves to the address again, otherwise
+ * the address is used. */
 static void test_reverse_names(void **unused)
 {
     struct ps_err err = {0};

@@ -83,7 +83,7 @@ static pid_t start_marked(const char *mark, char last)
     return pid;
 }
 
-/* Only the whole mark counts: that of another child may begin in the same way. */
+/* Only processes with the whole mark are meant: that of another child may begin in the same way. */
 static void test_other_marks(void **unused)
 {
     struct ps_child child;

@@ -201,7 +201,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     ps_test_call_failed = NULL;
     begin();
     fetch_all();
-    leave_alone(2, 30); /* its position counts in all later runs */
+    leave_alone(2, 30); /* its position is valid in all later runs */
     restart();
     save(0, 40);
     save(0, 60);

@@ -143,7 +143,7 @@ static void test_renamed_before_it_was_seen(void **unused)
     append("back", "x"); /* another file */
     expect("new app.back");
     assert_null(changes.items[0].from);
-    append("gone", "x"); /* the result counts for one look */
+    append("gone", "x"); /* the result holds for one look */
     ps_tail_directory_look(directory, true, &changes);
     assert_int_equal(changes.count, 0);
 }

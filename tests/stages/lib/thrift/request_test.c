@@ -101,7 +101,7 @@ static void test_java(void **state)
     }
 }
 
-/* Fields in another order, unknown ones, and one twice, of which the last counts. */
+/* Fields in another order, unknown ones, and one twice, of which the last is used. */
 static void test_fields(void **state)
 {
     for (int i = 0; i < 2; i++) {

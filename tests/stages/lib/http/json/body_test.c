@@ -155,7 +155,8 @@ static void expect_refused(const char *type, const char *coding, uint32_t bytes_
     made_drop(&made);
 }
 
-/* Each member of gzip counts; one byte more than the maximum, one byte less than a member, and one byte after it are refused. */
+/* The text of each gzip member counts towards the maximum; one byte more, a member that lacks a byte, and a byte
+ * after it are refused. */
 static void test_gzip_bounds(void **unused)
 {
     struct made made;

@@ -1,4 +1,4 @@
-/* The note at the end of a slot counts only if its events are the next ones that the Java host has to hand over. */
+/* The note at the end of a slot is used only if its events are the next ones that the Java host has to hand over. */
 #include "stages/lib/java/exchange/credit.h"
 
 #include "rings/word.h"

@@ -312,7 +312,7 @@ static void test_covers_its_records_without_memory(void **state)
     }
 }
 
-/* An interval without records counts; one in which the channel is full does not. */
+/* An interval without records is counted; one in which the channel is full is not. */
 static void test_empty_count(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchDurationMillis", "1000"));

@@ -316,8 +316,8 @@ static void test_same_partition_again(void **state)
     fake_stop();
 }
 
-/* Another partition reuses the table slot of one that is gone: deliveries for the old partition do not count for the
- * new one. */
+/* Another partition reuses the table slot of one that is gone: deliveries for the old partition do not move the
+ * position of the new one. */
 static void test_slot_of_another_partition(void **state)
 {
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "3"));

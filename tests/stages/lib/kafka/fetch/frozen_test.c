@@ -125,7 +125,8 @@ static void test_leader_and_coordinator(void **state)
     end(&run);
 }
 
-/* No other broker can be reached: the silent one is asked, and its answer counts when it comes. The worker does not spin. */
+/* No other broker can be reached: the silent one is asked, and its answer is used when it comes. The worker does not
+ * spin. */
 static void test_no_other(void **state)
 {
     begin_reading();

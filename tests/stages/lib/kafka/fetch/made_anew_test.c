@@ -258,8 +258,8 @@ static void test_late_by_two_lives(void **state)
     finish();
 }
 
-/* A broker that is not upgraded yet sends no ids, is late, and has the leader epochs of the former topic, which are higher. The other
- * brokers' answers count nevertheless. */
+/* A broker that is not upgraded yet sends no ids, is late, and has the leader epochs of the former topic, which are
+ * higher. The other brokers' answers are used nevertheless. */
 static void test_epochs_without_an_id(void **state)
 {
     begin(&run, 1, &often, 1);

@@ -168,7 +168,7 @@ static void test_every_target(void **state)
     assert_true(rows > 40);
 }
 
-/* Values of numbers have 4095 bytes at most, and blanks around them do not count. */
+/* Values of numbers have 4095 bytes at most, without blanks around them. */
 static void test_long_values(void **state)
 {
     const struct ps_kafka_property *row = ps_kafka_property_rows;
