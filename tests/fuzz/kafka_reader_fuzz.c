@@ -118,7 +118,7 @@ static void on_notice(void *, const struct ps_kafka_notice *)
 {
 }
 
-/* Hands the answer over as the connection does: that to Fetch may be in memory of the reader's. */
+/* Hands the answer over as the connection does: the answer to Fetch may be in the reader's memory. */
 static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t size)
 {
     struct ps_kafka_native_broker *broker = fetch->client->brokers;

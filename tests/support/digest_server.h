@@ -11,7 +11,8 @@ struct ps_digest_server {
     struct ps_digest_layer out, in;
 };
 
-/* Returns its challenge: levels and ciphers as lists ("auth,auth-conf", "3des,rc4"; the server itself has only rc4). */
+/* Returns the server's challenge: levels and ciphers as lists ("auth,auth-conf", "3des,rc4"; the server itself has
+ * only rc4). */
 const char *ps_digest_server_challenge(const char *levels, const char *ciphers);
 /* Takes the reply; fails the test unless it is right. Writes the last challenge to `last` (64 bytes). */
 void ps_digest_server_take(struct ps_digest_server *server, const void *reply, size_t length, char *last);

@@ -275,7 +275,7 @@ static uint64_t frame_at(const struct file *file, size_t at, bool *covered)
     return 0;
 }
 
-/* Returns the numbers of the frames that the channel gives out, as bits. */
+/* Returns the numbers of the frames that the channel feeds, as bits. */
 static uint64_t fed(void)
 {
     struct ps_segment_log *log = open_log();

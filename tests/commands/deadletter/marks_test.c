@@ -130,8 +130,8 @@ static void test_many(void **state)
     ps_deadletter_marks_free(marks);
 }
 
-/* Each near miss is another letter: another offset, another line, another file. A mark that a crash has cut does not count, and
- * the next run ends its line. */
+/* Each near miss is another letter: another offset, another line, another file. A mark that a crash has cut is
+ * ignored, and the next run ends its line. */
 static void test_near_misses(void **state)
 {
     struct ps_deadletter letter = {

@@ -1,4 +1,4 @@
-/* When a sink of a failover group that failed is tried again: after Flume's times, whatever kept it closed meanwhile. */
+/* A failed sink of a failover group is tried again after Flume's times, whatever kept it closed meanwhile. */
 #include "tests/support/group_agent.h"
 
 #define LOOK_MS 100U
@@ -81,7 +81,7 @@ static void test_times_of_one_that_does_not_open(void **state)
 }
 
 /* The recall of a failed sink takes longer than its penalty: the penalty begins when all leases have come back, and
- * counts as one failure. */
+ * the failure counts once. */
 static void test_time_of_a_long_recall(void **state)
 {
     ps_test_group_start(&failover, 1);

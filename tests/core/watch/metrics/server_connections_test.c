@@ -79,7 +79,7 @@ static void send_text(int fd, const char *text)
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* The status of the answer; 0 when the server closed the connection, -1 after `ms` without an answer. */
+/* Returns the status of the answer; 0 when the server closed the connection, -1 after `ms` without an answer. */
 static int status_of(int fd, int ms)
 {
     char text[4096] = "";

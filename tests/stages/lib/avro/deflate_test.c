@@ -1,5 +1,6 @@
-/* A compressed connection over a pipe that gives and takes drawn pieces, or nothing, at each call: the far end inflates what was written, and
- * reads give exactly what it deflated, whatever the room, and with nothing left in the layer when has_more is false. */
+/* A compressed connection over a pipe that gives and takes drawn pieces, or nothing, at each call: the far end
+ * inflates what was written, reads into buffers of any size return exactly what the far end deflated, and nothing is
+ * left in the layer when has_more is false. */
 #include "stages/lib/avro/deflate.h"
 #include "tests/support/support.h"
 

@@ -12,7 +12,8 @@ static void init(int level)
     assert_int_equal(ps_avro_zlib_init(&zlib, level, &err), PS_OK);
 }
 
-/* A message through the stream, received in pieces of `piece` bytes with `room` for the result at a time. */
+/* Sends a message through the stream, and receives it in pieces of `piece` bytes, with `room` bytes for the result at
+ * a time. */
 static void there_and_back(const char *head, const char *body, size_t piece, size_t room)
 {
     struct iovec parts[2] = {{(void *)(uintptr_t)head, strlen(head)},

@@ -1,6 +1,6 @@
-/* A socket with framed bytes: messages of drawn lengths that come in drawn pieces and are read into drawn rooms, and bytes that are written in parts while
- * the socket is full. The frames are those of Hive's metastore without protection: a length, and the bytes. (With protection: the tests of the three
- * transports that use the pipe.) */
+/* A socket with framed bytes: messages of drawn lengths that come in drawn pieces and are read into buffers of drawn sizes, and bytes that are
+ * written in parts while the socket is full. The frames are those of Hive's metastore without protection: a length, and the bytes. (With
+ * protection: the tests of the three transports that use the pipe.) */
 #include "stages/lib/hadoop/sasl_pipe.h"
 #include "core/big_endian.h"
 #include "tests/support/support.h"

@@ -24,7 +24,7 @@ static void test_literals(void **unused)
             fail_msg("%s", cases[i].host);
 }
 
-/* A name is looked up if its length has room; a longer one is refused. */
+/* A name of the greatest length is looked up; a longer one is refused. */
 static void test_the_longest_name(void **unused)
 {
     for (size_t length = PS_HOST_NAME_BYTES - 3; length <= PS_HOST_NAME_BYTES + 3; length++) {

@@ -109,8 +109,8 @@ static void test_set_quota(void **state)
     bench_fini(&bench);
 }
 
-/* The share is smaller than any lease: one at a time, each time that the queue is empty. The lease that is put fits
- * exactly, or is a byte too large. */
+/* The share is smaller than any lease: the queue takes one lease at a time, whenever it is empty. The lease that is
+ * put fits exactly, or is a byte too large. */
 static void test_small_quota(void **state)
 {
     struct bench bench;

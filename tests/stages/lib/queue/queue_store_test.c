@@ -201,7 +201,7 @@ static void forget(void)
     may_repeat = false;
 }
 
-/* A backlog, events under way at a reload, later events, and another reload. */
+/* Runs with a backlog, events under way at a reload, later events, and another reload. */
 static void run(void)
 {
     unsigned frames = 0;

@@ -1,5 +1,5 @@
-/* The positions file of a spooling directory: a position that was written is read back. Flume appends a record with each commit: the last record
- * counts, whatever the length of the file. */
+/* The positions file of a spooling directory: a position that was written is read back. Flume appends a record with
+ * each commit: the last record is used, whatever the length of the file. */
 #include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"

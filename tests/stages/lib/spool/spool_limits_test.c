@@ -224,8 +224,8 @@ static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
     ps_spool_leave(spool, &none);
 }
 
-/* A file is alternately left alone and continued, over several runs of the agent: the later of its two positions counts,
- * which is the last one of each run. */
+/* A file is alternately left alone and continued, over several runs of the agent: the later of its two positions is
+ * used, which is the last one of each run. */
 static void test_two_positions(void **unused)
 {
     char text[100];

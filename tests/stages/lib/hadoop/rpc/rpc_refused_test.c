@@ -151,8 +151,8 @@ static void test_not_refused(void **unused)
     assert_false(test.done);
 }
 
-/* A standby never carries a call out, so its caller may repeat it: that is not known of a call without an answer
- * (test_uncertain_calls). */
+/* A standby never carries a call out, so the caller may repeat the call. A call without an answer may have been
+ * carried out (test_uncertain_calls). */
 static void test_standbys_only(void **unused)
 {
     begin(2, NULL);

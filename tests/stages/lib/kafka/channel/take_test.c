@@ -120,8 +120,8 @@ static void test_fatal(void **state)
     stop();
 }
 
-/* Without memory for a batch, records wait in the library; nothing is lost, and `tick` returns when it has to be called
- * again. */
+/* Without memory for a batch, records wait in the library; nothing is lost, and `tick` returns the time of its next
+ * call. */
 static void test_no_memory(void **state)
 {
     ps_test_topic("memory", 1);

@@ -82,7 +82,7 @@ static void test_not_removed(void **state)
     end(&run);
 }
 
-/* The group's coordinator: the next one gets the heartbeats before the session is over. */
+/* The frozen broker is the group's coordinator: the next coordinator gets the heartbeats before the session is over. */
 static void test_coordinator(void **state)
 {
     begin_reading();

@@ -230,7 +230,8 @@ static void test_old(void **state)
     end_well();
 }
 
-/* A session has names of topics, or ids: when the brokers send the id, another session begins. A broker would refuse the old one. */
+/* A session uses names of topics, or ids: when the brokers begin to send the id, another session begins, because a
+ * broker would refuse the old one. */
 static void test_ids(void **state)
 {
     static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};

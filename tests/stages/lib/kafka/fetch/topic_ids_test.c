@@ -89,8 +89,8 @@ static void test_metadata_is_older_than_fetch(void **state)
     finish();
 }
 
-/* The broker of one partition answers for long that it does not know the topic, the partition, or the id. At first the other partitions
- * wait for metadata, too; then they are read as if nothing was. When the broker knows it, reading goes on where it was. */
+/* The broker of one partition answers for a long time that it does not know the topic, the partition, or the id. At first the other partitions also
+ * wait for metadata; then they are read as usual. When the broker knows it, reading continues at the same place. */
 static void test_one_broker_is_behind(void **state)
 {
     static const int16_t errors[] = {3, 100, 103};

@@ -194,8 +194,8 @@ static void test_topic_made_anew_is_longer(void **state)
     finish(&run);
 }
 
-/* No answer is an error in between, and the new logs have the offsets that are read next: the id in the requests names the
- * topic that is meant (KIP-516). */
+/* No answer in between is an error, and the new logs have the offsets that are read next: the id in the requests
+ * names the topic that is meant (KIP-516). */
 static void test_topic_made_anew_is_longer_in_silence(void **state)
 {
     static struct run run;
@@ -271,8 +271,8 @@ static void test_made_anew_after_an_error(void **state)
     finish(&run);
 }
 
-/* Brokers do not know the topic of an id for a while, as a broker that is behind or is being upgraded. Records that were read are
- * delivered; then reading continues at its position. */
+/* Brokers do not know the topic of an id for a while, because they are behind or are being upgraded. Records that
+ * were read are delivered; then reading continues at its position. */
 static void test_id_is_not_known_for_a_while(void **state)
 {
     static const int16_t errors[] = {100, 103};

@@ -26,7 +26,7 @@ static void start(uint64_t bytes_max)
     ps_kafka_window_limit_init(&limit, bytes_max);
 }
 
-/* A round trip: the bytes in flight when it begins are delivered as fast as the line carries them. */
+/* Plays a round trip: the bytes in flight when it begins are delivered as fast as the line carries them. */
 static void turn(const struct line *line)
 {
     uint64_t in_flight = limit.waves < line->source ? limit.waves : line->source;

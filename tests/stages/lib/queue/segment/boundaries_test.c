@@ -74,7 +74,7 @@ static void payload_of(char *to, uint64_t number)
         to[i] = (char)(number * 31 + i * 7 + (i >> 8));
 }
 
-/* Appends the frame, made in the log's memory if that is offered and `lent`. */
+/* Appends the frame, which is made in the log's memory if the log offers it and `lent` is set. */
 static void append(uint64_t number, uint32_t length, bool lent)
 {
     struct ps_segment_place place;

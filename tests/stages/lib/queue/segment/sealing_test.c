@@ -83,7 +83,7 @@ static void put(struct ps_segment_log *log, unsigned first, unsigned last)
     assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
 }
 
-/* Reads what comes, and returns the numbers: "1-3 7". Takes it if `takes`. */
+/* Reads what comes, and returns the numbers: "1-3 7". Takes the frames if `takes`. */
 static const char *come(struct ps_segment_log *log, bool takes)
 {
     static char text[512];

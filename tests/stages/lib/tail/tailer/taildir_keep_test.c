@@ -259,7 +259,7 @@ static void test_records_of_another_version(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The source's number is deleted when only the position file counts, so that a later sink finds no old records. */
+/* The source's number is deleted when only the position file is used, so that a later sink finds no old records. */
 static void test_number(void **unused)
 {
     struct ps_err err = {.length = 0};
