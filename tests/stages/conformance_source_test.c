@@ -260,7 +260,8 @@ static void give(const struct ps_test_source_adapter *adapter, unsigned first, u
         adapter->send(first + i);
 }
 
-/* The channel is full for this time: `work` is not called, `tick` is. Events sent meanwhile come later. */
+/* Lets this time pass with a full channel: the source's `tick` is called, `work` is not. Events sent meanwhile come
+ * later. */
 static void pass_paused(struct ps_test_stage *stage, unsigned ms)
 {
     const struct ps_source_ops *ops = stage->ops->source;
