@@ -44,7 +44,7 @@ static void test_shell(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Like BufferedReader.readLine: \n, \r and \r\n, also across two reads. */
+/* Lines end as for BufferedReader.readLine: at \n, \r and \r\n, also across two reads. */
 static void test_line_ends(void **unused)
 {
     struct ps_test_stage stage;
@@ -80,7 +80,7 @@ static void test_charsets(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Every line of a large output, in order, through small and large batches. */
+/* Every line of a large output comes once, in order, through small and large batches. */
 static void test_many_lines(void **unused)
 {
     struct ps_test_stage stage;
@@ -104,7 +104,7 @@ static void test_many_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A line longer than a block, a line that is cut, and the lines after them. */
+/* Lines may be longer than a block, or be cut; the lines after them are complete. */
 static void test_long_lines(void **unused)
 {
     struct ps_test_stage stage;

@@ -225,7 +225,7 @@ static int body_in(size_t bytes, const char *text)
     return (int)(bytes - sizeof(struct ps_java_event) - headers);
 }
 
-/* An event may take half of the memory budget, and not a byte more; the class is told, and continues. */
+/* An event may take half of the memory budget, and not a byte more: the class gets an error, and continues. */
 static void test_largest_event(void **unused)
 {
     const size_t limit = 3 << 20;

@@ -16,7 +16,8 @@ static unsigned own_port(int fd)
     return ntohs(address.sin_port);
 }
 
-/* As in Flume 1.11, an event is the first line, also of an empty datagram, with its bytes unchanged. */
+/* As in Flume 1.11, the event of a datagram is its first line, with unchanged bytes; an empty datagram is an empty
+ * event. */
 static void test_first_lines(void **unused)
 {
     static const struct {

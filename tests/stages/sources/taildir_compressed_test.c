@@ -65,7 +65,7 @@ static void test_inode_of_compressed_file(void **unused)
     }
 }
 
-/* A copy that gets the inode is read from its beginning, or from where its original was read to. */
+/* A copy that gets the inode of a compressed file is read from its beginning, or from where its original was read to. */
 static void test_copy_on_inode_of_compressed_file(void **unused)
 {
     ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);

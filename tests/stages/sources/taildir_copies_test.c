@@ -119,7 +119,8 @@ static void test_equal_head_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* sed -i without an effect, while the agent runs and while it is stopped; then with changed lines. */
+/* sed -i replaces a file by an equal one, while the agent runs and while it is stopped, and then by one with changed
+ * lines. */
 static void test_replaced_by_a_copy(void **unused)
 {
     append("app.log", banner);

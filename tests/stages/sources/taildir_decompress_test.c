@@ -105,7 +105,8 @@ static void wait_for_warnings(uint64_t count)
     }
 }
 
-/* New files in both formats; an empty one; one whose last line has no end; a text with such a name. */
+/* The source reads new files of both formats, also without lines, or with a last line that has no end; and a text
+ * with such a name. */
 static void test_new_files(void **unused)
 {
     compressed("app.1.gz", "one\ntwo\n");
@@ -405,7 +406,7 @@ static void test_damaged_and_put_right_while_stopped(void **unused)
     damaged(true);
 }
 
-/* Several members or frames, with a line that crosses two of them, and one that is appended later. */
+/* A file may have several members or frames: one line crosses two of them, and another member is appended later. */
 static void test_members(void **unused)
 {
     static const char *const names[] = {"app.1.gz", "app.1.zst"};
@@ -428,7 +429,7 @@ static void test_members(void **unused)
     }
 }
 
-/* Lines that are longer than a block, and than penstock.line.max. */
+/* Lines may be longer than a block, and longer than penstock.line.max. */
 static void test_long_lines(void **unused)
 {
     enum { LONG = 700000, MAX = 500000 };

@@ -285,7 +285,7 @@ static void test_batches_and_turns(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was followed, and that no group matches any more, is not read further. */
+/* A file that was followed is no longer read when no group matches it. */
 static void test_narrower_group(void **unused)
 {
     char narrow[600];
