@@ -169,7 +169,7 @@ static void test_whole_after_each_lease(void **state)
     expect_text("three\n", 6);
 }
 
-/* The file is one stream: short leases are compressed better after others. */
+/* The file is one stream, so a short lease compresses better after others. */
 static void test_short_leases_shrink(void **state)
 {
     bool gzip = *(const bool *)*state;

@@ -302,7 +302,7 @@ static bool serve_window(unsigned most, unsigned *said)
     return true;
 }
 
-/* A server that disconnects clients after more than five messages at a time: an event of eighty lines is still sent
+/* A server disconnects clients after more than five messages at a time: an event of eighty lines is still sent
  * completely. */
 static void test_strict_server(void **unused)
 {

@@ -24,7 +24,7 @@ static struct ps_test_stage stage;
 static int listener, link_fd;
 static uint8_t in[1 << 20];
 static size_t in_length;
-static bool first, stands; /* first: no call of this connection was answered yet; stands: no later one is */
+static bool first, stands; /* first: no call of this connection was answered; stands: none will be */
 static uint32_t last_serial;
 static unsigned acknowledged[EVENTS_MAX], given[ANSWER_COUNT], event_count;
 static uint64_t random_state;

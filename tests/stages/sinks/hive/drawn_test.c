@@ -115,7 +115,7 @@ static void mend(struct history *history)
     ps_test_metastore_cut("lock", 0);
 }
 
-/* A recall; the sink, reopened if `closes`, gets the leases again. */
+/* Recalls the sink, which then, reopened if `closes`, gets the leases again. */
 static void recall(struct history *history, bool closes)
 {
     mend(history);

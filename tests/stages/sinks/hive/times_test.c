@@ -105,7 +105,7 @@ static void test_heartbeats(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* At most ten thousand transactions in one call; each is aborted once. */
+/* A call aborts at most ten thousand transactions; each is aborted once. */
 static void test_many_aborts(void **unused)
 {
     static const struct {
