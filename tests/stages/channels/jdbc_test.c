@@ -346,8 +346,8 @@ static void test_a_removed_lock_lets_nobody_in(void **state)
     stop(&second);
 }
 
-/* The database is removed while it is open: events put afterwards are in the next one. The delivery of an event of the
- * removed one then removes none of the next one, although both are the first of their database. */
+/* The database is removed while it is open: events put afterwards go to a new database. The delivery of an event of
+ * the removed database then removes no event of the new one, although both are the first of their database. */
 static void test_a_removed_database(void **state)
 {
     struct ps_test_stage stage;

@@ -402,7 +402,8 @@ static void test_outage_of_a_partition(void **unused)
     stop(&stage);
 }
 
-/* /readyz reports how long brokers have acknowledged nothing, and why. The channel lives 15 s behind the clock of /readyz. */
+/* /readyz reports how long brokers have acknowledged nothing, and why. The channel's clock is 15 s behind that of
+ * /readyz. */
 static void test_trouble(void **unused)
 {
     struct ps_test_stage stage;

@@ -166,7 +166,8 @@ static void test_check(void **state)
     bench_fini(&bench);
 }
 
-/* A lease is accepted while the channel is below its capacity, which is exceeded by less than one batch. */
+/* A lease is accepted while the channel is below its capacity, so the capacity may be exceeded by less than one
+ * batch. */
 static void test_capacity(void **state)
 {
     static struct bench bench;
@@ -273,7 +274,7 @@ static void test_quota(void **state)
     bench_fini(&bench);
 }
 
-/* Flume's rollback: given back newest first, taken again in the old order, before everything else. */
+/* Flume's rollback: leases that are given back newest first are taken again in their old order, before all others. */
 static void test_untake_order(void **state)
 {
     static struct bench bench;
@@ -314,7 +315,7 @@ static void test_hungry(void **state)
     bench_fini(&bench);
 }
 
-/* Leases from before a reload count in addition to the producer's own. */
+/* Leases from before a reload count like the producer's own: with one of each the producer is not hungry. */
 static void test_hungry_with_restored(void **state)
 {
     static struct bench bench;
@@ -330,7 +331,7 @@ static void test_hungry_with_restored(void **state)
     bench_fini(&bench);
 }
 
-/* Each producer's leases come in its order; nobody is starved. */
+/* The leases of each producer come in its order, and those of the producers in turn. */
 static void test_producers_in_turn(void **state)
 {
     static struct bench bench;

@@ -20,7 +20,7 @@ static void assert_takes(struct ps_test_stage *stage, const char *body, bool dis
     deliver(stage, 0, lease, stage->plan);
 }
 
-/* Both sides of the largest transaction, for a capacity that is given, for the default in its place, and without a disk. */
+/* A transaction must not be larger than overflowCapacity, given or by default. Without a disk there is no such limit. */
 static void test_largest_transaction(void **unused)
 {
     static const struct {
