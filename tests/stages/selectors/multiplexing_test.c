@@ -49,7 +49,7 @@ static void test_rules(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A header of the whole batch, and an event with another value of its own. */
+/* All events have a header of the batch, but a header of the event itself overrides it. */
 static void test_shared_header(void **unused)
 {
     struct ps_test_stage stage;
