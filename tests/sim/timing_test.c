@@ -143,7 +143,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
     return script.sink_answer;
 }
 
-/* Completes all leases in one call, as a client library may report them. */
+/* Completes all leases during a recall, as a client library may. */
 static bool sink_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
     for (unsigned i = 0; i < script.kept_count; i++) {
