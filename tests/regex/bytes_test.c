@@ -151,7 +151,7 @@ static void test_write(void **state)
     ps_bytes_fini(&bytes);
 }
 
-/* Each byte and the length count; nothing behind the length does. */
+/* Each byte and the length change the hash; bytes after that length do not. */
 static void test_hash(void **state)
 {
     unsigned char text[33] = "abcdefghijklmnopqrstuvwxyz012345";
