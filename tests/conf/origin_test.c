@@ -133,7 +133,7 @@ static void test_uris(void **state)
     assert_null(ps_conf_missing(&conf));
 }
 
-/* -f beside -u is not read, and a warning says so; without -c, classpath means the directory of the start. */
+/* If there is a -u, a -f is not read, and a warning says so; without -c, classpath means the directory of the start. */
 static void test_uri_beside_file(void **state)
 {
     static const char *const uris[] = {"classpath:no/such/file"}, *const files[] = {"/no/other"};

@@ -73,7 +73,7 @@ static void test_zones(void **state)
     expect(AFTER_MIDNIGHT_MS, newfoundland, 1);
 }
 
-/* ---- weeks, beside a calendar that counts days ---- */
+/* ---- weeks, compared with a calendar that counts days ---- */
 
 static bool is_leap(int year)
 {
