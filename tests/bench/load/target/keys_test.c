@@ -41,7 +41,7 @@ static int planned(const char *text, enum ps_completion *completion, struct ps_e
 static void test_limits(void **state)
 {
     static const struct {
-        const char *url, *part; /* NULL: it is taken */
+        const char *url, *part; /* part of the error; NULL: the URL is accepted */
     } rows[] = {
         {"tcp://127.0.0.1:9", NULL},
         {"tcp://127.0.0.1", NULL}, /* syslog's port */

@@ -544,7 +544,7 @@ static void test_family(void **state)
     assert_true(quiet->near + busy->near >= 0.92 * (quiet->cases + busy->cases));
     assert_true(quiet->inside + busy->inside >= 0.93 * (quiet->cases + busy->cases));
     assert_true(quiet->wrong + busy->wrong <= 0.04 * (quiet->cases + busy->cases));
-    /* A machine on which every process stands still an eighth of the time: out of time, rather than wrong. */
+    /* Every process of this machine stops for an eighth of the time: the search may run out of time, not be wrong. */
     assert_true(very_busy->inside >= 0.6 * very_busy->cases);
     assert_true(very_busy->wrong <= 0.25 * very_busy->cases);
 }

@@ -39,7 +39,7 @@ enum kind {
 
 struct type {
     enum kind kind;
-    unsigned count, number; /* parts; bytes of a fixed type, or the number in a name */
+    unsigned count, number; /* count: parts; number: bytes of a fixed type, or the number in a name */
     const struct type *parts[4];
 };
 
@@ -325,7 +325,7 @@ static struct ps_far_schema *compile(const char *json, struct ps_err *err)
 static void test_refused_schemas(void **state)
 {
     static const struct {
-        const char *json, *part; /* NULL: it is taken */
+        const char *json, *part; /* part of the error; NULL: the schema is accepted */
     } rows[] = {
         {"\"int\"", NULL},
         {"[\"null\",\"int\"]", NULL},
