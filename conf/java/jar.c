@@ -1,6 +1,7 @@
 /* See jar.h. A class path has hundreds of jars with tens of thousands of entries, of which few are read. This file
  * reads the list of entries (the central directory) itself, because libzip makes an object and a local time of each
- * entry, which takes several times as long. Unusual jars (zip64, encrypted, damaged) and entries that this file cannot read are left to libzip. */
+ * entry, which takes several times as long. Unusual jars (zip64, encrypted, damaged) and entries that this file
+ * cannot read are left to libzip. */
 #include "conf/java/jar.h"
 
 #include "conf/java/unread.h"
