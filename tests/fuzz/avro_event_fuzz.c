@@ -1,4 +1,4 @@
-/* The reader of Flume events on Kafka, on any bytes: slices stay inside the input, and it ends. */
+/* The reader of Flume events on Kafka, on any bytes: slices stay inside the input, and reading ends. */
 #include "stages/lib/avro/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

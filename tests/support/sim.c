@@ -254,7 +254,7 @@ static void assert_home(struct sim *sim)
     assert_int_equal(used, 0);
 }
 
-/* Closes and gives up the events that are left, as a stop that ran out of time does. Returns how many
+/* Closes the agent, and gives up the events that are left, as a stop that ran out of time does. Returns how many
  * events were given up. */
 uint64_t sim_stop(struct sim *sim, uint64_t drain_steps)
 {

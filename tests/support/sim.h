@@ -46,7 +46,7 @@ void sim_step(struct sim *sim);
 void sim_calm(struct sim *sim);
 /* Runs without faults until everything is made and delivered. */
 void sim_run_to_end(struct sim *sim);
-/* Closes and gives up the events that are left, as a stop that ran out of time does. Returns how many
+/* Closes the agent, and gives up the events that are left, as a stop that ran out of time does. Returns how many
  * events were given up. */
 uint64_t sim_stop(struct sim *sim, uint64_t drain_steps);
 

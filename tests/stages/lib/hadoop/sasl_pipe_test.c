@@ -164,7 +164,7 @@ static void test_refused(void **unused)
     assert_string_equal(reason, "it is refused");
 }
 
-/* The end in the middle of a frame, of its length, and between frames. */
+/* The stream ends in the middle of a frame, of its length, and between frames. */
 static void test_end(void **unused)
 {
     static const struct {

@@ -384,8 +384,8 @@ static void pairs_of_write_ids(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* Random locks. The answer keeps one exclusive lock: the last one that is held, or else the first one that waits. It keeps one
- * shared lock: among the held ones that of the oldest transaction. LockState 1 is acquired; LockType 3 and 4 are exclusive. */
+/* Random locks. The answer keeps one exclusive lock: the last one that is held, or else the first one that waits. It keeps one shared lock: of
+ * those that are held, the one of the oldest transaction. LockState 1 is acquired; LockType 3 and 4 are exclusive. */
 static void the_locks_that_matter(void **state)
 {
     uint64_t random = ps_test_seed() | 1;

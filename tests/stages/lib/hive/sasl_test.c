@@ -180,7 +180,7 @@ static void test_frames_with_protection(void **state)
     close_wire(&wire);
 }
 
-/* More than a frame and more than the socket takes: every byte arrives once, in order. */
+/* The client writes more than a frame has, and more than the socket takes: every byte arrives once, in order. */
 static void test_much_is_written(void **state)
 {
     static uint8_t text[BIG], got[2 * BIG];

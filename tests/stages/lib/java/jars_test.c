@@ -100,7 +100,7 @@ static void test_equal(void **unused)
     assert_null(ps_java_argv_copy(NULL));
 }
 
-/* A folder that cannot be read now has neither lost nor got a jar. */
+/* A folder that cannot be read at the moment is not reported as having lost or got a jar. */
 static void test_no_descriptor(void **unused)
 {
     char path[512];

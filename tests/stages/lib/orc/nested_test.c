@@ -321,7 +321,7 @@ static void expect_stripe(const struct orc_document *document, size_t number, si
     }
 }
 
-/* The names, or the packed numbers, of a type, each with a blank after it. */
+/* Prints the names, or the packed numbers, of a type, each with a blank after it. */
 static void print_parts(struct orc_message type, uint32_t number, char *text, size_t room)
 {
     struct orc_field field;

@@ -66,7 +66,8 @@ static void spool_open(bool recursive, bool marks, enum ps_spool_order order)
     }
 }
 
-/* Makes the file's marker, beside others: one of its name in another directory, and of a name that only begins so. */
+/* Makes the file's marker, and markers that do not apply to it: one of its name in another directory, and one whose
+ * name only begins with its name. */
 static void mark(const struct file *file)
 {
     char marker[1024], near[1100];

@@ -175,7 +175,8 @@ static uint32_t chars_of(const char *text)
     return text == NULL ? 1 : (uint8_t)text[0] >= 0xF0 ? 2 : 1;
 }
 
-/* The part of the pieces from *at on that has chars_max chars: its text, and its bytes. Stops at a malformed piece with FAIL. */
+/* Computes the part of the pieces from *at on that has chars_max chars: its text, and its bytes. Stops at a malformed
+ * piece with FAIL. */
 static void model_part(const struct piece *const *pieces, size_t count, size_t *at,
                        enum ps_decode_policy policy, uint32_t chars_max, char *text, size_t *bytes, bool *bad)
 {

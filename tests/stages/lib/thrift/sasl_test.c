@@ -44,7 +44,7 @@ static void give(const void *bytes, size_t length)
     input_at = output_length = 0;
 }
 
-/* A keytab with one AES key of agent/host@REALM (version 2 of the format). */
+/* Writes a keytab with one AES key of agent/host@REALM (version 2 of the format). Returns its path. */
 static const char *write_keytab(void)
 {
     static char path[512];

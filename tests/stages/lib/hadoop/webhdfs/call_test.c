@@ -265,7 +265,7 @@ static void test_tls(void **unused)
     assert_non_null(strstr(result.reason, "redirects from https"));
 }
 
-/* Two servers, one of them with TLS: the scheme of the one that redirects counts, not that of the first. */
+/* Two servers, one of them with TLS: a redirect has the scheme of the server that redirects, not that of the first. */
 static void test_tls_of_the_server_that_redirects(void **unused)
 {
     char certificate[8192];

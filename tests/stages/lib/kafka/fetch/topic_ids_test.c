@@ -421,7 +421,8 @@ static void test_question_behind_a_long_wait(void **state)
     finish();
 }
 
-/* All connections have a request under way: metadata is asked for over the one that holds no answer to a Fetch back. */
+/* All connections have a request under way: metadata is requested over the connection on which no answer to a Fetch
+ * is held back. */
 static void test_metadata_passes_a_fetch(void **state)
 {
     static struct ps_kafka_native_request request;

@@ -51,7 +51,7 @@ static void test_lost_requests(void **state)
     end(&run);
 }
 
-/* The rest before a new connection grows with failures in a row, and begins again after a connection that worked. */
+/* The backoff before a new connection grows with failures in a row, and begins again after a connection that worked. */
 static void test_rest_begins_again(void **state)
 {
     struct run run;

@@ -1,4 +1,5 @@
-/* Compressed record sets, unpacked by the codecs' own libraries. The tests of the sink read it with Kafka and librdkafka. */
+/* Compressed record sets, unpacked by the codecs' own libraries. The tests of the sink read such sets with Kafka and
+ * librdkafka. */
 #include "stages/lib/kafka/native/compression.h"
 
 #include <lz4frame.h>

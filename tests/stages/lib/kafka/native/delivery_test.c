@@ -370,8 +370,8 @@ static void test_idle(void **state)
     end(&run);
 }
 
-/* The first address of the name cannot be reached: the next one is tried without the rest between two attempts, which
- * this test's clock would not reach. */
+/* The first address of the name cannot be reached: the next one is tried without the backoff between two attempts,
+ * which this test's clock would not reach. */
 static void test_addresses(void **state)
 {
     struct run run;

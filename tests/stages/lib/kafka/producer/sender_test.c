@@ -180,7 +180,7 @@ static void test_full_queue_waits(void **state)
     assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0);
 }
 
-/* A report makes room, but too little for the next record: it waits for the further ones, and nothing counts as refused. */
+/* A report makes room, but too little for the next record: it waits for more reports, and nothing counts as refused. */
 static void test_too_little_room_waits(void **state)
 {
     fake.one_by_one = true;

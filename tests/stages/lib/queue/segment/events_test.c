@@ -253,7 +253,7 @@ static void test_what_no_frame_holds_is_cut(void **state)
     give(batch);
 }
 
-/* Each byte changed, and each length: the cursor stays inside (ASan sees it) and never counts more than there is. */
+/* Each byte is changed, and each length: the cursor stays inside (ASan sees it) and never counts more than there is. */
 static void test_damage_stays_inside(void **state)
 {
     struct fixture *fixture = *state;

@@ -92,7 +92,8 @@ static struct ps_rules_live_state wait_attempts(struct ps_rules_live *live, uint
     }
 }
 
-/* Compiled once; then taken from the cache, at the next start and when an older file comes back. */
+/* The rules are compiled once; then they are taken from the cache, at the next start and when an older file comes
+ * back. */
 static void test_many(void **unused)
 {
     write_many("a.rules", MANY, "first");
@@ -165,8 +166,8 @@ static void test_overtaken(void **unused)
     ps_rules_live_destroy(live);
 }
 
-/* The file is replaced all the time, faster than it can be compiled: it is still loaded, and the last text in the end.
- * Only after a pause of the writer as long as the settle time may a load begin that the next change ends. */
+/* The file is replaced all the time, faster than it can be compiled: it is still loaded, and the last text in the
+ * end. Only a load that begins after the writer paused for the settle time may be ended by the next change. */
 static void test_keeps_changing(void **unused)
 {
     write_many("a.rules", 5, "first");
