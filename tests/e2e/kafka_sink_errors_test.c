@@ -17,8 +17,8 @@ static bool is_broker_error(const struct ps_kafka_error *error)
            strcmp(error->meaning, "not an answer to produce") != 0;
 }
 
-/* A request of at most 25 records, so that a burst of 100 is four; the error hits the one at `position` and the following
- * ones, `times` in all. */
+/* Requests have at most 25 records, so a burst of 100 is four requests. The error hits the request at `position` and
+ * the following ones, `times` in all. */
 static void burst_with_error(struct ps_test_kafka_sink *kafka, int code, int position, int times)
 {
     rd_kafka_resp_err_t answers[REQUESTS + PERSISTENT] = {RD_KAFKA_RESP_ERR_NO_ERROR};

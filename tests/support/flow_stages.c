@@ -392,7 +392,7 @@ struct second_state {
     uint64_t random;
 };
 
-/* The header of the first interceptor must be from the same plan, or from the test itself. */
+/* Asserts that the header of the first interceptor is from the same plan, or from the test itself. */
 static void expect_one_chain(const struct flow_plan *plan, const struct ps_lease *lease)
 {
     struct ps_slice chain;

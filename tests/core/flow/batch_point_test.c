@@ -47,7 +47,7 @@ static uint32_t count_tickets(const struct ps_batch *batch)
     return count;
 }
 
-/* Whatever was added: in the same meta block, after it, and in blocks of its own. */
+/* The batch goes back from whatever was added: in the same meta block, after it, and in blocks of its own. */
 static void test_as_before(void **state)
 {
     static const struct {

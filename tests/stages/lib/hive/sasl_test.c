@@ -88,7 +88,7 @@ static void give_message(const struct wire *wire, uint8_t status, const char *te
     give(wire, text, strlen(text));
 }
 
-/* The exchange up to the server's last message, which is in `last`. */
+/* Plays the exchange up to the server's last message, which is in `last`. */
 static void exchange(struct wire *wire, const char *levels, char last[64])
 {
     char bytes[4096];

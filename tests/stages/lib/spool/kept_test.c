@@ -251,7 +251,7 @@ static void test_each_allocation_fails(void **unused)
 
 /* ---- listings without a file that exists ---- */
 
-/* A run that has read a part of the file `a`, which is then renamed; a new run has its record. */
+/* Makes a run that has read a part of the file `a`, which is then renamed; the new run has its record. */
 static void make_one(const char *name)
 {
     char record[4096];

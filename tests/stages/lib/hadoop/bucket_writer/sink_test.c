@@ -268,7 +268,7 @@ static void test_one_fails_for_good(void **unused)
     one_fails_for_good(false, 1);
 }
 
-/* The channel records each batch by itself: the others are not held up. */
+/* The channel records each batch by itself: the other leases are not held up. */
 static void test_one_fails_for_good_in_any_order(void **unused)
 {
     one_fails_for_good(true, 5);

@@ -112,7 +112,7 @@ static struct answer *good_head(void)
     return head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C, CHUNK, 0);
 }
 
-/* A packet's lengths, as the datanode claims them, its header and its bytes. */
+/* Adds a packet: its lengths, as the datanode claims them, its header and its bytes. */
 static void add_raw(struct answer *answer, uint32_t body, uint16_t said, const void *header,
                     size_t header_length)
 {

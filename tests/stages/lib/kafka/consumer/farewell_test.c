@@ -150,7 +150,7 @@ static void assert_taken(void)
     assert_memory_equal(&consumer, &empty, sizeof empty);
 }
 
-/* The consumer's end of the pipe is closed, by the thread that ends it. */
+/* Waits until the thread that ends the consumer has closed the consumer's end of the pipe. */
 static void await_closed(void)
 {
     char byte;

@@ -153,7 +153,7 @@ static void test_errors_of_answers(void **state)
 
 /* ---- torn answers ---- */
 
-/* A short history: each request is sent, and that for metadata twice. */
+/* A short history: each request is sent once, and the request for metadata twice. */
 static void tell_short(struct run *run)
 {
     append(run);

@@ -387,7 +387,7 @@ static void test_lowered_behind_each_commit_of_the_sink(void **state)
 
 /* ---- brokers that hold answers back ---- */
 
-/* No question is open, and no record arrives: each broker gets a Fetch as often as fetch.wait.max.ms says. */
+/* No other request is under way, and no record arrives: each broker gets a Fetch as often as fetch.wait.max.ms says. */
 static void test_idle(void **state)
 {
     static const struct ps_pair second = {.key = "fetch.wait.max.ms", .value = "1000"};

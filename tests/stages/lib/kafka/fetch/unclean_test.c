@@ -439,7 +439,7 @@ static void test_epoch_before_the_log(void **state)
     finish(&run);
 }
 
-/* The leader refuses the question for a while, or does not answer. */
+/* The leader refuses the request for the end of an epoch for a while, or does not answer it. */
 static void test_refused(void **state)
 {
     static const int16_t errors[] = {3, 5, 6, 29, 56, 74, 75, 78, -1};

@@ -466,7 +466,7 @@ static void test_sequence_outlives_other_topics(void **state)
 
 /* ---- limits ---- */
 
-/* Two sets that are longer than a request may be go in two requests. */
+/* If two sets are together longer than a request may be, they are sent in two requests. */
 static void test_request_limit(void **state)
 {
     static char value[500];

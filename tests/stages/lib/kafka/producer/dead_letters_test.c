@@ -37,7 +37,7 @@ static uint32_t dead_events(void)
     return dead;
 }
 
-/* Every number but the dead one is in its partition's log, once and in order. */
+/* Asserts that every number but the dead one is in its partition's log, once and in order. */
 static void assert_all_but(unsigned dead)
 {
     for (unsigned partition = 0; partition < fake.partition_count; partition++) {

@@ -296,7 +296,7 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
-/* An empty database, without tables if it is SQLite's. Returns the number of calls. */
+/* Runs the history on an empty database, without tables if it is SQLite's. Returns the number of calls. */
 static uint64_t run(void)
 {
     (void)unlink(ps_test_folder_path("events.sqlite-wal"));
