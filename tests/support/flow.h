@@ -177,7 +177,8 @@ void flow_verify_letters(const struct flow *flow, enum flow_doubles doubles);
  * that it was routed to, in order if one sink, or one failover group, serves the channel. */
 void flow_verify(const struct flow *flow, enum flow_doubles doubles);
 
-/* Returns the events that interceptors of STREAM sources dropped. The rest of the engine's counter was given up. */
+/* Returns the events that interceptors of STREAM sources dropped. The engine's counter also has the events that were
+ * given up. */
 uint64_t flow_dropped(const struct flow *flow);
 
 /* Returns the events in the ledger of required channels, each counted as often as it was seen. */

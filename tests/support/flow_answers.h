@@ -13,5 +13,5 @@ void flow_answers_open(struct flow_answers *answers, const struct ps_port *port)
 void flow_answers_close(struct flow_answers *answers);
 /* Called in `tick`: reads the answers that have come. */
 void flow_answers_read(struct flow_answers *answers);
-/* The next answer comes at `due_ns`. Returns what `tick` returns: PS_NEVER when the descriptor will wake the worker. */
+/* Sets the time of the next answer. Returns what `tick` returns: PS_NEVER when the descriptor will wake the worker. */
 uint64_t flow_answers_await(struct flow_answers *answers, uint64_t due_ns);

@@ -24,7 +24,7 @@ void flow_store_destroy(struct flow_store *store);
 void flow_store_run(struct flow_store *store, const struct ps_now *now);
 /* Ends the faults: none is injected from here on. */
 void flow_store_calm(struct flow_store *store);
-/* Returns whether everything in it was delivered, and nothing waits for a sync. */
+/* Returns whether everything in the store was delivered, and nothing waits for a sync. */
 bool flow_store_is_empty(const struct flow_store *store);
 bool flow_store_is_broken(const struct flow_store *store);
 /* Returns whether the next take of a consumer gets a frame. */

@@ -71,7 +71,8 @@ extern struct ps_test_java_control *ps_test_java;
 /* Time after which a silent host is ended: longer than a program with a sanitizer takes to start beside other load. */
 #define PS_TEST_JAVA_SILENCE_MS 4000U
 
-/* Starts it and waits until it runs. A host that is silent for `silence_ms` is ended; it is started again after `rest_ms`. */
+/* Starts the host and waits until it runs. A host that is silent for `silence_ms` is ended; it is started again after
+ * `rest_ms`. */
 void ps_test_java_start(unsigned silence_ms, unsigned rest_ms);
 void ps_test_java_stop(void);
 

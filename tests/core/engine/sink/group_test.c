@@ -114,8 +114,8 @@ static void test_sink_that_dies(void **state)
     ps_test_group_stop();
 }
 
-/* The recall of a failing sink finds that events were delivered. That does not end its series of failures: each rest
- * is twice the last one. */
+/* The recall of a failing sink finds that events were delivered. That does not end its series of failures: each
+ * backoff is twice the last one. */
 static void test_rests_of_a_sink_that_delivers_at_its_end(void **state)
 {
     ps_test_group_start(&failover, 2);

@@ -1,4 +1,5 @@
-/* When the durable queue writes what was delivered: after a kill before that, it is delivered again. */
+/* When the durable queue records deliveries: events whose delivery was not recorded before a kill are delivered
+ * again. */
 #include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"

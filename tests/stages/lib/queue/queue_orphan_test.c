@@ -45,7 +45,7 @@ static struct ps_lease *end(void)
     return channel->engine->strip(stage.plan);
 }
 
-/* One turn of the sink's worker. Returns how many events the sink got, and delivered. */
+/* Runs one turn of the sink's worker. Returns how many events the sink got, and delivered. */
 static uint32_t turn(void)
 {
     uint32_t count = 0;

@@ -65,7 +65,7 @@ static void test_numbers(void **unused)
     ps_test_bucket_finish();
 }
 
-/* The step makes the rest after a failure neither longer nor shorter. */
+/* The step makes the backoff after a failure neither longer nor shorter. */
 static void test_rest(void **unused)
 {
     ps_test_bucket_start();

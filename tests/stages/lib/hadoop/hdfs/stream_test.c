@@ -206,7 +206,7 @@ static void datanodes_are_lost_one_after_another(void **state)
     assert_memory_equal(bench->block, "one two three", 13);
 }
 
-/* dfs.data.transfer.client.tcpnodelay, which is true: a flush does not wait for a TCP acknowledgement. */
+/* dfs.data.transfer.client.tcpnodelay is true: a flush does not wait for a TCP acknowledgement. */
 static void packets_are_sent_at_once(void **state)
 {
     struct ps_test_stream *bench = *state;

@@ -184,7 +184,8 @@ static void test_reason(void **state)
     end(&run);
 }
 
-/* The first broker is frozen before the client connects, or after it has asked the first question: the client asks the other one. */
+/* The first broker is frozen before the client connects, or after the client has sent it the first request: the
+ * client asks the other broker. */
 static void begins_at_frozen(bool asks_first)
 {
     static const struct ps_pair timeout = {.key = "socket.timeout.ms", .value = "60000"};

@@ -401,8 +401,8 @@ static void test_idle(void **state)
     finish();
 }
 
-/* The group's offset is no longer in the log of one partition, and no other has records: the question where to read on does not wait for
- * the answer to a Fetch of the others. */
+/* The group's offset is no longer in the log of one partition, and no other has records: the request for an offset to
+ * read from does not wait for the answer to a Fetch of the others. */
 static void test_question_behind_a_long_wait(void **state)
 {
     static const struct ps_pair long_wait = {.key = "fetch.wait.max.ms", .value = "20000"};

@@ -49,7 +49,7 @@ static int compare(const void *one_, const void *other_)
     return (*one > *other) - (*one < *other);
 }
 
-/* The end of the bucket that has this round trip: a quarter of a power of two, or one microsecond below 4. */
+/* Returns the end of the bucket that has this round trip: a quarter of a power of two, or one microsecond below 4. */
 static uint64_t end_of_bucket(uint64_t us)
 {
     uint64_t step = 1;

@@ -251,7 +251,7 @@ static void kill_agent(unsigned forgotten)
     live();
 }
 
-/* The number of frames whose delivery the log noted in the last seconds, and has not synced yet. */
+/* Returns the number of frames whose delivery the log noted in the last seconds, and has not synced yet. */
 static unsigned unsynced(void)
 {
     unsigned count = 0, end = run.first + (unsigned)run.stage.done_count;

@@ -12,7 +12,7 @@ static bool note_row(void *argument, const struct ps_database_value *values)
     return true;
 }
 
-/* The rows of a table of spills, and the characters of the longest text of a column. */
+/* Asserts the number of rows of a table of spills, and of characters of the longest text of a column. */
 static void expect_row(const char *spills, const char *column, int64_t count, int64_t chars)
 {
     static char text[512];
@@ -105,7 +105,7 @@ static void test_bodies(void **state)
     end_store();
 }
 
-/* Writes `count` times the character, and `ascii` times an x. Java has two chars for one beyond the first 65,536 characters. */
+/* Writes `count` times the character, and `ascii` times an x. A character beyond U+FFFF is two chars in Java. */
 static void make_text(char *to, const char *character, unsigned count, unsigned ascii)
 {
     *to = '\0';
