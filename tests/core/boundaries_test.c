@@ -97,7 +97,7 @@ static void test_lines_of_a_window(void **state)
     }
 }
 
-/* A search for owed counts: it runs once in a window, and finds windows that have just ended. */
+/* The search for counts that are owed runs once in a window, and finds windows that have just ended. */
 static void test_windows_that_are_over(void **state)
 {
     static const char format[] = "f";

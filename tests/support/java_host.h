@@ -76,7 +76,8 @@ extern struct ps_test_java_control *ps_test_java;
 void ps_test_java_start(unsigned silence_ms, unsigned rest_ms);
 void ps_test_java_stop(void);
 
-/* Forgets what arrived; returns the bodies that sinks committed since then, one a line, as text that lives until the next call. */
+/* ps_test_java_clear forgets what arrived; ps_test_java_text returns the bodies that sinks committed since then, one a line, as
+ * text that is valid until the next call. */
 void ps_test_java_clear(void);
 const char *ps_test_java_text(void);
 

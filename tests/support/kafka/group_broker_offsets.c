@@ -1,5 +1,4 @@
-/* The offsets that the broker with a group reports for its logs: the answers to ListOffsets and OffsetForLeaderEpoch.
- * */
+/* The offsets that the broker with a group reports for its logs: the answers to ListOffsets and OffsetForLeaderEpoch. */
 #include "tests/support/kafka/group_broker_internal.h"
 
 #include "tests/support/support.h"

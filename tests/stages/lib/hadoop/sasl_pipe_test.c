@@ -127,7 +127,7 @@ static void test_reads(void **unused)
     free(back);
 }
 
-/* What came before an error is given first; the error then, and again. */
+/* Bytes that came before an error are given first; then the error is reported, and again by later calls. */
 static void test_broken(void **unused)
 {
     static const uint8_t frames[] = {0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0, 0, 0, 0, 1, 'c', 4, 0, 0, 1};

@@ -285,7 +285,7 @@ static struct ps_lease *lease_of(struct fixture *fixture, uint32_t memory_bytes)
 }
 
 /* Leases around the share of a producer, which is its part of 16 MiB. While no lease of the producer waits, one of any size is
- * accepted, as it could never be put otherwise. Beside a waiting one it must fit. What other producers have put does not matter. */
+ * accepted, as it could never be put otherwise. While one waits, it must fit. What other producers have put does not matter. */
 static void test_leases_around_the_share_of_a_producer(void **state)
 {
     struct fixture *fixture = *state;

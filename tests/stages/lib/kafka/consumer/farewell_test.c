@@ -213,7 +213,7 @@ static void test_does_not_leave(void **state)
     end_and_assert(true, "poll; " SILENT ALL_DESTROYED);
 }
 
-/* The library is silent: the owner looks, and goes. The thread then ends by itself, with memory of its own. */
+/* The library is silent: the owner checks once, and does not wait. The thread then ends by itself, with memory of its own. */
 static void test_owner_does_not_wait(void **state)
 {
     char *component = strdup("source s");

@@ -133,7 +133,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* A lease with one event for each size; their bodies begin with the letters from `first` on. */
+/* Makes a lease with one event for each size; their bodies begin with the letters from `first` on. */
 static struct ps_lease *lease_of(char first, const uint32_t *sizes, size_t count)
 {
     struct ps_test_event events[8];

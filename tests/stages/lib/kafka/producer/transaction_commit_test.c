@@ -127,7 +127,7 @@ static struct times commit_one(struct run *run, uint32_t memory_bytes, const str
     return (struct times){.busy_ns = ending_ns - begun_ns, .pause_ns = stage->now.mono_ns - ending_ns};
 }
 
-/* A drawn transaction of a time in which commits are slow, or fast, or now and then slow. */
+/* Draws a transaction of a time in which commits are slow, or fast, or now and then slow. */
 static struct plan draw_plan(struct run *run, unsigned kind)
 {
     bool slow = kind == 0 || (kind == 2 && draw(run, 4) == 0);

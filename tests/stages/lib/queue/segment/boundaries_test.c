@@ -131,7 +131,8 @@ static void expect_four(uint64_t segment_bytes)
     end_log();
 }
 
-/* The second frame ends where the segment has room for its end, or a little before, or beyond: then the frame is in the next segment. */
+/* The second frame ends where the segment has room for its end, or a little before, or beyond: in the last case
+ * the frame is in the next segment. */
 static void test_a_frame_fills_its_segment(void **state)
 {
     const uint64_t segment_bytes = 8192;
