@@ -368,8 +368,7 @@ static void test_waits_add_up(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* Events that were not put are given up, and batches in flight do not move the position: the source reads them again.
- * */
+/* Events that were not put are given up, and batches in flight do not move the position: the source reads them again. */
 static void test_replayable_source_reads_again(void **state)
 {
     start(&replayable, 2, "1");

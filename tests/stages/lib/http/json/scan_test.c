@@ -58,8 +58,7 @@ static void test_comments(void **unused)
     }
 }
 
-/* Quotes and escapes at every place of the 16 bytes that are searched in one step; every text that is cut is refused.
- * */
+/* Quotes and escapes at every place of the 16 bytes that are searched in one step; every text that is cut is refused. */
 static void test_texts_of_every_length(void **unused)
 {
     static const char *const escapes[] = {"", "\\n", "\\\"", "\\\\", "\\u00e9"};

@@ -121,8 +121,7 @@ static void test_memory(void **state)
     }
 }
 
-/* Known assignors in the order of the list, each once; unknown ones are ignored, and without a known one it is range.
- * */
+/* Known assignors in the order of the list, each once; unknown ones are ignored, and without a known one it is range. */
 static void test_assignors(void **state)
 {
     static const struct {
