@@ -65,7 +65,6 @@ struct spooldir_state {
     uint64_t next_list_ns, listed_ns, marked_ns;
     uint32_t marked_stream;
     uint64_t marked_position;
-    char reason[PS_SPOOL_REASON_BYTES];
 };
 
 /* ---- open and close ---- */
@@ -142,7 +141,6 @@ static void stop(struct spooldir_state *state, const char *reason)
     if (state->stopped)
         return;
     state->stopped = true;
-    snprintf(state->reason, sizeof state->reason, "%s", reason);
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_port_halted(state->port, reason);
     ps_log(PS_LOG_ERROR, state->port->component,
@@ -379,12 +377,19 @@ static void span_move(struct spooldir_state *state, struct ps_batch *batch, stru
                                             : PS_SPOOL_KEPT_FINISHED);
 }
 
+/* Returns whether events after the position are in batches: a stop reads on to the next position, so that they do not come again. */
+static bool is_inside(const struct spooldir_state *state)
+{
+    return state->input.inside > 0 && !state->sink.keeps && !state->stopped;
+}
+
 /* Called when reading the file has ended. */
 static void file_over(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     reading->end = state->input.position;
     reading->complete = true;
     span_move(state, batch, reading, reading->end + 1);
+    state->input.inside = 0;
     ps_tail_file_close(&state->reader, &reading->tail);
     next_unread(state);
 }
@@ -509,7 +514,7 @@ static enum ps_result spooldir_work(const void *, void *state_, struct ps_batch 
             (void)ps_tail_thread_answers(&state->thread);
             fetch_if_due(state, now->mono_ns);
         }
-        if (state->current == state->opened || state->stopped || state->draining)
+        if (state->current == state->opened || state->stopped || (state->draining && !is_inside(state)))
             break;
         enum ps_result result = piece_read(state, batch);
         moved |= result == PS_DONE || batch->full;
@@ -541,8 +546,7 @@ static void spooldir_delivered(const void *, void *state_, const struct ps_batch
 
 static void spooldir_paused(const void *, void *state_, bool paused, const struct ps_now *)
 {
-    struct spooldir_state *state = state_;
-    state->paused = paused;
+    ((struct spooldir_state *)state_)->paused = paused;
 }
 
 /* Stops reading; waits until the events that were read are delivered, and the position is written. */
@@ -557,7 +561,7 @@ static bool spooldir_drain(const void *, void *state_, const struct ps_now *now)
         if (reading->retiring || (reading->begun && reading->delivered < reading->noted))
             return false;
     }
-    return !state->marking && (state->mark_failed || !has_unmarked(state));
+    return !state->marking && (state->mark_failed || !has_unmarked(state)) && !is_inside(state);
 }
 
 static const struct ps_source_ops source = {

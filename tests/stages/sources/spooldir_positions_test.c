@@ -1,5 +1,7 @@
 /* The source spooldir while its position cannot be written: it is written as soon as that is possible, without a further event, and a stop
  * does not wait for it. */
+#include "stages/lib/avro/binary.h"
+#include "stages/lib/avro/container.h"
 #include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -105,6 +107,60 @@ static void test_stop(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* An Avro file of two blocks, each with this many numbers. */
+static void put_blocks(unsigned records)
+{
+    static const uint8_t marker[PS_AVRO_SYNC_BYTES] = "0123456789abcdef";
+    const char *const pairs[] = {"avro.schema", "\"string\"", "avro.codec", "null", NULL};
+    char text[512];
+    size_t length = ps_avro_container_header_write(pairs, marker, text, sizeof text);
+    ps_test_folder_append(".put", text, length);
+    for (unsigned i = 0; i < 2 * records; i++) {
+        if (i % records == 0) {
+            length = ps_avro_put_long(text, records);
+            length += ps_avro_put_long(text + length, (int64_t)records * 7);
+            ps_test_folder_append(".put", text, length);
+        }
+        snprintf(text, sizeof text, "\x0C%06u", i);
+        ps_test_folder_append(".put", text, 7);
+        if (i % records == records - 1)
+            ps_test_folder_append(".put", (const char *)marker, sizeof marker);
+    }
+    assert_int_equal(rename(ps_test_folder_path(".put"), ps_test_folder_path("a")), 0);
+}
+
+/* The position of an Avro file is before a block: a stop reads to the end of the block, so none of its records come again. */
+static void test_stop_within_a_block(void **unused)
+{
+    enum { RECORDS = 3000 };
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    put_blocks(RECORDS);
+    ps_test_stage_start(&stage, &ps_source_spooldir,
+                        PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10", "deserializer", "AVRO"));
+    deliver_batch();
+    while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        ps_test_stage_pass_ms(&stage, 1);
+        usleep(100);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    assert_int_equal(stage.event_count, RECORDS);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    while (access(ps_test_folder_path("a.COMPLETED"), F_OK) != 0) {
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        ps_test_stage_pass_ms(&stage, 1);
+        usleep(100);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    assert_int_equal(stage.event_count, 2 * RECORDS);
+    for (unsigned i = 0; i < 2 * RECORDS; i++)
+        assert_int_equal(strtoul(stage.events[i].body + 1, NULL, 10), i);
+    ps_test_stage_fini(&stage);
+}
+
 static unsigned descriptor_count(void)
 {
     unsigned count = 0;
@@ -177,6 +233,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_stays_open, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_aside, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_stop, ps_test_folder_setup, ps_test_folder_teardown)};
+        cmocka_unit_test_setup_teardown(test_stop, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_within_a_block, ps_test_folder_setup,
+                                        ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
