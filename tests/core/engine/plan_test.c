@@ -493,7 +493,9 @@ static void test_added_units_get_workers(void **state)
         {9, 4, 2, 0, 8},                   /* three instances more, and eight CPUs for them */
         {5, 4, 2, 0, 5}, {64, 1, 2, 0, 5}, /* as before */
         {5, 6, 2, 0, 6},                   /* every instance needs one */
-        {5, 1, 2, 9, 9}, {9, 1, 2, 2, 5},  /* configured: more; not fewer */
+        {5, 1, 2, 9, 9}, {9, 1, 2, 6, 6},  /* configured: more */
+        {9, 1, 2, 5, 5},                   /* as many as there are */
+        {9, 1, 2, 4, 5}, {9, 1, 2, 2, 5},  /* not fewer */
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_err err = {0};
@@ -509,7 +511,7 @@ static void test_added_units_get_workers(void **state)
         struct ps_plan *b = ps_plan_create(flow_spec(&flow), &on, a, &err);
         assert_non_null(b);
         assert_int_equal(b->worker_count, cases[i].expected);
-        assert_int_equal(ps_plan_needs_restart(a, b), cases[i].asked == 2);
+        assert_int_equal(ps_plan_needs_restart(a, b), cases[i].asked > 0 && cases[i].asked < 5);
         unsigned units[PS_WORKERS_MAX] = {0}, most = 0, least = UINT32_MAX;
         for (unsigned s = 0; s < flow.source_count; s++) {
             for (unsigned k = 0; k < b->sources[s].instance_count; k++) {

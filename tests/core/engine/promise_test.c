@@ -289,6 +289,22 @@ static void test_positions(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
+/* The same with a channel that promises some leases by the put, and others later: a position moves with each of them, once. */
+static void test_positions_of_some_later(void **state)
+{
+    start_with(&replayable, &mixed);
+    for (unsigned i = 0; i < 4; i++) {
+        script.later = i % 2 != 0;
+        make(1);
+    }
+    assert_string_equal(script.story, "+a+b+c+d");
+    promise(2);
+    assert_string_equal(script.story, "+a+b+c+d=a=b");
+    promise(2);
+    assert_string_equal(script.story, "+a+b+c+d=a=b=c=d");
+    ps_test_small_agent_stop(&agent, true);
+}
+
 /* The channel gives up what it has taken: the clients are refused, each once, and what comes later is accepted. */
 static void test_given_up(void **state)
 {
@@ -374,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_promised_later),
         cmocka_unit_test(test_some_promised_later),
         cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_positions_of_some_later),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_who_may_be_refused),

@@ -4,6 +4,8 @@
 
 #include "core/engine/agent/agent.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
@@ -238,11 +240,77 @@ static void test_reload(void **state)
     stop(&flow);
 }
 
+/* ---- each component once ---- */
+
+static bool says_outdated(const void *plan, char *text, size_t room)
+{
+    snprintf(text, room, "old");
+    return true;
+}
+
+static struct {
+    char names[64][64];
+    unsigned count, links;
+} seen;
+
+static void see_process(void *argument, const struct ps_metrics_process *process)
+{
+}
+
+static void see_component(void *argument, const struct ps_metrics_component *component)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%d %s", (int)component->kind, component->name);
+    for (unsigned i = 0; i < seen.count; i++)
+        assert_string_not_equal(seen.names[i], name);
+    assert_true(seen.count < PS_COUNT_OF(seen.names));
+    memcpy(seen.names[seen.count++], name, sizeof name);
+    seen.links += component->kind == PS_KIND_INTERCEPTOR || component->kind == PS_KIND_SELECTOR;
+}
+
+static void see_worker(void *argument, const struct ps_metrics_worker *worker)
+{
+}
+
+/* However many instances a source has, each component stands in the metrics once: a second line of a name makes the page of
+ * Prometheus invalid. */
+static void test_each_component_once(void **state)
+{
+    struct ps_stage_ops first = flow_interceptor, second = flow_second_interceptor, selector = flow_selector;
+    first.outdated = second.outdated = selector.outdated = says_outdated;
+    for (unsigned instances = 1; instances <= 3; instances++) {
+        struct flow flow = made();
+        flow.source_count = flow.channel_count = flow.sink_count = 2;
+        flow.sources[0].instances = instances;
+        flow.sources[1] = (struct flow_source){.kind = FLOW_STREAM, .instances = 1, .channels = 3};
+        flow.sinks[1].channel = 1;
+        flow.options.workers = 4;
+        flow_init(&flow);
+        struct ps_agent_spec *spec = flow_spec(&flow);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(spec->sources[i].interceptor_count, 2);
+            spec->sources[i].interceptors[0].ops = &first;
+            spec->sources[i].interceptors[1].ops = &second;
+            spec->sources[i].selector.ops = &selector;
+        }
+        start(&flow, spec);
+        seen.count = seen.links = 0;
+        const struct ps_metrics_source source = ps_agent_metrics(gate.agent);
+        source.visit(source.argument, &(struct ps_metrics_visitor){.process = see_process,
+                                                                   .component = see_component,
+                                                                   .worker = see_worker});
+        assert_int_equal(seen.links, 6); /* of two sources */
+        assert_int_equal(seen.count, 12);
+        stop(&flow);
+    }
+}
+
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_stuck_sink),
                                        cmocka_unit_test(test_stuck_interceptor),
-                                       cmocka_unit_test(test_parked_worker), cmocka_unit_test(test_reload)};
+                                       cmocka_unit_test(test_parked_worker), cmocka_unit_test(test_reload),
+                                       cmocka_unit_test(test_each_component_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
