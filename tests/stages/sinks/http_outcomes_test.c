@@ -280,6 +280,75 @@ static void test_time_out_at_connect(void **unused)
     stop_server();
 }
 
+/* ---- several requests at a time ---- */
+
+#define AT_A_TIME 4U
+
+/* Answers each request, but for the first one with the event `late`. */
+static void serve_others(unsigned late, unsigned seen[AT_A_TIME])
+{
+    int fd;
+    while (server.links < LINKS_MAX && (fd = accept4(server.listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
+        server.fds[server.links++] = fd;
+    for (unsigned i = 0; i < server.links; i++) {
+        char request[2048];
+        ssize_t n = server.fds[i] < 0 ? 0 : recv(server.fds[i], request, sizeof request - 1, MSG_PEEK);
+        request[n > 0 ? n : 0] = '\0';
+        const char *body = strstr(request, "\r\n\r\n" MARK);
+        if (body == NULL || strchr(body, ';') == NULL)
+            continue;
+        assert_int_equal(recv(server.fds[i], request, (size_t)n, 0), n);
+        unsigned event = (unsigned)(body[4 + sizeof MARK - 1] - '0');
+        assert_true(event < AT_A_TIME);
+        if (seen[event]++ > 0 || event != late)
+            assert_int_equal(send(server.fds[i], OK, strlen(OK), MSG_NOSIGNAL), strlen(OK));
+    }
+}
+
+static void turns_until(const uint32_t *number, uint32_t wanted, unsigned late, unsigned seen[AT_A_TIME])
+{
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (number != NULL ? *number < wanted : counter(PS_COUNTER_EventWriteFail) < wanted) {
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("request %u is late, and nothing goes on", late);
+        (void)ps_test_sink_tick(&stage);
+        serve_others(late, seen);
+        usleep(100);
+    }
+}
+
+/* Each of several requests has a time limit of its own, whatever the others do: it ends at requestTimeout, not before and
+ * not after, and only its event is sent again. */
+static void test_one_of_several_is_late(void **unused)
+{
+    for (unsigned late = 0; late < AT_A_TIME; late++) {
+        unsigned seen[AT_A_TIME] = {0};
+        char url[64];
+        snprintf(url, sizeof url, "http://127.0.0.1:%u/", listen_anywhere(16));
+        ps_test_stage_start(&stage, &ps_sink_http,
+                            PS_KEYS("endpoint", url, "requestTimeout", "3000", "connectTimeout", "60000",
+                                    "defaultBackoff", "false", "rollback.2XX", "false", "penstock.requests",
+                                    "4"));
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(MARK "0;"), PS_BODY(MARK "1;"), PS_BODY(MARK "2;"),
+                                          PS_BODY(MARK "3;")),
+                        *offered = lease;
+        assert_int_equal(ps_test_sink_work(&stage, &offered), PS_TAKEN);
+        turns_until(&lease->settled, AT_A_TIME - 1, late, seen);
+        ps_test_stage_pass_ms(&stage, 2999);
+        for (unsigned i = 0; i < LOOKS; i++)
+            (void)ps_test_sink_tick(&stage);
+        assert_int_equal(counter(PS_COUNTER_EventWriteFail), 0);
+        ps_test_stage_pass_ms(&stage, 1);
+        turns_until(NULL, 1, late, seen);
+        ps_test_stage_pass_ms(&stage, 1000);
+        turns_until(&lease->settled, AT_A_TIME, late, seen);
+        for (unsigned i = 0; i < AT_A_TIME; i++)
+            assert_int_equal(seen[i], i == late ? 2 : 1);
+        ps_test_stage_fini(&stage);
+        stop_server();
+    }
+}
+
 /* Recalls the sink at the end of its wait for answers; the lease comes back. */
 static void recall(struct ps_lease *lease)
 {
@@ -325,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_one_of_several_is_late),
         cmocka_unit_test_setup_teardown(test_time_out_at_connect, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test(test_recalled),

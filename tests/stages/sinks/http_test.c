@@ -314,6 +314,28 @@ static void test_bad_keys(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Only http:// and https://, in letters of either case, and with a host; what libcurl would understand as well is refused. */
+static void test_schemes(void **unused)
+{
+    static const struct {
+        const char *endpoint;
+        enum ps_status status;
+    } cases[] = {
+        {"http://h/", PS_OK},    {"HTTP://h/", PS_OK},    {"https://h/", PS_OK},  {"hTTps://h", PS_OK},
+        {"http:/h/", PS_FAIL},   {"https:/h/", PS_FAIL},  {"http:h/", PS_FAIL},   {"https:h", PS_FAIL},
+        {"http//h/", PS_FAIL},   {"httpss://h", PS_FAIL}, {"htt://h/", PS_FAIL},  {"ftp://h/", PS_FAIL},
+        {" http://h/", PS_FAIL}, {"//h/", PS_FAIL},       {"h", PS_FAIL},         {"http://", PS_FAIL},
+        {"file:///h/", PS_FAIL}, {"https:///", PS_FAIL},  {"xhttp://h", PS_FAIL},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_http);
+        if (ps_test_stage_bind(&stage, PS_KEYS("endpoint", cases[i].endpoint)) != cases[i].status)
+            fail_msg("\"%s\"", cases[i].endpoint);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fails_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_settled_before_written, set_up_letters, tear_down_letters),
         cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_schemes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

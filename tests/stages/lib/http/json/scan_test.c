@@ -189,10 +189,44 @@ static void test_names_that_come_again(void **unused)
     }
 }
 
+/* Gson's keywords are read in letters of either case. With any other byte in the place of any letter, with a byte more and with
+ * one less it is a text. */
+static void test_keywords(void **unused)
+{
+    static const struct {
+        const char *word;
+        enum ps_json_kind kind;
+    } words[] = {{"null", PS_JSON_NULL}, {"true", PS_JSON_TRUE}, {"false", PS_JSON_FALSE}};
+    for (size_t i = 0; i < PS_COUNT_OF(words); i++) {
+        size_t length = strlen(words[i].word);
+        for (size_t at = 0; at < length + 2; at++) { /* behind the letters: one more, one less */
+            for (unsigned byte = '!'; byte <= '~'; byte++) {
+                char text[64], word[8];
+                enum ps_json_kind kind = PS_JSON_PLAIN;
+                memcpy(word, words[i].word, length + 1);
+                if (strchr("/\\;#=,:{}[]'\"", (int)byte) != NULL)
+                    continue;
+                if (at > length)
+                    word[length - 1] = '\0';
+                else
+                    word[at] = (char)byte;
+                word[at == length ? length + 1 : length] = '\0';
+                if (at < length && (byte | 0x20) == (unsigned char)words[i].word[at])
+                    kind = words[i].kind;
+                snprintf(text, sizeof text, "[{body:%s}]", word);
+                run(text, strlen(text), "");
+                if (scan.status != 200 || scan.event_count != 1 || scan.events[0].body.kind != kind)
+                    fail_msg("%s: %u, kind %d", text, scan.status, (int)scan.events[0].body.kind);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_keywords),
         cmocka_unit_test(test_null_events),
         cmocka_unit_test(test_names_that_come_again),
         cmocka_unit_test(test_texts_of_every_length),
