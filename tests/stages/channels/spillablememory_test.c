@@ -427,6 +427,53 @@ static void test_check_finds_what_is_left(void **unused)
     assert_int_equal(tried.failed + tried.skipped, 0);
 }
 
+/* Writes names, sizes, times and contents of all files. */
+static void list_files(char *text, size_t room)
+{
+    char command[1024];
+    snprintf(command, sizeof command,
+             "cd '%s' && find . -printf '%%p %%i %%s %%m %%T@\\n' | sort && find . -type f -exec cksum {} +",
+             ps_test_folder());
+    FILE *pipe = popen(command, "re");
+    assert_non_null(pipe);
+    text[fread(text, 1, room - 1, pipe)] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+}
+
+/* `check` opens a log as a start would, and changes nothing: neither what is there nor what a start would make or remove. */
+static void test_check_changes_nothing(void **unused)
+{
+    const struct setting setting = {0, 100, 0, 1, 1};
+    static char before[8192], after[8192];
+    static const char *const removed[] = {NULL, "state/state", "state"}; /* and what lies in it */
+    char state[512], data[512], command[1024];
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    stop(&stage, &setting);
+    snprintf(state, sizeof state, "%s/state", ps_test_folder());
+    snprintf(data, sizeof data, "%s/data", ps_test_folder());
+    for (size_t i = 0; i < PS_COUNT_OF(removed); i++) {
+        struct tried tried = {.failed = 0};
+        const struct ps_probe probe = {
+            .local = true, .files_only = true, .tried = note_tried, .argument = &tried};
+        if (removed[i] != NULL) {
+            snprintf(command, sizeof command, "rm -r '%s/%s'", ps_test_folder(), removed[i]);
+            assert_int_equal(system(command), 0);
+        }
+        ps_test_stage_init_sized(&stage, &ps_channel_spillablememory, UINT64_C(64) << 20);
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("memoryCapacity", "0", "overflowCapacity", "100",
+                                                            "checkpointDir", state, "dataDirs", data,
+                                                            "transactionCapacity", "1")),
+                         PS_OK);
+        list_files(before, sizeof before);
+        ps_channel_spillablememory.probe(stage.plan, &stage.context, &probe);
+        list_files(after, sizeof after);
+        assert_string_equal(after, before);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* A start without the former disk reports the events on it, and changes nothing: the next start with the disk has them. */
 static void test_start_without_the_disk_of_before(void **unused)
 {
@@ -461,6 +508,7 @@ int main(void)
         IN_FOLDER(test_without_any_capacity_the_default_counts),
         IN_FOLDER(test_largest_transaction),
         IN_FOLDER(test_check_finds_what_is_left),
+        IN_FOLDER(test_check_changes_nothing),
         IN_FOLDER(test_start_without_the_disk_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

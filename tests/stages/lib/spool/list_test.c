@@ -3,6 +3,7 @@
 #include "stages/lib/spool/spool_internal.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
+#include "tests/support/system_calls.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,14 +37,14 @@ static const struct {
     bool read, read_below;
 } folders[] = {{"", true, true},        {"/a", false, true},         {"/a/d.DONE", false, true},
                {"/a/.c", false, false}, {"/skip.tmp", false, false}, {"/z", false, true}};
-/* Names, and whether a file of this name is read. */
+/* Names, and whether a file of this name is read: an expression is for all of it. */
 static const struct {
     const char *name;
     bool read;
-} names[] = {{"a", true},        {"b", true},        {"B", true},       {"a.log", true},
-             {"a-log", true},    {"\xC3\xA4", true}, {"x.DONE", false}, {".DONE", false},
-             {".hidden", false}, {"y.tmp", false},   {"y.tmpx", true},  {"other", false},
-             {"b.DONE.1", true}, {"b.DON", true},    {"aDONE", true},   {"~", true}};
+} names[] = {{"a", true},        {"b", true},       {"B", true},        {"a.log", true},    {"a-log", true},
+             {"\xC3\xA4", true}, {"x.DONE", false}, {".DONE", false},   {".hidden", false}, {"y.tmp", false},
+             {"y.tmpx", true},   {"other", false},  {"b.DONE.1", true}, {"b.DON", true},    {"aDONE", true},
+             {"~", true},        {"c!", false},     {"tmp", true},      {"x.tmp.log", true}};
 
 static void spool_open(bool recursive, bool marks, enum ps_spool_order order)
 {
@@ -52,8 +53,8 @@ static void spool_open(bool recursive, bool marks, enum ps_spool_order order)
                                                .directory = ps_test_folder(),
                                                .tracker = ".track",
                                                .suffix = ".DONE",
-                                               .include = "^(?!other).*$",
-                                               .ignore = "^.*\\.tmp$",
+                                               .include = "(?!other).*[^!]",
+                                               .ignore = ".*\\.tmp",
                                                .order = order,
                                                .recursive = recursive,
                                                .marks = marks};
@@ -237,9 +238,40 @@ static void test_drawn(void **unused)
     }
 }
 
+/* Each call of the system fails once: the listing says that it is not whole, and the next one is. */
+static void test_each_call_fails(void **unused)
+{
+    static const char *const paths[] = {"one", "two", "a/three", "a/b/four"};
+    struct ps_tail_thread none = {.helper = NULL};
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    spool_open(true, false, PS_SPOOL_OLDEST);
+    assert_int_equal(mkdir(ps_test_folder_path("a/b"), 0755), 0);
+    for (size_t i = 0; i < PS_COUNT_OF(paths); i++)
+        ps_test_folder_append(paths[i], "x", 1);
+    ps_test_call_count = 0;
+    assert_true(ps_spool_list(spool));
+    assert_int_equal(spool->count, PS_COUNT_OF(paths));
+    uint64_t calls = ps_test_call_count;
+    assert_true(calls > PS_COUNT_OF(paths));
+    for (uint64_t nth = 1; nth <= calls; nth++) {
+        ps_test_call_fails = nth;
+        bool whole = ps_spool_list(spool) && !spool->lacks;
+        assert_int_equal(ps_test_call_fails, 0);
+        if (whole)
+            fail_msg("call %u, %s, failed, and the listing counts as whole", (unsigned)nth,
+                     ps_test_call_failed);
+        assert_in_range(spool->count, 0, PS_COUNT_OF(paths));
+        assert_true(ps_spool_list(spool));
+        assert_int_equal(spool->count, PS_COUNT_OF(paths));
+    }
+    ps_spool_leave(spool, &none);
+    ps_test_folder_teardown(NULL);
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn),
+                                              cmocka_unit_test(test_each_call_fails)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
