@@ -58,6 +58,7 @@ static struct {
     enum ps_hive_call held; /* not read; PS_HIVE_CALLS: none */
     struct trouble refusal, cut;
 } peer = {.lock = PTHREAD_MUTEX_INITIALIZER, .held = PS_HIVE_CALLS};
+int64_t ps_test_metastore_beaten[2];
 
 /* The arguments of a call, in their order. */
 struct arguments {
@@ -191,6 +192,7 @@ static void answer_lock(struct ps_thrift_writer *out, int64_t txn)
 static void answer_heartbeat(struct ps_thrift_writer *out, const struct arguments *arguments)
 {
     uint32_t count = 0;
+    memcpy(ps_test_metastore_beaten, arguments->numbers, sizeof ps_test_metastore_beaten);
     for (int64_t i = arguments->numbers[0]; i <= arguments->numbers[1]; i++)
         count += peer.txns[i] == PS_TEST_TXN_ABORTED;
     begin_success(out);

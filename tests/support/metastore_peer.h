@@ -54,6 +54,8 @@ unsigned ps_test_metastore_calls(const char *call);
 unsigned ps_test_metastore_left(void);
 enum ps_test_metastore_txn { PS_TEST_TXN_OPEN, PS_TEST_TXN_COMMITTED, PS_TEST_TXN_ABORTED };
 unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state);
+/* The first and the last transaction of the latest heartbeat; read when it has come, and before the next one. */
+extern int64_t ps_test_metastore_beaten[2];
 
 /* From now on rows of earlier commits are not read. */
 void ps_test_metastore_mark(void);

@@ -1,9 +1,15 @@
 /* Sink hive: its keys, and transactions against a metastore within the test, on the local disk. With the real Hive:
  * tests/real/hive_sink_test.sh. */
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hive_stage.h"
+#include "tests/support/no_descriptors.h"
 
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define USUAL "batchSize", "15000"
 
@@ -49,6 +55,59 @@ static void test_keys_that_are_refused(void **unused)
     assert_refused(PS_HIVE_LINES("hive.partition", "%[nobody]"), "hive.partition");
     assert_refused(PS_HIVE_LINES("penstock.kerberosPrincipal", "flume"), "penstock.kerberosKeytab");
     assert_refused(PS_HIVE_LINES("penstock.kerberosKeytab", "/flume.keytab"), "penstock.kerberosPrincipal");
+}
+
+/* Each file of Hadoop's configuration that cannot be understood is refused, by its name: without hive-site.xml the sink would
+ * take a metastore with logins for one without. */
+static void test_files_of_hadoop(void **unused)
+{
+    static const char *const files[] = {"core-site.xml", "hive-site.xml"};
+    static const char *const texts[] = {"<configuration><property><name>a.b</name>", "<configuration/>"};
+    for (size_t damaged = 0; damaged <= PS_COUNT_OF(files); damaged++) { /* the last time: none */
+        for (size_t i = 0; i < PS_COUNT_OF(files); i++) {
+            const char *text = texts[i != damaged];
+            (void)unlink(ps_test_folder_path(files[i]));
+            ps_test_folder_append(files[i], text, strlen(text));
+        }
+        char *folder = strdup(ps_test_folder());
+        const char *const *keys = PS_HIVE_LINES("penstock.hadoop.conf", folder);
+        if (damaged < PS_COUNT_OF(files)) {
+            assert_refused(keys, files[damaged]);
+        } else {
+            struct ps_test_stage stage;
+            ps_test_stage_init(&stage, &ps_sink_hive);
+            assert_int_equal(ps_test_stage_bind(&stage, keys), PS_OK);
+            ps_test_stage_fini(&stage);
+        }
+        free(folder);
+    }
+}
+
+#define TRIES 200U
+
+/* A sink that cannot be opened, as while no descriptor is left, leaves nothing, however often it is tried. (A sanitizer counts no
+ * memory here; it finds what is lost itself.) */
+static void test_opened_without_descriptors(void **unused)
+{
+    struct ps_test_stage stage;
+    struct rlimit before;
+    ps_test_stage_init(&stage, &ps_sink_hive);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_HIVE_LINES(USUAL)), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    ps_test_no_descriptors(&before);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    size_t used = mallinfo2().uordblks;
+    for (unsigned i = 0; i < TRIES; i++) {
+        stage.err.length = 0;
+        assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    }
+    size_t more = mallinfo2().uordblks - used;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true((ssize_t)more < (ssize_t)(TRIES / 4 * sizeof(struct ps_hive_sink)));
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_hive_expect_rows("", "one\n");
+    ps_test_stage_fini(&stage);
 }
 
 /* Java's split drops the empty values at the end, however many there are. */
@@ -410,6 +469,8 @@ static void test_probe(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_keys_that_are_refused),
+                                       TEST(test_files_of_hadoop),
+                                       TEST(test_opened_without_descriptors),
                                        TEST(test_commas_at_the_end),
                                        TEST(test_keys_with_a_warning),
                                        TEST(test_rows_of_a_table),

@@ -105,6 +105,31 @@ static void test_heartbeats(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A heartbeat is for all transactions that are open, down to the last one that is not used; without any there is none. */
+static void test_heartbeats_of_unused(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_hive_start(
+        &stage, PS_HIVE_LINES("batchSize", "1", "heartBeatInterval", "1000", "hive.txnsPerBatchAsk", "4"));
+    for (unsigned left = 4; left-- > 0;) {
+        unsigned beats = ps_test_metastore_calls("heartbeat_txn_range");
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+        assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), left);
+        ps_test_stage_pass_ms(&stage, 1000000);
+        if (left == 0) {
+            for (unsigned turns = 0; turns < 20; turns++)
+                ps_test_hive_turn(&stage);
+            assert_int_equal(ps_test_metastore_calls("heartbeat_txn_range"), beats);
+            break;
+        }
+        PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("heartbeat_txn_range") == beats + 1);
+        PS_HIVE_AWAIT(&stage, !TAILQ_FIRST(&sink_of(&stage)->recent)->heartbeats);
+        assert_int_equal(ps_test_metastore_beaten[0], 5 - left);
+        assert_int_equal(ps_test_metastore_beaten[1], 4);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 /* A call aborts at most ten thousand transactions; each is aborted once. */
 static void test_many_aborts(void **unused)
 {
@@ -134,10 +159,8 @@ static void test_many_aborts(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_looks_at_a_lock),
-        TEST(test_rests_of_a_commit),
-        TEST(test_heartbeats),
-        TEST(test_many_aborts),
+        TEST(test_looks_at_a_lock),      TEST(test_rests_of_a_commit), TEST(test_heartbeats),
+        TEST(test_heartbeats_of_unused), TEST(test_many_aborts),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
