@@ -3,6 +3,7 @@
 
 #include "core/engine/agent/internal.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -427,6 +428,62 @@ static void test_stop_with_one_source_that_waits(void **state)
     }
 }
 
+/* ---- a worker that stands still ---- */
+
+static bool hangs; /* the next call of `work` waits; atomic */
+
+static enum ps_result hanging_work(const void *plan, void *state, struct ps_batch *batch,
+                                   const struct ps_now *now)
+{
+    if (__atomic_exchange_n(&hangs, false, __ATOMIC_RELAXED)) {
+        sem_post(&inside);
+        sem_wait(&may_put);
+    }
+    return flow_source_stream.source->work(plan, state, batch, now);
+}
+
+/* Each worker in turn waits in a stage. Its heartbeat is set back by an hour, so that no other worker of a busy machine is as
+ * late. */
+static void test_each_worker_may_stand_still(void **state)
+{
+    const uint64_t hour_ms = UINT64_C(3600) * 1000;
+    sem_init(&inside, 0, 0);
+    sem_init(&may_put, 0, 0);
+    for (unsigned at = 0; at < 3; at++) {
+        struct flow flow = {.total = 20, .source_count = 3, .channel_count = 1, .sink_count = 1};
+        struct ps_source_ops source = *flow_source_stream.source;
+        struct ps_stage_ops stage = flow_source_stream;
+        struct ps_err err = {0};
+        source.work = hanging_work;
+        stage.source = &source;
+        flow.options.workers = 4;
+        flow_init(&flow);
+        struct ps_agent_spec *spec = flow_spec(&flow);
+        spec->sources[at].stage.ops = &stage;
+        __atomic_store_n(&hangs, true, __ATOMIC_RELAXED);
+        struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+        if (agent == NULL)
+            fail_msg("%s", err.text);
+        assert_int_equal(sem_wait(&inside), 0);
+        unsigned wanted = ps_agent_plan(agent)->sources[at].workers[0], worker = UINT_MAX;
+        uint64_t still_ns = 0;
+        assert_true(ps_agent_is_moving(agent, hour_ms, &worker, &still_ns));
+        const struct ps_worker_stats *stats = ps_worker_stats(ps_engine_worker(agent->engine, wanted));
+        __atomic_sub_fetch((uint64_t *)(uintptr_t)&stats->heartbeat_ns, hour_ms * PS_NS_PER_MS,
+                           __ATOMIC_RELAXED);
+        assert_true(ps_agent_is_moving(agent, 2 * hour_ms, &worker, &still_ns));
+        assert_int_equal(worker, UINT_MAX);
+        assert_false(ps_agent_is_moving(agent, hour_ms - 1, &worker, &still_ns));
+        assert_int_equal(worker, wanted);
+        assert_true(still_ns >= hour_ms * PS_NS_PER_MS);
+        sem_post(&may_put);
+        await_made(&flow);
+        (void)accepted_of(agent);
+        flow_verify(&flow, FLOW_EXACTLY_ONCE);
+        flow_fini(&flow);
+    }
+}
+
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
@@ -439,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_put_after_the_sink_paused),
         cmocka_unit_test(test_reload_removes_a_channel_without_a_sink),
         cmocka_unit_test(test_stop_with_one_source_that_waits),
+        cmocka_unit_test(test_each_worker_may_stand_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
