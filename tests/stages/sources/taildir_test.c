@@ -1,6 +1,8 @@
 /* Source taildir with real files; rotations are in taildir_rotation_test.c. */
 #include "tests/stages/sources/taildir_support.h"
 
+#include "stages/lib/tail/positions.h"
+
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -373,9 +375,11 @@ static void test_fewer_descriptors_than_at_the_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Position files in a followed directory are not read as logs. A file whose name only begins like theirs is. */
+/* Position files in a followed directory are not read as logs, whichever of them a stop has left. A file whose name only begins
+ * like theirs is. */
 static void test_positions_among_the_files(void **unused)
 {
+    static const char *const suffixes[] = {PS_TAIL_POSITION_FILES};
     char own[512];
     snprintf(own, sizeof own, "%s/app.positions", ps_test_folder());
     append("app.positions.log", "one\n");
@@ -386,8 +390,23 @@ static void test_positions_among_the_files(void **unused)
     ps_test_stage_close(&stage); /* writes the positions */
     assert_int_equal(access(own, F_OK), 0);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    for (size_t i = 0; i < PS_COUNT_OF(suffixes); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "app.positions%s", suffixes[i]);
+        if (access(ps_test_folder_path(name), F_OK) != 0)
+            append(name, "a part of the positions\n");
+    }
     append("app.positions.log", "three\n");
     expect("three");
+    expect_nothing();
+    for (size_t i = 1; i < PS_COUNT_OF(suffixes); i++) {
+        char name[64], line[80];
+        snprintf(name, sizeof name, "app.positions%sx", suffixes[i]);
+        snprintf(line, sizeof line, "of:%s\n", name);
+        append(name, line);
+        line[strlen(line) - 1] = '\0';
+        expect(line);
+    }
     expect_nothing();
     ps_test_stage_fini(&stage);
 }
