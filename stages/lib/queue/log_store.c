@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/durable.h"
@@ -38,6 +39,27 @@ static enum ps_status make_directories(const struct ps_log_store_settings *setti
     return PS_OK;
 }
 
+/* Notes which data directories do not exist. Returns one of them if another one exists, else NULL. */
+static const char *find_absent(const struct ps_texts *directories, bool *absent)
+{
+    const char *found = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < directories->count; i++) {
+        absent[i] = !ps_directory_exists(directories->items[i]);
+        found = absent[i] ? directories->items[i] : found;
+        count += absent[i];
+    }
+    return count < directories->count ? found : NULL;
+}
+
+/* Removes the directories that were made for a log that was not opened, so that they are absent at the next try, too. */
+static void unmake(const struct ps_texts *directories, const bool *absent)
+{
+    for (size_t i = 0; i < directories->count; i++)
+        if (absent[i])
+            (void)rmdir(directories->items[i]);
+}
+
 static void log_store_close(void *store_)
 {
     struct log_store *store = store_;
@@ -70,6 +92,8 @@ static void *log_store_open(const void *settings_, const char *component, struct
                                          .plain = settings->plain,
                                          .report = report,
                                          .argument = store};
+    bool *absent = ps_must_alloc(settings->data_directories.count + 1, sizeof *absent, component);
+    options.absent_directory = find_absent(&settings->data_directories, absent);
     store->component = component;
     store->locks.state = -1;
     bool ready =
@@ -78,6 +102,9 @@ static void *log_store_open(const void *settings_, const char *component, struct
     options.keys = store->keys;
     if (ready)
         store->log = ps_segment_log_open(&options, err);
+    if (store->log == NULL && options.absent_directory != NULL)
+        unmake(&settings->data_directories, absent);
+    free(absent);
     if (store->log != NULL)
         return store;
     log_store_close(store);

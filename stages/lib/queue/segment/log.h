@@ -24,6 +24,9 @@ struct ps_chunks;
 
 struct ps_segment_options {
     struct ps_texts directories; /* of the segments, at least one; they must exist */
+    /* One of `directories` that was just made, although another one existed: its file system may not be mounted. The log
+     * is not opened then if a segment with promised frames is missing. NULL: there is no such directory. */
+    const char *absent_directory;
     const char *state_directory; /* directory of the state file */
     uint64_t segment_bytes;      /* size of a segment file; a frame that is longer gets a longer file */
     /* Size of the first file that is created. Each full segment is followed by one that is PS_SEGMENT_GROWTH times as long, up to

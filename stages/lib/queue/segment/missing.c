@@ -178,6 +178,17 @@ static bool is_aside(const struct ps_segment_log *log, uint64_t number)
            ps_segment_missing_find(log, number, PS_SEGMENT_DAMAGED) != NULL;
 }
 
+/* Refuses to give up a segment that may be in a directory whose file system is not mounted: its frames would count as
+ * delivered, and the file would be removed when the directory is back. Changes nothing. */
+static enum ps_status leave_away(const struct ps_segment_log *log, uint64_t number, struct ps_err *err)
+{
+    return ps_err_set(err,
+                      "%s does not exist, and segment %llu, which has promised events, is missing: mount the "
+                      "file system of that directory. If its disk is lost, or the directory is new, create "
+                      "it: then the channel goes on without what is missing",
+                      log->options.absent_directory, (unsigned long long)number);
+}
+
 static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segment_state *state,
                                uint64_t number, struct ps_err *err)
 {
@@ -189,8 +200,13 @@ static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segme
         return PS_OK;
     if (frames_of(log, state, number, &gone, err) != PS_OK)
         return PS_FAIL;
-    if (gone.first <= gone.last || number == state->segment)
-        miss(log, &gone);
+    bool is_newest = number == state->segment;
+    if (gone.first > gone.last && !is_newest)
+        return PS_OK;
+    bool is_needed = is_newest || !ps_taken_has_all(&log->taken, gone.first, gone.last);
+    if (is_needed && log->options.absent_directory != NULL)
+        return leave_away(log, number, err);
+    miss(log, &gone);
     return PS_OK;
 }
 
@@ -288,6 +304,8 @@ enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segme
     if (state == NULL)
         return PS_OK;
     if (log->count == 0 && state->low < state->next) {
+        if (log->options.absent_directory != NULL)
+            return leave_away(log, state->segment, err);
         all_gone(log, state);
         return PS_OK;
     }

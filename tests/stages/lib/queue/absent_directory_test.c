@@ -1,0 +1,199 @@
+/* One of several data directories does not exist when the log is opened: its file system is not mounted, or its disk is lost. The log
+ * is not opened as long as promised frames may be in it; when it is back, every frame is fed, and when somebody creates it, the
+ * channel goes on without them. */
+#include "stages/lib/queue/store.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#define SEGMENT_BYTES 1024U /* three frames of 200 bytes */
+#define FRAMES 12U
+
+static struct ps_log_store_settings settings;
+static struct ps_segment_files files; /* the machine's, with writes of any length */
+static const char *directories[2];
+static char first[512], second[512], away[512], checkpoint[512];
+static struct ps_err err;
+static uint64_t lost;
+
+static int set_up(void **state)
+{
+    assert_int_equal(ps_test_folder_setup(state), 0);
+    snprintf(first, sizeof first, "%s/first", ps_test_folder());
+    snprintf(second, sizeof second, "%s/mount/second", ps_test_folder());
+    snprintf(away, sizeof away, "%s/away", ps_test_folder());
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", ps_test_folder());
+    directories[0] = first;
+    directories[1] = second;
+    files = ps_segment_disk;
+    files.open_direct = NULL;
+    settings = (struct ps_log_store_settings){.data_directories = {2, directories},
+                                              .state_directory = checkpoint,
+                                              .segment_bytes = SEGMENT_BYTES,
+                                              .files = &files};
+    return 0;
+}
+
+static void *open_store(void)
+{
+    err = (struct ps_err){.length = 0};
+    return ps_log_store.open(&settings, "channel c1", &err);
+}
+
+static void put_more(unsigned number, unsigned count)
+{
+    void *store = open_store();
+    assert_non_null(store);
+    for (unsigned end = number + count; number < end; number++) {
+        char payload[200];
+        uint64_t got;
+        memset(payload, (int)number, sizeof payload);
+        assert_int_equal(ps_log_store.append(store, payload, sizeof payload, 1, 1, &got, &err), PS_OK);
+        assert_int_equal(got, number);
+        assert_int_equal(ps_log_store.sync(store, &err), PS_OK);
+    }
+    ps_log_store.close(store);
+}
+
+static void put_all(void)
+{
+    put_more(1, FRAMES);
+}
+
+/* Feeds, loads and takes all frames. Returns their number. */
+static unsigned take_all(void *store)
+{
+    struct ps_store_frame frame;
+    struct ps_segment_fill fill;
+    unsigned count = 0;
+    while (ps_log_store.feed(store, &frame, &err) == PS_STORE_FED) {
+        char payload[200];
+        assert_int_equal(ps_log_store.load(&settings, &frame, payload, &err), PS_SEGMENT_READ_WHOLE);
+        assert_int_equal(payload[0], (char)frame.place.number);
+        ps_log_store.take(store, &frame);
+        count++;
+    }
+    ps_log_store.fill(store, &fill);
+    lost = fill.frames_lost;
+    return count;
+}
+
+static void expect_refused(void)
+{
+    for (unsigned tries = 0; tries < 3; tries++) {
+        assert_null(open_store());
+        assert_non_null(strstr(err.text, second));
+        assert_int_not_equal(access(second, F_OK), 0);
+    }
+}
+
+static void test_comes_back(void **state)
+{
+    put_all();
+    assert_int_equal(rename(second, away), 0);
+    expect_refused();
+    assert_int_equal(rename(away, second), 0);
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+}
+
+/* What is missing was delivered: the log is opened without it. */
+static void test_is_not_needed(void **state)
+{
+    put_all();
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    assert_int_equal(ps_log_store.sync(store, &err), PS_OK);
+    ps_log_store.close(store);
+    put_more(FRAMES + 1, 1); /* in the first directory */
+    assert_int_equal(rename(second, away), 0);
+    store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), 1);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+    assert_int_equal(access(second, F_OK), 0);
+}
+
+/* Somebody creates the directory, because its disk is lost: the frames in it are given up. */
+static void test_is_created(void **state)
+{
+    put_all();
+    assert_int_equal(rename(second, away), 0);
+    expect_refused();
+    assert_int_equal(mkdir(second, 0750), 0);
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES / 2);
+    assert_int_equal(lost, FRAMES / 2);
+    ps_log_store.close(store);
+}
+
+/* A directory that is added to those of a log with a backlog is made. */
+static void test_is_added(void **state)
+{
+    settings.data_directories.count = 1;
+    put_all();
+    settings.data_directories.count = 2;
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+    assert_int_equal(access(second, F_OK), 0);
+}
+
+/* The newest segment is in it, alone or after another one. */
+static void expect_newest_comes_back(unsigned before)
+{
+    put_more(1, 9); /* segments 1 to 3 */
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), 9);
+    assert_int_equal(ps_log_store.sync(store, &err), PS_OK); /* in segment 4 */
+    ps_log_store.close(store);
+    if (before > 0) { /* segments 5 and 6 */
+        put_more(10, 3);
+        put_more(13, 3);
+    }
+    put_more(10 + before, 3); /* in the second directory, like all segments with odd numbers */
+    assert_int_equal(rename(second, away), 0);
+    expect_refused();
+    assert_int_equal(rename(away, second), 0);
+    store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), before + 3);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+}
+
+static void test_has_the_newest(void **state)
+{
+    expect_newest_comes_back(6);
+}
+
+static void test_has_all(void **state)
+{
+    expect_newest_comes_back(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_comes_back, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_has_all, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_has_the_newest, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_is_added, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_is_created, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_is_not_needed, set_up, ps_test_folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
