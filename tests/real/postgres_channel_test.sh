@@ -158,6 +158,7 @@ for round in 1 2 3; do
     sleep 0.3
     start_server
     await "the channel works again" grep -q "the database can be written again" "$work/agent.err"
+    grep -q "restored from a backup" "$work/agent.err" && fail "a server that lost nothing counts as another one"
     sleep 0.4
     stop KILL
     wait "$sender" || true
@@ -170,6 +171,25 @@ stop TERM
 delivered | sort -u >"$work/delivered"
 lost=$(sort -u "$work/acknowledged" | comm -23 - "$work/delivered" | wc -l)
 [[ $lost == 0 ]] || fail "$lost acknowledged events are lost"
+
+echo "== the server comes back without its newest transactions"
+mv "$work/out" "$work/before"
+start
+[[ $(send 60000 60199 | wc -l) == 200 ]] || fail "not all were acknowledged"
+kept=$(sql "SELECT MIN(fle_id) + 99 FROM flume.fl_event")
+sql "DELETE FROM flume.fl_vlspill WHERE flv_header IN (SELECT flh_id FROM flume.fl_header WHERE flh_event > $kept);
+     DELETE FROM flume.fl_header WHERE flh_event > $kept; DELETE FROM flume.fl_event WHERE fle_id > $kept;
+     ALTER TABLE flume.fl_event ALTER fle_id RESTART WITH $((kept + 1))"
+sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'events' AND pid <> pg_backend_pid()" >/dev/null
+[[ $(send 60200 60349 | wc -l) == 150 ]] || fail "not all were acknowledged by the present server"
+grep -q "restored from a backup" "$work/agent.err" || fail "the agent does not say that events are lost"
+mkdir "$work/out"
+await "the tables are empty" is_empty
+await "what the server knew, and what came later, is delivered" has_delivered 250
+delivered | sort -u >"$work/delivered"
+lost=$({ seq 60000 60099; seq 60200 60349; } | comm -23 - "$work/delivered" | wc -l)
+[[ $lost == 0 ]] || fail "$lost events that the present server had acknowledged are lost"
+stop TERM
 
 echo "== the server is down: named, and a client is refused"
 start

@@ -145,6 +145,38 @@ static enum ps_status count(struct ps_tables *tables, struct ps_err *err)
     return PS_OK;
 }
 
+/* ---- a server that lost its newest transactions ---- */
+
+static enum ps_status read_given(const struct ps_tables *tables, int64_t *given, struct ps_err *err)
+{
+    return tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_SEQUENCE], NULL, note_numbers,
+                              given, err);
+}
+
+/* Begins to watch the identities that the server gives. Tables that were filled without a sequence are not watched
+ * until this channel has added events; a server whose sequence cannot be read is not watched at all. */
+static void watch_given(struct ps_tables *tables)
+{
+    struct ps_err ignored = {.length = 0};
+    int64_t given = 0;
+    tables->watched = tables->ops->is_same == NULL && read_given(tables, &given, &ignored) == PS_OK;
+    tables->given = given >= tables->last ? tables->last : 0;
+}
+
+/* Finds out whether the server has forgotten identities that it gave, because it was restored from a backup, or another server,
+ * which lacked its newest transactions, took its place. New events get these identities again: what was read before and is
+ * delivered now must not remove them. */
+static enum ps_status look_whether_behind(struct ps_tables *tables, struct ps_err *err)
+{
+    int64_t given = 0;
+    if (!tables->watched)
+        return PS_OK;
+    if (read_given(tables, &given, err) != PS_OK)
+        return PS_FAIL;
+    tables->gone |= given < tables->given;
+    return PS_OK;
+}
+
 /* Updates the mark, which is outside the database, with what was promised. */
 static void note_promised(struct ps_tables *tables)
 {
@@ -216,6 +248,7 @@ static void *store_open(const void *settings_, const char *component, struct ps_
     if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK) {
         if (settings->database.kind == PS_DATABASE_SQLITE)
             look_for_lost(tables);
+        watch_given(tables);
         return tables;
     }
     store_close(tables);
@@ -330,6 +363,8 @@ static enum ps_status store_sync(void *store, struct ps_err *err)
     tables->taken_count = 0;
     if (last > tables->last)
         tables->last = last;
+    if (last > tables->given)
+        tables->given = last;
     note_promised(tables);
     if (tables->ops->keep_room != NULL)
         tables->ops->keep_room(tables->database);
@@ -374,7 +409,7 @@ static enum ps_status look_whether_committed(struct ps_tables *tables, uint64_t 
         return PS_FAIL;
     if (there > 0) {
         tables->promised = tables->unsure_appended;
-        tables->last = tables->unsure;
+        tables->last = tables->given = tables->unsure;
         tables->events += events;
         tables->bytes += bytes;
     }
@@ -390,17 +425,19 @@ static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
         return PS_OK;
     if (count(tables, err) != PS_OK)
         return PS_FAIL;
-    ps_log(PS_LOG_ERROR, tables->component,
-           "the database %s was removed or replaced: of the %llu %s in it, those that no sink has yet are "
-           "lost; the present database has %llu %s",
-           tables->settings->database.label, (unsigned long long)events,
-           ps_quantity_word(events, "event", "events"), (unsigned long long)tables->events,
-           ps_quantity_word(tables->events, "event", "events"));
+    ps_log(
+        PS_LOG_ERROR, tables->component,
+        "the database %s was removed, replaced or restored from a backup: of the %llu %s in it, those that "
+        "no sink has yet are lost; the present database has %llu %s",
+        tables->settings->database.label, (unsigned long long)events,
+        ps_quantity_word(events, "event", "events"), (unsigned long long)tables->events,
+        ps_quantity_word(tables->events, "event", "events"));
     tables->gone = false;
     tables->generation++;
     tables->frames_lost++;
     tables->fed = tables->unsure = 0;
     tables->taken_count = 0;
+    watch_given(tables);
     ps_promised_mark_write(&tables->mark, tables->last, tables->events);
     return PS_OK;
 }
@@ -414,8 +451,8 @@ static enum ps_status store_renew(void *store, struct ps_err *err)
         return PS_FAIL;
     tables->gone |= !same;
     disconnect(tables);
-    if (connect_to(tables, err) != PS_OK || begin_anew(tables, err) != PS_OK ||
-        look_whether_committed(tables, events, bytes, err) != PS_OK ||
+    if (connect_to(tables, err) != PS_OK || look_whether_behind(tables, err) != PS_OK ||
+        begin_anew(tables, err) != PS_OK || look_whether_committed(tables, events, bytes, err) != PS_OK ||
         remove_delivered(tables, err) != PS_OK) {
         tables->added_events = events;
         tables->added_bytes = bytes;

@@ -52,6 +52,11 @@ struct ps_tables {
     uint64_t unsure_appended;
     /* Identities of the last event that was promised, and of the last that was fed. */
     int64_t last, fed;
+    /* Whether the database is asked which identities it has given: one without `is_same` whose sequence can be read. */
+    bool watched;
+    /* An identity up to which it has given all of them: if it knows less, its newest transactions were lost, and it gives
+     * these identities again. 0: not known yet. */
+    int64_t given;
     struct ps_promised_mark mark; /* of SQLite; with PostgreSQL its fd is -1 */
 
     struct ps_tables_taken *taken;

@@ -1,0 +1,204 @@
+/* The server comes back without its newest transactions: it was restored from a backup, or another server, which lacked them, took its
+ * place. It gives the identities of the lost events again: an event that is promised then is fed, and a delivery of
+ * an event that was read before does not remove it. */
+#include <sqlite3.h>
+
+#include "core/log/log.h"
+#include "stages/lib/queue/database/statements.h"
+#include "tests/stages/lib/queue/database/fake_database.h"
+#include "tests/stages/lib/queue/database/store_support.h"
+
+#define KEPT 100U  /* events of which the server still knows */
+#define LOST 200U  /* events that it forgets */
+#define ANEW 150U  /* events that are promised afterwards */
+#define FRAMES 64U /* more than the channel has */
+
+static struct ps_err err;
+static struct ps_store_frame fed[FRAMES];
+static unsigned fed_count;
+
+static int set_up(void **state)
+{
+    assert_int_equal(ps_test_folder_setup(state), 0);
+    begin_memory();
+    assert_true(open_store(&err)); /* makes the tables */
+    ps_database_store.close(store);
+    settings.database.kind = PS_DATABASE_POSTGRES;
+    settings.ops = &fake_postgres;
+    settings.lock = NULL;
+    fake_plan.nth = 0;
+    fake_begin();
+    fed_count = 0;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    end_memory();
+    return ps_test_folder_teardown(state);
+}
+
+static void open_server(void)
+{
+    store = ps_database_store.open(&settings, "channel c1", &err);
+    assert_non_null(store);
+}
+
+static void promise(unsigned first, unsigned count)
+{
+    assert_true(append(first, count) > 0);
+    assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
+}
+
+/* Feeds all that is there, numbers `first` to `last` without gaps; sinks have it. */
+static void feed_all(unsigned first, unsigned last)
+{
+    unsigned next = first;
+    for (;;) {
+        struct ps_store_frame frame = {.blocks = &blocks};
+        if (ps_database_store.feed(store, &frame, &err) != PS_STORE_FED)
+            break;
+        next = look_at(&frame, next);
+        ps_database_store.release(&frame);
+        assert_true(fed_count < FRAMES);
+        fed[fed_count++] = frame;
+    }
+    assert_int_equal(next, last + 1);
+}
+
+static void take_all(void)
+{
+    for (unsigned i = 0; i < fed_count; i++)
+        ps_database_store.take(store, &fed[i]);
+    fed_count = 0;
+    assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
+}
+
+/* Another program changes the database while the store has no connection that works. */
+static void change(const char *format, unsigned number)
+{
+    char text[256];
+    sqlite3 *file;
+    snprintf(text, sizeof text, format, number);
+    assert_int_equal(sqlite3_open(settings.database.path, &file), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(file, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(file);
+}
+
+static int note_count(void *argument, int, char **values, char **)
+{
+    *(unsigned *)argument = (unsigned)strtoul(values[0], NULL, 10);
+    return 0;
+}
+
+static unsigned count_events(void)
+{
+    unsigned count = 0;
+    sqlite3 *file;
+    assert_int_equal(sqlite3_open(settings.database.path, &file), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(file, "SELECT COUNT(*) FROM FL_EVENT", note_count, &count, NULL),
+                     SQLITE_OK);
+    sqlite3_close(file);
+    return count;
+}
+
+static void fall_back(unsigned to)
+{
+    change("PRAGMA foreign_keys = OFF; DELETE FROM FL_EVENT WHERE FLE_ID > %u", to);
+    change("DELETE FROM FL_HEADER WHERE FLH_EVENT > %u", to);
+    change("UPDATE sqlite_sequence SET seq = %u WHERE name = 'FL_EVENT'", to);
+}
+
+/* The next call loses the connection. */
+static void lose_connection(void)
+{
+    fake_plan.failure = FAKE_LOST;
+    fake_plan.nth = fake_calls + 1;
+    assert_int_equal(append(0, 1), 0);
+    fake_plan.nth = 0;
+}
+
+static void test_forgotten(void **state)
+{
+    for (unsigned opened_again = 0; opened_again < 2; opened_again++) {
+        open_server();
+        change("DELETE FROM FL_HEADER WHERE FLH_ID > %u", 0);
+        change("DELETE FROM FL_EVENT WHERE FLE_ID > %u", 0);
+        promise(1, KEPT);
+        ps_database_store.close(store);
+        open_server();
+        promise(KEPT + 1, LOST);
+        if (opened_again > 0) { /* what the server knew when it was opened counts, too */
+            ps_database_store.close(store);
+            open_server();
+        }
+        feed_all(1, KEPT + LOST);
+        lose_connection();
+        fall_back(KEPT);
+        uint64_t errors = ps_log_count(PS_LOG_ERROR);
+        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+        promise(KEPT + 1, ANEW);
+        take_all(); /* what sinks had from the former server */
+        assert_int_equal(count_events(), KEPT + ANEW);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR), errors + 1);
+        feed_all(1, KEPT + ANEW);
+        take_all();
+        feed_all(1, 0);
+        ps_database_store.close(store);
+        open_server();
+        feed_all(1, 0);
+        change("UPDATE sqlite_sequence SET seq = %u WHERE name = 'FL_EVENT'", 0);
+        ps_database_store.close(store);
+    }
+}
+
+/* A connection that is lost alone is no loss of events. */
+static void test_only_the_connection(void **state)
+{
+    uint64_t errors = ps_log_count(PS_LOG_ERROR);
+    open_server();
+    promise(1, KEPT);
+    feed_all(1, KEPT);
+    for (unsigned round = 0; round < 3; round++) {
+        lose_connection();
+        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    }
+    take_all();
+    promise(KEPT + 1, ANEW);
+    feed_all(KEPT + 1, KEPT + ANEW);
+    take_all();
+    lose_connection();
+    assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    feed_all(1, 0);
+    ps_database_store.close(store);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
+}
+
+static enum ps_status query_without_sequence(void *database, const struct ps_database_statement *statement,
+                                             const struct ps_database_value *values, ps_database_row *row,
+                                             void *argument, struct ps_err *error)
+{
+    return statement->number == PS_SELECT_SEQUENCE
+               ? fake_say(error, "no such function")
+               : fake_query(database, statement, values, row, argument, error);
+}
+
+/* A server that does not tell which identities it has given works as any other. */
+static void test_no_sequence(void **state)
+{
+    static struct ps_database_ops ops;
+    ops = fake_postgres;
+    ops.query = query_without_sequence;
+    settings.ops = &ops;
+    test_only_the_connection(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_sequence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_only_the_connection, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
