@@ -257,6 +257,18 @@ static enum ps_status look_behind(const struct ps_segment_log *log, const struct
     return PS_OK;
 }
 
+/* Reports frames that are not used, although they can be read. */
+static void report_end(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t offset,
+                       const struct ps_frame *frame)
+{
+    ps_segment_report(
+        log, segment,
+        "frame %llu, at byte %llu, and those after it are not used: frame %llu is not whole; it was "
+        "being written when the power was lost, and none of them was promised; or it was damaged "
+        "later",
+        (unsigned long long)frame->number, (unsigned long long)offset, (unsigned long long)log->next);
+}
+
 /* Reads the frames of one segment from `offset` on. Sets *goes_on to false where the log ends. */
 static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail, struct ps_segment *segment,
                                    uint64_t offset, uint64_t limit, bool *goes_on, struct ps_err *err)
@@ -277,8 +289,10 @@ static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail
             continue; /* the next frame shows whether this one was promised */
         }
         *goes_on = frame.kind != PS_FRAME_EVENTS || tail_events(log, tail, segment, &frame);
-        if (!*goes_on)
+        if (!*goes_on) {
+            report_end(log, segment, offset, &frame);
             return PS_OK;
+        }
         if (frame.kind == PS_FRAME_TAKEN)
             tail_taken(log, tail);
         damaged = 0;

@@ -514,6 +514,26 @@ static void all_gone(void **state)
         assert_int_equal(access(segment_path(number), F_OK), 0);
 }
 
+/* A frame of the last sync is damaged after a kill: no frame tells whether that sync was done. The frames after it are not used, and
+ * that is reported. */
+static void last_sync_damaged_in_its_middle(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 1, 1, true); /* the state names the segment */
+    append(log, 2, 3, false);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    kill_log(log);
+    int fd = open(segment_path(1), O_RDWR | O_CLOEXEC);
+    off_t second = PS_SEGMENT_HEAD_BYTES + (off_t)ps_frame_span(200) + PS_FRAME_HEAD_BYTES;
+    assert_int_equal(pwrite(fd, "x", 1, second), 1);
+    close(fd);
+    log = open_log(&disk);
+    assert_int_equal(ps_segment_log_promised(log), 1);
+    assert_non_null(strstr(reports, "frame 3, at byte 560, and those after it are not used: frame 2 is not"));
+    ps_segment_log_close(log);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, ps_test_folder_teardown)
@@ -527,6 +547,7 @@ int main(void)
         TEST(newest_cut),
         TEST(newest_cut_behind_its_frames),
         TEST(last_promised_damaged),
+        TEST(last_sync_damaged_in_its_middle),
         TEST(oldest_gone),
         TEST(middle_gone),
         TEST(middle_emptied),
