@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct repair {
     struct ps_channel_command *command;
@@ -71,6 +72,37 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
     repair->failed++;
 }
 
+/* Puts `copy` in the place of directory/name, and the original into directory/damaged-TIME. The name is never without a
+ * file: an agent that starts without a segment gives up all of its frames. On a file system without hard links it is, for a moment. */
+static void replace_by(struct repair *repair, const char *directory, const char *name, const char *copy)
+{
+    static const char reason[] = "bytes of it cannot be read";
+    struct ps_arena *arena = repair->command->arena;
+    const char *from = ps_arena_format(arena, "%s/%s", directory, name);
+    const char *folder = ps_arena_format(arena, "%s/%s", directory, repair->folder);
+    const char *to = ps_arena_format(arena, "%s/%s", folder, name);
+    size_t failed = repair->failed;
+    struct ps_err err = {0};
+    bool linked = (mkdir(folder, 0750) == 0 || errno == EEXIST) && link(from, to) == 0;
+    if (!linked)
+        set_aside(repair, directory, name, reason);
+    if (repair->failed > failed)
+        return;
+    bool renamed = (!linked || ps_segment_disk.sync_directory(NULL, folder) == 0) && rename(copy, from) == 0;
+    if (renamed && ps_segment_disk.sync_directory(NULL, directory) == 0) {
+        if (linked)
+            printf("%s: %s; moved to %s\n", from, reason, to);
+        repair->moved += linked ? 1 : 0;
+        return;
+    }
+    ps_err_set(&err, "%s cannot take the place of %s: %s", copy, from, strerror(errno));
+    give_up_failed(repair, &err);
+    if (linked && !renamed) {
+        (void)unlink(copy);
+        (void)unlink(to);
+    }
+}
+
 /* Replaces directory/name by a copy of its readable bytes, and moves the original aside. */
 static void give_up_in(struct repair *repair, const char *directory, const char *name)
 {
@@ -87,20 +119,16 @@ static void give_up_in(struct repair *repair, const char *directory, const char 
     }
     if (repair->gaps == 0)
         return;
-    size_t failed = repair->failed;
-    if (!repair->command->dry_run &&
-        ps_segment_give_up(files, from, copy, count_gap, repair, &err) != PS_OK) {
-        give_up_failed(repair, &err);
-        (void)files->remove(files->argument, copy);
+    if (repair->command->dry_run) {
+        set_aside(repair, directory, name, "bytes of it cannot be read");
         return;
     }
-    set_aside(repair, directory, name, "bytes of it cannot be read");
-    if (repair->command->dry_run || repair->failed > failed)
+    if (ps_segment_give_up(files, from, copy, count_gap, repair, &err) == PS_OK) {
+        replace_by(repair, directory, name, copy);
         return;
-    if (rename(copy, from) != 0 || files->sync_directory(files->argument, directory) != 0) {
-        ps_err_set(&err, "%s cannot take the place of %s: %s", copy, from, strerror(errno));
-        give_up_failed(repair, &err);
     }
+    give_up_failed(repair, &err);
+    (void)files->remove(files->argument, copy);
 }
 
 /* ---- which log ---- */

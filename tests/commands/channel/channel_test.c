@@ -4,12 +4,14 @@
 #include "stages/lib/queue/segment/events.h"
 #include "stages/lib/queue/segment/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/support/folder.h"
@@ -254,6 +256,49 @@ static void unreadable_files(void **state)
         assert_true(lstat(ps_test_folder_path(names[i]), &about) != 0 || S_ISREG(about.st_mode));
         assert_int_equal(fed() & ~(i == 0 ? UINT64_C(0) : UINT64_C(4)), all & ~UINT64_C(4));
     }
+}
+
+static ino_t bad_file;      /* the file of which the disk cannot read the first block; 0: none */
+static bool renaming_fails; /* of a file to the name of the state */
+
+/* Called in place of libc's functions. */
+ssize_t pread(int fd, void *to, size_t length, off_t offset)
+{
+    struct stat about;
+    bool is_bad = bad_file != 0 && offset < 4096 && fstat(fd, &about) == 0 && about.st_ino == bad_file;
+    errno = EIO;
+    return is_bad ? -1 : syscall(SYS_pread64, fd, to, length, offset);
+}
+
+int rename(const char *from, const char *to)
+{
+    bool fails = renaming_fails && strcmp(to, ps_test_folder_path("checkpoint/state")) == 0;
+    errno = EIO;
+    return fails ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+/* The copy of the readable bytes cannot take the place of the file: the file is still there, and nothing else is. */
+static void unreplaceable_file(void **state)
+{
+    const char *path = ps_test_folder_path("checkpoint/state");
+    struct stat before, about;
+    int code;
+    assert_int_equal(stat(path, &before), 0);
+    bad_file = before.st_ino;
+    renaming_fails = true;
+    for (unsigned tries = 0; tries < 2; tries++) {
+        free(run("repair", "--give-up-unreadable", &code));
+        assert_int_equal(code, 1);
+        assert_int_equal(stat(ps_test_folder_path("checkpoint/state"), &about), 0);
+        assert_int_equal(about.st_ino, before.st_ino);
+        assert_int_equal(about.st_nlink, 1);
+    }
+    renaming_fails = false;
+    free(run("repair", "--give-up-unreadable", &code));
+    assert_int_equal(code, 0);
+    assert_int_equal(stat(ps_test_folder_path("checkpoint/state"), &about), 0);
+    assert_int_not_equal(about.st_ino, before.st_ino);
+    bad_file = 0;
 }
 
 /* Returns the number of the frame of events that has the byte `at`, or 0. *covered: whether the byte belongs to a
@@ -520,6 +565,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whole_channel, make_channel, remove_channel),
         cmocka_unit_test_setup_teardown(unreadable_files, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(unreplaceable_file, make_channel, remove_channel),
         cmocka_unit_test_setup_teardown(strays_are_named, make_channel, remove_channel),
         cmocka_unit_test_setup_teardown(strays_and_damage, make_channel, remove_channel),
         cmocka_unit_test_setup_teardown(every_byte, make_channel, remove_channel),
