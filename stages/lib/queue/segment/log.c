@@ -480,7 +480,7 @@ enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *er
         sync_last(log, err) != PS_OK)
         return PS_FAIL;
     /* The frames are promised. If the state cannot be written, only the tail grows. */
-    bool trimmed = trim(log, &trouble) == PS_OK;
+    bool trimmed = trim(log, &trouble) == PS_OK || log->count == 0;
     if (!trimmed && !log->trim_failed)
         ps_segment_report(log, last_segment(log), "delivered segments stay on the disk for now: %s",
                           ps_err_join(&trouble));

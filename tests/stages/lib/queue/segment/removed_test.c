@@ -252,6 +252,32 @@ static void a_moved_state_directory(void **state)
     expect_after_restart(log, 1, 2);
 }
 
+static ssize_t failing_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+{
+    return ftruncate(fd, -1); /* EINVAL */
+}
+
+/* The state of a log without a segment is removed, and cannot be written: a stop goes on, because nothing was promised. */
+static void a_state_without_a_segment(void **state)
+{
+    struct ps_err err = {0};
+    struct ps_segment_files files = ps_segment_disk;
+    struct ps_segment_options options = {.directories = {1, directories},
+                                         .state_directory = state_folder,
+                                         .segment_bytes = 4096,
+                                         .files = &files,
+                                         .report = note};
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    assert_non_null(log);
+    assert_int_equal(unlink(ps_test_folder_path("state/state")), 0);
+    files.write = failing_write;
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    files.write = ps_segment_disk.write;
+    append_synced(log, 1);
+    expect_both_slots();
+    expect_after_restart(log, 1, 1);
+}
+
 static int failing_sync(void *argument, int fd)
 {
     return ftruncate(fd, -1); /* EINVAL */
@@ -296,6 +322,7 @@ int main(void)
         TEST(a_removed_state_is_written_anew),
         TEST(a_replaced_state_does_not_count),
         TEST(a_moved_state_directory),
+        TEST(a_state_without_a_segment),
         TEST(unused_segments_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
