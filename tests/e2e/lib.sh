@@ -48,15 +48,7 @@ has() { # PROGRAM PART: whether the program is there; if not, ./test.sh counts P
 # shellcheck source=tests/support/patience.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
 await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 60 s of the patient clock
-    local what=$1 end_cs looks=0
-    shift
-    patient_clock
-    end_cs=$((patient_cs + 6000))
-    until "$@"; do
-        patient_clock
-        ((patient_cs < end_cs)) || fail "$what"
-        pause "0.$((++looks < 30 ? 1 : 3))"
-    done
+    patient_await 60 "${@:2}" || fail "$1"
 }
 
 # shellcheck source=tests/support/ports.sh

@@ -44,16 +44,8 @@ step_began=$SECONDS
 step() { echo "[$((SECONDS - step_began)) s] $*"; }
 # shellcheck source=tests/support/patience.sh
 source "$PENSTOCK_SOURCE/tests/support/patience.sh"
-await() { # SECONDS COMMAND...: by the patient clock
-    local end_cs
-    patient_clock
-    end_cs=$((patient_cs + 100 * ($1 < 60 ? 60 : $1)))
-    shift
-    until "$@"; do
-        patient_clock
-        ((patient_cs < end_cs)) || return 1
-        sleep 0.2
-    done
+await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS of the patient clock, at least 60
+    patient_await $(($1 < 60 ? 60 : $1)) "${@:2}"
 }
 
 # ---- a clean Debian ----

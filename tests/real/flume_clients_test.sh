@@ -88,23 +88,15 @@ agents[penstock]=$!
 FLUME_LOG=WARN FLUME_JAVA="$FLUME_JAVA -Dflume.monitoring.type=http -Dflume.monitoring.port=${port[flume metrics]}" \
     "$here/flume" agent -n a1 -f "$work/flume.properties" --no-reload-conf >"$work/flume.log" 2>&1 </dev/null &
 agents[flume]=$!
-listens() { # PORT
-    (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-await() { # WHAT COMMAND..: repeats the command until it succeeds
-    local what=$1 i
-    shift
-    for ((i = 0; i < 900; i++)); do
-        "$@" && return
-        for agent in "${agents[@]}"; do kill -0 "$agent" 2>/dev/null || { agent=''; fail "an agent ended"; }; done
-        agent=''
-        patient_tenth
-    done
-    fail "in vain: $what"
+succeeds() { # COMMAND...
+    local one
+    ! "$@" || return 0
+    for one in "${agents[@]}"; do kill -0 "$one" 2>/dev/null || fail "an agent ended"; done
+    return 1
 }
 for engine in flume penstock; do
-    for name in ${names[$engine]}; do await "$engine listens for $name" listens "${port[$engine $name]}"; done
-    await "metrics of $engine" eval "metrics $engine | grep -q SOURCE"
+    for name in ${names[$engine]}; do await 90 succeeds listens "${port[$engine $name]}" || fail "not so: $engine listens for $name"; done
+    await 90 succeeds eval "metrics $engine | grep -q SOURCE" || fail "not so: metrics of $engine"
 done
 
 # ---- appenders: each event goes to both ----
@@ -144,7 +136,7 @@ sent() { # NAME: prints the number of events
 }
 all_there() { # ENGINE: waits for the events, keeps the counters in $work/ENGINE-NAME.counters, and stops the agent
     local name field
-    await "all events are in the files of $1" drained "$1"
+    await 90 succeeds drained "$1" || fail "not so: all events are in the files of $1"
     for name in ${names[$1]}; do
         for field in EventReceivedCount EventAcceptedCount AppendReceivedCount AppendAcceptedCount AppendBatchReceivedCount \
             AppendBatchAcceptedCount EventReadFail ChannelWriteFail GenericProcessingFail; do

@@ -20,25 +20,8 @@ config() { # KEY-OF-SINK KEY-OF-INTERCEPTOR
     printf 'a1.sinks.k2.%s\n' 'type = null' 'channel = c2'
     printf 'a1.channels.%s\n' 'c1.type = memory' 'c2.type = memory'
 }
-await() { # WHAT TEST...
-    local i what=$1
-    shift
-    for ((i = 0; i < 900; i++)); do
-        ! "$@" || return 0
-        patient_tenth
-    done
-    fail "$what"
-}
 logged() { grep -q "$1" "$log"; }
 has_logged() { (($(grep -c "$1" "$log") >= $2)); } # TEXT TIMES
-connect() { # PORT: sets `connection`
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        { exec {connection}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null && return
-        patient_tenth
-    done
-    fail "no source listens on $1"
-}
 say() { # CONNECTION LINE
     local answer
     echo "$2" >&"$1"
@@ -69,14 +52,14 @@ say "$second" one
 # ---- a sink ----
 
 reload 2 1
-await "the sink is not stopped" logged 'NeverStops: stop() begins'
+await 90 logged 'NeverStops: stop() begins' || fail "the sink is not stopped"
 answers=0
 while ! logged 'agent: reloaded'; do
     say "$second" more
     answers=$((answers + 1))
 done
 ((answers >= 4)) || fail "the other flow had $answers answers while a sink in Java stopped"
-await "nobody names the sink that hangs" logged 'WARN sink k1: example.NeverStops has not stopped .* example.NeverStops.hang(NeverStops.java:'
+await 90 logged 'WARN sink k1: example.NeverStops has not stopped .* example.NeverStops.hang(NeverStops.java:' || fail "nobody names the sink that hangs"
 say "$first" two
 echo "while a sink hangs in stop(), another flow goes on: $answers answers"
 
@@ -84,21 +67,21 @@ echo "while a sink hangs in stop(), another flow goes on: $answers answers"
 
 for number in 2 3 4; do
     reload 2 "$number"
-    await "the reload $number does not end" has_logged 'agent: reloaded' "$number"
+    await 90 has_logged 'agent: reloaded' "$number" || fail "the reload $number does not end"
     say "$first" "behind reload $number"
 done
 # shellcheck disable=SC2016 # the class has a dollar sign
-await "nobody names the interceptor that hangs" has_logged 'WARN interceptor i1 of source r1: example.NeverStops$Builder has not stopped' 3
+await 90 has_logged 'WARN interceptor i1 of source r1: example.NeverStops$Builder has not stopped' 3 || fail "nobody names the interceptor that hangs"
 echo "an interceptor follows one that hangs in close()"
 
 # ---- an interceptor that hangs with its own lock ----
 
 connect "$port"
 echo lock >&"$connection"
-await "the interceptor does not hang" logged 'NeverStops: intercept() hangs'
+await 90 logged 'NeverStops: intercept() hangs' || fail "the interceptor does not hang"
 port=$(ports_reserve)
 reload 2 4 # another port: the interceptor has the keys that it had
-await "the reload to another port does not end" has_logged 'agent: reloaded' 5
+await 90 has_logged 'agent: reloaded' 5 || fail "the reload to another port does not end"
 connect "$port" && first=$connection
 say "$first" "behind the lock"
 echo "an interceptor with the same keys follows one that hangs in intercept()"
@@ -106,21 +89,21 @@ echo "an interceptor with the same keys follows one that hangs in intercept()"
 # ---- reloads that are disturbed ----
 
 reload 3 5
-await "the reload does not begin" has_logged 'reload: .*sink k1' 2
+await 90 has_logged 'reload: .*sink k1' 2 || fail "the reload does not begin"
 host=$(pgrep -P "$agent" java)
 kill -KILL "$host"
-await "the reload does not end" has_logged 'agent: reloaded' 6
+await 90 has_logged 'agent: reloaded' 6 || fail "the reload does not end"
 reload 4 6
-await "the next reload does not begin" has_logged 'reload: .*sink k1' 3
+await 90 has_logged 'reload: .*sink k1' 3 || fail "the next reload does not begin"
 reload 5 7 # while the one before waits
-await "the reloads do not end" has_logged 'agent: reloaded' 8
-await "the interceptor does not run behind the reloads" is_said "$port" three
+await 90 has_logged 'agent: reloaded' 8 || fail "the reloads do not end"
+await 90 is_said "$port" three || fail "the interceptor does not run behind the reloads"
 say "$second" two
 echo "reloads end while the Java process is killed, and while another one waits"
 
 # ---- a shutdown hook ----
 
-await "the interceptor does not run again" is_said "$port" exit
+await 90 is_said "$port" exit || fail "the interceptor does not run again"
 [[ -e $work/exited ]] || fail "the class did not call System.exit"
 logged 'the Java host was ended: it was ending by System.exit, and had not ended after 5 s' || fail "the log does not say why the Java process ended"
 say "$second" three
@@ -129,7 +112,7 @@ echo "a Java process that System.exit does not end is killed, and started again"
 # ---- a stop in the middle of a reload ----
 
 reload 6 8
-await "the last reload does not begin" has_logged 'reload: .*sink k1' 5
+await 90 has_logged 'reload: .*sink k1' 5 || fail "the last reload does not begin"
 stop TERM
 logged 'agent: stopped' || fail "the agent did not stop in order"
 (($(grep -c 'ERROR java: the Java host was killed by signal 9' "$log") == 1)) || fail "the Java process ended more often than it should"

@@ -73,10 +73,7 @@ done
 port=$(ports_reserve)
 talk() { # sends the lines, one connection; returns when each was answered
     local i
-    for ((i = 0; i < 600; i++)); do
-        { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null && break
-        patient_tenth
-    done
+    connect "$port"
     head -n 500 "$work/input" >&"$connection"
     for ((i = 0; i < 500; i++)); do read -r -u "$connection"; done
     exec {connection}>&-
@@ -103,10 +100,7 @@ for engine in flume penstock; do
 	EOF_
     start "$work/$engine.single" "${engines[$engine]}"
     talk
-    for ((i = 0; i < 600; i++)); do
-        [[ -e $work/$engine.single/out ]] && (($(wc -l <"$work/$engine.single/out") >= 400)) && break
-        patient_tenth
-    done
+    await 60 has_lines "$work/$engine.single/out" 400 || fail "$engine: not all single events arrived"
     stop TERM
 done
 same "single events" "$work/flume.single/out" "$work/penstock.single/out"
@@ -114,6 +108,7 @@ same "single events" "$work/flume.single/out" "$work/penstock.single/out"
 
 # ---- a sink ends by an error, and a thread of it goes on: the channel has nothing for that thread any more ----
 
+late_sink_has_taken() { grep -q 'left behind takes' "$work/late.log" && (($(grep -c 'LateSink: takes' "$work/late.log") >= 50)); }
 late_sink() {
     mkdir "$work/late"
     {
@@ -123,11 +118,7 @@ late_sink() {
         printf 'a1.sinks.k1.%s\n' 'type = example.LateSink' 'channel = c1'
     } >"$work/late.properties"
     start "$work/late" "$PENSTOCK"
-    local i
-    for ((i = 0; i < 600; i++)); do
-        grep -q 'left behind takes' "$work/late.log" && (($(grep -c 'LateSink: takes' "$work/late.log") >= 50)) && break
-        patient_tenth
-    done
+    await 60 late_sink_has_taken || true # what follows says what is missing
     stop TERM
     grep -q 'the thread that was left behind takes nothing' "$work/late.log" ||
         fail "a thread that was left behind: $(grep -o 'left behind takes.*' "$work/late.log")"
@@ -155,29 +146,19 @@ cat >"$work/kill.properties" <<-EOF_
 	a1.sinks.k1.path = $work/kill/out
 	a1.sinks.k1.batchSize = 20
 EOF_
-delivered() { # COUNT: the file has this many lines
-    [[ -e $work/kill/out ]] && (($(wc -l <"$work/kill/out") >= $1))
-}
 await_delivered() { # COUNT
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        delivered "$1" && return
-        patient_tenth
-    done
-    fail "$(wc -l <"$work/kill/out") events arrived, not $1"
+    await 120 has_lines "$work/kill/out" "$1" || fail "$(wc -l <"$work/kill/out") events arrived, not $1"
 }
 ends() {
     grep -c 'the Java host was killed by signal 9; it is started again' "$log" || true
 }
 log=$work/kill.log
+kills_java() { # NUMBER
+    pkill -KILL -P "$agent" java || true
+    (($(ends) >= $1))
+}
 kill_java() { # NUMBER: as soon as there is a process; returns when the agent has noticed
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        pkill -KILL -P "$agent" java || true
-        (($(ends) < $1)) || return 0
-        patient_tenth
-    done
-    fail "$(ends) Java processes ended, not $1"
+    await 120 kills_java "$1" || fail "$(ends) Java processes ended, not $1"
 }
 start "$work/kill" "$PENSTOCK"
 for ((kill = 1; kill <= kills; kill++)); do
@@ -186,11 +167,8 @@ for ((kill = 1; kill <= kills; kill++)); do
 done
 await_delivered "$events"
 missing() { sed 's/.* //' "$work/kill/out" | sort -nu | awk -v last=$((events - 1)) '$1 != NR - 1 { bad++ } END { print bad + (NR != last + 1) }'; }
-for ((i = 0; i < 600; i++)); do
-    (($(missing) == 0)) && break
-    patient_tenth
-done
-(($(missing) == 0)) || fail "events are missing"
+has_all() { (($(missing) == 0)); }
+await 60 has_all || fail "events are missing"
 stop TERM
 echo "Java killed $kills times: all $events events arrived, $(($(wc -l <"$work/kill/out") - events)) of them again"
 
@@ -215,16 +193,10 @@ EOF_
 log=$work/chain.log kills=3
 start "$work/chain" "$PENSTOCK"
 for ((kill = 1; kill <= kills; kill++)); do
-    for ((i = 0; i < 600; i++)); do
-        (($(arrived "$work/chain") >= kill * events / (kills + 2))) && break
-        patient_tenth
-    done
+    await 60 has_arrived "$work/chain" $((kill * events / (kills + 2))) || fail "$(arrived "$work/chain") events arrived after $((kill - 1)) kills"
     kill_java $kill
 done
-for ((i = 0; i < 600; i++)); do
-    (($(arrived "$work/chain") >= events)) && break
-    patient_tenth
-done
+await 60 has_arrived "$work/chain" $events || true # what follows says what is missing
 stop TERM
 cat "$work"/chain/* | awk '$1 != NR - 1 { bad++ } END { exit !(bad == 0 && NR == '$events') }' ||
     fail "$(arrived "$work/chain") events of $events, or another order"

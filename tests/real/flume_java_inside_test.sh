@@ -80,12 +80,9 @@ agent_file() { # DIR
 post() { # PORT BODY
     curl -s -o /dev/null -w '%{http_code}\n' -H 'X-Agent: test' -H 'Content-Type: application/json' --data-binary "$2" "http://127.0.0.1:$1/a/path"
 }
+both_answer() { curl -s -o /dev/null "http://127.0.0.1:$base/" && curl -s -o /dev/null "http://127.0.0.1:$((base + 1))/"; }
 player() { # FILE
-    local i
-    for ((i = 0; i < 600; i++)); do
-        curl -s -o /dev/null "http://127.0.0.1:$base/" && curl -s -o /dev/null "http://127.0.0.1:$((base + 1))/" && break
-        patient_tenth
-    done
+    patient_await 60 both_answer || return
     {
         post "$base" $'first second\nother words here\nweiß\n'
         post "$base" $'good\nrefuse me\n'

@@ -28,29 +28,19 @@ log=$work/late.log
     printf 'a1.channels.c4.%s\n' 'type = example.OwnChannel' 'capacity = 1000'
 } >"$work/late.properties"
 
-await() { # WHAT TEST...
-    local i what=$1
-    shift
-    for ((i = 0; i < 900; i++)); do
-        ! "$@" || return 0
-        patient_tenth
-    done
-    fail "$what"
-}
-has_lines() { [[ -e $work/late/$1 ]] && (($(wc -l <"$work/late/$1") >= $2)); }
 logged() { grep -q "$1" "$log"; }
 
 start "$work/late" "$PENSTOCK"
-await "the sink has not begun" logged 'Stubborn: holds its channel'
-await "its figure was not asked for" logged 'Stubborn: was asked for its figure'
+await 90 logged 'Stubborn: holds its channel' || fail "the sink has not begun"
+await 90 logged 'Stubborn: was asked for its figure' || fail "its figure was not asked for"
 since=$SECONDS
 touch "$work/go"
-await "the sink beside the stubborn one does not go on" has_lines lines 1000
-await "the entangled source does not go on" logged 'Entangled: has put all'
+await 90 has_lines "$work/late/lines" 1000 || fail "the sink beside the stubborn one does not go on"
+await 90 logged 'Entangled: has put all' || fail "the entangled source does not go on"
 logged 'the other thread has put its event' || fail "a body that waits for another call never came"
-await "events of the entangled source are missing" has_lines entangled 6302
-await "the flow in Java does not go on" has_lines flow 100
-await "nobody says why the source cannot start" logged 'source r4.*java.lang.IllegalStateException: it cannot start'
+await 90 has_lines "$work/late/entangled" 6302 || fail "events of the entangled source are missing"
+await 90 has_lines "$work/late/flow" 100 || fail "the flow in Java does not go on"
+await 90 logged 'source r4.*java.lang.IllegalStateException: it cannot start' || fail "nobody says why the source cannot start"
 while ((SECONDS - since < silent_s)); do sleep 1; done
 ! logged 'java: the Java host was ended' || fail "the Java process was killed"
 for file in 'lines 1000' 'entangled 6302' 'flow 100'; do

@@ -15,24 +15,11 @@ source_keys() {
 sink_keys() { # NAME DIR
     printf "a1.sinks.$1.%s\n" 'type = file_roll' "sink.directory = $2" 'sink.rollInterval = 0'
 }
-connect() {
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null && return
-        patient_tenth
-    done
-    cat "$work"/*.log >&2
-    fail "the source does not listen"
-}
 # A killed agent's Java process ends a moment after it, and listens until then: it would take the next agent's events.
 await_end_of_listener() {
-    local i
-    for ((i = 0; i < 600; i++)); do
-        { : <>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 0
-        patient_tenth
-    done
-    fail "the Java process of a killed agent goes on listening"
+    await 60 is_free || fail "the Java process of a killed agent goes on listening"
 }
+is_free() { ! listens "$port"; }
 say() { # LINE ANSWER
     local answer
     echo "$1" >&"$connection"
@@ -40,12 +27,7 @@ say() { # LINE ANSWER
     [[ $answer == "$2"* ]] || fail "$1: the answer is $answer"
 }
 await_lines() { # DIR COUNT
-    local i
-    for ((i = 0; i < 600; i++)); do
-        (($(cat "$1"/* 2>/dev/null | wc -l) >= $2)) && return
-        patient_tenth
-    done
-    fail "$1 does not have $2 lines"
+    await 60 has_arrived "$1" "$2" || fail "$1 does not have $2 lines"
 }
 
 # ---- an interceptor ----
@@ -60,7 +42,7 @@ mkdir "$work/out"
     echo 'a1.sinks.k1.channel = c1'
 } >"$work/interceptor.properties"
 start "$work/interceptor" "$PENSTOCK"
-connect
+connect "$port"
 say 'plain 1' OK
 say 'checked 2' FAILED
 say 'plain 3' OK
@@ -90,7 +72,7 @@ mkdir "$work/out.many"
     echo 'a1.sinks.k1.channel = c1'
 } >"$work/many.properties"
 start "$work/many" "$PENSTOCK"
-connect
+connect "$port"
 exec {connection}>&-
 post() { curl -s -o "$work/reply" -w '%{http_code}' -d '[{"body":"many 1"},{"body":"many 2"},{"body":"many 3"}]' "http://127.0.0.1:$port/"; }
 code=$(post) || fail "the first call has no answer: $code"
@@ -120,12 +102,11 @@ for error in false true; do
         echo 'a1.sinks.k2.channel = c2'
     } >"$work/sink.properties"
     start "$work/sink" "$PENSTOCK"
-    connect
+    connect "$port"
     for event in 1 2 333 4444 5; do say "$event" OK; done
     exec {connection}>&-
     await_lines "$work/out.$error" 4
-    kill -KILL "$agent"
-    wait "$agent" 2>/dev/null || true
+    stop KILL
     await_end_of_listener
     printf '%s\n' 1 2 333 5 | diff - <(cat "$work/out.$error"/*) || fail "other events arrived"
     ! grep 'the component ends' "$work/sink.log" || fail "all of the part in Java has ended"
@@ -141,10 +122,7 @@ echo "a sink that cannot start keeps neither the source nor the other sink from 
     printf '%s\n' 'a1.sources.r1.channels = c1' 'a1.channels.c1.type = memory' 'a1.sinks.k1.type = example.ExitsInStop' 'a1.sinks.k1.channel = c1'
 } >"$work/exits.properties"
 start "$work/exits" "$PENSTOCK"
-for ((i = 0; i < 1200; i++)); do
-    ! grep -q 'ExitsInStop takes events' "$work/exits.log" || break
-    patient_tenth
-done
+await 120 grep -q 'ExitsInStop takes events' "$work/exits.log" || fail "the sink does not begin"
 stop TERM
 grep -qE 'ERROR java: the Java host ended with exit code 3, while all of its components were being stopped$' "$work/exits.log" ||
     { cat "$work/exits.log" >&2; fail "the log does not say that the process ended while it was stopped"; }

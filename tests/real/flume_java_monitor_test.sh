@@ -48,10 +48,8 @@ begin() { # ENGINE
     agent=$!
 }
 monitored() { # ENGINE: an agent whose monitor has seen all events
-    local name=$1 i
-    begin "$name"
-    for ((i = 0; i < 600; i++)); do ! seen "$name" || break; patient_tenth; done
-    ((i < 600)) || fail "$name: the monitor has not seen $events events"
+    begin "$1"
+    await 60 seen "$1" || fail "$1: the monitor has not seen $events events"
 }
 seen() {
     grep -qx "SINK.k1 EventDrainSuccessCount $events" "$work/$1.report" 2>/dev/null
@@ -81,8 +79,7 @@ grep -qF 'monitor: reports to' "$work/penstock.log" || fail 'what the monitor pr
 monitored penstock
 rm "$work/penstock.report"
 kill_java
-for ((i = 0; i < 600; i++)); do ! seen penstock || break; patient_tenth; done
-((i < 600)) || fail 'the monitor did not come back'
+await 60 seen penstock || fail 'the monitor did not come back'
 grep -qF 'has ended with status 137; it is started again in 1 s' "$work/penstock.log" || fail 'the log lacks the end of the monitor'
 stop TERM
 [[ $(tail -n 1 "$work/penstock.report") == stopped ]] || fail 'the second monitor was not stopped'

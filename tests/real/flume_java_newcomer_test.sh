@@ -71,13 +71,9 @@ said 0 event 'ok      interceptor i1 of source r1'
 agent=$!
 ready() { curl -s -w '%{http_code}' "http://127.0.0.1:$((port + 1))/readyz"; }
 await_ready() { # TEXT
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        ! ready | grep -qF -- "$1" || return 0
-        patient_tenth
-    done
-    fail "/readyz never says $1, but $(ready)"
+    await 120 ready_says "$1" || fail "/readyz never says $1, but $(ready)"
 }
+ready_says() { ready | grep -qF -- "$1"; }
 await_ready ok
 exec {connection}<>"/dev/tcp/127.0.0.1/$port"
 echo one >&"$connection"

@@ -42,10 +42,7 @@ make_archive() {
         printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $list/out" 'batchSize = 60'
     } >"$list.properties"
     JAVA_OPTS="$JAVA_OPTS -XX:+RecordDynamicDumpInfo" start "$list" "$PENSTOCK"
-    for ((i = 0; i < 1200; i++)); do
-        (($(find "$list" -name out -exec cat {} + | wc -l) < 1000)) || break
-        patient_tenth
-    done
+    await 120 has_lines "$list/out" 1000 || fail "no 1000 events arrive"
     java=$(pgrep -P "$agent" java | head -1)
     jcmd "$java" VM.cds dynamic_dump "$work/classes.jsa" >/dev/null || fail "no archive of classes"
     stop TERM
@@ -64,11 +61,7 @@ full_channel() {
         printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/full/out" 'batchSize = 60' 'delayMs = 20'
     } >"$work/full.properties"
     start "$work/full" "$PENSTOCK"
-    for ((i = 0; i < 1200; i++)); do
-        (($(find "$work/full" -name out -exec cat {} + | wc -l) < 12000)) || break
-        kill -0 "$agent" 2>/dev/null || fail "the agent ended"
-        patient_tenth
-    done
+    await 120 has_lines "$work/full/out" 12000 || fail "not all of 12000 events came out"
     stop TERM
     account "$work/full/promised" "$work/full/out"
     (($(wc -l <"$work/full/out") == 12000)) || fail "$(wc -l <"$work/full/out") events came out, not 12000"
@@ -77,6 +70,7 @@ full_channel() {
 
 # ---- kills ----
 
+file_account() { python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out"; }
 # Ends the Java process: most often by a signal, else by System.exit, an OutOfMemoryError, or while a signal has stopped it.
 end_java() { # NAME
     local java i order=exit
@@ -105,30 +99,26 @@ end_java() { # NAME
     esac
     echo $order >"$work/$1/fresh"
     mv "$work/$1/fresh" "$work/$1/promised.order"
-    for ((i = 0; i < 300; i++)); do
-        [[ $java && -d /proc/$java ]] || return 0
-        patient_tenth
-    done
-    kill_java # it has not got so far that it obeys
+    patient_await 30 has_obeyed "$java" || kill_java # it has not got so far that it obeys
+}
+has_obeyed() { # PID, or nothing
+    [[ ! $1 || ! -d /proc/$1 ]]
 }
 # Prints how many threads have put events, in all lives; those of the source that has the fewest.
 threads_with_events() { # DIR [SOURCE]...
     local source
     for source in "${@:2}"; do find "$1" -type f -size +0 -name "$source-*" | wc -l; done | sort -n | head -1
 }
+has_put() { (($(threads_with_events "${begun[@]}") != before)); } # in kill_often
 # The agent is ended by the signal. A Java process is ended once any source has put events or, if sources are named, once each of them has.
 kill_often() { # NAME SIGNAL [SOURCE]...
-    local kill before=0 i
+    local kill before=0
     local since=$SECONDS signal=$2
     local -a begun=("$work/$1/promised" "${@:3}")
     ((${#begun[@]} > 1)) || begun+=('*')
     ended=0
     for ((kill = 1; kill <= kills && SECONDS - since < ${LIMIT_S:-1000000}; kill++)); do
-        for ((i = 0; i < 1200; i++)); do
-            (($(threads_with_events "${begun[@]}") == before)) || break
-            patient_tenth
-        done
-        ((i < 1200)) || fail "the sources put nothing after $((kill - 1)) kills"
+        await 120 has_put || fail "the sources put nothing after $((kill - 1)) kills"
         sleep "0.$(printf %03d $((RANDOM % longest_ms + 10)))"
         before=$(threads_with_events "${begun[@]}")
         end_java "$1"
@@ -172,13 +162,10 @@ file_channel() {
     stop TERM
     sed '/sources/d' "$work/file.properties" >"$work/rest.properties"
     start "$work/rest" "$PENSTOCK" # what the channel still has: without sources, which would go on
-    for ((i = 0; i < 600; i++)); do
-        python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" >"$work/file.account" && break
-        patient_tenth
-    done
+    await 60 file_account >/dev/null || true # it is asked again below
     stop TERM
     echo "file channel, Java ended $ended times, the agent $((ended / 2)) times:"
-    python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" || fail "an event is missing"
+    file_account || fail "an event is missing"
 }
 
 # ---- one component of each kind ----
@@ -233,6 +220,7 @@ kinds_account() {
     python3 "$here/java_host/promises.py" "$work/kinds/promised" "$work"/kinds/out[34] || ok=0
     ((ok))
 }
+writes_kinds_account() { kinds_account >"$work/kinds.account"; } # each time anew
 kinds_channel() {
     local port name i
     port=$(ports_reserve)
@@ -251,14 +239,12 @@ kinds_channel() {
     stop TERM
     sed '/sources/d' "$work/kinds.properties" >"$work/rest.properties"
     start "$work/rest" "$PENSTOCK"
-    for ((i = 0; i < 600; i++)); do
-        kinds_account >"$work/kinds.account" && break
-        patient_tenth
-    done
+    local whole=1
+    await 60 writes_kinds_account || whole=''
     stop TERM
     echo "one component of each kind, Java ended $ended times, the agent $((ended / 2)) times:"
     cat "$work/kinds.account"
-    ((i < 600)) || fail "an event is missing"
+    [[ $whole ]] || fail "an event is missing"
     for name in n1 n2; do (($(wc -l <"$work/acked.$name") > 0)) || fail "client $name had no answer"; done
 }
 

@@ -75,17 +75,8 @@ cat >"$work/full.properties" <<-EOF_
 	a1.sinks.k1.batchSize = 50
 	a1.sinks.k1.delayMs = 5
 EOF_
-await() { # FILE COUNT
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        [[ -e $1 ]] && (($(wc -l <"$1") >= $2)) && return
-        kill -0 "$agent" 2>/dev/null || fail "the agent ended"
-        patient_tenth
-    done
-    fail "$(wc -l <"$1") events arrived, not $2"
-}
 start "$work/full" "$PENSTOCK"
-await "$work/full/out" $lines
+await 120 has_lines "$work/full/out" $lines || fail "$(wc -l <"$work/full/out") events arrived, not $lines"
 stop TERM
 grep -q 'FilePoll: refused: Unable to put batch on required channel' "$work/full.log" || fail "the channel was never full"
 grep -Eo 'stops at line .*' "$work/full.log"
@@ -116,13 +107,9 @@ cat >"$work/kill.properties" <<-EOF_
 EOF_
 mkdir "$work/kill/out"
 await_position() { # POSITION
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        (($(position) >= $1)) && return
-        patient_tenth
-    done
-    fail "the position stays at $(position)"
+    await 120 has_position "$1" || fail "the position stays at $(position)"
 }
+has_position() { (($(position) >= $1)); }
 position() { cat "$work/kill/positions" 2>/dev/null || echo 0; }
 start "$work/kill" "$PENSTOCK"
 for ((kill = 1; kill <= kills; kill++)); do

@@ -9,25 +9,15 @@ with_java_classes
 port=$(ports_reserve)
 attempt=0
 
-await() { # WHAT TEST...
-    local i what=$1
-    shift
-    for ((i = 0; i < 900; i++)); do
-        ! "$@" || return 0
-        patient_tenth
-    done
-    fail "$what"
-}
 logged() { grep -q "$1" "$work/agent.log"; }
 hung_s() { # COMPONENT: after so many seconds it was left alone
     sed -n "s/.* WARN $1: .* has not stopped \([0-9]*\) s after it was asked to, and is in example.NeverStops.hang(.*/\1/p" "$work/agent.log"
 }
-listens() { { : <>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; }
 begin() { # EXPECTED-LINE...: starts the agent with agent.properties, and waits until all have been logged
     local line
     rm -rf "$work/channel"
     start "$work/agent" "$PENSTOCK"
-    for line in "$@"; do await "the log never has: $line" logged "$line"; done
+    for line in "$@"; do await 90 logged "$line" || fail "the log never has: $line"; done
 }
 file_channel() {
     printf 'a1.channels.c1.%s\n' 'type = file' "checkpointDir = $work/channel/checkpoint" "dataDirs = $work/channel/data" 'capacity = 1000' 'transactionCapacity = 100'
@@ -46,7 +36,7 @@ for ((attempt = 0; attempt < 5; attempt++)); do
         printf 'a1.sinks.k1.%s\n' 'type = example.NeverStops' 'channel = c1'
     } >"$work/agent.properties"
     begin 'HangsInStop: has put its events' 'Null sink k1 started'
-    await "the interceptor's source does not listen" listens
+    await 90 listens "$port" || fail "the interceptor's source does not listen"
     { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null
     echo line >&"$connection"
     read -r -t 120 -u "$connection" answer || fail "the interceptor gives no event back"

@@ -99,17 +99,11 @@ dir=$work/kept
 mkdir -p "$dir/out"
 agent_file "$dir" >"$work/all.properties"
 kept() { # until the channel has all of them
-    local i
-    for ((i = 0; i < 600; i++)); do
-        "$PENSTOCK" channel verify --config "$work/kept.properties" --channel c1 >"$work/verify.log" 2>&1 && return
-        patient_tenth
-    done
-    cat "$work/verify.log" >&2
-    fail 'the channel cannot be verified'
+    await 60 "$PENSTOCK" channel verify --config "$work/kept.properties" --channel c1 >"$work/verify.log" 2>&1 || fail 'the channel cannot be verified'
 }
 sed '/sinks/d' "$work/all.properties" >"$work/kept.properties"
 start "$work/kept" "$PENSTOCK"
-for ((i = 0; i < 600; i++)); do ! grep -q 'opened in' "$work/kept.log" || break; patient_tenth; done
+await 60 grep -q 'opened in' "$work/kept.log" || fail 'the channel does not open'
 sleep "${SETTLE:-0.5}"
 stop TERM
 kept
@@ -118,7 +112,7 @@ kept
 # The key of these events is only in the list now; the source has no more events.
 sed -e 's/activeKey = today/activeKey = tomorrow/; s/keys = old/keys = old today/; s/\(value.total\) = 1000/\1 = 1/' "$work/all.properties" >"$work/kept.properties"
 start "$work/kept" "$PENSTOCK"
-for ((i = 0; i < 600; i++)); do (($(arrived "$dir") < 1001)) || break; patient_tenth; done
+await 60 has_arrived "$dir" 1001 || fail "$(arrived "$dir") of 1001 events arrived"
 stop TERM
 [[ $(arrived "$dir") == 1001 ]] || fail "$(arrived "$dir") of 1001 events arrived"
 echo 'kept under one key, delivered with another'

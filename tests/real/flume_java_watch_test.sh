@@ -10,26 +10,17 @@ with_java_classes
 port=$(ports_reserve)
 
 get() { curl -s "http://127.0.0.1:$((port + 1))$1"; }
-await() { # PATTERN PATH: in what the agent's server says
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        ! get "$2" | grep -q -- "$1" || return 0
-        kill -0 "$agent" 2>/dev/null || fail "the agent ended"
-        patient_tenth
-    done
-    get "$2" >&2
-    fail "$2 never has: $1"
+page_has() { get "$2" | grep -q -- "$1"; } # PATTERN PATH
+await_page() { # PATTERN PATH: in what the agent's server says
+    await 120 page_has "$1" "$2" || { get "$2" >&2; fail "$2 never has: $1"; }
 }
 taken() { get /metrics | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]]["EventTakeSuccessCount"])' "CHANNEL.$1"; }
 await_more() { # CHANNEL COUNT: until so many events more have been taken from it
-    local i from
+    local from
     from=$(taken "$1")
-    for ((i = 0; i < 1200; i++)); do
-        (($(taken "$1") < from + $2)) || return 0
-        patient_tenth
-    done
-    fail "channel $1 has no $2 events more than $from"
+    await 120 has_taken "$1" $((from + $2)) || fail "channel $1 has no $2 events more than $from"
 }
+has_taken() { (($(taken "$1") >= $2)); }
 start_watched() { # NAME COMMAND: with metrics over HTTP
     local monitoring=("-Dflume.monitoring.type=http" "-Dflume.monitoring.port=$((port + 1))")
     if [[ $2 == "$PENSTOCK" ]]; then
@@ -69,21 +60,21 @@ for name, attributes in sorted(json.load(sys.stdin).items()):
 mkdir "$work/inside" "$work/flume"
 flow '' flume >"$work/flume.properties"
 start_watched flume "$here/flume"
-await SOURCE.r1 /metrics
-for ((i = 0; i < 600; i++)); do ! send_lines 2>/dev/null || break; patient_tenth; done
-await '"EventTakeSuccessCount":"3"' /metrics
+await_page SOURCE.r1 /metrics
+await 60 send_lines 2>/dev/null || fail "nobody takes the lines"
+await_page '"EventTakeSuccessCount":"3"' /metrics
 keys >"$work/flume.keys"
 stop TERM
 
 flow 'penstock.engine = java' inside >"$work/inside.properties"
 hold_port
 start_watched inside "$PENSTOCK"
-await 'source in-java: source r2 cannot start: .*' /readyz
+await_page 'source in-java: source r2 cannot start: .*' /readyz
 kill "$holder"
 wait "$holder" 2>/dev/null || true
-await '^ok' /readyz
+await_page '^ok' /readyz
 send_lines
-await '"EventTakeSuccessCount":"3"' /metrics
+await_page '"EventTakeSuccessCount":"3"' /metrics
 keys >"$work/inside.keys"
 stop TERM
 diff "$work/flume.keys" "$work/inside.keys" || fail "the metrics of a flow in Java are not those of Flume"
@@ -92,7 +83,7 @@ echo "metrics: the same components, attributes and counts as Flume"
 # ---- components whose start() does not return ----
 
 up() { # NUMBER COMPONENT: what penstock_component_up says
-    await "^penstock_component_up{.*component=\"$2\"} $1\$" /metrics/prometheus
+    await_page "^penstock_component_up{.*component=\"$2\"} $1\$" /metrics/prometheus
 }
 mkdir "$work/hanging"
 {
@@ -109,26 +100,25 @@ mkdir "$work/hanging"
     printf 'a1.sinks.k2.%s\n' 'type = example.FileSink' 'channel = c2' "path = $work/hanging/lines"
 } >"$work/hanging.properties"
 start_watched hanging "$PENSTOCK"
-await 'sink k1 is not open: starts in Java since .*: the Java process is not ready yet' /readyz
+await_page 'sink k1 is not open: starts in Java since .*: the Java process is not ready yet' /readyz
 for component in "source r1" "interceptor r2/i1" "source r3" "sink k1"; do
-    await "^$component is not open: starts in Java since .* s: example.Hanging.* is not configured and started yet\$" /readyz
+    await_page "^$component is not open: starts in Java since .* s: example.Hanging.* is not configured and started yet\$" /readyz
     up 0 "${component#* }"
 done
 touch "$work/hanging/event"
 up 1 r3 # it has put an event, though its start() goes on until the stop
-await '^source in-java: source f0 has not returned from start(), and is in example.Hanging.await' /readyz
-for ((i = 0; i < 1200; i++)); do [[ ! -e $work/hanging/lines ]] || (($(wc -l <"$work/hanging/lines") < 10)) || break; patient_tenth; done
-((i < 1200)) || fail "a source of a flow in Java waits for one whose start() does not return"
+await_page '^source in-java: source f0 has not returned from start(), and is in example.Hanging.await' /readyz
+await 120 has_lines "$work/hanging/lines" 10 || fail "a source of a flow in Java waits for one whose start() does not return"
 touch "$work/hanging/first"
-for ((i = 0; i < 1200; i++)); do get /readyz | grep -q '^source in-java' || break; patient_tenth; done
-((i < 1200)) || fail "a source of a flow in Java is not ready, though it has put an event: $(get /readyz)"
+is_ready() { ! page_has '^source in-java' /readyz; }
+await 120 is_ready || fail "a source of a flow in Java is not ready, though it has put an event: $(get /readyz)"
 up 1 in-java
 for component in "source r1" "interceptor r2/i1" "sink k1"; do
     [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$((port + 1))/readyz") == 503 ]] || fail "/readyz is not 503 while $component starts"
     touch "$work/hanging/${component%% *}"
     up 1 "${component#* }"
 done
-await '^ok' /readyz
+await_page '^ok' /readyz
 stop TERM
 ! grep 'has not stopped' "$work/hanging.log" || fail "a start() that goes on is not interrupted by the stop"
 echo "components whose start() does not return are not open, but for a source that has put an event, and hold up no others"
@@ -158,10 +148,10 @@ version one
     printf 'a1.sinks.k2.%s\n' 'type = null' 'channel = c2'
 } >"$work/stopped.properties"
 FLUME_CLASSPATH=$work/version.jar:$FLUME_CLASSPATH start_watched stopped "$PENSTOCK"
-await CHANNEL.c1 /metrics
+await_page CHANNEL.c1 /metrics
 await_more c1 1000
-await 'penstock_java_heap_used_bytes [1-9]' /metrics/prometheus
-await 'penstock_java_cpu_seconds_total' /metrics/prometheus
+await_page 'penstock_java_heap_used_bytes [1-9]' /metrics/prometheus
+await_page 'penstock_java_cpu_seconds_total' /metrics/prometheus
 java=$(pgrep -P "$agent" java)
 kill -STOP "$java"
 await_more c2 20000
@@ -179,11 +169,7 @@ await_more c1 1000
 version two
 errors=$(grep -c ERROR "$work/stopped.log" || true)
 kill -HUP "$agent"
-for ((i = 0; i < 1200; i++)); do
-    ! grep -q 'sink k1: this is version two' "$work/stopped.log" || break
-    patient_tenth
-done
-((i < 1200)) || fail "the second version did not start"
+await 120 grep -q 'sink k1: this is version two' "$work/stopped.log" || fail "the second version did not start"
 await_more c1 1000
 grep -q "INFO java: $work/version.jar has changed: the Java process stops its components and starts again" "$work/stopped.log" ||
     fail "the log does not say which jar has changed"

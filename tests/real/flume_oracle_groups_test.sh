@@ -57,30 +57,22 @@ send() { # PREFIX COUNT: one line after the other, each answered
     exec {lines}>&-
 }
 await_lines() { # DIR PREFIX COUNT: until so many events have come out
-    local i count=0
-    for ((i = 0; i < 600; i++)); do
-        count=$(find "$1" -type f -exec cat {} + 2>/dev/null | grep -c "^$2-" || true)
-        ((count < $3)) || return 0
-        patient_tenth
-    done
-    fail "$1: $count events $2, not $3"
+    await 60 has_events "$@" || fail "$1: $(count_events "$1" "$2") events $2, not $3"
 }
+count_events() { find "$1" -type f -exec cat {} + 2>/dev/null | grep -c "^$2-" || true; } # DIR PREFIX
+has_events() { (($(count_events "$1" "$2") >= $3)); }
 has_closed() { # DIR SINK...: whether the agent has none of their files open
     local dir=$1 sink
     shift
     for sink; do ! find "/proc/$agent/fd" -lname "$dir/$sink.gone/*" 2>/dev/null | grep -q . || return 1; done
 }
 dies() { # DIR SINK...: from now on it cannot open its next file
-    local dir=$1 sink i
+    local dir=$1 sink
     shift
     for sink; do mv "$dir/$sink" "$dir/$sink.gone"; done
     patient_rest 2 # its file ends
     [[ $engine == penstock ]] || return 0 # Flume closes it when it is asked for the next event
-    for ((i = 0; i < 600; i++)); do
-        has_closed "$dir" "$@" && return
-        patient_tenth
-    done
-    fail "$dir: the files of $* do not end"
+    await 60 has_closed "$dir" "$@" || fail "$dir: the files of $* do not end"
 }
 comes_back() { # DIR SINK
     mv "$1/$2.gone" "$1/$2"
@@ -118,18 +110,14 @@ revive() { # DIR SINK
 
 # Starts an agent, and plays the scene with it; what the sinks have written is in $work/NAME/ENGINE.SINK. In a process of its own.
 play() { # NAME ENGINE SCENE
-    local name=$1 engine=$2 scene=$3 dir=$work/$1/$2 file=$work/$1.$2 command i sink
+    local name=$1 engine=$2 scene=$3 dir=$work/$1/$2 file=$work/$1.$2 command sink
     if [[ $engine == flume ]]; then command=$here/flume; else command=$PENSTOCK; fi
     mkdir -p "$dir"
     agent_file "$dir" >"$file.properties"
     "$command" agent -n a1 -f "$file.properties" >"$file.log" 2>&1 </dev/null &
     agent=$!
     trap 'kill -KILL "$agent" 2>/dev/null || true' EXIT
-    for ((i = 0; i < 600; i++)); do
-        (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
-        kill -0 "$agent" 2>/dev/null || fail "$name: $engine ended"
-        patient_tenth
-    done
+    await 60 listens "$port" || fail "$name: $engine does not listen"
     "$scene" "$dir"
     kill -TERM "$agent"
     wait "$agent" || true

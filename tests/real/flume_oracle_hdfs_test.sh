@@ -134,12 +134,9 @@ numbered() { # names of files, one a line: the number of a file becomes its plac
         $1 != last { place = 0; last = $1 }
         { print $2 "." ++place $4 }'
 }
+has_closed() { [[ ! $(find "$@" -name '*.tmp') ]]; } # DIR...
 leaving() { # when all files that were idle or old are closed, and the agent still runs: names, and what JSON says of the sinks
-    local i
-    for ((i = 0; i < 600; i++)); do
-        [[ $(find "$1/idle" "$1/timer" -name '*.tmp') ]] || break
-        patient_tenth
-    done
+    await 60 has_closed "$1/idle" "$1/timer" || true # names that end with .tmp are compared below
     (cd "$1" && find . -type f | numbered) >"$1.running"
     curl -fs "http://127.0.0.1:$metrics/metrics" | jq -S 'with_entries(select(.key | startswith("SINK.")))
         | map_values(del(.StartTime, .StopTime, .Type, .BatchCompleteCount, .BatchUnderflowCount, .BatchEmptyCount))' >"$1.counters"

@@ -70,10 +70,7 @@ mkdir "$work/server"
 python3 "$work/server.py" "$work/server" >"$work/server.log" 2>&1 &
 server=$!
 trap 'code=$?; kill "$server" 2>/dev/null; finish $code' EXIT
-for ((i = 0; i < 600; i++)); do
-    [[ -s $work/server/port ]] && break
-    patient_tenth
-done
+await 60 test -s "$work/server/port" || fail "the server does not start"
 port=$(<"$work/server/port")
 metrics=$(ports_reserve)
 

@@ -167,6 +167,7 @@ flow_file() { # DIR
 	EOF_
 }
 meta=$work/shared/spool/.flumespool/.flumespool-main.meta
+has_begun() { (($(find "$1" -type f -exec head -c $LINE {} \; | wc -c) >= LINE)); } # DIR
 for first in penstock flume; do
     second=$([[ $first == flume ]] && echo penstock || echo flume)
     rm -rf "$work/shared"
@@ -192,10 +193,7 @@ with open('$work/shared/spool/large', 'w') as out:
     at=$(position "$meta")
     ((at % LINE == 0 && at > 0)) || fail "$first's position: $at"
     start "$work/second" "${engines[$second]}"
-    for ((i = 0; i < 600; i++)); do
-        (($(find "$work/shared/second" -type f -exec head -c $LINE {} \; | wc -c) >= LINE)) && break
-        patient_tenth
-    done
+    await 60 has_begun "$work/shared/second" || fail "$second delivers nothing"
     stop KILL
     begun=$(find "$work/shared/second" -type f -exec head -c 9 {} \;)
     ((10#$begun == at / LINE)) || fail "$second began at line $begun, not $((at / LINE)), where $first stood"

@@ -181,17 +181,14 @@ shared_file() { # OUT
 	EOF_
 }
 turn=0
+has_taken() { (($(find "$1" -type f -exec cat {} + | wc -l) >= $2)); } # DIR LINES
 takes() { # ENGINE LINES...: runs it until it has so many lines, which must be these, in any order of the files
-    local name=$1 i
+    local name=$1
     shift
     ((turn += 1))
     shared_file "$work/shared/$turn" >"$work/shared.$turn.properties"
     start "$work/shared.$turn" "${engines[$name]}"
-    for ((i = 0; i < 600; i++)); do
-        (($(find "$work/shared/$turn" -type f -exec cat {} + | wc -l) >= $#)) && break
-        kill -0 "$agent" 2>/dev/null || fail "$name ended"
-        patient_tenth
-    done
+    await 60 has_taken "$work/shared/$turn" $# || fail "turn $turn, $name: not all lines arrived"
     sleep 0.5 # time for lines that should not come
     stop TERM
     printf '%s\n' "$@" | sort >"$work/expected.text"

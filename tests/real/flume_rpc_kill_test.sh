@@ -155,11 +155,7 @@ run_round() { # NUMBER SECONDS
         agent_file "$name" >"$round/$name.properties"
         start "$name"
     done
-    for ((i = 0; i < 900; i++)); do
-        listens "${port[a]}" && break
-        patient_tenth
-    done
-    ((i < 900)) || fail "the first agent does not listen"
+    await 90 listens "${port[a]}" || fail "the first agent does not listen"
     "$PENSTOCK" load --target "avro://127.0.0.1:${port[a]}?batch=100&timeout=20s" --connections 2 --rate $rate --duration "$2s" --pace sleep \
         --format rfc3164 --json --settle 600s --tolerance 1 --manifest "$work/manifest" >"$work/load.json" 2>"$work/load.log" &
     loader=$!

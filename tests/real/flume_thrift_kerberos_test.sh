@@ -70,11 +70,7 @@ sink_file() { # AGENT PORT
 	EOF_
 }
 await_events() { # DIR
-    local i
-    for ((i = 0; i < 900; i++)); do
-        (($(cat "$work/$1"/* 2>/dev/null | wc -l) >= events)) && break
-        patient_tenth
-    done
+    await 90 has_arrived "$work/$1" "$events" || true # what follows says what is missing
     seq 0 $((events - 1)) | cmp -s - <(cat "$work/$1"/*) || fail "$1: other events, or in another order"
 }
 
@@ -82,11 +78,7 @@ source_file p $((base + 1)) >"$work/p.properties"
 sink_file f $((base + 1)) >"$work/f.properties"
 "$PENSTOCK" agent -n p -f "$work/p.properties" >"$work/p.log" 2>&1 </dev/null &
 ours=$!
-for ((i = 0; i < 600; i++)); do
-    grep -q "listening on" "$work/p.log" && break
-    patient_tenth
-done
-((i < 600)) || fail "our source does not listen"
+await 60 grep -q "listening on" "$work/p.log" || fail "our source does not listen"
 "$here/flume" agent -n f -f "$work/f.properties" >"$work/f.log" 2>&1 </dev/null &
 agent=$!
 await_events p-out
@@ -101,12 +93,7 @@ source_file f $((base + 2)) >"$work/back.properties"
 sink_file p $((base + 2)) >"$work/forth.properties"
 "$here/flume" agent -n f -f "$work/back.properties" >"$work/back.log" 2>&1 </dev/null &
 agent=$!
-for ((i = 0; i < 900; i++)); do
-    grep -qs "Started Thrift source" "$work/back.log" && break # the file may not be there yet
-    kill -0 "$agent" 2>/dev/null || fail "Flume ended"
-    patient_tenth
-done
-((i < 900)) || fail "Flume's source does not start"
+await 90 grep -qs "Started Thrift source" "$work/back.log" || fail "Flume's source does not start" # the file may not be there yet
 "$PENSTOCK" agent -n p -f "$work/forth.properties" >"$work/forth.log" 2>&1 </dev/null &
 ours=$!
 await_events f-out

@@ -26,13 +26,7 @@ fail() {
 # shellcheck source=tests/support/patience.sh
 source "$PENSTOCK_SOURCE/tests/support/patience.sh"
 await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 120 s
-    local what=$1 i
-    shift
-    for ((i = 0; i < 1200; i++)); do
-        "$@" && return
-        patient_tenth
-    done
-    fail "$what"
+    patient_await 120 "${@:2}" || fail "$1"
 }
 
 root=$("$PENSTOCK_SOURCE/tests/real/extras" packages ngircd 2>"$work/fetch.log") || skip "$(tail -n 1 "$work/fetch.log")"

@@ -59,15 +59,7 @@ trap 'exit 130' INT TERM
 # shellcheck source=tests/support/patience.sh
 source "$PENSTOCK_SOURCE/tests/support/patience.sh"
 await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS of the patient clock, at least 60
-    local end_cs looks=0
-    patient_clock
-    end_cs=$((patient_cs + 100 * ($1 < 60 ? 60 : $1)))
-    shift
-    until "$@"; do
-        patient_clock
-        ((patient_cs < end_cs)) || return 1
-        pause "0.$((++looks < 30 ? 1 : 3))"
-    done
+    patient_await $(($1 < 60 ? 60 : $1)) "${@:2}"
 }
 
 await_log() { # AGENT PATTERN [SECONDS]: waits for a line in its log

@@ -69,14 +69,9 @@ listens() { # PORT
 start() {
     "$here/flume" agent -n a1 -f "$work/agent.properties" >>"$work/agent.log" 2>&1 </dev/null &
     agent=$!
-    local name i
+    local name
     for name in "${names[@]}"; do
-        for ((i = 0; i < 600; i++)); do
-            listens "${port[$name]}" && break
-            kill -0 $agent 2>/dev/null || fail "Flume ended"
-            patient_tenth
-        done
-        ((i < 600)) || fail "Flume's source $name does not listen"
+        await 60 listens "${port[$name]}" || fail "Flume's source $name does not listen"
     done
 }
 

@@ -69,6 +69,33 @@ avro_dump() { # FILE...
     FLUME_LOG=ERROR FLUME_CLASSPATH=$work/avro_dump "$here/flume" run -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 AvroDump "$@"
 }
 
+# Repeats the command until it succeeds. Returns 1 after SECONDS of the patient clock, or when the agent has ended and the command still fails.
+await() { # SECONDS COMMAND...
+    patient_await "$1" succeeds_or_ended "${@:2}" && [[ ! $gone ]]
+}
+gone='' # `await` has seen the agent's end
+succeeds_or_ended() { # COMMAND...
+    gone=''
+    [[ ! $agent ]] || kill -0 "$agent" 2>/dev/null || gone=1
+    if "$@"; then gone=''; else [[ $gone ]]; fi
+}
+connect() { # PORT: sets `connection`, which the script uses
+    await 120 connects "$1" || fail "nobody listens on port $1"
+}
+connects() { # PORT
+    # shellcheck disable=SC2034
+    { exec {connection}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null
+}
+listens() { # PORT
+    (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+has_lines() { # FILE COUNT
+    [[ -e $1 ]] && (($(wc -l <"$1") >= $2))
+}
+has_arrived() { # DIR EVENTS
+    (($(arrived "$1") >= $2))
+}
+
 arrived() { # DIR
     find "$1" -type f -exec cat {} + | wc -l
 }
@@ -111,26 +138,16 @@ with_engine() { # NAME: a filter of agent files
 }
 
 kill_java() { # the Java process of the agent; one that has just begun has none yet
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        ! pkill -KILL -P "$agent" java || return 0
-        patient_tenth
-    done
-    fail "no Java process"
+    await 120 pkill -KILL -P "$agent" java || fail "no Java process"
 }
 
 run() { # NAME EVENTS COMMAND...
-    local name=$1 events=$2 i
+    local name=$1 events=$2
     shift 2
     mkdir -p "$work/$name"
     agent_file "$work/$name" | with_engine "$name" >"$work/$name.properties"
     start "$work/$name" "$@"
-    for ((i = 0; i < 600; i++)); do
-        (($(arrived "$work/$name") >= events)) && break
-        kill -0 "$agent" 2>/dev/null || fail "$name ended"
-        patient_tenth
-    done
-    ((i < 600)) || fail "$name: $(arrived "$work/$name") events arrived, not $events"
+    await 60 has_arrived "$work/$name" "$events" || fail "$name: $(arrived "$work/$name") events arrived, not $events"
     sleep "${SETTLE:-0.5}" # time for events that should not arrive
     leaving "$work/$name"
     stop TERM

@@ -104,13 +104,9 @@ lines() { # DIR
 }
 
 await_lines() { # DIR COUNT
-    local i
-    for ((i = 0; i < 900; i++)); do
-        (($(lines "$1") >= $2)) && return
-        patient_tenth
-    done
-    fail "$1: $(lines "$1") lines, not $2"
+    await 90 lines_came "$@" || fail "$1: $(lines "$1") lines, not $2"
 }
+lines_came() { (($(lines "$1") >= $2)); }
 
 start_flume() { # FILE
     "$here/flume" agent -n f -f "$work/$1.properties" >"$work/$1.log" 2>&1 </dev/null &
@@ -129,14 +125,9 @@ stop_ours() {
 }
 
 await_sources() { # FILE TEXT COUNT: the log has so many lines with the text
-    local i
-    for ((i = 0; i < 900; i++)); do
-        (($(grep -sc "$2" "$work/$1.log") + 0 == $3)) && return # the file may not be there yet
-        [[ ! $agent ]] || kill -0 "$agent" 2>/dev/null || fail "Flume ended"
-        patient_tenth
-    done
-    fail "the sources of $1 do not start"
+    await 90 logs_count "$@" || fail "the sources of $1 do not start"
 }
+logs_count() { (($(grep -sc "$2" "$work/$1.log") + 0 == $3)); } # the file may not be there yet
 
 # Flume's sinks into our sources: what arrives is what Flume's own file_roll sink wrote.
 flume_into_ours() {

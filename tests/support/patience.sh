@@ -3,6 +3,7 @@
 #   patient_clock     sets patient_cs, hundredths of a second: the time in which the machine was idle, and an eighth of the rest
 #   patient_rest S    waits for S seconds of it
 #   patient_tenth     waits for a tenth of a second of it
+#   patient_await S COMMAND...   repeats the command until it succeeds; returns 1 after S seconds of it
 #   pause S           waits for S seconds of the usual clock, between two looks of a loop
 #
 # As long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of 60 s
@@ -31,6 +32,18 @@ patient_rest() { # SECONDS of this clock
     patient_clock
     end_cs=$((patient_cs + 100 * $1))
     while patient_clock; ((patient_cs < end_cs)); do pause 0.1; done
+}
+
+patient_await() { # SECONDS COMMAND...
+    local end_cs looks=0
+    patient_clock
+    end_cs=$((patient_cs + 100 * $1))
+    shift
+    until "$@"; do
+        patient_clock
+        ((patient_cs < end_cs)) || return 1
+        pause "0.$((++looks < 30 ? 1 : 3))"
+    done
 }
 
 patient_tenth() { # between two looks of a loop that counts them: 0.1 s of this clock
