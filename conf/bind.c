@@ -270,7 +270,7 @@ static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_o
 }
 
 /* Finds the file of a relative path: first in the working directory, as Flume does; then in the agent file's
- * directory, so that a pair of files works wherever it was copied to. */
+ * directory, so that two files that were copied together find each other. */
 static enum ps_status file_write(const struct ps_bind *bind, const struct ps_pair *pair, const char **to)
 {
     *to = pair->value;

@@ -175,7 +175,7 @@ static unsigned channel_number(const struct ps_conf_agent *agent, const char *na
     ps_assert_failed(__FILE__, __LINE__, "a valid component names a valid channel");
 }
 
-/* Returns one more than the number of the channel that dead letters go to; 0: there is none. */
+/* Returns one more than the number of the channel for dead letters; 0: there is none. */
 static unsigned letters_number(const struct ps_conf_agent *agent, const char *deadletter)
 {
     return ps_dead_letters_go_to_channel(deadletter) ? 1 + channel_number(agent, deadletter) : 0;

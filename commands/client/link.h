@@ -7,7 +7,7 @@
 
 #define PS_RPC_CALL_BYTES_MAX (4U << 20) /* no events are added beyond this size */
 
-/* What ends a wait. */
+/* Lets the caller end a wait. */
 struct ps_rpc_patience {
     int (*interrupted)(void *argument); /* NULL: not interrupted */
     void *argument;

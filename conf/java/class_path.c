@@ -23,7 +23,7 @@ static void note_blocked(struct ps_class_path *path, struct ps_arena *arena, con
     path->blocked = ps_arena_format(arena, "%s: %s", folder, strerror(error));
 }
 
-/* Returns whether the folder exists. Notes a folder that cannot be looked at. */
+/* Returns whether the folder exists. Notes a folder whose state cannot be read. */
 static bool is_folder(struct ps_class_path *path, struct ps_arena *arena, const char *folder)
 {
     struct stat status;

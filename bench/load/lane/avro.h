@@ -58,7 +58,7 @@ struct ps_avro_lane {
     bool full;              /* the socket accepts no more now */
     /* A call must be sent again: no new call is sent until all calls are answered. */
     bool rewinding;
-    bool refused; /* the lane was told of this outage */
+    bool refused; /* the lane has counted this outage */
     struct ps_refusals refusals;
     uint64_t resume_ns; /* no call is sent before this time */
 

@@ -34,9 +34,14 @@ final class FlowEnd {
         return (System.nanoTime() - began) / 1000000L;
     }
 
+    /** Returns the end of a time that begins now. */
+    long from(long milliseconds) {
+        return passed() + milliseconds;
+    }
+
     /** Returns the end of a time that begins now, but not later than `latest`. */
     long from(long milliseconds, long latest) {
-        return Math.min(passed() + milliseconds, latest);
+        return Math.min(from(milliseconds), latest);
     }
 
     /** Waits for a thread's end. An interrupt, by a class that can reach every thread, does not end the wait. */

@@ -54,7 +54,7 @@ final class PartStart {
         for (PartStart start : starts)
             if (start.thread.isAlive())
                 start.thread.interrupt();
-        join(starts, end, end.from(INTERRUPTED_MS, Long.MAX_VALUE));
+        join(starts, end, end.from(INTERRUPTED_MS));
     }
 
     private static void join(Collection<PartStart> starts, FlowEnd end, long untilMs) {

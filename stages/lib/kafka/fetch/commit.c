@@ -213,8 +213,9 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
 {
     bool moved = error == PS_KAFKA_ERROR_NOT_COORDINATOR;
     fetch->dirty = true;
-    /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own. The other error may
-     * come from the coordinator itself, for as long as too few replicas of its log are in sync. */
+    /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own.
+     * COORDINATOR_NOT_AVAILABLE counts as a refusal: the coordinator itself answers so while too few replicas of
+     * its log are in sync. */
     fetch->commit_failed = !moved;
     fetch->refused += !moved;
     if (error != fetch->commit_reported)
