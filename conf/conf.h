@@ -148,13 +148,12 @@ struct ps_conf {
     size_t backup_bytes;
 };
 
-/* Returns the names of all agents in the files (not the URIs) of the command, as "a1, web", in its arena; NULL:
- * none. */
-const char *ps_conf_agents(const struct ps_command *command);
-
 /* Returns the name of the agent in these files, in the arena, if they have exactly one; else NULL: then -n must name
- * the agent. */
+ * the agent. A pipe is not read, because then nothing would be left of it for ps_conf_load. */
 const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files);
+/* Sets `err` to why these files do not name the agent: one cannot be read, none contains an agent, or they contain
+ * several. Returns PS_FAIL. Called where ps_conf_only_agent returned NULL. */
+enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, struct ps_err *err);
 
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
  * with all problems in out->problems (sorted). Returns PS_FAIL when one of them is an error: the agent must

@@ -184,6 +184,13 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
 static void report_no_agent(struct ps_conf *conf, const struct ps_command *command,
                             const struct ps_grouping *grouping, const char *file)
 {
+    if (command->agent[0] == '\0' && conf->other_agents.count == 0) {
+        ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.file = file},
+                       "an agent has a line `NAME.channels = ..`", "%s no agent",
+                       conf->origin_count == 1 ? ps_arena_format(conf->arena, "%s contains", file)
+                                               : "the files contain");
+        return;
+    }
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, command->agent);
     const char *cure = "the files contain no agent";
@@ -305,33 +312,64 @@ static void report_conf_dir(struct ps_conf *conf, const char *path)
                        found ? "it is not a directory" : strerror(errno));
 }
 
-/* Returns the joined names when there is one name, or when `several` allows more. */
-static const char *agents_in(const struct ps_command *command, bool several)
+/* Returns the first of the files that can be read only once, such as a pipe; NULL: none. */
+static const char *read_once(const struct ps_texts *files)
 {
-    static const struct ps_stage_ops *const no_stages[] = {NULL};
-    struct ps_command any = *command;
-    struct ps_conf *conf;
-    any.agent = "";
-    any.uris.count = 0; /* URIs are left out, because the user has not asked for a connection */
-    any.conf_dir = NULL;
-    any.plugins.count = 0;
-    (void)ps_conf_load(&any, no_stages, &conf);
-    size_t count = conf->other_agents.count;
-    const char *agents =
-        count == 1 || (several && count > 1) ? ps_texts_join(command->arena, &conf->other_agents) : NULL;
-    ps_conf_destroy(conf);
-    return agents;
+    struct stat status;
+    for (size_t i = 0; i < files->count; i++)
+        if (stat(files->items[i], &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+            return files->items[i];
+    return NULL;
 }
 
-const char *ps_conf_agents(const struct ps_command *command)
+/* Loads the files without an agent's name, for the names in them. Owns: ps_conf_destroy. */
+static struct ps_conf *load_names(struct ps_arena *arena, const struct ps_texts *files)
 {
-    return agents_in(command, true);
+    static const struct ps_stage_ops *const no_stages[] = {NULL};
+    const struct ps_command command = {.arena = arena, .files = *files, .agent = "", .dry_run = true};
+    struct ps_conf *conf;
+    (void)ps_conf_load(&command, no_stages, &conf);
+    return conf;
 }
 
 const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files)
 {
-    const struct ps_command command = {.arena = arena, .files = *files, .dry_run = true};
-    return files->count > 0 ? agents_in(&command, false) : NULL;
+    if (files->count == 0 || read_once(files) != NULL)
+        return NULL;
+    struct ps_conf *conf = load_names(arena, files);
+    const char *agent =
+        conf->other_agents.count == 1 ? ps_arena_text(arena, conf->other_agents.items[0]) : NULL;
+    ps_conf_destroy(conf);
+    return agent;
+}
+
+enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, struct ps_err *err)
+{
+    if (files->count == 0)
+        return ps_err_set(err, "the agent's name is missing: -n NAME");
+    if (read_once(files) != NULL)
+        return ps_err_set(err,
+                          "the agent's name is missing: -n NAME; %s is a pipe or the like, which can be "
+                          "read only once",
+                          read_once(files));
+    struct ps_conf *conf = load_names(arena, files);
+    const struct ps_problem *problem = conf->problems.items;
+    while (conf->problems.errors > 0 && problem->severity != PS_SEVERITY_ERROR)
+        problem++;
+    char line[32] = "";
+    if (conf->other_agents.count > 0)
+        ps_err_set(err, "the agent's name is missing: -n NAME; the files contain: %s",
+                   ps_texts_join(arena, &conf->other_agents));
+    else if (conf->problems.errors == 0)
+        ps_err_set(err, "the agent's name is missing: -n NAME");
+    else {
+        if (problem->line > 0)
+            snprintf(line, sizeof line, ":%d: ", problem->line);
+        ps_err_set(err, "%s%s%s%s%s", problem->line > 0 ? problem->file : "", line, problem->what,
+                   problem->cure != NULL ? "; " : "", problem->cure != NULL ? problem->cure : "");
+    }
+    ps_conf_destroy(conf);
+    return PS_FAIL;
 }
 
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,

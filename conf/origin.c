@@ -77,7 +77,7 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
     bool backup = failed && ps_conf_backup_read(conf, command, properties);
     for (size_t i = 0; i < uris->count; i++) {
         const struct ps_conf_origin *origin = &conf->origins[i];
-        bool relative = origin->path != NULL && origin->path[0] != '/';
+        bool relative = origin->path != NULL && origin->path[0] != '/' && access(origin->path, F_OK) != 0;
         if (failures[i] != NULL)
             ps_problem_add(&conf->problems, backup ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR,
                            (struct ps_place){.file = origin->shown},

@@ -139,6 +139,12 @@ static bool options_fit(const struct ps_channel_command *command)
     bool has_store = flume->store_file != NULL, has_password = flume->store_password_file != NULL;
     if (has_store != has_password || (flume->properties.count > 0 && !has_store))
         return wrong("--flume-key-store FILE and --flume-key-store-password FILE go together", "");
+    if (command->file != NULL && command->agent == NULL) {
+        const struct ps_texts files = {1, &command->file};
+        struct ps_err err = {.length = 0};
+        (void)ps_conf_no_agent(command->arena, &files, &err);
+        return wrong(err.text, "");
+    }
     if ((command->file != NULL) != (command->agent != NULL) ||
         (command->file != NULL) != (command->channel != NULL))
         return wrong("--config FILE, --agent NAME and --channel NAME go together", "");

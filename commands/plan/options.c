@@ -315,22 +315,22 @@ static enum ps_status take_load(void *target, const struct ps_command_row *row, 
 /* ---- combinations of options ---- */
 
 /* Sets the name of the file's only agent. It stays in memory until the program ends, like argv. */
-static void find_agent(struct ps_subject_config *subject)
+static enum ps_status find_agent(struct ps_subject_config *subject, struct ps_err *err)
 {
     static struct ps_arena *arena;
     const struct ps_texts files = {1, &subject->file};
     if (subject->agent != NULL || subject->file == NULL)
-        return;
+        return PS_OK;
     if (arena == NULL)
         arena = ps_arena_create();
     subject->agent = ps_conf_only_agent(arena, &files);
+    return subject->agent != NULL ? PS_OK : ps_conf_no_agent(arena, &files, err);
 }
 
 static enum ps_status check_subject(struct ps_subject_config *subject, struct ps_err *err)
 {
-    find_agent(subject);
-    if (subject->agent == NULL && subject->file != NULL)
-        return ps_err_set(err, "-f names a file; -n has to name the agent in it");
+    if (find_agent(subject, err) != PS_OK)
+        return PS_FAIL;
     if (subject->agent != NULL && subject->file == NULL)
         return ps_err_set(err, "-n names an agent; -f has to name its file");
     if (subject->agent != NULL && subject->agent_metrics != NULL)

@@ -128,9 +128,13 @@ static enum ps_status take_compile_time(void *target, const struct ps_command_ro
 
 static bool operands_fit(const struct ps_rules_command *command)
 {
+    if (command->files.count == 0 && command->agent == NULL && command->agent_files.count > 0) {
+        struct ps_err err = {.length = 0};
+        (void)ps_conf_no_agent(command->arena, &command->agent_files, &err);
+        return wrong(command, err.text, "");
+    }
     if (command->files.count == 0 && command->agent == NULL)
-        return wrong(command,
-                     command->agent_files.count > 0 ? "-n has to name the agent" : "name a rules file", "");
+        return wrong(command, "name a rules file", "");
     if (strcmp(command->name, "check") == 0 || strcmp(command->name, "bench") == 0) {
         if (command->files.count > 1)
             return wrong(command, "one file at a time, not also ", command->files.items[1]);

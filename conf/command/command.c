@@ -361,13 +361,6 @@ enum ps_status ps_command_set(struct ps_command *command, const char *name, cons
     return PS_OK;
 }
 
-static enum ps_status name_is_missing(const struct ps_command *command, struct ps_err *err)
-{
-    const char *agents = ps_conf_agents(command);
-    return ps_err_set(err, "the agent's name is missing: -n NAME%s%s",
-                      agents != NULL ? "; the files contain: " : "", agents != NULL ? agents : "");
-}
-
 static enum ps_status complete(struct ps_command *command, struct ps_err *err)
 {
     if (ps_command_read_opts(command, err) != PS_OK)
@@ -378,7 +371,7 @@ static enum ps_status complete(struct ps_command *command, struct ps_err *err)
     if (command->agent == NULL && command->uris.count == 0)
         command->agent = ps_conf_only_agent(command->arena, &command->files);
     if (command->agent == NULL)
-        return name_is_missing(command, err);
+        return ps_conf_no_agent(command->arena, &command->files, err);
     if (command->files.count == 0 && command->uris.count == 0)
         return ps_err_set(err, "the configuration is missing: -f FILE or -u URI");
     if (command->conf_dir != NULL)

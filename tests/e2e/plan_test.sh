@@ -134,8 +134,8 @@ says() { # WANTED-EXIT PATTERN OPTION...
     grep -q -- "$pattern" "$work/err" || fail "the message does not contain: $pattern"
 }
 says 2 '--from is missing' --target tcp://127.0.0.1:9
-printf '%s.sources = r1\n' a1 b1 >"$work/two.properties"
-says 2 '-n has to name' -f "$work/two.properties"
+printf '%s.channels = c1\n' a1 b1 >"$work/two.properties"
+says 2 '-n NAME; the files contain: a1, b1' -f "$work/two.properties"
 says 2 'pdr=0.1%' --goal fast -n a1 -f "$work/null.properties"
 says 2 'null.properties' --render "$work/null.properties" --report "$work/x.html"
 echo '{"kind":"other"}' >"$work/other.json"

@@ -26,10 +26,32 @@ refuses '-D a=b: write it without the blank: -Da=b' check -n a1 -f "$first" -D a
 refuses '-Xmx12z: not a heap size; write for example -Xmx512m' agent -n a1 -f "$first" -Xmx12z
 refuses '--conf-file needs a value' agent -n a1 --conf-file
 refuses 'use -f FILE or -u URI' check -n a1 --zkConnString x
-refuses "the agent's name is missing: -n NAME" graph -f two.properties
-refuses '-n has to name the agent' plan -f two.properties
+missing="the agent's name is missing: -n NAME; the files contain: a1, b2"
+refuses "$missing" graph -f two.properties
+refuses "$missing" plan -f two.properties
 refuses '`penstock rules check --help` tells more' rules check -f two.properties
-grep -q -- '-n has to name the agent' err || fail "rules check of two agents: $(<err)"
+grep -q -- "$missing" err || fail "rules check of two agents: $(<err)"
+# without -n, what is wrong with the files comes before the name
+printf 'a1.sources = r1\n' >none.properties
+printf 'a1.channels = c1\na1.x = \\u12\n' >java.properties
+for row in 'nowhere.properties|cannot read nowhere.properties: No such file or directory; the path is relative' \
+    '.|cannot read .: it is a directory' \
+    'none.properties|none.properties contains no agent; an agent has a line `NAME.channels = ..`' \
+    'java.properties|java.properties:2: \u is not followed by four hexadecimal digits'; do
+    refuses "${row#*|}" check -f "${row%%|*}"
+done
+for command in graph plan 'agent --dry-run'; do
+    # shellcheck disable=SC2086 # two words
+    refuses 'cannot read nowhere.properties: ' $command -f nowhere.properties
+done
+for command in 'channel inspect --channel c1 --config' 'rules check -f'; do
+    # shellcheck disable=SC2086 # several words
+    refuses '--help` tells more' $command nowhere.properties
+    grep -qF 'cannot read nowhere.properties: ' err || fail "$command nowhere.properties: $(<err)"
+done
+refuses "the agent's name is missing: -n NAME; /dev/fd/" check -f <(cat "$first")
+"$PENSTOCK" check -n a1 -f <(cat "$first") >out 2>err || fail "check -n a1 of a pipe: $(<out)"
+refuses 'the files contain no agent' check -f none.properties -f none.properties
 # with one the name may be left out
 for command in check graph 'agent --dry-run' 'rules check'; do
     # shellcheck disable=SC2086 # two words

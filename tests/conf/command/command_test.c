@@ -85,7 +85,8 @@ static void errors_give_advice(void **state)
         const char *const *words;
         const char *part;
     } cases[] = {
-        {WORDS("-f", "x"), "-n NAME"},
+        {WORDS("-f", "x"), "cannot read x: No such file or directory"},
+        {WORDS("-i", "5"), "-n NAME"},
         {WORDS("-n", "a1"), "-f FILE"},
         {WORDS("-n"), "needs a value"},
         {WORDS("-n", "a1", "-f", "x", "--no-relaod-conf"), "did you mean --no-reload-conf?"},
