@@ -222,7 +222,7 @@ static bool hand_records(struct ps_far_avro *avro, const char *data, size_t leng
     }
     struct ps_far_data all = {
         .at = data, .end = data + length, .steps_left = (uint64_t)length * STEPS_PER_BYTE + 65536};
-    for (; count > 0 && all.at < all.end; count--) {
+    for (; count > 0; count--) { /* also of a schema whose data have no bytes: the steps bound their number */
         const char *record;
         size_t record_length;
         if (!ps_far_schema_next(avro->schema, &all, &record, &record_length))

@@ -253,7 +253,7 @@ static void test_unknown(void **state)
     account->broken = account->foreign = 0;
     outcome.last_s = -1;
     snprintf(verdict.why, sizeof verdict.why, "%s", "name a manifest");
-    says("1 runs, 12.3 s, ended: idle\n"
+    says("1 run, 12.3 s, ended: idle\n"
          "\n"
          "  received                   3\n"
          "  lost                 unknown  at least 11\n"
@@ -381,9 +381,11 @@ static void test_rows(void **state)
     says_not("source  "); /* no source has a fault */
     for (uint32_t i = 100; i < 150; i++)
         arrive(RUN, i, "0,2");
-    says_not("sources more");
+    says_not("more source");
     arrive(RUN, 150, "0,2");
-    SAYS_PARTS("\n     149 ", "  lost: 1\n  and 1 sources more\n");
+    SAYS_PARTS("\n     149 ", "  lost: 1\n  and 1 more source\n");
+    arrive(RUN, 151, "0,2");
+    SAYS_PARTS("\n     149 ", "  lost: 1\n  and 2 more sources\n");
 }
 
 /* Each kind of fault makes a source one that comes first. */

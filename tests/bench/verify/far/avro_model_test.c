@@ -197,7 +197,7 @@ struct model {
 
 static struct model model;
 
-/* Writes a datum, which begins with a number (data without bytes are not read), and keeps its body, or all of it. */
+/* Writes a datum, which begins with a number, and keeps its body, or all of it. */
 static void write_record(struct ps_test_avro *avro)
 {
     size_t start = avro->block_length, from = 0, length = 0;
@@ -401,6 +401,46 @@ static void test_limits(void **state)
     assert_false(takes_depth(65, text));
 }
 
+static void on_empty(void *argument, const struct ps_far_record *record)
+{
+    assert_int_equal(record->length, 0);
+    (*(unsigned *)argument)++;
+}
+
+/* Data without bytes, of a block of `count` and one of 2, are all read: a block is damaged only where it has more of them than are allowed. */
+static void read_empty(const char *schema, const char *codec, unsigned count, unsigned found, uint64_t bad)
+{
+    struct ps_test_avro avro;
+    struct ps_err err = {.length = 0};
+    unsigned records = 0;
+    struct ps_far_hand hand = {.taker = on_empty, .argument = &records};
+    struct ps_far_avro *reader = ps_far_avro_create();
+    ps_test_avro_begin(&avro, schema, codec);
+    for (unsigned block = 0; block < 2; block++) {
+        for (unsigned i = 0; i < (block == 0 ? count : 2); i++)
+            ps_test_avro_end_datum(&avro);
+        ps_test_avro_end_block(&avro);
+    }
+    assert_int_equal(ps_far_avro_feed(reader, avro.data, avro.length, &hand, &err), PS_OK);
+    assert_int_equal(records, found);
+    assert_int_equal(ps_far_avro_bad_count(reader), bad);
+    assert_int_equal(ps_far_avro_pending(reader), 0);
+    ps_far_avro_destroy(reader);
+    ps_test_avro_free(&avro);
+}
+
+static void test_data_without_bytes(void **state)
+{
+    static const char record[] = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[]}";
+    static const char *const codecs[] = {"null", "deflate", "snappy"};
+    for (size_t i = 0; i < PS_COUNT_OF(codecs); i++) {
+        read_empty("\"null\"", codecs[i], 1, 3, 0);
+        read_empty(record, codecs[i], 1000, 1002, 0);
+    }
+    read_empty("\"null\"", "null", 65536, 65538, 0);
+    read_empty("\"null\"", "null", 65537, 65538, 1);
+}
+
 static bool number_of(const char *bytes, size_t length, int64_t *number)
 {
     struct ps_far_data data = {.at = bytes, .end = bytes + length};
@@ -473,9 +513,9 @@ static void test_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drawn),  cmocka_unit_test(test_refused_schemas),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_drawn),   cmocka_unit_test(test_refused_schemas),
+        cmocka_unit_test(test_limits),  cmocka_unit_test(test_data_without_bytes),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
