@@ -84,7 +84,7 @@ void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse)
     ps_arena_destroy(arena);
 }
 
-void ps_service_apply_log(const struct ps_conf *conf)
+void ps_service_apply_log(struct service *service, const struct ps_conf *conf)
 {
     struct ps_err err = {0};
     if (conf->log.has_level)
@@ -98,15 +98,19 @@ void ps_service_apply_log(const struct ps_conf *conf)
             ps_arena_copy(conf->arena, conf->log.path, (size_t)(slash - conf->log.path)),
             &err); /* ps_log_open prints its own error */
     err = (struct ps_err){0};
-    if (ps_log_open(conf->log.path, &err) != PS_OK)
-        ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
+    if (ps_log_open(conf->log.path, &err) == PS_OK)
+        service->log_in_file = true;
+    else
+        ps_log(PS_LOG_WARN, "agent", "%s; the log stays %s", ps_err_join(&err),
+               service->log_in_file ? "in the file that it had" : "on standard error");
 }
 
 /* Prints on standard error where the log file is, and that a pattern in log4j2.xml is not used. */
-static void say_log_file(const struct ps_conf *conf)
+static void say_log_file(const struct service *service)
 {
+    const struct ps_conf *conf = service->running;
     const struct ps_place *layout = &conf->log.layout;
-    if (conf->log.path == NULL)
+    if (!service->log_in_file)
         return;
     fprintf(stderr, "penstock agent: the log is in %s", conf->log.path);
     if (layout->file != NULL)
@@ -117,10 +121,11 @@ static void say_log_file(const struct ps_conf *conf)
 
 /* Logs why the agent does not start. The reason also goes to standard error, because a user who starts the
  * agent by hand does not look into a log file. */
-static void say_not_started(const struct ps_conf *conf, const char *reason)
+static void say_not_started(const struct service *service, const char *reason)
 {
+    const struct ps_conf *conf = service->running;
     ps_log(PS_LOG_ERROR, "agent", "not started: %s", reason);
-    if (conf->log.path == NULL)
+    if (!service->log_in_file)
         return;
     for (size_t i = 0; i < conf->problems.count; i++)
         if (conf->problems.items[i].severity == PS_SEVERITY_ERROR)
@@ -342,8 +347,8 @@ static enum ps_status load_first(struct service *service)
     service->command.ask_classes = true;
     enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
     service->seen = service->running;
-    say_log_file(service->running);
-    ps_service_apply_log(service->running);
+    ps_service_apply_log(service, service->running);
+    say_log_file(service);
     ps_service_say_problems(service->running, false);
     return status;
 }
@@ -370,9 +375,8 @@ static int run(struct service *service)
         return 0;
     if (load_first(service) != PS_OK) {
         size_t errors = service->running->problems.errors;
-        say_not_started(service->running,
-                        ps_arena_format(service->running->arena, "%zu error%s in the configuration", errors,
-                                        errors == 1 ? "" : "s"));
+        say_not_started(service, ps_arena_format(service->running->arena, "%zu error%s in the configuration",
+                                                 errors, errors == 1 ? "" : "s"));
         return 1;
     }
     ps_process_set_dumpable(service->running->core_dumps);
@@ -383,7 +387,7 @@ static int run(struct service *service)
     spec->verbose = service->command.verbose;
     service->agent = ps_agent_start(spec, &machine, &err);
     if (service->agent == NULL) {
-        say_not_started(service->running, ps_err_join(&err));
+        say_not_started(service, ps_err_join(&err));
         return 1;
     }
     ps_service_back_up(service);

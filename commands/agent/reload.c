@@ -256,7 +256,7 @@ static void reload(struct service *service)
     if (first != NULL) {
         refuse(service, first, count);
     } else {
-        ps_service_apply_log(conf);
+        ps_service_apply_log(service, conf);
         runs = exchange(service, conf);
     }
     keep(service, conf, runs);

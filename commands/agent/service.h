@@ -20,14 +20,15 @@ struct service {
     struct ps_java_monitor *monitor;
     struct ps_metrics_source metrics; /* the server keeps its address */
     int signal_fd;
-    unsigned stops;             /* SIGTERM and SIGINT */
-    uint64_t first_stop_ns;     /* when the first of them was read */
-    bool reload_asked;          /* SIGHUP */
-    uint64_t told_ns;           /* time of the last watchdog message */
-    bool stuck;                 /* the last watchdog message was left out */
-    uint64_t stuck_told_ns;     /* time of the last log line about the watchdog */
-    const char *doing;          /* what control is doing, for the dump; NULL: it waits for work */
-    bool missing;               /* the missing file was reported */
+    unsigned stops;         /* SIGTERM and SIGINT */
+    uint64_t first_stop_ns; /* when the first of them was read */
+    bool reload_asked;      /* SIGHUP */
+    uint64_t told_ns;       /* time of the last watchdog message */
+    bool stuck;             /* the last watchdog message was left out */
+    uint64_t stuck_told_ns; /* time of the last log line about the watchdog */
+    const char *doing;      /* what control is doing, for the dump; NULL: it waits for work */
+    bool missing;           /* the missing file was reported */
+    bool log_in_file;       /* a log file was opened: what a user has to see goes to standard error, too */
     struct ps_err poll_failure; /* the last error that was reported */
     struct ps_err refusal;      /* why `seen` was refused when it was read; empty when it was accepted */
     /* A stop has left a helper thread running, which may still use `seen`, a plan, and `job`. */
@@ -66,7 +67,8 @@ void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse);
 /* Writes the configuration that runs to the backup directory, if there is one. */
 void ps_service_back_up(struct service *service);
 
-void ps_service_apply_log(const struct ps_conf *conf);
+/* Sets the log's level and form, and opens its file. */
+void ps_service_apply_log(struct service *service, const struct ps_conf *conf);
 struct ps_machine ps_service_machine(const struct ps_conf *conf);
 
 /* Reads the configuration again and runs it, or logs why not. A signal to stop abandons the reload. */

@@ -66,6 +66,15 @@ on_stderr "agent.properties:4: error: a1.sources.r1.type: Flume's source \`jms\`
 on_stderr 'penstock agent: not started: 1 error in the configuration'
 grep -q 'not started: 1 error' "$log" || fail "the log: $(<"$log")"
 
+# ---- a file that cannot be opened: standard error has the log, each line once, and does not name the file as the log's place ----
+rm -r "$work/logs"
+touch "$work/logs"
+run_agent 1
+on_stderr "WARN agent: cannot open log file $log: Not a directory; the log stays on standard error"
+on_stderr 'ERROR agent: not started: 1 error in the configuration'
+! grep -qE 'the log is in|^penstock agent: not started' "$work/agent.err" || fail "standard error: $(<"$work/agent.err")"
+rm "$work/logs"
+
 # ---- JSON ----
 write_agent seq
 run_agent 0 -Dpenstock.log.format=json
