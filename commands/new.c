@@ -29,7 +29,8 @@ static const struct sample {
     {NULL, "port", "44444"},
     {NULL, "bind", "127.0.0.1"},
     {NULL, "host", "127.0.0.1"},
-    {NULL, "hostname", "localhost"},
+    /* of sinks: not this machine, where the sample port of a source of the same kind would make a loop */
+    {NULL, "hostname", "collector.example.com"},
     {NULL, "kafka.bootstrap.servers", "localhost:9092"},
     {"kafka", "kafka.topics", "events"}, /* the source needs one of two keys that name its input */
     {"exec", "command", "vmstat 5"},
@@ -44,7 +45,7 @@ static const struct sample {
     {"hive", "hive.table", "events"},
     {"hive", "serializer", "DELIMITED"},
     {"hive", "serializer.fieldnames", "id,message"},
-    {"http", "endpoint", "http://localhost:8080/"},
+    {"http", "endpoint", "http://collector.example.com:8080/"},
     {"irc", "nick", "events"},
     {"irc", "chan", "events"},
     /* Flume's default of 100 is less than a batch of some sources and sinks */

@@ -25,6 +25,10 @@ grep -qx 'edge.sinks = k1 k2' new.properties || fail 'not two sinks'
 grep -qx 'edge.sources.r1.interceptors = i1 i2' new.properties || fail 'no interceptors'
 grep -qx 'edge.channels.c1.type = memory' new.properties || fail 'no memory channel'
 made kafka KafkaChannel kafka
+for kind in avro thrift http; do # as they are, the sink does not send to the source of its own agent
+    made "$kind" memory "$kind"
+    grep -E '^a1[.]sinks[.]k1[.](hostname|endpoint) = ' new.properties | grep -vqE 'localhost|127[.]0[.]0[.]1' || fail "new $kind $kind makes a loop"
+done
 made source:avro channel:jdbc sink:http
 
 # ---- every component, and a default of every key that is a comment ----
