@@ -8,6 +8,6 @@
 void ps_process_set_dumpable(bool dumpable)
 {
     if (prctl(PR_SET_DUMPABLE, dumpable ? 1UL : 0UL, 0UL, 0UL, 0UL) != 0)
-        ps_log(PS_LOG_WARN, "agent", "core dumps are not under control: prctl(PR_SET_DUMPABLE): %s",
+        ps_log(PS_LOG_WARN, "agent", "cannot switch core dumps on or off: prctl(PR_SET_DUMPABLE): %s",
                strerror(errno));
 }

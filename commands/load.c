@@ -214,9 +214,13 @@ static enum ps_status check(struct ps_load_config *config, struct ps_err *err)
 {
     struct ps_content_config *content = &config->content;
     if (config->target == NULL)
-        return ps_err_set(err, "--target is missing: where to, such as --target tcp://127.0.0.1:5140");
+        return ps_err_set(
+            err,
+            "--target is missing: name where to send the events, for example --target tcp://127.0.0.1:5140");
     if (content->format != NULL && (content->template != NULL || content->lines != NULL))
-        return ps_err_set(err, "--format or --template or --lines; only --template and --lines go together");
+        return ps_err_set(
+            err,
+            "give only one of --format, --template and --lines; only --template and --lines can be combined");
     if (content->format == NULL && content->template == NULL && content->lines == NULL)
         content->format = "rfc3164";
     if (config->threads > config->connections)
@@ -233,8 +237,9 @@ static enum ps_status descriptors_raise(const struct ps_load_config *config, str
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return PS_OK;
     if (limit.rlim_max < wanted)
-        return ps_err_set(err, "--connections %u: this process may open %s files (ulimit -Hn)",
-                          config->connections, ps_quantity_print_count(limit.rlim_max).text);
+        return ps_err_set(
+            err, "--connections %u: this process may open only %s files; raise the limit (ulimit -Hn)",
+            config->connections, ps_quantity_print_count(limit.rlim_max).text);
     limit.rlim_cur = wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
     return PS_OK;

@@ -307,7 +307,7 @@ static bool take(struct draft *draft, const char *word, bool last)
     if (draft->count == PARTS_MAX - 1)
         return refuse("too many components from here on: ", word);
     if (ops->kind == PS_KIND_CHANNEL && draft->counts[PS_KIND_CHANNEL] > 0)
-        return refuse("one channel; a second is ", word);
+        return refuse("name only one channel; the second one is ", word);
     add(draft, ops);
     return true;
 }

@@ -158,8 +158,8 @@ static int options_parse(struct tail *tail, int argc, char **argv)
         return code;
     if (operands != 1) {
         fprintf(stderr,
-                operands == 0 ? "penstock tail: which component? `penstock top --once` lists them\n"
-                              : "penstock tail: one component, not %d\n",
+                operands == 0 ? "penstock tail: name a component; `penstock top --once` lists them\n"
+                              : "penstock tail: name one component, not %d\n",
                 operands);
         return 2;
     }

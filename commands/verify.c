@@ -101,8 +101,8 @@ static enum ps_status take_run(void *target, const struct ps_command_row *, cons
 static enum ps_status options_check(const struct ps_verify_options *to, struct ps_err *err)
 {
     if (to->from_count == 0)
-        return ps_err_set(err,
-                          "--from is missing: where to read, for example --from kafka://127.0.0.1:9092/logs");
+        return ps_err_set(
+            err, "--from is missing: name where to read, for example --from kafka://127.0.0.1:9092/logs");
     if (to->run_only && to->manifest_count > 0)
         return ps_err_set(err, "--run and --manifest: a manifest names its run; omit --run");
     if (to->events_known && to->manifest_count > 0)

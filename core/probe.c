@@ -147,8 +147,8 @@ void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, c
     to_existing(part);
     if (strcmp(part, path) != 0 && is_of_the_system(part)) {
         snprintf(what, sizeof what, "%s: directory %s", key, path);
-        ps_probe_key_failed(probe, key, what, "it cannot be made in a file system of the kernel's own",
-                            "set a directory of a disk");
+        ps_probe_key_failed(probe, key, what, "it cannot be made in a virtual file system of the kernel",
+                            "set a directory on a disk");
         return;
     }
     ps_probe_directory(probe, key, part);

@@ -141,8 +141,8 @@ enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err)
     }
     if (contract->bytes < sizeof *ops || contract->kind_bytes < PS_KIND_BYTES(ops->kind)) {
         ps_err_set(err,
-                   "stage %s was made for an earlier contract: it has %" PRIu32 " and %" PRIu32
-                   " bytes, and needs %zu and %zu",
+                   "stage %s was made for an earlier contract: its structures have %" PRIu32 " and %" PRIu32
+                   " bytes, and need %zu and %zu",
                    ops->name, contract->bytes, contract->kind_bytes, sizeof *ops, PS_KIND_BYTES(ops->kind));
         return PS_FAIL;
     }

@@ -92,7 +92,7 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
     if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
         return PS_FAIL;
     if (load->ops->one_lane && config->connections > 1)
-        return ps_err_set(err, "--connections %u: %s: has only one connection; remove --connections",
+        return ps_err_set(err, "--connections %u: a target %s: has only one connection; remove --connections",
                           config->connections, load->ops->scheme);
     *framing = load->ops->framing;
     if (load->ops->plan(&load->plan, &load->url, framing, err) != PS_OK) {

@@ -57,7 +57,7 @@ static enum ps_status directory_make(struct ps_subject *subject, struct ps_err *
              temporary != NULL && temporary[0] != '\0' && strlen(temporary) < 100 ? temporary : "/tmp");
     if (mkdtemp(subject->directory) != NULL)
         return PS_OK;
-    ps_err_set(err, "cannot make a directory like %s: %s", subject->directory, strerror(errno));
+    ps_err_set(err, "cannot create a directory %s: %s", subject->directory, strerror(errno));
     subject->directory[0] = '\0';
     return PS_FAIL;
 }

@@ -80,7 +80,8 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
         if (deriving->source == NULL)
             deriving->source = &outline->sources[i];
         else
-            ps_subject_note(deriving->subject, "source %s is loaded; %s idles (--target chooses another)",
+            ps_subject_note(deriving->subject,
+                            "load is sent to source %s, and none to %s (--target chooses another)",
                             deriving->source->name, outline->sources[i].name);
     }
     if (deriving->source != NULL || deriving->subject->config->target != NULL)
@@ -161,7 +162,8 @@ static enum ps_status add_from(struct ps_subject *subject, const char *text, str
         if (strcmp(subject->from[i], text) == 0)
             return PS_OK;
     if (subject->from_count == PS_TRIAL_FROM_MAX)
-        return ps_err_set(err, "more than %u far ends: name those that count with --from", PS_TRIAL_FROM_MAX);
+        return ps_err_set(err, "more than %u far ends: use --from to name those that count",
+                          PS_TRIAL_FROM_MAX);
     snprintf(subject->from[subject->from_count++], PS_SUBJECT_TEXT_BYTES, "%s", text);
     return PS_OK;
 }
@@ -253,8 +255,8 @@ static enum ps_status derive_parts(struct deriving *deriving, struct ps_err *err
                         "every channel gets every event; the events that arrive through %s are counted",
                         deriving->source->channels[0]);
     if (by_counters && subject->from_count > 0)
-        return ps_err_set(err,
-                          "some sinks have a far end and some have none: name those that count with --from");
+        return ps_err_set(
+            err, "some sinks have a far end and some have none: use --from to name those that count");
     if (by_counters)
         ps_subject_note(subject, "the sinks keep nothing: the events that arrived are counted by the agent's "
                                  "own counters, and latency is not known");

@@ -41,7 +41,7 @@ struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_er
     if (mock->cluster == NULL) {
         rd_kafka_destroy(mock->host);
         free(mock);
-        ps_err_set(err, "no mock cluster of %u brokers", broker_count);
+        ps_err_set(err, "cannot create a mock cluster of %u brokers", broker_count);
         return NULL;
     }
     return mock;

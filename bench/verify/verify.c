@@ -142,7 +142,7 @@ static enum ps_status readers_start(struct verify *verify, struct ps_err *err)
     }
     for (unsigned i = 0; i < options->from_count; i++) {
         if (pthread_create(&verify->readers[i].thread, NULL, read_all, &verify->readers[i]) != 0)
-            return ps_err_set(err, "no thread to read %s", options->from[i]);
+            return ps_err_set(err, "cannot start a thread to read %s", options->from[i]);
         verify->thread_count++;
     }
     return PS_OK;

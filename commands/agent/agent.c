@@ -221,7 +221,7 @@ void ps_service_tell_watchdog(struct service *service)
         ps_notify_watchdog();
     else if (!service->stuck || now_ns - service->stuck_told_ns >= WORKER_STUCK_MS * PS_NS_PER_MS) {
         service->stuck_told_ns = now_ns;
-        ps_log(PS_LOG_ERROR, "agent", "worker %u is stuck: no cycle for %s", worker,
+        ps_log(PS_LOG_ERROR, "agent", "worker %u is stuck: it has completed no cycle for %s", worker,
                ps_quantity_print_ns(still_ns).text);
     }
     if (!moves && !service->stuck) /* logged once, before systemd ends the agent */

@@ -60,7 +60,7 @@ static bool run_aside(struct service *service, void (*run)(struct service *servi
         done = wait_for_job(service, done_fd);
         (void)ps_helper_destroy(helper, done ? PS_THREAD_PATIENT : 0);
     } else {
-        ps_log(PS_LOG_WARN, "agent", "no thread for the reload: %s",
+        ps_log(PS_LOG_WARN, "agent", "cannot start a thread for the reload: %s",
                done_fd >= 0 ? err.text : strerror(errno));
         run(service);
     }

@@ -39,7 +39,7 @@ enum ps_status ps_rpc_input_open(struct ps_rpc_input *input, const char *path, s
     if (input->fd < 0 || fstat(input->fd, &status) != 0)
         return ps_err_set(err, "%s: %s", input->path, strerror(errno));
     if (S_ISDIR(status.st_mode))
-        return ps_err_set(err, "%s is a directory; --dirname sends the files of one", input->path);
+        return ps_err_set(err, "%s is a directory; use --dirname to send its files", input->path);
     return PS_OK;
 }
 

@@ -202,7 +202,8 @@ static void print_inspect(const struct report *report, struct ps_channel_look *l
     for (size_t i = 0; i < report->command->data_directories.count; i++)
         printf("%s%s\n", i == 0 ? "data       " : "           ", report->command->data_directories.items[i]);
     if (wrong != NULL) {
-        printf("cannot be opened: %s\n`penstock channel repair` sets aside the files that are in the way.\n",
+        printf("the channel cannot be opened: %s\n`penstock channel repair` sets aside the files that are in "
+               "the way.\n",
                wrong);
         return;
     }

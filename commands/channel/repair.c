@@ -55,7 +55,7 @@ static void gap_seen(void *argument, uint64_t offset, uint64_t length)
 {
     struct repair *repair = argument;
     repair->gaps++;
-    printf("%s: the disk does not give %llu bytes from byte %llu on: %s given up\n", repair->giving_up,
+    printf("%s: the disk cannot read %llu bytes from byte %llu on: %s given up\n", repair->giving_up,
            (unsigned long long)length, (unsigned long long)offset,
            repair->command->dry_run ? "they would be" : "they are");
 }

@@ -398,7 +398,7 @@ static int failover(struct penstock_client *client, struct call *call)
         move_on(client, number);
         if (attempt >= client->target.attempts_max)
             return status;
-        say(client, "%s; sends the batch to the next host", ps_err_join(&call->err));
+        say(client, "%s; the client sends the batch to the next host", ps_err_join(&call->err));
     }
 }
 
@@ -422,7 +422,7 @@ static int balance(struct penstock_client *client, struct call *call)
             ps_order_failed(client->order, order[i], now_ms);
         pthread_mutex_unlock(&client->lock);
         if (i + 1 < count)
-            say(client, "%s; sends the batch to the next host", ps_err_join(&call->err));
+            say(client, "%s; the client sends the batch to the next host", ps_err_join(&call->err));
     }
     return status;
 }

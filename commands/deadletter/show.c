@@ -84,7 +84,7 @@ static void list_print(const struct list *list, const struct ps_deadletter_found
            ps_quantity_print_count(list->total.replayed).text,
            ps_quantity_print_count(list->total.aside).text);
     if (found->unreadable + found->torn > 0)
-        printf("%s %s, %s %s not whole (a crash, or being written)\n",
+        printf("%s %s, %s %s incomplete (after a crash, or still being written)\n",
                ps_quantity_print_count(found->unreadable).text,
                ps_quantity_word(found->unreadable, "line is not a dead letter", "lines are not dead letters"),
                ps_quantity_print_count(found->torn).text, ps_quantity_word(found->torn, "is", "are"));

@@ -278,7 +278,7 @@ enum ps_status demo_run_measure(struct demo_run *run, const struct demo *demo, s
     if (start_verify(run, err) != PS_OK)
         return PS_FAIL;
     if (!demo_agent_look(agent, &run->before))
-        return ps_err_set(err, "the agent's metrics do not answer");
+        return ps_err_set(err, "the agent's metrics server does not answer");
     run->last = run->before;
     run->cpu_begin_s = run->cpu_line_s = run->cpu_s = demo_agent_cpu_s(agent);
     struct demo_load wish = {
@@ -357,12 +357,13 @@ void demo_run_summary(const struct demo_run *run)
     printf("  reordered   %15s\n", ps_quantity_print_count(count(verified, "reordered")).text);
     printf("  rate        %24s (%s)\n",
            ps_quantity_print_event_rate(seconds > 0 ? (double)delivered / seconds : 0).text,
-           json_is_false(json_object_get(run->loaded, "held")) ? "less than the generator's: --rate"
-                                                               : "the generator's: --rate");
+           json_is_false(json_object_get(run->loaded, "held")) ? "less than the generator's --rate"
+                                                               : "the generator's --rate");
     printf("  CPU         %15s events per CPU-second of the agent (%s used)\n",
            ps_quantity_print_count(cpu_s > 0 ? (uint64_t)((double)delivered / cpu_s) : 0).text,
            ps_quantity_print_s(cpu_s).text);
-    printf("  latency     p50 %s, p99 %s, p99.9 %s, max %s, from due to read at the far end\n",
+    printf("  latency     p50 %s, p99 %s, p99.9 %s, max %s, from the time an event was due to its reading at "
+           "the far end\n",
            ps_quantity_print_s(number(latency, "p50") / 1e9).text,
            ps_quantity_print_s(number(latency, "p99") / 1e9).text,
            ps_quantity_print_s(number(latency, "p99.9") / 1e9).text,

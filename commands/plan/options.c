@@ -222,7 +222,7 @@ static enum ps_status take_workers(void *target, const struct ps_command_row *, 
     char rest;
     if (sscanf(text, "%u..%u%c", &first, &last, &rest) != 2) {
         if (sscanf(text, "%u%c", &last, &rest) != 1)
-            return ps_err_set(err, "--workers: write it as 1..4, not `%s`", text);
+            return ps_err_set(err, "--workers: write a number or a range such as 1..4, not `%s`", text);
         first = last;
     }
     if (first < 1 || last < first || last >= PS_SCALING_POINTS_MAX)

@@ -177,8 +177,10 @@ static enum ps_status check_files(const struct plan_wish *wish, struct ps_err *e
         if (files[i].path == NULL)
             continue;
         if (same_file(files[i].path, wish->render) || same_file(files[i].path, wish->compare))
-            return ps_err_set(err, "%s %s would replace the measurement that is read; name another file",
-                              files[i].option, files[i].path);
+            return ps_err_set(
+                err,
+                "%s %s would replace the measurement that --render or --compare reads; name another file",
+                files[i].option, files[i].path);
         if (ps_output_check(files[i].option, files[i].path, err) != PS_OK)
             return PS_FAIL;
     }
@@ -199,7 +201,7 @@ static enum ps_status read_old(const struct plan_wish *wish, const struct ps_goa
             return PS_OK;
     json_decref(*old);
     *old = NULL;
-    return ps_err_set(err, "--compare %s: it has none of the goals", wish->compare);
+    return ps_err_set(err, "--compare %s: it has no result for any of the goals", wish->compare);
 }
 
 /* ---- the runs ---- */

@@ -46,7 +46,7 @@ static void line_property(struct ps_conf *conf, const char *word, struct ps_plac
         return;
     if (java != NULL)
         ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, java,
-                       "%s means something only to Java: components that are Java classes get it", shown);
+                       "%s has a meaning only for Java: components that are Java classes get it", shown);
     else
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
                        ps_arena_format(conf->arena, "start penstock with %s of this line", shown),

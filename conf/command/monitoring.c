@@ -146,7 +146,7 @@ void ps_conf_monitoring(struct ps_conf *conf)
     conf->monitoring.token = read_text(conf, "penstock.monitoring.token");
     conf->monitoring.token_path = read_text(conf, "penstock.monitoring.token.file");
     if (conf->monitoring.token != NULL && conf->monitoring.token_path != NULL)
-        warn(conf, "penstock.monitoring.token", NULL, "is not used: penstock.monitoring.token.file=%s is",
-             conf->monitoring.token_path);
+        warn(conf, "penstock.monitoring.token", NULL,
+             "is not used, because penstock.monitoring.token.file=%s is set", conf->monitoring.token_path);
     warn_names(conf);
 }

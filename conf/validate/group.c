@@ -169,8 +169,8 @@ static bool make_failover(struct grouping *grouping)
         if (same != NULL) {
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, key),
                            "give it a priority of its own",
-                           "sink %s has the priority %" PRId32 " of sink %s: Flume never uses it", name,
-                           priority, same);
+                           "sink %s has the same priority, %" PRId32 ", as sink %s: Flume never uses sink %s",
+                           name, priority, same, name);
             unused[others.count++] = name;
             continue;
         }

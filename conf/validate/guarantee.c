@@ -107,14 +107,13 @@ static bool check_channel(const struct flow *flow)
         refuse(flow, ps_arena_format(arena, "give %s a channel of its own", other->part.label),
                ps_arena_format(arena, "%s also takes from channel %s", other->part.label, channel));
     else if (!is_memory(found) && !is_kept(flow, found))
-        refuse(
-            flow,
-            "use a channel of type file: exactly once from the channel on; or of type memory with a source "
-            "kafka, taildir or spooldir, which reads again after a restart",
-            ps_arena_format(arena,
-                            "channel %s of type %s keeps events without the positions of their source, and "
-                            "gives them no identity of their own",
-                            channel, found->part.ops->name));
+        refuse(flow,
+               "use a channel of type file (exactly once from the channel on), or one of type memory with a "
+               "source of type kafka, taildir or spooldir, which reads events again after a restart",
+               ps_arena_format(arena,
+                               "channel %s of type %s stores neither the position of the source nor an "
+                               "identity with each event",
+                               channel, found->part.ops->name));
     else if (is_memory(found) && writer != NULL)
         refuse(flow, "send the dead letters to a directory, or to another channel",
                ps_arena_format(arena, "%s writes its dead letters into channel %s", writer, channel));

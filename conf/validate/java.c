@@ -409,7 +409,7 @@ void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind 
                        absent(maker, word, flume));
     else if (ps_stage_find(maker->stages, kind, type) != NULL)
         ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,
-                       "%s, and Flume has no %s `%s`: it exists only here", why, word, type);
+                       "%s, and the %s `%s` exists only in penstock, not in Flume", why, word, type);
     else
         ps_problem_add(problems, PS_SEVERITY_ERROR, place, jar_cure(maker, type, targets[kind]), "%s, and %s",
                        why, absent(maker, word, type));

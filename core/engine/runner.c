@@ -79,9 +79,10 @@ static enum ps_status runner_open_epoll(struct ps_runner *runner, struct ps_err 
     struct epoll_event event = {.events = runner->watched ? EPOLLIN : 0};
     runner->port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (runner->port.epoll_fd < 0)
-        return ps_err_set(err,
-                          "no epoll descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-                          strerror(errno));
+        return ps_err_set(
+            err,
+            "cannot create an epoll descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
+            strerror(errno));
     if (epoll_ctl(ps_worker_epoll_fd(runner->worker), EPOLL_CTL_ADD, runner->port.epoll_fd, &event) != 0)
         return ps_err_set(err, "cannot watch the epoll descriptor: %s (fs.epoll.max_user_watches)",
                           strerror(errno));

@@ -48,7 +48,7 @@ struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct
     struct epoll_event event = {.events = EPOLLIN};
     if (!ps_park_init(&worker->park) ||
         (!simulated && (worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)) {
-        ps_err_set(err, "no descriptors for worker %u: %s; raise the limit of open files", id,
+        ps_err_set(err, "cannot create the descriptors of worker %u: %s; raise the limit of open files", id,
                    strerror(errno));
     } else if (!simulated && epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->park.event_fd, &event) != 0) {
         ps_err_set(err, "worker %u cannot watch its wake-up descriptor: %s", id, strerror(errno));

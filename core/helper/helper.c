@@ -110,14 +110,16 @@ struct ps_helper *ps_helper_create(const struct ps_helper_settings *settings, st
     sem_init(&helper->answered, 0, 0);
     if (settings->wake_fd >= 0 &&
         (helper->settings.wake_fd = fcntl(settings->wake_fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-        ps_err_set(err, "no descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-                   strerror(errno));
+        ps_err_set(
+            err, "cannot copy a file descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
+            strerror(errno));
         helper_free(helper);
         return NULL;
     }
     int failed = ps_thread_start(&helper->thread, settings->name, helper_main, helper);
     if (failed != 0) {
-        ps_err_set(err, "no thread \"%s\": %s; raise the limit of processes (TasksMax, ulimit -u)",
+        ps_err_set(err,
+                   "cannot start the thread \"%s\": %s; raise the limit of processes (TasksMax, ulimit -u)",
                    settings->name, strerror(failed));
         helper_free(helper);
         return NULL;

@@ -13,7 +13,7 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
         if (worker->parked || quiet_ns < PS_METRICS_STUCK_NS)
             continue;
         live = false;
-        ps_page_format(page, "worker %u is stuck: no cycle for %s\n", worker->id,
+        ps_page_format(page, "worker %u is stuck: it has completed no cycle for %s\n", worker->id,
                        ps_quantity_print_ns(quiet_ns).text);
     }
     return live;

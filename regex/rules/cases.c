@@ -24,8 +24,8 @@ static bool given_twice(struct rules_parser *parser, bool already, struct ps_rul
                         const char *what)
 {
     if (already)
-        ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL, "%s twice in one test",
-                             what);
+        ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL,
+                             "%s is given twice in one test", what);
     return already;
 }
 

@@ -286,7 +286,8 @@ static void look_at_comparison(struct header_check *check, const struct ps_condi
                 check->loader->arena,
                 "repeat the condition of rule \"%s\", or use two sets of rules, one after the other",
                 rules[setter].name),
-            "rule \"%s\" (%s) sets header.%s so, but ends the evaluation: no later rule sees its events",
+            "rule \"%s\" (%s) sets header.%s to this value, but ends the evaluation: no later rule sees its "
+            "events",
             rules[setter].name, ps_rules_place_text(check->loader->arena, rules[setter].place), header);
     }
 }

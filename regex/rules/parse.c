@@ -350,7 +350,7 @@ static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
         if (ps_rules_take_word(parser, "priority")) {
             if (priority)
                 ps_rules_problem_add(parser->loader->problems, PS_RULES_ERROR, place, NULL,
-                                     "`priority` twice for one rule");
+                                     "`priority` is given twice for one rule");
             priority = true;
             take_priority(parser, rule);
         } else if (!ps_rules_take_word(parser, "disabled")) {

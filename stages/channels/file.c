@@ -55,7 +55,7 @@ static void file_outline(const void *plan_, const struct ps_context *, FILE *out
     const struct file_plan *plan = plan_;
     fputs("in ", out);
     ps_queue_plan_outline(&plan->log, out);
-    fprintf(out, "; events are promised when they are %s: %s", plan->log.sync_each ? "synced" : "written",
+    fprintf(out, "; events are acknowledged when they are %s: %s", plan->log.sync_each ? "synced" : "written",
             plan->log.sync_each ? "they survive a crash and a power cut"
                                 : "they survive a crash of the process");
 }
@@ -80,7 +80,8 @@ const struct ps_stage_ops ps_channel_file = {
     PS_STAGE(PS_KIND_CHANNEL),
     .name = "file",
     .aliases = PS_WORDS("org.apache.flume.channel.file.FileChannel"),
-    .summary = "events in a log on disk, promised when they are synced; they survive a crash and a power cut",
+    .summary =
+        "events in a log on disk, acknowledged when they are synced; they survive a crash and a power cut",
     .options = options,
     .plan_size = sizeof(struct file_plan),
     .check = file_check,

@@ -125,7 +125,7 @@ static enum ps_status jdbc_build(void *plan_, struct ps_context *context, struct
 static void jdbc_outline(const void *plan, const struct ps_context *context, FILE *out)
 {
     ps_database_plan_outline(&((const struct jdbc_plan *)plan)->database, context, out);
-    fputs("; events are promised when they are committed: they survive a crash and a power cut", out);
+    fputs("; events are acknowledged when they are committed: they survive a crash and a power cut", out);
 }
 
 static void jdbc_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
@@ -137,7 +137,8 @@ const struct ps_stage_ops ps_channel_jdbc = {
     PS_STAGE(PS_KIND_CHANNEL),
     .name = "jdbc",
     .aliases = PS_WORDS("org.apache.flume.channel.jdbc.JdbcChannel"),
-    .summary = "events in the tables of a database, promised when they are committed; SQLite or PostgreSQL",
+    .summary =
+        "events in the tables of a database, acknowledged when they are committed; SQLite or PostgreSQL",
     .options = options,
     .plan_size = sizeof(struct jdbc_plan),
     .check = jdbc_check,

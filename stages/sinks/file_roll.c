@@ -274,8 +274,8 @@ static void look_at_file(const struct file_roll_plan *plan, struct file_roll_sta
     ps_compressed_output_found(&state->compressed, (uint64_t)facts.st_size);
     if (facts.st_nlink > 0)
         return;
-    ps_log(PS_LOG_WARN, state->port->component, "%s was deleted; what it held is lost; beginning a new file",
-           state->path);
+    ps_log(PS_LOG_WARN, state->port->component,
+           "%s was deleted, and its events are lost; the sink begins a new file", state->path);
     file_end(plan, state);
     (void)file_begin(plan, state, now);
 }

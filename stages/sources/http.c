@@ -141,7 +141,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
     }
     /* a body is kept unchanged, as in Flume */
     if (plan->handler == HANDLER_MORPHLINE_BLOB && exchange->body_length > (uint64_t)plan->blob_bytes_max) {
-        ps_log(PS_LOG_WARN, state->server.port->component, "a body of %s is cut: handler.maxBlobLength",
+        ps_log(PS_LOG_WARN, state->server.port->component, "a body of %s is cut to handler.maxBlobLength",
                ps_quantity_print_bytes(exchange->body_length).text);
         exchange->body_length = (uint32_t)plan->blob_bytes_max;
     }

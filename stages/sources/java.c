@@ -128,7 +128,7 @@ static const char *take_put(struct java_state *state, const struct ps_java_messa
     if (slot == NULL || !ps_java_slot_holds(slot, numbers[2], numbers[3]))
         return "it sent events that are outside its shared memory";
     if (promised && (!ps_java_credit_use(&state->credit, numbers[4], numbers[3]) || numbers[5] > numbers[3]))
-        return "it promised events without having room for them";
+        return "it acknowledged events without having room for them";
     slot->call = numbers[1];
     slot->calls = promised ? (uint32_t)numbers[5] : 1;
     slot->promised = promised;
@@ -151,7 +151,7 @@ static const char *take_promised(struct java_state *state, const struct ps_java_
 {
     if (message->number_count == 1 && ps_java_credit_return(&state->credit, message->numbers[0]))
         return NULL;
-    return "it did not hand over events that it had promised";
+    return "it did not hand over events that it had acknowledged";
 }
 
 static const char *take_trouble(struct java_state *state, const struct ps_java_message *message)
@@ -358,10 +358,11 @@ static void java_close(const void *, void *state_)
         promises_revoke(state);
     uint32_t unread = ps_java_slots_unread(&state->slots);
     if (unread > 0)
-        ps_log(PS_LOG_WARN, state->port->component,
-               "%s %s given up: the source was closed before they were read",
-               ps_quantity_print_count(unread).text,
-               ps_quantity_word(unread, "event that was promised is", "events that were promised are"));
+        ps_log(
+            PS_LOG_WARN, state->port->component,
+            "%s %s given up: the source was closed before they were read",
+            ps_quantity_print_count(unread).text,
+            ps_quantity_word(unread, "event that was acknowledged is", "events that were acknowledged are"));
     ps_java_slots_close(&state->slots, is_quiet(state));
     ps_java_component_close(&state->component);
     note_trouble(state->plan, "");

@@ -583,7 +583,7 @@ const struct ps_stage_ops ps_source_spooldir = {
     .name = "spooldir",
     .aliases = PS_WORDS("org.apache.flume.source.SpoolDirectorySource",
                         "org.apache.flume.rpc.avro.source.SpoolDirectorySource"),
-    .summary = "reads the files that are put into a directory, and renames each when it is promised",
+    .summary = "reads the files that are put into a directory, and renames each when it is acknowledged",
     .options = ps_spool_options,
     .plan_size = sizeof(struct ps_spool_plan),
     .state_size = sizeof(struct spooldir_state),

@@ -421,7 +421,7 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
     snprintf(folder, sizeof folder, "%s", plan->settings.position_path);
     *strrchr(folder, '/') = '\0';
     if (folder[0] != '\0' && ps_directories_need(folder, err) != PS_OK)
-        return ps_err_append(err, "the directory of the position file; set positionFile");
+        return ps_err_append(err, "the position file needs this directory; set positionFile");
     if (ps_tail_lock(plan->settings.position_path, "positionFile", &state->lock, err) != PS_OK)
         return PS_FAIL;
     bool ready = plan->sink_keeps ? open_keeping(plan, state, err) == PS_OK

@@ -198,7 +198,7 @@ says 'bad.headers:2'
 client 2 -H 127.0.0.1 -p "$plain" -F numbers -R spool
 says 'spool'
 client 2 -H 127.0.0.1 -p "$plain" -F spool
-says '--dirname sends the files of one'
+says 'is a directory; use --dirname to send its files'
 header many
 seq -f 'h%g = 1' 1 5000 >>many.headers
 client 1 -H 127.0.0.1 -p "$plain" -F numbers -R many.headers

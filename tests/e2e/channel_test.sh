@@ -86,7 +86,7 @@ echo "== a segment that is gone, and one that is there twice"
 newest=$(find "$work/c1/data" -name '*.segment' | sort | tail -n 1)
 mv "$newest" "$work/newest"
 status 1 channel verify "$work/c1"
-says "$newest, byte 0, 0 bytes: the file is missing, although the channel had promised frames in it"
+says "$newest, byte 0, 0 bytes: the file is missing, although the channel had acknowledged frames in it"
 mv "$work/newest" "$newest"
 mkdir "$work/c1/second"
 cp "$newest" "$work/c1/second"

@@ -62,8 +62,8 @@ mkdir "$work/one"
 sed -i 's/rollInterval = 1$/rollInterval = 60/' "$work/agent.properties"
 kill -HUP "$agent"
 awaits 'INFO agent: reloaded; '
-for phase in 'every channel stays' 'components that change drain, give back their events and close' 'the new components open' \
-    'components that stay read their files again'; do
+for phase in 'every channel stays' 'closing the components that change: each drains and gives back its events' 'the new components open' \
+    'the components that stay are reading their files again'; do
     has "DEBUG agent: reload: $phase; the step before took [0-9.]+ (ns|us|ms|s)\$" || fail "no phase \"$phase\""
 done
 has ' parks' && fail 'a worker says that it parks'

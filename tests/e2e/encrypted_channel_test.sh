@@ -108,7 +108,7 @@ says "700 events: all of it can be read"
 status 0 "$PENSTOCK" channel export --config "$work/agent.properties" --agent a1 --channel c1
 diff <(events 1 700) "$work/out.txt" >"$work/diff.err" || fail "other events are exported"
 status 1 channel verify
-says "700 events in 2 segments are encrypted, and the command has no key"
+says "700 events in 2 segments are encrypted and were not read: the command has no key for them"
 status 1 channel export --key "new=$work/new.key"
 says "500 events in 1 segment are encrypted"
 says "--key NAME=FILE"

@@ -75,7 +75,7 @@ mv "$work/app.log" "$work/logs/app.log"
 await "every client has an answer, the last one 503" eval "! kill -0 $clients 2>/dev/null"
 wait "$clients" || fail "$(<"$work/clients.err")"
 # The next segment does not fit, or a look at the free space came first.
-grep -qE "the channel promises no events until its storage works again|events are refused until there is more room" "$work/agent.err" ||
+grep -qE "the channel acknowledges no events until its storage works again|events are refused until there is more room" "$work/agent.err" ||
     fail "the disk was not full"
 echo "$(wc -l <"$work/taken") requests were acknowledged before the disk was full"
 

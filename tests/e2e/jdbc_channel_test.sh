@@ -68,7 +68,7 @@ refused "jdbc:derby:memory:flume;create=true" "use a channel of type memory"
 echo "== check says where the events are, and no password"
 configuration "a1.channels.c1.driver.url = jdbc:postgresql://db1,db2:5433/events?user=flume&password=s3cret&foo=1"
 "$PENSTOCK" check -n a1 -f "$work/agent.properties" -v >"$work/check.out" 2>&1 || fail "check fails"
-grep -q "channel c1: jdbc, 1 in, 1 out, in PostgreSQL flume@db1,db2:5432,5433/events; events are promised" "$work/check.out" ||
+grep -q "channel c1: jdbc, 1 in, 1 out, in PostgreSQL flume@db1,db2:5432,5433/events; events are acknowledged" "$work/check.out" ||
     { cat "$work/check.out" >&2; fail "check does not say where"; }
 grep -q "the PostgreSQL driver's parameter foo has no effect" "$work/check.out" || fail "check does not name the parameter"
 grep -q "driver.url has a password" "$work/check.out" || fail "check does not warn of the password"

@@ -53,7 +53,7 @@ refused '`99999` is not a port number' --target tcp://127.0.0.1:99999
 refused 'hots' --template 'hello {hots}' --events 1 --target -
 refused 'jsom' --format jsom --events 1 --target -
 refused 'No such file' --lines "$work/nothing" --events 1 --target -
-refused '--format or --template or --lines' --format json --lines /dev/null --target -
+refused 'give only one of --format, --template and --lines' --format json --lines /dev/null --target -
 refused '--run: `12345` is not six hexadecimal digits' --run 12345 --target -
 refused '--start-time: `today` is not a time' --start-time today --target -
 refused '--pace: spin or sleep' --pace jump --target -

@@ -95,6 +95,6 @@ KAFKA_HOST=broker "$PENSTOCK" check -n a1 -c "$work/conf" -f "$work/agent.proper
 grep -qF 'flume-env.sh:1: warning: flume-env.sh is not executed: -Dstage=... is not set; start penstock with -Dstage=... of this line' "$work/check.out" ||
     fail "no warning: $(<"$work/check.out")"
 grep -qF 'flume-env.sh:3: warning: flume-env.sh is not executed: OTHER_HOST is not exported' "$work/check.out" || fail "no warning: $(<"$work/check.out")"
-grep -qF "note: -Dcom.sun.management.jmxremote means something only to Java: components that are Java classes get it; JMX is Java's; -Dflume.monitoring.type=http serves the same counters" \
+grep -qF "note: -Dcom.sun.management.jmxremote has a meaning only for Java: components that are Java classes get it; JMX is Java's; -Dflume.monitoring.type=http serves the same counters" \
     "$work/check.out" || fail "no note: $(<"$work/check.out")"
 ! grep -qE 'monitoring.type=\.\.\.|KAFKA_HOST' "$work/check.out" || fail "it asks for what is set: $(<"$work/check.out")"

@@ -56,7 +56,7 @@ refused() { # MESSAGE WORD...
 refused 'name a source, such as taildir'
 refused 'name a sink after the source' taildir
 refused 'there is no source, interceptor, channel or sink tialdir; did you mean taildir?' tialdir null
-refused 'one channel; a second is memory' seq file memory null
+refused 'name only one channel; the second one is memory' seq file memory null
 refused "an agent's name has no dot" -n a.b seq null
 refused 'rules need a file of rules first' seq rules null
 refused 'write the name of the Java class as the type of a component' seq sink:java

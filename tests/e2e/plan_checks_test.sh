@@ -64,7 +64,7 @@ plan 0 --render "$work/now.json"
 result '.kind == "penstock-plan" and ([.trials[] | has("histogram")] | any | not)'
 cp "$work/now.json" "$work/kept.json"
 plan 2 --render "$work/kept.json" --report "$work/kept.json"
-says 'would replace the measurement that is read'
+says 'would replace the measurement that --render or --compare reads'
 cmp "$work/now.json" "$work/kept.json" || fail "the result was overwritten"
 echo '{"kind": "penstock-plan", "version": 99}' >"$work/newer.json"
 plan 2 --render "$work/newer.json" --report "$work/none.html"
@@ -91,14 +91,14 @@ judged 3 --compare "$work/faster.json" --require 'ndr>=2M'
 says '--require ndr>=2M: missed'
 says '--compare ndr: worse'
 judged 2 --compare "$work/other.json"
-says 'it has none of the goals'
+says 'it has no result for any of the goals'
 judged 2 --compare "$work/nothing.json"
 says "--compare $work/nothing.json"
 
 echo "the older result is read before anything is measured"
 SECONDS=0
 plan 2 --target tcp://127.0.0.1:1 --from tcp://127.0.0.1:1 --compare "$work/other.json"
-says 'it has none of the goals'
+says 'it has no result for any of the goals'
 plan 2 --target tcp://127.0.0.1:1 --from tcp://127.0.0.1:1 --csv "$work/no/such/table"
 says "--csv $work/no/such/table: cannot be written"
 plan 2 --target tcp://127.0.0.1:1 --from tcp://127.0.0.1:1 --cost-per-machine 0.34/h

@@ -154,7 +154,7 @@ topic_goes() { # TYPE [other]: of the channel that follows; with `other` the bro
     problems=$(curl -s "$url/readyz")
     [[ $problems == *"channel c1 is removed or gets another type, and 3 events in it are not in its topic yet"* ]] ||
         fail "$step: $problems"
-    [[ $problems == *"if they are gone for good, let the channel name others first"* ]] || fail "$step: $problems"
+    [[ $problems == *"if these brokers are gone for good, first reload with other brokers in the channel"* ]] || fail "$step: $problems"
     [[ -z ${2:-} ]] || other_brokers "$1"
     "$PENSTOCK" mock-broker --port "$broker_port" --topic "$topic:1" >"$work/brokers" 2>&1 &
     broker=$!

@@ -361,8 +361,8 @@ rule word { when header.word == "err" route e }
 rule errors { when body ~ / 5\d\d / and header.kind == "web" route errors }
 END
 rules 0 check tagged.rules
-said 'tagged.rules:4:19: warning: rule "tag" (tagged.rules:2) sets header.level so, but ends the evaluation: no later rule sees its events; repeat the condition of rule "tag"'
-said 'tagged.rules:7:41: warning: rule "tag" (tagged.rules:2) sets header.kind so, but ends the evaluation'
+said 'tagged.rules:4:19: warning: rule "tag" (tagged.rules:2) sets header.level to this value, but ends the evaluation: no later rule sees its events; repeat the condition of rule "tag"'
+said 'tagged.rules:7:41: warning: rule "tag" (tagged.rules:2) sets header.kind to this value, but ends the evaluation'
 silent 'tagged.rules:3'
 silent 'header.word'
 rules 0 explain why.rules 'GET / 503 ' --header host=web1 --why errors

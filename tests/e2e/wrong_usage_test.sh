@@ -67,8 +67,8 @@ refuses 'name a file with -F' avro-client -H localhost -p 1 lines
 refuses 'nowhere: No such file or directory' avro-client -H localhost -p 1 -F nowhere
 refuses 'Directory does not exist: nowhere' avro-client -H localhost -p 1 --dirname nowhere
 refuses 'nowhere' avro-client -H localhost -p 1 -R nowhere
-refuses 'which component? `penstock top --once` lists them' tail
-refuses 'one component, not 2' tail c1 c2
+refuses 'name a component; `penstock top --once` lists them' tail
+refuses 'name one component, not 2' tail c1 c2
 refuses '`penstock channel --help` tells more.' channel
 refuses 'did you mean `inspect`?' channel inspekt x
 refuses '`penstock channel --help` tells more.' channel inspect

@@ -213,8 +213,8 @@ static enum ps_status parts_prepare(struct ps_content *content, struct ps_err *e
         if (!ps_content_strftime_bounds(part, &content->strftime_min[part->width],
                                         &content->strftime_max[part->width]))
             return ps_template_fail(template->text, part->offset, err,
-                                    "{time}: `%s` gives nothing, or more than %u bytes", part->text,
-                                    PS_STRFTIME_TEXT_MAX - 1);
+                                    "{time}: the format `%s` gives an empty text, or more than %u bytes",
+                                    part->text, PS_STRFTIME_TEXT_MAX - 1);
     }
     return PS_OK;
 }
@@ -230,7 +230,7 @@ enum ps_status ps_content_compile(struct ps_content *content, uint32_t size_byte
     int size = ps_template_find(template, PS_TEMPLATE_SIZE);
     if (size >= 0 && size_bytes > 0)
         return ps_template_fail(template->text, template->parts[size].offset, err,
-                                "{size} and --size; give only one of them");
+                                "{size} and --size are both given; give only one of them");
     if (size >= 0)
         content->size = &template->parts[size].distribution;
     if (ps_content_sizes_set(content, size_bytes, what, err) != PS_OK)

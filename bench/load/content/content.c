@@ -42,7 +42,8 @@ static enum ps_status try(struct ps_content *content, const struct ps_content_co
     if (ps_template_parse(&content->template, arena, text, err) != PS_OK)
         return PS_FAIL;
     if (config->lines != NULL && ps_template_find(&content->template, PS_TEMPLATE_LINE) < 0)
-        return ps_err_set(err, "template: it has no {line} for the lines of %s", config->lines);
+        return ps_err_set(err, "template: {line} is missing; write it where the lines of %s belong",
+                          config->lines);
     if (ps_content_compile(content, config->size_bytes, what, err) == PS_OK)
         return PS_OK;
     if (config->lines != NULL && config->size_bytes > 0)
@@ -73,12 +74,12 @@ static enum ps_status source_choose(struct ps_content *content, const struct ps_
                                     struct ps_err *err)
 {
     if (config->format != NULL && (config->template != NULL || config->lines != NULL))
-        return ps_err_set(err, "a format and %s; give only one of them",
+        return ps_err_set(err, "both a format and %s are given; give only one of them",
                           config->template != NULL ? "a template" : "lines of a file");
     if (config->format != NULL)
         return format_try(content, config, err);
     if (config->template == NULL && config->lines == NULL)
-        return ps_err_set(err, "neither a format nor a template nor lines of a file to send");
+        return ps_err_set(err, "there is nothing to send: give a format, a template or a file of lines");
     if (config->lines != NULL && ps_lines_open(&content->lines, config->lines, err) != PS_OK)
         return PS_FAIL;
     if (config->template != NULL)

@@ -14,7 +14,7 @@ static enum ps_status grow(struct ps_lines *lines, const char *path, struct ps_e
 {
     size_t room = lines->room == 0 ? ROOM_FIRST : lines->room * 2;
     if (lines->room > PS_LINES_BYTES_MAX)
-        return ps_err_set(err, "%s: more than %s; use a part of it", path,
+        return ps_err_set(err, "%s: the file is larger than %s; use a part of it", path,
                           ps_quantity_print_bytes(PS_LINES_BYTES_MAX).text);
     char *bytes = realloc(lines->bytes, room);
     if (bytes == NULL)
@@ -51,7 +51,7 @@ static enum ps_status lines_split(struct ps_lines *lines, const char *path, stru
         size_t length = newline != NULL ? (size_t)(newline - start) : lines->bytes_length - at;
         number++;
         if (length > PS_LINE_BYTES_MAX)
-            return ps_err_set(err, "%s:%llu: a line of %s bytes, more than %s", path,
+            return ps_err_set(err, "%s:%llu: the line has %s bytes, and the limit is %s", path,
                               (unsigned long long)number, ps_quantity_print_count(length).text,
                               ps_quantity_print_count(PS_LINE_BYTES_MAX).text);
         if (length > 0 && lines->places != NULL) {

@@ -158,7 +158,7 @@ static enum ps_status needs_add(struct ps_content *content, const char *what, st
         content->need_max += max;
     }
     if (content->need_max > PS_CONTENT_SIZE_MAX)
-        return ps_err_set(err, "%s: events of up to %s bytes, more than %s", what,
+        return ps_err_set(err, "%s: an event can have up to %s bytes, and the limit is %s", what,
                           number(content->need_max).text, number(PS_CONTENT_SIZE_MAX).text);
     return PS_OK;
 }
@@ -176,8 +176,8 @@ enum ps_status ps_content_sizes_set(struct ps_content *content, uint32_t size_by
         return PS_FAIL;
     uint64_t body_max = content->need_max;
     if (size_bytes > PS_CONTENT_SIZE_MAX)
-        return ps_err_set(err, "%s: %s bytes are asked for, more than %s", what, number(size_bytes).text,
-                          number(PS_CONTENT_SIZE_MAX).text);
+        return ps_err_set(err, "%s: %s bytes are asked for, and the limit is %s", what,
+                          number(size_bytes).text, number(PS_CONTENT_SIZE_MAX).text);
     if (size_bytes > 0) {
         content->body_bytes = ps_content_body(content->framing, size_bytes);
         if (content->body_bytes == 0)

@@ -224,7 +224,8 @@ enum ps_status ps_template_parse(struct ps_template *template, struct ps_arena *
 {
     size_t length = strlen(text);
     if (length > PS_TEMPLATE_BYTES_MAX)
-        return ps_err_set(err, "template: %s bytes long, more than %s", ps_quantity_print_count(length).text,
+        return ps_err_set(err, "template: it has %s bytes, and the limit is %s",
+                          ps_quantity_print_count(length).text,
                           ps_quantity_print_count(PS_TEMPLATE_BYTES_MAX).text);
     struct reader reader = {template, arena, text, (uint32_t)length, 0, ps_arena_alloc(arena, length + 1),
                             err};

@@ -17,7 +17,7 @@ enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http
     if (good)
         return PS_OK;
     ps_http_lane_close(lane);
-    return ps_err_set(err, "an HTTP client: no memory or no descriptors");
+    return ps_err_set(err, "cannot create an HTTP client: not enough memory or file descriptors");
 }
 
 void ps_http_lane_close(struct ps_http_lane *lane)

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -81,7 +82,7 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
     }
     flow->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (flow->wake_fd < 0)
-        return ps_err_set(err, "eventfd: out of descriptors");
+        return ps_err_set(err, "cannot create an eventfd: %s", strerror(errno));
     flow->config = (struct ps_kafka_producer_config){
         .component = flow->component,
         .pairs = plan->settings.items,
@@ -466,7 +467,8 @@ static uint64_t check_stall(struct ps_kafka_flow *flow)
     if (flow->now_ns < deadline)
         return deadline;
     if (flow->up)
-        note_down(flow, flow->reason[0] != '\0' ? flow->reason : "no delivery report for a second");
+        note_down(flow,
+                  flow->reason[0] != '\0' ? flow->reason : "no delivery report has arrived for a second");
     return PS_NEVER;
 }
 

@@ -183,7 +183,8 @@ static enum ps_status parse_burst(struct parse *parse)
 {
     double on_ns, off_ns, idle;
     if (parse->config->rate <= 0)
-        return ps_err_set(parse->err, "--shape %s: needs --rate, the rate while on", parse->text);
+        return ps_err_set(parse->err, "--shape %s: --rate is missing: it is the rate during a burst",
+                          parse->text);
     if (key_duration(parse, "on", 0, &on_ns) != PS_OK || key_duration(parse, "off", 0, &off_ns) != PS_OK ||
         key_rate(parse, "idle", 0, &idle) != PS_OK || pieces_begin(parse, 2) != PS_OK)
         return PS_FAIL;

@@ -76,7 +76,7 @@ static enum ps_status file_read_keys(struct file_plan *plan, struct ps_url *url,
         ps_target_key_bool(url, "fsync", &plan->fsync, err) != PS_OK)
         return PS_FAIL;
     if (plan->size_bytes == 0)
-        return ps_err_set(err, "size=0: a file cannot be smaller than an event");
+        return ps_err_set(err, "size=0 is too small: a file must hold at least one event");
     if (stat(url->path, &status) == 0 && !S_ISREG(status.st_mode) && plan->rotate != ROTATE_NONE)
         return ps_err_set(err, "%s is not a regular file: it cannot be rotated", url->path);
     plan->path = strdup(url->path);

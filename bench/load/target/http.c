@@ -79,7 +79,8 @@ static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, s
     if (body != PS_HTTP_PLAIN && ps_target_key_count(url, "batch", 1, BATCH_MAX, &batch, err) != PS_OK)
         return PS_FAIL;
     if (body == PS_HTTP_PLAIN && ps_url_get(url, "batch", NULL) != NULL)
-        return ps_err_set(err, "batch=%s: body=plain is one event a request", ps_url_get(url, "batch", ""));
+        return ps_err_set(err, "batch=%s: with body=plain a request has one event; remove batch",
+                          ps_url_get(url, "batch", ""));
     if (ps_target_key_count(url, "requests", 1, PS_HTTP_REQUESTS_MAX, &requests, err) != PS_OK ||
         (timeout != NULL && ps_quantity_duration("timeout", timeout, &plan->http.timeout_ns, err) != PS_OK))
         return PS_FAIL;

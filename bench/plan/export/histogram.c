@@ -153,8 +153,8 @@ enum ps_status ps_export_hgrm(const json_t *document, const char *path, struct p
     struct ps_histogram *histogram = ps_must_alloc(1, sizeof *histogram, "a histogram");
     if (!result_histogram(document, histogram)) {
         free(histogram);
-        return ps_err_set(
-            err, "--hgrm: no trial that held has latencies: they are measured at a far end (--from)");
+        return ps_err_set(err, "--hgrm: no trial that met the goal has latencies, which are measured only at "
+                               "a far end (--from)");
     }
     FILE *file = ps_must_open_text(&text, &length, "the percentiles");
     percentiles_write(file, histogram);
@@ -280,5 +280,5 @@ enum ps_status ps_export_hlog(const json_t *document, const char *path, struct p
         return text_put(file, &text, &length, "--hlog", path, err);
     fclose(file);
     free(text);
-    return ps_err_set(err, "--hlog: no trial has latencies: they are measured at a far end (--from)");
+    return ps_err_set(err, "--hlog: no trial has latencies, which are measured only at a far end (--from)");
 }

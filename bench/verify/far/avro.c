@@ -157,7 +157,7 @@ static enum got take_header(struct ps_far_avro *avro, size_t *used, struct ps_er
     if (got == MORE && avro->raw.length <= PS_FAR_AVRO_HEADER_BYTES_MAX)
         return MORE;
     if (got != GOT || header.schema == NULL) {
-        ps_err_set(err, "an Avro container whose header is damaged");
+        ps_err_set(err, "the header of the Avro container is damaged");
         return BAD;
     }
     memcpy(avro->sync, data.at, SYNC_BYTES);

@@ -35,10 +35,10 @@ static void print_cost(const struct ps_rules_bench *bench)
            ps_quantity_print_event_rate(events / rules * 1e9).text,
            ps_quantity_print_bytes((uint64_t)((double)bench->event_bytes / rules * 1e9)).text);
     if (bench->scan_ns > 0)
-        printf("bare scan    %8.1f ns an event   %20s   the rules take %.2f times that\n", scan / events,
+        printf("bare scan    %8.1f ns an event   %20s   the rules take %.2f times as long\n", scan / events,
                ps_quantity_print_event_rate(events / scan * 1e9).text, rules / scan);
     if (bench->counts.confirms > 0)
-        printf("PCRE2        asked %.3f times an event beside the scan, said yes to %.0f %%\n",
+        printf("PCRE2        run %.3f times an event after the scan, and matched in %.0f %% of the runs\n",
                (double)bench->counts.confirms /
                    (double)(bench->counts.subjects > 0 ? bench->counts.subjects : 1),
                share(bench->counts.confirmed, bench->counts.confirms));

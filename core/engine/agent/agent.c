@@ -246,10 +246,9 @@ static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct 
         channel->spec->stage.component,
         moves ? "gets another place for its events" : "is removed or gets another type",
         ps_quantity_print_count(left).text, ps_quantity_word(left, "event in it is", "events in it are"),
-        shared
-            ? "in its topic yet: reload again when its brokers have acknowledged these events (if they are "
-              "gone for good, let the channel name others first)"
-            : "delivered: reload again when its sink has delivered these events",
+        shared ? "in its topic yet: reload again when its brokers have acknowledged these events (if these "
+                 "brokers are gone for good, first reload with other brokers in the channel)"
+               : "delivered: reload again when its sink has delivered these events",
         ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
         moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
 }
@@ -464,12 +463,12 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
         reload_note(agent, err->text);
         return PS_FAIL;
     }
-    say_phase(&began_ns, "components that change drain, give back their events and close");
+    say_phase(&began_ns, "closing the components that change: each drains and gives back its events");
     agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
     say_phase(&began_ns, "the new components open");
     ps_agent_note_left_out(agent, next->spec);
     exchange_plans(agent, next, &patience, &carried, &lost);
-    say_phase(&began_ns, "components that stay read their files again");
+    say_phase(&began_ns, "the components that stay are reading their files again");
     agent_reread(agent);
     reload_note(agent, NULL);
     ps_log(PS_LOG_INFO, "agent",

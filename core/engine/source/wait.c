@@ -60,8 +60,7 @@ static void say_wait(const struct ps_source_runner *runner, bool wait, const str
     else if (ps_source_runner_why_full(runner, reason, sizeof reason))
         ps_log(PS_LOG_DEBUG, runner->base.spec->component, "waits: %s", reason);
     else
-        ps_log(PS_LOG_DEBUG, runner->base.spec->component,
-               "waits: the memory budget has no block left for it");
+        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "waits: no block of the memory budget is free");
 }
 
 void ps_source_runner_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now)

@@ -227,7 +227,7 @@ static bool helper_ask(struct ps_avro_schemas *schemas, struct ps_avro_named_sch
     if (ps_helper_ask(schemas->helper, job))
         return true;
     job_free(NULL, job);
-    return ps_err_set(reason, "%u others are being read", JOBS_MAX) == PS_OK;
+    return ps_err_set(reason, "%u other schemas are being read", JOBS_MAX) == PS_OK;
 }
 
 static void helper_collect(struct ps_avro_schemas *schemas)
@@ -251,7 +251,7 @@ static void read_begin(struct ps_avro_named_schema *schema)
     else if (schemas->reader.read != NULL)
         begun = schemas->reader.read(schemas->reader.argument, schema->name.data, schema, &reason);
     else
-        (void)ps_err_set(&reason, "this sink reads file, http and https");
+        (void)ps_err_set(&reason, "this sink reads schemas only from file, http and https URLs");
     if (begun)
         return;
     schema->reading = false;

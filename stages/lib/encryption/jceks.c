@@ -142,10 +142,10 @@ static enum ps_status copy_key(const struct key_room *to, const uint8_t *plain, 
         return ps_err_set(err, "the password of key %s is wrong", name);
     struct ps_slice bytes = bytes_of(&key);
     if (bytes.data == NULL)
-        return ps_err_set(err, "key %s is a %.*s; a javax.crypto.spec.SecretKeySpec is read", name,
+        return ps_err_set(err, "key %s is a %.*s; only a javax.crypto.spec.SecretKeySpec can be read", name,
                           (int)key.class_name.length, key.class_name.data);
     if (to->algorithm != NULL && !equals(ps_java_object_get(&key, "algorithm"), to->algorithm))
-        return ps_err_set(err, "key %s is not a key of %s", name, to->algorithm);
+        return ps_err_set(err, "key %s is not a key for %s", name, to->algorithm);
     if (bytes.length > to->room)
         return ps_err_set(err, "key %s is longer than %zu bytes", name, to->room);
     memcpy(to->bytes, bytes.data, bytes.length);

@@ -198,7 +198,7 @@ static enum ps_status logs_are_there(struct ps_flume_log *log, const struct ps_f
         uint64_t number = checkpoint->queue[i] >> 32;
         if (!ps_number_map_get(&log->by_number, number, NULL))
             return ps_err_set(err,
-                              "log-%llu, of which %s has events, is in none of the directories; name all "
+                              "log-%llu, whose events %s lists, is in none of the directories; name all "
                               "dataDirs of the channel, or, if the log is lost, the dataDirs alone",
                               (unsigned long long)number, log->checkpoint_path);
     }

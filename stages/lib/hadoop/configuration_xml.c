@@ -114,7 +114,7 @@ static void include(struct file *file, const XML_Char **attributes)
     else if (strncmp(href, "file:", 5) == 0)
         href += 5;
     else if (strstr(href, "://") != NULL) {
-        fail(file, "<include> of an address: only files can be included");
+        fail(file, "<include> names an address: only files can be included");
         return;
     }
     if (href[0] == '/' || slash == NULL)

@@ -295,7 +295,7 @@ static void close_rows(struct ps_hive_rows *rows)
 static enum ps_status check_keys(const struct ps_orc_type *type, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && type->children[0]->child_count > 0)
-        return ps_err_set(err, "a map whose keys are of type %s", name_of(type->children[0]));
+        return ps_err_set(err, "the table has a map whose keys are of type %s", name_of(type->children[0]));
     for (uint32_t i = 0; i < type->child_count; i++)
         if (check_keys(type->children[i], err) != PS_OK)
             return PS_FAIL;

@@ -114,7 +114,7 @@ static enum ps_status read_addresses(const char *text, struct address *addresses
             return PS_FAIL;
         at += length;
     }
-    return *count > 0 ? PS_OK : ps_err_set(err, "no address of a metastore");
+    return *count > 0 ? PS_OK : ps_err_set(err, "it names no metastore");
 }
 
 enum ps_status ps_metastore_check_addresses(const char *addresses, struct ps_err *err)

@@ -70,10 +70,10 @@ static unsigned levels_of(const struct ps_orc_type *type)
 static enum ps_status check_level(const struct ps_orc_type *type, unsigned level, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && is_nested(type->children[0]))
-        return ps_err_set(err, "a map whose keys are not plain values");
+        return ps_err_set(err, "the column has a map whose keys are not plain values");
     level += levels_of(type);
     if (level > PS_HIVE_SEPARATORS)
-        return ps_err_set(err, "more levels than delimited text has separators for (%u)",
+        return ps_err_set(err, "the column has more levels than delimited text has separators for (%u)",
                           PS_HIVE_SEPARATORS - 1);
     for (uint32_t i = 0; i < type->child_count; i++)
         if (check_level(type->children[i], level, err) != PS_OK)

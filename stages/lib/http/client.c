@@ -90,7 +90,7 @@ enum ps_status ps_http_client_open(struct ps_http_client *client, unsigned conne
     client->multi = curl_multi_init();
     if (client->poll_fd < 0 || client->multi == NULL) {
         ps_http_client_close(client);
-        return ps_err_set(err, "an HTTP client: no memory or no descriptors");
+        return ps_err_set(err, "cannot create an HTTP client: not enough memory or file descriptors");
     }
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);

@@ -301,7 +301,7 @@ static void end_chunk_line(struct ps_http_message *message, const char *data)
     message->at_chunk = false;
     http_parser_pause(&message->parser, 0);
     if (message->chunk_line_at > 0 && memcmp(data + at - LINE_END_BYTES, "\r\n", LINE_END_BYTES) != 0)
-        refuse(message, 400, "there is no line end behind a chunk");
+        refuse(message, 400, "a chunk is not followed by a line end");
     else if (data[message->scanned - 1] != '\n' ||
              !ps_http_chunk_line_is_good(data + at, message->scanned - LINE_END_BYTES - at))
         refuse(message, 400, "the line of a chunk is not a size and an extension");
@@ -321,7 +321,7 @@ static enum ps_http_read read_to(struct ps_http_message *message, const char *da
     }
     enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
     if (error == HPE_PAUSED && message->chunked && data[message->scanned - 1] != '\n')
-        refuse(message, 400, "the empty line behind the last chunk does not end");
+        refuse(message, 400, "the empty line after the last chunk does not end");
     if (error == HPE_PAUSED && message->status == 0) {
         message->length = message->scanned;
         return PS_HTTP_COMPLETE;

@@ -280,5 +280,5 @@ enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http
         (port->epoll_fd < 0 || epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, sink->client.poll_fd, &event) == 0))
         return PS_OK;
     ps_http_sink_close(plan, sink);
-    return ps_err_set(err, "an HTTP client: no memory or no descriptors");
+    return ps_err_set(err, "cannot create an HTTP client: not enough memory or file descriptors");
 }

@@ -94,8 +94,8 @@ static void narrow(struct ps_irc_session *session)
         return;
     session->window_lines = session->lines / 2;
     ps_log(PS_LOG_INFO, session->sink.port->component,
-           "connections end before messages are confirmed: asks for a confirmation after %u lines, not %u, "
-           "from now on",
+           "connections end before messages are confirmed: from now on the sink asks for a confirmation "
+           "after %u lines instead of %u",
            session->window_lines, session->lines);
 }
 
@@ -200,7 +200,7 @@ static bool heard_registering(struct ps_irc_session *session, const struct ps_ir
         return try_other_nick(session, message);
     default:
         return !is_one_of(message->number, registering_errors) ||
-               refused(session, message, "the server refuses to register");
+               refused(session, message, "the server refuses the registration");
     }
 }
 

@@ -437,7 +437,7 @@ struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, st
     int failed = host->wake_fd < 0 ? errno : ps_thread_start(&host->thread, "java-host", run, host);
     if (failed == 0)
         return host;
-    ps_err_set(err, "no thread for the Java host: %s", strerror(failed));
+    ps_err_set(err, "cannot start the thread of the Java host: %s", strerror(failed));
     host_free(host);
     return NULL;
 }

@@ -75,7 +75,7 @@ struct ps_queue_plan {
          .type = PS_OPTION_BOOL,                                                                             \
          .offset = offsetof(plan_type, member.sync_each),                                                    \
          .fallback = "true",                                                                                 \
-         .help = "promise events only when they are synced; false: already when they are written: they "     \
+         .help = "acknowledge events only when they are synced; false: already when they are written: they " \
                  "then survive a crash of the process, and a power cut may lose them"},                      \
         {.key = "fsyncInterval",                                                                             \
          .flags = PS_OPTION_LENIENT,                                                                         \

@@ -65,7 +65,7 @@ void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err)
 {
     char text[512];
     snprintf(text, sizeof text,
-             "%.380s: the channel promises no events until its storage works again; trying every %s",
+             "%.380s: the channel acknowledges no events until its storage works again; trying every %s",
              err->text, ps_quantity_print_ns(next_retry_ns(queue)).text);
     queue->broken = true;
     set_writable(queue); /* before other threads can read the reason */
@@ -434,8 +434,8 @@ static void finish(struct ps_queue *queue)
     send_promised(queue);
     if (queue->broken)
         ps_log(PS_LOG_WARN, queue->settings.component,
-               "closed after it failed to write: what sinks have delivered since then is recorded %s if "
-               "writing works again now; otherwise it is delivered again after the next start",
+               "closed after a failed write: if writing works again now, what sinks have delivered since "
+               "then is recorded %s; otherwise it is delivered again after the next start",
                queue->settings.store->where);
     struct ps_segment_fill fill;
     queue->settings.store->fill(queue->store, &fill);

@@ -108,7 +108,7 @@ static enum ps_sasl_result scram_begin(struct password *password, struct ps_sasl
 {
     char message[BARE_BYTES_MAX + 3];
     if (!make_nonce(password))
-        return fail(password, "SCRAM: no random numbers");
+        return fail(password, "SCRAM: the system has no random numbers");
     write_bare(password);
     int length = snprintf(message, sizeof message, "n,,%s", password->bare);
     password->state = NAMED;

@@ -79,7 +79,7 @@ static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *byte
         gssapi->sasl.wrap_text_max =
             ps_gss_context_wrap_limit(gssapi->context, gssapi->sasl.protection == PS_SASL_PRIVACY, room);
         if (gssapi->sasl.wrap_text_max == 0)
-            return fail(gssapi, "the server takes no messages");
+            return fail(gssapi, "the limit of the server for a message is too small");
         memset(choice + 1, 0xff, OFFER_BYTES - 1); /* this side accepts messages of any length */
     }
     if (!ps_gss_context_wrap(gssapi->context, false, choice, sizeof choice, &token, reason))
@@ -107,7 +107,7 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *challenge, 
     case OPEN:
         break;
     }
-    return fail(gssapi, "a challenge after the last one");
+    return fail(gssapi, "the server sent one challenge too many");
 }
 
 static size_t wrap(struct ps_sasl *sasl, const uint8_t *text, size_t length, uint8_t *to, size_t room)
@@ -124,7 +124,7 @@ static size_t wrap(struct ps_sasl *sasl, const uint8_t *text, size_t length, uin
     if (made > 0)
         memcpy(to, token.bytes, made);
     else
-        (void)fail(gssapi, "a message grows too much");
+        (void)fail(gssapi, "a wrapped message is too long");
     ps_gss_token_free(&token);
     return made;
 }

@@ -290,7 +290,7 @@ void *ps_spool_deserializer_open(const struct ps_spool_plan *plan, struct ps_por
 void ps_spool_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct ps_spool_plan *plan = plan_;
-    fprintf(out, "files of %s%s, %s each when all of it is promised", plan->directory,
+    fprintf(out, "files of %s%s, %s each when all its events are acknowledged", plan->directory,
             plan->recursive ? " and below" : "",
             strcasecmp(plan->delete_policy, "immediate") == 0       ? "deletes"
             : strcasecmp(plan->tracking_policy, "tracker_dir") == 0 ? "marks"

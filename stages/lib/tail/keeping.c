@@ -11,8 +11,10 @@ enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char 
 {
     struct ps_random random;
     if (lock < 0)
-        return ps_err_set(err, "exactly once needs a lock on %s: put %s on a file system with locks and room",
-                          position_path, cure);
+        return ps_err_set(
+            err,
+            "exactly once needs a lock on %s: put %s on a file system that supports locks and has free space",
+            position_path, cure);
     if (ps_tail_source_id_need(position_path, overtaken, keeping->owner, err) != PS_OK)
         return PS_FAIL;
     ps_random_init(&random);

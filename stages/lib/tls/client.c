@@ -52,7 +52,7 @@ static enum ps_status load_text(struct ps_tls_client *client, const char *text, 
     BIO_free(bio);
     if (each)
         X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
-    return count > 0 ? PS_OK : ps_err_set(err, "no certificate to trust");
+    return count > 0 ? PS_OK : ps_err_set(err, "it has no certificate");
 }
 
 static bool load_place(struct ps_tls_client *client, const char *place)
@@ -102,7 +102,7 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     if (settings->cert_text != NULL)
         return load_own_texts(client, settings->cert_text, settings->key_text, err);
     if (key != NULL && cert == NULL)
-        return ps_err_set(err, "key=%s without cert=FILE", key);
+        return ps_err_set(err, "key=%s needs cert=FILE", key);
     if (cert == NULL)
         return PS_OK;
     if (SSL_CTX_use_certificate_chain_file(client->context, cert) != 1)

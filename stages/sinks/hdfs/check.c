@@ -58,7 +58,7 @@ static void check_numbers(struct checking *checking)
              "not above 0: counts as 1, so that each directory of a batch gets a new file again and again");
     if (plan->retry_s <= 0)
         warn(checking, "hdfs.retryInterval",
-             "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
+             "not above 0: a file that cannot be closed or renamed at the first try keeps its in-use name");
     if (plan->empty_in_use_suffix && plan->in_use_suffix != NULL)
         warn(checking, "hdfs.inUseSuffix", "has no effect with hdfs.emptyInUseSuffix = true");
     if (plan->empty_in_use_suffix && plan->in_use_prefix[0] == '\0')
@@ -113,8 +113,8 @@ static void check_rolling(const struct checking *checking)
              "closed, and gets its final name, only when the agent stops; set one of them");
     else if (!by_time && !when_idle && (depends_on_time(plan->path) || depends_on_time(plan->file_prefix)))
         note(checking, "hdfs.idleTimeout",
-             "is 0, as hdfs.rollInterval: the last file of each time keeps its name in use until the agent "
-             "stops; set one of the two");
+             "is 0, and so is hdfs.rollInterval: the last file of each period keeps its in-use name until "
+             "the agent stops; set one of the two keys");
     if (ps_hdfs_sink_plan_is_local(plan))
         return;
     char message[256];
@@ -249,10 +249,9 @@ static void check_colons(struct checking *checking)
     };
     for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
         if (parts[i].pattern != NULL && ps_escape_writes(parts[i].pattern, ':'))
-            refuse(
-                checking, parts[i].key,
-                "HDFS takes no colon in the name of a file or directory: write another character, such as %s",
-                strstr(parts[i].pattern, "%c") != NULL ? "the parts of %c without it" : "- or _");
+            refuse(checking, parts[i].key, "HDFS takes no colon in the name of a file or directory: write %s",
+                   strstr(parts[i].pattern, "%c") != NULL ? "the parts of %c one by one, without a colon"
+                                                          : "another character, such as - or _");
     }
 }
 

@@ -16,9 +16,9 @@ static void aborted(void *sink_, const struct ps_hive_answer *answer)
     sink->aborts.under_way = 0;
     if (answer->error != PS_HIVE_OK) {
         ps_hive_count_failure(sink, answer);
-        ps_log(PS_LOG_WARN, sink->port->component, "%zu %s open until Hive's time-out: %s", count,
-               ps_quantity_word(count, "transaction that the sink no longer uses stays",
-                                "transactions that the sink no longer uses stay"),
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "the sink cannot abort %zu unused %s until Hive's time-out: %s", count,
+               ps_quantity_word(count, "transaction, which stays open", "transactions, which stay open"),
                answer->reason);
     }
     go_on(sink);

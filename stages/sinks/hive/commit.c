@@ -150,7 +150,7 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
         return;
     }
     if (answer->lock_state != PS_HIVE_LOCK_WAITING) {
-        ps_hive_txn_fail(txn, true, "no lock", "Hive does not give it");
+        ps_hive_txn_fail(txn, true, "cannot get the lock", "Hive does not grant it");
         return;
     }
     uint64_t wait_ns = ps_backoff_doubled(LOOK_NS, LOOK_MAX_NS, txn->tries);
@@ -175,7 +175,7 @@ static void added(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
     if (!ps_hive_txn_answered(txn) && answer->error != PS_HIVE_OK)
-        fail(txn, "the transaction cannot name its partition", answer);
+        fail(txn, "the partition cannot be added to the transaction", answer);
 }
 
 void ps_hive_txn_lock(struct ps_hive_txn *txn)

@@ -354,9 +354,7 @@ static bool recall(const void *, void *state, struct ps_lease **back, const stru
         ps_log(PS_LOG_WARN, sink->port->component,
                "the metastore has not answered: up to %zu %s open "
                "until Hive's time-out",
-               left,
-               ps_quantity_word(left, "transaction that the sink no longer uses stays",
-                                "transactions that the sink no longer uses stay"));
+               left, ps_quantity_word(left, "unused transaction stays", "unused transactions stay"));
     return true;
 }
 

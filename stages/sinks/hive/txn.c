@@ -206,7 +206,8 @@ bool ps_hive_txn_locked(struct ps_hive_txn *txn)
         struct ps_hive_file *file = txn->files[txn->used[i]];
         begin_file(txn, file, txn->used[i]);
         if (file->early.length > 0 && !ps_file_write(file->stream, file->early.data, file->early.length)) {
-            ps_hive_txn_fail(txn, true, "a file cannot be written", "no memory, or the file has failed");
+            ps_hive_txn_fail(txn, true, "a file cannot be written",
+                             "there is no memory, or an earlier write of the file failed");
             return false;
         }
         ps_byte_buffer_clear(&file->early, 0);
@@ -258,7 +259,8 @@ static bool write_row(struct ps_hive_txn *txn, const struct ps_orc_value *row)
         return false;
     if (ps_orc_acid_insert(file->acid, txn->write_id, row))
         return true;
-    ps_hive_txn_fail(txn, true, "a row cannot be written", "no memory, or the file has failed");
+    ps_hive_txn_fail(txn, true, "a row cannot be written",
+                     "there is no memory, or an earlier write of the file failed");
     return false;
 }
 
@@ -285,7 +287,8 @@ bool ps_hive_txn_write_next(struct ps_hive_txn *txn)
 static bool end_file(struct ps_hive_txn *txn, struct ps_hive_file *file)
 {
     if (!ps_orc_acid_end(file->acid)) {
-        ps_hive_txn_fail(txn, true, "a file cannot be written", "no memory, or the file has failed");
+        ps_hive_txn_fail(txn, true, "a file cannot be written",
+                         "there is no memory, or an earlier write of the file failed");
         return false;
     }
     ps_orc_acid_close(file->acid);

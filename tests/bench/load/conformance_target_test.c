@@ -372,7 +372,7 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1:99?akc=true", "ack");
     ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1", "port");
     ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?ca=/nonexistent/ca.pem", "No such file");
-    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?key=/nonexistent/key.pem", "without cert");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?key=/nonexistent/key.pem", "needs cert=FILE");
     ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?verfy=true", "verify");
 }
 

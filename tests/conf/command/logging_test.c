@@ -115,13 +115,13 @@ static const struct row rows[] = {
      "-Dp.one=... of this line\n"
      "flume-env.sh:1: warning: flume-env.sh is not executed: -Dp.two is not set; start penstock with -Dp.two "
      "of this line\n"
-     "flume-env.sh:1: note: -Djdk.x=... means something only to Java: components that are Java classes get "
+     "flume-env.sh:1: note: -Djdk.x=... has a meaning only for Java: components that are Java classes get "
      "it; nothing has to be set "
      "instead\n"
      "flume-env.sh:2: warning: flume-env.sh is not executed: -Dp.three=... is not set; start penstock with "
      "-Dp.three=... of this "
      "line\n"
-     "flume-env.sh:3: note: -Dcom.sun.management.port=... means something only to Java: components that are "
+     "flume-env.sh:3: note: -Dcom.sun.management.port=... has a meaning only for Java: components that are "
      "Java classes get it; JMX "
      "is Java's; -Dflume.monitoring.type=http serves the same counters\n",
      0},

@@ -237,13 +237,14 @@ static void test_no_thread(void **unused)
     no_thread = true;
     assert_null(ps_helper_create(&settings, &err));
     no_thread = false;
-    assert_string_equal(err.text,
-                        "no thread \"test-helper\": Resource temporarily unavailable; raise the limit "
-                        "of processes (TasksMax, ulimit -u)");
+    assert_string_equal(
+        err.text,
+        "cannot start the thread \"test-helper\": Resource temporarily unavailable; raise the limit "
+        "of processes (TasksMax, ulimit -u)");
     err = (struct ps_err){0};
     with_wake_up.wake_fd = 1000000; /* not open */
     assert_null(ps_helper_create(&with_wake_up, &err));
-    assert_non_null(strstr(err.text, "no descriptor: Bad file descriptor"));
+    assert_non_null(strstr(err.text, "cannot copy a file descriptor: Bad file descriptor"));
     assert_int_equal(ends, 0);
     assert_int_equal(ps_test_open_fds(), fds);
 }

@@ -130,10 +130,10 @@ static void test_stuck_worker(void **state)
     worker.heartbeat_ns = NOW_NS - PS_METRICS_STUCK_NS + 1;
     expect(ps_metrics_live, "");
     worker.heartbeat_ns = NOW_NS - 12 * PS_NS_PER_S;
-    expect(ps_metrics_live, "worker 0 is stuck: no cycle for 12 s\n");
-    expect(ps_metrics_ready, "worker 0 is stuck: no cycle for 12 s\n");
+    expect(ps_metrics_live, "worker 0 is stuck: it has completed no cycle for 12 s\n");
+    expect(ps_metrics_ready, "worker 0 is stuck: it has completed no cycle for 12 s\n");
     components[1].state = PS_METRICS_CLOSED; /* one problem does not hide the other */
-    expect(ps_metrics_ready, "sink k1 is closed\nworker 0 is stuck: no cycle for 12 s\n");
+    expect(ps_metrics_ready, "sink k1 is closed\nworker 0 is stuck: it has completed no cycle for 12 s\n");
     worker.parked = true;
     expect(ps_metrics_live, "");
 }

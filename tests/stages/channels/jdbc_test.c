@@ -428,7 +428,7 @@ static void test_a_full_disk(void **state)
     char *body = text_of(50000, "x");
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(body));
     put(&stage, lease);
-    await_trouble(&stage, "the channel promises no events until its storage works again");
+    await_trouble(&stage, "the channel acknowledges no events until its storage works again");
     (void)stage.ops->channel->tick(stage.plan, 0, &stage.port, &stage.now);
     assert_int_equal(stage.home_count, 1);
     setrlimit(RLIMIT_FSIZE, &before);

@@ -556,7 +556,7 @@ static void test_promises_that_are_wrong(void **unused)
     ps_test_java->mode = PS_TEST_JAVA_SKIPS;
     ps_test_java->events = 30;
     WHILE_ROOM(&stage, 100, !stage.failed);
-    assert_string_equal(stage.err.text, "it promised events without having room for them");
+    assert_string_equal(stage.err.text, "it acknowledged events without having room for them");
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_stage_fini(&stage);
 }

@@ -145,13 +145,13 @@ static void report(const struct ps_bucket_look *look, uint64_t count, const char
                "%s: %s %s in use since before this start (%s): the sink completes and renames those whose "
                "writers are gone",
                directory, ps_quantity_print_count(count).text,
-               ps_quantity_word(count, "file is", "files are"), first);
+               ps_quantity_word(count, "file has been", "files have been"), first);
     else
         ps_log(PS_LOG_WARN, port->component,
-               "%s: %s %s in use since before this start (%s): penstock.orphans = recover completes "
-               "and renames those whose writers are gone",
+               "%s: %s %s in use since before this start (%s): set penstock.orphans = recover to complete "
+               "and rename those whose writers are gone",
                directory, ps_quantity_print_count(count).text,
-               ps_quantity_word(count, "file is", "files are"), first);
+               ps_quantity_word(count, "file has been", "files have been"), first);
 }
 
 static struct ps_bucket_look **look_chain(struct ps_bucket_writer *sink, const char *directory, size_t length)

@@ -90,7 +90,7 @@ void ps_bucket_trouble_over(const struct ps_bucket_writer *sink, struct ps_bucke
     ps_bucket_trouble_left(held);
     if (trouble == NULL || trouble->holders > 0 || trouble->repeated.tries < 2)
         return;
-    ps_log(PS_LOG_INFO, sink->port->component, "it can %s files again, after %s %s that failed, in %s",
+    ps_log(PS_LOG_INFO, sink->port->component, "it can %s files again, after %s failed %s in %s",
            trouble->verb, ps_quantity_print_count(trouble->repeated.tries).text,
            ps_quantity_word(trouble->repeated.tries, "try", "tries"),
            ps_quantity_print_ns(sink->now.mono_ns - trouble->repeated.began_ns).text);

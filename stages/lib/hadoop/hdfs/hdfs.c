@@ -542,7 +542,7 @@ enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps
     char authority[AUTHORITY_BYTES];
     find_authority(settings, authority);
     if (authority[0] == '\0')
-        return ps_err_set(err, "%s: it names no namenode, and fs.defaultFS is none of hdfs://",
+        return ps_err_set(err, "%s: it names no namenode, and fs.defaultFS does not begin with hdfs://",
                           settings->url);
     struct ps_hdfs *hdfs = ps_must_alloc(1, sizeof *hdfs, "a file system");
     hdfs->filesystem.ops = &hdfs_ops;

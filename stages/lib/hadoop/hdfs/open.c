@@ -52,7 +52,7 @@ enum ps_status ps_hadoop_open(const struct ps_hadoop_settings *settings, struct 
     if (has_scheme(named.url, "webhdfs") || has_scheme(named.url, "swebhdfs"))
         return ps_webhdfs_open(&named, filesystem, err);
     if (!ps_hadoop_url_is_local(named.url))
-        return ps_err_set(err, "%s: no file system of that scheme; use hdfs, webhdfs, swebhdfs or file",
+        return ps_err_set(err, "%s: no file system has that scheme; use hdfs, webhdfs, swebhdfs or file",
                           named.url);
     *filesystem = ps_filesystem_local_open();
     return *filesystem != NULL ? PS_OK : ps_err_set(err, "no memory for a file system");

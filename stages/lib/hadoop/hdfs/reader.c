@@ -160,12 +160,12 @@ static ssize_t take_response(struct ps_hdfs_reader *reader, const char **reason)
     case PS_MESSAGE_MORE:
         return 0;
     case PS_MESSAGE_BAD:
-        *reason = "an answer that is not valid";
+        *reason = "its answer is not valid";
         return -1;
     case PS_MESSAGE_WHOLE:
         break;
     }
-    *reason = "an answer that is not valid";
+    *reason = "its answer is not valid";
     if (!ps_block_response_parse(&message, &response))
         return -1;
     *reason = ps_transfer_status_name(response.status);
@@ -207,7 +207,7 @@ static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char
     memcpy(&head, in + sizeof body, sizeof head);
     body = ntohl(body);
     head = ntohs(head);
-    *reason = "a packet that is not valid";
+    *reason = "its packet is not valid";
     if (body < 4 || body > PS_PACKET_BYTES_MAX || head > 4096)
         return -1;
     size_t whole = LENGTHS_BYTES + head + (body - 4);

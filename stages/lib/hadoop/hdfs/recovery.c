@@ -270,13 +270,13 @@ static void transfer_ready(struct ps_datanode_link *link)
     case PS_MESSAGE_MORE:
         return;
     case PS_MESSAGE_BAD:
-        transfer_failed(stream, "an answer that is not valid");
+        transfer_failed(stream, "the answer of a datanode is not valid");
         return;
     case PS_MESSAGE_WHOLE:
         break;
     }
     if (!ps_block_response_parse(&message, &response))
-        transfer_failed(stream, "an answer that is not valid");
+        transfer_failed(stream, "the answer of a datanode is not valid");
     else if (response.status == PS_TRANSFER_SUCCESS)
         take_candidate(stream);
     else {
@@ -392,7 +392,7 @@ static void block_updated(struct ps_namenode_call *call, const struct ps_namenod
     struct ps_hdfs_recovery *recovery = stream->recovery;
     if (answer->error != PS_FILE_OK || answer->block == NULL) {
         ps_hdfs_stream_fail(stream, answer->error != PS_FILE_OK ? answer->error : PS_FILE_FAILED, "%s",
-                            answer->error != PS_FILE_OK ? answer->reason : "an answer without a block");
+                            answer->error != PS_FILE_OK ? answer->reason : "the answer has no block");
         return;
     }
     recovery->generation_new = answer->block->b->generation_stamp;

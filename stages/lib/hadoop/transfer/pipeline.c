@@ -255,7 +255,7 @@ static bool take_ack(struct ps_pipeline *pipeline, const struct ps_slice *messag
 {
     struct ps_pipeline_ack ack;
     if (!ps_pipeline_ack_parse(message, &ack) || ack.count > pipeline->node_count) {
-        fail_first(pipeline, "an acknowledgement that is not valid");
+        fail_first(pipeline, "the acknowledgement of a datanode is not valid");
         return false;
     }
     if (!check_nodes(pipeline, &ack))
@@ -264,7 +264,7 @@ static bool take_ack(struct ps_pipeline *pipeline, const struct ps_slice *messag
         return true;
     const struct ps_packet *first = pipeline->queue->first;
     if (first == NULL || first == pipeline->queue->unsent || first->number != ack.number || ack.count == 0) {
-        fail_first(pipeline, "an acknowledgement of a packet that was not sent");
+        fail_first(pipeline, "a datanode acknowledges a packet that was not sent");
         return false;
     }
     pipeline->ops->acknowledged(pipeline, ps_packet_queue_remove(pipeline->queue));
@@ -298,7 +298,7 @@ static bool take_response(struct ps_pipeline *pipeline, const struct ps_slice *m
     struct ps_block_response response;
     char text[PS_DATANODE_REASON_BYTES];
     if (!ps_block_response_parse(message, &response)) {
-        fail_first(pipeline, "an answer that is not valid");
+        fail_first(pipeline, "the answer of a datanode is not valid");
         return false;
     }
     find_local_nodes(pipeline);
@@ -337,7 +337,7 @@ static bool take_messages(struct ps_pipeline *pipeline)
         case PS_MESSAGE_MORE:
             return true;
         case PS_MESSAGE_BAD:
-            fail_first(pipeline, "an answer that is not valid");
+            fail_first(pipeline, "the answer of a datanode is not valid");
             return false;
         case PS_MESSAGE_WHOLE:
             break;

@@ -360,7 +360,7 @@ enum ps_status ps_webhdfs_create(const struct ps_webhdfs_settings *settings,
             *filesystem = &webhdfs->filesystem;
             return PS_OK;
         }
-        (void)ps_err_set(err, "WebHDFS: no memory or no descriptors");
+        (void)ps_err_set(err, "WebHDFS: cannot create an HTTP client: not enough memory or file descriptors");
     }
     close_all(&webhdfs->filesystem);
     return PS_FAIL;

@@ -31,7 +31,7 @@ static enum ps_status find_kind(const struct ps_hive_table *table, struct ps_hiv
                                 struct ps_err *err)
 {
     if (!is(table->input_format, TEXT_INPUT))
-        return ps_err_set(err, "its files are not text (%.*s): text and JSON tables are written",
+        return ps_err_set(err, "its files are not text (%.*s): only text and JSON tables can be written",
                           (int)table->input_format.length, table->input_format.data);
     if (is(table->serde, LAZY))
         return PS_OK;
@@ -53,13 +53,13 @@ static enum ps_status check_table(const struct ps_hive_table *table, struct ps_e
     static const char *const passed_over[] = {"skip.header.line.count", "skip.footer.line.count"};
     struct ps_slice encoding = ps_hive_pairs_find(&table->serde_parameters, "serialization.encoding");
     if (table->bucket_count > 0)
-        return ps_err_set(err, "it has buckets: only transactional tables are written by buckets");
+        return ps_err_set(err, "it has buckets, which the sink writes only in transactional tables");
     for (unsigned i = 0; i < PS_COUNT_OF(passed_over); i++)
         if (!is_zero(ps_hive_pairs_find(&table->parameters, passed_over[i])))
-            return ps_err_set(err, "its %s makes Hive pass over lines of each file", passed_over[i]);
+            return ps_err_set(err, "its %s makes Hive skip lines of each file", passed_over[i]);
     if (encoding.length > 0 && !(encoding.length == 5 && strncasecmp(encoding.data, "utf-8", 5) == 0))
-        return ps_err_set(err, "its serialization.encoding is %.*s: UTF-8 is written", (int)encoding.length,
-                          encoding.data);
+        return ps_err_set(err, "its serialization.encoding is %.*s: only UTF-8 can be written",
+                          (int)encoding.length, encoding.data);
     return PS_OK;
 }
 
@@ -96,7 +96,7 @@ static enum ps_status read_lazy(const struct ps_hive_pairs *parameters, struct p
 static enum ps_status check_type(const struct ps_orc_type *type, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && type->children[0]->child_count > 0)
-        return ps_err_set(err, "a map whose keys are not plain values");
+        return ps_err_set(err, "it has a map whose keys are not plain values");
     for (uint32_t i = 0; i < type->child_count; i++)
         if (check_type(type->children[i], err) != PS_OK)
             return PS_FAIL;

@@ -90,9 +90,9 @@ static enum ps_status check_type(const struct ps_hive_pairs *parameters, const s
         break;
     case PS_ORC_MAP:
         if (type->children[0]->kind != PS_ORC_STRING)
-            return ps_err_set(err, "a map whose keys are not strings: %s", CURE);
+            return ps_err_set(err, "it has a map whose keys are not strings: %s", CURE);
         if (!is_sensitive(parameters))
-            return ps_err_set(err, "a map, whose keys the serde of OpenX reads in lower case: set its "
+            return ps_err_set(err, "it has a map, whose keys the serde of OpenX reads in lower case: set its "
                                    "property 'case.insensitive' = 'false'");
         break;
     default:

@@ -88,7 +88,7 @@ static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *
     put->sender = NULL;
     put->retry_ns = now->mono_ns + OPEN_RETRY_NS;
     ps_count(put->counters, PS_COUNTER_failures, 1);
-    ps_log(PS_LOG_ERROR, put->plan->component, "no Kafka producer: %s; retrying every 3 s",
+    ps_log(PS_LOG_ERROR, put->plan->component, "cannot create a Kafka producer: %s; retrying every 3 s",
            ps_err_join(&err));
     ps_kafka_reason_note(&put->reason, err.text);
 }

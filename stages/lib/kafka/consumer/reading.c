@@ -98,10 +98,8 @@ static bool failed(const struct ps_kafka_reading *reading, struct ps_err *reason
     if (!group->consumer.fatal && !group->consumer.no_memory && !group->no_membership)
         return false;
     if (group->no_membership)
-        ps_err_set(
-            reason,
-            "librdkafka does not tell the member of the group or the cluster, which the sink's transactions "
-            "need");
+        ps_err_set(reason, "librdkafka does not report the member of the group or the id of the cluster, "
+                           "which the sink's transactions need");
     else
         ps_kafka_consumer_failure(&group->consumer, reason);
     return true;

@@ -160,9 +160,9 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     if (ps_kafka_fetch_reach(fetch->client, broker) == NULL)
         return true;
     if (ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
-        ps_kafka_fetch_die(fetch,
-                           "%s:%u has no version of Fetch from 4 to 13: use penstock.engine = librdkafka",
-                           broker->host, broker->port);
+        ps_kafka_fetch_die(
+            fetch, "%s:%u supports no version of Fetch from 4 to 13: use penstock.engine = librdkafka",
+            broker->host, broker->port);
         return true;
     }
     struct ps_kafka_native_request *request = make_request(fetch, broker);

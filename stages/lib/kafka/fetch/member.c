@@ -83,11 +83,11 @@ static void continue_revocation(struct ps_kafka_fetch *fetch)
         end_revocation(fetch, true, "all records that were read are delivered and committed");
     } else if (fetch->refused >= REFUSED_MAX) {
         end_revocation(fetch, false,
-                       "the broker refuses commits; others read again the records that were not committed");
+                       "the broker refuses commits; other members read the uncommitted records again");
     } else if (fetch->mono_ns >= fetch->member.revoke_until_ns) {
         ps_log(PS_LOG_WARN, fetch->port->component,
                "records of revoked partitions were not delivered in time (%" PRIu64
-               " ms): others read them again",
+               " ms): other members read them again",
                fetch->revoke_wait_ns / PS_NS_PER_MS);
         end_revocation(fetch, false, "the time limit has passed");
     } else if (dirty) {

@@ -71,8 +71,8 @@ static void leave_rebalance(struct ps_kafka_fetch *fetch)
     if (!ps_kafka_parts_are_held(fetch))
         return;
     ps_log(PS_LOG_INFO, fetch->port->component,
-           "the group has removed this member: its partitions are given up, and others read again the "
-           "records that were not committed");
+           "the group has removed this member: its partitions are given up, and other members read the "
+           "uncommitted records again");
     member->abandoned_generation = member->generation;
     ps_kafka_parts_drop(fetch);
 }

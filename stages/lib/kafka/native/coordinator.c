@@ -15,7 +15,7 @@ static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordina
     if (!broker->has_transactions && client->reader == NULL) {
         ps_kafka_native_die(
             client, -165,
-            "%s:%u is older than Kafka 2.5: it has no transactions that know the group's members",
+            "%s:%u is older than Kafka 2.5: its transactions do not know the members of a group",
             broker->host, broker->port);
         return;
     }

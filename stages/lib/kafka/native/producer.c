@@ -113,9 +113,9 @@ static enum ps_status watch(const struct ps_kafka_native *client, int outer_fd, 
 {
     struct epoll_event event = {.events = EPOLLIN};
     if (client->epoll_fd < 0)
-        return ps_err_set(err, "no descriptor for the connections");
+        return ps_err_set(err, "cannot create an epoll descriptor for the connections");
     if (outer_fd >= 0 && epoll_ctl(outer_fd, EPOLL_CTL_ADD, client->epoll_fd, &event) != 0)
-        return ps_err_set(err, "the connections cannot be watched");
+        return ps_err_set(err, "cannot watch the connections");
     return PS_OK;
 }
 

@@ -293,7 +293,7 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     struct ps_wire_in in = {.at = bytes, .end = bytes + length};
     int32_t correlation = ps_wire_get_int32(&in);
     if (in.failed || correlation != request->correlation)
-        return ps_kafka_native_refuse(reason, "an answer without its request");
+        return ps_kafka_native_refuse(reason, "the answer does not belong to the request");
     broker->client->answered = true;
     broker->client->all_down_told = false;
     switch (request->kind) {

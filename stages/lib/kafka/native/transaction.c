@@ -118,11 +118,10 @@ static bool is_here(struct ps_kafka_native *client)
     }
     if (cluster.length == 0 || ps_slice_same(cluster, here))
         return true;
-    ps_kafka_native_die(
-        client, -150,
-        "the source reads from cluster %.*s, and the sink writes to cluster %s: one transaction cannot have "
-        "both; set penstock.guarantee = at-least-once",
-        (int)cluster.length, cluster.data, client->cluster);
+    ps_kafka_native_die(client, -150,
+                        "the source reads from cluster %.*s, and the sink writes to cluster %s: one "
+                        "transaction cannot span both; set penstock.guarantee = at-least-once",
+                        (int)cluster.length, cluster.data, client->cluster);
     return false;
 }
 

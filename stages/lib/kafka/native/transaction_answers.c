@@ -212,7 +212,8 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
         rest(client, PS_KAFKA_NATIVE_ADD_PARTITIONS, worst);
     } else if (worst != 0) {
         const struct ps_kafka_error *known = ps_kafka_error_find(worst);
-        ps_kafka_native_die(client, worst, "no partition joins the transaction %s: error %d, %s (%s)",
+        ps_kafka_native_die(client, worst,
+                            "no partition can be added to the transaction %s: error %d, %s (%s)",
                             transaction->id, worst, known->name, known->meaning);
     }
     return true;

@@ -352,7 +352,7 @@ static enum ps_status read_to(struct reader *reader, struct job *job, rd_kafka_t
         return PS_OK;
     return ps_err_set(
         &job->err,
-        "the topic %s of positions is read to offset %" PRId64 " and not to its end %" PRId64 ": %s",
+        "the topic %s of positions was read only to offset %" PRId64 ", and ends at %" PRId64 ": %s",
         reader->topic, at, end,
         reader->trouble[0] != '\0' ? reader->trouble : "a transaction of another producer is open there");
 }

@@ -57,9 +57,9 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
     sender->warned_ns = now_ns;
     sender->troubled = true;
     ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
-           "nothing was delivered for %s, %s events wait for an answer, last sent to topic %s: check that it "
-           "exists, that its partitions have "
-           "leaders and enough replicas in sync (min.insync.replicas), and that this client may write",
+           "nothing was delivered for %s; %s events wait for an answer, the last of them to topic %s: check "
+           "that the topic exists, that its partitions have leaders and enough replicas in sync "
+           "(min.insync.replicas), and that this client may write",
            ps_quantity_print_ns(now_ns - sender->progress_ns).text,
            ps_quantity_print_count(sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters))
                .text,

@@ -250,10 +250,10 @@ static void probe_file(const struct ps_probe *probe, const struct ps_context *co
     bool missing = access(path, F_OK) != 0 && errno == ENOENT;
     if (missing && !settings->create)
         ps_probe_key_failed(probe, "driver.url", path, strerror(ENOENT),
-                            "add ;create=true to driver.url, or make it");
+                            "add ;create=true to driver.url, or create the database");
     else if (missing && !makes_tables)
         ps_probe_key_failed(probe, "create.schema", path, "there are no tables of Flume's JDBC channel",
-                            "make them, or set create.schema = true");
+                            "create the tables, or set create.schema = true");
     if (wrong != NULL)
         ps_probe_key_failed(probe, "driver.url", path, wrong,
                             "name the file of a SQLite database, or one that is not there yet; the user that "

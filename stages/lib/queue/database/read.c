@@ -63,7 +63,8 @@ static enum ps_status read_spill(struct ps_tables *tables, struct ps_tables_even
     row->length = read->length - row->body;
     if (tables->lacks)
         ps_log(PS_LOG_WARN, tables->component,
-               "the database has no FL_PLSPILL of event %lld: its body ends early", (long long)row->identity);
+               "the database has no row for event %lld in FL_PLSPILL: the body of the event ends early",
+               (long long)row->identity);
     return PS_OK;
 }
 
@@ -117,7 +118,7 @@ static bool read_header(void *argument, const struct ps_database_value *values)
     header.value_length = (uint32_t)(tables->read.length - header.value);
     if (header.name_length > PS_HEADER_NAME_BYTES_MAX) {
         ps_log(PS_LOG_WARN, tables->component,
-               "event %lld has a header with a name of %u bytes: it is left out", (long long)identity,
+               "event %lld has a header with a name of %u bytes: the header is left out", (long long)identity,
                header.name_length);
         return true;
     }

@@ -224,7 +224,7 @@ static void *sqlite_connect(const struct ps_database_settings *settings, struct 
     if (access(settings->path, F_OK) != 0) {
         ps_err_set(err, "the database %s cannot be opened: %s", settings->path, strerror(errno));
         if (errno == ENOENT)
-            ps_err_append(err, "add ;create=true to driver.url, or make it");
+            ps_err_append(err, "add ;create=true to driver.url, or create the database");
         return NULL;
     }
     struct sqlite *sqlite = open_file(settings, err);

@@ -201,7 +201,8 @@ static void look_for_lost(struct ps_tables *tables)
     uint64_t behind = (uint64_t)(mark->last - given);
     uint64_t lost = mark->events < behind ? mark->events : behind;
     ps_log(PS_LOG_ERROR, tables->component,
-           "the database %s ends with event %lld, and events up to %lld were promised: %llu %s lost, because "
+           "the database %s ends with event %lld, and events up to %lld were acknowledged: %llu %s lost, "
+           "because "
            "its -wal was removed or damaged, or an older file was put in its "
            "place; events that sinks delivered since then are delivered again",
            tables->settings->database.label, (long long)given, (long long)mark->last,

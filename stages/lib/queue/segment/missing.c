@@ -31,9 +31,10 @@ const char *ps_segment_fault_text(enum ps_segment_fault fault)
 {
     switch (fault) {
     case PS_SEGMENT_GONE:
-        return "the file is missing, although the channel had promised frames in it";
+        return "the file is missing, although the channel had acknowledged frames in it";
     case PS_SEGMENT_BLANK:
-        return "its head is zero, although the channel had promised frames in the file: the channel does not "
+        return "its head is zero, although the channel had acknowledged frames in the file: the channel does "
+               "not "
                "read the file";
     case PS_SEGMENT_SHORT:
         return "the file is shorter than when it was created";
@@ -123,7 +124,7 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
                           ps_quantity_word(lost, "frame", "frames"), (unsigned long long)missing->first,
                           (unsigned long long)missing->last,
                           ps_quantity_word(lost, "is lost with its", "are lost with their"),
-                          is_newest ? ", and those that were promised later" : "");
+                          is_newest ? ", and those that were acknowledged later" : "");
     else
         ps_segment_report(log, &file, "%s; the number of events lost with the file is unknown",
                           ps_segment_fault_text(missing->fault));
@@ -182,11 +183,12 @@ static bool is_aside(const struct ps_segment_log *log, uint64_t number)
  * delivered, and the file would be removed when the directory is back. Changes nothing. */
 static enum ps_status leave_away(const struct ps_segment_log *log, uint64_t number, struct ps_err *err)
 {
-    return ps_err_set(err,
-                      "%s does not exist, and segment %llu, which has promised events, is missing: mount the "
-                      "file system of that directory. If its disk is lost, or the directory is new, create "
-                      "it: then the channel goes on without what is missing",
-                      log->options.absent_directory, (unsigned long long)number);
+    return ps_err_set(
+        err,
+        "%s does not exist, and segment %llu, which has acknowledged events, is missing: mount the "
+        "file system of that directory. If its disk is lost, or the directory is new, create "
+        "it: then the channel goes on without what is missing",
+        log->options.absent_directory, (unsigned long long)number);
 }
 
 static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segment_state *state,

@@ -252,7 +252,7 @@ static enum ps_status look_behind(const struct ps_segment_log *log, const struct
     if (damaged > 0)
         ps_segment_report(log, segment,
                           "the last frame, at byte %llu, is not whole: it was being written when the power "
-                          "was lost, and was not promised; or it was damaged later",
+                          "was lost, and was not acknowledged; or it was damaged later",
                           (unsigned long long)damaged);
     return PS_OK;
 }
@@ -264,7 +264,7 @@ static void report_end(const struct ps_segment_log *log, const struct ps_segment
     ps_segment_report(
         log, segment,
         "frame %llu, at byte %llu, and those after it are not used: frame %llu is not whole; it was "
-        "being written when the power was lost, and none of them was promised; or it was damaged "
+        "being written when the power was lost, and none of them was acknowledged; or it was damaged "
         "later",
         (unsigned long long)frame->number, (unsigned long long)offset, (unsigned long long)log->next);
 }

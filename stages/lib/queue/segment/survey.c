@@ -241,7 +241,7 @@ static void look_behind(struct survey *survey, const struct ps_segment *segment,
         return;
     damaged(survey, segment, at, end - at, before, !cut && !lost && !was_whole(survey, segment, at),
             cut    ? ps_segment_fault_text(PS_SEGMENT_SHORT)
-            : lost ? "frames that were promised are missing"
+            : lost ? "frames that were acknowledged are missing"
                    : "these bytes are not a frame: it was being written when the process ended, or was "
                      "damaged later");
     survey->next = lost ? before : survey->next;

@@ -233,7 +233,7 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *bytes, size
     if (ps_digest_challenge_read(text, length, &challenge, sasl->reason))
         result = digest->state == BEGUN      ? answer(digest, &challenge, reply)
                  : digest->state == ANSWERED ? finish(digest, &challenge)
-                                             : fail(digest, "a challenge after the last one");
+                                             : fail(digest, "the server sent one challenge too many");
     free(text);
     if (result == PS_SASL_FAILED)
         digest->state = REFUSED;

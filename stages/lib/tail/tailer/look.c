@@ -479,7 +479,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
     struct epoll_event event = {.events = EPOLLIN};
     if (tailer->port->epoll_fd >= 0 &&
         epoll_ctl(tailer->port->epoll_fd, EPOLL_CTL_ADD, tailer->notify_fd, &event) != 0)
-        return ps_err_set(err, "inotify cannot be waited for: %s", strerror(errno));
+        return ps_err_set(err, "cannot watch the inotify descriptor: %s", strerror(errno));
     return PS_OK;
 }
 

@@ -192,9 +192,11 @@ static void test_errors(void **state)
          "keyvalue or fixed"},
         {{.format = "xml"},
          "there is no format xml; use rfc3164, rfc5424, combined, json, keyvalue or fixed"},
-        {{.format = "json", .template = "x"}, "a format and a template; give only one of them"},
-        {{.format = "json", .lines = "x"}, "a format and lines of a file; give only one of them"},
-        {{0}, "neither a format nor a template nor lines of a file to send"},
+        {{.format = "json", .template = "x"},
+         "both a format and a template are given; give only one of them"},
+        {{.format = "json", .lines = "x"},
+         "both a format and lines of a file are given; give only one of them"},
+        {{0}, "there is nothing to send: give a format, a template or a file of lines"},
         {{.format = "rfc3164", .stamp = true, .size_bytes = 63, .framing = PS_FRAMING_NEWLINE},
          "rfc3164: 63 bytes are asked for, and its fields need 64"},
         {{.format = "rfc3164", .stamp = true, .size_bytes = 65, .framing = PS_FRAMING_OCTET_COUNTED},
@@ -206,7 +208,7 @@ static void test_errors(void **state)
         {{.template = "{size:20}{seq} {stamp}", .stamp = true},
          "template: {size} gives at most 20 bytes, and its fields need 40"},
         {{.template = "{size:20}a", .size_bytes = 20},
-         "template, column 1: {size} and --size; give only one of them"},
+         "template, column 1: {size} and --size are both given; give only one of them"},
         {{.template = "a{int:1..5}", .stamp = true},
          "template: there is no place for the stamp; write {stamp} where text is allowed, or "
          "use --no-stamp"},
@@ -222,7 +224,7 @@ static void test_errors(void **state)
          "template, column 2: a newline, but with this target a newline "
          "ends an event"},
         {{.template = "{hex:1024}{words:1000}", .size_bytes = UINT32_C(17) << 20},
-         "template: 17,825,792 bytes are asked for, more than 16,777,216"},
+         "template: 17,825,792 bytes are asked for, and the limit is 16,777,216"},
         {{.template = "{seq} and {hots}"},
          "template, column 11: there is no field {hots}; did you mean {host}?"},
         {{.template = "a", .lines = "/nonexistent/file"}, "/nonexistent/file: No such file or directory"},
@@ -308,7 +310,7 @@ static void test_lines(void **state)
     assert_non_null(strstr(err.text, "the longest line is line 3 of "));
     struct ps_content_config without = {.lines = path, .template = "{seq}"};
     assert_int_equal(ps_content_create(&content, &without, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "template: it has no {line} for the lines of "));
+    assert_non_null(strstr(err.text, "template: {line} is missing; write it where the lines of "));
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(ps_content_create(&content, &without, &err), PS_FAIL);
     assert_non_null(strstr(err.text, ": all lines are empty"));

@@ -190,7 +190,7 @@ static void test_limits(void **state)
     text[PS_TEMPLATE_BYTES_MAX + 1] = '\0';
     parse(&parsed, text);
     assert_int_equal(parsed.status, PS_FAIL);
-    assert_string_equal(parsed.err.text, "template: 65,537 bytes long, more than 65,536");
+    assert_string_equal(parsed.err.text, "template: it has 65,537 bytes, and the limit is 65,536");
     parsed_free(&parsed);
     text[PS_TEMPLATE_BYTES_MAX] = '\0';
     parse(&parsed, text);

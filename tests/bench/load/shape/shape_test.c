@@ -348,7 +348,7 @@ static void bad_shapes_are_named(void **state)
         {"x", 1, "there are constant, poisson, burst"},
         {"constant", 0, "needs --rate"},
         {"poisson", 0, "needs --rate"},
-        {"burst:on=1s,off=4s", 0, "needs --rate, the rate while on"},
+        {"burst:on=1s,off=4s", 0, "--rate is missing: it is the rate during a burst"},
         {"burst:on=1s", 5, "needs off=DURATION"},
         {"burst:on=1s,off=4s,arivals=poisson", 5, "there is no key `arivals`; did you mean arrivals?"},
         {"burst:on=1s,off=4s,on=2s", 5, "`on` is given twice"},

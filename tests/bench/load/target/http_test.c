@@ -170,7 +170,8 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_http, "http:///path", "HOST:PORT");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?body=xml", "lines");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?batch=0", "batch");
-    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?body=plain&batch=2", "one event a request");
+    ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?body=plain&batch=2",
+                         "with body=plain a request has one event");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?requests=65", "requests");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?header=nothing", "NAME:VALUE");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?timeout=never", "timeout");

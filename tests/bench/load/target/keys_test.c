@@ -115,7 +115,7 @@ static void test_limits(void **state)
         {"file:///tmp/there?rotate=copy", "rotate=copy: use one of none, rename, copytruncate"},
         {"file:///tmp/there?keep=0", "keep"},
         {"file:///tmp/there?keep=1001", "keep"},
-        {"file:///tmp/there?size=0", "a file cannot be smaller than an event"},
+        {"file:///tmp/there?size=0", "size=0 is too small: a file must hold at least one event"},
         {"file:///tmp/there?size=x", "size"},
         {"file:///tmp/there?fsync=often", "fsync=often"},
         {"file://host/tmp/there", "with three slashes"},

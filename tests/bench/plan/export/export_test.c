@@ -251,7 +251,7 @@ static void test_nothing_to_export(void **state)
     struct ps_err err = {0};
     json_t *document = document_of("{\"rate\":1000,\"verdict\":\"held\"}");
     assert_int_equal(ps_export_hgrm(document, "/nowhere/x", &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "no trial that held has latencies"));
+    assert_non_null(strstr(err.text, "no trial that met the goal has latencies"));
     assert_int_equal(ps_export_hlog(document, "/nowhere/x", &err), PS_FAIL);
     assert_non_null(strstr(err.text, "no trial has latencies"));
     assert_int_equal(ps_export_csv(document, "/nowhere/x", &err), PS_FAIL);

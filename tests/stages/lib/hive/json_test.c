@@ -564,7 +564,7 @@ static void test_keys_of_maps_are_plain(void **state)
     struct ps_err err;
     struct ps_orc_type *type = row_type("a:array<map<array<int>,int>>");
     assert_null(ps_hive_json_open(type, &err));
-    assert_string_equal(err.text, "a map whose keys are of type array");
+    assert_string_equal(err.text, "the table has a map whose keys are of type array");
     ps_orc_type_destroy(type);
 }
 

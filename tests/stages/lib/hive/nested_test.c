@@ -206,11 +206,11 @@ static void test_types_without_texts(void **state)
     expect_reason("int", NULL);
     expect_reason("map<string,map<string,map<string,array<int>>>>", NULL);
     expect_reason("map<string,map<string,map<string,map<string,int>>>>",
-                  "more levels than delimited text has separators for (7)");
+                  "the column has more levels than delimited text has separators for (7)");
     expect_reason("array<array<array<array<array<array<array<int>>>>>>>", NULL);
     expect_reason("array<array<array<array<array<array<array<struct<x:int>>>>>>>>",
-                  "more levels than delimited text has separators for (7)");
-    expect_reason("array<map<array<int>,int>>", "a map whose keys are not plain values");
+                  "the column has more levels than delimited text has separators for (7)");
+    expect_reason("array<map<array<int>,int>>", "the column has a map whose keys are not plain values");
 }
 
 /* A row uses the memory of the row before it, and sees nothing of that row, even if it was long. */

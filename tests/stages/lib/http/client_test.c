@@ -112,7 +112,7 @@ static void test_no_descriptors(void **unused)
     enum ps_status status = ps_http_client_open(&own, 2, &err);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(status, PS_FAIL);
-    assert_string_equal(err.text, "an HTTP client: no memory or no descriptors");
+    assert_string_equal(err.text, "cannot create an HTTP client: not enough memory or file descriptors");
     assert_int_equal(ps_http_client_open(&own, 2, &err), PS_OK);
     ps_http_client_close(&own);
 }

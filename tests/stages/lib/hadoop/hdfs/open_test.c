@@ -41,7 +41,7 @@ static void another_scheme_is_an_error(void **state)
 {
     struct ps_err err;
     assert_int_equal(open_url("gopher://host", NULL, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "gopher://host: no file system of that scheme"));
+    assert_non_null(strstr(err.text, "gopher://host: no file system has that scheme"));
     assert_int_equal(open_url("hdfs:///", NULL, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "it names no namenode"));
 }

@@ -162,43 +162,43 @@ static void test_no_checksum(void **)
 static void test_not_a_message(void **)
 {
     add(answer_begin(), "\xff\xff\xff\xff\xff\xff", 6);
-    expect_refused("an answer that is not valid");
+    expect_refused("its answer is not valid");
 }
 
 static void test_not_a_response(void **)
 {
     add(answer_begin(), "\x02\xff\xff", 3);
-    expect_refused("an answer that is not valid");
+    expect_refused("its answer is not valid");
 }
 
 static void test_body_too_short(void **)
 {
     add_raw(good_head(), 3, 0, "", 0);
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_body_too_long(void **)
 {
     add_raw(good_head(), PS_PACKET_BYTES_MAX + 1, 10, "", 0);
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_header_too_long(void **)
 {
     add_raw(good_head(), 4, 4097, "", 0);
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_header_not_valid(void **)
 {
     add_raw(good_head(), 4, 2, "\xff\xff", 2);
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_nothing_in_the_middle(void **)
 {
     packet(good_head(), 0, ""); /* not the last: a datanode that sends these would never end */
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_more_sums(void **)
@@ -206,7 +206,7 @@ static void test_more_sums(void **)
     struct answer *answer = good_head();
     packet_header(answer, 0, 4, 2, false);
     add(answer, "12345678abcd", 12);
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_fewer_sums(void **)
@@ -214,7 +214,7 @@ static void test_fewer_sums(void **)
     struct answer *answer = good_head();
     packet_header(answer, 0, 5, 1, false);
     add(answer, "1234abcde", 9);
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_hole(void **)
@@ -222,7 +222,7 @@ static void test_hole(void **)
     struct answer *answer = good_head();
     packet(answer, 0, "abcd");
     packet(answer, 8, "ijkl");
-    expect_refused("a packet that is not valid");
+    expect_refused("its packet is not valid");
 }
 
 static void test_wrong_first_sum(void **)

@@ -199,13 +199,13 @@ static void test_tables_that_are_refused(void **unused)
                    "OpenCSVSerde is not supported");
     assert_refused((struct kind){.serde = LAZY, .bucket_count = 4}, "it has buckets");
     assert_refused((struct kind){.serde = LAZY, .parameters = {"skip.header.line.count", "1"}},
-                   "its skip.header.line.count makes Hive pass over lines");
+                   "its skip.header.line.count makes Hive skip lines");
     assert_refused((struct kind){.serde = LAZY, .parameters = {"skip.footer.line.count", "1"}},
-                   "its skip.footer.line.count makes Hive pass over lines");
+                   "its skip.footer.line.count makes Hive skip lines");
     assert_refused((struct kind){.serde = JSON, .parameters = {"skip.footer.line.count", "2"}},
-                   "its skip.footer.line.count makes Hive pass over lines");
+                   "its skip.footer.line.count makes Hive skip lines");
     assert_refused((struct kind){.serde = LAZY, .serde_parameters = {"serialization.encoding", "ISO-8859-1"}},
-                   "ISO-8859-1: UTF-8 is written");
+                   "ISO-8859-1: only UTF-8 can be written");
     assert_refused((struct kind){.serde = LAZY, .columns = "m:map<array<int>,int>"}, "column m");
     assert_refused((struct kind){.serde = JSON, .columns = "m:map<array<int>,int>"},
                    "keys are not plain values");

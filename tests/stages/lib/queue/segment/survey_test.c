@@ -141,7 +141,7 @@ static void missing_segment_is_named(void **state)
     assert_int_equal(lost_count, 3);
     assert_string_equal(numbers, "1 2 3 7 8 9 10");
     assert_string_equal(damages,
-                        "2 at 0: the file is missing, although the channel had promised frames in it");
+                        "2 at 0: the file is missing, although the channel had acknowledged frames in it");
 }
 
 /* A frame that is not delivered keeps its own segment only: segments delivered after it are removed, which does not
