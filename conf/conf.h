@@ -152,8 +152,10 @@ struct ps_conf {
  * the agent. A pipe is not read, because then nothing would be left of it for ps_conf_load. */
 const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files);
 /* Sets `err` to why these files do not name the agent: one cannot be read, none contains an agent, or they contain
- * several. Returns PS_FAIL. Called where ps_conf_only_agent returned NULL. */
-enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, struct ps_err *err);
+ * several. Returns PS_FAIL. `option` is the one that names the agent, such as "-n NAME". Called where
+ * ps_conf_only_agent returned NULL. */
+enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
+                                struct ps_err *err);
 
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
  * with all problems in out->problems (sorted). Returns PS_FAIL when one of them is an error: the agent must

@@ -343,25 +343,26 @@ const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *fi
     return agent;
 }
 
-enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, struct ps_err *err)
+enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
+                                struct ps_err *err)
 {
     if (files->count == 0)
-        return ps_err_set(err, "the agent's name is missing: -n NAME");
+        return ps_err_set(err, "the agent's name is missing: %s", option);
     if (read_once(files) != NULL)
         return ps_err_set(err,
-                          "the agent's name is missing: -n NAME; %s is a pipe or the like, which can be "
+                          "the agent's name is missing: %s; %s is a pipe or the like, which can be "
                           "read only once",
-                          read_once(files));
+                          option, read_once(files));
     struct ps_conf *conf = load_names(arena, files);
     const struct ps_problem *problem = conf->problems.items;
     while (conf->problems.errors > 0 && problem->severity != PS_SEVERITY_ERROR)
         problem++;
     char line[32] = "";
     if (conf->other_agents.count > 0)
-        ps_err_set(err, "the agent's name is missing: -n NAME; the files contain: %s",
+        ps_err_set(err, "the agent's name is missing: %s; the files contain: %s", option,
                    ps_texts_join(arena, &conf->other_agents));
     else if (conf->problems.errors == 0)
-        ps_err_set(err, "the agent's name is missing: -n NAME");
+        ps_err_set(err, "the agent's name is missing: %s", option);
     else {
         if (problem->line > 0)
             snprintf(line, sizeof line, ":%d: ", problem->line);

@@ -142,12 +142,12 @@ static bool options_fit(const struct ps_channel_command *command)
     if (command->file != NULL && command->agent == NULL) {
         const struct ps_texts files = {1, &command->file};
         struct ps_err err = {.length = 0};
-        (void)ps_conf_no_agent(command->arena, &files, &err);
+        (void)ps_conf_no_agent(command->arena, &files, "--agent NAME", &err);
         return wrong(err.text, "");
     }
-    if ((command->file != NULL) != (command->agent != NULL) ||
-        (command->file != NULL) != (command->channel != NULL))
-        return wrong("--config FILE, --agent NAME and --channel NAME go together", "");
+    if ((command->file != NULL) != (command->channel != NULL) ||
+        (command->file == NULL && command->agent != NULL))
+        return wrong("--config FILE and --channel NAME go together; --agent NAME needs both", "");
     if (command->file != NULL && command->key_source.names.count > 0)
         return wrong("--config names the keys; leave --key out", "");
     return true;

@@ -130,7 +130,7 @@ static bool operands_fit(const struct ps_rules_command *command)
 {
     if (command->files.count == 0 && command->agent == NULL && command->agent_files.count > 0) {
         struct ps_err err = {.length = 0};
-        (void)ps_conf_no_agent(command->arena, &command->agent_files, &err);
+        (void)ps_conf_no_agent(command->arena, &command->agent_files, "-n NAME", &err);
         return wrong(command, err.text, "");
     }
     if (command->files.count == 0 && command->agent == NULL)

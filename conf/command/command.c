@@ -371,7 +371,7 @@ static enum ps_status complete(struct ps_command *command, struct ps_err *err)
     if (command->agent == NULL && command->uris.count == 0)
         command->agent = ps_conf_only_agent(command->arena, &command->files);
     if (command->agent == NULL)
-        return ps_conf_no_agent(command->arena, &command->files, err);
+        return ps_conf_no_agent(command->arena, &command->files, "-n NAME", err);
     if (command->files.count == 0 && command->uris.count == 0)
         return ps_err_set(err, "the configuration is missing: -f FILE or -u URI");
     if (command->conf_dir != NULL)

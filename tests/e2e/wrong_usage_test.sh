@@ -44,6 +44,10 @@ for command in graph plan 'agent --dry-run'; do
     # shellcheck disable=SC2086 # two words
     refuses 'cannot read nowhere.properties: ' $command -f nowhere.properties
 done
+refuses '--help` tells more' channel inspect --config two.properties --channel c1
+grep -qF "the agent's name is missing: --agent NAME; the files contain: a1, b2" err || fail "channel of two agents: $(<err)"
+refuses '--help` tells more' channel inspect --config "$first"
+grep -qF -- '--config FILE and --channel NAME go together; --agent NAME needs both' err || fail "channel without --channel: $(<err)"
 for command in 'channel inspect --channel c1 --config' 'rules check -f'; do
     # shellcheck disable=SC2086 # several words
     refuses '--help` tells more' $command nowhere.properties
