@@ -332,6 +332,58 @@ static void test_copied_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Works, and delivers what is read, until the saved position of the file is its end. */
+static void await_saved(const char *name)
+{
+    char wanted[700];
+    struct stat status;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    assert_int_equal(stat(ps_test_folder_path(name), &status), 0);
+    snprintf(wanted, sizeof wanted, "\"pos\":%lld,\"file\":\"%s\"", (long long)status.st_size,
+             ps_test_folder_path(name));
+    while (access(positions, F_OK) != 0 || strstr(read_positions(), wanted) == NULL) {
+        ps_test_stage_pass_ms(&stage, 10);
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        usleep(500);
+        assert_true(ps_test_patient_ns() < until);
+    }
+}
+
+/* Lines come between copy and cut, the copy is found after the cut, and all is delivered only then. What is delivered of the original
+ * behind the copied part says nothing about the copy, which goes on with lines of its own: they come again when they were not
+ * delivered. */
+static void test_delivered_beyond_the_copy(void **unused)
+{
+    append("app.log", banner);
+    write_lines("app.log", "line", 0, 100);
+    PS_START(NULL);
+    work_until(PS_COUNTER_EventReceivedCount, 101);
+    copy_file("app.log", "aside", 0);
+    write_lines("app.log", "more", 0, 50);
+    work_until(PS_COUNTER_EventReceivedCount, 151);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    write_lines("app.log", "fresh", 0, 1);
+    work_until(PS_COUNTER_EventReceivedCount, 152);
+    move("aside", "app.log.1");
+    work_until(PS_COUNTER_extra + 1, 2); /* both are open */
+    work_undelivered(100);
+    ps_test_source_close_batch(&stage);
+    await_saved("app.log.1");
+    size_t again = stage.event_count - 152; /* lines before the end of the copy */
+    ps_test_source_clear(&stage);
+    write_lines("app.log.1", "next", 0, 10);
+    work_until(PS_COUNTER_EventReceivedCount, 152 + again + 10);
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the batch is lost */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    wait_for(10);
+    ps_test_source_settle(&stage, stage.event_count, 200);
+    expect_all_once("next", 10);
+    assert_int_equal(stage.event_count, 10);
+    ps_test_stage_fini(&stage);
+}
+
 #define PAIRS 40U /* more than a tick handles, so that a stop comes between the files of a pair */
 #define STOPS 16U
 
@@ -509,6 +561,7 @@ int main(void)
                                        TEST(cut_behind_the_reader_in_the_banner),
                                        TEST(copy_behind_one_that_begins_alike),
                                        TEST(copied_before_it_was_read),
+                                       TEST(delivered_beyond_the_copy),
                                        TEST(stopped_behind_a_start),
                                        TEST(many_that_begin_alike),
                                        TEST(early_mark_of_another)};
