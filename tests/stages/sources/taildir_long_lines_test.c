@@ -50,13 +50,18 @@ static bool look_at_events(const char *joined, size_t joined_length)
     return came;
 }
 
-static void turn(uint64_t until_ns)
+static void turn_at_fake_time(uint64_t until_ns)
 {
-    ps_test_stage_real_clock(&stage);
     if (ps_test_source_work(&stage) != PS_DONE)
         usleep(200);
     ps_test_source_close_batch(&stage);
     assert_true(ps_test_patient_ns() < until_ns);
+}
+
+static void turn(uint64_t until_ns)
+{
+    ps_test_stage_real_clock(&stage);
+    turn_at_fake_time(until_ns);
 }
 
 /* The file is cut to `size` bytes before this read of the thread, and continues with "rest". Returns whether this read took place. */
@@ -141,9 +146,38 @@ static void test_around_the_largest(void **unused)
     }
 }
 
+/* A long line that is still being written is not cut. When it no longer grows, it counts without a newline. */
+static void test_grows_and_rests(void **unused)
+{
+    memset(line, 'x', LENGTH);
+    line[LENGTH] = '\0';
+    setup(NULL);
+    append("app.log", "one\n");
+    append("app.log", line);
+    PS_START("idleTimeout", "3600000");
+    expect("one");
+    ps_test_stage_pass_ms(&stage, 3500000);
+    append("app.log", "y");
+    expect_nothing();
+    ps_test_stage_pass_ms(&stage, 200000);
+    expect_nothing();
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (stage.event_count == 0) {
+        ps_test_stage_pass_ms(&stage, 3700000);
+        for (int i = 0; i < 20; i++)
+            turn_at_fake_time(until_ns);
+    }
+    assert_int_equal(stage.event_count, 1);
+    assert_int_equal(stage.events[0].length, LENGTH + 1);
+    ps_test_source_clear(&stage);
+    ps_test_stage_fini(&stage);
+    ps_test_folder_teardown(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cut_while_it_is_read),
-                                       cmocka_unit_test(test_around_the_largest)};
+                                       cmocka_unit_test(test_around_the_largest),
+                                       cmocka_unit_test(test_grows_and_rests)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

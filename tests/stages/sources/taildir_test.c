@@ -124,6 +124,43 @@ static void test_idle(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A line that is still being written is not cut: what was added to it is news, whenever the last whole line came. */
+static void test_line_that_grows_does_not_rest(void **unused)
+{
+    append("app.log", "one\nha");
+    PS_START("idleTimeout", "3600000");
+    expect("one");
+    for (const char *piece = "l...."; *piece != '\0'; piece++) {
+        ps_test_stage_pass_ms(&stage, 3500000);
+        append("app.log", (const char[]){*piece, '\0'});
+        expect_nothing();
+        ps_test_stage_pass_ms(&stage, 200000);
+        expect_nothing();
+    }
+    append("app.log", "f\n");
+    expect("hal....f");
+    ps_test_stage_fini(&stage);
+}
+
+/* After a line that counted without a newline, each line waits for a rest of its own. */
+static void test_each_line_has_its_own_rest(void **unused)
+{
+    append("app.log", "one\ntw");
+    PS_START("idleTimeout", "3600000");
+    expect("one");
+    for (int i = 0; i < 2; i++) {
+        ps_test_stage_pass_ms(&stage, 3700000);
+        expect("tw");
+        append("app.log", "o\nthr");
+        expect("o");
+        append("app.log", "ee\nfo");
+        expect("three");
+        append("app.log", "ur\ntw");
+        expect("four");
+    }
+    ps_test_stage_fini(&stage);
+}
+
 static void test_skip_to_end(void **unused)
 {
     append("app.log", "one\n");
@@ -533,6 +570,8 @@ int main(void)
         TEST(positions_fail_while_draining),
         TEST(positions_fail_for_good),
         TEST(idle),
+        TEST(line_that_grows_does_not_rest),
+        TEST(each_line_has_its_own_rest),
         TEST(skip_to_end),
         TEST(skip_to_end_skips_nothing_new),
         TEST(skip_to_end_of_a_copy),

@@ -84,6 +84,7 @@ struct ps_tail_log {
     int64_t size;                                     /* at the last look */
     int64_t start_bytes;                              /* its size when the first look found it */
     uint32_t need_bytes; /* room for the next read: more than usual for a long line */
+    int64_t partial_end; /* where the file ended when it was last seen to end without a newline */
     /* A line longer than a block has no newline before this offset. */
     int64_t line_scanned;
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
@@ -95,7 +96,7 @@ struct ps_tail_log {
     uint64_t unreadable_ns;
     uint64_t gone_ns;                  /* when it lost its name */
     uint64_t checked_ns;               /* when its beginning was last seen to be unchanged */
-    uint64_t active_ns;                /* when new bytes were read, or when it was opened */
+    uint64_t active_ns;                /* when new bytes were read or seen, or when it was opened */
     struct ps_tail_log *next;          /* in tailer->queue_first */
     struct ps_tail_log *older, *newer; /* open files, sorted by active_ns */
     struct ps_tail_log *next_name;     /* in its hash chain */

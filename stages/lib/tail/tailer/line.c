@@ -110,10 +110,12 @@ static void line_run_text(struct ps_tail_line *line)
     }
 }
 
-/* Looks for the line's end from line->scanned on, and reads the line if it ends. */
+/* Looks for the line's end from line->scanned on, and reads the line if it ends. After a rest the end of the file ends the line,
+ * unless it has grown. */
 static void line_look(struct ps_tail_line *line)
 {
     enum { PIECE = LINE_PIECE_BYTES };
+    const int64_t begin = line->scanned;
     char *piece = malloc(PIECE);
     ssize_t length = -1;
     while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, line->scanned)) > 0) {
@@ -132,7 +134,7 @@ static void line_look(struct ps_tail_line *line)
     }
     if (length < 0)
         line->error = errno;
-    if (length == 0 && line->rest && line->scanned > line->offset)
+    if (length == 0 && line->rest && line->scanned == begin && begin > line->offset)
         line_load(line, line->scanned, 0);
     free(piece);
 }

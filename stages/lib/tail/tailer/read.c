@@ -146,6 +146,8 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
         log->size = log->read_offset;
     log->turn_lines += lines;
     ps_tail_log_active(&tailer->open, log, tailer->now_ns);
+    if (!ps_tail_log_is_text(log)) /* the next line without a newline waits for a rest of its own */
+        log->rest = false;
     log->unreadable = false;
     log->need_bytes = 0;
     ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);
@@ -208,6 +210,23 @@ static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, st
 
 /* ---- reading ---- */
 
+/* Handles a last line without a newline that has grown: its writer is at work, so the file does not rest. */
+static void partial_grew(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (ps_tail_log_is_text(log))
+        return;
+    log->rest = false;
+    ps_tail_log_active(&tailer->open, log, tailer->now_ns);
+}
+
+/* Called when the file ends here, without a newline. */
+static void partial_seen(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t end)
+{
+    if (end != log->partial_end)
+        partial_grew(tailer, log);
+    log->partial_end = end;
+}
+
 /* Handles the errno of a failed read. The turn ends; the next try reads from the same position. */
 static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
@@ -238,6 +257,8 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
         ps_tail_log_open(tailer, log);
         return PS_TAIL_STEP_END;
     }
+    if (!line->found && line->scanned != log->line_scanned)
+        partial_grew(tailer, log);
     log->line_scanned = line->scanned;
     log->partial = !line->found;
     if (!line->found) {
@@ -433,6 +454,8 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     log->checked_ns = tailer->now_ns;
     size_t fresh = (size_t)length - skip;
     bool is_end = log->file.ended;
+    if (fresh > 0 && length < (ssize_t)room && bytes[length - 1] != '\n')
+        partial_seen(tailer, log, log->read_offset + (int64_t)fresh);
     if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&
         !(log->rest && is_end && fresh > 0))
         return no_line(tailer, log, fresh, length == (ssize_t)room, room);
