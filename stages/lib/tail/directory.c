@@ -344,7 +344,7 @@ static void change_add(const struct ps_tail_directory *directory, struct ps_tail
         changes->items = ps_must_realloc(changes->items, changes->room * sizeof *changes->items, PURPOSE);
     }
     const struct renamed *renamed =
-        kind == PS_TAIL_FILE_NEW && entry->group < 0 ? renamed_find(directory, entry->name) : NULL;
+        kind != PS_TAIL_FILE_GONE && entry->group < 0 ? renamed_find(directory, entry->name) : NULL;
     changes->items[changes->count++] =
         (struct ps_tail_change){.from = renamed != NULL ? renamed->from : NULL,
                                 .from_group = renamed != NULL ? renamed->group : -1,
@@ -503,7 +503,9 @@ static void compare(struct ps_tail_directory *directory, struct table *table, st
             continue;
         }
         before->seen = true;
-        if (strcmp(before->name, entry->name) != 0 || before->group != entry->group)
+        /* A rename may be reported after a look that has seen it. */
+        bool reported = entry->group < 0 && renamed_find(directory, entry->name) != NULL;
+        if (strcmp(before->name, entry->name) != 0 || before->group != entry->group || reported)
             change_add(directory, changes, PS_TAIL_FILE_RENAMED, entry);
         else if (before->size != entry->size || before->modified.tv_sec != entry->modified.tv_sec ||
                  before->modified.tv_nsec != entry->modified.tv_nsec)

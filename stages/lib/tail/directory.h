@@ -27,7 +27,8 @@ struct ps_tail_change {
     struct timespec modified;
     bool link;  /* the name is a symbolic link: inotify on the directory does not report writes to the file */
     char *name; /* owned by the directory, valid until the next look */
-    /* Set for a NEW file whose name does not match but whose former name did: that former name and its group. Else NULL. */
+    /* Set for a NEW or RENAMED file whose name does not match, if a rename from a name that does was reported: that former name and its
+     * group. Else NULL. */
     const char *from;
     int from_group;
 };

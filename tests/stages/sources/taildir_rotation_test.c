@@ -23,6 +23,34 @@ static void test_renamed_at_once(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file that the source had closed, because it was at rest, is written over and renamed to a name that does not match, before the source
+ * looks at it. */
+static void written_over_and_renamed(const char *line)
+{
+    append("app.log", "one\n");
+    PS_START("idleTimeout", "50");
+    expect("one");
+    wait_for_open(0);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", line);
+    append("app.log", "\n");
+    move("app.log", "rotated");
+    expect(line);
+    append("rotated", "three\n");
+    expect("three");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_written_over_and_renamed_at_once(void **unused)
+{
+    written_over_and_renamed("twelve");
+}
+
+static void test_cut_and_renamed_at_once(void **unused)
+{
+    written_over_and_renamed("2");
+}
+
 static void test_rename(void **unused)
 {
     append("app.log", "one\n");
@@ -511,6 +539,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(renamed_at_once),
+        TEST(written_over_and_renamed_at_once),
+        TEST(cut_and_renamed_at_once),
         TEST(rename),
         TEST(renamed_while_stopped),
         TEST(cut_and_renamed_while_stopped),

@@ -57,9 +57,10 @@ struct ps_tail_log {
     bool cut_looked;     /* that look is done */
     uint8_t cut_looks;   /* number of looks that were not enough */
     bool stranger;       /* its inode belongs to another file now */
-    bool copied;         /* a copy goes on from what was read of it, and part of that is not delivered yet */
-    bool again;          /* a change was reported while a job has the file, or while it waits for a job */
-    bool compressed;     /* it is not read as long as its beginning stays the same */
+    bool left_group; /* the last look saw that it was renamed from a name that matches: it is no stranger */
+    bool copied;     /* a copy goes on from what was read of it, and part of that is not delivered yet */
+    bool again;      /* a change was reported while a job has the file, or while it waits for a job */
+    bool compressed; /* it is not read as long as its beginning stays the same */
     /* `compressed`, and its text was read when penstock.decompress was auto: identity, offsets and marks are those of the text. */
     bool text_left;
     /* Used if the text of the file is read: identity, offsets and marks belong to the text then. */

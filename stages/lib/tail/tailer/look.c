@@ -195,6 +195,7 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
     }
     if (log != NULL) { /* the last look missed this name, or the file was moved away and back */
         log->again = log->state == PS_TAIL_LOG_OPENING;
+        log->left_group = change->from != NULL;
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
         look_again_if_compressed(tailer, log);
     } else if (change->from != NULL) { /* it had a name that matches, and lost it before any look */
@@ -215,6 +216,7 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
 static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_rename(tailer, log, NULL, false);
+    log->left_group = false;
     log->gone_ns = tailer->now_ns;
     ps_tail_log_changed(tailer, log);
     if (log->other_name != NULL) {
@@ -255,8 +257,10 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     log->link = change->link;
     if (log->link)
         ps_tail_slots_put(&tailer->links, log->number);
-    if (change->kind == PS_TAIL_FILE_RENAMED)
+    if (change->kind == PS_TAIL_FILE_RENAMED) {
+        log->left_group = change->from != NULL;
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
+    }
     if (cut || change->kind == PS_TAIL_FILE_RENAMED)
         look_again_if_compressed(tailer, log);
     /* The file may have been written to under its new name before the rename was known: no file was found for

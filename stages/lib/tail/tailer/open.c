@@ -336,16 +336,17 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
     const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
     bool same = opening->begins && opening->size >= log->read_offset &&
                 (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));
-    if (!same && !log->matches && !opening->was_open) {
+    bool looked = log->cut_looked;
+    log->cut_looked = false;
+    if (!same && looked && !log->matches && !log->left_group && !opening->was_open) {
         log->stranger = true; /* its inode belongs to another file now, which no group matches */
         return READS;
     }
-    bool looked = log->cut_looked;
-    log->cut_looked = false;
     bool undelivered = log->read_offset != log->delivered_offset, copied = ps_tail_copy_is_there(log);
     /* If the copy is read on from here, a crash loses undelivered lines. While draining nothing is compared again. */
     bool waits = tailer->draining ? undelivered || copied : undelivered && copied;
-    /* Before the look the file keeps its old position, by which its copy is found. After it, the file starts over: it may be a copy. */
+    /* Before the look the file keeps its old position, by which its copy is found. After it, the file starts over: it may be a copy.
+     * The look also knows of a rename that was reported late. */
     if (!same && (!looked || waits)) {
         wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
         return READS;
