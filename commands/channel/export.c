@@ -155,13 +155,17 @@ static const char *frame_seen(void *argument, const struct ps_survey_frame *fram
 static void damage_seen(void *argument, const struct ps_survey_damage *damage)
 {
     struct export *export = argument;
-    if (damage->unfinished || damage->first == 0)
+    if (damage->unfinished || (damage->first == 0 && !damage->unsure))
         return;
     export->damages++;
-    ps_channel_say(export->command, "%s, byte %llu: %s; the events of frames %llu to %llu are left out",
-                   ps_channel_segment_path(export->command->arena, damage->directory, damage->segment),
-                   (unsigned long long)damage->offset, damage->reason, (unsigned long long)damage->first,
-                   (unsigned long long)damage->last);
+    const char *path = ps_channel_segment_path(export->command->arena, damage->directory, damage->segment);
+    if (damage->first > 0)
+        ps_channel_say(export->command, "%s, byte %llu: %s; the events of frames %llu to %llu are left out",
+                       path, (unsigned long long)damage->offset, damage->reason,
+                       (unsigned long long)damage->first, (unsigned long long)damage->last);
+    else
+        ps_channel_say(export->command, "%s, byte %llu: %s; events that were there are left out", path,
+                       (unsigned long long)damage->offset, damage->reason);
 }
 
 static void segment_seen(void *argument, const struct ps_survey_segment *segment)

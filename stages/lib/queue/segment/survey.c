@@ -113,7 +113,7 @@ struct survey {
     uint32_t length; /* of the latest payload, bytes */
 };
 
-/* Calls `damage` for the bytes at `offset`. Frames from survey->next up to `before` - 1 were in them. */
+/* Calls `damage` for the bytes at `offset`. Frames from survey->next up to `before` - 1 were in them; `before` is 0 when that is not known. */
 static void damaged(struct survey *survey, const struct ps_segment *segment, uint64_t offset, uint64_t length,
                     uint64_t before, bool unfinished, const char *reason)
 {
@@ -121,6 +121,7 @@ static void damaged(struct survey *survey, const struct ps_segment *segment, uin
                                       .segment = segment->head.segment,
                                       .offset = offset,
                                       .length = length,
+                                      .unsure = before == 0,
                                       .unfinished = unfinished,
                                       .reason = reason};
     uint64_t first = survey->next > survey->taken.low ? survey->next : survey->taken.low;

@@ -34,6 +34,7 @@ struct ps_survey_damage {
     const char *directory; /* NULL: the state file */
     uint64_t segment, offset, length;
     uint64_t first, last; /* undelivered frames that are lost with these bytes; 0: none, or not known */
+    bool unsure;          /* undelivered frames may have been there, or are there and cannot be read now */
     /* The bytes may be of a frame that was being written when the process ended, and was not promised. */
     bool unfinished;
     const char *reason;
