@@ -191,6 +191,25 @@ lost=$({ seq 60000 60099; seq 60200 60349; } | comm -23 - "$work/delivered" | wc
 [[ $lost == 0 ]] || fail "$lost events that the present server had acknowledged are lost"
 stop TERM
 
+echo "== a standby takes the server's place: the channel waits until it is promoted"
+start
+control -m fast stop
+"${as_server[@]}" touch "$server/data/standby.signal"
+start_server
+send 61000 61000 >"$work/early" & # the connection is tried only when there is something to do
+sender=$!
+children[$sender]=1
+await "the standby is named" says "the server is a standby"
+wait "$sender" || true
+unset "children[$sender]"
+control promote
+await "the channel works again" grep -q "the database can be written again" "$work/agent.err"
+[[ $(send 61001 61010 | wc -l) == 10 ]] || fail "not all were acknowledged by the promoted server"
+await "the tables are empty" is_empty
+[[ $(delivered | grep -c -E '^610(0[1-9]|10)$') == 10 ]] || fail "not each event once"
+grep -q "restored from a backup" "$work/agent.err" && fail "a standby counts as another server"
+stop TERM
+
 echo "== the server is down: named, and a client is refused"
 start
 control -m fast stop

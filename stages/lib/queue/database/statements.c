@@ -58,8 +58,8 @@ const struct ps_database_statement ps_tables_statements[PS_TABLES_STATEMENTS] = 
     BOTH(PS_SELECT_LOCK, "t", "SELECT $1 IS NOT NULL",
          "SELECT pg_try_advisory_lock(hashtext('flume.fl_event'), hashtext($1))::int"),
     BOTH(PS_SELECT_SEQUENCE, "", "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'FL_EVENT'",
-         "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('fl_event', 'fle_id')::regclass), "
-         "0)"),
+         "SELECT CASE WHEN pg_is_in_recovery() THEN -1 ELSE "
+         "COALESCE(pg_sequence_last_value(pg_get_serial_sequence('fl_event', 'fle_id')::regclass), 0) END"),
 };
 
 /* ---- the tables ---- */

@@ -29,9 +29,12 @@ enum ps_tables_statement {
     PS_SELECT_ONE, /* whether an event exists */
     PS_SELECT_TABLES,
     PS_SELECT_LOCK,     /* PostgreSQL: lock of a channel */
-    PS_SELECT_SEQUENCE, /* SQLite: the highest identity that was ever used */
+    PS_SELECT_SEQUENCE, /* the highest identity that was ever used; or PS_SEQUENCE_OF_STANDBY */
     PS_TABLES_STATEMENTS,
 };
+
+/* The server is a standby: it may not yet have replayed all that it received, so its sequence tells nothing. */
+#define PS_SEQUENCE_OF_STANDBY (-1)
 
 extern const struct ps_database_statement ps_tables_statements[PS_TABLES_STATEMENTS];
 

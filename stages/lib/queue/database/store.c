@@ -165,14 +165,25 @@ static void watch_given(struct ps_tables *tables)
 
 /* Finds out whether the server has forgotten identities that it gave, because it was restored from a backup, or another server,
  * which lacked its newest transactions, took its place. New events get these identities again: what was read before and is
- * delivered now must not remove them. */
+ * delivered now must not remove them. PS_FAIL: this is not known now, e.g. because a standby has not yet replayed all
+ * that it received. */
 static enum ps_status look_whether_behind(struct ps_tables *tables, struct ps_err *err)
 {
     int64_t given = 0;
-    if (!tables->watched)
+    if (!tables->watched) {
+        watch_given(tables); /* the connection may have been lost when the sequence was read first */
         return PS_OK;
+    }
     if (read_given(tables, &given, err) != PS_OK)
         return PS_FAIL;
+    if (given == PS_SEQUENCE_OF_STANDBY) {
+        disconnect(tables); /* what it lacks for now must not count as removed by another program */
+        return ps_err_set(
+            err,
+            "the database %s: the server is a standby, which takes no transactions: the channel "
+            "waits until it is promoted",
+            tables->settings->database.label);
+    }
     tables->gone |= given < tables->given;
     return PS_OK;
 }

@@ -193,12 +193,94 @@ static void test_no_sequence(void **state)
     test_only_the_connection(state);
 }
 
+static bool is_unreadable;
+
+static enum ps_status query_unreadable(void *database, const struct ps_database_statement *statement,
+                                       const struct ps_database_value *values, ps_database_row *row,
+                                       void *argument, struct ps_err *error)
+{
+    return is_unreadable ? query_without_sequence(database, statement, values, row, argument, error)
+                         : fake_query(database, statement, values, row, argument, error);
+}
+
+/* The connection is lost when the sequence is read first: it is read when the channel is connected again. */
+static void test_sequence_is_read_later(void **state)
+{
+    static struct ps_database_ops ops;
+    ops = fake_postgres;
+    ops.query = query_unreadable;
+    settings.ops = &ops;
+    is_unreadable = true;
+    open_server();
+    is_unreadable = false;
+    lose_connection();
+    assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    promise(1, KEPT + LOST);
+    feed_all(1, KEPT + LOST);
+    lose_connection();
+    fall_back(KEPT);
+    assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    promise(KEPT + 1, ANEW);
+    take_all();
+    assert_int_equal(count_events(), KEPT + ANEW);
+    feed_all(1, KEPT + ANEW);
+    take_all();
+    ps_database_store.close(store);
+}
+
+static bool is_standby;
+
+static enum ps_status query_of_standby(void *database, const struct ps_database_statement *statement,
+                                       const struct ps_database_value *values, ps_database_row *row,
+                                       void *argument, struct ps_err *error)
+{
+    const struct ps_database_value given = {.type = PS_DATABASE_NUMBER, .number = PS_SEQUENCE_OF_STANDBY};
+    if (!is_standby || statement->number != PS_SELECT_SEQUENCE)
+        return fake_query(database, statement, values, row, argument, error);
+    row(argument, &given);
+    return PS_OK;
+}
+
+/* A standby takes the place of the server before it has replayed all that it received. The channel waits until it is promoted, and
+ * then feeds what it has not fed: nothing counts as lost, or as removed by another program. */
+static void test_standby(void **state)
+{
+    static struct ps_database_ops ops;
+    uint64_t errors = ps_log_count(PS_LOG_ERROR);
+    ops = fake_postgres;
+    ops.query = query_of_standby;
+    settings.ops = &ops;
+    open_server();
+    promise(1, KEPT);
+    feed_all(1, KEPT);
+    promise(KEPT + 1, LOST);
+    lose_connection();
+    is_standby = true;
+    change("UPDATE FL_EVENT SET FLE_CHANNEL = 'later' WHERE FLE_ID > %u", KEPT);
+    for (unsigned tries = 0; tries < 2; tries++) {
+        err = (struct ps_err){.length = 0};
+        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
+        assert_non_null(strstr(err.text, "the server is a standby"));
+        feed_all(1, 0);
+    }
+    is_standby = false;
+    change("UPDATE FL_EVENT SET FLE_CHANNEL = 'c1' WHERE FLE_ID > %u", KEPT);
+    assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    feed_all(KEPT + 1, KEPT + LOST);
+    take_all();
+    assert_int_equal(count_events(), 0);
+    ps_database_store.close(store);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_sequence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_the_connection, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sequence_is_read_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_standby, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
