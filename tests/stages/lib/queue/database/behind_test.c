@@ -273,9 +273,72 @@ static void test_standby(void **state)
     assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
 }
 
+/* The server falls back several times, also before anything new was promised. */
+static void test_again(void **state)
+{
+    open_server();
+    promise(1, KEPT + LOST);
+    feed_all(1, KEPT + LOST);
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t errors = ps_log_count(PS_LOG_ERROR);
+        lose_connection();
+        fall_back(KEPT - round);
+        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR), errors + 1);
+        if (round == 1)
+            continue;
+        promise(KEPT - round + 1, ANEW);
+        take_all();
+        assert_int_equal(count_events(), KEPT - round + ANEW);
+        feed_all(1, KEPT - round + ANEW);
+    }
+    take_all();
+    assert_int_equal(count_events(), 0);
+    ps_database_store.close(store);
+}
+
+static void commit_without_an_answer(void)
+{
+    fake_plan.failure = FAKE_UNANSWERED;
+    fake_plan.nth = fake_calls + 2; /* the first call reads the last identity */
+    assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
+    fake_plan.nth = 0;
+}
+
+/* A COMMIT has no answer. If the server that takes its place lacks it, and more, its events are not promised; if that server has
+ * all, they are. */
+static void test_commit_without_an_answer(void **state)
+{
+    open_server();
+    promise(1, KEPT);
+    feed_all(1, KEPT);
+    assert_true(append(KEPT + 1, 10) > 0);
+    commit_without_an_answer();
+    assert_int_equal(count_events(), KEPT + 10);
+    fall_back(KEPT - 20);
+    assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    assert_int_equal(ps_database_store.promised(store), 1);
+    promise(KEPT - 20 + 1, 30);
+    take_all();
+    assert_int_equal(count_events(), KEPT + 10);
+    feed_all(1, KEPT + 10);
+    assert_true(append(KEPT + 11, 10) > 0);
+    commit_without_an_answer();
+    uint64_t errors = ps_log_count(PS_LOG_ERROR);
+    assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+    assert_int_equal(ps_database_store.promised(store), 3);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
+    feed_all(KEPT + 11, KEPT + 20);
+    take_all();
+    assert_int_equal(count_events(), 0);
+    ps_database_store.close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_commit_without_an_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_sequence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_the_connection, set_up, tear_down),
