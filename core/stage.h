@@ -309,7 +309,7 @@ struct ps_source_ops {
     /* Called between `check` and `build` if the sink of its flow will commit this source's positions, so that the source
      * must not. Returns false with the reason if its settings do not allow that. NULL: they never do. Thread: control. */
     bool (*yields_positions)(void *plan, struct ps_err *err);
-    const struct ps_engine_source_ops *engine; /* penstock's own (core/flow/engine_source.h); or NULL */
+    const struct ps_engine_source_ops *engine; /* NULL in plug-ins (core/flow/engine_source.h) */
 };
 
 /* ---- interceptor ---- */

@@ -265,8 +265,8 @@ bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec 
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
 /* Returns whether `next` has the channel with the same type, but in another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Returns whether `next` has the channel with only a part of its place (PS_OPTION_JOINED): its log could never be
- * opened. Writes the key that changes and one that does not. */
+/* Returns whether `next` changes some, but not all, of the keys that together name the channel's place
+ * (PS_OPTION_JOINED): its log could never be opened. Writes one key that changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
                            const char **moves, const char **stays);
 /* Returns whether all events in the channel that are not delivered will be read again by its sources: all sources

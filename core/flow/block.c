@@ -123,7 +123,7 @@ void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot)
     *cache = (struct ps_block_cache){.depot = depot, .free_max = cache_free_max(depot->block_count)};
 }
 
-/* Written by the worker only; metrics read it. */
+/* Only the worker writes the count; metrics read it. */
 static void free_count_set(struct ps_block_cache *cache, uint32_t count)
 {
     __atomic_store_n(&cache->free_count, count, __ATOMIC_RELAXED);

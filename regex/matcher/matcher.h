@@ -69,7 +69,7 @@ enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *wh
 struct ps_matcher_cost {
     enum { PS_COST_FINE, PS_COST_HIGH, PS_COST_RUINOUS } grade;
     uint64_t states;         /* estimated states with bounded repeats expanded */
-    uint64_t database_bytes; /* of this expression alone; 0 if not compiled (ruinous) */
+    uint64_t database_bytes; /* of this expression alone; 0 if too costly to compile */
     uint64_t compile_ns;
     char why[200]; /* "the repeat {1,100000} at 7 makes 100,000 states"; "" when fine */
 };

@@ -226,7 +226,7 @@ static void changed_files_are_seen_and_a_backup_helps(void **state)
     ps_conf_destroy(conf);
     write_text(path, "a1.sources = r1\n"); /* an error: no channels */
     assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_FAIL);
-    assert_int_equal(ps_conf_backup(conf, &command, &err), PS_OK); /* which does not touch the good one */
+    assert_int_equal(ps_conf_backup(conf, &command, &err), PS_OK); /* the good backup stays */
     ps_conf_destroy(conf);
     unlink(path);
     assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);

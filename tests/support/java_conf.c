@@ -39,7 +39,7 @@ static const struct ps_stage_ops *const *stages_of_test(void)
         java[copies].check = NULL;
         stages[count] = &java[copies++];
     }
-    /* a deserializer that does not say that it continues exactly, as of a plug-in */
+    /* a deserializer that does not say that it continues exactly: one of a plug-in may not */
     inexact = *ps_stage_find(ps_stages, PS_KIND_DESERIALIZER, "line");
     deserializer = *inexact.deserializer;
     deserializer.continues = false;

@@ -208,8 +208,8 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 
 /* ---- channels that the next plan does not keep ---- */
 
-/* Returns the first channel with events that `next` does not keep: they would be lost, or left on disk. With `dead`,
- * only a channel that nobody empties: it has no sink, and is not shared with other programs, as a topic is. */
+/* Returns the first channel that has events and is not in `next`: its events would be lost, or left on disk. With
+ * `dead`, only a channel that nobody empties: one without a sink that no other program reads (others may read a topic). */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {

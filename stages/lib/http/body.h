@@ -5,7 +5,7 @@
 
 enum ps_http_format {
     PS_HTTP_FLUME, /* org.apache.flume.source.http.JSONHandler: [{"headers":{},"body":".."},..] */
-    PS_HTTP_PLAIN, /* the event: one a request */
+    PS_HTTP_PLAIN, /* the body is one event */
     PS_HTTP_LINES, /* an event a line */
 };
 

@@ -33,7 +33,7 @@ unsigned ps_orc_width_round(unsigned bits);
 /* Returns the next width that readers unpack fast: 1, 2, 4, 8, 16, 24, .. 64. Values and deltas use these
  * widths. */
 unsigned ps_orc_width_align(unsigned bits);
-/* Returns the width's code of 5 bits. */
+/* Returns the 5-bit code of a width. */
 unsigned ps_orc_width_code(unsigned bits);
 
 /* Packs values of `width` bits, one after the other, most significant bit first. The last byte is filled

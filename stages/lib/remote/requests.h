@@ -29,7 +29,7 @@ struct ps_remote_result {
     const char *reason; /* why it is not delivered, one line; lives until the request is sent again */
 };
 
-/* Decides what happens to an event with this result. */
+/* Says what happens to an event after its request has ended. */
 enum ps_remote_fate { PS_REMOTE_SETTLE, PS_REMOTE_REPEAT, PS_REMOTE_DEAD_LETTER, PS_REMOTE_DROP };
 
 /* `attempts`: of this event, the last one included. */

@@ -155,7 +155,7 @@ static void test_no_memory(void **unused)
     for (int i = 0; i < 3; i++) {
         assert_false(ps_chain_run(&runner, &stage.now));
         assert_int_equal(asked, 2);                         /* the selector is not called again */
-        assert_int_equal(ps_batch_home(batch)->holders, 1); /* none counts before all are made */
+        assert_int_equal(ps_batch_home(batch)->holders, 1); /* copies count once all are made */
     }
     while (count > 0)
         ps_block_drop(cache, blocks[--count]);

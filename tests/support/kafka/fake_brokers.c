@@ -349,7 +349,7 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
     return true;
 }
 
-/* Sometimes it sends only a few bytes of each connection's answers, so that they are torn anywhere. */
+/* Serves all connections. Sometimes sends only a few bytes of each, so that an answer is torn at any byte. */
 void ps_test_brokers_serve(struct ps_test_brokers *brokers)
 {
     for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {

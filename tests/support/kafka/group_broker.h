@@ -120,7 +120,7 @@ struct ps_test_group_broker {
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */
-    unsigned former_lives;   /* how often it was recreated since; 0: once */
+    unsigned former_lives;   /* the topic was recreated so often; 0 counts as 1 */
     bool unlisted;           /* an answer to Metadata for all topics does not have it */
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id; /* the last one that was given */

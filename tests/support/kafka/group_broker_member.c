@@ -253,7 +253,7 @@ static void check_epoch(const struct ps_test_group_broker *group, const struct p
                         int64_t offset, int32_t epoch)
 {
     int32_t written = ps_test_group_epoch(log, offset - 1);
-    bool told = log->licence < 0 || offset > log->licence; /* it has read, and does not only go back */
+    bool told = log->licence < 0 || offset > log->licence; /* it has read since it began */
     if (group->counts.truncated == 0 && written >= 0 && epoch != written && (told || epoch >= 0))
         fail_msg("offset %lld is committed with leader epoch %d; the record before it has %d",
                  (long long)offset, epoch, written);

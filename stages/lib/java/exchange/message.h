@@ -40,8 +40,8 @@ enum ps_java_message_type {
     PS_JAVA_TROUBLE = 68,
     PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events; and 1 if the events are unchanged */
     PS_JAVA_NEED = 70,  /* it needs a larger area: for which batch or slot, bytes */
-    /* source: slot, call, bytes, events; if they are promised, also the number of the first one and the number of
-     * calls */
+    /* source: slot, call, bytes, events; if the events are promised, also the number of the first event and how many
+     * calls there were */
     PS_JAVA_PUT = 71,
     PS_JAVA_STOPPED = 72,
     PS_JAVA_PROMISED = 73, /* source: the number of events that it has promised since it was made */

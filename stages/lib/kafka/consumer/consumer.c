@@ -170,8 +170,8 @@ static void finish_closing(struct ps_kafka_consumer *consumer, unsigned tries)
 
 void ps_kafka_consumer_leave(struct ps_kafka_consumer *consumer)
 {
-    /* Before the close the client cannot end, so no answer is dropped. A cooperative rebalance needs another function
-     * for its answer. */
+    /* The client cannot end before it is closed, so this answer is never dropped. A cooperative rebalance is answered
+     * with another function. */
     if (consumer->asked && rd_kafka_assign(consumer->client, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR)
         consumer->asked = false;
     ps_kafka_consumer_close(consumer);

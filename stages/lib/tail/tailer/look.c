@@ -238,7 +238,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
             change_new(tailer, place, number, change);
         return;
     }
-    if (log->directory != number) { /* a change of its second name */
+    if (log->directory != number) { /* the change is in the directory of the file's second name */
         if (log->other_name != NULL && log->other_directory == number) {
             if (change->kind == PS_TAIL_FILE_GONE)
                 other_forget(log);

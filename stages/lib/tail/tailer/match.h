@@ -33,7 +33,8 @@ struct ps_tail_candidate {
     bool marked;
 };
 
-/* A file that begins alike, also if it did not become a candidate. `there`: result: the new file has its last mark. */
+/* A file with the same beginning as the new file, even if it is not a candidate. `there` is a result: the new file
+ * has the last mark of this file. */
 struct ps_tail_hint {
     const struct ps_tail_fingerprint_entry
         *entry; /* only compared, because the file may no longer exist then */

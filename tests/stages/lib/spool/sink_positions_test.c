@@ -202,7 +202,7 @@ static void test_records_of_files(void **unused)
     free(path);
 }
 
-/* The source keeps its number in the next run, and gets another one if positions were not kept meanwhile. */
+/* The source has the same number in the next run. After a run that did not keep positions it gets another one. */
 static void test_number(void **unused)
 {
     char first[sizeof sink.keeping.owner_key];

@@ -92,7 +92,7 @@ static void test_late_revocation_unnoticed(void **state)
     end(&run);
 }
 
-/* All that was read is committed before the partitions are given up: the member stays itself, in the same generation. */
+/* All that was read is committed before the partitions are given up, with the same member id and generation. */
 static void test_all_committed(void **state)
 {
     begin_with_batch();

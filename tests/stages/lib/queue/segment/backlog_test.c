@@ -155,7 +155,7 @@ static void few_calls_and_little_memory(void **state)
     assert_true(bytes_read < SEGMENTS * PS_SEGMENT_SEALED_HEAD_BYTES + (4U << 20));
     print_message("%u reads, %llu bytes, %llu KiB of memory\n", reads, (unsigned long long)bytes_read,
                   (unsigned long long)(after > before ? (after - before) >> 10 : 0));
-    assert_true(after < before + (48U << 20)); /* most of it is memory for what is written next */
+    assert_true(after < before + (48U << 20)); /* most of the growth is memory for the next writes */
     ps_segment_log_close(log);
     assert_int_equal(closed, opened);
 }
