@@ -134,7 +134,7 @@ static void print_overlaps(const struct ps_rules_bench *bench)
     for (size_t i = 0; i < bench->pair_count && i < PAIRS_SHOWN; i++) {
         const struct ps_rules_bench_pair *pair = &bench->pairs[i];
         uint64_t first = bench->rules[pair->first].matches, second = bench->rules[pair->second].matches;
-        printf("overlap: %s and %s both match %s %s (%.0f %% and %.0f %% of theirs)\n",
+        printf("overlap: %s and %s both match %s %s (%.0f %% of the first's, %.0f %% of the second's)\n",
                rule_name(bench, pair->first), rule_name(bench, pair->second),
                ps_quantity_print_count(pair->count).text, ps_quantity_word(pair->count, "event", "events"),
                share(pair->count, first), share(pair->count, second));

@@ -63,7 +63,7 @@ enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter
         else if (strchr("\\.$|()[{^?*+", byte) != NULL)
             delimiter->has_operators = true;
         if (byte == '\0')
-            return ps_err_set(err, "\"%s\" stands for several texts: a delimiter must be one text", text);
+            return ps_err_set(err, "\"%s\" matches several texts: a delimiter must be one text", text);
         if (!add(delimiter, byte))
             return ps_err_set(err, "it is longer than %u bytes", PS_HIVE_DELIMITER_BYTES);
     }

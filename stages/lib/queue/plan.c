@@ -222,8 +222,9 @@ static struct ps_key_ring *probe_keys(const struct ps_queue_plan *plan, const st
 static bool probe_place(const struct ps_probe *probe, const char *key, const char *path)
 {
     if (ps_flume_log_is_directory(path)) {
-        ps_probe_refused(probe, key, path, "it has files of a Flume file channel",
-                         "name another directory, and take over its events with `penstock channel import`");
+        ps_probe_refused(
+            probe, key, path, "it has files of a Flume file channel",
+            "name another directory, and copy the events into it with `penstock channel import`");
         return false;
     }
     ps_probe_directory_to_make(probe, key, path);

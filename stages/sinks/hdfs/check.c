@@ -65,7 +65,7 @@ static void check_numbers(struct checking *checking)
         note(checking, "hdfs.emptyInUseSuffix",
              "files have their final names while they are written: readers see them before they are "
              "complete, and after a kill they cannot be told from complete files (penstock.orphans); "
-             "hdfs.inUsePrefix = _ does both, and Hive and MapReduce pass over such names");
+             "hdfs.inUsePrefix = _ prevents both, and Hive and MapReduce ignore such names");
 }
 
 static bool rounding_is_wrong(struct checking *checking)

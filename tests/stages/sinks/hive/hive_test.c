@@ -49,7 +49,7 @@ static void test_keys_that_are_refused(void **unused)
     assert_refused(PS_HIVE_LINES("batchSize", "0"), "must be greater than 0");
     assert_refused(PS_HIVE_LINES("hive.txnsPerBatchAsk", "0"), "must be greater than 0");
     assert_refused(PS_HIVE_LINES("roundValue", "61"), "must be from 1 to 60");
-    assert_refused(PS_HIVE_LINES("serializer.delimiter", "\\s+"), "stands for several texts");
+    assert_refused(PS_HIVE_LINES("serializer.delimiter", "\\s+"), "matches several texts");
     assert_refused(PS_HIVE_LINES("hive.partition", "a,,b"), "empty value");
     assert_refused(PS_HIVE_LINES("hive.partition", ",b"), "empty value");
     assert_refused(PS_HIVE_LINES("hive.partition", "%[nobody]"), "hive.partition");
