@@ -505,10 +505,12 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 static void look_for_answers(void *argument, struct ps_source_runner *runner)
 {
     bool *answered = argument;
+    if (ps_source_runner_is_replayable(runner))
+        return; /* nobody waits for its answer, and it reads again what is not delivered */
     *answered &= runner->answered;
 }
 
-/* Returns whether every source only waits for deliveries. */
+/* Returns whether no client of a source still waits for an answer. */
 static bool sources_are_done(struct ps_agent *agent)
 {
     bool answered = true;

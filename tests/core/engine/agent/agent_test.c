@@ -401,31 +401,46 @@ static bool never_drains(const void *plan, void *state, const struct ps_now *now
     return false;
 }
 
+/* Stops an agent with two sources of which one (2: none) never ends. Returns whether the stop was clean. */
+static bool is_clean_stop(enum flow_kind kind, unsigned waiting)
+{
+    struct ps_err err = {0};
+    struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};
+    const struct ps_stage_ops *usual = kind == FLOW_POSITION ? &flow_source_position : &flow_source_stream;
+    struct ps_source_ops source = *usual->source;
+    struct ps_stage_ops stage = *usual;
+    source.drain = never_drains;
+    stage.source = &source;
+    flow.sources[0].kind = flow.sources[1].kind = kind;
+    flow.options.workers = 1;
+    flow_init(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    if (waiting < 2)
+        spec->sources[waiting].stage.ops = &stage;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_made(&flow);
+    struct ps_agent_account account;
+    ps_agent_stop(agent, waiting < 2 ? 100 : 60000, NULL, NULL, &account);
+    flow_fini(&flow);
+    return account.drained && account.undelivered == 0;
+}
+
 /* One source has not answered all its clients when the time of a stop is over, and nothing is lost: the stop was not clean,
  * whichever of the sources it is. */
 static void test_stop_with_one_source_that_waits(void **state)
 {
-    for (unsigned waiting = 0; waiting < 3; waiting++) { /* index of the source that waits; 2: none */
-        struct ps_err err = {0};
-        struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};
-        struct ps_source_ops source = *flow_source_stream.source;
-        struct ps_stage_ops stage = flow_source_stream;
-        source.drain = never_drains;
-        stage.source = &source;
-        flow.options.workers = 1;
-        flow_init(&flow);
-        struct ps_agent_spec *spec = flow_spec(&flow);
-        if (waiting < 2)
-            spec->sources[waiting].stage.ops = &stage;
-        struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
-        if (agent == NULL)
-            fail_msg("%s", err.text);
-        await_made(&flow);
-        struct ps_agent_account account;
-        ps_agent_stop(agent, waiting < 2 ? 100 : 60000, NULL, NULL, &account);
-        assert_true(account.drained == (waiting == 2));
-        flow_fini(&flow);
-    }
+    for (unsigned waiting = 0; waiting < 3; waiting++)
+        assert_true(is_clean_stop(FLOW_STREAM, waiting) == (waiting == 2));
+}
+
+/* A source with positions has not ended when the time of a stop is over: it has no clients, and reads again what was not
+ * delivered, so the stop is clean. */
+static void test_stop_with_one_source_that_reads_again(void **state)
+{
+    for (unsigned waiting = 0; waiting < 3; waiting++)
+        assert_true(is_clean_stop(FLOW_POSITION, waiting));
 }
 
 /* ---- a worker that stands still ---- */
@@ -496,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_put_after_the_sink_paused),
         cmocka_unit_test(test_reload_removes_a_channel_without_a_sink),
         cmocka_unit_test(test_stop_with_one_source_that_waits),
+        cmocka_unit_test(test_stop_with_one_source_that_reads_again),
         cmocka_unit_test(test_each_worker_may_stand_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
