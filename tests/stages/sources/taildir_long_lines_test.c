@@ -174,10 +174,34 @@ static void test_grows_and_rests(void **unused)
     ps_test_folder_teardown(NULL);
 }
 
+/* A last line without a newline counts also when it ends where a page ends: a read that ends there does not show the end of the file. */
+static void test_ends_with_a_page_and_rests(void **unused)
+{
+    enum { PAGE = 4096 };
+    for (size_t before = 0; before <= 4; before += 4) { /* with and without a whole line before it */
+        memset(line, 'x', 2 * PAGE - before);
+        line[2 * PAGE - before] = '\0';
+        setup(NULL);
+        append("app.log", before > 0 ? "one\n" : "");
+        append("app.log", line);
+        PS_START("idleTimeout", "200");
+        if (before > 0)
+            expect("one");
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_true(is_text(&stage.events[0], line, 2 * PAGE - before));
+        ps_test_source_clear(&stage);
+        wait_for_open(0);
+        append("app.log", "two\n");
+        expect("two");
+        ps_test_stage_fini(&stage);
+        ps_test_folder_teardown(NULL);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cut_while_it_is_read),
-                                       cmocka_unit_test(test_around_the_largest),
-                                       cmocka_unit_test(test_grows_and_rests)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cut_while_it_is_read), cmocka_unit_test(test_around_the_largest),
+        cmocka_unit_test(test_grows_and_rests), cmocka_unit_test(test_ends_with_a_page_and_rests)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

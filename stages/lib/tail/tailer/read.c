@@ -308,8 +308,13 @@ static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *l
                                  bool room_is_full, uint32_t room)
 {
     log->partial = length > 0;
-    if (!room_is_full)
-        return look_behind(tailer, log, log->read_offset + (int64_t)length);
+    if (!room_is_full) {
+        int64_t end = log->read_offset + (int64_t)length;
+        enum ps_tail_step step = look_behind(tailer, log, end);
+        if (length > 0 && log->file.ended)
+            partial_seen(tailer, log, end);
+        return step;
+    }
     if (room >= PS_BLOCK_BYTES)
         return ps_tail_line_begin(tailer, log);
     log->need_bytes = PS_BLOCK_BYTES;
@@ -454,10 +459,14 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     log->checked_ns = tailer->now_ns;
     size_t fresh = (size_t)length - skip;
     bool is_end = log->file.ended;
-    if (fresh > 0 && length < (ssize_t)room && bytes[length - 1] != '\n')
+    if (is_end && fresh > 0 && bytes[length - 1] != '\n')
         partial_seen(tailer, log, log->read_offset + (int64_t)fresh);
     if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&
-        !(log->rest && is_end && fresh > 0))
-        return no_line(tailer, log, fresh, length == (ssize_t)room, room);
+        !(log->rest && is_end && fresh > 0)) {
+        enum ps_tail_step step = no_line(tailer, log, fresh, length == (ssize_t)room, room);
+        is_end = log->file.ended; /* of a file that ends where a page ends, known only now */
+        if (step != PS_TAIL_STEP_END || !log->rest || !is_end || fresh == 0)
+            return step;
+    }
     return lines_take(tailer, log, batch, bytes, (size_t)length, skip, is_end);
 }
