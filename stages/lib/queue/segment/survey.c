@@ -343,6 +343,7 @@ static void survey_others(struct survey *survey)
                 struct ps_survey_damage damage = {.directory = directory,
                                                   .segment = numbers[k],
                                                   .length = about.bytes,
+                                                  .unsure = true,
                                                   .reason = "the head of the segment is damaged: none of its "
                                                             "frames can be read"};
                 survey->visitor->damage(survey->visitor->argument, &damage);

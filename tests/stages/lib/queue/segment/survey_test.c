@@ -14,7 +14,7 @@
 static struct ps_segment_files disk; /* the machine's, but sync can fail */
 static bool sync_fails;
 static char numbers[256], damages[512];
-static unsigned damage_count, segment_count, lost_count;
+static unsigned damage_count, segment_count, lost_count, unsure_count;
 
 static int sync_or_fail(void *argument, int fd)
 {
@@ -63,6 +63,7 @@ static void damage_seen(void *argument, const struct ps_survey_damage *damage)
 {
     damage_count += damage->unfinished ? 0 : 1;
     lost_count += damage->first > 0 ? (unsigned)(damage->last - damage->first + 1) : 0;
+    unsure_count += damage->unsure ? 1 : 0;
     snprintf(damages, sizeof damages, "%llu at %llu: %s", (unsigned long long)damage->segment,
              (unsigned long long)damage->offset, damage->reason);
 }
@@ -78,7 +79,7 @@ static void survey(bool heads_only)
         .frame = frame_seen, .damage = damage_seen, .segment = segment_seen, .heads_only = heads_only};
     struct ps_segment_log *log = open_log(&ps_segment_disk_read_only);
     numbers[0] = damages[0] = 0;
-    damage_count = segment_count = lost_count = 0;
+    damage_count = segment_count = lost_count = unsure_count = 0;
     ps_segment_survey(log, &visitor);
     ps_segment_log_close(log);
 }
@@ -190,6 +191,23 @@ static void delivered_segments_behind_an_open_frame_go(void **state)
     ps_segment_log_close(log);
 }
 
+/* The last segment has a damaged head: no later number shows that its frames are missing, so the damage itself must say it. */
+static void last_head_is_damaged(void **state)
+{
+    disk = ps_segment_disk;
+    struct ps_segment_log *log = open_log(&disk);
+    for (unsigned number = 1; number <= 7; number++)
+        append(log, number, PS_OK);
+    ps_segment_log_close(log);
+    survey(false);
+    assert_int_equal(unsure_count, 0);
+    int fd = open(ps_test_folder_path("000000000003.segment"), O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+    close(fd);
+    survey(false);
+    assert_int_equal(unsure_count, 1);
+}
+
 /* Reading the heads does not check the payloads. */
 static void payloads_are_read(void **state)
 {
@@ -231,9 +249,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(frames_in_order),          TEST(void_frames_are_not_of_the_log),
-        TEST(missing_segment_is_named), TEST(payloads_are_read),
-        TEST(looking_changes_nothing),  TEST(delivered_segments_behind_an_open_frame_go),
+        TEST(frames_in_order),
+        TEST(void_frames_are_not_of_the_log),
+        TEST(missing_segment_is_named),
+        TEST(payloads_are_read),
+        TEST(last_head_is_damaged),
+        TEST(looking_changes_nothing),
+        TEST(delivered_segments_behind_an_open_frame_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
