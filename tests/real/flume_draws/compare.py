@@ -520,6 +520,13 @@ def group_in_negative_look(case, flume, penstock):
 KEEPING = ("?=", "?!", "?<=", "?<!", "?>")  # Java keeps what a group within one of these matched
 
 
+def kept_groups(regex):
+    """The numbers of the groups whose match Java keeps when it goes back: within a look-around or an atomic group, and in a possessive repetition."""
+    groups = [one for one in draw.all_groups_of(regex) if one.captures]
+    return groups_within(regex, *KEEPING) | {
+        number for number, one in enumerate(groups, 1) if any(len(part.quantifier) > 1 and part.quantifier.endswith("+") for part in [one, *one.around])}
+
+
 def is_part(part, whole):
     """Whether the items of `part` are among those of `whole`, in this order."""
     rest = iter(whole)
@@ -527,10 +534,10 @@ def is_part(part, whole):
 
 
 def group_that_was_left(case, flume, penstock):
-    """docs/stages/interceptor_regex_filter.md: Java keeps what a group matched within a look-around or an atomic group, and `\\1` of another alternative finds it."""
+    """docs/stages/interceptor_regex_filter.md: Java keeps what such a group matched, and `\\1` of another alternative finds it."""
     regex = case.keys.get("regex", "")
     asked = {int(number) for number in re.findall(r"\\([1-9])", regex)}
-    return case.type == "regex_filter" and "|" in regex and bool(asked & groups_within(regex, *KEEPING)) and \
+    return case.type == "regex_filter" and "|" in regex and bool(asked & kept_groups(regex)) and \
         flume.refused is None and penstock.refused is None and abs(len(flume.events) - len(penstock.events)) == 1 and not (flume.events and penstock.events)
 
 
@@ -560,7 +567,7 @@ def group_that_replaces(case, flume, penstock):
     """docs/stages/interceptor_search_replace.md: the same; `$1` of another alternative has what the group matched."""
     regex = case.keys.get("searchPattern", "")
     asked = {int(number) for number in re.findall(r"\$([1-9])", case.keys.get("replaceString", ""))}
-    if case.type != "search_replace" or not asked & groups_within(regex, *(KEEPING if "|" in regex else ("?!", "?<!"))) or len(flume.events) != len(penstock.events):
+    if case.type != "search_replace" or not asked & (kept_groups(regex) if "|" in regex else groups_within(regex, "?!", "?<!")) or len(flume.events) != len(penstock.events):
         return False
     return flume.refused is None and penstock.refused is None and all(
         theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
