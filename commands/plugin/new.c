@@ -45,6 +45,7 @@ static bool write_file(const struct ps_plugin_command *command, const char *fold
 /* The parts of CMakeLists.txt and of the agent file that depend on the kind; NAME stands for the name. */
 static const struct {
     const char *kind, *test, *agent;
+    bool two_channels; /* with a sink each */
 } kinds[] = {
     {"interceptor", "--key header=sum",
      "a1.sources.r1.type = netcat\na1.sources.r1.bind = 127.0.0.1\na1.sources.r1.port = 44444\n"
@@ -58,6 +59,16 @@ static const struct {
     {"serializer", "--key columns=name",
      "a1.sources.r1.type = seq\na1.sources.r1.totalEvents = 10\n"
      "a1.sinks.k1.type = file_roll\na1.sinks.k1.sink.directory = /tmp\na1.sinks.k1.sink.serializer = NAME\n"},
+    {"selector", "--key header=kind",
+     "a1.sources.r1.type = http\na1.sources.r1.bind = 127.0.0.1\na1.sources.r1.port = 44444\n"
+     "a1.sources.r1.selector.type = NAME\na1.sources.r1.selector.header = kind\n"
+     "a1.sinks.k1.type = logger\n"
+     "a1.sinks.k2.type = logger\na1.sinks.k2.channel = c2\na1.channels.c2.type = memory\n"
+     "a1.channels.c2.capacity = 20000\na1.channels.c2.transactionCapacity = 20000\n",
+     .two_channels = true},
+    {"deserializer", "--key maxBytes=1000",
+     "a1.sources.r1.type = spooldir\na1.sources.r1.spoolDir = /var/spool/NAME\n"
+     "a1.sources.r1.deserializer = NAME\na1.sinks.k1.type = logger\n"},
 };
 
 static const char cmake_text[] =
@@ -85,13 +96,14 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return refuse(ps_arena_format(command->arena, "cannot make %s: ", folder), strerror(errno));
     const char *cmake = ps_arena_format(command->arena, "%s%s)\n", cmake_text, kinds[row].test);
-    const char *agent =
-        ps_arena_format(command->arena,
-                        "# penstock agent -n a1 -f agent.properties, after the plug-in is installed\n"
-                        "a1.sources = r1\na1.channels = c1\na1.sinks = k1\n%sa1.sources.r1.channels = c1\n"
-                        "a1.channels.c1.type = memory\na1.channels.c1.capacity = 20000\n"
-                        "a1.channels.c1.transactionCapacity = 20000\na1.sinks.k1.channel = c1\n",
-                        kinds[row].agent);
+    bool two = kinds[row].two_channels;
+    const char *agent = ps_arena_format(
+        command->arena,
+        "# penstock agent -n a1 -f agent.properties, after the plug-in is installed\n"
+        "a1.sources = r1\na1.channels = c1%s\na1.sinks = k1%s\n%sa1.sources.r1.channels = c1%s\n"
+        "a1.channels.c1.type = memory\na1.channels.c1.capacity = 20000\n"
+        "a1.channels.c1.transactionCapacity = 20000\na1.sinks.k1.channel = c1\n",
+        two ? " c2" : "", two ? " k2" : "", kinds[row].agent, two ? " c2" : "");
     if (!write_file(command, folder, ps_arena_format(command->arena, "%s.c", name), example->text,
                     example->name, name) ||
         !write_file(command, folder, "CMakeLists.txt", cmake, "NAME", name) ||

@@ -20,8 +20,8 @@ static const struct ps_command_row rows[] = {
     {NULL, 0, "test", PS_ROW_NOTE,
      .help =
          "runs the conformance suite of its kind against each stage of a shared object: source, interceptor, "
-         "sink, serializer"},
-    {"kind", 0, "interceptor|source|sink|serializer", PS_ROW_WORD(kind),
+         "selector, sink, serializer, deserializer"},
+    {"kind", 0, "interceptor|source|selector|sink|serializer|deserializer", PS_ROW_WORD(kind),
      .help = "new: the kind of the stage (default: interceptor)", .only = "new", .group = "options"},
     {"directory", 0, "DIRECTORY", PS_ROW_TEXT(directory), .help = "new: the folder to write (default: NAME)",
      .only = "new"},
@@ -31,6 +31,14 @@ static const struct ps_command_row rows[] = {
     {"send", 0, "FILE", PS_ROW_TEXT(sends),
      .help = "test of a source: events are written as lines to this file or pipe; without this option the "
              "source makes them itself",
+     .only = "test"},
+    {"read", 0, "FILE", PS_ROW_TEXT(reads),
+     .help = "test of a deserializer: a file of 3 to 600 events, less than 1 MiB; without this option it "
+             "reads 200 lines",
+     .only = "test"},
+    {"routes", 0, "same|any", PS_ROW_WORD(routes),
+     .help = "test of a selector: any if it may send the same events to other channels the next time "
+             "(default: same)",
      .only = "test"},
     {"arrived", 0, "FILE", PS_ROW_TEXT(arrives),
      .help = "test of a sink: the file with the delivered events, one a line", .only = "test"},
@@ -52,7 +60,8 @@ const struct ps_command_line ps_line_plugin = {
             "  penstock plugin new my_filter\n"
             "  penstock plugin new my_sink --kind sink\n"
             "  penstock plugin test build/my_filter.so --key header=sum\n"
-            "  penstock plugin test build/my_sink.so --key path=/tmp/s --receive /tmp/s\n",
+            "  penstock plugin test build/my_sink.so --key path=/tmp/s --receive /tmp/s\n"
+            "  penstock plugin test build/my_format.so --read some.log\n",
     .operand = "new|test",
 };
 

@@ -12,6 +12,9 @@ struct ps_plugin_command {
     const char *sends;     /* test of a source: file to which events are written */
     const char *arrives;   /* test of a sink: file in which events arrive */
     const char *receives;  /* test of a sink: Unix socket at which datagrams arrive */
+    const char *reads;     /* test of a deserializer: the file to read; NULL: lines that the suite makes */
+    const char
+        *routes; /* test of a selector: "any" if equal events may go elsewhere the next time; NULL: "same" */
 };
 
 /* Each returns the exit code. */

@@ -57,10 +57,9 @@ static const char *find_sanitizer(struct ps_arena *arena, const char *path)
 int ps_main_plugin_test(const struct ps_plugin_command *command, const char *file)
 {
     const char *words[WORDS_MAX], *program = find_program(command->arena);
-    const char *const options[][2] = {{"--stage", command->stage},
-                                      {"--send", command->sends},
-                                      {"--arrived", command->arrives},
-                                      {"--receive", command->receives}};
+    const char *const options[][2] = {{"--stage", command->stage},     {"--send", command->sends},
+                                      {"--arrived", command->arrives}, {"--receive", command->receives},
+                                      {"--read", command->reads},      {"--routes", command->routes}};
     size_t count = 0;
     if (program == NULL)
         return 1;

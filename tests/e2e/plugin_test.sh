@@ -43,7 +43,7 @@ cp -r "$root/conf/examples/plugins" examples
 cmake -S examples -B built -DCMAKE_PREFIX_PATH="$root" >cmake.err 2>&1 || fail "find_package(penstock)"
 cmake --build built >build.err 2>&1 || fail "the examples do not build"
 cmake --install built --prefix "$root" >>build.err 2>&1 || fail "the examples do not install"
-for name in add_checksum pipe_lines unix_datagram csv_text; do
+for name in add_checksum pipe_lines unix_datagram csv_text hash_header joined_lines; do
     [[ -s $root/plugins.d/$name/penstock/$name.so ]] || fail "$name is not in plugins.d"
     cc "${flags[@]}" "${strict[@]}" -O1 -shared -fPIC "examples/$name.c" -o "$name.so" 2>cc.err || fail "$name.c does not compile without warnings"
 done
@@ -55,18 +55,19 @@ begun() { # KIND: begins a stage, builds and tests it
     cmake -S "own_$1" -B "own_$1/build" -DCMAKE_PREFIX_PATH="$root" >cmake.err 2>&1 || fail "own_$1: cmake"
     cmake --build "own_$1/build" >build.err 2>&1 || fail "own_$1 does not build"
     "$penstock" check -n a1 -f "own_$1/agent.properties" --plugins-path "$root/plugins.d" >check.err 2>&1 && fail "own_$1 is there before it is installed"
-    mkdir -p "own.d/own_$1/penstock"
+    mkdir -p "own.d/own_$1/penstock" spool
+    sed -i "s|/var/spool/own_deserializer|$work/spool|" "own_$1/agent.properties" # the folder has to be there
     cp "own_$1/build/own_$1.so" "own.d/own_$1/penstock"
     "$penstock" check -n a1 -f "own_$1/agent.properties" --plugins-path "own.d" >check.err 2>&1 || fail "own_$1: its agent file"
 }
-kinds=(interceptor source sink serializer) tests=()
+kinds=(interceptor source selector sink serializer deserializer) tests=()
 for kind in "${kinds[@]}"; do
     begun "$kind"
     ctest --test-dir "own_$kind/build" >"ctest_$kind.err" 2>&1 & # they wait more than they compute
     tests+=($!)
 done
 ctest -j 4 --test-dir built >ctest.err 2>&1 || fail "the examples' tests"
-grep -q '100% tests passed, 0 tests failed out of 4' ctest.err || fail "not four tests of the examples"
+grep -q '100% tests passed, 0 tests failed out of 6' ctest.err || fail "not six tests of the examples"
 for i in "${!kinds[@]}"; do
     wait "${tests[i]}" || fail "own_${kinds[i]} fails its test"
     grep -q '0 tests failed out of 1' "ctest_${kinds[i]}.err" || fail "own_${kinds[i]} has no test"
@@ -80,19 +81,29 @@ grep -q 'path .*required' components.err || fail "penstock components does not s
 grep -q '^### sink .own_sink.$' components.md || fail "the page of all components lacks a plug-in's"
 
 # A stage that breaks a promise: the suite names it. And one that reads freed memory, built with a sanitizer.
-broken() { # TEST PATTERN SED FLAG...: the interceptor with this change fails this test
-    sed "$3" examples/add_checksum.c >broken.c
-    cmp -s broken.c examples/add_checksum.c && fail "$3 changes nothing"
-    cc "${flags[@]}" "${@:4}" -shared -fPIC broken.c -o broken.so || fail "broken.c does not compile"
-    "$penstock" plugin test broken.so --key header=sum >broken.err 2>&1 && fail "$1 is not found"
-    grep -qE "FAILED +$1" broken.err || fail "$1 does not fail"
-    grep -qE "$2" broken.err || fail "$1 does not say $2"
+declare -A keys=([add_checksum]="--key header=sum" [hash_header]="--key header=kind" [joined_lines]="--key maxBytes=100 --read examples/traces.log")
+broken() { # EXAMPLE TEST PATTERN SED FLAG...: the example with this change fails this test
+    sed "$4" "examples/$1.c" >broken.c
+    cmp -s broken.c "examples/$1.c" && fail "$4 changes nothing"
+    cc "${flags[@]}" "${@:5}" -shared -fPIC broken.c -o broken.so || fail "broken.c does not compile"
+    # shellcheck disable=SC2086
+    "$penstock" plugin test broken.so ${keys[$1]} >broken.err 2>&1 && fail "$1: $2 is not found"
+    grep -qE "FAILED +$2" broken.err || fail "$1: $2 does not fail"
+    grep -qE "$3" broken.err || fail "$1: $2 does not say $3"
 }
-broken allocates_nothing 'add_checksum allocates' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    void *volatile kept = malloc(1);\n    free(kept);/; s/#include <stdio.h>/&\n#include <stdlib.h>/'
-broken short_of_memory 'other events when memory was short' 's/return PS_RETRY;/return PS_DONE;/'
-broken order_and_sums 'ended by signal 11' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    *(volatile char *)8 = 0;/'
+broken add_checksum allocates_nothing 'add_checksum allocates' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    void *volatile kept = malloc(1);\n    free(kept);/; s/#include <stdio.h>/&\n#include <stdlib.h>/'
+broken add_checksum short_of_memory 'other events when memory was short' 's/return PS_RETRY;/return PS_DONE;/'
+broken add_checksum order_and_sums 'ended by signal 11' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    *(volatile char *)8 = 0;/'
+broken hash_header routes 'routed is [0-9]+, not [0-9]+' 's/ps_lease_row(lease, i)/(uint16_t)i/'
+broken hash_header routes 'times\[0\] \+ times\[1\] <= 1 is false' 's/        ps_route_row(route, channel, true.*/&\n        ps_route_row(route, channel, false, ps_lease_row(lease, i));/'
+broken hash_header routes 'event [0-9]+ goes [-r]+, not [-r]+' 's/ps_name_hash(value.data, value.length) %/(unsigned)rand() %/; s/#include <string.h>/&\n#include <stdlib.h>/'
+"$penstock" plugin test broken.so --key header=kind --routes any >broken.err 2>&1 || fail "a selector that draws its channel"
+broken joined_lines positions 'is [0-9]+, not [0-9]+' 's/input->position += taken;/input->position += taken + 1;/'
+broken joined_lines pieces 'is [0-9]+, not [0-9]+|is false' 's/return PS_DESERIALIZED_WAITS;$/return PS_DESERIALIZED_ALL;/'
+broken joined_lines no_memory_in_turns 'is [0-9]+, not [0-9]+|is false|other bytes' 's/return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;/(void)0;/'
+broken joined_lines fails_in_turns 'does not say that the file is bad' 's/return PS_DESERIALIZED_FAILED;/return PS_DESERIALIZED_ALL;/'
 if cc -fsanitize=address -shared -fPIC all.c "${flags[@]}" -o sanitized.so 2>/dev/null && grep -q 'libasan\.so\.' sanitized.so; then
-    broken order_and_sums 'AddressSanitizer: heap-use-after-free' \
+    broken add_checksum order_and_sums 'AddressSanitizer: heap-use-after-free' \
         's/    char text\[CHECKSUM_BYTES + 1\];/&\n    char *volatile gone = malloc(8);\n    free(gone);\n    gone[1] = 0;/; s/#include <stdio.h>/&\n#include <stdlib.h>/' -fsanitize=address
     cc "${flags[@]}" -fsanitize=address -shared -fPIC examples/add_checksum.c -o sanitized.so || fail "the sanitized example does not compile"
     "$penstock" plugin test sanitized.so --key header=sum >sanitized.err 2>&1 || fail "the sanitized example fails"

@@ -1,4 +1,5 @@
 /* penstock-plugin-test FILE.so [--stage NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
+ *                          [--read FILE] [--routes same|any]
  * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is not
  * a plug-in. */
 #include "tests/plugin/program.h"
@@ -21,8 +22,12 @@ const struct ps_stage_ops *const ps_plugin_test_no_stages[] = {NULL};
 static int run_suite(enum ps_kind kind)
 {
     switch (kind) {
+    case PS_KIND_DESERIALIZER:
+        return ps_plugin_test_deserializer();
     case PS_KIND_INTERCEPTOR:
         return ps_plugin_test_interceptor();
+    case PS_KIND_SELECTOR:
+        return ps_plugin_test_selector();
     case PS_KIND_SERIALIZER:
         return ps_plugin_test_serializer();
     case PS_KIND_SINK:
@@ -61,6 +66,10 @@ static const char *take_options(int argc, char **argv)
             ps_plugin_test.arrives = argv[i + 1];
         else if (strcmp(argv[i], "--receive") == 0)
             ps_plugin_test.receives = argv[i + 1];
+        else if (strcmp(argv[i], "--read") == 0)
+            ps_plugin_test.reads = argv[i + 1];
+        else if (strcmp(argv[i], "--routes") == 0)
+            ps_plugin_test.routes_differ = strcmp(argv[i + 1], "any") == 0;
         else if (strcmp(argv[i], "--key") == 0)
             take_key(argv[i + 1], &keys);
     }

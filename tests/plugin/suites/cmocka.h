@@ -45,6 +45,8 @@ _Noreturn void ps_plugin_test_skip(void);
 #define assert_in_range(a, least, most)                                                                      \
     PS_PLUGIN_TEST_CHECK((uint64_t)(a) >= (uint64_t)(least) && (uint64_t)(a) <= (uint64_t)(most),            \
                          #a " is not between " #least " and " #most)
+#define assert_memory_equal(a, b, length)                                                                    \
+    PS_PLUGIN_TEST_CHECK(memcmp((a), (b), (length)) == 0, #a " has other bytes than " #b)
 #define assert_string_equal(a, b) ps_plugin_test_same(__FILE__, __LINE__, (a), (b))
 
 static inline void ps_plugin_test_equal(const char *file, int line, const char *what, int64_t value,
