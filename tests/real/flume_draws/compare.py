@@ -592,6 +592,24 @@ def group_in_repetition(case, flume, penstock):
     return all((theirs[0] == ours[0] or asked) and others(theirs[1]) == others(ours[1]) for theirs, ours in zip(flume.events, penstock.events))
 
 
+def empty_group_repeated(case, flume, penstock):
+    """docs/stages/interceptor_regex_extractor.md: a repeated group without any characters sets no header in Flume, and an empty one in penstock."""
+    groups = [one for one in draw.all_groups_of(case.keys.get("regex", "")) if one.captures]
+    serializers = case.keys.get("serializers", "").split()
+    names = {case.keys.get(f"serializers.{serializer}.name", "").encode() for serializer, group in zip(serializers, groups)
+             if re.fullmatch(r"(?:\*|\{0,[0-9]*\})[?+]?", group.quantifier)}
+    if case.type != "regex_extractor" or not names or flume.refused is not None or penstock.refused is not None or len(flume.events) != len(penstock.events):
+        return False
+
+    def others(headers, empty):
+        return {name: value for name, value in headers.items() if value is not None and not (name in names and name in empty)}
+    for theirs, ours in zip(flume.events, penstock.events):
+        empty = {name for name, value in ours[1].items() if value == b"" and theirs[1].get(name) is None}
+        if theirs[0] != ours[0] or others(theirs[1], empty) != others(ours[1], empty):
+            return False
+    return True
+
+
 def gives_back(quantifier):
     """Whether the quantifier allows different numbers of repetitions and tries the largest first."""
     return bool(re.fullmatch(r"[*+]|\{[0-9]+,[0-9]*\}", quantifier))
@@ -612,7 +630,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, empty_group_repeated, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
