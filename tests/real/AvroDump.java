@@ -10,6 +10,7 @@ import java.util.zip.GZIPInputStream;
 import org.apache.avro.file.DataFileReader;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
+import org.apache.commons.io.IOUtils;
 
 public class AvroDump {
     public static void main(String[] files) throws Exception {
@@ -33,7 +34,7 @@ public class AvroDump {
                     if (body.remaining() > 2 && body.get(0) == 0x1f && body.get(1) == (byte)0x8b) {
                         byte[] packed = new byte[body.remaining()];
                         body.get(packed);
-                        body = ByteBuffer.wrap(new GZIPInputStream(new ByteArrayInputStream(packed)).readAllBytes());
+                        body = ByteBuffer.wrap(IOUtils.toByteArray(new GZIPInputStream(new ByteArrayInputStream(packed))));
                     }
                     System.out.println(headers + " " + StandardCharsets.UTF_8.decode(body));
                 }

@@ -2,7 +2,7 @@
 import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.Map;
+import java.util.Collections;
 import org.apache.avro.Schema;
 import org.apache.avro.file.CodecFactory;
 import org.apache.avro.file.DataFileWriter;
@@ -25,8 +25,8 @@ public class AvroWrite {
             writer.create(schema, file);
             for (int i = 0; i < count; i++) {
                 GenericRecord event = new GenericData.Record(schema);
-                event.put("headers", Map.of("number", Integer.toString(i)));
-                event.put("body", ByteBuffer.wrap(("event " + i + " é " + "x".repeat(i % 97)).getBytes(StandardCharsets.UTF_8)));
+                event.put("headers", Collections.singletonMap("number", Integer.toString(i)));
+                event.put("body", ByteBuffer.wrap(("event " + i + " é " + String.join("", Collections.nCopies(i % 97, "x"))).getBytes(StandardCharsets.UTF_8)));
                 writer.append(event);
             }
         }

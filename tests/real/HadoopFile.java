@@ -6,6 +6,7 @@
 //                     tests/stages/lib/hadoop/file/data
 //
 // zstandard needs libhadoop, which is in no package: ZStandardCodec.java stands in for its codec.
+import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.InputStream;
 import java.security.MessageDigest;
@@ -15,6 +16,7 @@ import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.io.BytesWritable;
+import org.apache.hadoop.io.IOUtils;
 import org.apache.hadoop.io.LongWritable;
 import org.apache.hadoop.io.SequenceFile;
 import org.apache.hadoop.io.SequenceFile.CompressionType;
@@ -54,8 +56,9 @@ public class HadoopFile {
         CompressionCodec codec = new CompressionCodecFactory(configuration).getCodec(new Path(file));
         Path path = new Path(new File(file).toURI());
         try (InputStream in = codec.createInputStream(path.getFileSystem(configuration).open(path))) {
-            byte[] bytes = in.readAllBytes();
-            System.out.println(new File(file).getName() + " " + bytes.length + " " + md5(bytes, bytes.length));
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            IOUtils.copyBytes(in, bytes, 65536, false);
+            System.out.println(new File(file).getName() + " " + bytes.size() + " " + md5(bytes.toByteArray(), bytes.size()));
         }
     }
 

@@ -11,7 +11,7 @@ engines[flume]=$here/old_flume
 FLUME_CLASSPATH=$("$here/old_flume" classpath):$work/classes:$("$here/kite" classpath)
 export FLUME_CLASSPATH
 mkdir "$work/classes"
-javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/classes" -cp "$FLUME_CLASSPATH" "$here/java_servers/kite/LineParser.java" 2>"$work/javac.log" || fail "no class"
+java_compile "$work/classes" "$FLUME_CLASSPATH" "$here/java_servers/kite/LineParser.java" 2>"$work/javac.log" || fail "no class"
 
 dataset() { echo "dataset:hdfs://127.0.0.1:$server_port/datasets/$1"; }
 for name in flume penstock kill; do "$here/kite" create "$(dataset $name)" >"$work/create.log" 2>&1 || fail "no dataset"; done

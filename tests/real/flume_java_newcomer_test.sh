@@ -30,7 +30,7 @@ cat >"$work/Newcomer.java" <<-EOF_
 	package example;
 	public class Newcomer { public static class Library { public static int call(int number) { return number; } } }
 EOF_
-javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/other" "$work/Newcomer.java"
+java_compile "$work/other" "$work/other" "$work/Newcomer.java"
 cp "$work/other/example/Newcomer\$Library.class" "$work/classes/example/"
 said 3 library "NoSuchMethodError: "
 said 3 library "; two versions of a library, or another one than the class was compiled with: example.Newcomer\$Library is from $work/classes/"

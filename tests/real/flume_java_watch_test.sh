@@ -134,7 +134,7 @@ version() { # TEXT: makes the jar with a class that says it
 	    @Override public synchronized void start() { System.out.println("this is version $1"); super.start(); }
 	}
 	EOF_
-    javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/version" -cp "$FLUME_CLASSPATH" "$work/source/example/Version.java"
+    java_compile "$work/version" "$FLUME_CLASSPATH" "$work/source/example/Version.java"
     jar cf "$work/fresh.jar" -C "$work/version" .
     mv "$work/fresh.jar" "$work/version.jar"
 }

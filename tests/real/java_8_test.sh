@@ -5,6 +5,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 skip() { echo "SKIP: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 for program in java javac javap jdeps jar; do command -v $program >/dev/null || skip "no $program"; done
@@ -16,8 +18,8 @@ sources=$here/../../stages/lib/java
 export JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1
 
 mkdir "$work/stubs" "$work/host" "$work/jar"
-javac --release 8 -nowarn -Xlint:-options -d "$work/stubs" "$sources"/stubs/*.java 2>"$work/log" || fail "stubs: $(cat "$work/log")"
-javac --release 8 -nowarn -Xlint:-options -cp "$work/stubs" -d "$work/host" "$sources"/host/*.java 2>"$work/log" || fail "not Java 8: $(cat "$work/log")"
+java_compile "$work/stubs" "$work/stubs" "$sources"/stubs/*.java 2>"$work/log" || fail "stubs: $(cat "$work/log")"
+java_compile "$work/host" "$work/stubs" "$sources"/host/*.java 2>"$work/log" || fail "not Java 8: $(cat "$work/log")"
 (cd "$work/jar" && jar -xf "$host")
 compared=$(find "$work/jar" -name '*.class' | wc -l)
 ((compared >= 20)) || fail "only $compared classes in $host"
@@ -28,9 +30,9 @@ own=$(jdeps --jdk-internals -cp "$work/stubs" "$host" 2>/dev/null | grep -c 'JDK
 ((own == 0)) || fail "the host uses classes of the JDK's own: $(jdeps --jdk-internals -cp "$work/stubs" "$host")"
 echo "$compared classes use what Java 8 has"
 
-# javac must refuse a call of Java 9; otherwise the comparison above proves nothing.
+# javac must refuse a call of Java 9; otherwise the comparison above proves nothing, and the classes of tests may not run in Java 8.
 echo 'class Newer { Object list = java.util.List.of(); }' >"$work/Newer.java"
-! javac --release 8 -Xlint:-options -d "$work" "$work/Newer.java" 2>/dev/null || fail "javac does not know what Java 8 lacks"
+! java_compile "$work" "$work" "$work/Newer.java" 2>/dev/null || fail "javac does not know what Java 8 lacks"
 
 java=${JAVA_8:-$(find /usr/lib/jvm -maxdepth 4 -path '*8*/bin/java' 2>/dev/null | while read -r one; do
     if "$one" -version 2>&1 | grep -q 'version "1\.8\.'; then echo "$one"; fi

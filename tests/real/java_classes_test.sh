@@ -25,7 +25,7 @@ tool hadoop HADOOP_CLASSPATH "$work/hadoop/etc:$work/hadoop/share/*" /opt/hadoop
 tool hbase HBASE_CLASSPATH "$work/hbase/a.jar:$work/hbase/b.jar" /opt/hbase/native
 export HADOOP_CLASSPATH=/none/of/it HADOOP_HOME=$work/hadoop # the latter not in the script's file
 ln -s "${jars%%/\**}" "$home/lib"
-javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/FileSink.java
+java_compile "$work/classes" "$jars" "$here"/java_host/FileSink.java
 jar cf "$home/plugins.d/own/lib/own.jar" -C "$work/classes" .
 cat >"$work/conf/flume-env.sh" <<-EOF_
 	# Settings of the service

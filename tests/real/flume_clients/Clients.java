@@ -8,6 +8,7 @@
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -20,7 +21,7 @@ import org.apache.flume.api.RpcClientFactory;
 import org.apache.flume.event.EventBuilder;
 
 public class Clients {
-    private static final String[] WORDS = {"a", "Zeile", "äöü", "€uro", "数据", "\uD83D\uDE00", " ", "\t", "{}", "=", "x".repeat(200)};
+    private static final String[] WORDS = {"a", "Zeile", "äöü", "€uro", "数据", "\uD83D\uDE00", " ", "\t", "{}", "=", String.join("", Collections.nCopies(200, "x"))};
 
     private static String words(Random random, int most) {
         StringBuilder text = new StringBuilder();

@@ -2,6 +2,7 @@
 // that is not ASCII, empty and long messages.
 //
 //   java -Dlog4j.configurationFile=FILE Log4j2 EVENTS
+import java.util.Collections;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
@@ -32,7 +33,7 @@ public class Log4j2 {
                 logger.log(level, MarkerManager.getMarker("EVENT"), message);
                 break;
             case 3:
-                logger.log(level, MarkerManager.getMarker("PAID"), i + " " + "long ".repeat(300));
+                logger.log(level, MarkerManager.getMarker("PAID"), i + " " + String.join("", Collections.nCopies(300, "long ")));
                 break;
             default:
                 logger.log(level, "");

@@ -11,6 +11,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.io.UnsupportedEncodingException;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.Proxy;
 import java.nio.charset.Charset;
@@ -60,9 +61,17 @@ public class FlumeDraws {
     static final long ANSWER_CPU_NS = 30_000_000_000L, LOOK_MS = 100, LOOKS = 3000;
     static final int EVENTS_MAX = 100000; // of one input
     static final int STOP_LOOKS = 1000, STOP_LOOKS_THREW = 200; // each takes 10 ms, or longer on a busy machine; files of a sink that threw are not compared
-    static final PrintStream out = new PrintStream(System.out, false, StandardCharsets.US_ASCII);
+    static final PrintStream out = ascii(System.out);
     static File folder;
     static int trees;
+
+    static PrintStream ascii(PrintStream to) {
+        try {
+            return new PrintStream(to, false, "US-ASCII");
+        } catch (UnsupportedEncodingException e) {
+            throw new AssertionError(e); // every Java has it
+        }
+    }
 
     String kind, type;
     final Map<String, String> keys = new LinkedHashMap<>();
@@ -294,7 +303,7 @@ public class FlumeDraws {
         boolean started = false, threw = false;
         try {
             channel.setName("c1");
-            channel.configure(new Context(Map.of("keep-alive", "0")));
+            channel.configure(new Context(Collections.singletonMap("keep-alive", "0")));
             channel.start();
             sink.setName("k1");
             keys.replaceAll((key, value) -> value.replace("@ROOT@", root.toString()));
