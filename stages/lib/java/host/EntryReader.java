@@ -11,8 +11,8 @@ import org.apache.flume.event.SimpleEvent;
  * lock. Bytes are copied once, into the arrays and texts of the events.
  */
 final class EntryReader {
-    static final int HEAD_BYTES = 20;
-    private static final int BODY_LENGTH = 12, HEADER_COUNT = 16; // places in the head
+    static final int HEAD_BYTES = 20, HEADER_COUNT = 16; // the size of an entry's head, and the place of this number in it
+    private static final int BODY_LENGTH = 12;
     private static final int NAMES = 16;
 
     private ByteBuffer entries;

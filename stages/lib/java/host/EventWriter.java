@@ -26,15 +26,15 @@ final class EventWriter {
     static boolean isUnchanged(HostBatch before, List<Event> after) {
         if (before.events.size() != after.size())
             return false;
-        int number = 0;
+        int number = 0; // a list of the class's own may give more or fewer than its size()
         for (Event event : after) {
-            if (event != before.events.get(number++))
+            if (number == before.events.size() || event != before.events.get(number++))
                 return false;
             HostEvent own = (HostEvent) event;
             if (before.headersChanged(own) || before.bodyChanged(own))
                 return false;
         }
-        return true;
+        return number == before.events.size();
     }
 
     /** Begins with the reply of an interceptor to these events. */
@@ -71,36 +71,41 @@ final class EventWriter {
             headers = Collections.emptyMap();
         if (body.length > BODY_BYTES_MAX)
             throw new IllegalStateException("a body of " + body.length + " bytes: at most " + BODY_BYTES_MAX);
-        if (headers.size() > HEADERS_MAX)
-            throw new IllegalStateException("an event with " + headers.size() + " headers: at most " + HEADERS_MAX);
         if (!room(EntryReader.HEAD_BYTES))
             return false;
-        buffer.putInt(0).putInt(origin).putInt(flags).putInt(body.length).putInt(headers.size());
-        if (!addHeaders(headers) || !room(body.length + 4)) {
+        buffer.putInt(0).putInt(origin).putInt(flags).putInt(body.length).putInt(0);
+        int headerCount = addHeaders(headers);
+        if (headerCount < 0 || !room(body.length + 4)) {
             buffer.position(start);
             return false;
         }
         buffer.put(body);
         while ((buffer.position() & 3) != 0)
             buffer.put((byte) 0);
-        buffer.putInt(start, buffer.position() - start);
+        buffer.putInt(start, buffer.position() - start).putInt(start + EntryReader.HEADER_COUNT, headerCount);
         count++;
         return true;
     }
 
-    private boolean addHeaders(Map<String, String> headers) {
-        int names = 0, values = 0;
+    /**
+     * Returns how many it has added, or -1: there is no room for them. It counts them itself, because size() of a class's own map may say another
+     * number, and so does that of a HashMap to which another thread of the class adds meanwhile.
+     */
+    private int addHeaders(Map<String, String> headers) {
+        int names = 0, values = 0, added = 0;
         for (Map.Entry<String, String> header : headers.entrySet()) {
+            if (++added > HEADERS_MAX)
+                throw new IllegalStateException("an event with " + Math.max(added, headers.size()) + " headers: at most " + HEADERS_MAX);
             byte[] name = bytes(header.getKey()), value = bytes(header.getValue());
             names += name.length;
             values += value.length;
             if (name.length > NAME_BYTES_MAX || names > NAMES_BYTES_MAX || values > VALUES_BYTES_MAX || values < 0)
                 throw new IllegalStateException("the headers of an event are too large");
             if (!room(8 + name.length + value.length))
-                return false;
+                return -1;
             buffer.putInt(name.length).putInt(value.length).put(name).put(value);
         }
-        return true;
+        return added;
     }
 
     private static byte[] bytes(String text) {
