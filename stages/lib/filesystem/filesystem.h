@@ -53,7 +53,8 @@ struct ps_file_space {
 struct ps_file_answer {
     enum ps_file_error error;
     const char *reason; /* of an error: one line for the log, with the server and its message; otherwise "" */
-    const struct ps_file_status *entries; /* stat: one; list: the directory's */
+    const struct ps_file_status
+        *entries; /* stat: one; list: the directory's, after an error those that could be read */
     size_t entry_count;
     const struct ps_file_space *space; /* measure */
     const char *content;               /* read */

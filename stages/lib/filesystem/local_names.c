@@ -102,26 +102,48 @@ static bool listing_reserve(struct listing *listing, size_t name_bytes)
     return true;
 }
 
+/* Returns the next name of a directory but those of itself and its parent, or NULL: at the end with errno 0, else with the error. */
+static const char *next_name(DIR *directory)
+{
+    const struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(directory);
+    } while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry != NULL ? entry->d_name : NULL;
+}
+
+/* Returns whether the error of a name that was listed means that it is gone meanwhile, or a link to nothing. */
+static bool is_gone(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* Returns 0, or the first error; then the listing has what could be read. */
 static int list_directory(const char *path, struct listing *listing)
 {
     int error = 0;
     DIR *directory = opendir(path);
     if (directory == NULL)
         return errno;
-    for (struct dirent *entry; error == 0 && (entry = readdir(directory)) != NULL;) {
+    for (const char *name; (name = next_name(directory)) != NULL;) {
         struct stat facts;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            fstatat(dirfd(directory), entry->d_name, &facts, 0) != 0) /* gone meanwhile */
+        if (fstatat(dirfd(directory), name, &facts, 0) != 0) {
+            if (error == 0 && !is_gone(errno))
+                error = errno;
             continue;
-        size_t bytes = strlen(entry->d_name) + 1;
+        }
+        size_t bytes = strlen(name) + 1;
         if (!listing_reserve(listing, bytes)) {
             error = ENOMEM;
             break;
         }
-        memcpy(listing->names + listing->names_length, entry->d_name, bytes);
+        memcpy(listing->names + listing->names_length, name, bytes);
         listing->names_length += bytes;
         fill_status(&listing->entries[listing->count++], NULL, &facts);
     }
+    if (error == 0)
+        error = errno; /* of the end of the names */
     closedir(directory);
     return error;
 }
@@ -133,8 +155,6 @@ void ps_local_list(struct ps_filesystem *filesystem, const char *path, ps_file_d
     struct ps_local_outcome *outcome = answer(filesystem, done, argument, error, "list", path);
     outcome->entries = listing.entries;
     outcome->memory = listing.names;
-    if (error != 0)
-        return;
     const char *name = listing.names;
     for (size_t i = 0; i < listing.count; i++, name += strlen(name) + 1)
         listing.entries[i].name = name;

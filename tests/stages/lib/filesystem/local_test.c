@@ -4,6 +4,8 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +22,37 @@ int fsync(int fd)
 {
     errno = EIO;
     return ++sync_count == 2 && sync_fails ? -1 : 0;
+}
+
+static int status_error; /* errno of the names that begin with "bad"; 0: none */
+static bool names_end;   /* the next name of a directory cannot be read */
+
+/* Takes the place of libc's fstatat in this program. */
+int fstatat(int folder, const char *restrict path, struct stat *restrict status, int flags)
+{
+    static int (*real)(int, const char *restrict, struct stat *restrict, int);
+    if (real == NULL) {
+        void *found = dlsym(RTLD_NEXT, "fstatat");
+        memcpy(&real, &found, sizeof real);
+    }
+    if (status_error == 0 || strncmp(path, "bad", 3) != 0)
+        return real(folder, path, status, flags);
+    errno = status_error;
+    return -1;
+}
+
+/* Takes the place of libc's readdir in this program. */
+struct dirent *readdir(DIR *directory)
+{
+    static struct dirent *(*real)(DIR *);
+    if (real == NULL) {
+        void *found = dlsym(RTLD_NEXT, "readdir");
+        memcpy(&real, &found, sizeof real);
+    }
+    if (!names_end)
+        return real(directory);
+    errno = EIO;
+    return NULL;
 }
 
 static struct ps_filesystem *filesystem;
@@ -428,6 +461,36 @@ static void test_cut_line_is_synced(void **unused)
     assert_int_equal(sync_count, 1);
 }
 
+static void assert_listed(enum ps_file_error error, const char *names)
+{
+    struct outcome outcome = {0};
+    ps_file_list(filesystem, ps_test_folder_path("u"), note, &outcome);
+    assert_outcome(&outcome, error);
+    assert_string_equal(outcome.names, names);
+}
+
+/* A name that is gone is left out; one that cannot be read now is an error, beside which the others are listed. */
+static void test_list_unreadable(void **unused)
+{
+    assert_int_equal(mkdir(ps_test_folder_path("u"), 0700), 0);
+    ps_test_folder_append("u/bad1", "x", 1);
+    ps_test_folder_append("u/one", "x", 1);
+    ps_test_folder_append("u/bad2", "x", 1);
+    static const int gone[] = {ENOENT, ENOTDIR, ELOOP};
+    for (size_t i = 0; i < PS_COUNT_OF(gone); i++) {
+        status_error = gone[i];
+        assert_listed(PS_FILE_OK, "one ");
+    }
+    status_error = EIO;
+    assert_listed(PS_FILE_FAILED, "one ");
+    status_error = EACCES;
+    assert_listed(PS_FILE_DENIED, "one ");
+    status_error = 0;
+    names_end = true;
+    assert_listed(PS_FILE_FAILED, "");
+    names_end = false;
+}
+
 static void test_list_and_read(void **unused)
 {
     struct outcome outcome = {0};
@@ -502,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_abandoned),
         cmocka_unit_test(test_cut_line),
         cmocka_unit_test(test_cut_line_is_synced),
+        cmocka_unit_test(test_list_unreadable),
         cmocka_unit_test(test_list_and_read),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_turns),
