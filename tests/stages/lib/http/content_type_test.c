@@ -65,8 +65,33 @@ static void test_type(void **unused)
     assert_true(ps_content_type_is("application/jsonx", strlen("application/json"), "application/json"));
 }
 
+/* Each value, cut at each place, has the same answer whatever byte stands behind the cut: in a request the next field does. */
+static void test_bytes_behind(void **unused)
+{
+    static const char *const values[] = {"text/plain \t;\t CHARSET= \"x\" \t; a", "a; charset=b; charset=c",
+                                         " \t; \t"};
+    for (size_t i = 0; i < PS_COUNT_OF(values); i++) {
+        for (size_t length = 0; length <= strlen(values[i]); length++) {
+            char cut[64] = {0};
+            struct ps_slice wanted = {NULL, 0}, charset = {NULL, 0};
+            memcpy(cut, values[i], length);
+            bool found = ps_content_type_charset(cut, length, &wanted);
+            assert_true(!found || wanted.data + wanted.length <= cut + length);
+            for (int byte = 1; byte < 256; byte++) {
+                memset(cut + length, byte, sizeof cut - length);
+                if (ps_content_type_charset(cut, length, &charset) != found ||
+                    (found && (charset.data != wanted.data || charset.length != wanted.length)))
+                    fail_msg("%s: %zu bytes, byte %d behind them", values[i], length, byte);
+                assert_int_equal(ps_content_type_is(cut, length, "text/plain"), i == 0 && length >= 10);
+                assert_true(ps_content_type_is(cut, length, "") == (length == 0 || i == 2));
+            }
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_charset), cmocka_unit_test(test_type)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_charset), cmocka_unit_test(test_type),
+                                       cmocka_unit_test(test_bytes_behind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

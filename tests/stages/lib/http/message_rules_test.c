@@ -101,10 +101,49 @@ static void test_chunk_lines(void **unused)
     assert_false(ps_http_chunk_line_is_good("2;a\0b", 5));
 }
 
+/* ---- what stands behind ---- */
+
+static bool is_target_good(const char *text, size_t length)
+{
+    return ps_http_target_wrong(text, length, false) == NULL;
+}
+
+static bool is_folded(const char *text, size_t length)
+{
+    return ps_http_field_is_folded(text, text + length);
+}
+
+/* Each text, cut at each place, has the same answer whatever byte stands behind the cut: in a request the next field does. */
+static void test_bytes_behind(void **unused)
+{
+    static const struct {
+        const char *text;
+        bool (*ask)(const char *text, size_t length);
+    } rows[] = {
+        {"X-a.b", ps_http_name_is_token},   {"h:80", ps_http_host_is_good},
+        {"[::1]:80", ps_http_host_is_good}, {"f0 \t;a=b", ps_http_chunk_line_is_good},
+        {"a: b\r\n c", is_folded},          {"/a%20b%u00e4\xC3\xA4;x?y", is_target_good},
+        {"http://h/a%20", is_target_good},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        for (size_t length = 0; length <= strlen(rows[i].text); length++) {
+            char cut[64] = {0};
+            memcpy(cut, rows[i].text, length);
+            bool good = rows[i].ask(cut, length);
+            for (int byte = 1; byte < 256; byte++) {
+                memset(cut + length, byte, sizeof cut - length);
+                if (rows[i].ask(cut, length) != good)
+                    fail_msg("%s: %zu bytes, byte %d behind them", rows[i].text, length, byte);
+            }
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_folded),
-                                       cmocka_unit_test(test_targets), cmocka_unit_test(test_hosts),
-                                       cmocka_unit_test(test_chunk_lines)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_folded),
+        cmocka_unit_test(test_targets),     cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_chunk_lines), cmocka_unit_test(test_bytes_behind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
