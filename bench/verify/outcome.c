@@ -168,8 +168,8 @@ static void sources_print(struct ps_live *live, const struct ps_outcome *outcome
                   "duplicated", "reordered", "corrupted", ps_live_style(live, PS_LIVE_PLAIN));
     ps_outcome_sources(outcome, true, source_row, &table);
     if (table.omitted > 0)
-        ps_live_print(live, "  and %s more source%s\n", count(table.omitted).text,
-                      table.omitted == 1 ? "" : "s");
+        ps_live_print(live, "  and %s more %s\n", count(table.omitted).text,
+                      ps_quantity_word(table.omitted, "source", "sources"));
 }
 
 /* ---- the whole report ---- */
@@ -289,8 +289,8 @@ void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
         ps_live_print(live, "%srun %06x%s, ", ps_live_style(live, PS_LIVE_BOLD), outcome->verdict->run,
                       ps_live_style(live, PS_LIVE_PLAIN));
     else
-        ps_live_print(live, "%u run%s, ", outcome->verdict->run_count,
-                      outcome->verdict->run_count == 1 ? "" : "s");
+        ps_live_print(live, "%u %s, ", outcome->verdict->run_count,
+                      ps_quantity_word(outcome->verdict->run_count, "run", "runs"));
     ps_live_print(live, "%s, ended: %s\n\n", ps_quantity_print_s(outcome->seconds).text, outcome->ended);
     counts_print(live, outcome);
     latency_print(live, outcome, latency);
