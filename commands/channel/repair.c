@@ -72,11 +72,13 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
     repair->failed++;
 }
 
+static const char bytes_unreadable[] = "bytes of it cannot be read";
+
 /* Puts `copy` in the place of directory/name, and the original into directory/damaged-TIME. The name is never without a
  * file: an agent that starts without a segment gives up all of its frames. On a file system without hard links it is, for a moment. */
 static void replace_by(struct repair *repair, const char *directory, const char *name, const char *copy)
 {
-    static const char reason[] = "bytes of it cannot be read";
+    const struct ps_segment_files *files = &ps_segment_disk;
     struct ps_arena *arena = repair->command->arena;
     const char *from = ps_arena_format(arena, "%s/%s", directory, name);
     const char *folder = ps_arena_format(arena, "%s/%s", directory, repair->folder);
@@ -85,13 +87,14 @@ static void replace_by(struct repair *repair, const char *directory, const char 
     struct ps_err err = {0};
     bool linked = (mkdir(folder, 0750) == 0 || errno == EEXIST) && link(from, to) == 0;
     if (!linked)
-        set_aside(repair, directory, name, reason);
+        set_aside(repair, directory, name, bytes_unreadable);
     if (repair->failed > failed)
         return;
-    bool renamed = (!linked || ps_segment_disk.sync_directory(NULL, folder) == 0) && rename(copy, from) == 0;
-    if (renamed && ps_segment_disk.sync_directory(NULL, directory) == 0) {
+    bool renamed =
+        (!linked || files->sync_directory(files->argument, folder) == 0) && rename(copy, from) == 0;
+    if (renamed && files->sync_directory(files->argument, directory) == 0) {
         if (linked)
-            printf("%s: %s; moved to %s\n", from, reason, to);
+            printf("%s: %s; moved to %s\n", from, bytes_unreadable, to);
         repair->moved += linked ? 1 : 0;
         return;
     }
@@ -120,7 +123,7 @@ static void give_up_in(struct repair *repair, const char *directory, const char 
     if (repair->gaps == 0)
         return;
     if (repair->command->dry_run) {
-        set_aside(repair, directory, name, "bytes of it cannot be read");
+        set_aside(repair, directory, name, bytes_unreadable);
         return;
     }
     if (ps_segment_give_up(files, from, copy, count_gap, repair, &err) == PS_OK) {
