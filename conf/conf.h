@@ -148,14 +148,11 @@ struct ps_conf {
     size_t backup_bytes;
 };
 
-/* Returns the name of the agent in these files, in the arena, if they have exactly one; else NULL: then -n must name
- * the agent. A pipe is not read, because then nothing would be left of it for ps_conf_load. */
-const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files);
-/* Sets `err` to why these files do not name the agent: one cannot be read, none contains an agent, or they contain
- * several. Returns PS_FAIL. `option` is the one that names the agent, such as "-n NAME". Called where
- * ps_conf_only_agent returned NULL. */
-enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
-                                struct ps_err *err);
+/* Returns the name of the agent in these files, in the arena, if they have exactly one. Else returns NULL and sets `err`
+ * to the reason: there is no file, one cannot be read, none contains an agent, or they contain several. Then `option`,
+ * such as "-n NAME", must name the agent. A pipe is not read, because then nothing would be left of it for ps_conf_load. */
+const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
+                               struct ps_err *err);
 
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
  * with all problems in out->problems (sorted). Returns PS_FAIL when one of them is an error: the agent must

@@ -332,28 +332,10 @@ static struct ps_conf *load_names(struct ps_arena *arena, const struct ps_texts 
     return conf;
 }
 
-const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files)
+/* Sets `err` to why the loaded files do not name one agent. */
+static void explain_names(struct ps_arena *arena, const struct ps_conf *conf, const char *option,
+                          struct ps_err *err)
 {
-    if (files->count == 0 || read_once(files) != NULL)
-        return NULL;
-    struct ps_conf *conf = load_names(arena, files);
-    const char *agent =
-        conf->other_agents.count == 1 ? ps_arena_text(arena, conf->other_agents.items[0]) : NULL;
-    ps_conf_destroy(conf);
-    return agent;
-}
-
-enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
-                                struct ps_err *err)
-{
-    if (files->count == 0)
-        return ps_err_set(err, "the agent's name is missing: %s", option);
-    if (read_once(files) != NULL)
-        return ps_err_set(err,
-                          "the agent's name is missing: %s; %s is a pipe or the like, which can be "
-                          "read only once",
-                          option, read_once(files));
-    struct ps_conf *conf = load_names(arena, files);
     const struct ps_problem *problem = conf->problems.items;
     while (conf->problems.errors > 0 && problem->severity != PS_SEVERITY_ERROR)
         problem++;
@@ -369,8 +351,30 @@ enum ps_status ps_conf_no_agent(struct ps_arena *arena, const struct ps_texts *f
         ps_err_set(err, "%s%s%s%s%s", problem->line > 0 ? problem->file : "", line, problem->what,
                    problem->cure != NULL ? "; " : "", problem->cure != NULL ? problem->cure : "");
     }
+}
+
+const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
+                               struct ps_err *err)
+{
+    const char *agent = NULL, *pipe = read_once(files);
+    if (files->count == 0) {
+        ps_err_set(err, "the agent's name is missing: %s", option);
+        return NULL;
+    }
+    if (pipe != NULL) {
+        ps_err_set(err,
+                   "the agent's name is missing: %s; %s is a pipe or the like, which can be "
+                   "read only once",
+                   option, pipe);
+        return NULL;
+    }
+    struct ps_conf *conf = load_names(arena, files);
+    if (conf->other_agents.count == 1)
+        agent = ps_arena_text(arena, conf->other_agents.items[0]);
+    else
+        explain_names(arena, conf, option, err);
     ps_conf_destroy(conf);
-    return PS_FAIL;
+    return agent;
 }
 
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,

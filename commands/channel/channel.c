@@ -139,12 +139,8 @@ static bool options_fit(const struct ps_channel_command *command)
     bool has_store = flume->store_file != NULL, has_password = flume->store_password_file != NULL;
     if (has_store != has_password || (flume->properties.count > 0 && !has_store))
         return wrong("--flume-key-store FILE and --flume-key-store-password FILE go together", "");
-    if (command->file != NULL && command->agent == NULL) {
-        const struct ps_texts files = {1, &command->file};
-        struct ps_err err = {.length = 0};
-        (void)ps_conf_no_agent(command->arena, &files, "--agent NAME", &err);
-        return wrong(err.text, "");
-    }
+    if (command->file != NULL && command->agent == NULL)
+        return wrong(command->agent_missing.text, "");
     if ((command->file != NULL) != (command->channel != NULL) ||
         (command->file == NULL && command->agent != NULL))
         return wrong("--config FILE and --channel NAME go together; --agent NAME needs both", "");
@@ -190,7 +186,7 @@ static int parse(struct ps_channel_command *command, int argc, char **argv)
         ps_texts_add(command->arena, &command->operands, argv[i]);
     const struct ps_texts files = {1, &command->file};
     if (command->file != NULL && command->agent == NULL)
-        command->agent = ps_conf_only_agent(command->arena, &files);
+        command->agent = ps_conf_only_agent(command->arena, &files, "--agent NAME", &command->agent_missing);
     return -1;
 }
 

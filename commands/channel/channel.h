@@ -16,6 +16,7 @@ struct ps_channel_command {
     const char *checkpoint_directory;   /* from --checkpoint-dir; later the one that was found */
     struct ps_texts data_directories;   /* from --data-dirs; later those that were found */
     const char *file, *agent, *channel; /* --config, --agent, --channel */
+    struct ps_err agent_missing;        /* why the file does not name the agent */
     const char *into;                   /* import */
     struct ps_key_source key_source;    /* from --key, or from the agent file */
     /* import: the name of the first --key, or of the agent file's active key; NULL: none */

@@ -323,8 +323,8 @@ static enum ps_status find_agent(struct ps_subject_config *subject, struct ps_er
         return PS_OK;
     if (arena == NULL)
         arena = ps_arena_create();
-    subject->agent = ps_conf_only_agent(arena, &files);
-    return subject->agent != NULL ? PS_OK : ps_conf_no_agent(arena, &files, "-n NAME", err);
+    subject->agent = ps_conf_only_agent(arena, &files, "-n NAME", err);
+    return subject->agent != NULL ? PS_OK : PS_FAIL;
 }
 
 static enum ps_status check_subject(struct ps_subject_config *subject, struct ps_err *err)

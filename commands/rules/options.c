@@ -126,13 +126,11 @@ static enum ps_status take_compile_time(void *target, const struct ps_command_ro
     return PS_OK;
 }
 
-static bool operands_fit(const struct ps_rules_command *command)
+/* `agent_missing`: why the agent files do not name the agent. */
+static bool operands_fit(const struct ps_rules_command *command, const struct ps_err *agent_missing)
 {
-    if (command->files.count == 0 && command->agent == NULL && command->agent_files.count > 0) {
-        struct ps_err err = {.length = 0};
-        (void)ps_conf_no_agent(command->arena, &command->agent_files, "-n NAME", &err);
-        return wrong(command, err.text, "");
-    }
+    if (command->files.count == 0 && command->agent == NULL && command->agent_files.count > 0)
+        return wrong(command, agent_missing->text, "");
     if (command->files.count == 0 && command->agent == NULL)
         return wrong(command, "name a rules file", "");
     if (strcmp(command->name, "check") == 0 || strcmp(command->name, "bench") == 0) {
@@ -156,7 +154,8 @@ int ps_rules_command_parse(struct ps_rules_command *command, const struct ps_com
         return code;
     for (int i = 1; i <= operands; i++)
         ps_texts_add(command->arena, &command->files, argv[i]);
+    struct ps_err agent_missing = {.length = 0};
     if (command->agent == NULL)
-        command->agent = ps_conf_only_agent(command->arena, &command->agent_files);
-    return operands_fit(command) ? -1 : 2;
+        command->agent = ps_conf_only_agent(command->arena, &command->agent_files, "-n NAME", &agent_missing);
+    return operands_fit(command, &agent_missing) ? -1 : 2;
 }

@@ -368,10 +368,12 @@ static enum ps_status complete(struct ps_command *command, struct ps_err *err)
     if (command->bad_heap != NULL)
         return ps_err_set(err, "%s: not a heap size; write for example -Xmx512m or -Xmx4g",
                           command->bad_heap);
-    if (command->agent == NULL && command->uris.count == 0)
-        command->agent = ps_conf_only_agent(command->arena, &command->files);
+    if (command->agent == NULL && command->uris.count > 0)
+        return ps_err_set(err, "the agent's name is missing: -n NAME");
     if (command->agent == NULL)
-        return ps_conf_no_agent(command->arena, &command->files, "-n NAME", err);
+        command->agent = ps_conf_only_agent(command->arena, &command->files, "-n NAME", err);
+    if (command->agent == NULL)
+        return PS_FAIL;
     if (command->files.count == 0 && command->uris.count == 0)
         return ps_err_set(err, "the configuration is missing: -f FILE or -u URI");
     if (command->conf_dir != NULL)
