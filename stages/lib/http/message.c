@@ -64,10 +64,11 @@ static bool is_value(const struct reading *reading, const char *text)
 static void end_host(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
+    struct ps_http_part host = trimmed_value(reading);
     if (message->has_host)
         refuse(message, 400, "the request has two Host fields");
-    else if (!ps_http_host_is_good(reading->data + message->value.at, message->value.length))
-        refuse(message, 400, "the port in the field Host is not a number");
+    else if (!ps_http_host_is_good(reading->data + host.at, host.length))
+        refuse(message, 400, "the field Host has a blank in it, or a port that is not a number");
     message->has_host = true;
 }
 

@@ -77,6 +77,8 @@ const char *ps_http_target_wrong(const char *target, size_t length, bool options
 bool ps_http_host_is_good(const char *host, size_t length)
 {
     size_t at = length;
+    if (memchr(host, ' ', length) != NULL || memchr(host, '\t', length) != NULL)
+        return false;
     while (at > 0 && is_digit(host[at - 1]))
         at--;
     if (at > 0 && host[at - 1] == ':')

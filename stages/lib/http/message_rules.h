@@ -14,7 +14,7 @@ bool ps_http_field_is_folded(const char *field, const char *end);
 /* Returns why a request with this target is answered 400, or NULL. `options`: the method is OPTIONS. */
 const char *ps_http_target_wrong(const char *target, size_t length, bool options);
 
-/* Returns whether the value of the field Host has no port, or one of digits. */
+/* Returns whether the value of the field Host has no blank in it (RFC 9110, 7.2), and no port or one of digits. */
 bool ps_http_host_is_good(const char *host, size_t length);
 
 /* Returns whether the line in front of a chunk is a size, blanks, and an extension or nothing. The extension has no control

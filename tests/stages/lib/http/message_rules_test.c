@@ -77,10 +77,11 @@ static void test_targets(void **unused)
 static void test_hosts(void **unused)
 {
     static const struct row rows[] = {
-        {"h", true},     {"h:80", true},   {"h:", true},       {"h:8a", false},    {"h:a", false},
-        {"h:80:", true}, {"[::1]", true},  {"[::1]:80", true}, {"[::1]:a", false}, {"[::1]:", true},
-        {"h:-1", false}, {"h:80 ", false}, {"", true},         {"1.2.3.4", true},  {"1.2.3.4:5", true},
-        {"80", true},    {":80", true}};
+        {"h", true},         {"h:80", true},   {"h:", true},       {"h:8a", false},    {"h:a", false},
+        {"h:80:", true},     {"[::1]", true},  {"[::1]:80", true}, {"[::1]:a", false}, {"[::1]:", true},
+        {"h:-1", false},     {"h:80 ", false}, {"", true},         {"1.2.3.4", true},  {"1.2.3.4:5", true},
+        {"80", true},        {":80", true},    {"a b", false},     {"a\tb", false},    {"a b:80", false},
+        {"[::1] :80", false}};
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         if (ps_http_host_is_good(rows[i].text, strlen(rows[i].text)) != rows[i].good)
             fail_msg("%s", rows[i].text);

@@ -144,6 +144,16 @@ static void test_longest_head(void **unused)
     expect(&exact, "a target", target, sizeof target - 1, 414, NULL);
 }
 
+/* Blanks around the value do not belong to it, blanks in it are refused (RFC 9110, 5.5 and 7.2). */
+static void test_host_blanks(void **unused)
+{
+#define HOST(value) "POST / HTTP/1.1\r\nHost:" value "\r\nContent-Length: 2\r\n\r\n[]"
+    static const char around[] = HOST(" \th:80 \t"), inside[] = HOST(" a b"), before_port[] = HOST(" a :80");
+    expect(&limits, "blanks around the host", around, sizeof around - 1, 0, "[]");
+    expect(&limits, "a blank in the host", inside, sizeof inside - 1, 400, NULL);
+    expect(&limits, "a blank before the port", before_port, sizeof before_port - 1, 400, NULL);
+}
+
 /* After a complete request a connection continues, or ends. A proxy of HTTP/1.0 does not know chunks: bytes that it
  * would take for the next request are not read (RFC 9112, 6.1). */
 static void test_goes_on(void **unused)
@@ -180,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunk_lines), cmocka_unit_test(test_goes_on),
                                        cmocka_unit_test(test_longest_body),
-                                       cmocka_unit_test(test_longest_head)};
+                                       cmocka_unit_test(test_longest_head),
+                                       cmocka_unit_test(test_host_blanks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
