@@ -122,10 +122,6 @@ restart() { # AGENT: after SIGKILL
     start "$1"
 }
 
-listens() { # PORT
-    (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
 # ---- a round ----
 
 summary() { # NAME: the last line of its JSON

@@ -104,9 +104,8 @@ lines() { # DIR
 }
 
 await_lines() { # DIR COUNT
-    await 90 lines_came "$@" || fail "$1: $(lines "$1") lines, not $2"
+    await 90 has_arrived "$work/$1" "$2" || fail "$1: $(lines "$1") lines, not $2"
 }
-lines_came() { (($(lines "$1") >= $2)); }
 
 start_flume() { # FILE
     "$here/flume" agent -n f -f "$work/$1.properties" >"$work/$1.log" 2>&1 </dev/null &

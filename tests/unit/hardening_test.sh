@@ -2,6 +2,8 @@
 # The installed program of an optimized build is hardened (cmake/hardening.cmake), and a process that reads passwords is
 # closed to core dumps and to debuggers of its user.
 set -euo pipefail
+# shellcheck source=tests/support/patience.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
 
 build=$(dirname "$PENSTOCK")
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -82,11 +84,7 @@ EOF_
 chmod 644 "$work/agent.properties"
 
 await() { # COMMAND...
-    local i
-    for ((i = 0; i < 600; i++)); do
-        ! "$@" || return 0
-        sleep 0.1
-    done
+    ! patient_await 60 "$@" || return 0
     echo "FAILED: not within 60 s: $*"
     cat "$work/log"
     exit 1
