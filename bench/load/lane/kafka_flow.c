@@ -3,11 +3,11 @@
 #include "core/clock.h"
 #include "stages/lib/kafka/errors.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>

@@ -109,8 +109,8 @@ enum ps_hadoop_answer ps_hadoop_writer_event(struct ps_hadoop_writer *writer, co
 /* Appends the bytes that are still in the writer. Appends nothing if there was no event since the last flush. */
 bool ps_hadoop_writer_flush(struct ps_hadoop_writer *writer, struct ps_output *output);
 
-/* Returns whether an event's bytes are appended when the event is written, and not only by a flush. Only then does a file whose next
- * event failed have all events before that one. */
+/* Returns whether an event's bytes are appended when the event is written, and not only by a flush. If they are not, a file whose
+ * next event failed may lack events before that one. */
 bool ps_hadoop_writer_is_direct(const struct ps_hadoop_writer *writer);
 
 /* Flushes, and appends the end of the file if its format has one. */

@@ -52,7 +52,8 @@ struct ps_tables {
     uint64_t unsure_appended;
     /* Identities of the last event that was promised, and of the last that was fed. */
     int64_t last, fed;
-    /* Whether the database is asked which identities it has given: one without `is_same` whose sequence can be read. */
+    /* Whether the database is asked which identities it has given: this is done for a database that has no `is_same`
+     * and whose sequence can be read. */
     bool watched;
     /* An identity up to which it has given all of them: if it knows less, its newest transactions were lost, and it gives
      * these identities again. 0: not known yet. */
