@@ -172,14 +172,17 @@ static bool is_too_long(const struct netcat_state *state, const char *line, uint
            (length >= max && ps_utf8_char_count(line, length) >= max);
 }
 
-/* Returns true if the bytes after the last newline are already longer than any accepted line. */
+/* Returns true if the bytes after the last newline are already longer than any accepted line. In UTF-32 a character beyond the
+ * BMP counts as one here. */
 static bool is_already_too_long(const struct netcat_state *state, const char *data, uint32_t length)
 {
+    const struct ps_charset *charset = &state->plan->charset;
     if (length >= state->plan->line_bytes_max)
         return true;
-    if (state->plan->charset.kind == PS_CHARSET_UTF8)
+    if (charset->kind == PS_CHARSET_UTF8)
         return is_too_long(state, data, length);
-    return state->plan->charset.kind <= PS_CHARSET_LATIN1 && length >= (uint64_t)state->plan->line_chars_max;
+    return (charset->kind <= PS_CHARSET_LATIN1 || charset->unit > 1) &&
+           length / charset->unit >= (uint64_t)state->plan->line_chars_max;
 }
 
 /* UTF-16, UTF-32: reads the byte order mark at the beginning of the connection. Returns its length. */

@@ -97,6 +97,19 @@ def failed_file(flow, flume, penstock):
     return all(body in delivered for body, _ in more)
 
 
+def pair_in_one_event(flow, flume, penstock):
+    """docs/stages/deserializer_line.md: a character of two chars is not cut in two at maxLineLength."""
+    if flow.kind != "spooldir" or "deserializer.maxLineLength" not in flow.source or flume.files != penstock.files or flume.answers != penstock.answers:
+        return False
+    charset = flow.source.get("deserializer.outputCharset", "UTF-8")
+
+    def text(events):
+        return re.sub("[?\ufffd]|[^\0-\uffff]", "", "".join(body.decode(charset, errors="replace") for body, _ in events))
+    return any(b"\xf0" in content for _, content, _ in flow.files) and all(
+        text(theirs) == text(ours) and {headers for _, headers in theirs} == {headers for _, headers in ours}
+        for theirs, ours in zip(flume.sinks, penstock.sinks))
+
+
 def text_before_malformed(content, charset):
     try:
         content.decode(charset)
@@ -158,7 +171,7 @@ def unknown_serializer(flow, flume, penstock):
     return flow.kind == "file_roll" and flow.sinks[0].get("sink.serializer") == "nope" and penstock.sinks == [([], b"")] and flume.sinks[0][1] == b"" and flume.answers == penstock.answers
 
 
-KNOWN = [malformed_line, line_length_below_one, failed_file, lost_with_a_bad_line, unknown_serializer]
+KNOWN = [malformed_line, line_length_below_one, failed_file, pair_in_one_event, lost_with_a_bad_line, unknown_serializer]
 
 
 def known(flow, flume, penstock):

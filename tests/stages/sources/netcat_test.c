@@ -97,6 +97,36 @@ static void test_long_line_cuts_off(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A line without its newline, of 10 characters and of 9; the client closes its side. */
+static void test_long_line_of_wide_characters(void **unused)
+{
+    static const struct {
+        const char *encoding;
+        unsigned unit;
+    } cases[] = {{"UTF-16BE", 2}, {"UTF-16LE", 2}, {"UTF-32BE", 4}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS(LOCAL, "encoding", cases[i].encoding, "max-line-length", "10"));
+        for (unsigned count = 9; count <= 10; count++) {
+            char sent[40] = {0};
+            bool closed;
+            for (unsigned k = 0; k < count; k++)
+                sent[(k + 1) * cases[i].unit - (i == 1 ? 2 : 1)] = 'a';
+            int fd = client(&stage);
+            ps_test_send(fd, sent, (size_t)count * cases[i].unit);
+            shutdown(fd, SHUT_WR);
+            const char *answer = ps_test_receive(&stage, fd, 1000, PS_TEST_PATIENCE_MS, &closed);
+            assert_true(closed);
+            assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), count == 10);
+            if (count == 10) /* FAILED: .. */
+                assert_int_equal(answer[i == 1 ? 0 : cases[i].unit - 1], 'F');
+            close(fd);
+        }
+        assert_int_equal(stage.event_count, 0);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_no_acks(void **unused)
 {
     struct ps_test_stage stage;
@@ -448,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversations),
         cmocka_unit_test(test_long_line_cuts_off),
+        cmocka_unit_test(test_long_line_of_wide_characters),
         cmocka_unit_test(test_no_acks),
         cmocka_unit_test(test_answer_to_a_client_that_is_gone),
         cmocka_unit_test(test_farewell_without_acks),
