@@ -51,7 +51,8 @@ static const struct ps_stage_ops *instead(const struct ps_component_maker *maker
 
 static const struct inner {
     enum ps_kind kind;
-    const char *stage, *key;
+    const char *stage, *key; /* `key`.NAME.`each` for each NAME of the list `key` if there is `each` */
+    const char *each;
     /* `word`: the kind of class; `target`: the interface that the class must have */
     const char *word, *target;
     /* native stages for this class are of this kind; PS_KIND_COUNT: the component's stage knows them itself */
@@ -62,19 +63,29 @@ static const struct inner {
     {PS_KIND_SOURCE,
      "http",
      "handler",
+     NULL,
      "handler",
      FLUME "source.http.HTTPSourceHandler",
      PS_KIND_COUNT,
      {FLUME "source.http.", FLUME "http.source.", FLUME "sink.solr.morphline."}},
-    {PS_KIND_SOURCE, "spooldir", "deserializer", "deserializer",
+    {PS_KIND_SOURCE, "spooldir", "deserializer", NULL, "deserializer",
      FLUME "serialization.EventDeserializer$Builder", PS_KIND_DESERIALIZER},
-    {PS_KIND_SINK, "file_roll", "sink.serializer", "serializer",
+    {PS_KIND_INTERCEPTOR,
+     "regex_extractor",
+     "serializers",
+     "type",
+     "serializer",
+     FLUME "interceptor.RegexExtractorInterceptorSerializer",
+     PS_KIND_COUNT,
+     {FLUME "interceptor.RegexExtractorInterceptor"}},
+    {PS_KIND_SINK, "file_roll", "sink.serializer", NULL, "serializer",
      FLUME "serialization.EventSerializer$Builder", PS_KIND_SERIALIZER},
-    {PS_KIND_SINK, "hdfs", "serializer", "serializer", FLUME "serialization.EventSerializer$Builder",
+    {PS_KIND_SINK, "hdfs", "serializer", NULL, "serializer", FLUME "serialization.EventSerializer$Builder",
      PS_KIND_SERIALIZER},
     {PS_KIND_SINK,
      "hdfs",
      "hdfs.writeFormat",
+     NULL,
      "serializer of sequence files",
      FLUME "sink.hdfs.SequenceFileSerializer$Builder",
      PS_KIND_COUNT,
@@ -82,6 +93,7 @@ static const struct inner {
     {PS_KIND_SINK,
      "hive",
      "serializer",
+     NULL,
      "serializer",
      FLUME "sink.hive.HiveEventSerializer",
      PS_KIND_COUNT,
@@ -105,6 +117,25 @@ static bool is_native(const struct ps_component_maker *maker, const struct inner
     return false;
 }
 
+/* Returns the pair of a row's key whose class exists only in Java, or NULL. */
+static const struct ps_pair *find_class(const struct ps_component_maker *maker,
+                                        const struct ps_conf_part *part, const struct inner *row)
+{
+    struct ps_texts names = {1, (const char *const[]){""}};
+    const char *list = ps_pairs_get(&part->pairs, row->key);
+    if (row->each != NULL)
+        names = list != NULL ? ps_text_split_blanks(maker->arena, list) : (struct ps_texts){0};
+    for (size_t i = 0; i < names.count; i++) {
+        const char *key = row->key;
+        if (row->each != NULL)
+            key = ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each);
+        const struct ps_pair *pair = ps_pairs_find(&part->pairs, key);
+        if (pair != NULL && !is_native(maker, row, ps_text_trim(maker->arena, pair->value)))
+            return pair;
+    }
+    return NULL;
+}
+
 /* Returns the first key with a class that exists only in Java, and its row; NULL: there is none. */
 static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
                                         const struct ps_stage_ops *ops, const struct ps_conf_part *part,
@@ -114,8 +145,8 @@ static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
         *row = &inners[i];
         if (ops->kind != inners[i].kind || strcmp(ops->name, inners[i].stage) != 0)
             continue;
-        const struct ps_pair *pair = ps_pairs_find(&part->pairs, inners[i].key);
-        if (pair != NULL && !is_native(maker, &inners[i], ps_text_trim(maker->arena, pair->value)))
+        const struct ps_pair *pair = find_class(maker, part, *row);
+        if (pair != NULL)
             return pair;
     }
     return NULL;
@@ -147,7 +178,7 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
     const struct ps_pair *inner = find_inner(maker, ops, part, &row);
     if (inner == NULL)
         return ops;
-    place = ps_component_place(maker, part, prefix, row->key);
+    place = ps_component_place(maker, part, prefix, inner->key);
     const char *class = ps_text_trim(maker->arena, inner->value);
     if (row->is_asked) {
         part->refused = !ps_java_alone(maker, row->word, row->target, class, place, PS_JAVA_IS_ASKED);

@@ -154,7 +154,8 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
         ps_component_engine(&validation->maker, PS_KIND_INTERCEPTOR, interceptor, below, place);
     if (interceptor->ops == NULL)
         return false;
-    bool good = ps_component_bind(&validation->maker, interceptor, below, ps_common_interceptor) == PS_OK;
+    bool good = !interceptor->refused;
+    good &= ps_component_bind(&validation->maker, interceptor, below, ps_common_interceptor) == PS_OK;
     good &= ps_component_check(&validation->maker, interceptor, below, context) == PS_OK;
     source->interceptor_count += good;
     return good;

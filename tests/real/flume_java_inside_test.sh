@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
 # Java classes that components use inside of them, run by a real Flume 1.11 and by penstock with the same file and the same input: the
-# handler of a source http, the deserializer of a source spooldir, the serializer of a sink file_roll; interceptors that know the events of
+# handler of a source http, the deserializer of a source spooldir, the serializers of an interceptor and of a sink file_roll; interceptors that know the events of
 # their source by class. And components of Flume's own that `penstock.engine = java` runs in Java, beside native ones.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
@@ -27,11 +27,12 @@ agent_file() { # DIR
 	a1.sources.web.channels = web
 	a1.sources.web.interceptors = i1 i2
 	a1.sources.web.interceptors.i1.type = regex_extractor
-	a1.sources.web.interceptors.i1.penstock.engine = java
 	a1.sources.web.interceptors.i1.regex = ^(\\\\w+) (\\\\w+)
 	a1.sources.web.interceptors.i1.serializers = s1 s2
 	a1.sources.web.interceptors.i1.serializers.s1.name = one
 	a1.sources.web.interceptors.i1.serializers.s2.name = two
+	a1.sources.web.interceptors.i1.serializers.s2.type = example.MarkedGroup
+	a1.sources.web.interceptors.i1.serializers.s2.mark = +
 	a1.sources.web.interceptors.i2.type = static
 	a1.sources.web.interceptors.i2.key = where
 	a1.sources.web.interceptors.i2.value = here

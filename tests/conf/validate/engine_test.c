@@ -31,6 +31,9 @@ static const struct ps_test_class flume[] = {
     {.name = FLUME "sink/kafka/KafkaSink", .interfaces = {FLUME "Sink"}},
     {.name = FLUME "sink/hdfs/HDFSEventSink", .interfaces = {FLUME "Sink"}},
     {.name = FLUME "channel/MemoryChannel", .interfaces = {FLUME "Channel"}},
+    {.name = FLUME "interceptor/RegexExtractorInterceptorSerializer", INTERFACE},
+    {.name = FLUME "interceptor/RegexExtractorInterceptor$Builder",
+     .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
     {.name = FLUME "interceptor/HostInterceptor$Builder",
      .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
     {.name = NULL}};
@@ -44,6 +47,7 @@ static const struct ps_test_class own[] = {
     {.name = "example/Source", .interfaces = {FLUME "Source"}},
     {.name = "example/Sink", .interfaces = {FLUME "Sink"}},
     {.name = "example/Filter$Builder", .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
+    {.name = "example/Number", .interfaces = {FLUME "interceptor/RegexExtractorInterceptorSerializer"}},
     {.name = "example/Framed$Builder", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
     {.name = "example/Records$Builder", .interfaces = {FLUME "sink/hdfs/SequenceFileSerializer$Builder"}},
     {.name = FLUME "serialization/FlumeEventCSVSerializer$Builder",
@@ -148,6 +152,13 @@ static void classes_without_a_package(void **state)
     check_rows(rows, PS_COUNT_OF(rows));
 }
 
+#define EXTRACTOR(CLASS)                                                                                     \
+    "a1.sources.r1.interceptors.i1.serializers.s2.type = " CLASS                                             \
+    "\na1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = regex_extractor\n"              \
+    "a1.sources.r1.interceptors.i1.regex = (a)(b)\na1.sources.r1.interceptors.i1.serializers = s1 s2\n"      \
+    "a1.sources.r1.interceptors.i1.serializers.s1.name = x\n"                                                \
+    "a1.sources.r1.interceptors.i1.serializers.s2.name = y\n"
+
 static void classes_inside(void **state)
 {
     static const struct row rows[] = {
@@ -189,6 +200,16 @@ static void classes_inside(void **state)
          "a1.sinks.k1.hdfs.writeFormat = example.Records$Builder\na1.sinks.k1.hdfs.path = /x\n", "seq",
          "java",
          NOTE("a1.sinks.k1.hdfs.writeFormat", "org.apache.flume.sink.hdfs.HDFSEventSink", "lib/flume")},
+        {"seq", "null", EXTRACTOR("example.Number"), "seq", "null",
+         NOTE("a1.sources.r1.interceptors.i1.serializers.s2.type",
+              "org.apache.flume.interceptor.RegexExtractorInterceptor$Builder", "lib/flume")},
+        {"seq", "null", EXTRACTOR("example.Numbr"), NULL, "null",
+         "a.properties:10: dropped: a1.sources.r1.interceptors.i1.serializers.s2.type: `example.Numbr` is no "
+         "serializer of Flume's, and none of the 2 jars of the class path has it; did you mean "
+         "example.Number?"},
+        {"seq", "null",
+         EXTRACTOR("org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer"), "seq",
+         "null", ""},
         {"seq", "file_roll",
          "a1.sinks.k1.sink.serializer = example.Framed$Builder\na1.sinks.k1.sink.directory = /tmp\n", "seq",
          NULL,
