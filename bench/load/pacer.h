@@ -59,7 +59,7 @@ struct ps_pacer_overlap {
     const struct ps_pacer *pacer;
     uint64_t to_ns;
     uint32_t oldest;    /* the oldest gap that ends after the moment; gap_count: none */
-    uint64_t behind_ns; /* time in the gaps after `oldest` */
+    uint64_t behind_ns; /* total length of the gaps after `oldest` */
 };
 void ps_pacer_overlap_begin(struct ps_pacer_overlap *overlap, const struct ps_pacer *pacer, uint64_t from_ns,
                             uint64_t to_ns);

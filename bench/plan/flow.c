@@ -76,7 +76,7 @@ static struct low lowest(const struct ps_flow *flow, unsigned row, double from_s
 }
 
 struct row {
-    double growth_s, growth; /* seconds, and for each second */
+    double growth_s, growth; /* growth of the delay: seconds; seconds per second */
     bool known;
 };
 

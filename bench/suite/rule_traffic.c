@@ -48,7 +48,7 @@ static const char *const dense_patterns[] = {
     "service=(%s-%u) status=4[0-9][0-9]", "service=(%s-%u) status=5[0-9][0-9]",
     "service=(%s-%u) status=50[0-9]",     "service=(%s-%u) status=503",
 };
-#define DENSE_EACH 4U /* rules per service that together hit all of its events, one each */
+#define DENSE_EACH 4U /* rules per service, of which exactly one hits each of its events */
 
 void ps_rule_traffic_init(struct ps_rule_traffic *traffic, enum ps_rule_traffic_kind kind, uint32_t rules)
 {

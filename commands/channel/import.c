@@ -18,7 +18,7 @@
 #define SEGMENT_BYTES ((uint64_t)64 << 20)
 #define FIRST_SEGMENT_BYTES ((uint64_t)1 << 20)
 #define SYNC_EVERY_BYTES ((uint64_t)32 << 20)
-#define NAMES_MAX 200U /* most names of one frame, because the encoder looks them up linearly */
+#define NAMES_MAX 200U /* names of one frame, because the encoder looks them up linearly */
 #define NOTE_FILE "imported"
 
 struct import {

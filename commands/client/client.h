@@ -88,7 +88,7 @@ struct penstock_client_options {
     /* Returns the value of a property of Java, such as javax.net.ssl.trustStore; NULL: not set. Called while the
      * client is opened. */
     const char *(*system_property)(void *argument, const char *name);
-    /* Most events of one call; 0: 100, as in Flume. Only for penstock_client_open; properties have batch-size. */
+    /* Maximum number of events of one call; 0: 100, as in Flume. Only for penstock_client_open; properties have batch-size. */
     size_t batch_events_max;
 };
 
@@ -141,7 +141,7 @@ PENSTOCK_CLIENT_PUBLIC int penstock_client_append_batch(struct penstock_client *
  * penstock_client_connect, succeeded. True for a client that was only opened. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_is_active(struct penstock_client *client);
 
-/* Returns the most events of one call. */
+/* Returns the maximum number of events of one call. */
 PENSTOCK_CLIENT_PUBLIC size_t penstock_client_batch_events_max(const struct penstock_client *client);
 
 /* Closes the client's connections and frees the client. No other thread may be in a call, or call it later. NULL

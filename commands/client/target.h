@@ -42,7 +42,7 @@ struct ps_rpc_target {
     bool random;               /* load balancing: a random order for each call; else in turn */
     struct ps_rpc_host *hosts; /* in the order of attempts */
     size_t host_count;
-    uint64_t attempts_max; /* failover: most attempts of one call */
+    uint64_t attempts_max; /* failover: attempts of one call */
 };
 
 /* The functions and data for reading properties. */

@@ -13,7 +13,7 @@ struct ps_deadletter_command {
     const char *since, *until;              /* prefixes of times, in the form of the letters; NULL: any */
     const char *state;                      /* "open", "replayed", "aside"; NULL: any */
     const char *to;                         /* replay: tcp://HOST:PORT; NULL: standard output */
-    uint64_t limit;                         /* most letters; 0: all */
+    uint64_t limit;                         /* maximum number of letters; 0: all */
     uint64_t replays_max;
     bool json, again;
 };

@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define WINDOW 64U /* most letters without an answer */
+#define WINDOW 64U /* maximum number of letters without an answer */
 #define PATIENCE_S 30
 
 struct replay {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LINE_BYTES_MAX 72U /* longest line of a label */
-#define NAMES_SHOWN 8U     /* most values or rules in the label of an edge */
+#define NAMES_SHOWN 8U     /* maximum number of values or rules in the label of an edge */
 #define TOPICS_SHOWN 1000U
 
 /* ---- nodes and edges ---- */

@@ -17,7 +17,7 @@
 
 #define PLACES_MAX 4096U
 #define MANIFEST_BYTES_MAX (1U << 20)
-/* Most classes that are read to find the kind of one class; no real hierarchy has more. */
+/* Maximum number of classes read to find the kind of one class; no real hierarchy has more. */
 #define PARENTS_MAX 512U
 
 struct place {

@@ -16,7 +16,7 @@
 /* Share of the remaining blocks that all channels have together; the rest is for leases in flight in sinks. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
-/* Most bytes that one client library may queue. More than one round trip needs would only cost memory: the library
+/* Maximum number of bytes that one client library may queue. More than one round trip needs would only cost memory: the library
  * adds some 400 bytes to each message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 

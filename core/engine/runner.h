@@ -98,7 +98,7 @@ struct ps_source_runner {
     /* chain lease of the closed batch that is in the chain or waits for a channel; or NULL */
     struct ps_lease *chain;
     uint64_t chain_wait_ns; /* when the chain began to wait; 0: it does not wait */
-    uint32_t rows_max;      /* most rows of a batch, because events grow in the chain; 0: not known yet */
+    uint32_t rows_max;      /* maximum for a batch, because events grow in the chain; 0: not known yet */
     /* index of the next interceptor; number of interceptors + 1: the selector is done too */
     size_t chain_stage;
     bool routed;

@@ -26,7 +26,7 @@ static bool home_holds(const struct ps_batch_home *home, const struct ps_block *
     return false;
 }
 
-/* Makes the batch one of the block's owners. Returns false when its list is full. */
+/* Makes the batch one of the block's owners. Returns false when the batch's list of blocks is full. */
 static bool home_hold(struct ps_batch_home *home, struct ps_block *block)
 {
     if (home_holds(home, block))

@@ -8,7 +8,7 @@
 #include "core/flow/batch_internal.h"
 
 #define GROWTH 4U           /* of the list of origins: 1, 4, 16, .. */
-#define NAME_BYTES_MAX 256U /* of a name in a text; a topic has at most 249 */
+#define NAME_BYTES_MAX 256U /* ps_identity_text cuts a longer name; a topic has at most 249 */
 
 static bool is_same_name(struct ps_slice one, struct ps_slice other)
 {

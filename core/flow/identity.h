@@ -34,7 +34,7 @@ bool ps_batch_origin(struct ps_batch *batch, const struct ps_identity *first, ui
  * when the event has none: its source cannot read it again. Thread: the owner of the lease. */
 bool ps_event_identity(const struct ps_lease *lease, uint32_t position, struct ps_identity *identity);
 
-/* Most bytes of ps_identity_text, terminator included; a longer name is cut. */
+/* Maximum number of bytes of ps_identity_text, terminator included; a longer name is cut. */
 #define PS_IDENTITY_TEXT_BYTES 384U
 
 /* Prints the identity, the same text in every version: "log:9f3a0c5e77d01b42/3735928559/123/7".

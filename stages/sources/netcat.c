@@ -29,7 +29,7 @@ struct netcat_plan {
     struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *encoding;
     int64_t line_chars_max, idle_s, connections_max;
-    /* most bytes of a line of max-line-length characters, or less by the memory budget */
+    /* bytes of a line of max-line-length characters, or less by the memory budget */
     uint32_t line_bytes_max;
     bool ack;
     struct ps_charset charset;

@@ -27,7 +27,7 @@ struct ps_lane {
     uint64_t given, completed, failed; /* events */
     uint64_t ups, downs;
     bool up, down;
-    unsigned failures_max;                    /* most failures in a row */
+    unsigned failures_max;                    /* failures in a row */
     char reason[256];                         /* of the last outage */
     char failure[256];                        /* of the last events that failed */
     uint64_t failed_list[PS_TEST_FAILED_MAX]; /* sequences of the first failed events; valid after close */

@@ -105,7 +105,7 @@ struct flow {
     bool multiplex;             /* route by number; else each event to all channels of its source */
     uint64_t total;             /* numbers of each origin: 0 .. total-1 */
     uint32_t body_max;
-    uint32_t work_events_max; /* most rows that one call of `work` makes */
+    uint32_t work_events_max; /* rows that one call of `work` makes */
     uint64_t delay_max_ns;    /* how long a sink keeps a lease */
     struct flow_chances chances;
     struct ps_agent_options options;

@@ -28,7 +28,7 @@ struct lossy_disk {
     uint64_t changes; /* calls that change something, so far */
     uint64_t
         power_until; /* the call with this number, and those after it, fail: the power is gone. 0: it stays */
-    uint64_t allocate_max; /* most bytes allocated to a file in one call; 0: no limit */
+    uint64_t allocate_max; /* bytes allocated to a file in one call; 0: no limit */
     int allocate_errno;    /* error of an allocation above allocate_max; 0: ENOSPC */
     uint64_t fail_at;      /* the change with this number fails, and later ones do not; 0: none */
     int fail_errno;

@@ -109,7 +109,7 @@ enum ps_status ps_content_place(struct ps_content *content, uint32_t size_bytes,
 enum ps_status ps_content_sizes_set(struct ps_content *content, uint32_t size_bytes, const char *what,
                                     struct ps_err *err);
 
-/* Computes the least and the most bytes that a part takes. */
+/* Computes the minimum and maximum number of bytes that a part takes. */
 void ps_content_part_width(const struct ps_content *content, const struct ps_template_part *part,
                            uint32_t *min, uint32_t *max);
 

@@ -21,7 +21,7 @@ struct ps_http_plan {
     char *url, *ca, *cert, *key; /* the texts that `http` points to */
     enum ps_http_format format;
     uint32_t batch;       /* events per request */
-    unsigned request_max; /* most requests in flight at a time */
+    unsigned request_max; /* requests in flight at a time */
 };
 
 enum ps_http_state {

@@ -19,8 +19,8 @@
 #define MSG_TIMED_OUT (-192)
 #define ALL_BROKERS_DOWN (-187)
 
-#define POLL_MAX 8192U /* most reports handled in one call */
-#define SUBMIT_MAX 8U  /* most blocks submitted in one call */
+#define POLL_MAX 8192U /* reports handled in one call */
+#define SUBMIT_MAX 8U  /* blocks submitted in one call */
 #define WAVE_BYTES (UINT64_C(1) << 20)
 #define SILENCE_NS PS_NS_PER_S /* without a report for this long beyond linger: an outage */
 /* interval of checks until a broker has answered for the first time */

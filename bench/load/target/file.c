@@ -164,7 +164,7 @@ static void name_set(const struct file_target *file, char *name, uint64_t number
         snprintf(name, room, "%s.%u", file->plan->path, (unsigned)number);
 }
 
-/* Renames PATH.(keep-1) to PATH.keep and so on, down to `lowest` to lowest + 1. */
+/* Renames PATH.N to PATH.(N+1), for each N from keep - 1 down to `lowest`. */
 static bool shift(struct file_target *file, uint64_t lowest)
 {
     for (uint64_t number = file->plan->keep; number-- > lowest;) {

@@ -41,7 +41,7 @@ struct ps_target_ops {
     const char *summary; /* one line for --help, with its keys */
     enum ps_framing framing;
     enum ps_completion completion;
-    /* The most blocks that one lane may have given and that are not completed; at least 2. */
+    /* Maximum number of blocks that one lane may have given and that are not completed; at least 2. */
     uint32_t blocks_max;
     bool one_lane; /* several connections make no sense: stdout, file */
 

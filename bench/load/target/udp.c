@@ -26,9 +26,9 @@
 #include <linux/errqueue.h>
 #include <unistd.h>
 
-#define MESSAGES_MAX 64U           /* most messages in one call */
-#define SEGMENTS_MAX 64U           /* most segments in one message: the kernel's UDP_MAX_SEGMENTS */
-#define SEGMENTED_BYTES_MAX 65000U /* most bytes in one message of several segments */
+#define MESSAGES_MAX 64U           /* messages in one call */
+#define SEGMENTS_MAX 64U           /* segments in one message: the kernel's UDP_MAX_SEGMENTS */
+#define SEGMENTED_BYTES_MAX 65000U /* bytes in one message of several segments */
 /* if no refusal arrives within this time, the single datagram counts as sent */
 #define PROBE_NS (20 * PS_NS_PER_MS)
 #define NO_BUFFER_WAIT_NS PS_NS_PER_MS /* wait when the kernel has no buffer */

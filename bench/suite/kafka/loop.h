@@ -30,7 +30,7 @@ void ps_kafka_loop_topic_delete(rd_kafka_t *client, const char *name);
 void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
                            rd_kafka_message_t *messages, int count);
 
-/* What a paired bench of an agent and a bare loop over one broker measures; `argument` of its struct ps_paired. */
+/* Input and results of a paired bench of an agent and a bare loop over one broker; `argument` of its struct ps_paired. */
 struct ps_kafka_loop_job {
     const char *brokers;
     uint64_t events;

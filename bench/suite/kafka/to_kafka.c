@@ -48,7 +48,7 @@ struct job {
     const struct variant *variant;
     char from[64], to[64];       /* topics; with a file only `to` */
     char folder[64], file[128];  /* of variants with a file */
-    struct ps_kafka_mark output; /* what came before the run */
+    struct ps_kafka_mark output; /* end of the topic before the run */
     struct ps_kafka_side subject, reference;
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAIR_RULES_MAX 32U /* most rules that match one event */
+#define PAIR_RULES_MAX 32U /* rules that match one event */
 #define PAIRS_MAX 1000000U
 #define NO_RULE UINT32_MAX
 

@@ -16,7 +16,7 @@ struct plan {
     int64_t bytes_max;
 };
 
-/* Of one source. Its worker is the only one that uses it. */
+/* State of one source. Only the source's worker uses it. */
 struct state {
     uint32_t length;  /* bytes in `buffer`; the first one is that of input->position */
     uint32_t scanned; /* no event ends before this offset */

@@ -14,8 +14,8 @@
 #define PS_AVRO_HANDSHAKE_BYTES 545U
 #define PS_AVRO_CALL_BYTES 13U /* metadata and name */
 #define PS_AVRO_ROUND_CALL_BYTES 31U
-#define PS_AVRO_EVENT_BYTES 11U /* most bytes of an event in addition to the body */
-#define PS_AVRO_COUNT_BYTES 10U /* most bytes of the count of an array's block */
+#define PS_AVRO_EVENT_BYTES 11U /* maximum number of bytes of an event in addition to the body */
+#define PS_AVRO_COUNT_BYTES 10U /* maximum number of bytes of the count of an array's block */
 #define PS_AVRO_HEAD_BYTES (8U + 4U + PS_AVRO_HANDSHAKE_BYTES + 4U)
 #define PS_AVRO_PIECES_MAX 1024U /* buffers of an answer */
 #define PS_AVRO_ANSWER_BYTES_MAX 65536U

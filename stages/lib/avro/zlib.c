@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_BYTES 64U /* most bytes that a flush adds */
+#define FLUSH_BYTES 64U /* maximum number of bytes that a flush adds */
 #define MEMORY_LEVEL 8  /* zlib's default */
 
 #define SMALL_LEVEL 1

@@ -16,7 +16,7 @@
 
 #define PS_JCEKS_BYTES_MAX (1024U * 1024U)
 #define PS_JCEKS_PASSWORD_MAX 256U
-/* The most iterations for a key's password. A store that wants more is refused, so that it cannot keep the
+/* Maximum number of iterations for a key's password. A store that wants more is refused, so that it cannot keep the
  * channel busy for long. */
 #define PS_JCEKS_ITERATIONS_MAX 1000000U
 

@@ -13,7 +13,7 @@
 #define KERBEROS "GSSAPI"
 #define DIGEST "DIGEST-MD5"
 #define HEAD_BYTES 5U
-#define MESSAGE_BYTES_MAX 65536U /* most bytes of a message of the exchange; Kerberos tokens are shorter */
+#define MESSAGE_BYTES_MAX 65536U /* of a message of the exchange; Kerberos tokens are shorter */
 #define LENGTH_BYTES 4U
 
 enum status { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };

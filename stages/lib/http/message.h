@@ -56,7 +56,7 @@ void ps_http_message_init(struct ps_http_message *message);
 enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
                                        const char *data, uint32_t length);
 
-/* Returns the most bytes that a request within the limits has. */
+/* Returns the maximum number of bytes that a request within the limits has. */
 uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits);
 
 /* Copies the content of a complete chunked request, without the marks, to `out`, which has room for body_length

@@ -10,7 +10,7 @@
 
 /* Interval at which a component checks whether the host runs. */
 #define LOOK_NS (10 * PS_NS_PER_MS)
-/* Most messages that a stage takes in one call; of an honest host there are never so many. */
+/* Maximum number of messages that a stage takes in one call; an honest host never sends that many. */
 #define MESSAGES_MAX 64U
 
 const struct ps_option ps_java_class_options[] = {

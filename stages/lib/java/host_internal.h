@@ -37,7 +37,7 @@ struct ps_java_host {
     char renewal[PS_JAVA_REASON_BYTES]; /* what has changed */
     char end
         [PS_JAVA_REASON_BYTES]; /* why the last process ended: a component may look when there is a new one */
-    uint64_t again_ns;          /* DOWN */
+    uint64_t again_ns;          /* DOWN: time of the next start */
     int out;                    /* the host's input, or -1 */
     uint32_t last_link;
     struct ps_java_link *links;

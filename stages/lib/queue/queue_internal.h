@@ -14,7 +14,7 @@
 #include "stages/lib/queue/queue.h"
 #include "stages/lib/queue/segment/events.h"
 
-/* Most leases of one producer that wait to be written. More would only use memory. */
+/* Maximum number of leases of one producer that wait to be written. More would only use memory. */
 #define PS_QUEUE_RING_LEASES 1024U
 /* Limit for all producers of bytes that wait to be written: the amount of a few syncs. More would only wait longer. */
 #define PS_QUEUE_WAITING_BYTES_MAX (UINT64_C(16) << 20)

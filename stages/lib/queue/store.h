@@ -44,7 +44,7 @@ enum ps_store_fed {
 };
 
 struct ps_store_ops {
-    /* Most frames that are read ahead in one turn of the thread. More would delay the writing of leases that sources have
+    /* Maximum number of frames that are read ahead in one turn of the thread. More would delay the writing of leases that sources have
      * put, and the consumers. */
     unsigned round_frames;
     const char *where;       /* "on disk": where events stay when the store is closed */
@@ -52,7 +52,7 @@ struct ps_store_ops {
     const char *reads_again; /* "the disk can be read again" */
     /* Wait before the first try after a failure; it doubles up to retry_max_ns. */
     uint64_t retry_ns, retry_max_ns;
-    /* Most bytes of one sync. More would delay the first leases, and the recording of deliveries. */
+    /* Maximum number of bytes of one sync. More would delay the first leases, and the recording of deliveries. */
     uint64_t round_bytes;
     /* Longest delay of recording deliveries while nothing is put. */
     uint64_t news_ns;

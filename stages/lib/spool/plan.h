@@ -20,7 +20,7 @@ struct ps_spool_plan {
     const struct ps_stage_ops *deserializer;
     void *deserializer_plan;
     bool deletes, marks;
-    bool sink_keeps; /* the positions, in its transactions; before build */
+    bool sink_keeps; /* the sink keeps the positions, in its transactions; set before build */
 };
 
 extern const struct ps_option ps_spool_options[];

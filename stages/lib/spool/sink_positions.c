@@ -12,7 +12,7 @@
 
 /* ---- the number ---- */
 
-/* Returns whether Flume has read a file since: the meta file that it writes does not have the file's inode. */
+/* Returns whether Flume was the last to write the meta file: Flume writes no inode. */
 static bool is_overtaken(const struct ps_spool *spool)
 {
     struct ps_spool_meta meta;

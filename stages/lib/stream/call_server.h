@@ -18,8 +18,8 @@ struct ps_call_protocol {
     uint32_t (*measure)(const struct ps_call_server *server, const char *data, uint32_t length);
     /* Returns the call of the connection whose events are being read; NULL: a message begins. */
     struct ps_call *(*open_call)(struct ps_call_server *server, const struct ps_connection *connection);
-    /* Reads the message at `data`, if it is complete; its bytes may be changed. Answers it, or begins a call and leaves its events. Sets
-     * *used to the number of finished bytes. */
+    /* Reads the message at `data`, if it is complete, and may change its bytes. Answers it, or begins a call whose
+     * events `add` reads. Sets *used to the number of finished bytes. */
     enum ps_feed (*read)(struct ps_call_server *server, struct ps_connection *connection,
                          struct ps_batch *batch, char *data, uint32_t length, uint32_t *used);
     /* Adds events of the call from `data`, which has call->bytes_left bytes. Sets *used to those of the added events. Returns MORE when

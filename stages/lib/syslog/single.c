@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define TIME_DIGITS_NOW 13U /* of the times from 2001 to 2286 */
-/* The most characters, sign included, of a time in ms whose stamp has a year of four digits */
+/* Maximum number of characters, sign included, of a time in ms whose stamp has a year of four digits */
 #define TIME_DIGITS 15U
 
 /* The fields of a message: slices of the line. `data` NULL: the field is missing. */

@@ -38,9 +38,9 @@ static inline bool ps_charset_is_marked(const struct ps_charset *charset)
  * *little if the mark is little-endian, else clears it. With `length` below charset->unit it finds none. */
 uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, size_t length, bool *little);
 
-/* Most bytes of UTF-8 that `length` bytes can become. */
+/* Maximum number of bytes of UTF-8 that `length` bytes can become. */
 #define PS_CHARSET_DECODED_MAX(length) (3 * (size_t)(length) + 24)
-/* Most bytes of any charset that `length` bytes of UTF-8 can become. */
+/* Maximum number of bytes of any charset that `length` bytes of UTF-8 can become. */
 #define PS_CHARSET_ENCODED_MAX(length) (4 * (size_t)(length) + 16)
 
 struct ps_transcoder {

@@ -1,9 +1,9 @@
-/* The server side: makes one SSL_CTX of Flume's SSL keys. Control thread only; the context is const once
+/* The server side: makes one SSL_CTX from Flume's SSL keys. Control thread only; the context is const once
  * built.
  *
  * Flume (SslContextAwareAbstractSource) starts from what the JVM enables, keeps only the names of the include list, if
  * there is one, and removes those of the exclude list. A current JVM enables TLSv1.2 and TLSv1.3 with suites that OpenSSL's
- * default list also has; neither there nor here can the lists enable older protocols. */
+ * default list also has. Neither Flume nor penstock can enable older protocols through the lists. */
 #include "stages/lib/tls/tls.h"
 
 #include "stages/lib/keystore/keystore.h"

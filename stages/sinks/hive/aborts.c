@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define AT_ONCE 10000U /* most transactions in one call */
+#define AT_ONCE 10000U /* maximum number of transactions in one call */
 
 static void go_on(struct ps_hive_sink *sink);
 

@@ -15,7 +15,7 @@
 
 #include <sys/queue.h>
 
-#define PS_HIVE_TXNS_MAX 3U        /* most transactions of one partition: one takes events, the others end */
+#define PS_HIVE_TXNS_MAX 3U        /* transactions of one partition: one takes events, the others end */
 #define PS_HIVE_CHAINS 1024U       /* in the hash table of partitions */
 #define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each followed by a 0 */
 

@@ -63,7 +63,7 @@ static const struct entry before[] = {{1, 0, "init", 100, 5000},  {10, 1, "penst
                                       {11, 10, "penstock", 0, 0}, {12, 10, "penstock", 0, 0},
                                       {20, 1, "rsyslogd", 50, 0}, {21, 20, "a (b) c) d", 3, 0},
                                       {30, 1, "make", 9, 9},      {31, 30, "cc1", 0, 0}};
-/* Load has ended: its 25 ticks are the plan's. */
+/* Load (11) has ended: the entry of the plan (10) has its 25 ticks now, as time of children. */
 static const struct entry after[] = {{1, 0, "init", 100, 5000},    {10, 1, "penstock", 6, 32},
                                      {12, 10, "penstock", 14, 0},  {20, 1, "rsyslogd", 60, 0},
                                      {21, 20, "a (b) c) d", 8, 0}, {30, 1, "make", 9, 9},

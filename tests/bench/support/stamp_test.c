@@ -1,5 +1,5 @@
-/* The stamp: its text compared with the simplest possible writer, and what is found of it after a pipeline
- * changed, cut or wrapped the event. */
+/* The stamp: its text is compared with that of the simplest possible writer, and it is looked for in events that a
+ * pipeline changed, cut or wrapped. */
 #include "bench/support/stamp.h"
 #include "core/crc32c.h"
 #include "tests/support/support.h"

@@ -1,4 +1,4 @@
-/* Channel kafka whose brokers are gone, and whose name server is silent: what a reload waits for. librdkafka's mock cluster;
+/* A reload of channel kafka when its brokers are gone and its name server does not answer. librdkafka's mock cluster;
  * getaddrinfo is the test's own. Real clock. */
 #include "core/flow/engine_channel.h"
 #include "core/helper/helper.h"

@@ -49,7 +49,7 @@ static uint64_t held_bytes(void)
     return (kafka.lease_count - kafka.stage.done_count) * EVENTS * EVENT_BYTES;
 }
 
-/* Sends until the sink takes no more. Returns the most bytes of bodies that were taken and not delivered. */
+/* Sends until the sink takes no more. Returns the maximum number of bytes of bodies that were taken and not delivered. */
 static uint64_t press(unsigned leases, uint64_t enough)
 {
     uint64_t most = 0;

@@ -515,9 +515,8 @@ static void write_banner(const char *name)
     }
 }
 
-/* Two files that begin alike are cut. Then a copy of one appears; the other file is closer to it in size, and has an
- * early mark in the part that both share. The copy is still continued after the last bytes that it has of its own
- * original. */
+/* Two files that begin alike are truncated, the second one after it was copied. The first one has an early mark in the
+ * beginning that all of them share. The copy is still read from the last position in its own original. */
 static void test_early_mark_of_another(void **unused)
 {
     PS_START(NULL);

@@ -20,7 +20,7 @@
 #include <zlib.h>
 
 #define BODY_BYTES_MAX (64U << 20)
-#define PLAIN_BYTES_MAX (256U << 20) /* most bytes of a decompressed body */
+#define PLAIN_BYTES_MAX (256U << 20) /* bytes of a decompressed body */
 #define CONNECTIONS_MAX 16384U
 #define CONNECTION_BYTES (64U * 1024U)
 #define TIMEOUT_S 120U

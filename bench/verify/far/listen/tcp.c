@@ -18,7 +18,7 @@
 
 #define RECEIVE_BYTES (256U * 1024U)
 #define EVENTS_MAX 256
-#define RECORDS_MAX 8192U /* most records in one call of read, roughly */
+#define RECORDS_MAX 8192U /* records in one call of read, roughly */
 #define ACCEPTS_MAX 256U
 #define PAUSE_NS PS_NS_PER_S /* wait when there are no file descriptors */
 

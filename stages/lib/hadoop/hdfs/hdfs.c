@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define ROUNDS_MAX 8 /* most rounds of one turn, so that requests of callbacks are sent in the same turn */
+#define ROUNDS_MAX 8 /* rounds of one turn, so that requests of callbacks are sent in the same turn */
 #define CONNECT_NS_MAX (10 * PS_NS_PER_S)
 #define READ_TIMEOUT_MS 60000U
 #define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */

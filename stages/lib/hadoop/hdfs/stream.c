@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EARLY_BYTES_MAX (UINT32_C(2) << 30) /* most bytes written before the file is created */
+#define EARLY_BYTES_MAX (UINT32_C(2) << 30) /* bytes written before the file is created */
 #define STREAM_OF(member, pointer)                                                                           \
     ((struct ps_hdfs_stream *)(void *)((char *)(pointer)-offsetof(struct ps_hdfs_stream, member)))
 

@@ -184,7 +184,7 @@ void ps_datanode_link_open(struct ps_datanode_link *link, const PsHadoop__Datano
         link->plan.transport_settings = link->security_settings;
         if (link->security_settings == NULL) {
             free(link->operation);
-            link->operation = NULL; /* `found` reports it */
+            link->operation = NULL; /* `found` reports the failure */
         }
     }
     ps_hadoop_loop_set(settings->loop, &link->timer,

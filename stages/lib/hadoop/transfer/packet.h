@@ -27,7 +27,7 @@
 
 enum ps_checksum_type { PS_CHECKSUM_NONE, PS_CHECKSUM_CRC32, PS_CHECKSUM_CRC32C }; /* numbers on the wire */
 
-#define PS_PACKET_HEAD_BYTES 33U /* most bytes of a packet, lengths included */
+#define PS_PACKET_HEAD_BYTES 33U /* maximum number of bytes of a packet, lengths included */
 #define PS_PACKET_HEARTBEAT (-1) /* number of a heartbeat */
 #define PS_PACKET_CHUNK_BYTES_MAX (1U << 20)
 #define PS_PACKET_BYTES_MAX (16U << 20) /* PacketReceiver.MAX_PACKET_SIZE */

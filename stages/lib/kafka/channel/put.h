@@ -14,7 +14,7 @@ struct ps_kafka_channel_put_plan {
     const char *component; /* of the channel */
     struct ps_kafka_sender_plan sender;
     uint64_t
-        /* most bytes of memory of one producer's leases that wait or are in flight; one lease is always admitted */
+        /* maximum number of bytes of memory of one producer's leases that wait or are in flight; one lease is always admitted */
         memory_bytes_max;
     /* A lease of this age whose source can refuse it is given up when the brokers have acknowledged nothing for this
      * time. */

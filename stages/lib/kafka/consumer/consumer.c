@@ -10,14 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 64U    /* most events handled in one poll */
+#define EVENTS_MAX 64U    /* events handled in one poll */
 #define KEPT_BYTES 65536U /* initial size of the buffer for the record that was not taken */
 /* Polls while a client closes, each CLOSE_POLL_MS long: 1 s in all. */
 #define CLOSE_TRIES 50U
 #define LEAVE_TRIES 400U /* 8 s: the library gives up its request to leave after 5 s */
 #define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
-#define NUDGES_MAX 200U /* most requests that wake the library's thread; after a second it wakes by itself */
+#define NUDGES_MAX 200U /* requests that wake the library's thread; after a second it wakes by itself */
 
 /* ---- life cycle ---- */
 

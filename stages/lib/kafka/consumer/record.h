@@ -13,7 +13,7 @@
 #include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/streams.h"
 
-#define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* most digits of an int64_t, and its sign */
+#define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* maximum number of digits of an int64_t, and its sign */
 
 #define PS_KAFKA_RECORD_HEADERS 4U /* timestamp, topic, partition, offset */
 

@@ -7,7 +7,7 @@
 #include "core/flow/block.h"
 #include "stages/lib/kafka/native/compression.h"
 
-/* Most bytes of the decompressed records of one batch. */
+/* Maximum number of bytes of the decompressed records of one batch. */
 #define PS_KAFKA_UNPACKED_BYTES_MAX (1U << 30)
 
 struct ps_kafka_unpacker;

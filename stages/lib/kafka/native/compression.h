@@ -29,7 +29,7 @@ struct ps_kafka_compressor *ps_kafka_compressor_open(enum ps_kafka_compression c
 void ps_kafka_compressor_close(struct ps_kafka_compressor *compressor);
 enum ps_kafka_compression ps_kafka_compressor_codec(const struct ps_kafka_compressor *compressor);
 
-/* Returns the most bytes to which `length` bytes can be compressed; 0: too many. */
+/* Returns the maximum number of bytes to which `length` bytes can be compressed; 0: too many. */
 size_t ps_kafka_compressed_bytes_max(const struct ps_kafka_compressor *compressor, size_t length);
 /* Writes the compressed bytes to `out`, at most ps_kafka_compressed_bytes_max. Returns their number; 0: the
  * library failed. */

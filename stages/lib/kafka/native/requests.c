@@ -28,7 +28,7 @@
 #define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES)
-/* most bytes before one set: topic, counts, partition, length */
+/* bytes before one set: topic, counts, partition, length */
 #define PART_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
 static const int16_t keys[] = {

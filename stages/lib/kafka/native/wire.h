@@ -48,7 +48,7 @@ static inline char *ps_wire_put_string(char *at, const char *text, size_t length
     return ps_wire_put_bytes(at, text, length);
 }
 
-/* Most bytes of a zigzag varint: 64 bits in groups of seven. */
+/* Maximum number of bytes of a zigzag varint: 64 bits in groups of seven. */
 #define PS_WIRE_VARINT_BYTES 10U
 
 static inline uint64_t ps_wire_zigzag(int64_t value)

@@ -9,7 +9,7 @@
 
 /* Time until the next try after no room was found. */
 #define PS_KAFKA_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
-#define PS_KAFKA_LETTERS_MAX 1024U /* most letters that wait; a power of two */
+#define PS_KAFKA_LETTERS_MAX 1024U /* letters that wait; a power of two */
 
 struct ps_kafka_sender;
 

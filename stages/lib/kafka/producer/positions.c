@@ -14,7 +14,7 @@
 
 #define TOKEN ((void *)(uintptr_t)1)
 #define KEY_BYTES (PS_KAFKA_OWNER_BYTES + 64U)
-/* most ranges in one transaction: all of them must fit into the owner's record */
+/* maximum number of ranges in one transaction: all of them must fit into the owner's record */
 #define HELD_RANGES_MAX (PS_KAFKA_FRAMES_MAX / 4U)
 
 static struct ps_kafka_keeping *keeping_of(struct ps_kafka_sender *sender)

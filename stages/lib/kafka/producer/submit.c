@@ -8,7 +8,7 @@
 
 #define DATUMS_BYTES (256U * 1024U)
 #define MEMORY_RETRY_NS (100 * PS_NS_PER_MS)
-/* most bytes that a batch of one record has in addition to key, value and headers */
+/* maximum number of bytes that a batch of one record has in addition to key, value and headers */
 #define RECORD_OVERHEAD_BYTES 512U
 
 /* A run: consecutive events of one lease for one topic. */

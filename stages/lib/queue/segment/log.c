@@ -9,7 +9,7 @@
 
 /* bytes between two writes of the state; they limit the tail that recovery reads */
 #define STATE_EVERY_BYTES ((uint64_t)16 << 20)
-#define NEWS_MAX 4096U /* most ranges in one frame */
+#define NEWS_MAX 4096U /* ranges in one frame */
 
 void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
                        ...)

@@ -48,7 +48,7 @@ struct open_chain {
     struct ps_regex_scratch *scratch;
     struct ps_regex_budget budget; /* of the batch, in all passes */
     unsigned scanned;              /* the pass of that batch that was scanned last, + 1 */
-    uint64_t given_up;             /* the scratch's count at the last batch; read from any thread */
+    uint64_t given_up;             /* ps_regex_scratch_given_up at the last batch; read from any thread */
     struct ps_slice subjects[PS_BATCH_EVENTS_MAX];
     struct open_pass passes[];
 };

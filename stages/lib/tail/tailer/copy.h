@@ -55,7 +55,7 @@ void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 /* Lets a copy that is shorter than its deleted original wait, because it may grow. Returns false when it has not grown
  * since the last comparison, or has waited long enough. */
 bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
-/* Ends the waiting of a copy. */
+/* Called when the log is no longer to wait for its original: removes it from the original's list of copies. */
 void ps_tail_copy_end(struct ps_tail_log *log);
 /* Lets the copies of this file, which was truncated or is gone, go on where reading of this file ended. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);

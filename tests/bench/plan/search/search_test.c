@@ -11,7 +11,7 @@ struct target {
     double capacity;         /* events/s */
     double queue;            /* events it can hold back */
     bool back_pressure;      /* slows the sender down instead of dropping */
-    double noise;            /* the capacity varies by this share from trial to trial, evenly */
+    double noise;            /* each trial's capacity is evenly distributed within this share of `capacity` */
     double false_loss;       /* share of trials that lose something for no reason */
     double false_hold;       /* share of trials at which overload does not show */
     double bad_from, bad_to; /* rates at which something is lost whatever the capacity */

@@ -106,7 +106,7 @@ static void test_many_unfinished_lines(void **unused)
     for (int i = 0; i < MANY; i++)
         close(fds[i]);
     cycles_until_open(&stage, 1);
-    assert_in_range(ps_depot_used_bytes(stage.depot), 0, MIB); /* blocks of batches */
+    assert_in_range(ps_depot_used_bytes(stage.depot), 0, MIB); /* only batches still have blocks */
     close(neighbour);
     ps_test_stage_fini(&stage);
 }

@@ -447,7 +447,7 @@ static void an_append_to_a_block_without_datanodes_fails(void **state)
     }
 }
 
-/* The most datanodes that a pipeline can have are accepted. */
+/* The maximum number of datanodes in a pipeline is accepted. */
 static void an_append_to_a_block_with_the_most_datanodes(void **state)
 {
     struct ps_test_stream *bench = *state;

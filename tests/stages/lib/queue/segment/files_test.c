@@ -43,7 +43,7 @@ static void wait_closed(int fd)
     }
 }
 
-/* A removed file is cut in steps before it is closed, as another process that has it open sees. */
+/* A removed file is truncated in steps before it is closed; a second descriptor shows its length. */
 static void test_removed_file_is_freed(void **state)
 {
     int other, fd = make_file(&other);

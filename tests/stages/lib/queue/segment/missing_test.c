@@ -147,8 +147,8 @@ static unsigned survey(void)
     return count;
 }
 
-/* Asserts that the survey and the start each report the segment once. The frames `first` to `last` are lost if last >
- * 0. The frames with the numbers in `left`, which ends with 0, come, and the log accepts more. */
+/* Asserts that the survey and the start each report the segment once. If last > 0, the frames `first` to `last` are
+ * lost. The log delivers the frames whose numbers are in `left` (ended by 0), and accepts more. */
 static void expect_missed(unsigned segment, const char *words, unsigned first, unsigned last,
                           const unsigned *left)
 {
