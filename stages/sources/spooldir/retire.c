@@ -1,0 +1,99 @@
+/* What ends the files of a spooling directory: their positions are written, they are retired in order, and those that break
+ * the rules are left alone or end the source. Thread: the worker. */
+#include "stages/sources/spooldir/internal.h"
+
+/* Ends the source as in Flume: nothing more is read. */
+static void stop(struct ps_spooldir *state, const char *reason)
+{
+    if (state->stopped)
+        return;
+    state->stopped = true;
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_port_halted(state->port, reason);
+    ps_log(PS_LOG_ERROR, state->port->component,
+           "FATAL: Spool Directory source %s: { spoolDir: %s }: %s. Restart or reconfigure the agent to "
+           "continue processing (penstock.onFileError = skip leaves such a file alone)",
+           state->port->name, state->plan->directory, reason);
+}
+
+void ps_spooldir_file_failed(struct ps_spooldir *state, const char *reason)
+{
+    if (state->plan->on_error == PS_SPOOL_ERROR_STOP) {
+        stop(state, reason);
+        return;
+    }
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_log(PS_LOG_ERROR, state->port->component,
+           "%s. The file is left alone until the agent is restarted (penstock.onFileError = skip)", reason);
+}
+
+static void marked(void *owner, struct ps_tail_job *job)
+{
+    struct ps_spooldir *state = owner;
+    const struct ps_spool_mark *mark = (const struct ps_spool_mark *)(const void *)job;
+    state->marking = false;
+    state->mark_failed = mark->failed;
+    if (mark->failed) {
+        state->marked_position = UINT64_MAX; /* try again */
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "the position cannot be written: %s; events of %s come again after a crash", mark->reason,
+               mark->file->path);
+    }
+}
+
+static void retired(void *owner, struct ps_tail_job *job)
+{
+    struct ps_spooldir *state = owner;
+    struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
+    struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, state->oldest);
+    PS_ASSERT(reading->file == file); /* jobs are answered in order */
+    if (file->end != PS_SPOOL_RETIRED && !reading->failed)
+        ps_spooldir_file_failed(state, file->reason);
+    if (file->end == PS_SPOOL_RETIRED)
+        ps_spool_keep_gone(&state->sink, file);
+    file->taken = false;
+    reading->file = NULL;
+    state->oldest++;
+}
+
+void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once)
+{
+    uint32_t number = state->oldest;
+    for (; number != state->opened; number++) {
+        struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);
+        if (reading->retiring)
+            continue;
+        if (!reading->complete || reading->delivered <= reading->end)
+            break;
+        reading->retiring = true;
+        reading->file->stop = reading->end;
+        ps_spool_retire_prepare(reading->file, retired);
+        ps_tail_thread_ask(&state->thread, &reading->file->job);
+    }
+    if (number == state->opened || state->marking)
+        return;
+    const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);
+    uint64_t position = reading->delivered;
+    bool known = reading->stream == state->marked_stream && position == state->marked_position;
+    if (known || position == reading->file->start ||
+        (!at_once && now_ns - state->marked_ns < PS_SPOOLDIR_MARK_NS))
+        return;
+    struct ps_spool_mark *mark = ps_spool_mark_of(state->spool);
+    mark->file = reading->file;
+    mark->position = position;
+    state->marked_ns = now_ns;
+    state->marked_stream = reading->stream;
+    state->marked_position = position;
+    state->marking = true;
+    ps_spool_mark_prepare(mark, state->spool, marked);
+    ps_tail_thread_ask(&state->thread, &mark->job);
+}
+
+bool ps_spooldir_has_unmarked(struct ps_spooldir *state)
+{
+    if (state->oldest == state->opened)
+        return false;
+    const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, state->oldest);
+    return !reading->retiring && reading->delivered != reading->file->start &&
+           (reading->stream != state->marked_stream || reading->delivered != state->marked_position);
+}
