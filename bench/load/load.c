@@ -21,7 +21,7 @@
 #define HEAD_START_NS (30 * PS_NS_PER_MS)
 #define BLOCK_BYTES_MAX (256U << 10)
 #define BLOCK_BYTES_MIN 4096U
-#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* most memory of all blocks together */
+#define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* maximum memory of all blocks together */
 /* Events per second that one thread is assumed to manage. */
 #define THREAD_RATE 3e6
 

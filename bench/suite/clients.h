@@ -7,7 +7,7 @@
 struct ps_clients {
     unsigned port;        /* of 127.0.0.1, on which an agent will soon listen */
     unsigned connections; /* at most 1,000 */
-    unsigned window;      /* most unanswered lines of a client */
+    unsigned window;      /* maximum number of unanswered lines of a client */
     unsigned body_bytes;  /* of a line */
     double per_second;    /* lines of all clients in a second; 0: as many as are answered */
     double warm_s, seconds;

@@ -17,7 +17,7 @@
 #include "bench/support/measure.h"
 
 #define BODY_BYTES 256
-/* A bare loop before the channel has run writes as many bytes with a sync. */
+/* Bytes per sync of a bare loop that runs before the channel has run. */
 #define FIRST_SYNC_BYTES (4U << 20)
 
 static const char file_text[] =

@@ -23,7 +23,7 @@ struct ps_avro_plan {
     struct ps_load_stream_plan stream; /* must be first */
     struct ps_tls_client *tls;         /* NULL: no TLS */
     uint32_t batch;                    /* events per call */
-    unsigned window;                   /* most unanswered calls */
+    unsigned window;                   /* maximum number of unanswered calls */
     int compression_level;             /* 0: none */
     uint64_t timeout_ns;
 };

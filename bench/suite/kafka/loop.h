@@ -11,8 +11,8 @@
 
 #include <librdkafka/rdkafka.h>
 
-/* Reports of delivery since the program began, or since it was set; they come in ps_kafka_loop_produce and
- * rd_kafka_poll. */
+/* Number of delivery reports since the program began, or since the caller set it to 0. The reports come in
+ * ps_kafka_loop_produce and rd_kafka_poll. */
 extern uint64_t ps_kafka_loop_reported;
 
 _Noreturn void ps_kafka_loop_fatal(const char *what);
@@ -51,7 +51,7 @@ struct ps_kafka_side {
 
 void ps_kafka_side_add(struct ps_kafka_side *side, double per_second, double broker_per_million,
                        const struct ps_kafka_account *account);
-/* Returns members of the record of a pair, for ps_paired_print, in static memory. */
+/* Returns further members of a pair's record, for ps_paired_print, in static memory. */
 const char *ps_kafka_sides_text(const struct ps_kafka_side *subject, const struct ps_kafka_side *bare);
 
 /* Runs both sides in turn and prints the record. */

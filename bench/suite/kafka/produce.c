@@ -7,7 +7,7 @@
  *
  * Without --brokers the broker is an embedded one in a separate process. All send events of 120 bytes with acks=all from an
  * idempotent producer and read every delivery report. Sink and loop take them from the same ring of batches, 1,024 events a
- * batch; StressSource makes its own. After each run the topic must have as many records more as were sent. With keys each event
+ * batch; StressSource makes its own. In each run the topic must grow by the number of records sent. With keys each event
  * has one of 65,536, and both sides choose the partition as Java does. */
 #include "bench/suite/paired.h"
 #include "bench/suite/kafka/loop.h"

@@ -52,7 +52,7 @@ struct job {
     struct ps_kafka_side subject, reference;
 };
 
-/* Makes lines of a log, each after its number, as compressible as those are (lz4: to about a third). */
+/* Makes numbered log lines, as compressible as real ones (lz4: to about a third). */
 static void make_bodies(char bodies[][BODY_BYTES], uint64_t first)
 {
     uint32_t random = (uint32_t)(first / PER_CALL + 1);

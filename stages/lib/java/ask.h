@@ -1,6 +1,6 @@
-/* Asks a Java class for values: a config filter for those of its keys, a key provider for secret keys; or a component what its configure()
- * throws. A JVM of its own answers and ends
- * (host/Ask.java), so the answers are there before the agent's flows are, and no class stays behind. Questions and answers go through
+/* Asks a Java class: a config filter for the values of its keys, a key provider for secret keys, or a component for
+ * the exception of its configure(). A separate JVM answers and ends (host/Ask.java), so the answers are known before
+ * the agent's flows exist, and no class stays loaded. Questions and answers go through
  * pipes and memory, never through the command line, because they may be secrets; all copies here are overwritten.
  *
  * Thread: one that may block: a JVM needs half a second, and has PS_JAVA_ASK_MS. */
@@ -15,7 +15,7 @@
 
 struct ps_java_question {
     const char *
-        kind; /* "config filter", "key provider"; "source", "sink", "interceptor": asked is the agent's name */
+        kind; /* "config filter", "key provider"; "source", "sink", "interceptor": `asked` has the agent's name */
     const char *class_name;
     const char *name; /* of the component */
     struct ps_pairs settings;

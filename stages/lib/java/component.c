@@ -82,7 +82,7 @@ enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struc
     return ps_java_host_is_down(class->host, reason, sizeof reason) ? ps_err_set(err, "%s", reason) : PS_OK;
 }
 
-/* Returns false while the host is down: the reason of the host stands for the component then. */
+/* Returns false while the host is down: then the host's reason is reported, not the component's. */
 bool ps_java_class_opening(const void *plan, char *text, size_t room)
 {
     const struct ps_java_class *class = plan;
@@ -196,7 +196,7 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
 
 /* ---- states ---- */
 
-/* Takes the host's one message that the component waits for an earlier one, which has not stopped yet. */
+/* Takes PS_JAVA_FOLLOWS, which the host sends once: the component waits until an earlier one has stopped. */
 static bool take_reason(struct ps_java_component *component)
 {
     if (component->message.type != PS_JAVA_FOLLOWS || component->was_ready || component->explained)

@@ -60,8 +60,8 @@ struct ps_java_component {
     const struct ps_java_class *class;
     struct ps_port *port;
     enum ps_java_component_state state;
-    bool was_ready; /* the host has said so, which it does once */
-    bool explained; /* the same: for which component this one waits */
+    bool was_ready; /* PS_JAVA_READY has come, which the host sends once */
+    bool explained; /* PS_JAVA_FOLLOWS has come, which the host sends once */
     uint32_t taken; /* messages since the inbox was empty, or since the stage was sent away */
     struct ps_java_link link;
     struct ps_java_area properties;
@@ -81,7 +81,7 @@ enum ps_java_event_kind {
     PS_JAVA_ENDED,   /* the state is OVER */
 };
 /* Attaches when it can, and takes the next message. Call it until it returns NOTHING or ENDED. It returns
- * NOTHING after 64 messages as well, and wakes the worker: a host that sends without end does not keep it. */
+ * NOTHING after 64 messages as well, and wakes the worker, so that a host that sends without end does not occupy the worker. */
 enum ps_java_event_kind ps_java_component_next(struct ps_java_component *component);
 
 /* Sends a message. Returns false when the pipe has no room: try again later. A lost link shows in the next call of
@@ -96,7 +96,8 @@ bool ps_java_component_stop(struct ps_java_component *component);
 /* The host sent something that it must not send: ends the host, and the component with it. */
 void ps_java_component_accuse(struct ps_java_component *component, const char *what);
 
-/* OVER: the stage has failed for the component's reason, or is opened again at once because its host starts again. */
+/* Call it in state OVER: fails the stage with the component's reason; the stage is opened again immediately if the
+ * host starts again because its jars have changed. */
 void ps_java_component_fail(struct ps_java_component *component);
 
 /* Returns whether its host has ended: no process writes the shared memory then. */

@@ -9,5 +9,5 @@
 
 /* Handles a message of link 0 if it is PS_JAVA_BEAN or PS_JAVA_STATE. */
 void ps_java_figures_take(const struct ps_java_message *message, pid_t pid);
-/* The host has ended. */
+/* Call it when the host has ended: removes its metrics. */
 void ps_java_figures_clear(void);

@@ -4,10 +4,11 @@
 
 #include <stdbool.h>
 
-/* The agent stops. Thread: control. */
+/* Call it when the agent begins to stop. Thread: control. */
 void ps_java_hangs_begin(void);
 
-/* A class has not stopped in its time. Counts only while the agent stops: a reload has its own bound. Thread: any. */
+/* Call it when a class has not stopped in its time. It counts only while the agent stops: a reload has its own bound.
+ * Thread: any. */
 void ps_java_hangs_note(void);
 
 /* Returns whether a class has hung since the agent began to stop. Thread: any. */

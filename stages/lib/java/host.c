@@ -47,7 +47,7 @@ static int spawn(struct ps_java_host *host, const struct ps_java_pipes *pipes, i
                                                    .further_count = PS_COUNT_OF(further)});
 }
 
-/* The arguments of the reload before, if it changed them. */
+/* Takes over the arguments of the last reload, if it changed them. */
 static void take_fresh(struct ps_java_host *host)
 {
     pthread_mutex_lock(&host->lock);
@@ -156,7 +156,7 @@ static void rest(struct ps_java_host *host, const char *reason)
                ps_quantity_print_ns(host->rest_ns).text);
 }
 
-/* It has ended because its jars have changed. The caller has the lock. */
+/* Called when the host has ended because its jars have changed: starts it without a backoff. The caller has the lock. */
 static void start_at_once(struct ps_java_host *host)
 {
     forget_run(host);
@@ -165,7 +165,7 @@ static void start_at_once(struct ps_java_host *host)
     host->again_ns = host->rest_ns = host->started_ns = 0;
 }
 
-/* The process has ended. */
+/* Called when the process has ended. */
 static void ended(struct ps_java_host *host, int status)
 {
     char accusation[PS_JAVA_REASON_BYTES], reason[PS_JAVA_REASON_BYTES];
@@ -319,7 +319,7 @@ static void look_at_life(struct ps_java_host *host)
         (void)kill(host->pid, SIGKILL);
 }
 
-/* If its jars have changed it stops its components, and ends. */
+/* Ends the input of a host whose jars have changed: it stops its components and ends, or is killed after RENEW_NS. */
 static void renew(struct ps_java_host *host)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
@@ -378,7 +378,7 @@ static void wait_for_start(struct ps_java_host *host)
         (void)!read(host->wake_fd, &count, sizeof count);
 }
 
-/* The host's input ends: it stops its components and ends. */
+/* Ends the host's input: it stops its components and ends, or is killed after `patience_ms`. */
 static void stop_process(struct ps_java_host *host)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + host->patience_ms * PS_NS_PER_MS;
@@ -456,7 +456,8 @@ void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms)
     host_free(host);
 }
 
-/* Asks the run that it was, for which `why` has changed, to end. The caller has the lock. Returns whether it did. */
+/* Asks run number `run` to end if its jars or its arguments have changed, and writes the change to `why`. The caller has
+ * the lock. Returns whether it asked. */
 static bool ask_to_renew(struct ps_java_host *host, uint32_t run, const struct ps_java_jars *now, char *why)
 {
     bool runs = host->out >= 0 && host->run == run && !host->renews && !host->ending;

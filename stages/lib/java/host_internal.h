@@ -64,7 +64,7 @@ void ps_java_host_wake(int fd);
 
 /* ---- links.c; the caller has the lock ---- */
 
-/* The run has ended: all links are lost, and their workers woken. */
+/* Called when the run has ended: marks all links as lost, and wakes their workers. */
 void ps_java_links_lose(struct ps_java_host *host);
 /* Appends the message to the inbox of its link; one for a link that is gone is dropped. Returns NULL, or what is wrong with it. */
 const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, size_t length);

@@ -13,7 +13,8 @@ struct ps_java_last_words {
 };
 
 void ps_java_last_words_begin(struct ps_java_last_words *words);
-/* It runs now: of what it wrote before only the end of the process itself counts, and so it is with what it writes from here on. */
+/* Called when the JVM runs. Forgets the lines before, except a line about the end of the process; later lines also count
+ * only if they are about its end. */
 void ps_java_last_words_ran(struct ps_java_last_words *words);
 void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length);
 /* Writes the line, the report and the cure. Returns false when there is nothing to say. */

@@ -17,7 +17,7 @@ const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_
 /* Returns whether the host is installed; else the error names the package to install. */
 bool ps_java_launch_check(struct ps_err *err);
 
-/* The agent's host: `make` makes it for the first holder. Thread: control. */
+/* Returns the agent's host; calls `make` for the first holder. Thread: control. */
 struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
                                        void *argument, struct ps_err *err);
 void ps_java_host_release(void);

@@ -1,5 +1,5 @@
-/* The slots of a source in the Java host: areas of the shared memory in which the calls of its class come. The host writes a slot
- * that is free and puts it; its events are read in the order of the puts, and the call is answered when they are decided.
+/* The slots of a source in the Java host: areas of the shared memory with the events of its class's calls. The host writes a free
+ * slot and puts it; its events are read in the order of the puts, and the call is answered when they are decided.
  * Thread: the source's worker. None of the functions waits. */
 #pragma once
 
@@ -58,7 +58,7 @@ bool ps_java_slots_serve(struct ps_java_slots *slots, bool promised);
 
 /* Returns the slot of this number, if the host may write it, or NULL. */
 struct ps_java_slot *ps_java_slots_free(struct ps_java_slots *slots, uint64_t number);
-/* Returns whether so many bytes and events may be in the slot. */
+/* Returns whether this number of bytes and events may be in the slot. */
 bool ps_java_slot_holds(const struct ps_java_slot *slot, uint64_t bytes, uint64_t events);
 /* The host asks for a larger slot. Returns false if the slot has this room. */
 bool ps_java_slot_want(struct ps_java_slot *slot, uint64_t bytes);
@@ -81,5 +81,5 @@ enum ps_java_read ps_java_slots_read(struct ps_java_slots *slots, struct ps_batc
                                      struct ps_event_headers *headers);
 /* Returns how many promised events are not read yet. */
 uint32_t ps_java_slots_unread(const struct ps_java_slots *slots);
-/* The channels have answered these events of a slot, with this reason if they are refused. */
+/* Call it when the channels have accepted these events of a slot, or refused them for this reason (else NULL). */
 void ps_java_slots_decide(struct ps_java_slots *slots, const struct ps_ticket *ticket, const char *reason);

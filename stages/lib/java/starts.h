@@ -1,5 +1,5 @@
-/* Since when the components of one class start in Java: from the opening of their stage until the host says that they are ready. There is
- * one component for each instance of the stage. Threads: each instance's worker notes; any thread reads. No call waits but for the copying of a reason. */
+/* Notes since when the components of one class have been starting in Java: from the opening of their stage until the host
+ * says that they are ready. There is one component for each instance of the stage. Threads: each instance's worker notes; any thread reads. No call waits but for the copying of a reason. */
 #pragma once
 
 #include "core/base.h"
@@ -21,7 +21,7 @@ enum ps_java_start {
 /* Notes how far the instance is, and the present time when its start begins. */
 void ps_java_starts_note(struct ps_java_starts *starts, unsigned instance, enum ps_java_start start);
 
-/* Why the instance's start waits, for /readyz; until the instance is noted with PS_JAVA_NO_START. A longer text is cut. */
+/* Sets the reason why the instance's start waits, for /readyz, until PS_JAVA_NO_START is noted. A longer text is cut. */
 void ps_java_starts_explain(struct ps_java_starts *starts, unsigned instance, const char *why);
 /* Returns whether a start waits for something; writes the latest reason to `text`. Thread: any. */
 bool ps_java_starts_why(struct ps_java_starts *starts, char *text, size_t room);

@@ -49,7 +49,7 @@ enum ps_spool_kept_found {
     PS_SPOOL_KEPT_UNREADABLE, /* not known yet: the file is not read, because its events would be repeated */
 };
 
-/* Sets the start position of the file that was just opened by its record, and removes the record from spool->records. */
+/* Sets the start position of the file that was just opened from its record, and removes the record from spool->records. */
 enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
                                              struct ps_err *err);
 /* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. A record is compared with the next

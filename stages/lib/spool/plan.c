@@ -329,7 +329,7 @@ void ps_spool_probe(const void *plan_, struct ps_context *context, const struct 
     const struct ps_spool_plan *plan = plan_;
     const char *what = ps_arena_format(context->arena, "directory %s", plan->directory);
     bool renames = strcasecmp(plan->tracking_policy, "tracker_dir") != 0;
-    /* the dot: a plain file is none */
+    /* with the dot, access() fails for a plain file */
     const char *inside = ps_arena_format(context->arena, "%s/.", plan->directory);
     if (access(inside, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) != 0) {
         ps_probe_key_failed(probe, "spoolDir", what, strerror(errno),

@@ -64,7 +64,7 @@ struct ps_spool_file {
     uint64_t device, inode, size, start; /* start: where a former run's delivery ended */
     uint64_t inside;                     /* events after `start` that a former run delivered */
     uint64_t born_ns;                    /* 0: the file system does not know it */
-    bool begun;                          /* a former run delivered something of it */
+    bool begun;                          /* a former run delivered a part of it */
     bool finished;                       /* a former run delivered all of it: it is only retired */
     enum ps_compression compression;     /* positions are those of its text */
     int64_t modified_ms;

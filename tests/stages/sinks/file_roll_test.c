@@ -250,7 +250,7 @@ static void test_disk_full_avro(void **unused)
     fail_and_recover("avro_event", false);
 }
 
-/* The first bytes of a file cannot be written, twice, and then they can: no empty file stays. */
+/* The first write to a file fails twice and then succeeds: no empty file is left. */
 static void test_no_room_for_the_first_bytes(void **unused)
 {
     struct ps_test_stage stage;

@@ -3,8 +3,8 @@
 #include "rings/word.h"
 #include "stages/lib/java/exchange/message.h"
 
-/* Maximum number of events that a class promises before they are in the channels; fewer large ones, because a channel takes promised
- * events also beyond its bytes. */
+/* Maximum number of events that a class promises before they are in the channels; fewer if they are large, because a channel takes promised
+ * events even beyond its byte limit. */
 #define EVENTS_MAX 4096U
 #define BYTES_MAX (UINT64_C(8) << 20)
 /* A class that calls less often than this keeps no room of the channels. */

@@ -20,7 +20,7 @@ void ps_java_credit_calls(struct ps_java_credit *credit, uint64_t calls, const s
 
 /* Returns the number of events for which the channels should keep room. */
 uint64_t ps_java_credit_wanted(const struct ps_java_credit *credit);
-/* The channels keep room for this number of events: `most` grows. */
+/* Notes that the channels keep room for this number of events, by which `most` may grow. */
 void ps_java_credit_given(struct ps_java_credit *credit, uint64_t events);
 
 /* The host hands over events from number `first` on. Returns false if the host breaks the rules: these are not the
@@ -35,7 +35,7 @@ bool ps_java_credit_left(const struct ps_java_credit *credit, const char *end, u
 /* Returns whether the class pauses: the host is then asked to give the room back. Lowers `*due_ns` to the time of
  * the next check. */
 bool ps_java_credit_is_idle(const struct ps_java_credit *credit, const struct ps_now *now, uint64_t *due_ns);
-/* It was asked. */
+/* Notes that the host was asked to give the room back. */
 void ps_java_credit_ask(struct ps_java_credit *credit);
 /* Handles the host's answer, the number of events that it has promised. Returns false if it has handed over
  * another number. */

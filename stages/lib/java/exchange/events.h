@@ -43,9 +43,9 @@ struct ps_java_reader {
 
 /* Copies the head of the next entry. */
 bool ps_java_reader_next(struct ps_java_reader *reader, struct ps_java_event *event);
-/* The entry's headers in order, header_count times. */
+/* Reads the next header of the entry. Call it header_count times. */
 bool ps_java_reader_header(struct ps_java_reader *reader, struct ps_slice *name, struct ps_slice *value);
-/* Behind the headers: the body. */
+/* Reads the body. Call it after the headers. */
 bool ps_java_reader_body(struct ps_java_reader *reader, const struct ps_java_event *event,
                          struct ps_slice *body);
 
