@@ -36,7 +36,7 @@ struct ps_projection {
     unsigned workers;    /* per machine, as measured; 0: unknown */
     unsigned partitions, brokers;
     double disk_bytes_per_broker; /* 0: not computed */
-    /* Of all machines, spare ones included, and of a million events at the rate asked for; 0: not computed. */
+    /* Cost of all machines, spare ones included, and of a million events at the rate asked for; 0: not computed. */
     double cost_per_hour, cost_per_month, cost_per_million;
     bool
         at_most; /* `machines`, `partitions` and costs are upper limits: the measured figure is a lower one */

@@ -3,7 +3,7 @@
 
 #include "bench/verify/outcome.h"
 
-/* One source: `source`, or NULL when nothing of it arrived and only a manifest's `entry` names it. */
+/* A source. `source` is NULL if no event of it arrived, so that only the manifest's `entry` names it. */
 struct ps_outcome_source {
     uint32_t run;
     const struct ps_source *source;

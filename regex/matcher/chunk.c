@@ -21,7 +21,7 @@ static const struct border {
     [PS_BORDER_BOTH] = {"\n\xFF\n", 3},
 };
 
-/* The caller has filled in the subjects' ends. */
+/* Begins a chunk. The caller has set the ends of its subjects. */
 static void chunk_set(struct ps_matcher_scratch *scratch, const char *data, uint32_t length, uint32_t first,
                       uint32_t count, uint32_t gap)
 {

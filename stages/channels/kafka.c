@@ -375,7 +375,7 @@ static struct ps_lease *channel_take(void *plan, unsigned consumer, struct ps_po
     return ps_kafka_channel_take_next(&((struct kafka_channel *)plan)->takes[consumer], port, now);
 }
 
-/* A lease that a sink has released informs the window of its consumer. */
+/* Called for a lease that a sink has released: sends it to its home, the window of its consumer. */
 static void channel_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
     ps_port_home(port, lease);

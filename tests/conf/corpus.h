@@ -1,4 +1,5 @@
-/* What `penstock check` prints for a file of tests/conf, with the stages of fake_stages.h. One file of a test includes it. */
+/* Compares the output of `penstock check` for a file of tests/conf, with the stages of fake_stages.h. One file of a test
+ * includes it. */
 #pragma once
 
 #include "tests/support/support.h"

@@ -1,7 +1,7 @@
 /* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds.
  * Each round must equal the first one: the same number of puts, the same memory and descriptors, and gauges at zero
  * at the end. The same holds for rounds in which the consumer finds no memory for a batch. After a channel is closed
- * (idle, drained, with leases at its consumer, or for a reload), nothing of it is left. The Kafka channel never
+ * (idle, drained, with leases at its consumer, or for a reload), no memory or descriptor is left. The Kafka channel never
  * refuses a put for lack of room: conformance_channel_shared_test.c tests it in rounds. */
 #include "core/flow/engine_channel.h"
 #include "stages/table.h"

@@ -35,7 +35,7 @@ struct ps_search_config {
     double budget_s;           /* for all goals; every trial's cost_s counts */
     double long_s;             /* length of a full trial; 0: from a goal's share of the budget */
     unsigned repeats;          /* number of full-length trials that decide; 0: 2 */
-    unsigned repeats_max;      /* most full-length trials at one bound, to raise the confidence; 0: 5 */
+    unsigned repeats_max;      /* maximum of full-length trials at one bound, to raise the confidence; 0: 5 */
     /* wanted confidence; 0: 0.95. While there is time, more trials are run to reach it */
     double confidence;
 };

@@ -133,7 +133,7 @@ static bool may_end(const struct connection *connection, enum ps_accept_state st
     return connection->fd >= 0 && !connection->ended && connection->state == state;
 }
 
-/* Of the peer that has most connections in `state`, returns the oldest one; or NULL. */
+/* Returns the oldest connection in `state` of the peer with most of them; NULL: there is none. */
 static struct connection *victim_of(struct ps_acceptor *acceptor, enum ps_accept_state state)
 {
     struct connection *victim = NULL;

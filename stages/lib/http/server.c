@@ -489,7 +489,7 @@ static void accepted(const void *, void *state, const struct ps_batch *batch, co
     settle_batch(state, batch, false);
 }
 
-/* The engine has logged the reason. */
+/* Answers the requests of a refused batch. The engine has logged the reason. */
 static void refused(const void *, void *state, const struct ps_batch *batch, const char *,
                     const struct ps_now *)
 {

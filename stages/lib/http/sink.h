@@ -19,7 +19,7 @@ struct ps_http_sink_plan {
     unsigned requests;   /* in flight at a time */
     uint32_t events_max; /* of a request */
     size_t bytes_max;    /* a request of this size gets no more events */
-    /* Of an answer's body, which `decode` may read. Of a longer one it gets only a beginning (`too_long`). 0: it reads none. */
+    /* Longest body of an answer that `decode` can read. Of a longer one it gets only the beginning (`too_long`). 0: it reads no body. */
     size_t answer_bytes_max;
     bool repeat_is_harmless; /* an event that arrives twice has the same effect as one that arrives once */
     /* Returns the bytes of the event in a request's body, at most; 0: it is settled as delivered, without

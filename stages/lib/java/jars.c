@@ -30,7 +30,7 @@ static void note_blocked(struct ps_java_jars *jars, const char *path, int error)
     jars->blocked = ps_must_copy_text(text, "the Java host");
 }
 
-/* A file that is not there is not in the list. */
+/* Adds a file to the list, unless it does not exist. */
 static void add_file(struct ps_java_jars *jars, const char *path)
 {
     struct stat status;

@@ -1,5 +1,5 @@
-/* What the JVM itself wrote about its end, or about why it did not start: the line that decides, out of all that it writes to its standard
- * output. Bounded. Thread: "java-host". */
+/* Finds, in the standard output of the Java process, the line in which the JVM itself says why it ended or did not start.
+ * Keeps a bounded text. Thread: "java-host". */
 #pragma once
 
 #include "core/base.h"

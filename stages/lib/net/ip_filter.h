@@ -22,7 +22,7 @@ struct ps_ip_filter {
     bool names; /* a rule needs the peer's host name */
 };
 
-/* The rules are in the arena. */
+/* Parses the rules into the arena. */
 enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_texts *rules,
                                   struct ps_arena *arena, struct ps_err *err);
 

@@ -157,7 +157,7 @@ enum ps_status ps_rules_stage_open(const void *plan, void *state_, struct ps_por
     return ps_rules_live_open(stage->live, state->instance, err);
 }
 
-/* A lease that was not finished is dropped when the source closes. */
+/* Releases the worker's instance. The engine drops a lease that was not finished when the source closes. */
 void ps_rules_stage_close(const void *plan, void *state_)
 {
     const struct ps_rules_stage *stage = plan;

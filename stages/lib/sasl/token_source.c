@@ -244,7 +244,7 @@ const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns
     bool answered = source->asked && ps_helper_answer(source->helper) != NULL;
     source->asked &= !answered;
     if (answered && asking->token != NULL) {
-        /* Its life began about then: nobody may have taken the answer for longer than that. */
+        /* The token's life counts from the request: the answer may have waited for this call since shortly after it. */
         keep(source, asking->token, asking->life_s, source->asked_ns);
         asking->token = NULL;
         answered = false;

@@ -51,7 +51,7 @@ static inline bool ps_call_is_decided(const struct ps_call *call)
 /* Returns a call by its index, which must be one that a call had; the call may have ended. */
 struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
 
-/* The number by which a connection keeps its newest call in its bits: 0 for NULL. */
+/* Returns the number that a connection stores in its `bits` for its newest call: 0 for NULL. */
 static inline uint32_t ps_call_number(const struct ps_call *call)
 {
     return call != NULL ? call->index + 1 : 0;

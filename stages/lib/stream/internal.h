@@ -23,7 +23,7 @@ struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
  * (EventReadFail) and the connection is closed at the next check of deadlines: the caller may still use
  * it. */
 void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connection);
-/* The socket is writable again. Returns false if the connection was closed. */
+/* Call it when the socket is writable again: sends the waiting answers. Returns false if the connection was closed. */
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection);
 /* Reads and discards bytes of a lingering connection. Returns false if it was closed. */
 bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection);

@@ -53,7 +53,7 @@ enum ps_thrift_framing {
 enum ps_thrift_framing ps_thrift_frame_measure(const void *data, size_t length, uint32_t most,
                                                uint32_t *message_length);
 
-/* Of TApplicationException. */
+/* Types of TApplicationException. */
 enum ps_thrift_error {
     PS_THRIFT_NO_ERROR = 0,
     PS_THRIFT_UNKNOWN_METHOD = 1,

@@ -11,7 +11,7 @@
 #define LAYERS_BYTES 4U
 #define NO_LAYER 1U /* bit: neither integrity nor privacy */
 
-/* Of TSaslTransport.NegotiationStatus. */
+/* Values of TSaslTransport.NegotiationStatus. */
 enum { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
 
 /* The kind of the next message. */

@@ -1,5 +1,5 @@
-/* What load says: each figure of a result has a number of its own, and the whole text, object and manifest are compared. A figure that is left
- * out, shown for another one, or shown where it must not be, changes them. */
+/* The output of load: each figure of a result has a different number, and the whole text, object and manifest are compared. So
+ * a figure that is left out, shown in place of another, or shown where it must not be, fails the test. */
 #include "bench/load/summary.h"
 #include "bench/verify/manifest.h"
 #include "tests/support/folder.h"

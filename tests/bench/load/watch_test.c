@@ -1,5 +1,6 @@
-/* What the main thread makes of the senders' counters: the progress of each second, the largest backlog, by how much the target fell behind, and the
- * result of all senders and lanes. The senders are only counters here; each has numbers of its own. */
+/* The figures that the main thread computes from the senders' counters: the progress of each second, the largest backlog,
+ * how far the target fell behind, and the result of all senders and lanes. The senders are only counters here, each with
+ * different numbers. */
 #include "bench/load/lane/lane.h"
 #include "bench/load/load_internal.h"
 #include "tests/support/support.h"
@@ -38,7 +39,7 @@ static void begin(const char *form, double rate, uint64_t duration_ns)
     assert_int_equal(ps_load_watch_init(&watch, &err), PS_OK);
 }
 
-/* What is shown goes to a text of its own each time. */
+/* Each progress report is a new text. */
 static void show_begin(void)
 {
     if (live.to != NULL)
@@ -124,7 +125,7 @@ static void test_progress(void **state)
     assert_true(json_is_false(json_object_get(one, "outage")));
     assert_null(error_of(one));
     json_decref(one);
-    /* What the next second adds; looks in between show nothing. */
+    /* The figures of the next second; looks in between show nothing. */
     senders[1]->statistics.completed += 500;
     senders[1]->statistics.sent += 1697;
     ps_histogram_record(&senders[1]->statistics.latency_ns, 7, 1);
@@ -353,7 +354,7 @@ static void test_result(void **state)
     result = result_of();
     assert_true(result.held);
     ps_load_result_fini(&result);
-    /* What the target fell behind by, and what failed, does not count as achieved. */
+    /* Failed events, and those by which the target fell behind, do not count as achieved. */
     watch.samples[0] = (struct ps_load_sample){PS_NS_PER_S, 0, 0};
     watch.samples[1] = (struct ps_load_sample){10 * PS_NS_PER_S, 0, 300};
     watch.sample_count = 2;

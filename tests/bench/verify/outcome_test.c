@@ -1,5 +1,5 @@
-/* What verify says: each figure has a number of its own, and the whole text and the whole object are compared. Then the limits of lists: ranges of
- * a source, rows of the table, sources of the object. */
+/* The output of verify: each figure has a different number, and the whole text and the whole object are compared. Then the
+ * limits of lists: ranges of a source, rows of the table, sources of the object. */
 #include "bench/verify/outcome_internal.h"
 #include "tests/support/support.h"
 
@@ -240,7 +240,7 @@ static void test_object(void **state)
     json_decref(found);
 }
 
-/* What is not known is null in the object and `unknown` in the text. */
+/* An unknown figure is null in the object and `unknown` in the text. */
 static void test_unknown(void **state)
 {
     struct ps_source *one = arrive(RUN, 1, "0,2,4");
@@ -369,7 +369,7 @@ static void test_ranges(void **state)
     }
 }
 
-/* Of up to 16 sources all are in the table; of more, only those with faults, at most 50. */
+/* The table has all sources if there are up to 16; if there are more, only those with faults, at most 50. */
 static void test_rows(void **state)
 {
     for (uint32_t i = 0; i < 16; i++)

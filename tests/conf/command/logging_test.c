@@ -1,5 +1,5 @@
-/* What flume-env.sh, log4j.properties and log4j2.xml say: the level, the file, the memory, and each message, of the first entry of
- * its kind and of those after it. */
+/* Settings read from flume-env.sh, log4j.properties and log4j2.xml: the level, the file, the memory, and each message, for
+ * the first entry of its kind and for those after it. */
 #include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/report.h"

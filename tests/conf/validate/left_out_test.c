@@ -1,4 +1,4 @@
-/* What the agent runs without: the lines for /readyz, and whether a channel has none of its sources or sinks. */
+/* Components that the agent runs without: the lines for /readyz, and whether a channel has none of its sources or sinks. */
 #include "conf/validate/left_out.h"
 #include "tests/support/support.h"
 

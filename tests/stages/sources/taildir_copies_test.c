@@ -169,7 +169,7 @@ static void test_copied_back(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines are written, and read, between the copy and the cut; the source sees the copy before the cut, or after it. */
+/* Lines are written, and read, between the copy and the truncation; the source sees the copy before the truncation, or after it. */
 static void copytruncate(bool seen)
 {
     append("app.log", banner);
@@ -220,15 +220,15 @@ static void work_slowly(unsigned calls)
     }
 }
 
-/* The source has read to the end of a file, and taken some of its lines. The file is copied and cut: the lines read
- * are in the copy. */
+/* The source has read to the end of a file, and taken some of its lines. The file is copied and truncated: the lines that
+ * were read are in the copy. */
 static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, const char *fresh)
 {
     char text[101];
     memset(text, '#', sizeof text);
     snprintf(text + 99, 2, "\n");
     for (unsigned i = 0; i < 30;
-         i++) /* many lines, so that the cut finds the source's position after one of them */
+         i++) /* many lines, so that the truncation finds the source's position after one of them */
         append("app.log", text);
     write_lines("app.log", "line", 0, LINES);
     PS_START("batchSize", lines_per_batch);
@@ -303,7 +303,7 @@ static void work_undelivered(unsigned calls)
     }
 }
 
-/* A file that was cut waits until its former lines are delivered. It has new lines already, and is copied and cut again. */
+/* A file that was truncated waits until its former lines are delivered. It has new lines already, and is copied and truncated again. */
 static void test_copied_before_it_was_read(void **unused)
 {
     append("app.log", banner);
@@ -350,9 +350,9 @@ static void await_saved(const char *name)
     }
 }
 
-/* Lines come between copy and cut, the copy is found after the cut, and all is delivered only then. What is delivered of the original
- * behind the copied part says nothing about the copy, which goes on with lines of its own: they come again when they were not
- * delivered. */
+/* Lines are written between the copy and the truncation, the copy is found after it, and all lines are delivered only then.
+ * The delivery of lines that only the original had does not move the position in the copy: new lines of the copy that were
+ * not delivered come again. */
 static void test_delivered_beyond_the_copy(void **unused)
 {
     append("app.log", banner);
@@ -436,8 +436,8 @@ static void write_pair(unsigned pair, unsigned stop)
     append(pair_name('o', pair), line);
 }
 
-/* While the agent is stopped, a file is copied over another one that the position file has, and cut. Each time the
- * agent is stopped one call later, after it has looked at some of the files. */
+/* While the agent is stopped, a file is copied over another one that is in the position file, and truncated. Each time,
+ * the agent is stopped one call later, after it has looked at some of the files. */
 static void test_stopped_behind_a_start(void **unused)
 {
     unsigned seen[PAIRS] = {0};

@@ -109,8 +109,8 @@ static void test_long_line(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is cut while another one cannot be opened, which may be its copy: the source first looks at the directory
- * several times, then reads it. The same each time it is cut. */
+/* A file is truncated while another one cannot be opened, which may be its copy: the source first looks at the directory
+ * several times, then reads it. The same happens at each truncation. */
 static void test_cut_beside_an_unknown_file(void **unused)
 {
     char stuck[256];
@@ -135,7 +135,7 @@ static void test_cut_beside_an_unknown_file(void **unused)
         uint64_t calls = ps_test_call_count;
         first = round == 0 ? calls : first;
         assert_true(calls >= 20 && calls > first / 2);
-        append("app.log", "and a longer line\n"); /* longer, so that the next cut is noticed */
+        append("app.log", "and a longer line\n"); /* longer, so that the next truncation is noticed */
         ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     }
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 1);
@@ -346,7 +346,7 @@ static void copy(const char *from, const char *to)
     ps_test_folder_append(to, text, length);
 }
 
-/* A file grows, is renamed, is copied and cut; the source is stopped and started twice. */
+/* A file grows, is renamed, is copied and truncated; the source is stopped and started twice. */
 static void play(void)
 {
     write_line("app.log");

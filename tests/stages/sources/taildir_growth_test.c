@@ -1,5 +1,5 @@
 /* Source taildir with as many files as its table has room for, and a few more or less, while files come, grow, are renamed within and
- * out of their group, linked, copied and cut, and deleted, in drawn order, with restarts: each line comes once. The numbers of the
+ * out of their group, linked, copied and truncated, and deleted, in random order, with restarts: each line comes once. The numbers of the
  * files that something happens to are mostly those that the table got last. */
 #include "tests/stages/sources/taildir_support.h"
 

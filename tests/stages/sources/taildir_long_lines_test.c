@@ -11,7 +11,7 @@
 #define READS_MAX 200U
 
 static char line[LENGTH + 2];       /* with its newline */
-static _Atomic unsigned reads_left; /* reads until the file is cut; 0: it is not cut */
+static _Atomic unsigned reads_left; /* reads until the file is truncated; 0: it is not */
 static char cut_path[512];
 static off_t cut_to;
 static _Atomic bool is_cut;
@@ -64,7 +64,7 @@ static void turn(uint64_t until_ns)
     turn_at_fake_time(until_ns);
 }
 
-/* The file is cut to `size` bytes before this read of the thread, and continues with "rest". Returns whether this read took place. */
+/* The file is truncated to `size` bytes before this read of the thread, and continues with "rest". Returns whether this read took place. */
 static bool play(unsigned number, off_t size)
 {
     static char joined[LENGTH + 8];

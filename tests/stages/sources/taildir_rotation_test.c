@@ -1,4 +1,4 @@
-/* Files that are renamed, copied, cut and deleted while the source taildir follows them, and while it is down. */
+/* Files that are renamed, copied, truncated and deleted while the source taildir follows them, and while it is down. */
 #include "tests/stages/sources/taildir_support.h"
 
 #include <fcntl.h>
@@ -129,7 +129,7 @@ static void cut_and_rename(time_t saved, const char *events)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is copied, cut, written again and renamed to a name that no group matches. It existed when the positions were saved. */
+/* A file is copied, truncated, written again and renamed to a name that no group matches. It existed when the positions were saved. */
 static void test_cut_and_renamed_while_stopped(void **unused)
 {
     cut_and_rename(time(NULL) + 3600, "three four five");
@@ -204,7 +204,7 @@ static void test_copy_and_cut(void **unused)
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
-    append("app.log", "three\n"); /* before the copy was made; it is not read before the cut */
+    append("app.log", "three\n"); /* before the copy was made; it is not read before the truncation */
     append("app.log.1", "one\ntwo\nthree\n");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     append("app.log", "four\n");
@@ -216,7 +216,7 @@ static void test_copy_and_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The copy is recognized even if the original was cut before it was read to its end. */
+/* The copy is recognized even if the original was truncated before it was read to its end. */
 static void test_copy_of_what_was_read_in_part(void **unused)
 {
     append("app.log", "one\n");
@@ -232,7 +232,7 @@ static void test_copy_of_what_was_read_in_part(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was cut and has grown longer than it was, whose lines all end alike: its beginning shows that it is another one. */
+/* A file was truncated and is longer now than before; all its lines end alike. Its beginning shows that its lines are new. */
 static void test_cut_and_longer_again(void **unused)
 {
     char line[128];
@@ -272,7 +272,7 @@ static void test_hole(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that is cut before anything of it was read is identified by its new beginning. */
+/* A file that is truncated before any of it was read is identified by its new beginning. */
 static void test_cut_before_it_was_read(void **unused)
 {
     append("app.log", "no line yet");
@@ -287,7 +287,7 @@ static void test_cut_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines that were read from a file that was copied and cut, but not delivered, are read from the copy after a
+/* Lines that were read from a file that was copied and truncated, but not delivered, are read from the copy after a
  * crash. */
 static void test_copy_of_what_is_not_delivered(void **unused)
 {
@@ -324,7 +324,7 @@ static void drain(void)
     }
 }
 
-/* Lines of a file that is copied and cut are delivered a few cycles later: before the copy is found, between that and the
+/* Lines of a file that is copied and truncated are delivered a few cycles later: before the copy is found, between that and the
  * new beginning of the original, or after it. The copy gets the new position each time, so that a stop need not wait. */
 static void test_delivered_while_a_copy_is_found(void **unused)
 {

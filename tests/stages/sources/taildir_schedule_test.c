@@ -1,10 +1,10 @@
 /* Source taildir under random schedules: logs are appended to, rotated by renaming (with and without a new file, under
- * names that match and others), copied and cut (also with lines in between), cut, deleted while they are open, replaced by
+ * names that match and others), copied and truncated (also with lines in between), truncated, deleted while they are open, replaced by
  * a copy or by another file, while the source runs, is stopped in order, or dies. In every third schedule all files begin
  * with the same 3 KiB. Every line must come once and unchanged; after a crash lines may come again only if they came after
- * the positions were last written, or belong to a file that was written between its copy and its cut. If all files begin
+ * the positions were last written, or belong to a file that was written between its copy and its truncation. If all files begin
  * alike, a line comes again at most once for each crash, and for each time that its file was replaced, or written to
- * between its copy and its cut. The seed is printed; PENSTOCK_SEED repeats a run, and PENSTOCK_SCHEDULES=1000 plays more of
+ * between its copy and its truncation. The seed is printed; PENSTOCK_SEED repeats a run, and PENSTOCK_SCHEDULES=1000 plays more of
  * them. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -82,7 +82,7 @@ static size_t line_text(unsigned number, char *text)
 
 static char text_room[400000];
 
-/* The source's clock follows the real one, except while the test has no CPU: a copy is cut before the source takes it
+/* The source's clock follows the real one, except while the test has no CPU: the original of a copy is truncated before the source takes it
  * for a file of its own. */
 static void pass_time(void)
 {
@@ -141,7 +141,7 @@ static void append_to(int fd, unsigned count)
 }
 
 /* Returns whether a line that came may come again. If all files begin alike, it may do so once for each crash, and for
- * each time that its file was replaced, or written to between its copy and its cut. */
+ * each time that its file was replaced, or written to between its copy and its truncation. */
 static bool may_come_again(const struct line *line)
 {
     return line->may_repeat ||
@@ -332,7 +332,7 @@ static void mark_copied(unsigned number)
     copy_count[number]++;
 }
 
-/* Lines are written, and read, between the copy and the cut. */
+/* Lines are written, and read, between the copy and the truncation. */
 static void op_copy_lines_and_cut(unsigned number)
 {
     struct log *log = &logs[number];

@@ -124,7 +124,7 @@ static void test_idle(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A line that is still being written is not cut: what was added to it is news, whenever the last whole line came. */
+/* A line that is still being written is not cut: each addition restarts its time-out, however old the last whole line is. */
 static void test_line_that_grows_does_not_rest(void **unused)
 {
     append("app.log", "one\nha");

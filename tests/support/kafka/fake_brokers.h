@@ -12,7 +12,7 @@
 
 struct ps_test_brokers;
 
-/* What is wrong with an answer to Metadata. */
+/* Kinds of answers to Metadata. */
 enum ps_test_metadata {
     PS_TEST_METADATA_TRUE,
     PS_TEST_METADATA_OLDER,    /* each partition has another leader, and the previous leader epoch */

@@ -87,7 +87,7 @@ struct ps_test_group_wanted {
  * the former ones are dropped. */
 #define PS_TEST_GROUP_WANTED (2 * PS_TEST_GROUP_PARTITIONS)
 
-/* What a node remembers of the member's requests for records (KIP-227). */
+/* The fetch session (KIP-227) that a node keeps for the member. */
 struct ps_test_group_session {
     int32_t id, epoch; /* id 0: none; the epoch of the next request */
     int32_t told;      /* the id in the answer to the last request */

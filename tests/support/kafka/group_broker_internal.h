@@ -1,4 +1,4 @@
-/* What the files of the broker with a group share. */
+/* Shared by the files of the broker with a group. */
 #pragma once
 
 #include "tests/support/kafka/group_broker.h"

@@ -1,5 +1,5 @@
-/* A connection to one datanode for one operation of data transfer: finds its address, connects, lets the security's handshake take
- * place, sends the operation, and then gives its owner the bytes in both directions (DataStreamer.StreamerStreams).
+/* A connection to one datanode for one operation of data transfer: finds its address, connects, runs the security's
+ * handshake, sends the operation, and then passes on the bytes in both directions (DataStreamer.StreamerStreams).
  *
  * Security is a transport of stages/lib/tls/transport.h: SASL and encryption of data transfer wrap the byte stream.
  *
@@ -63,7 +63,7 @@ struct ps_datanode_link {
     char name[80]; /* "127.0.0.1:9866", as the namenode has it */
 };
 
-/* `link` was zeroed. */
+/* `link` must be zeroed before. */
 void ps_datanode_link_init(struct ps_datanode_link *link, const struct ps_datanode_link_ops *ops,
                            const struct ps_datanode_settings *settings);
 /* Opens a closed link, which then owns `operation` (ps_operation_encode). `ready` or `lost` is called later; `lost`

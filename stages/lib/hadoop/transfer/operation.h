@@ -62,12 +62,12 @@ enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t li
 #define PS_TRANSFER_MESSAGE_BYTES_MAX 65536U
 #define PS_TRANSFER_TEXT_BYTES 256U
 
-/* BlockOpResponseProto, texts cut. */
+/* BlockOpResponseProto; texts that are too long are cut. */
 struct ps_block_response {
     unsigned status;
     char first_bad_link[PS_TRANSFER_TEXT_BYTES]; /* "ip:port" of a datanode; "": none */
     char message[PS_TRANSFER_TEXT_BYTES];        /* "": none */
-    /* Of a read. */
+    /* Only in the answer to a read. */
     bool has_checksum;
     unsigned checksum_type;
     uint32_t chunk_bytes;

@@ -81,7 +81,7 @@ struct ps_kafka_consumer {
     bool rejoining;
     struct ps_kafka_reports reports;
     uint64_t mono_ns; /* of the last poll */
-    /* Of the record queue: its limits, the average size of a record, and whether it was full and has not run low
+    /* The record queue: its limits, the average size of a record, and whether it was full and has not run low
      * since. */
     uint64_t records_max, bytes_max, average_bytes;
     bool was_full;

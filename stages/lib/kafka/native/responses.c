@@ -36,7 +36,7 @@ static int16_t choose_metadata(int16_t broker_least, int16_t broker_most)
     return choose(ids, ids, broker_least, broker_most) == ids ? ids : choose(1, 7, broker_least, broker_most);
 }
 
-/* What a broker must support for the second protocol of transactions. */
+/* Features that a broker must support for the second protocol of transactions. */
 struct second {
     bool produces, takes_offsets, ends, finalized;
 };

@@ -8,8 +8,8 @@
 #include "core/clock.h"
 
 #define PS_RULES_SETTLES_MAX 5U
-/* Limit of loads in a row of which each begins at once because the files had changed again. After that an event or
- * the next look (ps_rules_pace_looks) causes a load, because some files differ at each reading. */
+/* Maximum number of loads in a row that begin immediately because the files changed during the load before. After that,
+ * only an event or the next look (ps_rules_pace_looks) causes a load, because some files differ at each reading. */
 #define PS_RULES_UNSETTLED_MAX 3U
 
 struct ps_rules_pace {

@@ -58,7 +58,7 @@ struct ps_tail_log {
     uint8_t cut_looks;   /* number of looks that were not enough */
     bool stranger;       /* its inode belongs to another file now */
     bool left_group; /* the last look saw it renamed from a name that matches: the inode is still its own */
-    bool copied;     /* a copy goes on from what was read of it, and part of that is not delivered yet */
+    bool copied;     /* a copy is read from its position; earlier lines are not delivered yet */
     bool again;      /* a change was reported while a job has the file, or while it waits for a job */
     bool compressed; /* it is not read as long as its beginning stays the same */
     /* `compressed`, and its text was read when penstock.decompress was auto: identity, offsets and marks are those of the text. */

@@ -34,8 +34,8 @@ static void line_answer(void *, struct ps_tail_job *job)
         line_free(line);
 }
 
-/* Reads the line. `end` is the offset after its last byte. The file may have been cut and written on since it was looked through: the
- * line ends at the first newline that is there now, and has not been found if there is none. */
+/* Reads the line. `end` is the offset after its last byte. The file may have been truncated and written again since its end
+ * was found: the line ends at the first newline that is there now; without a newline it counts as not found. */
 static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
 {
     line->length = (uint32_t)(end - line->offset);

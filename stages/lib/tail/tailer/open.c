@@ -292,7 +292,7 @@ static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_ta
                                           const struct opening *opening, int64_t offset, int64_t text)
 {
     if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
-        return UNKNOWN; /* nothing of it was read */
+        return UNKNOWN; /* no byte of the file was read */
     log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
     log->text_left = log->compressed && text == PS_TAIL_POSITION_OF_TEXT;
     if (log->compressed && !log->text_left) {

@@ -91,7 +91,7 @@ static void test_a_jvm_that_has_run(void **unused)
     expect("", CRASH,
            "SIGSEGV (0xb) at pc=0x00007f1, pid=7, tid=8 in C  [libown.so+0x12]; the JVM's report is "
            "/tmp/hs_err_pid7.log");
-    /* What a library writes long before the end says nothing about it. */
+    /* A line that a library writes long before the end of the JVM is not the reason of the end. */
     expect("Error: of a library\n", "Error: of another\nSIGNS\n", NULL);
     expect("", "", NULL);
 }

@@ -1,5 +1,5 @@
-/* What the stages set in a Kafka client in addition to the user's properties: the whole list, and each limit; what
- * the user sets stays. */
+/* The properties that the stages set in a Kafka client in addition to the user's: the whole list, and each limit. The
+ * user's values are kept. */
 #include "stages/lib/kafka/client_plan.h"
 
 #include "stages/lib/kafka/native/native.h"
@@ -205,7 +205,7 @@ static void test_native(void **state)
     assert_int_equal(sender.linger_ns, 0);
 }
 
-/* What the library fetches ahead: at least 1 MiB and less than 2 GiB, and an answer is not larger, unless one record is. */
+/* The library fetches at least 1 MiB and less than 2 GiB ahead. An answer is not larger, unless one record is. */
 static void test_fetches(void **state)
 {
     static const struct {

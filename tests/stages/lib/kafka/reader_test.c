@@ -1,5 +1,6 @@
-/* What a reader of topics says about brokers that do not answer: it names the reason while they are away, and no longer
- * after the next record, each time. It waits for the leaders of a new topic, and ends at the first that it does not hear from. tests/bench/verify/far/kafka_test.c tests the records. */
+/* A reader of topics whose brokers do not answer: each time, it reports the reason from then until the next record. It
+ * waits for the leaders of a new topic, and ends at the first leader that does not answer.
+ * tests/bench/verify/far/kafka_test.c tests the records. */
 #include "stages/lib/kafka/reader.h"
 
 #include <pthread.h>

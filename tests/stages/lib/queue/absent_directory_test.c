@@ -104,7 +104,7 @@ static void test_comes_back(void **state)
     ps_log_store.close(store);
 }
 
-/* What is missing was delivered: the log is opened without it. */
+/* All frames of the missing directory were delivered: the log is opened without it. */
 static void test_is_not_needed(void **state)
 {
     put_all();

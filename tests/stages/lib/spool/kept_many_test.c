@@ -113,7 +113,7 @@ static void records_make(void)
             struct expected *file = named(job->files[i]->name);
             assert_true(job->files[i]->start == 0 && !job->files[i]->begun && file->key[0] == '\0');
             if (draw(4) == 0)
-                continue; /* nothing of it was delivered */
+                continue; /* no event of the file was delivered */
             file->end = (enum ps_spool_kept_end)(PS_SPOOL_KEPT_OPEN + draw(3));
             file->position = draw(3) == 0 ? 0 : draw(BYTES + 1);
             file->inside = draw(2) * draw(5);

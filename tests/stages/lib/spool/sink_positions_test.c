@@ -1,5 +1,6 @@
-/* What a spooling directory requests from a sink that keeps its positions, and reports to it: the question once, in a batch of its own; files that are gone, over
- * several batches if need be; the record of each file; nothing of that if the sink keeps none. */
+/* A spooling directory and the sink that keeps its positions: the source asks for them once, in a separate batch; it
+ * reports files that are gone, in several batches if necessary, and adds the record of each file to the batches. If the
+ * sink keeps no positions, it does nothing of the kind. */
 #include "stages/lib/spool/sink_positions.h"
 
 #include "core/arena.h"

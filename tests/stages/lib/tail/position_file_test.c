@@ -1,5 +1,5 @@
-/* What a source of files keeps in memory: sets of numbers, the position file, identities of files, and troubles. Random
- * sequences are compared with simple models, at lengths around each limit. */
+/* The structures in which a source of files keeps its state: sets of numbers, the position file, identities of files, and
+ * troubles. Random sequences are compared with simple models, at lengths around each limit. */
 #include "stages/lib/tail/position_file.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/trouble.h"

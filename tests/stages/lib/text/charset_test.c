@@ -300,7 +300,7 @@ static void test_marked(void **unused)
     ps_transcoder_close(&transcoder);
 }
 
-/* What a charset does not have becomes "?". */
+/* A character that a charset does not have becomes "?". */
 static void test_encode(void **unused)
 {
     static const struct {

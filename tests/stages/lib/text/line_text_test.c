@@ -81,7 +81,7 @@ struct file {
     uint32_t chars_max;
     char bytes[FILE_MAX];
     uint32_t length, mark_bytes;
-    /* What the model makes of it. */
+    /* The events that the model makes from `bytes`. */
     struct {
         char body[4 * CHARACTERS_MAX];
         uint32_t length;

@@ -104,7 +104,7 @@ static void expect_same(const struct ps_line_walk *is, const struct ps_line_walk
         wanted->bad, wanted->incomplete);
 }
 
-/* What was left from a walk before does not matter. */
+/* Returns a walk that has other members set, as after an earlier use: they have no effect. */
 static struct ps_line_walk used_walk(const char *bytes, uint32_t length, uint32_t chars_max, bool ended,
                                      enum ps_decode_policy policy, char *out)
 {

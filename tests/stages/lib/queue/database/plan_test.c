@@ -1,4 +1,5 @@
-/* What `check` and its probes say of the keys of a channel in a database: a row for each state of the file, and near misses of the keys. */
+/* The reports of `check` and its probes about the keys of a channel in a database: a row for each state of the file, and
+ * near misses of the keys. */
 #include "stages/lib/queue/database/plan.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"

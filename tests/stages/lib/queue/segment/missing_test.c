@@ -389,7 +389,7 @@ static void make_log_with_an_unused_segment(void)
     kill_log(log);
 }
 
-/* What a crash or a person may do to a segment that was begun. */
+/* Damage that a crash or a person may do to a segment that was begun. */
 enum harm { HARM_NONE, HARM_GONE, HARM_EMPTY, HARM_ZERO_HEAD, HARM_CUT, HARM_LAST };
 
 static void harm_segment(unsigned number, enum harm harm)

@@ -1,4 +1,4 @@
-/* What was delivered of a log, compared with a model with one entry for each frame. */
+/* The set of a log's delivered frames, compared with a model that has one entry for each frame. */
 #include "stages/lib/queue/segment/taken.h"
 
 #include "tests/support/support.h"
