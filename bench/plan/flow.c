@@ -4,8 +4,8 @@
 
 #define ALLOWED_S 0.03      /* a smaller growth of the delay may be a stall */
 #define ALLOWED_SHARE 0.002 /* of the trial */
-#define WINDOW_SHARE 0.125  /* length of a window, of the trial, but at least WINDOW_S */
-#define WINDOW_S 0.4        /* if that is at most a quarter of it */
+#define WINDOW_SHARE 0.125  /* length of a window as a share of the trial; at least WINDOW_S */
+#define WINDOW_S 0.4        /* but at most a quarter of the trial */
 #define DECISIVE 2.0        /* growth by this factor of the allowed growth needs no second trial */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0

@@ -20,7 +20,7 @@ struct ps_account {
 
     uint64_t records;   /* all records, of the following kinds too */
     uint64_t foreign;   /* without a stamp */
-    uint64_t broken;    /* with the beginning of a stamp whose numbers mean nothing */
+    uint64_t broken;    /* with the beginning of a stamp, but invalid numbers */
     uint64_t other;     /* of other runs, when only one is tracked */
     uint64_t untracked; /* good stamps that could not be tracked: too many runs, no memory */
     uint32_t other_run; /* the first of these runs; valid when `other` > 0 */

@@ -18,7 +18,7 @@ struct service {
     struct ps_agent *agent;
     struct ps_metrics_server *server;
     struct ps_java_monitor *monitor;
-    struct ps_metrics_source metrics; /* the server keeps its address */
+    struct ps_metrics_source metrics; /* `server` has a pointer to it */
     int signal_fd;
     unsigned stops;         /* SIGTERM and SIGINT */
     uint64_t first_stop_ns; /* when the first of them was read */

@@ -87,7 +87,7 @@ static void ignore(int number)
 }
 
 /* timeout(1) signals its child and then its group, and a shell script passes on what the terminal has sent to
- * the whole group: both are one request to stop. */
+ * the whole group: the two signals are one request to stop. */
 static void stop_is_asked(struct service *service)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;

@@ -74,7 +74,7 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
 
 static const char bytes_unreadable[] = "bytes of it cannot be read";
 
-/* Puts `copy` in the place of directory/name, and the original into directory/damaged-TIME. The name is never without a
+/* Puts `copy` in place of directory/name, and the original into directory/damaged-TIME. The name is never without a
  * file: an agent that starts without a segment gives up all of its frames. On a file system without hard links it is, for a moment. */
 static void replace_by(struct repair *repair, const char *directory, const char *name, const char *copy)
 {

@@ -82,7 +82,7 @@ static struct ps_plan *plan_create(struct ps_conf *conf)
     return plan;
 }
 
-/* The results of the check, beside the problems. */
+/* The results of the check, besides the problems. */
 struct verdict {
     struct ps_plan *plan; /* NULL: the agent does not start */
     struct ps_check_look look;

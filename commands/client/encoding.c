@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Bytes of an event beside the texts and the body, in the largest encoding. */
+/* Bytes of an event besides the texts and the body, in the largest encoding. */
 #define EVENT_BYTES (3 * PS_AVRO_LONG_BYTES_MAX)
 #define HEADER_BYTES (2 * PS_AVRO_LONG_BYTES_MAX)
 _Static_assert(EVENT_BYTES >=

@@ -8,7 +8,7 @@
 
 /* Interval between tries at a full channel, or for the memory of a batch: nobody wakes the worker for these. */
 #define LOOK_NS (10 * PS_NS_PER_MS)
-/* Share of the memory budget that a letter needs beside its body: rows, headers, the rest of its blocks. */
+/* Share of the memory budget that a letter needs besides its body: rows, headers, the rest of its blocks. */
 #define SPARE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
 
 struct ps_dead_letter_channel {

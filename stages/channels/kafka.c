@@ -462,7 +462,7 @@ static bool share_a_broker(const char *a, const char *b)
     return false;
 }
 
-/* Several channels of one topic and group share its events, so any of them goes on. */
+/* Several channels of one topic and group share its events, so any of them can take over the work of another. */
 static bool channel_goes_on(const void *plan_, const void *next_)
 {
     const struct kafka_channel *plan = plan_, *next = next_;

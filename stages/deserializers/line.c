@@ -198,7 +198,7 @@ static enum ps_deserialized partial(struct line_state *state, struct ps_input *i
     return PS_DESERIALIZED_SOME;
 }
 
-/* Drops bytes that an earlier call left, if they belong to a former file. */
+/* Drops bytes that an earlier call left, if they belong to an earlier file. */
 static void left_drop(struct line_state *state, struct ps_batch *batch)
 {
     uint32_t room;

@@ -361,7 +361,7 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
 }
 
 /* Makes an id that is unique to this plan: a sink that is opened again has the same id, and so ends the transactions
- * of its former producer. If positions are kept, the sender adds the channel's or source's random number, which
+ * of its previous producer. If positions are kept, the sender adds the channel's or source's random number, which
  * outlives the process. */
 static const char *transaction_id(const struct kafka_plan *plan, const struct ps_context *context)
 {

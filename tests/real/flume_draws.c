@@ -242,7 +242,7 @@ static void print_files(void)
     nftw(tree_root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Puts the root of the tree in the place of @ROOT@. */
+/* Puts the root of the tree in place of @ROOT@. */
 static void place_root(struct one *one, const char *root)
 {
     for (size_t i = 1; i < one->key_count; i += 2) {

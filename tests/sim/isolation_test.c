@@ -24,7 +24,7 @@ static const struct shape {
     unsigned dead, workers;
     int64_t budget; /* 0: the least that the plan allows */
     uint32_t events, body_bytes;
-    uint32_t sparse; /* one of so many batches goes to the dead sink, the others to one that works; 0: none */
+    uint32_t sparse;     /* every n-th batch goes to the dead sink, the others to a working one; 0: none */
     uint32_t grow_bytes; /* length to which an interceptor extends each body; 0: it does not */
     unsigned grow_after; /* batches */
     unsigned holds;      /* leases that a dead sink takes */

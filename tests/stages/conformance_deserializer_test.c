@@ -1,6 +1,6 @@
 /* The promises of every deserializer (core/stage.h), tested with each of them: it makes the same events however small
  * the pieces of the file are, and however few events fit into a batch; its position never goes back, and a restart at
- * any former position makes the remaining events and, if it continues within a position, exactly these; it waits
+ * any earlier position makes the remaining events and, if it continues within a position, exactly these; it waits
  * without using memory up; once warm it allocates nothing. */
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/container.h"

@@ -1,6 +1,6 @@
 /* A channel of the simulator on a disk of the test (core/stage.h: promises PS_LEVEL_DURABLE). The store is the
  * content of the disk: it outlives plans and the agent. A lease that was put waits in a queue until the disk has
- * synced it, which takes a drawn time, and is promised then. While the disk is broken nothing is promised, puts are
+ * synced it, which takes a random time, and is promised then. While the disk is broken nothing is promised, puts are
  * refused, and leases that a source can refuse are given up after keep-alive. Consumers read frames of the store
  * into batches of their own; a frame leaves the store when its batch was delivered. An agent that starts feeds the
  * store's events again.

@@ -20,7 +20,7 @@
 #define OPEN_MAX 128U
 #define ROUNDS_MAX 8U
 #define MISSED_MIN 3U /* consecutive listings without the file */
-#define SCANS_MAX 4U  /* most consecutive listings: one may miss files that are renamed meanwhile */
+#define SCANS_MAX 4U  /* consecutive listings: one may miss files that are renamed meanwhile */
 
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
 

@@ -1,4 +1,4 @@
-/* A deserializer: an event is a line with the lines behind it that begin with white space, as a stack trace does.
+/* A deserializer: an event is a line with the lines after it that begin with white space, as a stack trace does.
  *
  *   a1.sources.r1.type = spooldir
  *   a1.sources.r1.spoolDir = /var/log/app
@@ -20,7 +20,7 @@ struct plan {
 struct state {
     uint32_t length;  /* bytes in `buffer`; the first one is that of input->position */
     uint32_t scanned; /* no event ends before this offset */
-    bool ended;       /* the file has no bytes behind those of `buffer` */
+    bool ended;       /* the file has no bytes after those of `buffer` */
     char buffer[BUFFER_BYTES];
 };
 

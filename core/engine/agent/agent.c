@@ -506,7 +506,7 @@ static void look_for_answers(void *argument, struct ps_source_runner *runner)
 {
     bool *answered = argument;
     if (ps_source_runner_is_replayable(runner))
-        return; /* nobody waits for its answer, and it reads again what is not delivered */
+        return; /* its clients wait for no answer, and it reads undelivered events again */
     *answered &= runner->answered;
 }
 

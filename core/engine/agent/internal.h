@@ -25,5 +25,5 @@ struct ps_agent {
 void ps_agent_each_source(struct ps_agent *agent, size_t source,
                           void (*look)(void *argument, struct ps_source_runner *runner), void *argument);
 struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink);
-/* Takes over what the configuration that was read last leaves out, which may differ from the plan's. Thread: control. */
+/* Takes over the list of components that the latest configuration leaves out; the plan may have another list. Thread: control. */
 void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *spec);

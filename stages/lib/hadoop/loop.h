@@ -37,7 +37,7 @@ struct ps_hadoop_timer {
     void (*fire)(struct ps_hadoop_timer *timer);
     bool set;
     struct ps_hadoop_timer *child, *sibling,
-        *before; /* a pairing heap; `before`: the parent, or the former sibling */
+        *before; /* a pairing heap; `before`: the parent, or the previous sibling */
 };
 
 /* Sets the timer, or changes its time. `fire` is called once, in the first turn at or after `due_ns`; PS_NEVER unsets the

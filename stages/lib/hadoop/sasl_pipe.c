@@ -151,7 +151,7 @@ static bool is_plain(const struct ps_sasl_pipe *pipe, const struct ps_sasl_frami
     return pipe->sasl == NULL || (!is_protected(pipe) && !framing->frames_plain);
 }
 
-/* Collects the caller's bytes in the place of the message. */
+/* Collects the caller's bytes in place of the message. */
 static size_t gather(uint8_t *to, size_t room, const struct iovec *parts, int count)
 {
     size_t length = 0;

@@ -184,7 +184,7 @@ static bool is_name(const char *name, struct ps_slice wanted)
     return strlen(name) == wanted.length && strncasecmp(name, wanted.data, wanted.length) == 0;
 }
 
-/* Finds the field with this name. Tries the field after the former one first, because members are mostly in the order of the
+/* Finds the field with this name. Tries the field after the previous one first, because members are mostly in the order of the
  * columns. Returns false when the row is refused; sets *field to child_count if there is no such field. */
 static bool find_field(struct reader *reader, const struct ps_orc_type *type, struct ps_slice name,
                        uint32_t expected, uint32_t *field)

@@ -6,7 +6,7 @@
 
 enum ps_hive_map_rule {
     PS_HIVE_FIRST_KEY, /* of equal keys the first one counts, with its value: LazyMap */
-    /* of equal keys the last value counts, in the place of the first key: LinkedHashMap.put */
+    /* of equal keys the last value counts, at the place of the first key: LinkedHashMap.put */
     PS_HIVE_LAST_KEY,
 };
 

@@ -35,7 +35,7 @@ void ps_hive_nested_close(struct ps_hive_nested *nested);
  * a map whose keys are not plain values. */
 enum ps_status ps_hive_nested_check(const struct ps_orc_type *type, struct ps_err *err);
 
-/* Begins a row: frees the values of the former one. */
+/* Begins a row: frees the values of the previous one. */
 void ps_hive_nested_begin(struct ps_hive_nested *nested);
 /* Reads a column's field. The value points into the text and into `nested`. Without memory it is null, and nested->memory.failed is set
  * until the next row begins. */

@@ -45,7 +45,7 @@ size_t ps_hive_request_room(const struct ps_hive_request *request)
     return room + request->txns_count * PS_THRIFT_NUMBER_BYTES_MAX;
 }
 
-/* Writes a text field. Passes 0 as the former field, which only the compact encoding needs. */
+/* Writes a text field. Passes 0 as the previous field, which only the compact encoding needs. */
 
 static void put_text(struct ps_thrift_writer *out, int16_t id, const char *text)
 {

@@ -91,7 +91,7 @@ static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t sta
     return PS_HTTP_REFUSED;
 }
 
-/* Makes headers of the parameters; of several with the same name only the first counts. Returns NULL, or what is
+/* Makes headers from the parameters; of several with the same name only the first counts. Returns NULL, or what is
  * wrong. */
 static const char *make_headers(struct ps_header_area *area, char *room, struct ps_slice query,
                                 struct ps_header **list, uint64_t *mask)

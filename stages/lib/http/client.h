@@ -43,7 +43,7 @@ struct ps_http_order {
 struct ps_http_request {
     CURL *easy;                          /* NULL: not opened */
     bool busy;                           /* sent and not answered */
-    long status;                         /* of the answer, also of one whose body was cut off; 0: none came */
+    long status;                         /* of the answer, even if its body was cut off; 0: no answer */
     const char *failure;                 /* why no answer came; static */
     const struct ps_http_client *client; /* the one it was sent by */
     uint64_t begun_ns;                   /* when it got a connection; 0: it never had one */

@@ -48,7 +48,7 @@ struct ps_irc_session {
     enum ps_irc_phase phase;
     struct ps_remote_watch watch;
     char nick[PS_IRC_NICK_BYTES + 8]; /* nick on this connection */
-    /* Nicks tried on this connection because the former one was in use. */
+    /* Nicks tried on this connection because the previous one was in use. */
     unsigned other_nicks;
     /* Offset of the next line to send, in the next event; and offset of the first unconfirmed line of the oldest
      * event. */

@@ -27,7 +27,7 @@ struct ps_kafka_sender_wants {
     bool native; /* the native client, stages/lib/kafka/native/native.h, if the settings allow it */
 };
 
-/* Sets the properties that the sender needs beside those of the user, and fills its plan except for the mapping.
+/* Sets the properties that the sender needs in addition to those of the user, and fills its plan except for the mapping.
  * The plan points into `settings`. PS_FAIL: the library refuses a property. */
 enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
                                           struct ps_kafka_settings *settings,

@@ -44,7 +44,7 @@ static inline bool ps_remote_sink_rests(const struct ps_remote_sink *sink)
     return sink->now_ns < sink->rest_ns;
 }
 
-/* Counts a failure, and begins the rest after it. */
+/* Counts a failure, and begins a backoff. */
 void ps_remote_sink_rest(struct ps_remote_sink *sink);
 
 /* The same, and reports the reason with the duration of the backoff (ps_port_tries_again). */

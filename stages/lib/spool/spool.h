@@ -61,11 +61,11 @@ struct ps_spool_file {
     const char *name; /* the last part of `path` */
     int fd;           /* the owner takes it, and writes -1 */
     enum ps_tail_way way;
-    uint64_t device, inode, size, start; /* start: where a former run's delivery ended */
-    uint64_t inside;                     /* events after `start` that a former run delivered */
+    uint64_t device, inode, size, start; /* start: where an earlier run's delivery ended */
+    uint64_t inside;                     /* events after `start` that an earlier run delivered */
     uint64_t born_ns;                    /* 0: the file system does not know it */
-    bool begun;                          /* a former run delivered a part of it */
-    bool finished;                       /* a former run delivered all of it: it is only retired */
+    bool begun;                          /* an earlier run delivered a part of it */
+    bool finished;                       /* an earlier run delivered all of it: it is only retired */
     enum ps_compression compression;     /* positions are those of its text */
     int64_t modified_ms;
     struct ps_spool_state state; /* when it was opened */

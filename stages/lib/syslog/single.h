@@ -31,7 +31,7 @@ struct ps_syslog_known {
     uint32_t length, count;
     const struct ps_header *headers;
     uint64_t mask;
-    bool into_second; /* what the time depends on beside the head: see struct ps_syslog_time */
+    bool into_second; /* with `now_s` and the head, it determines the time: see struct ps_syslog_time */
     int64_t now_s;
 };
 
@@ -46,10 +46,10 @@ struct ps_syslog_single {
     struct { /* the last stamp without a year that was a time; length 0: none */
         char text[16];
         uint32_t length;
-        bool into_second; /* what the time depends on beside the text: see struct ps_syslog_time */
+        bool into_second; /* with `now_s` and the text, it determines the time: see struct ps_syslog_time */
         int64_t now_s, ms;
     } stamp;
-    const struct ps_batch *batch; /* that of the last event: `known` has headers of it only, */
+    const struct ps_batch *batch; /* batch of the last event, in whose memory the headers of `known` are */
     unsigned known_set;           /* bit n: for messages whose priority ends in n, as three bits */
     struct ps_syslog_known known[PS_SYSLOG_KNOWN];
 };

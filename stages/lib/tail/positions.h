@@ -70,7 +70,7 @@ void ps_tail_positions_parse(const char *text, size_t length, bool identities,
 /* Reads both files and sorts the positions. A missing file is not an error. */
 enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions *positions,
                                       struct ps_err *err);
-/* Writes both files. positions->hash is the hash of the former position file, and afterwards of this one. */
+/* Writes both files. positions->hash is the hash of the previous position file, and afterwards of this one. */
 enum ps_status ps_tail_positions_save(const char *path, struct ps_tail_positions *positions,
                                       struct ps_err *err);
 

@@ -168,7 +168,7 @@ static bool decode_bytes(enum ps_charset_kind kind, const char *text, size_t len
 }
 
 /* Returns how many bytes are malformed where iconv stopped with EILSEQ, as Java counts them: after the first half of a surrogate
- * pair, the unit in the place of the second half is malformed as well. */
+ * pair, the unit in place of the second half is malformed as well. */
 static size_t malformed_bytes(const struct ps_charset *charset, bool little, const char *at, size_t left)
 {
     bool is_little = ps_charset_is_marked(charset) ? little : charset->little;

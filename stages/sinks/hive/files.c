@@ -25,7 +25,7 @@ struct ps_hive_files {
     struct rows_plan rows;
     struct ps_bucket_writer *hdfs;
     struct ps_byte_buffer line;     /* line of the next event */
-    struct ps_hive_partition *last; /* partition of the former event in the same call; NULL: none */
+    struct ps_hive_partition *last; /* partition of the previous event in the same call; NULL: none */
     char *prefix;                   /* prefix of the files' names */
     char *directory;                /* directory of the table */
 };

@@ -50,7 +50,7 @@ struct ps_hive_txn {
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
     bool is_locked; /* it has its lock, so its files may be begun */
-    /* The transaction follows the former one: it is committed after it, without its own check of the table
+    /* The transaction follows the previous one: it is committed after it, without its own check of the table
      * (commit.c). */
     bool follows;
     /* Numbers of these requests among the sink's `asks`; 0: not requested. */

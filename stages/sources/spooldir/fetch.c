@@ -14,7 +14,7 @@ void ps_spooldir_next_unread(struct ps_spooldir *state)
         state->current++;
 }
 
-/* Retires a file that a former run delivered in full, but did not retire. */
+/* Retires a file that an earlier run delivered in full, but did not retire. */
 static void file_skip(struct ps_spooldir *state, struct ps_spooldir_reading *reading)
 {
     ps_tail_file_close(&state->reader, &reading->tail);

@@ -209,9 +209,9 @@ static void test_events_of_two_runs(void **state)
 static void test_manifest(void **state)
 {
     manifest(RUN, 2, (const uint64_t[]){10, 5});
-    known(15, 1); /* nothing came */
+    known(15, 1); /* no event has arrived */
     several(0, 10);
-    known(5, 1); /* nothing came of one source */
+    known(5, 1); /* no event of one source has arrived */
     several(1, 5);
     known(0, 0);
     assert_int_equal(verdict.sent, 15);

@@ -16,7 +16,7 @@
 static unsigned data_syncs, folder_syncs;
 static bool sync_fails;
 
-/* Takes the place of libc's fdatasync in this program. */
+/* Replaces libc's fdatasync in this program. */
 int fdatasync(int fd)
 {
     data_syncs++;

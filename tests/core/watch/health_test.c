@@ -105,7 +105,7 @@ static void test_left_out(void **state)
     expect(ps_metrics_live, "");
 }
 
-/* The component is up: it runs on with its former settings. */
+/* The component is up: it runs on with its earlier settings. */
 static void test_outdated(void **state)
 {
     components[0].kind = PS_KIND_SELECTOR;

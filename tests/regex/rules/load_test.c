@@ -136,7 +136,7 @@ static void test_includes(void **state)
     struct fixture *fixture = load(path);
     assert_non_null(fixture->rules);
     assert_int_equal(fixture->rules->rule_count, 3);
-    assert_string_equal(fixture->rules->rules[1].name, "b"); /* in the place of the include */
+    assert_string_equal(fixture->rules->rules[1].name, "b"); /* in place of the include */
     assert_string_equal(fixture->rules->rules[2].name, "c");
     assert_int_equal(fixture->rules->file_count, 3);
     assert_string_equal(fixture->rules->files[0], path);

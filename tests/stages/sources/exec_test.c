@@ -179,7 +179,7 @@ static void test_no_epoll(void **unused)
     stage.port.epoll_fd = stage.port.wake_fd; /* EPOLL_CTL_ADD fails with EINVAL */
     ps_test_source_settle(&stage, 0, 300);
     stage.port.epoll_fd = epoll_fd;
-    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS); /* so the former command was ended */
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS); /* so the previous command was ended */
     assert_string_equal(stage.events[0].body, "again");
     ps_test_stage_fini(&stage);
 }

@@ -16,7 +16,7 @@ extern const struct ps_stage_ops ps_source_netcat;
 
 static bool modify_fails; /* whether EPOLL_CTL_MOD fails */
 
-/* Takes the place of libc's. */
+/* Replaces libc's function. */
 int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 {
     if (operation == EPOLL_CTL_MOD && modify_fails) {

@@ -77,7 +77,7 @@ static void test_entries(void **unused)
     entry("", "");
     entry("web", NULL);
     entry("web", "three");
-    entry(NULL, NULL); /* it gets no field of the former entry */
+    entry(NULL, NULL); /* it gets no field of the previous entry */
     end(fd);
     expect_result(&stage, fd, 7, 0);
     assert_int_equal(stage.event_count, 6);

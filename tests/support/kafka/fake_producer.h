@@ -277,7 +277,7 @@ static inline void turn(void)
     }
     ps_kafka_sender_tick(sender, &stage.now);
     for (unsigned i = 0; i < 100000 && sender->phase == PS_KAFKA_RENEWING && sender->producer == NULL; i++) {
-        usleep(50); /* the maker's thread makes a producer; the sender's clock stands */
+        usleep(50); /* the maker's thread makes a producer; the sender's clock does not move */
         ps_kafka_sender_tick(sender, &stage.now);
     }
     ps_test_stage_pass_ms(&stage, 10);

@@ -196,7 +196,7 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
         perform(file);
     } else if (answer->error == PS_FILE_MISSING) {
-        if (file->tries == 0) /* a former try without an answer may have renamed it */
+        if (file->tries == 0) /* an earlier attempt without an answer may have renamed it */
             ps_log(PS_LOG_ERROR, file->sink->port->component,
                    "%s no longer exists: the sink cannot rename it to %s; %s %s in it", file->path,
                    file->target, ps_quantity_print_count(file->acknowledged).text,

@@ -8,7 +8,7 @@
  *   begin                                     the header
  *   { event.., flush }..                      flush: at the end of every transaction, before an hflush
  *   end                                       before the file is closed
- *   begin, ..                                 the next file, also if the former one was not ended
+ *   begin, ..                                 the next file, even if the previous one was not ended
  *   ps_hadoop_writer_close(writer)
  *
  * An event's bytes may stay in the writer until `flush`. After that the writer has no bytes of events, and Hadoop can read everything
@@ -84,7 +84,7 @@ struct ps_hadoop_writer *ps_hadoop_writer_open(struct ps_hadoop_writers *writers
 /* Closes the writer; bytes that were not flushed are lost. NULL is allowed. */
 void ps_hadoop_writer_close(struct ps_hadoop_writer *writer);
 
-/* Begins a file, and forgets the former one. Returns false if `output` refused bytes or there is no memory, like flush and end. */
+/* Begins a file, and forgets the previous one. Returns false if `output` refused bytes or there is no memory, like flush and end. */
 bool ps_hadoop_writer_begin(struct ps_hadoop_writer *writer, struct ps_output *output);
 
 enum ps_hadoop_answer {
@@ -92,7 +92,7 @@ enum ps_hadoop_answer {
     /* The serializer waits for something that is being read (an Avro schema). Nothing was written; call again with this
      * event in a later cycle: the port's wake_fd or epoll_fd wakes the worker. */
     PS_HADOOP_LATER,
-    /* The event cannot be in the same file as the former ones (its Avro schema is another one). Nothing was written:
+    /* The event cannot be in the same file as the previous ones (its Avro schema is another one). Nothing was written:
      * flush, end, and write it to a new file. Not returned for the first event of a file. */
     PS_HADOOP_NEW_FILE,
     /* The event cannot be in any file (an invalid timestamp; no schema). Nothing was written; `err` has the reason. Flume's

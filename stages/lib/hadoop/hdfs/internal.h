@@ -159,7 +159,7 @@ struct ps_hdfs_stream {
     bool has_block;
     uint64_t block_acknowledged; /* bytes of it that all datanodes have */
     struct ps_hdfs_located located;
-    /* The former block with its length; pool_id NULL: there is none. */
+    /* The previous block with its length; pool_id NULL: there is none. */
     PsHadoop__ExtendedBlock prior;
     struct ps_pipeline pipeline;
     struct ps_hdfs_nodes excluded, failed; /* datanodes: `excluded` for addBlock, `failed` for replacements */

@@ -11,7 +11,7 @@ struct ps_hdfs_located {
     size_t packed_length;
 };
 
-/* Takes a packed copy. Without memory it returns false, and keeps the former block. */
+/* Takes a packed copy. Without memory it returns false, and keeps the previous block. */
 bool ps_hdfs_located_set(struct ps_hdfs_located *located, const PsHadoop__LocatedBlock *block);
 /* Takes over an unpacked block in place of the present one. */
 void ps_hdfs_located_replace(struct ps_hdfs_located *located, PsHadoop__LocatedBlock *block);

@@ -11,7 +11,7 @@
  *     SafeModeException, RetriableException): the call was not carried out.
  *   - The connection was lost after the call was sent. All calls here may be repeated then: they are idempotent,
  *     or the namenode recognizes them by client and call id and carries them out once (its retry cache).
- *   - addBlock: former blocks are not reported yet (NotReplicatedYetException).
+ *   - addBlock: previous blocks are not reported yet (NotReplicatedYetException).
  *   - complete: the last block is not reported yet (the namenode answers false).
  *
  * Messages are those of protobuf-c (stages/lib/hadoop/proto/). The messages of an answer are valid during the callback.
@@ -129,7 +129,7 @@ struct ps_namenode_datanodes {
     size_t count;
 };
 
-/* Sets answer->block, the next block of the file. `previous`: the former block with its length; NULL: none. `excluded` may be NULL. */
+/* Sets answer->block, the next block of the file. `previous`: the block before it, with its length; NULL: none. `excluded` may be NULL. */
 void ps_namenode_add_block(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                            uint64_t file_id, const PsHadoop__ExtendedBlock *previous,
                            const struct ps_namenode_datanodes *excluded, ps_namenode_done *done);

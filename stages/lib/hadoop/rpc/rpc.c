@@ -153,7 +153,7 @@ static void open_connection(struct ps_hadoop_rpc *rpc)
     const struct ps_hadoop_rpc_server *server = &rpc->settings.servers[rpc->server];
     struct ps_hadoop_rpc_connection *connection = &rpc->connection;
     if (connection->host != server->host || connection->port != server->port) {
-        ps_hadoop_rpc_connection_fini(connection); /* to the former server */
+        ps_hadoop_rpc_connection_fini(connection); /* to the previous server */
         connection->host = server->host;
         connection->port = server->port;
         ps_hadoop_rpc_connection_init(connection);

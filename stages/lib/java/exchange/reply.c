@@ -64,7 +64,7 @@ static bool add_headers(struct ps_java_reply *reply, struct names *names, struct
     return true;
 }
 
-/* Makes the next row. Returns false when there is no memory; the reader then stands before the entry. */
+/* Makes the next row. Returns false when there is no memory; the reader is then before the entry. */
 static bool add_row(struct ps_java_reply *reply, struct names *names, struct ps_lease *lease)
 {
     const struct ps_java_reader before = reply->reader;

@@ -273,7 +273,7 @@ struct ps_kafka_fetch {
     uint64_t commit_sent_ns;
     uint64_t former_ns;   /* metadata of this time was looked at */
     bool doubtful;        /* an offset was not committed because its topic may be another one now; */
-    uint64_t doubtful_ns; /* metadata that is newer than that of this time shows whether it is */
+    uint64_t doubtful_ns; /* metadata that came after this time shows which topic it is */
 
     /* epochs.c */
     uint64_t epochs_warn_ns; /* no warning about waiting partitions before this time */

@@ -203,7 +203,7 @@ void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
 
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch)
 {
-    ps_kafka_commit_notice(fetch); /* of what the sink has committed, and of metadata that came just now */
+    ps_kafka_commit_notice(fetch); /* takes note of the sink's commits and of the latest metadata */
     ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
     fetch->parts[stream].next = offset;
     fetch->parts[stream].beyond = false;

@@ -405,8 +405,8 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
     ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* Gives up the connection to a silent broker that the cluster has removed. Another broker must be there to tell of that: if none is
- * connected, begins to connect to one, also while the silent one has the question for metadata. */
+/* Gives up the connection to a silent broker that the cluster has removed. Another broker must report this removal: if none
+ * is connected, begins to connect to one, even while the silent one has the request for metadata. */
 static void check_life(struct ps_kafka_native_broker *broker)
 {
     static const char reason[] = "the broker does not answer, and the cluster has removed it";
@@ -418,7 +418,7 @@ static void check_life(struct ps_kafka_native_broker *broker)
         return;
     }
     ps_kafka_native_broker_lose(broker, reason);
-    if (gone) /* `lose` says nothing of such a broker */
+    if (gone) /* `lose` does not report a removed broker */
         tell_lost(broker, ERROR_TRANSPORT, reason);
 }
 

@@ -9,7 +9,7 @@
 
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and the terminating zero */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
-#define PS_KAFKA_NATIVE_FORMERS 4U       /* most former ids that are kept of a topic that was created again */
+#define PS_KAFKA_NATIVE_FORMERS 4U       /* former ids that are kept of a topic that was created again */
 #define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* limited, because headers may name topics */
 /* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U

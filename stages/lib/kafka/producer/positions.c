@@ -134,7 +134,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     memcpy(keeping->owner, owner, sizeof owner);
     snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
              unit.kind, unit.id);
-    keeping->producers++; /* invalidates the known positions, which are those of the former owner */
+    keeping->producers++; /* invalidates the known positions, which are those of the previous owner */
     keeping->committed.count = keeping->held.count = 0;
     sender->phase = PS_KAFKA_STALE; /* a new producer is made, and the topic is read again */
     return true;
@@ -206,7 +206,7 @@ static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_ka
 static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list,
                   uint64_t now_ns, struct ps_err *err)
 {
-    keeping->written = keeping->committed; /* the former record, for the ages of its ranges */
+    keeping->written = keeping->committed; /* the previous record, for the ages of its ranges */
     keeping->committed.count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct ps_kafka_positions_record *record = &list->records[i];

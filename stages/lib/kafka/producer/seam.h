@@ -116,7 +116,7 @@ struct ps_kafka_producer_config {
     uint64_t request_bytes_max; /* upper limit of a request; 0: the properties set the limit */
     enum ps_kafka_spread spread;
     bool copy_values; /* the engine must copy values, which are valid only during `submit` */
-    /* All records are part of a transaction. A new producer aborts the open transaction of the former producer
+    /* All records are part of a transaction. A new producer aborts the open transaction of the previous producer
      * with this id, which can then write nothing more. NULL: no transactions. */
     const char *transactional_id;
     int wake_fd;  /* eventfd, written when reports or notices have come; -1: none */

@@ -82,7 +82,7 @@ void ps_orc_column_end_dictionary(struct ps_orc_column *column);
 /* Sets the position of the next value in the streams after PRESENT. */
 void ps_orc_column_position(const struct ps_orc_column *column, struct ps_orc_positions *positions);
 
-/* These begin a stripe, end a row group (and begin the next one), and end the streams of a stripe
+/* These functions begin a stripe, end a row group (and begin the next one), and end the streams of a stripe
  * (group.c). */
 void ps_orc_columns_begin_stripe(struct ps_orc_columns *columns);
 void ps_orc_columns_end_group(struct ps_orc_columns *columns);

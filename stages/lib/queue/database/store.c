@@ -188,7 +188,7 @@ static enum ps_status look_whether_behind(struct ps_tables *tables, struct ps_er
     return PS_OK;
 }
 
-/* Updates the mark, which is outside the database, with what was promised. */
+/* Writes the promised events to the mark, which is a file outside the database. */
 static void note_promised(struct ps_tables *tables)
 {
     int64_t last = tables->last > tables->mark.last ? tables->last : tables->mark.last;

@@ -55,8 +55,8 @@ struct ps_tables {
     /* Whether the database is asked which identities it has given: this is done for a database that has no `is_same`
      * and whose sequence can be read. */
     bool watched;
-    /* An identity up to which it has given all of them: if it knows less, its newest transactions were lost, and it gives
-     * these identities again. 0: not known yet. */
+    /* The server has given all identities up to this one. If it has a lower one later, its newest transactions were lost,
+     * and it will give these identities again. 0: not known yet. */
     int64_t given;
     struct ps_promised_mark mark; /* of SQLite; with PostgreSQL its fd is -1 */
 

@@ -81,7 +81,7 @@ void ps_events_cursor_fini(struct ps_events_cursor *cursor);
 /* Reads the next header of the event, or the next shared one. Returns false after the last one (headers_left is 0) or
  * if the payload is damaged (headers_left is greater). */
 bool ps_events_next_field(struct ps_events_cursor *cursor, struct ps_events_field *field);
-/* Reads the next event; skips headers of the former one that were not read. Returns false after the last event
+/* Reads the next event; skips headers of the previous one that were not read. Returns false after the last event
  * (cursor->done is cursor->count) or if the payload is damaged. */
 bool ps_events_next(struct ps_events_cursor *cursor, struct ps_events_item *item);
 

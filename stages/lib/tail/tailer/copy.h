@@ -18,7 +18,7 @@ struct ps_tail_log;
 /* A file from one beginning to the next. The spans of its lines have this number and generation. */
 struct ps_tail_life {
     uint32_t number, generation; /* generation 0: none */
-    int64_t end;                 /* lines after it do not belong to the file that goes on */
+    int64_t end;                 /* only lines before it also belong to the present file */
 };
 /* A copy of a copy keeps this many lives. Undelivered lines of older lives come again after a crash. */
 #define PS_TAIL_LIVES_BEFORE 4

@@ -105,7 +105,7 @@ struct ps_tail_log {
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_earlier earlier;
     struct ps_tail_fingerprint_entry head, earlier_head; /* entries of tailer->fingerprints */
-    struct ps_tail_copy copy;                            /* what it waits for as a copy of another file */
+    struct ps_tail_copy copy;                            /* if it waits: the file of which it may be a copy */
     struct ps_tail_log *copies;                          /* files that wait for this one */
 };
 
@@ -170,7 +170,7 @@ struct ps_tailer {
     struct ps_tail_slots unresolved;  /* found, but not yet identified */
     struct ps_tail_slots unreadable;
     struct ps_tail_slots links;
-    struct ps_tail_slots heirs;    /* they go on from another life, or remember one */
+    struct ps_tail_slots heirs;    /* files that have lines of an earlier life (struct ps_tail_life) */
     struct ps_tail_slots texts;    /* compressed files that are to be opened, or may be idle now */
     struct ps_tail_log *unpacking; /* the compressed file that is being surveyed or read; NULL: none */
     struct ps_tail_slots loose;    /* no matching name, or idle and not closed */

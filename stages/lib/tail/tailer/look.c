@@ -473,7 +473,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
         place->watch = -1;
         place->job = looking_make(tailer, place->directory, tailer->place_count++);
     }
-    directories_tell(tailer); /* clears trouble that a former instance reported */
+    directories_tell(tailer); /* clears trouble that an earlier instance reported */
     if (tailer->notify_fd < 0) {
         ps_log(PS_LOG_WARN, tailer->port->component,
                "inotify is not available (%s): files are looked at every %s", strerror(error),

@@ -39,7 +39,7 @@ struct finding {
     bool crowded; /* there was no place for a file */
 };
 
-/* Returns whether the hints of the former comparison have the file that is visited, or there was none. */
+/* Returns whether the hints of the previous comparison have the file that is visited, or there was none. */
 static bool is_hinted(const struct finding *finding)
 {
     const struct ps_tail_match *before = finding->before;

@@ -26,7 +26,7 @@ struct opening {
     char head[PS_TAIL_HEAD_BYTES];
     size_t head_length;
     struct ps_tail_start start;     /* of a compressed file */
-    bool unpacks, was_text;         /* given: compressed files are read; what was read was decompressed */
+    bool unpacks, was_text;         /* compressed files are read; the position is one in decompressed text */
     enum ps_compression kind;       /* of a compressed file that is read; else NONE */
     struct ps_tail_stamp stamp;     /* of the compressed file when it was opened */
     struct ps_tail_last_bytes last; /* before `offset` */

@@ -65,7 +65,7 @@ static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_
     } else if (tailer->batch_key != key) {
         return PS_TAIL_STEP_FLUSH;
     }
-    if (!batch_has(batch, log)) /* the former batch with lines of this file, if any, ended here */
+    if (!batch_has(batch, log)) /* the previous batch with lines of this file, if any, ended here */
         ps_tail_marks_end_batch(&log->marks, log->read_offset);
     bool has_span = tailer->sink.keeping != NULL && !batch_has(batch, log)
                         ? ps_tail_keep_span(tailer, log, batch)

@@ -30,7 +30,7 @@ struct survey {
     bool ended, own_seen;
     int error; /* errno; 0: none */
     int64_t at;
-    size_t before; /* number of bytes of the former piece at the beginning of `bytes` */
+    size_t before; /* number of bytes of the previous piece at the beginning of `bytes` */
     char bytes[PS_TAIL_MARK_BYTES + PIECE_BYTES];
 };
 

@@ -272,7 +272,7 @@ static void see_worker(void *argument, const struct ps_metrics_worker *worker)
 {
 }
 
-/* However many instances a source has, each component stands in the metrics once: a second line of a name makes the page of
+/* However many instances a source has, each component is in the metrics once: a second line of a name makes the page of
  * Prometheus invalid. */
 static void test_each_component_once(void **state)
 {

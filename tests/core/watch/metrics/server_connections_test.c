@@ -247,7 +247,7 @@ static void test_no_descriptors(void **state)
     close(first);                                            /* its descriptor is the reserve again */
     assert_int_equal(status_of(second, PS_TEST_PATIENCE_MS), 200);
     await_open(127, nulls);
-    taken[count++] = dup(zeroth); /* in the place of `first` */
+    taken[count++] = dup(zeroth); /* in place of `first` */
     assert_int_equal(dup(zeroth), -1);
     connect_from(dripping, port, 1);
     send_text(dripping, "GET /healthz");

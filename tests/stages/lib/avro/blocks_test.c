@@ -1,4 +1,4 @@
-/* The blocks of Avro's container files, read back byte by byte: drawn records, intervals and flushes, several files after each other, an output that
+/* The blocks of Avro's container files, read back byte by byte: random records, intervals and flushes, several files after each other, an output that
  * refuses bytes at each place. No two files have the same sync marker. */
 #include "stages/lib/avro/blocks.h"
 #include "stages/lib/avro/binary.h"

@@ -1,4 +1,4 @@
-/* A compressed connection over a pipe that gives and takes drawn pieces, or nothing, at each call: the far end
+/* A compressed connection over a pipe that gives and takes random pieces, or nothing, at each call: the far end
  * inflates what was written, reads into buffers of any size return exactly what the far end deflated, and nothing is
  * left in the layer when has_more is false. */
 #include "stages/lib/avro/deflate.h"
@@ -128,7 +128,7 @@ static void put_on_wire(struct ps_avro_zlib *far, uint8_t *text, size_t length, 
     }
 }
 
-/* Reads all of the text into buffers of drawn sizes. When the layer has no more, it has given every byte that was
+/* Reads all of the text into buffers of random sizes. When the layer has no more, it has given every byte that was
  * received. */
 static void read_back(const uint8_t *text, size_t length, size_t room_max)
 {

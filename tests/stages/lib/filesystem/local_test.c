@@ -17,7 +17,7 @@
 static unsigned sync_count;
 static bool sync_fails; /* the second call of fsync fails */
 
-/* Takes the place of libc's fsync in this program. */
+/* Replaces libc's fsync in this program. */
 int fsync(int fd)
 {
     errno = EIO;
@@ -27,7 +27,7 @@ int fsync(int fd)
 static int status_error; /* errno of the names that begin with "bad"; 0: none */
 static bool names_end;   /* the next name of a directory cannot be read */
 
-/* Takes the place of libc's fstatat in this program. */
+/* Replaces libc's fstatat in this program. */
 int fstatat(int folder, const char *restrict path, struct stat *restrict status, int flags)
 {
     static int (*real)(int, const char *restrict, struct stat *restrict, int);
@@ -41,7 +41,7 @@ int fstatat(int folder, const char *restrict path, struct stat *restrict status,
     return -1;
 }
 
-/* Takes the place of libc's readdir in this program. */
+/* Replaces libc's readdir in this program. */
 struct dirent *readdir(DIR *directory)
 {
     static struct dirent *(*real)(DIR *);

@@ -14,7 +14,7 @@
 static unsigned reads, fail_at;
 static unsigned report_count;
 
-/* Takes the place of libc's pread: the reader is linked with this program. */
+/* Replaces libc's pread: the reader is linked with this program. */
 ssize_t pread(int fd, void *to, size_t length, off_t offset)
 {
     if (++reads == fail_at) {

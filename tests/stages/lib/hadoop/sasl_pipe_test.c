@@ -1,4 +1,4 @@
-/* A socket with framed bytes: messages of drawn lengths that come in drawn pieces and are read into buffers of drawn sizes, and bytes that are
+/* A socket with framed bytes: messages of random lengths that come in random pieces and are read into buffers of random sizes, and bytes that are
  * written in parts while the socket is full. The frames are those of Hive's metastore without protection: a length, and the bytes. (With
  * protection: the tests of the three transports that use the pipe.) */
 #include "stages/lib/hadoop/sasl_pipe.h"

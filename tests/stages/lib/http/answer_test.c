@@ -1,4 +1,4 @@
-/* Answers of the HTTP server: the field Date at drawn times, each followed by the next second and by the same one again, and every combination of
+/* Answers of the HTTP server: the field Date at random times, each followed by the next second and by the same one again, and every combination of
  * fields, reason, HEAD and body. */
 #include "stages/lib/http/answer.h"
 #include "tests/support/support.h"
@@ -11,7 +11,7 @@
 
 static time_t wall_s; /* the time of day; 0: that of the machine */
 
-/* Takes the place of libc's. */
+/* Replaces libc's function. */
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     if (wall_s == 0 || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE))

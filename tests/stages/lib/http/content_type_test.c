@@ -65,7 +65,7 @@ static void test_type(void **unused)
     assert_true(ps_content_type_is("application/jsonx", strlen("application/json"), "application/json"));
 }
 
-/* Each value, cut at each place, has the same answer whatever byte stands behind the cut: in a request the next field does. */
+/* Each value, cut at each place, has the same answer whatever byte follows: in a request, that is the next field. */
 static void test_bytes_behind(void **unused)
 {
     static const char *const values[] = {"text/plain \t;\t CHARSET= \"x\" \t; a", "a; charset=b; charset=c",

@@ -102,7 +102,7 @@ static void test_chunk_lines(void **unused)
     assert_false(ps_http_chunk_line_is_good("2;a\0b", 5));
 }
 
-/* ---- what stands behind ---- */
+/* ---- bytes after the text ---- */
 
 static bool is_target_good(const char *text, size_t length)
 {
@@ -114,7 +114,7 @@ static bool is_folded(const char *text, size_t length)
     return ps_http_field_is_folded(text, text + length);
 }
 
-/* Each text, cut at each place, has the same answer whatever byte stands behind the cut: in a request the next field does. */
+/* Each text, cut at each place, has the same answer whatever byte follows: in a request, that is the next field. */
 static void test_bytes_behind(void **unused)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /* The HTTP server with a handler that draws its results: requests in parts, missing memory, full batches, refusals at each part, and rows that a
  * handler leaves in a batch. Channels take or refuse each batch, immediately or later. Clients pipeline requests, with counted and chunked bodies
- * in drawn pieces. Each request has one answer, exactly the bytes of the model, and each event is in one batch once. */
+ * in random pieces. Each request has one answer, exactly the bytes of the model, and each event is in one batch once. */
 #include "stages/lib/http/server.h"
 #include "core/flow/batch_internal.h"
 #include "stages/lib/net/listen.h"
@@ -264,7 +264,7 @@ static void put(const char *bytes, size_t length)
     out_length += length;
 }
 
-/* Appends the body in chunks of drawn sizes. */
+/* Appends the body in chunks of random sizes. */
 static void put_chunks(const struct request *request)
 {
     for (uint32_t at = 0; at < request->length;) {

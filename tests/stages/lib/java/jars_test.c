@@ -16,7 +16,7 @@ static struct ps_java_jars *read_path(const char *path)
     return ps_java_jars_read(argv);
 }
 
-/* Compares with the former list, which is freed, and returns the present one. `name`: the file of the test's folder
+/* Compares with the previous list, which is freed, and returns the present one. `name`: the file of the test's folder
  * that changed, and how; NULL: none. */
 static struct ps_java_jars *expect(struct ps_java_jars *before, const char *path, const char *name,
                                    const char *what)

@@ -28,7 +28,7 @@ static void expect_line(const char *level, const char *component, const char *te
     snprintf(wanted[wanted_count++], sizeof wanted[0], "%s %s: %s", level, component, text);
 }
 
-/* Appends a drawn line, and notes what the log says of it. */
+/* Appends a random line, and notes what the log says of it. */
 static size_t line_draw(char *to, unsigned number)
 {
     static const char *const levels[] = {"INFO", "WARN", "ERROR"};

@@ -387,7 +387,7 @@ static void test_reload(void **state)
 
 /* ---- threads ---- */
 
-static unsigned taken_aside, wanted_aside; /* the former atomic */
+static unsigned taken_aside, wanted_aside; /* taken_aside is atomic */
 
 /* A consumer with a worker of its own that only takes: after a missed wake-up it would wait for ever. */
 static void *take_aside(void *argument)

@@ -185,7 +185,7 @@ static void test_names_are_bounded(void **unused)
         snprintf(name, sizeof name, "r%u", i);
         uint32_t entry = ps_rules_counters_hold(counters, name);
         assert_int_equal(ps_rules_counters_counts(counters, entry, 0)->hits,
-                         0); /* not the value of a former name */
+                         0); /* not the value of an earlier name */
         ps_rules_count_add(&ps_rules_counters_counts(counters, entry, 0)->hits, 1);
         ps_rules_counters_drop(counters, entry);
     }

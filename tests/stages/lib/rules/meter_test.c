@@ -63,7 +63,7 @@ static bool model_take(const struct rules_meter_spec *spec, const char *text, ui
     return true;
 }
 
-/* Drawn keys (up to twice as many as there is room for, some longer than a word, one absent), and a clock that stands, goes on a
+/* Random keys (up to twice as many as there is room for, some longer than a word, one absent), and a clock that stops, goes on a
  * little or much, and once goes back. Rates and bursts are sums of powers of two: the model computes the same numbers. */
 static void draw(const struct rules_meter_spec *spec)
 {

@@ -1,4 +1,4 @@
-/* The files of a spooling directory, in order: drawn names, directories, links, times and markers, and files that are open or left alone, compared with a
+/* The files of a spooling directory, in order: random names, directories, links, times and markers, and files that are open or left alone, compared with a
  * model. Many files have the same time, so that their names decide. */
 #include "stages/lib/spool/spool_internal.h"
 #include "tests/support/folder.h"

@@ -12,7 +12,7 @@
 
 static int flock_error; /* 0: none */
 
-/* Takes the place of libc's. */
+/* Replaces libc's function. */
 int flock(int fd, int operation)
 {
     if (flock_error == 0)

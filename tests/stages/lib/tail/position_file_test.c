@@ -107,7 +107,7 @@ static void expect_items(const struct ps_tail_positions *found, const struct ite
     }
 }
 
-/* After a crash between the writes of the two files, the position file is the former one. What is loaded are the positions
+/* After a crash between the writes of the two files, the position file is the previous one. What is loaded are the positions
  * of the new write, which the second file has. */
 static void expect_after_a_crash(const char *path, const char *before, size_t expected)
 {

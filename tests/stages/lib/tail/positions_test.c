@@ -308,7 +308,7 @@ static void test_crash_between_the_files(void **unused)
     save_one(42290, 111);
     save_one(500, 222);
     load_one(500, 222, 3);
-    write_one("[{\"inode\":5,\"pos\":42290,\"file\":\"/a\"}]\n"); /* the former position file */
+    write_one("[{\"inode\":5,\"pos\":42290,\"file\":\"/a\"}]\n"); /* the previous position file */
     load_one(500, 222, 3);
     write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n"); /* by hand: to read it again */
     load_one(0, 0, 0);

@@ -1,4 +1,4 @@
-/* Character sets: Java's names, byte order marks, and texts in drawn pieces with each policy, compared with a table of characters. */
+/* Character sets: Java's names, byte order marks, and texts in random pieces with each policy, compared with a table of characters. */
 #include "stages/lib/text/charset.h"
 #include "tests/support/support.h"
 
@@ -150,7 +150,7 @@ static const struct piece utf16_be[] = {
     PIECE("\x20\xAC", "\u20AC"),
     PIECE("\xD8\x3D\xDE\x00", "\U0001F600"),
     PIECE("\xDC\x00", NULL),
-    PIECE("\xD8\x00\0b", NULL), /* the unit in the place of the second half is malformed, too */
+    PIECE("\xD8\x00\0b", NULL), /* the unit in place of the second half is malformed, too */
 };
 static const struct piece utf16_le[] = {PIECE("a\0", "a"), PIECE("\xAC\x20", "\u20AC"),
                                         PIECE("\x3D\xD8\x00\xDE", "\U0001F600"), PIECE("\x00\xDC", NULL),

@@ -1,4 +1,4 @@
-/* Lines of drawn files in drawn charsets, given in drawn pieces to small batches, compared with a model that reads one character after the
+/* Lines of random files in random charsets, given in random pieces to small batches, compared with a model that reads one character after the
  * other, as Flume's LineDeserializer does. */
 #include "stages/lib/text/line_text.h"
 #include "tests/support/stage.h"
@@ -72,7 +72,7 @@ static uint32_t put(enum form form, bool little, uint32_t code, char *to)
     return count * size;
 }
 
-/* ---- a drawn file, and its events ---- */
+/* ---- a random file, and its events ---- */
 
 struct file {
     enum form in, out;

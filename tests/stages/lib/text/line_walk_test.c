@@ -1,4 +1,4 @@
-/* The walk through a line of UTF-8: drawn bytes, limits and policies, compared with a model that knows Unicode's table of well-formed
+/* The walk through a line of UTF-8: random bytes, limits and policies, compared with a model that knows Unicode's table of well-formed
  * sequences (3-7) and how many bytes Java's decoder calls malformed. */
 #include "stages/lib/text/line_walk.h"
 #include "tests/support/support.h"

@@ -52,7 +52,7 @@ static void test_results(void **state)
     expect(bio, -1, true, false, false);
     far.result = PS_TLS_WANT_WRITE;
     expect(bio, -1, false, true, false);
-    far.result = PS_TLS_OK; /* the direction that the former call wanted is reset */
+    far.result = PS_TLS_OK; /* the direction that the previous call wanted is reset */
     assert_int_equal(BIO_read(bio, buffer, sizeof buffer), 3);
     assert_memory_equal(buffer, "abc", 3);
     assert_false(BIO_should_retry(bio));

@@ -275,7 +275,7 @@ static void test_partitions_are_closed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is in the place of the table's folder: nothing can be written. */
+/* A file exists where the table's folder should be: nothing can be written. */
 static void test_files_that_fail(void **unused)
 {
     struct ps_test_stage stage;

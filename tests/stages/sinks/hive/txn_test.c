@@ -377,7 +377,7 @@ static void test_a_failure_while_transactions_are_opened(void **unused)
     stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 3600 * PS_NS_PER_S;
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
     snprintf(path, sizeof path, "%s/delta_0000002_0000002", ps_test_hive_folder());
-    FILE *file = fopen(path, "w"); /* in the place of its directory */
+    FILE *file = fopen(path, "w"); /* instead of its directory */
     assert_non_null(file);
     fclose(file);
     ps_test_metastore_hold("open_txns");

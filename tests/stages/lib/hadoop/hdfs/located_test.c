@@ -1,4 +1,4 @@
-/* A located block that is packed, unpacked, changed and replaced in drawn orders, compared with the number of the block that it must hold; and its
+/* A located block that is packed, unpacked, changed and replaced in random orders, compared with the number of the block that it must hold; and its
  * operations without memory. */
 #include "stages/lib/hadoop/hdfs/located.h"
 #include "tests/support/allocations.h"
@@ -107,7 +107,7 @@ static void test_no_memory(void **unused)
     ps_test_allocation_fails = 1;
     assert_null(ps_hdfs_located_get(&located));
     ps_test_allocation_fails = 0;
-    expect_number(ps_hdfs_located_get(&located), 2); /* the former block is kept */
+    expect_number(ps_hdfs_located_get(&located), 2); /* the previous block is kept */
     ps_hdfs_located_replace(&located, copy_of(4));
     ps_test_allocation_fails = 1;
     assert_false(ps_hdfs_located_set(&located, block_of(5)));

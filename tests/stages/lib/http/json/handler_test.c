@@ -1,5 +1,5 @@
 /* Requests with JSON while memory runs out. A try without memory leaves the batch unchanged, and the text readable.
- * In the end the events are those that one try with enough memory gives. Drawn requests, in each of Flume's character
+ * In the end the events are those that one try with enough memory gives. Random requests, in each of Flume's character
  * sets. */
 #include "stages/lib/http/json/handler.h"
 

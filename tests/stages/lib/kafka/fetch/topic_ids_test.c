@@ -250,7 +250,7 @@ static void test_lowered_before_a_rebalance(void **state)
         for (unsigned i = 0; i < 8; i++)
             ps_test_group_append_plain(&run.group, 0, 5);
         for (unsigned n = 0; n < 200 && waits; n++)
-            turn(&run); /* metadata tells */
+            turn(&run); /* until metadata has the new topic */
         turn_often(600);
         run.group.sick = 0;
         turn_often(600);

@@ -228,7 +228,7 @@ static void test_former_offsets_are_not_committed(void **state)
     assert_true(run.waiting_count > 1);
     ps_test_group_make_anew(&run.group);
     for (unsigned i = 0; i < 200; i++)
-        turn(&run); /* metadata tells */
+        turn(&run); /* until metadata has the new topic */
     while (run.waiting_count > 0) {
         deliver(&run);
         for (unsigned i = 0; i < 100; i++) {

@@ -101,7 +101,7 @@ static void cut_some(unsigned count)
     }
 }
 
-/* Reports a drawn selection of what is in flight. */
+/* Reports a random selection of what is in flight. */
 static void report(bool delivered)
 {
     void *tokens[LEASES * EVENTS];

@@ -138,7 +138,7 @@ static void test_forgotten(void **state)
         uint64_t errors = ps_log_count(PS_LOG_ERROR);
         assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
         promise(KEPT + 1, ANEW);
-        take_all(); /* what sinks had from the former server */
+        take_all(); /* events that sinks got from the previous server */
         assert_int_equal(count_events(), KEPT + ANEW);
         assert_int_equal(ps_log_count(PS_LOG_ERROR), errors + 1);
         feed_all(1, KEPT + ANEW);

@@ -10,7 +10,7 @@
 
 static unsigned sync_count; /* of directories: the mark itself is synced by fdatasync */
 
-/* Takes the place of libc's fsync in this program. */
+/* Replaces libc's fsync in this program. */
 int fsync(int fd)
 {
     sync_count++;

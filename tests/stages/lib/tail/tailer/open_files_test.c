@@ -1,4 +1,4 @@
-/* The limit of open files, and their list by news: drawn openings, failures and ends, compared with a model, and the limit at each error, with a success in
+/* The limit of open files, and their list by news: random openings, failures and ends, compared with a model, and the limit at each error, with a success in
  * between. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/support.h"
@@ -83,7 +83,7 @@ static void test_errors(void **unused)
     }
 }
 
-/* Openings under way end in a drawn order. The limit becomes seven eighths of the number of open files, and from the second time on of the limit
+/* Openings under way end in a random order. The limit becomes seven eighths of the number of open files, and from the second time on of the limit
  * itself: after the first failure that follows a success, and when the last opening under way fails. */
 static void test_drawn(void **unused)
 {

@@ -1,4 +1,4 @@
-/* JSON texts that are read value by value: strings written with drawn escapes, numbers, nested values, each cut at
+/* JSON texts that are read value by value: strings written with random escapes, numbers, nested values, each cut at
  * every byte. Every text is in a block of its own that ends with the text. */
 #include "stages/lib/text/json/cursor.h"
 #include "core/text/utf8.h"
@@ -189,7 +189,7 @@ static char *put_space(char *to)
     return draw(4) == 0 ? to + sprintf(to, " ") : to;
 }
 
-/* Appends a drawn value. */
+/* Appends a random value. */
 static char *put_value(char *to, unsigned depth)
 {
     static const char *const scalars[] = {"0",    "-1.5e+9", "true",          "false",
