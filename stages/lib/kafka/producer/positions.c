@@ -134,7 +134,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     memcpy(keeping->owner, owner, sizeof owner);
     snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
              unit.kind, unit.id);
-    keeping->producers++; /* invalidates the known positions, which are those of the previous owner */
+    keeping->producers++; /* invalidates the known positions, which are those of the former owner */
     keeping->committed.count = keeping->held.count = 0;
     sender->phase = PS_KAFKA_STALE; /* a new producer is made, and the topic is read again */
     return true;
