@@ -1,4 +1,4 @@
-/* Records of every kind, drawn, against plain counts: with and without a run that alone is tracked. The seed is printed. */
+/* Random records of every kind, compared with plain counts: all runs are tracked, or only one. The seed is printed. */
 #include "bench/verify/account.h"
 #include "tests/support/support.h"
 

@@ -316,7 +316,7 @@ static void test_lines(void **state)
     object_has("{'remark':null,'lossy_far_end':'a file is damaged'}");
 }
 
-/* Runs of which none is asked for: sources carry the run, and sources of runs that do not count are left out. */
+/* No run is asked for: sources name their run, and sources of runs that do not count are left out. */
 static void test_runs(void **state)
 {
     arrive(RUN, 5, "0-1");
@@ -388,7 +388,7 @@ static void test_rows(void **state)
     SAYS_PARTS("\n     149 ", "  lost: 1\n  and 2 more sources\n");
 }
 
-/* Each kind of fault makes a source one that comes first. */
+/* Sources with a fault of any kind come first. */
 static void test_wrong(void **state)
 {
     for (unsigned i = 0; i < 20; i++)

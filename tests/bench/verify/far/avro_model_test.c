@@ -197,7 +197,7 @@ struct model {
 
 static struct model model;
 
-/* Writes a datum, which begins with a number, and keeps its body, or all of it. */
+/* Writes a datum, which begins with a number. Keeps the expected record: the field `body`, or the whole datum. */
 static void write_record(struct ps_test_avro *avro)
 {
     size_t start = avro->block_length, from = 0, length = 0;
@@ -407,7 +407,7 @@ static void on_empty(void *argument, const struct ps_far_record *record)
     (*(unsigned *)argument)++;
 }
 
-/* Data without bytes, of a block of `count` and one of 2, are all read: a block is damaged only where it has more of them than are allowed. */
+/* A block of `count` data without bytes, and one of 2, are read completely: a block is damaged only if it has more such data than are allowed. */
 static void read_empty(const char *schema, const char *codec, unsigned count, unsigned found, uint64_t bad)
 {
     struct ps_test_avro avro;

@@ -109,7 +109,7 @@ static unsigned read_until(struct ps_test_far *far, unsigned last)
     unsigned missing = 0, next = 0;
     size_t looked = 0;
     for (int patience = 0; next <= last; patience++) {
-        /* Reads without a record, 20 ms each: the mock cluster and librdkafka have threads of their own, which a busy machine holds up. */
+        /* Many reads, of 20 ms each, may find no record, because a busy machine delays the threads of the mock cluster and of librdkafka. */
         assert_true(patience < 15000);
         ps_test_far_read(far, 20);
         for (; looked < far->count; looked++, patience = 0) {
@@ -159,7 +159,7 @@ static void test_thrown_away_meanwhile(void **state)
     ps_test_far_close(&far);
 }
 
-/* Answers that say "out of range" of a position that the log has, and two of them of one position: librdkafka may fetch again before it
+/* Answers that say "out of range" about a position that the log has, and two of them about one position: librdkafka may fetch again before it
  * has handled the first answer, at once if it does not back off. Nothing is missing, and nothing comes again. */
 static void test_out_of_range_for_a_moment(void **state)
 {

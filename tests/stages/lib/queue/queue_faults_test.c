@@ -46,7 +46,7 @@ static void put(unsigned number)
             FAIL("event %u is refused again and again", number);
 }
 
-/* The first takes after `nth` deliveries are without memory, and after `again` more deliveries too. */
+/* The first takes after `nth` deliveries find no memory, and so do those after `again` more deliveries. */
 static bool is_starved(void)
 {
     return what == MEMORY && ((deliveries >= nth && starved < STARVED_TRIES) ||

@@ -10,8 +10,8 @@
 
 extern const struct ps_stage_ops ps_channel_file;
 
-/* The log on disk, and how often the durable queue looked for more to feed while what was delivered was not written. The durable queue's thread
- * writes it. */
+/* The log on disk. `fed_unwritten` counts the calls of `feed` after a delivery that was not written yet. The durable queue's thread
+ * writes these variables. */
 static struct ps_store_ops ops;
 static bool unwritten;
 static atomic_uint fed_unwritten, taken, written;

@@ -1,5 +1,5 @@
 /* The power goes while a durable queue works, at each call that changes the disk: promised events that were not taken come
- * after the restart, in order; taken ones may come again; no others come. The unsynced writes that are left are drawn. */
+ * after the restart, in order; taken ones may come again; no others come. Which unsynced writes survive is random. */
 #include "tests/stages/lib/queue/lossy_queue.h"
 
 #define EVENTS 14U

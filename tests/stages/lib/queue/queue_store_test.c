@@ -327,8 +327,8 @@ static void deliver_next(void)
     deliver(lease);
 }
 
-/* Nobody knows how many events lost frames had until everything else was taken: the account has them until then, and
- * nothing afterwards. The same happens a second time. */
+/* The number of events in lost frames is not known until everything else was taken: the account contains them until then,
+ * and is 0 afterwards. The same happens a second time. */
 static void test_events_that_are_missed(void **state)
 {
     begin();

@@ -129,7 +129,7 @@ static void test_drawn_reads(void **state)
     }
 }
 
-/* Returns how much text a library makes of the file's first bytes. */
+/* Returns the length of the text that the library unpacks from the file's first `cut` bytes. */
 static size_t length_of_cut(enum ps_compression kind, size_t cut)
 {
     if (kind == PS_COMPRESSION_ZSTD) {
@@ -151,7 +151,7 @@ static size_t length_of_cut(enum ps_compression kind, size_t cut)
     return TEXT_BYTES - stream.avail_out;
 }
 
-/* A file that was cut gives all text that can be unpacked, then says where it ends. */
+/* A truncated file gives all text that can be unpacked; the error after that names the file's end. */
 static void test_cut_anywhere(void **state)
 {
     uint64_t random = ps_test_seed();

@@ -8,7 +8,7 @@
 #include "tests/stages/lib/queue/database/fake_database.h"
 #include "tests/stages/lib/queue/database/store_support.h"
 
-#define KEPT 100U  /* events of which the server still knows */
+#define KEPT 100U  /* events that the server still has */
 #define LOST 200U  /* events that it forgets */
 #define ANEW 150U  /* events that are promised afterwards */
 #define FRAMES 64U /* more than the channel has */
@@ -50,7 +50,7 @@ static void promise(unsigned first, unsigned count)
     assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
 }
 
-/* Feeds all that is there, numbers `first` to `last` without gaps; sinks have it. */
+/* Feeds all events, which must have the numbers `first` to `last`. Sinks keep them. */
 static void feed_all(unsigned first, unsigned last)
 {
     unsigned next = first;
@@ -128,7 +128,7 @@ static void test_forgotten(void **state)
         ps_database_store.close(store);
         open_server();
         promise(KEPT + 1, LOST);
-        if (opened_again > 0) { /* what the server knew when it was opened counts, too */
+        if (opened_again > 0) { /* the identities that the server has at an opening count, too */
             ps_database_store.close(store);
             open_server();
         }
@@ -152,7 +152,7 @@ static void test_forgotten(void **state)
     }
 }
 
-/* A connection that is lost alone is no loss of events. */
+/* A lost connection alone does not count as a loss of events. */
 static void test_only_the_connection(void **state)
 {
     uint64_t errors = ps_log_count(PS_LOG_ERROR);
@@ -305,8 +305,8 @@ static void commit_without_an_answer(void)
     fake_plan.nth = 0;
 }
 
-/* A COMMIT has no answer. If the server that takes its place lacks it, and more, its events are not promised; if that server has
- * all, they are. */
+/* A COMMIT gets no answer. If the next server lacks this transaction, and others, its events are not promised; if the next
+ * server has all of them, they are. */
 static void test_commit_without_an_answer(void **state)
 {
     open_server();

@@ -164,7 +164,7 @@ static inline enum ps_status fake_run(void *database, const struct ps_database_s
 {
     struct fake_connection *connection = database;
     bool fails = fake_fails();
-    if (connection->late) /* nor are the statements after it carried out */
+    if (connection->late) /* the statements after it are not carried out either */
         return PS_OK;
     if (connection->lost)
         return fake_say(err, "the connection is lost");

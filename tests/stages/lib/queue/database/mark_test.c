@@ -41,7 +41,7 @@ static void test_a_new_mark_keeps_its_name(void **unused)
     ps_promised_mark_close(&mark);
 }
 
-/* Names that look alike have marks of their own. */
+/* Channels with similar names have separate marks. */
 static void test_channels_have_their_own(void **unused)
 {
     struct ps_promised_mark first = open_mark("a b"), second = open_mark("a_b");

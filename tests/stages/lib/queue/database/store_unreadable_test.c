@@ -1,5 +1,5 @@
 /* A database whose file cannot be read: reads of SQLite fail, once and once more, while the store is opened, fed and
- * emptied. No event is lost or skipped for it: the store fails, is renewed, and goes on where it was. */
+ * emptied. No event is lost or skipped: the store fails, is renewed, and continues where it was. */
 #include <errno.h>
 #include <sqlite3.h>
 #include <unistd.h>

@@ -204,7 +204,7 @@ static void test_comes_out(void **state)
     lossy_fini(&disk);
 }
 
-/* A copy of a segment in the other directory: it is named, stays as it is, and everything comes out once. */
+/* A copy of a segment in the other directory is reported and not changed, and every frame comes out once. */
 static void test_number_twice(void **state)
 {
     static char bytes[4 * SEGMENT_BYTES];

@@ -1,5 +1,5 @@
-/* Files of a log that are gone, emptied or cut when it is opened again, after a kill or a stop: each is
- * named, at the start and by a survey, and what it had is counted as lost. The states that a crash may leave
+/* Files of a log that are missing, empty or truncated when it is opened again, after a kill or a stop: each is
+ * named, at the start and by a survey, and its frames are counted as lost. The states that a crash may leave
  * are not damage. */
 #include "stages/lib/queue/segment/survey.h"
 
@@ -406,8 +406,8 @@ static void harm_segment(unsigned number, enum harm harm)
     close(fd);
 }
 
-/* Nothing was promised in the newest segment, and the state knows that: whatever happened to it is no damage, at any number of
- * starts, and no other segment is suspected in its place. */
+/* Nothing was promised in the newest segment, and the state shows that: no change of this segment counts as damage, at any number
+ * of starts, and no other segment is reported instead. */
 static void unused_segment_may_be_anything(void **state)
 {
     for (enum harm harm = HARM_NONE; harm < HARM_LAST; harm++) {
@@ -432,7 +432,7 @@ static void unused_segment_may_be_anything(void **state)
     }
 }
 
-/* A second run, which began with such a state, writes a segment of its own: from its first frame on the state names it. */
+/* A second run, which began with such a state, writes to a new segment, which the state names as soon as it has a frame. */
 static void segment_of_the_next_life_counts(void **state)
 {
     static const char *const words[HARM_LAST] = {[HARM_GONE] = "the file is missing",

@@ -11,7 +11,7 @@
 #include "tests/support/support.h"
 
 #define SEGMENT_BYTES 4096U
-#define TEXT "the quick brown fox jumps over the lazy dog" /* of each event */
+#define TEXT "the quick brown fox jumps over the lazy dog" /* body of each event */
 
 static struct lossy_disk disk;
 static struct ps_segment_files files;

@@ -15,7 +15,7 @@ static uint64_t pick(uint64_t below)
     return ps_test_random(&random_state) % below;
 }
 
-/* A frame has as many events as its number has ones, and a size of its own: so sums tell which frames they are of. */
+/* A frame has as many events as its number has set bits, and a size that no other frame has: so a sum shows which frames are in it. */
 static struct ps_taken_range range_of(uint64_t first, uint64_t last)
 {
     struct ps_taken_range range = {.first = first, .last = last};

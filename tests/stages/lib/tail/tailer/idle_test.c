@@ -10,7 +10,7 @@
 
 static struct ps_tail_log logs[MOST], *numbered[MOST];
 
-/* Files of which `idle` have been idle for exactly the time, and others for a nanosecond less. They are in the queue, so that they stay open. */
+/* Makes files: `idle` of them have been idle for exactly the idle time, the others for a nanosecond less. They are in the queue, so that they stay open. */
 static struct ps_tailer *tailer_with(const struct ps_tail_settings *settings, uint32_t idle, uint32_t others)
 {
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
