@@ -35,14 +35,14 @@ void ps_test_files_release(enum ps_test_file_operation operation, unsigned count
 /* Sets the result of ps_file_replicas for every stream, and of ps_file_stat for every file. */
 void ps_test_files_replicas(unsigned current, unsigned configured);
 
-/* Sets the free space; until then it cannot be measured. */
+/* Sets the free space. Before the first call it cannot be measured. */
 void ps_test_files_space(const struct ps_file_space *space);
 
 /* Returns the acknowledged bytes of a file; NULL: it does not exist. */
 const char *ps_test_files_content(const char *path);
 /* Fails the test unless the file exists with this content. */
 void ps_test_files_expect(const char *path, const char *content);
-/* Fails the test unless all files are these, names in any order; NULL-terminated. */
+/* Fails the test unless exactly these files exist. The names may be in any order; NULL-terminated. */
 void ps_test_files_expect_names(const char *const *names);
 /* Calls `handle` for each file. */
 void ps_test_files_each(void (*handle)(void *argument, const char *path, const char *content),

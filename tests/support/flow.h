@@ -95,8 +95,8 @@ struct flow {
     unsigned channels_kept; /* mask: a reload takes them over: they must not be started */
     unsigned version[FLOW_CHANNELS_MAX];
     unsigned durable; /* mask of channels; only in the simulator */
-    /* Changed by a test between two specs: another name of the channel, and durable channels that the spec has as memory
-     * channels. `retyped`: all that may become memory channels. */
+    /* A test changes these between two specs. `names`: a channel with another number gets another name. `as_memory`: mask
+     * of durable channels that are memory channels in the spec; `retyped`: mask of those that ever may be. */
     unsigned names[FLOW_CHANNELS_MAX], as_memory, retyped;
     /* 1 + number of the channel for dead letters: those of sinks, and events that interceptors drop. No source has
      * it among its channels, and its sinks have no letters. 0: there is none. */
@@ -169,8 +169,8 @@ enum flow_doubles {
     FLOW_AT_LEAST_ONCE,
 };
 
-/* Fails the test unless every event that a sink gave up, and every one that was made and that an interceptor dropped, is as
- * many times in the channel of dead letters; more often is allowed by FLOW_AT_LEAST_ONCE. */
+/* Fails the test unless each event that sinks gave up, or that an interceptor dropped, is in the channel of dead letters
+ * as often as that happened. With FLOW_AT_LEAST_ONCE it may be there more often. */
 void flow_verify_letters(const struct flow *flow, enum flow_doubles doubles);
 
 /* Fails the test unless every event that was made (POSITION: committed) reached every required channel

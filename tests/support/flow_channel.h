@@ -5,7 +5,7 @@
  * into batches of their own; a frame leaves the store when its batch was delivered. An agent that starts feeds the
  * store's events again.
  *
- * Thread: the simulator has one. Channels of two kinds are drawn: in one the disk is a thread of its own
+ * Thread: the simulator has one. There are two kinds of channels: in one the disk is a thread of its own
  * (flow_store_run), which wakes workers as an eventfd does (flow.alarms); in the other `tick` returns the time of
  * the next sync. */
 #pragma once
@@ -37,6 +37,6 @@ bool flow_store_has_news(const struct flow_store *store, unsigned worker, uint64
 /* Returns the number of leases that it has given up. */
 uint64_t flow_store_given_up(const struct flow_store *store);
 
-/* The workers of this plan sleep: fails the test if this one has something to do. */
+/* Call it while the workers of this plan sleep: fails the test if this channel has something to do. */
 void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, struct ps_worker *worker,
                         unsigned id, const struct ps_now *now);

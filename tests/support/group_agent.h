@@ -37,7 +37,7 @@ void ps_test_group_start(const struct ps_processor_settings *group, unsigned wor
 /* Makes `times` batches of `rows` events; the clock does not move. */
 void ps_test_group_make(uint32_t rows, unsigned times);
 void ps_test_group_pass_s(unsigned seconds);
-/* The member delivers what it keeps. */
+/* Makes the member deliver the leases that it keeps. */
 void ps_test_group_deliver_kept(struct ps_test_group_member *member);
 enum ps_metrics_member ps_test_group_member_state(unsigned number);
 /* Stops the agent; fails the test when an event is lost, or a sink was opened and not closed. */

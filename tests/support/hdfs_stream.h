@@ -50,12 +50,12 @@ void ps_test_stream_noted(void *argument, const struct ps_file_answer *answer);
 void ps_test_stream_turn(struct ps_test_stream *bench);
 /* Turns until the counter is at least `wanted`. */
 void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, unsigned wanted);
-/* The datanode closes its connection. */
+/* Closes the connection at the datanode's end. */
 void ps_test_stream_hang_up(struct ps_test_stream *bench);
 
 /* Turns until the client has called the namenode, with this method. */
 void ps_test_stream_expect(struct ps_test_stream *bench, const char *method);
-/* The namenode answers what was expected last. */
+/* Answers the call that was expected last, as the namenode. */
 void ps_test_stream_answer(struct ps_test_stream *bench, const ProtobufCMessage *message);
 void ps_test_stream_answer_defaults(struct ps_test_stream *bench);
 void ps_test_stream_answer_create(struct ps_test_stream *bench);

@@ -34,14 +34,14 @@ void ps_test_hive_expect_rows(const char *day, const char *expected);
 
 /* Opens the sink; it backs off for 10 ms after a failure. */
 void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys);
-/* The sink takes the lease. */
+/* Offers the lease until the sink has taken it. */
 void ps_test_hive_offer(struct ps_test_stage *stage, struct ps_lease *lease);
-/* The sink delivers the lease. */
+/* Offers the lease until the sink has taken it, and waits until it is delivered. */
 void ps_test_hive_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
 /* Runs a turn of the worker; the clock follows the real one. */
 void ps_test_hive_turn(struct ps_test_stage *stage);
 
-/* Turns of the worker until `condition`. */
+/* Runs turns of the worker until `condition` is true. */
 #define PS_HIVE_AWAIT(stage, condition)                                                                      \
     for (unsigned waited_ = 0; !(condition); waited_++) {                                                    \
         assert_in_range(waited_, 0, PS_TEST_PATIENCE_MS);                                                    \

@@ -57,7 +57,7 @@ struct ps_test_java_control {
     volatile int abandoned;  /* stopped components whose stage was closed */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;
-    volatile int call_events;        /* most of a call; 0: 7 */
+    volatile int call_events;        /* maximum of one call; 0: 7 */
     volatile int large_bytes;        /* length of the body of each tenth event; 0: as the others */
     volatile int taken, refused;     /* events, as the agent has answered */
     volatile int promises;           /* the sources promise events where they may */

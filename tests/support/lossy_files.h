@@ -1,5 +1,5 @@
-/* A file layer in memory that can lose power: writes that were not synced are kept, lost, torn at sectors, or reordered, as
- * drawn; names that were not synced come and go. For stages/lib/queue/segment. */
+/* A file layer in memory that can lose power: writes that were not synced are kept, lost, torn at sectors, or reordered, at
+ * random; so are names that were not synced. For stages/lib/queue/segment. */
 #pragma once
 
 #include "stages/lib/queue/segment/files.h"

@@ -6,7 +6,7 @@
 #include "stages/lib/kafka/native/wire.h"
 
 #define PS_TEST_CONNECTIONS 8U
-#define PS_TEST_CONNECTION_BYTES (1U << 20) /* the longest request, and what waits to be sent */
+#define PS_TEST_CONNECTION_BYTES (1U << 20) /* limit of a request, and of the bytes that wait to be sent */
 
 /* A request; the body is valid until the function that got it returns. */
 struct ps_test_request {

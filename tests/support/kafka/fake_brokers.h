@@ -33,10 +33,10 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
 void ps_test_brokers_stop(struct ps_test_brokers *brokers);
 /* Returns HOST:PORT of the first broker. */
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers);
-/* This broker leads all partitions from now on. */
+/* Makes this broker the leader of all partitions. */
 void ps_test_brokers_lead(struct ps_test_brokers *brokers, unsigned node);
 void ps_test_brokers_hold(struct ps_test_brokers *brokers, unsigned node, enum ps_test_hold hold);
-/* The next `count` answers to Metadata are these; `kinds` must stay until then. */
+/* Sets the kinds of the next `count` answers to Metadata; `kinds` must stay valid until they are given. */
 void ps_test_brokers_mislead(struct ps_test_brokers *brokers, const enum ps_test_metadata *kinds,
                              unsigned count);
 /* Returns how many answers of ps_test_brokers_mislead() are not given yet. */

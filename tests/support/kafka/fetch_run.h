@@ -124,8 +124,8 @@ static inline bool begins_at(const struct ps_test_group_log *log, int64_t from, 
     return from >= 0 && offset >= from && !ps_test_group_skips(log, from, offset);
 }
 
-/* Returns whether the member, which was at `from`, passes the offset `differs` with this record: the log differs
- * there; -1: nowhere. */
+/* Returns whether reading on from `from` to this record passes the offset `differs`, from which on the log has other
+ * records; -1: no such offset is known. */
 static inline bool passes(int64_t differs, int64_t from, int64_t offset)
 {
     return offset >= differs && from <= differs;

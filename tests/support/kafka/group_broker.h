@@ -60,11 +60,11 @@ struct ps_test_group_log {
     int32_t committed_epoch; /* of the leader that wrote the record before; -1: not sent by the member */
     int64_t delivered;       /* set by the test: the offset after the last delivered record */
     int64_t licence;         /* -1, or the offset at which the member begins in this generation */
-    /* -1, or the former `licence`: the answer with the new one may have been lost, or have come for a former assignment. */
+    /* -1, or the previous `licence`: the answer with the new one may have been lost, or have come for an earlier assignment. */
     int64_t earlier;
     int64_t
         differs; /* -1, or the offset to which a leader sent a member back that had read past this offset */
-    /* -1, or a lower one of an earlier answer: the member may be there, and have read only hidden records since. */
+    /* -1, or a lower such offset from an earlier answer: the member may be there, and have read only hidden records since. */
     int64_t differed;
 };
 
@@ -120,7 +120,7 @@ struct ps_test_group_broker {
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */
-    unsigned former_lives;   /* the topic was recreated so often; 0 counts as 1 */
+    unsigned former_lives;   /* how often the topic was recreated since then; 0 counts as 1 */
     bool unlisted;           /* an answer to Metadata for all topics does not have it */
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id; /* the last one that was given */
@@ -209,7 +209,7 @@ void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partiti
 /* Deletes and recreates the topic, with leader epoch 0; the offsets of the group are deleted, too. No answer
  * shows the time between. */
 void ps_test_group_make_anew(struct ps_test_group_broker *group);
-/* Other members continue reading the partitions that the member does not have. */
+/* Lets other members read on in the partitions that the member does not have. */
 void ps_test_group_others_read(struct ps_test_group_broker *group);
 /* Swaps the addresses of the nodes. Connections stay with the node to which they were made. */
 void ps_test_group_swap(struct ps_test_group_broker *group);

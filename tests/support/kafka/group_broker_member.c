@@ -69,7 +69,7 @@ static char *put_members(const struct ps_test_group_broker *group, char *at, int
     return at;
 }
 
-/* The member gives up all partitions but those that it claims before it joins. */
+/* Begins a generation with the member, which keeps only the partitions that it claimed when it joined. */
 static void begin_generation(struct ps_test_group_broker *group)
 {
     group->generation++;

@@ -16,8 +16,8 @@ struct ps_test_coordinator;
 
 /* `faults`: the number of requests in 1,000 that meet a fault. */
 struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned faults);
-/* From now on, before the first connection: it has the second protocol of transactions (KIP-890). It fails the test if a client
- * uses the first one. */
+/* Makes the broker use the second protocol of transactions (KIP-890), and fail the test if a client uses the first one.
+ * Call it before the first connection. */
 void ps_test_coordinator_use_second(struct ps_test_coordinator *broker);
 void ps_test_coordinator_stop(struct ps_test_coordinator *broker);
 const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *broker);
@@ -33,8 +33,8 @@ static inline int32_t ps_test_coordinator_epoch(int64_t offset)
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
 /* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
-/* The group gives the partitions to another member, or again to the same one: offsets of the last assignment are
- * refused. Returns the new assignment. */
+/* Assigns the partitions of the group to another member, or to the same one again: offsets of the last assignment are
+ * refused from then on. Returns the new assignment. */
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* Reads the committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
@@ -44,7 +44,7 @@ uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker,
 const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker, const char *owner);
 /* Returns the transactional id of all requests since the start. */
 const char *ps_test_coordinator_last_id(void);
-/* From now on requests may have several transactional ids, one after the other. */
+/* Allows several transactional ids from now on, one after the other. */
 void ps_test_coordinator_several_ids(void);
 /* Loses one request, as if its connection broke: request number `nth` of this kind, counted from 0. */
 struct ps_test_loss {
@@ -54,13 +54,13 @@ struct ps_test_loss {
 };
 void ps_test_coordinator_lose(struct ps_test_coordinator *broker, const struct ps_test_loss *loss);
 bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker);
-/* The next AddPartitionsToTxn (24) or TxnOffsetCommit (28) of two partitions or more has these errors for the first two of them; a
- * partition with an error stays as it was. It fails the test if a transaction is committed before such a partition was accepted.
- * The next EndTxn (26) has the first error, and is not carried out. */
+/* Refuses the first two partitions of the next AddPartitionsToTxn (24) or TxnOffsetCommit (28) that has at least two, with these
+ * errors; refused partitions do not change. The test fails if a transaction is committed before such a partition was accepted.
+ * Or refuses the next EndTxn (26) with the first error, without carrying it out. */
 void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
                                 int16_t second);
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
-/* From now on the cluster does not have this input partition, as if its topic was deleted: no offset of it is committed. */
+/* Removes this input partition, as if its topic was deleted: its offsets are no longer committed. */
 void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
