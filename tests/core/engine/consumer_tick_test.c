@@ -159,7 +159,7 @@ static void test_idle(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* The sink cannot be opened, and then it can. */
+/* The sink cannot be opened at first; later it can. */
 static void test_failed(void **state)
 {
     memset(&script, 0, sizeof script);

@@ -55,7 +55,7 @@ static void expect_header(const struct ps_batch *batch, const struct ps_event *e
     assert_memory_equal(found.data, value, found.length);
 }
 
-/* A letter says who gave it up, why, and how often that one tried; each is a letter for the first time. */
+/* Each letter names the component that gave the event up, the reason and the number of attempts; no event was a letter before. */
 static enum ps_result letters_work(const void *p, void *state, struct ps_lease **lease,
                                    const struct ps_now *at)
 {

@@ -171,7 +171,7 @@ static const struct ps_channel_ops channel_ops = {
 static const struct ps_stage_ops channel = {
     .kind = PS_KIND_CHANNEL, .name = "later", .channel = &channel_ops};
 
-/* Says with each put whether that is the promise. */
+/* A channel whose put returns whether the put is the promise, or the promise comes later. */
 static const struct ps_channel_ops mixed_ops = {
     .promises = PS_LEVEL_ACCEPTED,
     .tick = channel_tick,

@@ -168,7 +168,7 @@ static void test_single_events(void **unused)
     ps_held_next_lease(&fixture.held);
     ps_held_cut_to(&fixture.held, 1, 1);
     assert_int_equal(fixture.held.in_flight, 4);
-    ps_lease_settle_all(second); /* before its last event is cut: it was delivered by another way */
+    ps_lease_settle_all(second); /* before its last event is cut: it was delivered in another way */
     assert_null(ps_held_pop_oldest(&fixture.held));
     ps_lease_settle(first, 0);
     ps_lease_settle(first, 2);

@@ -138,8 +138,8 @@ static void test_stuck_worker(void **state)
     expect(ps_metrics_live, "");
 }
 
-/* Both sinks of a group have failed. While one of them is open because it is tried again, the agent is as little
- * ready as before and after that. */
+/* Both sinks of a group have failed. While one of them is open for another try, the agent is not ready, as before
+ * and after the try. */
 static void test_group_that_is_tried(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(components); i++)

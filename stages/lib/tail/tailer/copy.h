@@ -57,7 +57,7 @@ void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
 /* Called when the log is no longer to wait for its original: removes it from the original's list of copies. */
 void ps_tail_copy_end(struct ps_tail_log *log);
-/* Lets the copies of this file, which was truncated or is gone, go on where reading of this file ended. */
+/* Called when this file was truncated or is gone: its copies are read on from where reading of this file ended. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Returns whether a file waits that may be a copy of this one. */
 bool ps_tail_copy_is_there(const struct ps_tail_log *original);

@@ -458,7 +458,7 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     want = (size_t)length;
     if (ps_tail_head(head, log->identity.head_length) != log->identity.head)
-        return; /* the file was cut, which no look has noticed yet */
+        return; /* the file was truncated, and no look has noticed it yet */
     log->identity.head = ps_tail_head(head, want);
     log->identity.head_length = (uint32_t)want;
     ps_tail_log_index(tailer, log);

@@ -27,7 +27,7 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
     }
 }
 
-/* Returns whether an open file that is forgotten when it is closed was not read since it counts as idle. Its writer may have added bytes
+/* Returns whether an open file, which is forgotten when it is closed, was not read since it became idle. Its writer may have added bytes
  * after the last read, and no event reports those of a file without a name. */
 static bool is_unchecked(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {

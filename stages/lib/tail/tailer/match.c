@@ -39,7 +39,7 @@ struct finding {
     bool crowded; /* there was no place for a file */
 };
 
-/* Returns whether the hints of the previous comparison have the file that is visited, or there was none. */
+/* Returns whether there was no previous comparison, or its hints have the file that is visited. */
 static bool is_hinted(const struct finding *finding)
 {
     const struct ps_tail_match *before = finding->before;
@@ -63,7 +63,7 @@ static void hint_keep(struct finding *finding, const struct ps_tail_candidate *c
     match->hints[match->hint_count++] = (struct ps_tail_hint){.entry = finding->entry, .mark = mark};
 }
 
-/* Returns the place for one more candidate, or NULL if all that are there are closer. */
+/* Returns the place for one more candidate, or NULL if all present candidates are closer. */
 static struct ps_tail_candidate *place_for(struct ps_tail_match *match, bool first, int64_t distance)
 {
     if (match->count < PS_TAIL_CANDIDATES_MAX)
@@ -92,7 +92,7 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
     if (place == NULL)
         return;
     ps_tail_marks_copy(&candidate->marks, marks, candidate->offset);
-    if (there != NULL && ps_tail_log_is_text(there)) /* its file has other bytes than its text */
+    if (there != NULL && ps_tail_log_is_text(there)) /* the file has compressed bytes */
         there = NULL;
     candidate->fd = there != NULL ? there->file.fd : -1;
     if (there != NULL && there->named && candidate->fd < 0)

@@ -45,7 +45,7 @@ struct ps_tail_hint {
 struct ps_tail_match {
     struct ps_tail_candidate items[PS_TAIL_CANDIDATES_MAX];
     uint32_t count, visits;
-    /* All files that begin alike, if there are more than candidates. NULL: all are candidates. */
+    /* All files that begin alike, if there are more files than candidates. NULL: all are candidates. */
     struct ps_tail_hint *hints;
     uint32_t hint_count;
     int fd; /* of the new file */

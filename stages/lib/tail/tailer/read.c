@@ -137,7 +137,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     if (begins)
         ps_tail_log_index(tailer, log);
     ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
-    /* Batch_prepare added the span. */
+    /* The span was added by batch_prepare. */
     bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
     PS_ASSERT(noted);
     if (tailer->sink.keeping != NULL)

@@ -20,8 +20,8 @@ struct ps_tail_sink_positions {
 /* Adds to the batch the question for the positions, or the positions that changed without lines. Sets *told if anything
  * was added. Returns whether lines may be read into the batch. */
 bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told);
-/* Handles a span of a delivered batch. Returns whether it was one of this file's, which is not about lines of a
- * log. */
+/* Handles a span of a delivered batch. Returns whether it was the span of a question or of a file that is
+ * gone, not of lines of a log. */
 bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span);
 /* Adds a span of the file to the batch, with room for the detail. Returns false if there is no room. */
 bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);

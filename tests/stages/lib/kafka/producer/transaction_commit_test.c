@@ -181,7 +181,7 @@ static void test_memory_follows_commits(void **state)
     end(&run);
 }
 
-/* One topic of two was deleted. Its positions hold up the other one's for 10 s, in case the coordinator only lags behind, and no longer. */
+/* One topic of two was deleted. Its positions delay those of the other topic for 10 s, in case the coordinator only lags behind, but not longer. */
 static void test_deleted_topic(void **state)
 {
     static struct run run;
@@ -231,7 +231,7 @@ static enum ps_kafka_ending resolve(struct run *run, struct ps_kafka_position *p
     return ending;
 }
 
-/* A commit whose answer is lost shows in the positions that were in it. If none of its positions can show, it does
+/* When the answer to a commit is lost, its positions show whether it took place. If none of them can show this, it does
  * not count as committed. */
 static void test_end_without_a_deleted_topic(void **state)
 {
