@@ -1,6 +1,6 @@
-/* The files of tests/conf once more, with company: every list gets a further, good member, first as the first one, then as the last
- * one. What check says of the others stays the same, word by word: nothing depends on a place in a list, and nothing is
- * said only of the first or the last. */
+/* The files of tests/conf once more, with company: every list gets one more valid member, first at its beginning, then at
+ * its end. The output of check about the other members stays the same, word by word: it does not depend on a member's
+ * place in the list. */
 #include "tests/conf/corpus.h"
 
 #include "tests/support/folder.h"
@@ -126,7 +126,7 @@ static bool is_of_agent(const char *line, size_t length)
            memmem(line, length, ": error: a1: the agent has ", 27) != NULL;
 }
 
-/* Removes the lines of the agent, and those of the company: its own, and what follows its source. */
+/* Removes the lines about the agent and those about the company, with the lines that follow its source. */
 static void company_forget(char *text)
 {
     char *to = text;

@@ -21,7 +21,7 @@ static struct ps_regex *make(const char *pattern)
     return regex;
 }
 
-/* Every match of such an expression in a text of x takes the most steps. */
+/* Every match of such an expression in a text of x takes the maximum number of steps. */
 static struct ps_regex *make_costly(unsigned number)
 {
     char pattern[64];

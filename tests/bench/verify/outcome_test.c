@@ -164,8 +164,8 @@ static void object_has(const char *wanted)
     json_decref(found);
 }
 
-/* Sets up four sources: one with each kind of fault, one without a fault, one of which nothing came, and one that had
- * nothing to send. */
+/* Sets up four sources: one with each kind of fault, one without a fault, one from which no event came, and one that
+ * had nothing to send. */
 static void two_sources(void)
 {
     manifest(RUN, 1, 4, 10);

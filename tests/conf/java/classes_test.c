@@ -178,7 +178,7 @@ static void damaged_jars(void **state)
     }
 }
 
-/* Folders and jars that cannot be opened now: what they have is not known. */
+/* Folders and jars that cannot be opened now: their classes are not known. */
 static void without_descriptors(void **state)
 {
     struct ps_classes *classes = open_folder();

@@ -110,7 +110,7 @@ static void test_damaged_entry(void **unused)
     ps_jar_close(jar);
 }
 
-/* A good jar that cannot be opened now is no bad jar. */
+/* A good jar that cannot be opened now does not count as a bad jar. */
 static void test_no_descriptor(void **unused)
 {
     const char *path = make(NULL);

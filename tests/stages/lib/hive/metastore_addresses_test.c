@@ -1,5 +1,5 @@
 /* The metastore's client with several addresses, compared with a simple model: which address it tries next, when it
- * backs off, and that what a lost connection left over harms no later call. The clock stands still unless the test moves
+ * backs off, and that the remains of a lost connection do not harm later calls. The clock stands still unless the test moves
  * it, so that no backoff ends by itself. */
 #include "stages/lib/hive/metastore.h"
 #include "tests/support/port.h"

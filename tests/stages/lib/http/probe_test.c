@@ -1,4 +1,4 @@
-/* What `check --probe` says of a server of HTTP: it accepts, refuses, does not answer in time, or is not asked. */
+/* The verdicts of `check --probe` on an HTTP server: it accepts, refuses, does not answer in time, or is not asked. */
 #include "stages/lib/http/probe.h"
 
 #include "core/clock.h"

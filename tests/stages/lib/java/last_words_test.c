@@ -1,4 +1,4 @@
-/* What is kept of a JVM's output: the line that says why it ended or did not start. */
+/* The line that is kept from a JVM's output: it says why the JVM ended or did not start. */
 #include "stages/lib/java/last_words.h"
 
 #include "tests/support/support.h"

@@ -140,7 +140,7 @@ static void add_many(unsigned count, unsigned lag, unsigned batch)
     bool *ends = calloc(count, sizeof *ends);
     struct ps_tail_marks marks = {.count = 0};
     assert_true(offsets != NULL && ends != NULL);
-    unsigned done = 0, most = 0; /* number of the latest delivered mark; most ends of batches under way */
+    unsigned done = 0, most = 0; /* number of the latest delivered mark; highest number of ends under way */
     for (unsigned i = 0; i < count; i++) {
         offsets[i] = (i == 0 ? 0 : offsets[i - 1]) + 1 + (int64_t)draw(9);
         const struct ps_tail_mark mark = mark_at(offsets[i]), nothing = {.offset = offsets[i]};

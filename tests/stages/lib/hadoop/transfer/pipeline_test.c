@@ -176,7 +176,7 @@ static void turn_until(struct bench *bench, const unsigned *count, unsigned want
     }
 }
 
-/* The datanode reads until it has this many bytes. */
+/* Reads, as the datanode, until it has this many bytes. */
 static void peer_read(struct bench *bench, size_t length)
 {
     for (unsigned waited = 0; bench->in_length < length; waited++) {
@@ -214,7 +214,7 @@ static void pipeline_open(struct bench *bench)
     ps_pipeline_open(&bench->pipeline, &setup);
 }
 
-/* The datanode reads the operation. Caller frees. */
+/* Reads, as the datanode, the operation. Caller frees. */
 static PsHadoop__OpWriteBlock *take_operation(struct bench *bench)
 {
     struct ps_slice message;

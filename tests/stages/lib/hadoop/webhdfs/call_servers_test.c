@@ -1,5 +1,6 @@
-/* Calls of WebHDFS at two and three servers, compared with a model: which of them gets which try of which call, after answers that are drawn: "not
- * here", "soon", an answer that is cut, success, an error for good. What one call learns, the next one begins with. */
+/* Calls of WebHDFS at two and three servers, compared with a model: which server gets which try of which call, after
+ * random answers: "not here", "soon", a truncated answer, success, a permanent error. The next call begins with what the
+ * last one learned. */
 #include "stages/lib/hadoop/webhdfs/internal.h"
 #include "tests/support/webhdfs_client.h"
 

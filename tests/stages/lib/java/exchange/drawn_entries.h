@@ -1,5 +1,5 @@
-/* Drawn events, written as entries by a plain writer of the test's own, and a batch's memory that can run out. One file of a test
- * includes it. */
+/* Random events, written as entries by a plain writer of the test's own, and a batch's memory that can run out. One file of
+ * a test includes it. */
 #pragma once
 
 #include "core/arena.h"
