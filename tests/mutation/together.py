@@ -71,10 +71,37 @@ def split_parameters(text):
     return [part.strip() for part in parts]
 
 
+TYPE_WORDS = {"unsigned", "signed", "char", "short", "int", "long", "float", "double", "bool", "void"}
+QUALIFIERS = {"const", "volatile", "restrict"}
+
+
+def is_nameless(part):
+    """Whether a parameter is only a type: `uint64_t`, `const struct ps_now *`, `enum ps_rpc_status`, `unsigned char[4]`."""
+    part = re.sub(r"(?:\[[^\]]*\])+$", "", part).strip()
+    if part in ("void", "...") or "(" in part:
+        return False
+    words = [word for word in re.findall(r"\w+|\*", part) if word not in QUALIFIERS]
+    if not words or words[-1] == "*":
+        return bool(words)
+    if words[0] in ("struct", "enum", "union"):
+        return len(words) == 2
+    return len(words) == 1 or words[-1] in TYPE_WORDS
+
+
+def with_names(parameters):
+    """The parameters, each with a name: those that a function does not use may have none (`void *, const struct ps_now *now`)."""
+    parts = split_parameters(parameters)
+    for number, part in enumerate(parts):
+        if is_nameless(part):
+            kind, lengths = re.fullmatch(r"(.*?)((?:\[[^\]]*\])*)", part, re.DOTALL).groups()
+            parts[number] = f"{kind} ps_unnamed_{number}{lengths}"
+    return ", ".join(parts)
+
+
 def arguments_of(parameters):
     """The names of the parameters, as a call needs them; None for `...`, which cannot be passed on."""
     names = []
-    for part in split_parameters(parameters):
+    for part in split_parameters(with_names(parameters)):
         found = re.search(r"\(\*(\w+)\)", part) or re.search(r"(\w+)(?:\[[^\]]*\])*$", part)
         if part == "void":
             continue
@@ -108,7 +135,10 @@ def plant(text, bugs):
             continue
         functions.setdefault(place, (found.group(1), arguments, []))[2].append((number, at, after))
     for (head, begin, end), (name, arguments, planted) in sorted(functions.items(), reverse=True):
-        title, copies, choices = "\n".join(lines[head:begin]), [title_end(lines[head:begin])], []
+        title = "\n".join(lines[head:begin])
+        found = NAME.search(title)
+        title = title[:found.start(2)] + with_names(found.group(2)) + title[found.end(2):]
+        copies, choices = [title + ";"], []  # the declaration: its second body may call it
         for number, at, after in planted:
             own = re.sub(rf"\b{name}\(", f"{name}_mutant_{number}(", title, count=1)
             copies.append(own if own.startswith("static ") else "static " + own)
@@ -117,7 +147,3 @@ def plant(text, bugs):
         lines[head:begin + 1] = copies + [title, "{"] + choices
     return READS + "\n".join(lines), left_out
 
-
-def title_end(head):
-    """The head of a function as a declaration: its second body may call it."""
-    return "\n".join(head) + ";"

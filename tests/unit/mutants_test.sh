@@ -37,11 +37,16 @@ static int never(void)
     return 1;
 }
 
+static int second(int, const unsigned char[2], const int *numbers, unsigned long)
+{
+    return numbers[1];
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
     errno = 7;
-    return argc < 0 ? never() : twice(twice(3)) + errno;
+    return argc < 0 ? never() : twice(twice(3)) + errno + second(9, (const unsigned char *)"9", (const int[]){40, 0}, 9);
 }
 END
 python3 - tests/mutation "$work" <<'END'
@@ -50,7 +55,7 @@ sys.path.insert(0, sys.argv[1])
 import together
 with open(sys.argv[2] + "/program.c") as file:
     text = file.read()
-text, alone = together.plant(text, [(1, 4, "    return 3 * value;"), (2, 9, "    return 2;"), (3, 4, "    return value;"), (4, 0, "#include <none.h>")])
+text, alone = together.plant(text, [(1, 4, "    return 3 * value;"), (2, 9, "    return 2;"), (3, 4, "    return value;"), (4, 0, "#include <none.h>"), (5, 14, "    return numbers[0];")])
 assert alone == [4], alone
 with open(sys.argv[2] + "/planted.c", "w") as file:
     file.write(text)
@@ -65,9 +70,10 @@ answers 0 19
 answers 1 34
 answers 2 19
 answers 3 10
+answers 5 59 # some of its parameters have no name
 [[ ! -e $work/reached ]] || { echo "FAILED: a program with one bug wrote down what it reached"; exit 1; }
 answers -1 19
-[[ $(sort -n "$work/reached" | xargs) == "1 3" ]] || { echo "FAILED: reached: $(<"$work/reached")"; exit 1; }
+[[ $(sort -n "$work/reached" | xargs) == "1 3 5" ]] || { echo "FAILED: reached: $(<"$work/reached")"; exit 1; }
 
 # The edits that a drawn bug may make in a line; other lines are left alone.
 edits() { # LINE EDIT...
