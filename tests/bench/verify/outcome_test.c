@@ -454,8 +454,8 @@ static void test_histogram_and_arrivals(void **state)
 static void test_progress(void **state)
 {
     static const char *const lines[] = {
-        "\r\033[K   3 s  21 of 27  1,235 /s  \033[31mdup 22  reord 23  corr 49\033[0m  p50 201 us  p99 9.96 "
-        "ms\033[0m",
+        ("\r\033[K   3 s  21 of 27  1,235 /s  \033[31mdup 22  reord 23  corr 49\033[0m  p50 201 us  p99 9.96 "
+         "ms\033[0m"),
         "\r\033[K   3 s  21  1,235 /s  \033[31mdup 0  reord 0  corr 1\033[0m  p50 201 us  p99 9.96 ms\033[0m",
         "\r\033[K   3 s  21  1,235 /s  dup 0  reord 0  corr 0\033[0m  p50 201 us  p99 9.96 ms\033[0m",
     };
