@@ -56,12 +56,44 @@ void ps_test_source_fill(struct ps_test_stage *stage, uint32_t events)
     }
 }
 
+/* A name is as interceptors, selectors and sinks look for it: by its hash, after a look at the masks of the batch and the event. */
+static void expect_name(const struct ps_name *name, uint64_t mask_of_event, uint64_t mask_of_batch)
+{
+    uint32_t hash = ps_name_hash(name->text, name->length);
+    if (name->hash != hash || name->mask != ps_name_mask(hash) || (name->mask & ~mask_of_event) != 0 ||
+        (name->mask & ~mask_of_batch) != 0)
+        fail_msg("nobody finds the header %s: hash %u, not %u, or its bit is missing in a mask", name->text,
+                 name->hash, hash);
+}
+
+/* Asserts what the engine and the stages behind a source take for granted of its batches: headers can be found, and each row owes at
+ * most one answer, tickets in order. */
+static void expect_sound(const struct ps_batch *batch)
+{
+    for (uint32_t row = 0; row < batch->count; row++) {
+        const struct ps_event *event = &batch->events[row];
+        for (const struct ps_header *header = event->headers; header != NULL; header = header->next)
+            expect_name(header->name, event->mask, batch->own_mask);
+    }
+    for (const struct ps_header *header = batch->shared; header != NULL; header = header->next)
+        expect_name(header->name, batch->shared_mask, batch->shared_mask);
+    uint32_t end = 0;
+    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
+        if (ticket->events_end > batch->count || ticket->events_end < end ||
+            ticket->events > ticket->events_end - end)
+            fail_msg("a ticket of %u events up to row %u, behind one up to row %u, in a batch of %u",
+                     ticket->events, ticket->events_end, end, batch->count);
+        end = ticket->events_end;
+    }
+}
+
 void ps_test_source_close_batch(struct ps_test_stage *stage)
 {
     struct ps_batch *batch = stage->batch;
     if (batch == NULL)
         return;
     stage->batch = NULL;
+    expect_sound(batch);
     ps_batch_close(batch);
     for (uint32_t row = 0; row < batch->count; row++) {
         if (stage->event_count == stage->event_room) {

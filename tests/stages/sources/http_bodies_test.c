@@ -376,6 +376,56 @@ static void test_blob_stays_packed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Reads one answer, which is 200 and has no body. */
+static void expect_answer(struct ps_test_stage *stage, int fd)
+{
+    char answer[512];
+    bool closed;
+    size_t length = 0;
+    do {
+        assert_true(length + 1 < sizeof answer);
+        answer[length] = *ps_test_receive(stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+        assert_int_not_equal(answer[length], 0);
+        answer[++length] = '\0';
+    } while (length < 4 || strcmp(answer + length - 4, "\r\n\r\n") != 0);
+    assert_memory_equal(answer, "HTTP/1.1 200 OK", 15);
+}
+
+/* Several clients' blobs lie in one batch: each of them is owed one answer, and gets one. */
+static void test_blobs_of_several_clients(void **unused)
+{
+    enum { CLIENTS = 5 };
+    struct ps_test_stage stage;
+    int fds[CLIENTS];
+    bool closed;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL, "handler", "BLOB"));
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            static const char request[] = "POST /?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx";
+            if (round == 0)
+                fds[i] = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+            ps_test_send(fds[i], request, sizeof request - 1);
+        }
+        ps_test_source_fill(&stage, CLIENTS);
+        unsigned tickets = 0;
+        for (const struct ps_ticket *ticket = stage.batch->tickets; ticket != NULL;
+             ticket = ticket->next, tickets++)
+            assert_int_equal(ticket->events, 1);
+        assert_int_equal(tickets, CLIENTS);
+        ps_test_source_close_batch(&stage);
+        for (unsigned i = 0; i < CLIENTS; i++)
+            expect_answer(&stage, fds[i]);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        shutdown(fds[i], SHUT_WR);
+        assert_string_equal(ps_test_receive(&stage, fds[i], 1, PS_TEST_PATIENCE_MS, &closed), "");
+        assert_true(closed);
+        close(fds[i]);
+    }
+    assert_int_equal(stage.event_count, 3 * CLIENTS);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes),
@@ -384,6 +434,7 @@ int main(void)
                                        cmocka_unit_test(test_lines),
                                        cmocka_unit_test(test_chunks),
                                        cmocka_unit_test(test_bad_codings),
-                                       cmocka_unit_test(test_blob_stays_packed)};
+                                       cmocka_unit_test(test_blob_stays_packed),
+                                       cmocka_unit_test(test_blobs_of_several_clients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

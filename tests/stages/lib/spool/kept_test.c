@@ -336,6 +336,39 @@ static void test_lists_without_memory(void **unused)
     }
 }
 
+/* Of a record's file, the name that it had and a new link are there: the record is of that name, and the other link is another file, whichever of
+ * them is looked at first. */
+static void test_another_link(void **unused)
+{
+    for (const char *link_name = "Ac"; *link_name != '\0'; link_name++) {
+        const char name[] = {*link_name, '\0'};
+        make_one("a");
+        assert_int_equal(link(ps_test_folder_path("a"), ps_test_folder_path(name)), 0);
+        expect_fetch(2, 0);
+        for (unsigned i = 0; i < 2; i++) {
+            const struct ps_spool_file *file = ps_spool_fetch_of(spool)->files[i];
+            if (file->start != (file->name[0] == 'a' ? 4 : 0))
+                fail_msg("%s begins at %" PRIu64 ", and the link is %s", file->name, file->start, name);
+        }
+        close_spool();
+        assert_int_equal(unlink(ps_test_folder_path("a")), 0);
+        assert_int_equal(unlink(ps_test_folder_path(name)), 0);
+    }
+}
+
+/* The name of the record has another file now, and the file has another name: the record is of the file. */
+static void test_another_file_has_the_name(void **unused)
+{
+    make_one("c");
+    ps_test_folder_append("a", "new\nnew\n", 8);
+    expect_fetch(2, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct ps_spool_file *file = ps_spool_fetch_of(spool)->files[i];
+        assert_int_equal(file->start, file->name[0] == 'c' ? 4 : 0);
+    }
+    close_spool();
+}
+
 /* The records stay as long as their files cannot be looked at, and the log says so once. */
 static void test_never_looked_at(void **unused)
 {
@@ -369,6 +402,8 @@ int main(void)
                                        TEST(missed_by_one_list),
                                        TEST(missed_by_two_lists),
                                        TEST(lists_without_memory),
+                                       TEST(another_link),
+                                       TEST(another_file_has_the_name),
                                        TEST(never_looked_at)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
