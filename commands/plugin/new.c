@@ -45,7 +45,8 @@ static bool write_file(const struct ps_plugin_command *command, const char *fold
 /* The parts of CMakeLists.txt and of the agent file that depend on the kind; NAME stands for the name. */
 static const struct {
     const char *kind, *test, *agent;
-    bool two_channels; /* with a sink each */
+    bool two_channels;   /* with a sink each */
+    const char *channel; /* the type of c1; NULL: memory */
 } kinds[] = {
     {"interceptor", "--key header=sum",
      "a1.sources.r1.type = netcat\na1.sources.r1.bind = 127.0.0.1\na1.sources.r1.port = 44444\n"
@@ -69,6 +70,9 @@ static const struct {
     {"deserializer", "--key maxBytes=1000",
      "a1.sources.r1.type = spooldir\na1.sources.r1.spoolDir = /var/spool/NAME\n"
      "a1.sources.r1.deserializer = NAME\na1.sinks.k1.type = logger\n"},
+    {"channel", "--key capacity=20",
+     "a1.sources.r1.type = seq\na1.sources.r1.totalEvents = 10\na1.sinks.k1.type = logger\n",
+     .channel = "NAME"},
 };
 
 static const char cmake_text[] =
@@ -97,13 +101,14 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
         return refuse(ps_arena_format(command->arena, "cannot make %s: ", folder), strerror(errno));
     const char *cmake = ps_arena_format(command->arena, "%s%s)\n", cmake_text, kinds[row].test);
     bool two = kinds[row].two_channels;
+    const char *own = kinds[row].channel;
     const char *agent = ps_arena_format(
         command->arena,
         "# penstock agent -n a1 -f agent.properties, after the plug-in is installed\n"
         "a1.sources = r1\na1.channels = c1%s\na1.sinks = k1%s\n%sa1.sources.r1.channels = c1%s\n"
-        "a1.channels.c1.type = memory\na1.channels.c1.capacity = 20000\n"
-        "a1.channels.c1.transactionCapacity = 20000\na1.sinks.k1.channel = c1\n",
-        two ? " c2" : "", two ? " k2" : "", kinds[row].agent, two ? " c2" : "");
+        "a1.channels.c1.type = %s\na1.channels.c1.capacity = 20000\n%sa1.sinks.k1.channel = c1\n",
+        two ? " c2" : "", two ? " k2" : "", kinds[row].agent, two ? " c2" : "", own != NULL ? own : "memory",
+        own != NULL ? "" : "a1.channels.c1.transactionCapacity = 20000\n");
     if (!write_file(command, folder, ps_arena_format(command->arena, "%s.c", name), example->text,
                     example->name, name) ||
         !write_file(command, folder, "CMakeLists.txt", cmake, "NAME", name) ||

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static ps_row_take take_key;
+static ps_row_take take_key, take_fresh;
 
 #define PS_ROW_TARGET struct ps_plugin_command
 
@@ -20,13 +20,17 @@ static const struct ps_command_row rows[] = {
     {NULL, 0, "test", PS_ROW_NOTE,
      .help =
          "runs the conformance suite of its kind against each stage of a shared object: source, interceptor, "
-         "selector, sink, serializer, deserializer"},
-    {"kind", 0, "interceptor|source|selector|sink|serializer|deserializer", PS_ROW_WORD(kind),
+         "selector, channel, sink, serializer, deserializer"},
+    {"kind", 0, "interceptor|source|selector|channel|sink|serializer|deserializer", PS_ROW_WORD(kind),
      .help = "new: the kind of the stage (default: interceptor)", .only = "new", .group = "options"},
     {"directory", 0, "DIRECTORY", PS_ROW_TEXT(directory), .help = "new: the folder to write (default: NAME)",
      .only = "new"},
     {"stage", 0, "NAME", PS_ROW_TEXT(stage), .help = "test: only this one of its stages", .only = "test"},
     {"key", 0, "NAME=VALUE", PS_ROW_TAKE(take_key), .help = "test: a key of the stage; several may be named",
+     .only = "test"},
+    {"fresh", 0, "NAME", PS_ROW_TAKE(take_fresh),
+     .help = "test: a key of the stage that names a file or folder; each check gets a new one. Several may "
+             "be named",
      .only = "test"},
     {"send", 0, "FILE", PS_ROW_TEXT(sends),
      .help = "test of a source: events are written as lines to this file or pipe; without this option the "
@@ -72,6 +76,14 @@ static enum ps_status take_key(void *target, const struct ps_command_row *row, c
     if (strchr(text, '=') == NULL || text[0] == '=')
         return ps_err_set(err, "--%s is NAME=VALUE, not %s", row->name, text);
     ps_texts_add(command->arena, &command->keys, text);
+    return PS_OK;
+}
+
+static enum ps_status take_fresh(void *target, const struct ps_command_row *, const char *text,
+                                 struct ps_err *)
+{
+    struct ps_plugin_command *command = target;
+    ps_texts_add(command->arena, &command->fresh, text);
     return PS_OK;
 }
 

@@ -9,6 +9,7 @@ struct ps_plugin_command {
     const char *directory; /* new: the folder to write; NULL: NAME */
     const char *stage;     /* test: the stage to test, if the plug-in has several; NULL: all */
     struct ps_texts keys;  /* test: NAME=VALUE */
+    struct ps_texts fresh; /* test: keys whose value is a new path in each check */
     const char *sends;     /* test of a source: file to which events are written */
     const char *arrives;   /* test of a sink: file in which events arrive */
     const char *receives;  /* test of a sink: Unix socket at which datagrams arrive */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096U
-#define WORDS_MAX 32U
+#define WORDS_MAX 48U
 
 /* Returns the path of the test program, or NULL after printing why there is none. */
 static const char *find_program(struct ps_arena *arena)
@@ -54,6 +54,14 @@ static const char *find_sanitizer(struct ps_arena *arena, const char *path)
     return name;
 }
 
+static void add(const char **words, size_t *count, const char *option, const struct ps_texts *values)
+{
+    for (size_t i = 0; i < values->count && *count + 3 < WORDS_MAX; i++) {
+        words[(*count)++] = option;
+        words[(*count)++] = values->items[i];
+    }
+}
+
 int ps_main_plugin_test(const struct ps_plugin_command *command, const char *file)
 {
     const char *words[WORDS_MAX], *program = find_program(command->arena);
@@ -71,10 +79,8 @@ int ps_main_plugin_test(const struct ps_plugin_command *command, const char *fil
             words[count++] = options[i][1];
         }
     }
-    for (size_t i = 0; i < command->keys.count && count + 3 < WORDS_MAX; i++) {
-        words[count++] = "--key";
-        words[count++] = command->keys.items[i];
-    }
+    add(words, &count, "--key", &command->keys);
+    add(words, &count, "--fresh", &command->fresh);
     words[count] = NULL;
     const char *sanitizer = find_sanitizer(command->arena, file);
     if (sanitizer != NULL)

@@ -43,7 +43,7 @@ cp -r "$root/conf/examples/plugins" examples
 cmake -S examples -B built -DCMAKE_PREFIX_PATH="$root" >cmake.err 2>&1 || fail "find_package(penstock)"
 cmake --build built >build.err 2>&1 || fail "the examples do not build"
 cmake --install built --prefix "$root" >>build.err 2>&1 || fail "the examples do not install"
-for name in add_checksum pipe_lines unix_datagram csv_text hash_header joined_lines; do
+for name in add_checksum pipe_lines unix_datagram csv_text hash_header joined_lines bounded_queue; do
     [[ -s $root/plugins.d/$name/penstock/$name.so ]] || fail "$name is not in plugins.d"
     cc "${flags[@]}" "${strict[@]}" -O1 -shared -fPIC "examples/$name.c" -o "$name.so" 2>cc.err || fail "$name.c does not compile without warnings"
 done
@@ -60,14 +60,14 @@ begun() { # KIND: begins a stage, builds and tests it
     cp "own_$1/build/own_$1.so" "own.d/own_$1/penstock"
     "$penstock" check -n a1 -f "own_$1/agent.properties" --plugins-path "own.d" >check.err 2>&1 || fail "own_$1: its agent file"
 }
-kinds=(interceptor source selector sink serializer deserializer) tests=()
+kinds=(interceptor source selector channel sink serializer deserializer) tests=()
 for kind in "${kinds[@]}"; do
     begun "$kind"
     ctest --test-dir "own_$kind/build" >"ctest_$kind.err" 2>&1 & # they wait more than they compute
     tests+=($!)
 done
 ctest -j 4 --test-dir built >ctest.err 2>&1 || fail "the examples' tests"
-grep -q '100% tests passed, 0 tests failed out of 6' ctest.err || fail "not six tests of the examples"
+grep -q '100% tests passed, 0 tests failed out of 7' ctest.err || fail "not seven tests of the examples"
 for i in "${!kinds[@]}"; do
     wait "${tests[i]}" || fail "own_${kinds[i]} fails its test"
     grep -q '0 tests failed out of 1' "ctest_${kinds[i]}.err" || fail "own_${kinds[i]} has no test"
@@ -81,7 +81,8 @@ grep -q 'path .*required' components.err || fail "penstock components does not s
 grep -q '^### sink .own_sink.$' components.md || fail "the page of all components lacks a plug-in's"
 
 # A stage that breaks a promise: the suite names it. And one that reads freed memory, built with a sanitizer.
-declare -A keys=([add_checksum]="--key header=sum" [hash_header]="--key header=kind" [joined_lines]="--key maxBytes=100 --read examples/traces.log")
+declare -A keys=([add_checksum]="--key header=sum" [hash_header]="--key header=kind" [joined_lines]="--key maxBytes=100 --read examples/traces.log"
+    [bounded_queue]="--key capacity=20")
 broken() { # EXAMPLE TEST PATTERN SED FLAG...: the example with this change fails this test
     sed "$4" "examples/$1.c" >broken.c
     cmp -s broken.c "examples/$1.c" && fail "$4 changes nothing"
@@ -102,6 +103,15 @@ broken joined_lines positions 'is [0-9]+, not [0-9]+' 's/input->position += take
 broken joined_lines pieces 'is [0-9]+, not [0-9]+|is false' 's/return PS_DESERIALIZED_WAITS;$/return PS_DESERIALIZED_ALL;/'
 broken joined_lines no_memory_in_turns 'is [0-9]+, not [0-9]+|is false|other bytes' 's/return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;/(void)0;/'
 broken joined_lines fails_in_turns 'does not say that the file is bad' 's/return PS_DESERIALIZED_FAILED;/return PS_DESERIALIZED_ALL;/'
+broken bounded_queue rollback 'take\(&stage, 0\) is not leases' 's/    queue->back\[consumer\] = \*lease;//' # loses what a sink gives back
+broken bounded_queue rollback 'take\(&stage, 0\) is not leases' 's/    (\*lease)->next = queue->back\[consumer\];/    (*lease)->next = NULL;/' # all but the last one
+broken bounded_queue accepts_refuses_and_empties 'has 21 events and accepts more; its capacity is 20' 's/queue->events >= (uint64_t)plan->capacity/queue->events >= (uint64_t)plan->capacity + 6/'
+broken bounded_queue accepts_refuses_and_empties 'has 21 events and accepts more' 's/full = queue->events >= /full = (uint64_t)-1 == /' # never full
+broken bounded_queue accepts_refuses_and_empties 'home_count is 0, not 1' 's/    ps_port_home(port, lease);/    (void)port, *lease = NULL;/'
+broken bounded_queue accepts_refuses_and_empties 'home_count is 2, not 1' 's/    ps_port_home(port, lease);/    struct ps_lease *again = *lease;\n&\n    ps_port_home(port, \&again);/'
+broken bounded_queue frees_its_memory 'bounded_queue keeps [0-9]+ bytes' 's/    free(plan->queue->back);//'
+"$penstock" plugin test bounded_queue.so --key capacity=1000 >broken.err 2>&1 && fail "a capacity that the suite does not fill"
+grep -q 'has a capacity of 1000 events: set a key' broken.err || fail "the suite does not say what it needs: $(<broken.err)"
 if cc -fsanitize=address -shared -fPIC all.c "${flags[@]}" -o sanitized.so 2>/dev/null && grep -q 'libasan\.so\.' sanitized.so; then
     broken add_checksum order_and_sums 'AddressSanitizer: heap-use-after-free' \
         's/    char text\[CHECKSUM_BYTES + 1\];/&\n    char *volatile gone = malloc(8);\n    free(gone);\n    gone[1] = 0;/; s/#include <stdio.h>/&\n#include <stdlib.h>/' -fsanitize=address
@@ -124,7 +134,7 @@ a1.sources.r1.interceptors.i1.type = add_checksum
 a1.sources.r1.interceptors.i1.dropEmpty = true
 a1.sources.r1.interceptors.i2.type = static
 a1.channels.c1.type = memory
-a1.channels.c2.type = memory
+a1.channels.c2.type = bounded_queue
 a1.sinks.k1.type = unix_datagram
 a1.sinks.k1.channel = c1
 a1.sinks.k1.path = $work/socket

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "tests/plugin/program.h"
+#include "tests/support/folder.h"
+
 #define SKIPPED 77
 
 _Noreturn void ps_plugin_test_fail(const char *file, int line, const char *format, ...)
@@ -33,6 +36,9 @@ static _Noreturn void run(const struct CMUnitTest *test, int (*set_up)(void **st
                           int (*tear_down)(void **state))
 {
     void *state = NULL;
+    if (ps_plugin_test
+            .has_places) /* what the check makes is there, and goes with it even if the check crashes */
+        setenv("TMPDIR", ps_test_folder(), 1);
     if (set_up != NULL && set_up(&state) != 0)
         ps_plugin_test_fail(__FILE__, __LINE__, "the test cannot be prepared");
     test->run(&state);
@@ -65,6 +71,10 @@ int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set
         if (strcmp(name, "all_are_here") == 0) /* asks of penstock's own table */
             continue;
         fflush(stdout);
+        if (ps_plugin_test.has_places && ps_test_folder_setup(NULL) != 0) {
+            perror("cannot make a folder");
+            return failed + 1;
+        }
         pid_t child = fork();
         if (child == 0)
             run(&tests[i], set_up, tear_down);
@@ -74,6 +84,8 @@ int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set
         }
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             ;
+        if (ps_plugin_test.has_places)
+            (void)ps_test_folder_teardown(NULL);
         failed += !finish(name, status);
     }
     return failed;

@@ -1,5 +1,5 @@
 /* penstock-plugin-test FILE.so [--stage NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
- *                          [--read FILE] [--routes same|any]
+ *                          [--read FILE] [--routes same|any] [--fresh NAME]...
  * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is not
  * a plug-in. */
 #include "tests/plugin/program.h"
@@ -8,6 +8,7 @@
 #include "tests/support/allocations.h"
 
 #include "core/plugin/module.h"
+#include "tests/support/conformance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ const struct ps_stage_ops *const ps_plugin_test_no_stages[] = {NULL};
 static int run_suite(enum ps_kind kind)
 {
     switch (kind) {
+    case PS_KIND_CHANNEL:
+        return ps_plugin_test_channel();
     case PS_KIND_DESERIALIZER:
         return ps_plugin_test_deserializer();
     case PS_KIND_INTERCEPTOR:
@@ -35,21 +38,38 @@ static int run_suite(enum ps_kind kind)
     case PS_KIND_SOURCE:
         return ps_plugin_test_source();
     default:
-        printf("  skipped: there is no suite for this kind outside of penstock's source\n");
-        return 0;
+        printf("  FAILED  no suite: the stage is of a kind that is not known here\n");
+        return 1;
     }
+}
+
+static void add_key(const char *name, const char *value, size_t *count)
+{
+    if (*count == PS_COUNT_OF(ps_plugin_test.keys) - 1) {
+        fprintf(stderr, "penstock plugin test: at most %u keys\n", PS_PLUGIN_TEST_KEYS_MAX);
+        exit(2);
+    }
+    ps_plugin_test.keys[(*count)++] = name;
+    ps_plugin_test.keys[(*count)++] = value;
 }
 
 static void take_key(char *text, size_t *count)
 {
     char *equals = strchr(text, '=');
-    if (equals == NULL || *count == 2 * PS_PLUGIN_TEST_KEYS_MAX) {
-        fprintf(stderr, "penstock plugin test: at most %u keys\n", PS_PLUGIN_TEST_KEYS_MAX);
+    if (equals == NULL)
         exit(2);
-    }
     *equals = '\0';
-    ps_plugin_test.keys[(*count)++] = text;
-    ps_plugin_test.keys[(*count)++] = equals + 1;
+    add_key(text, equals + 1, count);
+}
+
+/* The key's value is a path in the folder that each check has: its name there is the key's. */
+static void take_fresh(const char *name, size_t *count)
+{
+    static char places[PS_PLUGIN_TEST_KEYS_MAX][128];
+    char *place = places[*count / 2 % PS_PLUGIN_TEST_KEYS_MAX];
+    snprintf(place, sizeof places[0], "%c%s", PS_TEST_PLACE, name);
+    ps_plugin_test.has_places = true;
+    add_key(name, place, count);
 }
 
 /* Each option has a value. */
@@ -72,6 +92,8 @@ static const char *take_options(int argc, char **argv)
             ps_plugin_test.routes_differ = strcmp(argv[i + 1], "any") == 0;
         else if (strcmp(argv[i], "--key") == 0)
             take_key(argv[i + 1], &keys);
+        else if (strcmp(argv[i], "--fresh") == 0)
+            take_fresh(argv[i + 1], &keys);
     }
     return stage;
 }

@@ -10,12 +10,15 @@ struct ps_plugin_test {
     const struct ps_stage_ops *ops;
     const char *keys[2 * PS_PLUGIN_TEST_KEYS_MAX + 1]; /* name, value, .., NULL */
     const char *sends, *arrives, *receives, *reads;    /* files and socket, or NULL */
-    bool routes_differ;                                /* the same events may go elsewhere the next time */
+    bool has_places;    /* a key is a path in a folder that is new for each check */
+    bool routes_differ; /* the same events may go elsewhere the next time */
 };
 
 extern struct ps_plugin_test ps_plugin_test;
 
 /* Each returns the number of tests that failed. */
+int ps_plugin_test_channel(void);
+int ps_plugin_test_channel_again(void); /* the second part, for ps_plugin_test_channel */
 int ps_plugin_test_deserializer(void);
 int ps_plugin_test_interceptor(void);
 int ps_plugin_test_selector(void);

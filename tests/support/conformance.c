@@ -1,5 +1,7 @@
 #include "tests/support/conformance.h"
 
+#include "tests/support/folder.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -40,4 +42,20 @@ unsigned ps_test_open_fds(void)
         count++;
     closedir(directory);
     return count;
+}
+
+void ps_test_place_keys(struct ps_test_stage *stage, const char *const *keys, const char **copies)
+{
+    for (; *keys != NULL; keys++, copies++) {
+        char text[1024], *to = text;
+        for (const char *from = *keys; *from != '\0'; from++) {
+            assert_true(to + 512 < text + sizeof text); /* the folder's path has less than 256 bytes */
+            if (*from == PS_TEST_PLACE)
+                to += sprintf(to, "%s/", ps_test_folder());
+            else
+                *to++ = *from;
+        }
+        *copies = ps_arena_copy(stage->arena, text, (size_t)(to - text));
+    }
+    *copies = NULL;
 }

@@ -13,3 +13,14 @@ unsigned ps_test_open_fds(void);
 
 /* Prints what is open, for a check that failed. */
 void ps_test_print_fds(void);
+
+/* In a value of a channel's keys: stands for the test's folder and a slash. Nobody types the one for plug-ins, whose keys are
+ * a user's. */
+#ifdef PS_TEST_PLUGIN
+#define PS_TEST_PLACE '\1'
+#else
+#define PS_TEST_PLACE '@'
+#endif
+
+/* Copies the keys with that replaced; both lists end with NULL. */
+void ps_test_place_keys(struct ps_test_stage *stage, const char *const *keys, const char **copies);
