@@ -52,8 +52,8 @@ struct ps_tables {
     uint64_t unsure_appended;
     /* Identities of the last event that was promised, and of the last that was fed. */
     int64_t last, fed;
-    /* Whether the database is asked which identities it has given: this is done for a database that has no `is_same`
-     * and whose sequence can be read. */
+    /* The store asks the database for the last identity that it gave. This is true if the database has no `is_same`
+     * and its sequence can be read. */
     bool watched;
     /* The server has given all identities up to this one. If it has a lower one later, its newest transactions were lost,
      * and it will give these identities again. 0: not known yet. */
