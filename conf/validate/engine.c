@@ -51,55 +51,69 @@ static const struct ps_stage_ops *instead(const struct ps_component_maker *maker
 
 static const struct inner {
     enum ps_kind kind;
-    const char *stage, *key; /* `key`.NAME.`each` for each NAME of the list `key` if there is `each` */
+    const char *stage, *key;
+    /* If there is one, `key` is a list, and the class is in the key `key`.NAME.`each` for each NAME of it. */
     const char *each;
     /* `word`: the kind of class; `target`: the interface that the class must have */
     const char *word, *target;
     /* native stages for this class are of this kind; PS_KIND_COUNT: the component's stage knows them itself */
     enum ps_kind part;
-    const char *own[4]; /* with PS_KIND_COUNT: packages whose classes the stage knows */
-    bool is_asked;      /* the component runs natively and only asks the class for values (ps_java_alone) */
+    const char
+        *own[4]; /* with PS_KIND_COUNT: what the names of the classes begin with that the stage knows */
+    /* A required key: when the class is refused, the native stage checks the other keys with this value. NULL: without the key. */
+    const char *harmless;
+    bool is_asked; /* the component runs natively and only asks the class for values (ps_java_alone) */
 } inners[] = {
-    {PS_KIND_SOURCE,
-     "http",
-     "handler",
-     NULL,
-     "handler",
-     FLUME "source.http.HTTPSourceHandler",
-     PS_KIND_COUNT,
-     {FLUME "source.http.", FLUME "http.source.", FLUME "sink.solr.morphline."}},
-    {PS_KIND_SOURCE, "spooldir", "deserializer", NULL, "deserializer",
-     FLUME "serialization.EventDeserializer$Builder", PS_KIND_DESERIALIZER},
-    {PS_KIND_INTERCEPTOR,
-     "regex_extractor",
-     "serializers",
-     "type",
-     "serializer",
-     FLUME "interceptor.RegexExtractorInterceptorSerializer",
-     PS_KIND_COUNT,
-     {FLUME "interceptor.RegexExtractorInterceptor"}},
-    {PS_KIND_SINK, "file_roll", "sink.serializer", NULL, "serializer",
-     FLUME "serialization.EventSerializer$Builder", PS_KIND_SERIALIZER},
-    {PS_KIND_SINK, "hdfs", "serializer", NULL, "serializer", FLUME "serialization.EventSerializer$Builder",
-     PS_KIND_SERIALIZER},
-    {PS_KIND_SINK,
-     "hdfs",
-     "hdfs.writeFormat",
-     NULL,
-     "serializer of sequence files",
-     FLUME "sink.hdfs.SequenceFileSerializer$Builder",
-     PS_KIND_COUNT,
-     {FLUME "sink.hdfs."}},
-    {PS_KIND_SINK,
-     "hive",
-     "serializer",
-     NULL,
-     "serializer",
-     FLUME "sink.hive.HiveEventSerializer",
-     PS_KIND_COUNT,
-     {FLUME "sink.hive."}},
-    {PS_KIND_CHANNEL, "file", KEY_PROVIDER},
-    {PS_KIND_CHANNEL, "spillablememory", KEY_PROVIDER},
+    {.kind = PS_KIND_SOURCE,
+     .stage = "http",
+     .key = "handler",
+     .word = "handler",
+     .target = FLUME "source.http.HTTPSourceHandler",
+     .part = PS_KIND_COUNT,
+     .own = {FLUME "source.http.", FLUME "http.source.", FLUME "sink.solr.morphline."}},
+    {.kind = PS_KIND_SOURCE,
+     .stage = "spooldir",
+     .key = "deserializer",
+     .word = "deserializer",
+     .target = FLUME "serialization.EventDeserializer$Builder",
+     .part = PS_KIND_DESERIALIZER},
+    {.kind = PS_KIND_INTERCEPTOR,
+     .stage = "regex_extractor",
+     .key = "serializers",
+     .each = "type",
+     .word = "serializer",
+     .target = FLUME "interceptor.RegexExtractorInterceptorSerializer",
+     .part = PS_KIND_COUNT,
+     .own = {FLUME "interceptor.RegexExtractorInterceptor"}},
+    {.kind = PS_KIND_SINK,
+     .stage = "file_roll",
+     .key = "sink.serializer",
+     .word = "serializer",
+     .target = FLUME "serialization.EventSerializer$Builder",
+     .part = PS_KIND_SERIALIZER},
+    {.kind = PS_KIND_SINK,
+     .stage = "hdfs",
+     .key = "serializer",
+     .word = "serializer",
+     .target = FLUME "serialization.EventSerializer$Builder",
+     .part = PS_KIND_SERIALIZER},
+    {.kind = PS_KIND_SINK,
+     .stage = "hdfs",
+     .key = "hdfs.writeFormat",
+     .word = "serializer of sequence files",
+     .target = FLUME "sink.hdfs.SequenceFileSerializer$Builder",
+     .part = PS_KIND_COUNT,
+     .own = {FLUME "sink.hdfs."}},
+    {.kind = PS_KIND_SINK,
+     .stage = "hive",
+     .key = "serializer",
+     .word = "serializer",
+     .target = FLUME "sink.hive.HiveEventSerializer",
+     .part = PS_KIND_COUNT,
+     .own = {FLUME "sink.hive."},
+     .harmless = "JSON"},
+    {.kind = PS_KIND_CHANNEL, .stage = "file", KEY_PROVIDER},
+    {.kind = PS_KIND_CHANNEL, .stage = "spillablememory", KEY_PROVIDER},
 };
 
 /* Returns whether the stage runs the class itself, or refuses it with its own message. */
@@ -112,25 +126,35 @@ static bool is_native(const struct ps_component_maker *maker, const struct inner
     if (inner->part != PS_KIND_COUNT)
         return false;
     for (size_t i = 0; i < PS_COUNT_OF(inner->own) && inner->own[i] != NULL; i++)
-        if (ps_text_begins(value, inner->own[i]))
+        if (strncasecmp(value, inner->own[i], strlen(inner->own[i])) == 0) /* as the stages compare them */
             return true;
     return false;
+}
+
+/* Returns the key's pair if its class exists only in Java, else NULL. */
+static const struct ps_pair *java_pair(const struct ps_component_maker *maker,
+                                       const struct ps_conf_part *part, const struct inner *row,
+                                       const char *key)
+{
+    const struct ps_pair *pair = ps_pairs_find(&part->pairs, key);
+    bool is_java = pair != NULL && !is_native(maker, row, ps_text_trim(maker->arena, pair->value));
+    return is_java ? pair : NULL;
 }
 
 /* Returns the pair of a row's key whose class exists only in Java, or NULL. */
 static const struct ps_pair *find_class(const struct ps_component_maker *maker,
                                         const struct ps_conf_part *part, const struct inner *row)
 {
-    struct ps_texts names = {1, (const char *const[]){""}};
-    const char *list = ps_pairs_get(&part->pairs, row->key);
-    if (row->each != NULL)
-        names = list != NULL ? ps_text_split_blanks(maker->arena, list) : (struct ps_texts){0};
+    const char *list;
+    if (row->each == NULL)
+        return java_pair(maker, part, row, row->key);
+    if ((list = ps_pairs_get(&part->pairs, row->key)) == NULL)
+        return NULL;
+    struct ps_texts names = ps_text_split_blanks(maker->arena, list);
     for (size_t i = 0; i < names.count; i++) {
-        const char *key = row->key;
-        if (row->each != NULL)
-            key = ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each);
-        const struct ps_pair *pair = ps_pairs_find(&part->pairs, key);
-        if (pair != NULL && !is_native(maker, row, ps_text_trim(maker->arena, pair->value)))
+        const char *key = ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each);
+        const struct ps_pair *pair = java_pair(maker, part, row, key);
+        if (pair != NULL)
             return pair;
     }
     return NULL;
@@ -152,12 +176,15 @@ static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
     return NULL;
 }
 
-/* Removes a key whose class was refused, so that the native stage checks the other keys. */
-static void refuse(struct ps_conf_part *part, const struct ps_pair *pair)
+/* Removes a key whose class was refused, or gives it another value, so that the native stage checks the other keys. */
+static void refuse(struct ps_conf_part *part, const struct ps_pair *pair, const struct inner *row)
 {
     struct ps_pair *items = (struct ps_pair *)(uintptr_t)part->pairs.items; /* the part's own copy */
     size_t at = (size_t)(pair - items);
-    ps_array_remove(items, part->pairs.count--, at, sizeof *items);
+    if (row->harmless != NULL)
+        items[at].value = row->harmless;
+    else
+        ps_array_remove(items, part->pairs.count--, at, sizeof *items);
     part->refused = true;
 }
 
@@ -185,12 +212,16 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
         return ops;
     }
     if (!ps_java_inner(maker, row->word, row->target, class, place)) {
-        refuse(part, inner);
+        refuse(part, inner, row);
         return ops;
     }
-    return instead(
-        maker, kind, part->type, place,
-        ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, ps_kind_word(kind)));
+    const char *word = ps_kind_word(kind);
+    ops = instead(maker, kind, part->type, place,
+                  ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, word));
+    if (ops != NULL)
+        ps_java_note(maker, class, place,
+                     ps_arena_format(maker->arena, "is a %s of this %s", row->word, word));
+    return ops;
 }
 
 void ps_component_add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,

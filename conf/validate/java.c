@@ -443,3 +443,11 @@ bool ps_java_alone(const struct ps_component_maker *maker, const char *word, con
     (void)report(&type, PS_SEVERITY_NOTE, NULL, note);
     return true;
 }
+
+void ps_java_note(const struct ps_component_maker *maker, const char *name, struct ps_place place,
+                  const char *note)
+{
+    struct java_type type = begin(maker, NULL, NULL, place);
+    if (has_class(&type, name))
+        (void)report(&type, PS_SEVERITY_NOTE, NULL, note);
+}

@@ -51,6 +51,10 @@ bool ps_java_alone(const struct ps_component_maker *maker, const char *word, con
                    const char *name, struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
 
+/* Reports where a class is that was found before; `note` is what it is. */
+void ps_java_note(const struct ps_component_maker *maker, const char *name, struct ps_place place,
+                  const char *note);
+
 /* Texts about a class that was not found: the reason ("none of the 7 jars .. has it"), and the cure. They live in
  * the maker's arena. */
 const char *ps_java_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type);

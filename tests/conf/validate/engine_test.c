@@ -210,6 +210,9 @@ static void classes_inside(void **state)
         {"seq", "null",
          EXTRACTOR("org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer"), "seq",
          "null", ""},
+        {"seq", "null",
+         EXTRACTOR("ORG.apache.flume.Interceptor.regexExtractorInterceptorPassThroughSerializer"), "seq",
+         "null", ""},
         {"seq", "file_roll",
          "a1.sinks.k1.sink.serializer = example.Framed$Builder\na1.sinks.k1.sink.directory = /tmp\n", "seq",
          NULL,
@@ -220,6 +223,46 @@ static void classes_inside(void **state)
          "it; set FLUME_HOME to the folder of Flume, which has its jars in lib"},
     };
     check_rows(rows, PS_COUNT_OF(rows));
+}
+
+/* `check` names the user's class as well as Flume's class that calls it. */
+static void where_the_class_inside_is(void **state)
+{
+    static const struct {
+        const char *source, *lines, *noted;
+    } rows[] = {
+        {"http", "a1.sources.r1.handler = example.Handler\n" HTTP,
+         "a1.sources.r1.handler: the class `example.Handler` of %s/own.jar is a handler of this source"},
+        {"seq", EXTRACTOR("example.Number"),
+         "a1.sources.r1.interceptors.i1.serializers.s2.type: the class `example.Number` of %s/own.jar is a "
+         "serializer of this interceptor"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_conf *conf = load(rows[i].source, "null", rows[i].lines);
+        char noted[300];
+        size_t count = 0;
+        snprintf(noted, sizeof noted, rows[i].noted, ps_test_folder());
+        for (size_t k = 0; k < conf->problems.count; k++)
+            count += strstr(ps_problem_text(conf->arena, &conf->problems.items[k]), noted) != NULL;
+        assert_int_equal(count, 1);
+        ps_conf_destroy(conf);
+    }
+}
+
+/* A required key whose class is nowhere is not called missing, too. */
+static void one_message_for_a_missing_class(void **state)
+{
+    struct ps_conf *conf =
+        load("seq", "hive",
+             "a1.sinks.k1.serializer = org.example.None\na1.sinks.k1.hive.metastore = thrift://h:1\n"
+             "a1.sinks.k1.hive.database = d\na1.sinks.k1.hive.table = t\n");
+    size_t about = 0;
+    for (size_t i = 0; i < conf->problems.count; i++)
+        about += strstr(ps_problem_text(conf->arena, &conf->problems.items[i]), "k1.serializer") != NULL;
+    assert_int_equal(about, 1);
+    assert_non_null(strstr(ps_test_java_conf_said(conf, FIRST_LINE), "`org.example.None` is no serializer"));
+    assert_int_equal(conf->agent.sink_count, 0);
+    ps_conf_destroy(conf);
 }
 
 /* One word may name a source and a sink: each has its own class. */
@@ -390,6 +433,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_engine_key, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(where_the_class_inside_is, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(one_message_for_a_missing_class, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_without_a_package, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
