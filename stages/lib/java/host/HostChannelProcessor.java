@@ -1,7 +1,7 @@
 package penstock.host;
 
-import java.lang.reflect.Proxy;
 import java.util.List;
+import java.util.Map;
 import org.apache.flume.ChannelSelector;
 import org.apache.flume.Context;
 import org.apache.flume.Event;
@@ -14,20 +14,21 @@ import org.apache.flume.channel.ChannelProcessor;
 final class HostChannelProcessor extends ChannelProcessor {
     private final SourceSlots slots;
     private final SourceChain chain;
+    private final Map<String, String> pairs; // of the source
+    private ChannelSelector selector; // made when a class asks for it, which few do
 
-    HostChannelProcessor(SourceSlots slots, SourceChain chain) {
-        super(selector());
+    HostChannelProcessor(SourceSlots slots, SourceChain chain, Map<String, String> pairs) {
+        super(null);
         this.slots = slots;
         this.chain = chain;
+        this.pairs = pairs;
     }
 
-    private static ChannelSelector selector() {
-        Class<?>[] types = {ChannelSelector.class};
-        return (ChannelSelector) Proxy.newProxyInstance(ChannelSelector.class.getClassLoader(), types, (proxy, method, values) -> {
-            if (method.getDeclaringClass() == Object.class)
-                return method.getName().equals("toString") ? "the agent's channel selector" : method.invoke(types, values);
-            throw new UnsupportedOperationException("the channel selector is in the agent, not in Java: " + method.getName());
-        });
+    @Override
+    public synchronized ChannelSelector getSelector() {
+        if (selector == null)
+            selector = AgentChannel.selector(pairs);
+        return selector;
     }
 
     @Override

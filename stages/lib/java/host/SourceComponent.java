@@ -107,7 +107,7 @@ final class SourceComponent extends Component {
             configure(source);
             checkBatchSize(source, "source");
             chain = new SourceChain(pairs);
-            source.setChannelProcessor(new HostChannelProcessor(slots, chain));
+            source.setChannelProcessor(new HostChannelProcessor(slots, chain, pairs));
             return source;
         });
     }
