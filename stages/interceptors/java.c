@@ -316,8 +316,9 @@ static void send_batch(struct java_state *state, const struct ps_lease *lease, c
 
 static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease, const struct ps_now *now)
 {
-    enum ps_java_put put =
-        state->unchanged ? PS_JAVA_PUT_DONE : ps_java_reply_put(&state->reply, lease, state->answer.memory);
+    enum ps_java_put put = state->unchanged
+                               ? PS_JAVA_PUT_DONE
+                               : ps_java_reply_put(&state->reply, lease, state->port, state->answer.memory);
     if (put == PS_JAVA_PUT_MEMORY)
         return PS_RETRY;
     state->phase = FREE;

@@ -14,7 +14,7 @@ void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t c
     reply->copy = NULL;
     reply->checked = false;
     reply->rows = NULL;
-    reply->next = 0;
+    reply->next = reply->made = 0;
 }
 
 /* ---- check ---- */
@@ -64,33 +64,57 @@ static bool add_headers(struct ps_java_reply *reply, struct names *names, struct
     return true;
 }
 
-/* Makes the next row. Returns false when there is no memory; the reader is then before the entry. */
-static bool add_row(struct ps_java_reply *reply, struct names *names, struct ps_lease *lease)
+/* The letter has the event as the class got it. One that the class has added has none: it was not the source's. Returns false when
+ * there is no room for the letter. */
+static bool give_up(const struct ps_java_event *event, struct ps_lease *lease, struct ps_port *port)
 {
-    const struct ps_java_reader before = reply->reader;
-    struct ps_event *row = &reply->rows[reply->next];
-    struct ps_java_event event;
+    static const struct ps_dead_letter_reason reason = {
+        "event-unfit", "an interceptor in Java made an event of it that no channel can have", 0};
+    if (event->origin == PS_JAVA_NO_ORIGIN || !ps_port_has_deadletter(port))
+        return true;
+    return ps_port_deadletter(port, lease->batch, ps_lease_event(lease, event->origin), &reason) > 0;
+}
+
+/* Makes the row of an entry. Returns false when there is no memory. */
+static bool make_row(struct ps_java_reply *reply, struct names *names, struct ps_lease *lease,
+                     const struct ps_java_event *event)
+{
+    struct ps_event *row = &reply->rows[reply->made];
     struct ps_slice body;
-    bool read = ps_java_reader_next(&reply->reader, &event);
-    PS_ASSERT(read);
     *row = (struct ps_event){.body = NULL};
-    reply->from[reply->next] = UINT16_MAX;
-    if (event.origin != PS_JAVA_NO_ORIGIN) {
-        *row = *ps_lease_event(lease, event.origin);
-        reply->from[reply->next] = ps_lease_row(lease, event.origin);
+    reply->from[reply->made] = UINT16_MAX;
+    if (event->origin != PS_JAVA_NO_ORIGIN) {
+        *row = *ps_lease_event(lease, event->origin);
+        reply->from[reply->made] = ps_lease_row(lease, event->origin);
     }
-    if (event.flags & PS_JAVA_EVENT_HEADERS) {
+    if (event->flags & PS_JAVA_EVENT_HEADERS) {
         row->headers = NULL;
         row->mask = 0;
     }
-    if (!add_headers(reply, names, lease->batch, &event, row)) {
-        reply->reader = before;
+    if (!add_headers(reply, names, lease->batch, event, row))
         return false;
-    }
-    if ((event.flags & PS_JAVA_EVENT_BODY) || event.origin == PS_JAVA_NO_ORIGIN) {
-        (void)ps_java_reader_body(&reply->reader, &event, &body);
+    if ((event->flags & PS_JAVA_EVENT_BODY) || event->origin == PS_JAVA_NO_ORIGIN) {
+        (void)ps_java_reader_body(&reply->reader, event, &body);
         row->body = (char *)(uintptr_t)body.data;
         row->body_length = body.length;
+    }
+    reply->made++;
+    return true;
+}
+
+/* Makes a row of the next entry, or gives its event up. Returns false when there is no memory; the reader is then before the
+ * entry. */
+static bool add_entry(struct ps_java_reply *reply, struct names *names, struct ps_lease *lease,
+                      struct ps_port *port)
+{
+    const struct ps_java_reader before = reply->reader;
+    struct ps_java_event event;
+    bool read = ps_java_reader_next(&reply->reader, &event);
+    PS_ASSERT(read);
+    bool is_given_up = (event.flags & PS_JAVA_EVENT_GIVEN_UP) != 0;
+    if (is_given_up ? !give_up(&event, lease, port) : !make_row(reply, names, lease, &event)) {
+        reply->reader = before;
+        return false;
     }
     reply->next++;
     return true;
@@ -108,12 +132,18 @@ static bool begin_rows(struct ps_java_reply *reply, struct ps_batch *batch)
     return reply->rows != NULL;
 }
 
-enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, const char *area)
+static enum ps_java_put put_nothing(struct ps_lease *lease)
 {
     static const uint64_t nothing[PS_BATCH_EVENTS_MAX / 64];
+    return ps_lease_filter_bits(lease, nothing) ? PS_JAVA_PUT_DONE : PS_JAVA_PUT_MEMORY;
+}
+
+enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, struct ps_port *port,
+                                   const char *area)
+{
     struct names names = {{NULL}};
     if (reply->count == 0)
-        return ps_lease_filter_bits(lease, nothing) ? PS_JAVA_PUT_DONE : PS_JAVA_PUT_MEMORY;
+        return put_nothing(lease);
     if (reply->copy == NULL) {
         reply->copy = ps_batch_alloc(lease->batch, reply->bytes);
         if (reply->copy == NULL)
@@ -126,9 +156,11 @@ enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease 
     if (!begin_rows(reply, lease->batch))
         return PS_JAVA_PUT_MEMORY;
     while (reply->next < reply->count) {
-        if (!add_row(reply, &names, lease))
+        if (!add_entry(reply, &names, lease, port))
             return PS_JAVA_PUT_MEMORY;
     }
-    return ps_lease_replace(lease, reply->rows, reply->count, reply->from) ? PS_JAVA_PUT_DONE
-                                                                           : PS_JAVA_PUT_MEMORY;
+    if (reply->made == 0)
+        return put_nothing(lease);
+    return ps_lease_replace(lease, reply->rows, reply->made, reply->from) ? PS_JAVA_PUT_DONE
+                                                                          : PS_JAVA_PUT_MEMORY;
 }

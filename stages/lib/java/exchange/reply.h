@@ -7,13 +7,16 @@
 
 #include "stages/lib/java/exchange/events.h"
 
+struct ps_port;
+
 /* The progress of a reply: memory may be missing at any step, and the next call goes on from there. */
 struct ps_java_reply {
     uint32_t bytes, count;
     char *copy; /* in the batch; NULL: not yet */
     bool checked;
     struct ps_event *rows; /* in the batch; NULL: not yet */
-    uint32_t next;         /* row to be made */
+    uint32_t next;         /* entry that becomes a row */
+    uint32_t made;         /* rows */
     struct ps_java_reader reader;
     uint16_t from[PS_BATCH_EVENTS_MAX];
 };
@@ -26,5 +29,7 @@ enum ps_java_put {
     PS_JAVA_PUT_MEMORY, /* memory is missing: call it again */
     PS_JAVA_PUT_WRONG,  /* the host broke the protocol; the lease is unchanged */
 };
-/* Replaces the lease's events by those of the reply, which begins at `area`. Each call for one reply has the same lease. */
-enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, const char *area);
+/* Replaces the lease's events by those of the reply, which begins at `area`. Each call for one reply has the same lease. Events that
+ * are given up become dead letters of the port, if it has any. */
+enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, struct ps_port *port,
+                                   const char *area);

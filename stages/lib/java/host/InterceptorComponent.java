@@ -195,11 +195,14 @@ final class InterceptorComponent extends Component {
             throw new IllegalStateException(result.size() + " events from a batch of " + count + ": at most " + EVENTS_MAX);
         writer.begin(events, bytesMax);
         for (Event event : result) {
-            tooMuch = ++written > EVENTS_MAX || !writer.add(event);
+            tooMuch = ++written > EVENTS_MAX || !writer.addOrGiveUp(event);
             if (tooMuch)
                 throw new IllegalStateException("the events of a batch of " + count + " have become larger than " + bytesMax + " bytes, or more than "
                                                 + EVENTS_MAX);
         }
+        String givenUp = writer.givenUp();
+        if (givenUp != null)
+            LogStream.log("ERROR", label, "of what the interceptor made of a batch of " + count + " events, " + givenUp, null);
         return written;
     }
 

@@ -1,5 +1,6 @@
 /* Replies of an interceptor in the Java host compared with a model: random events with and without an origin, of which a reply changes the body,
  * the headers, both or nothing, with too little memory now and then. A wrong reply leaves the lease as it was. */
+#include "core/stage.h"
 #include "stages/lib/java/exchange/reply.h"
 
 #include "tests/stages/lib/java/exchange/drawn_entries.h"
@@ -7,6 +8,7 @@
 #define ROWS_MAX 120U
 
 static struct drawn before[ROWS_MAX], shared;
+static struct ps_port port;
 
 static void headers_set(struct ps_batch *batch, struct ps_event *event, const struct drawn *from)
 {
@@ -86,7 +88,7 @@ static void play(uint32_t count, uint32_t replies)
         assert_true(++tries < 1000);
         if (draw(2) == 0)
             memory_take_all();
-        outcome = ps_java_reply_put(&reply, lease, area);
+        outcome = ps_java_reply_put(&reply, lease, &port, area);
         assert_true(outcome == PS_JAVA_PUT_DONE || (outcome == PS_JAVA_PUT_MEMORY && hoarded_count > 0));
         memory_return();
     } while (outcome == PS_JAVA_PUT_MEMORY);
@@ -124,7 +126,7 @@ static void test_wrong(void **unused)
                                  PS_JAVA_EVENT_BODY);
         ps_java_reply_begin(&reply, kind == 2 ? bytes + 4 : bytes, kind == 3 ? 4 : 3);
         enum ps_java_put wanted = kind == 0 ? PS_JAVA_PUT_DONE : PS_JAVA_PUT_WRONG;
-        assert_int_equal(ps_java_reply_put(&reply, lease, area), wanted);
+        assert_int_equal(ps_java_reply_put(&reply, lease, &port, area), wanted);
         assert_int_equal(lease->count, kind == 0 ? 3 : 4);
         for (uint32_t i = 0; kind != 0 && i < 4; i++)
             expect_body(ps_lease_event(lease, i), &before[i]);
@@ -132,10 +134,76 @@ static void test_wrong(void **unused)
     }
 }
 
+/* ---- events that are given up ---- */
+
+static struct {
+    struct ps_dead_letter_queue queue;
+    bool is_full;
+    uint32_t lengths[4]; /* of the bodies */
+} letters;
+
+static uint64_t letter_put(struct ps_dead_letter_queue *queue, const struct ps_dead_letter *letter)
+{
+    assert_string_equal(letter->reason.code, "event-unfit");
+    letters.lengths[queue->sent++] = letter->event->body_length;
+    letters.is_full = true;
+    return queue->sent;
+}
+
+static bool letters_have_room(const struct ps_dead_letter_queue *)
+{
+    return !letters.is_full;
+}
+
+static uint64_t letters_written(const struct ps_dead_letter_queue *queue)
+{
+    return queue->sent;
+}
+
+static const struct ps_dead_letter_queue_ops letter_ops = {
+    .put = letter_put, .has_room = letters_have_room, .written = letters_written};
+
+/* Those that the source gave become dead letters, as they were, with or without room for these; an added one just goes. */
+static void give_up(bool has_letters, uint32_t kept)
+{
+    static struct ps_java_reply reply;
+    static struct ps_counters counters;
+    const struct drawn nothing = {.body_length = 0};
+    struct ps_lease *lease = lease_make(4);
+    uint32_t bytes = 0, lengths[] = {before[1].body_length, before[3].body_length};
+    memset(&letters, 0, sizeof letters);
+    letters.queue.ops = &letter_ops;
+    port = (struct ps_port){.dead_letter_queue = has_letters ? &letters.queue : NULL, .counters = &counters};
+    static const uint32_t origins[] = {1, PS_JAVA_NO_ORIGIN, 3};
+    for (uint32_t i = 0; i < kept; i++)
+        bytes += entry_write(area + bytes, &nothing, 2, 0);
+    for (size_t i = 0; i < PS_COUNT_OF(origins); i++)
+        bytes += entry_write(area + bytes, &nothing, origins[i], PS_JAVA_EVENT_GIVEN_UP);
+    ps_java_reply_begin(&reply, bytes, kept + 3);
+    while (ps_java_reply_put(&reply, lease, &port, area) == PS_JAVA_PUT_MEMORY) {
+        assert_true(letters.is_full);
+        letters.is_full = false;
+    }
+    assert_int_equal(lease->count, kept);
+    if (kept > 0)
+        expect_body(ps_lease_event(lease, 0), &before[2]);
+    assert_int_equal(letters.queue.sent, has_letters ? 2 : 0);
+    if (has_letters)
+        assert_memory_equal(letters.lengths, lengths, sizeof lengths);
+    ps_batch_give(lease->batch);
+    port = (struct ps_port){0};
+}
+
+static void test_given_up(void **unused)
+{
+    for (unsigned kind = 0; kind < 4; kind++)
+        give_up(kind % 2 == 0, kind / 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, memory_setup, memory_teardown)
-    const struct CMUnitTest tests[] = {TEST(drawn), TEST(wrong)};
+    const struct CMUnitTest tests[] = {TEST(drawn), TEST(wrong), TEST(given_up)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
