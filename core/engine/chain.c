@@ -200,6 +200,10 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
         if (before > runner->chain->count)
             ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain->count);
         runner->chain_fails = result == PS_BACKOFF;
+        if (PS_UNLIKELY(runner->chain_fails) && runner->failed_ns == 0)
+            runner->failed_ns = now->mono_ns;
+        else if (result == PS_DONE)
+            runner->failed_ns = 0;
         if (result != PS_DONE)
             return false;
         ps_tap_offer(link->tap, runner->chain);

@@ -32,6 +32,9 @@ struct ps_runner_look {
 
 /* The time for which a stop waits for the next delivery when no event is lost without it. */
 #define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
+/* How long a stop waits for an interceptor that goes on failing, before it gives up events that nobody else has. It is longer than
+ * the longest rest between two tries, so that at least one is made after the stop began. */
+#define PS_STOP_FAILING_NS (6 * PS_NS_PER_S)
 
 /* The part that source and sink runners share: opening, and data for metrics. */
 struct ps_runner {
@@ -103,6 +106,7 @@ struct ps_source_runner {
     size_t chain_stage;
     bool routed;
     bool chain_fails;          /* an interceptor cannot handle the batch now (PS_BACKOFF) */
+    uint64_t failed_ns;        /* when it first could not; 0: it has not failed */
     struct ps_lease **pending; /* by slot (2 * channel + optional): leases that are made and not put yet */
     struct ps_carved *marks;   /* by channel: mark of the lease that was put last */
     /* Leases that the closed source before it could not put, oldest first; this runner puts them first. In a closed
@@ -121,6 +125,8 @@ struct ps_source_runner {
     bool ends;     /* draining: the agent stops */
     /* draining: it need not wait, because at the next start it reads the undelivered events again */
     bool rereads;
+    uint64_t ends_ns; /* when the agent's stop began; 0: not known yet */
+    bool gives_up;    /* draining: it need not wait, because an interceptor goes on failing for its batch */
     /* draining: batches that are not home, and the time since which this number has not changed; 0: not known yet */
     uint64_t out_count, out_since_ns;
     /* draining: its channels stay with their events, so it does not wait for its batches */

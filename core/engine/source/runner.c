@@ -111,6 +111,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* a chain that was given up may have left a time */
     runner->chain_fails = false;
+    runner->failed_ns = 0;
     runner->routed = false;
     return ps_source_runner_put(runner, now);
 }
@@ -226,6 +227,22 @@ static bool waits_in_vain(const struct ps_source_runner *runner)
     return true;
 }
 
+/* The agent stops: returns whether an interceptor has failed for the batch in the chain for so long that it is given up. Sources
+ * that can refuse it, or read it again, do not come here: their stop does not wait. */
+static bool fails_in_vain(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (!runner->ends || runner->chain == NULL || runner->routed || runner->failed_ns == 0 ||
+        ps_source_runner_is_replayable(runner))
+        return false;
+    if (runner->ends_ns == 0)
+        runner->ends_ns = now->mono_ns;
+    uint64_t since_ns = runner->failed_ns > runner->ends_ns ? runner->failed_ns : runner->ends_ns;
+    if (now->mono_ns >= since_ns + PS_STOP_FAILING_NS)
+        return runner->chain_fails; /* else a try is under way */
+    ps_source_runner_wake_at(runner, since_ns + PS_STOP_FAILING_NS);
+    return false;
+}
+
 static void source_is_drained(struct ps_source_runner *runner)
 {
     runner->drained = true;
@@ -259,6 +276,12 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     if (waits_in_vain(runner)) { /* the bytes that it has read are given up when it is closed */
         ps_runner_watch(&runner->base, false);
         runner->answered = ps_source_runner_is_replayable(runner);
+        source_is_drained(runner);
+        return;
+    }
+    if (fails_in_vain(runner, now)) { /* the batch is given up when it is closed, with a warning */
+        ps_runner_watch(&runner->base, false);
+        runner->gives_up = true;
         source_is_drained(runner);
         return;
     }
