@@ -46,8 +46,8 @@ void ps_dead_letter_channel_inherit(struct ps_dead_letter_channel *letters,
 bool ps_dead_letter_channel_cycle(struct ps_dead_letter_channel *letters, bool may_put, uint64_t *due_ns,
                                   const struct ps_now *now);
 
-/* Called after each cycle of the runner, `stops`: whether the runner stops: makes the sinks of a full channel make
- * room for the waiting letters (ps_hold_back). NULL: does nothing. */
+/* Called after each cycle of the runner: makes the sinks of a full channel make room for the waiting letters
+ * (ps_hold_back). `stops`: whether the runner stops. NULL: does nothing. */
 void ps_dead_letter_channel_hold_back(struct ps_dead_letter_channel *letters, bool stops);
 
 /* Drops the letters that are not put yet. NULL: does nothing. */

@@ -66,8 +66,7 @@ struct ps_left {
  *                  closed (`unreported`), because the new source reads those events again
  *   lost           all others, and all when `next` is NULL: counted in *lost and released with the next
  *                  orders. In a reload no lease of a source that stays open is lost: PAUSE has emptied the channels
- *                  that
- *                  `next` does not keep */
+ *                  that `next` does not keep */
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 

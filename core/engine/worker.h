@@ -111,11 +111,11 @@ void ps_worker_enter(struct ps_worker *worker, const char *component);
 void ps_worker_wake(struct ps_worker *worker);
 /* Number of the last orders that it carried out:
  *
- *   RUN      every stage was opened, or its first try to open failed
- *   PAUSE the sinks of channels that the next plan does not keep are idle
- *   DRAIN    the sources have stopped and all of this worker's batches are returned
- *   RECALL the sinks have given every lease back
- *   CLOSE    every stage is closed */
+ *   RUN     every stage was opened, or its first try to open failed
+ *   PAUSE   the sinks of channels that the next plan does not keep are idle
+ *   DRAIN   the sources have stopped and all of this worker's batches are returned
+ *   RECALL  the sinks have given every lease back
+ *   CLOSE   every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
 /* Returns the number of the last orders that it took: after RUN it has the runners, and may still open them. */
 uint64_t ps_worker_taken_number(const struct ps_worker *worker);

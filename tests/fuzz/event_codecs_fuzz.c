@@ -1,11 +1,11 @@
 /* Any batch that a source can make, through every codec of events: written, read, compared. The input is a program: shared headers,
- * then events, whose lengths and counts are drawn around the limits of core/flow/limits.h, of a frame and of a block.
+ * then events, whose lengths and counts are often near the limits of core/flow/limits.h, of a frame and of a block.
  *
  *   segment    the frames of the durable channels
  *   rows       the tables of the jdbc channel, in SQLite
  *   avro       Flume's events in Avro: the avro sink, and Kafka with useFlumeEventFormat
  *   container  the files of the serializer avro_event
- *   sequence   SequenceFiles, which have the bodies
+ *   sequence   SequenceFiles, which have only the bodies
  *   thrift     both encodings
  *   letter     a line of JSON */
 #include <jansson.h>

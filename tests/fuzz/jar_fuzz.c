@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define ENTRIES_MAX 64U /* that are read */
+#define ENTRIES_MAX 64U /* entries that are read */
 #define BYTES_MAX 65536U
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

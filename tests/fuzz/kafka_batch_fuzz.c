@@ -1,5 +1,5 @@
-/* Record batches of a broker: heads, checksums, records, headers, and compressed records. Everything that is found lies inside
- * of the bytes, and nothing grows beyond the memory budget. */
+/* Record batches of a broker: heads, checksums, records, headers, and compressed records. Everything that is found lies within
+ * the bytes, and nothing grows beyond the memory budget. */
 #include "stages/lib/kafka/fetch/record_batch.h"
 #include "stages/lib/kafka/fetch/unpack.h"
 

@@ -1,5 +1,5 @@
-/* Responses of a broker to each request of the native client. The first byte chooses the request and its version, from 128 on
- * one of the login; the rest is the response after its length, without the correlation id. No response may
+/* Responses of a broker to each request of the native client. The first byte chooses the request and its version; from 128 on
+ * it chooses a request of the login. The rest is the response after its length, without the correlation id. No response may
  * harm the client: it is accepted, or the connection is closed. */
 #include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/native/turn.h"

@@ -406,7 +406,7 @@ static void read_case(struct one *one, const char *words)
     unsigned number;
     assert_int_equal(sscanf(words, "%u %31s %127s", &number, one->kind, one->type), 3);
     printf("case %u\n", number);
-    fflush(stdout); /* a crash is in this case */
+    fflush(stdout); /* so that after a crash the output names this case */
 }
 
 static void read_key(struct one *one, char *words)

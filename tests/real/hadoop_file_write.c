@@ -2,8 +2,8 @@
  *
  *   hadoop_file_write DIR
  *
- * DIR gets sequence_TYPE_CODEC_FORMAT and stream_CODEC.EXTENSION, each of EVENTS events with bodies of no byte to 1 MiB, flushed now and
- * then; and stream_CODEC_cut.EXTENSION, which was flushed and not ended: what a crash leaves. Standard output: the lines of
+ * DIR gets sequence_TYPE_CODEC_FORMAT and stream_CODEC.EXTENSION, each of EVENTS events with bodies of 0 bytes to 1 MiB, flushed now and
+ * then; and stream_CODEC_cut.EXTENSION, which was flushed and not ended, like a file that a crash leaves. Standard output: the lines of
  * `HadoopFile sequence` and `HadoopFile text`. */
 #include "stages/lib/hadoop/file/writer.h"
 #include "tests/support/stage.h"

@@ -1,12 +1,12 @@
 /* Makes the calls of stages/lib/hadoop/hdfs/namenode.h to a real namenode, as they follow one another when a file is written, and prints
- * what each came to: one line "call error [exception] figures".
+ * the result of each: one line "call error [exception] figures".
  *
  *   hdfs_calls AUTHORITY DIRECTORY [CONFIGURATION-DIRECTORY]
  *   hdfs_calls --until FILE AUTHORITY DIRECTORY [CONFIGURATION-DIRECTORY]
  *
- * No data is written: a file of no bytes is created, a block is added and abandoned. --until: makes files of no bytes, eight at
- * a time, each by create, complete and rename, until FILE is there; prints how far it is, and what has failed: nothing may,
- * whatever happens to namenodes within the call time-out of 240 s. */
+ * No data is written: an empty file is created, a block is added and abandoned. --until: makes empty files, eight at
+ * a time, each by create, complete and rename, until FILE is there; prints its progress and the calls that failed. None may
+ * fail, whatever happens to namenodes within the call time-out of 240 s. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  *                  [--header NAME=VALUE].. [--no-headers] [--lost-below N] [--may-repeat] [--only N]
  *
  * Reads from the beginning until every event is there and all partitions are at their ends, or until no
- * record has arrived for --idle-s seconds (default 60: on a busy
- * machine a broker may send nothing for 10 s). Prints one JSON line:
+ * record has arrived for --idle-s seconds (default 60: on a busy machine a broker may send nothing
+ * for 10 s). Prints one JSON line:
  *   received    records, duplicates included
  *   lost        numbers never seen; last_lost: the highest of them, -1: none; holes: those below the highest
  *               seen of their stream

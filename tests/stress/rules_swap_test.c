@@ -21,7 +21,7 @@
 #else
 #define SWAPS 1000U
 #endif
-/* Allowed growth of the heap over most of the swaps; a set has half of that. */
+/* Allowed growth of the heap over most of the swaps; one set of rules takes half of that. */
 #define GROWTH_BYTES (1U << 20)
 #define QUIET_MS 100 /* time until replaced sets are freed */
 

@@ -16,7 +16,7 @@
 #define HOLD_MAX_NS (30 * PS_NS_PER_S) /* the longest wait, even if the copy keeps growing */
 #define GONE_NS (20 * PS_NS_PER_MS)    /* QUIET_NS for a file that was never opened */
 #define DOUBT_NS (300 * PS_NS_PER_MS)  /* how long the copy of a truncated file is searched for */
-/* Most finished files that stay open, and most files opened in advance. */
+/* Maximum number of finished files that stay open, and of files that are opened in advance. */
 #define OPEN_MAX 128U
 #define ROUNDS_MAX 8U
 #define MISSED_MIN 3U /* consecutive listings without the file */

@@ -22,7 +22,7 @@ static void sum_counters(struct sum *sum, const struct ps_counters *counters)
         sum->component.counters[i] += ps_counter_read(counters, (enum ps_counter)i);
 }
 
-/* Adds what the instances hold together, and the time of the instance that has waited longest. */
+/* Adds the numbers of one instance; of the times of rest and of waiting it keeps the longest. */
 static void sum_look(struct sum *sum, const struct ps_runner *runner, unsigned worker, uint64_t mono_ns)
 {
     struct ps_metrics_component *component = &sum->component;

@@ -1,7 +1,7 @@
 /* Authentication of a client of Hive's metastore: none, or Kerberos. Keys of hive-site.xml and core-site.xml:
  *
  *   hive.metastore.sasl.enabled, metastore.sasl.enabled              true: Kerberos
- *   hive.metastore.kerberos.principal, metastore.kerberos.principal the metastore's principal: "hive/_HOST@REALM"
+ *   hive.metastore.kerberos.principal, metastore.kerberos.principal  the metastore's principal: "hive/_HOST@REALM"
  *   hadoop.rpc.protection                                            authentication, integrity, privacy
  *
  * Not supported: TLS (hive.metastore.use.SSL), LDAP and passwords (hive.metastore.client.auth.mode), delegation

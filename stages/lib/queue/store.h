@@ -1,10 +1,10 @@
 /* The store in which a durable queue keeps its frames of events: a log on disk (ps_log_store) or the tables of a database
  * (stages/lib/queue/database).
  *
- *   append .. append sync     the frames are promised
- *   feed                      the next promised frame that was not delivered
- *   load                      its payload
- *   take the frame was delivered: it is not fed again, even after a restart
+ *   append .. append sync  the frames are promised
+ *   feed                   the next promised frame that was not delivered
+ *   load                   its payload
+ *   take                   the frame was delivered: it is not fed again, even after a restart
  *
  * The payload is described in stages/lib/queue/segment/events.h.
  *

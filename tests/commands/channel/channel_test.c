@@ -282,7 +282,7 @@ int rename(const char *from, const char *to)
     return fails ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
-/* The copy of the readable bytes cannot take the place of the file: the file is still there, and nothing else is. */
+/* The copy of the readable bytes cannot replace the file: the old file stays, and no other file is left. */
 static void unreplaceable_file(void **state)
 {
     const char *path = ps_test_folder_path("checkpoint/state");

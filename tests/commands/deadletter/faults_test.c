@@ -1,5 +1,5 @@
-/* `penstock deadletter` while the system fails: each of its calls once, also each read of a file, at every
- * point of `replay` and `list`. A letter that was not replayed is replayed by the next run, once; a failure
+/* `penstock deadletter` while system calls fail: each call once, also each read of a file, at every point of
+ * `replay` and `list`. A letter that was not replayed is replayed by the next run, once; a failure
  * is printed, and the exit status is 1. */
 #include "commands/commands.h"
 #include "core/option.h"
@@ -81,7 +81,7 @@ static void put_back(int kept, int to)
     PS_TEST_REAL(close)(kept);
 }
 
-/* Runs the command of which the nth call fails; 0: none. Returns the exit status. */
+/* Runs the command; its nth system call fails (0: none). Returns the exit status. */
 static int run(uint64_t nth, const char *const *words)
 {
     char *argv[8] = {NULL};

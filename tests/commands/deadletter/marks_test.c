@@ -79,7 +79,7 @@ static void assert_all(const unsigned *replays)
     ps_deadletter_marks_free(marks);
 }
 
-/* Runs of a replay, each of which marks some letters, in an order that changes the file at nearly each of them. */
+/* Runs of a replay, each of which marks some letters: nearly every letter is in another file than the one before it. */
 static void test_drawn(void **state)
 {
     uint64_t random = ps_test_seed() | 1;

@@ -35,7 +35,7 @@ static void expect(const char *url)
 static void test_find(void **state)
 {
     struct ps_err err = {0};
-    expect("http://127.0.0.1:41414"); /* nobody runs: the default */
+    expect("http://127.0.0.1:41414"); /* no agent runs: the default */
     process("10", "/usr/bin/penstock check -n a1 -Dflume.monitoring.type=http -Dflume.monitoring.port=1");
     process("11", "/usr/bin/vi agent -Dflume.monitoring.type=http -Dflume.monitoring.port=2");
     process("12", "/usr/bin/penstock agent -n a1 -Dflume.monitoring.port=3");

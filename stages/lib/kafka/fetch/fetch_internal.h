@@ -1,22 +1,22 @@
 /* The structures of the native fetch client.
  *
- *   engine.c the engine's table of functions, its turn, and the functions that the native client calls
- *   (ps_kafka_native_reader)
- *   settings.c reads the settings from librdkafka's properties
- *   topics.c the topics to which it is subscribed
- *   partitions.c partitions and their fetched records: calls no other file
- *   membership.c the member's state, for all other files
- *   member.c           the member of the group: joins, is assigned, gives up, leaves
- *   member_requests.c the encoding of its requests
- *   leader.c the assignment of partitions by the group's leader
- *   assignment.c, sticky.c assignors and the encoding of assignments (pure functions)
- *   offsets.c, commit.c where reading begins, and commits of offsets
- *   epochs.c           whether a leader has the records that were read (KIP-320)
- *   fetch.c            requests for records, and their answers
- *   fetch_request.c the encoding of these requests
- *   session.c fetch sessions: the partitions that brokers remember (KIP-227)
- *   read.c reads the records of the answers, in order
- *   record_batch.c, unpack.c decoding and decompression of record batches
+ *   engine.c                  the engine's table of functions, its turn, and the functions that the native client
+ *                             calls (ps_kafka_native_reader)
+ *   settings.c                reads the settings from librdkafka's properties
+ *   topics.c                  the topics to which it is subscribed
+ *   partitions.c              partitions and their fetched records: calls no other file
+ *   membership.c              the member's state, for all other files
+ *   member.c                  the member of the group: joins, is assigned, gives up, leaves
+ *   member_requests.c         the encoding of its requests
+ *   leader.c                  the assignment of partitions by the group's leader
+ *   assignment.c, sticky.c    assignors and the encoding of assignments (pure functions)
+ *   offsets.c, commit.c       where reading begins, and commits of offsets
+ *   epochs.c                  whether a leader has the records that were read (KIP-320)
+ *   fetch.c                   requests for records, and their answers
+ *   fetch_request.c           the encoding of these requests
+ *   session.c                 fetch sessions: the partitions that brokers remember (KIP-227)
+ *   read.c                    reads the records of the answers, in order
+ *   record_batch.c, unpack.c  decoding and decompression of record batches
  *
  * Owner and thread: the source's worker. Allocates in rebalances, and while it warms up. */
 #pragma once

@@ -1,13 +1,13 @@
 /* The structures of the native client: the brokers, topics and requests of one producer, or of one reader. For a producer it is an
  * engine behind stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself; the reader is stages/lib/kafka/fetch/.
  *
- *   producer.c the engine's table of functions: adds records to sets, reports, purges
+ *   producer.c              the engine's table of functions: adds records to sets, reports, purges
  *   topics.c                topics and partitions, and the choice of the next set to send
- *   record_set.c encoding and compression of records
- *   broker.c connections: writing and reading, time-outs, backoff
- *   requests.c encoding of requests
+ *   record_set.c            encoding and compression of records
+ *   broker.c                connections: writing and reading, time-outs, backoff
+ *   requests.c              encoding of requests
  *   receive.c, responses.c  answers, and the reaction to each
- *   cluster.c the answers about brokers, leaders and coordinators
+ *   cluster.c               the answers about brokers, leaders and coordinators
  *   login.c                 SASL
  *   transaction*.c          the steps of a transaction, and the handling of their answers
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them

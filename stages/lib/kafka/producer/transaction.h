@@ -1,6 +1,6 @@
 /* The sender's transactions: events and the positions of their sources are committed together, or not at all.
  *
- *   filling Leases are taken and sent. Reports of delivery do not settle events.
+ *   filling     Leases are taken and sent. Reports of delivery do not settle events.
  *   closing     No lease is taken. The records that the sender holds are sent, and their reports are
  *               awaited.
  *   committing  The engine commits events and positions.
