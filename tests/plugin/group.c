@@ -37,7 +37,7 @@ static _Noreturn void run(const struct CMUnitTest *test, int (*set_up)(void **st
 {
     void *state = NULL;
     if (ps_plugin_test
-            .has_places) /* what the check makes is there, and goes with it even if the check crashes */
+            .has_places) /* the folder is removed with all that the check makes, even if the check crashes */
         setenv("TMPDIR", ps_test_folder(), 1);
     if (set_up != NULL && set_up(&state) != 0)
         ps_plugin_test_fail(__FILE__, __LINE__, "the test cannot be prepared");
@@ -68,7 +68,7 @@ int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set
     for (size_t i = 0; i < count; i++) {
         const char *name = tests[i].name + strlen("test_");
         int status = 0;
-        if (strcmp(name, "all_are_here") == 0) /* asks of penstock's own table */
+        if (strcmp(name, "all_are_here") == 0) /* tests penstock's own table */
             continue;
         fflush(stdout);
         if (ps_plugin_test.has_places && ps_test_folder_setup(NULL) != 0) {

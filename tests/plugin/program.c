@@ -16,7 +16,7 @@
 
 struct ps_plugin_test ps_plugin_test;
 
-/* The suites ask each of penstock's own stages; here there are none. */
+/* The suites test each of penstock's own stages; here there are none. */
 extern const struct ps_stage_ops *const ps_plugin_test_no_stages[];
 const struct ps_stage_ops *const ps_plugin_test_no_stages[] = {NULL};
 

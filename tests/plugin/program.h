@@ -1,5 +1,5 @@
 /* penstock-plugin-test: the conformance suites of tests/stages, against the stages of a plug-in. `penstock plugin test` starts
- * it. Each suite is compiled as it is, with the plug-in's stage as the only one it asks (PS_TEST_PLUGIN). */
+ * it. Each suite is compiled as it is, with the plug-in's stage as the only one it tests (PS_TEST_PLUGIN). */
 #pragma once
 
 #include "core/stage.h"

@@ -25,7 +25,7 @@ struct run {
     unsigned gone;          /* channels of the running plan that the next one does not have: mask */
     uint64_t number, steps; /* of the phase: number of its orders; steps so far */
     enum ps_phase phase;
-    uint64_t patience; /* steps after which a phase that may be cut short is */
+    uint64_t patience; /* steps after which a phase is cut short, if it may be */
     bool cut;          /* a DRAIN phase was cut short at least once */
     uint64_t counted;  /* number of the orders whose closed sources were counted */
 };

@@ -43,7 +43,7 @@ static void run_stop_seed(uint64_t seed)
     flow_fini(&sim.flow);
 }
 
-/* A stop did not wait for a source that will read its batches again. It counted the source's dead letter as lost,
+/* Regression: a stop did not wait for a source that will read its batches again. It counted the source's dead letter as lost,
  * which its durable channel had not written yet. */
 static void test_letters_of_source_that_rereads(void **state)
 {
@@ -51,7 +51,7 @@ static void test_letters_of_source_that_rereads(void **state)
     run_stop_seed(UINT64_C(2207560035786269069));
 }
 
-/* A stop did not wait for a sink with a durable channel, nor for its dead letters, which their durable channel had not written. It counted
+/* Regression: a stop did not wait for a sink with a durable channel, nor for its dead letters, which their durable channel had not written. It counted
  * these as lost, though the sink's channel kept the events. */
 static void test_letters_whose_events_are_kept(void **state)
 {
@@ -60,7 +60,7 @@ static void test_letters_whose_events_are_kept(void **state)
     run_stop_seed(UINT64_C(7940875123962235379));
 }
 
-/* A stop did not wait for a sink whose source reads its batches again. But its dead letters were in a memory channel, which had promised them:
+/* Regression: a stop did not wait for a sink whose source reads its batches again. But its dead letters were in a memory channel, which had promised them:
  * their events are settled, and exist nowhere else. */
 static void test_letters_in_memory(void **state)
 {
@@ -69,7 +69,7 @@ static void test_letters_in_memory(void **state)
     run_stop_seed(UINT64_C(1819174760171246158));
 }
 
-/* A sink that was not waited for wrote a letter into a channel in memory, after the worker of that channel had found it empty. */
+/* Regression: a sink for which the stop did not wait wrote a letter into a channel in memory, after the worker of that channel had found it empty. */
 static void test_letter_behind_the_end(void **state)
 {
     ps_log_set_level(PS_LOG_OFF);

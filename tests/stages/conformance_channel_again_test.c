@@ -89,7 +89,7 @@ static void start(struct ps_test_stage *stage, const struct adapter *adapter)
     start_with(stage, adapter, NULL);
 }
 
-/* Takes out what its consumers have not taken. A channel of a plug-in cannot. */
+/* Takes out the leases that its consumers have not taken. A plug-in's channel has no such function. */
 static struct ps_lease *strip(struct ps_test_stage *stage)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);

@@ -68,7 +68,7 @@ static bool may_refuse(const struct adapter *adapter, uint64_t size, uint64_t ev
     return OURS ? size >= adapter->capacity : size + events > adapter->capacity;
 }
 
-/* Takes out what its consumers have not taken. A channel of a plug-in cannot. */
+/* Takes out the leases that its consumers have not taken. A plug-in's channel has no such function. */
 static struct ps_lease *strip(struct ps_test_stage *stage)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);

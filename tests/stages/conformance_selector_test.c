@@ -95,8 +95,8 @@ static void test_all_are_here(void **unused)
 
 /* ---- leases and routes ---- */
 
-/* Nobody tells what a plug-in's selector keeps from one lease to the next: it is opened anew before each lease whose routes are
- * compared. */
+/* It is not known what a plug-in's selector keeps from one lease to the next, so it is opened again before each lease whose
+ * routes are compared. */
 static void forget(struct ps_test_stage *stage)
 {
 #ifdef PS_TEST_PLUGIN

@@ -1,4 +1,4 @@
-/* Stands for cmocka in penstock-plugin-test, so that the conformance suites run where no cmocka is installed: the macros
+/* Replaces cmocka in penstock-plugin-test, so that the conformance suites run where no cmocka is installed: the macros
  * that they use, and groups of tests. Each test runs in a process of its own; a failed assertion ends it. */
 #pragma once
 

@@ -33,6 +33,6 @@ int ps_plugin_test_deserializer(void)
     adapters[0].ops = ps_plugin_test.ops;
     memcpy(adapters[0].keys, ps_plugin_test.keys, sizeof ps_plugin_test.keys);
     adapters[0].make = make_input;
-    adapters[0].any_bytes = true; /* nobody tells which bytes damage the file */
+    adapters[0].any_bytes = true; /* it is not known which bytes damage the file */
     return ps_plugin_test_suite();
 }

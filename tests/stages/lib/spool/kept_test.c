@@ -299,7 +299,7 @@ static void test_missed_by_two_lists(void **unused)
     close_spool();
 }
 
-/* Two lists in a row may lack a file that was renamed, because there is no memory for it: it is not gone. The nth allocation of the first fetch fails, and
+/* Two lists in a row may lack a renamed file because memory runs out: the file does not count as gone. The nth allocation of the first fetch fails, and
  * the mth of the second one. Returns whether the first failure came, and sets *second for the other. */
 static bool play_lists(uint64_t nth, uint64_t mth, bool *second)
 {
@@ -336,8 +336,8 @@ static void test_lists_without_memory(void **unused)
     }
 }
 
-/* Of a record's file, the name that it had and a new link are there: the record is of that name, and the other link is another file, whichever of
- * them is looked at first. */
+/* A record's file has its old name and also a new link: the record belongs to the old name, and the link counts as another file, whichever of
+ * the two is looked at first. */
 static void test_another_link(void **unused)
 {
     for (const char *link_name = "Ac"; *link_name != '\0'; link_name++) {

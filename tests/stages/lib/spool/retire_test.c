@@ -1,5 +1,5 @@
 /* The end of a delivered file: it is renamed, marked or deleted only if it is the file that was read, unchanged; else the reason says which
- * assumption was broken, and its position stays unless the file is as it was opened. Each near miss is asked of each policy. */
+ * assumption was broken, and its position stays unless the file is as it was opened. Each near miss is tested with each policy. */
 #include "core/log/log.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
@@ -170,7 +170,7 @@ static void cannot_create(void)
 
 static const struct {
     void (*happens)(void);
-    unsigned policies;  /* of which it is asked */
+    unsigned policies;  /* with which it is tested */
     const char *reason; /* of the path; NULL: it is retired */
     bool keeps;         /* its position stays */
     bool target;        /* the reason has the target's path instead */

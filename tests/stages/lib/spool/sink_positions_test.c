@@ -1,6 +1,6 @@
 /* A spooling directory and the sink that keeps its positions: the source asks for them once, in a separate batch; it
  * reports files that are gone, in several batches if necessary, and adds the record of each file to the batches. If the
- * sink keeps no positions, it does nothing of the kind. */
+ * sink keeps no positions, the source does none of this. */
 #include "stages/lib/spool/sink_positions.h"
 
 #include "core/arena.h"

@@ -67,7 +67,7 @@ static void put_answer(const struct answer *answer)
     ps_big_endian_put_32(bytes, (uint32_t)(length - PS_THRIFT_FRAME_BYTES));
 }
 
-/* Reads the bytes, which are in a block of their own. What the answer had from before does not matter. */
+/* Reads the bytes, which are in a block of their own. Earlier contents of the answer do not matter. */
 static enum ps_rpc_arrival read_some(const struct ps_rpc_protocol *protocol, size_t count,
                                      struct ps_rpc_answer *answer, size_t *taken)
 {
