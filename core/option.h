@@ -67,7 +67,7 @@ enum ps_option_flags {
     /* Of a channel, TEXT, COMMAS or MAP: the place where it keeps its events. A reload that changes the place empties
      * the channel first. */
     PS_OPTION_PLACE = 1 << 8,
-    /* The places with this flag are one store: a reload changes all of them, or none. */
+    /* The places with this flag are directories of one store: a reload changes all of them, or none. */
     PS_OPTION_JOINED = 1 << 9,
     /* TEXT: the name of a header; LIST, COMMAS: such names; MAP: its keys are such names, or end with one. A name of more than
      * PS_HEADER_NAME_BYTES_MAX bytes drops the component. */

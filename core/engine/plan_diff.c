@@ -104,9 +104,37 @@ static bool same_place(const struct ps_source_plan *a, const struct ps_source_pl
 
 enum overlap { NOTHING, SOMETHING, EVERYTHING };
 
+/* Returns the next part of a path, without slashes and without parts ".", and its length; 0 at the end. */
+static const char *path_part(const char *path, size_t *length)
+{
+    for (;; path++) {
+        path += strspn(path, "/");
+        *length = strcspn(path, "/");
+        if (*length != 1 || *path != '.')
+            return path;
+    }
+}
+
+/* Compares directories as they are written: d1, d1/ and ./d1 are one. Does not look at links. */
+static bool same_directory(const char *a, const char *b)
+{
+    size_t length_a, length_b;
+    if ((*a == '/') != (*b == '/'))
+        return false;
+    do {
+        a = path_part(a, &length_a);
+        b = path_part(b, &length_b);
+        if (length_a != length_b || memcmp(a, b, length_a) != 0)
+            return false;
+        a += length_a;
+        b += length_b;
+    } while (length_a > 0);
+    return true;
+}
+
 /* Returns how many of the places in the option of one plan are also in that of the next: all, some or none. Both
  * plans are built, so defaults are filled in. */
-static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
+static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b, bool directories)
 {
     size_t found = 0;
     if (a->count == 0) /* the stage's default place, which differs from every named place */
@@ -114,7 +142,8 @@ static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_t
     for (size_t i = 0; i < a->count; i++) {
         bool is_there = false;
         for (size_t k = 0; k < b->count && !is_there; k++)
-            is_there = strcmp(a->items[i], b->items[k]) == 0;
+            is_there = directories ? same_directory(a->items[i], b->items[k])
+                                   : strcmp(a->items[i], b->items[k]) == 0;
         found += is_there;
     }
     return found == a->count ? EVERYTHING : found > 0 ? SOMETHING : NOTHING;
@@ -136,12 +165,13 @@ static enum overlap overlap_of(const struct ps_option *row, const struct ps_stag
     const void *in_a = (const char *)a->plan + row->offset, *in_b = (const char *)b->plan + row->offset;
     if (row->type == PS_OPTION_MAP)
         return overlap_of_maps(in_a, in_b);
+    bool directories = row->flags & PS_OPTION_JOINED;
     if (row->type == PS_OPTION_COMMAS)
-        return overlap_of_texts(in_a, in_b);
+        return overlap_of_texts(in_a, in_b, directories);
     const char *const *text_a = in_a, *const *text_b = in_b;
     PS_ASSERT(row->type == PS_OPTION_TEXT);
     return overlap_of_texts(&(struct ps_texts){*text_a != NULL, text_a},
-                            &(struct ps_texts){*text_b != NULL, text_b});
+                            &(struct ps_texts){*text_b != NULL, text_b}, directories);
 }
 
 /* Returns whether the next stage finds all events that this one keeps; it may have more directories. */

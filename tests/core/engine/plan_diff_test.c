@@ -222,6 +222,18 @@ static void test_where_events_are(void **state)
          true},
         {file, "c1.type = file\na1.channels.c1.checkpointDir = /p/x\na1.channels.c1.dataDirs = /p/a,/p/b",
          false, true},
+        {file,
+         "c1.type = file\na1.channels.c1.checkpointDir = //p/./c/\n"
+         "a1.channels.c1.dataDirs = /p/a/, /p//b/.",
+         true, false},
+        {file,
+         "c1.type = file\na1.channels.c1.checkpointDir = /p/c/d/\n"
+         "a1.channels.c1.dataDirs = /p/.a,/p/b",
+         false, true},
+        {"c1.type = file\na1.channels.c1.checkpointDir = c\na1.channels.c1.dataDirs = d",
+         "c1.type = file\na1.channels.c1.checkpointDir = ./c/\na1.channels.c1.dataDirs = d//.", true, false},
+        {"c1.type = file\na1.channels.c1.checkpointDir = /\na1.channels.c1.dataDirs = d",
+         "c1.type = file\na1.channels.c1.checkpointDir = .\na1.channels.c1.dataDirs = /d", false, false},
         {jdbc,
          "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db\n"
          "a1.channels.c1.maximum.capacity = 7",
