@@ -263,6 +263,7 @@ static void count_lost(struct ps_left *lost, struct ps_lease *lease)
     if (!ps_batch_will_be_replayed(lease->batch))
         return;
     lost->reread += lost->events - before;
+    lost->doubled += lease->settled;
     lost->events = before;
 }
 

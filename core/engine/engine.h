@@ -55,6 +55,8 @@ struct ps_left {
     uint64_t events, batches;
     uint64_t settled; /* events of the same leases that a sink has settled; not part of `events` */
     uint64_t reread;  /* at a stop: further events that are not lost, because their sources read them again */
+    uint64_t
+        doubled; /* part of `settled`: their sources read them again, because others of their batches are not settled */
 };
 
 /* Takes all leases out of the closed plan's channels and runners. A channel that continues in `next` (ps_plan_keeps_channel)

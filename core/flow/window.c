@@ -55,16 +55,20 @@ static void window_give(struct ps_window *window, struct ps_batch_home *batch)
 }
 
 /* Batches still in the list leave it without `report`: their positions do not move. */
-void ps_window_detach(struct ps_window *window)
+uint64_t ps_window_detach(struct ps_window *window)
 {
+    uint64_t unreported = 0;
     window->detached = true;
     while (window->first != NULL) {
         struct ps_batch_home *batch = window_remove_first(window);
         batch->unreported = window->replayable;
+        if (window->replayable && batch->complete && !batch->lost)
+            unreported += batch->chain.count;
         if (batch->holders == 0)
             window_give(window, batch);
     }
     window_free_if_done(window);
+    return unreported;
 }
 
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch)

@@ -29,8 +29,9 @@ struct ps_window *ps_window_create_unordered(void (*report)(void *argument, stru
                                              void *argument);
 
 /* The source is closed: `report` is no longer called, and the window is freed when its last batch is returned.
- * Marks the batches that were not reported (`unreported`): a replayable source reads them again. */
-void ps_window_detach(struct ps_window *window);
+ * Marks the batches that were not reported (`unreported`): a replayable source reads them again. Returns the number of
+ * events of those that are complete: they will arrive twice. */
+uint64_t ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);
 

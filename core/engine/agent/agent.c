@@ -108,6 +108,7 @@ static void account_source(void *argument, struct ps_source_runner *runner)
     account->dropped += ps_counter_read(counters, PS_COUNTER_dropped);
     account->kernel_dropped += ps_counter_read(counters, PS_COUNTER_kernel_dropped);
     account->deadletter += ps_counter_read(counters, PS_COUNTER_deadletter);
+    account->duplicated += ps_counter_read(counters, PS_COUNTER_duplicated);
 }
 
 /* Adds the counts of the plan's components. */
@@ -548,6 +549,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     *account = agent->past;
     account->undelivered += lost.events;
     account->delivered += lost.settled;
+    account->duplicated += lost.doubled;
     account->reread = lost.reread;
     account->kept = events_kept(agent->plan);
     account->drained = (drained || lost.events == 0) && sources_are_done(agent);

@@ -373,7 +373,7 @@ static bool source_end(struct ps_source_runner *runner, const struct ps_now *now
     ps_runner_end(&runner->base, now);
     if (ps_source_runner_is_replayable(
             runner)) { /* batches in flight must not move the position of the source that is opened next */
-        ps_window_detach(runner->window);
+        ps_count(runner->base.counters, PS_COUNTER_duplicated, ps_window_detach(runner->window));
         ps_source_runner_open_window(runner);
     }
     return held;
@@ -552,7 +552,8 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
         ps_source_runner_end_chain(runner);
     }
     batch_discard(runner);
-    ps_window_detach(runner->window);
+    (void)ps_window_detach(
+        runner->window); /* of an open source; source_end has counted the batches of others */
     runner->window = NULL;
     ps_runner_note(&runner->base, &(struct ps_runner_look){.held = 0});
     ps_bump_fini(&runner->bump);

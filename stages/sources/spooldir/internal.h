@@ -16,12 +16,18 @@ struct ps_spooldir_reading {
     struct ps_tail_file tail;
     uint32_t stream;                /* number of its stream in spans */
     uint64_t delivered, noted, end; /* positions; `noted`: the last one in a span */
+    uint32_t moves;                 /* how often `noted` has moved */
+    uint32_t delivered_inside;      /* delivered events after `delivered`: of an Avro block that was begun */
+    bool blocks;                    /* its position does not move with every event */
     bool begun, complete, failed, retiring, any;
     char *absolute; /* for the header; NULL: it is file->path */
 };
 
 /* The source's own counter: events that end at deserializer.maxLineLength although their line continues. */
 enum { PS_SPOOLDIR_LINES_CUT = PS_COUNTER_extra };
+
+/* Generations of a file's spans in a batch: their positions are those of the file, or ps_spooldir_inside(). */
+enum { PS_SPOOLDIR_POSITION, PS_SPOOLDIR_INSIDE };
 
 struct ps_spooldir {
     struct ps_port *port;
@@ -46,6 +52,12 @@ struct ps_spooldir {
 static inline struct ps_spooldir_reading *ps_spooldir_reading_at(struct ps_spooldir *state, uint32_t number)
 {
     return &state->files[number % PS_SPOOL_FILES_MAX];
+}
+
+/* Position of a span PS_SPOOLDIR_INSIDE: it only grows, as a span requires. */
+static inline int64_t ps_spooldir_inside(uint32_t moves, uint64_t events)
+{
+    return (int64_t)((uint64_t)(moves & INT32_MAX) << 32 | (events < UINT32_MAX ? events : UINT32_MAX));
 }
 
 /* ---- files that are opened ahead (fetch.c) ---- */

@@ -33,12 +33,26 @@ static bool batch_ready(struct ps_spooldir *state, struct ps_spooldir_reading *r
            ps_spool_keep_span(&state->sink, batch, reading->stream, reading->noted, reading->file);
 }
 
+/* Notes in the batch how many events of the file are behind its position, for the account of a stop. Without room for that
+ * the account has fewer. */
+static void inside_note(const struct ps_spooldir *state, struct ps_batch *batch,
+                        struct ps_spooldir_reading *reading)
+{
+    uint64_t inside = reading->complete || state->sink.keeps ? 0 : state->input.inside;
+    reading->blocks |= inside > 0;
+    if (reading->blocks)
+        (void)ps_batch_span(batch, reading->stream, PS_SPOOLDIR_INSIDE,
+                            ps_spooldir_inside(reading->moves, inside), NULL);
+}
+
 static void span_move(struct ps_spooldir *state, struct ps_batch *batch, struct ps_spooldir_reading *reading,
                       uint64_t position)
 {
-    bool moved = ps_batch_span(batch, reading->stream, 0, (int64_t)position, NULL);
+    bool moved = ps_batch_span(batch, reading->stream, PS_SPOOLDIR_POSITION, (int64_t)position, NULL);
     PS_ASSERT(moved); /* batch_ready has made it */
+    reading->moves += position != reading->noted;
     reading->noted = position;
+    inside_note(state, batch, reading);
     ps_spool_keep_record(&state->sink, batch, reading->stream, reading->file, state->input.inside,
                          !reading->complete ? PS_SPOOL_KEPT_OPEN
                          : reading->failed  ? PS_SPOOL_KEPT_BROKEN

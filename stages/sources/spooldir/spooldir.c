@@ -20,10 +20,23 @@
 #define MEMORY_RETRY_NS (2 * PS_NS_PER_MS)
 #define STOP_MS 2000U /* time limit of the wait for the thread when the source closes */
 
+/* Returns the number of delivered events that the next start reads again. */
+static uint64_t come_again(struct ps_spooldir *state)
+{
+    uint64_t events = 0;
+    for (uint32_t i = state->oldest; i != state->opened; i++) {
+        const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, i);
+        if (!reading->complete || reading->delivered <= reading->end)
+            events += reading->delivered_inside;
+    }
+    return events;
+}
+
 static void spooldir_close(const void *plan_, void *state_)
 {
     const struct ps_spool_plan *plan = plan_;
     struct ps_spooldir *state = state_;
+    ps_count(state->port->counters, PS_COUNTER_duplicated, come_again(state));
     for (uint32_t i = state->oldest; i != state->opened; i++) {
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, i);
         if (reading->tail.fd >= 0)
@@ -96,10 +109,13 @@ static void spooldir_delivered(const void *, void *state_, const struct ps_batch
         const struct ps_span *span = &batch->spans[i];
         if (ps_spool_keep_answered(&state->sink, span, state->port))
             ps_spooldir_fetch_if_due(state, now->mono_ns);
-        if (span->generation != 0 || span->stream - state->oldest >= state->opened - state->oldest)
+        if (span->generation > PS_SPOOLDIR_INSIDE ||
+            span->stream - state->oldest >= state->opened - state->oldest)
             continue;
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, span->stream);
-        if ((uint64_t)span->position > reading->delivered)
+        if (span->generation == PS_SPOOLDIR_INSIDE)
+            reading->delivered_inside = (uint32_t)span->position;
+        else if ((uint64_t)span->position > reading->delivered)
             reading->delivered = (uint64_t)span->position;
     }
 }

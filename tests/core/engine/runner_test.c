@@ -493,6 +493,23 @@ static void test_partly_settled_lease_in_the_account(void **state)
     assert_int_equal(agent.lost.events, 3 + 1);
     assert_int_equal(agent.lost.settled, 2 + 2);
     assert_int_equal(agent.lost.batches, 2);
+    assert_int_equal(agent.lost.doubled, 0);
+}
+
+/* The same of a source that reads its batches again: the settled events of a batch that is not settled come twice. */
+static void test_partly_settled_lease_that_is_read_again(void **state)
+{
+    start(&replayable, 1, "100");
+    script.sink_keeps = true;
+    make(1);
+    make(5);
+    make(3);
+    script.recall_settles = 2;
+    ps_test_small_agent_stop(&agent, false);
+    assert_int_equal(agent.lost.events, 0);
+    assert_int_equal(agent.lost.settled, 2 + 2);
+    assert_int_equal(agent.lost.reread, 3 + 1);
+    assert_int_equal(agent.lost.doubled, 2 + 2);
 }
 
 /* A stop at any moment of a reload ends: the events that can be delivered are delivered, and every stage is closed. */
@@ -563,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_interceptor_fails),
         cmocka_unit_test(test_sink_gives_its_leases_back),
         cmocka_unit_test(test_partly_settled_lease_in_the_account),
+        cmocka_unit_test(test_partly_settled_lease_that_is_read_again),
         cmocka_unit_test(test_stop_while_failing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

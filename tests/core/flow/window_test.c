@@ -92,8 +92,11 @@ static void test_in_order(void **state)
     assert_int_equal(bench.delivered, 3);
     assert_int_equal(ps_pool_out_count(bench.pool), 1); /* b: an optional channel still has a lease of it */
     assert_int_equal(ps_window_outstanding(bench.window), 1);
-    struct ps_lease *d = enter(&bench, 1, 1);
-    ps_window_detach(bench.window);
+    struct ps_lease *d = enter(&bench, 1, 1), *e = enter(&bench, 0, 0), *f = enter(&bench, 0, 0);
+    ps_window_release(e);
+    f->failed = true;
+    ps_window_release(f);
+    assert_int_equal(ps_window_detach(bench.window), 1); /* e was delivered, and will be read again */
     assert_false(ps_batch_home(b->batch)->unreported);
     assert_true(ps_batch_home(d->batch)->unreported);
     ps_window_release(behind(b, 3));

@@ -58,15 +58,21 @@ static void deliver_batch(void)
     assert_true(stage.event_count > before);
 }
 
-static bool position_is_written(void)
+/* Returns 0 if no position is written. */
+static uint64_t written_position(void)
 {
     struct ps_spool_meta meta;
     struct ps_err err;
-    bool written = ps_spool_meta_read(ps_test_folder_path(TRACKER "/" PS_SPOOL_META_NAME), &meta, &err) ==
-                       PS_SPOOL_META_READ &&
-                   meta.target != NULL && meta.position == 5 * (uint64_t)stage.event_count;
+    enum ps_spool_meta_read read =
+        ps_spool_meta_read(ps_test_folder_path(TRACKER "/" PS_SPOOL_META_NAME), &meta, &err);
+    uint64_t position = read == PS_SPOOL_META_READ && meta.target != NULL ? meta.position : 0;
     ps_spool_meta_fini(&meta);
-    return written;
+    return position;
+}
+
+static bool position_is_written(void)
+{
+    return written_position() == 5 * (uint64_t)stage.event_count;
 }
 
 /* Only ticks, so that nothing is read or delivered. */
@@ -161,6 +167,28 @@ static void test_stop_within_a_block(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A stop that does not wait for the rest of a block: the account has the events that were delivered and come again. */
+static void test_stop_that_does_not_wait(void **unused)
+{
+    enum { RECORDS = 3000 };
+    put_blocks(RECORDS);
+    ps_test_stage_start(&stage, &ps_source_spooldir,
+                        PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10", "deserializer", "AVRO"));
+    while (stage.event_count <= RECORDS)
+        deliver_batch();
+    size_t delivered = stage.event_count;
+    assert_int_equal(ps_counter_read(stage.port.counters, PS_COUNTER_duplicated), 0);
+    TICK_UNTIL(written_position() > 0);
+    ps_test_stage_close(&stage);
+    assert_in_range(delivered, RECORDS + 1, 2 * RECORDS - 1);
+    assert_int_equal(ps_counter_read(stage.port.counters, PS_COUNTER_duplicated), delivered - RECORDS);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    while (stage.event_count <= delivered)
+        deliver_batch();
+    assert_int_equal(strtoul(stage.events[delivered].body + 1, NULL, 10), RECORDS);
+    ps_test_stage_fini(&stage);
+}
+
 static unsigned descriptor_count(void)
 {
     unsigned count = 0;
@@ -234,6 +262,8 @@ int main(void)
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_aside, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_stop, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_that_does_not_wait, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_stop_within_a_block, ps_test_folder_setup,
                                         ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
