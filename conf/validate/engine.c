@@ -141,39 +141,68 @@ static const struct ps_pair *java_pair(const struct ps_component_maker *maker,
     return is_java ? pair : NULL;
 }
 
-/* Returns the pair of a row's key whose class exists only in Java, or NULL. */
+/* Returns the pair if the search has passed `*after`, else NULL. `*after` becomes NULL when the search meets it. */
+static const struct ps_pair *behind(const struct ps_pair *pair, const struct ps_pair **after)
+{
+    if (pair == NULL || *after == NULL)
+        return pair;
+    if (pair == *after)
+        *after = NULL;
+    return NULL;
+}
+
+/* Returns the first pair of a row's key behind `*after` whose class exists only in Java, or NULL. */
 static const struct ps_pair *find_class(const struct ps_component_maker *maker,
-                                        const struct ps_conf_part *part, const struct inner *row)
+                                        const struct ps_conf_part *part, const struct inner *row,
+                                        const struct ps_pair **after)
 {
     const char *list;
     if (row->each == NULL)
-        return java_pair(maker, part, row, row->key);
+        return behind(java_pair(maker, part, row, row->key), after);
     if ((list = ps_pairs_get(&part->pairs, row->key)) == NULL)
         return NULL;
     struct ps_texts names = ps_text_split_blanks(maker->arena, list);
     for (size_t i = 0; i < names.count; i++) {
         const char *key = ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each);
-        const struct ps_pair *pair = java_pair(maker, part, row, key);
+        const struct ps_pair *pair = behind(java_pair(maker, part, row, key), after);
         if (pair != NULL)
             return pair;
     }
     return NULL;
 }
 
-/* Returns the first key with a class that exists only in Java, and its row; NULL: there is none. */
+/* Returns the first key behind `after` with a class that exists only in Java, and its row; NULL: there is none. */
 static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
                                         const struct ps_stage_ops *ops, const struct ps_conf_part *part,
-                                        const struct inner **row)
+                                        const struct ps_pair *after, const struct inner **row)
 {
     for (size_t i = 0; i < PS_COUNT_OF(inners); i++) {
         *row = &inners[i];
         if (ops->kind != inners[i].kind || strcmp(ops->name, inners[i].stage) != 0)
             continue;
-        const struct ps_pair *pair = find_class(maker, part, *row);
+        const struct ps_pair *pair = find_class(maker, part, *row, &after);
         if (pair != NULL)
             return pair;
     }
     return NULL;
+}
+
+/* The component runs in Java: reports where its classes are, of which `pair` is the first and was found. One of the others that cannot be used
+ * drops the component, as in Flume. */
+static void report_classes(const struct ps_component_maker *maker, const struct ps_stage_ops *native,
+                           struct ps_conf_part *part, const char *prefix, const struct ps_pair *pair)
+{
+    const char *component = ps_kind_word(native->kind);
+    const struct inner *row;
+    for (const struct ps_pair *next = NULL; (next = find_inner(maker, native, part, next, &row)) != NULL;) {
+        struct ps_place place = ps_component_place(maker, part, prefix, next->key);
+        const char *class = ps_text_trim(maker->arena, next->value);
+        if (next != pair && !ps_java_inner(maker, row->word, row->target, class, place))
+            part->refused = true;
+        else
+            ps_java_note(maker, class, place,
+                         ps_arena_format(maker->arena, "is a %s of this %s", row->word, component));
+    }
 }
 
 /* Removes a key whose class was refused, or gives it another value, so that the native stage checks the other keys. */
@@ -202,7 +231,7 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
     if (strcmp(engine, "java") == 0)
         return instead(maker, kind, part->type, ps_component_place(maker, part, prefix, KEY),
                        "Flume's own class is to run in Java");
-    const struct ps_pair *inner = find_inner(maker, ops, part, &row);
+    const struct ps_pair *inner = find_inner(maker, ops, part, NULL, &row);
     if (inner == NULL)
         return ops;
     place = ps_component_place(maker, part, prefix, inner->key);
@@ -215,13 +244,12 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
         refuse(part, inner, row);
         return ops;
     }
-    const char *word = ps_kind_word(kind);
-    ops = instead(maker, kind, part->type, place,
-                  ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, word));
-    if (ops != NULL)
-        ps_java_note(maker, class, place,
-                     ps_arena_format(maker->arena, "is a %s of this %s", row->word, word));
-    return ops;
+    const struct ps_stage_ops *java = instead(
+        maker, kind, part->type, place,
+        ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, ps_kind_word(kind)));
+    if (java != NULL)
+        report_classes(maker, ops, part, prefix, inner);
+    return java;
 }
 
 void ps_component_add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,

@@ -249,6 +249,23 @@ static void where_the_class_inside_is(void **state)
     }
 }
 
+/* Each of several classes inside of a component is looked for. */
+static void the_second_class_is_missing(void **state)
+{
+    struct ps_conf *conf = load("seq", "null",
+                                "a1.sources.r1.interceptors.i1.serializers.s1.type = "
+                                "example.Numbr\n" EXTRACTOR("example.Number"));
+    struct ps_conf *other = load("seq", "null",
+                                 "a1.sources.r1.interceptors.i1.serializers.s1.type = "
+                                 "example.Number\n" EXTRACTOR("example.Numbr"));
+    assert_null(source_r1(conf));
+    assert_null(source_r1(other));
+    assert_non_null(strstr(ps_test_java_conf_said(conf, FIRST_LINE), "did you mean example.Number?"));
+    assert_non_null(strstr(ps_test_java_conf_said(other, FIRST_LINE + 1), "did you mean example.Number?"));
+    ps_conf_destroy(conf);
+    ps_conf_destroy(other);
+}
+
 /* A required key whose class is nowhere is not called missing, too. */
 static void one_message_for_a_missing_class(void **state)
 {
@@ -434,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_engine_key, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(where_the_class_inside_is, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(the_second_class_is_missing, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(one_message_for_a_missing_class, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_without_a_package, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
