@@ -147,12 +147,111 @@ static void scan_tags(struct scan *scan)
     }
 }
 
+/* ---- is the file whole? ---- */
+
+#define DEPTH_MAX 64
+
+/* Tags that are open where the check is. */
+struct nesting {
+    const char *names[DEPTH_MAX]; /* where the name begins in the text */
+    size_t depth;
+};
+
+/* Returns the length of a tag's name. */
+static size_t name_length(const char *name, const char *end)
+{
+    size_t length = 0;
+    while (name + length < end && !isspace((unsigned char)name[length]) && name[length] != '/' &&
+           name[length] != '>')
+        length++;
+    return length;
+}
+
+/* Returns the '>' that ends the tag, which is not one in a value; NULL if there is none. */
+static const char *tag_end(const char *tag, const char *end)
+{
+    for (const char *at = tag; at < end; at++) {
+        if (*at == '>')
+            return at;
+        if (*at == '<')
+            return NULL;
+        if ((*at == '"' || *at == '\'') && (at = memchr(at + 1, *at, (size_t)(end - at - 1))) == NULL)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* For <!-- -->, <![CDATA[ ]]>, <? ?> and <! >: returns where it ends, NULL if it does not. *other: it is a tag. */
+static const char *markup_end(const char *at, const char *end, bool *other)
+{
+    static const char *const pairs[][2] = {{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"<!", ">"}};
+    *other = false;
+    for (size_t i = 0; i < PS_COUNT_OF(pairs); i++) {
+        size_t length = strlen(pairs[i][0]);
+        if ((size_t)(end - at) < length || strncmp(at, pairs[i][0], length) != 0)
+            continue;
+        const char *stop = memmem(at + length, (size_t)(end - at) - length, pairs[i][1], strlen(pairs[i][1]));
+        return stop != NULL ? stop + strlen(pairs[i][1]) : NULL;
+    }
+    *other = true;
+    return NULL;
+}
+
+/* Takes the tag [tag, stop), without its angle brackets, into the nesting. Returns false if it ends another tag than the
+ * last open one. */
+static bool nest(struct nesting *nesting, const char *tag, const char *stop)
+{
+    if (*tag != '/') {
+        if (stop[-1] != '/' && nesting->depth++ < DEPTH_MAX)
+            nesting->names[nesting->depth - 1] = tag;
+        return true;
+    }
+    size_t length = name_length(tag + 1, stop);
+    if (nesting->depth == 0)
+        return false;
+    if (--nesting->depth >= DEPTH_MAX)
+        return true;
+    const char *open = nesting->names[nesting->depth];
+    return name_length(open, stop) == length && strncmp(open, tag + 1, length) == 0;
+}
+
+/* Returns where the first damage of the text is, with its reason; NULL if it is whole. */
+static const char *find_damage(const struct scan *scan, const char **reason)
+{
+    struct nesting nesting = {.depth = 0};
+    for (const char *at = scan->text, *stop;
+         at < scan->end && (at = memchr(at, '<', (size_t)(scan->end - at))) != NULL; at = stop) {
+        bool is_tag;
+        stop = markup_end(at, scan->end, &is_tag);
+        if (is_tag && (stop = tag_end(at + 1, scan->end)) != NULL && !nest(&nesting, at + 1, stop)) {
+            *reason = "this tag ends another one than the last that was begun";
+            return at;
+        }
+        if (stop == NULL) {
+            *reason = is_tag ? "the tag that begins here has no end" : "what begins here has no end";
+            return at;
+        }
+    }
+    *reason = "the element that begins here has no end";
+    return nesting.depth == 0 || nesting.depth > DEPTH_MAX ? NULL : nesting.names[nesting.depth - 1];
+}
+
+static void report_damage(const struct scan *scan)
+{
+    const char *reason, *at = find_damage(scan, &reason);
+    if (at != NULL)
+        ps_problem_add(&scan->conf->problems, PS_SEVERITY_WARNING,
+                       (struct ps_place){scan->path, line_of(scan, at), NULL}, "mend the file",
+                       "is not well-formed XML: %s. What can be read of it is used", reason);
+}
+
 void ps_log4j2_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)
 {
     struct scan *scan = ps_arena_alloc(conf->arena, sizeof *scan);
     *scan = (struct scan){.conf = conf, .path = path, .text = text, .end = text + length};
     ps_properties_init(&scan->properties, conf->arena);
     scan_tags(scan);
+    report_damage(scan);
     struct ps_property level = {"Root level", scan->root_level, path, 0};
     if (level.value != NULL) {
         ps_properties_put(&scan->properties, level);

@@ -92,6 +92,25 @@ static const struct row rows[] = {
      "log4j2.xml:2: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
      "log4j2.xml:3: note: y: is ignored: the root logger's level applies\n",
      0},
+    /* What is before the damage is used. */
+    {L2, "<Root level='INFO'/>\n<!-- x", "", "INFO", NULL,
+     "log4j2.xml:2: warning: is not well-formed XML: what begins here has no end. What can be read of it is "
+     "used; mend the file\n",
+     0},
+    {L2, "<Root level='INFO'/>\n\n<File name='x", "", "INFO", NULL,
+     "log4j2.xml:3: warning: is not well-formed XML: the tag that begins here has no end. What can be read "
+     "of it is used; mend the file\n",
+     0},
+    {L2, "<A>\n<Root level='INFO'>\n</A>", "", "INFO", NULL,
+     "log4j2.xml:3: warning: is not well-formed XML: this tag ends another one than the last that was begun. "
+     "What can be read of it is used; mend the file\n",
+     0},
+    {L2, "<A>\n<Root level='INFO'/>\n<B/>", "", "INFO", NULL,
+     "log4j2.xml:1: warning: is not well-formed XML: the element that begins here has no end. What can be "
+     "read of it is used; mend the file\n",
+     0},
+    {L2, "<?xml version='1.0'?><!DOCTYPE a><A b='->' c=\"'>\"><![CDATA[<x>]]><Root level='INFO' /></A >", "",
+     "INFO", NULL, "", 0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configurationFile=other.xml", "ERROR", NULL, "", 0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j2.configurationFile=file:other.xml", "ERROR", NULL, "", 0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configuration=file://other.xml", "ERROR", NULL, "", 0},
