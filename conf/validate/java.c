@@ -97,7 +97,7 @@ static enum ps_java_answer report(const struct java_type *type, enum ps_severity
     return PS_JAVA_REPORTED;
 }
 
-/* Returns the other kind of which the class is ("a source"), or NULL. */
+/* Returns the kind of component that the class is instead ("a source"), or NULL. */
 static const char *other_kind(const struct java_type *type)
 {
     const char *missing;

@@ -45,7 +45,7 @@ struct ps_test_peer {
     /* Decides the answer to `count` events that begin with `sequence`; NULL: the protocol's success answer.
      * Thread: the server's. */
     int (*verdict)(struct ps_test_peer *peer, uint64_t sequence, uint32_t count);
-    atomic_uint verdicts; /* for verdict functions that count */
+    atomic_uint verdicts; /* calls so far, for verdict functions that count them */
 
     unsigned port;
     int listener;

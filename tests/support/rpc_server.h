@@ -37,7 +37,7 @@ struct ps_test_rpc_server {
     atomic_uint strange;       /* calls that are not well formed */
     atomic_uint connections;   /* accepted */
     atomic_uint drops;         /* add 1: closes all connections; it is taken back when that is done */
-    /* The thread's. */
+    /* Used only by the thread. */
     pthread_t thread;
     int listener, wake[2];
     atomic_bool stop;

@@ -39,7 +39,7 @@ void ps_search_bound(const struct ps_search *search, unsigned goal, const struct
 /* Returns the number of full-length trials of the level at a rate. */
 unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate);
 
-/* Hints where the end is, from the nearest trial that was too high. Latency goals have none. */
+/* A hint about the rate at which the subject's limit lies, from the nearest trial that was too high. Latency goals have no hint. */
 struct ps_search_hint {
     double goodput, worst; /* of all connections, and for the worst of them; 0: none */
     bool refuted;          /* it was followed already, and that rate was too high as well */

@@ -46,7 +46,7 @@ struct ps_java_host {
         all_stopped; /* the agent has asked a component to stop, and attached none since; links.c looks at the attached ones */
     struct ps_java_region *region;
 
-    /* The thread's. */
+    /* Used only by the thread. */
     pid_t pid;
     int in; /* messages */
     struct ps_java_lines lines;

@@ -1,5 +1,5 @@
-/* Finds out whether the jars of a Java process have changed since it was started: a JVM that has one open reads nonsense
- * from another one in its place. Thread: any; no state. */
+/* Finds out whether the jars of a Java process have changed since it was started: if a jar that a JVM has open is replaced,
+ * the JVM reads nonsense from it. Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"

@@ -21,7 +21,7 @@
 #define COMPONENT "monitor"
 #define REST_MAX_NS (60 * PS_NS_PER_S)
 #define STOP_NS (5 * PS_NS_PER_S)
-#define LINE_READS 16 /* of PS_JAVA_LINE_BYTES_MAX at most, each turn */
+#define LINE_READS 16 /* reads in each turn, of at most PS_JAVA_LINE_BYTES_MAX bytes each */
 
 struct ps_java_monitor {
     struct ps_arena *arena;

@@ -51,8 +51,8 @@ void ps_rules_counters_each(const struct ps_rules_counters *counters,
 
 struct ps_rules_set_options {
     struct ps_texts
-        channels;     /* what `route` may name, in this order; count 0 and `any_channel`: not checked */
-    bool any_channel; /* for `penstock rules`: channels are numbered as they are met */
+        channels; /* the channels that `route` may name, in this order; not checked if there are none and `any_channel` is set */
+    bool any_channel; /* for `penstock rules`: channels are numbered in the order in which rules name them */
     bool routes;      /* false: an interceptor: `route` and `default` are errors */
     struct ps_matcher_options matcher;
     struct ps_rules_counters *counters; /* NULL: no counting */

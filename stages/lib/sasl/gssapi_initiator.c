@@ -24,7 +24,7 @@ struct preparation {
     char reason[PS_GSS_REASON_BYTES];
 };
 
-/* The thread's. */
+/* Used only by the thread. */
 struct maker {
     char *principal, *keytab, *server, *server_host; /* as in the settings */
     char store[64];      /* the store of tickets in memory, of this initiator alone; "": none yet */

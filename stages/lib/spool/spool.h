@@ -89,7 +89,7 @@ struct ps_spool_fetch {
     unsigned found;                       /* files[0 .. found - 1] are open */
     bool listed;                          /* the directory was listed, and no file of the list is left */
     bool more;                            /* files of the list are left */
-    bool failed;                          /* nothing was looked at: `reason` */
+    bool failed;                          /* nothing was looked at; `reason` says why */
     char (*gone)[PS_TAIL_GONE_KEY_BYTES]; /* keys of records whose files are gone; the owner frees it */
     size_t gone_count;
     char reason[PS_SPOOL_REASON_BYTES];

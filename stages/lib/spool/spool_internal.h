@@ -23,7 +23,7 @@ struct ps_spool {
     bool recursive, deletes, marks;
     int notify_fd;
     struct ps_regex *include, *ignore;
-    /* The thread's. */
+    /* Used only by the thread. */
     struct ps_regex_scratch *scratch;
     struct ps_spool_candidate *list;
     size_t count, room, next;

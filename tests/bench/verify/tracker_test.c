@@ -210,7 +210,7 @@ static void test_little_memory(void **state)
     ps_tracker_destroy(tracker);
 }
 
-/* More streams than fit: nothing counts as in order without a check. */
+/* More streams than fit into memory: a record whose order could not be checked does not count as in order. */
 static void test_many_streams(void **state)
 {
     struct ps_tracker *tracker = ps_tracker_create(1 << 20);

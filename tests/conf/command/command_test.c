@@ -338,8 +338,8 @@ static void broken_xml_does_no_harm(void **state)
     assert_string_equal(directory->conf.log.path, "${b}");
 }
 
-/* Help, man pages and completion show these, each once and in this order. A name that is only the begin or the end of a command's has
- * none. */
+/* Help, man pages and completion show these, each once and in this order. A name that is only the beginning or the end of a command's name
+ * has none. */
 static void options_of_each_command(void **state)
 {
     static const char common[] =

@@ -213,11 +213,11 @@ static void test_outcomes(void **unused)
     }
 }
 
-/* With one attempt, an event that would be sent again becomes a dead letter: each request that reached a server costs one.
- * */
+/* With one attempt, an event that would be sent again becomes a dead letter: each request that reached a server costs one
+ * attempt. */
 static void test_attempts(void **unused)
 {
-    unsigned exhausted = 0, refused = 0; /* letters of all rows */
+    unsigned exhausted = 0, refused = 0; /* numbers of letters, over all rows */
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const struct row *row = &rows[i];
         start(listen_anywhere(16), "5000");
@@ -361,7 +361,7 @@ static void recall(struct ps_lease *lease)
     assert_null(back->next);
 }
 
-/* Events that a recall takes back may have arrived if, and only if, the request had a connection. Twice. */
+/* Events that a recall takes back may have arrived if, and only if, the request had a connection. Tested twice in a row. */
 static void test_recalled(void **unused)
 {
     static const struct row row = {.what = "silent", .answer = "", .then = SILENCE};

@@ -345,7 +345,7 @@ static bool recall(struct ps_lease **back, unsigned turns)
 }
 
 /* A recall waits two seconds for the confirmation. Leases that are confirmed in that time do not come back; one that
- * does is sent from its beginning when it is offered again. Twice. */
+ * does is sent from its beginning when it is offered again. Tested twice in a row. */
 static void test_recall(void **unused)
 {
     char body[160], window[4096];

@@ -334,7 +334,7 @@ static void check_cut_answers(void)
     stop();
 }
 
-/* A recall waits for answers, for two seconds; leases that are answered in that time do not come back. Twice. */
+/* A recall waits for answers, for two seconds; leases that are answered in that time do not come back. Tested twice in a row. */
 static void check_recall(void)
 {
     listen_anew();

@@ -343,7 +343,7 @@ static void test_compressed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A TLS record decompresses to far more than one read takes, and nothing follows it on the connection. Twice. */
+/* A TLS record decompresses to far more than one read takes, and nothing follows it on the connection. Tested twice in a row. */
 static void test_compressed_in_tls(void **unused)
 {
     enum { EVENTS = 400 };

@@ -324,7 +324,7 @@ static void cycle(struct ps_test_stage *stage)
 }
 
 /* The source stops reading from a client that does not read its answers, but not from others. When the client reads
- * again, it gets all answers. Twice. */
+ * again, it gets all answers. Tested twice in a row. */
 static void test_client_that_does_not_read(void **unused)
 {
     struct ps_test_stage stage;

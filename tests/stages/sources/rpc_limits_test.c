@@ -189,7 +189,7 @@ static void send_call(int fd, const struct shape *shape)
     ps_test_send(fd, bytes, length);
 }
 
-/* A message of penstock.message.max bytes is accepted; one byte more ends only its connection. Twice. */
+/* A message of penstock.message.max bytes is accepted; one byte more ends only its connection. Tested twice in a row. */
 static void check_message_max(void)
 {
     start(PS_KEYS(LOCAL, "penstock.message.max", "5000"));
@@ -284,7 +284,7 @@ static void check_rooms(void)
     }
 }
 
-/* After a refused call all calls of the same round are refused, until a call of the other round, or of none, comes. Twice. */
+/* After a refused call all calls of the same round are refused, until a call of the other round, or of none, comes. Tested twice in a row. */
 static void check_rounds(void)
 {
     static const struct {

@@ -82,8 +82,8 @@ static void test_beginning(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The thread looks for the end of a long line: a failed read does not count as the end of the file, and the line is whole.
- * */
+/* The thread looks for the end of a long line: a failed read does not count as the end of the file, and the line is
+ * whole. */
 static void test_long_line(void **unused)
 {
     size_t length = 2 * PS_BLOCK_BYTES;

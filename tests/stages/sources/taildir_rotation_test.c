@@ -141,7 +141,7 @@ static void test_inode_of_a_later_file(void **unused)
     cut_and_rename(time(NULL) - 3600, "five");
 }
 
-/* A file is renamed during a restart to a name that no group matches, and the agent stops again before its rest is delivered. */
+/* A file is renamed during a restart to a name that no group matches, and the agent stops again before the rest of the file is delivered. */
 static void test_renamed_while_stopped_and_stopped_again(void **unused)
 {
     char second[512], path[512];

@@ -116,7 +116,7 @@ static bool holds(struct ps_test_model *model, const struct ps_condition *condit
     return false;
 }
 
-/* Groups by name, each from the last expression that set it. */
+/* The named groups; each has the value from the last expression that set it. */
 struct groups {
     struct {
         char name[32];

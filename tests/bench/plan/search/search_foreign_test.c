@@ -20,8 +20,8 @@
 #define DRAIN_S 60.0
 #define OVERHEAD_S 2.0
 #define EVENT_BYTES 100.0
-/* A sanitizer looks at memory, and one case of each kind and noise is enough for that; the success rates need many cases.
- * */
+/* A sanitizer looks at memory, and one case of each kind and noise is enough for that; the success
+ * rates need many cases. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CASES 30U
 #else

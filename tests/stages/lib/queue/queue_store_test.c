@@ -489,7 +489,7 @@ static void test_a_commit_that_fails(void **state)
     }
 }
 
-/* Too little room: puts are refused, with the reason, until there is more; the backlog is delivered meanwhile. Twice. */
+/* Too little room: puts are refused, with the reason, until there is more; the backlog is delivered meanwhile. Tested twice in a row. */
 static void test_a_crowded_store(void **state)
 {
     begin();

@@ -31,7 +31,7 @@ static struct {
     uint64_t calls, allocations;
 } bench;
 
-/* Runs a job as the source's thread does, with what is left of the countdown. */
+/* Runs a job as the source's thread does, and counts its calls and allocations down to the failure. */
 static void run(struct ps_tail_job *job)
 {
     ps_test_call_fails = bench.calls;

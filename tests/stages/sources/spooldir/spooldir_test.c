@@ -259,7 +259,7 @@ static void test_a_damaged_position(void **state)
 }
 
 /* A positions file that cannot be read does not count as missing: nothing is read before it is readable, and then from
- * its position. Twice. */
+ * its position. Tested twice in a row. */
 static void test_an_unreadable_position(void **state)
 {
     struct ps_test_stage stage;

@@ -1,5 +1,5 @@
-/* Somebody removes or replaces files of a log while it is open: nothing is promised in a file that a restart would
- * not find, and frames that are promised afterwards come after a restart. */
+/* Files of a log are removed or replaced while it is open: no frame in a file that a restart would not find is promised,
+ * and frames that are promised afterwards are there after a restart. */
 #include "stages/lib/queue/segment/log.h"
 
 #include <fcntl.h>

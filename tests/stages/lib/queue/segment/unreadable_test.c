@@ -179,7 +179,7 @@ static void test_each_read_fails(void **state)
     lossy_fini(&whole);
 }
 
-/* Each sector of each file is unreadable until a read has failed: then everything that was promised comes. */
+/* Each sector of each file in turn is unreadable until a read has failed. Once it can be read again, everything that was promised comes. */
 static void test_each_sector(void **state)
 {
     make_log(ps_test_seed());
