@@ -26,7 +26,7 @@ static void explain(struct ps_hive_sink *sink, const struct ps_held_event *flawe
     snprintf(sink->flaws.reason, sizeof sink->flaws.reason, "%s", flaw != NULL ? flaw : "");
 }
 
-bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
+void ps_hive_write_dead_letters(struct ps_hive_sink *sink)
 {
     const struct ps_dead_letter_reason reason = {"event-unwritable", sink->flaws.reason, 0};
     while (sink->flaws.events.count > 0) {
@@ -40,8 +40,7 @@ bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
                                         flawed->position + 1U);
         }
         if (!ps_deadletter_pending_work(&sink->flaws.letters, sink->port, &reason))
-            return true;
+            return;
         ps_held_group_commit(&sink->pool, &sink->held, &sink->flaws.events, 1);
     }
-    return false;
 }

@@ -280,7 +280,7 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
                                  const struct ps_now *now);
 
 /* dead_letters.c */
-/* Continues writing dead letters. Returns whether some are still to be written. */
-bool ps_hive_write_dead_letters(struct ps_hive_sink *sink);
+/* Continues writing dead letters; flaws.events are those that are still to be written. */
+void ps_hive_write_dead_letters(struct ps_hive_sink *sink);
 /* Handles a first waiting event that is not a row: makes it a dead letter, or drops it as Flume does. */
 void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_held_group *waiting, const char *reason);

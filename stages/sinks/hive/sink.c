@@ -249,7 +249,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
     sink->now = *now;
     if (sink->settings->is_plain)
         return tick_files(sink);
-    bool writes = ps_hive_write_dead_letters(sink);
+    ps_hive_write_dead_letters(sink);
     uint64_t due_ns = ask_for_table(sink);
     due_ns = ps_least(due_ns, tick_partitions(sink));
     due_ns = ps_least(due_ns, beat(sink));
@@ -257,7 +257,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
     ps_finish_held(&sink->held, sink->port);
     if (sink->refused && ps_hive_sink_has_room(sink))
         due_ns = now->mono_ns;
-    if (writes)
+    if (sink->flaws.events.count > 0) /* also those that this call found */
         due_ns = ps_least(due_ns, now->mono_ns + PS_DEADLETTER_LOOK_NS);
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }

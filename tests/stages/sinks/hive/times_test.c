@@ -1,6 +1,7 @@
 /* The sink hive asks the metastore at certain times: checks of a lock that waits, retries after backoffs, heartbeats. It
  * aborts thousands of transactions in a call. */
 #include "stages/sinks/hive/internal.h"
+#include "tests/support/dead_letters.h"
 #include "tests/support/hive_stage.h"
 
 #include <stdlib.h>
@@ -154,13 +155,42 @@ static void test_many_aborts(void **unused)
     }
 }
 
+/* Nothing wakes the sink for an event that is to become a dead letter, nor when the letter is written: while there is one, the sink asks for a
+ * tick soon, also if this tick found it. Again for a second lease, after the first. */
+static void test_looks_at_a_letter(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "JSON", "penstock.commit.interval", "0"));
+    ps_test_dead_letters_open(&stage);
+    unsigned looks = 0;
+    for (unsigned round = 1; round <= 2; round++) {
+        ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("no row")));
+        for (unsigned turns = 0; stage.done_count < round; turns++) {
+            assert_in_range(turns, 0, PS_TEST_PATIENCE_MS);
+            uint64_t due_ns = ps_test_sink_tick(&stage);
+            if (sink_of(&stage)->flaws.events.count > 0) {
+                assert_in_range(due_ns, stage.now.mono_ns, stage.now.mono_ns + PS_DEADLETTER_LOOK_NS);
+                looks++;
+            }
+            ps_test_stage_pass_ms(&stage, 1);
+            usleep(1000);
+        }
+    }
+    assert_true(looks >
+                0); /* the first event waits for a transaction, so that a tick finds out that it is no row */
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\nno row\n");
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, ps_test_hive_setup, ps_test_folder_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_looks_at_a_lock),      TEST(test_rests_of_a_commit), TEST(test_heartbeats),
-        TEST(test_heartbeats_of_unused), TEST(test_many_aborts),
+        TEST(test_heartbeats_of_unused), TEST(test_many_aborts),       TEST(test_looks_at_a_letter),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
