@@ -37,10 +37,14 @@ static enum ps_result work(const void *plan, void *state_, struct ps_lease **lea
     return ps_bucket_writer_work(state->sink, lease, now);
 }
 
+/* While an event is to become a dead letter, the sink asks for a tick soon, also if this tick found it: nothing else wakes it. */
 static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
 {
     struct state *state = state_;
-    return ps_bucket_writer_tick(state->sink, now);
+    uint64_t due_ns = ps_bucket_writer_tick(state->sink, now);
+    if (state->sink->refusals.flawed.count > 0 || state->sink->refusals.exhausted.count > 0)
+        assert_in_range(due_ns, now->mono_ns, now->mono_ns + PS_DEADLETTER_LOOK_NS);
+    return due_ns;
 }
 
 static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)

@@ -1,6 +1,8 @@
 /* The charge of a lease: leases of one source that stay in one channel never keep more blocks in use than
  * their charges add up to, even if the source's other batches are elsewhere. */
 #include "core/flow/bump.h"
+#include "core/flow/channel.h"
+#include "core/flow/window.h"
 
 #include "tests/support/support.h"
 
@@ -144,10 +146,49 @@ static void test_tight(void **state)
     bench_fini(&bench);
 }
 
+static void delivered(void *unused, struct ps_batch *batch)
+{
+}
+
+/* The leases of what a channel reads back are charged, too: those that its consumer keeps never have more blocks in use than their charges add up
+ * to. */
+static void test_readback(void **state)
+{
+    enum { KEPT = 200 };
+    static char body[PS_BLOCK_BYTES];
+    static struct ps_lease *leases[KEPT];
+    for (unsigned order = 0; order < 2; order++) {
+        static struct bench bench;
+        uint64_t charged = 0;
+        bench_init(&bench, ps_test_seed());
+        struct ps_readback *readback = ps_readback_open(
+            bench.pool, order == 0 ? PS_READBACK_IN_ORDER : PS_READBACK_ANY_ORDER, delivered, NULL);
+        for (unsigned i = 0; i < KEPT; i++) {
+            struct ps_batch *batch = ps_readback_batch(readback, (struct ps_now){0});
+            assert_non_null(batch);
+            assert_non_null(
+                ps_batch_add_copy(batch, body, (uint32_t)pick(&bench, i % 2 == 0 ? 100 : PS_BLOCK_BYTES)));
+            leases[i] = ps_readback_lease(readback, batch);
+            charged += leases[i]->memory_bytes;
+            uint64_t kept = kept_bytes(&bench);
+            if (kept > charged + 6 * PS_BLOCK_BYTES) /* four as above, and the two that the readback fills */
+                fail_msg("%u leases: %llu bytes are kept, %llu were charged", i + 1, (unsigned long long)kept,
+                         (unsigned long long)charged);
+        }
+        for (unsigned i = 0; i < KEPT; i++) {
+            ps_lease_settle_all(leases[i]);
+            ps_window_release(leases[i]);
+        }
+        ps_readback_close(readback);
+        bench_fini(&bench);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_readback),
         cmocka_unit_test(test_tight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

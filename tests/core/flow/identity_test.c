@@ -3,6 +3,7 @@
 #include "core/flow/identity.h"
 
 #include "core/flow/batch_home.h"
+#include "core/flow/batch_internal.h"
 #include "core/flow/bump.h"
 #include "tests/support/support.h"
 
@@ -171,6 +172,65 @@ static void test_runs_are_joined(void **state)
     ps_batch_give(batch);
 }
 
+/* Takes every free block, and what is left in the batch's block for headers. */
+static unsigned take_memory(struct ps_batch *batch, struct ps_block_cache *cache, struct ps_block **taken)
+{
+    unsigned count = 0;
+    while ((taken[count] = ps_block_take(cache)) != NULL)
+        count++;
+    while (ps_batch_meta_alloc(batch, 1, 1) != NULL || ps_batch_alloc(batch, 1) != NULL)
+        ;
+    return count;
+}
+
+static bool add_identity(struct ps_batch *batch, int64_t part, bool has_name)
+{
+    const struct ps_identity identity = {
+        .system = "log", .name = {has_name ? "n" : "", has_name}, .part = part, .position = 5};
+    return ps_batch_origin(batch, &identity, 1);
+}
+
+/* Adds an identity to a batch that has `count`, without memory and then with it. Returns whether it was refused at first. */
+static bool play_no_memory(uint32_t count, bool has_name)
+{
+    static struct ps_block *taken[256];
+    struct ps_block_cache cache;
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    for (uint32_t i = 0; i <= count; i++) {
+        assert_non_null(ps_batch_add_copy(batch, "x", 1));
+        if (i < count)
+            assert_true(add_identity(batch, i, false));
+    }
+    ps_block_cache_init(&cache, depot);
+    unsigned blocks = take_memory(batch, &cache, taken);
+    bool refused = !add_identity(batch, count, has_name);
+    assert_int_equal(batch->origin_count, refused ? count : count + 1);
+    while (blocks > 0)
+        ps_block_drop(&cache, taken[--blocks]);
+    ps_block_cache_fini(&cache);
+    if (refused)
+        assert_true(add_identity(batch, count, has_name));
+    assert_int_equal(batch->origin_count, count + 1);
+    for (uint32_t i = 0; i <= count; i++)
+        assert_true(batch->origins[i].row == i && batch->origins[i].first.part == (int64_t)i);
+    ps_batch_give(batch);
+    return refused;
+}
+
+/* Without memory an identity is refused, and those that the batch has are as before; with memory the same one is taken. A name needs memory of
+ * its own, and the list needs more when it is full. */
+static void test_no_memory(void **state)
+{
+    static const uint32_t full[] = {0, 1, 4, 16, 64};
+    for (size_t i = 0; i < PS_COUNT_OF(full); i++)
+        assert_true(play_no_memory(full[i], false));
+    for (uint32_t count = 0; count < 20; count++) {
+        assert_true(play_no_memory(count, true));
+        bool is_full = count == 0 || count == 1 || count == 4 || count == 16;
+        assert_int_equal(play_no_memory(count, false), is_full);
+    }
+}
+
 /* The texts are in files of users: they stay as they are. */
 static void test_texts(void **state)
 {
@@ -213,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_as_the_model, setup, teardown),
         cmocka_unit_test_setup_teardown(test_runs_are_joined, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
         cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

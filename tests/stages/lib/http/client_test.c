@@ -99,6 +99,40 @@ static void test_answers(void **unused)
     assert_null(ps_http_request_header(&request, "other", 0));
 }
 
+/* The reason of an answer is its first line, if it has one: what the last answer left behind it is not said. */
+static void test_reasons(void **unused)
+{
+    static const struct {
+        const char *answer;
+        size_t length;
+        const char *reason;
+    } rows[] = {
+        {"stale", 0, "HTTP 503"},
+        {"", 0, "HTTP 503"},
+        {"\nstale", 1, "HTTP 503"},
+        {"\r\nstale", 7, "HTTP 503"},
+        {"a", 1, "HTTP 503: a"},
+        {" ", 1, "HTTP 503:  "},
+        {"abstale", 2, "HTTP 503: ab"},
+        {"one\ntwo", 7, "HTTP 503: one"},
+        {"one\r\ntwo", 8, "HTTP 503: one"},
+        {"one\ttwo", 7, "HTTP 503: one"},
+        {"one two", 7, "HTTP 503: one two"},
+    };
+    char reason[128], full[PS_HTTP_ANSWER_BYTES + 16];
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_http_request asked = {.status = 503, .answer_length = rows[i].length};
+        memcpy(asked.answer, rows[i].answer, strlen(rows[i].answer));
+        ps_http_request_reason(&asked, reason, sizeof reason);
+        assert_string_equal(reason, rows[i].reason);
+    }
+    struct ps_http_request asked = {.status = 400, .answer_length = PS_HTTP_ANSWER_BYTES};
+    memset(asked.answer, 'x', sizeof asked.answer); /* all of its room, without an end */
+    ps_http_request_reason(&asked, reason, sizeof reason);
+    snprintf(full, sizeof full, "HTTP 400: %.*s", (int)sizeof asked.answer, asked.answer);
+    assert_string_equal(reason, full);
+}
+
 /* A client without descriptors is not opened, and leaves nothing open; with them it opens. */
 static void test_no_descriptors(void **unused)
 {
@@ -122,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_methods, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+        cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_no_descriptors),
     };
     static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY",

@@ -73,6 +73,50 @@ static void test_position_is_synced(void **unused)
     ps_spool_meta_fini(&back);
 }
 
+static void expect_read(enum ps_spool_meta_read wanted, const char *reason)
+{
+    char text[1024];
+    struct ps_spool_meta meta;
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_spool_meta_read(path(), &meta, &err), wanted);
+    if (wanted == PS_SPOOL_META_READ)
+        assert_int_equal(err.length, 0);
+    else
+        assert_non_null(strstr(err.text, reason));
+    snprintf(text, sizeof text, "%s: ", path());
+    if (wanted != PS_SPOOL_META_READ && strncmp(err.text, text, strlen(text)) != 0)
+        fail_msg("no path before '%s'", err.text);
+    assert_null(wanted != PS_SPOOL_META_READ ? meta.target : NULL);
+    ps_spool_meta_fini(&meta);
+}
+
+/* A file that cannot be read now, one that is damaged and one without a position are three things. Each reason names the file and what is wrong
+ * with it, and what is read has none. */
+static void test_reasons(void **unused)
+{
+    static const char *const calls[] = {"open", "fstat", "pread"};
+    char target[] = "/spool/a file.log";
+    struct ps_err err = {.length = 0};
+    const struct ps_spool_meta meta = {.target = target, .position = 40};
+    expect_read(PS_SPOOL_META_READ, NULL); /* there is none */
+    ps_test_folder_append("position.meta", "", 0);
+    expect_read(PS_SPOOL_META_READ, NULL);
+    ps_test_folder_append("position.meta", "no Avro", 7);
+    expect_read(PS_SPOOL_META_DAMAGED, "");
+    assert_int_equal(ps_spool_meta_write(path(), &meta, &err), PS_OK);
+    for (size_t i = 0; i < PS_COUNT_OF(calls); i++) {
+        ps_test_call_error = EIO;
+        ps_test_call_broken = calls[i];
+        expect_read(PS_SPOOL_META_UNREADABLE, "Input/output error");
+        ps_test_call_broken = NULL;
+        expect_read(PS_SPOOL_META_READ, NULL); /* again, after the failure */
+    }
+    assert_int_equal(unlink(path()), 0);
+    assert_int_equal(mkdir(path(), 0755), 0);
+    expect_read(PS_SPOOL_META_UNREADABLE, "is not a regular file");
+    assert_int_equal(rmdir(path()), 0);
+}
+
 /* Appends a block with one record, as Flume does. */
 static void append_position(uint64_t position)
 {
@@ -135,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_round_trip, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_position_is_synced, ps_test_folder_setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_reasons, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_file_that_grows, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

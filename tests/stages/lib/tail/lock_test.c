@@ -38,12 +38,23 @@ static int take(void)
     return lock;
 }
 
+/* Returns the descriptor that the next open file gets: the same after a call that leaves none open. */
+static int next_descriptor(void)
+{
+    int fd = dup(0);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 static void expect_refused(const char *holder)
 {
+    int next = next_descriptor();
     struct ps_err err = {.length = 0};
     int lock = -7;
     assert_int_equal(ps_tail_lock(path, "positionFile", &lock, &err), PS_FAIL);
     assert_int_equal(lock, -1);
+    assert_int_equal(next_descriptor(), next);
     const char *text = ps_err_join(&err);
     assert_non_null(strstr(text, path));
     assert_non_null(strstr(text, holder));
@@ -90,11 +101,13 @@ static void test_errors(void **unused)
 {
     static const int errors[] = {ENOLCK, EOPNOTSUPP, ENOSYS, EINTR, EIO, EINVAL};
     for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        int next = next_descriptor();
         flock_error = errors[i];
         int lock = take();
         flock_error = 0;
         ps_tail_unlock(lock);
         ps_tail_unlock(take());
+        assert_int_equal(next_descriptor(), next);
     }
     flock_error = EWOULDBLOCK;
     expect_refused("is in use by");

@@ -402,6 +402,34 @@ static void test_values_that_are_too_long_together(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The last value is a date, which Hive writes in two more letters than the event: the values have room for it up to the last byte, and no further. */
+static void test_a_value_that_becomes_too_long(void **unused)
+{
+    static const struct {
+        int before; /* bytes of the value before the date */
+        bool good;
+    } cases[] = {{107, true}, {108, false}, {109, false}, {110, false}, {111, false}, {107, true}};
+    struct ps_test_stage stage;
+    char value[241], last[241];
+    struct ps_test_metastore_table table = ps_test_hive_lines(
+        "k1:string,k2:string,k3:string,k4:string,k5:string,k6:string,k7:string,k8:string,k9:string,k10:date");
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(
+        &stage, PS_HIVE_LINES("hive.partition", "%{v},%{v},%{v},%{v},%{v},%{v},%{v},%{v},%{last},2026-2-9"));
+    ps_test_dead_letters_open(&stage);
+    for (unsigned i = 0; i < PS_COUNT_OF(cases); i++) {
+        snprintf(last, sizeof last, "%.*s", cases[i].before, value);
+        ps_test_hive_deliver(
+            &stage, PS_LEASE(&stage, PS_EVENT(cases[i].good ? "good" : "a", "v", value, "last", last)));
+    }
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "a\na\na\na\n");
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 /* ---- check --probe ---- */
 
 static char probed[2048]; /* the lines of the probe */
@@ -489,6 +517,7 @@ int main(void)
                                        TEST(test_an_event_without_its_partition),
                                        TEST(test_values_of_partitions),
                                        TEST(test_values_that_are_too_long_together),
+                                       TEST(test_a_value_that_becomes_too_long),
                                        TEST(test_probe)};
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }

@@ -1,0 +1,100 @@
+/* Source taildir: which files an expression of a group stands for, and files of which no group is left. */
+#include "tests/stages/sources/taildir_support.h"
+
+#include "stages/lib/tail/tailer/tailer.h"
+
+static void group_of(char *group, size_t room, const char *expression)
+{
+    snprintf(group, room, "%s/%s", ps_test_folder(), expression);
+}
+
+/* An expression stands for whole names, as it is written. Names that contain one, begin or end alike, or differ in the case of letters are not
+ * read: not those that are there at the start, nor new ones, nor renamed ones. */
+static void test_near_names(void **unused)
+{
+    static const char *const near[] = {"app.log1", "1app.log", "my.app.log", "app.log.app.log", "App.log",
+                                       "app.LOG",  "app_log",  "app.lo",     "pp.log",          " app.log"};
+    char group[600];
+    group_of(group, sizeof group, "app[.]log");
+    for (size_t i = 0; i < PS_COUNT_OF(near) / 2; i++)
+        append(near[i], "not this\n");
+    append("app.log", "one\n");
+    PS_START("filegroups.g", group);
+    expect("one");
+    for (size_t i = PS_COUNT_OF(near) / 2; i < PS_COUNT_OF(near); i++) {
+        if (i % 2 == 0) {
+            append("made", "not this\n");
+            move("made", near[i]);
+        } else {
+            append(near[i], "not this\n");
+        }
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(near); i++)
+        append(near[i], "nor this\n");
+    append("app.log", "two\n");
+    expect("two");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* Two expressions that stand for parts of each other's names: each file has the header of its own group. */
+static void test_groups_with_near_names(void **unused)
+{
+    char first[600], second[600];
+    group_of(first, sizeof first, "a");
+    group_of(second, sizeof second, "a[.]b");
+    append("a", "of a\n");
+    append("a.b", "of a.b\n");
+    append("a.b.a", "of none\n");
+    PS_START("filegroups", "f s", "filegroups.f", first, "filegroups.s", second, "headers.f.group", "f",
+             "headers.s.group", "s");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(ps_test_event_header(&stage.events[i], "group"),
+                            strcmp(stage.events[i].body, "of a") == 0 ? "f" : "s");
+    ps_test_source_clear(&stage);
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* After a start with a narrower expression, what a file of no group has behind its position is counted: the exact number of bytes, and
+ * nothing if all of it was delivered, or the file is shorter now. */
+static void test_file_of_no_group(void **unused)
+{
+    static const struct {
+        const char *more; /* NULL: the file is cut */
+        unsigned lost;
+    } rows[] = {{"", 0}, {"three\n", 6}, {"", 0}, {"x", 1}, {NULL, 0}};
+    char group[600];
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        setup(NULL);
+        group_of(group, sizeof group, "app[.]log");
+        append("app.log", "one\n");
+        append("app.secret", "two\n");
+        PS_START(NULL);
+        ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        ps_test_stage_fini(&stage);
+        if (rows[i].more == NULL)
+            assert_int_equal(truncate(ps_test_folder_path("app.secret"), 1), 0);
+        else
+            append("app.secret", rows[i].more);
+        append("app.log", "four\n");
+        PS_START("filegroups.g", group);
+        expect("four");
+        expect_nothing();
+        assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes),
+                         rows[i].lost);
+        ps_test_stage_fini(&stage);
+        ps_test_folder_teardown(NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_near_names, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_groups_with_near_names, setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_file_of_no_group),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
