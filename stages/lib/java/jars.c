@@ -1,18 +1,25 @@
 #include "stages/lib/java/jars.h"
 
+#include "core/fnv.h"
+
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define SETTINGS_BYTES (1 << 20) /* of a file with settings, as far as changes in it are noticed */
 
 /* A file of the class path. */
 struct jar {
     char *path;
     uint64_t inode, bytes;
     int64_t seconds, nanoseconds; /* of its last change */
+    uint64_t hash;                /* of the bytes of an XML file, which has no inode and no time here */
 };
 
 struct ps_java_jars {
@@ -30,33 +37,76 @@ static void note_blocked(struct ps_java_jars *jars, const char *path, int error)
     jars->blocked = ps_must_copy_text(text, "the Java host");
 }
 
-/* Adds a file to the list, unless it does not exist. */
-static void add_file(struct ps_java_jars *jars, const char *path)
+static void add(struct ps_java_jars *jars, const char *path, struct jar item)
 {
-    struct stat status;
-    if (stat(path, &status) != 0) {
-        note_blocked(jars, path, errno);
-        return;
-    }
     if (jars->count == jars->room) {
         jars->room = jars->room == 0 ? 64 : 2 * jars->room;
         jars->items = ps_must_realloc(jars->items, jars->room * sizeof *jars->items, "the Java host");
     }
-    jars->items[jars->count++] = (struct jar){.path = ps_must_copy_text(path, "the Java host"),
-                                              .inode = (uint64_t)status.st_ino,
-                                              .bytes = (uint64_t)status.st_size,
-                                              .seconds = (int64_t)status.st_mtim.tv_sec,
-                                              .nanoseconds = (int64_t)status.st_mtim.tv_nsec};
+    item.path = ps_must_copy_text(path, "the Java host");
+    jars->items[jars->count++] = item;
 }
 
-static bool is_jar(const char *name)
+/* Adds a file to the list, unless it does not exist. */
+static void add_file(struct ps_java_jars *jars, const char *path)
 {
-    const char *suffix = strrchr(name, '.');
-    return suffix != NULL && (strcmp(suffix, ".jar") == 0 || strcmp(suffix, ".JAR") == 0);
+    struct stat status;
+    if (stat(path, &status) == 0)
+        add(jars, path,
+            (struct jar){.inode = (uint64_t)status.st_ino,
+                         .bytes = (uint64_t)status.st_size,
+                         .seconds = (int64_t)status.st_mtim.tv_sec,
+                         .nanoseconds = (int64_t)status.st_mtim.tv_nsec});
+    else
+        note_blocked(jars, path, errno);
 }
 
-/* The JVM uses all jars of the folder. */
-static void add_folder(struct ps_java_jars *jars, const char *folder)
+static bool has_suffix(const char *name, const char *suffix)
+{
+    const char *end = strrchr(name, '.');
+    return end != NULL && strcmp(end, suffix) == 0;
+}
+
+static void add_jar(struct ps_java_jars *jars, const char *path, const char *name)
+{
+    if (has_suffix(name, ".jar") || has_suffix(name, ".JAR"))
+        add_file(jars, path);
+}
+
+/* A file with settings, such as hbase-site.xml: the bytes count. Kubernetes writes all files of a ConfigMap anew when one of them changes. */
+static void add_settings(struct ps_java_jars *jars, const char *path)
+{
+    char bytes[4096];
+    struct jar item = {.hash = PS_FNV64};
+    ssize_t length;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        note_blocked(jars, path, errno);
+        return;
+    }
+    while ((length = read(fd, bytes, sizeof bytes)) > 0 && item.bytes < SETTINGS_BYTES) {
+        item.hash = ps_fnv64(item.hash, bytes, (size_t)length);
+        item.bytes += (uint64_t)length;
+    }
+    close(fd);
+    add(jars, path, item);
+}
+
+/* Adds what a JVM may have read of a folder of classes. The agent's own file is often in such a folder, the configuration directory:
+ * it does not count, nor does the time of the folder, which changes with each file that is written and renamed. */
+static void add_class(struct ps_java_jars *jars, const char *path, const char *name)
+{
+    struct stat status;
+    if (has_suffix(name, ".class"))
+        add_file(jars, path);
+    else if (has_suffix(name, ".xml"))
+        add_settings(jars, path);
+    else if (name[0] != '.' && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        add(jars, path, (struct jar){.inode = (uint64_t)status.st_ino}); /* a package */
+}
+
+static void add_folder(struct ps_java_jars *jars, const char *folder,
+                       void (*add_one)(struct ps_java_jars *, const char *path, const char *name))
 {
     DIR *directory = opendir(folder);
     if (directory == NULL) {
@@ -65,21 +115,23 @@ static void add_folder(struct ps_java_jars *jars, const char *folder)
     }
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         char path[PATH_MAX];
-        if (is_jar(entry->d_name) &&
-            snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
-            add_file(jars, path);
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+            add_one(jars, path, entry->d_name);
     }
     closedir(directory);
 }
 
 static void add_entry(struct ps_java_jars *jars, char *path, size_t length)
 {
-    if (length < 2 || strcmp(path + length - 2, "/*") != 0) {
+    struct stat status;
+    if (length >= 2 && strcmp(path + length - 2, "/*") == 0) {
+        path[length - 2] = '\0';
+        add_folder(jars, path, add_jar);
+    } else if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        add_folder(jars, path, add_class);
+    } else {
         add_file(jars, path);
-        return;
     }
-    path[length - 2] = '\0';
-    add_folder(jars, path);
 }
 
 static int by_path(const void *a, const void *b)
@@ -129,7 +181,7 @@ void ps_java_jars_free(struct ps_java_jars *jars)
 static bool is_same(const struct jar *a, const struct jar *b)
 {
     return a->inode == b->inode && a->bytes == b->bytes && a->seconds == b->seconds &&
-           a->nanoseconds == b->nanoseconds;
+           a->nanoseconds == b->nanoseconds && a->hash == b->hash;
 }
 
 bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_java_jars *now, char *text,

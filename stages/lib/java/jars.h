@@ -7,7 +7,8 @@
 struct ps_java_jars;
 
 /* Returns the sizes, times and inodes of the files that the option -cp of the command names. An entry that ends in a slash and an asterisk
- * names the jars of the folder before it. Of a folder of classes only the folder counts, not the files in it. Waits for the file system. */
+ * names the jars of the folder before it. Of a folder of classes, as the configuration directory is, these count: the classes in it (not
+ * those in its packages), which packages there are, and the bytes of its XML files. Waits for the file system. */
 struct ps_java_jars *ps_java_jars_read(const char *const *argv);
 /* Returns the first file or folder that could not be looked at, with the reason; NULL: all were. */
 const char *ps_java_jars_blocked(const struct ps_java_jars *jars);

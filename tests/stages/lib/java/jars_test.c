@@ -75,6 +75,42 @@ static void test_folder(void **unused)
     ps_java_jars_free(jars);
 }
 
+/* The agent's own file lies in the configuration directory, which is on the class path, and is often written under another name
+ * and renamed: the Java process goes on. */
+static void test_folder_of_classes(void **unused)
+{
+    char path[512];
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_int_equal(mkdir(ps_test_folder_path("conf"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("conf/org"), 0755), 0);
+    ps_test_folder_append("conf/site.xml", "<a/>", 4);
+    ps_test_folder_append("conf/agent.properties", "a", 1);
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("conf"));
+    struct ps_java_jars *jars = read_path(path);
+    ps_test_folder_append("conf/agent.properties", "b", 1);
+    ps_test_folder_append("conf/new", "a", 1);
+    char to[512];
+    snprintf(to, sizeof to, "%s", ps_test_folder_path("conf/agent.properties"));
+    assert_int_equal(rename(ps_test_folder_path("conf/new"), to), 0);
+    ps_test_folder_append("conf/.hidden", "a", 1);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    jars = expect(jars, path, NULL, NULL);
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("conf/site.xml"), times, 0),
+                     0); /* the same bytes */
+    jars = expect(jars, path, NULL, NULL);
+    ps_test_folder_append("conf/site.xml", "<b/>", 4);
+    jars = expect(jars, path, "conf/site.xml", "has changed");
+    ps_test_folder_append("conf/Main.class", "a", 1);
+    jars = expect(jars, path, "conf/Main.class", "is new");
+    ps_test_folder_append("conf/Main.class", "a", 1);
+    jars = expect(jars, path, "conf/Main.class", "has changed");
+    assert_int_equal(mkdir(ps_test_folder_path("conf/com"), 0755), 0);
+    jars = expect(jars, path, "conf/com", "is new");
+    assert_int_equal(rmdir(ps_test_folder_path("conf/com")), 0);
+    jars = expect(jars, path, "conf/com", "is gone");
+    ps_java_jars_free(jars);
+}
+
 static void test_no_class_path(void **unused)
 {
     const char *const none[] = {"java", "Main", NULL}, *const torn[] = {"java", "-cp", NULL};
@@ -124,8 +160,11 @@ static void test_no_descriptor(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_folder),
-                                       cmocka_unit_test(test_no_class_path), cmocka_unit_test(test_equal),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_folder),
+                                       cmocka_unit_test(test_folder_of_classes),
+                                       cmocka_unit_test(test_no_class_path),
+                                       cmocka_unit_test(test_equal),
                                        cmocka_unit_test(test_no_descriptor)};
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }
