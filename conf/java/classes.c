@@ -143,7 +143,8 @@ static int is_jar(const struct dirent *entry)
 static void add_jars_of(struct ps_classes *classes, const char *folder)
 {
     struct dirent **names;
-    int count = scandir(folder, &names, is_jar, alphasort);
+    /* in the order of the directory, as the JVM */
+    int count = scandir(folder, &names, is_jar, NULL);
     if (count < 0)
         note_blocked(classes, folder, errno, NULL);
     for (int i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
 /* The classes of a class path: which jar or folder has a class, and what that class extends and implements. Jars are
- * opened as Java opens them: those of FOLDER with a star after it (in the order of their names), and those that a
+ * opened as Java opens them: those of FOLDER with a star after it (in the order of the directory, which is not that of their names), and those that a
  * jar's manifest names. Nothing is executed. Thread: the control thread. */
 #pragma once
 
