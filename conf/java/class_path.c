@@ -187,13 +187,30 @@ static void find_java(struct ps_arena *arena, const struct ps_command *command, 
                                     : java_of_path(arena, ps_command_variable(command, "PATH"));
     if (java == NULL)
         path->java_lacks = "there is no `java` in PATH, and JAVA_HOME is not set; " INSTALL_JAVA;
-    else if (access(java, X_OK) != 0 && ps_unread_is_absent(errno))
+    else if ((access(java, X_OK) != 0 && ps_unread_is_absent(errno)) || ps_directory_exists(java))
         path->java_lacks =
             ps_arena_format(arena, "JAVA_HOME is %s, which has no bin/java; " INSTALL_JAVA, home);
     else if (access(java, X_OK) != 0)
         path->java_lacks = cannot_execute(arena, java, errno);
     else
         path->java = java;
+}
+
+/* Notes a folder of jars that cannot be on a class path: Java reads its name as two. */
+static void find_colon(struct ps_arena *arena, struct ps_class_path *path)
+{
+    for (size_t i = 0; i < path->entries.count && path->java != NULL; i++) {
+        const char *entry = path->entries.items[i];
+        size_t length = strlen(entry);
+        if (length < 2 || strcmp(entry + length - 2, "/*") != 0 || strchr(entry, ':') == NULL)
+            continue;
+        path->java = NULL;
+        path->java_lacks = ps_arena_format(
+            arena,
+            "the folder %.*s cannot be on Java's class path, where a colon separates two entries; rename "
+            "it, or name it by a symbolic link without a colon",
+            (int)length - 2, entry);
+    }
 }
 
 /* Adds the words of a variable, as an unquoted $NAME of a shell. */
@@ -216,6 +233,7 @@ struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps
     add_tools(path, arena, command, &(struct ps_tools_said){.asked = false});
     path->library_path = library_path(path, arena, command, &(struct ps_tools_said){.asked = false});
     find_java(arena, command, path);
+    find_colon(arena, path);
     return path;
 }
 

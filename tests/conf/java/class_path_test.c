@@ -230,9 +230,34 @@ static void which_java(void **state)
     path = ps_class_path_make(arena, &command);
     assert_null(path->java);
     assert_non_null(strstr(path->java_lacks, "bin/java is not executable; make it so"));
+    assert_int_equal(remove(java), 0);
+    make("bin/java"); /* a folder */
+    path = ps_class_path_make(arena, &command);
+    assert_null(path->java);
+    assert_non_null(strstr(path->java_lacks, ", which has no bin/java"));
     if (before != NULL)
         setenv("PATH", before, 1);
     free(before);
+}
+
+/* Java takes the name of such a folder for two. */
+static void a_folder_with_a_colon(void **state)
+{
+    make("conf:1"); /* without it on the class path, classes run as well */
+    struct ps_command command = {.arena = arena,
+                                 .conf_dir = ps_arena_text(arena, ps_test_folder_path("conf:1"))};
+    make("bin");
+    const char *java = ps_arena_text(arena, ps_test_folder_path("bin/java"));
+    ps_test_folder_append("bin/java", "#!/bin/sh\n", 10);
+    assert_int_equal(chmod(java, 0700), 0);
+    setenv("JAVA_HOME", ps_test_folder(), 1);
+    setenv("FLUME_CLASSPATH", "/opt/one.jar:/opt/two/*", 1);
+    assert_string_equal(ps_class_path_make(arena, &command)->java, java);
+    setenv("FLUME_HOME", "/opt/flume:1", 1);
+    const struct ps_class_path *path = ps_class_path_make(arena, &command);
+    assert_null(path->java);
+    assert_non_null(strstr(path->java_lacks, "the folder /opt/flume:1/lib cannot be on Java's class path"));
+    assert_non_null(strstr(path->java_lacks, "a symbolic link without a colon"));
 }
 
 /* The plug-ins of a folder that cannot be read now are not known. */
@@ -260,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(with_a_hadoop_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_set, setup, teardown),
         cmocka_unit_test_setup_teardown(which_java, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_with_a_colon, setup, teardown),
         cmocka_unit_test_setup_teardown(without_descriptors, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
