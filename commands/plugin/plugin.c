@@ -33,8 +33,8 @@ static const struct ps_command_row rows[] = {
              "be named",
      .only = "test"},
     {"send", 0, "FILE", PS_ROW_TEXT(sends),
-     .help = "test of a source: events are written as lines to this file or pipe; without this option the "
-             "source makes them itself",
+     .help = "test of a source: events are written as lines to this file or pipe, or to that of a key of "
+             "--fresh; without this option the source makes them itself",
      .only = "test"},
     {"read", 0, "FILE", PS_ROW_TEXT(reads),
      .help = "test of a deserializer: a file of 3 to 600 events, less than 1 MiB; without this option it "

@@ -139,6 +139,11 @@ void ps_test_source_cycle(struct ps_test_stage *stage);
  * stage->events, then `accepted` and `delivered` are called. */
 void ps_test_source_close_batch(struct ps_test_stage *stage);
 
+/* The two halves of that: the first returns the batch, or NULL when none is open. Batches are delivered in order; those that are
+ * not go with the stage. */
+struct ps_batch *ps_test_source_put_batch(struct ps_test_stage *stage);
+void ps_test_source_deliver_batch(struct ps_test_stage *stage, struct ps_batch *batch);
+
 /* Closes the open batch without it reaching a channel: calls `refused`; its events are not recorded. */
 void ps_test_source_refuse_batch(struct ps_test_stage *stage, const char *reason);
 

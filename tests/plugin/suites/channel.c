@@ -18,6 +18,7 @@ int ps_plugin_test_channel(void)
                "DURABLE needs tick, too\n");
         return 1;
     }
+    ps_plugin_test.has_places = true; /* the suite makes folders */
     adapter->ops = ps_plugin_test.ops;
     memcpy(adapter->keys, ps_plugin_test.keys, sizeof ps_plugin_test.keys);
     return ps_plugin_test_suite() + ps_plugin_test_channel_again();

@@ -1,6 +1,7 @@
 /* The suite of sources, against the plug-in's. Its events are lines that the suite writes to a file or pipe, or they come by
  * themselves. */
 #include "tests/plugin/program.h"
+#include "tests/support/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,14 +55,31 @@ static void expect_any(const struct ps_test_event *event, unsigned number)
 {
 }
 
+/* Each check has a folder: keys of --fresh are paths in it. The file to which events are written may be one of them, and is
+ * there, empty, before the source is opened. */
 int ps_plugin_sources_start(void **state)
 {
+    static char places[PS_PLUGIN_TEST_KEYS_MAX][512];
+    if (!ps_plugin_test.has_places)
+        return 0;
+    if (ps_test_folder_setup(state) != 0)
+        return -1;
+    for (size_t i = 0; adapter.keys[i] != NULL; i += 2) {
+        if (adapter.keys[i + 1][0] != PS_TEST_PLACE)
+            continue;
+        snprintf(places[i / 2], sizeof places[0], "%s/%s", ps_test_folder(), adapter.keys[i]);
+        adapter.keys[i + 1] = places[i / 2];
+        if (ps_plugin_test.sends == NULL || strcmp(ps_plugin_test.sends, adapter.keys[i]) != 0)
+            continue;
+        ps_plugin_test.sends = places[i / 2];
+        ps_test_folder_append(adapter.keys[i], "", 0);
+    }
     return 0;
 }
 
 int ps_plugin_sources_stop(void **state)
 {
-    return 0;
+    return ps_plugin_test.has_places ? ps_test_folder_teardown(state) : 0;
 }
 
 int ps_plugin_test_source(void)
