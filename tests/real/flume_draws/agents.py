@@ -3,12 +3,14 @@
 
     agents.py FOLDER SEED FIRST COUNT KIND... -- FLUME -- PENSTOCK     FLUME and PENSTOCK: commands; `agent -n a1 -f FILE` is added
 
+A pair of agents has up to MOST_FLOWS flows; more run in one pair behind the other. KEEP=1 keeps the folder of each.
 Differences that docs/MIGRATING.md or the page of the stage names are counted by their names; any other is printed, and the exit status is 1.
 """
 import collections
 import concurrent.futures
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,27 +22,30 @@ import differences
 import flows
 
 # In seconds of the clock Calm, but for PATIENCE_S.
-READY_QUIET_S = 2  # without a source that starts
-PORTS_QUIET_S = 10  # without a port that is opened
+READY_QUIET_S = 2  # without a component that starts, or a port that is opened: all have started, if both agents listen for the same flows
+PORTS_QUIET_S = 6  # the same, if they do not: Flume starts a source again every 3 s
 QUIET_S = 6.5      # Flume's sinks look every 5 s
-ANSWER_S = 30      # then a source does not answer
+SILENT_S = 6       # without a byte from any source of the agent: those that have not answered do not
 PATIENCE_S = float(os.environ.get("PATIENCE_S", "240"))
+MOST_FLOWS = int(os.environ.get("MOST_FLOWS", "640"))
 
 
 class Calm:
     """A clock that slows down with the share that the agents get of the processor time that they ask for. It goes at half the speed at least."""
 
-    LOOK_S, SLOWEST = 0.25, 0.5
+    LOOK_S, LOOK_SHARE, SLOWEST = 0.25, 0.05, 0.5
 
     def __init__(self):
         self.seconds, self.pids, self.seen = 0.0, [], {}
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
-        then = time.monotonic()
+        then, look = time.monotonic(), 0
         while True:
-            time.sleep(self.LOOK_S)
+            time.sleep(max(self.LOOK_S, look / self.LOOK_SHARE))  # an agent may have thousands of threads
+            before = time.monotonic()
             had, waited = self.grown()
+            look = time.monotonic() - before
             now = time.monotonic()
             share = had / (had + waited) if had + waited > 0 else 1
             self.seconds += (now - then) * max(share, self.SLOWEST)
@@ -85,6 +90,8 @@ class Agent:
     def __init__(self, name, command, folder, drawn):
         self.name, self.command, self.folder, self.flows = name, command, os.path.join(folder, name), drawn
         self.ports = {}
+        self.moved = 0  # when a client was last answered, by `calm`
+        self.log_at, self.count = 0, 0
         os.makedirs(self.folder)
 
     def placed(self, flow, value):
@@ -119,28 +126,31 @@ class Agent:
         calm.pids.append(self.process.pid)
 
     def started(self):
+        """How much has started, by the log."""
         with open(self.folder + ".log", "rb") as file:
-            return len(re.findall(rb"name: r\d+ started|starts agent", file.read()))
-
-    def await_ready(self):
-        until, seen, since = time.monotonic() + PATIENCE_S, -1, calm.seconds
-        while seen <= 0 or calm.seconds - since < READY_QUIET_S:
-            if self.process.poll() is not None or time.monotonic() > until:
-                sys.exit(f"{self.name} does not start: see {self.folder}.log")
-            count = self.started()
-            if count != seen:
-                seen, since = count, calm.seconds
-            time.sleep(0.2)
+            file.seek(self.log_at)
+            lines, end, _ = file.read().rpartition(b"\n")
+        self.log_at += len(lines + end)
+        self.count += len(re.findall(rb"name: [ckr]\w+ started|Source starting|Created serverSocket|starts agent", lines))
+        return self.count
 
     def written(self):
+        """Grows with what the sinks write, and changes with what spooldir renames."""
         total = 0
         for flow in self.flows:
-            for where, _, files in os.walk(self.directory(flow)):
-                total += sum(os.lstat(os.path.join(where, one)).st_size + 1 for one in files if os.path.lexists(os.path.join(where, one)))
+            folders = [f"out{i}" for i in range(len(flow.sinks))] + (["spool"] if flow.kind == "spooldir" else [])
+            for folder in folders:
+                for where, _, files in os.walk(f"{self.directory(flow)}/{folder}"):
+                    total += sum(os.lstat(path).st_size + len(path) for path in (os.path.join(where, one) for one in files) if os.path.lexists(path))
         return total
+
+    def ended(self):
+        return self.process.poll() is not None
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
+
+    def await_end(self):
         try:
             self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -184,23 +194,39 @@ def open_ports():
     return ports
 
 
-def await_ports(agents):
-    """Waits until each agent listens for the flows that the other one listens for, or for PORTS_QUIET_S without a change."""
+def await_ready(agents):
+    """Waits until both agents have started what they can start of their flows."""
     until, seen, since = time.monotonic() + PATIENCE_S, None, calm.seconds
-    while time.monotonic() < until and calm.seconds - since < PORTS_QUIET_S:
+    while True:
         ports = open_ports()
-        now = [{flow for flow, both in agent.ports.items() if ports & set(both)} for agent in agents]
-        if now[0] == now[1]:
+        started, listening = [agent.started() for agent in agents], [{flow for flow, both in agent.ports.items() if ports & set(both)} for agent in agents]
+        if (started, listening) != seen:
+            seen, since = (started, listening), calm.seconds
+        if all(started) and calm.seconds - since >= (READY_QUIET_S if listening[0] == listening[1] else PORTS_QUIET_S):
             return
-        if now != seen:
-            seen, since = now, calm.seconds
+        for agent in agents:
+            if agent.ended() or time.monotonic() > until:
+                sys.exit(f"{agent.name} does not start: see {agent.folder}.log")
         time.sleep(0.2)
 
 
-def read_to_end(connection):
-    answer, since = b"", calm.seconds
+def await_quiet(agents):
+    """Waits until nothing more comes out."""
+    until, seen, since = time.monotonic() + PATIENCE_S, None, calm.seconds
+    while calm.seconds - since < QUIET_S:
+        now = [agent.written() for agent in agents]
+        if now != seen:
+            seen, since = now, calm.seconds
+        if time.monotonic() > until:
+            print(f"something still comes out after {PATIENCE_S:.0f} s", file=sys.stderr)
+            return
+        time.sleep(0.3)
+
+
+def read_to_end(agent, connection):
+    answer, agent.moved = b"", calm.seconds
     connection.settimeout(1)
-    while calm.seconds - since < ANSWER_S:
+    while calm.seconds - agent.moved < SILENT_S:
         try:
             piece = connection.recv(65536)
         except TimeoutError:
@@ -209,13 +235,14 @@ def read_to_end(connection):
             return answer, "closed"
         except OSError:
             return answer, "cut"
+        agent.moved = calm.seconds
         if not piece:
             return answer, "closed"
-        answer, since = answer + piece, calm.seconds
+        answer += piece
     return answer, "silent"
 
 
-def connect(port, pieces, ends):
+def connect(agent, port, pieces, ends):
     try:
         with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
             try:
@@ -226,19 +253,26 @@ def connect(port, pieces, ends):
                     connection.shutdown(socket.SHUT_WR)
             except OSError:  # it has closed the connection
                 pass
-            return read_to_end(connection)
+            return read_to_end(agent, connection)
     except OSError:
         return b"", "refused"
 
 
+def connect_at_once(agent, port_and_pieces):
+    with concurrent.futures.ThreadPoolExecutor(len(port_and_pieces)) as pool:
+        return list(pool.map(lambda one: connect(agent, *one, True), port_and_pieces))
+
+
 def act(agent, flow):
     answers = []
-    for action in flow.actions:
+    for number, action in enumerate(flow.actions):
         ports = agent.ports.get(flow.number)
         if action[0] == "connect":
-            answers.append(connect(ports[action[1]], action[2], True))
+            if answers and answers[-1] == (b"", "silent"):  # the other connections do not wait for each other
+                return answers + connect_at_once(agent, [(ports[port], pieces) for _, port, pieces in flow.actions[number:]])
+            answers.append(connect(agent, ports[action[1]], action[2], True))
         elif action[0] == "request":
-            text, how = connect(ports[0], [action[1] + action[2]], False)
+            text, how = connect(agent, ports[0], [action[1] + action[2]], False)
             status = re.match(rb"HTTP/1.1 (\d+)", text)
             answers.append(status[1].decode() if status else how)
         elif action[0] == "datagram":
@@ -275,41 +309,51 @@ def collect(agent, flow, answers):
     return differences.plain(flow, result, agent)
 
 
-def main():
-    words = sys.argv[1:]
-    folder, seed, first, count = words[0], int(words[1]), int(words[2]), int(words[3])
-    kinds, flume, penstock = " ".join(words[4:]).split(" -- ")
-    drawn = flows.drawn(seed, kinds.split(), first, count)
-    agents = [Agent("flume", flume.split(), folder, drawn), Agent("penstock", penstock.split(), folder, drawn)]
+def act_in_all(agents):
+    """Gives both agents the same input, all flows at once: {(agent's name, flow's number): answers}."""
+    jobs = [(agent, flow) for flow in agents[0].flows for agent in agents]
+    threading.stack_size(256 << 10)
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:  # a thread each: most of them wait
+        results = [pool.submit(act, *job) for job in jobs]
+        return {(agent.name, flow.number): result.result() for (agent, flow), result in zip(jobs, results)}
+
+
+def run_pair(folder, drawn, commands):
+    """Runs the flows in one Flume and one penstock: the names of what came of them, as in `compare`."""
+    begun, steps = time.monotonic(), []
+
+    def step(name):
+        steps.append(f"{name} {time.monotonic() - begun:.0f} s")
+    agents = [Agent(name, command.split(), folder, drawn) for name, command in zip(("flume", "penstock"), commands)]
     with_ports = [flow for flow in drawn if flow.tcp or flow.udp]
     ports = free_ports(4 * len(with_ports))
+    calm.pids = []
     for agent in agents:
         for flow in with_ports:
             agent.ports[flow.number] = (ports.pop(), ports.pop())
         agent.prepare()
         agent.start()
-    answers = {}
     try:
-        for agent in agents:
-            agent.await_ready()
-        await_ports(agents)
-        with concurrent.futures.ThreadPoolExecutor(48) as pool:
-            jobs = {(agent.name, flow.number): pool.submit(act, agent, flow) for flow in drawn for agent in agents}
-            answers = {which: job.result() for which, job in jobs.items()}
-        until, seen, since = time.monotonic() + PATIENCE_S, None, calm.seconds
-        while calm.seconds - since < QUIET_S and time.monotonic() < until:
-            now = [agent.written() for agent in agents]
-            if now != seen:
-                seen, since = now, calm.seconds
-            time.sleep(0.3)
+        await_ready(agents)
+        step("ready")
+        answers = act_in_all(agents)
+        step("answered")
+        await_quiet(agents)
+        step("quiet")
     finally:
         for agent in agents:
             agent.stop()
-    return compare(drawn, agents, answers)
+        for agent in agents:
+            agent.await_end()
+    names = compare(drawn, agents, answers)
+    step("compared")
+    print(f"{len(drawn)} flows: " + ", ".join(steps), flush=True)
+    return names
 
 
 def compare(drawn, agents, answers):
-    counts, unknown = collections.defaultdict(collections.Counter), 0
+    """Prints each flow with an unknown difference; returns (kind, name of what came of it) of each flow, None for such a difference."""
+    names = []
     for flow in drawn:
         flume, penstock = (collect(agent, flow, answers[agent.name, flow.number]) for agent in agents)
         if flume.same_as(penstock):
@@ -317,14 +361,27 @@ def compare(drawn, agents, answers):
         else:
             name = differences.known(flow, flume, penstock)
         if name is None:
-            unknown += 1
-            name = "other differences"
-            if unknown <= int(os.environ.get("SHOWN", "8")):
-                differences.show(flow, flume, penstock)
-        counts[flow.kind][name] += 1
+            differences.show(flow, flume, penstock)
+        names.append((flow.kind, name))
+    return names
+
+
+def main():
+    words = sys.argv[1:]
+    folder, seed, first, count = words[0], int(words[1]), int(words[2]), int(words[3])
+    kinds, *commands = " ".join(words[4:]).split(" -- ")
+    kinds = kinds.split()
+    most = max(1, MOST_FLOWS // len(kinds))
+    counts = collections.defaultdict(collections.Counter)
+    for at in range(first, first + count, most):
+        place, last = f"{folder}/from{at}", min(at + most, first + count)
+        for kind, name in run_pair(place, flows.drawn(seed, kinds, at, last - at), commands):
+            counts[kind][name or "other differences"] += 1
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(place)
     for kind, names in counts.items():
-        print(f"{kind}: {sum(names.values())} draws: " + ", ".join(f"{count} {name}" for name, count in sorted(names.items())))
-    return 1 if unknown else 0
+        print(f"{kind}: {sum(names.values())} draws: " + ", ".join(f"{number} {name}" for name, number in sorted(names.items())))
+    return 1 if any("other differences" in names for names in counts.values()) else 0
 
 
 if __name__ == "__main__":

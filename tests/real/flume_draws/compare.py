@@ -368,22 +368,26 @@ def inside_of_a_pair(case, flume, penstock):
     return pairs and ("\\B" in case.keys.get("regex", "") + case.keys.get("searchPattern", "") or halves)
 
 
+def text_without_pairs(text):
+    """A text without its characters of two chars, without what stands for the half of one, and without marks of the byte order."""
+    return re.sub("[?\ufffd\ufeff]|[^\0-\uffff]", "", text)
+
+
+def text_of_events(events, charset):
+    """The text of all events, by text_without_pairs: the same, wherever a character of two chars is cut."""
+    return text_without_pairs("".join(body.decode(charset, errors="replace") for body, _ in events))
+
+
 def pair_in_one_event(case, flume, penstock):
     """docs/stages/deserializer_line.md: a character of two chars is not cut in two at maxLineLength."""
     if case.type.lower() != "line" or (flume.threw is None) != (penstock.threw is None) or flume.refused is not None or penstock.refused is not None:
         return False
     charset, most = case.keys.get("outputCharset", "UTF-8"), max(1, int(case.keys.get("maxLineLength", "2048")))
-
-    def texts(answer):
-        return normal("".join(body.decode(charset, errors="replace") for body, _ in answer.events))
-
-    def normal(text):
-        return re.sub("[?\ufffd\ufeff]|[^\0-\uffff]", "", text)
-    theirs, ours = texts(flume), texts(penstock)
+    theirs, ours = (text_of_events(answer.events, charset) for answer in (flume, penstock))
     twice = twice_three_bytes(case)
     if twice and ours.startswith(theirs):  # both differences in one case: see line_ended_early
         before = re.sub("[\r\n]", "", case.input[:twice.start()].decode(errors="replace"))
-        if re.sub("[\r\n]", "", theirs) == normal(before.encode(charset, errors="replace").decode(charset)):
+        if re.sub("[\r\n]", "", theirs) == text_without_pairs(before.encode(charset, errors="replace").decode(charset)):
             ours = theirs
     if flume.threw is not None and ours.startswith(theirs) and len(ours) - len(theirs) <= most:
         ours = theirs  # Flume's decoder looks at the malformed bytes before it gives the piece before them

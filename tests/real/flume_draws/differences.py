@@ -102,11 +102,8 @@ def pair_in_one_event(flow, flume, penstock):
     if flow.kind != "spooldir" or "deserializer.maxLineLength" not in flow.source or flume.files != penstock.files or flume.answers != penstock.answers:
         return False
     charset = flow.source.get("deserializer.outputCharset", "UTF-8")
-
-    def text(events):
-        return re.sub("[?\ufffd]|[^\0-\uffff]", "", "".join(body.decode(charset, errors="replace") for body, _ in events))
     return any(b"\xf0" in content for _, content, _ in flow.files) and all(
-        text(theirs) == text(ours) and {headers for _, headers in theirs} == {headers for _, headers in ours}
+        compare.text_of_events(theirs, charset) == compare.text_of_events(ours, charset) and {headers for _, headers in theirs} == {headers for _, headers in ours}
         for theirs, ours in zip(flume.sinks, penstock.sinks))
 
 
@@ -185,6 +182,6 @@ def show(flow, flume, penstock):
     def brief(what):
         text = str(what)
         return text if len(text) < 3000 else text[:3000] + " .."
-    print(f"-- {flow.name}: source {flow.source}, interceptors {flow.interceptors}, selector {flow.selector}, sinks {flow.sinks}\n   files    {brief(flow.files)}\n   actions  {brief(flow.actions)}")
+    print(f"-- {flow.name} (alone: {flow.alone}): source {flow.source}, interceptors {flow.interceptors}, selector {flow.selector}, sinks {flow.sinks}\n   files    {brief(flow.files)}\n   actions  {brief(flow.actions)}")
     for name, result in (("Flume", flume), ("penstock", penstock)):
         print(f"   {name:8} answers {result.answers}\n            sinks {brief(result.sinks)}\n            files {brief(result.files)}")

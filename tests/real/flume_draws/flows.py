@@ -182,7 +182,7 @@ def spooldir(draw, flow):
         keys.maybe(0.5, "deserializer.maxLineLength", "1", "5", "10", "2048", "0")
         keys.maybe(0.3, "deserializer.outputCharset", "UTF-8", "ISO-8859-1", "UTF-16LE", "US-ASCII")
         keys.maybe(0.3, "deserializer.maxBlobLength", "1", "10", "100", "8192")
-    flow.source = {"type": "spooldir", "spoolDir": "@DIR@/spool", "penstock.decompress": "never", "pollDelay": "100", **keys.keys}
+    flow.source = {"type": "spooldir", "spoolDir": "@DIR@/spool", "penstock.decompress": "never", "pollDelay": "500", **keys.keys}
     latin = keys.keys.get("inputCharset") == "ISO-8859-1"
     for i, name in enumerate(draw.random.sample(NAMES, draw.number(0, 5))):
         text = b"".join(line(draw) + b"\n" for _ in range(draw.number(0, 5))) + draw.pick(b"", line(draw))
@@ -207,7 +207,7 @@ def taildir(draw, flow):
     keys.maybe(0.2, "maxBatchCount", "1", "2", "100")
     keys.maybe(0.2, "idleTimeout", "100", "300", "120000")
     keys.maybe(0.2, "cachePatternMatching", draw.boolean())
-    flow.source = {"type": "TAILDIR", "positionFile": "@DIR@/positions.json", "fileHeader": "true", "backoffSleepIncrement": "50", "maxBackoffSleep": "100", "writePosInterval": "50", **keys.keys}
+    flow.source = {"type": "TAILDIR", "positionFile": "@DIR@/positions.json", "fileHeader": "true", "backoffSleepIncrement": "50", "maxBackoffSleep": "100", "writePosInterval": "500", **keys.keys}
     names = ["a.log", "b.log", "c.txt", "a", "x y", "é.log", "d.tmp", "Z.log"]
     for i in range(len(groups)):
         flow.files.append((f"tail{i}/.keep", b"", 1600000000))
@@ -349,6 +349,6 @@ def drawn(seed, kinds, first, count):
         for i in range(first, first + count):
             flow = Flow(kind, len(flows))
             KINDS[kind](components.Draw(f"{seed} {kind} {i}"), flow)
-            flow.name = f"{kind} {i}"
+            flow.name, flow.alone = f"{kind} {i}", f"PENSTOCK_SEED={seed} ONLY={kind} FIRST={i} DRAWS=1"
             flows.append(flow)
     return flows
