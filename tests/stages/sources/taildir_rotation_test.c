@@ -51,6 +51,12 @@ static void test_cut_and_renamed_at_once(void **unused)
     written_over_and_renamed("2");
 }
 
+/* The size does not show that it was written over. */
+static void test_written_over_by_as_many_bytes_and_renamed(void **unused)
+{
+    written_over_and_renamed("two");
+}
+
 static void test_rename(void **unused)
 {
     append("app.log", "one\n");
@@ -541,6 +547,7 @@ int main(void)
         TEST(renamed_at_once),
         TEST(written_over_and_renamed_at_once),
         TEST(cut_and_renamed_at_once),
+        TEST(written_over_by_as_many_bytes_and_renamed),
         TEST(rename),
         TEST(renamed_while_stopped),
         TEST(cut_and_renamed_while_stopped),

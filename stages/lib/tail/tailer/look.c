@@ -263,9 +263,9 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     }
     if (cut || change->kind == PS_TAIL_FILE_RENAMED)
         look_again_if_compressed(tailer, log);
-    /* The file may have been written to under its new name before the rename was known: no file was found for
-     * those events. */
-    bool missed = change->kind == PS_TAIL_FILE_RENAMED && log->state == PS_TAIL_LOG_OPEN;
+    /* The file may have been written to before the rename was known: a write under its new name finds no file, and a closed file is not
+     * found under its old one. The size does not show that it was written over by as many bytes. */
+    bool missed = change->kind == PS_TAIL_FILE_RENAMED;
     if (cut || text || missed || change->size_bytes > log->read_offset || !log->resolved ||
         log->state == PS_TAIL_LOG_COPY)
         ps_tail_log_queue(tailer, log);
