@@ -127,7 +127,8 @@ static const char *line_end(const struct ps_charset *charset, bool little, const
     return NULL;
 }
 
-/* Converts a line to UTF-8: in place if possible, else decoded into the batch. Returns false without memory. */
+/* Converts a line to UTF-8: in place if possible, else decoded into the batch. A byte order mark that begins the connection is not
+ * part of the line; one that begins a later line is a character. Returns false without memory. */
 static bool decode(struct netcat_state *state, struct ps_batch *batch, bool little, char **line,
                    uint32_t *length)
 {
@@ -139,7 +140,7 @@ static bool decode(struct netcat_state *state, struct ps_batch *batch, bool litt
     if (copy == NULL)
         return false;
     size_t used;
-    (void)ps_transcoder_decode(&state->transcoder, *line, *length, true, little, copy, &used);
+    (void)ps_transcoder_decode_on(&state->transcoder, *line, *length, true, little, copy, &used);
     *line = copy;
     *length = (uint32_t)used;
     return true;

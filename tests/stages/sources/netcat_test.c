@@ -400,6 +400,32 @@ static void test_encodings(void **unused)
     }
 }
 
+/* Only the first character of a connection is a byte order mark: at the beginning of a later line it is text (U+FEFF, "\xEF\xBB\xBF"). */
+static void test_mark_of_a_later_line(void **unused)
+{
+    static const struct {
+        const char *sent, *first, *second;
+    } cases[] = {
+        {"one\n^two\n", "one", "\xEF\xBB\xBFtwo"},
+        {"^one\n^two\n", "one", "\xEF\xBB\xBFtwo"},
+        {"^^one\n^^two\n", "\xEF\xBB\xBFone", "\xEF\xBB\xBF\xEF\xBB\xBFtwo"},
+        {"^\n^\n", "", "\xEF\xBB\xBF"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        char sent[64];
+        start(&stage, PS_KEYS(LOCAL, "encoding", "UTF-16"));
+        int fd = client(&stage);
+        ps_test_send(fd, sent, widen(cases[i].sent, sent));
+        ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        assert_int_equal(stage.event_count, 2);
+        ps_test_expect(&stage.events[0], cases[i].first, NULL);
+        ps_test_expect(&stage.events[1], cases[i].second, NULL);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_bad_keys(void **unused)
 {
     struct ps_test_stage stage;
@@ -486,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_answers_wait_for_the_channel),
         cmocka_unit_test(test_client_that_does_not_read),
         cmocka_unit_test(test_encodings),
+        cmocka_unit_test(test_mark_of_a_later_line),
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_unwatched_connection),
         cmocka_unit_test(test_pause_of_accepting),
