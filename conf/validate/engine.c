@@ -151,6 +151,16 @@ static const struct ps_pair *behind(const struct ps_pair *pair, const struct ps_
     return NULL;
 }
 
+/* Returns whether the name at `at` is also an earlier one of the list. */
+static bool is_repeated(const struct ps_texts *names, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(names->items[i], names->items[at]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Returns the first pair of a row's key behind `*after` whose class exists only in Java, or NULL. */
 static const struct ps_pair *find_class(const struct ps_component_maker *maker,
                                         const struct ps_conf_part *part, const struct inner *row,
@@ -163,6 +173,8 @@ static const struct ps_pair *find_class(const struct ps_component_maker *maker,
         return NULL;
     struct ps_texts names = ps_text_split_blanks(maker->arena, list);
     for (size_t i = 0; i < names.count; i++) {
+        if (is_repeated(&names, i))
+            continue;
         const char *key = ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each);
         const struct ps_pair *pair = behind(java_pair(maker, part, row, key), after);
         if (pair != NULL)

@@ -73,6 +73,15 @@ static void add_jar(struct ps_java_jars *jars, const char *path, const char *nam
         add_file(jars, path);
 }
 
+/* Of a file that the agent must not read, such as ssl-server.xml of Hadoop, its time counts. */
+static void add_unreadable(struct ps_java_jars *jars, const char *path, int error)
+{
+    if (error == EACCES || error == EPERM)
+        add_file(jars, path);
+    else if (error != ELOOP) /* a link to itself, which the JVM cannot read either */
+        note_blocked(jars, path, error);
+}
+
 /* A file with settings, such as hbase-site.xml: the bytes count. Kubernetes writes all files of a ConfigMap anew when one of them changes. */
 static void add_settings(struct ps_java_jars *jars, const char *path)
 {
@@ -81,15 +90,18 @@ static void add_settings(struct ps_java_jars *jars, const char *path)
     ssize_t length;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        note_blocked(jars, path, errno);
+        add_unreadable(jars, path, errno);
         return;
     }
     while ((length = read(fd, bytes, sizeof bytes)) > 0 && item.bytes < SETTINGS_BYTES) {
         item.hash = ps_fnv64(item.hash, bytes, (size_t)length);
         item.bytes += (uint64_t)length;
     }
+    if (length < 0 && errno != EISDIR)
+        note_blocked(jars, path, errno);
+    else
+        add(jars, path, item);
     close(fd);
-    add(jars, path, item);
 }
 
 /* Adds what a JVM may have read of a folder of classes. The agent's own file is often in such a folder, the configuration directory:
@@ -102,7 +114,7 @@ static void add_class(struct ps_java_jars *jars, const char *path, const char *n
     else if (has_suffix(name, ".xml"))
         add_settings(jars, path);
     else if (name[0] != '.' && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        add(jars, path, (struct jar){.inode = (uint64_t)status.st_ino}); /* a package */
+        add(jars, path, (struct jar){0}); /* a package: its name counts */
 }
 
 static void add_folder(struct ps_java_jars *jars, const char *folder,

@@ -236,6 +236,10 @@ static void where_the_class_inside_is(void **state)
         {"seq", EXTRACTOR("example.Number"),
          "a1.sources.r1.interceptors.i1.serializers.s2.type: the class `example.Number` of %s/own.jar is a "
          "serializer of this interceptor"},
+        /* a name that is repeated in the list: once */
+        {"seq", EXTRACTOR("example.Number") "a1.sources.r1.interceptors.i1.serializers = s2 s2\n",
+         "a1.sources.r1.interceptors.i1.serializers.s2.type: the class `example.Number` of %s/own.jar is a "
+         "serializer of this interceptor"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_conf *conf = load(rows[i].source, "null", rows[i].lines);

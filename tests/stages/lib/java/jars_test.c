@@ -108,6 +108,12 @@ static void test_folder_of_classes(void **unused)
     jars = expect(jars, path, "conf/com", "is new");
     assert_int_equal(rmdir(ps_test_folder_path("conf/com")), 0);
     jars = expect(jars, path, "conf/com", "is gone");
+    /* A link to itself cannot be read by the JVM either: other changes are still seen. */
+    assert_int_equal(symlink("loop.xml", ps_test_folder_path("conf/loop.xml")), 0);
+    jars = expect(jars, path, NULL, NULL);
+    assert_null(ps_java_jars_blocked(jars));
+    ps_test_folder_append("conf/Other.class", "a", 1);
+    jars = expect(jars, path, "conf/Other.class", "is new");
     ps_java_jars_free(jars);
 }
 
