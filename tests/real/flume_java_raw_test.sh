@@ -2,7 +2,7 @@
 # Needs: flume
 # An interceptor that gives what the compiler does not check, run by a real Flume 1.11 and by penstock with the same file: headers that are no
 # strings, null in several places, one event twice, an event of an earlier call, a list that nobody may change. And events with more headers than
-# penstock's channels take: they are dead letters, and those behind them arrive.
+# penstock's channels take: they are dead letters, also when the class made a new event, and those behind them arrive.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -27,4 +27,11 @@ same_content 'what the compiler does not check' out eval 'without_many | compara
 [[ $(cat "$work"/dead/* | grep -c '"reason":"event-unfit".*many') == 3 ]] || { cat "$work"/dead/* >&2; fail "not 3 dead letters"; }
 grep -qE 'ERROR interceptor i1 of source r1: of what the interceptor made of a batch of [0-9]+ events, .* given up.*: an event with 50[0-9]* headers: at most 4096' "$work/penstock.log" ||
     fail "the log does not name the interceptor whose events are given up"
-echo 'same: what the compiler does not check; 3 dead letters'
+# One event for each event: those that the class made itself are assigned by their place.
+printf '%s\n' 'plain 4' 'fresh 4' 'plain 5' 'fresh 5' 'fresh 6' 'plain 6' >"$work/input"
+run penstock 30 "${engines[penstock]}"
+for number in 4 5 6; do
+    [[ $(cat "$work"/dead/* | grep -c "\"reason\":\"event-unfit\".*fresh $number") == 1 ]] || { cat "$work"/dead/* >&2; fail "no dead letter of fresh $number"; }
+    content "$work/penstock/out" | grep -q "plain $number" || fail "plain $number did not arrive"
+done
+echo 'same: what the compiler does not check; 6 dead letters'

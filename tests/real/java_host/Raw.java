@@ -41,6 +41,12 @@ public class Raw implements Interceptor {
         } else if (text.startsWith("many")) {
             for (int i = 0; i < 5000; i++)
                 headers.put("h" + i, "");
+        } else if (text.startsWith("fresh")) { // the class makes an event of its own, as with EventBuilder
+            Event fresh = new SimpleEvent();
+            fresh.setBody(event.getBody());
+            for (int i = 0; i < 5000; i++)
+                fresh.getHeaders().put("h" + i, "");
+            return fresh;
         } else if (text.startsWith("swap")) { // the event of the call before takes its place
             Event before = kept;
             kept = event;

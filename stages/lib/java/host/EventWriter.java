@@ -101,23 +101,24 @@ final class EventWriter {
 
     /**
      * Adds an event of a reply. For one that no channel can have it adds an entry that says so: the agent gives this event up, instead of
-     * handing the batch over again for ever.
+     * handing the batch over again for ever. `from` is the number of the batch's event of which the class made it, if it is another object; -1: not
+     * known.
      */
-    boolean addOrGiveUp(Event event) {
+    boolean addOrGiveUp(Event event, int from) {
         int start = buffer.position();
         try {
             if (add(event))
                 return true;
-            if (batch.events.size() > 1 || count > 0)
+            if (batch.events.size() > 1)
                 return false; // it may fit when the source's batches are smaller
-            giveUp("an event of more than " + bytesMax + " bytes");
+            giveUp((count > 0 ? "events of one event that together have more than " : "an event of more than ") + bytesMax + " bytes");
         } catch (UnfitException unfit) {
             buffer.position(start);
             giveUp(unfit.getMessage());
         }
         if (!room(EntryReader.HEAD_BYTES))
             return false;
-        int origin = batch.has(event) ? ((HostEvent) event).number : NO_ORIGIN;
+        int origin = batch.has(event) ? ((HostEvent) event).number : from;
         buffer.putInt(EntryReader.HEAD_BYTES).putInt(origin).putInt(GIVEN_UP).putInt(0).putInt(0);
         count++;
         return true;

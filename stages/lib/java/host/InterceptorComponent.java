@@ -194,8 +194,9 @@ final class InterceptorComponent extends Component {
         if (tooMuch)
             throw new IllegalStateException(result.size() + " events from a batch of " + count + ": at most " + EVENTS_MAX);
         writer.begin(events, bytesMax);
+        boolean isOneForEach = result.size() == count;
         for (Event event : result) {
-            tooMuch = ++written > EVENTS_MAX || !writer.addOrGiveUp(event);
+            tooMuch = ++written > EVENTS_MAX || !writer.addOrGiveUp(event, isOneForEach && written <= count ? written - 1 : -1);
             if (tooMuch)
                 throw new IllegalStateException("the events of a batch of " + count + " have become larger than " + bytesMax + " bytes, or more than "
                                                 + EVENTS_MAX);
