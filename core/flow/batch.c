@@ -66,7 +66,7 @@ char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alig
 {
     struct ps_batch_home *home = ps_batch_home(batch);
     struct ps_bump *bump = home->bump;
-    if (length > PS_BLOCK_BYTES / 2) { /* too long to be carved: a block of its own */
+    if (length > PS_BLOCK_BYTES / 2) { /* too long for the allocator's blocks: it gets a block of its own */
         struct ps_block_cache *cache = ps_pool_cache(bump->pool);
         if (home->block_count == PS_BATCH_BLOCKS_MAX)
             return NULL;
@@ -494,8 +494,8 @@ void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
     lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
 }
 
-/* A batch without bodies in the bump allocator's blocks leaves the mark of the bytes blocks as it is: the next lease
- * is charged with the bytes since then. */
+/* If the batch has no bodies in the bump allocator's blocks, the mark of the bytes blocks stays where it is: the
+ * next lease is charged with all bytes that were carved since that mark. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 {
     const struct ps_batch_home *home = ps_batch_home(lease->batch);

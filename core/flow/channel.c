@@ -22,7 +22,7 @@ bool ps_batch_will_be_replayed(const struct ps_batch *batch)
 struct ps_readback {
     struct ps_bump bump;
     struct ps_carved mark;    /* of the last lease made */
-    struct ps_window *window; /* lives until its last batch is returned, longer than the readback */
+    struct ps_window *window; /* lives until its last batch is returned, so it outlives the readback */
     enum ps_readback_order order;
 };
 

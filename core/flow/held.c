@@ -1,6 +1,6 @@
 #include "core/flow/held.h"
 
-/* At most two blocks, one of each kind (core/flow/batch_home.h), on each side of a gap. */
+/* The blocks that a gap can keep: on each of its sides at most two, one of each kind (core/flow/batch_home.h). */
 #define GAP_BYTES_MAX (2 * 2 * PS_BLOCK_BYTES)
 
 void ps_held_init(struct ps_held *held, unsigned count_max)

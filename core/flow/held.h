@@ -88,10 +88,11 @@ static inline void ps_held_cut_to(struct ps_held *held, uint32_t end, uint32_t c
     held->in_flight += count;
 }
 
-/* Settles the event that ps_held_next returned without a request: it has nothing to send. */
+/* Settles, without a request, the event that ps_held_next returned, because it has nothing to send. */
 void ps_held_settle_next(struct ps_held *held);
 
-/* Undoes the cuts of the range that was cut last, and empties it: the request could not be made. */
+/* Called when the request could not be made: undoes the cuts of the range that was cut last, and empties the
+ * range. */
 void ps_held_uncut(struct ps_held *held, struct ps_held_range *range);
 
 /* The request has delivered the events of the range: settles them and empties the range. */
@@ -120,7 +121,7 @@ void ps_held_settle_cut(struct ps_held *held);
 /* Releases all ranges, which their owner forgets, and begins to cut again at the oldest event that is not settled. */
 void ps_held_rewind(struct ps_held *held);
 
-/* Notes that an event of the lease was settled by other code than the owner of a range that has the event. */
+/* Notes that an event of the lease was settled by code that does not own the event's range. */
 static inline void ps_held_note_settled(struct ps_held *held, const struct ps_lease *lease)
 {
     if (lease->settled == lease->count) {

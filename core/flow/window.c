@@ -78,7 +78,7 @@ void ps_window_enter(struct ps_window *window, struct ps_batch *batch)
     home->window = window;
     batch->sequence = window->next_sequence++;
     home->holders = 1;
-    home->promises = 1; /* for the chain's lease: a batch is not complete before it was routed */
+    home->promises = 1; /* for the chain's lease: a batch is not complete before it is routed */
     ps_lease_home(&home->chain)->owed = true;
     window->out++;
     home->in_window = !window->unordered;
