@@ -31,7 +31,7 @@ static void fail(struct ps_hive_answer *answer, enum ps_hive_error error, struct
     (void)ps_printable_copy(answer->reason, sizeof answer->reason, text.data, text.length);
 }
 
-/* Reads an exception of Hive or of Thrift: field 1 is its message; Thrift's has its type in field 2. */
+/* Reads an exception of Hive or of Thrift: field 1 is the message; in an exception of Thrift, field 2 is the type. */
 static void read_exception(struct ps_thrift_reader *in, enum ps_hive_error error,
                            struct ps_hive_answer *answer)
 {

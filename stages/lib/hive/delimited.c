@@ -30,7 +30,7 @@ static bool add(struct ps_hive_delimiter *delimiter, char byte)
     return true;
 }
 
-/* Returns the character for the letter after a backslash; '\0' if that matches several characters. */
+/* Returns the character that a backslash and this letter match; '\0' if they match several characters. */
 static char unescape(char letter)
 {
     static const char letters[] = "tnrfae", controls[] = "\t\n\r\f\a\033";

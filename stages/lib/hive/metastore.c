@@ -270,7 +270,7 @@ static bool time_is_up(const struct ps_metastore *metastore)
 static void end_late_calls(struct ps_metastore *metastore)
 {
     while (time_is_up(metastore)) {
-        /* closes the connection: a late answer would be taken as that to the next call */
+        /* closes the connection, because a late answer would be taken as the answer to the next call */
         if (metastore->first->at > 0) {
             close_connection(metastore);
             finish_with(metastore, PS_HIVE_TIMEOUT, "no answer in time");
