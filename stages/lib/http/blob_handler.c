@@ -41,13 +41,13 @@ static bool next_parameter(struct ps_slice *query, struct ps_slice *name, struct
     return false;
 }
 
-/* Returns the limit of the bytes that a text of a query can become. */
+/* Returns an upper bound of the bytes that a text of a query has after decoding. */
 static uint64_t decoded_max(uint32_t length)
 {
     return 4 * (uint64_t)length + 8;
 }
 
-/* Decodes %XX and +, and makes the result well-formed UTF-8. Returns false: a % without two digits. */
+/* Decodes %XX and +, and makes the result well-formed UTF-8. Returns false if a % is not followed by two digits. */
 static bool decode(struct ps_slice *text, char **room)
 {
     char *out = *room;

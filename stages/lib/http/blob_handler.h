@@ -10,7 +10,7 @@
 
 struct ps_blob_handler {
     struct ps_texts mandatory; /* parameters without which a request is answered 500 */
-    bool content_type;         /* the request's is a header, unless a parameter has that name */
+    bool content_type; /* the request's Content-Type becomes a header, unless a parameter has that name */
 };
 
 /* The names of handler.mandatoryParameters: Java's String.split(","). Blanks belong to a name, a name may be empty, and

@@ -13,7 +13,7 @@
 #define CONNECT_MS 5000L
 #define READY_MAX 16
 #define BODY_BYTES_MIN 1024U
-#define FINAL_STATUS 200 /* lower ones are followed by another answer */
+#define FINAL_STATUS 200 /* after a lower status another answer follows */
 
 /* ---- libcurl's sockets and timer ---- */
 

@@ -45,7 +45,7 @@ struct ps_http_request {
     bool busy;                           /* sent and not answered */
     long status;                         /* of the answer, even if its body was cut off; 0: no answer */
     const char *failure;                 /* why no answer came; static */
-    const struct ps_http_client *client; /* the one it was sent by */
+    const struct ps_http_client *client; /* the client that sent it */
     uint64_t begun_ns;                   /* when it got a connection; 0: it never had one */
     char answer[PS_HTTP_ANSWER_BYTES];
     size_t answer_length;
@@ -66,7 +66,7 @@ struct ps_http_client {
 
 /* `connections`: how many are kept open. Owns: the caller closes it, after its requests. */
 enum ps_status ps_http_client_open(struct ps_http_client *client, unsigned connections, struct ps_err *err);
-/* May be called on one that failed to open. */
+/* May be called on a client that failed to open. */
 void ps_http_client_close(struct ps_http_client *client);
 /* Sends and receives as much as is possible now. Then ps_http_client_next returns the requests that have ended. */
 void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns);

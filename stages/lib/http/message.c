@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #define FAILED (-1)    /* 1 and 2 mean something else to the parser */
-#define CHUNK_SHARE 4U /* marks of chunks may take this part of the largest body */
+#define CHUNK_SHARE 4U /* the marks of chunks may have body_bytes_max / CHUNK_SHARE bytes */
 #define CHUNK_MARKS_MIN (64U * 1024)
 #define LINE_END_BYTES 2U /* CR LF */
 
@@ -82,7 +82,7 @@ static void end_expect(const struct reading *reading)
         refuse(message, 417, "Expect: only 100-continue is supported");
 }
 
-/* RFC 9112, 6.1: a coding that is not known is 501; chunked is applied once. */
+/* RFC 9112, 6.1: an unknown coding is answered 501; chunked may be applied only once. */
 static void end_transfer_encoding(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
@@ -93,7 +93,7 @@ static void end_transfer_encoding(const struct reading *reading)
     message->has_transfer_encoding = true;
 }
 
-/* Several codings are one after the other, in one field or in several: none of the handlers supports them. */
+/* Refuses several codings of one body, which may be named in one field or in several: no handler supports them. */
 static void end_content_encoding(struct ps_http_message *message)
 {
     if (message->content_encoding.length > 0)
@@ -203,7 +203,8 @@ static int on_head(http_parser *parser)
     return head_is_good(parser, reading) ? 0 : FAILED;
 }
 
-/* The length of a chunk is known. The parser says where its line ends when it pauses. */
+/* Called when the length of a chunk is known. Pauses the parser, because it then reports where the chunk's line
+ * ends. */
 static int on_chunk(http_parser *parser)
 {
     struct reading *reading = parser->data;
@@ -294,8 +295,9 @@ static uint32_t end_of_head(const struct ps_http_message *message, const char *d
     return (uint32_t)(end - data) + (end[1] == '\r' ? 3U : 2U);
 }
 
-/* The parser takes any byte but CR after a chunk's size, also LF and NUL, any byte for the LF of that line, and any two bytes for the
- * CR LF after the chunk before. It has read the line up to its end. */
+/* Called when the parser has read a chunk's line to its end. Checks what the parser does not check: it accepts any
+ * byte but CR after the chunk's size (also LF and NUL), any byte in place of the line's LF, and any two bytes in
+ * place of the CR LF that ends the previous chunk. */
 static void end_chunk_line(struct ps_http_message *message, const char *data)
 {
     uint32_t at = message->chunk_line_at > 0 ? message->chunk_line_at : end_of_head(message, data);
@@ -342,7 +344,7 @@ enum ps_http_read ps_http_message_read(struct ps_http_message *message, const st
     enum ps_http_read read = PS_HTTP_PART;
     uint32_t bytes_max = ps_http_message_bytes_max(limits), end;
     message->parser.data = &reading;
-    do { /* first up to a limit, so that the result does not depend on the pieces in which the bytes come */
+    do { /* reads up to a limit first, so that the result does not depend on the pieces in which the bytes come */
         uint32_t limit = message->head_complete ? bytes_max : limits->head_bytes_max;
         end = length < limit ? length : limit;
         read = read_to(message, data, end);

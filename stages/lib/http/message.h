@@ -15,7 +15,7 @@
 
 struct ps_http_limits {
     uint32_t head_bytes_max; /* request line and header fields */
-    uint32_t body_bytes_max; /* of the content, without the marks of chunks */
+    uint32_t body_bytes_max; /* of the content, without the chunks' marks (size lines and line ends) */
 };
 
 enum ps_http_read {

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-#define LOOK_MS 20 /* also without anything to read: a name is looked up by a thread of libcurl's */
+#define LOOK_MS 20 /* libcurl looks names up on a thread, so the client also works without input */
 
 /* Waits for the end of the request. Returns false if it did not end in time. */
 static bool await_end(struct ps_http_client *client, uint64_t until_ns)

@@ -210,7 +210,8 @@ char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes
 enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch)
 {
     struct ps_http_text *text = exchange->text;
-    /* Starts again at the first piece after a full batch, which is left unchanged. */
+    /* The block is counted in the batch that gets the request's first piece. If that batch was full, it is left
+     * unchanged, and the first piece is tried again with the next batch. */
     if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0 || !text->counted))
         return PS_HTTP_FULL;
     text->counted = true;
@@ -219,7 +220,7 @@ enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps
     return PS_HTTP_TAKEN;
 }
 
-/* Puts the pieces of a chunked body together where they are. */
+/* Joins the pieces of a chunked body in place. */
 static char *join_chunks(struct ps_http_connection *http, char *data)
 {
     struct ps_http_message *message = &http->message;
@@ -279,7 +280,8 @@ static void note(struct ps_http_server *server, struct ps_connection *connection
     queue_push(connection, http, one);
 }
 
-/* Drops the rest of a request in parts: its answer waits only for the parts in batches. */
+/* Drops the rest of a request that is read in parts: the request's answer then waits only for the parts that are
+ * in batches. */
 static void give_up_rest(struct ps_http_connection *http)
 {
     queue_at(http, http->count - 1)->events_left -= http->rest_events;
@@ -292,7 +294,8 @@ static bool has_refused_part(const struct ps_http_connection *http)
     return queue_at(http, http->count - 1)->answer.status != 200;
 }
 
-/* Called when the handler refuses a later part for lack of memory; the first part had no mistake. */
+/* Called when the handler refuses a later part for lack of memory, which is the only reason: a mistake in any part
+ * refuses the first one. */
 static void refuse_rest(struct ps_http_connection *http, const struct ps_http_exchange *exchange)
 {
     set_refusal(&queue_at(http, http->count - 1)->answer, exchange);
@@ -383,7 +386,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
             ps_http_message_read(message, &server->options.limits, data + *used, length - *used);
         enum ps_feed fed = PS_FEED_MORE;
         if (read != PS_HTTP_PART)
-            http->begun_ns = 0; /* now it does not wait for the client */
+            http->begun_ns = 0; /* the server no longer waits for the client */
         if (read == PS_HTTP_BAD)
             fed = feed_bad(server, connection, http);
         else if (read == PS_HTTP_COMPLETE)
@@ -456,7 +459,7 @@ static void settle_events(struct ps_http_connection *http, uint32_t serial, uint
     PS_ASSERT(one->events_left >= events);
     if (refused) {
         one->answer.status = 503;
-        one->answer.intro = NULL; /* the handler may have refused the rest before */
+        one->answer.intro = NULL; /* set if the handler has refused the rest before */
         one->answer.reason = CHANNEL_FULL;
     }
     one->events_left -= events;

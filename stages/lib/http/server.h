@@ -1,9 +1,11 @@
-/* The server side of HTTP/1.1 over stages/lib/stream/stream.h: requests of each connection in order, each given to a handler that
- * makes events of it, each answered when every required channel has promised them, in order.
+/* The server side of HTTP/1.1 over stages/lib/stream/stream.h. It gives each request to a handler, which makes
+ * events of it, and answers the request when every required channel has promised these events. The requests of a
+ * connection are handled and answered in order.
  *
- * A request is one transaction: its events are in one batch, all or none (a handler reports more events than fit into a
- * batch: then its request is in several, and is answered when the last one is accepted). Pipelined requests are read while
- * earlier ones wait for their answers. A request is copied only when it is longer than a read, or chunked.
+ * A request is one transaction: its events are in one batch, all or none. If a handler reports more events than
+ * fit into a batch, they are in several batches, and the request is answered when the last one is accepted.
+ * Pipelined requests are read while earlier ones wait for their answers. A request is copied only when it is
+ * longer than a read, or chunked.
  *
  * The state of the source that uses it begins with its struct ps_http_server. Thread: the worker's. */
 #pragma once
@@ -98,8 +100,8 @@ extern const struct ps_source_ops ps_http_source_ops;
 /* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.
  * The rows are in the meta block: an empty batch has room for its maximal number of rows and 24 KiB. NULL: no memory. */
 char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes_max);
-/* For handlers: makes the text's block the body of this try, and the batch hold it. Returns PS_HTTP_TAKEN, or PS_HTTP_FULL: the batch
- * holds as many blocks as it may. */
+/* For handlers: makes the text's block the body of this try, and adds the block to those that the batch holds.
+ * Returns PS_HTTP_TAKEN, or PS_HTTP_FULL: the batch holds as many blocks as it may. */
 enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch);
 #define PS_HTTP_HEADERS_META_BYTES_MAX (12U * 1024)
 #define PS_HTTP_TEXT_META_BYTES_MAX (4U * 1024)

@@ -49,7 +49,7 @@ enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_cont
     struct curl_slist *no_expect = NULL;
     if (add_field(plan, "Content-Type", content_type) && add_field(plan, "Accept", accept) &&
         add_field(plan, "User-Agent", "penstock"))
-        /* without it long bodies wait for an answer first */
+        /* without this field, libcurl sends a long body only after the server has answered "100 Continue" */
         no_expect = curl_slist_append(plan->settings.headers, "Expect:");
     if (no_expect != NULL)
         return PS_OK;
@@ -226,7 +226,7 @@ static void abandon(struct ps_remote_sink *remote)
     for (unsigned i = 0; i < sink->requests.count; i++) {
         struct slot *slot = slot_of(sink, i);
         ps_http_request_cancel(&slot->http, &sink->client);
-        slot->request.in_flight &= slot->http.begun_ns > 0; /* the others never had a connection */
+        slot->request.in_flight &= slot->http.begun_ns > 0; /* the other requests never had a connection */
     }
     ps_remote_requests_abandon(&sink->requests);
     remote->rest_ns = remote->failures = 0;

@@ -22,8 +22,8 @@ struct ps_http_sink_plan {
     /* Longest body of an answer that `decode` can read. Of a longer one it gets only the beginning (`too_long`). 0: it reads no body. */
     size_t answer_bytes_max;
     bool repeat_is_harmless; /* an event that arrives twice has the same effect as one that arrives once */
-    /* Returns the bytes of the event in a request's body, at most; 0: it is settled as delivered, without
-     * a request. */
+    /* Returns an upper bound of the event's bytes in a request's body; 0: the event is settled as delivered,
+     * without a request. */
     size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
     /* Writes the body of a request with the events of the range (ps_held_range_next). Returns its length. NULL: the body
      * is that of the only event. */

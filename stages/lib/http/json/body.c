@@ -25,8 +25,8 @@ static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t sta
 
 /* ---- gzip ---- */
 
-/* Decompresses all members of the body, after which nothing may follow, not even zeros. At most `bytes_max` bytes are made,
- * whatever the compressed ones promise. */
+/* Decompresses all members of the body, after which nothing may follow, not even zeros. It makes at most
+ * `bytes_max` bytes, whatever length the compressed data claims. */
 static enum ps_http_taken decompress(struct ps_json_body *body, uint32_t bytes_max,
                                      struct ps_http_exchange *exchange)
 {

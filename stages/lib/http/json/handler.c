@@ -154,8 +154,9 @@ static enum ps_http_taken decode(struct ps_json_handler *handler, struct ps_bloc
 
 /* ---- texts ---- */
 
-/* Replaces the escapes of a text in place. The text stays well-formed, because it is read again for the events
- * after this one. This event is not read again: its row has room. */
+/* Replaces the escapes of a text in place, and fills the rest of its place with blanks: the JSON must stay
+ * well-formed, because it is read again for the events after this one. This event is not read again, because the
+ * batch has room for its row. */
 static void unescape(struct ps_json_text *json, char *text, const char *lone)
 {
     uint32_t length = ps_json_unescape(text + json->at, json->length, lone, text + json->at);
@@ -357,7 +358,7 @@ static enum ps_http_taken take_text(struct ps_json_handler *handler, struct ps_b
     }
     exchange->events = scan->total;
     uint32_t events = scan->event_count < batch->capacity ? scan->event_count : batch->capacity;
-    /* A transaction is in one batch, and only an empty one has room for any number of rows. */
+    /* The events of a transaction are in one batch, and only an empty batch has room for any number of rows. */
     if (events > 0 && batch->count > 0 && (events > 1 || batch->count == batch->capacity))
         return PS_HTTP_FULL;
     if (events > 0)
@@ -372,7 +373,7 @@ enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct 
                                         struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
     enum ps_http_taken taken = take_text(handler, blocks, batch, exchange);
-    if (taken == PS_HTTP_MEMORY) /* others need it while this request waits */
+    if (taken == PS_HTTP_MEMORY) /* frees memory that other requests need while this one waits */
         forget_decoded(exchange->text, blocks);
     return taken;
 }

@@ -5,13 +5,13 @@
 #include "stages/lib/http/server.h"
 #include "stages/lib/text/charset.h"
 
-#define PS_JSON_CHARSETS 3 /* besides UTF-8: UTF-16, UTF-32, and little-endian UTF-32 for what is marked so */
+#define PS_JSON_CHARSETS 3 /* besides UTF-8: UTF-16, UTF-32, and UTF-32 with a little-endian mark */
 
 struct ps_json_handler {
     struct ps_json_scan scan;
     struct ps_charset charsets[PS_JSON_CHARSETS];
     struct ps_transcoder transcoders[PS_JSON_CHARSETS];
-    uint32_t *same_names; /* by the hash of a name: a header that has it, plus 1 */
+    uint32_t *same_names; /* by the hash of a name: 1 + the index of a header that has the name */
     struct ps_header **lists;
     uint64_t *masks;
 };

@@ -380,8 +380,8 @@ static bool grow_headers(struct ps_json_scan *scan)
     return true;
 }
 
-/* Puts the header after the last one, whose name is this text in the first scratch, into the table of the event's names. If one of the
- * same name is there, it returns that, else NULL. */
+/* Adds the header that is being read (its index is header_count) to the table of the event's names. `text`: its
+ * name, which is in the first scratch. Returns an earlier header of this name and adds nothing, or NULL. */
 static struct ps_json_header *add_name(struct reader *reader, const char *text, uint32_t length)
 {
     struct ps_json_scan *scan = reader->scan;
@@ -583,7 +583,7 @@ static bool document(struct reader *reader)
     reader->strict = true;
     if (next(reader))
         return malformed(reader, "something follows the array");
-    /* No mistake of the syntax: Flume meets it after it has read the whole text. */
+    /* This is not a syntax error: Flume finds it only after it has read the whole text. */
     return !reader->has_null || reader->scan->status != 200 || mistake(reader, 500, "an event is null");
 }
 
