@@ -19,13 +19,28 @@ sink_keys() { # NAME
     printf 'a1.sinks.k1.%s\n' "type = hdfs" "hdfs.path = hdfs://127.0.0.1:$server_port/flume/$part$1" \
         "hdfs.rollInterval = 0" "hdfs.rollSize = 0" "hdfs.rollCount = 700" "hdfs.batchSize = 50" "hdfs.minBlockReplicas = 1"
 }
-web() { # PATH OPERATION
-    curl -sfL --max-time 60 "http://127.0.0.1:$((server_port + 1))/webhdfs/v1/flume/$1?op=$2&user.name=$(id -un)"
+# What goes wrong with a reading is in web.log, which `fail` prints: a directory that is not there yet, too. A far end from which nothing comes is
+# given up for this time, long before the wait for events ends, and asked again.
+web() { # PATH OPERATION FILE: the answer; no file if there is none
+    curl -sSfL --speed-limit 1 --speed-time 15 --connect-timeout 15 -o "$3" --remove-on-error \
+        "http://127.0.0.1:$((server_port + 1))/webhdfs/v1/flume/$1?op=$2&user.name=$(id -un)" 2>"$work/web.err" && return
+    rm -f "$3"
+    echo "$(date +%T) $1 $2: $(<"$work/web.err")" >>"$work/web.log"
+    return 1
 }
-files() { { web "$1" LISTSTATUS || true; } | grep -o '"pathSuffix":"[^"]*"' | cut -d '"' -f 4; } # NAME
-lines() { # NAME: of its files, those that a killed writer left open among them
-    local file
-    for file in $(files "$1"); do web "$1/$file" OPEN || true; done
+files() { # NAME
+    web "$1" LISTSTATUS "$work/list" && grep -o '"pathSuffix":"[^"]*"' "$work/list" | cut -d '"' -f 4
+}
+lines() { # NAME: of its files, those that a killed writer left open among them; a file may get another name between the list and the reading
+    local try file failed=1
+    for ((try = 0; try < 3 && failed > 0; try++)); do
+        failed=0
+        : >"$work/whole"
+        for file in $(files "$1"); do
+            if web "$1/$file" OPEN "$work/file"; then cat "$work/file" >>"$work/whole"; else ((++failed)); fi
+        done
+    done
+    cat "$work/whole"
 }
 words() { # NAME; the value of a sequence file's record stands in the file as it is
     if [[ $part ]]; then
@@ -44,7 +59,7 @@ part=records-
 same_input 2000
 (($(sort -u "$work/penstock.words" | wc -l) == 2000)) || fail "$(sort -u "$work/penstock.words" | wc -l) records came, not 2000"
 for file in $(files ${part}penstock); do
-    web "${part}penstock/$file" OPEN >"$work/record.file"
+    web "${part}penstock/$file" OPEN "$work/record.file" || fail "$file cannot be read"
     head -c 80 "$work/record.file" | LC_ALL=C grep -aq '^SEQ.*org.apache.hadoop.io.LongWritable.*org.apache.hadoop.io.Text' || fail "$file is no sequence file of texts"
 done
 
