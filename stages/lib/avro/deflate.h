@@ -29,7 +29,7 @@ void ps_avro_deflate_fini(struct ps_avro_deflate *deflate);
 
 /* As in struct ps_tls_pipe; `deflate` is a struct ps_avro_deflate. */
 enum ps_tls_result ps_avro_deflate_read(void *deflate, void *buffer, size_t room, size_t *length);
-/* Takes all of the bytes or none. After none the caller passes them again, possibly with more bytes after
+/* Takes all of the bytes or none. If it takes none, the caller passes them again, possibly with more bytes after
  * them. */
 enum ps_tls_result ps_avro_deflate_write(void *deflate, const void *data, size_t length, size_t *written);
 /* Returns whether bytes can be read without reading from the layer below. */

@@ -42,8 +42,8 @@ static size_t join_frames(char *body, size_t frames)
     }
     if (frames > 1) {
         ps_big_endian_put_32(body, (uint32_t)joined);
-        ps_big_endian_put_32(body + FRAME_BYTES + joined,
-                             0); /* the removed heads of the others left room for it */
+        /* There is room for the empty frame, because the heads of the other frames were removed. */
+        ps_big_endian_put_32(body + FRAME_BYTES + joined, 0);
     }
     return joined;
 }

@@ -60,7 +60,7 @@ static void send_reply(struct ps_call_server *base, struct ps_connection *connec
     ps_stream_send(base->stream, connection, (const char *)reply, length);
 }
 
-/* Answers a call when the last of its events is decided, and forgets the call. */
+/* Called when the outcome of the call's last event is known: answers the call, and forgets it. */
 static void finish(struct ps_call_server *base, struct ps_call *call)
 {
     struct ps_connection *connection = ps_stream_find(base->stream, call->connection);
