@@ -15,7 +15,7 @@
 enum { OPERATION, ORIGINAL_TRANSACTION, BUCKET, ROW_ID, CURRENT_TRANSACTION, ROW, FIELDS };
 
 struct ps_orc_acid {
-    struct ps_orc_type *type; /* the wrapped one; its row is the table's, lent */
+    struct ps_orc_type *type; /* the wrapper's type, with a copy of the table's type as its last field */
     struct ps_orc_writer *writer;
     char *bloom_filter_columns;
     int32_t bucket_number;

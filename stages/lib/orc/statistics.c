@@ -29,7 +29,7 @@ void ps_orc_statistics_clear(struct ps_orc_statistics *statistics)
 void ps_orc_statistics_real(struct ps_orc_statistics *statistics, double value)
 {
     statistics->count++;
-    statistics->total += value; /* NaN from here on, so that readers do not use the range */
+    statistics->total += value; /* a NaN makes the total NaN, so readers do not use the range */
     if (isnan(value))
         return;
     if (!statistics->has_range || value < statistics->least)

@@ -12,7 +12,7 @@
 
 enum encoding { DIRECT = 0, DIRECT_V2 = 2, DICTIONARY_V2 = 3 };
 
-/* The footer in the making. */
+/* The footer of the stripe while it is made, with the memory of its messages. */
 struct footer {
     PsOrc__StripeFooter message;
     PsOrc__Stream *streams;
