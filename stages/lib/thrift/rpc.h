@@ -1,7 +1,7 @@
 /* Flume's Thrift protocol for sinks and clients (stages/lib/rpc/): calls of appendBatch in frames, compact or binary.
  *
- * To another penstock a call has a round in a field of its own (PS_THRIFT_ROUND_ID, request.h), and the answer repeats it; a
- * Flume skips the field, as Thrift demands, and answers without. Thread: any; no state. */
+ * To another penstock a call has a round in a field of its own (PS_THRIFT_ROUND_ID, request.h), and the answer
+ * repeats it; a Flume skips the field, as Thrift demands, and its answer has no such field. Thread: any; no state. */
 #pragma once
 
 #include "stages/lib/rpc/protocol.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* An open connection has no more than TLS; the exchange's buffers are freed when it ends. */
+/* An open connection needs only the memory of TLS, because the buffers of the exchange are freed at its end. */
 #define SESSION_BYTES (16U * 1024U)
 
 struct session {
