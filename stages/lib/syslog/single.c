@@ -118,7 +118,7 @@ static bool parse_tail(const char *p, const char *end, bool dash, struct fields 
     return true;
 }
 
-/* Whether `length` bytes, 8 to 16, are the same. */
+/* Returns whether `length` bytes, 8 to 16, are the same. */
 static inline bool is_same(const char *a, const char *b, uint32_t length)
 {
     uint64_t first[2], last[2];
@@ -129,8 +129,8 @@ static inline bool is_same(const char *a, const char *b, uint32_t length)
     return first[0] == first[1] && last[0] == last[1];
 }
 
-/* Returns the end of the stamp if it is the one that remember_stamp has, and means the same time as then; NULL: it is
- * another. */
+/* Returns the end of the stamp at `p` if it is the stamp that remember_stamp has kept, and still means the same
+ * time; else NULL. */
 static const char *stamp3164_again(const struct ps_syslog_single *parser, const char *p, const char *end,
                                    int64_t *ms)
 {
@@ -363,7 +363,7 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
            (start->plain || !has_terminator(fields->body));
 }
 
-/* Whether `known` has the head of this message, and the head still means the same time. */
+/* Returns whether `known` has the head of this message, and the head still means the same time. */
 static bool is_known(const struct ps_syslog_single *parser, const struct ps_syslog_known *known,
                      const char *line, uint32_t length)
 {
@@ -391,12 +391,12 @@ static enum ps_parsed add_known(struct ps_syslog_known *known, struct ps_batch *
     }
     event->headers = before;
     event->mask = known->mask;
-    known->headers = headers; /* they are in the processor's cache */
+    known->headers = headers; /* the new copies are in the processor's cache */
     return PS_PARSED_ADDED;
 }
 
-/* Keeps the head of the message, before its event is added: the time is written over the stamp. Returns false if it has
- * none that can be used again. */
+/* Keeps the head of the message. Called before the message's event is added, which writes the time over the stamp.
+ * Returns false if the head cannot be used again: it has no time, or is too long. */
 static bool keep_head(struct ps_syslog_single *parser, struct ps_syslog_known *known, const char *line,
                       const struct fields *fields)
 {
@@ -425,8 +425,9 @@ static void keep_headers(struct ps_syslog_single *parser, struct ps_syslog_known
     parser->known_set |= 1U << (unsigned)(known - parser->known);
 }
 
-/* Returns the place for heads of messages with this priority; NULL if this one's event is made in another way: with fields
- * kept, by a format of the user's own, with headers of the sender, or marked. */
+/* Returns where the head of a message with this priority is kept. Returns NULL if the event of this message cannot
+ * be made from a kept head: the message is invalid, incomplete or not plain text, its sender has headers, or the
+ * user has a format or fields to keep. */
 static struct ps_syslog_known *place_of(struct ps_syslog_single *parser, const struct start *start,
                                         const struct ps_syslog_client *client)
 {

@@ -49,8 +49,8 @@ struct ps_syslog_single {
         bool into_second; /* with `now_s` and the text, it determines the time: see struct ps_syslog_time */
         int64_t now_s, ms;
     } stamp;
-    const struct ps_batch *batch; /* batch of the last event, in whose memory the headers of `known` are */
-    unsigned known_set;           /* bit n: for messages whose priority ends in n, as three bits */
+    const struct ps_batch *batch; /* batch of the last event; its memory has the headers of `known` */
+    unsigned known_set;           /* bit n: known[n] is valid; n is the priority modulo PS_SYSLOG_KNOWN */
     struct ps_syslog_known known[PS_SYSLOG_KNOWN];
 };
 
