@@ -49,7 +49,8 @@ static const struct {
     {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
 };
 
-/* Charsets with escape sequences: how their names in iconv begin. (EBCDIC has such charsets, too, and is refused.) */
+/* The beginnings of iconv's names of charsets with escape sequences. (EBCDIC has such charsets, too, and is
+ * refused.) */
 static const char *const with_state[] = {"ISO-2022", "ISO2022", "CSISO2022", "UTF-7", "UTF7"};
 
 /* java.nio.charset.Charset.checkName: iconv leaves blanks out, and takes options after a slash. */
@@ -245,7 +246,8 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
         errno = EILSEQ;
         return decode_bytes(charset->kind, text, 1, false, out, made) ? 1 : 0;
     }
-    /* One unit more at a time, because a decoder that gets bytes of the next character decodes that character, too. */
+    /* Passes one unit more in each round, because a decoder that gets bytes of the next character decodes that
+     * character, too. */
     size_t most = length < CHARACTER_BYTES_MAX ? length : CHARACTER_BYTES_MAX;
     for (size_t bytes = charset->unit; bytes <= most; bytes += charset->unit) {
         char *from = (char *)(uintptr_t)text, *to = out;
@@ -285,8 +287,8 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
     if (is_iconv)
         (void)iconv(transcoder->decode[ps_charset_is_marked(transcoder->charset) && little], NULL, NULL, NULL,
                     NULL);
-    /* A charset with bytes of several characters (TSCII) gets no further than there is room for two characters that were held back,
-     * and U+FFFD. */
+    /* The limit of *made leaves room for two characters that were held back, and U+FFFD. Only a charset with bytes
+     * that stand for several characters (TSCII) reaches it. */
     while (used < length && chars < chars_max && *made <= 3 * length) {
         size_t bytes = 0;
         step = decode_one(transcoder, text + used, length - used, little, out + *made, &bytes);

@@ -60,9 +60,10 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
 /* The same for a text that is not the first one of its stream: a byte order mark at its beginning is a character. */
 bool ps_transcoder_decode_on(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                              bool little, char *out, size_t *used);
-/* Decodes the beginning of a text that continues after `length` bytes: until it has `chars_max` of Java's chars (UTF-16), at least
- * one character, or until the next character is incomplete. `out` has room for PS_CHARSET_DECODED_MAX bytes, *made of which are written. The
- * charset is none of UTF-8. Malformed bytes: U+FFFD with PS_DECODE_REPLACE, nothing with PS_DECODE_IGNORE, else the end, with *bad.
+/* Decodes the beginning of a text that continues after `length` bytes: until it has `chars_max` of Java's chars
+ * (UTF-16), at least one character, or until the next character is incomplete. `out` has room for
+ * PS_CHARSET_DECODED_MAX bytes, *made of which are written. The charset must not be UTF-8. Malformed bytes become
+ * U+FFFD with PS_DECODE_REPLACE and nothing with PS_DECODE_IGNORE; otherwise decoding ends there and sets *bad.
  * Returns the number of bytes of the text that were used. */
 size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *text, size_t length,
                                  enum ps_decode_policy policy, bool little, uint32_t chars_max, char *out,

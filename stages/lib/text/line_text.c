@@ -307,8 +307,9 @@ static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *lengt
         ps_transcoder_decode_on(&text->decoder, bytes, *length, false, text->little, decoded->data, &used);
     if (!good && !newline)
         return part_decode(text, bytes, *length, UINT32_MAX, length, full);
-    /* Malformed bytes are left out as they are found, so that U+FFFD of the text itself stays. Only a charset with several characters in a
-     * byte, which has no U+FFFD, is not decoded to its end so. */
+    /* part_decode leaves malformed bytes out where it finds them, so U+FFFD of the text itself stays. It may stop
+     * before the end of the line only for a charset whose bytes stand for several characters. Such a charset has
+     * no U+FFFD of its own, so below all malformed bytes become U+FFFD, and then all U+FFFD are removed. */
     uint32_t part;
     if (!good && text->policy == PS_DECODE_IGNORE &&
         part_decode(text, bytes, *length, UINT32_MAX, &part, full) && decoded->length <= 3 * *length)

@@ -25,7 +25,7 @@ struct ps_line_text {
     bool order_known, little; /* of a marked charset: by its mark */
     uint32_t part;            /* parts of the first line that are in a batch already */
     uint64_t cuts;            /* events of all files that end at chars_max although their line continues */
-    bool cut_or_end;          /* the last event ends at chars_max, and with the bytes that there were */
+    bool cut_or_end; /* the last event ends at chars_max, and the bytes that were there end with it */
     struct ps_transcoder decoder, encoder;
     struct ps_slab *slab;
     struct ps_buffer decoded, encoded;
