@@ -143,7 +143,7 @@ static void *cancel(struct ps_kafka_client_factory *maker)
 
 void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old)
 {
-    struct ps_helper *helper = maker->helper; /* the thread frees the maker */
+    struct ps_helper *helper = maker->helper; /* the thread frees the factory */
     if (maker->asked != NULL) {
         PS_ASSERT(old == NULL);
         old = cancel(maker);

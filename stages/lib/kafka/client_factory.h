@@ -7,7 +7,7 @@
 
 struct ps_kafka_client_factory;
 
-/* The functions that make and destroy a client. Thread of both: the maker's. */
+/* The functions that make and destroy a client. Thread of both: the client factory's. */
 struct ps_kafka_making {
     /* Returns NULL with the reason if the client cannot be made. */
     void *(*make)(const void *argument, const void *config, struct ps_err *err);

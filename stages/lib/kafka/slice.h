@@ -1,4 +1,4 @@
-/* Compares the texts of a stream's name (core/flow/batch.h). Thread: any. */
+/* Compares the parts of a stream's name (core/flow/batch.h). Thread: any. */
 #pragma once
 
 #include "core/base.h"

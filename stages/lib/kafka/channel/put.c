@@ -66,7 +66,7 @@ static void settled(struct ps_port *port, struct ps_lease **lease)
 
 /* ---- the sender ---- */
 
-/* Opens the sender. The maker's thread makes its client; leases wait until then. */
+/* Opens the sender. The client factory's thread makes the sender's client; leases wait until then. */
 static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *port,
                         const struct ps_now *now)
 {

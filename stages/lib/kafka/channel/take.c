@@ -8,7 +8,7 @@
 #define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
-#define PATIENCE_MS 1000U /* how long to wait for a thread that only has to end */
+#define PATIENCE_MS 1000U /* limit of the wait for a thread that has nothing left to do */
 #define BATCHES_MAX 4U    /* limit of batches read in one call, if all their records become dead letters */
 
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
@@ -35,7 +35,7 @@ void ps_kafka_channel_take_fini(struct ps_kafka_channel_take *take)
 
 /* ---- the consumer ---- */
 
-/* Thread of this function and the next: the maker's. */
+/* Thread of this function and the next: the client factory's. */
 static void *make_consumer(const void *, const void *config, struct ps_err *err)
 {
     struct ps_kafka_consumer *consumer = calloc(1, sizeof *consumer);
@@ -152,7 +152,7 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
         renew(take, now);
     if (take->phase != PS_KAFKA_CHANNEL_OPEN)
         return take->phase == PS_KAFKA_CHANNEL_NEW ? take->retry_ns
-                                                   : PS_NEVER; /* the maker wakes the worker */
+                                                   : PS_NEVER; /* the client factory wakes the worker */
     uint64_t next_ns = ps_kafka_group_tick(&take->group, now->mono_ns);
     uint64_t refill_ns = ps_kafka_consumer_refill(&take->group.consumer, now->mono_ns);
     next_ns = refill_ns < next_ns ? refill_ns : next_ns;

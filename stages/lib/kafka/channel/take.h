@@ -27,7 +27,7 @@ struct ps_kafka_channel_take_plan {
 
 enum ps_kafka_channel_phase {
     PS_KAFKA_CHANNEL_NEW,
-    PS_KAFKA_CHANNEL_MAKING, /* the consumer is being made, on the maker's thread */
+    PS_KAFKA_CHANNEL_MAKING, /* the consumer is being made, on the client factory's thread */
     PS_KAFKA_CHANNEL_OPEN,
     PS_KAFKA_CHANNEL_GONE, /* the consumer leaves the group on a thread of its own, or has left it */
 };

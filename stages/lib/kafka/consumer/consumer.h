@@ -63,7 +63,7 @@ struct ps_kafka_consumer {
     const char *component;
     rd_kafka_t *client;
     rd_kafka_queue_t *control, *records, *closing;
-    /* a duplicate, because the worker's may be closed before the maker's thread destroys this; -1: none */
+    /* a duplicate, because the worker's may be closed before the client factory's thread destroys this; -1: none */
     int wake_fd;
     struct ps_texts wanted;
     struct ps_slice *mapped; /* the mapped headers of the current record */

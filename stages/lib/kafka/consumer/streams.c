@@ -133,7 +133,8 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
     bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
     int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
     int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
-    /* Delivered records whose offset is not committed yet would be read again by the next member. */
+    /* If the offset of delivered records is not committed yet, it is committed before other records are read:
+     * otherwise the next member would read these records again. */
     bool is_there = !stream->former && !stream->gone;
     if (!lowers && is_there && stream->delivered != PS_KAFKA_POSITION_NONE &&
         stream->delivered + 1 != committed) {

@@ -1,7 +1,7 @@
-/* Which member of a consumer group reads which partition: what Java's RangeAssignor, RoundRobinAssignor and
- * CooperativeStickyAssignor (sticky.c) do, and the bytes with which members report their topics and get their
- * partitions (ConsumerProtocolSubscription, ConsumerProtocolAssignment). The group's leader decides for all members,
- * whatever clients they use. Allocates memory, so it runs only in a rebalance. Any thread. */
+/* Assigns partitions to the members of a consumer group as Java's RangeAssignor, RoundRobinAssignor and
+ * CooperativeStickyAssignor (sticky.c) do. Encodes and decodes the bytes with which members report their topics
+ * and get their partitions (ConsumerProtocolSubscription, ConsumerProtocolAssignment). The group's leader decides
+ * for all members, whatever clients they use. Allocates memory, so it runs only in a rebalance. Any thread. */
 #pragma once
 
 #include "core/base.h"
@@ -51,7 +51,8 @@ size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_
 /* Sorts claims by topic and partition. */
 void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
 
-/* Compares bytes, a prefix first, as Java compares texts of ASCII characters. */
+/* Compares texts byte by byte; a text comes after its prefix. Java orders texts of ASCII characters in the same
+ * way. */
 int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other);
 bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic);
 

@@ -178,7 +178,7 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
      * committed, and a committed one is lowered before the partition is read or given up. */
     if (ps_kafka_part_place(part) != NULL) {
         ps_kafka_parts_go_to(fetch, stream, 0, -1);
-        part->life = part->topic->lives; /* the stream is the new topic's */
+        part->life = part->topic->lives; /* from here on the stream belongs to the new topic */
     }
     part->epoch = part->checked = -1;
     ps_kafka_offsets_reset(fetch, part);

@@ -1,6 +1,6 @@
-/* The partition of a key, as Java's default partitioner chooses it
- * (org.apache.kafka.clients.producer.internals.BuiltInPartitioner.partitionForKey): Flume and penstock write
- * a key to the same partition. Pure functions; any thread. */
+/* Chooses the partition of a key as Java's default partitioner does
+ * (org.apache.kafka.clients.producer.internals.BuiltInPartitioner.partitionForKey), so that Flume and penstock
+ * write a key to the same partition. Pure functions; any thread. */
 #pragma once
 
 #include "core/base.h"

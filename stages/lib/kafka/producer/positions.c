@@ -127,7 +127,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     print_owner(&unit, owner);
     if (strcmp(owner, keeping->owner) == 0 && !unit.asks)
         return has_room(sender, &unit);
-    /* The maker's thread may be reading the id. */
+    /* The client factory's thread may be reading the id. */
     if (sender->window.held.count > 0 ||
         (sender->phase != PS_KAFKA_SENDING && sender->phase != PS_KAFKA_STALE))
         return false;

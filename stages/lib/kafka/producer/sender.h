@@ -122,8 +122,8 @@ static inline bool ps_kafka_sender_is_transactional(const struct ps_kafka_sender
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err);
-/* Like ps_kafka_sender_open, but the maker's thread makes the first producer too: the call does not wait, and leases are
- * taken before the producer exists. */
+/* Like ps_kafka_sender_open, but the client factory's thread makes the first producer too: the call does not wait,
+ * and leases are taken before the producer exists. */
 enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                      struct ps_port *port, struct ps_err *err);
 void ps_kafka_sender_close(struct ps_kafka_sender *sender);

@@ -1,10 +1,10 @@
 /* Limits the waves of leases that a Kafka sink may have in flight: three small ones, and more when the round trip to the
  * brokers is long (docs/decisions/0004-waves.md).
  *
- * On a long line the speed is the bytes in flight divided by the round trip, until something else limits it: the
- * line, the brokers, or the requests in flight of partitions and connections. The right limit cannot be computed
- * here, so the sink makes trials: 50 % more waves are kept if they are 10 % faster. If not, 25 % fewer are tried, and
- * kept if they are not slower. Then the limit stays for ten seconds.
+ * When the round trip is long, the speed is the bytes in flight divided by the round trip, until something else
+ * limits it: the network, the brokers, or the requests in flight of partitions and connections. The right limit
+ * cannot be computed here, so the sink makes trials: 50 % more waves are kept if they are 10 % faster. If not,
+ * 25 % fewer are tried, and kept if they are not slower. Then the limit stays for ten seconds.
  *
  * The round trip is measured by the library, from a request's last byte to the answer (statistics.interval.ms): it
  * does not include the time for which records wait in the library. Until it is known, and while it is short, there
@@ -16,13 +16,14 @@
 
 #include "core/base.h"
 
-/* One wave: about one request for each of a few partitions; bytes of bodies. */
+/* Size of a wave in bytes of bodies: about one request for each of a few partitions. */
 #define PS_KAFKA_WAVE_BYTES (UINT64_C(1) << 20)
 /* Measured with 2, 3, 4 and no limit of waves, no round trip: 3.2, 2.8, 2.5, 2.1 M events per CPU-second and 1.7,
  * 2.0, 2.3, 2.1 M events/s. */
 #define PS_KAFKA_WAVES_LEAST 3U
-/* On a short line a wave begins only while less is in flight; bytes of bodies. Measured with 0.5, 1, 1.5 MiB and no limit,
- * a real broker beside the sink: 3.4, 4.5, 4.8, 3.4 M events per CPU-second and 0.7, 1.0, 1.3, 1.5 M events/s. */
+/* When the round trip is short, a wave begins only while fewer bytes of bodies than this are in flight. Measured
+ * with 0.5, 1, 1.5 MiB and no limit, a real broker beside the sink: 3.4, 4.5, 4.8, 3.4 M events per CPU-second and
+ * 0.7, 1.0, 1.3, 1.5 M events/s. */
 #define PS_KAFKA_SHORT_BYTES (PS_KAFKA_WAVE_BYTES * 3 / 2)
 
 enum ps_kafka_trial {
