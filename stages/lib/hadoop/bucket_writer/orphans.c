@@ -20,7 +20,7 @@ struct ps_bucket_look {
     struct ps_bucket_look *same_hash; /* hash chain of the list `looks` */
     struct ps_bucket_writer *sink;
     bool scanned;   /* the scan listed it, and continues with the next one */
-    uint32_t depth; /* of directories that may be below it */
+    uint32_t depth; /* number of levels of directories that may be below it */
     uint64_t modified_ms;
     uint32_t length;
     char directory[]; /* "": the root */
