@@ -110,9 +110,9 @@ static void print_file(void *out, const char *path)
                 (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
 }
 
-/* If a value of the component names a serializer or deserializer of a plug-in, writes which load of the plug-in has
- * it: when the plug-in's file has changed, the component has changed too. The component's own stage is compared by
- * itself. */
+/* If a value of the component names a serializer or deserializer of a plug-in, writes the number of the plug-in's
+ * load (struct ps_module). A plug-in's file with other bytes gets another number, so the component counts as
+ * changed. The component's own stage is compared elsewhere. */
 static void print_plugins(FILE *out, const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     static const enum ps_kind kinds[] = {PS_KIND_SERIALIZER, PS_KIND_DESERIALIZER};

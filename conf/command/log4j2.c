@@ -151,7 +151,7 @@ static void scan_tags(struct scan *scan)
 
 #define DEPTH_MAX 64
 
-/* Tags that are open where the check is. */
+/* The tags that are open at the position that is checked. */
 struct nesting {
     const char *names[DEPTH_MAX]; /* where the name begins in the text */
     size_t depth;
@@ -167,7 +167,7 @@ static size_t name_length(const char *name, const char *end)
     return length;
 }
 
-/* Returns the '>' that ends the tag, which is not one in a value; NULL if there is none. */
+/* Returns the '>' that ends the tag, not one inside a value; NULL if there is none. */
 static const char *tag_end(const char *tag, const char *end)
 {
     for (const char *at = tag; at < end; at++) {
@@ -181,7 +181,8 @@ static const char *tag_end(const char *tag, const char *end)
     return NULL;
 }
 
-/* For <!-- -->, <![CDATA[ ]]>, <? ?> and <! >: returns where it ends, NULL if it does not. *other: it is a tag. */
+/* Returns the end of the <!-- -->, <![CDATA[ ]]>, <? ?> or <! > that begins at `at`; NULL if it has no end. If a
+ * tag begins there, sets *other and returns NULL. */
 static const char *markup_end(const char *at, const char *end, bool *other)
 {
     static const char *const pairs[][2] = {{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"<!", ">"}};
@@ -197,8 +198,8 @@ static const char *markup_end(const char *at, const char *end, bool *other)
     return NULL;
 }
 
-/* Takes the tag [tag, stop), without its angle brackets, into the nesting. Returns false if it ends another tag than the
- * last open one. */
+/* Adds the start tag [tag, stop), without its angle brackets, to the open tags, or removes the one that it ends.
+ * Returns false if it is an end tag that does not match the last open tag. */
 static bool nest(struct nesting *nesting, const char *tag, const char *stop)
 {
     if (*tag != '/') {
@@ -215,7 +216,7 @@ static bool nest(struct nesting *nesting, const char *tag, const char *stop)
     return name_length(open, stop) == length && strncmp(open, tag + 1, length) == 0;
 }
 
-/* Returns where the first damage of the text is, with its reason; NULL if it is whole. */
+/* Returns where the text is not well-formed, with the reason; NULL if it is well-formed. */
 static const char *find_damage(const struct scan *scan, const char **reason)
 {
     struct nesting nesting = {.depth = 0};

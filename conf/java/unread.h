@@ -1,5 +1,5 @@
-/* A file or folder of the class path that cannot be opened or read: a file can exist, not exist, or be impossible to
- * look at now, and only when it does not exist is it certain that it has no classes. Thread: any. */
+/* Files and folders of the class path that cannot be opened or read. Such a file may not exist, or may be
+ * unreadable now; it certainly has no classes only if it does not exist. Thread: any. */
 #pragma once
 
 #include "core/base.h"

@@ -52,14 +52,15 @@ static const struct ps_stage_ops *instead(const struct ps_component_maker *maker
 static const struct inner {
     enum ps_kind kind;
     const char *stage, *key;
-    /* If there is one, `key` is a list, and the class is in the key `key`.NAME.`each` for each NAME of it. */
+    /* NULL: `key` names the class. Otherwise `key` has a list of names, and `key`.NAME.`each` names the class of
+     * each NAME. */
     const char *each;
     /* `word`: the kind of class; `target`: the interface that the class must have */
     const char *word, *target;
     /* native stages for this class are of this kind; PS_KIND_COUNT: the component's stage knows them itself */
     enum ps_kind part;
     const char
-        *own[4]; /* with PS_KIND_COUNT: what the names of the classes begin with that the stage knows */
+        *own[4]; /* with PS_KIND_COUNT: beginnings of the names of classes that the stage itself knows */
     /* A required key: when the class is refused, the native stage checks the other keys with this value. NULL: without the key. */
     const char *harmless;
     bool is_asked; /* the component runs natively and only asks the class for values (ps_java_alone) */
@@ -126,7 +127,7 @@ static bool is_native(const struct ps_component_maker *maker, const struct inner
     if (inner->part != PS_KIND_COUNT)
         return false;
     for (size_t i = 0; i < PS_COUNT_OF(inner->own) && inner->own[i] != NULL; i++)
-        if (strncasecmp(value, inner->own[i], strlen(inner->own[i])) == 0) /* as the stages compare them */
+        if (strncasecmp(value, inner->own[i], strlen(inner->own[i])) == 0) /* the stages also ignore case */
             return true;
     return false;
 }
@@ -151,7 +152,7 @@ static const struct ps_pair *behind(const struct ps_pair *pair, const struct ps_
     return NULL;
 }
 
-/* Returns whether the name at `at` is also an earlier one of the list. */
+/* Returns whether the list has the name at `at` also at an earlier place. */
 static bool is_repeated(const struct ps_texts *names, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
@@ -199,8 +200,8 @@ static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
     return NULL;
 }
 
-/* The component runs in Java: reports where its classes are, of which `pair` is the first and was found. One of the others that cannot be used
- * drops the component, as in Flume. */
+/* Called when the component runs in Java: reports where its classes are. `pair` has the first one, which was
+ * found. If another one cannot be used, the component is dropped, as in Flume. */
 static void report_classes(const struct ps_component_maker *maker, const struct ps_stage_ops *native,
                            struct ps_conf_part *part, const char *prefix, const struct ps_pair *pair)
 {

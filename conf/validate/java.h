@@ -51,7 +51,7 @@ bool ps_java_alone(const struct ps_component_maker *maker, const char *word, con
                    const char *name, struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
 
-/* Reports where a class is that was found before; `note` is what it is. */
+/* Reports the place of a class that was found before; `note` is the text about it. */
 void ps_java_note(const struct ps_component_maker *maker, const char *name, struct ps_place place,
                   const char *note);
 

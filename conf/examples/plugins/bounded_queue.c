@@ -1,4 +1,4 @@
-/* A channel: a queue in memory, with room for a number of events. What is in it is lost with the process.
+/* A channel: a queue in memory, with room for a number of events. Its events are lost when the process ends.
  *
  *   a1.channels.c1.type = bounded_queue
  *   a1.channels.c1.capacity = 10000
@@ -9,13 +9,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* The leases, which their field `next` links. Sources put on their workers while sinks take on theirs: `lock` is for all that
- * follows it. A worker holds it for a few steps with a list, once for each batch, and never while it waits for anything. */
+/* The queue: lists of leases, linked by their field `next`. Workers of sources put into it while workers of sinks
+ * take from it, so `lock` protects all members after it. A worker holds the lock for a few steps with a list, once
+ * for each batch, and never while it waits for anything. */
 struct queue {
     pthread_mutex_t lock;
     struct ps_lease *first, **end;
     struct ps_lease **back; /* for each consumer: the leases that it gave back, the next one to take first */
-    /* What was put and not taken yet: events, bytes of bodies, and bytes of the agent's memory. */
+    /* Totals of the leases that were put and not taken yet: events, bytes of bodies, and bytes of the agent's
+     * memory. */
     uint64_t events, bytes, memory;
 };
 
@@ -79,9 +81,9 @@ static void subtract(struct queue *queue, const struct ps_lease *lease)
     queue->memory -= lease->memory_bytes;
 }
 
-/* Called by a producer's worker. The channel is full when it has `capacity` events, or its share of the agent's memory: the
- * engine then waits, or refuses, as the source wants it, and offers the lease again. PS_PUT_OK: the events are here, and
- * that is all that this channel promises (`promises` below). */
+/* Called by a producer's worker. The channel is full when it has `capacity` events, or uses its share of the
+ * agent's memory. The engine then waits and offers the lease again, or refuses the events, as the source demands.
+ * PS_PUT_OK promises only that the channel has the events in memory (`promises` below). */
 static enum ps_put put(void *plan_, unsigned, struct ps_lease **lease, const struct ps_now *)
 {
     struct plan *plan = plan_;
@@ -93,13 +95,13 @@ static enum ps_put put(void *plan_, unsigned, struct ps_lease **lease, const str
         (*lease)->next = NULL;
         *queue->end = *lease;
         queue->end = &(*lease)->next;
-        *lease = NULL; /* it is the channel's now */
+        *lease = NULL; /* the channel owns it now */
     }
     pthread_mutex_unlock(&queue->lock);
     return full ? PS_PUT_FULL : PS_PUT_OK;
 }
 
-/* Called by a consumer's worker: what it gave back comes first. */
+/* Called by a consumer's worker. Leases that this consumer gave back come first. */
 static struct ps_lease *take(void *plan_, unsigned consumer, struct ps_port *, const struct ps_now *)
 {
     struct queue *queue = ((struct plan *)plan_)->queue;
@@ -123,7 +125,8 @@ static void done(void *, unsigned, struct ps_lease **lease, struct ps_port *port
     ps_port_home(port, lease);
 }
 
-/* The sink could not deliver it: the consumer takes it again, before all others. The engine gives back the newest one first. */
+/* The sink could not deliver the lease: the consumer takes it again, before all others. The engine gives back the
+ * newest one first. */
 static void untake(void *plan_, unsigned consumer, struct ps_lease **lease)
 {
     struct queue *queue = ((struct plan *)plan_)->queue;

@@ -1,5 +1,5 @@
-/* A source: each line of a file that grows is an event. It remembers in a second file which lines were delivered, and after a
- * restart goes on behind them.
+/* A source: each line of a file that grows is an event. It remembers in a second file which lines were delivered,
+ * and continues after them when it is restarted.
  *
  *   a1.sources.r1.type = file_lines
  *   a1.sources.r1.path = /var/log/app.log
@@ -17,7 +17,7 @@
 
 #define LINE_BYTES_MAX 65536U
 #define POSITION_BYTES 20
-#define REST_MS 250U /* a regular file wakes nobody: it is read again after this time */
+#define REST_MS 250U /* new bytes of a regular file wake no worker: the file is read again after this time */
 
 struct plan {
     const char *path, *position_path;
@@ -26,7 +26,7 @@ struct plan {
 struct state {
     struct ps_port *port;
     int fd, position_fd;
-    int64_t read_to; /* offset of the next byte to read; not the position: that is in the file */
+    int64_t read_to; /* offset of the next byte to read; at or after the saved position */
 };
 
 static const struct ps_option options[] = {
@@ -43,8 +43,8 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* Goes on at the position that was saved. Also called after a failure while the agent runs: what was read and not delivered
- * is read again. */
+/* Continues at the saved position. Also called after a failure while the agent runs: lines that were read and not
+ * delivered are read again. */
 static enum ps_status open_file(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct plan *plan = plan_;
@@ -74,7 +74,7 @@ static void close_file(const void *, void *state_)
 }
 
 /* Adds the whole lines of these bytes. Returns how many bytes are handled: all except a line without end, and
- * lines for which the batch has no room. They are read again. */
+ * lines for which the batch has no room. Bytes that are not handled are read again. */
 static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
 {
     uint32_t handled = 0;
@@ -90,8 +90,8 @@ static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
     return handled;
 }
 
-/* Reads straight into the batch, and notes in the batch how far its lines reach: the batch's span. The engine gives it back
- * in `delivered`. */
+/* Reads straight into the batch, and notes in the batch's span how far its lines reach. The engine passes the span
+ * to `delivered`. */
 static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *)
 {
     struct state *state = state_;
@@ -119,10 +119,10 @@ static uint64_t tick(const void *, void *, const struct ps_now *now)
     return now->mono_ns + REST_MS * PS_NS_PER_MS;
 }
 
-/* Called in order, when every event of the batch, and of all before it, has been delivered: only now the position moves. The
- * worker writes 20 bytes to the kernel's memory, without waiting for the disk: a kill of the agent loses nothing of it. What
- * must survive a power cut is synced by a helper thread (core/helper/helper.h). A position that is not saved does no harm but
- * this: after a restart lines come again. */
+/* Called in order, when every event of the batch and of all batches before it has been delivered: the position
+ * moves only now. The worker writes 20 bytes to the kernel's memory and does not wait for the disk, so a position
+ * survives a kill of the agent, but perhaps not a power cut (a helper thread could sync it, core/helper/helper.h).
+ * The only effect of a lost position is that lines come again after a restart. */
 static void delivered(const void *plan_, void *state_, const struct ps_batch *batch, const struct ps_now *)
 {
     const struct plan *plan = plan_;
@@ -138,7 +138,8 @@ static void delivered(const void *plan_, void *state_, const struct ps_batch *ba
     }
 }
 
-/* DELIVERED: the engine calls `delivered`. When a channel is full the source waits: the file keeps its lines. */
+/* PS_LEVEL_DELIVERED: the engine calls `delivered`. When a channel is full, the source waits, because the file
+ * keeps its lines. */
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_DELIVERED,
     .when_full = PS_WAIT,
