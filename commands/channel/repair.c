@@ -74,8 +74,9 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
 
 static const char bytes_unreadable[] = "bytes of it cannot be read";
 
-/* Puts `copy` in place of directory/name, and the original into directory/damaged-TIME. The name is never without a
- * file: an agent that starts without a segment gives up all of its frames. On a file system without hard links it is, for a moment. */
+/* Puts `copy` in place of directory/name, and the original into directory/damaged-TIME. The name always has a
+ * file, because an agent that starts without a segment gives up all of its frames; only on a file system without
+ * hard links it has none for a moment. */
 static void replace_by(struct repair *repair, const char *directory, const char *name, const char *copy)
 {
     const struct ps_segment_files *files = &ps_segment_disk;

@@ -17,10 +17,9 @@
  * time have a client each. Between calls a client has no thread; a host that is a name is looked up by a thread that ends
  * afterwards.
  *
- * fork: a child must not use the clients of its parent.
- * Signals: the library installs no handler, and SIGPIPE does not reach the program because of it.
- * Memory: without memory for a batch a call returns PENSTOCK_CLIENT_MEMORY; without the few kilobytes that opening takes
- * the process ends. */
+ * fork: a child must not use the clients of its parent. Signals: the library installs no handler, and SIGPIPE does
+ * not reach the program because of it. Memory: if there is no memory for a batch, a call returns
+ * PENSTOCK_CLIENT_MEMORY; if opening a client cannot get the few kilobytes that it needs, the process ends. */
 #ifndef PENSTOCK_CLIENT_H
 #define PENSTOCK_CLIENT_H
 #pragma once
