@@ -133,7 +133,8 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
             word, word, word, word);
         return;
     }
-    /* Before the position: `with` matches after a letter and its marks, or "_"; `without` is its opposite. */
+    /* Tests what is before the position: `with` matches after "_", or after a letter or digit and its marks;
+     * `without` matches everywhere else. */
     char with[256] = "(?<=[_\\p{L}\\p{Nd}])", without[256] = "(?<![_\\p{L}\\p{Nd}])";
     size_t with_used = strlen(with), without_used = strlen(without);
     for (int marks = 1; marks <= MARKS_MAX; marks++) {
@@ -150,8 +151,8 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
         ps_java_text_put(text, "(?![_\\p{L}\\p{Nd}]|(?<!_)\\p{Mn})");
         return;
     }
-    /* After the position: a word character; else a mark, which belongs to the word if a letter is before it,
-     * so that only "_" before it makes a boundary; else no part of a word. */
+    /* Tests what is after the position: a word character; or a mark, which continues the word of a letter before
+     * it, so that it is at a boundary only after "_"; or a character that is not part of a word. */
     ps_java_text_put(text, "(?%s(?=[_\\p{L}\\p{Nd}])%s|(?=\\p{Mn})(?<=_)|(?![_\\p{L}\\p{Nd}\\p{Mn}])(?:%s))",
                      node->negative ? "!" : ":", without, with);
 }

@@ -118,7 +118,7 @@ static struct begin atom(struct reader *reader)
         return (struct begin){value < 0 ? newline : value == '\n', false};
     }
     reader->at++;
-    if (byte == '^') /* never before a newline of the matcher: 0xFF is there */
+    if (byte == '^') /* cannot match before a newline of the matcher, because 0xFF is before it */
         return (struct begin){false, false};
     if (byte == '$')
         return (struct begin){true, true};

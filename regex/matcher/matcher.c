@@ -16,7 +16,7 @@ static const struct ps_matcher_options no_options;
 static void failed_pattern_find(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                                 uint32_t expression, struct ps_matcher_report *report, struct ps_err *err)
 {
-    uint64_t most = PS_COST_STATES_HIGH / 2; /* smaller ones are not the likely cause */
+    uint64_t most = PS_COST_STATES_HIGH / 2; /* an expression with fewer states is not the likely cause */
     bool guessed = expression >= plan->count;
     for (uint32_t i = 0; guessed && i < plan->count; i++) {
         uint64_t states = ps_cost_states(plan->expressions[i].text);

@@ -182,7 +182,8 @@ struct header_check {
     uint32_t rule;
 };
 
-/* A rule that reads the header itself rewrites it: a later rule that also reads it means the received value. */
+/* A rule whose condition reads the header only rewrites its value, and is not noted: a later rule that reads the
+ * header expects the received value. */
 static void note_setter(struct header_check *check, const char *header)
 {
     const struct ps_rules *rules = &check->loader->owned->rules;
