@@ -202,7 +202,8 @@ bool ps_hive_look_is_fresh(struct ps_hive_sink *sink);
 uint64_t ps_hive_look_due(struct ps_hive_sink *sink);
 /* Requests the look that the commit waits for. Called when the transaction has its lock. */
 void ps_hive_txn_look(struct ps_hive_txn *txn);
-/* Returns whether the transaction has its lock, and a look began after that and succeeded. */
+/* Returns whether the transaction has its lock, and a look at the table that began after it got the lock has
+ * succeeded. */
 bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn);
 /* Counts a failed call if it would be a ConnectException in Flume. */
 void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answer *answer);

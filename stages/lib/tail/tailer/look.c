@@ -25,7 +25,7 @@
 #define REST_TIMES 50U
 #define REST_NAMES_TIMES 10U /* the same when names have changed */
 
-/* The expressions for the names of one directory. The directory owns it. */
+/* The expressions for the names of files in one directory. The struct belongs to the directory. */
 struct matcher {
     struct ps_regex **regexes;
     int *groups;

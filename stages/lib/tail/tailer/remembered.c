@@ -30,7 +30,8 @@ static void loading_discard(struct ps_tail_job *job)
 
 /* ---- reading ---- */
 
-/* The sink's positions count: it has committed them together with the lines. The position file may be behind. */
+/* Adds the positions that the sink keeps. They take precedence over those of the position file: the sink has
+ * committed its positions together with the lines, and the position file may be older. */
 static enum ps_status records_add(struct loading *loading)
 {
     struct ps_tail_positions kept;

@@ -24,7 +24,7 @@ struct ps_tail_remembered {
 void ps_tail_load(struct ps_tailer *tailer, char *records);
 /* Makes some of the positions that were read known to the tailer. Returns whether all are known. */
 bool ps_tail_load_go_on(struct ps_tailer *tailer);
-/* Notes that a file has taken over this position of the position file, or that no file can. */
+/* Drops a position of the position file, because a file now continues at it, or because no file can. */
 void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
 /* Gives up positions whose files were not found. Returns when to call it again. */
 uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer);
