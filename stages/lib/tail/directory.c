@@ -83,13 +83,32 @@ static void table_free(struct table *table)
     *table = (struct table){.count = 0};
 }
 
+static uint32_t *name_chain(const struct table *table, uint32_t number)
+{
+    return &table->by_name[name_hash(table->entries[number].name) & table->mask];
+}
+
+static void table_link_name(struct table *table, uint32_t number)
+{
+    uint32_t *name = name_chain(table, number);
+    table->next_name[number] = *name;
+    *name = number;
+}
+
+static void table_unlink_name(struct table *table, uint32_t number)
+{
+    uint32_t *at = name_chain(table, number);
+    while (*at != number)
+        at = &table->next_name[*at];
+    *at = table->next_name[number];
+}
+
 static void table_link(struct table *table, uint32_t number)
 {
-    uint32_t *name = &table->by_name[name_hash(table->entries[number].name) & table->mask];
     uint32_t *inode = &table->by_inode[inode_hash(table->entries[number].inode) & table->mask];
-    table->next_name[number] = *name;
     table->next_inode[number] = *inode;
-    *name = *inode = number;
+    *inode = number;
+    table_link_name(table, number);
 }
 
 static void table_grow(struct table *table)
@@ -442,10 +461,12 @@ static void entry_add(const struct ps_tail_directory *directory, struct table *t
         entry->name = ps_must_copy_text(name, PURPOSE);
         table_add(table, entry);
     } else if (name_is_better(&directory->table, entry, other)) {
-        /* The name hash is not updated: no search by name uses the new table yet. */
-        free(other->name);
+        char *worse = other->name;
+        table_unlink_name(table, (uint32_t)(other - table->entries));
         *other = *entry;
         other->name = ps_must_copy_text(name, PURPOSE);
+        table_link_name(table, (uint32_t)(other - table->entries));
+        free(worse);
     }
 }
 

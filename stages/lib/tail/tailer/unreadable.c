@@ -3,6 +3,7 @@
 #include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/backoff.h"
@@ -16,8 +17,11 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     struct ps_tail_place *place = &tailer->places[log->directory];
     bool again = log->unreadable;
     if (!again) {
-        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", log->path,
+        char *path = ps_tail_log_place_of(
+            tailer, log); /* where the reason is to be looked for: log->path may be another file's by now */
+        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", path,
                strerror(error));
+        free(path);
         ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
         log->unreadable_ns = tailer->now_ns;
     }

@@ -299,7 +299,21 @@ static void note(struct seen *seen, const char *made, const char *gone)
     }
 }
 
-/* Each system call of a look fails once: no file is new, changed or gone because of it, and the next look reports what this one did not. */
+/* Makes files with two names each, half of them with the better name (the first one in the alphabet) first, so that a folder which lists its
+ * names in the order of their making, or the other way round, has both orders. */
+static void make_pairs(void)
+{
+    enum { PAIRS = 4 };
+    for (int i = 0; i < PAIRS; i++) {
+        char first[32], second[32];
+        snprintf(first, sizeof first, "app.%d%s", i, i % 2 == 0 ? "" : "-linked");
+        snprintf(second, sizeof second, "app.%d%s", i, i % 2 == 0 ? "-linked" : "");
+        append(first, "x");
+        assert_int_equal(link(ps_test_folder_path(first), ps_test_folder_path(second)), 0);
+    }
+}
+
+/* Each system call of a look fails once: no file is new, renamed, changed or gone because of it, and the next look reports what this one did not. */
 static void test_each_call_fails(void **unused)
 {
     static const int errors[] = {EIO, ENOMEM, EMFILE};
@@ -307,6 +321,7 @@ static void test_each_call_fails(void **unused)
     unsigned round = 0;
     append("app", "x");
     append("app.stays", "x");
+    make_pairs();
     append(gone, "x");
     ps_tail_directory_look(directory, false, &changes);
     for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {

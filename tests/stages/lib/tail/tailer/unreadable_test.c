@@ -1,6 +1,7 @@
 /* The intervals at which taildir tries unreadable files again: twice as long each time, up to 5 s, and the first interval
- * again when all of the directory's files could be read in between. */
+ * again when all of the directory's files could be read in between. And the path that the log names. */
 #include "stages/lib/tail/tailer/internal.h"
+#include "tests/support/folder.h"
 #include "tests/support/support.h"
 
 #include <errno.h>
@@ -12,8 +13,8 @@ static void test_waits(void **unused)
 {
     struct ps_counters counters = {{0}};
     struct ps_port port = {.component = "source t1", .counters = &counters};
-    struct ps_tail_place place = {.look_ns = PS_NEVER};
-    struct ps_tail_log log = {.path = (char *)(uintptr_t) "/x", .state = PS_TAIL_LOG_CLOSED, .queued = true};
+    struct ps_tail_place place = {.path = (char *)(uintptr_t) "/", .look_ns = PS_NEVER};
+    struct ps_tail_log log = {.name = (char *)(uintptr_t) "x", .state = PS_TAIL_LOG_CLOSED, .queued = true};
     struct ps_tail_log *logs[] = {&log};
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
     tailer->port = &port;
@@ -43,8 +44,49 @@ static void test_waits(void **unused)
     free(tailer);
 }
 
+/* A file that was renamed to a name that does not match keeps the path of its last name that did, for headers and the position file; another
+ * file may have that name by now. The log names the file that cannot be read. */
+static void test_path(void **unused)
+{
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place places[] = {{.path = (char *)(uintptr_t) "/logs", .look_ns = PS_NEVER},
+                                     {.path = (char *)(uintptr_t) "/", .look_ns = PS_NEVER}};
+    static const struct {
+        unsigned place;
+        const char *name, *path, *named;
+    } cases[] = {{0, "app", "/logs/app", " /logs/app cannot be read"},
+                 {0, "old.1", "/logs/app", " /logs/old.1 cannot be read"},
+                 {1, "old.1", "/logs/app", " /old.1 cannot be read"}};
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->port = &port;
+    tailer->places = places;
+    ps_tail_slots_grow(&tailer->unreadable, 4);
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_tail_log log = {.directory = cases[i].place,
+                                  .name = (char *)(uintptr_t)cases[i].name,
+                                  .path = (char *)(uintptr_t)cases[i].path,
+                                  .state = PS_TAIL_LOG_CLOSED};
+        char file[16];
+        snprintf(file, sizeof file, "log%zu", i);
+        assert_int_equal(ps_log_open(ps_test_folder_path(file), NULL), PS_OK);
+        ps_tail_log_unreadable(tailer, &log, EACCES);
+        ps_log_flush();
+        const char *text = ps_test_folder_read(file);
+        assert_non_null(text);
+        if (strstr(text, cases[i].named) == NULL)
+            fail_msg("the log does not have \"%s\", but: %s", cases[i].named, text);
+    }
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    ps_tail_slots_free(&tailer->unreadable);
+    free(tailer);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_waits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test_setup_teardown(test_path, ps_test_folder_setup, ps_test_folder_teardown),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
