@@ -63,6 +63,47 @@ static void test_forms(void **unused)
     }
 }
 
+/* Every set of members that an entry may have, in each of the two files. An entry of the position file is a position with inode, pos and file; one
+ * of the identities with inode, device, head and length, or, with positions and before, the one that names the position files. Any other
+ * entry is a mistake, which ends the text. */
+static void test_members(void **unused)
+{
+    enum { INODE, POS, FILE_NAME, DEVICE, HEAD, LENGTH, POSITIONS, BEFORE, MEMBERS };
+    static const char *const members[MEMBERS] = {"\"inode\":3",     "\"pos\":5",   "\"file\":\"/a\"",
+                                                 "\"device\":2",    "\"head\":11", "\"length\":4",
+                                                 "\"positions\":7", "\"before\":8"};
+    for (unsigned set = 0; set < 2U << MEMBERS; set++) {
+        char text[256] = "[{";
+        bool identities = set >> MEMBERS != 0;
+        for (unsigned i = 0; i < MEMBERS; i++)
+            if ((set >> i & 1U) != 0)
+                snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", text[2] != '\0' ? "," : "",
+                         members[i]);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "}]\n");
+#define HAS(member) ((set >> (member)&1U) != 0)
+        bool position = identities ? HAS(INODE) && HAS(DEVICE) && HAS(HEAD) && HAS(LENGTH)
+                                   : HAS(INODE) && HAS(POS) && HAS(FILE_NAME);
+        bool good = position || (identities && HAS(POSITIONS) && HAS(BEFORE));
+        ps_tail_positions_parse(text, strlen(text), identities, &positions);
+        if (positions.count != position || positions.cut == good)
+            fail_msg("%s as an entry of the %s: %zu positions%s", text,
+                     identities ? "identities" : "position file", positions.count,
+                     positions.cut ? ", cut" : "");
+        assert_int_equal(positions.goes_with, HAS(POSITIONS) ? 7 : 0);
+        assert_int_equal(positions.goes_with_earlier, HAS(BEFORE) ? 8 : 0);
+        if (position) {
+            const struct ps_tail_position *item = &positions.items[0];
+            assert_int_equal(item->inode, 3);
+            assert_int_equal(item->offset, HAS(POS) ? 5 : 0);
+            assert_int_equal(item->identity.device, HAS(DEVICE) ? 2 : 0);
+            assert_int_equal(item->identity.head, HAS(HEAD) ? 11 : 0);
+            assert_int_equal(item->identity.head_length, HAS(LENGTH) ? 4 : 0);
+        }
+#undef HAS
+        ps_tail_positions_free(&positions);
+    }
+}
+
 static void test_depth(void **unused)
 {
     char text[5000] = "[{\"x\":";
@@ -469,6 +510,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {TEST(flumes),
                                        TEST(forms),
+                                       TEST(members),
                                        TEST(depth),
                                        TEST(same_inode_twice),
                                        TEST(saved_and_loaded),

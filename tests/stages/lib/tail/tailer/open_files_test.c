@@ -1,9 +1,10 @@
-/* The limit of open files, and their list by news: random openings, failures and ends, compared with a model, and the limit at each error, with a success in
- * between. */
+/* The limit of open files, and their list by news: random openings, failures and ends, compared with a model, the limit at each error, with a success in
+ * between, and which files make room. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #define LOGS 24U
@@ -164,6 +165,52 @@ static void test_most_openings(void **unused)
     tailer_free(tailer);
 }
 
+/* When no more files may be open, those with the oldest news are closed, if they may be: as many as are too many, a quarter of the limit, and one.
+ * Where that was not enough, and files wait for room already, nothing is tried again until a file was closed. */
+static void test_room(void **unused)
+{
+    struct ps_tail_thread thread;
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_tail_thread_start(&thread, "t-room", -1, NULL, &err), PS_OK);
+    for (unsigned round = 0; round < 400; round++) {
+        struct ps_tailer *tailer = tailer_new();
+        struct ps_tail_open_files *open_files = &tailer->open;
+        const uint32_t files = (uint32_t)draw(LOGS + 1), opening = (uint32_t)draw(3);
+        uint32_t max = open_files->max = 1 + (uint32_t)draw(LOGS), closed = 0, want = 0;
+        bool crowded = open_files->crowded = draw(2) == 0, deferred = draw(2) == 0, expected[LOGS] = {false};
+        tailer->reader.thread = &thread;
+        open_files->opening = opening;
+        if (deferred)
+            ps_tail_slots_put(&open_files->deferred, 0);
+        if (files + opening >= max && !(crowded && deferred))
+            want = files + opening - max + max / 4 + 1;
+        for (uint32_t i = 0; i < files; i++) {
+            logs[i].state = PS_TAIL_LOG_OPEN;
+            logs[i].named = true;
+            logs[i].queued = draw(3) == 0;
+            ps_tail_file_set(&logs[i].file, open("/dev/null", O_RDONLY | O_CLOEXEC), PS_TAIL_CACHE);
+            ps_tail_log_active(open_files, &logs[i], i + 1);
+            ps_tail_opened(tailer);
+            expected[i] = !logs[i].queued && closed < want;
+            closed += expected[i];
+        }
+        bool room = ps_tail_room_make(tailer);
+        for (uint32_t i = 0; i < files; i++)
+            if ((logs[i].state == PS_TAIL_LOG_CLOSED) != expected[i])
+                fail_msg("round %u: %u files of at most %u: %u is %sclosed", round, files + opening, max, i,
+                         expected[i] ? "not " : "");
+        assert_int_equal(room, files + opening - closed < max);
+        assert_int_equal(open_files->crowded, !room);
+        assert_int_equal(open_files->count, files - closed);
+        for (uint32_t i = 0; i < files; i++)
+            ps_tail_log_close(tailer, &logs[i]);
+        while (!ps_tail_thread_is_idle(&thread))
+            (void)ps_tail_thread_wait(&thread, 100);
+        tailer_free(tailer);
+    }
+    ps_tail_thread_stop(&thread, PS_TEST_PATIENCE_MS);
+}
+
 /* A file is closed only where nothing is lost. */
 static void test_may_close(void **unused)
 {
@@ -240,9 +287,9 @@ static void test_list(void **unused)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),        cmocka_unit_test(test_drawn),
-        cmocka_unit_test(test_most_openings), cmocka_unit_test(test_may_close),
-        cmocka_unit_test(test_process_limit), cmocka_unit_test(test_list)};
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_drawn),     cmocka_unit_test(test_most_openings),
+        cmocka_unit_test(test_room),   cmocka_unit_test(test_may_close), cmocka_unit_test(test_process_limit),
+        cmocka_unit_test(test_list)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
