@@ -36,7 +36,7 @@ static const struct ps_command_row rows[] = {
     {"key", 0, "NAME=FILE", PS_ROW_TAKE(take_key),
      .help = "a key of an encrypted channel, without --config; several may be named. import encrypts with "
              "the first one"},
-    {"quick", 0, NULL, PS_ROW_FLAG(quick), .help = "inspect: does not read the events, only where they are",
+    {"quick", 0, NULL, PS_ROW_FLAG(quick), .help = "inspect: does not read the events, only their places",
      .only = "inspect", .group = "options"},
     {"all", 0, NULL, PS_ROW_FLAG(all), .help = "export: also delivered events that are still on the disk",
      .only = "export"},

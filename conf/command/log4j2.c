@@ -225,11 +225,12 @@ static const char *find_damage(const struct scan *scan, const char **reason)
         bool is_tag;
         stop = markup_end(at, scan->end, &is_tag);
         if (is_tag && (stop = tag_end(at + 1, scan->end)) != NULL && !nest(&nesting, at + 1, stop)) {
-            *reason = "this tag ends another one than the last that was begun";
+            *reason = "this end tag does not match the last open tag";
             return at;
         }
         if (stop == NULL) {
-            *reason = is_tag ? "the tag that begins here has no end" : "what begins here has no end";
+            *reason = is_tag ? "the tag that begins here has no end"
+                             : "the comment or declaration that begins here has no end";
             return at;
         }
     }

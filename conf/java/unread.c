@@ -22,9 +22,9 @@ const char *ps_unread_cure(int error)
     case EPERM:
         return "give the agent's user the right to read it, and to enter the folders above it";
     case ENOMEM:
-        return "the machine has no free memory: start it again when there is some";
+        return "the machine has no free memory: try again when there is some";
     case EIO:
-        return "look at the disk, and at the kernel's log";
+        return "check the disk, and read the kernel's log";
     default:
         return NULL;
     }

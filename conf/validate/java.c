@@ -132,8 +132,9 @@ static enum ps_java_answer report_wrong_kind(const struct java_type *type, const
         cure = ps_arena_format(
             arena, "use it for a component of that kind, and name a class that implements %s here", target);
     return report(type, PS_SEVERITY_DROPPED, cure,
-                  ps_arena_format(arena, "is no %s: it does not implement %s%s%s", type->word, target,
-                                  other != NULL ? "; it is another kind: " : "", other != NULL ? other : ""));
+                  ps_arena_format(arena, "cannot be used as the %s: it does not implement %s%s%s", type->word,
+                                  target, other != NULL ? "; it is another kind: " : "",
+                                  other != NULL ? other : ""));
 }
 
 /* Returns why the class cannot be instantiated, and sets `*cure`; NULL: it can be. */
@@ -241,10 +242,9 @@ static void note_class(const struct java_type *type, const char *written)
 static const char *absent(const struct ps_component_maker *maker, const char *word, const char *name)
 {
     if (is_empty(classes_of(maker)))
-        return ps_arena_format(maker->arena,
-                               "`%s` is no %s of Flume's, and there are no jars in which to look for it",
-                               name, word);
-    return ps_arena_format(maker->arena, "`%s` is no %s of Flume's, and none of the %s has it", name, word,
+        return ps_arena_format(
+            maker->arena, "Flume has no %s `%s`, and there are no jars in which to look for it", word, name);
+    return ps_arena_format(maker->arena, "Flume has no %s `%s`, and none of the %s has it", word, name,
                            searched(maker));
 }
 

@@ -49,7 +49,7 @@ check() { # EXIT-CODE
     ((code == $1)) || fail "check exits with $code, not $1: $(<"$work/check.out")"
 }
 
-class="source r1 is left out: $file:15: dropped: a1.sources.r1.type: \`com.example.MySource\` is no source of Flume's, and there are no jars in which to look for it; set FLUME_HOME"
+class="source r1 is left out: $file:15: dropped: a1.sources.r1.type: Flume has no source \`com.example.MySource\`, and there are no jars in which to look for it; set FLUME_HOME"
 native="sink k1 is left out: $file:15: dropped: a1.sinks.k1.type: Flume has no sink \`nul\`; did you mean null?"
 
 # ---- the only source is a class, and FLUME_HOME is not set ----

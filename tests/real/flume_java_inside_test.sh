@@ -120,9 +120,9 @@ says() { # TEXT: of the file that standard input changes
     grep -qF -- "$1" "$work/check.log" || { cat "$work/check.log" >&2; fail "check does not say: $1"; }
     echo "check: $1"
 }
-says "a1.sources.web.handler: \`example.LinesHandlr\` is no handler of Flume's" <<<'s/LinesHandler/LinesHandlr/'
+says "a1.sources.web.handler: Flume has no handler \`example.LinesHandlr\`" <<<'s/LinesHandler/LinesHandlr/'
 says 'put its jar into plugins.d/NAME/lib' <<<'s/LinesHandler/LinesHandlr/'
-says 'is no handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler' <<<'s/LinesHandler/FileSink/'
+says 'cannot be used as the handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler' <<<'s/LinesHandler/FileSink/'
 says "write example.FramedSerializer\$Builder" <<<"s/FramedSerializer.Builder/FramedSerializer/"
 says 'source count: java, runs the class org.apache.flume.source.SequenceGeneratorSource in Java' <<<''
 says 'one of: native, java' <<<'s/sources.count.penstock.engine = java/sources.count.penstock.engine = jvm/'

@@ -131,6 +131,6 @@ says() { # TEXT OPTION...
     echo "check: $text"
 }
 says "the class \`example.Report\` of $work/classes gets the metrics in Java" -Dflume.monitoring.type=example.Report
-says 'is no monitor of Flume' -Dflume.monitoring.type=example.Reprt
-says "is no monitor: it does not implement org.apache.flume.instrumentation.MonitorService" -Dflume.monitoring.type=example.Keys
+says 'Flume has no monitor' -Dflume.monitoring.type=example.Reprt
+says "cannot be used as the monitor: it does not implement org.apache.flume.instrumentation.MonitorService" -Dflume.monitoring.type=example.Keys
 FLUME_CLASSPATH='' says 'set FLUME_HOME' -Dflume.monitoring.type=ganglia

@@ -73,7 +73,7 @@ says example.FileSink "note: hadoop: the output of \`$work/hadoop/bin/hadoop cla
 says example.FileSnik 'did you mean example.FileSink?'
 says hbase2 "the class \`org.apache.flume.sink.hbase2.HBase2Sink\` of $home/lib/flume-ng-hbase2-sink-1.11.0.jar runs in Java"
 says org.apache.flume.sink.AbstractSink 'is abstract'
-says org.apache.flume.source.SyslogParser 'is no sink'
+says org.apache.flume.source.SyslogParser 'cannot be used as the sink'
 says org.apache.flume.channel.kafka.KafkaChannel 'it is another kind: channel'
 says example.FileSink 'set FLUME_HOME to the folder of Flume' -c "$work/none" -C "$work/classes"
 JAVA_HOME=/nonexistent says example.FileSink 'error: a1.sinks.k1.type: the class'

@@ -108,7 +108,7 @@ static const struct ps_deserializer_ops deserializer = {.begin = begin, .work = 
 static const struct ps_stage_ops joined_lines = {
     PS_STAGE(PS_KIND_DESERIALIZER),
     .name = "joined_lines",
-    .summary = "an event is a line with the lines behind it that begin with white space",
+    .summary = "an event is a line with the lines after it that begin with white space",
     .options = options,
     .plan_size = sizeof(struct plan),
     .state_size = sizeof(struct state),

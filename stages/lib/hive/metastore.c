@@ -404,7 +404,7 @@ static bool take_answers(struct ps_metastore *metastore)
     if (metastore->in_length == 0)
         return false;
     if (metastore->first == NULL || metastore->first->at < metastore->first->length) {
-        lose(metastore, "an answer to no call");
+        lose(metastore, "an answer that belongs to no call");
         return false;
     }
     switch (ps_thrift_bare_measure(metastore->in, metastore->in_length, ANSWER_BYTES_MAX, &length)) {

@@ -94,7 +94,8 @@ static const struct row rows[] = {
      0},
     /* What is before the damage is used. */
     {L2, "<Root level='INFO'/>\n<!-- x", "", "INFO", NULL,
-     "log4j2.xml:2: warning: is not well-formed XML: what begins here has no end. What can be read of it is "
+     "log4j2.xml:2: warning: is not well-formed XML: the comment or declaration that begins here has no end. "
+     "What can be read of it is "
      "used; mend the file\n",
      0},
     {L2, "<Root level='INFO'/>\n\n<File name='x", "", "INFO", NULL,
@@ -102,7 +103,7 @@ static const struct row rows[] = {
      "of it is used; mend the file\n",
      0},
     {L2, "<A>\n<Root level='INFO'>\n</A>", "", "INFO", NULL,
-     "log4j2.xml:3: warning: is not well-formed XML: this tag ends another one than the last that was begun. "
+     "log4j2.xml:3: warning: is not well-formed XML: this end tag does not match the last open tag. "
      "What can be read of it is used; mend the file\n",
      0},
     {L2, "<A>\n<Root level='INFO'/>\n<B/>", "", "INFO", NULL,

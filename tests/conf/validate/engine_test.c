@@ -127,7 +127,7 @@ static void the_engine_key(void **state)
          "librdkafka, java"},
         {"seq", "null", "a1.sinks.k1.penstock.engine = java\n", "seq", NULL,
          "a.properties:10: error: a1.sinks.k1.penstock.engine: Flume's own class is to run in Java, and "
-         "`org.apache.flume.sink.NullSink` is no sink of Flume's, and none of the 2 jars of the class path "
+         "Flume has no sink `org.apache.flume.sink.NullSink`, and none of the 2 jars of the class path "
          "has it; "
          "set FLUME_HOME to the folder of Flume, which has its jars in lib"},
     };
@@ -167,13 +167,14 @@ static void classes_inside(void **state)
         {"http", "null", "a1.sources.r1.handler = org.apache.flume.source.http.JSONHandler\n" HTTP, "http",
          "null", ""},
         {"http", "null", "a1.sources.r1.handler = example.Handlr\n" HTTP, NULL, "null",
-         "a.properties:10: dropped: a1.sources.r1.handler: `example.Handlr` is no handler of Flume's, and "
+         "a.properties:10: dropped: a1.sources.r1.handler: Flume has no handler `example.Handlr`, and "
          "none of "
          "the 2 jars of the class path has it; did you mean example.Handler?"},
         {"http", "null", "a1.sources.r1.handler = example.Pairs$Builder\n" HTTP, NULL, "null",
-         "a.properties:10: dropped: a1.sources.r1.handler: the class `example.Pairs$Builder` of @/own.jar is "
-         "no "
-         "handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler; it is another kind: "
+         "a.properties:10: dropped: a1.sources.r1.handler: the class `example.Pairs$Builder` of @/own.jar "
+         "cannot "
+         "be used as the handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler; it "
+         "is another kind: "
          "deserializer; use it for a component of that kind, and name a class that implements "
          "org.apache.flume.source.http.HTTPSourceHandler here"},
         {"spooldir", "null",
@@ -204,8 +205,8 @@ static void classes_inside(void **state)
          NOTE("a1.sources.r1.interceptors.i1.serializers.s2.type",
               "org.apache.flume.interceptor.RegexExtractorInterceptor$Builder", "lib/flume")},
         {"seq", "null", EXTRACTOR("example.Numbr"), NULL, "null",
-         "a.properties:10: dropped: a1.sources.r1.interceptors.i1.serializers.s2.type: `example.Numbr` is no "
-         "serializer of Flume's, and none of the 2 jars of the class path has it; did you mean "
+         "a.properties:10: dropped: a1.sources.r1.interceptors.i1.serializers.s2.type: Flume has no "
+         "serializer `example.Numbr`, and none of the 2 jars of the class path has it; did you mean "
          "example.Number?"},
         {"seq", "null",
          EXTRACTOR("org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer"), "seq",
@@ -218,7 +219,7 @@ static void classes_inside(void **state)
          NULL,
          "a.properties:10: error: a1.sinks.k1.sink.serializer: a serializer in Java needs Flume's own sink, "
          "and "
-         "`org.apache.flume.sink.RollingFileSink` is no sink of Flume's, and none of the 2 jars of the class "
+         "Flume has no sink `org.apache.flume.sink.RollingFileSink`, and none of the 2 jars of the class "
          "path has "
          "it; set FLUME_HOME to the folder of Flume, which has its jars in lib"},
     };
@@ -281,7 +282,8 @@ static void one_message_for_a_missing_class(void **state)
     for (size_t i = 0; i < conf->problems.count; i++)
         about += strstr(ps_problem_text(conf->arena, &conf->problems.items[i]), "k1.serializer") != NULL;
     assert_int_equal(about, 1);
-    assert_non_null(strstr(ps_test_java_conf_said(conf, FIRST_LINE), "`org.example.None` is no serializer"));
+    assert_non_null(
+        strstr(ps_test_java_conf_said(conf, FIRST_LINE), "Flume has no serializer `org.example.None`"));
     assert_int_equal(conf->agent.sink_count, 0);
     ps_conf_destroy(conf);
 }

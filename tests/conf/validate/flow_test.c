@@ -134,22 +134,22 @@ static void what_cannot_run(void **state)
         {"a1.channels.c1.type = example.Channel\na1.sources.r1.type = "
          "org.apache.flume.source.scribe.ScribeSource\n" MEMORY("c2") R2,
          "it runs in Java together with a component that exists only there, and "
-         "`org.apache.flume.source.scribe.ScribeSource` is no source of Flume's, and none of the 2 jars",
+         "Flume has no source `org.apache.flume.source.scribe.ScribeSource`, and none of the 2 jars",
          false},
         {"a1.channels.c1.type = example.Chanel\n" MEMORY("c2") R2,
-         "`example.Chanel` is no channel of Flume's, and none of the 2 jars of the class path has it; did "
+         "Flume has no channel `example.Chanel`, and none of the 2 jars of the class path has it; did "
          "you mean "
          "example.Channel?",
          true},
         {"a1.sinkgroups.g1.sinks = k2 k3\na1.sinkgroups.g1.processor.type = example.Procesor\n" MEMORY("c1")
              MEMORY("c2") R2,
-         "`example.Procesor` is no sink processor of Flume's, and none of the 2 jars of the class path has "
+         "Flume has no sink processor `example.Procesor`, and none of the 2 jars of the class path has "
          "it; did you "
          "mean example.Processor?",
          true},
         {"a1.sinkgroups.g1.sinks = k2 k3\na1.sinkgroups.g1.processor.type = load_balance\n"
          "a1.sinkgroups.g1.processor.selector = example.Processor\n" MEMORY("c1") MEMORY("c2") R2,
-         "is no sink selector: it does not implement "
+         "cannot be used as the sink selector: it does not implement "
          "org.apache.flume.sink.LoadBalancingSinkProcessor$SinkSelector",
          true},
     };

@@ -89,15 +89,15 @@ static void what_is_said(void **state)
                            "implements `example.Absent`, "
                            "which is in none of the 2 jars of the class path; put the jar that has it on the "
                            "class path as well"},
-        {"example.MySource", "dropped: a1.sinks.k1.type: the class `example.MySource` of @/own.jar is no "
-                             "sink: it does not implement "
+        {"example.MySource", "dropped: a1.sinks.k1.type: the class `example.MySource` of @/own.jar cannot "
+                             "be used as the sink: it does not implement "
                              "org.apache.flume.Sink; it is another kind: source; use it for a component of "
                              "that kind, and name a class that implements org.apache.flume.Sink here"},
         {"MySink", "dropped: a1.sinks.k1.type: Flume has no sink `MySink`; did you mean example.MySink?"},
-        {"example.MySnik", "dropped: a1.sinks.k1.type: `example.MySnik` is no sink of Flume's, and none of "
+        {"example.MySnik", "dropped: a1.sinks.k1.type: Flume has no sink `example.MySnik`, and none of "
                            "the 2 jars of the class path "
                            "has it; did you mean example.MySink?"},
-        {"example.Else", "dropped: a1.sinks.k1.type: `example.Else` is no sink of Flume's, and none of the 2 "
+        {"example.Else", "dropped: a1.sinks.k1.type: Flume has no sink `example.Else`, and none of the 2 "
                          "jars of the class path has "
                          "it; put its jar into plugins.d/NAME/lib, or name it in FLUME_CLASSPATH"},
     };

@@ -46,8 +46,7 @@ static const struct {
      NULL},
     {"a class that is missing",
      "a1.sources.r2.type = example.None\n",
-     {"source r2 is left out: " LINE_1
-      "sources.r2.type: `example.None` is no source of Flume's, and none of"},
+     {"source r2 is left out: " LINE_1 "sources.r2.type: Flume has no source `example.None`, and none of"},
      NULL},
     {"the only source of a channel, by its interceptor",
      "a1.sources.r3.interceptors = i\na1.sources.r3.interceptors.i.type = statik\n",

@@ -149,11 +149,12 @@ static void test_not_there(void **state)
         const char *type, *said;
     } rows[] = {
         {"example.Valt",
-         "a.properties:2: dropped: a1.configfilters.f1.type: `example.Valt` is no config filter of "
-         "Flume's, and none of the 2 jars of the class path has it; did you mean example.Vault?"},
+         "a.properties:2: dropped: a1.configfilters.f1.type: Flume has no config filter "
+         "`example.Valt`, and none of the 2 jars of the class path has it; did you mean example.Vault?"},
         {"example.Neither",
          "a.properties:2: dropped: a1.configfilters.f1.type: the class `example.Neither` of "
-         "@/own.jar is no config filter: it does not implement org.apache.flume.configfilter.ConfigFilter"},
+         "@/own.jar cannot be used as the config filter: it does not implement "
+         "org.apache.flume.configfilter.ConfigFilter"},
         {"vault",
          "a.properties:2: dropped: a1.configfilters.f1: config filter `vault` is not known; use env, "
          "external or hadoop, or the whole name of a Java class"},
@@ -184,14 +185,13 @@ static void test_key_provider(void **state)
          "asked in Java when the agent starts",
          true},
         {"file", "example.Keyz",
-         "a.properties:7: dropped: a1.channels.c1.encryption.keyProvider: `example.Keyz` is no key provider "
-         "of "
-         "Flume's, and none of the 2 jars of the class path has it; did you mean example.Keys?",
+         "a.properties:7: dropped: a1.channels.c1.encryption.keyProvider: Flume has no key provider "
+         "`example.Keyz`, and none of the 2 jars of the class path has it; did you mean example.Keys?",
          false},
         {"file", "example.Vault",
          "a.properties:7: dropped: a1.channels.c1.encryption.keyProvider: the class `example.Vault` of "
          "@/own.jar "
-         "is no key provider: it does not implement "
+         "cannot be used as the key provider: it does not implement "
          "org.apache.flume.channel.file.encryption.KeyProvider$Builder",
          false},
         {"file", "KEYSTORE",

@@ -143,8 +143,8 @@ static bool advise_port(const struct parts *parts, enum ps_log_level *severity, 
                      port, other_ports[i].what);
         if (instead != NULL)
             snprintf(advice + length, PS_HADOOP_ADVICE_BYTES - (size_t)length,
-                     "; what speaks there is %s://%.*s:%lu, which is slower", instead, host, parts->authority,
-                     port);
+                     "; to use that port write %s://%.*s:%lu, which is slower", instead, host,
+                     parts->authority, port);
         *severity = PS_LOG_WARN;
         return true;
     }

@@ -14,7 +14,7 @@
 
 #define MAPPING "mapping."
 #define CURE                                                                                                 \
-    "the serde of OpenX does not read such values, or not everywhere the same: take "                        \
+    "the serde of OpenX does not read such values, or reads them differently in its versions: use "          \
     "org.apache.hadoop.hive.serde2.JsonSerDe"
 
 /* ---- names ---- */

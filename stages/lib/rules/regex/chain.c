@@ -21,8 +21,7 @@ struct pattern {
     const struct ps_regex *whole; /* PCRE2 checks it where the fragment was found; or NULL */
     const char *component;        /* the stage that registered it; lives as long as the plan */
     bool alone;                   /* too expensive for Hyperscan: PCRE2 matches every event */
-    unsigned
-        slot; /* index of its bits: its number in the matcher; a higher one if it is not in the matcher */
+    unsigned slot;                /* index of its bits; the patterns in the matcher have the lowest ones */
 };
 
 struct pass {

@@ -300,7 +300,7 @@ static void test_an_answer_that_is_too_early(void **state)
     send_answer(4);
     await_done(2);
     assert_int_not_equal(outcomes[1], PS_HIVE_OK);
-    assert_non_null(strstr(reason, "an answer to no call"));
+    assert_non_null(strstr(reason, "an answer that belongs to no call"));
 }
 
 /* An answer without a call is refused as well; the next call goes over another connection. */

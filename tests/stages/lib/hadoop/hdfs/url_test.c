@@ -111,11 +111,11 @@ static void test_every_port(void **unused)
     static const struct {
         unsigned port;
         const char *part;
-    } named[] = {{9870, "what speaks there is webhdfs://nn.x:9870,"},
-                 {50070, "what speaks there is webhdfs://nn.x:50070,"},
-                 {9871, "what speaks there is swebhdfs://nn.x:9871,"},
-                 {50470, "what speaks there is swebhdfs://nn.x:50470,"},
-                 {14000, "what speaks there is webhdfs://nn.x:14000,"},
+    } named[] = {{9870, "to use that port write webhdfs://nn.x:9870,"},
+                 {50070, "to use that port write webhdfs://nn.x:50070,"},
+                 {9871, "to use that port write swebhdfs://nn.x:9871,"},
+                 {50470, "to use that port write swebhdfs://nn.x:50470,"},
+                 {14000, "to use that port write webhdfs://nn.x:14000,"},
                  {9866, "a datanode's port"},
                  {50010, "a datanode's port"},
                  {9867, "a datanode's IPC port"},
