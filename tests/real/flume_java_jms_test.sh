@@ -66,11 +66,19 @@ mkdir "$work/kill"
 	EOF_
 } >"$work/kill.properties"
 came() { find "$work/kill" -maxdepth 1 -type f -exec cat {} + | grep -a -o 'message [0-9]*' || true; }
-count() { came | wc -l; }
+count() {
+    came | wc -l | tee "$work/count.new"
+    mv "$work/count.new" "$work/count"
+}
 start "$work/kill" "$PENSTOCK"
 sent=0
-send_more() { # in the background until the file is there
+echo 0 >"$work/count"
+send_more() { # in the background until the file is there; no more than 10,000 messages beyond those that have come out, which slow the rest down
     while [[ ! -e $work/stop ]]; do
+        if ((sent >= $(<"$work/count") + 10000)); then
+            pause 0.1
+            continue
+        fi
         ask send queue kill "$sent" 2000 || exit
         sent=$((sent + 2000))
         echo "$sent" >"$work/sent"

@@ -40,9 +40,13 @@ same_input() { # EVENTS [TEXT]: how each line ends
 
 # ---- kills ----
 
-came() { words kill | wc -l; }
+came() { # also says it to the client, which does not get further ahead than the kills need
+    words kill | wc -l | tee "$work/came.new"
+    mv "$work/came.new" "$work/came.w"
+}
 killed() {
     draw_kills
+    echo 0 >"$work/came.w"
     flow "$work/kill" netcat >"$work/kill.properties"
     start "$work/kill" "$PENSTOCK"
     python3 "$here/numbered_client.py" $((server_port + 50)) w "$work" netcat "${RATE:-1000}" 2>"$work/client.log" &
