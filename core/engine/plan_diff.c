@@ -174,7 +174,7 @@ static enum overlap overlap_of(const struct ps_option *row, const struct ps_stag
                             &(struct ps_texts){*text_b != NULL, text_b}, directories);
 }
 
-/* Returns whether the next stage finds all events that this one keeps; it may have more directories. */
+/* Returns whether the next stage finds all events that this one keeps. The next stage may have more directories. */
 static bool same_store(const struct ps_stage_spec *stage, const struct ps_stage_spec *after)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);

@@ -32,8 +32,9 @@ struct ps_runner_look {
 
 /* The time for which a stop waits for the next delivery when no event is lost without it. */
 #define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
-/* How long a stop waits for an interceptor that goes on failing, before it gives up events that nobody else has. It is longer than
- * the longest rest between two tries, so that at least one is made after the stop began. */
+/* The time for which a stop waits for an interceptor that continues to fail, before it gives up events that nobody
+ * else has. It is longer than the longest rest between two tries, so that at least one is made after the stop
+ * began. */
 #define PS_STOP_FAILING_NS (6 * PS_NS_PER_S)
 
 /* The part that source and sink runners share: opening, and data for metrics. */

@@ -152,8 +152,8 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
     return NULL;
 }
 
-/* Called when the component has ended: settles the events that it has committed without a message, as the slots show.
- * Not if the host has broken the protocol. */
+/* Called when the component has ended: settles the events that it has committed without a message, as the slots
+ * show. Does nothing if the host has broken the protocol. */
 static void take_left(struct java_state *state)
 {
     for (size_t i = 0; i < SLOTS && !state->accused; i++) {

@@ -208,7 +208,8 @@ static void look(struct job *job, struct found *found)
     source.visit(source.argument, &visitor);
 }
 
-/* Returns the longest cycle since the last call without the watch's gaps, in ms; 1 when none was longer. */
+/* Returns the length of the longest cycle since the last call, in ms, at least 1. The gaps that the watch saw in a
+ * cycle are subtracted. */
 static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *count)
 {
     struct found found;

@@ -73,7 +73,8 @@ static void add_jar(struct ps_java_jars *jars, const char *path, const char *nam
         add_file(jars, path);
 }
 
-/* Of a file that the agent must not read, such as ssl-server.xml of Hadoop, its time counts. */
+/* Adds a file that the agent may not read, such as ssl-server.xml of Hadoop, so that a change of its time is
+ * noticed. */
 static void add_unreadable(struct ps_java_jars *jars, const char *path, int error)
 {
     if (error == EACCES || error == EPERM)
@@ -82,7 +83,8 @@ static void add_unreadable(struct ps_java_jars *jars, const char *path, int erro
         note_blocked(jars, path, error);
 }
 
-/* A file with settings, such as hbase-site.xml: the bytes count. Kubernetes writes all files of a ConfigMap anew when one of them changes. */
+/* Adds a file with settings, such as hbase-site.xml. Its bytes are compared and not its time, because Kubernetes
+ * writes all files of a ConfigMap anew when one of them changes. */
 static void add_settings(struct ps_java_jars *jars, const char *path)
 {
     char bytes[4096];

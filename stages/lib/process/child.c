@@ -75,8 +75,8 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
          (errors && !pipe_make(&child->errors, &ends.errors, true))))
         failed = errno;
     if (failed == 0) {
-        /* A child inherits the CPUs of the thread that starts it; it must not be limited to those that the
-         * worker is pinned to. */
+        /* A child inherits the CPUs of the thread that starts it; it must not be limited to the CPUs to which the
+         * worker is pinned. */
         struct ps_child_cpus own;
         ps_child_cpus_init(&own);
         if (cpus->known)

@@ -83,7 +83,7 @@ struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *req
             unused = request;
     }
     if (unsent != NULL) {
-        if (!requests->one_result) /* a call of many events counts only when their lease is taken */
+        if (!requests->one_result) /* with one result, attempts are counted only when the lease is taken */
             ps_count(requests->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, unsent->range.count);
         *bytes = bound_of(requests, &unsent->range);
         unsent->in_flight = true;

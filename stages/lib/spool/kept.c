@@ -280,7 +280,7 @@ static bool may_be(const struct ps_spool_kept *kept, const char *path)
     return born_ns == 0 || kept->born_ns == 0 || born_ns == kept->born_ns;
 }
 
-/* Whether the record's file is in the directory. */
+/* The answers to the question whether the record's file is in the directory. */
 enum there {
     THERE,
     MISSING, /* this list of the directory lacks it; the next one may have it */

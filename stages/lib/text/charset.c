@@ -49,8 +49,8 @@ static const struct {
     {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
 };
 
-/* The beginnings of iconv's names of charsets with escape sequences. (EBCDIC has such charsets, too, and is
- * refused.) */
+/* The beginnings of iconv's names of charsets with escape sequences. (Some EBCDIC charsets also have escape
+ * sequences, and are refused.) */
 static const char *const with_state[] = {"ISO-2022", "ISO2022", "CSISO2022", "UTF-7", "UTF7"};
 
 /* java.nio.charset.Charset.checkName: iconv leaves blanks out, and takes options after a slash. */

@@ -53,7 +53,8 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
     text->policy = input->policy;
     text->chars_max = chars_max < 1 ? 1 : (uint64_t)chars_max > most ? (uint32_t)most : (uint32_t)chars_max;
     text->line_bytes_max = (uint64_t)text->chars_max * BYTES_A_CHAR_MAX + 16;
-    /* What the bytes of such a line mean depends on the escape sequences before them, so the line is not decoded in parts. */
+    /* A line with escape sequences is not decoded in parts, because the meaning of its bytes depends on the
+     * sequences before them. */
     if (text->in->has_state && text->line_bytes_max < bytes_max / STATE_SHARE)
         text->line_bytes_max = bytes_max / STATE_SHARE;
     text->order_known = !ps_charset_is_marked(text->in);

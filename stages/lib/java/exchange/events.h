@@ -14,7 +14,8 @@
 enum ps_java_event_flags {
     PS_JAVA_EVENT_BODY = 1 << 0,    /* the entry has the body; else the body is that of the origin */
     PS_JAVA_EVENT_HEADERS = 1 << 1, /* the entry has all headers; else the headers are those of the origin */
-    /* Of a reply: no channel can have what the class made of the event, so it is given up. The entry has nothing else. */
+    /* In a reply: no channel can take the event that the class returned, so the event is given up. The entry has
+     * nothing else. */
     PS_JAVA_EVENT_GIVEN_UP = 1 << 2,
 };
 

@@ -64,8 +64,9 @@ struct ps_java_committed {
 struct ps_java_promised {
     uint64_t first; /* number of the first one */
     uint64_t size;  /* their count << 32, and their bytes: in one word, so that they always belong together */
-    /* The agent writes 1: it does not take what is promised from now on. The host writes `size` and then reads this word; the agent
-     * writes this word and then reads `size`. So at least one of them sees what the other one has written. */
+    /* The agent writes 1 when it no longer takes events that are promised later. The host writes `size` and then
+     * reads this word; the agent writes this word and then reads `size`. So at least one of them sees what the
+     * other one has written. */
     uint64_t revoked;
 };
 

@@ -163,10 +163,10 @@ static void watch_given(struct ps_tables *tables)
     tables->given = given >= tables->last ? tables->last : 0;
 }
 
-/* Finds out whether the server has forgotten identities that it gave, because it was restored from a backup, or another server,
- * which lacked its newest transactions, took its place. New events get these identities again: what was read before and is
- * delivered now must not remove them. PS_FAIL: this is not known now, e.g. because a standby has not yet replayed all
- * that it received. */
+/* Finds out whether the server has forgotten identities that it gave, because it was restored from a backup, or
+ * another server, which lacked its newest transactions, took its place. New events get these identities again, and
+ * must not be removed when events that were read before are delivered now. PS_FAIL: this is not known now, e.g.
+ * because a standby has not yet replayed all that it received. */
 static enum ps_status look_whether_behind(struct ps_tables *tables, struct ps_err *err)
 {
     int64_t given = 0;

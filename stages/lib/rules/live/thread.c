@@ -166,8 +166,8 @@ static void take(struct ps_rules_live *live, const struct ps_rules_attempt *atte
     publish(live, &live->good);
 }
 
-/* Returns true when the attempt read what the current rules were made of: the file was being written when
- * nothing_new looked at it. */
+/* Returns true when the attempt has read the same bytes as those of the current rules, because the file was being
+ * written when nothing_new looked at it. */
 static bool is_the_same(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
     const struct ps_rules_problems *now = attempt->problems, *good = live->good.problems;

@@ -11,7 +11,7 @@
 
 #define LINKS_MAX 40 /* the kernel's limit */
 #define EVENTS_BYTES 16384U
-/* Not IN_MODIFY: a file is read after its writer has closed it. */
+/* IN_MODIFY is left out, because a file is read after its writer has closed it. */
 #define FOLDER_EVENTS                                                                                        \
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF |     \
      IN_MOVE_SELF | IN_ONLYDIR)

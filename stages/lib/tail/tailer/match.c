@@ -296,7 +296,8 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
         return PS_TAIL_MATCH_AGAIN;
     if (found->kind == PS_TAIL_IS_FOLLOWED && !match->alive && other->read_offset > found->offset &&
         match->size > match->offset) {
-        /* The new file may have a later mark, and it has the bytes that were read ahead. */
+        /* The new file may match a later mark. It also has the bytes that were read ahead from the followed file,
+         * so these are dropped. */
         ps_tail_log_forget_ahead(tailer, other);
         return PS_TAIL_MATCH_AGAIN;
     }

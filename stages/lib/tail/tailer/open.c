@@ -270,7 +270,7 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
     return true;
 }
 
-/* Whether an opened file is read. */
+/* The answers to the question whether an opened file is read. */
 enum verdict {
     READS,
     READS_NOT,

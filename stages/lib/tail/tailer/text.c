@@ -128,7 +128,7 @@ static bool has_none(const struct ps_tail_log *log)
            !log->text.done && log->read_offset >= log->text.bytes;
 }
 
-/* Returns whether the text has the bytes before its position that were read. */
+/* Returns whether the text has, before its position, the bytes that were read there earlier. */
 static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
 {
     if (log->text.end != PS_TAIL_TEXT_WHOLE && survey->at < log->read_offset)
