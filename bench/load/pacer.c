@@ -121,8 +121,8 @@ static int look(struct ps_pacer *pacer, uint64_t now_ns)
         return 0;
     pacer->polled_ns = now_ns;
     int count = poll_descriptors(pacer, 0);
-    ps_pacer_saw(pacer,
-                 ps_pacer_now()); /* the poll did not wait: if it was long, another thread had the core */
+    /* This poll does not wait: if it took long, another thread had the core. */
+    ps_pacer_saw(pacer, ps_pacer_now());
     return count;
 }
 

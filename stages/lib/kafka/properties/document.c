@@ -15,7 +15,7 @@ static void print_target(FILE *out, const struct ps_kafka_property *row)
         fputs(outcomes[row->outcome], out);
 }
 
-/* Returns a class name without its package. print_words prints the same name of another package only once. */
+/* Returns a class name without its package. Of names that differ only in their package, print_words prints one. */
 static const char *short_name(const struct ps_kafka_property *row, const struct ps_kafka_word *word)
 {
     const char *dot = strrchr(word->java, '.');
