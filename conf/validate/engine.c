@@ -142,75 +142,65 @@ static const struct ps_pair *java_pair(const struct ps_component_maker *maker,
     return is_java ? pair : NULL;
 }
 
-/* Returns the pair if the search has passed `*after`, else NULL. `*after` becomes NULL when the search meets it. */
-static const struct ps_pair *behind(const struct ps_pair *pair, const struct ps_pair **after)
+/* A key of a component whose class exists only in Java. */
+struct found {
+    const struct ps_pair *pair;
+    const struct inner *row;
+};
+
+struct found_list {
+    struct found *items; /* in the arena */
+    size_t count;
+};
+
+/* Adds the key if its class exists only in Java. A name that the list of a row repeats is not added again. */
+static void add_class(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                      const struct inner *row, const char *key, struct found_list *list)
 {
-    if (pair == NULL || *after == NULL)
-        return pair;
-    if (pair == *after)
-        *after = NULL;
-    return NULL;
+    const struct ps_pair *pair = java_pair(maker, part, row, key);
+    bool is_new = pair != NULL;
+    for (size_t i = 0; i < list->count; i++)
+        is_new &= list->items[i].pair != pair;
+    if (!is_new)
+        return;
+    list->items = ps_arena_grow(maker->arena, list->items, list->count, sizeof *list->items);
+    list->items[list->count++] = (struct found){pair, row};
 }
 
-/* Returns whether the list has the name at `at` also at an earlier place. */
-static bool is_repeated(const struct ps_texts *names, size_t at)
+/* Returns the component's keys whose classes exist only in Java, in the order of the table and of its lists. */
+static struct found_list find_classes(const struct ps_component_maker *maker, const struct ps_stage_ops *ops,
+                                      const struct ps_conf_part *part)
 {
-    for (size_t i = 0; i < at; i++) {
-        if (strcmp(names->items[i], names->items[at]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Returns the first pair of a row's key behind `*after` whose class exists only in Java, or NULL. */
-static const struct ps_pair *find_class(const struct ps_component_maker *maker,
-                                        const struct ps_conf_part *part, const struct inner *row,
-                                        const struct ps_pair **after)
-{
-    const char *list;
-    if (row->each == NULL)
-        return behind(java_pair(maker, part, row, row->key), after);
-    if ((list = ps_pairs_get(&part->pairs, row->key)) == NULL)
-        return NULL;
-    struct ps_texts names = ps_text_split_blanks(maker->arena, list);
-    for (size_t i = 0; i < names.count; i++) {
-        if (is_repeated(&names, i))
+    /* Each found key is one of the component's pairs. */
+    struct found_list list = {.items =
+                                  ps_arena_alloc(maker->arena, part->pairs.count * sizeof(struct found))};
+    for (const struct inner *row = inners; row < inners + PS_COUNT_OF(inners); row++) {
+        if (ops->kind != row->kind || strcmp(ops->name, row->stage) != 0)
             continue;
-        const char *key = ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each);
-        const struct ps_pair *pair = behind(java_pair(maker, part, row, key), after);
-        if (pair != NULL)
-            return pair;
-    }
-    return NULL;
-}
-
-/* Returns the first key behind `after` with a class that exists only in Java, and its row; NULL: there is none. */
-static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
-                                        const struct ps_stage_ops *ops, const struct ps_conf_part *part,
-                                        const struct ps_pair *after, const struct inner **row)
-{
-    for (size_t i = 0; i < PS_COUNT_OF(inners); i++) {
-        *row = &inners[i];
-        if (ops->kind != inners[i].kind || strcmp(ops->name, inners[i].stage) != 0)
+        if (row->each == NULL) {
+            add_class(maker, part, row, row->key, &list);
             continue;
-        const struct ps_pair *pair = find_class(maker, part, *row, &after);
-        if (pair != NULL)
-            return pair;
+        }
+        const char *value = ps_pairs_get(&part->pairs, row->key);
+        struct ps_texts names = ps_text_split_blanks(maker->arena, value != NULL ? value : "");
+        for (size_t i = 0; i < names.count; i++)
+            add_class(maker, part, row,
+                      ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each), &list);
     }
-    return NULL;
+    return list;
 }
 
-/* Called when the component runs in Java: reports where its classes are. `pair` has the first one, which was
- * found. If another one cannot be used, the component is dropped, as in Flume. */
+/* The component runs in Java: reports where its classes are, of which the first was found. One of the others that cannot be used
+ * drops the component, as in Flume. */
 static void report_classes(const struct ps_component_maker *maker, const struct ps_stage_ops *native,
-                           struct ps_conf_part *part, const char *prefix, const struct ps_pair *pair)
+                           struct ps_conf_part *part, const char *prefix, const struct found_list *list)
 {
     const char *component = ps_kind_word(native->kind);
-    const struct inner *row;
-    for (const struct ps_pair *next = NULL; (next = find_inner(maker, native, part, next, &row)) != NULL;) {
-        struct ps_place place = ps_component_place(maker, part, prefix, next->key);
-        const char *class = ps_text_trim(maker->arena, next->value);
-        if (next != pair && !ps_java_inner(maker, row->word, row->target, class, place))
+    for (size_t i = 0; i < list->count; i++) {
+        const struct inner *row = list->items[i].row;
+        struct ps_place place = ps_component_place(maker, part, prefix, list->items[i].pair->key);
+        const char *class = ps_text_trim(maker->arena, list->items[i].pair->value);
+        if (i > 0 && !ps_java_inner(maker, row->word, row->target, class, place))
             part->refused = true;
         else
             ps_java_note(maker, class, place,
@@ -235,7 +225,6 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
                                                struct ps_place place)
 {
     const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, part->type);
-    const struct inner *row;
     if (ops == NULL)
         return ps_component_type(maker, kind, part->type, place);
     const char *engine = engine_of(maker, ops, part, prefix);
@@ -244,9 +233,11 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
     if (strcmp(engine, "java") == 0)
         return instead(maker, kind, part->type, ps_component_place(maker, part, prefix, KEY),
                        "Flume's own class is to run in Java");
-    const struct ps_pair *inner = find_inner(maker, ops, part, NULL, &row);
-    if (inner == NULL)
+    struct found_list list = find_classes(maker, ops, part);
+    if (list.count == 0)
         return ops;
+    const struct ps_pair *inner = list.items[0].pair;
+    const struct inner *row = list.items[0].row;
     place = ps_component_place(maker, part, prefix, inner->key);
     const char *class = ps_text_trim(maker->arena, inner->value);
     if (row->is_asked) {
@@ -261,7 +252,7 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
         maker, kind, part->type, place,
         ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, ps_kind_word(kind)));
     if (java != NULL)
-        report_classes(maker, ops, part, prefix, inner);
+        report_classes(maker, ops, part, prefix, &list);
     return java;
 }
 
