@@ -8,6 +8,7 @@
 #include "conf/command/log4j.h"
 
 #include <stdio.h>
+#include <uchar.h>
 #include <unistd.h>
 
 /* Parses words (NULL-terminated) as `penstock agent WORDS`. */
@@ -329,13 +330,23 @@ static void broken_xml_does_no_harm(void **state)
         "<!--",
         "<Property name=\"x\">",
         "<Property name='x'>v",
-        "<File name='a' fileName='${b}'/><Root level='?'><AppenderRef ref='a'></Root>",
+        "<C><File name='a' fileName='${b}'/><Root level='?'><AppenderRef ref='a'></Root></C>",
         "</Root>",
         "<>"};
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++)
         ps_log4j2_parse(&directory->conf, "t.xml", texts[i], strlen(texts[i]));
     assert_false(directory->conf.log.has_level);
     assert_string_equal(directory->conf.log.path, "${b}");
+}
+
+static void log4j2_of_utf16(void **state)
+{
+    struct directory *directory = *state;
+    static const char16_t text[] = u"\xFEFF<C><Console name='c'/><Root level='debug'/></C>";
+    size_t problems = directory->conf.problems.count;
+    ps_log4j2_parse(&directory->conf, "t.xml", (const char *)text, sizeof text - sizeof text[0]);
+    assert_int_equal(directory->conf.log.level, PS_LOG_DEBUG);
+    assert_int_equal(directory->conf.problems.count, problems);
 }
 
 /* Help, man pages and completion show these, each once and in this order. A name that is only the beginning or the end of a command's name
@@ -396,6 +407,7 @@ int main(void)
         IN_DIRECTORY(the_format_of_the_log),
         IN_DIRECTORY(log4j_2),
         IN_DIRECTORY(broken_xml_does_no_harm),
+        IN_DIRECTORY(log4j2_of_utf16),
         IN_DIRECTORY(another_log4j_file_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

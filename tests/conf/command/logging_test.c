@@ -75,43 +75,57 @@ static const struct row rows[] = {
      "ref='G'/></Root></Loggers></Configuration>",
      "", "WARN", "/var/log/f.log", "log4j2.xml:4: note: x: is ignored: the root logger's level applies\n", 0},
     {L2,
-     "<File name='F' fileName='/f.log'/><!-- <Root level='DEBUG'><AppenderRef ref='F'/></Root> -->\n<Root "
+     "<C><File name='F' fileName='/f.log'/><!-- <Root level='DEBUG'><AppenderRef ref='F'/></Root> -->\n<Root "
      "level='INFO'/>"
-     "<AppenderRef ref='F'/>",
+     "<AppenderRef ref='F'/></C>",
      "", "INFO", NULL, "", 0},
-    {L2, "<file name='F' fileName='/f.log'/><ROOT level='INFO'></ROOT><AppenderRef ref='F'/>", "", "INFO",
-     NULL, "", 0},
-    {L2, "<file name='F' fileName='/f.log'/><ROOT level='INFO'><appenderref ref='F'/></ROOT>", "", "INFO",
-     "/f.log", "", 0},
+    {L2, "<C><file name='F' fileName='/f.log'/><ROOT level='INFO'></ROOT><AppenderRef ref='F'/></C>", "",
+     "INFO", NULL, "", 0},
+    {L2, "<C><file name='F' fileName='/f.log'/><ROOT level='INFO'><appenderref ref='F'/></ROOT></C>", "",
+     "INFO", "/f.log", "", 0},
     {L2,
-     "<RollingFile name='F' fileName='/f.log'/>\n<RollingRandomAccessFile name='G' "
+     "<C><RollingFile name='F' fileName='/f.log'/>\n<RollingRandomAccessFile name='G' "
      "fileName='/g.log'/>\n<RandomAccessFile name='H' "
-     "fileName='/h.log'/><Root level='INFO'><AppenderRef ref='H'/></Root><AsyncLogger name='y'/>",
+     "fileName='/h.log'/><Root level='INFO'><AppenderRef ref='H'/></Root><AsyncLogger name='y'/></C>",
      "", "INFO", "/h.log",
      "log4j2.xml:1: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
      "log4j2.xml:2: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
      "log4j2.xml:3: note: y: is ignored: the root logger's level applies\n",
      0},
     /* What is before the damage is used. */
-    {L2, "<Root level='INFO'/>\n<!-- x", "", "INFO", NULL,
-     "log4j2.xml:2: warning: is not well-formed XML: the comment or declaration that begins here has no end. "
-     "What can be read of it is "
-     "used; mend the file\n",
+    {L2, "<C><Root level='INFO'/>\n<!-- x", "", "INFO", NULL,
+     "log4j2.xml:2: warning: is not well-formed XML: unclosed token. Only what is before it is used; mend "
+     "the file\n",
      0},
-    {L2, "<Root level='INFO'/>\n\n<File name='x", "", "INFO", NULL,
-     "log4j2.xml:3: warning: is not well-formed XML: the tag that begins here has no end. What can be read "
-     "of it is used; mend the file\n",
+    {L2, "<C><Root level='INFO'/>\n\n<File name='x", "", "INFO", NULL,
+     "log4j2.xml:3: warning: is not well-formed XML: unclosed token. Only what is before it is used; mend "
+     "the file\n",
      0},
     {L2, "<A>\n<Root level='INFO'>\n</A>", "", "INFO", NULL,
-     "log4j2.xml:3: warning: is not well-formed XML: this end tag does not match the last open tag. "
-     "What can be read of it is used; mend the file\n",
+     "log4j2.xml:3: warning: is not well-formed XML: mismatched tag. Only what is before it is used; mend "
+     "the file\n",
      0},
     {L2, "<A>\n<Root level='INFO'/>\n<B/>", "", "INFO", NULL,
-     "log4j2.xml:1: warning: is not well-formed XML: the element that begins here has no end. What can be "
-     "read of it is used; mend the file\n",
+     "log4j2.xml:3: warning: is not well-formed XML: the end of the first element is missing. Only what is "
+     "before it is used; mend the file\n",
      0},
     {L2, "<?xml version='1.0'?><!DOCTYPE a><A b='->' c=\"'>\"><![CDATA[<x>]]><Root level='INFO' /></A >", "",
      "INFO", NULL, "", 0},
+    /* An entity of the file, text in pieces, and an encoding that expat does not know; nothing outside the file is read. */
+    {L2,
+     "<!DOCTYPE C [<!ENTITY level 'debug'><!ENTITY dir '/var'><!ENTITY far SYSTEM '/etc/hostname'>]>\n"
+     "<C><Property name='d'>\n&dir;<!-- > -->/log&far; </Property><File name='F' fileName='${d}/&lt;f>'/>"
+     "<Root level='&level;'><AppenderRef ref='F'/></Root></C>",
+     "", "DEBUG", "/var/log/<f>", "", 0},
+    {L2,
+     "<?xml version='1.0' encoding='windows-1252'?><C><File name='F' fileName='/\x80\xE4'/><Root "
+     "level='WARN'>"
+     "<AppenderRef ref='F'/></Root></C>",
+     "", "WARN", "/€ä", "", 0},
+    {L2, "<?xml version='1.0' encoding='no-such'?><C/>", "", NULL, NULL,
+     "log4j2.xml:1: warning: is not well-formed XML: unknown encoding. Only what is before it is used; mend "
+     "the file\n",
+     0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configurationFile=other.xml", "ERROR", NULL, "", 0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j2.configurationFile=file:other.xml", "ERROR", NULL, "", 0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configuration=file://other.xml", "ERROR", NULL, "", 0},
