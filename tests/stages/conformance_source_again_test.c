@@ -31,10 +31,12 @@ static void finish(const struct ps_test_source_adapter *adapter, struct ps_test_
 {
     if (adapter->end != NULL)
         adapter->end();
-    for (unsigned turn = 0; turn < 200 && ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount) > 0;
-         turn++) {
+    const uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (unsigned turn = 0; ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount) > 0; turn++) {
+        if (turn >= 200 && ps_test_patient_ns() > until)
+            break;
         (void)ps_test_source_work(stage);
-        ps_test_stage_pass_ms(stage, 10);
+        ps_test_stage_pass_ms(stage, turn < 200 ? 10 : 0); /* no time-out of the source ends the connection */
         usleep(1000);
     }
     ps_test_source_close_batch(stage);
@@ -61,13 +63,18 @@ static void fill(struct ps_test_stage *stage, uint32_t count)
     assert_int_equal(stage->batch->count, count);
 }
 
-/* Reads the answer to the last batch, if the source gives one. */
-static void take_answer(struct ps_test_stage *stage, struct picture *picture)
+/* Reads the answer to the last batch, if the source gives one: waits until it is as long as that to the first batch, which is NULL for the
+ * first one itself. */
+static void take_answer(struct ps_test_stage *stage, struct picture *picture, const struct picture *first)
 {
     picture->answer_length = 0;
-    for (unsigned turn = 0; turn < 50; turn++) {
+    const uint64_t until =
+        ps_test_patient_ns() + (first != NULL ? PS_TEST_PATIENCE_MS : 50) * (uint64_t)PS_NS_PER_MS;
+    for (unsigned turn = 0; turn < 50 || ps_test_patient_ns() < until; turn++) {
+        if (turn >= 50 && first != NULL && picture->answer_length >= first->answer_length)
+            break;
         (void)ps_test_source_work(stage);
-        ps_test_stage_pass_ms(stage, 1);
+        ps_test_stage_pass_ms(stage, turn < 50);
         usleep(200);
         picture->answer_length += ps_test_source_answer(picture->answer + picture->answer_length,
                                                         ANSWER_BYTES - picture->answer_length);
@@ -97,7 +104,7 @@ static void assert_same(const struct ps_test_stage *stage, const struct picture 
 
 /* Sends one event, which is accepted. */
 static void take_one(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
-                     unsigned number, struct picture *picture)
+                     unsigned number, struct picture *picture, const struct picture *first)
 {
     adapter->send(number);
     fill(stage, 1);
@@ -105,7 +112,7 @@ static void take_one(const struct ps_test_source_adapter *adapter, struct ps_tes
     assert_int_equal(stage->event_count, 1);
     adapter->expect(&stage->events[0], number);
     ps_test_source_clear(stage);
-    take_answer(stage, picture);
+    take_answer(stage, picture, first);
 }
 
 /* Batches are refused and accepted in turn: each refusal has the same answer, and so has each acceptance. */
@@ -119,16 +126,16 @@ static void test_refused_and_taken_in_turns(void **unused)
         static struct picture refused[ROUNDS], taken[ROUNDS];
         struct ps_test_stage stage;
         start(adapter, &stage);
-        take_one(adapter, &stage, 19, &taken[0]); /* with the connection's greeting */
+        take_one(adapter, &stage, 19, &taken[0], NULL); /* with the connection's greeting */
         for (unsigned round = 0; round < ROUNDS; round++) {
             adapter->send(20 + 2 * round); /* their numbers, and so their answers, have the same length */
             fill(&stage, 1);
             ps_test_source_refuse_batch(&stage, "the channel is full");
-            take_answer(&stage, &refused[round]);
+            take_answer(&stage, &refused[round], round > 0 ? &refused[0] : NULL);
             assert_true(refused[round].answer_length > 0);
             look(&stage, &refused[round]);
             assert_same(&stage, &refused[round], &refused[0], "refused", round);
-            take_one(adapter, &stage, 21 + 2 * round, &taken[round]);
+            take_one(adapter, &stage, 21 + 2 * round, &taken[round], round > 0 ? &taken[0] : NULL);
             look(&stage, &taken[round]);
             assert_same(&stage, &taken[round], &taken[0], "taken", round);
         }

@@ -259,7 +259,8 @@ static void test_attempts_without_answer(void **unused)
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
     ps_test_rpc_pair_await(&pair, 1);
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 10, 10));
-    for (unsigned i = 0; i < 100 && pair.sink.done_count < 2; i++) {
+    const uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (pair.sink.done_count < 2 && ps_test_patient_ns() < until) {
         (void)ps_test_sink_tick(&pair.sink);
         ps_test_stage_pass_ms(&pair.sink, 1000);
         usleep(1000);
