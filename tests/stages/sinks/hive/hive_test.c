@@ -83,6 +83,31 @@ static void test_files_of_hadoop(void **unused)
     }
 }
 
+/* Principal and keytab are needed together: where one is missing, that is the error, and the files of the login are not looked at with a half of it. */
+static void test_halves_of_a_login(void **unused)
+{
+    static const char *const keys[] = {"penstock.kerberosPrincipal", "penstock.kerberosKeytab"};
+    static const char damaged[] = "<configuration><property>";
+    ps_test_folder_append("core-site.xml", damaged, sizeof damaged - 1);
+    char *folder = strdup(ps_test_folder());
+    for (unsigned given = 0; given < 4; given++) {
+        struct ps_test_stage stage;
+        bool half = given == 1 || given == 2;
+        ps_test_stage_init(&stage, &ps_sink_hive);
+        const char *const *all =
+            given == 0 ? PS_HIVE_LINES("penstock.hadoop.conf", folder)
+            : given == 3
+                ? PS_HIVE_LINES("penstock.hadoop.conf", folder, keys[0], "flume", keys[1], "/flume.keytab")
+                : PS_HIVE_LINES("penstock.hadoop.conf", folder, keys[given - 1], "/flume");
+        assert_int_equal(ps_test_stage_bind(&stage, all), PS_FAIL);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_ERROR, keys[i]), half && i != given - 1);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_ERROR, "core-site.xml"), !half);
+        ps_test_stage_fini(&stage);
+    }
+    free(folder);
+}
+
 #define TRIES 200U
 
 /* A sink that cannot be opened, as while no descriptor is left, leaves nothing, however often it is tried. (A sanitizer counts no
@@ -498,6 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_keys_that_are_refused),
                                        TEST(test_files_of_hadoop),
+                                       TEST(test_halves_of_a_login),
                                        TEST(test_opened_without_descriptors),
                                        TEST(test_commas_at_the_end),
                                        TEST(test_keys_with_a_warning),
