@@ -15,6 +15,7 @@
 #include "conf/java/class_path.h"
 #include "conf/java/classes.h"
 #include "conf/validate/ports.h"
+#include "conf/validate/rounds.h"
 #include "conf/properties/properties.h"
 #include "conf/properties/substitute.h"
 #include "conf/validate/types.h"
@@ -272,6 +273,7 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
             ps_check_flows(conf);
             ps_check_guarantees(conf);
             ps_check_ports(conf);
+            ps_check_rounds(conf);
             ps_check_claims(conf);
         }
     }

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Sinks whose events come back to them, as `penstock check` names them; and flows that only look alike.
+set -uo pipefail
+[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+file="$work/agent.properties"
+mkdir "$work/spool" "$work/other"
+failed=0
+
+# r1 -> c1 -> k1, with the lines of standard input; `key=value` lines are those of a1
+agent() {
+    cat <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.channels.c1.type = memory
+a1.sources.r1.channels = c1
+a1.sinks.k1.channel = c1
+END
+    sed "s|^|a1.|; s|DIR|$work|g"
+}
+ends() { # KIND BIND SOURCE_PORT HOST SINK_PORT
+    printf '%s\n' "sources.r1.type = $1" "sources.r1.bind = $2" "sources.r1.port = $3" "sinks.k1.type = $1"
+    if [[ $1 == http ]]; then
+        printf "%s\n" "sinks.k1.endpoint = http://$4${5:+:$5}/x" "sinks.k1.rollback.2XX = false"
+    else
+        printf '%s\n' "sinks.k1.hostname = $4" "sinks.k1.port = $5"
+    fi
+}
+fail() {
+    echo "FAILED: $*: $(<"$work/out")"
+    failed=1
+}
+check() { "$PENSTOCK" check -n a1 -f "$file" "$@" >"$work/out" 2>&1; }
+warns() { # WHAT KEY [SOURCE]
+    check || fail "$1: not exit 0"
+    grep -qF "a1.sinks.$2: sends to source ${3:-r1} of this agent, whose events come to this sink again: they go round for ever; send to another place, or give source ${3:-r1} another channel" "$work/out" ||
+        fail "$1: not named"
+    ! check --strict || fail "$1: --strict"
+}
+is_well() { # WHAT
+    check --strict || fail "$1: not well"
+    ! grep -q 'go round' "$work/out" || fail "$1: a warning"
+}
+
+while read -r words; do
+    # shellcheck disable=SC2086
+    ends $words | agent >"$file"
+    key=port
+    [[ $words != http* ]] || key=endpoint
+    warns "$words" "k1.$key"
+done <<'END'
+avro 127.0.0.1 4141 127.0.0.1 4141
+avro 0.0.0.0 4141 localhost 4141
+avro localhost 4141 127.0.0.1 4141
+avro Collector.example 4141 collector.example 4141
+thrift 0.0.0.0 4141 127.0.0.1 4141
+http 0.0.0.0 8081 localhost 8081
+http 127.0.0.1 8081 127.0.0.1 8081
+END
+
+while read -r words; do
+    # shellcheck disable=SC2086
+    ends $words | agent >"$file"
+    is_well "$words"
+done <<'END'
+avro 127.0.0.1 4141 127.0.0.1 4142
+avro 127.0.0.1 4141 127.0.0.2 4141
+avro 0.0.0.0 4141 collector.example 4141
+avro collector.example 4141 other.example 4141
+http 0.0.0.0 8081 localhost
+http 0.0.0.0 8081 other.example 8081
+END
+
+# Another protocol, an interceptor that drops events, and a flow that does not lead back.
+{ ends avro 127.0.0.1 4141 127.0.0.1 4141; echo 'sinks.k1.type = thrift'; } | grep -v 'k1.type = avro' | agent >"$file"
+is_well "an avro source and a thrift sink"
+{
+    ends avro 127.0.0.1 4141 127.0.0.1 4141
+    printf '%s\n' 'sources.r1.interceptors = i' 'sources.r1.interceptors.i.type = timestamp'
+} | agent >"$file"
+warns "timestamp" k1.port
+sed -i 's/i.type = timestamp/i.type = regex_filter/; $a a1.sources.r1.interceptors.i.regex = x' "$file"
+is_well "regex_filter"
+two() { # CHANNEL_OF_R2 PORT_OF_K2: r1 (4141) -> k1 -> r2 (4142) -> k2
+    sed -e 's/^a1.sources = .*/& r2/; s/^a1.channels = .*/& c2/; s/^a1.sinks = .*/& k2/' <(ends avro 127.0.0.1 4141 127.0.0.1 4142 | agent)
+    cat <<END
+a1.channels.c2.type = memory
+a1.sources.r2.type = avro
+a1.sources.r2.bind = 127.0.0.1
+a1.sources.r2.port = 4142
+a1.sources.r2.channels = $1
+a1.sinks.k2.type = avro
+a1.sinks.k2.hostname = 127.0.0.1
+a1.sinks.k2.port = $2
+a1.sinks.k2.channel = c2
+END
+}
+two c2 4143 >"$file"
+is_well "a chain of two"
+two c2 4141 >"$file"
+warns "a round of two" k1.port r2
+warns "a round of two" k2.port r1
+
+# Files
+printf '%s\n' 'sources.r1.type = spooldir' 'sources.r1.spoolDir = DIR/spool' 'sinks.k1.type = file_roll' 'sinks.k1.sink.directory = DIR/spool/' |
+    agent >"$file"
+warns "file_roll" k1.sink.directory
+sed -i 's|directory = .*|directory = '"$work/other|" "$file"
+is_well "file_roll into another directory"
+exit $failed
