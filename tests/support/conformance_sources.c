@@ -241,7 +241,7 @@ static void write_line(unsigned number)
 }
 
 /* Returns the number of the line at the position in the position file; 0 without one. */
-static unsigned read_tail_position(void)
+static unsigned tail_position(void)
 {
     char text[1024] = "", *at;
     int fd = open(tail_positions, O_RDONLY | O_CLOEXEC);
@@ -257,15 +257,6 @@ static unsigned read_tail_position(void)
         begin += snprintf(line, sizeof line, "event %u\n", number);
     assert_int_equal(begin, offset);
     return number;
-}
-
-/* The source's thread writes the file a little later. */
-static unsigned tail_position(void)
-{
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (read_tail_position() < ps_test_source_delivered && ps_test_patient_ns() < until)
-        usleep(1000);
-    return read_tail_position();
 }
 
 static const struct ps_test_source_adapter adapters[] = {

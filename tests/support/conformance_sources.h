@@ -23,14 +23,14 @@ struct ps_test_source_adapter {
     void (*end)(void);
     /* Checks the body of an event. */
     void (*expect)(const struct ps_test_event *event, unsigned number);
-    /* Returns how many events the far end knows as delivered; NULL: it does not know. */
+    /* Returns how many events the far end knows as delivered, without waiting; NULL: it does not know. */
     unsigned (*position)(void);
 };
 
 extern const struct ps_test_source_adapter *const ps_test_source_adapters;
 extern const size_t ps_test_source_adapter_count;
 
-/* Number of events that the running test has seen delivered: far ends that learn it later wait for this number. */
+/* Number of events that the running test has seen delivered. */
 extern unsigned ps_test_source_delivered;
 
 /* Moves the source's answers to its client into `to`, without waiting. Returns their length in bytes; 0 also

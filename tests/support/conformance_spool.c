@@ -57,7 +57,7 @@ void ps_test_spool_end(void)
     file = NULL;
 }
 
-static unsigned count_done(void)
+unsigned ps_test_spool_position(void)
 {
     unsigned count = 0;
     char path[128];
@@ -76,12 +76,4 @@ static unsigned count_done(void)
         fclose(begun);
     ps_spool_meta_fini(&meta);
     return count;
-}
-
-unsigned ps_test_spool_position(void)
-{
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (count_done() < ps_test_source_delivered && ps_test_patient_ns() < until)
-        usleep(1000);
-    return count_done();
 }

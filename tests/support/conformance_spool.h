@@ -10,5 +10,5 @@ extern char ps_test_spool_directory[64];
 void ps_test_spool_prepare(void);
 void ps_test_spool_send(unsigned number);
 void ps_test_spool_end(void);
-/* Waits until at least ps_test_source_delivered events are done: the source's thread renames a little later. */
+/* Returns how many events are done, without waiting: the source's thread renames a little later. */
 unsigned ps_test_spool_position(void);
