@@ -2,6 +2,7 @@
 #include "commands/deadletter/deadletter.h"
 #include "commands/deadletter/internal.h"
 #include "core/text/base64.h"
+#include "core/text/ends.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,15 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), of_end = strlen(end);
-    return length > of_end && strcmp(text + length - of_end, end) == 0;
-}
-
 static int select_letters(const struct dirent *entry)
 {
-    return ends_with(entry->d_name, ".jsonl");
+    return ps_text_ends(entry->d_name, ".jsonl");
 }
 
 const char *ps_deadletter_text(const struct ps_deadletter *letter, const char *name)

@@ -5,6 +5,7 @@
 #include "conf/java/jar.h"
 #include "conf/java/unread.h"
 #include "conf/text.h"
+#include "core/text/ends.h"
 #include "core/text/nearest.h"
 
 #include <dirent.h>
@@ -135,9 +136,7 @@ static void add_jar(struct ps_classes *classes, const char *path)
 
 static int is_jar(const struct dirent *entry)
 {
-    size_t length = strlen(entry->d_name);
-    const char *end = length > 4 ? entry->d_name + length - 4 : "";
-    return strcmp(end, ".jar") == 0 || strcmp(end, ".JAR") == 0;
+    return ps_text_ends(entry->d_name, ".jar") || ps_text_ends(entry->d_name, ".JAR");
 }
 
 static void add_jars_of(struct ps_classes *classes, const char *folder)

@@ -1,5 +1,6 @@
 /* Prometheus text format 0.0.4. The families come in a fixed order, each with one HELP and one TYPE line.
  * Names follow Prometheus' conventions: base units, _total for counters. */
+#include "core/text/ends.h"
 #include "core/watch/metrics/foreign.h"
 #include "core/watch/metrics/metrics.h"
 #include "version.h"
@@ -133,13 +134,12 @@ struct extra {
     bool gauge;
 };
 
-static bool ends_with(char *name, const char *end, bool cut)
+/* Removes the end of a name. Returns false if the name ends otherwise. */
+static bool cut_end(char *name, const char *end)
 {
-    size_t length = strlen(name), end_length = strlen(end);
-    if (length <= end_length || strcmp(name + length - end_length, end) != 0)
+    if (!ps_text_ends(name, end))
         return false;
-    if (cut)
-        name[length - end_length] = '\0';
+    name[strlen(name) - strlen(end)] = '\0';
     return true;
 }
 
@@ -159,11 +159,11 @@ static struct extra extra_named(enum ps_kind kind, const char *text)
         snake[length++] = isalnum((unsigned char)*at) ? (char)tolower((unsigned char)*at) : '_';
     }
     snake[length] = '\0';
-    extra.gauge = ends_with(snake, "_now", true);
-    ends_with(snake, "_total", true);
+    extra.gauge = cut_end(snake, "_now");
+    cut_end(snake, "_total");
     const char *unit = "";
     for (size_t i = 0; i < PS_COUNT_OF(units) && extra.scale == 0; i++) {
-        if (ends_with(snake, units[i].end, true)) {
+        if (cut_end(snake, units[i].end)) {
             extra.scale = units[i].scale;
             unit = "_seconds";
         }

@@ -1,6 +1,8 @@
 /* Keeps the cache's directory small. Called after a file was written; blocks on the disk. */
 #include "regex/compile/cache/internal.h"
 
+#include "core/text/ends.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,12 +24,6 @@ struct entries {
     struct entry *items;
     size_t count, room;
 };
-
-static bool ends_with(const char *name, const char *end)
-{
-    size_t length = strlen(name), tail = strlen(end);
-    return length >= tail && strcmp(name + length - tail, end) == 0;
-}
 
 /* Tests for 16 hexadecimal digits followed by our suffix. */
 static bool is_ours(const char *name)
@@ -60,7 +56,7 @@ static void collect(DIR *directory, const char *keep, struct entries *entries)
             continue;
         if (name[16 + sizeof PS_CACHE_SUFFIX - 1] == '\0')
             add(entries, name, &about);
-        else if (ends_with(name, PS_CACHE_ASIDE) && now - about.st_mtime > ASIDE_SECONDS_MAX)
+        else if (ps_text_ends(name, PS_CACHE_ASIDE) && now - about.st_mtime > ASIDE_SECONDS_MAX)
             (void)unlinkat(dirfd(directory), name, 0);
     }
 }

@@ -1,6 +1,7 @@
 #include "stages/lib/java/jars.h"
 
 #include "core/fnv.h"
+#include "core/text/ends.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,15 +62,9 @@ static void add_file(struct ps_java_jars *jars, const char *path)
         note_blocked(jars, path, errno);
 }
 
-static bool has_suffix(const char *name, const char *suffix)
-{
-    const char *end = strrchr(name, '.');
-    return end != NULL && strcmp(end, suffix) == 0;
-}
-
 static void add_jar(struct ps_java_jars *jars, const char *path, const char *name)
 {
-    if (has_suffix(name, ".jar") || has_suffix(name, ".JAR"))
+    if (ps_text_ends(name, ".jar") || ps_text_ends(name, ".JAR"))
         add_file(jars, path);
 }
 
@@ -111,9 +106,9 @@ static void add_settings(struct ps_java_jars *jars, const char *path)
 static void add_class(struct ps_java_jars *jars, const char *path, const char *name)
 {
     struct stat status;
-    if (has_suffix(name, ".class"))
+    if (ps_text_ends(name, ".class"))
         add_file(jars, path);
-    else if (has_suffix(name, ".xml"))
+    else if (ps_text_ends(name, ".xml"))
         add_settings(jars, path);
     else if (name[0] != '.' && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         add(jars, path, (struct jar){0}); /* a package: its name counts */

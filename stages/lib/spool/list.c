@@ -3,6 +3,7 @@
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/log/log.h"
+#include "core/text/ends.h"
 #include "stages/lib/tail/notify.h"
 
 #include <dirent.h>
@@ -35,14 +36,9 @@ bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, 
     return length > 0 && (size_t)length < room;
 }
 
-static bool ends_with(const char *name, size_t length, const char *end, size_t end_length)
-{
-    return length >= end_length && memcmp(name + length - end_length, end, end_length) == 0;
-}
-
 bool ps_spool_wants(const struct ps_spool *spool, const char *name)
 {
-    return name[0] != '.' && !ends_with(name, strlen(name), spool->suffix, spool->suffix_length);
+    return name[0] != '.' && !ps_text_ends(name, spool->suffix);
 }
 
 static bool matches(const struct ps_spool *spool, const struct ps_regex *regex, const char *name)

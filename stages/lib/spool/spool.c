@@ -131,7 +131,6 @@ struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struc
     free(tracker);
     spool->meta_path = join(spool->tracker, "/", PS_SPOOL_META_NAME);
     spool->suffix = ps_must_copy_text(settings->suffix, PURPOSE);
-    spool->suffix_length = strlen(spool->suffix);
     spool->order = settings->order;
     spool->recursive = settings->recursive;
     spool->decompress = settings->decompress;

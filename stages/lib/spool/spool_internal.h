@@ -17,7 +17,6 @@ struct ps_spool_candidate {
 struct ps_spool {
     /* Const after ps_spool_create. */
     char *component, *directory, *tracker, *suffix, *meta_path;
-    size_t suffix_length;
     enum ps_spool_order order;
     enum ps_spool_decompress decompress;
     bool recursive, deletes, marks;
