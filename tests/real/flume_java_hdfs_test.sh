@@ -9,6 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/java_sink.sh"
 with_java_classes
 server_begin hdfs
 
+web_root=flume
 part='' # of the test: the beginning of a directory
 sink_keys() { # NAME
     if [[ $part ]]; then
@@ -18,29 +19,6 @@ sink_keys() { # NAME
     fi
     printf 'a1.sinks.k1.%s\n' "type = hdfs" "hdfs.path = hdfs://127.0.0.1:$server_port/flume/$part$1" \
         "hdfs.rollInterval = 0" "hdfs.rollSize = 0" "hdfs.rollCount = 700" "hdfs.batchSize = 50" "hdfs.minBlockReplicas = 1"
-}
-# What goes wrong with a reading is in web.log, which `fail` prints: a directory that is not there yet, too. A far end from which nothing comes is
-# given up for this time, long before the wait for events ends, and asked again.
-web() { # PATH OPERATION FILE: the answer; no file if there is none
-    curl -sSfL --speed-limit 1 --speed-time 15 --connect-timeout 15 -o "$3" --remove-on-error \
-        "http://127.0.0.1:$((server_port + 1))/webhdfs/v1/flume/$1?op=$2&user.name=$(id -un)" 2>"$work/web.err" && return
-    rm -f "$3"
-    echo "$(date +%T) $1 $2: $(<"$work/web.err")" >>"$work/web.log"
-    return 1
-}
-files() { # NAME
-    web "$1" LISTSTATUS "$work/list" && grep -o '"pathSuffix":"[^"]*"' "$work/list" | cut -d '"' -f 4
-}
-lines() { # NAME: of its files, those that a killed writer left open among them; a file may get another name between the list and the reading
-    local try file failed=1
-    for ((try = 0; try < 3 && failed > 0; try++)); do
-        failed=0
-        : >"$work/whole"
-        for file in $(files "$1"); do
-            if web "$1/$file" OPEN "$work/file"; then cat "$work/file" >>"$work/whole"; else ((++failed)); fi
-        done
-    done
-    cat "$work/whole"
 }
 words() { # NAME; the value of a sequence file's record stands in the file as it is
     if [[ $part ]]; then

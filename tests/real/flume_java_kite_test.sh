@@ -14,19 +14,14 @@ mkdir "$work/classes"
 java_compile "$work/classes" "$FLUME_CLASSPATH" "$here/java_servers/kite/LineParser.java" 2>"$work/javac.log" || fail "no class"
 
 dataset() { echo "dataset:hdfs://127.0.0.1:$server_port/datasets/$1"; }
-for name in flume penstock kill; do "$here/kite" create "$(dataset $name)" >"$work/create.log" 2>&1 || fail "no dataset"; done
+"$here/kite" create "$(dataset flume)" "$(dataset penstock)" "$(dataset kill)" >"$work/create.log" 2>&1 || fail "no datasets"
 sink_keys() { # NAME
     printf 'a1.sinks.k1.%s\n' "type = org.apache.flume.sink.kite.DatasetSink" "kite.dataset.uri = $(dataset "$1")" "kite.batchSize = 50" \
         "kite.rollInterval = 5" "kite.entityParser = example.LineParser\$Builder"
 }
-web() { # PATH OPERATION
-    curl -sfL --max-time 60 "http://127.0.0.1:$((server_port + 1))/webhdfs/v1/datasets/$1?op=$2&user.name=$(id -un)"
-}
+web_root=datasets
 words() { # of all files of a dataset, those that a killed writer left unfinished among them; the records are not compressed
-    local file
-    for file in $({ web "$1" LISTSTATUS || true; } | grep -o '"pathSuffix":"[^"]*avro[^"]*"' | cut -d '"' -f 4); do
-        { web "$1/$file" OPEN || true; } | { LC_ALL=C grep -aoE '(line|w)-[0-9]+ ' || true; } | tr -d ' '
-    done
+    lines "$1" avro | { LC_ALL=C grep -aoE '(line|w)-[0-9]+ ' || true; } | tr -d ' '
 }
 same_input 2000
 killed

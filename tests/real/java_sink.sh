@@ -38,6 +38,32 @@ same_input() { # EVENTS [TEXT]: how each line ends
     same "the events" "$work/flume.words" "$work/penstock.words"
 }
 
+# ---- what is in HDFS, below web_root ----
+
+# What goes wrong with a reading is in web.log, which `fail` prints: a directory that is not there yet, too. A far end from which nothing comes is
+# given up for this time, long before the wait for events ends, and asked again.
+web() { # PATH OPERATION FILE: the answer; no file if there is none
+    curl -sSfL --speed-limit 1 --speed-time 15 --connect-timeout 15 -o "$3" --remove-on-error \
+        "http://127.0.0.1:$((server_port + 1))/webhdfs/v1/$web_root/$1?op=$2&user.name=$(id -un)" 2>"$work/web.err" && return
+    rm -f "$3"
+    echo "$(date +%T) $1 $2: $(<"$work/web.err")" >>"$work/web.log"
+    return 1
+}
+files() { # NAME [REGEX]: those whose names have it
+    web "$1" LISTSTATUS "$work/list" && grep -o '"pathSuffix":"[^"]*"' "$work/list" | cut -d '"' -f 4 | grep -e "${2:-}"
+}
+lines() { # NAME [REGEX]: of its files, those that a killed writer left open among them; a file may get another name between the list and the reading
+    local try file failed=1
+    for ((try = 0; try < 3 && failed > 0; try++)); do
+        failed=0
+        : >"$work/whole"
+        for file in $(files "$@"); do
+            if web "$1/$file" OPEN "$work/file"; then cat "$work/file" >>"$work/whole"; else ((++failed)); fi
+        done
+    done
+    cat "$work/whole"
+}
+
 # ---- kills ----
 
 came() { # also says it to the client, which does not get further ahead than the kills need

@@ -3,11 +3,12 @@ import org.kitesdk.data.CompressionType;
 import org.kitesdk.data.DatasetDescriptor;
 import org.kitesdk.data.Datasets;
 
-/** Makes a dataset of Kite's. Argument: its URI. */
+/** Makes datasets of Kite's. Arguments: their URIs. */
 class Dataset {
     public static void main(String[] words) {
-        Datasets.create(words[0], new DatasetDescriptor.Builder()
-            .schema(SchemaBuilder.record("Line").fields().requiredString("line").endRecord())
-            .compressionType(CompressionType.Uncompressed).build());
+        for (String uri : words)
+            Datasets.create(uri, new DatasetDescriptor.Builder()
+                .schema(SchemaBuilder.record("Line").fields().requiredString("line").endRecord())
+                .compressionType(CompressionType.Uncompressed).build());
     }
 }
