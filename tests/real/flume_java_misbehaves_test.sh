@@ -3,7 +3,7 @@
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. So they do with
 # headers or a list whose size() is wrong. One that makes many events of a few: its call is refused once, and passes later. Sinks that cannot start behind a selector in Java: the source listens, and the
-# other sink gets its events. One that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null.
+# other sink gets its events. A source that interrupts every thread of the process. A sink that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -118,6 +118,23 @@ for error in false true; do
 done
 grep -q 'NoClassDefFoundError: com/example/Missing' "$work/sink.log" || fail "the log lacks the class that is missing"
 echo "a sink that cannot start keeps neither the source nor the other sink from their work"
+
+# ---- a source that interrupts all threads ----
+
+for engine in native java; do # of the channel: with `java` all of it runs in Java
+    mkdir "$work/out.all.$engine"
+    {
+        printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1' 'sources.r1.type = example.InterruptsAll' 'sources.r1.channels = c1' \
+            'channels.c1.type = memory' "channels.c1.penstock.engine = $engine" 'sinks.k1.channel = c1'
+        sink_keys k1 "$work/out.all.$engine"
+    } >"$work/all.$engine.properties"
+    start "$work/all.$engine" "$PENSTOCK"
+    await_lines "$work/out.all.$engine" 5
+    stop TERM
+    printf 'event %s\n' 1 2 3 4 5 | diff - <(cat "$work/out.all.$engine"/*) || fail "other events arrived from a source that interrupts all threads"
+    ! grep -E 'the component ends|the Java host (was )?ended' "$work/all.$engine.log" || fail "the source, or all of the part in Java, has ended"
+done
+echo "a source that interrupts every thread of the process goes on"
 
 # ---- a sink that ends the process when it is asked to stop ----
 

@@ -68,10 +68,18 @@ final class FlowComponent extends Component {
                     ready();
                     ready = true;
                 }
-                rest(RETRY_MS);
+                restUntilRetry();
             }
         } finally {
             end(sources.values(), sinks.values(), channels);
+        }
+    }
+
+    private void restUntilRetry() {
+        try {
+            rest(RETRY_MS);
+        } catch (InterruptedException byClass) {
+            return; // it looks at its parts a little earlier
         }
     }
 
@@ -124,7 +132,7 @@ final class FlowComponent extends Component {
     }
 
     /** As in Flume, a sink that cannot start does not keep the sources from filling the channels. */
-    private boolean startEach(Map<String, ? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> sources) throws InterruptedException {
+    private boolean startEach(Map<String, ? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> sources) {
         boolean started = start("sink of", sinks);
         return start("source", sources) && started;
     }
@@ -136,7 +144,7 @@ final class FlowComponent extends Component {
     }
 
     /** Returns whether all have started, except those in `dead`. A part that throws an exception is started again at the next call. */
-    private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) throws InterruptedException {
+    private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) {
         boolean started = true;
         for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {
             LifecycleAware part = entry.getValue();
@@ -152,7 +160,7 @@ final class FlowComponent extends Component {
     }
 
     /** Starts a part, or looks at a start that has not returned. Returns "", or what keeps it from running, in words behind its name. */
-    private String start(LifecycleAware part, String name) throws InterruptedException {
+    private String start(LifecycleAware part, String name) {
         PartStart start = starts.computeIfAbsent(part, new_ -> new PartStart(part, name));
         if (!start.hasReturned())
             return isAtWork(part) ? "" : " has not returned from start()" + start.place();

@@ -31,10 +31,14 @@ final class PartStart {
     }
 
     /** Waits for its turn to end. Returns whether start() has returned. */
-    boolean hasReturned() throws InterruptedException {
-        long left = (turn - System.nanoTime()) / 1000000L;
-        if (left > 0)
-            thread.join(left);
+    boolean hasReturned() {
+        for (long left; thread.isAlive() && (left = (turn - System.nanoTime()) / 1000000L) > 0;) {
+            try {
+                thread.join(left);
+            } catch (InterruptedException byClass) {
+                continue; // a class can interrupt every thread of the process
+            }
+        }
         return !thread.isAlive();
     }
 

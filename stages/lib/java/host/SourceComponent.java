@@ -112,9 +112,15 @@ final class SourceComponent extends Component {
         });
     }
 
-    private synchronized void awaitStop() throws InterruptedException {
-        while (!stopping && died == null)
-            wait();
+    /** An interrupt, by a class that can reach every thread, does not end the source. */
+    private synchronized void awaitStop() {
+        while (!stopping && died == null) {
+            try {
+                wait();
+            } catch (InterruptedException byClass) {
+                continue;
+            }
+        }
     }
 
     private void poll(PollableSource source) throws Throwable {
