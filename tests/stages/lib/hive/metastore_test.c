@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct ps_hadoop_loop *loop;
@@ -388,6 +389,103 @@ static void test_the_longest_name_of_a_host(void **state)
     }
 }
 
+/* ---- when the client has to be called again ---- */
+
+#define KERBEROS                                                                                             \
+    "<configuration><property><name>hive.metastore.sasl.enabled</name><value>true</value></property>"        \
+    "<property><name>hive.metastore.kerberos.principal</name><value>hive/_HOST@EXAMPLE.COM</value></"        \
+    "property>"                                                                                              \
+    "</configuration>"
+
+static struct ps_hive_security *kerberos(void)
+{
+    struct ps_hadoop_configuration *configuration;
+    struct ps_hive_security *security;
+    struct ps_err err = {.length = 0};
+    assert_int_equal(
+        ps_hadoop_configuration_parse(&configuration, "hive-site.xml", KERBEROS, strlen(KERBEROS), &err),
+        PS_OK);
+    assert_int_equal(ps_hive_security_open(&security, configuration, NULL, NULL, &err), PS_OK);
+    ps_hadoop_configuration_free(configuration);
+    return security;
+}
+
+/* Takes all connections that the listener has room for, so that further ones stay under way. */
+static void fill(unsigned number, int *fds, size_t count)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)number)};
+    assert_int_equal(listen(listener, 0), 0);
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+    }
+}
+
+static nlink_t threads_at_first; /* of the process, as /proc counts them; a sanitizer may have one */
+
+static nlink_t thread_count(void)
+{
+    struct stat tasks;
+    assert_int_equal(stat("/proc/self/task", &tasks), 0);
+    return tasks.st_nlink;
+}
+
+/* Waits for threads that were left to end by themselves: Kerberos does not bear that the process ends meanwhile. */
+static void await_threads(void)
+{
+    for (unsigned waited = 0; thread_count() > threads_at_first; waited++) {
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        usleep(1000);
+    }
+}
+
+/* While a connection is being made, the next call is due when it or the call takes too long, and with Kerberos after 20 ms, because a ticket wakes nobody. */
+static void test_due_while_connecting(void **state)
+{
+    static const struct {
+        bool secure;
+        uint64_t connect_ns, call_ns, least_ns, most_ns;
+    } rows[] = {{false, 900 * PS_NS_PER_S, 1000 * PS_NS_PER_S, 800 * PS_NS_PER_S, 900 * PS_NS_PER_S},
+                {false, 1000 * PS_NS_PER_S, 700 * PS_NS_PER_S, 600 * PS_NS_PER_S, 700 * PS_NS_PER_S},
+                {true, 900 * PS_NS_PER_S, 1000 * PS_NS_PER_S, 1, 20 * PS_NS_PER_MS}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char addresses[64];
+        int fds[4];
+        struct ps_err err = {.length = 0};
+        struct ps_hive_security *security = rows[i].secure ? kerberos() : NULL;
+        const unsigned number = listen_anywhere();
+        fill(number, fds, PS_COUNT_OF(fds));
+        snprintf(addresses, sizeof(addresses), "thrift://127.0.0.1:%u", number);
+        const struct ps_metastore_settings settings = {.addresses = addresses,
+                                                       .call_timeout_ns = rows[i].call_ns,
+                                                       .connect_ns = rows[i].connect_ns,
+                                                       .security = security};
+        port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        port.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        done_count = 0;
+        assert_int_equal(ps_hadoop_loop_open(&loop, &port, &err), PS_OK);
+        assert_int_equal(ps_metastore_open(&settings, loop, &metastore, &err), PS_OK);
+        begin_call(PS_HIVE_GET_TABLE);
+        uint64_t due_ns = 0;
+        for (unsigned waited = 0; due_ns < rows[i].least_ns || due_ns > rows[i].most_ns; waited++) {
+            if (waited == PS_TEST_PATIENCE_MS)
+                fail_msg("row %zu: due in %llu ms", i, (unsigned long long)(due_ns / PS_NS_PER_MS));
+            struct ps_now now = ps_clock_now();
+            uint64_t next_ns = ps_hadoop_loop_turn(loop, &now);
+            due_ns = next_ns > now.mono_ns ? next_ns - now.mono_ns : 0;
+            usleep(1000);
+        }
+        assert_int_equal(done_count, 0);
+        for (size_t k = 0; k < PS_COUNT_OF(fds); k++)
+            close(fds[k]);
+        (void)tear_down(NULL);
+        ps_hive_security_close(security);
+    }
+    await_threads();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,8 +497,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_answer_without_a_call, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_outs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
+        cmocka_unit_test(test_due_while_connecting),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_the_longest_name_of_a_host),
     };
+    threads_at_first = thread_count();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
