@@ -5,7 +5,7 @@
  *   a programmer's mistake        PS_ASSERT ends the process
  *   no memory at set-up           ps_must_alloc and the like end the process
  *   any other failure at set-up   `struct ps_err` (core/status.h)
- *   failures while data flows an enum and a counter; so does a lack of memory */
+ *   a failure while data flows    an enum and a counter, also for a lack of memory */
 #pragma once
 
 #include <stdbool.h>

@@ -64,8 +64,8 @@ enum ps_option_flags {
     /* TEXT: a file to read. A relative path is looked up in the working directory, then in the directory of the file
      * that sets the key. A file that cannot be read is an error, and the component is dropped. */
     PS_OPTION_FILE = 1 << 7,
-    /* Of a channel, TEXT, COMMAS or MAP: the place where it keeps its events. A reload that changes the place empties
-     * the channel first. */
+    /* For a key of a channel (TEXT, COMMAS, MAP): the place where the channel keeps its events. A reload that changes it
+     * empties the channel first. */
     PS_OPTION_PLACE = 1 << 8,
     /* The places with this flag are directories of one store: a reload changes all of them, or none. */
     PS_OPTION_JOINED = 1 << 9,

@@ -404,8 +404,8 @@ struct ps_channel_ops {
     /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives back the
      * newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* Called when the sink is closed: the channel returns the leases that were given back, if it made their batches
-     * itself, and frees its data of this worker. Thread: the consumer's worker. */
+    /* Called when the sink is closed. If the channel made the batches of the leases that were given back, it returns
+     * these leases. It frees its data of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
     /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its open
      * batch. Thread: the producer's worker. */
@@ -511,7 +511,7 @@ void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 /* ---- the stage ---- */
 
 struct ps_stage_ops {
-    /* These three keep their place in every version: they are read before the version is known. */
+    /* These three members have the same place in every version: the loader reads them before it knows the version. */
     struct ps_contract contract;
     enum ps_kind kind;
     const char *name; /* Flume's alias, or ours: "syslogtcp", "file_roll" */

@@ -1,6 +1,6 @@
 /* The plan: what an agent runs. The control thread makes it from specs (bound stages) and publishes it to the
- * workers with one RCU pointer. From then on it is const, except the channels' rings and
- * waiters.
+ * workers with one RCU pointer. After that nobody changes it, except the rings and waiters of its
+ * channels.
  *
  * A plan places every *unit* (one instance of a source, or a sink) on one worker. */
 #pragma once
@@ -22,7 +22,7 @@ struct ps_agent_options {
     struct ps_texts cpus;      /* CPU numbers, one for each worker; empty: no worker is pinned */
     int idle;                  /* enum ps_idle */
     int64_t memory_budget;     /* bytes; 0: min(25 % of RAM or of the cgroup's limit, -Xmx of flume-env.sh) */
-    int64_t batch_events;      /* most events of a batch */
+    int64_t batch_events;      /* maximum number of events of a batch */
     int64_t drain_timeout_ms;  /* SIGTERM: how long to wait for delivery */
     int64_t reload_timeout_ms; /* reload: how long the old plan may drain before its sinks are recalled */
     int64_t ready_stall_ms;    /* /readyz: how long a sink may have events without delivering; 0: for ever */
@@ -243,7 +243,7 @@ void ps_plan_destroy(struct ps_plan *plan);
  *
  *   source    the same stage, names of channels, and workers; with its chain if all of that is the same
  *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers
- *   sink the same stage, worker, share of the client libraries' memory, and a channel that stays; of a group all
+ *   sink      the same stage, worker, share of the client libraries' memory, and a channel that stays; of a group all
  *             sinks or none
  *
  * Also marks the stages of sources, channels and sinks that are unchanged but must be opened again. */

@@ -40,11 +40,11 @@ void ps_processor_destroy(struct ps_processor *processor);
  * load_balance passes them over, failover waits for them. The answer stays the same until one of the functions below is
  * called, or time passes, or `busy` changes. `now_ms`: monotonic; so are all times below. */
 unsigned ps_processor_next(struct ps_processor *processor, const bool *busy, uint64_t now_ms);
-/* The member has taken a lease, or will when it has room: the next lease begins a new order. */
+/* The member has taken a lease, or takes it as soon as it has room. For the next lease a new order of members begins. */
 void ps_processor_taken(struct ps_processor *processor, unsigned member);
 /* The member has delivered a lease. */
 void ps_processor_delivered(struct ps_processor *processor, unsigned member);
-/* The member failed with a lease, not always the last one; the next member in the order must get the lease. */
+/* The member failed with a lease, which may be an earlier one. The next member in the order must get that lease. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
 /* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases. In
  * Flume a sink fails only after it has waited for its server. */

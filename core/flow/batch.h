@@ -22,15 +22,15 @@
 #include "core/name.h"
 #include "rings/inbox.h"
 
-/* Most rows of a batch. A delivery report's opaque has 10 bits for an event's index, so this cannot grow. */
+/* Maximum number of rows of a batch. It cannot grow: the opaque value of a delivery report has 10 bits for an event's index. */
 #define PS_BATCH_EVENTS_MAX 1024U
-/* Most blocks that a source may fill; then the batch is full. */
+/* Maximum number of blocks that a source may fill; then the batch is full. */
 #define PS_BATCH_FILL_BLOCKS_MAX 6U
 #define PS_BATCH_FILL_BYTES (UINT64_C(1) * PS_BATCH_FILL_BLOCKS_MAX * PS_BLOCK_BYTES)
-/* Most blocks that a batch may reference. The rest is for headers and bodies that interceptors make: without it
- * their allocation would fail for ever. */
+/* Maximum number of blocks that a batch may reference. Those that the source may not fill are for headers and bodies that
+ * interceptors make: without them, an interceptor would never get memory in a full batch. */
 #define PS_BATCH_BLOCKS_MAX 64U
-/* Most position spans; the batch is full when there is no room for one more. */
+/* Maximum number of position spans; the batch is full when there is no room for one more. */
 #define PS_BATCH_SPANS_MAX 256U
 
 struct ps_header {
@@ -62,8 +62,8 @@ struct ps_stream_name {
     struct ps_slice member, instance;
     int32_t assignment;
     struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
-    /* Of a stream whose position the sink keeps as a record (ps_engine_source_ops.starts_from_records): a JSON object, to which the
-     * sink adds the position, and by which the source finds the stream again. Not copied by ps_batch_span. */
+    /* Only for a stream whose position the sink keeps as a record (ps_engine_source_ops.starts_from_records): a JSON object that
+     * identifies the stream for the source. The sink adds the position to it. ps_batch_span does not copy it. */
     struct ps_slice detail;
 };
 

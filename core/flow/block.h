@@ -46,7 +46,7 @@ uint64_t ps_depot_budget_bytes(const struct ps_depot *depot);
 /* Returns the bytes of the blocks in batches and in caches, and of oversize blocks. Thread: any. */
 uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
 
-/* Returns the most bytes that the caches of this number of workers hold in free blocks. */
+/* Returns the maximum number of bytes that the caches of this number of workers hold in free blocks. */
 uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers);
 
 /* Makes an empty cache; `fini` gives its free blocks back to the depot. */

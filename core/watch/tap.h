@@ -14,7 +14,7 @@
 
 #define PS_TAP_BYTES 65536U      /* of the ring; a power of two */
 #define PS_TAP_EVENT_BYTES 4096U /* an event is shown up to this length: headers first, then the body */
-#define PS_TAP_LEASE_EVENTS 32U  /* most events of one lease that are shown; they are spread over the lease */
+#define PS_TAP_LEASE_EVENTS 32U  /* maximum number of shown events of one lease, spread evenly over it */
 #define PS_TAP_LOOKERS 4U        /* readers at once, numbered from 0 */
 
 struct ps_tap {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define PS_SASL_REASON_BYTES 256U
-/* The most bytes by which a wrapped message is longer than its text. */
+/* Maximum number of bytes by which a wrapped message is longer than its text. */
 #define PS_SASL_OVERHEAD_BYTES 128U
 
 /* Levels of protection (RFC 4752, section 3.3). */
