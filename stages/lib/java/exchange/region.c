@@ -1,5 +1,6 @@
 #include "stages/lib/java/exchange/region.h"
 
+#include "core/quantity.h"
 #include "core/thread.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #define REGION_BYTES_MAX (UINT64_C(64) << 30)
+#define REGION_BYTES_MIN                                                                                     \
+    (UINT64_C(16) << 20) /* a sink has 8 areas of 512 KiB; without room for them it waits for ever */
 #define AREA_STEP (UINT64_C(64) << 10)
 
 struct extent {
@@ -55,6 +58,16 @@ struct ps_java_region *ps_java_region_create(struct ps_err *err)
     pthread_mutex_init(&region->lock, NULL);
     region->holders = 1;
     region->size = region_bytes();
+    if (region->size < REGION_BYTES_MIN) {
+        region->fd = -1;
+        ps_err_set(
+            err,
+            "no memory to share with Java: the limit of file sizes (ulimit -f, LimitFSIZE= of a service) "
+            "is below %s; raise it",
+            ps_quantity_print_bytes(REGION_BYTES_MIN).text);
+        region_free(region);
+        return NULL;
+    }
     region->fd = memfd_create("penstock-java", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (region->fd >= 0 && ftruncate(region->fd, (off_t)region->size) == 0 &&
         fcntl(region->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)

@@ -12,6 +12,7 @@
 #include "tests/support/support.h"
 
 #define STEP_BYTES (64U << 10)
+#define LEAST_BYTES (16U << 20)
 
 static struct ps_java_region *create(void)
 {
@@ -67,23 +68,42 @@ static void test_sealed(void **)
     ps_java_region_release(region);
 }
 
-static void test_limit_of_file_sizes(void **)
+/* Returns a region that was made under this limit of file sizes, or NULL. */
+static struct ps_java_region *create_limited(rlim_t bytes, struct ps_err *err)
 {
     struct rlimit before, limit;
-    struct ps_java_area area, more;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = (struct rlimit){.rlim_cur = 3 * STEP_BYTES + 1000, .rlim_max = before.rlim_max};
+    limit = (struct rlimit){.rlim_cur = bytes, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    struct ps_java_region *region = create();
+    struct ps_java_region *region = ps_java_region_create(err);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_int_equal(size_of(region), 3 * STEP_BYTES);
-    assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &area));
+    return region;
+}
+
+static void test_limit_of_file_sizes(void **)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_java_area area, more;
+    struct ps_java_region *region = create_limited(LEAST_BYTES + 1000, &err);
+    assert_non_null(region);
+    assert_int_equal(size_of(region), LEAST_BYTES);
+    assert_true(ps_java_area_take(region, LEAST_BYTES - STEP_BYTES, &area));
     assert_false(ps_java_area_take(region, 2 * STEP_BYTES, &more));
     assert_true(ps_java_area_take(region, STEP_BYTES, &more));
     memset(more.memory, 1, more.size);
     ps_java_area_give(&area);
     ps_java_area_give(&more);
     ps_java_region_release(region);
+}
+
+/* A sink would wait for its areas for ever, and nobody would say why. */
+static void test_limit_of_file_sizes_is_too_low(void **)
+{
+    struct ps_err err = {.length = 0};
+    assert_null(create_limited(LEAST_BYTES - 1, &err));
+    assert_string_equal(err.text,
+                        "no memory to share with Java: the limit of file sizes (ulimit -f, LimitFSIZE= of a "
+                        "service) is below 16 MiB; raise it");
 }
 
 static void test_refused(void **)
@@ -103,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_areas),
         cmocka_unit_test(test_sealed),
         cmocka_unit_test(test_limit_of_file_sizes),
+        cmocka_unit_test(test_limit_of_file_sizes_is_too_low),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
