@@ -1,0 +1,71 @@
+/* How much of a file its fingerprint covers: as many bytes as were read, 1,024 at most. */
+#include "stages/lib/tail/tailer/internal.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MOST 1500
+
+static const int lengths[] = {0, 1, 100, 1023, 1024, 1025, MOST};
+
+/* Where nothing is known, or nothing was read, the fingerprint covers what is there. It never becomes shorter, and stays where the file has less
+ * than was read. */
+static int model(int size, int read, int known)
+{
+    int want = known == 0 || read == 0 ? size : read;
+    want = want < (int)PS_TAIL_HEAD_BYTES ? want : (int)PS_TAIL_HEAD_BYTES;
+    return want > known && want <= size ? want : known;
+}
+
+static void grow(struct ps_tailer *tailer, const char *text, int size, int read, int known)
+{
+    int fd = open(ps_test_folder_path("app"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(pwrite(fd, text, (size_t)size, 0), size);
+    struct ps_tail_log log = {.state = PS_TAIL_LOG_OPEN, .read_offset = read};
+    log.identity.head_length = (uint32_t)known;
+    log.identity.head = ps_tail_head(text, (size_t)known);
+    log.head.owner = &log;
+    ps_tail_file_set(&log.file, fd, PS_TAIL_MEMORY);
+    ps_tail_log_grow(tailer, &log);
+    int expected = model(size, read, known);
+    if ((int)log.identity.head_length != expected)
+        fail_msg("%d bytes, %d read, %d known: the fingerprint has %u, and not %d", size, read, known,
+                 log.identity.head_length, expected);
+    assert_true(log.identity.head == ps_tail_head(text, (size_t)expected));
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log.head, 0, 0);
+    ps_tail_file_forget(&tailer->reader, &log.file);
+    close(fd);
+}
+
+static void test_grow(void **unused)
+{
+    char text[MOST];
+    uint64_t state = ps_test_seed() | 1;
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-grow", -1, tailer, &err), PS_OK);
+    ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    ps_tail_slots_grow(&tailer->saves.changed, 4);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + ps_test_random(&state) % 26);
+    for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
+        for (size_t k = 0; k < PS_COUNT_OF(lengths); k++) {
+            for (size_t n = 0; n < PS_COUNT_OF(lengths) && lengths[n] <= (int)PS_TAIL_HEAD_BYTES; n++)
+                grow(tailer, text, lengths[i], lengths[k], lengths[n]);
+        }
+    }
+    ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    ps_tail_slots_free(&tailer->saves.changed);
+    free(tailer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_grow, ps_test_folder_setup, ps_test_folder_teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
