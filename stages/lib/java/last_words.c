@@ -101,6 +101,17 @@ static void weigh(struct ps_java_last_words *words, struct beginning found, cons
     append(words, "", line, length);
 }
 
+/* What a static initializer threw stands some lines behind the error, which itself says nothing. */
+static bool take_cause(struct ps_java_last_words *words, const char *line, size_t length)
+{
+    static const char error[] = "java.lang.ExceptionInInitializerError", cause[] = "Caused by: ";
+    size_t used = strlen(words->text), most = sizeof error - 1;
+    if (!begins(line, length, cause) || used < most || strcmp(words->text + used - most, error) != 0)
+        return false;
+    append(words, ": ", line + sizeof cause - 1, length - (sizeof cause - 1));
+    return true;
+}
+
 void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length)
 {
     bool of_crash = length > 0 && line[0] == '#'; /* its report, as a comment */
@@ -108,6 +119,8 @@ void ps_java_last_words_take(struct ps_java_last_words *words, const char *line,
         line++;
         length--;
     }
+    if (take_cause(words, line, length))
+        return;
     bool awaits_reason = words->next == THE_REASON;
     if (length == 0 || take_next(words, line, length))
         return;

@@ -52,6 +52,13 @@ static void test_a_jvm_that_does_not_start(void **unused)
            "Too small maximum heap" OPTIONS);
     expect("Error: could not find libjava.so\nError: another\n", NULL, "Error: could not find libjava.so");
     expect("a word\nanother\n", NULL, "a word");
+    expect("Exception in thread \"main\" java.lang.ExceptionInInitializerError\n"
+           "\tat penstock.host.Host.main(Host.java:48)\n"
+           "Caused by: java.security.AccessControlException: access denied\n"
+           "\tat java.base/java.security.AccessController.checkPermission(AccessController.java:1068)\n",
+           NULL,
+           "Exception in thread \"main\" java.lang.ExceptionInInitializerError: "
+           "java.security.AccessControlException: access denied");
     expect("Error: LinkageError occurred while loading main class penstock.host.Host\n"
            "\tjava.lang.UnsupportedClassVersionError: version 52.0\n",
            NULL,
