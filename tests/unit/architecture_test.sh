@@ -58,7 +58,7 @@ arrows='
 commands/client/*       core/* conf/* stages/* version.h
 commands/*              *
 core/flow/*             core/FLAT core/log/* rings/*
-core/watch/*            core/FLAT core/log/* core/flow/* rings/* version.h
+core/watch/*            core/FLAT core/log/* core/flow/* core/text/ends.h rings/* version.h
 core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
 core/plugin/*           core/FLAT core/log/* core/flow/* core/helper/* core/deadletter/*
@@ -71,7 +71,7 @@ core/FLAT               core/log/*
 rings/*                 core/base.h
 regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/hex.h core/text/utf8.h
 regex/rules/*           regex/FLAT regex/java/* core/base.h core/fnv.h core/status.h core/log/log.h core/arena.h core/text/nearest.h core/text/printable.h core/text/hex.h core/text/utf8.h
-regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h
+regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h core/text/ends.h
 regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/nearest.h core/text/hex.h core/text/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/text/utf8.h
 conf/*                  core/*
