@@ -171,9 +171,7 @@ static void add_class(const struct ps_component_maker *maker, const struct ps_co
 static struct found_list find_classes(const struct ps_component_maker *maker, const struct ps_stage_ops *ops,
                                       const struct ps_conf_part *part)
 {
-    /* Each found key is one of the component's pairs. */
-    struct found_list list = {.items =
-                                  ps_arena_alloc(maker->arena, part->pairs.count * sizeof(struct found))};
+    struct found_list list = {.count = 0};
     for (const struct inner *row = inners; row < inners + PS_COUNT_OF(inners); row++) {
         if (ops->kind != row->kind || strcmp(ops->name, row->stage) != 0)
             continue;

@@ -49,8 +49,8 @@ void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64
 /* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases. In
  * Flume a sink fails only after it has waited for its server. */
 void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Returns when ps_processor_next must be called again even if nothing happens; UINT64_MAX: it has returned a member,
- * or returned NOBODY only because members are busy. */
+/* Returns when ps_processor_next must be called again even if nothing happens; UINT64_MAX: ps_processor_next has returned a
+ * member, or it has returned NOBODY only because members are busy. */
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms);
 
 /* Returns the time until which the member is left out; 0: it is in use. */

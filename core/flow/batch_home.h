@@ -22,8 +22,7 @@ struct ps_batch_home {
     bool refused;    /* the source learned of the refusal before the batch was complete */
     bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
     bool
-        /* has dead letters of a sink, whose own channel keeps their events until they are promised */
-        is_copy;
+        is_copy; /* its events are dead letters; the channel of the sink that refused them keeps the events until these are promised */
     uint32_t read_count; /* number of rows when it was closed; interceptors may change the number later */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */

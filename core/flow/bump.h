@@ -21,7 +21,7 @@ struct ps_bump {
     uint32_t left; /* bytes after bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
-/* Begins without blocks: it takes the first ones for its first batch. */
+/* Initializes the allocator without blocks. It takes its first blocks with its first batch. */
 void ps_bump_init(struct ps_bump *bump, struct ps_pool *pool);
 
 /* Gives the blocks back; batches cut from them keep them alive. */
