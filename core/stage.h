@@ -416,8 +416,8 @@ struct ps_channel_ops {
     /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written); writes the
      * reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
-    /* Functions that the engine calls for its own channels only (core/flow/engine_channel.h). NULL: none; events
-     * that the channel still holds when the agent stops or a reload replaces it are not carried over. */
+    /* Functions that the engine calls for its own channels only (core/flow/engine_channel.h). NULL: none; events left
+     * at a stop or a replacing reload are not carried over; if it promises ACCEPTED, `take` empties it, before `leave`. */
     const struct ps_engine_channel_ops *engine;
 };
 

@@ -267,22 +267,6 @@ static void count_lost(struct ps_left *lost, struct ps_lease *lease)
     lost->events = before;
 }
 
-/* Returns whether a replayable source that puts into the channel is closed. */
-static bool loses_replayable(const struct ps_plan *plan, size_t channel, const struct ps_plan *next)
-{
-    for (size_t i = 0; i < plan->spec->source_count; i++) {
-        const struct ps_source_plan *source = &plan->sources[i];
-        bool puts = false, stays = source->spec->stage.ops->source->needs <= PS_LEVEL_ACCEPTED;
-        for (size_t k = 0; k < source->spec->channel_count; k++)
-            puts |= source->spec->channels[k] == channel;
-        for (size_t k = 0; k < next->spec->source_count; k++)
-            stays |= next->sources[k].adopts == source;
-        if (puts && !stays)
-            return true;
-    }
-    return false;
-}
-
 static bool is_replayed(const struct ps_lease *lease)
 {
     return ps_batch_will_be_replayed(lease->batch);
@@ -296,7 +280,7 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
     if (ops->set_quota != NULL)
         ops->set_quota(stage->plan, next->channel_quota_bytes);
-    if (ops->withdraw == NULL || !loses_replayable(plan, number, next))
+    if (ops->withdraw == NULL || !ps_plan_closes_replayable(next, plan, number))
         return;
     for (struct ps_lease *lease = ops->withdraw(stage->plan, is_replayed), *after; lease != NULL;
          lease = after) {
@@ -317,6 +301,15 @@ static void forsake_unless_continued(const struct ps_stage_spec *stage, const st
     }
     if (!goes_on)
         ops->forsake(stage->plan);
+}
+
+/* Returns the number of events in a channel in memory that cannot be stripped, and from which no sink takes: the sinks of
+ * others have taken out what was left. */
+static uint64_t count_stranded(const struct ps_channel_plan *channel)
+{
+    const struct ps_channel_ops *ops = channel->spec->stage.ops->channel;
+    bool stripped = ps_engine_channel(ops)->strip != NULL || channel->consumer_count > 0;
+    return stripped || ps_channel_is_durable(ops) ? 0 : ps_channel_plan_left(channel);
 }
 
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
@@ -342,6 +335,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
         forsake_unless_continued(stage, next);
         struct ps_lease *list = ops->strip != NULL ? ops->strip(stage->plan) : NULL;
         append_left(&left, (uint16_t)i, &list);
+        lost->events += count_stranded(&plan->channels[i]);
         struct ps_lease *keep = NULL, **keep_end = &keep;
         while (list != NULL) {
             struct ps_lease *lease = list;

@@ -242,12 +242,17 @@ void ps_plan_destroy(struct ps_plan *plan);
 /* Marks the components that a reload leaves as they are, before `next` is built:
  *
  *   source    the same stage, names of channels, and workers; with its chain if all of that is the same
- *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers
+ *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers;
+ *             not one that cannot give back the events which a source that closes reads again
  *   sink      the same stage, worker, share of the client libraries' memory, and a channel that stays; of a group all
  *             sinks or none
  *
  * Also marks the stages of sources, channels and sinks that are unchanged but must be opened again. */
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan);
+
+/* Returns whether a source with positions that puts into the channel is closed, so that it, or the source that follows,
+ * reads again what is in the channel. Call it after ps_plan_adopt has seen the sources. Thread: control. */
+bool ps_plan_closes_replayable(const struct ps_plan *next, const struct ps_plan *plan, size_t channel);
 
 /* Returns whether the channel of the plan before `next` continues in `next`; false for NULL. Thread: any. */
 bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
@@ -260,8 +265,8 @@ bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *c
 bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b);
 
 /* Returns the channel of `next` that takes over the events in `channel` of the plan before it: the one of the same
- * name and type, which keeps its events in the same place (PS_OPTION_PLACE). NULL: there is none, and `channel` must
- * be empty before it goes. Both plans are built, here and below. Thread: any. */
+ * name and type, which keeps its events in the same place (PS_OPTION_PLACE), or `channel` itself if it continues.
+ * NULL: there is none, and `channel` must be empty before it goes. Both plans are built, here and below. Thread: any. */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
 /* Returns whether `next` has the channel with the same type, but in another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);

@@ -223,6 +223,8 @@ struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct
     const struct ps_stage_spec *stage = &channel->spec->stage;
     for (size_t i = 0; next != NULL && i < next->spec->channel_count; i++) {
         const struct ps_stage_spec *after = &next->channels[i].spec->stage;
+        if (next->channels[i].adopts == channel) /* also one that carries no events over, as a plug-in's */
+            return &next->channels[i];
         if (strcmp(after->name, stage->name) == 0)
             return after->ops == stage->ops && ps_engine_channel(stage->ops->channel)->restore != NULL &&
                            same_store(stage, after)
@@ -374,13 +376,37 @@ static bool same_shares(const struct ps_plan *a, const struct ps_plan *b, const 
             a->channel_quota_bytes == b->channel_quota_bytes);
 }
 
+bool ps_plan_closes_replayable(const struct ps_plan *next, const struct ps_plan *plan, size_t channel)
+{
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        const struct ps_source_plan *source = &plan->sources[i];
+        bool stays = source->spec->stage.ops->source->needs <= PS_LEVEL_ACCEPTED ||
+                     place_of(source, channel) == source->spec->channel_count;
+        for (size_t k = 0; k < next->spec->source_count; k++)
+            stays |= next->sources[k].adopts == source;
+        if (!stays)
+            return true;
+    }
+    return false;
+}
+
+/* Returns whether the channel can keep its events while its sources close: it gives back those that a source reads
+ * again (`withdraw`), or there are none. A plug-in's channel in memory cannot give them back, so it must be empty. */
+static bool keeps_no_doubles(const struct ps_plan *next, const struct ps_plan *plan, size_t channel)
+{
+    const struct ps_channel_ops *ops = plan->channels[channel].spec->stage.ops->channel;
+    return ps_channel_is_durable(ops) || ps_engine_channel(ops)->withdraw != NULL ||
+           !ps_plan_closes_replayable(next, plan, channel);
+}
+
 static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *plan)
 {
     struct ps_channel_plan *channel = &next->channels[number];
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         struct ps_channel_plan *old = &plan->channels[i];
         if (!ps_stage_is_same(&channel->spec->stage, &plan->spec->channels[i].stage) ||
-            !same_sides(next, number, plan, i) || !same_shares(next, plan, &channel->spec->stage))
+            !same_sides(next, number, plan, i) || !same_shares(next, plan, &channel->spec->stage) ||
+            !keeps_no_doubles(next, plan, i))
             continue;
         channel->adopts = old;
         channel->spec = old->spec;

@@ -408,6 +408,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 /* Calls the channel's `part` after the sink has given back its leases, unless `next` keeps the channel. Returns
  * whether `part` is done; the worker calls this function until it is. */
 bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);
-/* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). */
-void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next,
+/* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). Appends to *left what a
+ * channel in memory without `strip`, which ends, still has. */
+void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, struct ps_lease **left,
                           const struct ps_now *now);

@@ -31,7 +31,7 @@ struct ps_worker {
     struct ps_sink_runner **sinks;
     size_t source_count, sink_count;
     bool opened_once;      /* every runner of `plan` has had one turn */
-    struct ps_lease *left; /* CLOSE: leases that were not put */
+    struct ps_lease *left; /* CLOSE: leases that were not put, or whose channel has no `strip` */
 
     /* leases that this worker itself returns, as their home worker */
     struct ps_lease *home_first, **home_last;

@@ -138,7 +138,7 @@ static void close_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
     ps_worker_enter(worker, sink->base.spec->component);
     while (!ps_sink_runner_recall(sink, &worker->now))
         PS_ASSERT(false); /* RECALL was done before, so the recall returned true */
-    ps_sink_runner_close(sink, worker->next, &worker->now);
+    ps_sink_runner_close(sink, worker->next, &worker->left, &worker->now);
 }
 
 static void close_runners(struct ps_worker *worker)

@@ -15,7 +15,7 @@ struct ps_engine_channel_ops {
     bool identifies;
     /* Takes out every lease of its producers, oldest first: to carry them over a reload, or to count them at the end.
      * A lease whose promise is fulfilled, but which was not returned yet, has all its events settled. Undoes `start`.
-     * Thread: control, while no worker runs. */
+     * NULL, of a channel in memory: each consumer's worker takes them out with `take` when its sink closes. Thread: control, while no worker runs. */
     struct ps_lease *(*strip)(void *plan);
     /* For a channel whose events are also outside of the agent (a topic): returns whether the sinks of `next`, a
      * channel of the same type in the plan that follows, take the events that this channel leaves there. Both
