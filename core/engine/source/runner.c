@@ -530,12 +530,14 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
     if (runner->chain != NULL && !runner->routed) {
-        ps_log(PS_LOG_WARN, runner->base.spec->component,
-               "%s %s given up: an interceptor has not finished them",
+        ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s",
                ps_quantity_print_count(runner->chain->count).text,
-               ps_quantity_word(runner->chain->count, "event is", "events are"));
+               ps_quantity_word(runner->chain->count, "event is given up: an interceptor has not finished it",
+                                "events are given up: an interceptor has not finished them"));
         ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
         ps_source_runner_forget_chain(runner);
+        /* nobody has its events, so the window must not count them as put */
+        runner->chain->failed = ps_source_runner_is_replayable(runner);
     }
     ps_source_runner_leave_leases(runner, next, left);
     ps_runner_watch(&runner->base, false);
@@ -552,8 +554,9 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
         ps_source_runner_end_chain(runner);
     }
     batch_discard(runner);
-    (void)ps_window_detach(
-        runner->window); /* of an open source; source_end has counted the batches of others */
+    uint64_t doubled = ps_window_detach(runner->window); /* source_end has counted those of earlier windows */
+    if (ps_source_runner_is_replayable(runner))
+        ps_count(runner->base.counters, PS_COUNTER_duplicated, doubled);
     runner->window = NULL;
     ps_runner_note(&runner->base, &(struct ps_runner_look){.held = 0});
     ps_bump_fini(&runner->bump);
