@@ -378,7 +378,8 @@ static void wait_for_start(struct ps_java_host *host)
         (void)!read(host->wake_fd, &count, sizeof count);
 }
 
-/* Ends the host's input: it stops its components and ends, or is killed after `patience_ms`. */
+/* Ends the host's input: it stops its components and ends, or is killed after `patience_ms`. A host that is still starting has no
+ * components, and would not look at its input before it has started: it is killed at once. */
 static void stop_process(struct ps_java_host *host)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + host->patience_ms * PS_NS_PER_MS;
@@ -387,7 +388,7 @@ static void stop_process(struct ps_java_host *host)
     host->end[0] = '\0';
     pthread_mutex_unlock(&host->lock);
     while (host->pid != 0) {
-        if (ps_clock_now().mono_ns >= until_ns)
+        if (host->ran_ns == 0 || ps_clock_now().mono_ns >= until_ns)
             (void)kill(host->pid, SIGKILL);
         serve(host);
     }

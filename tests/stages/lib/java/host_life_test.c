@@ -66,16 +66,41 @@ static void await_down(const char *wanted)
     }
 }
 
+static void await_attached(struct ps_java_link *link)
+{
+    for (unsigned i = 0; !ps_java_link_attach(link, host, -1); i++) {
+        assert_true(i < PATIENCE_MS);
+        usleep(1000);
+    }
+}
+
+/* Writes a script that gives a sign of life, so that links can be attached, and goes on with `then`. */
+static void print_running(char *script, size_t room, const char *then)
+{
+    snprintf(script, room, "printf '\\%03o%s\\%03o%s%s\\001%s\\%03o%s\\000\\000\\000\\000' >&3; %s",
+             (unsigned)sizeof(struct ps_java_head) + 8, "\\000\\000\\000", (unsigned)PS_JAVA_BEAT,
+             "\\000\\000\\000", "\\000\\000\\000\\000", "\\000\\000\\000", PS_JAVA_PROTOCOL,
+             "\\000\\000\\000", then);
+}
+
+/* Starts a host that gives a sign of life, and waits until components can be attached. */
+static void start_running(const char *then)
+{
+    static struct ps_java_link link;
+    char script[2048];
+    print_running(script, sizeof script, then);
+    start(script, 1000);
+    await_attached(&link);
+    ps_java_link_detach(&link);
+}
+
 /* When its input ends, the host has a limited time to stop its components. */
 static void test_a_host_that_ends_in_time(void **unused)
 {
-    char script[1024];
+    char then[1024];
     (void)remove(ps_test_folder_path("ended"));
-    (void)remove(ps_test_folder_path("pid"));
-    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null; sleep 0.3; echo 1 >%s",
-             ps_test_folder_path("pid"), ps_test_folder_path("ended"));
-    start(script, 1000);
-    (void)await_number("pid");
+    snprintf(then, sizeof then, "cat >/dev/null; sleep 0.3; echo 1 >%s", ps_test_folder_path("ended"));
+    start_running(then);
     ps_java_host_destroy(host, PATIENCE_MS);
     assert_int_equal(number_in("ended"), 1);
 }
@@ -83,15 +108,30 @@ static void test_a_host_that_ends_in_time(void **unused)
 /* A host that does not end in time is killed. */
 static void test_a_host_that_does_not_end(void **unused)
 {
-    char script[1024];
+    char then[1024];
     (void)remove(ps_test_folder_path("pid"));
-    snprintf(script, sizeof script, "trap '' TERM INT HUP; echo $$ >%s; exec sleep 3600",
+    snprintf(then, sizeof then, "trap '' TERM INT HUP; echo $$ >%s; exec sleep 3600",
              ps_test_folder_path("pid"));
-    start(script, 1000);
+    start_running(then);
     pid_t pid = (pid_t)await_number("pid");
     assert_int_equal(kill(pid, 0), 0);
     ps_java_host_destroy(host, 50);
     assert_int_equal(kill(pid, 0), -1);
+}
+
+/* A host that is still starting has no components to stop: it is killed at once, and does not use its time. */
+static void test_a_host_that_is_starting(void **unused)
+{
+    char script[1024];
+    (void)remove(ps_test_folder_path("ended"));
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null; sleep 3; echo 1 >%s",
+             ps_test_folder_path("pid"), ps_test_folder_path("ended"));
+    start(script, 1000);
+    pid_t pid = (pid_t)await_number("pid");
+    ps_java_host_destroy(host, PATIENCE_MS);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(number_in("ended"), 0);
 }
 
 /* Each way in which the host may end by itself is logged with a message of its own; the host is started again each
@@ -190,23 +230,6 @@ static void test_a_host_whose_jars_change(void **unused)
                      1);
     assert_int_equal(log_lines("its class path or options have changed: the Java process stops"), 1);
     assert_int_equal(log_lines("ERROR"), 0);
-}
-
-static void await_attached(struct ps_java_link *link)
-{
-    for (unsigned i = 0; !ps_java_link_attach(link, host, -1); i++) {
-        assert_true(i < PATIENCE_MS);
-        usleep(1000);
-    }
-}
-
-/* Writes a script that gives a sign of life, so that links can be attached, and goes on with `then`. */
-static void print_running(char *script, size_t room, const char *then)
-{
-    snprintf(script, room, "printf '\\%03o%s\\%03o%s%s\\001%s\\%03o%s\\000\\000\\000\\000' >&3; %s",
-             (unsigned)sizeof(struct ps_java_head) + 8, "\\000\\000\\000", (unsigned)PS_JAVA_BEAT,
-             "\\000\\000\\000", "\\000\\000\\000\\000", "\\000\\000\\000", PS_JAVA_PROTOCOL,
-             "\\000\\000\\000", then);
 }
 
 /* A class calls System.exit when it is asked to stop. The log promises a start only if a component is left that was not asked. */
@@ -492,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_an_end_while_components_stop), /* first, before the log suppresses such lines */
         cmocka_unit_test(test_a_host_that_ends_in_time),
         cmocka_unit_test(test_a_host_that_does_not_end),
+        cmocka_unit_test(test_a_host_that_is_starting),
         cmocka_unit_test(test_a_host_that_ends_by_itself),
         cmocka_unit_test(test_a_host_whose_jars_change),
         cmocka_unit_test(test_links_of_a_host_whose_jars_change),
