@@ -3,7 +3,7 @@
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. So they do with
 # headers or a list whose size() is wrong. One that makes many events of a few: its call is refused once, and passes later. Sinks that cannot start behind a selector in Java: the source listens, and the
-# other sink gets its events. A source that interrupts every thread of the process. A sink that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null.
+# other sink gets its events. A source that interrupts every thread of the process. A sink that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null. A host that cannot open what it needs.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -166,3 +166,9 @@ echo 'a1.sources.r1.interceptors.i1.none = true' >>"$work/interceptor.properties
 ! "$PENSTOCK" check --probe -n a1 -f "$work/interceptor.properties" >"$work/check.log" 2>&1 || fail "a builder that builds nothing passes"
 grep -q 'FAILED *interceptor i1 of source r1: .*build() returned null' "$work/check.log" || { cat "$work/check.log" >&2; fail "check does not say why"; }
 echo "a builder that builds nothing fails before the agent starts"
+
+# ---- the host cannot open its descriptors (as with a low `ulimit -n`): the reason is the line that the agent takes for it, without level ----
+
+words=$(java -cp "${PENSTOCK%/*}/penstock-java.jar" penstock.host.Host </dev/null 3<"$work" 4</dev/null 2>&1) && fail "a host without its pipe ends well"
+grep -q '^Exception in thread "main" java.io.FileNotFoundException: /proc/self/fd/3' <<<"$words" || { echo "$words" >&2; fail "the host does not say why it ends"; }
+echo "a host that cannot start says why"

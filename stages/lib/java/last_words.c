@@ -141,6 +141,8 @@ static const char *cure_of(const struct ps_java_last_words *words)
 {
     if (strstr(words->text, "Java heap space") != NULL || strstr(words->text, "GC overhead") != NULL)
         return "; give it more with -Xmx in JAVA_OPTS";
+    if (strstr(words->text, "Too many open files") != NULL)
+        return "; raise the limit of open files (ulimit -n, LimitNOFILE= of a service)";
     if (strstr(words->text, "UnsupportedClassVersionError: penstock/host/") != NULL)
         return "; it needs Java 8 or newer: set JAVA_HOME to it";
     bool other_class = strstr(words->text, "find or load main class") != NULL &&

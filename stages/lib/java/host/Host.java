@@ -46,6 +46,15 @@ public final class Host {
 
     public static void main(String[] arguments) throws Exception {
         LogStream.install();
+        try {
+            run();
+        } catch (Throwable wrong) {
+            LogStream.lastWords(wrong);
+            Runtime.getRuntime().halt(1);
+        }
+    }
+
+    private static void run() throws IOException {
         beginLogging();
         System.setIn(new ByteArrayInputStream(new byte[0]));
         ignoreSignals();

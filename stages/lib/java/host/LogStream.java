@@ -58,6 +58,18 @@ final class LogStream extends OutputStream {
         emit(lines.toString().getBytes(StandardCharsets.UTF_8));
     }
 
+    /**
+     * Says why the main thread ends, in the line that the JVM would write and without level and component, so that the agent takes it for the
+     * reason. It uses no class that has not been loaded, because the reason may be that there are no more descriptors to read one.
+     */
+    static void lastWords(Throwable wrong) {
+        StringBuilder lines = new StringBuilder("Exception in thread \"main\" ");
+        lines.append(wrong).append('\n');
+        for (Throwable cause = wrong.getCause(); cause != null; cause = cause.getCause())
+            lines.append("Caused by: ").append(cause).append('\n');
+        emit(lines.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
     private static void emit(byte[] bytes) {
         synchronized (file) {
             try {

@@ -44,6 +44,12 @@ static void test_a_jvm_that_does_not_start(void **unused)
 {
     expect("Invalid maximum heap size: -Xmx10q\n" REFUSED, NULL,
            "Invalid maximum heap size: -Xmx10q" OPTIONS);
+    expect(
+        "Exception in thread \"main\" java.io.FileNotFoundException: /proc/self/fd/3 (Too many open files)\n",
+        NULL,
+        "Exception in thread \"main\" java.io.FileNotFoundException: /proc/self/fd/3 (Too many open files); "
+        "raise the "
+        "limit of open files (ulimit -n, LimitNOFILE= of a service)");
     expect("Picked up JAVA_TOOL_OPTIONS: -Da=b\n"
            "OpenJDK 64-Bit Server VM warning: Option UseX was deprecated\n"
            "Unrecognized VM option 'Nonsense'\n" REFUSED,
