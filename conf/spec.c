@@ -7,6 +7,7 @@
 #include "core/class_path.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
+#include "core/engine/stage_call.h"
 #include "conf/validate/validate_internal.h"
 
 #include <inttypes.h>
@@ -54,8 +55,8 @@ static const struct ps_stage_ops *build_context_sub_stage(struct ps_context *con
     if (status != PS_OK && problems.count > 0)
         ps_err_set(err, "%s", ps_problem_text(context->arena, &problems.items[0]));
     ps_problems_fini(&problems);
-    if (status == PS_OK && ops->build != NULL)
-        status = ops->build(*plan, context, err);
+    if (status == PS_OK)
+        status = ps_stage_build(ops, *plan, context, err);
     return status == PS_OK ? ops : NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/engine/runner.h"
 #include "core/engine/worker.h"
+#include "core/engine/stage_call.h"
 
 /* Memory that a batch may use after its chain. The shares of the budget (core/engine/plan.c) assume about this much. */
 #define BATCH_BYTES_MAX (PS_BATCH_FILL_BYTES + 2 * PS_BLOCK_BYTES)
@@ -372,7 +373,7 @@ static bool link_open(struct ps_runner *base, struct ps_link *link, const struct
     const struct ps_stage_ops *ops = link->spec->ops;
     memset(link->state, 0, ops->state_size);
     link->port.dead_letter_queue = base->port.dead_letter_queue;
-    if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
+    if (ps_stage_open(ops, link->spec->plan, link->state, &link->port, &err) == PS_OK)
         return true;
     if (ps_runner_has_stage(base))
         ps_port_failed(&link->port, &err);

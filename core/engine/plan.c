@@ -1,5 +1,6 @@
 #include "core/engine/plan.h"
 #include "core/quantity.h"
+#include "core/engine/stage_call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,7 +308,7 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
 static enum ps_status build_stage(const struct ps_stage_spec *stage, struct ps_context *context,
                                   struct ps_err *err)
 {
-    if (stage->ops->build == NULL || stage->ops->build(stage->plan, context, err) == PS_OK)
+    if (ps_stage_build(stage->ops, stage->plan, context, err) == PS_OK)
         return PS_OK;
     return ps_err_append(err, "while building %s", stage->component);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/engine/worker.h"
+#include "core/engine/stage_call.h"
 
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S) /* as Flume's lifecycle supervisor */
 
@@ -95,7 +96,7 @@ static enum ps_status runner_open_stage(struct ps_runner *runner, struct ps_err 
     memset(runner->state, 0, ops->state_size);
     if (runner_wants_epoll(runner) && runner_open_epoll(runner, err) != PS_OK)
         return PS_FAIL;
-    return ops->open != NULL ? ops->open(runner->spec->plan, runner->state, &runner->port, err) : PS_OK;
+    return ps_stage_open(ops, runner->spec->plan, runner->state, &runner->port, err);
 }
 
 static void runner_set_status(struct ps_runner *runner, enum ps_runner_state status)

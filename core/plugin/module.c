@@ -2,9 +2,9 @@
 
 #include "core/plugin/elf.h"
 #include "core/plugin/plugin.h"
+#include "core/plugin/validate.h"
 #include "core/thread.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -145,66 +145,6 @@ static int copy_bytes(const char *path, const unsigned char *bytes, size_t lengt
 
 /* ---- the stages ---- */
 
-static bool name_is_good(const char *name)
-{
-    if (name == NULL || *name == '\0')
-        return false;
-    for (; *name != '\0'; name++)
-        if (!isalnum((unsigned char)*name) && strchr("._-$", *name) == NULL)
-            return false;
-    return true;
-}
-
-/* Returns the name of a function that the stage lacks although the engine always calls it, or NULL. */
-static const char *lacks(const struct ps_stage_ops *ops)
-{
-    if (ops->source == NULL)
-        return "the functions of its kind";
-    switch (ops->kind) {
-    case PS_KIND_SOURCE:
-        return ops->source->work == NULL ? "work" : NULL;
-    case PS_KIND_INTERCEPTOR:
-        return ops->interceptor->work == NULL ? "work" : NULL;
-    case PS_KIND_SELECTOR:
-        return ops->selector->work == NULL ? "work" : NULL;
-    case PS_KIND_SINK:
-        return ops->sink->work == NULL ? "work" : NULL;
-    case PS_KIND_SERIALIZER:
-        return ops->serializer->event == NULL ? "event" : NULL;
-    case PS_KIND_DESERIALIZER:
-        return ops->deserializer->begin == NULL ? "begin" : ops->deserializer->work == NULL ? "work" : NULL;
-    case PS_KIND_CHANNEL:
-        return ops->channel->put == NULL      ? "put"
-               : ops->channel->take == NULL   ? "take"
-               : ops->channel->done == NULL   ? "done"
-               : ops->channel->untake == NULL ? "untake"
-               : ops->channel->hungry == NULL ? "hungry"
-               : ops->channel->fill == NULL   ? "fill"
-                                              : NULL;
-    default:
-        return NULL;
-    }
-}
-
-static enum ps_status check_stage(const struct ps_stage_ops *ops, const char **cure, struct ps_err *err)
-{
-    struct ps_err reason = {.length = 0};
-    *cure = "correct the plug-in; docs/CONTRACT.md says what each kind must have";
-    if (ops->contract.version == 0 || !name_is_good(ops->name))
-        return ps_err_set(err, "has a stage without %s",
-                          ops->contract.version == 0 ? "PS_STAGE(kind)"
-                                                     : "a name of letters, digits, '.', '_', '-' and '$'");
-    if (ps_stage_fits(ops, &reason) != PS_OK) {
-        *cure = "build it again with the headers of this penstock";
-        return ps_err_set(err, "does not fit: %s", reason.text);
-    }
-    if (lacks(ops) != NULL)
-        return ps_err_set(err, "has a stage %s that lacks %s", ops->name, lacks(ops));
-    if (ops->summary == NULL)
-        return ps_err_set(err, "has a stage %s that lacks a summary", ops->name);
-    return PS_OK;
-}
-
 /* Reads the table. Its length is the symbol's size, so that a table without a NULL at its end is not read beyond its
  * end. */
 static enum ps_status take_stages(struct loaded *loaded, const char **cure, struct ps_err *err)
@@ -217,15 +157,12 @@ static enum ps_status take_stages(struct loaded *loaded, const char **cure, stru
         return ps_err_set(err, "is not a plug-in: it has no symbol %s", PS_PLUGIN_SYMBOL);
     size_t room = symbol->st_size / sizeof *table;
     loaded->stages = ps_must_alloc(room + 1, sizeof *loaded->stages, "stages of a plug-in");
-    for (size_t i = 0; i < room && table[i] != NULL; i++) {
-        if (check_stage(table[i], cure, err) != PS_OK)
-            return PS_FAIL;
+    for (size_t i = 0; i < room && table[i] != NULL; i++)
         loaded->stages[loaded->module.stage_count++] = table[i];
-    }
     if (loaded->module.stage_count == 0)
         return ps_err_set(err, "is not a plug-in: its table %s is empty", PS_PLUGIN_SYMBOL);
     loaded->module.stages = loaded->stages;
-    return PS_OK;
+    return ps_plugin_validate(loaded->stages, loaded->module.stage_count, cure, err);
 }
 
 /* ---- loading ---- */
@@ -253,11 +190,29 @@ static bool stays(const struct loaded *loaded)
     return ps_thread_some_left_alone();
 }
 
-static void *open_copy(int fd, struct ps_err *err)
+/* The file whose constructors run on this thread, or NULL. */
+static _Thread_local const char *being_loaded;
+
+/* Called by exit(): a constructor that ends the process would do so without a trace. */
+static void say_who_ended_it(void)
+{
+    const char *path = being_loaded;
+    if (path != NULL)
+        fprintf(stderr,
+                "%s: the plug-in ended the process while it was loaded: a constructor of it, or of a library "
+                "that it needs, called exit(); correct it, or move the file out of the plug-ins' folder\n",
+                path);
+}
+
+static void *open_copy(int fd, const char *path, struct ps_err *err)
 {
     char name[32];
+    static bool says; /* `lock` guards it */
+    says = says || atexit(say_who_ended_it) == 0;
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    being_loaded = path;
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    being_loaded = NULL;
     if (handle != NULL)
         return handle;
     const char *reason = dlerror();
@@ -281,7 +236,7 @@ static struct loaded *load(const char *path, const unsigned char *bytes, size_t 
     enum ps_status status = loaded->fd >= 0 ? PS_OK : PS_FAIL;
     if (status == PS_OK) {
         *cure = "build it with the headers of this penstock, and install the libraries that it needs";
-        loaded->handle = open_copy(loaded->fd, err);
+        loaded->handle = open_copy(loaded->fd, path, err);
         status = loaded->handle != NULL ? take_stages(loaded, cure, err) : PS_FAIL;
     }
     if (status == PS_OK)

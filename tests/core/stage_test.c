@@ -1,5 +1,6 @@
 /* The stages that an engine accepts: those made for its contract, or for a later one that only adds members at the
  * end. */
+#include "core/engine/stage_call.h"
 #include "core/stage.h"
 
 #include <string.h>
@@ -83,11 +84,43 @@ static void test_kinds(void **state)
     assert_refused(&none, "has an unknown kind");
 }
 
+static enum ps_status silent_build(void *plan, struct ps_context *context, struct ps_err *err)
+{
+    return PS_FAIL;
+}
+
+static enum ps_status silent_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    return *(const bool *)plan ? ps_err_set(err, "no such place") : PS_FAIL;
+}
+
+static void test_failures_without_a_reason(void **state)
+{
+    struct ps_stage_ops other = sink;
+    struct ps_err err = {.length = 0};
+    bool gives_reason = false;
+    assert_int_equal(ps_stage_build(&other, NULL, NULL, &err), PS_OK);
+    assert_int_equal(ps_stage_open(&other, NULL, NULL, NULL, &err), PS_OK);
+    other.build = silent_build;
+    other.open = silent_open;
+    assert_int_equal(ps_stage_build(&other, NULL, NULL, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "build of sink example failed and gave no reason"));
+    err.length = 0;
+    assert_int_equal(ps_stage_open(&other, &gives_reason, NULL, NULL, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "open of sink example failed and gave no reason"));
+    gives_reason = true;
+    assert_int_equal(ps_stage_open(&other, &gives_reason, NULL, NULL, &err), PS_FAIL);
+    assert_string_equal(err.text, "no such place");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_stages_fit),  cmocka_unit_test(test_another_version),
-        cmocka_unit_test(test_a_smaller_stage), cmocka_unit_test(test_a_larger_stage),
+        cmocka_unit_test(test_failures_without_a_reason),
+        cmocka_unit_test(test_own_stages_fit),
+        cmocka_unit_test(test_another_version),
+        cmocka_unit_test(test_a_smaller_stage),
+        cmocka_unit_test(test_a_larger_stage),
         cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

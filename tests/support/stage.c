@@ -3,6 +3,7 @@
 #include "conf/bind.h"
 #include "conf/properties/properties.h"
 #include "core/flow/window.h"
+#include "core/engine/stage_call.h"
 #include "stages/table.h"
 
 #include <stdio.h>
@@ -104,7 +105,7 @@ static const struct ps_stage_ops *build_sub_stage(struct ps_context *context, en
         return NULL;
     }
     if ((ops->check != NULL && ops->check(*plan, context) != PS_OK) ||
-        (ops->build != NULL && ops->build(*plan, context, err) != PS_OK))
+        ps_stage_build(ops, *plan, context, err) != PS_OK)
         return NULL;
     stage->subs[stage->sub_count].ops = ops;
     stage->subs[stage->sub_count++].plan = *plan;
@@ -241,7 +242,7 @@ enum ps_status ps_test_stage_build(struct ps_test_stage *stage)
 {
     assert_false(stage->built);
     stage->port.instances = stage->context.instances;
-    if (stage->ops->build != NULL && stage->ops->build(stage->plan, &stage->context, &stage->err) != PS_OK) {
+    if (ps_stage_build(stage->ops, stage->plan, &stage->context, &stage->err) != PS_OK) {
         end_share(&stage->chain_built);
         return PS_FAIL;
     }

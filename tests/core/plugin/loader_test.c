@@ -11,6 +11,7 @@
 #include <elf.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct ps_stage_ops host = {PS_STAGE(PS_KIND_SINK), .name = "host",
@@ -253,6 +254,10 @@ static void test_files_that_are_none(void **state)
     const char *bytes = bytes_of(sample_path("good"), &length);
     write_bytes(path, bytes, length / 2);
     expect("is cut short", "rename it when it is complete");
+    char *narrow = bytes_of(sample_path("good"), &length);
+    narrow[EI_CLASS] = ELFCLASS32;
+    write_bytes(path, narrow, length);
+    expect("is a 32-bit object, and this program is a 64-bit one", "without -m32");
     put("one", "good");
     assert_int_equal(chmod(path, 0666), 0);
     expect("can be written by every user", "chmod o-w");
@@ -274,6 +279,33 @@ static void test_files_that_are_none(void **state)
     put("one", "good");
     assert_int_equal(chmod(path, 0), 0);
     expect("cannot be read: Permission denied", "right to read");
+}
+
+/* The process ends, and says which file ended it. */
+static void test_a_constructor_that_exits(void **state)
+{
+    static char said[8192];
+    int ends[2], status;
+    put("one", "exits");
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[1]);
+        (void)load();
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    ssize_t length = read(ends[0], said, sizeof said - 1);
+    close(ends[0]);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 3);
+    assert_true(length > 0);
+    if (strstr(said, "/one/penstock/x.so: the plug-in ended the process while it was loaded: ") == NULL)
+        fail_msg("it says: %s", said);
 }
 
 /* ---- headers that lie ---- */
@@ -332,6 +364,7 @@ int main(void)
         CASE(test_mistakes_in_a_plugin),
         CASE(test_two_of_a_name),
         CASE(test_files_that_are_none),
+        CASE(test_a_constructor_that_exits),
         CASE(test_stays_for_its_texts), /* the last one that counts mappings */
         cmocka_unit_test(test_cut_at_every_length),
         cmocka_unit_test(test_drawn_headers),

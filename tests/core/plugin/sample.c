@@ -74,6 +74,14 @@ const struct ps_stage_ops *const ps_plugin_stages[] = {&sample};
 PS_PLUGIN(&sample);
 #endif
 
+#ifdef SAMPLE_exits
+#include <stdlib.h>
+__attribute__((constructor)) static void ends_the_process(void)
+{
+    exit(3);
+}
+#endif
+
 #ifdef SAMPLE_undefined
 extern int nobody_has_this(void);
 int calls_it(void);
