@@ -73,8 +73,7 @@ enum ps_result {
     /* Source: Flume's back-off of a pollable source (backoffSleepIncrement, maxBackoffSleep). Interceptor: it cannot handle
      * the batch now; a source that can refuse its clients refuses the batch, others wait, and the engine calls again. */
     PS_BACKOFF,
-    /* The engine calls again with the same batch (interceptor), or offers the same lease again (sink), at its next
-     * cycle. */
+    /* The engine calls again with the same batch (interceptor), or offers the lease again (sink), at its next cycle. */
     PS_LATER,
     PS_TAKEN, /* the sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later */
     /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease returns to
@@ -205,6 +204,7 @@ struct ps_port {
     bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
+    bool is_down; /* interceptors, with PS_LATER: a process that they need does not run; a stop waits 6 s */
 };
 
 /* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a

@@ -201,7 +201,8 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
         if (before > runner->chain->count)
             ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain->count);
         runner->chain_fails = result == PS_BACKOFF;
-        if (PS_UNLIKELY(runner->chain_fails) && runner->failed_ns == 0)
+        runner->chain_rests = runner->chain_fails || (result == PS_LATER && link->port.is_down);
+        if (PS_UNLIKELY(runner->chain_rests) && runner->failed_ns == 0)
             runner->failed_ns = now->mono_ns;
         else if (result == PS_DONE)
             runner->failed_ns = 0;

@@ -107,7 +107,8 @@ struct ps_source_runner {
     size_t chain_stage;
     bool routed;
     bool chain_fails;          /* an interceptor cannot handle the batch now (PS_BACKOFF) */
-    uint64_t failed_ns;        /* when it first could not; 0: it has not failed */
+    bool chain_rests;          /* the same, or what it needs does not run now (ps_port.is_down) */
+    uint64_t failed_ns;        /* when the chain first rested; 0: it has not */
     struct ps_lease **pending; /* by slot (2 * channel + optional): leases that are made and not put yet */
     struct ps_carved *marks;   /* by channel: mark of the lease that was put last */
     /* Leases that the closed source before it could not put, oldest first; this runner puts them first. In a closed
@@ -314,6 +315,8 @@ void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_ba
 /* Reports to the source that the batch will not be accepted. `reason` is one line. */
 void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *batch, const char *reason,
                              const struct ps_now *now);
+/* Called when an interceptor cannot handle the batch in the chain. Returns whether the source could refuse the batch, and has. */
+bool ps_source_runner_chain_failed(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- the chain (core/engine/chain.c) ---- */
 struct ps_route *ps_route_create(size_t channel_count);

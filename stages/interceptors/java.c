@@ -334,6 +334,14 @@ static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease
     return PS_DONE;
 }
 
+/* Returns whether the host has ended and rests, so that it has no batch. */
+static bool is_down(const struct java_state *state)
+{
+    char reason[16];
+    return PS_UNLIKELY(state->phase == FREE && state->component.state != PS_JAVA_RUNS) &&
+           ps_java_host_is_down(state->plan->class.host, reason, sizeof reason);
+}
+
 static enum ps_result java_work(const void *, void *state_, struct ps_lease *lease, const struct ps_now *now)
 {
     struct java_state *state = state_;
@@ -351,6 +359,7 @@ static enum ps_result java_work(const void *, void *state_, struct ps_lease *lea
         return PS_BACKOFF;
     if (state->phase == FREE && state->component.state == PS_JAVA_RUNS)
         send_batch(state, lease, now);
+    state->port->is_down = is_down(state);
     return PS_LATER;
 }
 

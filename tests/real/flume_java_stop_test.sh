@@ -3,6 +3,8 @@
 # Stops of an agent whose Java classes hang or throw. Where a source, a sink and an interceptor hang, those that stop later have less time than one that
 # hangs alone. A flow in Java whose file channel is full and whose sink throws does not wait for the sink. One whose source and sink hang in stop(),
 # another source in start(), with a memory channel that does not become empty, ends in time, and names the two; its other sources stop.
+# Stops while the Java process of an interceptor is down: one that cannot start costs seconds, not the whole drain; one that was killed starts again, and
+# the events go through it.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -86,3 +88,44 @@ done
 logged 'WARN source in-java: channel c1 stops with 50 events' || fail "the log does not say which events are lost"
 logged 'agent: stopped:' || fail "the agent did not stop in order"
 echo "a flow whose source and sink hang ends in its time"
+
+# ---- the Java process is down ----
+
+down_file() { # OUT COMMAND: of an agent whose drain lasts an hour
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = c1' 'penstock.drain.timeout = 1h'
+    printf 'a1.sources.r1.%s\n' 'type = exec' "command = $2" 'shell = /bin/bash -c' 'channels = c1' 'interceptors = i1' "interceptors.i1.type = example.Misbehave\$Builder"
+    into_files c1 "$1" 1000
+}
+has_ended() { ! kill -0 "$agent" 2>/dev/null; }
+stop_in_time() { # WHAT STATUS: the clock of the patient stands still while the machine is busy
+    local status=0
+    kill -TERM "$agent"
+    patient_await 60 has_ended || fail "$1: the stop does not end"
+    wait "$agent" || status=$?
+    agent=''
+    ((status == $2)) || fail "$1: the exit status is $status, not $2"
+}
+has_received() { # EVENTS
+    curl -s "http://127.0.0.1:$metrics/metrics" | grep -q "\"EventReceivedCount\":\"$1\""
+}
+
+down_file "$work/none" 'seq 10' >"$work/agent.properties"
+JAVA_OPTS=-Xmx1k begin 'the Java host ended with exit code 1: .* it is started again in 2 s'
+stop_in_time "a Java process that cannot start" 3
+logged 'WARN source r1: 10 events are given up: an interceptor has not finished them' || fail "the log does not say that the events are given up"
+logged 'INFO agent: stopped: events accepted 0, .* dropped 10,' || fail "the account of events that are given up is wrong"
+echo "a stop does not wait for a Java process that cannot start"
+
+metrics=$(ports_reserve)
+down_file "$work/again" "while [[ ! -e $work/go ]]; do sleep 0.1; done; seq 10; exec sleep 3600" >"$work/agent.properties"
+"$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics" >"$work/agent.log" 2>&1 </dev/null &
+agent=$!
+await 90 logged 'INFO agent: flow' || fail "the agent does not start"
+kill_java
+await 90 logged 'the Java host was killed by signal 9' || fail "nobody says that the Java process was killed"
+touch "$work/go"
+await 90 has_received 10 || fail "the source does not read what its command writes"
+stop_in_time "a Java process that starts again" 0
+(($(arrived "$work/again") == 10)) || fail "$(arrived "$work/again") events arrived behind a Java process that was killed before a stop, not 10"
+logged 'INFO agent: stopped: events accepted 10, delivered 10, dropped 0,' || fail "the account of events that came through is wrong"
+echo "a stop waits for a Java process that starts again"

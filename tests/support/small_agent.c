@@ -167,6 +167,7 @@ void ps_test_small_agent_stop(struct ps_test_small_agent *agent, bool drain)
         (void)ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, NULL);
     ps_test_small_agent_reach(agent, ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, NULL));
     ps_test_small_agent_reach(agent, ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, NULL));
+    agent->dropped = ps_counter_read(ps_test_small_agent_source(agent)->base.counters, PS_COUNTER_dropped);
     ps_engine_carry_over(agent->engine, agent->plan, NULL, &carried, &agent->lost);
     ps_test_small_agent_reach(agent, ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL));
     assert_int_equal(ps_engine_batches_out(agent->engine), 0);

@@ -10,6 +10,7 @@ struct ps_test_small_agent {
     struct ps_plan *plan;
     struct ps_now now;
     struct ps_left lost; /* of ps_test_small_agent_stop */
+    uint64_t dropped;    /* the same: what r1 and its chain have dropped */
 };
 
 /* The agent's stages, which have no options. */

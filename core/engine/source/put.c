@@ -96,8 +96,7 @@ static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *n
     ps_source_runner_end_chain(runner);
 }
 
-/* Called when an interceptor cannot handle the batch. Returns whether the batch was refused. */
-static bool chain_failed(struct ps_source_runner *runner, const struct ps_now *now)
+bool ps_source_runner_chain_failed(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (!ps_source_runner_refuses(runner))
         return false;
@@ -144,7 +143,7 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
         return true;
     if (!runner->routed) {
         runner->routed = ps_chain_run(runner, now);
-        if (!runner->routed && runner->chain_fails && chain_failed(runner, now))
+        if (!runner->routed && runner->chain_fails && ps_source_runner_chain_failed(runner, now))
             return true;
         if (!runner->routed) {
             ps_source_runner_wake_at(runner, now->mono_ns + PS_NS_PER_MS);

@@ -110,7 +110,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_tap_offer(runner->base.tap, runner->chain);
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* a chain that was given up may have left a time */
-    runner->chain_fails = false;
+    runner->chain_fails = runner->chain_rests = false;
     runner->failed_ns = 0;
     runner->routed = false;
     return ps_source_runner_put(runner, now);
@@ -227,8 +227,9 @@ static bool waits_in_vain(const struct ps_source_runner *runner)
     return true;
 }
 
-/* The agent stops: returns whether an interceptor has failed for the batch in the chain for so long that it is given up. Sources
- * that can refuse it, or read it again, do not come here: their stop does not wait. */
+/* The agent stops: returns whether an interceptor has failed for the batch in the chain, or what it needs has been down, for so
+ * long that the batch is given up, or refused. When a source has refused one, it refuses those behind it at once. The stop does
+ * not wait for sources that read it again. */
 static bool fails_in_vain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (!runner->ends || runner->chain == NULL || runner->routed || runner->failed_ns == 0 ||
@@ -236,9 +237,10 @@ static bool fails_in_vain(struct ps_source_runner *runner, const struct ps_now *
         return false;
     if (runner->ends_ns == 0)
         runner->ends_ns = now->mono_ns;
-    uint64_t since_ns = runner->failed_ns > runner->ends_ns ? runner->failed_ns : runner->ends_ns;
+    bool is_later = runner->failed_ns > runner->ends_ns && !ps_source_runner_refuses(runner);
+    uint64_t since_ns = is_later ? runner->failed_ns : runner->ends_ns;
     if (now->mono_ns >= since_ns + PS_STOP_FAILING_NS)
-        return runner->chain_fails; /* else a try is under way */
+        return runner->chain_rests; /* else a try is under way */
     ps_source_runner_wake_at(runner, since_ns + PS_STOP_FAILING_NS);
     return false;
 }
@@ -279,7 +281,10 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         source_is_drained(runner);
         return;
     }
-    if (fails_in_vain(runner, now)) { /* the batch is given up when it is closed, with a warning */
+    bool in_vain = fails_in_vain(runner, now);
+    if (in_vain && ps_source_runner_chain_failed(runner, now)) {
+        ps_source_runner_wake_at(runner, now->mono_ns + PS_NS_PER_MS);
+    } else if (in_vain) { /* the batch is given up when it is closed, with a warning */
         ps_runner_watch(&runner->base, false);
         runner->gives_up = true;
         source_is_drained(runner);
@@ -510,6 +515,21 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     runner->links = ps_links_create(runner, source_plan->chain_stages);
 }
 
+/* Called at the end, when an interceptor has not finished the batch. */
+static void close_chain(struct ps_source_runner *runner)
+{
+    uint32_t count = runner->chain->count;
+    ps_source_runner_forget_chain(runner);
+    /* nobody has its events, so the window must not count them as put */
+    runner->chain->failed = ps_source_runner_is_replayable(runner);
+    if (runner->chain->failed) /* it reads them again */
+        return;
+    ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s", ps_quantity_print_count(count).text,
+           ps_quantity_word(count, "event is given up: an interceptor has not finished it",
+                            "events are given up: an interceptor has not finished them"));
+    ps_count(runner->base.counters, PS_COUNTER_dropped, count);
+}
+
 void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
                             struct ps_lease **left, const struct ps_now *now)
 {
@@ -529,16 +549,8 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     }
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
-    if (runner->chain != NULL && !runner->routed) {
-        ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s",
-               ps_quantity_print_count(runner->chain->count).text,
-               ps_quantity_word(runner->chain->count, "event is given up: an interceptor has not finished it",
-                                "events are given up: an interceptor has not finished them"));
-        ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
-        ps_source_runner_forget_chain(runner);
-        /* nobody has its events, so the window must not count them as put */
-        runner->chain->failed = ps_source_runner_is_replayable(runner);
-    }
+    if (runner->chain != NULL && !runner->routed)
+        close_chain(runner);
     ps_source_runner_leave_leases(runner, next, left);
     ps_runner_watch(&runner->base, false);
     if (ps_runner_has_stage(&runner->base))

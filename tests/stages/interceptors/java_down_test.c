@@ -40,8 +40,10 @@ static void test_host_is_down(void **unused)
             assert_int_equal(call(lease), PS_LATER);
             assert_true(ps_test_patient_ns() < until);
         }
-        for (unsigned k = 0; k < 20; k++)
+        for (unsigned k = 0; k < 20; k++) {
             assert_int_equal(call(lease), PS_LATER);
+            assert_true(stage.port.is_down); /* for a stop */
+        }
         assert_false(ps_test_java_is_opening(&stage, ""));
         ps_test_stage_close(&stage);
     }

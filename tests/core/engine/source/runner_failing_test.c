@@ -1,26 +1,34 @@
-/* Stops while an interceptor fails for each batch. A source whose events nobody else has waits for some seconds, in which the interceptor
- * may still handle them; one that reads them again need not wait. */
+/* Stops while an interceptor fails for each batch, or what it needs does not run. A source whose events nobody else has waits for some
+ * seconds, in which the interceptor may still handle them; so does one that refuses, if it has not refused them at once. One that reads
+ * them again need not wait. */
 #include "tests/support/small_agent.h"
 
 static struct {
     unsigned make; /* events */
     bool fails;
-    unsigned tries, settled;
+    bool is_down; /* what it needs does not run */
+    unsigned tries, settled, refused;
+    struct ps_port *port;
 } script;
 
 static enum ps_result source_work(const void *, void *, struct ps_batch *batch, const struct ps_now *)
 {
     unsigned made = 0;
-    for (; made < script.make; made++)
+    for (; script.make > 0 && batch->count < batch->capacity; made++, script.make--)
         assert_non_null(ps_batch_add_copy(batch, "x", 1));
-    script.make = 0;
     batch->flush = true;
     return made > 0 ? PS_DONE : PS_IDLE;
 }
 
 static bool source_drain(const void *, void *, const struct ps_now *)
 {
-    return true;
+    return script.make == 0;
+}
+
+static void source_refused(const void *, void *, const struct ps_batch *batch, const char *,
+                           const struct ps_now *)
+{
+    script.refused += batch->count;
 }
 
 static void source_delivered(const void *, void *, const struct ps_batch *, const struct ps_now *)
@@ -34,21 +42,37 @@ static const struct ps_source_ops replayable_ops = {.needs = PS_LEVEL_DELIVERED,
                                                     .work = source_work,
                                                     .drain = source_drain,
                                                     .delivered = source_delivered};
+static const struct ps_source_ops refusing_ops = {.needs = PS_LEVEL_ACCEPTED,
+                                                  .when_full = PS_REFUSE,
+                                                  .work = source_work,
+                                                  .drain = source_drain,
+                                                  .refused = source_refused};
+static const struct ps_stage_ops refusing = {
+    .kind = PS_KIND_SOURCE, .name = "refusing", .source = &refusing_ops};
 static const struct ps_stage_ops accepting = {
     .kind = PS_KIND_SOURCE, .name = "accepting", .source = &accepting_ops};
 static const struct ps_stage_ops replayable = {
     .kind = PS_KIND_SOURCE, .name = "replayable", .source = &replayable_ops};
 
-/* As the interceptor java: it is asked again in each cycle, and tries from time to time. */
+static enum ps_status chain_open(const void *, void *, struct ps_port *port, struct ps_err *)
+{
+    script.port = port;
+    return PS_OK;
+}
+
+/* As the interceptor java: it is asked again in each cycle, and tries from time to time. While it is down it starts from time to time. */
 static enum ps_result chain_work(const void *, void *, struct ps_lease *, const struct ps_now *)
 {
     script.tries++;
+    script.port->is_down = script.is_down && script.tries % 3 != 0;
+    if (script.is_down)
+        return PS_LATER;
     return !script.fails ? PS_DONE : script.tries % 3 == 0 ? PS_LATER : PS_BACKOFF;
 }
 
 static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
 static const struct ps_stage_ops chain = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .interceptor = &chain_ops};
+    .kind = PS_KIND_INTERCEPTOR, .name = "chain", .open = chain_open, .interceptor = &chain_ops};
 
 static enum ps_result sink_work(const void *, void *, struct ps_lease **lease, const struct ps_now *)
 {
@@ -62,20 +86,21 @@ static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .
 
 static struct ps_test_small_agent agent;
 
-static void start(const struct ps_stage_ops *source)
+static void start(const struct ps_stage_ops *source, bool is_down)
 {
     const struct ps_test_small_stages stages = {.source = source, .interceptor = &chain, .sink = &sink};
     memset(&script, 0, sizeof script);
-    script.fails = true;
+    script.fails = !is_down;
+    script.is_down = is_down;
     script.make = 2;
     ps_test_small_agent_start(&agent, &stages, 1, "100");
     ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S);
     assert_true(script.tries > 0);
 }
 
-static void test_is_given_up(void **unused)
+static void stop_gives_up(bool is_down)
 {
-    start(&accepting);
+    start(&accepting, is_down);
     uint64_t number = ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
     ps_test_small_agent_run(&agent, 6 * PS_NS_PER_S - 10 * PS_NS_PER_MS);
     assert_false(ps_engine_reached(agent.engine, number));
@@ -84,33 +109,75 @@ static void test_is_given_up(void **unused)
     assert_false(ps_test_small_agent_source(&agent)->answered); /* for the exit status */
     ps_test_small_agent_stop(&agent, true);
     assert_int_equal(script.settled, 0);
+    assert_int_equal(agent.dropped, 2);
+}
+
+static void test_is_given_up(void **unused)
+{
+    stop_gives_up(false);
+    stop_gives_up(true);
 }
 
 /* A stop during whose time the interceptor recovers loses nothing. */
-static void test_recovers(void **unused)
+static void stop_recovers(const struct ps_stage_ops *source, bool is_down)
 {
-    start(&accepting);
+    start(source, is_down);
     uint64_t number = ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
     ps_test_small_agent_run(&agent, 5 * PS_NS_PER_S);
     assert_false(ps_engine_reached(agent.engine, number));
-    script.fails = false;
+    script.fails = script.is_down = false;
     ps_test_small_agent_stop(&agent, true);
     assert_int_equal(agent.lost.events, 0);
     assert_int_equal(script.settled, 2);
 }
 
-static void test_is_read_again(void **unused)
+static void test_recovers(void **unused)
 {
-    start(&replayable);
+    stop_recovers(&accepting, false);
+    stop_recovers(&accepting, true);
+    stop_recovers(&refusing, true);
+    assert_int_equal(script.refused, 0);
+}
+
+/* The events are not lost, and so they do not count as dropped. */
+static void stop_leaves(bool is_down)
+{
+    start(&replayable, is_down);
     uint64_t began_ns = agent.now.mono_ns;
     ps_test_small_agent_stop(&agent, true);
     assert_true(agent.now.mono_ns - began_ns < PS_NS_PER_S);
     assert_int_equal(agent.lost.events, 0);
+    assert_int_equal(agent.dropped, 0);
+}
+
+static void test_is_read_again(void **unused)
+{
+    stop_leaves(false);
+    stop_leaves(true);
+}
+
+/* While the agent runs, a source that can refuse waits for what is down. At a stop it refuses what it has after the same time, and what
+ * comes then at once. */
+static void test_is_refused(void **unused)
+{
+    start(&refusing, true);
+    assert_int_equal(script.refused, 0);
+    script.make = 3;
+    uint64_t number = ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
+    ps_test_small_agent_run(&agent, 6 * PS_NS_PER_S - 10 * PS_NS_PER_MS);
+    assert_int_equal(script.refused, 0);
+    ps_test_small_agent_run(&agent, 100 * PS_NS_PER_MS);
+    assert_int_equal(script.refused, 5);
+    assert_true(ps_engine_reached(agent.engine, number));
+    assert_true(ps_test_small_agent_source(&agent)->answered);
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(script.settled, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_is_given_up), cmocka_unit_test(test_recovers),
-                                       cmocka_unit_test(test_is_read_again)};
+                                       cmocka_unit_test(test_is_read_again),
+                                       cmocka_unit_test(test_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
