@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <endian.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "core/clock.h"
 #include "core/crc32c.h"
 #include "core/durable.h"
+#include "core/log/log.h"
 #include "core/name.h"
 
 #define MAGIC "penstock mark 1\n"
@@ -39,20 +41,37 @@ static void path_of(const char *database, const char *channel, char *path, size_
     snprintf(path, room, "%s-promised-%s-%08x", database, name, ps_name_hash(channel, strlen(channel)));
 }
 
-void ps_promised_mark_open(struct ps_promised_mark *mark, const char *database, const char *channel)
+enum ps_status ps_promised_mark_open(struct ps_promised_mark *mark, const char *database, const char *channel,
+                                     const char *component, struct ps_err *err)
 {
     char path[4096];
     struct layout layout;
     path_of(database, channel, path, sizeof path);
     *mark = (struct ps_promised_mark){.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640)};
-    ssize_t got = mark->fd >= 0 ? pread(mark->fd, &layout, sizeof layout, 0) : 0;
-    if (mark->fd >= 0 && got == 0) /* the file is new: syncs its name, so that it survives a power cut */
+    if (mark->fd < 0) {
+        ps_log(PS_LOG_WARN, component,
+               "%s cannot be opened: %s; if the -wal of the database is lost, nothing will say so", path,
+               strerror(errno));
+        return PS_OK;
+    }
+    ssize_t got = pread(mark->fd, &layout, sizeof layout, 0);
+    if (got < 0) {
+        ps_err_set(
+            err,
+            "%s cannot be read: %s; it says which events were acknowledged; without it, a lost -wal of the "
+            "database is not noticed: remove the file to do without",
+            path, strerror(errno));
+        ps_promised_mark_close(mark);
+        return PS_FAIL;
+    }
+    if (got == 0) /* the file is new: syncs its name, so that it survives a power cut */
         (void)ps_directory_sync_above(path);
     if (got != (ssize_t)sizeof layout || memcmp(layout.magic, MAGIC, sizeof layout.magic) != 0 ||
         le32toh(layout.checksum) != checksum_of(&layout))
-        return;
+        return PS_OK;
     mark->last = (int64_t)le64toh(layout.last);
     mark->events = le64toh(layout.events);
+    return PS_OK;
 }
 
 void ps_promised_mark_write(struct ps_promised_mark *mark, int64_t last, uint64_t events)

@@ -17,7 +17,9 @@ struct ps_promised_mark {
     uint64_t events;    /* number of events that are promised and not delivered */
 };
 
-/* Opens or creates the mark of a channel, and reads it. If it is new or its bytes are damaged, last and events are zero. */
-void ps_promised_mark_open(struct ps_promised_mark *mark, const char *database, const char *channel);
+/* Opens or creates the mark of a channel, and reads it. If it is new or its bytes are damaged, last and events are zero; also if it
+ * cannot be opened, which is logged. Returns PS_FAIL if its bytes cannot be read now: they must not be written over. */
+enum ps_status ps_promised_mark_open(struct ps_promised_mark *mark, const char *database, const char *channel,
+                                     const char *component, struct ps_err *err);
 void ps_promised_mark_write(struct ps_promised_mark *mark, int64_t last, uint64_t events);
 void ps_promised_mark_close(struct ps_promised_mark *mark);

@@ -197,18 +197,20 @@ static void note_promised(struct ps_tables *tables)
 
 /* Compares the database with the mark that was written before the database was closed or the process killed. All
  * channels take identities from one sequence. If it is behind the mark, SQLite's log was lost, with the newest events
- * of this channel. */
-static void look_for_lost(struct ps_tables *tables)
+ * of this channel. Returns PS_FAIL only if the mark cannot be read. */
+static enum ps_status look_for_lost(struct ps_tables *tables, struct ps_err *err)
 {
     struct ps_promised_mark *mark = &tables->mark;
     int64_t given = 0;
     struct ps_err ignored = {.length = 0};
-    ps_promised_mark_open(mark, tables->settings->database.path, tables->settings->channel);
+    if (ps_promised_mark_open(mark, tables->settings->database.path, tables->settings->channel,
+                              tables->component, err) != PS_OK)
+        return PS_FAIL;
     if (mark->last == 0 || tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_SEQUENCE],
                                               NULL, note_numbers, &given, &ignored) != PS_OK)
-        return; /* SQLite keeps a sequence only for AUTOINCREMENT */
+        return PS_OK; /* SQLite keeps a sequence only for AUTOINCREMENT */
     if (given >= mark->last)
-        return;
+        return PS_OK;
     uint64_t behind = (uint64_t)(mark->last - given);
     uint64_t lost = mark->events < behind ? mark->events : behind;
     ps_log(PS_LOG_ERROR, tables->component,
@@ -220,6 +222,7 @@ static void look_for_lost(struct ps_tables *tables)
            (unsigned long long)lost,
            ps_quantity_word(lost, "event that no sink had is", "events that no sink had are"));
     ps_promised_mark_write(mark, given, tables->events);
+    return PS_OK;
 }
 
 static void store_close(void *store)
@@ -257,9 +260,8 @@ static void *store_open(const void *settings_, const char *component, struct ps_
             settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
     tables->lock = tables->file = tables->mark.fd = -1;
     tables->limit = FIRST_LIMIT;
-    if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK) {
-        if (settings->database.kind == PS_DATABASE_SQLITE)
-            look_for_lost(tables);
+    if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK &&
+        (settings->database.kind != PS_DATABASE_SQLITE || look_for_lost(tables, err) == PS_OK)) {
         watch_given(tables);
         return tables;
     }

@@ -4,8 +4,11 @@
 #include "tests/support/support.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static unsigned sync_count; /* of directories: the mark itself is synced by fdatasync */
@@ -17,10 +20,24 @@ int fsync(int fd)
     return 0;
 }
 
+static bool reads_fail;
+
+/* Replaces libc's function in this program. */
+ssize_t pread(int fd, void *to, size_t bytes, off_t at)
+{
+    if (reads_fail) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, to, bytes, at);
+}
+
 static struct ps_promised_mark open_mark(const char *channel)
 {
     struct ps_promised_mark mark;
-    ps_promised_mark_open(&mark, ps_test_folder_path("events.db"), channel);
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_promised_mark_open(&mark, ps_test_folder_path("events.db"), channel, "test", &err),
+                     PS_OK);
     assert_true(mark.fd >= 0);
     return mark;
 }
@@ -90,6 +107,43 @@ static void test_damaged_and_short_marks_count_as_none(void **unused)
     ps_promised_mark_close(&mark);
 }
 
+/* A mark that cannot be read now keeps its bytes, and the channel does not open without it. */
+static void test_an_unreadable_mark_is_kept(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_promised_mark mark = open_mark("c1");
+    ps_promised_mark_write(&mark, 5, 6);
+    ps_promised_mark_close(&mark);
+    reads_fail = true;
+    assert_int_equal(ps_promised_mark_open(&mark, ps_test_folder_path("events.db"), "c1", "test", &err),
+                     PS_FAIL);
+    reads_fail = false;
+    assert_int_equal(mark.fd, -1);
+    assert_non_null(strstr(err.text, "-promised-c1-"));
+    assert_non_null(strstr(err.text, "cannot be read: Input/output error"));
+    mark = open_mark("c1");
+    assert_true(mark.last == 5 && mark.events == 6);
+    ps_promised_mark_close(&mark);
+}
+
+/* Nothing can be created where a folder is: the channel works without a mark. */
+static void test_a_mark_that_cannot_be_opened(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_promised_mark mark = open_mark("c1");
+    ps_promised_mark_close(&mark);
+    char path[512];
+    snprintf(path, sizeof path, "%s", mark_path());
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(ps_promised_mark_open(&mark, ps_test_folder_path("events.db"), "c1", "test", &err),
+                     PS_OK);
+    assert_int_equal(mark.fd, -1);
+    ps_promised_mark_write(&mark, 5, 6);
+    ps_promised_mark_close(&mark);
+    assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +152,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_channels_have_their_own, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_and_short_marks_count_as_none, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_an_unreadable_mark_is_kept, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_mark_that_cannot_be_opened, ps_test_folder_setup,
                                         ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
