@@ -1,4 +1,5 @@
-/* How much of a file its fingerprint covers: as many bytes as were read, 1,024 at most. */
+/* How much of a file its fingerprint covers: as many bytes as were read, 1,024 at most. And the queue of files, from whose middle and ends files
+ * are removed, against a model. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -63,9 +64,94 @@ static void test_grow(void **unused)
     free(tailer);
 }
 
+/* ---- the queue ---- */
+
+#define LOGS 12U
+
+static void expect_queue(const struct ps_tailer *tailer, struct ps_tail_log *const *order, uint32_t count)
+{
+    const struct ps_tail_log *at = tailer->queue_first, *last = NULL;
+    for (uint32_t i = 0; i < count; i++, last = at, at = at->next) {
+        assert_ptr_equal(at, order[i]);
+        assert_true(at->queued);
+    }
+    assert_null(at);
+    if (count > 0)
+        assert_ptr_equal(tailer->queue_last, last);
+    else
+        assert_null(tailer->queue_last);
+}
+
+/* Adds a file that is open, so that it may be queued. */
+static struct ps_tail_log *log_new(struct ps_tailer *tailer, unsigned step)
+{
+    char name[16];
+    snprintf(name, sizeof name, "app.%u", step);
+    struct ps_tail_log *log = ps_tail_log_add(
+        tailer, 0, &(struct ps_tail_change){.group = 0, .device = 1, .inode = 1000 + step, .name = name});
+    ps_tail_file_set(&log->file, open("/dev/null", O_RDONLY | O_CLOEXEC), PS_TAIL_CACHE);
+    log->state = PS_TAIL_LOG_OPEN;
+    ps_tail_log_active(&tailer->open, log, step);
+    ps_tail_opened(tailer);
+    return log;
+}
+
+/* Files are queued, have their turn, and are removed, also while they are queued. */
+static void test_queue(void **unused)
+{
+    uint64_t state = ps_test_seed() | 1;
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place place = {.path = (char *)(uintptr_t) "/logs"};
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    struct ps_tail_log *logs[LOGS] = {NULL}, *order[LOGS];
+    struct ps_err err = {.length = 0};
+    uint32_t count = 0, removed = 0;
+    tailer->port = &port;
+    tailer->places = &place;
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-queue", -1, tailer, &err), PS_OK);
+    ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    for (unsigned step = 1; step < 5000; step++) {
+        uint32_t which = (uint32_t)(ps_test_random(&state) % LOGS), at = 0;
+        if (logs[which] == NULL)
+            logs[which] = log_new(tailer, step);
+        while (at < count && order[at] != logs[which])
+            at++;
+        switch (ps_test_random(&state) % 8) {
+        case 0:
+            removed += at < count;
+            if (at < count)
+                memmove(order + at, order + at + 1, (--count - at) * sizeof order[0]);
+            ps_tail_log_remove(tailer, logs[which]);
+            logs[which] = NULL;
+            break;
+        case 1:
+            if (count == 0)
+                break;
+            ps_tail_log_unqueue_first(tailer);
+            assert_false(order[0]->queued);
+            memmove(order, order + 1, --count * sizeof order[0]);
+            break;
+        default:
+            if (at == count)
+                order[count++] = logs[which];
+            ps_tail_log_queue(tailer, logs[which]);
+        }
+        expect_queue(tailer, order, count);
+    }
+    assert_true(removed > 100);
+    while (!ps_tail_thread_is_idle(&tailer->thread))
+        (void)ps_tail_thread_wait(&tailer->thread, 100);
+    ps_tail_logs_free(tailer);
+    ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    free(tailer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_grow, ps_test_folder_setup, ps_test_folder_teardown)};
+        cmocka_unit_test_setup_teardown(test_grow, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_queue)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

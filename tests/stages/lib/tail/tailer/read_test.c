@@ -1,0 +1,230 @@
+/* Steps of reading: what an earlier batch had no room for is given up when another file is read, and a text that was opened again must have the
+ * bytes that were read before its position. */
+#include "core/flow/bump.h"
+#include "stages/lib/tail/tailer/internal.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define BATCH_MAX 2U
+
+static struct ps_depot *depot;
+static struct ps_pool *pool;
+static struct ps_bump bump;
+static struct ps_counters counters;
+static struct ps_port port = {.component = "source t1", .counters = &counters};
+static const struct ps_tail_group group = {.name = "g"};
+static const struct ps_tail_settings settings = {
+    .groups = &group, .group_count = 1, .batch_events_max = BATCH_MAX, .line_max_bytes = 1000000};
+static struct ps_tailer *tailer;
+
+static int setup(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    ps_test_folder_setup(unused);
+    depot = ps_depot_create(64 * (uint64_t)PS_BLOCK_BYTES, &err);
+    pool = ps_pool_create(depot, 0);
+    ps_bump_init(&bump, pool);
+    tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->settings = &settings;
+    tailer->port = &port;
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-read", -1, tailer, &err), PS_OK);
+    ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    ps_tail_slots_grow(&tailer->saves.changed, 4);
+    ps_tail_slots_grow(&tailer->texts, 4);
+    return 0;
+}
+
+static int teardown(void **unused)
+{
+    while (!ps_tail_thread_is_idle(&tailer->thread))
+        (void)ps_tail_thread_wait(&tailer->thread, 100);
+    ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    ps_tail_slots_free(&tailer->saves.changed);
+    ps_tail_slots_free(&tailer->texts);
+    free(tailer);
+    ps_bump_fini(&bump);
+    ps_pool_destroy(pool);
+    assert_int_equal(ps_depot_used_bytes(depot), 0);
+    ps_depot_destroy(depot);
+    return ps_test_folder_teardown(unused);
+}
+
+/* Makes a file that is open. */
+static void log_init(struct ps_tail_log *log, uint32_t number, const char *name, const char *text)
+{
+    ps_test_folder_append(name, text, strlen(text));
+    *log = (struct ps_tail_log){.number = number,
+                                .generation = 1,
+                                .path = (char *)(uintptr_t) "/x",
+                                .state = PS_TAIL_LOG_OPEN,
+                                .named = true};
+    log->head.owner = log;
+    ps_tail_file_set(&log->file, open(ps_test_folder_path(name), O_RDONLY | O_CLOEXEC), PS_TAIL_MEMORY);
+    assert_true(log->file.fd >= 0);
+    ps_tail_log_active(&tailer->open, log, 1);
+    ps_tail_opened(tailer);
+}
+
+static void log_fini(struct ps_tail_log *log)
+{
+    ps_tail_log_close(tailer, log);
+    ps_tail_marks_free(&log->marks);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->head, 0, 0);
+}
+
+static struct ps_batch *batch_new(void)
+{
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    assert_non_null(batch);
+    batch->capacity = BATCH_MAX;
+    return batch;
+}
+
+static void expect_lines(const struct ps_batch *batch, const char *first, const char *second)
+{
+    const char *const lines[] = {first, second};
+    for (uint32_t i = 0; i < batch->count; i++) {
+        assert_int_equal(batch->events[i].body_length, strlen(lines[i]));
+        assert_memory_equal(batch->events[i].body, lines[i], strlen(lines[i]));
+    }
+    assert_int_equal(batch->count, (first != NULL) + (second != NULL));
+}
+
+/* ---- bytes that are left ---- */
+
+/* The first file has more lines than a batch. Then the other file has its turn: with lines, with a part of a line, without anything, or with a
+ * long line that the thread has found. Nothing of the first file is left then, and its lines come afterwards, each once. */
+static void test_other_file(void **unused)
+{
+    static const struct {
+        const char *text;
+        bool found; /* as a long line */
+        enum ps_tail_step step;
+        uint32_t lines;
+    } rows[] = {{"x\n", false, PS_TAIL_STEP_END, 1},        {"x\ny\n", false, PS_TAIL_STEP_END, 2},
+                {"x", false, PS_TAIL_STEP_END, 0},          {"", false, PS_TAIL_STEP_END, 0},
+                {"x\ny\nz\n", false, PS_TAIL_STEP_FULL, 2}, {"x\n", true, PS_TAIL_STEP_MOVED, 1}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_tail_log first, other;
+        char name[16];
+        snprintf(name, sizeof name, "first.%zu", i);
+        log_init(&first, 0, name, "1\n22\n333\n4444\n");
+        snprintf(name, sizeof name, "other.%zu", i);
+        log_init(&other, 1, name, rows[i].text);
+        struct ps_batch *batch = batch_new();
+        assert_int_equal(ps_tail_log_read(tailer, &first, batch), PS_TAIL_STEP_FULL);
+        expect_lines(batch, "1", "22");
+        assert_true(batch->full);
+        assert_int_equal(ps_batch_left(batch), strlen("333\n4444\n"));
+        assert_ptr_equal(tailer->left, &first);
+        ps_batch_give(batch);
+        batch = batch_new();
+        if (rows[i].found) {
+            assert_int_equal(ps_tail_line_begin(tailer, &other), PS_TAIL_STEP_WAIT);
+            while (!ps_tail_log_answered(&other))
+                (void)ps_tail_thread_wait(&tailer->thread, 100);
+        }
+        enum ps_tail_step step = ps_tail_log_read(tailer, &other, batch);
+        if (step != rows[i].step)
+            fail_msg("row %zu: step %d, and not %d", i, (int)step, (int)rows[i].step);
+        expect_lines(batch, rows[i].lines > 0 ? "x" : NULL, rows[i].lines > 1 ? "y" : NULL);
+        assert_int_equal(ps_batch_left(batch), step == PS_TAIL_STEP_FULL ? 2 : 0);
+        assert_ptr_equal(tailer->left, step == PS_TAIL_STEP_FULL ? &other : NULL);
+        ps_batch_give(batch);
+        batch = batch_new();
+        assert_int_equal(ps_tail_log_read(tailer, &first, batch), PS_TAIL_STEP_END);
+        expect_lines(batch, "333", "4444");
+        assert_int_equal(first.read_offset, strlen("1\n22\n333\n4444\n"));
+        assert_null(tailer->left);
+        ps_batch_give(batch);
+        log_fini(&first);
+        log_fini(&other);
+    }
+}
+
+/* ---- the bytes before the position of a text ---- */
+
+/* Makes the log a text, read to this position. The mark there covers `length` bytes of `marked`; 0: it is not known. */
+static void text_init(struct ps_tail_log *log, const char *name, const char *text, const char *marked,
+                      size_t length)
+{
+    gzFile out = gzopen(ps_test_folder_path(name), "wb");
+    assert_non_null(out);
+    assert_int_equal(gzwrite(out, text, (unsigned)strlen(text)), strlen(text));
+    assert_int_equal(gzclose(out), Z_OK);
+    log_init(log, 0, name, "");
+    log->file.way = PS_TAIL_THREAD;
+    log->text.kind = PS_COMPRESSION_GZIP;
+    assert_true(ps_tail_stamp_read(log->file.fd, &log->text.stamp));
+    log->file.text = ps_tail_text_create(log->file.fd, PS_COMPRESSION_GZIP, &log->text.stamp);
+    log->text.bytes = (int64_t)strlen(text);
+    log->read_offset = log->delivered_offset = (int64_t)strlen(marked);
+    if (length > 0) {
+        const struct ps_tail_mark mark =
+            ps_tail_mark_of(log->read_offset, marked + strlen(marked) - length, length);
+        assert_int_equal(mark.length, length);
+        ps_tail_marks_add(&log->marks, &mark, 0);
+    }
+}
+
+static enum ps_tail_step read_when_answered(struct ps_tail_log *log, struct ps_batch *batch)
+{
+    enum ps_tail_step step;
+    while ((step = ps_tail_log_read(tailer, log, batch)) == PS_TAIL_STEP_WAIT) {
+        while (ps_tail_log_asked(log) && !ps_tail_log_answered(log))
+            (void)ps_tail_thread_wait(&tailer->thread, 100);
+    }
+    return step;
+}
+
+/* The mark of a position covers all bytes before it, down to a single one, and at most 256. */
+static void test_text_before(void **unused)
+{
+    enum { MOST = 600 };
+    static const size_t offsets[] = {1, 2, 63, 64, 255, 256, 257, MOST};
+    char text[MOST + 4], marked[MOST + 4];
+    unsigned files = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(offsets); i++) {
+        const size_t offset = offsets[i], most = offset < PS_TAIL_MARK_BYTES ? offset : PS_TAIL_MARK_BYTES;
+        for (size_t changed = 0; changed <= most; changed += changed == 0 ? 1 : most > 1 ? most - 1 : 1) {
+            for (unsigned known = 0; known < 2; known++) {
+                struct ps_tail_log log;
+                char name[16];
+                snprintf(name, sizeof name, "app.%u.gz", files++);
+                memset(text, 'a', MOST);
+                memcpy(text + offset, "b\n", 3);
+                memcpy(marked, text, offset);
+                marked[offset] = '\0';
+                if (changed > 0) /* the byte that is so far before the position */
+                    marked[offset - changed] = 'z';
+                text_init(&log, name, text, marked, known ? most : 0);
+                struct ps_batch *batch = batch_new();
+                const bool same = changed == 0 || !known;
+                enum ps_tail_step step = read_when_answered(&log, batch);
+                if (step != (same ? PS_TAIL_STEP_MOVED : PS_TAIL_STEP_END))
+                    fail_msg("position %zu, the byte %zu before it is another one: step %d", offset, changed,
+                             (int)step);
+                assert_int_equal(log.last.length, same ? most : 0);
+                assert_int_equal(log.text.bytes, same ? (int64_t)strlen(text) : -1);
+                assert_int_equal(log.state, same ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED);
+                assert_int_equal(log.text.news, !same);
+                ps_batch_give(batch);
+                log_fini(&log);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_text_before, setup, teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
