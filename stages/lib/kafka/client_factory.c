@@ -30,28 +30,28 @@ struct ps_kafka_client_factory {
 
 /* ---- the thread ---- */
 
-static void destroy(const struct ps_kafka_client_factory *maker, void **made)
+static void destroy(const struct ps_kafka_client_factory *factory, void **made)
 {
     if (*made != NULL)
-        maker->making.destroy(maker->making.argument, *made);
+        factory->making.destroy(factory->making.argument, *made);
     *made = NULL;
 }
 
-static void run(void *maker_, void *job_)
+static void run(void *factory_, void *job_)
 {
-    const struct ps_kafka_client_factory *maker = maker_;
+    const struct ps_kafka_client_factory *factory = factory_;
     struct job *job = job_;
     if (job->config != NULL)
-        job->made = maker->making.make(maker->making.argument, job->config, &job->err);
+        job->made = factory->making.make(factory->making.argument, job->config, &job->err);
     else
-        destroy(maker, &job->old);
+        destroy(factory, &job->old);
 }
 
-static void discard(void *maker, void *job_)
+static void discard(void *factory, void *job_)
 {
     struct job *job = job_;
-    destroy(maker, &job->made);
-    destroy(maker, &job->old);
+    destroy(factory, &job->made);
+    destroy(factory, &job->old);
 }
 
 static void *make_producer(const void *engine, const void *config, struct ps_err *err)
@@ -74,8 +74,8 @@ struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *e
 struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
                                                                int wake_fd, struct ps_err *err)
 {
-    struct ps_kafka_client_factory *maker = calloc(1, sizeof *maker);
-    if (maker == NULL) {
+    struct ps_kafka_client_factory *factory = calloc(1, sizeof *factory);
+    if (factory == NULL) {
         ps_err_set(err, "no memory");
         return NULL;
     }
@@ -85,43 +85,43 @@ struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_k
                                                 .run = run,
                                                 .discard = discard,
                                                 .end = free,
-                                                .argument = maker};
-    maker->making = *making;
-    maker->helper = ps_helper_create(&settings, err);
-    if (maker->helper == NULL) {
-        free(maker);
+                                                .argument = factory};
+    factory->making = *making;
+    factory->helper = ps_helper_create(&settings, err);
+    if (factory->helper == NULL) {
+        free(factory);
         return NULL;
     }
-    return maker;
+    return factory;
 }
 
-static void ask(struct ps_kafka_client_factory *maker, struct job *job)
+static void ask(struct ps_kafka_client_factory *factory, struct job *job)
 {
-    bool has_room = ps_helper_ask(maker->helper, job);
+    bool has_room = ps_helper_ask(factory->helper, job);
     PS_ASSERT(has_room);
 }
 
-void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *maker, const void *config, void *old)
+void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *factory, const void *config, void *old)
 {
-    struct ask *this = &maker->asks[maker->next++ % ASKS];
-    PS_ASSERT(maker->asked == NULL);
+    struct ask *this = &factory->asks[factory->next++ % ASKS];
+    PS_ASSERT(factory->asked == NULL);
     this->make = (struct job){.config = config};
-    maker->asked = &this->make;
-    ask(maker, &this->make);
+    factory->asked = &this->make;
+    ask(factory, &this->make);
     if (old == NULL)
         return;
     this->destroy = (struct job){.old = old};
-    ask(maker, &this->destroy);
+    ask(factory, &this->destroy);
 }
 
-bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void **made, struct ps_err *err)
+bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *factory, void **made, struct ps_err *err)
 {
     const struct job *job;
-    while ((job = ps_helper_answer(maker->helper)) != NULL && job->config == NULL) {
+    while ((job = ps_helper_answer(factory->helper)) != NULL && job->config == NULL) {
     }
     if (job == NULL)
         return false;
-    maker->asked = NULL;
+    factory->asked = NULL;
     *made = job->made;
     if (job->made == NULL)
         ps_err_set(err, "%s", job->err.text);
@@ -131,24 +131,24 @@ bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void *
 /* Cancels the request. If the thread has begun it, waits for the thread, which uses the caller's config for some
  * milliseconds. If the thread is still destroying another client, perhaps for long (a name server that does not
  * answer), does not wait: the thread will skip the request. Returns the client if it was made nevertheless, or NULL. */
-static void *cancel(struct ps_kafka_client_factory *maker)
+static void *cancel(struct ps_kafka_client_factory *factory)
 {
-    struct job *asked = maker->asked;
-    if (!ps_helper_withdraw(maker->helper, asked))
+    struct job *asked = factory->asked;
+    if (!ps_helper_withdraw(factory->helper, asked))
         return NULL;
-    while (ps_helper_wait(maker->helper, PS_THREAD_PATIENT) != asked) {
+    while (ps_helper_wait(factory->helper, PS_THREAD_PATIENT) != asked) {
     }
     return asked->made;
 }
 
-void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old)
+void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *factory, void *old)
 {
-    struct ps_helper *helper = maker->helper; /* the thread frees the factory */
-    if (maker->asked != NULL) {
+    struct ps_helper *helper = factory->helper; /* the thread frees the factory */
+    if (factory->asked != NULL) {
         PS_ASSERT(old == NULL);
-        old = cancel(maker);
+        old = cancel(factory);
     }
-    maker->last = (struct job){.old = old};
-    ask(maker, &maker->last);
+    factory->last = (struct job){.old = old};
+    ask(factory, &factory->last);
     (void)ps_helper_destroy(helper, PATIENCE_MS);
 }

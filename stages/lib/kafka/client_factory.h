@@ -24,11 +24,11 @@ struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_k
 
 /* Makes the thread destroy `old` (NULL: none), and ends the thread. Waits for it at most a second; if the client
  * takes longer (a name server that does not answer), the thread finishes alone. */
-void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old);
+void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *factory, void *old);
 
 /* Asks for a client; `old` (or NULL) is destroyed once the new one is made. `config` must stay valid and
  * unchanged until the reply. */
-void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *maker, const void *config, void *old);
+void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *factory, const void *config, void *old);
 
 /* Returns true when the reply has come: *made is the client, or NULL with the reason in `err`. Does not wait. */
-bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void **made, struct ps_err *err);
+bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *factory, void **made, struct ps_err *err);

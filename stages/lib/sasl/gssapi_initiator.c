@@ -24,8 +24,8 @@ struct preparation {
     char reason[PS_GSS_REASON_BYTES];
 };
 
-/* Used only by the thread. */
-struct maker {
+/* Gets tickets from the KDC and makes contexts. Used only by the thread. */
+struct kerberos_client {
     char *principal, *keytab, *server, *server_host; /* as in the settings */
     char store[64];      /* the store of tickets in memory, of this initiator alone; "": none yet */
     unsigned long count; /* number of stores so far */
@@ -36,7 +36,7 @@ struct maker {
 struct ps_gss_initiator {
     pthread_mutex_t lock; /* several workers connect; held for a few instructions */
     struct ps_helper *helper;
-    struct maker *maker;
+    struct kerberos_client *client;
     struct preparation *ready; /* returned by the thread; NULL: the thread has it */
     bool refused;              /* the last take failed because the tickets were refused */
 };
@@ -51,39 +51,39 @@ static void forget(struct preparation *preparation)
     *preparation = (struct preparation){.context = NULL};
 }
 
-static void forget_tickets(struct maker *maker)
+static void forget_tickets(struct kerberos_client *client)
 {
-    if (maker->store[0] != '\0')
-        ps_gss_tickets_forget(maker->store);
-    maker->store[0] = '\0';
+    if (client->store[0] != '\0')
+        ps_gss_tickets_forget(client->store);
+    client->store[0] = '\0';
 }
 
-static void begin_store(struct maker *maker)
+static void begin_store(struct kerberos_client *client)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
-    if (maker->store[0] != '\0' && now_ns - maker->store_ns < STORE_NS)
+    if (client->store[0] != '\0' && now_ns - client->store_ns < STORE_NS)
         return;
-    forget_tickets(maker);
-    maker->store_ns = now_ns;
-    snprintf(maker->store, sizeof maker->store, "MEMORY:penstock-%p-%lu", (void *)maker, ++maker->count);
+    forget_tickets(client);
+    client->store_ns = now_ns;
+    snprintf(client->store, sizeof client->store, "MEMORY:penstock-%p-%lu", (void *)client, ++client->count);
 }
 
 /* Gets a ticket for the principal: from the store during the first half of the ticket's life, later from a
  * KDC. Without a principal it takes the ticket of the default cache. */
-static bool acquire(struct maker *maker, gss_name_t name, struct preparation *preparation)
+static bool acquire(struct kerberos_client *client, gss_name_t name, struct preparation *preparation)
 {
-    begin_store(maker);
-    gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", maker->store}};
+    begin_store(client);
+    gss_key_value_element_desc elements[] = {{"client_keytab", client->keytab}, {"ccache", client->store}};
     const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
     gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
     OM_uint32 minor,
         major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
-                                      maker->keytab != NULL ? &store : GSS_C_NO_CRED_STORE,
+                                      client->keytab != NULL ? &store : GSS_C_NO_CRED_STORE,
                                       &preparation->context->credential, NULL, NULL);
     if (major == GSS_S_COMPLETE)
         return true;
-    preparation->refused = maker->keytab == NULL || ps_gss_is_final(minor);
-    if (maker->keytab == NULL)
+    preparation->refused = client->keytab == NULL || ps_gss_is_final(minor);
+    if (client->keytab == NULL)
         snprintf(preparation->reason, PS_GSS_REASON_BYTES,
                  "no tickets in the default cache (run kinit, or set a principal and a keytab)");
     else
@@ -91,7 +91,7 @@ static bool acquire(struct maker *maker, gss_name_t name, struct preparation *pr
     return false;
 }
 
-static bool prepare(struct maker *maker, struct preparation *preparation)
+static bool prepare(struct kerberos_client *client, struct preparation *preparation)
 {
     struct ps_err err = {.length = 0};
     gss_name_t name = GSS_C_NO_NAME;
@@ -103,16 +103,16 @@ static bool prepare(struct maker *maker, struct preparation *preparation)
         return false;
     }
     bool named =
-        ps_gss_name_import(maker->server, maker->server_host, &context->target, &err) == PS_OK &&
-        (maker->principal == NULL || ps_gss_name_import(maker->principal, NULL, &name, &err) == PS_OK);
+        ps_gss_name_import(client->server, client->server_host, &context->target, &err) == PS_OK &&
+        (client->principal == NULL || ps_gss_name_import(client->principal, NULL, &name, &err) == PS_OK);
     if (!named) {
         snprintf(preparation->reason, sizeof preparation->reason, "%.*s", (int)sizeof preparation->reason - 1,
                  err.text);
         return false;
     }
-    preparation->refused = maker->keytab != NULL && maker->principal != NULL &&
-                           !ps_gss_keytab_has(maker->keytab, maker->principal, preparation->reason);
-    bool got = !preparation->refused && acquire(maker, name, preparation);
+    preparation->refused = client->keytab != NULL && client->principal != NULL &&
+                           !ps_gss_keytab_has(client->keytab, client->principal, preparation->reason);
+    bool got = !preparation->refused && acquire(client, name, preparation);
     if (name != GSS_C_NO_NAME)
         (void)gss_release_name(&minor, &name);
     if (!got)
@@ -123,14 +123,14 @@ static bool prepare(struct maker *maker, struct preparation *preparation)
     return begun;
 }
 
-static void run(void *maker, void *job)
+static void run(void *client, void *job)
 {
     struct preparation *preparation = job;
     forget(preparation);
-    if (!prepare(maker, preparation)) {
+    if (!prepare(client, preparation)) {
         ps_gss_context_close(preparation->context);
         preparation->context = NULL;
-        forget_tickets(maker);
+        forget_tickets(client);
         return;
     }
     uint64_t life_ns = preparation->context->lifetime_s * PS_NS_PER_S;
@@ -139,14 +139,14 @@ static void run(void *maker, void *job)
 
 static void end(void *argument)
 {
-    struct maker *maker = argument;
-    forget(&maker->preparation);
-    forget_tickets(maker);
-    free(maker->principal);
-    free(maker->keytab);
-    free(maker->server);
-    free(maker->server_host);
-    free(maker);
+    struct kerberos_client *client = argument;
+    forget(&client->preparation);
+    forget_tickets(client);
+    free(client->principal);
+    free(client->keytab);
+    free(client->server);
+    free(client->server_host);
+    free(client);
 }
 
 /* ---- the owner ---- */
@@ -182,20 +182,24 @@ static void wait_for_tickets(struct ps_gss_initiator *initiator, uint32_t timeou
 enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built,
                                       const struct ps_gss_initiator_settings *wanted, struct ps_err *err)
 {
-    struct maker *maker = ps_must_alloc(1, sizeof *maker, "Kerberos");
-    *maker = (struct maker){.principal = copy(wanted->principal),
-                            .keytab = copy(wanted->keytab),
-                            .server = copy(wanted->server),
-                            .server_host = copy(wanted->server_host)};
-    const struct ps_helper_settings settings = {
-        .name = "kerberos", .room = 1, .wake_fd = wanted->wake_fd, .run = run, .end = end, .argument = maker};
+    struct kerberos_client *client = ps_must_alloc(1, sizeof *client, "Kerberos");
+    *client = (struct kerberos_client){.principal = copy(wanted->principal),
+                                       .keytab = copy(wanted->keytab),
+                                       .server = copy(wanted->server),
+                                       .server_host = copy(wanted->server_host)};
+    const struct ps_helper_settings settings = {.name = "kerberos",
+                                                .room = 1,
+                                                .wake_fd = wanted->wake_fd,
+                                                .run = run,
+                                                .end = end,
+                                                .argument = client};
     struct ps_helper *helper = ps_helper_create(&settings, err);
     if (helper == NULL) {
-        end(maker);
+        end(client);
         return PS_FAIL;
     }
     struct ps_gss_initiator *initiator = ps_must_alloc(1, sizeof *initiator, "Kerberos");
-    *initiator = (struct ps_gss_initiator){.helper = helper, .maker = maker, .ready = &maker->preparation};
+    *initiator = (struct ps_gss_initiator){.helper = helper, .client = client, .ready = &client->preparation};
     pthread_mutex_init(&initiator->lock, NULL);
     ask(initiator);
     wait_for_tickets(initiator, wanted->wait_ms);

@@ -1,7 +1,7 @@
 /* A producer that implements stages/lib/kafka/producer/seam.h, and its broker, controlled by a test: they
  * refuse records, requests or everything for as long as the test says, and keep what was delivered. Also a
  * sender that uses them, under the fake clock, and numbered events. One file of a program includes it.
- * Thread: the test's; `create` runs on the maker's thread, while the sender has no producer. */
+ * Thread: the test's; `create` runs on the client factory's thread, while the sender has no producer. */
 #pragma once
 
 #include "stages/lib/kafka/producer/sender.h"
@@ -277,7 +277,7 @@ static inline void turn(void)
     }
     ps_kafka_sender_tick(sender, &stage.now);
     for (unsigned i = 0; i < 100000 && sender->phase == PS_KAFKA_RENEWING && sender->producer == NULL; i++) {
-        usleep(50); /* the maker's thread makes a producer; the sender's clock does not move */
+        usleep(50); /* the client factory's thread makes a producer; the sender's clock does not move */
         ps_kafka_sender_tick(sender, &stage.now);
     }
     ps_test_stage_pass_ms(&stage, 10);

@@ -176,7 +176,7 @@ static inline void turn(struct run *run)
     run->failing = ps_test_allocation_fails;
     ps_test_allocation_fails = 0;
     for (unsigned i = 0; i < 100000 && run->sender->producer == NULL; i++) {
-        usleep(50); /* the maker's thread makes a producer; the sender's clock does not move */
+        usleep(50); /* the client factory's thread makes a producer; the sender's clock does not move */
         (void)ps_kafka_sender_tick(run->sender, &stage->now);
     }
     if (!ps_test_coordinator_serve(run->broker))

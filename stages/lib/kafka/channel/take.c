@@ -96,16 +96,16 @@ static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, cons
     if (now->mono_ns < take->retry_ns)
         return;
     take->config.wake_fd = port->wake_fd;
-    if (take->maker == NULL)
-        take->maker = ps_kafka_client_factory_create(&making, port->wake_fd, &err);
-    if (take->maker == NULL) {
+    if (take->factory == NULL)
+        take->factory = ps_kafka_client_factory_create(&making, port->wake_fd, &err);
+    if (take->factory == NULL) {
         ps_err_append(&err, "there is no Kafka consumer");
         failed(take, &err, now);
         return;
     }
     if (take->readback == NULL)
         begin_group(take, port);
-    ps_kafka_client_factory_ask(take->maker, &take->config, NULL);
+    ps_kafka_client_factory_ask(take->factory, &take->config, NULL);
     take->phase = PS_KAFKA_CHANNEL_MAKING;
 }
 
@@ -113,7 +113,7 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err err = {0};
     void *made;
-    if (!ps_kafka_client_factory_reply(take->maker, &made, &err))
+    if (!ps_kafka_client_factory_reply(take->factory, &made, &err))
         return;
     if (made == NULL) {
         ps_err_append(&err, "there is no Kafka consumer");
@@ -306,9 +306,9 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
     ps_kafka_farewell_end(take->farewell, ps_kafka_farewell_is_over(take->farewell) ? PATIENCE_MS : 0);
     take->farewell = NULL;
     take->phase = PS_KAFKA_CHANNEL_NEW;
-    if (take->maker != NULL)
+    if (take->factory != NULL)
         /* also destroys a consumer that it may be making */
-        ps_kafka_client_factory_destroy(take->maker, NULL);
-    take->maker = NULL;
+        ps_kafka_client_factory_destroy(take->factory, NULL);
+    take->factory = NULL;
     ps_kafka_group_fini(&take->group);
 }

@@ -36,7 +36,7 @@ struct ps_kafka_channel_take {
     const struct ps_kafka_channel_take_plan *plan;
     struct ps_counters *counters; /* of this consumer of the channel */
     struct ps_kafka_consumer_config config;
-    struct ps_kafka_client_factory *maker;
+    struct ps_kafka_client_factory *factory;
     enum ps_kafka_channel_phase phase;
     struct ps_kafka_group group;
     struct ps_port port; /* has the channel's name and counters, for `record` */

@@ -158,7 +158,7 @@ static void purge_submitted(struct ps_kafka_sender *sender)
 static void ask_for_producer(struct ps_kafka_sender *sender)
 {
     sender->held = false;
-    ps_kafka_client_factory_ask(sender->maker, &sender->config, sender->producer);
+    ps_kafka_client_factory_ask(sender->factory, &sender->config, sender->producer);
     sender->producer = NULL;
     sender->making = true;
     sender->phase = PS_KAFKA_RENEWING;
@@ -171,7 +171,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     struct ps_err err = {0};
     if (sender->producer == NULL) {
         void *made;
-        if (!ps_kafka_client_factory_reply(sender->maker, &made, &err))
+        if (!ps_kafka_client_factory_reply(sender->factory, &made, &err))
             return;
         sender->making = false;
         sender->producer = made;
@@ -297,8 +297,8 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     };
     if (plan->transaction.id != NULL && ps_kafka_transaction_open(sender, err) != PS_OK)
         return PS_FAIL;
-    sender->maker = ps_kafka_client_factory_create(&making, port->wake_fd, err);
-    if (sender->maker != NULL)
+    sender->factory = ps_kafka_client_factory_create(&making, port->wake_fd, err);
+    if (sender->factory != NULL)
         return PS_OK;
     ps_kafka_transaction_close(sender);
     return PS_FAIL;
@@ -325,8 +325,8 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
     sender->producer = plan->engine->create(&sender->config, err);
     if (sender->producer == NULL) {
         ps_kafka_transaction_close(sender);
-        ps_kafka_client_factory_destroy(sender->maker, NULL);
-        sender->maker = NULL;
+        ps_kafka_client_factory_destroy(sender->factory, NULL);
+        sender->factory = NULL;
         return ps_err_append(err, "there is no Kafka producer");
     }
     ps_count(port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
@@ -337,11 +337,11 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
 void ps_kafka_sender_close(struct ps_kafka_sender *sender)
 {
     PS_ASSERT(sender->window.held.first == NULL);
-    ps_kafka_client_factory_destroy(sender->maker, sender->producer);
+    ps_kafka_client_factory_destroy(sender->factory, sender->producer);
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     free(sender->datums);
     ps_kafka_transaction_close(sender);
-    sender->maker = NULL;
+    sender->factory = NULL;
     sender->producer = NULL;
 }
 

@@ -63,7 +63,7 @@ struct ps_kafka_cause {
 struct ps_kafka_sender {
     const struct ps_kafka_sender_plan *plan;
     struct ps_port *port;
-    struct ps_kafka_client_factory *maker;
+    struct ps_kafka_client_factory *factory;
     struct ps_kafka_producer *producer; /* NULL while a new one is being made */
     struct ps_kafka_producer_config config;
     struct ps_kafka_window window;
