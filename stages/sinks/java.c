@@ -266,8 +266,11 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     if (state->recall_ns == 0)
         state->recall_ns = now->mono_ns + (ps_java_hangs_any() ? RECALL_BEHIND_HUNG_NS : RECALL_NS);
     (void)serve(state);
-    if (!ps_java_component_stop(&state->component) && now->mono_ns < state->recall_ns)
+    bool stopped = ps_java_component_stop(&state->component);
+    if (!stopped && now->mono_ns < state->recall_ns)
         return false;
+    if (!stopped)
+        ps_java_hangs_note();
     take_left(state);
     state->recall_ns = 0;
     state->recalled = true;

@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/clock.h"
+#include "stages/lib/java/hangs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -208,6 +209,8 @@ static struct ps_java_host *shared;
 static unsigned shared_holders;
 
 #define SHARED_PATIENCE_MS 5000U
+/* Behind a class that hung in the agent's stop an interceptor has 1 s instead of 4 (Host.java). */
+#define PATIENCE_BEHIND_HUNG_MS 3000U
 
 struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
                                        void *argument, struct ps_err *err)
@@ -226,7 +229,7 @@ void ps_java_host_release(void)
     pthread_mutex_lock(&shared_lock);
     PS_ASSERT(shared_holders > 0);
     if (--shared_holders == 0) {
-        ps_java_host_destroy(shared, SHARED_PATIENCE_MS);
+        ps_java_host_destroy(shared, ps_java_hangs_any() ? PATIENCE_BEHIND_HUNG_MS : SHARED_PATIENCE_MS);
         shared = NULL;
     }
     pthread_mutex_unlock(&shared_lock);
