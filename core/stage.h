@@ -13,14 +13,14 @@
  *   function      thread    what it does
  *   bind          control   The engine writes the option rows into the plan, which was zeroed before.
  *   check         control   Finds problems that rows cannot express. Touches nothing: `penstock check` runs it as well.
- *   build         control   Makes the shared plan. Claims nothing exclusive: no port, no file lock, no consumer group.
- *                           A reload calls it on the reload's own thread: it may take long.
- *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned yet. After a
- *                           failed open the engine logs the error and tries again every 3 s, as Flume's
- *                           LifecycleSupervisor does; the other components keep running.
- *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. A helper thread runs the jobs that
- *                           block (core/helper/helper.h). A stage that cannot continue calls ps_port_failed: the engine
- *                           closes it, and opens it again as after a failed open.
+ *   build         control   Makes the shared plan. Claims nothing exclusive: no port, no file lock, no
+ *                           consumer group. A reload calls it on the reload's own thread: it may take long.
+ *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned
+ *                           yet. After a failed open the engine logs the error and tries again every 3 s, as
+ *                           Flume's LifecycleSupervisor does; the other components keep running.
+ *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. A helper thread runs
+ *                           the jobs that block (core/helper/helper.h). A stage that cannot continue calls
+ *                           ps_port_failed: the engine closes it, and opens it again as after a failed open.
  *   drain         worker    Stops; see each kind.
  *   close         worker    Releases what `open` claimed.
  *   teardown      control   Undoes `build`.
@@ -76,8 +76,8 @@ enum ps_result {
     /* The engine calls again with the same batch (interceptor), or offers the lease again (sink), at its next cycle. */
     PS_LATER,
     PS_TAKEN, /* the sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later */
-    /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease returns to
-     * the head of its channel and the sink backs off for 1 s, 2 s and so on up to 5 s. */
+    /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease
+     * returns to the head of its channel and the sink backs off for 1 s, 2 s and so on up to 5 s. */
     PS_RETRY,
 };
 
@@ -109,8 +109,8 @@ struct ps_context {
     struct ps_texts channels;
     unsigned instances;            /* number of workers on which this stage will be opened */
     unsigned producers, consumers; /* channel: how many runners put and take */
-    /* Channel in `build`: the counters of its producers, then those of its consumers. Only the worker of that producer
-     * or consumer writes them. They live as long as the plan. */
+    /* Channel in `build`: the counters of its producers, then those of its consumers. Only the worker of that
+     * producer or consumer writes them. They live as long as the plan. */
     struct ps_counters *counters;
     uint32_t batch_events_max;    /* the engine's limit for one batch of this flow */
     uint64_t memory_budget_bytes; /* of the whole process; the default of byteCapacity derives from it */
@@ -128,10 +128,10 @@ struct ps_context {
     const char *source_type; /* interceptor in `build`: "netcat", of its source; others: NULL */
 };
 
-/* One thing that the stages of a source's chain share: the regex passes (stages/lib/rules/regex/chain.h). The first stage
- * that needs it makes it. Two kinds exist: one for the plan (control thread; the engine calls `finish` when all stages
- * of the chain are built) and one for each open instance (its worker; `finish` is NULL). The engine destroys each
- * together with the plan or instance that owns it. */
+/* One thing that the stages of a source's chain share: the regex passes (stages/lib/rules/regex/chain.h). The
+ * first stage that needs it makes it. Two kinds exist: one for the plan (control thread; the engine calls
+ * `finish` when all stages of the chain are built) and one for each open instance (its worker; `finish` is
+ * NULL). The engine destroys each together with the plan or instance that owns it. */
 struct ps_chain_share {
     void *value;
     enum ps_status (*finish)(void *value, struct ps_err *err);
@@ -174,12 +174,12 @@ struct ps_port {
      * sent. The engine makes it before `open`, and closes it after `close`.
      *
      *   source  The worker watches it while the engine calls `work`, so not while a channel is full.
-     *   sink    The worker watches it from `open` until the sink is recalled: also while the sink backs off, waits for its
-     *           group's turn, drains, or has no lease. It is not watched while the engine calls `recall`: every
-     *           millisecond.
+     *   sink    The worker watches it from `open` until the sink is recalled: also while the sink backs off,
+     *           waits for its group's turn, drains, or has no lease. It is not watched while the engine calls
+     *           `recall`: every millisecond.
      *
-     * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or sink,
-     * whose epoll is not for the channel: a channel uses wake_fd. */
+     * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or
+     * sink, whose epoll is not for the channel: a channel uses wake_fd. */
     int epoll_fd;
     /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. Simulator: -1. */
     int wake_fd;
@@ -212,21 +212,21 @@ struct ps_port {
  * counts. The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source
  * with its whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
  *
- *   source, ACCEPTED            The engine first puts the events already read into the channels, and calls `accepted`
- *                               or `refused` for them. It no longer calls `work` and `tick`.
- *   source, DURABLE, DELIVERED  The engine gives up the events not put yet, and does not call `delivered` for those
- *                               in flight: the reopened source reads from its last position.
- *   sink                        The engine calls `recall` until it returns true. The leases that `recall` gives back,
- *                               and the one that was offered, wait in the channel for the reopened sink. `work`,
- *                               `tick` and `drain` are no longer called. */
+ *   source, ACCEPTED            The engine first puts the events already read into the channels, and calls
+ *                               `accepted` or `refused` for them. It no longer calls `work` and `tick`.
+ *   source, DURABLE, DELIVERED  The engine gives up the events not put yet, and does not call `delivered` for
+ *                               those in flight: the reopened source reads from its last position.
+ *   sink                        The engine calls `recall` until it returns true. The leases that `recall`
+ *                               gives back, and the one that was offered, wait in the channel for the
+ *                               reopened sink. `work`, `tick` and `drain` are no longer called. */
 static inline void ps_port_failed(struct ps_port *port, const struct ps_err *reason)
 {
     port->failed(port, reason);
 }
 
-/* Reports that the open source has stopped reading by its own rule (spooldir: a file has changed), and has logged the
- * reason: /readyz, the dump and the metrics show it. The source stays open until a restart, or a reload that changes it.
- * Any function of a source may call it. */
+/* Reports that the open source has stopped reading by its own rule (spooldir: a file has changed), and has
+ * logged the reason: /readyz, the dump and the metrics show it. The source stays open until a restart, or a
+ * reload that changes it. Any function of a source may call it. */
 static inline void ps_port_halted(struct ps_port *port, const char *reason)
 {
     if (port->halted != NULL)
@@ -251,17 +251,17 @@ static inline bool ps_port_has_deadletter(const struct ps_port *port)
     return port->dead_letter_queue != NULL;
 }
 
-/* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number, or 0 when
- * too many letters wait: call it again in a later cycle. The letter is a copy. It is on disk once
- * ps_port_deadletter_written has reached its number; a sink may settle the event only then, with ps_lease_settle_dead.
- * An interceptor need not wait for it: the engine neither puts a batch nor answers a sender before all letters of the
- * source and its chain are on disk. A sink that gives the lease back before that does not wait for its letters; they may
- * then be written twice. */
+/* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number,
+ * or 0 when too many letters wait: call it again in a later cycle. The letter is a copy. It is on disk once
+ * ps_port_deadletter_written has reached its number; a sink may settle the event only then, with
+ * ps_lease_settle_dead. An interceptor need not wait for it: the engine neither puts a batch nor answers a
+ * sender before all letters of the source and its chain are on disk. A sink that gives the lease back before
+ * that does not wait for its letters; they may then be written twice. */
 uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
                             const struct ps_dead_letter_reason *reason);
-/* Sources: the same for input that does not become an event. Without penstock.deadletter it does nothing and returns
- * 0. The letter is always taken, because the engine does not call `work` while too many wait; 0 means that memory ran
- * out. */
+/* Sources: the same for input that does not become an event. Without penstock.deadletter it does nothing and
+ * returns 0. The letter is always taken, because the engine does not call `work` while too many wait; 0 means
+ * that memory ran out. */
 uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
                                   const struct ps_dead_letter_reason *reason);
 
@@ -280,15 +280,15 @@ enum ps_when_full {
 };
 
 struct ps_source_ops {
-    /* ACCEPTED: the source remembers nothing after the put. DURABLE, DELIVERED: the engine calls `delivered`, in
-     * order; for sources that can read again from a position. */
+    /* ACCEPTED: the source remembers nothing after the put. DURABLE, DELIVERED: the engine calls `delivered`,
+     * in order; for sources that can read again from a position. */
     enum ps_level needs;
     enum ps_when_full when_full;
     /* Reads into `batch`, which may already hold events of earlier calls. Bounded: stops when the batch is full, or
      * after a few hundred kilobytes. The engine does not call it while the source waits for a channel. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_batch *batch, const struct ps_now *now);
-    /* Called at every cycle, also while the source waits: for timers and library callbacks. Returns the mono_ns at
-     * which it must be called again at the latest, or PS_NEVER. */
+    /* Called at every cycle, also while the source waits: for timers and library callbacks. Returns the
+     * mono_ns at which it must be called again at the latest, or PS_NEVER. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Called when all required channels took the batch, or the chain left no event to put. Answer its tickets. */
     void (*accepted)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
@@ -299,9 +299,9 @@ struct ps_source_ops {
     void (*delivered)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
     /* `paused` true: the source has to wait for a full channel; false: it may read again. */
     void (*paused)(const void *plan, void *state, bool paused, const struct ps_now *now);
-    /* The source stops; called at every cycle. Take no new input (stop listening), but finish what was begun. Returns
-     * true when the source will produce nothing more: the engine calls `close` once its batches are returned. The engine
-     * still calls `work` while this returns false. NULL: as if it returned true. */
+    /* The source stops; called at every cycle. Take no new input (stop listening), but finish what was begun.
+     * Returns true when the source will produce nothing more: the engine calls `close` once its batches are
+     * returned. The engine still calls `work` while this returns false. NULL: as if it returned true. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
     /* Calls of the source's clients do not map to batches of the engine: the source counts
      * AppendBatchAcceptedCount itself. */
@@ -347,8 +347,8 @@ static inline uint16_t ps_lease_row(const struct ps_lease *lease, uint32_t posit
 }
 
 struct ps_selector_ops {
-    /* Adds each event's routes. The engine drops and counts an event without a route. After PS_RETRY it calls again
-     * for the same lease, with an empty route. After PS_DONE it does not call again for this lease. */
+    /* Adds each event's routes. The engine drops and counts an event without a route. After PS_RETRY it calls
+     * again for the same lease, with an empty route. After PS_DONE it does not call again for this lease. */
     enum ps_result (*work)(const void *plan, void *state, const struct ps_lease *lease,
                            struct ps_route *route, const struct ps_now *now);
 };
@@ -366,22 +366,22 @@ struct ps_fill {
     uint64_t bytes, bytes_capacity; /* of bodies; limit 0: unlimited */
 };
 
-/* A channel is not opened on workers. Its producers and consumers are numbered from 0; `build` learns their numbers
- * from `ps_context.producers` and `.consumers`. `start`, `tick`, `consumer_tick`, `leave`, `keep_alive_ms`,
- * `trouble` and `engine` may be NULL.
+/* A channel is not opened on workers. Its producers and consumers are numbered from 0; `build` learns their
+ * numbers from `ps_context.producers` and `.consumers`. `start`, `tick`, `consumer_tick`, `leave`,
+ * `keep_alive_ms`, `trouble` and `engine` may be NULL.
  *
- * A channel may outlive the runners of its producers and consumers: a reload opens others with the same numbers on the
- * same workers. The earlier runners do not announce their end, not even with `leave`; `tick` gets the new producer's
- * port before the first `put`. */
+ * A channel may outlive the runners of its producers and consumers: a reload opens others with the same
+ * numbers on the same workers. The earlier runners do not announce their end, not even with `leave`; `tick`
+ * gets the new producer's port before the first `put`. */
 struct ps_channel_ops {
-    /* ACCEPTED: the put fulfils the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins the promise; the
-     * channel fulfils it by returning the lease after it has made the events durable. From then on the channel owns
-     * the events, and its consumers take them in batches that the channel makes. Leases of one producer are returned in
-     * order. */
+    /* ACCEPTED: the put fulfils the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins the
+     * promise; the channel fulfils it by returning the lease after it has made the events durable. From then
+     * on the channel owns the events, and its consumers take them in batches that the channel makes. Leases
+     * of one producer are returned in order. */
     enum ps_level promises;
-    /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and retried:
-     * until then there is no room for a put. `strip` (core/flow/engine_channel.h) undoes it; without it, `teardown`
-     * does. Thread: control, before workers run. */
+    /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and
+     * retried: until then there is no room for a put. `strip` (core/flow/engine_channel.h) undoes it; without
+     * it, `teardown` does. Thread: control, before workers run. */
     void (*start)(void *plan);
     /* Called at every cycle until the producer's source is closed, also before it is open and while it pauses: for work
      * that ends on other threads, and for leases that a reload put there for other sources. Not called while control
@@ -395,26 +395,26 @@ struct ps_channel_ops {
      * that must continue without a take (the membership in a consumer group, commits). Returns the mono_ns at
      * which it must be called again at the latest, or PS_NEVER. Thread: the consumer's worker. */
     uint64_t (*consumer_tick)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
-    /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the consumer's
-     * worker. */
+    /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the
+     * consumer's worker. */
     struct ps_lease *(*take)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
-    /* The sink has handled the lease: the channel returns it with ps_port_home. The sinks of a group are one consumer,
-     * whose leases come in any order. Thread: the consumer's worker. */
+    /* The sink has handled the lease: the channel returns it with ps_port_home. The sinks of a group are one
+     * consumer, whose leases come in any order. Thread: the consumer's worker. */
     void (*done)(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port);
-    /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives back the
-     * newest lease first. Thread: the consumer's worker. */
+    /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives
+     * back the newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* Called when the sink is closed. If the channel made the batches of the leases that were given back, it returns
-     * these leases. It frees its data of this worker. Thread: the consumer's worker. */
+    /* Called when the sink is closed. If the channel made the batches of the leases that were given back, it
+     * returns these leases. It frees its data of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
-    /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its open
-     * batch. Thread: the producer's worker. */
+    /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its
+     * open batch. Thread: the producer's worker. */
     bool (*hungry)(const void *plan, unsigned producer);
     void (*fill)(const void *plan, struct ps_fill *fill); /* thread: any */
     /* Returns how long a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
     uint64_t (*keep_alive_ms)(const void *plan);
-    /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written); writes the
-     * reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
+    /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written);
+     * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
     /* Functions that the engine calls for its own channels only (core/flow/engine_channel.h). NULL: none; events left
      * at a stop or a replacing reload are not carried over; if it promises ACCEPTED, `take` empties it, before `leave`. */
@@ -442,26 +442,26 @@ static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
 /* ---- sink ---- */
 
 struct ps_sink_ops {
-    /* The sink has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. A sink
-     * without this flag costs no descriptor. It writes a request in `work` (PS_TAKEN, or PS_LATER when there is no
-     * room), and reads the answer in `tick`, which settles the lease with ps_port_done. */
+    /* The sink has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. A
+     * sink without this flag costs no descriptor. It writes a request in `work` (PS_TAKEN, or PS_LATER when
+     * there is no room), and reads the answer in `tick`, which settles the lease with ps_port_done. */
     bool sockets;
-    /* Gets one lease; leases come in channel order. Handles the events from lease->cursor on whose outcome bit is not
-     * set.
+    /* Gets one lease; leases come in channel order. Handles the events from lease->cursor on whose outcome
+     * bit is not set.
      *
      *   PS_DONE    Every event is settled (ps_lease_settle..). The engine sends the lease home.
      *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the lease are settled,
      *              for its leases in the order taken; those of a batch with `any_order` may come before older ones. It gets
      *              no other lease while those that it has use its share of the memory budget, so it must not wait for one.
-     *   PS_LATER   No room now. The engine offers the lease again at the next cycle, cursor and outcomes as the sink left
-     *              them. A put does not wake the worker for that: the time that `tick` returns does, or the port's
-     *              epoll_fd or wake_fd; after 10 ms if it returned none.
+     *   PS_LATER   No room now. The engine offers the lease again at the next cycle, cursor and outcomes as
+     *              the sink left them. A put does not wake the worker for that: the time that `tick` returns
+     *              does, or the port's epoll_fd or wake_fd; after 10 ms if it returned none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle from `open` until the sink is recalled, after `work`, even in cycles without a call of
-     * `work`: for sockets, delivery reports, timers, rolling of files. Returns the mono_ns at which it must be called
-     * again at the latest, or PS_NEVER. A sink that can handle the offered lease now (PS_LATER) returns now->mono_ns:
-     * `work` is then called immediately. */
+    /* Called at every cycle from `open` until the sink is recalled, after `work`, even in cycles without a
+     * call of `work`: for sockets, delivery reports, timers, rolling of files. Returns the mono_ns at which
+     * it must be called again at the latest, or PS_NEVER. A sink that can handle the offered lease now
+     * (PS_LATER) returns now->mono_ns: `work` is then called immediately. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Stops sending, settles or abandons what is in flight, and gives every lease back: it appends the lease to `*back`
      * (linked by `next`, oldest first), or calls ps_port_done for a settled one; the engine does so for settled ones in
@@ -471,12 +471,12 @@ struct ps_sink_ops {
     /* The agent stops, and the channel is empty: finish the events in flight without waiting for more (flush buffers;
      * `close` closes files). Returns true when no event is in flight. NULL: as if it returned true. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
-    /* The sink commits the positions of the events that it delivers (ps_batch.spans) together with the events. A
-     * channel that hands on the batches of its sources therefore gives it a lease of every batch that has
-     * positions, even when the chain left no events of the batch for that channel. */
+    /* The sink commits the positions of the events that it delivers (ps_batch.spans) together with the
+     * events. A channel that hands on the batches of its sources therefore gives it a lease of every batch
+     * that has positions, even when the chain left no events of the batch for that channel. */
     bool commits;
-    /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says in which
-     * flows. NULL: no. The plan is bound. Thread of both: control. */
+    /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says
+     * in which flows. NULL: no. The plan is bound. Thread of both: control. */
     bool (*transactional)(const void *plan);
     /* Makes the sink itself keep the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
     void (*keep_positions)(void *plan);
@@ -496,16 +496,16 @@ void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint
 /* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 
-/* Gives back a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for the leases
- * in the order taken; a lease whose batch has `any_order` may come before older ones. */
+/* Gives back a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for
+ * the leases in the order taken; a lease whose batch has `any_order` may come before older ones. */
 static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
 {
     port->done(port, lease);
 }
 
-/* Gives back the leases of this list that are settled, even those after one that is not: they must not be delivered
- * twice. The others stay in the list, in order; so do leases without events, which have only positions. The engine calls
- * it for the leases that `recall` gave back. Thread: the sink's worker. */
+/* Gives back the leases of this list that are settled, even those after one that is not: they must not be
+ * delivered twice. The others stay in the list, in order; so do leases without events, which have only
+ * positions. The engine calls it for the leases that `recall` gave back. Thread: the sink's worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */
@@ -530,8 +530,8 @@ struct ps_stage_ops {
     bool client_holds_events;
     bool shared;    /* channel: other programs use it; it needs no source or no sink here */
     bool exclusive; /* source: cannot run on several workers; penstock.workers above 1 fails */
-    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload; else the component is
-     * dropped, as Flume does. For stages that Flume does not have. */
+    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload; else the
+     * component is dropped, as Flume does. For stages that Flume does not have. */
     bool refuses;
 
     /* PS_FAIL: the component is dropped. */
@@ -546,22 +546,22 @@ struct ps_stage_ops {
     /* Writes one line for the operator: addresses, brokers, topics, directories, and what they promise; no secrets.
      * For the start of the log and `penstock check`. The plan is bound but not built. Thread: control. */
     void (*outline)(const void *plan, const struct ps_context *context, FILE *out);
-    /* Source: calls `add` for each address on which it listens (conf/validate/ports.h); several workers of one source
-     * share an address. The plan is bound but not built. Does not wait. Thread: control. */
+    /* Source: calls `add` for each address on which it listens (conf/validate/ports.h); several workers of
+     * one source share an address. The plan is bound but not built. Does not wait. Thread: control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
     /* For `penstock check --probe`, and with probe->local for a reload: tries what `check` cannot know, each thing with one
      * call of core/probe.h. Claims, creates and writes nothing for good. May wait, at most ps_probe_left_ms for each thing.
      * The plan is bound but not built. Thread: control, or the helper thread of a reload. */
     void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
-    /* Calls `add` for each file that the open stage reads once (a key): if one has changed, a reload treats the stage as
-     * changed. The plan is bound but not built. Thread: control. */
+    /* Calls `add` for each file that the open stage reads once (a key): if one has changed, a reload treats
+     * the stage as changed. The plan is bound but not built. Thread: control. */
     void (*files)(const void *plan, void (*add)(void *argument, const char *path), void *argument);
     /* For a reload: reads the stage's own files again (rules). Does not wait. Thread: control. */
     void (*reread)(const void *plan);
-    /* A source, or a stage of its chain: returns whether it runs on with earlier data, because a file of its own (rules) is
-     * not usable now or (positions) cannot be written; writes file and reason to `text`, one line. For /readyz. Does not
-     * wait. Thread: any, while the plan is built. */
+    /* A source, or a stage of its chain: returns whether it runs on with earlier data, because a file of its
+     * own (rules) is not usable now or (positions) cannot be written; writes file and reason to `text`, one
+     * line. For /readyz. Does not wait. Thread: any, while the plan is built. */
     bool (*outdated)(const void *plan, char *text, size_t room);
     /* Calls `add` for each number with a label. Thread: any, while the plan is built. */
     void (*series)(const void *plan, void (*add)(void *argument, const struct ps_series *series),
@@ -577,17 +577,17 @@ struct ps_stage_ops {
         const struct ps_deserializer_ops *deserializer;
     };
 
-    /* Source, channel: calls `add` for each file or directory that only one source of its type, or one channel, may
-     * use (conf/validate/claims.h). The plan is bound but not built. Thread: control. */
+    /* Source, channel: calls `add` for each file or directory that only one source of its type, or one
+     * channel, may use (conf/validate/claims.h). The plan is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
     const char *const *counter_helps; /* a sentence for each of `counters`; NULL-terminated; or NULL */
     /* Source, sink: returns the number of events of a transaction, which must not exceed the channel's transactionCapacity;
      * 0: this plan has none. NULL: the value of row batchSize. The plan is bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
-    /* Source, stage of a chain, sink: returns whether it is open but still waits for what it started (a process); writes
-     * to `text`, in one line, for what and since when. /readyz shows it as not open. Does not wait. Thread: any, while
-     * the plan is built. */
+    /* Source, stage of a chain, sink: returns whether it is open but still waits for what it started (a
+     * process); writes to `text`, in one line, for what and since when. /readyz shows it as not open. Does
+     * not wait. Thread: any, while the plan is built. */
     bool (*opening)(const void *plan, char *text, size_t room);
 };
 
