@@ -1,94 +1,9 @@
 /* Source taildir with penstock.decompress = auto: which lines of compressed files it reads, and which ones it has read before they were
  * compressed. Every line of a text has its number, so that each one is counted. */
 #include "stages/lib/tail/tailer/tailer.h"
-#include "tests/stages/sources/taildir_support.h"
+#include "tests/stages/sources/taildir_packed.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <zlib.h>
-#include <zstd.h>
-
-#define AUTO "penstock.decompress", "auto"
-
-static unsigned fences;
-
-static void write_bytes(const char *name, const void *bytes, size_t length)
-{
-    assert_true(unlink(ps_test_folder_path("packing")) == 0 || errno == ENOENT);
-    ps_test_folder_append("packing", bytes, length);
-    move("packing", name);
-}
-
-/* Appends a member of gzip, or a frame of zstd if the name says so, to `packed`. */
-static size_t pack(const char *name, const char *text, size_t length, char *packed, size_t room)
-{
-    if (strstr(name, ".zst") != NULL) {
-        size_t made = ZSTD_compress(packed, room, text, length, 3);
-        assert_false(ZSTD_isError(made));
-        return made;
-    }
-    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
-                       .avail_in = (unsigned)length,
-                       .next_out = (unsigned char *)packed,
-                       .avail_out = (unsigned)room};
-    assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    deflateEnd(&stream);
-    return room - stream.avail_out;
-}
-
-static char packed[4 << 20], text[2 << 20];
-
-static void compressed_text(const char *name, const char *from, size_t length)
-{
-    write_bytes(name, packed, pack(name, from, length, packed, sizeof packed));
-}
-
-static void compressed(const char *name, const char *from)
-{
-    compressed_text(name, from, strlen(from));
-}
-
-/* Waits until the source has checked all existing files, and expects no line of them: files have their turns in the
- * order in which they are found. */
-static void fence(void)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        char name[32], line[32];
-        snprintf(name, sizeof name, "app.fence.%u.gz", ++fences);
-        snprintf(line, sizeof line, "fence-%u\n", fences);
-        char bytes[256];
-        write_bytes(name, bytes, pack(name, line, strlen(line), bytes, sizeof bytes));
-        line[strlen(line) - 1] = '\0';
-        expect(line);
-    }
-}
-
-/* Writes lines of `bytes` bytes from `first` on into `to`; returns their length. */
-static size_t lines_make(char *to, unsigned first, unsigned count, unsigned bytes)
-{
-    size_t length = 0;
-    for (unsigned i = first; i < first + count; i++)
-        length += (size_t)sprintf(to + length, "%0*u\n", (int)bytes - 1, i);
-    return length;
-}
-
-/* Waits for the lines with these numbers, in order, and forgets them. */
-static void expect_numbers(unsigned first, unsigned count)
-{
-    ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
-    assert_int_equal(stage.event_count, count);
-    for (unsigned i = 0; i < count; i++)
-        assert_int_equal(strtoul(stage.events[i].body, NULL, 10), first + i);
-    ps_test_source_clear(&stage);
-}
-
-static void fresh_folder(void)
-{
-    ps_test_folder_teardown(NULL);
-    setup(NULL);
-}
 
 static void remove_file(const char *name)
 {
@@ -503,24 +418,6 @@ static void test_copytruncate(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A compressed file is overwritten: its inode has other contents. */
-static void test_written_over(void **unused)
-{
-    compressed("app.1.gz", "one\ntwo\n");
-    PS_START(AUTO);
-    expect("one two");
-    size_t length = pack("app.1.gz", "three\n", 6, packed, sizeof packed);
-    int fd = open(ps_test_folder_path("app.1.gz"), O_WRONLY | O_TRUNC);
-    assert_int_equal(write(fd, packed, length), length);
-    assert_int_equal(close(fd), 0);
-    expect("three");
-    assert_int_equal(truncate(ps_test_folder_path("app.1.gz"), 0), 0);
-    append("app.1.gz", "four\n");
-    expect("four");
-    fence();
-    ps_test_stage_fini(&stage);
-}
-
 /* Lines that were read and not delivered when the agent ends come again, also when the text was read to its end; delivered ones do
  * not. */
 static void test_undelivered(void **unused)
@@ -563,7 +460,6 @@ int main(void)
                                        TEST(damaged),       TEST(damaged_and_put_right_while_stopped),
                                        TEST(members),       TEST(long_lines),
                                        TEST(skip_to_end),   TEST(key_is_changed),
-                                       TEST(copytruncate),  TEST(written_over),
-                                       TEST(undelivered)};
+                                       TEST(copytruncate),  TEST(undelivered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
