@@ -189,8 +189,8 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
         numbers[1] > REPLY_BYTES_MAX || numbers[1] <= state->answer.size)
         return "it asked for an invalid amount of memory";
     struct ps_java_area larger;
-    if (!ps_java_area_take(state->component.link.region, numbers[1], &larger)) {
-        fail_batch(state, "no memory for the events that the class returned", now);
+    if (!ps_java_component_take_area(&state->component, numbers[1], &larger)) {
+        fail_batch(state, state->component.lack.text, now);
         state->due = PS_JAVA_DROP;
         return NULL;
     }
@@ -281,7 +281,7 @@ static bool reserve(struct java_state *state, struct ps_java_area *area, uint64_
     if (is_of_this_host && area->size >= wanted && area->size <= 2 * wanted)
         return true; /* one that was made for a large batch is given back */
     ps_java_area_give(area);
-    return ps_java_area_take(state->component.link.region, wanted, area);
+    return ps_java_component_take_area(&state->component, wanted, area);
 }
 
 static void send_batch(struct java_state *state, const struct ps_lease *lease, const struct ps_now *now)
@@ -298,8 +298,10 @@ static void send_batch(struct java_state *state, const struct ps_lease *lease, c
         fail_batch(state, "the events of a batch are larger than 1 GiB", now);
         return;
     }
-    if (!reserve(state, &state->request, bytes) || !reserve(state, &state->answer, bytes))
+    if (!reserve(state, &state->request, bytes) || !reserve(state, &state->answer, bytes)) {
+        fail_batch(state, state->component.lack.text, now);
         return;
+    }
     char *at = state->request.memory;
     for (uint32_t i = 0; i < lease->count; i++)
         at = ps_java_event_write(at, lease->batch, ps_lease_event(lease, i));

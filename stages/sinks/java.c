@@ -74,6 +74,15 @@ static struct slot *slot_free(struct java_state *state)
     return NULL;
 }
 
+static bool slots_are_free(const struct java_state *state)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (state->slots[i].batch != 0)
+            return false;
+    }
+    return true;
+}
+
 /* Makes the slot large enough for `bytes`. Returns false if there is no memory now. */
 static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t bytes)
 {
@@ -83,7 +92,7 @@ static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t b
     if (fits)
         return true;
     ps_java_area_give(&slot->area);
-    return ps_java_area_take(state->component.link.region, wanted, &slot->area);
+    return ps_java_component_take_area(&state->component, wanted, &slot->area);
 }
 
 /* Cuts the next events that fit, and writes them to the slot. Returns the number of bytes. */
@@ -253,6 +262,8 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     bool runs = state->component.state == PS_JAVA_RUNS;
     while (runs && send_batch(state)) {
     }
+    if (PS_UNLIKELY(state->component.lack.length > 0 && slots_are_free(state)))
+        ps_port_troubled(state->port, &state->component.lack);
     ps_finish_held(&state->held, state->port);
     bool freed = (was_full && !ps_held_is_full(&state->held)) || (runs && !ran);
     return freed ? now->mono_ns : ps_java_component_due_ns(&state->component, now);

@@ -309,7 +309,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     if (serve(state, now) && state->drain_ns == 0)
         return over_tick(state, now);
     if (ps_java_slots_serve(&state->slots, true))
-        return now->mono_ns + PS_NS_PER_MS;
+        return now->mono_ns + (state->component.lack.length > 0 ? PS_JAVA_LACK_REST_NS : PS_NS_PER_MS);
     uint64_t credit_ns = credit_tick(state, now);
     uint64_t due_ns = ps_java_component_due_ns(&state->component, now);
     return credit_ns < due_ns ? credit_ns : due_ns;

@@ -2,6 +2,7 @@
 
 #include "core/class_path.h"
 #include "core/clock.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/java/launch.h"
 
@@ -89,14 +90,16 @@ bool ps_java_class_opening(const void *plan, char *text, size_t room)
     char why[300];
     uint64_t since_ns = 0;
     enum ps_java_start start = ps_java_starts_longest(class->starts, &since_ns);
-    if (start == PS_JAVA_NO_START || ps_java_host_is_down(class->host, text, room))
+    if (ps_java_host_is_down(class->host, text, room))
         return false;
+    if (start == PS_JAVA_NO_START)
+        return ps_java_starts_why(class->starts, text, room);
     uint64_t now_ns = ps_clock_now().mono_ns;
     struct ps_quantity_text passed = ps_quantity_print_ns(now_ns > since_ns ? now_ns - since_ns : 0);
-    if (start == PS_JAVA_NO_HOST)
-        snprintf(text, room, "starts in Java since %s: the Java process is not ready yet", passed.text);
-    else if (ps_java_starts_why(class->starts, why, sizeof why))
+    if (ps_java_starts_why(class->starts, why, sizeof why))
         snprintf(text, room, "starts in Java since %s: it waits, because %s", passed.text, why);
+    else if (start == PS_JAVA_NO_HOST)
+        snprintf(text, room, "starts in Java since %s: the Java process is not ready yet", passed.text);
     else if (ps_java_class_is_flow(class))
         snprintf(text, room, "starts in Java since %s: not all of its components have started yet",
                  passed.text);
@@ -136,7 +139,7 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
     component->state = PS_JAVA_WAITS;
     component->was_ready = component->planned = component->explained = false;
     component->taken = 0;
-    component->reason.length = 0;
+    component->reason.length = component->lack.length = 0;
     component->reason.text[0] = '\0';
     note_start(component, PS_JAVA_NO_HOST);
 }
@@ -155,6 +158,22 @@ void ps_java_component_close(struct ps_java_component *component)
     ps_java_link_detach(&component->link);
     component->state = PS_JAVA_OVER;
     note_start(component, PS_JAVA_NO_START);
+}
+
+bool ps_java_component_take_area(struct ps_java_component *component, uint64_t bytes,
+                                 struct ps_java_area *area)
+{
+    struct ps_java_starts *starts = component->class->starts;
+    bool lacked = component->lack.length > 0;
+    component->lack.length = 0;
+    bool taken = ps_java_area_take(component->link.region, bytes, area, &component->lack);
+    if (taken && lacked)
+        ps_java_starts_forget(starts, component->port->instance);
+    if (taken || lacked)
+        return taken;
+    ps_java_starts_explain(starts, component->port->instance, component->lack.text);
+    ps_log(PS_LOG_ERROR, component->port->component, "%s", component->lack.text);
+    return false;
 }
 
 /* ---- the properties ---- */
@@ -182,7 +201,7 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
         bytes += text_bytes(head[i]);
     for (size_t i = 0; i < class->pairs.count; i++)
         bytes += text_bytes(class->pairs.items[i].key) + text_bytes(class->pairs.items[i].value);
-    if (!ps_java_area_take(component->link.region, bytes, &component->properties))
+    if (!ps_java_component_take_area(component, bytes, &component->properties))
         return PS_JAVA_BUSY;
     char *at = component->properties.memory;
     for (size_t i = 0; i < PS_COUNT_OF(head); i++)
@@ -343,5 +362,7 @@ bool ps_java_component_is_lost(struct ps_java_component *component)
 
 uint64_t ps_java_component_due_ns(const struct ps_java_component *component, const struct ps_now *now)
 {
+    if (component->lack.length > 0)
+        return now->mono_ns + PS_JAVA_LACK_REST_NS;
     return component->state == PS_JAVA_WAITS ? now->mono_ns + LOOK_NS : PS_NEVER;
 }

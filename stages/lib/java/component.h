@@ -45,7 +45,7 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
 /* Called by `open` of sources and sinks. Returns PS_FAIL with the reason while the host does not run. Thread: the stage's worker. */
 enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err);
 
-/* For `opening`: a component of the class is not ready yet, while the host runs. Thread: any. */
+/* For `opening`: while the host runs, a component of the class is not ready yet, or waits for memory. Thread: any. */
 bool ps_java_class_opening(const void *plan, char *text, size_t room);
 
 enum ps_java_component_state {
@@ -68,6 +68,7 @@ struct ps_java_component {
     struct ps_java_message message;
     struct ps_err reason; /* OVER: the reason; empty: it has stopped */
     bool planned;         /* OVER: the host starts again because its jars have changed */
+    struct ps_err lack;   /* why the last area could not be taken; empty: it was taken */
 };
 
 void ps_java_component_open(struct ps_java_component *component, const struct ps_java_class *class,
@@ -83,6 +84,12 @@ enum ps_java_event_kind {
 /* Attaches when it can, and takes the next message. Call it until it returns NOTHING or ENDED. It returns
  * NOTHING after 64 messages as well, and wakes the worker, so that a host that sends without end does not occupy the worker. */
 enum ps_java_event_kind ps_java_component_next(struct ps_java_component *component);
+
+/* Takes an area of the memory shared with the host. Returns false if there is none now: `lack` has the reason, which is logged, and which
+ * `opening` reports until an area can be taken. Try again after PS_JAVA_LACK_REST_NS. */
+bool ps_java_component_take_area(struct ps_java_component *component, uint64_t bytes,
+                                 struct ps_java_area *area);
+#define PS_JAVA_LACK_REST_NS (100 * PS_NS_PER_MS)
 
 /* Sends a message. Returns false when the pipe has no room: try again later. A lost link shows in the next call of
  * ps_java_component_next. */

@@ -57,7 +57,7 @@ static uint64_t number_of(const struct ps_java_slots *slots, const struct ps_jav
 static bool give_area(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes)
 {
     struct ps_java_area area;
-    if (!ps_java_area_take(slots->component->link.region, bytes, &area))
+    if (!ps_java_component_take_area(slots->component, bytes, &area))
         return false;
     const uint64_t numbers[] = {number_of(slots, slot), area.offset, area.size};
     if (!ps_java_component_send(slots->component, PS_JAVA_AREA, numbers, PS_COUNT_OF(numbers), NULL)) {
@@ -84,13 +84,14 @@ static bool grow(struct ps_java_slots *slots, struct ps_java_slot *slot)
 }
 
 /* Answers a call that is decided. Returns false: try again later. A slot that was made for a large event becomes
- * small again first. */
+ * small again first, if there is memory for that. */
 static bool answer(struct ps_java_slots *slots, struct ps_java_slot *slot)
 {
     const struct ps_java_credit *credit = slots->credit;
     const uint64_t numbers[] = {slot->call, slot->refused ? 0 : 1, credit->returns ? 0 : credit->most};
     const char *reason = slot->refused ? slot->reason : NULL;
-    if (slot->area.size > 2 * SLOT_BYTES && !give_area(slots, slot, SLOT_BYTES))
+    if (slot->area.size > 2 * SLOT_BYTES && !give_area(slots, slot, SLOT_BYTES) &&
+        slots->component->lack.length == 0)
         return false;
     if (!ps_java_component_send(slots->component, PS_JAVA_ANSWER, numbers, PS_COUNT_OF(numbers), reason))
         return false;

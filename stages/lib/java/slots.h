@@ -51,7 +51,7 @@ void ps_java_slots_open(struct ps_java_slots *slots, struct ps_java_component *c
 void ps_java_slots_close(struct ps_java_slots *slots, bool quiet);
 
 /* Sends areas and answers to the host; answers for promised events come last, because they contain the number of
- * further events. Returns whether some are left because the pipe is full. */
+ * further events. Returns whether some are left because the pipe is full, or because there is no memory (`lack` of the component). */
 bool ps_java_slots_serve(struct ps_java_slots *slots, bool promised);
 
 /* ---- what the host sends ---- */

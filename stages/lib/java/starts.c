@@ -49,7 +49,7 @@ bool ps_java_starts_why(struct ps_java_starts *starts, char *text, size_t room)
     return waits;
 }
 
-static void forget_reason(struct ps_java_starts *starts, unsigned instance)
+void ps_java_starts_forget(struct ps_java_starts *starts, unsigned instance)
 {
     pthread_mutex_lock(&starts->lock);
     starts->waiting &= ~(UINT64_C(1) << instance % INSTANCES_MAX);
@@ -64,7 +64,7 @@ void ps_java_starts_note(struct ps_java_starts *starts, unsigned instance, enum 
     uint64_t since_ns = begins ? ps_clock_now().mono_ns : before;
     __atomic_store_n(noted, (since_ns & ~HOW_FAR) | (uint64_t)start, __ATOMIC_RELAXED);
     if (start == PS_JAVA_NO_START)
-        forget_reason(starts, instance);
+        ps_java_starts_forget(starts, instance);
 }
 
 enum ps_java_start ps_java_starts_longest(const struct ps_java_starts *starts, uint64_t *since_ns)

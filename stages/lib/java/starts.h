@@ -21,9 +21,10 @@ enum ps_java_start {
 /* Notes how far the instance is, and the present time when its start begins. */
 void ps_java_starts_note(struct ps_java_starts *starts, unsigned instance, enum ps_java_start start);
 
-/* Sets the reason why the instance's start waits, for /readyz, until PS_JAVA_NO_START is noted. A longer text is cut. */
+/* Sets the reason why the instance waits, for /readyz, until it is forgotten or PS_JAVA_NO_START is noted. A longer text is cut. */
 void ps_java_starts_explain(struct ps_java_starts *starts, unsigned instance, const char *why);
-/* Returns whether a start waits for something; writes the latest reason to `text`. Thread: any. */
+void ps_java_starts_forget(struct ps_java_starts *starts, unsigned instance);
+/* Returns whether an instance waits for something; writes the latest reason to `text`. Thread: any. */
 bool ps_java_starts_why(struct ps_java_starts *starts, char *text, size_t room);
 
 /* Returns how far the instance is that has been starting for the longest time; `*since_ns`: since when, monotonic. */

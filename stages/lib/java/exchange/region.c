@@ -128,19 +128,40 @@ static void extent_give(struct ps_java_region *region, uint64_t offset)
     ps_java_region_release(region);
 }
 
-bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area)
+/* Sets why there is no area. Returns false. */
+static bool lack(const struct ps_java_region *region, uint64_t size, int error, struct ps_err *why)
+{
+    struct ps_quantity_text wanted = ps_quantity_print_bytes(size);
+    if (size > PS_JAVA_AREA_BYTES_MAX)
+        ps_err_set(why, "%s are more than Java can be given at a time: 1 GiB is the limit", wanted.text);
+    else if (error == ENOSPC && region->size < REGION_BYTES_MAX)
+        ps_err_set(why,
+                   "no memory to share with Java: %s are wanted, and the %s that the limit of file sizes "
+                   "(ulimit -f, LimitFSIZE= of a service) allows are in use; raise it",
+                   wanted.text, ps_quantity_print_bytes(region->size).text);
+    else
+        ps_err_set(why,
+                   "no memory to share with Java: %s are wanted: %s; look at vm.max_map_count and the "
+                   "limit of the address space (ulimit -v, LimitAS= of a service)",
+                   wanted.text, strerror(error));
+    return false;
+}
+
+bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area,
+                       struct ps_err *why)
 {
     uint64_t size = (bytes + AREA_STEP - 1) / AREA_STEP * AREA_STEP;
     *area = (struct ps_java_area){.region = NULL};
     if (size == 0 || size > PS_JAVA_AREA_BYTES_MAX)
-        return false;
+        return lack(region, size, EINVAL, why);
     pthread_mutex_lock(&region->lock);
     uint64_t offset = extent_take(region, size);
     pthread_mutex_unlock(&region->lock);
     if (offset == UINT64_MAX)
-        return false;
+        return lack(region, size, ENOSPC, why);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, region->fd, (off_t)offset);
     if (memory == MAP_FAILED) {
+        (void)lack(region, size, errno, why);
         extent_give(region, offset);
         return false;
     }

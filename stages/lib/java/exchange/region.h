@@ -26,8 +26,10 @@ int ps_java_region_fd(const struct ps_java_region *region);
 void ps_java_region_hold(struct ps_java_region *region);
 void ps_java_region_release(struct ps_java_region *region);
 
-/* Takes an area of at least `bytes`, which holds the region. Returns false when there is none, or no memory. */
-bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area);
+/* Takes an area of at least `bytes`, which holds the region. Returns false when there is none, or no memory; `why` then has the reason
+ * and the cure. */
+bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area,
+                       struct ps_err *why);
 /* Gives the area back, and its memory to the system; does nothing without an area. */
 void ps_java_area_give(struct ps_java_area *area);
 /* The same while the host may still use it: its place is not used again as long as this host runs. */

@@ -12,7 +12,7 @@ static void test_largest_event_has_an_area(void **unused)
     uint64_t most = ps_java_slots_event_max(UINT64_C(1) << 40);
     assert_non_null(region);
     assert_int_equal(most + sizeof(struct ps_java_promised), UINT64_C(1) << 30);
-    assert_true(ps_java_area_take(region, most + sizeof(struct ps_java_promised), &area));
+    assert_true(ps_java_area_take(region, most + sizeof(struct ps_java_promised), &area, &err));
     const struct ps_java_slot slot = {.area = area};
     assert_true(ps_java_slot_holds(&slot, most, 1));
     assert_false(ps_java_slot_holds(&slot, most + 1, 1));

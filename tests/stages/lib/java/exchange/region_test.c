@@ -32,18 +32,20 @@ static uint64_t size_of(const struct ps_java_region *region)
 
 static void test_areas(void **)
 {
+    struct ps_err err = {.length = 0};
     struct ps_java_region *region = create();
     struct ps_java_area areas[3], between;
     for (size_t i = 0; i < PS_COUNT_OF(areas); i++) {
-        assert_true(ps_java_area_take(region, STEP_BYTES + 1, &areas[i]));
+        assert_true(ps_java_area_take(region, STEP_BYTES + 1, &areas[i], &err));
         assert_int_equal(areas[i].size, 2 * STEP_BYTES);
         assert_int_equal(areas[i].offset, i * 2 * STEP_BYTES);
         memset(areas[i].memory, 'a' + (int)i, areas[i].size);
     }
     ps_java_area_give(&areas[1]);
-    assert_true(ps_java_area_take(region, 3 * STEP_BYTES, &between)); /* the area does not fit into the gap */
+    assert_true(
+        ps_java_area_take(region, 3 * STEP_BYTES, &between, &err)); /* the area does not fit into the gap */
     assert_int_equal(between.offset, 6 * STEP_BYTES);
-    assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &areas[1]));
+    assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &areas[1], &err));
     assert_int_equal(areas[1].offset, 2 * STEP_BYTES);
     assert_int_equal(areas[1].memory[0], 0); /* memory that was given back is empty */
     assert_int_equal(areas[0].memory[2 * STEP_BYTES - 1], 'a');
@@ -87,9 +89,12 @@ static void test_limit_of_file_sizes(void **)
     struct ps_java_region *region = create_limited(LEAST_BYTES + 1000, &err);
     assert_non_null(region);
     assert_int_equal(size_of(region), LEAST_BYTES);
-    assert_true(ps_java_area_take(region, LEAST_BYTES - STEP_BYTES, &area));
-    assert_false(ps_java_area_take(region, 2 * STEP_BYTES, &more));
-    assert_true(ps_java_area_take(region, STEP_BYTES, &more));
+    assert_true(ps_java_area_take(region, LEAST_BYTES - STEP_BYTES, &area, &err));
+    assert_false(ps_java_area_take(region, 2 * STEP_BYTES, &more, &err));
+    assert_string_equal(
+        err.text, "no memory to share with Java: 128 KiB are wanted, and the 16 MiB that the limit of file "
+                  "sizes (ulimit -f, LimitFSIZE= of a service) allows are in use; raise it");
+    assert_true(ps_java_area_take(region, STEP_BYTES, &more, &err));
     memset(more.memory, 1, more.size);
     ps_java_area_give(&area);
     ps_java_area_give(&more);
@@ -108,11 +113,13 @@ static void test_limit_of_file_sizes_is_too_low(void **)
 
 static void test_refused(void **)
 {
+    struct ps_err err = {.length = 0};
     struct ps_java_region *region = create();
     struct ps_java_area area;
-    assert_false(ps_java_area_take(region, 0, &area));
+    assert_false(ps_java_area_take(region, 0, &area, &err));
     assert_null(area.region);
-    assert_false(ps_java_area_take(region, (UINT64_C(1) << 30) + 1, &area));
+    assert_false(ps_java_area_take(region, (UINT64_C(1) << 30) + 1, &area, &err));
+    assert_non_null(strstr(err.text, " are more than Java can be given at a time: 1 GiB is the limit"));
     ps_java_area_give(&area);
     ps_java_region_release(region);
 }
