@@ -33,13 +33,14 @@ enum ps_status ps_elf_check(const unsigned char *bytes, size_t length, const cha
     if (length < sizeof header || memcmp(bytes, ELFMAG, SELFMAG) != 0)
         return ps_err_set(err, "is not a shared object: it has no ELF header");
     memcpy(&header, bytes, sizeof header);
-    if (header.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS]) {
+    bool is_known = header.e_ident[EI_CLASS] == ELFCLASS32 || header.e_ident[EI_CLASS] == ELFCLASS64;
+    if (is_known && header.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS]) {
         *cure = "build it with the compiler of the machine that penstock runs on, without -m32";
         return ps_err_set(err, "is a %d-bit object, and this program is a %d-bit one",
                           header.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64,
                           __ehdr_start.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64);
     }
-    if (header.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] ||
+    if (!is_known || header.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] ||
         header.e_machine != __ehdr_start.e_machine) {
         *cure = "build it for the machine that penstock runs on";
         return ps_err_set(err, "is for another machine (ELF machine %d, and this program's is %d)",

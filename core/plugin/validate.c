@@ -14,6 +14,7 @@
 #define TEXT_BYTES_MAX 65536U /* of a help, summary, default or unit */
 #define NAMES_MAX 256U        /* aliases and words of one list */
 #define ROWS_MAX 1000U
+#define COUNTERS_MAX (PS_COUNTER_COUNT - PS_COUNTER_extra)
 #define ALL_FLAGS (2U * PS_OPTION_HEADER - 1U) /* PS_OPTION_HEADER is the last one */
 #define AREA_BYTES_MAX ((size_t)64 << 20)      /* of a plan, or of a state */
 
@@ -76,6 +77,14 @@ static bool is_absent_or_list(const char *const *list)
     return false;
 }
 
+static size_t list_length(const char *const *list)
+{
+    size_t length = 0;
+    while (list != NULL && list[length] != NULL)
+        length++;
+    return length;
+}
+
 static bool name_is_good(const char *name)
 {
     if (name == NULL || !is_text(name, NAME_BYTES_MAX) || *name == '\0')
@@ -134,12 +143,10 @@ static const char *fault_of_row(const struct ps_option *row)
     return NULL;
 }
 
-/* Writes to `*end` where the last value ends in the plan. */
-static enum ps_status check_rows(const struct ps_stage_ops *ops, size_t *end, struct ps_err *err)
+static enum ps_status check_rows(const struct ps_stage_ops *ops, struct ps_err *err)
 {
     const struct ps_option *row = ops->options;
     static const char ending[] = "is PS_OPTION_END missing?";
-    *end = 0;
     for (size_t i = 0; row != NULL; i++, row++) {
         if (i == ROWS_MAX || !is_readable(row, sizeof *row))
             return ps_err_set(err, "has a stage %s whose option rows do not end after %zu; %s", ops->name, i,
@@ -165,7 +172,6 @@ static enum ps_status check_rows(const struct ps_stage_ops *ops, size_t *end, st
             return ps_err_set(
                 err, "has a stage %s whose option `%s` has the offset %zu, which its type cannot have",
                 ops->name, row->key, row->offset);
-        *end = row->offset + place->bytes > *end ? row->offset + place->bytes : *end;
     }
     return PS_OK;
 }
@@ -203,17 +209,6 @@ static const char *lacks(const struct ps_stage_ops *ops)
     }
 }
 
-/* Without `build` nobody fills the members of the plan that are no values of keys, and `work` reads zeros. */
-static enum ps_status check_build(const struct ps_stage_ops *ops, size_t end, struct ps_err *err)
-{
-    size_t padding = alignof(struct ps_texts) - 1; /* no value has a larger alignment */
-    if (ops->build != NULL || (ops->teardown == NULL && ops->plan_size <= end + padding))
-        return PS_OK;
-    return ps_err_set(err, "has a stage %s without build, and %s", ops->name,
-                      ops->teardown != NULL ? "its teardown would end what was never built"
-                                            : "its plan has members that are no values of options");
-}
-
 /* ---- a stage ---- */
 
 /* Checks what is at the same place in every version of the contract. */
@@ -237,7 +232,6 @@ static enum ps_status check_head(const struct ps_stage_ops *ops, const char **cu
 
 static enum ps_status check_stage(const struct ps_stage_ops *ops, const char **cure, struct ps_err *err)
 {
-    size_t end;
     *cure = correct;
     if (check_head(ops, cure, err) != PS_OK)
         return PS_FAIL;
@@ -250,13 +244,14 @@ static enum ps_status check_stage(const struct ps_stage_ops *ops, const char **c
     if (!is_absent_or_list(ops->aliases) || !is_absent_or_list(ops->counters) ||
         !is_absent_or_list(ops->counter_helps))
         return ps_err_set(err, "has a stage %s whose aliases or counters do not end with NULL", ops->name);
+    if (list_length(ops->counters) > COUNTERS_MAX)
+        return ps_err_set(err, "has a stage %s with %zu counters of its own; it may have %u", ops->name,
+                          list_length(ops->counters), COUNTERS_MAX);
     if (ops->plan_size > AREA_BYTES_MAX || ops->state_size > AREA_BYTES_MAX)
         return ps_err_set(err,
                           "has a stage %s whose plan_size or state_size is more than %zu bytes (%zu and %zu)",
                           ops->name, AREA_BYTES_MAX, ops->plan_size, ops->state_size);
-    if (check_rows(ops, &end, err) != PS_OK)
-        return PS_FAIL;
-    return check_build(ops, end, err);
+    return check_rows(ops, err);
 }
 
 /* Returns a name that both stages have, or NULL. */

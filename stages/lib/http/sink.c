@@ -49,7 +49,7 @@ enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_cont
     struct curl_slist *no_expect = NULL;
     if (add_field(plan, "Content-Type", content_type) && add_field(plan, "Accept", accept) &&
         add_field(plan, "User-Agent", "penstock"))
-        /* without this field, libcurl sends a long body only after the server has answered "100 Continue" */
+        /* removes the field, for which libcurl would wait up to 1 s for "100 Continue" before it sends a long body */
         no_expect = curl_slist_append(plan->settings.headers, "Expect:");
     if (no_expect != NULL)
         return PS_OK;

@@ -258,6 +258,9 @@ static void test_files_that_are_none(void **state)
     narrow[EI_CLASS] = ELFCLASS32;
     write_bytes(path, narrow, length);
     expect("is a 32-bit object, and this program is a 64-bit one", "without -m32");
+    narrow[EI_CLASS] = ELFCLASSNUM;
+    write_bytes(path, narrow, length);
+    expect("is for another machine", "build it for the machine");
     put("one", "good");
     assert_int_equal(chmod(path, 0666), 0);
     expect("can be written by every user", "chmod o-w");

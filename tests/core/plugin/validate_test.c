@@ -19,10 +19,6 @@ static enum ps_status build(void *plan, struct ps_context *context, struct ps_er
     return PS_OK;
 }
 
-static void teardown(void *plan)
-{
-}
-
 static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
 {
     return PS_DONE;
@@ -228,15 +224,17 @@ static void rows_too_many(void)
         many[i] = rows[0];
     stage.options = many;
 }
-static void build_missing(void)
+static const char *counters[18];
+static void set_counters(size_t count)
 {
-    stage.build = NULL;
+    for (size_t i = 0; i < count; i++)
+        counters[i] = "own";
+    counters[count] = NULL;
+    stage.counters = counters;
 }
-static void build_missing_of_teardown(void)
+static void counters_too_many(void)
 {
-    stage.plan_size = offsetof(struct plan, built);
-    stage.build = NULL;
-    stage.teardown = teardown;
+    set_counters(17);
 }
 
 #define CASE(name, what, cure)                                                                               \
@@ -290,8 +288,7 @@ static void test_faults(void **unused)
         CASE(rows_wild, "stage good whose option rows do not end after 0; is PS_OPTION_END missing?", ""),
         CASE(rows_endless, "stage good whose option rows do not end after 3; is PS_OPTION_END missing?", ""),
         CASE(rows_too_many, "stage good whose option rows do not end after 1000; is PS_OPTION_END", ""),
-        CASE(build_missing, "stage good without build, and its plan has members that are no values", ""),
-        CASE(build_missing_of_teardown, "stage good without build, and its teardown", ""),
+        CASE(counters_too_many, "stage good with 17 counters of its own; it may have 16", "CONTRACT.md"),
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         const struct ps_stage_ops *const stages[] = {&stage, NULL};
@@ -316,6 +313,15 @@ static void test_a_stage_that_is_no_memory(void **unused)
     make_good();
     stages[0] = at_end_of_memory(&stage, sizeof stage - 8);
     assert_non_null(strstr(check(stages, 1, &cure), "has a stage good that ends too early"));
+}
+
+static void test_as_many_counters_as_there_may_be(void **unused)
+{
+    const struct ps_stage_ops *const stages[] = {&stage, NULL};
+    const char *cure;
+    make_good();
+    set_counters(16);
+    assert_null(check(stages, 1, &cure));
 }
 
 static void test_one_stage_twice(void **unused)
@@ -352,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_a_stage_that_is_no_memory),
+        cmocka_unit_test(test_as_many_counters_as_there_may_be),
         cmocka_unit_test(test_one_stage_twice),
         cmocka_unit_test(test_own_stages_are_good),
     };
