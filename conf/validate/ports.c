@@ -2,23 +2,17 @@
 #include "conf/validate/ports.h"
 
 #include "conf/validate/clash.h"
+#include "conf/validate/host.h"
 #include "core/watch/metrics/server.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-/* The meaning of a host. */
-enum host_form { HOST_NAME, HOST_ADDRESS, HOST_EVERY };
 
 struct use {
     const struct ps_conf_source *source; /* NULL: the metrics server */
     struct ps_listens listens;
-    enum host_form form;
-    struct in6_addr address; /* HOST_ADDRESS; IPv4 is mapped */
-    size_t order;            /* position among all uses */
+    struct ps_host host;
+    size_t order; /* position among all uses */
 };
 
 struct uses {
@@ -26,55 +20,6 @@ struct uses {
     struct use *items;                   /* malloc'ed */
     size_t count, room;
 };
-
-/* ---- hosts ---- */
-
-static void map_ipv4(const struct in_addr *four, struct in6_addr *six)
-{
-    *six = (struct in6_addr){.s6_addr = {[10] = 0xFF, [11] = 0xFF}};
-    memcpy(six->s6_addr + 12, four, sizeof *four);
-}
-
-/* `localhost` means 127.0.0.1: when a name has addresses of both families, sources take the IPv4 address, as a JVM
- * does (stages/lib/net/resolver.c). */
-static enum host_form host_form(const char *host, struct in6_addr *six)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;
-    char bare[INET6_ADDRSTRLEN + 32];
-    size_t length = host != NULL ? strlen(host) : 0;
-    if (host == NULL)
-        return HOST_EVERY;
-    if (strcasecmp(host, "localhost") == 0)
-        host = "127.0.0.1";
-    if (length > 2 && length < sizeof bare && host[0] == '[' && host[length - 1] == ']') {
-        memcpy(bare, host + 1, length - 2);
-        bare[length - 2] = '\0';
-        host = bare;
-    }
-    if (getaddrinfo(host, NULL, &hints, &list) != 0)
-        return HOST_NAME;
-    if (list->ai_family == AF_INET)
-        map_ipv4(&((const struct sockaddr_in *)(const void *)list->ai_addr)->sin_addr, six);
-    else
-        *six = ((const struct sockaddr_in6 *)(const void *)list->ai_addr)->sin6_addr;
-    freeaddrinfo(list);
-    struct in6_addr every_four;
-    map_ipv4(&(struct in_addr){.s_addr = htonl(INADDR_ANY)}, &every_four);
-    bool every = IN6_IS_ADDR_UNSPECIFIED(six) || IN6_ARE_ADDR_EQUAL(six, &every_four);
-    return every ? HOST_EVERY : HOST_ADDRESS;
-}
-
-/* Returns whether the hosts have an address in common. Returns false for a name and an address, because it is not
- * known then. */
-static bool hosts_overlap(const struct use *a, const struct use *b)
-{
-    if (a->form == HOST_EVERY || b->form == HOST_EVERY)
-        return true;
-    if (a->form != b->form)
-        return false;
-    return a->form == HOST_NAME ? strcasecmp(a->listens.host, b->listens.host) == 0
-                                : IN6_ARE_ADDR_EQUAL(&a->address, &b->address);
-}
 
 /* ---- uses ---- */
 
@@ -93,7 +38,7 @@ static void add_use(void *argument, const struct ps_listens *address)
     }
     struct use *use = &uses->items[uses->count];
     *use = (struct use){.source = uses->source, .listens = *address, .order = uses->count++};
-    use->form = host_form(address->host, &use->address);
+    use->host = ps_host_read(address->host, address->host != NULL ? strlen(address->host) : 0);
 }
 
 static int compare_uses(const void *a_, const void *b_)
@@ -112,6 +57,12 @@ static bool same_port(const struct use *a, const struct use *b)
 }
 
 /* ---- the check ---- */
+
+/* Returns whether the hosts have an address in common. */
+static bool hosts_overlap(const struct ps_host *a, const struct ps_host *b)
+{
+    return a->form == PS_HOST_EVERY || b->form == PS_HOST_EVERY || ps_hosts_equal(a, b);
+}
 
 static void report(struct ps_conf *conf, const struct use *use, const struct use *earlier)
 {
@@ -142,7 +93,7 @@ static void check_port(struct ps_conf *conf, const struct use *uses, size_t coun
 {
     for (size_t i = 1; i < count; i++) {
         for (size_t k = 0; k < i; k++) {
-            if (hosts_overlap(&uses[k], &uses[i])) {
+            if (hosts_overlap(&uses[k].host, &uses[i].host)) {
                 report(conf, &uses[i], &uses[k]);
                 break;
             }
