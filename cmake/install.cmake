@@ -119,6 +119,13 @@ ps_install(SYSTEM usr/share/pkgconfig WHAT FILES ${made}/system/penstock.pc)
 ps_install(PART plugin TREE lib/cmake/penstock WHAT FILES ${made}/tree/penstockConfig.cmake ${made}/penstockConfigVersion.cmake)
 ps_install(SYSTEM usr/lib/cmake/penstock WHAT FILES ${made}/system/penstockConfig.cmake ${made}/penstockConfigVersion.cmake)
 
+# The process for Java classes. In a distribution it is a package of its own (component `java`), which depends on a JRE.
+if(PS_JAVA_JAR)
+  ps_install(TREE lib/penstock WHAT FILES ${PS_JAVA_JAR})
+  install(FILES ${PS_JAVA_JAR} DESTINATION usr/lib/penstock COMPONENT java EXCLUDE_FROM_ALL)
+  install(FILES LICENSE DESTINATION usr/share/doc/penstock-java COMPONENT java RENAME copyright EXCLUDE_FROM_ALL)
+endif()
+
 # A package has a configuration that starts, a user, and variables of the service.
 ps_install(SYSTEM etc/penstock WHAT FILES cmake/packaging/package/agent.properties)
 ps_install(SYSTEM etc/default WHAT FILES cmake/packaging/package/default RENAME penstock)

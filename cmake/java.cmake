@@ -20,6 +20,9 @@ if(PS_JAVAC AND PS_JAR)
       ${CMAKE_SOURCE_DIR}/stages/lib/java/host/penstock-log4j.properties
     COMMENT "penstock-java.jar" VERBATIM)
   add_custom_target(penstock-java ALL DEPENDS ${PS_JAVA_JAR})
+  if(TARGET penstock)
+    add_dependencies(penstock penstock-java) # what is installed with it
+  endif()
 else()
   message(STATUS "No JDK (javac and jar): penstock-java.jar is not built, and components that are Java classes will not run")
 endif()

@@ -1,5 +1,5 @@
 # The tarball, the .deb and the .rpm: `cpack -G TGZ|DEB|RPM -B DIR` in the build folder. DEB needs dpkg-shlibdeps
-# (dpkg-dev), RPM rpmbuild (rpm).
+# (dpkg-dev), RPM rpmbuild (rpm). `cpack --config CPackJava.cmake -G DEB|RPM -B DIR` makes the package penstock-java.
 string(TOLOWER "${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" system)
 set(scripts ${CMAKE_SOURCE_DIR}/cmake/packaging)
 set(CPACK_GENERATOR TGZ)
@@ -23,7 +23,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON) # libpenstock-client: ldconfig
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "passwd")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "kcat")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "kcat, penstock-java")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${scripts}/deb/conffiles ${scripts}/deb/postinst ${scripts}/deb/prerm ${scripts}/deb/postrm)
 
@@ -51,3 +51,31 @@ endif()
 ")
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_BINARY_DIR}/generated/cpack_layout.cmake)
 include(CPack)
+
+# penstock-java: the jar alone, for every architecture. It brings a JRE. Jar and program are of one version: they share memory.
+string(REPLACE "-" "_" rpm_version ${PS_VERSION}) # as CPack does
+if(PS_JAVA_JAR)
+  file(WRITE ${CMAKE_BINARY_DIR}/CPackJava.cmake "include(\"${CMAKE_BINARY_DIR}/CPackConfig.cmake\")
+set(CPACK_PACKAGE_NAME penstock-java)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY \"Runs Java classes of Flume's users in penstock\")
+set(CPACK_PACKAGE_DESCRIPTION \"The process in which penstock runs sources, sinks, interceptors and the like that are Java classes.
+Flume's own jars are not part of it: FLUME_HOME says where they are.\")
+set(CPACK_INSTALL_CMAKE_PROJECTS \"${CMAKE_BINARY_DIR};penstock;java;/\")
+set(CPACK_PACKAGING_INSTALL_PREFIX \"/\")
+set(CPACK_PROJECT_CONFIG_FILE)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS \"penstock (= ${PS_VERSION}), default-jre-headless | java8-runtime-headless\")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS OFF)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA)
+set(CPACK_RPM_PACKAGE_ARCHITECTURE noarch)
+set(CPACK_RPM_PACKAGE_REQUIRES \"penstock = ${rpm_version}, java-headless >= 1:1.8.0\")
+set(CPACK_RPM_PACKAGE_REQUIRES_PRE)
+foreach(when PRE_INSTALL POST_INSTALL PRE_UNINSTALL POST_UNINSTALL)
+  set(CPACK_RPM_\${when}_SCRIPT_FILE)
+endforeach()
+set(CPACK_RPM_USER_FILELIST)
+set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /usr /usr/lib /usr/lib/penstock /usr/share /usr/share/doc)
+")
+endif()

@@ -23,6 +23,10 @@ carry_out() { # INSTRUCTION ARGUMENTS
         local from=${2% *} to=${2##* }
         case $from in
         '--from=build /packages/*.deb') cp "$work"/pack/*.deb "$root$to" ;;
+        '--from=build /build/penstock-java.jar')
+            mkdir -p "$root$to"
+            if [[ -e $build/penstock-java.jar ]]; then cp "$build/penstock-java.jar" "$root$to"; else echo "no JDK: no penstock-java.jar"; fi
+            ;;
         .) mkdir -p "$root$to" && git ls-files -z | xargs -0 cp --parents -t "$root$to" ;;
         *) fail "COPY $2: the test does not know how" ;;
         esac
@@ -49,6 +53,7 @@ if [[ ${OCI_BUILD-} ]]; then
     stage build
     mkdir "$work/pack"
     cp "$root"/packages/*.deb "$work/pack/" || fail "the first stage leaves no package"
+    [[ -s $root/build/penstock-java.jar ]] || fail "the first stage leaves no penstock-java.jar"
     rm -rf --one-file-system "$root"
 else
     pack_deb

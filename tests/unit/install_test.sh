@@ -22,6 +22,7 @@ complete() { # PREFIX
         share/fish/vendor_completions.d/penstock.fish lib/systemd/system/penstock.service share/penstock/uninstall; do
         [[ -s $1/$file ]] || fail "$file is missing in $1"
     done
+    [[ ! -e $build/penstock-java.jar || -s $1/lib/penstock/penstock-java.jar ]] || fail "lib/penstock/penstock-java.jar is missing in $1"
     for file in cmake conf/bind.c conf/package docs/man etc usr; do
         [[ ! -e $1/$file ]] || fail "$file should not be in $1"
     done
@@ -130,6 +131,15 @@ system_holds() { # ROOT: the files of a package
     pages_hold "$root/usr/share/doc/penstock"
     "$root/usr/bin/penstock" check --strict -n a1 -f "$root/etc/penstock/agent.properties" >"$work/out" || fail "check of the package's agent: $(cat "$work/out")"
 }
+pack_java() { # GENERATOR: the package penstock-java, in $work/java
+    rm -rf "$work/java"
+    (cd "$build" && cpack --config CPackJava.cmake -G "$1" -B "$work/java" >"$work/log" 2>&1) || fail "cpack of penstock-java: $(tail -5 "$work/log")"
+}
+java_files='usr/lib/penstock/penstock-java.jar usr/share/doc/penstock-java/copyright'
+java_holds() { # ROOT: the files of the package penstock-java
+    [[ $(cd "$1" && find usr -type f | sort | paste -sd' ') == "$java_files" ]] || fail "penstock-java has $(cd "$1" && find . -type f)"
+    cmp "$1/usr/lib/penstock/penstock-java.jar" "$build/penstock-java.jar" || fail "the jar of penstock-java is another one"
+}
 if command -v dpkg-shlibdeps >/dev/null; then
     pack DEB
     dpkg-deb -x "$work"/pack/*.deb "$work/deb"
@@ -141,6 +151,18 @@ if command -v dpkg-shlibdeps >/dev/null; then
     done
     grep -qE '^Depends:.*\blibrdkafka1\b.*\blibssl3\b' "$work/control/control" || fail "the package does not depend on its libraries: $(grep ^Depends "$work/control/control")"
     grep -qE '^Depends:.*\blibhyperscan5\b' "$work/control/control" || fail "the package does not depend on Hyperscan"
+    [[ ! -e $work/deb/usr/lib/penstock/penstock-java.jar ]] || fail "penstock and penstock-java have the same file"
+    if [[ -e $build/penstock-java.jar ]]; then
+        pack_java DEB
+        dpkg-deb -x "$work"/java/*.deb "$work/java_root"
+        java_holds "$work/java_root"
+        version=$(dpkg-deb -f "$work"/pack/*.deb Version)
+        [[ $(dpkg-deb -f "$work"/java/*.deb Package Architecture Depends | paste -sd' ') == \
+            "Package: penstock-java Architecture: all Depends: penstock (= $version), default-jre-headless | java8-runtime-headless" ]] ||
+            fail "penstock-java: $(dpkg-deb -f "$work"/java/*.deb)"
+    else
+        missing+=("no JDK: no penstock-java")
+    fi
 else
     missing+=("no dpkg-shlibdeps (dpkg-dev): no .deb")
 fi
@@ -154,6 +176,17 @@ if command -v rpmbuild >/dev/null && command -v rpm2cpio >/dev/null && command -
     if rpm -qpl "$rpm" | grep -xE '/etc|/usr|/usr/(bin|lib|share|share/man|share/doc|lib/systemd/system)'; then fail "the .rpm owns folders of the system"; fi
     rpm -qp --scripts "$rpm" >"$work/scripts"
     (($(grep -cE '^(pre|post)(un)?install scriptlet' "$work/scripts") == 4)) || fail "scripts of the .rpm: $(cat "$work/scripts")"
+    if [[ -e $build/penstock-java.jar ]]; then
+        pack_java RPM
+        java_rpm=$(echo "$work"/java/*.rpm)
+        rm -rf "$work/java_root" && mkdir "$work/java_root"
+        (cd "$work/java_root" && rpm2cpio "$java_rpm" | cpio -idm --quiet)
+        java_holds "$work/java_root"
+        [[ $(rpm -qp --qf '%{ARCH}' "$java_rpm") == noarch && ! $(rpm -qp --scripts "$java_rpm") ]] || fail "the .rpm of penstock-java has scripts, or an architecture"
+        rpm -qp --requires "$java_rpm" | grep -qx "penstock = $(rpm -qp --qf '%{VERSION}' "$rpm")" || fail "penstock-java does not depend on this penstock"
+        rpm -qp --requires "$java_rpm" | grep -qx 'java-headless >= 1:1.8.0' || fail "penstock-java does not depend on a JRE"
+        if rpm -qpl "$java_rpm" | grep -xE '/usr|/usr/(lib|share|share/doc|lib/penstock)'; then fail "the .rpm of penstock-java owns others' folders"; fi
+    fi
     [[ ! -e $work/deb ]] || diff <(cd "$work/deb" && find . -type f | sort) <(cd "$work/rpm" && find . -type f ! -path '*/.build-id/*' | sort) ||
         fail "the .deb and the .rpm have different files"
 else
