@@ -3,7 +3,7 @@
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. So they do with
 # headers or a list whose size() is wrong. One that makes many events of a few: its call is refused once, and passes later. Sinks that cannot start behind a selector in Java: the source listens, and the
-# other sink gets its events. A source that interrupts every thread of the process. A sink that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null. A host that cannot open what it needs.
+# other sink gets its events. A source that interrupts every thread of the process, also at its end. A sink that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null. A host that cannot open what it needs.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -136,6 +136,27 @@ for engine in native java; do # of the channel: with `java` all of it runs in Ja
 done
 echo "a source that interrupts every thread of the process goes on"
 
+# ---- sources that interrupt all threads at their end ----
+
+interrupts() { # CLASS KEY...
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1' 'sources.r1.channels = c1' "sources.r1.type = example.$1" "${@:2}" \
+        'channels.c1.type = memory' 'sinks.k1.type = null' 'sinks.k1.channel = c1'
+}
+has_ended() { ! pgrep -f "$1" >/dev/null; }
+interrupts InterruptsAtEnd "sources.r1.stopped = $work/stopped" >"$work/end.properties"
+JAVA_OPTS="$JAVA_OPTS -Dof.test=$work" start "$work/end" "$PENSTOCK"
+await 120 grep -q 'has interrupted all threads' "$work/end.log" || fail "the source does not begin"
+stop KILL
+patient_await 60 has_ended "of.test=$work" || fail "the Java process of an agent that was killed does not end"
+[[ -e $work/stopped ]] || fail "the Java process did not wait for a source's stop: an interrupt from before cut it short"
+interrupts "InterruptsAtEnd\$Polled" >"$work/polled.properties"
+start "$work/polled" "$PENSTOCK"
+await 120 grep -q 'InterruptsAtEnd: is polled' "$work/polled.log" || fail "the source is not polled"
+stop TERM
+grep -q 'InterruptsAtEnd: is stopped behind its process()' "$work/polled.log" || fail "the source was stopped while it was in process()"
+! grep 'the component ends' "$work/polled.log" || fail "the source has not ended in order"
+echo "a process that interrupts all of its threads at its end waits for its components"
+
 # ---- a sink that ends the process when it is asked to stop ----
 
 {
@@ -171,4 +192,20 @@ echo "a builder that builds nothing fails before the agent starts"
 
 words=$(java -cp "${PENSTOCK%/*}/penstock-java.jar" penstock.host.Host </dev/null 3<"$work" 4</dev/null 2>&1) && fail "a host without its pipe ends well"
 grep -q '^Exception in thread "main" java.io.FileNotFoundException: /proc/self/fd/3' <<<"$words" || { echo "$words" >&2; fail "the host does not say why it ends"; }
+grep -q $'^\1ERROR\1java\1\tat penstock.host.Host' <<<"$words" || { echo "$words" >&2; fail "the host does not say where it ended"; }
+mkdir "$work/round"
+cat >"$work/round/Round.java" <<'END'
+package penstock.host;
+
+public final class Round {
+    public static void main(String[] arguments) {
+        Exception first = new Exception("first"), second = new Exception("second", first);
+        first.initCause(second);
+        LogStream.lastWords(first);
+    }
+}
+END
+java_compile "$work/round" "${PENSTOCK%/*}/penstock-java.jar" "$work/round/Round.java"
+words=$(java -Xmx64m -cp "$work/round:${PENSTOCK%/*}/penstock-java.jar" penstock.host.Round 2>&1) || fail "causes that go round have no end"
+grep -q '^Caused by: java.lang.Exception: second' <<<"$words" || { echo "$words" >&2; fail "causes that go round are not named"; }
 echo "a host that cannot start says why"

@@ -148,12 +148,7 @@ abstract class Component {
 
     /** For the end of the process: waits until it has stopped, but no longer than `milliseconds` after it was asked to. */
     final void join(long milliseconds) {
-        try {
-            thread.join(Math.max(1, milliseconds - stoppingFor()));
-        } catch (InterruptedException byClass) {
-            return;
-        }
-        if (thread.isAlive())
+        if (!Threads.join(thread, Math.max(1, milliseconds - stoppingFor())))
             sayLate();
     }
 

@@ -44,15 +44,9 @@ final class FlowEnd {
         return Math.min(from(milliseconds), latest);
     }
 
-    /** Waits for a thread's end. An interrupt, by a class that can reach every thread, does not end the wait. */
-    void join(Thread thread, long untilMs) {
-        for (long left; thread.isAlive() && (left = untilMs - passed()) > 0;) {
-            try {
-                thread.join(left);
-            } catch (InterruptedException byClass) {
-                continue;
-            }
-        }
+    /** Waits for a thread's end. Returns whether it has ended in time. */
+    boolean join(Thread thread, long untilMs) {
+        return Threads.join(thread, untilMs - passed());
     }
 
     /** Runs what stops each part of this kind on a thread of its own. Returns whether all have ended in time; the others are left alone. */
@@ -68,11 +62,11 @@ final class FlowEnd {
         }
         boolean all = true;
         for (Thread thread : threads) {
-            join(thread, untilMs);
-            if (thread.isAlive())
+            boolean ended = join(thread, untilMs);
+            if (!ended)
                 LogStream.log("WARN", label, "a " + kind + " has not stopped " + (passed() - since + 500) / 1000 + " s after it was asked to"
                                                  + Texts.place(thread.getStackTrace(), ", and is in ") + ": the others go on without it", null);
-            all &= !thread.isAlive();
+            all &= ended;
         }
         return all;
     }

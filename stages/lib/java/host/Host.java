@@ -49,8 +49,11 @@ public final class Host {
         try {
             run();
         } catch (Throwable wrong) {
-            LogStream.lastWords(wrong);
-            Runtime.getRuntime().halt(1);
+            try {
+                LogStream.lastWords(wrong);
+            } finally {
+                Runtime.getRuntime().halt(1);
+            }
         }
     }
 

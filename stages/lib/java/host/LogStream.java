@@ -16,7 +16,7 @@ import java.nio.charset.StandardCharsets;
  */
 final class LogStream extends OutputStream {
     private static final String GROUP_PREFIX = "penstock:";
-    private static final int LINE_BYTES_MAX = 7000;
+    private static final int LINE_BYTES_MAX = 7000, CAUSES_MAX = 16;
     private static final String[] LEVELS = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
     private static final FileOutputStream file = new FileOutputStream(FileDescriptor.out);
 
@@ -60,14 +60,17 @@ final class LogStream extends OutputStream {
 
     /**
      * Says why the main thread ends, in the line that the JVM would write and without level and component, so that the agent takes it for the
-     * reason. It uses no class that has not been loaded, because the reason may be that there are no more descriptors to read one.
+     * reason. They use no class that has not been loaded, because the reason may be that there are no more descriptors to read one; the stack
+     * trace, behind them, may. Causes can go round.
      */
     static void lastWords(Throwable wrong) {
         StringBuilder lines = new StringBuilder("Exception in thread \"main\" ");
         lines.append(wrong).append('\n');
-        for (Throwable cause = wrong.getCause(); cause != null; cause = cause.getCause())
+        Throwable cause = wrong.getCause();
+        for (int i = 0; i < CAUSES_MAX && cause != null; i++, cause = cause.getCause())
             lines.append("Caused by: ").append(cause).append('\n');
         emit(lines.toString().getBytes(StandardCharsets.UTF_8));
+        log("ERROR", "java", "the Java host cannot start", wrong);
     }
 
     private static void emit(byte[] bytes) {

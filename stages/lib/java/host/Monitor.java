@@ -46,14 +46,13 @@ public final class Monitor {
         Thread thread = new Thread(LogStream.group(LABEL), () -> {
             try {
                 new Monitor().run(in, texts.get(0), Texts.pairs(texts, 1));
+                Runtime.getRuntime().halt(0);
             } catch (Throwable wrong) {
                 LogStream.log("ERROR", LABEL, "the monitor ends", wrong);
                 Runtime.getRuntime().halt(1);
             }
         }, LABEL);
         thread.start();
-        thread.join();
-        Runtime.getRuntime().halt(0);
     }
 
     private void run(DataInputStream in, String className, Map<String, String> settings) throws Throwable {
@@ -74,7 +73,7 @@ public final class Monitor {
         }, "stop");
         stop.setDaemon(true);
         stop.start();
-        stop.join(STOP_MS);
+        Threads.join(stop, STOP_MS);
     }
 
     private static void call(Method method, Object object) throws Throwable {

@@ -32,14 +32,7 @@ final class PartStart {
 
     /** Waits for its turn to end. Returns whether start() has returned. */
     boolean hasReturned() {
-        for (long left; thread.isAlive() && (left = (turn - System.nanoTime()) / 1000000L) > 0;) {
-            try {
-                thread.join(left);
-            } catch (InterruptedException byClass) {
-                continue; // a class can interrupt every thread of the process
-            }
-        }
-        return !thread.isAlive();
+        return Threads.join(thread, (turn - System.nanoTime()) / 1000000L);
     }
 
     /** What start() threw, or null. */

@@ -138,7 +138,7 @@ final class SourceComponent extends Component {
         runner.start();
         awaitStop();
         runner.interrupt();
-        runner.join(RUNNER_JOIN_MS);
+        Threads.join(runner, RUNNER_JOIN_MS);
         synchronized (this) {
             if (died != null && !stopping)
                 throw died;
