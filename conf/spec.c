@@ -7,7 +7,7 @@
 #include "core/class_path.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
-#include "core/engine/stage_call.h"
+#include "core/stage_call.h"
 #include "conf/validate/validate_internal.h"
 
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 
 #include "core/engine/runner.h"
 #include "core/engine/worker.h"
-#include "core/engine/stage_call.h"
+#include "core/stage_call.h"
 
 /* Memory that a batch may use after its chain. The shares of the budget (core/engine/plan.c) assume about this much. */
 #define BATCH_BYTES_MAX (PS_BATCH_FILL_BYTES + 2 * PS_BLOCK_BYTES)

@@ -1,6 +1,6 @@
 #include "core/engine/plan.h"
 #include "core/quantity.h"
-#include "core/engine/stage_call.h"
+#include "core/stage_call.h"
 
 #include <stdio.h>
 #include <stdlib.h>

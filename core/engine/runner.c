@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/engine/worker.h"
-#include "core/engine/stage_call.h"
+#include "core/stage_call.h"
 
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S) /* as Flume's lifecycle supervisor */
 

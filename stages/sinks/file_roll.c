@@ -5,6 +5,7 @@
  * leaves neither torn nor duplicated events (Flume leaves both). Every file is new: names that exist are
  * skipped. */
 #include "core/stage.h"
+#include "core/stage_call.h"
 #include "stages/lib/compressed_output.h"
 #include "stages/lib/text/path_manager.h"
 #include "core/quantity.h"
@@ -312,8 +313,7 @@ static enum ps_status file_roll_open(const void *plan_, void *state_, struct ps_
         outputs_fini(state);
         return ps_err_set(err, "no memory for serializer %s", plan->serializer->name);
     }
-    if (plan->serializer->open != NULL &&
-        plan->serializer->open(plan->serializer_plan, state->serializer, port, err) != PS_OK) {
+    if (ps_stage_open(plan->serializer, plan->serializer_plan, state->serializer, port, err) != PS_OK) {
         free(state->serializer);
         outputs_fini(state);
         return PS_FAIL;

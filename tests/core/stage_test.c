@@ -1,6 +1,6 @@
 /* The stages that an engine accepts: those made for its contract, or for a later one that only adds members at the
  * end. */
-#include "core/engine/stage_call.h"
+#include "core/stage_call.h"
 #include "core/stage.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "conf/bind.h"
 #include "conf/properties/properties.h"
 #include "core/flow/window.h"
-#include "core/engine/stage_call.h"
+#include "core/stage_call.h"
 #include "stages/table.h"
 
 #include <stdio.h>
@@ -93,6 +93,8 @@ static const struct ps_stage_ops *build_sub_stage(struct ps_context *context, en
         if (ps_stages[i]->kind == kind && stage_is_called(ps_stages[i], type))
             ops = ps_stages[i];
     }
+    if (stage->sub != NULL && stage->sub->kind == kind)
+        ops = stage->sub;
     if (ops == NULL) {
         ps_err_set(err, "unknown type %s", type);
         return NULL;
@@ -236,6 +238,11 @@ static void end_share(struct ps_chain_share *share)
     if (share->value != NULL)
         share->destroy(share->value);
     *share = (struct ps_chain_share){.value = NULL};
+}
+
+enum ps_status ps_test_silent_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    return PS_FAIL;
 }
 
 enum ps_status ps_test_stage_build(struct ps_test_stage *stage)

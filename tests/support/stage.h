@@ -70,6 +70,8 @@ struct ps_test_stage {
         const struct ps_stage_ops *ops;
         void *plan;
     } subs[8]; /* sub-stages (serializers) that were built */
+    const struct ps_stage_ops
+        *sub; /* takes the place of each sub-stage of its kind; may be set between init and bind */
     size_t sub_count;
 };
 
@@ -88,6 +90,9 @@ enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const
 enum ps_status ps_test_stage_build(struct ps_test_stage *stage);
 enum ps_status ps_test_stage_open(struct ps_test_stage *stage);
 void ps_test_stage_close(struct ps_test_stage *stage);
+
+/* An `open` that fails without a reason, as one of a plug-in may. */
+enum ps_status ps_test_silent_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
 
 /* Calls init, bind, build and open; fails the test when one fails. */
 void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops,

@@ -12,14 +12,14 @@ mapfile -t c_files < <(find commands core rings regex conf stages bench tests -n
 
 # ---- which folder includes which ----
 
-# Prints "from to count" for each pair of folders, counted from the files' includes. core/stage.h (with core/stage.c) lies above core/flow
+# Prints "from to count" for each pair of folders, counted from the files' includes. core/stage.h (with core/stage_call.h and core/stage.c) lies above core/flow
 # and is a node of its own; core/log and core/text are one with core/; the folders of commands/ are one, but for its client library, and so is a folder of a prefix with its parent.
 folder_arrows() {
     grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
         function node(path) {
             if (path ~ /^commands\// && path !~ /^commands\/client\//)
                 return "commands"
-            if (path ~ /^core\/stage\.[ch]$/)
+            if (path ~ /^core\/stage(_call)?\.[ch]$/)
                 return "core/stage.h"
             sub(/^core\/(log|text)\//, "core/", path)
             sub(/\/[^\/]*$/, "", path)

@@ -1,5 +1,6 @@
 /* See plan.h. */
 #include "stages/lib/spool/plan.h"
+#include "core/stage_call.h"
 
 #include "regex/regex.h"
 #include "stages/lib/text/line_text.h"
@@ -279,7 +280,7 @@ void *ps_spool_deserializer_open(const struct ps_spool_plan *plan, struct ps_por
 {
     const struct ps_stage_ops *ops = plan->deserializer;
     void *state = ps_must_alloc(1, ops->state_size > 0 ? ops->state_size : 1, "a deserializer");
-    if (ops->open == NULL || ops->open(plan->deserializer_plan, state, port, err) == PS_OK)
+    if (ps_stage_open(ops, plan->deserializer_plan, state, port, err) == PS_OK)
         return state;
     free(state);
     return NULL;

@@ -464,10 +464,26 @@ static void test_bad_keys(void **unused)
     }
 }
 
+/* The reason names the serializer, not the sink. */
+static void test_serializer_without_a_reason(void **unused)
+{
+    struct ps_stage_ops silent = ps_serializer_text;
+    struct ps_test_stage stage;
+    silent.open = ps_test_silent_open;
+    ps_test_stage_init(&stage, &ps_sink_file_roll);
+    stage.sub = &silent;
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("sink.directory", folder)), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, "open of serializer text failed and gave no reason"));
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+        IN_FOLDER(test_serializer_without_a_reason),
         IN_FOLDER(test_deleted_and_truncated),
         IN_FOLDER(test_rolls),
         IN_FOLDER(test_never_rolls),

@@ -1,5 +1,6 @@
 /* Writers of streams, and the common part of all writers. See writer.h. */
 #include "core/name.h"
+#include "core/stage_call.h"
 #include "stages/lib/hadoop/file/writer_internal.h"
 
 #include <stdlib.h>
@@ -160,8 +161,8 @@ static bool serializer_open(struct ps_hadoop_writer *writer, struct ps_err *err)
         return false;
     }
     writer->writers->held_bytes += stage->state_size;
-    if (stage->open == NULL || stage->open(format->serializer_plan, writer->serializer,
-                                           &writer->writers->serializer_port, err) == PS_OK)
+    if (ps_stage_open(stage, format->serializer_plan, writer->serializer, &writer->writers->serializer_port,
+                      err) == PS_OK)
         return true;
     writer->writers->held_bytes -= stage->state_size;
     free(writer->serializer);

@@ -558,9 +558,25 @@ static void test_cut_lines_are_counted(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* The reason names the deserializer, not the source. */
+static void test_deserializer_without_a_reason(void **state)
+{
+    struct ps_stage_ops silent = ps_deserializer_line;
+    struct ps_test_stage stage;
+    silent.open = ps_test_silent_open;
+    ps_test_stage_init(&stage, &ps_source_spooldir);
+    stage.sub = &silent;
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", directory)), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    assert_non_null(strstr(stage.err.text, "open of deserializer line failed and gave no reason"));
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_deserializer_without_a_reason),
         TEST(test_orders),
         TEST(test_names),
         TEST(test_files_come),

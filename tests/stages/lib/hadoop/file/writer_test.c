@@ -241,13 +241,30 @@ static void test_schema_in_filesystem(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void test_serializer_without_a_reason(void **unused)
+{
+    struct ps_stage_ops silent = ps_serializer_text;
+    struct fixture fixture;
+    fixture_init(&fixture, (struct ps_hadoop_format){.type = PS_HADOOP_DATA_STREAM});
+    silent.open = ps_test_silent_open;
+    fixture.format.serializer = &silent;
+    assert_null(ps_hadoop_writer_open(fixture.writers, &fixture.stage.err));
+    assert_non_null(strstr(fixture.stage.err.text, "open of serializer text failed and gave no reason"));
+    fixture_fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_stream),          cmocka_unit_test(test_compressed_stream),
-        cmocka_unit_test(test_long_bodies),          cmocka_unit_test(test_no_events),
-        cmocka_unit_test(test_broken_output),        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_schema_in_filesystem), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_serializer_without_a_reason),
+        cmocka_unit_test(test_data_stream),
+        cmocka_unit_test(test_compressed_stream),
+        cmocka_unit_test(test_long_bodies),
+        cmocka_unit_test(test_no_events),
+        cmocka_unit_test(test_broken_output),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_schema_in_filesystem),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

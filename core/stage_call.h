@@ -1,4 +1,5 @@
-/* The calls of a stage's functions that may fail when it is set up: each failure has a reason. */
+/* The calls of a stage's functions that may fail when it is set up: each failure has a reason. For the engine, and for
+ * components that open a serializer or a deserializer. */
 #pragma once
 
 #include "core/stage.h"
