@@ -5,6 +5,7 @@
 #include "conf/command/log4j_common.h"
 #include "conf/text.h"
 
+#include <errno.h>
 #include <expat.h>
 #include <iconv.h>
 #include <limits.h>
@@ -17,14 +18,22 @@ struct appender {
     const char *name, *path; /* path as written; NULL = the console or an unsupported kind */
 };
 
+/* A text that grows, in the arena, without an end. */
+struct text {
+    char *bytes;
+    size_t length;
+};
+
 struct reading {
     struct ps_conf *conf;
     XML_Parser parser;
     const char *path;
+    const char *encoding; /* that the file names and expat does not know; NULL: none */
+    bool has_element;
+    int error_line;                  /* where the parse ended */
     struct ps_properties properties; /* <Property name="..">value</Property> */
     struct ps_property property;     /* the one whose text is read; .key == NULL: none */
-    char *text;                      /* its text so far, in the arena, without an end */
-    size_t text_length;
+    struct text text;                /* its text so far */
     struct appender appenders[APPENDERS_MAX];
     size_t appender_count;
     bool in_root;
@@ -32,6 +41,14 @@ struct reading {
     struct ps_texts refs; /* of the root logger; at most APPENDERS_MAX */
     const char *ref_items[APPENDERS_MAX];
 };
+
+static void add(struct ps_arena *arena, struct text *text, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        text->bytes = ps_arena_grow(arena, text->bytes, text->length, 1);
+        text->bytes[text->length++] = bytes[i];
+    }
+}
 
 static int line_of(const struct reading *reading)
 {
@@ -61,15 +78,15 @@ static bool is_one_of(const char *tag, const char *const *names, size_t count)
 static void begin_property(struct reading *reading, const XML_Char **attributes)
 {
     const char *value = attribute(reading, attributes, "value");
-    struct ps_property property = {attribute(reading, attributes, "name"), value != NULL ? value : "",
-                                   reading->path, line_of(reading)};
+    struct ps_property property = {attribute(reading, attributes, "name"), value, reading->path,
+                                   line_of(reading)};
     if (property.key == NULL)
         return;
-    ps_properties_put(&reading->properties, property);
-    if (value == NULL)
-        reading->property = property;
-    reading->text = NULL;
-    reading->text_length = 0;
+    if (value != NULL)
+        ps_properties_put(&reading->properties, property);
+    else
+        reading->property = property; /* end_element puts it */
+    reading->text = (struct text){.length = 0};
 }
 
 static void begin_appender(struct reading *reading, const XML_Char **attributes, bool rolls)
@@ -100,6 +117,7 @@ static void XMLCALL begin_element(void *reading_, const XML_Char *tag, const XML
     struct reading *reading = reading_;
     struct ps_place place = {reading->path, line_of(reading), NULL};
     bool rolls = is_one_of(tag, rolling, PS_COUNT_OF(rolling));
+    reading->has_element = true;
     reading->property.key = NULL;
     if (strcasecmp(tag, "Property") == 0) {
         begin_property(reading, attributes);
@@ -124,10 +142,8 @@ static void XMLCALL begin_element(void *reading_, const XML_Char *tag, const XML
 static void XMLCALL add_text(void *reading_, const XML_Char *text, int length)
 {
     struct reading *reading = reading_;
-    for (int i = 0; i < length && reading->property.key != NULL; i++) {
-        reading->text = ps_arena_grow(reading->conf->arena, reading->text, reading->text_length, 1);
-        reading->text[reading->text_length++] = text[i];
-    }
+    if (reading->property.key != NULL)
+        add(reading->conf->arena, &reading->text, text, (size_t)length);
 }
 
 static void XMLCALL end_element(void *reading_, const XML_Char *tag)
@@ -136,51 +152,88 @@ static void XMLCALL end_element(void *reading_, const XML_Char *tag)
     if (strcasecmp(tag, "Root") == 0)
         reading->in_root = false;
     if (reading->property.key != NULL) {
-        const char *text = ps_arena_copy(reading->conf->arena, reading->text, reading->text_length);
+        const char *text = ps_arena_copy(reading->conf->arena, reading->text.bytes, reading->text.length);
         reading->property.value = ps_text_trim(reading->conf->arena, text);
         ps_properties_put(&reading->properties, reading->property);
     }
     reading->property.key = NULL;
 }
 
-/* Tells expat what the bytes of an encoding mean that it does not know itself. In one of several bytes for a character, only ASCII
- * can be read. */
-static int XMLCALL read_encoding(void *unused, const XML_Char *name, XML_Encoding *encoding)
+/* Notes an encoding that expat does not know; the parse ends. */
+static int XMLCALL note_encoding(void *reading_, const XML_Char *name, XML_Encoding *unused)
 {
+    struct reading *reading = reading_;
     (void)unused;
-    iconv_t decoder = iconv_open("WCHAR_T", name);
+    reading->encoding = ps_arena_text(reading->conf->arena, name);
+    return XML_STATUS_ERROR;
+}
+
+/* Converts a piece of the text, or, at its end, what the decoder holds back. Bytes that are no character become U+FFFD, as in Java. */
+static size_t convert_piece(iconv_t decoder, char **in, size_t *in_left, char *piece, size_t room)
+{
+    static const char replacement[] = "\xEF\xBF\xBD";
+    char *out = piece;
+    size_t out_left = room - (sizeof replacement - 1);
+    size_t status = iconv(decoder, *in_left > 0 ? in : NULL, in_left, &out, &out_left);
+    if (status == (size_t)-1 && errno != E2BIG && *in_left > 0) {
+        memcpy(out, replacement, sizeof replacement - 1);
+        out += sizeof replacement - 1;
+        (*in)++;
+        (*in_left)--;
+    }
+    return (size_t)(out - piece);
+}
+
+/* Makes the text's UTF-8. Returns false if iconv does not know the encoding. */
+static bool convert(const struct reading *reading, const char *text, size_t length, struct text *made)
+{
+    iconv_t decoder = iconv_open("UTF-8", reading->encoding);
     if (decoder == (iconv_t)-1)
-        return XML_STATUS_ERROR;
-    for (int i = 0; i < 256; i++) {
-        wchar_t character = 0;
-        char byte = (char)i, *in = &byte, *out = (char *)&character;
-        size_t in_left = 1, out_left = sizeof character;
-        bool is_whole = iconv(decoder, &in, &in_left, &out, &out_left) != (size_t)-1 && out_left == 0;
-        encoding->map[i] = is_whole ? (int)character : -1;
-        iconv(decoder, NULL, NULL, NULL, NULL);
+        return false;
+    char piece[4096], *in = (char *)(uintptr_t)text;
+    for (bool is_end = false; !is_end;) {
+        is_end = length == 0;
+        size_t count = convert_piece(decoder, &in, &length, piece, sizeof piece);
+        add(reading->conf->arena, made, piece, count);
     }
     iconv_close(decoder);
-    return XML_STATUS_OK;
+    return true;
+}
+
+/* `encoding`: of the text; NULL: the file names it. Returns what is wrong, or XML_ERROR_NONE. */
+static enum XML_Error parse(struct reading *reading, const char *encoding, const char *text, size_t length)
+{
+    enum XML_Error error = XML_ERROR_NONE;
+    XML_Parser parser = XML_ParserCreate(encoding);
+    if (parser == NULL)
+        ps_out_of_memory(0, "log4j2.xml");
+    reading->parser = parser;
+    XML_SetUserData(parser, reading);
+    XML_SetElementHandler(parser, begin_element, end_element);
+    XML_SetCharacterDataHandler(parser, add_text);
+    XML_SetUnknownEncodingHandler(parser, note_encoding, reading);
+    if (XML_Parse(parser, text, (int)length, 1) != XML_STATUS_OK)
+        error = XML_GetErrorCode(parser);
+    reading->error_line = line_of(reading);
+    XML_ParserFree(parser);
+    return error;
 }
 
 static void read_elements(struct reading *reading, const char *text, size_t length)
 {
-    reading->parser = XML_ParserCreate(NULL);
-    if (reading->parser == NULL)
-        ps_out_of_memory(0, "log4j2.xml");
-    XML_SetUserData(reading->parser, reading);
-    XML_SetElementHandler(reading->parser, begin_element, end_element);
-    XML_SetCharacterDataHandler(reading->parser, add_text);
-    XML_SetUnknownEncodingHandler(reading->parser, read_encoding, NULL);
-    if (XML_Parse(reading->parser, text, (int)length, 1) != XML_STATUS_OK) {
-        enum XML_Error error = XML_GetErrorCode(reading->parser);
-        ps_problem_add(&reading->conf->problems, PS_SEVERITY_WARNING,
-                       (struct ps_place){reading->path, line_of(reading), NULL}, "mend the file",
-                       "is not well-formed XML: %s. Only what is before it is used",
-                       error == XML_ERROR_NO_ELEMENTS ? "the end of the first element is missing"
-                                                      : XML_ErrorString(error));
-    }
-    XML_ParserFree(reading->parser);
+    enum XML_Error error = parse(reading, NULL, text, length);
+    struct text converted = {.length = 0};
+    if (reading->encoding != NULL && convert(reading, text, length, &converted))
+        error = parse(reading, "UTF-8", converted.bytes, converted.length);
+    if (error == XML_ERROR_NONE)
+        return;
+    const char *reason = XML_ErrorString(error);
+    if (error == XML_ERROR_NO_ELEMENTS)
+        reason = reading->has_element ? "the end of the first element is missing" : "it has no element";
+    ps_problem_add(&reading->conf->problems, PS_SEVERITY_WARNING,
+                   (struct ps_place){reading->path, reading->error_line, NULL}, "mend the file",
+                   "is not well-formed XML: %s. %s", reason,
+                   reading->has_element ? "Only what is before it is used" : "Nothing of it is used");
 }
 
 void ps_log4j2_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)

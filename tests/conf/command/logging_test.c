@@ -123,8 +123,61 @@ static const struct row rows[] = {
      "<AppenderRef ref='F'/></Root></C>",
      "", "WARN", "/€ä", "", 0},
     {L2, "<?xml version='1.0' encoding='no-such'?><C/>", "", NULL, NULL,
-     "log4j2.xml:1: warning: is not well-formed XML: unknown encoding. Only what is before it is used; mend "
+     "log4j2.xml:1: warning: is not well-formed XML: unknown encoding. Nothing of it is used; mend the "
+     "file\n",
+     0},
+    /* Other names and sets that Java reads: UTF-8 by an alias, several bytes for a letter, letters that the decoder holds back
+     * until it knows the next one (the last line of all), and bytes that are no letter. */
+    {L2,
+     "<?xml version='1.0' encoding='UTF8'?>\n<!-- \xC3\xA4 --><C><File name='F' "
+     "fileName='/\xE2\x82\xAC'/><Root "
+     "level='WARN'><AppenderRef ref='F'/></Root></C>",
+     "", "WARN", "/€", "", 0},
+    {L2,
+     "<?xml version='1.0' encoding='GBK'?><!-- \xD6\xD0 --><C><File name='F' fileName='/\xCE\xC4.log'/><Root "
+     "level='WARN'><AppenderRef ref='F'/></Root></C>",
+     "", "WARN", "/文.log", "", 0},
+    {L2,
+     "<?xml version='1.0' encoding='windows-1258'?><C><File name='F' fileName='/b\xEC'/><Root level='WARN'>"
+     "<AppenderRef ref='F'/></Root></C>",
+     "", "WARN", "/b\xCC\x81", "", 0},
+    {L2,
+     "<?xml version='1.0' encoding='ISO-2022-JP'?><C><File name='F' fileName='/\x1B$B4A\x1B(B'/><Root "
+     "level='WARN'><AppenderRef ref='F'/></Root></C>",
+     "", "WARN", "/漢", "", 0},
+    {L2,
+     "<?xml version='1.0' encoding='UTF8'?><C><File name='F' fileName='/\xFFx'/><Root level='WARN'>"
+     "<AppenderRef ref='F'/></Root></C>\n<!-- \xE2\x82",
+     "", "WARN", "/\xEF\xBF\xBDx",
+     "log4j2.xml:2: warning: is not well-formed XML: unclosed token. Only what is before it is used; mend "
      "the file\n",
+     0},
+    {L2, "<?xml version='1.0' encoding='GBK'?><C>\n<Root level='WARN'/>\n<!-- \xD6\xD0 --></D>", "", "WARN",
+     NULL,
+     "log4j2.xml:3: warning: is not well-formed XML: mismatched tag. Only what is before it is used; mend "
+     "the file\n",
+     0},
+    /* No element at all. */
+    {L2, "", "", NULL, NULL,
+     "log4j2.xml:1: warning: is not well-formed XML: it has no element. Nothing of it is used; mend the "
+     "file\n",
+     0},
+    {L2, "<!-- x -->\n", "", NULL, NULL,
+     "log4j2.xml:2: warning: is not well-formed XML: it has no element. Nothing of it is used; mend the "
+     "file\n",
+     0},
+    /* A property that is no text is not set: the one before it stays. */
+    {L2,
+     "<C><Property name='d' value='/a'/><Property name='d'>/b<x/></Property><File name='F' "
+     "fileName='${d}/f'/>"
+     "<Root level='WARN'><AppenderRef ref='F'/></Root></C>",
+     "", "WARN", "/a/f", "", 0},
+    {L2,
+     "<C><Property name='d' value='/a'/><File name='F' fileName='${d}/f'/><Root level='WARN'><AppenderRef "
+     "ref='F'/></Root>\n<Property name='d'>/b",
+     "", "WARN", "/a/f",
+     "log4j2.xml:2: warning: is not well-formed XML: the end of the first element is missing. Only what is "
+     "before it is used; mend the file\n",
      0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j.configurationFile=other.xml", "ERROR", NULL, "", 0},
     {"other.xml", "<Root level='ERROR'/>", "-Dlog4j2.configurationFile=file:other.xml", "ERROR", NULL, "", 0},
