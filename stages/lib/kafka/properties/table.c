@@ -134,7 +134,8 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .help = "not set: true, unless acks is 0 or 1"),
     MAPPED("partitioner.class", P, PS_KAFKA_CLASS, "partitioner", .words = PARTITIONERS,
            .fallback = "org.apache.kafka.clients.producer.internals.DefaultPartitioner",
-           .help = "your own Java class cannot be loaded; use the sink's partitionIdHeader, or a key"),
+           .help = "your own Java class runs only with `penstock.engine = java`; else use the sink's "
+                   "partitionIdHeader, or a key"),
     MAPPED("partitioner.ignore.keys", P, PS_KAFKA_WORDS, "partitioner",
            .words = WORDS({"true", "random", NULL}, {"false", NULL, NULL})),
     IGNORED("partitioner.adaptive.partitioning.enable", P,
@@ -142,9 +143,11 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("partitioner.availability.timeout.ms", P,
             "events without a key stay on a partition for a batch, even if its queue is long"),
     CODER("key.serializer", P, CODERS("Serializer"),
-          "keys are sent as raw bytes; your own Java class cannot be loaded: remove the key"),
+          "keys are sent as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
+          "remove the key"),
     CODER("value.serializer", P, CODERS("Serializer"),
-          "bodies are sent as raw bytes; your own Java class cannot be loaded: remove the key"),
+          "bodies are sent as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
+          "remove the key"),
     UNSUPPORTED("transactional.id", P, PS_LOG_ERROR,
                 "Flume's sink does not begin transactions, so Java's producer would refuse to send; remove "
                 "the key, or set penstock.guarantee = exactly-once and penstock.transaction.id on the sink"),
@@ -190,9 +193,11 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .words = WORDS({"true", PS_KAFKA_INTERNAL_TOPICS, NULL}, {"false", NULL, NULL}),
            .help = "not set: true for kafka.topics.regex; topics in kafka.topics are always read"),
     CODER("key.deserializer", C, CODERS("Deserializer"),
-          "keys are taken as raw bytes; your own Java class cannot be loaded: remove the key"),
+          "keys are taken as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
+          "remove the key"),
     CODER("value.deserializer", C, CODERS("Deserializer"),
-          "bodies are taken as raw bytes; your own Java class cannot be loaded: remove the key"),
+          "bodies are taken as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
+          "remove the key"),
     CHOICE("group.protocol", C,
            WORDS({"classic", NULL, NULL},
                  {"consumer", NULL,
