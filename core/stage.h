@@ -404,8 +404,8 @@ struct ps_channel_ops {
     /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives
      * back the newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* Called when the sink is closed. If the channel made the batches of the leases that were given back, it
-     * returns these leases. It frees its data of this worker. Thread: the consumer's worker. */
+    /* The consumer's last sink is closed: returns the leases that were given back, if the channel made their
+     * batches, and frees its data of this worker. Called once. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
     /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its
      * open batch. Thread: the producer's worker. */
@@ -416,8 +416,8 @@ struct ps_channel_ops {
     /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written);
      * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
-    /* Functions that the engine calls for its own channels only (core/flow/engine_channel.h). NULL: none; events left
-     * at a stop or a replacing reload are not carried over; if it promises ACCEPTED, `take` empties it, before `leave`. */
+    /* Functions for the engine's own channels only (core/flow/engine_channel.h). NULL: none; events left at a stop
+     * or a replacing reload are not carried over; one in memory that is not shared is emptied, before `leave`. */
     const struct ps_engine_channel_ops *engine;
 };
 

@@ -303,13 +303,17 @@ static void forsake_unless_continued(const struct ps_stage_spec *stage, const st
         ops->forsake(stage->plan);
 }
 
-/* Returns the number of events in a channel in memory that cannot be stripped, and from which no sink takes: the sinks of
- * others have taken out what was left. */
-static uint64_t count_stranded(const struct ps_channel_plan *channel)
+/* Counts the events in a channel in memory that cannot be stripped, and from which no sink takes: the sinks of others have
+ * taken out what was left. A shared one ends only here. */
+static void count_stranded(struct ps_left *lost, const struct ps_plan *plan,
+                           const struct ps_channel_plan *channel)
 {
-    const struct ps_channel_ops *ops = channel->spec->stage.ops->channel;
-    bool stripped = ps_engine_channel(ops)->strip != NULL || channel->consumer_count > 0;
-    return stripped || ps_channel_is_durable(ops) ? 0 : ps_channel_plan_left(channel);
+    const struct ps_stage_ops *stage = channel->spec->stage.ops;
+    if (ps_engine_channel(stage->channel)->strip != NULL || channel->consumer_count > 0 || stage->shared ||
+        ps_channel_is_durable(stage->channel))
+        return;
+    uint64_t *count = ps_plan_rereads(plan, channel) ? &lost->reread : &lost->events;
+    *count += ps_channel_plan_left(channel);
 }
 
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
@@ -335,7 +339,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
         forsake_unless_continued(stage, next);
         struct ps_lease *list = ops->strip != NULL ? ops->strip(stage->plan) : NULL;
         append_left(&left, (uint16_t)i, &list);
-        lost->events += count_stranded(&plan->channels[i]);
+        count_stranded(lost, plan, &plan->channels[i]);
         struct ps_lease *keep = NULL, **keep_end = &keep;
         while (list != NULL) {
             struct ps_lease *lease = list;

@@ -156,6 +156,7 @@ struct ps_sink_runner {
     unsigned failures;                         /* rollbacks in a row */
     struct ps_deadletter_pending dead_letters; /* of the offered lease, after its last attempt */
     bool recalled, empty;
+    bool closed; /* by CLOSE, which a stop orders twice */
     bool leaves; /* it takes no more leases, because events may stay in the channel */
     bool told;   /* ENDING, FAILED: its group knows of this failure */
     bool given;  /* its group has counted the offered lease as this sink's */
@@ -411,7 +412,11 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 /* Calls the channel's `part` after the sink has given back its leases, unless `next` keeps the channel. Returns
  * whether `part` is done; the worker calls this function until it is. */
 bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);
-/* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). Appends to *left what a
- * channel in memory without `strip`, which ends, still has. */
-void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, struct ps_lease **left,
+/* Appends to *left what is left in a channel in memory without `strip`, unless `next` keeps it (NULL: no plan follows):
+ * control counts it. Before any sink of the worker is closed; all of them have given back their leases. */
+void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_plan *next,
+                              struct ps_lease **left, const struct ps_now *now);
+/* Closes the stage. With `leaves`, which is for the last sink of its consumer, it also leaves the channel, unless `next`
+ * keeps it. */
+void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, bool leaves,
                           const struct ps_now *now);

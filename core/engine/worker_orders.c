@@ -133,20 +133,45 @@ static void make_runners(struct ps_worker *worker, struct ps_plan *plan, const s
     ps_mark_move(&worker->sources_seen, sources);
 }
 
-static void close_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
+/* Returns whether no sink of this worker after number `sink` is a member of its consumer. */
+static bool is_last_of_consumer(const struct ps_worker *worker, size_t sink)
 {
-    ps_worker_enter(worker, sink->base.spec->component);
-    while (!ps_sink_runner_recall(sink, &worker->now))
-        PS_ASSERT(false); /* RECALL was done before, so the recall returned true */
-    ps_sink_runner_close(sink, worker->next, &worker->left, &worker->now);
+    for (size_t i = sink + 1; i < worker->sink_count; i++) {
+        if (worker->sinks[i]->channel == worker->sinks[sink]->channel &&
+            worker->sinks[i]->consumer == worker->sinks[sink]->consumer)
+            return false;
+    }
+    return true;
+}
+
+static bool is_closing(const struct ps_worker *worker, size_t sink)
+{
+    return !worker->sinks[sink]->closed && !ps_worker_adopts_sink(worker, worker->sinks[sink]);
+}
+
+/* A channel frees a consumer's data when the consumer leaves, so all sinks take out the rest before one leaves. A reload adopts
+ * all sinks of a consumer or none. */
+static void close_sinks(struct ps_worker *worker)
+{
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        if (!is_closing(worker, i))
+            continue;
+        ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
+        while (!ps_sink_runner_recall(worker->sinks[i], &worker->now))
+            PS_ASSERT(false); /* RECALL was done before, so the recall returned true */
+        ps_sink_runner_take_rest(worker->sinks[i], worker->next, &worker->left, &worker->now);
+    }
+    for (size_t i = 0; i < worker->sink_count; i++) {
+        if (!is_closing(worker, i))
+            continue;
+        ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
+        ps_sink_runner_close(worker->sinks[i], worker->next, is_last_of_consumer(worker, i), &worker->now);
+    }
 }
 
 static void close_runners(struct ps_worker *worker)
 {
-    for (size_t i = 0; i < worker->sink_count; i++) {
-        if (!ps_worker_adopts_sink(worker, worker->sinks[i]))
-            close_sink(worker, worker->sinks[i]);
-    }
+    close_sinks(worker);
     for (size_t i = 0; i < worker->source_count; i++) {
         ps_worker_enter(worker, worker->sources[i]->base.spec->component);
         if (!ps_worker_adopts(worker, worker->sources[i]))

@@ -36,13 +36,17 @@ a1.penstock.reload.timeout = 100ms
 END
     printf '%s\n' "$@" >>agent.properties
 }
-begin() { # waits until 300 events are in the channel or with its sink
+launch() {
     "$PENSTOCK" agent -n a1 -f agent.properties --plugins-path plugins -Dflume.monitoring.type=PROMETHEUS \
         -Dflume.monitoring.port="$metrics_port" >agent.out 2>agent.err &
     agent=$!
     children[$agent]=1
+}
+begin() { # waits until 300 events are in the channel or with its sink
+    launch
     await "300 events are put" are_put
 }
+some_are_put() { [[ $(metric penstock_channel_events_put_total c1) -gt 0 ]]; }
 are_put() { [[ $(metric penstock_channel_events_put_total c1) == 300 ]]; }
 reload() { # PATTERN: sends SIGHUP and waits for the line
     local before
@@ -89,3 +93,12 @@ sed -i 's/a1.sinks = k1 k2/a1.sinks = k2/' agent.properties
 begin
 stop_agent TERM 3
 grep -q 'stopped: events accepted 300, delivered 0, .* not delivered 300, ' agent.err || fail "the account: $(grep stopped: agent.err)"
+
+agent_file 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' "a1.sources.r1.filegroups.f = $work/lines" \
+    "a1.sources.r1.positionFile = $work/positions"
+sed -i 's/a1.sinks = k1 k2/a1.sinks = k2/' agent.properties
+launch
+await "events are put" some_are_put # the last batch stays open while no sink takes
+stop_agent TERM 0
+grep -q 'stopped: events accepted 300, delivered 0, .* not delivered 0, .* read again at the next start 300, ' agent.err ||
+    fail "the account: $(grep stopped: agent.err)"

@@ -103,6 +103,8 @@ void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct p
     }
     if (stages->group != NULL)
         make_group(spec, stages);
+    if (stages->without_sinks)
+        spec->sink_count = 0;
     struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
     agent->plan = ps_plan_create(spec, &machine, NULL, &err);
     if (agent->plan == NULL || ps_plan_build(agent->plan, &err) != PS_OK)

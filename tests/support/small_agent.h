@@ -23,6 +23,7 @@ struct ps_test_small_stages {
     bool letters; /* the dead letters of r1 and k1 go to c2, and r1 puts only into c1 */
     /* k1 .. kn, all of type `sink` and from c1, are a group; c2 does not exist then. NULL: without a group. */
     const struct ps_processor_settings *group;
+    bool without_sinks;
 };
 
 /* Makes the agent and orders RUN; cycles nothing yet. `capacity`: of the channel, in events. */

@@ -479,20 +479,19 @@ bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *ne
     return false;
 }
 
-/* Takes what is left in a channel that cannot be stripped (a plug-in's, in memory) and ends, and leaves it in *left,
- * where control counts it. All sinks have given back their leases. */
-static void take_rest(struct ps_sink_runner *runner, const struct ps_plan *next, struct ps_lease **left,
-                      const struct ps_now *now)
+/* Channels that cannot be stripped are those of plug-ins. Another program may empty a shared one, which has no end. */
+void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_plan *next,
+                              struct ps_lease **left, const struct ps_now *now)
 {
     const struct ps_channel_ops *channel = channel_of(runner);
+    const struct ps_stage_spec *stage = &runner->channel->spec->stage;
     struct ps_lease *lease;
-    if (ps_channel_is_durable(channel) || ps_engine_channel(channel)->strip != NULL ||
+    if (ps_channel_is_durable(channel) || stage->ops->shared || ps_engine_channel(channel)->strip != NULL ||
         ps_plan_keeps_channel(next, runner->channel))
         return;
     while (*left != NULL)
         left = &(*left)->next;
-    while ((lease = channel->take(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port,
-                                  now)) != NULL) {
+    while ((lease = channel->take(stage->plan, runner->consumer, &runner->base.port, now)) != NULL) {
         /* the channel's number when it was put; a reload may have changed it since */
         ps_lease_home(lease)->channel = (uint16_t)runner->spec->channel;
         lease->next = NULL;
@@ -502,16 +501,16 @@ static void take_rest(struct ps_sink_runner *runner, const struct ps_plan *next,
 }
 
 /* A channel that stays keeps the returned leases, and its state on this worker, for the sink that follows. */
-void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, struct ps_lease **left,
+void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, bool leaves,
                           const struct ps_now *now)
 {
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
     ps_sink_runner_leave(runner);
-    take_rest(runner, next, left, now);
     ps_runner_close(&runner->base, now);
     ps_dead_letter_channel_close(runner->base.letters, next, NULL, now);
-    if (channel_of(runner)->leave != NULL && !ps_plan_keeps_channel(next, runner->channel))
+    if (leaves && channel_of(runner)->leave != NULL && !ps_plan_keeps_channel(next, runner->channel))
         channel_of(runner)->leave(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port);
+    runner->closed = true;
 }
 
 /* ---- a reload that leaves it as it is ---- */
