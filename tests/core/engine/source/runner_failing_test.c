@@ -7,7 +7,7 @@ static struct {
     unsigned make; /* events */
     bool fails;
     bool is_down; /* what it needs does not run */
-    unsigned tries, settled, refused;
+    unsigned tries, settled, refused, delivered;
     struct ps_port *port;
 } script;
 
@@ -33,6 +33,7 @@ static void source_refused(const void *, void *, const struct ps_batch *batch, c
 
 static void source_delivered(const void *, void *, const struct ps_batch *, const struct ps_now *)
 {
+    script.delivered++;
 }
 
 static const struct ps_source_ops accepting_ops = {
@@ -148,6 +149,7 @@ static void stop_leaves(bool is_down)
     assert_true(agent.now.mono_ns - began_ns < PS_NS_PER_S);
     assert_int_equal(agent.lost.events, 0);
     assert_int_equal(agent.dropped, 0);
+    assert_int_equal(script.delivered, 0); /* its position would pass them */
 }
 
 static void test_is_read_again(void **unused)

@@ -48,7 +48,7 @@ static const struct expectation expectations[] = {
     {P, "partitioner.class", "com.example.Mine", "partitioner", "murmur2_random", PS_LOG_ERROR, "com.example.Mine: your own Java class", false},
     {P, "partitioner.ignore.keys", "true", "partitioner", "random", NONE, NULL, false},
     {P, "key.serializer", "org.apache.kafka.common.serialization.StringSerializer", "acks", NULL, PS_LOG_INFO, "as raw bytes", false},
-    {P, "value.serializer", "io.confluent.kafka.serializers.KafkaAvroSerializer", "acks", NULL, PS_LOG_ERROR, "cannot be loaded", false},
+    {P, "value.serializer", "io.confluent.kafka.serializers.KafkaAvroSerializer", "acks", NULL, PS_LOG_ERROR, "penstock.engine = java", false},
     {P, "transactional.id", "t1", "transactional.id", NULL, PS_LOG_ERROR, "does not begin transactions", false},
     {P, "interceptor.classes", "", "acks", NULL, NONE, NULL, false},
     {P, "interceptor.classes", "com.example.I", "acks", NULL, PS_LOG_ERROR, "com.example.I: Java classes", false},
