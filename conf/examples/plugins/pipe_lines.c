@@ -64,13 +64,17 @@ static void close_pipe(const void *, void *state_)
 }
 
 /* Adds the whole lines of these bytes. Returns how many bytes are handled: all except a line without end, and
- * lines for which the batch has no room. */
+ * lines for which the batch has no room. A line of more than LINE_BYTES_MAX bytes gives several events. One of exactly
+ * so many gives one, so the byte after it is needed: what the events are must not depend on how many bytes a read
+ * returns. */
 static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
 {
     uint32_t handled = 0;
     while (handled < length) {
-        char *line = bytes + handled, *newline = memchr(line, '\n', length - handled);
-        if (newline == NULL && length - handled < LINE_BYTES_MAX)
+        char *line = bytes + handled;
+        uint32_t seen = length - handled <= LINE_BYTES_MAX ? length - handled : LINE_BYTES_MAX + 1;
+        char *newline = memchr(line, '\n', seen);
+        if (newline == NULL && seen <= LINE_BYTES_MAX)
             return handled;
         uint32_t taken = newline != NULL ? (uint32_t)(newline - line) : LINE_BYTES_MAX;
         if (ps_batch_add(batch, line, taken) == NULL)
