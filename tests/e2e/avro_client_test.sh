@@ -56,7 +56,7 @@ done
 client() { # STATUS OPTION...: runs it; what it prints is in client.out and client.err
     local expected=$1 code=0
     shift
-    timeout 60 "$PENSTOCK" avro-client "$@" >client.out 2>client.err || code=$?
+    patient_limit 60 "$PENSTOCK" avro-client "$@" >client.out 2>client.err || code=$?
     ((code == expected)) || fail "avro-client $*: exit $code, not $expected: $(<client.err)"
 }
 says() { grep -qF -- "$1" client.out client.err || fail "avro-client does not say \"$1\": $(cat client.out client.err)"; }
@@ -87,7 +87,7 @@ says '203 events are acknowledged'
 bodies_are stdin numbers
 header pause
 mkfifo pipe
-timeout 60 "$PENSTOCK" avro-client -H 127.0.0.1 -p "$plain" -R pause.headers <pipe >pause.out 2>pause.err &
+patient_limit 60 "$PENSTOCK" avro-client -H 127.0.0.1 -p "$plain" -R pause.headers <pipe >pause.out 2>pause.err &
 pausing=$!
 children[$pausing]=1
 exec 3>pipe

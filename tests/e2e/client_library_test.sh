@@ -78,7 +78,7 @@ done
 
 has_line() { cat out/* | grep -qxF -- "$1"; }
 runs() { # PROGRAM ARGUMENT...
-    timeout 60 "$@" >client.out 2>client.err || fail "$*: exit $?"
+    patient_limit 60 "$@" >client.out 2>client.err || fail "$*: exit $?"
 }
 runs ./client 127.0.0.1 "$plain" hello 'a second one'
 await "the example's events" has_line '{origin=client.c} a second one'
@@ -92,7 +92,7 @@ done
 grep -q 'client: .*unknown' client.err || fail "an unknown property is not told: $(<client.err)"
 await "events of files" has_line '{origin=client.c} two'
 code=0
-timeout 60 ./client 127.0.0.1 "$(free_port)" nobody >client.out 2>client.err || code=$?
+patient_limit 60 ./client 127.0.0.1 "$(free_port)" nobody >client.out 2>client.err || code=$?
 ((code == 1)) || fail "nobody listens: exit $code"
 grep -q 'Connection refused' client.err || fail "nobody listens: $(<client.err)"
 
@@ -100,7 +100,7 @@ grep -q 'Connection refused' client.err || fail "nobody listens: $(<client.err)"
 
 threads() { # PROPERTIES SHARED
     local acknowledged
-    acknowledged=$(timeout 120 ./client_threads "$1" 100 60 "$2") || fail "client_threads $*: exit $?"
+    acknowledged=$(patient_limit 120 ./client_threads "$1" 100 60 "$2") || fail "client_threads $*: exit $?"
     ((acknowledged == 6000)) || fail "client_threads $*: $acknowledged acknowledged"
     sent=$((sent + 6000))
 }

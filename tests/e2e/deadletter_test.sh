@@ -171,7 +171,7 @@ code=0
 # ---- a pipe with the name of a file: nobody waits for it ----
 mkfifo "$dead/pipe.jsonl"
 code=0
-timeout 60 "$PENSTOCK" deadletter list "$dead" --json >"$work/list.json" 2>"$work/list.err" || code=$?
+patient_limit 60 "$PENSTOCK" deadletter list "$dead" --json >"$work/list.json" 2>"$work/list.err" || code=$?
 ((code == 1)) || fail "exit $code with a pipe"
 grep -q 'pipe.jsonl: it is not a regular file' "$work/list.err" || fail "the pipe: $(<"$work/list.err")"
 mkdir "$dead/x.jsonl.replayed" # a read of it fails: what is marked there would be replayed again

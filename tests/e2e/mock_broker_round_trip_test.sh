@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 refused() { # TEXT TIME
     local code=0
-    timeout 20 "$PENSTOCK" mock-broker --round-trip "$2" >"$work/out" 2>"$work/err" || code=$?
+    patient_limit 20 "$PENSTOCK" mock-broker --round-trip "$2" >"$work/out" 2>"$work/err" || code=$?
     ((code == 2)) || fail "--round-trip $2: exit $code, not 2"
     grep -qF -- "$1" "$work/err" || fail "--round-trip $2: no word of \"$1\""
     [[ ! -s $work/out ]] || fail "--round-trip $2: an address nevertheless"

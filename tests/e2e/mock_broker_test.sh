@@ -18,7 +18,7 @@ broker_start() { # NAME OPTION...
 refused() { # CODE TEXT OPTION...
     local code=0 want=$1 text=$2
     shift 2
-    timeout 20 "$PENSTOCK" mock-broker "$@" >"$work/out" 2>"$work/refused.err" || code=$?
+    patient_limit 20 "$PENSTOCK" mock-broker "$@" >"$work/out" 2>"$work/refused.err" || code=$?
     ((code == want)) || fail "mock-broker $*: exit $code, not $want"
     grep -qF -- "$text" "$work/refused.err" || fail "mock-broker $*: no word of \"$text\""
     [[ ! -s $work/out ]] || fail "mock-broker $*: an address nevertheless"

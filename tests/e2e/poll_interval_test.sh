@@ -18,7 +18,7 @@ a1.sinks.k1.channel = c1
 EOF_
 python3 -m http.server "$port" --bind 127.0.0.1 --directory "$work" >"$work/server.out" 2>"$work/requests" &
 children[$!]=1
-await 'the server does not answer' curl -s -o "$work/got" --noproxy '*' --max-time 1 "http://127.0.0.1:$port/a1.properties"
+await 'the server does not answer' curl -s -o "$work/got" --noproxy '*' --max-time 20 "http://127.0.0.1:$port/a1.properties"
 requests() { grep -c 'GET /a1.properties' "$work/requests" || true; }
 before=$(requests)
 began=$SECONDS

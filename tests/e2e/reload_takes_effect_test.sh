@@ -100,7 +100,7 @@ answers() { # PORT: the source at this port takes an event
     local answer=
     { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
     echo "event id$number" >&3
-    read -r -t 60 answer <&3 || true
+    read -r -t 400 answer <&3 || true
     exec 3>&-
     [[ $answer == OK ]]
 }
@@ -119,14 +119,10 @@ is_there() { [[ $(outcome) == "$1" ]]; } # EXPECTED
 check() { # WHAT EXPECTED PORT
     number=$((number + 1))
     await "$1: an answer" answers "$3"
-    for ((i = 0; i < 1200; i++)); do
-        is_there "$2" && break
-        sleep 0.05
-    done
-    is_there "$2" || fail "$1: \"$(outcome)\", not \"$2\""
+    patient_await 60 is_there "$2" || fail "$1: \"$(outcome)\", not \"$2\""
     echo "event" >&4
     local answer=
-    read -r -t 60 answer <&4 || true
+    read -r -t 400 answer <&4 || true
     [[ $answer == OK ]] || fail "$1: the connection of the other source"
 }
 

@@ -5,6 +5,8 @@
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
+# shellcheck source=tests/support/patience.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
@@ -28,7 +30,7 @@ check() { # NAME EXIT "KEY=VALUE ..." ARGUMENT...
     local -a pairs
     read -ra pairs <<<"$3"
     shift 3
-    timeout 60 "$PENSTOCK" verify --json "$@" >out 2>err || code=$?
+    patient_limit 60 "$PENSTOCK" verify --json "$@" >out 2>err || code=$?
     ((code == wanted)) || wrong "$name: exit $code, not $wanted"
     for pair in "${pairs[@]}"; do
         [[ $(field "${pair%%=*}") == "${pair#*=}" ]] || wrong "$name: ${pair%%=*} is $(field "${pair%%=*}"), not ${pair#*=}"

@@ -11,7 +11,7 @@ cd "$work"
 refuses() { # LAST-LINE WORD...
     local expected=$1 code=0
     shift
-    timeout 20 "$PENSTOCK" "$@" >out 2>err </dev/null || code=$?
+    patient_limit 20 "$PENSTOCK" "$@" >out 2>err </dev/null || code=$?
     ((code == 2)) || fail "penstock $*: exit $code, not 2"
     [[ ! -s out ]] || fail "penstock $*: standard output has $(head -n 1 out)"
     [[ $(tail -n 1 err) == *"$expected"* ]] || fail "penstock $*: the last line is \"$(tail -n 1 err)\", not \"$expected\""

@@ -4,6 +4,7 @@
 #   patient_rest S    waits for S seconds of it
 #   patient_tenth     waits for a tenth of a second of it
 #   patient_await S COMMAND...   repeats the command until it succeeds; returns 1 after S seconds of it
+#   patient_limit S COMMAND...   runs the command and ends it after S seconds of it; returns the command's code, 143 if it was ended
 #   pause S           waits for S seconds of the usual clock, between two looks of a loop
 #
 # As long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of 60 s
@@ -44,6 +45,19 @@ patient_await() { # SECONDS COMMAND...
         ((patient_cs < end_cs)) || return 1
         pause "0.$((++looks < 30 ? 1 : 3))"
     done
+}
+
+patient_limit() { # SECONDS COMMAND...
+    local seconds=$1 code=0 command watcher
+    shift
+    "$@" <&0 &
+    command=$!
+    { patient_rest "$seconds"; kill "$command"; } >/dev/null 2>&1 &
+    watcher=$!
+    wait "$command" || code=$?
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
+    return "$code"
 }
 
 patient_tenth() { # between two looks of a loop that counts them: 0.1 s of this clock
