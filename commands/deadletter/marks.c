@@ -8,6 +8,7 @@
 #include "commands/deadletter/internal.h"
 #include "core/crc32c.h"
 #include "core/fnv.h"
+#include "core/text/ends.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -99,8 +100,7 @@ struct ps_deadletter_marks *ps_deadletter_marks_read(const char *directory)
             good = errno == 0 || failed(directory);
             break;
         }
-        size_t length = strlen(entry->d_name);
-        if (length > strlen(SUFFIX) && strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) == 0)
+        if (ps_text_ends(entry->d_name, SUFFIX))
             good = file_read(marks, directory, entry->d_name);
     }
     if (folder != NULL)

@@ -15,7 +15,7 @@
 
 static int select_letters(const struct dirent *entry)
 {
-    return ps_text_ends(entry->d_name, ".jsonl");
+    return entry->d_name[0] != '.' && ps_text_ends(entry->d_name, ".jsonl");
 }
 
 const char *ps_deadletter_text(const struct ps_deadletter *letter, const char *name)

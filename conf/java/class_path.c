@@ -5,6 +5,7 @@
 #include "conf/java/tools.h"
 #include "conf/java/unread.h"
 #include "conf/text.h"
+#include "core/text/ends.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -202,7 +203,7 @@ static void find_colon(struct ps_arena *arena, struct ps_class_path *path)
     for (size_t i = 0; i < path->entries.count && path->java != NULL; i++) {
         const char *entry = path->entries.items[i];
         size_t length = strlen(entry);
-        if (length < 2 || strcmp(entry + length - 2, "/*") != 0 || strchr(entry, ':') == NULL)
+        if (!ps_text_ends(entry, "/*") || strchr(entry, ':') == NULL)
             continue;
         path->java = NULL;
         path->java_lacks = ps_arena_format(

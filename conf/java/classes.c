@@ -160,7 +160,7 @@ static void add_entry(struct ps_classes *classes, const char *entry)
     struct stat status;
     if (strcmp(entry, "*") == 0) {
         add_jars_of(classes, ".");
-    } else if (length > 1 && strcmp(entry + length - 2, "/*") == 0) {
+    } else if (ps_text_ends(entry, "/*")) {
         add_jars_of(classes, ps_arena_copy(classes->arena, entry, length == 2 ? 1 : length - 2));
     } else {
         const char *path = *entry != '\0' ? entry : ".";
@@ -391,7 +391,7 @@ static char *cleaned(struct ps_arena *arena, const char *name)
     static const char *const ends[] = {";", ".class", ".java"};
     for (size_t i = 0; i < PS_COUNT_OF(ends); i++) {
         size_t length = strlen(clean), end = strlen(ends[i]);
-        if (length > end && strcmp(clean + length - end, ends[i]) == 0)
+        if (length > end && ps_text_ends(clean, ends[i]))
             clean[length - end] = '\0';
     }
     return clean;

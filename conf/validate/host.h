@@ -1,4 +1,4 @@
-/* What a host of the configuration means, as far as it is known without a name server. Thread: control. */
+/* What the text of a host in the configuration means: an address, a name, or every address of the machine. No name server is asked. Thread: control. */
 #pragma once
 
 #include "core/base.h"

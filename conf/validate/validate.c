@@ -6,6 +6,7 @@
 #include "conf/validate/flow.h"
 #include "conf/validate/left_out.h"
 #include "core/class_path.h"
+#include "core/text/ends.h"
 #include "core/text/nearest.h"
 
 #include <inttypes.h>
@@ -171,9 +172,7 @@ void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_c
 /* Returns whether Flume ignores the key: its guide has kafka.flumeBatchSize, but its Kafka sink reads flumeBatchSize. */
 static bool is_unread_by_flume(const char *key)
 {
-    static const char spelling[] = ".kafka.flumeBatchSize";
-    size_t length = strlen(key);
-    return length >= sizeof spelling - 1 && strcmp(key + length - (sizeof spelling - 1), spelling) == 0;
+    return ps_text_ends(key, ".kafka.flumeBatchSize");
 }
 
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,

@@ -1,6 +1,7 @@
 #include "core/plugin/loader.h"
 
 #include "core/plugin/module.h"
+#include "core/text/ends.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -92,8 +93,7 @@ static void add_file(struct ps_plugins *plugins, const char *path)
 
 static int is_shared_object(const struct dirent *entry)
 {
-    size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > 3 && strcmp(entry->d_name + length - 3, ".so") == 0;
+    return entry->d_name[0] != '.' && ps_text_ends(entry->d_name, ".so");
 }
 
 static int is_visible(const struct dirent *entry)

@@ -1,6 +1,7 @@
 /* The dump: a snapshot as lines for the log. It has names, states and counts, never events or values. */
 #include "core/watch/metrics/metrics.h"
 #include "core/quantity.h"
+#include "core/text/ends.h"
 
 #include <string.h>
 
@@ -173,8 +174,8 @@ static void own_words(const struct ps_metrics_component *component, struct ps_pa
         uint64_t value = component->counters[PS_COUNTER_extra + own];
         if (value == 0)
             continue;
-        if (length > 4 && strcmp(name + length - 4, "_now") == 0)
-            length -= 4;
+        if (ps_text_ends(name, "_now"))
+            length -= strlen("_now");
         ps_page_format(page, "%s%.*s %s", before, (int)length, name, number(value).text);
         before = ", ";
     }

@@ -6,6 +6,7 @@
  * skipped. */
 #include "core/stage.h"
 #include "core/stage_call.h"
+#include "core/text/ends.h"
 #include "stages/lib/compressed_output.h"
 #include "stages/lib/text/path_manager.h"
 #include "core/quantity.h"
@@ -134,9 +135,7 @@ static const char *extension_of(const struct file_roll_plan *plan, struct ps_are
         return extension;
     if (extension[0] == '\0')
         return suffix + 1; /* without the dot, which is added to the name later */
-    size_t length = strlen(extension), suffix_length = strlen(suffix);
-    if (strcmp(extension, suffix + 1) == 0 ||
-        (length > suffix_length && strcmp(extension + length - suffix_length, suffix) == 0))
+    if (strcmp(extension, suffix + 1) == 0 || ps_text_ends(extension, suffix))
         return extension;
     return ps_arena_format(arena, "%s%s", extension, suffix);
 }

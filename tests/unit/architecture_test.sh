@@ -61,7 +61,7 @@ core/flow/*             core/FLAT core/log/* rings/*
 core/watch/*            core/FLAT core/log/* core/flow/* core/text/ends.h rings/* version.h
 core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
-core/plugin/*           core/FLAT core/log/* core/flow/* core/helper/* core/deadletter/*
+core/plugin/*           core/FLAT core/log/* core/flow/* core/text/ends.h core/helper/* core/deadletter/*
 core/sink/*             core/FLAT core/log/* core/flow/* core/deadletter/*
 core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
 core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/*

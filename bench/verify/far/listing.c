@@ -1,5 +1,6 @@
 #include "bench/verify/far/listing.h"
 #include "core/clock.h"
+#include "core/text/ends.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -137,7 +138,7 @@ static void add_siblings(struct ps_far_listing *listing, const char *path)
     for (const struct dirent *one; (one = readdir(directory)) != NULL;) {
         const char *rest = one->d_name + length;
         if (strncmp(one->d_name, base, length) != 0 || (*rest != '.' && *rest != '-') ||
-            (strlen(rest) > 3 && strcmp(rest + strlen(rest) - 3, ".gz") == 0))
+            (strcmp(rest, ".gz") != 0 && ps_text_ends(rest, ".gz")))
             continue;
         if ((size_t)snprintf(name, sizeof name, "%s/%s", directory_path, one->d_name) < sizeof name)
             add(listing, name);

@@ -1,5 +1,6 @@
 #include "bench/verify/far/series.h"
 #include "core/clock.h"
+#include "core/text/ends.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -98,7 +99,7 @@ static bool is_ignored(const struct ps_far_series *series, const struct ps_far_i
 static bool is_compressed_copy(const struct ps_far_series *series, size_t count, const char *path)
 {
     size_t length = strlen(path);
-    if (length < 4 || strcmp(path + length - 3, ".gz") != 0)
+    if (!ps_text_ends(path, ".gz"))
         return false;
     for (size_t i = 0; i < count; i++)
         if (strlen(series->files[i]->path) == length - 3 &&

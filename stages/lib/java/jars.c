@@ -133,7 +133,7 @@ static void add_folder(struct ps_java_jars *jars, const char *folder,
 static void add_entry(struct ps_java_jars *jars, char *path, size_t length)
 {
     struct stat status;
-    if (length >= 2 && strcmp(path + length - 2, "/*") == 0) {
+    if (ps_text_ends(path, "/*")) {
         path[length - 2] = '\0';
         add_folder(jars, path, add_jar);
     } else if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {

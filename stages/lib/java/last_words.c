@@ -1,4 +1,5 @@
 #include "stages/lib/java/last_words.h"
+#include "core/text/ends.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,8 +106,7 @@ static void weigh(struct ps_java_last_words *words, struct beginning found, cons
 static bool take_cause(struct ps_java_last_words *words, const char *line, size_t length)
 {
     static const char error[] = "java.lang.ExceptionInInitializerError", cause[] = "Caused by: ";
-    size_t used = strlen(words->text), most = sizeof error - 1;
-    if (!begins(line, length, cause) || used < most || strcmp(words->text + used - most, error) != 0)
+    if (!begins(line, length, cause) || !ps_text_ends(words->text, error))
         return false;
     append(words, ": ", line + sizeof cause - 1, length - (sizeof cause - 1));
     return true;

@@ -5,6 +5,7 @@
  * private key, before or after the key, are its chain; without a private key, all are trust anchors.
  * Control thread only. */
 #include "stages/lib/keystore/internal.h"
+#include "core/text/ends.h"
 
 #include <ctype.h>
 #include <openssl/bio.h>
@@ -152,8 +153,7 @@ static enum ps_status certificate_read(const struct block *block, STACK_OF(X509)
 
 static bool is_private_key(const char *label)
 {
-    size_t length = strlen(label);
-    return length >= 11 && strcmp(label + length - 11, "PRIVATE KEY") == 0;
+    return ps_text_ends(label, "PRIVATE KEY");
 }
 
 static bool is_certificate(const char *label)

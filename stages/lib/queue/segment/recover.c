@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "stages/lib/queue/segment/log_internal.h"
+#include "core/text/ends.h"
 #include "stages/lib/random.h"
 
 /* The state of listing one directory. */
@@ -44,8 +45,7 @@ static void skip(const struct ps_segment_log *log, const char *directory, const 
 
 static bool is_named_alike(const char *name)
 {
-    size_t length = strlen(name), suffix = strlen(SUFFIX);
-    return length >= suffix && strcmp(name + length - suffix, SUFFIX) == 0;
+    return ps_text_ends(name, SUFFIX);
 }
 
 /* Opens a segment and announces the read of its head without waiting for it: with thousands of segments that are not in the page
