@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ENV_BYTES_MAX (1u << 20)
 #define ENV_LINE_MAX 10000
@@ -130,13 +131,26 @@ void ps_env_load(struct ps_command *command)
     ps_file_free(&file);
 }
 
+/* Reports a file that is there and cannot be read. */
+static void report_unread(struct ps_conf *conf, const char *path, const struct ps_err *err)
+{
+    struct stat status;
+    if (lstat(path, &status) == 0)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.file = path},
+                       "put a file there that the user of the agent can read, or remove it",
+                       "none of its settings is used: %s", err->text);
+}
+
 void ps_env_read(struct ps_conf *conf, const char *conf_dir)
 {
     struct ps_file file;
     struct ps_shell shell;
+    struct ps_err err = {.length = 0};
     const char *path = ps_arena_format(conf->arena, "%s/flume-env.sh", conf_dir);
-    if (ps_file_read(path, ENV_BYTES_MAX, &file, NULL) != PS_OK)
+    if (ps_file_read(path, ENV_BYTES_MAX, &file, &err) != PS_OK) {
+        report_unread(conf, path, &err);
         return;
+    }
     ps_shell_read(&shell, conf->arena, file.bytes, file.length);
     for (size_t i = 0; i < shell.count; i++)
         if (shell.variables[i].exported)

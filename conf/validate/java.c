@@ -10,7 +10,10 @@
 #include "conf/validate/types.h"
 #include "core/class_path.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #define FLUME "org.apache.flume."
 
@@ -53,14 +56,39 @@ static bool is_empty(const struct ps_classes *classes)
     return ps_classes_jars(classes) == 0 && ps_classes_folders(classes) == 0;
 }
 
-/* Returns "7 jars of the class path", or "7 jars and 1 folder of the class path". */
+static bool has_jars(const char *folder)
+{
+    bool has = false;
+    DIR *entries = opendir(folder);
+    if (entries == NULL)
+        return errno != ENOENT && errno != ENOTDIR; /* report_blocked has the reason */
+    for (const struct dirent *entry; !has && (entry = readdir(entries)) != NULL;) {
+        const char *dot = strrchr(entry->d_name, '.');
+        has = dot != NULL && strcasecmp(dot, ".jar") == 0;
+    }
+    closedir(entries);
+    return has;
+}
+
+/* Returns why FLUME_HOME cannot be Flume's folder, or NULL if it can, or is not set. */
+static const char *home_lacks(const struct ps_component_maker *maker)
+{
+    const char *home = ps_command_variable(maker->conf->command, "FLUME_HOME");
+    if (home == NULL || *home == '\0' || has_jars(ps_arena_format(maker->arena, "%s/lib", home)))
+        return NULL;
+    return ps_arena_format(maker->arena, "FLUME_HOME is %s, and %s/lib has no jars", home, home);
+}
+
+/* Returns "7 jars of the class path", or "7 jars and 1 folder of the class path", and what is wrong with FLUME_HOME. */
 static const char *searched(const struct ps_component_maker *maker)
 {
     size_t jars = ps_classes_jars(maker->conf->classes), folders = ps_classes_folders(maker->conf->classes);
     const char *text = ps_arena_format(maker->arena, "%zu jar%s", jars, jars == 1 ? "" : "s");
     if (folders > 0)
         text = ps_arena_format(maker->arena, "%s and %zu folder%s", text, folders, folders == 1 ? "" : "s");
-    return ps_arena_format(maker->arena, "%s of the class path", text);
+    const char *lacks = home_lacks(maker);
+    return ps_arena_format(maker->arena, "%s of the class path%s%s%s", text, lacks != NULL ? " (" : "",
+                           lacks != NULL ? lacks : "", lacks != NULL ? ")" : "");
 }
 
 /* ---- places that could not be read ---- */
@@ -241,9 +269,11 @@ static void note_class(const struct java_type *type, const char *written)
 
 static const char *absent(const struct ps_component_maker *maker, const char *word, const char *name)
 {
+    const char *lacks = home_lacks(maker);
     if (is_empty(classes_of(maker)))
-        return ps_arena_format(
-            maker->arena, "Flume has no %s `%s`, and there are no jars in which to look for it", word, name);
+        return ps_arena_format(maker->arena,
+                               "Flume has no %s `%s`, and there are no jars in which to look for it%s%s",
+                               word, name, lacks != NULL ? ": " : "", lacks != NULL ? lacks : "");
     return ps_arena_format(maker->arena, "Flume has no %s `%s`, and none of the %s has it", word, name,
                            searched(maker));
 }
@@ -259,7 +289,7 @@ static const char *jar_cure(const struct ps_component_maker *maker, const char *
         return misplaced;
     if (nearest != NULL)
         return ps_arena_format(maker->arena, "did you mean %s?", nearest);
-    const char *cure = is_empty(classes)
+    const char *cure = is_empty(classes) || home_lacks(maker) != NULL
                            ? "set FLUME_HOME to the folder of Flume, and put the class's jar into "
                              "plugins.d/NAME/lib there, or name it in FLUME_CLASSPATH"
                            : "put its jar into plugins.d/NAME/lib, or name it in FLUME_CLASSPATH";

@@ -7,6 +7,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char agent[] =
@@ -222,6 +223,10 @@ static const struct row rows[] = {
      "flume-env.sh:3: warning: flume-env.sh is not executed: PS_THREE is not exported; set it in the "
      "environment of penstock\n",
      0},
+    {ENV "/file", "", "", NULL, NULL,
+     "flume-env.sh: warning: none of its settings is used: cannot read flume-env.sh: it is a directory; put "
+     "a file there that the user of the agent can read, or remove it\n",
+     0},
 };
 
 /* Removes each occurrence of the directory's path. */
@@ -252,6 +257,8 @@ static bool row_passes(const struct row *row)
     size_t length = 0, count = 0;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     ps_test_folder_append("agent.properties", agent, strlen(agent));
+    if (row->name != NULL && strchr(row->name, '/') != NULL) /* the name is a folder's */
+        assert_int_equal(mkdir(ps_test_folder_path(ENV), 0700), 0);
     if (row->name != NULL)
         ps_test_folder_append(row->name, row->text, strlen(row->text));
     snprintf(line, sizeof line, "check -n a1 -c %s -f %s/agent.properties %s", ps_test_folder(),

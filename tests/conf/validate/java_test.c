@@ -198,6 +198,20 @@ static void without_java_or_flume(void **state)
     assert_non_null(strstr(ps_test_java_conf_said(conf, 10),
                            "there are no jars in which to look for it; set FLUME_HOME"));
     ps_conf_destroy(conf);
+    setenv("FLUME_HOME", "/nonexistent", 1);
+    conf = load("example.MySink", "");
+    assert_non_null(strstr(ps_test_java_conf_said(conf, 10),
+                           "there are no jars in which to look for it: FLUME_HOME is /nonexistent, and "
+                           "/nonexistent/lib has no jars; set FLUME_HOME to"));
+    ps_conf_destroy(conf);
+    setenv("FLUME_CLASSPATH", ps_test_folder_path("own.jar"), 1);
+    conf = load("example.MySink", "");
+    assert_non_null(strstr(ps_test_java_conf_said(conf, 10),
+                           "which is in none of the 1 jar of the class path (FLUME_HOME is /nonexistent, and "
+                           "/nonexistent/lib has no jars); set FLUME_HOME to the folder of Flume, which has "
+                           "its jars in lib"));
+    ps_conf_destroy(conf);
+    unsetenv("FLUME_CLASSPATH");
 }
 
 int main(void)
