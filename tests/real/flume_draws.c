@@ -21,6 +21,7 @@
 #define CASE_EVENTS_MAX 64
 #define EVENT_HEADERS_MAX 32
 #define SINK_PATIENCE_MS 20000
+#define OTHERS_PATIENCE_MS 500 /* the other events of a batch, behind one that cannot be written */
 
 struct one {
     char kind[32], type[128];
@@ -253,23 +254,34 @@ static void place_root(struct one *one, const char *root)
     }
 }
 
+/* Whether the sink has met an event that it cannot write. On the local disk no further try ends otherwise. */
+static bool met_unwritable(const struct ps_test_stage *stage)
+{
+    return ps_test_stage_counter(stage, PS_COUNTER_EventWriteFail) > 0;
+}
+
 static void hdfs(struct ps_test_stage *stage, const struct one *one)
 {
     ps_test_stage_real_clock(stage);
     struct ps_lease *lease = ps_test_lease(stage, one->events, one->event_count);
     enum ps_result result = PS_LATER;
-    for (unsigned i = 0; lease != NULL && result == PS_LATER && i < SINK_PATIENCE_MS; i++) {
+    unsigned last = SINK_PATIENCE_MS;
+    for (unsigned i = 0; lease != NULL && result == PS_LATER && i < last; i++) {
         result = ps_test_sink_work(stage, &lease);
         (void)ps_test_sink_tick(stage);
         if (result == PS_LATER)
             usleep(1000);
+        if (met_unwritable(stage) && last == SINK_PATIENCE_MS)
+            last = i + OTHERS_PATIENCE_MS;
     }
-    for (unsigned i = 0;
-         result == PS_TAKEN && stage->done_count == 0 && !stage->failed && i < SINK_PATIENCE_MS; i++) {
+    last = SINK_PATIENCE_MS;
+    for (unsigned i = 0; result == PS_TAKEN && stage->done_count == 0 && !stage->failed && i < last; i++) {
         (void)ps_test_sink_tick(stage);
         ps_test_stage_pass_ms(stage, 1);
         if (stage->done_count == 0)
             usleep(1000);
+        if (met_unwritable(stage) && last == SINK_PATIENCE_MS)
+            last = i + OTHERS_PATIENCE_MS;
     }
     if (result != PS_DONE && stage->done_count == 0)
         printf("threw %s\n", stage->err.text);

@@ -71,7 +71,7 @@ dies() { # DIR SINK...: from now on it cannot open its next file
     shift
     for sink; do mv "$dir/$sink" "$dir/$sink.gone"; done
     patient_rest 2 # its file ends
-    [[ $engine == penstock ]] || return 0 # Flume closes it when it is asked for the next event
+    [[ $engine == penstock && ${ENGINE:-} != java ]] || return 0 # Flume's class closes it when it is asked for the next event
     await 60 has_closed "$dir" "$@" || fail "$dir: the files of $* do not end"
 }
 comes_back() { # DIR SINK
@@ -113,7 +113,7 @@ play() { # NAME ENGINE SCENE
     local name=$1 engine=$2 scene=$3 dir=$work/$1/$2 file=$work/$1.$2 command sink
     if [[ $engine == flume ]]; then command=$here/flume; else command=$PENSTOCK; fi
     mkdir -p "$dir"
-    agent_file "$dir" >"$file.properties"
+    agent_file "$dir" | with_engine "$engine" >"$file.properties"
     "$command" agent -n a1 -f "$file.properties" >"$file.log" 2>&1 </dev/null &
     agent=$!
     trap 'kill -KILL "$agent" 2>/dev/null || true' EXIT

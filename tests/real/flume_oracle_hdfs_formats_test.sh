@@ -4,9 +4,9 @@
 # file gets its events in one transaction: behind a flush in the middle nobody can read Flume's gzip (HADOOP-8522). Hadoop reads the
 # compressed files, Flume's Avro library those of Avro. Not lz4, snappy and zstandard, for which this Hadoop needs native
 # libraries: tests/stages/lib/hadoop/file/writer_test.c has files of theirs.
+export FLUME_HADOOP=1
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-export FLUME_HADOOP=1
 
 sinks="gzip zlib blocks event packed literal url"
 for ((i = 0; i < 400; i++)); do printf 'event %03d\n' $i; done >"$work/events" # nine bytes each

@@ -4,9 +4,9 @@
 # names (their numbers replaced by their order), which are in use, what is in each, where they are rolled, the counters. Not with gzip: Flume
 # flushes into the middle of a file what gzip cannot read (HADOOP-8522); gzip and the serializers of Avro are in
 # flume_oracle_hdfs_formats_test.sh.
+export FLUME_HADOOP=1
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-export FLUME_HADOOP=1
 
 sinks="count size standard buckets names bare few sequence text bzip2 idle timer hours seconds year"
 metrics=$(ports_reserve)
@@ -142,7 +142,9 @@ leaving() { # when all files that were idle or old are closed, and the agent sti
         | map_values(del(.StartTime, .StopTime, .Type, .BatchCompleteCount, .BatchUnderflowCount, .BatchEmptyCount))' >"$1.counters"
 }
 
-FLUME_JAVA="$FLUME_JAVA --add-opens=java.base/java.lang=ALL-UNNAMED -Dflume.monitoring.type=http -Dflume.monitoring.port=$metrics"
+opens=--add-opens=java.base/java.lang=ALL-UNNAMED # Hadoop's client asks for them
+[[ ${ENGINE:-} != java ]] || JAVA_OPTS+=" $opens"
+FLUME_JAVA="$FLUME_JAVA $opens -Dflume.monitoring.type=http -Dflume.monitoring.port=$metrics"
 cat >"$work/run_penstock" <<END
 #!/usr/bin/env bash
 exec "$PENSTOCK" "\$@" -Dflume.monitoring.type=http -Dflume.monitoring.port=$metrics

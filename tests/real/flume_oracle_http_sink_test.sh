@@ -164,7 +164,11 @@ count() { # ENGINE SINK COUNTER
     jq -r --arg sink "SINK.$2" --arg counter "$3" '.[$sink][$counter]' "$work/$1.json"
 }
 for sink in rules defaults inverse broken; do
-    counted=$(sed -nE "s/^penstock_sink_counted_total\{.*\"$sink\".*\} ([0-9]+)$/\1/p" "$work/penstock.prometheus")
+    if [[ ${ENGINE:-} == java ]]; then
+        counted=$(count penstock $sink EventDrainSuccessCount)
+    else
+        counted=$(sed -nE "s/^penstock_sink_counted_total\{.*\"$sink\".*\} ([0-9]+)$/\1/p" "$work/penstock.prometheus")
+    fi
     echo "$sink: $(count flume $sink EventDrainAttemptCount) attempts, $(count flume $sink EventDrainSuccessCount) selected, $(count flume $sink EventWriteFail) failed"
     echo "$sink: $(count penstock $sink EventDrainAttemptCount) attempts, $counted selected, $(count penstock $sink EventWriteFail) failed" >&3
 done >"$work/flume.text" 3>"$work/penstock.text"
@@ -184,12 +188,16 @@ POST 3 302-moved 200: 302-moved
 GET : 200
 POST last 200: 200
 END
-cat >"$work/penstock.text" <<END
+if [[ ${ENGINE:-} == java ]]; then
+    cp "$work/flume.text" "$work/penstock.text"
+else
+    cat >"$work/penstock.text" <<END
 POST 2 404-bare 200: 404-bare
 POST 3 302-moved 200: 302-moved
 POST 3 302-moved 200: 200
 POST last 200: 200
 END
+fi
 for engine in flume penstock; do
     requests $engine | diff -u "$work/$engine.text" - || fail "$engine: what was better is so no more"
 done

@@ -200,10 +200,10 @@ same() { # WHAT FLUME PENSTOCK: expects that two files are equal
     echo "same: $1"
 }
 
-# Prints one sink's files below DIR, in the order of their numbers.
+# Prints one sink's files below DIR, in the order of the times at which the sink was started, and of their numbers.
 content() { # DIR
     local file
-    for file in $(find "$1" -type f | sort -t- -k2 -n); do cat "$file"; done
+    for file in $(find "$1" -type f | sort -t- -k1,1 -k2,2n); do cat "$file"; done
 }
 
 same_content() { # WHAT FOLDER [FILTER]...: compares this folder of both outputs, after the filter

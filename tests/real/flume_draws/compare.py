@@ -5,13 +5,14 @@
 
 Differences that docs/MIGRATING.md or the page of the stage names are counted by their names; any other is printed, and the exit status is 1.
 """
+import bz2
 import collections
+import json
+import lzma
 import re
+import struct
 import sys
 import zlib
-
-import bz2
-import lzma
 
 import draw
 
@@ -134,38 +135,122 @@ class Reader:
         return result
 
 
-def avro_file(data):
-    """The schema, the codec and the events of each block: the marker is random, and a map has no order."""
+def avro_container(data):
+    """The head, and the number of records and the bytes of each block. The marker is random."""
     reader = Reader(data)
-    if reader.take(4) != b"Obj\x01":
-        return data
+    reader.take(4)
     meta = reader.map()
+    meta.setdefault(b"avro.codec", b"null")
     marker, blocks = reader.take(16), []
-    codec = meta.get(b"avro.codec", b"null").decode()
+    codec = meta[b"avro.codec"].decode()
+    unpack = {"null": lambda x: x, "deflate": lambda x: zlib.decompress(x, -15), "bzip2": bz2.decompress, "xz": lzma.decompress}
     while reader.at < len(data):
         count, packed = reader.long(), reader.bytes()
         if reader.take(16) != marker:
             raise ValueError("marker")
-        if codec in ("snappy", "zstandard"):
-            blocks.append((count, codec))
-            continue
-        plain = {"null": lambda x: x, "deflate": lambda x: zlib.decompress(x, -15), "bzip2": bz2.decompress, "xz": lzma.decompress}[codec](packed)
-        block = Reader(plain)
-        blocks.append([(sorted(block.map().items()), block.bytes()) for _ in range(count)])
-    meta.setdefault(b"avro.codec", b"null")
+        blocks.append((count, unpack[codec](packed) if codec in unpack else codec))
     return meta, blocks
 
 
+def avro_file(data):
+    """The schema, the codec and the events of each block: a map has no order."""
+    if not data.startswith(b"Obj\x01"):
+        return data
+    meta, blocks = avro_container(data)
+    read = []
+    for count, plain_bytes in blocks:
+        block = Reader(plain_bytes)
+        read.append((count, plain_bytes) if isinstance(plain_bytes, str) else [(sorted(block.map().items()), block.bytes()) for _ in range(count)])
+    return meta, read
+
+
+def vint(reader):
+    """Hadoop's WritableUtils.readVLong."""
+    first = int.from_bytes(reader.take(1), "big", signed=True)
+    if first >= -112:
+        return first
+    count = -112 - first if first >= -120 else -120 - first
+    value = int.from_bytes(reader.take(count), "big")
+    return value if first >= -120 else ~value
+
+
+def record_bytes(key, value):
+    return struct.pack(">ii", len(key) + len(value), len(key)) + key + value
+
+
+def blocks_of_records(reader, marker, unpack):
+    """The records of a SequenceFile that is compressed in blocks, as they stand in one that is not."""
+    out = b""
+    while reader.at < len(reader.data):
+        if reader.take(20) != b"\xff\xff\xff\xff" + marker:
+            raise ValueError("marker")
+        count = vint(reader)
+        key_lengths, keys, value_lengths, values = (Reader(unpack(reader.take(vint(reader)))) for _ in range(4))
+        for _ in range(count):
+            out += record_bytes(keys.take(vint(key_lengths)), values.take(vint(value_lengths)))
+        if any(part.at < len(part.data) for part in (key_lengths, keys, value_lengths, values)):
+            raise ValueError("bytes behind the records")
+    return out
+
+
 def sequence_file(content):
-    """Its sync marker is random, and Flume writes one at each flush, too (docs/MIGRATING.md)."""
+    """The head and the records, unpacked. The sync marker is random, and Flume writes one, and ends a block, at each flush, too (docs/MIGRATING.md)."""
     if not content.startswith(b"SEQ\x06"):
         return content
-    at = 4
+    reader, codec = Reader(content), b""
+    reader.take(4)
     for _ in range(2):
-        at += 1 + content[at]
-    marker = content[at + 6:at + 22]
-    content = content.replace(b"\xff\xff\xff\xff" + marker, b"").replace(marker, b"M" * 16)
-    return re.sub(rb"\0\0\x01[\xa1-\xaf].{4}", b"<<now>>>", content, flags=re.S)  # the key of an event without a time
+        reader.take(reader.take(1)[0])
+    packed = reader.take(2)
+    if packed[0]:
+        codec = reader.take(reader.take(1)[0])
+    if reader.take(4) != bytes(4):
+        raise ValueError("metadata")
+    head, marker = content[:reader.at], reader.take(16)
+    if packed[0]:
+        records = blocks_of_records(reader, marker, bz2.decompress if codec.endswith(b".BZip2Codec") else zlib.decompress)
+    else:
+        records = content[reader.at:].replace(b"\xff\xff\xff\xff" + marker, b"")
+    records = re.sub(rb"\0\0\x01[\xa1-\xaf].{4}", b"<<now>>>", records, flags=re.S)  # the key of an event without a time
+    return head + b"M" * 16 + records
+
+
+PRIMITIVE = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
+
+
+def schema_of(text, namespace=""):
+    """An Avro schema in one form, however it is written: what Java prints is another text of the same schema."""
+    schema = json.loads(text) if isinstance(text, bytes) else text
+    if isinstance(schema, list):
+        return [schema_of(one, namespace) for one in schema]
+    if isinstance(schema, str):
+        return schema if schema in PRIMITIVE or "." in schema or not namespace else f"{namespace}.{schema}"
+    schema = dict(schema)
+    if set(schema) == {"type"} and isinstance(schema["type"], str):
+        return schema_of(schema["type"], namespace)
+    if "name" in schema:
+        space = schema.pop("namespace", namespace)
+        if "." not in schema["name"] and space:
+            schema["name"] = f"{space}.{schema['name']}"
+        namespace = schema["name"].rpartition(".")[0]
+    for part in ("items", "values"):
+        if part in schema:
+            schema[part] = schema_of(schema[part], namespace)
+    if "fields" in schema:
+        schema["fields"] = [{**field, "type": schema_of(field["type"], namespace)} for field in schema["fields"]]
+    return schema
+
+
+def datum_file(content):
+    """Schema, codec, and the number and bytes of each block of an Avro file of bodies."""
+    if not content.startswith(b"Obj\x01"):
+        return content
+    meta, blocks = avro_container(content)
+    return schema_of(meta[b"avro.schema"]), meta[b"avro.codec"], blocks
+
+
+def is_datum(case):
+    return "AvroEventSerializer" in case.keys.get("serializer", "")
 
 
 def headers_in_order(text):
@@ -190,7 +275,8 @@ def plain(case, answer):
         answer.out = avro_file(answer.out)
     if what == "hdfs":
         answer.files = [(re.sub(rb"\.\d{13,}(?=\D|$)", b".N", name), content) for name, content in answer.files]
-        answer.files = sorted((name, sequence_file(content)) for name, content in answer.files)
+        form = datum_file if is_datum(case) else sequence_file
+        answer.files = sorted(((name, form(content)) for name, content in answer.files), key=str)
 
 
 # ---- known differences: a name, and whether this is one ----
@@ -486,7 +572,7 @@ def one_bucket_for_spellings(case, flume, penstock):
             records = sequence_records(content) if content.startswith(b"SEQ") else re.split(rb"(?<=x\d)(?=[x{])|(?<=\n)", content)
             texts[name] += filter(None, records)
         return {name: sorted(lines) for name, lines in texts.items()}
-    return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
+    return case.kind == "hdfs" and not is_datum(case) and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
 
 def fewer_files(case, flume, penstock):
@@ -634,7 +720,67 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, empty_group_repeated, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+def write_format_in_any_case(case, flume, penstock):
+    """docs/stages/sink_hdfs.md: Flume knows Writable and Text in this spelling only, and fails at each file."""
+    return case.kind == "hdfs" and case.keys.get("hdfs.writeFormat", "Text") not in ("Text", "Writable") and "SequenceFileSerializer" in (flume.threw or "") and penstock.threw is None
+
+
+def schema_in_force(case, headers):
+    """What the event's headers or the sink's key name: the kind and the name, or None."""
+    for name in ("flume.avro.schema.url", "flume.avro.schema.literal"):
+        if name.encode() in headers:
+            return name.endswith("url"), headers[name.encode()]
+    return None
+
+
+def a_file_for_each_schema(case, flume, penstock):
+    """docs/stages/serializer_avro_datum.md: an event with another schema than its file's begins the next file; Flume writes it into the same one."""
+    if not is_datum(case) or flume.threw is not None or penstock.threw is not None or penstock.refused is not None:
+        return False
+    default = case.keys.get("serializer.schemaURL")
+    runs, open_files = [], {}
+    for body, headers in case.events:
+        place = headers[b"dir"] if "%{dir}" in case.keys["hdfs.path"] else b"x"
+        named = schema_in_force(case, headers)
+        last = open_files.get(place)
+        if last is None or named is not None and named != last[1]:
+            last = open_files[place] = [place, named if named is not None else (True, default.encode()), b"", 0]
+            runs.append(last)
+        last[2] += body
+        last[3] += 1
+
+    def text(schema):
+        url, name = schema
+        return schema_of(open(name.decode().removeprefix("file://"), "rb").read() if url else name)
+
+    def joined(content):
+        return b"".join(part for _, part in content[2]) if all(isinstance(part, bytes) for _, part in content[2]) else None, sum(count for count, _ in content[2])
+    expected = sorted(((place, text(schema), None if is_opaque(case) else data, count) for place, schema, data, count in runs), key=str)
+    ours = sorted(((name.split(b"/")[2], content[0], *joined(content)) for name, content in penstock.files), key=str)
+    theirs = collections.Counter()
+    for name, content in flume.files:
+        theirs[name.split(b"/")[2]] += joined(content)[1]
+    return len(runs) > len(open_files) and ours == expected and theirs == collections.Counter(headers[b"dir"] if "%{dir}" in case.keys["hdfs.path"] else b"x" for _, headers in case.events)
+
+
+def is_opaque(case):
+    return case.keys.get("serializer.compressionCodec") in ("snappy", "zstandard")
+
+
+def schema_that_flume_does_not_read(case, flume, penstock):
+    """docs/stages/serializer_avro_datum.md: Flume does not look at the schema of an event behind the first one of its file."""
+    return is_datum(case) and flume.threw is None and penstock.threw is not None and any(
+        headers.get(b"flume.avro.schema.literal") in BAD_LITERALS for _, headers in case.events)
+
+
+def refused_block_size(case, flume, penstock):
+    """docs/stages/serializer_avro_datum.md: a wrong syncIntervalBytes is refused by `check`; Flume starts, and fails at each file."""
+    size = case.keys.get("serializer.syncIntervalBytes", "32")
+    return is_datum(case) and "syncIntervalBytes" in (penstock.refused or "") and flume.threw is not None and (not size.isdecimal() or int(size) < 32)
+
+
+BAD_LITERALS = {text.encode() for text in draw.BAD_LITERALS}
+KNOWN = [write_format_in_any_case, a_file_for_each_schema, schema_that_flume_does_not_read, refused_block_size, costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, empty_group_repeated, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():

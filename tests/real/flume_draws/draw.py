@@ -14,6 +14,7 @@ The form, a word a line and its words (texts and bytes in hexadecimal, "-": empt
 The answer: case NUMBER, then lines `refused WHY` (the component does not start), `threw WHY`, `event ...`, `ways ...` (a letter for each of
 four channels; json: the status), `out BYTES`, `file NAME CONTENT`, then end. compare.py compares two of them.
 """
+import os
 import random
 import re
 import struct
@@ -483,6 +484,76 @@ def hdfs(draw, number):
     draw.end()
 
 
+def sequence(draw, number):
+    """Sequence files of the sink hdfs."""
+    draw.begin(number, "hdfs", "hdfs")
+    draw.key("hdfs.path", "file://@ROOT@/" + draw.pick("x", "%{h}", "x/%Y"))
+    draw.maybe(0.6, "hdfs.fileType", *["SequenceFile"] * 4, "sequencefile", "SEQUENCEFILE")
+    draw.maybe(0.8, "hdfs.writeFormat", *["Text", "Writable"] * 12, "text", "WRITABLE")
+    draw.maybe(0.5, "hdfs.codeC", *["deflate", "bzip2", "default", "DefaultCodec", "BZip2Codec", "Deflate", "org.apache.hadoop.io.compress.DefaultCodec",
+                                    "org.apache.hadoop.io.compress.BZip2Codec"] * 3, "nope")
+    draw.maybe(0.3, "hdfs.fileSuffix", ".seq", "")
+    draw.maybe(0.4, "hdfs.rollCount", "0", "1", "2", "3")
+    draw.maybe(0.4, "hdfs.batchSize", "1", "2", "3")
+    draw.maybe(0.1, "serializer", "text", "header_and_text")  # has no effect
+    for _ in range(draw.number(1, 8)):
+        headers = draw.headers()
+        headers["h"] = draw.pick("a", "b")
+        headers.pop("timestamp", None)
+        if draw.chance(0.9) or "%Y" in draw.keys["hdfs.path"]:  # each text that is no time holds up both for seconds; `hdfs` draws more of them
+            headers["timestamp"] = stamp(draw) if draw.chance(0.01) else str(draw.number(-10**12, 4 * 10**12))
+        draw.event(draw.body() * draw.pick(1, 1, 1, 50), headers)
+    draw.end()
+
+
+SCHEMA_FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schemas")
+LITERALS = ['"string"', '"bytes"', '{"type":"fixed","name":"Nine","size":9}', '{"type": "record", "name": "x.R", "fields": [ {"name": "s", "type": "string", "doc": "\u00e9"} ]}',
+            '{"type":"array","items":{"type":"long"}}', '["null","string"]']
+BAD_LITERALS = ["", "nope", "{}", '{"type":"fixed","name":"N"}', '"none"']
+
+
+def schema_url(draw):
+    return "file://" + os.path.join(SCHEMA_FILES, draw.pick("string.avsc", "record.avsc"))
+
+
+def schema_headers(draw):
+    headers = draw.headers(2)
+    if draw.chance(0.5):
+        headers["flume.avro.schema.literal"] = draw.pick(*LITERALS)
+    if draw.chance(0.3):
+        headers["flume.avro.schema.url"] = schema_url(draw)
+    return headers
+
+
+def datum(draw, number):
+    """Avro files of bodies that are Avro data: the sink hdfs with Flume's AvroEventSerializer."""
+    draw.begin(number, "hdfs", "hdfs")
+    draw.key("hdfs.path", "file://@ROOT@/" + draw.pick("x", "%{dir}"))
+    draw.key("hdfs.fileType", "DataStream")
+    draw.key("serializer", "org.apache.flume.sink.hdfs.AvroEventSerializer$Builder")
+    draw.maybe(0.5, "serializer.compressionCodec", "null", "deflate", "snappy", "bzip2", "Deflate", "xz")
+    draw.maybe(0.5, "serializer.syncIntervalBytes", "32", "33", "64", "100", "2048000", *["31", "-1", "abc"] * draw.chance(0.02))
+    static, one = draw.chance(0.6), draw.chance(0.8)
+    if static:
+        draw.key("serializer.schemaURL", schema_url(draw) + draw.pick(*[""] * 300, ".none"))
+    named = schema_headers(draw)
+    if not static and not named.keys() & {"flume.avro.schema.literal", "flume.avro.schema.url"} and draw.chance(0.98):
+        named["flume.avro.schema.literal"] = draw.pick(*LITERALS)
+    if draw.chance(0.01):  # holds up Flume for seconds
+        named["flume.avro.schema.literal"] = draw.pick(*BAD_LITERALS)
+    if one:
+        draw.maybe(0.3, "hdfs.rollCount", "1", "2", "3")
+    else:
+        draw.key("hdfs.rollSize", "0")
+    for _ in range(draw.number(1, 8)):
+        headers = dict(named) if one else schema_headers(draw)
+        if not one and not static:
+            headers.setdefault("flume.avro.schema.literal", LITERALS[0])
+        headers["dir"] = draw.pick("a", "b")
+        draw.event(draw.body() * draw.pick(1, 1, 1, 50), headers)
+    draw.end()
+
+
 # ---- syslog ----
 
 def syslog_stamp(draw):
@@ -596,7 +667,7 @@ def json(draw, number):
 draws = {"timestamp": interceptor("timestamp"), "host": interceptor("host"), "static": interceptor("static"), "remove_header": interceptor("remove_header"),
          "uuid": interceptor("org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder"), "search_replace": interceptor("search_replace"),
          "regex_filter": interceptor("regex_filter"), "regex_extractor": interceptor("regex_extractor"), "selector": selector, "serializer": serializer, "line": line,
-         "blob": blob, "avro": avro, "hdfs": hdfs, "syslog": syslog, "json": json}
+         "blob": blob, "avro": avro, "hdfs": hdfs, "sequence": sequence, "datum": datum, "syslog": syslog, "json": json}
 
 if __name__ == "__main__":
     what, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -118,6 +118,9 @@ static bool pack_zstandard(struct ps_avro_packer *packer, const char *data, size
 bool ps_avro_pack(struct ps_avro_packer *packer, const char *data, size_t length,
                   struct ps_avro_plain *packed)
 {
+    if (length == 0)
+        data =
+            ""; /* the buffer of a block of empty records may be NULL, which the library of bzip2 refuses */
     switch (packer->codec) {
     case PS_AVRO_CODEC_DEFLATE:
         return pack_deflate(packer, data, length, packed);

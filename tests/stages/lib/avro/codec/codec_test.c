@@ -90,6 +90,21 @@ static void test_there_and_back(void **unused)
     ps_avro_unpacker_close(&unpacker);
 }
 
+/* A block of records that have no bytes, such as data of the schema "null": its buffer was never needed. */
+static void test_no_bytes(void **unused)
+{
+    struct ps_avro_unpacker unpacker = {.deflate = NULL};
+    for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
+        struct ps_avro_plain packed = packed_of(codec, NULL, 0), plain = buffer(1 << 20);
+        assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
+                         PS_AVRO_UNPACKED);
+        assert_int_equal(plain.length, 0);
+        free(packed.data);
+        free(plain.data);
+    }
+    ps_avro_unpacker_close(&unpacker);
+}
+
 /* A block that would become too long is refused before memory for it is allocated. */
 static void test_limits(void **unused)
 {
@@ -147,10 +162,8 @@ static void test_damage(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_no_bytes),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
