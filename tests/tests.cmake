@@ -163,7 +163,7 @@ set_target_properties(java_fake_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE
 add_dependencies(ps_test_support java_fake_host)
 
 # tests/core/plugin: shared objects, one good and others with a mistake each.
-foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias keeper exits)
+foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias keeper exits hangs)
   add_library(plugin_sample_${sample} MODULE ${CMAKE_SOURCE_DIR}/tests/core/plugin/sample.c)
   set_target_properties(plugin_sample_${sample} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(plugin_sample_${sample} PRIVATE SAMPLE_${sample})

@@ -13,6 +13,7 @@
 #include "commands/line/line.h"
 #include "commands/dumpable.h"
 #include "core/durable.h"
+#include "core/plugin/watch.h"
 #include "core/watch/notify.h"
 #include "core/watch/page.h"
 #include "stages/lib/java/hangs.h"
@@ -345,7 +346,9 @@ static bool wait_for_files(struct service *service)
 static enum ps_status load_first(struct service *service)
 {
     service->command.ask_classes = true;
+    ps_plugin_watch_set((struct ps_plugin_patience){.ends_at_signals = true});
     enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
+    ps_plugin_watch_set((struct ps_plugin_patience){0}); /* control serves signals during a reload */
     service->seen = service->running;
     ps_service_apply_log(service, service->running);
     say_log_file(service);

@@ -3,6 +3,7 @@
 #include "core/plugin/elf.h"
 #include "core/plugin/plugin.h"
 #include "core/plugin/validate.h"
+#include "core/plugin/watch.h"
 #include "core/thread.h"
 
 #include <dlfcn.h>
@@ -38,7 +39,11 @@ struct loaded {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* `lock` guards both. The list also has the objects that stay loaded without users. */
 static struct loaded *list;
-static uint64_t loads;
+static bool
+    is_loading; /* the loader's own lock may be held for ever, by a constructor that does not return */
+/* Held while a file is loaded, which may take for ever: ps_module_close does without it. Taken before `lock`. */
+static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t loads; /* `load_lock` guards it */
 
 /* ---- the file ---- */
 
@@ -207,11 +212,13 @@ static void say_who_ended_it(void)
 static void *open_copy(int fd, const char *path, struct ps_err *err)
 {
     char name[32];
-    static bool says; /* `lock` guards it */
+    static bool says; /* `load_lock` guards it */
     says = says || atexit(say_who_ended_it) == 0;
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     being_loaded = path;
+    ps_plugin_watch_begin(path);
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    ps_plugin_watch_end();
     being_loaded = NULL;
     if (handle != NULL)
         return handle;
@@ -245,12 +252,32 @@ static struct loaded *load(const char *path, const unsigned char *bytes, size_t 
     return NULL;
 }
 
+/* Returns the object with these bytes, with one user more, or NULL: then `is_loading` is set. */
 static struct loaded *find(const char *path, const unsigned char *bytes, size_t length)
 {
-    for (struct loaded *loaded = list; loaded != NULL; loaded = loaded->next)
-        if (loaded->bytes == length && strcmp(loaded->path, path) == 0 && has_bytes(loaded, bytes))
-            return loaded;
-    return NULL;
+    pthread_mutex_lock(&lock);
+    struct loaded *loaded = list;
+    while (loaded != NULL &&
+           (loaded->bytes != length || strcmp(loaded->path, path) != 0 || !has_bytes(loaded, bytes)))
+        loaded = loaded->next;
+    if (loaded != NULL)
+        loaded->users++;
+    is_loading = loaded == NULL;
+    pthread_mutex_unlock(&lock);
+    return loaded;
+}
+
+/* `loaded` is NULL if the file could not be loaded. */
+static void add(struct loaded *loaded)
+{
+    pthread_mutex_lock(&lock);
+    is_loading = false;
+    if (loaded != NULL) {
+        loaded->users = 1;
+        loaded->next = list;
+        list = loaded;
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err)
@@ -259,18 +286,13 @@ const struct ps_module *ps_module_open(const char *path, const char **cure, stru
     unsigned char *bytes = read_file(path, &length, cure, err);
     struct loaded *loaded = NULL;
     if (bytes != NULL && ps_elf_check(bytes, length, cure, err) == PS_OK) {
-        pthread_mutex_lock(&lock);
+        pthread_mutex_lock(&load_lock);
         loaded = find(path, bytes, length);
         if (loaded == NULL) {
             loaded = load(path, bytes, length, cure, err);
-            if (loaded != NULL) {
-                loaded->next = list;
-                list = loaded;
-            }
+            add(loaded);
         }
-        if (loaded != NULL)
-            loaded->users++;
-        pthread_mutex_unlock(&lock);
+        pthread_mutex_unlock(&load_lock);
     }
     free(bytes);
     return loaded != NULL ? &loaded->module : NULL;
@@ -283,7 +305,7 @@ void ps_module_close(const struct ps_module *module)
     while (&(*at)->module != module)
         at = &(*at)->next;
     struct loaded *loaded = *at;
-    if (--loaded->users == 0 && !stays(loaded)) {
+    if (--loaded->users == 0 && !is_loading && !stays(loaded)) {
         *at = loaded->next;
         unload(loaded);
     }

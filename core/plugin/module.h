@@ -14,10 +14,12 @@ struct ps_module {
     uint64_t load; /* counts the loads in this process: a file with other bytes gets another number */
 };
 
-/* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. */
+/* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. It does
+ * not return while a constructor of the file does not: core/plugin/watch.h says what is done then. */
 const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err);
 
 /* Gives back what ps_module_open returned. The last user's call unloads the object: after that, none of its code may
  * run. An object with stages that fill or edit batches stays loaded, because the batches may refer to its texts. All
- * objects stay loaded if a thread was left alone (core/thread.h), because it may still run their code. */
+ * objects stay loaded if a thread was left alone (core/thread.h), because it may still run their code; and one stays
+ * whose last user leaves while another file is loaded, because that may take for ever. */
 void ps_module_close(const struct ps_module *module);

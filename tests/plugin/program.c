@@ -8,6 +8,7 @@
 #include "tests/support/allocations.h"
 
 #include "core/plugin/module.h"
+#include "core/plugin/watch.h"
 #include "tests/support/conformance.h"
 
 #include <stdio.h>
@@ -105,6 +106,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     const char *wanted = take_options(argc, argv);
+    ps_plugin_watch_set((struct ps_plugin_patience){.limit_s = PS_PLUGIN_LIMIT_S});
     const struct ps_module *module = ps_module_open(argv[1], &cure, &err);
     if (module == NULL) {
         fprintf(stderr, "%s: the plug-in %s; %s\n", argv[1], ps_err_join(&err), cure);

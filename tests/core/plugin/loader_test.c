@@ -4,11 +4,13 @@
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
 #include "core/plugin/plugin.h"
+#include "core/plugin/watch.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -284,12 +286,13 @@ static void test_files_that_are_none(void **state)
     expect("cannot be read: Permission denied", "right to read");
 }
 
-/* The process ends, and says which file ended it. */
-static void test_a_constructor_that_exits(void **state)
+/* Returns what a process says that loads, and ends by itself. `before` is called in it first. */
+static const char *said_by_load(void (*before)(void), int code)
 {
     static char said[8192];
     int ends[2], status;
-    put("one", "exits");
+    ssize_t got;
+    size_t length = 0;
     assert_int_equal(pipe(ends), 0);
     fflush(NULL);
     pid_t child = fork();
@@ -297,18 +300,88 @@ static void test_a_constructor_that_exits(void **state)
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
         close(ends[1]);
+        if (before != NULL)
+            before();
         (void)load();
-        _exit(1);
+        _exit(99);
     }
     close(ends[1]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    ssize_t length = read(ends[0], said, sizeof said - 1);
+    while ((got = read(ends[0], said + length, sizeof said - 1 - length)) > 0)
+        length += (size_t)got;
     close(ends[0]);
+    said[length] = '\0';
+    assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 3);
-    assert_true(length > 0);
+    if (WEXITSTATUS(status) != code)
+        fail_msg("it ends with %d and says: %s", WEXITSTATUS(status), said);
+    return said;
+}
+
+/* The process ends, and says which file ended it. */
+static void test_a_constructor_that_exits(void **state)
+{
+    put("one", "exits");
+    const char *said = said_by_load(NULL, 3);
     if (strstr(said, "/one/penstock/x.so: the plug-in ended the process while it was loaded: ") == NULL)
         fail_msg("it says: %s", said);
+}
+
+static void limit(void)
+{
+    ps_plugin_watch_set((struct ps_plugin_patience){.limit_s = 3});
+}
+
+/* The agent's signals are blocked while it starts. */
+static void ask_to_stop(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGTERM);
+    ps_plugin_watch_set((struct ps_plugin_patience){.ends_at_signals = true});
+}
+
+static void test_a_constructor_that_hangs(void **state)
+{
+    put("one", "hangs");
+    const char *said = said_by_load(limit, 1);
+    if (strstr(said, "/one/penstock/x.so is being loaded since 2 s: a constructor") == NULL ||
+        strstr(said, "/one/penstock/x.so is not loaded after 3 s: a constructor") == NULL)
+        fail_msg("it says: %s", said);
+    said = said_by_load(ask_to_stop, 0);
+    if (strstr(said, "asked to stop while ") == NULL)
+        fail_msg("it says: %s", said);
+}
+
+static void *load_for_ever(void *unused)
+{
+    (void)load();
+    return NULL;
+}
+
+/* An agent that is stopped in the middle of a reload gives back the plug-ins that run. */
+static void close_while_another_hangs(void)
+{
+    const char *cure = NULL;
+    struct ps_err err = {.length = 0};
+    pthread_t thread;
+    alarm(60); /* ends the process by a signal, if it is still here */
+    const struct ps_module *module = ps_module_open(put("two", "good"), &cure, &err);
+    assert_non_null(module);
+    unsigned one = mappings();
+    put("one", "hangs");
+    ps_plugin_watch_set((struct ps_plugin_patience){0});
+    assert_int_equal(pthread_create(&thread, NULL, load_for_ever, NULL), 0);
+    while (mappings() <= one) /* the second object */
+        usleep(1000);
+    ps_module_close(module);
+    _exit(7);
+}
+
+static void test_close_while_another_hangs(void **state)
+{
+    (void)said_by_load(close_while_another_hangs, 7);
 }
 
 /* ---- headers that lie ---- */
@@ -368,6 +441,8 @@ int main(void)
         CASE(test_two_of_a_name),
         CASE(test_files_that_are_none),
         CASE(test_a_constructor_that_exits),
+        CASE(test_a_constructor_that_hangs),
+        CASE(test_close_while_another_hangs),
         CASE(test_stays_for_its_texts), /* the last one that counts mappings */
         cmocka_unit_test(test_cut_at_every_length),
         cmocka_unit_test(test_drawn_headers),

@@ -82,6 +82,15 @@ __attribute__((constructor)) static void ends_the_process(void)
 }
 #endif
 
+#ifdef SAMPLE_hangs
+#include <unistd.h>
+__attribute__((constructor)) static void does_not_return(void)
+{
+    for (;;)
+        pause();
+}
+#endif
+
 #ifdef SAMPLE_undefined
 extern int nobody_has_this(void);
 int calls_it(void);

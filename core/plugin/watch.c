@@ -1,0 +1,97 @@
+#include "core/plugin/watch.h"
+
+#include "core/log/log.h"
+#include "core/thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define SAYS_MS 2000U
+#define LOOK_MS 100U /* how often the thread looks for signals */
+
+static struct ps_plugin_patience patience;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER;
+/* `lock` guards both. */
+static const char *being_loaded; /* NULL: the load has ended */
+static unsigned waited_ms;
+/* Thread: the one that loads. */
+static pthread_t thread;
+static bool has_thread;
+
+void ps_plugin_watch_set(struct ps_plugin_patience new_patience)
+{
+    patience = new_patience;
+}
+
+static _Noreturn void end_process(int code)
+{
+    ps_log_flush();
+    _exit(code); /* exit() would wait for the loader's lock, which the constructor's thread has */
+}
+
+static bool is_asked_to_stop(void)
+{
+    sigset_t pending;
+    return patience.ends_at_signals && sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* Called every LOOK_MS, with `lock`. */
+static void look(void)
+{
+    waited_ms += LOOK_MS;
+    if (waited_ms == SAYS_MS)
+        ps_log(PS_LOG_WARN, "plug-in",
+               "%s is being loaded since 2 s: a constructor of it, or of a library that it needs, has not "
+               "returned; if it never does, move the file out of the plug-ins' folder",
+               being_loaded);
+    if (waited_ms >= SAYS_MS && is_asked_to_stop()) {
+        ps_log(PS_LOG_WARN, "plug-in", "asked to stop while %s is being loaded: the agent has not started",
+               being_loaded);
+        end_process(0);
+    }
+    if (patience.limit_s > 0 && waited_ms >= patience.limit_s * 1000) {
+        ps_log(PS_LOG_ERROR, "plug-in",
+               "%s is not loaded after %u s: a constructor of it, or of a library that it needs, does not "
+               "return; correct it, or move the file out of the plug-ins' folder",
+               being_loaded, patience.limit_s);
+        end_process(1);
+    }
+}
+
+static void *watch(void *)
+{
+    pthread_mutex_lock(&lock);
+    while (being_loaded != NULL) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += (long)LOOK_MS * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&has_ended, &lock, &until);
+        if (being_loaded != NULL)
+            look();
+    }
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+void ps_plugin_watch_begin(const char *path)
+{
+    being_loaded = path; /* no thread watches now */
+    waited_ms = 0;
+    has_thread = ps_thread_start(&thread, "plugin-watch", watch, NULL) == 0; /* else nobody watches */
+}
+
+void ps_plugin_watch_end(void)
+{
+    pthread_mutex_lock(&lock);
+    being_loaded = NULL;
+    pthread_cond_signal(&has_ended);
+    pthread_mutex_unlock(&lock);
+    if (has_thread)
+        (void)ps_thread_join(thread, PS_THREAD_PATIENT);
+    has_thread = false;
+}

@@ -1,0 +1,21 @@
+/* Watches the load of a plug-in: a constructor of it, or of a library that it needs, may not return. After 2 s the log
+ * names the file. Thread: the one that loads; one at a time. */
+#pragma once
+
+#include <stdbool.h>
+
+#define PS_PLUGIN_LIMIT_S 20U /* of commands that somebody waits for */
+
+/* What is done about a load that does not end. {0}: the log has the file, and nothing else is done. */
+struct ps_plugin_patience {
+    unsigned limit_s; /* then the process ends with exit code 1; 0: never */
+    bool
+        ends_at_signals; /* the process ends when SIGTERM or SIGINT waits: nobody else serves signals meanwhile */
+};
+
+/* Thread: control, while nothing is loaded. */
+void ps_plugin_watch_set(struct ps_plugin_patience patience);
+
+/* `path` is used until ps_plugin_watch_end. */
+void ps_plugin_watch_begin(const char *path);
+void ps_plugin_watch_end(void);
