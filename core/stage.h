@@ -84,7 +84,6 @@ enum ps_result {
 /* ---- what the engine passes in ---- */
 
 struct ps_stage_ops;
-
 struct ps_class_path;
 /* The data and functions that `check` and `build` may use. The caller owns it; stages keep no pointer to it. */
 struct ps_context {
@@ -160,7 +159,6 @@ const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
                              const struct ps_context *context);
 
 struct ps_runner; /* the engine's side of an open stage */
-
 /* The engine's services for one open instance; valid from `open` to `close`. */
 struct ps_port {
     const char *component; /* for the log */
@@ -205,6 +203,8 @@ struct ps_port {
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
     bool is_down; /* interceptors, with PS_LATER: a process that they need does not run; a stop waits 6 s */
+    bool
+        is_too_large; /* interceptors, with PS_BACKOFF: fewer events at a time may fit. The engine clears it */
 };
 
 /* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a

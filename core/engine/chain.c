@@ -192,6 +192,8 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
 {
     for (; runner->chain_stage < links->interceptor_count; runner->chain_stage++) {
         struct ps_link *link = &links->interceptors[runner->chain_stage];
+        if (PS_UNLIKELY(runner->halves) && !ps_source_runner_halve(runner))
+            return false;
         uint32_t before = runner->chain->count;
         if (before == 0)
             return true;
@@ -206,6 +208,8 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
             runner->failed_ns = now->mono_ns;
         else if (result == PS_DONE)
             runner->failed_ns = 0;
+        if (PS_UNLIKELY(link->port.is_too_large))
+            ps_source_runner_too_large(runner, &link->port);
         if (result != PS_DONE)
             return false;
         ps_tap_offer(link->tap, runner->chain);

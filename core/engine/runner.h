@@ -106,9 +106,13 @@ struct ps_source_runner {
     /* index of the next interceptor; number of interceptors + 1: the selector is done too */
     size_t chain_stage;
     bool routed;
-    bool chain_fails;          /* an interceptor cannot handle the batch now (PS_BACKOFF) */
-    bool chain_rests;          /* the same, or what it needs does not run now (ps_port.is_down) */
-    uint64_t failed_ns;        /* when the chain first rested; 0: it has not */
+    bool chain_fails;   /* an interceptor cannot handle the batch now (PS_BACKOFF) */
+    bool chain_rests;   /* the same, or what it needs does not run now (ps_port.is_down) */
+    uint64_t failed_ns; /* when the chain first rested; 0: it has not */
+    bool halves;        /* the interceptor cannot handle so many events at a time: the batch must be halved */
+    /* Chain leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain when the
+     * one before it has left it, so none waits while `chain` is NULL. */
+    struct ps_lease *rest;
     struct ps_lease **pending; /* by slot (2 * channel + optional): leases that are made and not put yet */
     struct ps_carved *marks;   /* by channel: mark of the lease that was put last */
     /* Leases that the closed source before it could not put, oldest first; this runner puts them first. In a closed
@@ -294,6 +298,18 @@ bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
 /* The batch has left the chain: the chain's own lease is returned. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
+/* A batch has entered the window: it enters the chain at an interceptor. */
+void ps_source_runner_begin_chain(struct ps_source_runner *runner, struct ps_lease *chain, size_t stage);
+
+/* ---- a batch of which an interceptor makes too much (core/engine/source/halves.c) ---- */
+/* Called when an interceptor has set ps_port.is_too_large. */
+void ps_source_runner_too_large(struct ps_source_runner *runner, struct ps_port *port);
+/* Leaves the first half of the chain's events in the chain. Returns false when there is no memory. */
+bool ps_source_runner_halve(struct ps_source_runner *runner);
+/* The batch before it has left the chain: the next half enters it. */
+void ps_source_runner_begin_half(struct ps_source_runner *runner);
+/* Gives up the halves that have not entered the chain. Returns the number of their events. */
+uint32_t ps_source_runner_drop_halves(struct ps_source_runner *runner);
 
 /* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */

@@ -62,6 +62,25 @@ bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts)
     return true;
 }
 
+bool ps_batch_hold_all(struct ps_batch *batch, const struct ps_batch *other)
+{
+    struct ps_batch_home *home = ps_batch_home(batch);
+    const struct ps_batch_home *from = ps_batch_home(other);
+    for (uint32_t i = 0; i < from->block_count; i++) {
+        struct ps_block *block = from->blocks[i];
+        if (home_holds(home, block))
+            continue;
+        if (home->block_count == PS_BATCH_BLOCKS_MAX)
+            return false;
+        ps_block_hold(block);
+        home->blocks[home->block_count++] = block;
+    }
+    home->meta_bytes += from->meta_bytes;
+    home->bytes_bytes += from->bytes_bytes;
+    home->own_bytes += from->own_bytes;
+    return true;
+}
+
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
 {
     struct ps_batch_home *home = ps_batch_home(batch);

@@ -29,7 +29,8 @@ struct ps_batch_home {
     uint64_t meta_bytes, bytes_bytes; /* of the bump allocator's blocks that it references, by kind */
     uint64_t own_bytes;               /* bytes of the blocks that it shares with no other batch */
     struct ps_batch_home *next;       /* in the window */
-    struct ps_lease chain;            /* the chain's lease: all rows */
+    size_t chain_stage;    /* of a half that waits (ps_lease_halve): the interceptor that sees it first */
+    struct ps_lease chain; /* the chain's lease: all rows */
 };
 
 /* The content of ps_lease.home. */
@@ -68,6 +69,12 @@ static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
 /* Makes a further lease of the same batch with the given rows (copied into the batch) or, with `index` NULL,
  * the chain's own list. Returns NULL when there is no memory. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
+
+/* Moves the second half of the chain's events, of at least two, into a batch of their own, together with the answers and
+ * positions that the batch owes, and returns that batch, which has not entered the window. Both have the same blocks, and
+ * different rows, headers and identities. Returns NULL when there is no memory: the events are as before, and it can be
+ * called again. */
+struct ps_batch *ps_lease_halve(struct ps_lease *chain);
 
 /* The progress of a source's bump allocator: the bytes that it has carved or left unused in blocks of each kind, and
  * the bytes left in the blocks that it fills. */

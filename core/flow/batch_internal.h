@@ -7,5 +7,8 @@
  * a block of its own. NULL: the budget is used up, or the batch references PS_BATCH_BLOCKS_MAX blocks. */
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment);
 
+/* Makes the batch an owner of each block of another batch, and charges it with them. Returns false when they are too many. */
+bool ps_batch_hold_all(struct ps_batch *batch, const struct ps_batch *other);
+
 /* Makes an empty lease of the batch. */
 void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch);

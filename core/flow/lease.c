@@ -113,6 +113,74 @@ bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t co
     return true;
 }
 
+/* Copies the chain's events at positions `first` to `first + count - 1` into rows of `batch`. Returns NULL when there is no
+ * memory. `from`: their rows so far. */
+static struct ps_event *copy_rows(struct ps_batch *batch, const struct ps_lease *chain, uint32_t first,
+                                  uint32_t count, uint16_t *from)
+{
+    struct ps_event *rows = ps_batch_rows(batch, count);
+    for (uint32_t i = 0; rows != NULL && i < count; i++) {
+        rows[i] = *ps_lease_event(chain, first + i);
+        from[i] = chain->index != NULL ? chain->index[first + i] : (uint16_t)(first + i);
+    }
+    return rows;
+}
+
+/* Fills the empty batch with the last `count` events of the chain. */
+static bool take_end(struct ps_batch *half, const struct ps_lease *chain, uint32_t count)
+{
+    const struct ps_batch *batch = chain->batch;
+    uint16_t from[PS_BATCH_EVENTS_MAX];
+    if (!ps_batch_hold_all(half, batch))
+        return false;
+    half->events = copy_rows(half, chain, chain->count - count, count, from);
+    if (half->events == NULL || !move_identities(half, batch, count, from))
+        return false;
+    half->count = count;
+    half->own_mask = batch->own_mask;
+    for (uint32_t row = 0; row < count; row++)
+        half->body_bytes += half->events[row].body_length;
+    ps_batch_close(half);
+    return true;
+}
+
+static void move_debts(struct ps_batch *half, struct ps_batch *batch)
+{
+    half->promised = batch->promised;
+    half->tickets = batch->tickets;
+    half->last_ticket = batch->last_ticket;
+    half->spans = batch->spans;
+    half->span_count = batch->span_count;
+    batch->tickets = batch->last_ticket = NULL;
+    batch->spans = NULL;
+    batch->span_count = 0;
+    struct ps_batch_home *home = ps_batch_home(batch);
+    ps_batch_home(half)->read_count = home->read_count / 2;
+    home->read_count -= ps_batch_home(half)->read_count;
+}
+
+struct ps_batch *ps_lease_halve(struct ps_lease *chain)
+{
+    struct ps_batch *batch = chain->batch;
+    uint32_t first = chain->count / 2;
+    uint16_t from[PS_BATCH_EVENTS_MAX];
+    PS_ASSERT(first > 0);
+    if (!ps_batch_shared_spell_out(batch))
+        return NULL;
+    struct ps_batch *half = ps_batch_take(ps_batch_home(batch)->bump, batch->opened);
+    if (half == NULL)
+        return NULL;
+    struct ps_event *rows = NULL;
+    if (take_end(half, chain, chain->count - first))
+        rows = copy_rows(batch, chain, 0, first, from);
+    if (rows == NULL || !ps_lease_replace(chain, rows, first, from)) {
+        ps_batch_give(half);
+        return NULL;
+    }
+    move_debts(half, batch);
+    return half;
+}
+
 void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch)
 {
     lease->batch = batch;

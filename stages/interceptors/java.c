@@ -3,7 +3,8 @@
  * The events of the chain's lease are handed over as one batch, and the chain waits (PS_LATER); the reply takes their place
  * in the lease. One batch of a chain is in the host at a time, which keeps their order. When the host ends, the batch is
  * handed over again: no channel has its events before the reply has come. When the class throws, the batch is refused, or
- * handed over again after a backoff. Thread: the source's worker. */
+ * handed over again after a backoff. When it returns more than a batch may have, the engine offers fewer events at a time, and
+ * a single event is given up. Thread: the source's worker. */
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/probe.h"
 #include "stages/lib/java/exchange/reply.h"
@@ -46,7 +47,7 @@ struct java_state {
     uint64_t batch;                /* number of the last one that was handed over */
     enum ps_java_message_type due; /* AREA or DROP for this batch, which is still to be sent; 0: none */
     bool unchanged;                /* REPLIED: the events are as they were */
-    bool refusable;                /* the source can refuse the batch that was handed over last */
+    bool is_too_large;             /* what the class returned for the batch that was handed over last */
     struct ps_java_reply reply;
     unsigned failures;      /* of batches, in a row */
     uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
@@ -132,19 +133,14 @@ static void fail_batch(struct java_state *state, const char *why, const struct p
     set_trouble(state, why);
 }
 
-/* The class threw, or returned too much for one batch (numbers[1] is 1). In the second case the source's next batches have
- * fewer events; a source that cannot refuse the batch is opened again, so that one with positions reads its input again. */
+/* The class threw, or returned too much for one batch (numbers[1] is 1). */
 static const char *take_trouble(struct java_state *state, const struct ps_java_message *message,
                                 const struct ps_now *now)
 {
-    struct ps_err reason = {.length = 0};
     if (state->phase != SENT || message->number_count != 2 || message->numbers[0] != state->batch)
         return "it named a batch that it was not given";
     fail_batch(state, message->text, now);
-    if (message->numbers[1] != 0 && !state->refusable) {
-        ps_err_set(&reason, "%s", message->text);
-        ps_port_failed(state->port, &reason);
-    }
+    state->is_too_large = message->numbers[1] != 0;
     return NULL;
 }
 
@@ -291,7 +287,7 @@ static void send_batch(struct java_state *state, const struct ps_lease *lease, c
         bytes += ps_java_event_bytes(lease->batch, ps_lease_event(lease, i));
     state->lease = lease;
     state->sequence = lease->batch->sequence;
-    state->refusable = lease->refusable;
+    state->is_too_large = false;
     if (!tell(state))
         return;
     if (bytes > REPLY_BYTES_MAX) {
@@ -316,6 +312,16 @@ static void send_batch(struct java_state *state, const struct ps_lease *lease, c
 
 /* ---- the functions of an interceptor ---- */
 
+/* The batch has been handled. */
+static enum ps_result finished(struct java_state *state)
+{
+    state->lease = NULL;
+    if (PS_UNLIKELY(state->failures > 0))
+        set_trouble(state, "");
+    state->failures = 0;
+    return PS_DONE;
+}
+
 static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease, const struct ps_now *now)
 {
     enum ps_java_put put = state->unchanged
@@ -329,11 +335,21 @@ static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease
         serve(state, now);
         return PS_LATER;
     }
-    state->lease = NULL;
-    if (PS_UNLIKELY(state->failures > 0))
-        set_trouble(state, "");
-    state->failures = 0;
-    return PS_DONE;
+    return finished(state);
+}
+
+/* The class returned too much for the batch. */
+static enum ps_result make_smaller(struct java_state *state, struct ps_lease *lease)
+{
+    if (lease->count > 1) {
+        state->is_too_large = false;
+        state->port->is_too_large = true;
+        return PS_BACKOFF;
+    }
+    if (!ps_java_reply_give_up(lease, state->port))
+        return PS_RETRY;
+    ps_log(PS_LOG_ERROR, state->port->component, "an event is given up: the class made too much of it alone");
+    return finished(state);
 }
 
 /* Returns whether the host has ended and rests, so that it has no batch. */
@@ -357,6 +373,8 @@ static enum ps_result java_work(const void *, void *state_, struct ps_lease *lea
         state->phase = FREE; /* the source has given that batch up */
     if (state->failed)
         return PS_BACKOFF;
+    if (PS_UNLIKELY(state->is_too_large) && same)
+        return make_smaller(state, lease);
     if (state->phase == FREE && same && state->failures > 0 && now->mono_ns < state->batch_rest_ns)
         return PS_BACKOFF;
     if (state->phase == FREE && state->component.state == PS_JAVA_RUNS)

@@ -54,11 +54,24 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
     return all;
 }
 
+void ps_source_runner_begin_chain(struct ps_source_runner *runner, struct ps_lease *chain, size_t stage)
+{
+    runner->chain = chain;
+    chain->refusable = ps_source_runner_refuses(runner);
+    runner->chain_stage = stage;
+    runner->chain_wait_ns = 0; /* a chain that was given up may have left a time */
+    runner->chain_fails = runner->chain_rests = runner->halves = false;
+    runner->failed_ns = 0;
+    runner->routed = false;
+}
+
 void ps_source_runner_end_chain(struct ps_source_runner *runner)
 {
     struct ps_lease *chain = runner->chain;
     runner->chain = NULL;
     ps_window_release(chain);
+    if (PS_UNLIKELY(runner->rest != NULL))
+        ps_source_runner_begin_half(runner);
 }
 
 /* Called when all leases were put. A source that is not replayable learns this from the window: immediately, or when
@@ -158,7 +171,7 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
         ps_source_runner_wait(runner, false, now);
         runner->refuses = false;
         chain_put(runner, now);
-        return true;
+        return runner->chain == NULL || ps_source_runner_put(runner, now);
     }
     ps_source_runner_wait(runner, true, now);
     if (ps_source_runner_refuses(runner)) {

@@ -105,14 +105,8 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_source_runner_count_close(runner, batch, now);
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
-    runner->chain = ps_batch_chain(batch);
-    runner->chain->refusable = ps_source_runner_refuses(runner);
+    ps_source_runner_begin_chain(runner, ps_batch_chain(batch), 0);
     ps_tap_offer(runner->base.tap, runner->chain);
-    runner->chain_stage = 0;
-    runner->chain_wait_ns = 0; /* a chain that was given up may have left a time */
-    runner->chain_fails = runner->chain_rests = false;
-    runner->failed_ns = 0;
-    runner->routed = false;
     return ps_source_runner_put(runner, now);
 }
 
@@ -427,7 +421,7 @@ static void source_exchange_chain(struct ps_source_runner *runner, const struct 
         batch_close(runner, now);
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
-    if (runner->chain != NULL && !runner->routed)
+    if ((runner->chain != NULL && !runner->routed) || runner->rest != NULL)
         return;
     batch_discard(runner); /* its capacity was limited for the old chain */
     ps_chain_exchange(runner, now);
@@ -515,15 +509,18 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     runner->links = ps_links_create(runner, source_plan->chain_stages);
 }
 
-/* Called at the end, when an interceptor has not finished the batch. */
+/* Called at the end, when interceptors have not finished the batch, or the halves behind it. */
 static void close_chain(struct ps_source_runner *runner)
 {
-    uint32_t count = runner->chain->count;
-    ps_source_runner_forget_chain(runner);
-    /* nobody has its events, so the window must not count them as put */
-    runner->chain->failed = ps_source_runner_is_replayable(runner);
-    if (runner->chain->failed) /* it reads them again */
-        return;
+    uint32_t count = ps_source_runner_drop_halves(runner);
+    if (!runner->routed) {
+        count += runner->chain->count;
+        ps_source_runner_forget_chain(runner);
+        /* nobody has its events, so the window must not count them as put */
+        runner->chain->failed = ps_source_runner_is_replayable(runner);
+        if (runner->chain->failed) /* it reads them again */
+            return;
+    }
     ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s", ps_quantity_print_count(count).text,
            ps_quantity_word(count, "event is given up: an interceptor has not finished it",
                             "events are given up: an interceptor has not finished them"));
@@ -549,7 +546,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     }
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
-    if (runner->chain != NULL && !runner->routed)
+    if (runner->chain != NULL && (!runner->routed || runner->rest != NULL))
         close_chain(runner);
     ps_source_runner_leave_leases(runner, next, left);
     ps_runner_watch(&runner->base, false);

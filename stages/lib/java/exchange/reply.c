@@ -138,6 +138,12 @@ static enum ps_java_put put_nothing(struct ps_lease *lease)
     return ps_lease_filter_bits(lease, nothing) ? PS_JAVA_PUT_DONE : PS_JAVA_PUT_MEMORY;
 }
 
+bool ps_java_reply_give_up(struct ps_lease *lease, struct ps_port *port)
+{
+    const struct ps_java_event event = {.origin = 0};
+    return give_up(&event, lease, port) && put_nothing(lease) == PS_JAVA_PUT_DONE;
+}
+
 enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, struct ps_port *port,
                                    const char *area)
 {

@@ -33,3 +33,6 @@ enum ps_java_put {
  * are given up become dead letters of the port, if it has any. */
 enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, struct ps_port *port,
                                    const char *area);
+/* Gives up the lease's only event, of which the class made more than a batch may have. Returns false when there is no memory, or
+ * no room for the letter. */
+bool ps_java_reply_give_up(struct ps_lease *lease, struct ps_port *port);
