@@ -270,6 +270,10 @@ bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec 
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
 /* Returns whether `next` has the channel with the same type, but in another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
+/* Returns why a channel, which `next` has with the same type and place, cannot keep its events: "its own keys change", for a
+ * message. NULL: `next` does not have it, or with another type. */
+const char *ps_plan_why_not_kept(const struct ps_plan *plan, const struct ps_plan *next,
+                                 const struct ps_channel_plan *channel);
 /* Returns whether `next` changes some, but not all, of the keys that together name the channel's place
  * (PS_OPTION_JOINED): its log could never be opened. Writes one key that changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,

@@ -376,6 +376,22 @@ static bool same_shares(const struct ps_plan *a, const struct ps_plan *b, const 
             a->channel_quota_bytes == b->channel_quota_bytes);
 }
 
+const char *ps_plan_why_not_kept(const struct ps_plan *plan, const struct ps_plan *next,
+                                 const struct ps_channel_plan *channel)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage, *after = channel_named(next, stage);
+    if (after == NULL)
+        return NULL;
+    if (!ps_stage_is_same(stage, after))
+        return "its own keys change";
+    if (!same_shares(plan, next, stage))
+        return plan->spec->channel_count != next->spec->channel_count
+                   ? "the agent gets another number of channels, and with it the channel another share of "
+                     "the memory"
+                   : "its share of the memory changes";
+    return "sources or sinks at it change";
+}
+
 bool ps_plan_closes_replayable(const struct ps_plan *next, const struct ps_plan *plan, size_t channel)
 {
     for (size_t i = 0; i < plan->spec->source_count; i++) {

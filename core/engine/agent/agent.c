@@ -130,35 +130,28 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
 
 /* ---- waiting for workers ---- */
 
-/* Control calls it about every millisecond while it waits; `hurry` may be NULL. */
-struct patience {
-    bool (*hurry)(void *argument);
-    void *argument;
-};
-
-static bool patience_ends(const struct patience *patience)
+bool ps_agent_patience_ends(const struct ps_agent_patience *patience)
 {
     return patience->hurry != NULL && patience->hurry(patience->argument);
 }
 
-static void rest(void)
+void ps_agent_rest(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Waits until orders are carried out. Nothing shortens the wait, because the next step needs its result. */
-static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
-                        const struct patience *patience, const char *complaint)
+void ps_agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
+                    const struct ps_agent_patience *patience, const char *complaint)
 {
     uint64_t complain_ns = complain_ms * PS_NS_PER_MS, said_ns = ps_clock_now().mono_ns;
     while (!ps_engine_reached(agent->engine, number)) {
         uint64_t now_ns = ps_clock_now().mono_ns;
-        patience_ends(patience); /* so that control serves the watchdog and signals */
+        ps_agent_patience_ends(patience); /* so that control serves the watchdog and signals */
         if (now_ns - said_ns >= complain_ns) {
             said_ns = now_ns;
             ps_log(PS_LOG_WARN, "agent", "%s", complaint);
         }
-        rest();
+        ps_agent_rest();
     }
 }
 
@@ -168,7 +161,7 @@ static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t compla
  * idle sink of a durable channel takes more events while a source on another worker waits for room there. Every
  * source has stopped when the first orders are carried out, so a sink that is idle after the second ones stays idle. */
 static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
-                        const struct patience *patience)
+                        const struct ps_agent_patience *patience)
 {
     uint64_t began_ns = ps_clock_now().mono_ns, said_ns = began_ns;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
@@ -180,7 +173,7 @@ static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t t
             continue;
         }
         uint64_t now_ns = ps_clock_now().mono_ns;
-        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || patience_ends(patience))
+        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || ps_agent_patience_ends(patience))
             return false;
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
             uint64_t batches = ps_engine_batches_out(agent->engine);
@@ -189,113 +182,22 @@ static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t t
                    ps_quantity_print_count(batches).text, ps_quantity_word(batches, "batch", "batches"),
                    ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS - (now_ns - began_ns)).text);
         }
-        rest();
+        ps_agent_rest();
     }
 }
 
 /* Drains, recalls and closes all stages except those that `next` takes over. Returns whether it drained
  * in time. */
 static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
-                          const struct patience *patience)
+                          const struct ps_agent_patience *patience)
 {
     bool drained = agent_drain(agent, next, timeout_ms, patience);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
-    agent_await(agent, number, RECALL_MS, patience,
-                "a sink has not given back the events that it was sending; still waiting");
+    ps_agent_await(agent, number, RECALL_MS, patience,
+                   "a sink has not given back the events that it was sending; still waiting");
     number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);
-    agent_await(agent, number, RECALL_MS, patience, "a component takes long to close; still waiting");
+    ps_agent_await(agent, number, RECALL_MS, patience, "a component takes long to close; still waiting");
     return drained;
-}
-
-/* ---- channels that the next plan does not keep ---- */
-
-/* Returns the first channel that has events and is not in `next`: its events would be lost, or left on disk. With
- * `dead`, only a channel that nobody empties: one without a sink that no other program reads (others may read a topic). */
-static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
-                                                      bool dead)
-{
-    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
-        const struct ps_channel_plan *channel = &agent->plan->channels[i];
-        if (ps_plan_channel_after(next, channel) == NULL && ps_channel_plan_left(channel) > 0 &&
-            (!dead || (channel->consumer_count == 0 && !channel->spec->stage.ops->shared)))
-            return channel;
-    }
-    return NULL;
-}
-
-static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *next)
-{
-    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
-        if (ps_plan_channel_after(next, &agent->plan->channels[i]) == NULL)
-            return false;
-    }
-    return true;
-}
-
-static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct ps_plan *next,
-                                     const struct ps_channel_plan *channel, struct ps_err *err)
-{
-    if (channel == NULL)
-        return ps_err_set(
-            err,
-            "a sink has not delivered events of a channel that the new configuration removes: reload again "
-            "when it delivers, raise penstock.reload.timeout, or restart the agent");
-    bool moves = ps_plan_moves_channel(next, channel), shared = channel->spec->stage.ops->shared;
-    uint64_t left = ps_channel_plan_left(channel);
-    return ps_err_set(
-        err, "%s %s, and %s %s not %s, or raise penstock.reload.timeout (%s)%s",
-        channel->spec->stage.component,
-        moves ? "gets another place for its events" : "is removed or gets another type",
-        ps_quantity_print_count(left).text, ps_quantity_word(left, "event in it is", "events in it are"),
-        shared ? "in its topic yet: reload again when its brokers have acknowledged these events (if these "
-                 "brokers are gone for good, first reload with other brokers in the channel)"
-               : "delivered: reload again when its sink has delivered these events",
-        ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
-        moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
-}
-
-static enum ps_status refuse_to_tear(const struct ps_agent *agent, const struct ps_plan *next,
-                                     struct ps_err *err)
-{
-    const char *moves, *stays;
-    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
-        const struct ps_channel_plan *channel = &agent->plan->channels[i];
-        if (ps_plan_tears_channel(next, channel, &moves, &stays))
-            return ps_err_set(err,
-                              "%s: %s changes and %s does not, but both are parts of one log: change both",
-                              channel->spec->stage.component, moves, stays);
-    }
-    return PS_OK;
-}
-
-/* Empties the channels that `next` does not keep while their sources pause. On failure the plan runs on unchanged.
- * Gives the orders twice: every source has paused when the first are carried out, so that a sink that is idle after
- * the second stays idle. */
-static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *next,
-                                     const struct patience *patience, struct ps_err *err)
-{
-    if (keeps_every_channel(agent, next))
-        return PS_OK;
-    if (refuse_to_tear(agent, next, err) != PS_OK)
-        return PS_FAIL;
-    uint64_t until_ns =
-        ps_clock_now().mono_ns + (uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS;
-    bool emptied = true;
-    for (unsigned turn = 0; turn < 2 && emptied; turn++) {
-        uint64_t number = ps_engine_order(agent->engine, PS_PHASE_PAUSE, agent->plan, next);
-        while (!(emptied = ps_engine_reached(agent->engine, number))) {
-            if (ps_clock_now().mono_ns >= until_ns || patience_ends(patience))
-                break;
-            rest();
-        }
-        emptied = emptied && channel_to_empty(agent, next, turn == 0) == NULL;
-    }
-    if (emptied)
-        return PS_OK;
-    refuse_to_lose(agent, next, channel_to_empty(agent, next, false), err);
-    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, agent->plan, NULL);
-    agent_await(agent, number, RECALL_MS, patience, "a worker does not answer; still waiting");
-    return PS_FAIL;
 }
 
 /* ---- reload ---- */
@@ -421,8 +323,9 @@ static enum ps_status more_workers(struct ps_agent *agent, const struct ps_plan 
 
 /* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both until every worker has
  * the runners of `next`, which takes a cycle each. Opening may take long: meanwhile metrics show the open stages. */
-static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const struct patience *patience,
-                           struct ps_left *carried, struct ps_left *lost)
+static void exchange_plans(struct ps_agent *agent, struct ps_plan *next,
+                           const struct ps_agent_patience *patience, struct ps_left *carried,
+                           struct ps_left *lost)
 {
     struct ps_plan *old = agent->plan;
     pthread_mutex_lock(&agent->lock);
@@ -435,22 +338,22 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const s
     agent->exchanging = true;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
     while (!ps_engine_taken(agent->engine, number)) {
-        patience_ends(patience);
-        rest();
+        ps_agent_patience_ends(patience);
+        ps_agent_rest();
     }
     agent->exchanging = false;
     pthread_mutex_unlock(&agent->lock);
-    agent_await(agent, number, OPEN_WAIT_MS, patience, "components take long to open");
+    ps_agent_await(agent, number, OPEN_WAIT_MS, patience, "components take long to open");
     ps_plan_retire(old, next);
 }
 
 enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
                                    bool (*hurry)(void *argument), void *argument, struct ps_err *err)
 {
-    const struct patience patience = {hurry, argument};
+    const struct ps_agent_patience patience = {hurry, argument};
     const struct ps_agent_options *options = &agent->plan->spec->options;
     struct ps_left carried, lost;
-    bool keeps = keeps_every_channel(agent, next);
+    bool keeps = ps_agent_keeps_every_channel(agent, next);
     /* Events that closing sources still put into a channel that is removed must be delivered in this time, or are
      * lost. */
     int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
@@ -459,7 +362,8 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     uint64_t began_ns = ps_clock_now().mono_ns;
     say_phase(&began_ns,
               keeps ? "every channel stays" : "sources pause until the channels that are removed are empty");
-    if (more_workers(agent, next, err) != PS_OK || empty_channels(agent, next, &patience, err) != PS_OK) {
+    if (more_workers(agent, next, err) != PS_OK ||
+        ps_agent_empty_channels(agent, next, &patience, err) != PS_OK) {
         ps_plan_destroy(next);
         reload_note(agent, err->text);
         return PS_FAIL;
@@ -537,7 +441,7 @@ static uint64_t events_kept(const struct ps_plan *plan)
 void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
                     void *argument, struct ps_agent_account *account)
 {
-    const struct patience patience = {hurry, argument};
+    const struct ps_agent_patience patience = {hurry, argument};
     struct ps_left carried, lost;
     pthread_mutex_lock(&agent->lock);
     agent->stopping = true;
@@ -556,7 +460,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
         ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* returns the leases given up */
-    agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
+    ps_agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
 }
 
 void ps_agent_destroy(struct ps_agent *agent)

@@ -1,4 +1,4 @@
-/* Shared by core/engine/agent/agent.c and core/engine/agent/metrics.c. */
+/* Shared by the files of core/engine/agent/. */
 #pragma once
 
 #include <pthread.h>
@@ -27,3 +27,26 @@ void ps_agent_each_source(struct ps_agent *agent, size_t source,
 struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink);
 /* Takes over the list of components that the latest configuration leaves out; the plan may have another list. Thread: control. */
 void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *spec);
+
+/* ---- waiting for workers. Thread: control ---- */
+
+/* Control calls it about every millisecond while it waits; `hurry` may be NULL. */
+struct ps_agent_patience {
+    bool (*hurry)(void *argument);
+    void *argument;
+};
+bool ps_agent_patience_ends(const struct ps_agent_patience *patience);
+/* Sleeps for a millisecond. */
+void ps_agent_rest(void);
+/* Waits until orders are carried out. Nothing shortens the wait, because the next step needs its result. */
+void ps_agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
+                    const struct ps_agent_patience *patience, const char *complaint);
+
+/* ---- channels that the next plan does not keep (core/engine/agent/emptying.c). Thread: control ---- */
+
+bool ps_agent_keeps_every_channel(const struct ps_agent *agent, struct ps_plan *next);
+/* Empties the channels that `next` does not keep while their sources pause. On failure the plan runs on unchanged.
+ * Gives the orders twice: every source has paused when the first are carried out, so that a sink that is idle after
+ * the second stays idle. */
+enum ps_status ps_agent_empty_channels(struct ps_agent *agent, struct ps_plan *next,
+                                       const struct ps_agent_patience *patience, struct ps_err *err);
