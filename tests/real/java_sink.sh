@@ -1,6 +1,6 @@
 # What tests share that have a sink of Flume's in Java, instead of java_server.sh. The script defines
 # `sink_keys NAME`, which prints the keys of the sink k1, and `words NAME`, which prints the first word of each event at the far end, NAME
-# being flume, penstock or kill. Then
+# being flume, penstock or kill. `sinks=3` before gives the source's events to k1, k2 and k3. Then
 #
 #   same_input EVENTS    gives the same lines to Flume and to penstock, and waits until all of them are at the far end
 #   killed               kills the Java process again and again while a client sends lines, and expects every line that was answered
@@ -8,20 +8,16 @@
 # shellcheck source=tests/real/java_server.sh disable=SC2154
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
 
-flow() { # DIR SOURCE: a source, a file channel, and the sink
+numbered() { seq -s ' ' -f "$1%g" "${sinks:-1}"; } # LETTER
+flow() { # DIR SOURCE: a source, and a file channel for each sink
+    local i
     mkdir -p "$1"
-    cat <<-EOF_
-	a1.sources = r1
-	a1.channels = c1
-	a1.sinks = k1
-	a1.sources.r1.channels = c1
-	a1.channels.c1.type = file
-	a1.channels.c1.checkpointDir = $1/checkpoint
-	a1.channels.c1.dataDirs = $1/data
-	a1.channels.c1.capacity = 100000
-	a1.channels.c1.transactionCapacity = 1000
-	a1.sinks.k1.channel = c1
-	EOF_
+    printf 'a1.%s\n' "sources = r1" "channels = $(numbered c)" "sinks = $(numbered k)" "sources.r1.channels = $(numbered c)"
+    for ((i = 1; i <= ${sinks:-1}; i++)); do
+        printf "a1.channels.c$i.%s\n" "type = file" "checkpointDir = $1/c$i.checkpoint" "dataDirs = $1/c$i.data" "capacity = 100000" \
+            "transactionCapacity = 1000"
+        echo "a1.sinks.k$i.channel = c$i"
+    done
     if [[ $2 == exec ]]; then
         printf 'a1.sources.r1.%s\n' "type = exec" "command = cat $work/input"
     else

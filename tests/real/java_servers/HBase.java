@@ -3,21 +3,26 @@ import com.sun.net.httpserver.HttpServer;
 import java.io.ByteArrayOutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import org.apache.hadoop.hbase.Cell;
+import org.apache.hadoop.hbase.CellUtil;
 import org.apache.hadoop.hbase.HBaseConfiguration;
+import org.apache.hadoop.hbase.HColumnDescriptor;
+import org.apache.hadoop.hbase.HTableDescriptor;
 import org.apache.hadoop.hbase.TableName;
 import org.apache.hadoop.hbase.client.Admin;
-import org.apache.hadoop.hbase.client.ColumnFamilyDescriptorBuilder;
 import org.apache.hadoop.hbase.client.Connection;
 import org.apache.hadoop.hbase.client.ConnectionFactory;
 import org.apache.hadoop.hbase.client.Result;
 import org.apache.hadoop.hbase.client.ResultScanner;
 import org.apache.hadoop.hbase.client.Scan;
 import org.apache.hadoop.hbase.client.Table;
-import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
 import org.apache.hadoop.hbase.master.HMaster;
 import org.apache.hadoop.hbase.util.Bytes;
 
-/** HBase with all its servers in this process, and a web server for scripts: /create/TABLE/FAMILY, /values/TABLE/FAMILY/COLUMN. */
+/**
+ * HBase with all its servers in this process, and a web server for scripts: /create/TABLE/FAMILY, /values/TABLE/FAMILY/COLUMN, /cells/TABLE. It calls what
+ * HBase 1 and 2 both have.
+ */
 class HBase {
     private static Connection connection;
 
@@ -35,7 +40,11 @@ class HBase {
         try {
             if (connection == null)
                 connection = ConnectionFactory.createConnection(HBaseConfiguration.create());
-            text = words[1].equals("create") ? create(words[2], words[3]) : values(words[2], words[3], words[4]);
+            switch (words[1]) {
+            case "create": text = create(words[2], words[3]); break;
+            case "values": text = values(words[2], words[3], words[4]); break;
+            default: text = cells(words[2]);
+            }
         } catch (Exception wrong) {
             status = 500;
             text = wrong.toString().getBytes();
@@ -53,7 +62,7 @@ class HBase {
         TableName name = TableName.valueOf(table);
         try (Admin admin = connection.getAdmin()) {
             if (!admin.tableExists(name))
-                admin.createTable(TableDescriptorBuilder.newBuilder(name).setColumnFamily(ColumnFamilyDescriptorBuilder.of(family)).build());
+                admin.createTable(new HTableDescriptor(name).addFamily(new HColumnDescriptor(family)));
         }
         return new byte[0];
     }
@@ -68,5 +77,20 @@ class HBase {
             }
         }
         return lines.toByteArray();
+    }
+
+    private static byte[] cells(String table) throws Exception {
+        StringBuilder lines = new StringBuilder();
+        try (Table rows = connection.getTable(TableName.valueOf(table)); ResultScanner scanner = rows.getScanner(new Scan().setCaching(1000))) {
+            for (Result row : scanner) {
+                for (Cell cell : row.rawCells()) {
+                    lines.append(Bytes.toStringBinary(CellUtil.cloneRow(cell))).append(' ');
+                    lines.append(Bytes.toStringBinary(CellUtil.cloneFamily(cell))).append(':');
+                    lines.append(Bytes.toStringBinary(CellUtil.cloneQualifier(cell))).append(' ');
+                    lines.append(Bytes.toStringBinary(CellUtil.cloneValue(cell))).append('\n');
+                }
+            }
+        }
+        return lines.toString().getBytes();
     }
 }
