@@ -6,8 +6,12 @@
 #include "tests/support/conformance.h"
 #include "tests/support/folder.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PRODUCERS_MAX 3U
 #define CONSUMERS_MAX 3U
@@ -576,6 +580,127 @@ static void test_durable_is_full(void **unused)
     }
 }
 
+/* ---- a durable channel whose process is killed ---- */
+
+#define KILLED_EVENTS 40U
+#define KILLED_BEHIND 4U /* events that are put and not delivered yet */
+
+struct killed_news {
+    uint32_t promised, begun; /* events that are promised; events whose delivery has begun */
+};
+
+static void put_number(struct ps_test_stage *stage, uint32_t number)
+{
+    char body[16];
+    snprintf(body, sizeof body, "%u", number);
+    struct ps_lease *lease = PS_LEASE(stage, PS_EVENT(body, "name", "value"));
+    for (unsigned i = 0; put(stage, 0, lease) == PS_PUT_FULL; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest(stage);
+    }
+}
+
+static uint32_t number_of(struct ps_test_stage *stage, const struct ps_lease *lease, uint32_t at)
+{
+    struct ps_test_event event = ps_test_lease_event(stage, lease, at);
+    char body[16];
+    assert_in_range(event.length, 1, sizeof body - 1);
+    snprintf(body, sizeof body, "%.*s", (int)event.length, event.body);
+    assert_int_equal(ps_test_event_header_count(&event), 1);
+    return (uint32_t)strtoul(body, NULL, 10);
+}
+
+/* Puts numbers, and delivers them a little later. Tells what is promised once it is, and what is delivered before. */
+static _Noreturn void put_until_killed(struct adapter *adapter, int output)
+{
+    struct ps_test_stage stage;
+    struct killed_news news = {0, 0};
+    start(&stage, adapter, 1, 1);
+    for (uint32_t number = 0; number < KILLED_EVENTS; number++) {
+        put_number(&stage, number);
+        ps_test_channel_await_home(&stage, number + 1);
+        if (!stage.home[number]->failed)
+            news.promised = number + 1;
+        (void)!write(output, &news, sizeof news);
+        while (news.promised > news.begun + KILLED_BEHIND) {
+            struct ps_lease *lease = take_any(&stage);
+            news.begun += lease->count;
+            (void)!write(output, &news, sizeof news);
+            ps_test_channel_deliver(&stage, lease);
+        }
+    }
+    for (;;)
+        pause();
+}
+
+/* Runs it in a process that is killed after `count` news. Returns the last of them. */
+static struct killed_news kill_after(struct adapter *adapter, unsigned count)
+{
+    struct killed_news news = {0, 0};
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(ends[0]);
+        put_until_killed(adapter, ends[1]);
+    }
+    close(ends[1]);
+    for (unsigned i = 0; i < count; i++) {
+        if (read(ends[0], &news, sizeof news) != sizeof news)
+            fail_msg("%s: the process that puts events has ended", adapter->ops->name);
+    }
+    kill(child, SIGKILL);
+    while (read(ends[0], &news, sizeof news) == sizeof news) /* what it told before the signal came */
+        ;
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    return news;
+}
+
+/* Takes events until the last one, which was put after the kill. */
+static void check_killed(struct ps_test_stage *stage, const struct killed_news *news)
+{
+    uint32_t next = 0, number = 0;
+    for (bool any = false; number != KILLED_EVENTS;) {
+        struct ps_lease *lease = take_any(stage);
+        for (uint32_t k = 0; k < lease->count; k++, any = true) {
+            number = number_of(stage, lease, k);
+            uint32_t lost = any ? next : news->begun; /* if it is promised and does not come now */
+            if (lost < news->promised && number > lost)
+                fail_msg("%s: after a kill event %u is lost, which was promised", stage->ops->name, lost);
+            if (any && number < next)
+                fail_msg("%s: after a kill event %u comes behind event %u", stage->ops->name, number,
+                         next - 1);
+            next = number + 1;
+        }
+        ps_test_channel_deliver(stage, lease);
+    }
+}
+
+/* All that was promised and not delivered comes, in order and once, and nothing that was not put. What was delivered
+ * may come again: the kill may have come before the channel recorded it. */
+static void test_durable_is_killed(void **unused)
+{
+    uint64_t random = ps_test_seed();
+    for (size_t i = 0; i < PS_COUNT_OF(durable_adapters) * 4; i++) {
+        struct adapter *adapter = &durable_adapters[i / 4];
+        struct ps_test_stage stage;
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        struct killed_news news = kill_after(adapter, 1 + (unsigned)(ps_test_random(&random) % 70));
+        start(&stage, adapter, 1, 1);
+        put_number(&stage, KILLED_EVENTS); /* the channel is open: behind all that it has */
+        check_killed(&stage, &news);
+        ps_test_channel_await_home(&stage, 1);
+        leave(&stage);
+        assert_null(strip(&stage));
+        ps_test_stage_fini(&stage);
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest in_memory[] = {
@@ -593,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_durable_strip_and_restore),
 #endif
         cmocka_unit_test(test_durable_is_full),
+        cmocka_unit_test(test_durable_is_killed),
     };
     int failed = adapters[0].ops != NULL ? cmocka_run_group_tests(in_memory, NULL, NULL) : 0;
     return failed + (durable_adapters[0].ops != NULL ? cmocka_run_group_tests(durable, NULL, NULL) : 0);
