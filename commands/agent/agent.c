@@ -21,6 +21,9 @@
 #include "version.h"
 #include "core/quantity.h"
 
+/* The smallest limit of stacks with which the agent starts. */
+#define STACK_BYTES_MIN (1U << 20)
+
 #define WORKER_STUCK_MS 10000U
 #define FILE_WAIT_MS 1000
 #define WATCHDOG_MAX_MS 1000U
@@ -368,9 +371,24 @@ static void raise_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Threads get stacks of this limit's size, also those of libraries: a small one ends in a crash at some time. */
+static bool stack_is_large_enough(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= STACK_BYTES_MIN)
+        return true;
+    ps_log(PS_LOG_ERROR, "agent",
+           "not started: the limit of a thread's stack is %s, and at least %s is needed: raise it "
+           "(ulimit -s 8192, LimitSTACK=8M of a service)",
+           ps_quantity_print_bytes(limit.rlim_cur).text, ps_quantity_print_bytes(STACK_BYTES_MIN).text);
+    return false;
+}
+
 static int run(struct service *service)
 {
     struct ps_err err = {0};
+    if (!stack_is_large_enough())
+        return 1;
     ps_process_set_dumpable(false);
     raise_descriptors();
     service->signal_fd = ps_service_open_signals();
