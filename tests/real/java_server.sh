@@ -43,12 +43,13 @@ draw_kills() {
 
 # After four kills the next start is 16 s away; a new agent begins with 1 s.
 kill_java_often() { # FUNCTION: prints how much has come out; every other kill waits until more has
-    local kill before came
+    local kill before came began
     for ((kill = 1; kill <= kills; kill++)); do
         before=$("$1")
         for ((came = 0; kill % 2 && came < 600; came++)); do
+            began=$EPOCHREALTIME
             (($("$1") > before)) && break
-            pause 0.5 # each look reads all that the server has
+            pause_after "$began" 500 # each look reads all that the server has
             patient_tenth
         done
         ((came < 600)) || fail "nothing comes out after $((kill - 1)) kills"
@@ -64,14 +65,15 @@ kill_java_often() { # FUNCTION: prints how much has come out; every other kill w
 
 # Expects that every word of the first file is among those that the function prints; prints the account.
 all_there() { # EXPECTED FUNCTION...
-    local expected=$1 i missing
+    local expected=$1 i missing began
     shift
     LC_ALL=C sort -u "$expected" >"$work/expected"
     for ((i = 0; i < 900; i++)); do
+        began=$EPOCHREALTIME
         "$@" >"$work/came"
         missing=$(LC_ALL=C sort -u "$work/came" | LC_ALL=C comm -23 "$work/expected" - | wc -l)
         ((missing > 0)) || break
-        pause 0.5
+        pause_after "$began" 500
         patient_tenth
     done
     echo "Java killed $kills times: $(wc -l <"$work/expected") acknowledged, $missing lost," \

@@ -143,7 +143,7 @@ pids() {
 listens() { : 2>/dev/null </dev/tcp/127.0.0.1/"$1"; } # PORT
 
 start() {
-    local expected deadline
+    local expected deadline began
     fetch
     mkdir -p "$dir"
     [[ ! $(pids) ]] || die "it runs already in $dir"
@@ -153,11 +153,11 @@ start() {
     expected=$(wc -l <"$dir/pids")
     patient_clock
     deadline=$((patient_cs + 100 * ${WAIT:-180}))
-    until ready >"$dir/ready" 2>&1; do
+    while began=$EPOCHREALTIME; ! ready >"$dir/ready" 2>&1; do
         (($(pids | wc -l) >= expected)) || die "it ended while it started, see $dir/*.log"
         patient_clock
         ((patient_cs < deadline)) || die "it does not serve, see $dir/*.log"
-        pause 0.3
+        pause_after "$began" 300
     done
     url
 }

@@ -6,6 +6,7 @@
 #   patient_await S COMMAND...   repeats the command until it succeeds; returns 1 after S seconds of it
 #   patient_limit S COMMAND...   runs the command and ends it after S seconds of it; returns the command's code, 143 if it was ended
 #   pause S           waits for S seconds of the usual clock, between two looks of a loop
+#   pause_after BEGAN MS   the same, for at least MS milliseconds, and longer after a look that took long
 #
 # As long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of 60 s
 # then lasts up to eight minutes, less than the time limits of ctest. tests/support/support.h is the same for programs.
@@ -35,15 +36,25 @@ patient_rest() { # SECONDS of this clock
     while patient_clock; ((patient_cs < end_cs)); do pause 0.1; done
 }
 
+# A look starts programs, and takes the longer the busier the machine is: looks at a fixed interval by all tests that wait would be much of the
+# load. So a pause is at least four times as long as the look before it, up to a second.
+pause_after() { # BEGAN MILLISECONDS: the look began at $EPOCHREALTIME = BEGAN; waits for at least so long
+    local ms=$(((${EPOCHREALTIME/[.,]/} - ${1/[.,]/}) / 250)) rest
+    ((ms < 1000)) || ms=1000
+    ((ms > $2)) || ms=$2
+    printf -v rest '%d.%03d' $((ms / 1000)) $((ms % 1000))
+    pause "$rest"
+}
+
 patient_await() { # SECONDS COMMAND...
-    local end_cs looks=0
+    local end_cs looks=0 began
     patient_clock
     end_cs=$((patient_cs + 100 * $1))
     shift
-    until "$@"; do
+    while began=$EPOCHREALTIME; ! "$@"; do
         patient_clock
         ((patient_cs < end_cs)) || return 1
-        pause "0.$((++looks < 30 ? 1 : 3))"
+        pause_after "$began" $((++looks < 30 ? 100 : 300))
     done
 }
 
