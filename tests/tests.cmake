@@ -3,6 +3,9 @@
 file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.c
   ${CMAKE_SOURCE_DIR}/tests/*/*/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*/*/*_test.c)
 file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c ${CMAKE_SOURCE_DIR}/tests/support/*/*.c)
+if(PS_WITHOUT)
+  list(FILTER test_support EXCLUDE REGEX "${PS_WITHOUT}")
+endif()
 
 # Tests fill tables of functions (cmocka's, stages'), and need few of the parameters.
 file(GLOB_RECURSE test_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.c)
