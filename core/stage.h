@@ -32,6 +32,7 @@
 #include "core/arena.h"
 #include "core/backoff.h"
 #include "core/flow/batch.h"
+#include "core/flow/port.h"
 #include "core/claim.h"
 #include "core/clock.h"
 #include "core/contract.h"
@@ -157,90 +158,6 @@ bool ps_report_unreadable(const struct ps_context *context, const char *key, con
 /* Returns the stage's outline in the arena, a blank for each control character; NULL when the stage has none. */
 const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
                              const struct ps_context *context);
-
-struct ps_runner; /* the engine's side of an open stage */
-/* The engine's services for one open instance; valid from `open` to `close`. */
-struct ps_port {
-    const char *component; /* for the log */
-    const char *name;
-    struct ps_counters *counters;
-    unsigned instance;  /* number of this instance: 0 .. instances - 1 */
-    unsigned instances; /* how many workers run this stage */
-    /* Sources, and sinks with `sockets`: an epoll instance of its own. Add non-blocking sockets to it, with any data,
-     * and call epoll_wait(.., 0) on it: a source in `work`, a sink in `tick`. It is level-triggered: the worker does
-     * not sleep while it is readable, so read everything that waits, and ask for EPOLLOUT only while bytes wait to be
-     * sent. The engine makes it before `open`, and closes it after `close`.
-     *
-     *   source  The worker watches it while the engine calls `work`, so not while a channel is full.
-     *   sink    The worker watches it from `open` until the sink is recalled: also while the sink backs off,
-     *           waits for its group's turn, drains, or has no lease. It is not watched while the engine calls
-     *           `recall`: every millisecond.
-     *
-     * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or
-     * sink, whose epoll is not for the channel: a channel uses wake_fd. */
-    int epoll_fd;
-    /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. Simulator: -1. */
-    int wake_fd;
-    struct ps_chain_share *chain; /* interceptors, selectors: shared by this open instance of the chain */
-    /* For buffers that live across batches (partial lines). They count in the memory budget. Thread: the home worker. */
-    struct ps_block_cache *blocks;
-    /* The batch pool of this worker, for a channel that reads batches back for this sink (core/flow/channel.h). */
-    struct ps_pool *pool;
-    /* Takes this stage's dead letters (penstock.deadletter); NULL: none. A chain's stages use the source's. */
-    struct ps_dead_letter_queue *dead_letter_queue;
-    /* Sinks: penstock.retry.max (0: no limit), .backoff and .backoff.max. */
-    uint32_t retry_max;
-    uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
-    struct ps_runner *runner;
-    /* The functions by which leases leave a stage, set by the engine or by a test. Call ps_port_done and ps_port_home. */
-    void (*done)(struct ps_port *port, struct ps_lease **lease);
-    void (*home)(struct ps_port *port, struct ps_lease **lease);
-    /* Set by the engine or by a test; all but `failed` may be NULL: no effect. Call ps_port_failed, _halted, _troubled. */
-    void (*failed)(struct ps_port *port, const struct ps_err *reason);
-    void (*halted)(struct ps_port *port, const char *reason);
-    void (*troubled)(struct ps_port *port, const struct ps_err *reason);
-    bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
-    struct ps_log_backoff outage; /* of ps_port_tries_again */
-    bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
-    bool is_down; /* interceptors, with PS_LATER: a process that they need does not run; a stop waits 6 s */
-    bool
-        is_too_large; /* interceptors, with PS_BACKOFF: fewer events at a time may fit. The engine clears it */
-};
-
-/* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a
- * fatal error). Any function of an open source, of a stage of its chain, or of a sink may call it; the first reason
- * counts. The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source
- * with its whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
- *
- *   source, ACCEPTED            The engine first puts the events already read into the channels, and calls
- *                               `accepted` or `refused` for them. It no longer calls `work` and `tick`.
- *   source, DURABLE, DELIVERED  The engine gives up the events not put yet, and does not call `delivered` for
- *                               those in flight: the reopened source reads from its last position.
- *   sink                        The engine calls `recall` until it returns true. The leases that `recall`
- *                               gives back, and the one that was offered, wait in the channel for the
- *                               reopened sink. `work`, `tick` and `drain` are no longer called. */
-static inline void ps_port_failed(struct ps_port *port, const struct ps_err *reason)
-{
-    port->failed(port, reason);
-}
-
-/* Reports that the open source has stopped reading by its own rule (spooldir: a file has changed), and has
- * logged the reason: /readyz, the dump and the metrics show it. The source stays open until a restart, or a
- * reload that changes it. Any function of a source may call it. */
-static inline void ps_port_halted(struct ps_port *port, const char *reason)
-{
-    if (port->halted != NULL)
-        port->halted(port, reason);
-}
-
-/* Returns how long a sink backs off after this number of failures in a row: by penstock.retry.backoff and .backoff.max, else
- * 1 s, 2 s .. 5 s, as Flume's sink runner. Called by the engine for PS_RETRY, else by a sink that keeps its leases. */
-static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
-{
-    uint64_t max_ns = port->retry_rest_max_ns > 0 ? port->retry_rest_max_ns : 5 * PS_NS_PER_S;
-    uint64_t step_ns = port->retry_step_ns > 0 ? port->retry_step_ns : PS_NS_PER_S;
-    return ps_backoff_linear(step_ns, max_ns, failures);
-}
 
 /* ---- dead letters ---- */
 
@@ -433,12 +350,6 @@ const struct ps_engine_channel_ops *ps_engine_channel(const struct ps_channel_op
 /* Returns the number of its events that would be lost with the process. Thread: any. */
 uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan);
 
-/* Returns a lease to its home worker, from the worker of this port. */
-static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
-{
-    port->home(port, lease);
-}
-
 /* ---- sink ---- */
 
 struct ps_sink_ops {
@@ -482,26 +393,10 @@ struct ps_sink_ops {
     void (*keep_positions)(void *plan);
 };
 
-/* Reports an attempt that failed, of a sink that keeps trying by itself (PS_TAKEN) where Flume's sink would
- * roll back. Any function of the sink may call it. In a sink group with others this is a failure of the sink,
- * as by ps_port_failed: its leases go to the next one. It has no effect elsewhere. */
-static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
-{
-    if (port->troubled != NULL)
-        port->troubled(port, reason);
-}
-
-/* The same for a sink that tries again after `rest_ns`. Logs reason and time once for an outage (ps_port_outage_level). */
+/* ps_port_troubled for a sink that tries again after `rest_ns`. Logs reason and time once for an outage (ps_port_outage_level). */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
 /* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
-
-/* Gives back a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for
- * the leases in the order taken; a lease whose batch has `any_order` may come before older ones. */
-static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
-{
-    port->done(port, lease);
-}
 
 /* Gives back the leases of this list that are settled, even those after one that is not: they must not be
  * delivered twice. The others stay in the list, in order; so do leases without events, which have only
