@@ -92,6 +92,8 @@ struct ps_conf_log {
     enum ps_log_level level;
     const char *path; /* NULL = stderr */
     bool json;        /* lines are objects */
+    /* the levels of other loggers than the root, for Java classes: "NAME=LEVEL", in file order */
+    struct ps_texts loggers;
     /* place of the PatternLayout, which is not used; without a file there is no such layout */
     struct ps_place layout;
 };

@@ -394,6 +394,7 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
         ps_log4j_read(conf, command->conf_dir);
     }
     ps_log4j_properties(conf);
+    ps_log4j_hand_over(conf);
     ps_conf_monitoring(conf);
     ps_conf_core_dumps(conf);
     enum ps_status status =

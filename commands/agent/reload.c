@@ -12,6 +12,7 @@
 #include "commands/agent/service.h"
 #include "core/helper/helper.h"
 #include "core/watch/notify.h"
+#include "stages/lib/java/launch.h"
 #include "stages/table.h"
 
 #define HELPER_WAIT_MS 100
@@ -256,8 +257,12 @@ static void reload(struct service *service)
     if (first != NULL) {
         refuse(service, first, count);
     } else {
+        /* a plan that changes nothing is freed in the exchange, with the class path */
+        const char *const *java = ps_java_launch_command(conf->arena, conf->class_path);
         ps_service_apply_log(service, conf);
         runs = exchange(service, conf);
+        if (runs)
+            ps_java_launch_follow(java);
     }
     keep(service, conf, runs);
 }

@@ -5,6 +5,7 @@
 #include "conf/command/log4j_common.h"
 #include "conf/text.h"
 
+#include "core/class_path.h"
 #include "core/clock.h"
 
 #include <string.h>
@@ -27,6 +28,38 @@ void ps_log4j_level(struct ps_conf *conf, const char *word, struct ps_place plac
     }
     conf->log.level = level;
     conf->log.has_level = true;
+}
+
+/* Appends to a list that only this function fills. */
+static void add_level(struct ps_arena *arena, struct ps_texts *levels, const char *text)
+{
+    const char **items = ps_arena_grow(arena, levels->items, levels->count, sizeof *items);
+    items[levels->count] = text;
+    *levels = (struct ps_texts){levels->count + 1, items};
+}
+
+void ps_log4j_logger(struct ps_conf *conf, const char *name, const char *word, struct ps_place place)
+{
+    static const char *const words[] = {"ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"};
+    word = ps_text_trim(conf->arena, word);
+    for (size_t i = 0; i < PS_COUNT_OF(words); i++) {
+        if (strcasecmp(word, words[i]) != 0)
+            continue;
+        add_level(conf->arena, &conf->log.loggers, ps_arena_format(conf->arena, "%s=%s", name, words[i]));
+        ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
+                       "the level is that of Java classes: what penstock runs itself is logged at the root "
+                       "logger's level");
+        return;
+    }
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
+                   "one of: ALL, TRACE, DEBUG, INFO, WARN, ERROR, FATAL, OFF", "\"%s\" is not a log level",
+                   word);
+}
+
+void ps_log4j_logger_appends(struct ps_conf *conf, struct ps_place place)
+{
+    ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
+                   "the logger's appenders are not used: its lines are in the agent's log");
 }
 
 const char *ps_log4j_substitute(struct ps_conf *conf, struct ps_properties *properties, const char *key)
@@ -77,6 +110,31 @@ static void appender_read(struct ps_conf *conf, struct ps_properties *properties
     }
 }
 
+/* Reads "LEVEL, APPENDER" of a logger other than the root. INHERITED and NULL are log4j 1's words for no level. */
+static void logger_read(struct ps_conf *conf, struct ps_properties *properties, const char *path,
+                        const struct ps_property *property, const char *name)
+{
+    const char *value = ps_log4j_substitute(conf, properties, property->key);
+    const struct ps_place place = {path, property->line, property->key};
+    const char *level = ps_text_trim(conf->arena, value != NULL ? value : "");
+    size_t length = strcspn(level, ",");
+    if (level[length] == ',')
+        ps_log4j_logger_appends(conf, place);
+    level = ps_text_trim(conf->arena, ps_arena_copy(conf->arena, level, length));
+    if (*level != '\0' && strcasecmp(level, "INHERITED") != 0 && strcasecmp(level, "NULL") != 0)
+        ps_log4j_logger(conf, name, level, place);
+}
+
+static void loggers_read(struct ps_conf *conf, struct ps_properties *properties, const char *path)
+{
+    static const char *const prefixes[] = {"log4j.logger.", "log4j.category."};
+    for (size_t i = 0; i < properties->count; i++)
+        for (size_t k = 0; k < PS_COUNT_OF(prefixes); k++)
+            if (ps_text_begins(properties->items[i].key, prefixes[k]))
+                logger_read(conf, properties, path, &properties->items[i],
+                            properties->items[i].key + strlen(prefixes[k]));
+}
+
 static void log4j1_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)
 {
     struct ps_properties properties;
@@ -98,11 +156,7 @@ static void log4j1_parse(struct ps_conf *conf, const char *path, const char *tex
                            (struct ps_place){path, line != NULL ? line->line : 0, "log4j.rootLogger"});
         for (size_t i = 1; i < words.count; i++)
             appender_read(conf, &properties, words.items[i]);
-        for (size_t i = 0; i < properties.count; i++)
-            if (ps_text_begins(properties.items[i].key, "log4j.logger."))
-                ps_problem_add(&conf->problems, PS_SEVERITY_NOTE,
-                               (struct ps_place){path, properties.items[i].line, properties.items[i].key},
-                               NULL, "is ignored: the root logger's level applies");
+        loggers_read(conf, &properties, path);
     }
     ps_properties_fini(&properties);
 }
@@ -168,4 +222,14 @@ void ps_log4j_properties(struct ps_conf *conf)
     for (size_t i = 1; i < words.count; i++)
         if (strcasecmp(words.items[i], "console") == 0)
             conf->log.path = NULL;
+}
+
+void ps_log4j_hand_over(struct ps_conf *conf)
+{
+    static const char *const words[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"};
+    struct ps_texts *levels = &conf->class_path->log_levels;
+    if (conf->log.has_level && conf->log.level != PS_LOG_INFO)
+        add_level(conf->plan_arena, levels, ps_arena_format(conf->plan_arena, "=%s", words[conf->log.level]));
+    for (size_t i = 0; i < conf->log.loggers.count; i++)
+        add_level(conf->plan_arena, levels, ps_arena_text(conf->plan_arena, conf->log.loggers.items[i]));
 }

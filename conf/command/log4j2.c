@@ -1,4 +1,5 @@
-/* log4j2.xml: <Property>, <File>, <RollingFile>, <Console>, <Root>, <AppenderRef>, <Logger>, in any case. Reads nothing outside
+/* log4j2.xml: <Property>, <File>, <RollingFile>, <Console>, <Root>, <AppenderRef>, <Logger>, in any case. A level or a file
+ * may name a <Property> that comes later, so they are taken at the end. Reads nothing outside
  * the file: expat expands only the entities that the file itself declares. */
 #include "conf/command/log4j.h"
 
@@ -14,8 +15,16 @@
 
 #define APPENDERS_MAX 64
 
+static const char *const roots[] = {"Root", "AsyncRoot"}, *const loggers[] = {"Logger", "AsyncLogger"};
+
 struct appender {
     const char *name, *path; /* path as written; NULL = the console or an unsupported kind */
+};
+
+/* A logger other than the root; its level as written. */
+struct logger {
+    const char *name, *level;
+    int line;
 };
 
 /* A text that grows, in the arena, without an end. */
@@ -36,6 +45,9 @@ struct reading {
     struct text text;                /* its text so far */
     struct appender appenders[APPENDERS_MAX];
     size_t appender_count;
+    struct logger *loggers; /* those with a level */
+    size_t logger_count;
+    struct ps_place logger; /* the one that is read; .key == NULL: none, or its appenders were noted */
     bool in_root;
     const char *root_level;
     struct ps_texts refs; /* of the root logger; at most APPENDERS_MAX */
@@ -102,8 +114,26 @@ static void begin_appender(struct reading *reading, const XML_Char **attributes,
                        "penstock writes the file, but does not roll it");
 }
 
+static void begin_logger(struct reading *reading, const XML_Char **attributes)
+{
+    struct logger logger = {attribute(reading, attributes, "name"), attribute(reading, attributes, "level"),
+                            line_of(reading)};
+    reading->logger = (struct ps_place){reading->path, logger.line, logger.name};
+    if (logger.name == NULL || logger.level == NULL)
+        return;
+    reading->loggers =
+        ps_arena_grow(reading->conf->arena, reading->loggers, reading->logger_count, sizeof logger);
+    reading->loggers[reading->logger_count++] = logger;
+}
+
 static void begin_ref(struct reading *reading, const XML_Char **attributes)
 {
+    if (!reading->in_root) {
+        if (reading->logger.key != NULL)
+            ps_log4j_logger_appends(reading->conf, reading->logger);
+        reading->logger.key = NULL;
+        return;
+    }
     const char *ref = attribute(reading, attributes, "ref");
     if (ref != NULL && reading->refs.count < APPENDERS_MAX)
         reading->ref_items[reading->refs.count++] = ref;
@@ -112,8 +142,7 @@ static void begin_ref(struct reading *reading, const XML_Char **attributes)
 static void XMLCALL begin_element(void *reading_, const XML_Char *tag, const XML_Char **attributes)
 {
     static const char *const files[] = {"File", "RandomAccessFile", "Console"},
-                             *const rolling[] = {"RollingFile", "RollingRandomAccessFile"},
-                             *const loggers[] = {"Logger", "AsyncLogger"};
+                             *const rolling[] = {"RollingFile", "RollingRandomAccessFile"};
     struct reading *reading = reading_;
     struct ps_place place = {reading->path, line_of(reading), NULL};
     bool rolls = is_one_of(tag, rolling, PS_COUNT_OF(rolling));
@@ -126,15 +155,13 @@ static void XMLCALL begin_element(void *reading_, const XML_Char *tag, const XML
     } else if (strcasecmp(tag, "PatternLayout") == 0 && reading->conf->log.layout.file == NULL) {
         reading->conf->log.layout = place;
         reading->conf->log.layout.key = "PatternLayout";
-    } else if (strcasecmp(tag, "Root") == 0) {
+    } else if (is_one_of(tag, roots, PS_COUNT_OF(roots))) {
         reading->in_root = true;
         reading->root_level = attribute(reading, attributes, "level");
-    } else if (strcasecmp(tag, "AppenderRef") == 0 && reading->in_root) {
+    } else if (strcasecmp(tag, "AppenderRef") == 0) {
         begin_ref(reading, attributes);
     } else if (is_one_of(tag, loggers, PS_COUNT_OF(loggers))) {
-        place.key = attribute(reading, attributes, "name");
-        ps_problem_add(&reading->conf->problems, PS_SEVERITY_NOTE, place, NULL,
-                       "is ignored: the root logger's level applies");
+        begin_logger(reading, attributes);
     }
 }
 
@@ -149,8 +176,10 @@ static void XMLCALL add_text(void *reading_, const XML_Char *text, int length)
 static void XMLCALL end_element(void *reading_, const XML_Char *tag)
 {
     struct reading *reading = reading_;
-    if (strcasecmp(tag, "Root") == 0)
+    if (is_one_of(tag, roots, PS_COUNT_OF(roots)))
         reading->in_root = false;
+    else if (is_one_of(tag, loggers, PS_COUNT_OF(loggers)))
+        reading->logger.key = NULL;
     if (reading->property.key != NULL) {
         const char *text = ps_arena_copy(reading->conf->arena, reading->text.bytes, reading->text.length);
         reading->property.value = ps_text_trim(reading->conf->arena, text);
@@ -236,27 +265,42 @@ static void read_elements(struct reading *reading, const char *text, size_t leng
                    reading->has_element ? "Only what is before it is used" : "Nothing of it is used");
 }
 
+/* Returns the text with ${...} replaced. */
+static const char *substitute(struct reading *reading, const char *key, const char *text)
+{
+    ps_properties_put(&reading->properties, (struct ps_property){key, text, reading->path, 0});
+    return ps_log4j_substitute(reading->conf, &reading->properties, key);
+}
+
+static void take_loggers(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->logger_count; i++) {
+        const struct logger *logger = &reading->loggers[i];
+        const char *word = substitute(reading, "Logger level", logger->level);
+        if (word != NULL)
+            ps_log4j_logger(reading->conf, logger->name, word,
+                            (struct ps_place){reading->path, logger->line, logger->name});
+    }
+}
+
 void ps_log4j2_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)
 {
     struct reading *reading = ps_arena_alloc(conf->arena, sizeof *reading);
     *reading = (struct reading){.conf = conf, .path = path};
     ps_properties_init(&reading->properties, conf->arena);
     read_elements(reading, text, length);
-    struct ps_property level = {"Root level", reading->root_level, path, 0};
-    if (level.value != NULL) {
-        ps_properties_put(&reading->properties, level);
-        const char *word = ps_log4j_substitute(conf, &reading->properties, level.key);
+    if (reading->root_level != NULL) {
+        const char *word = substitute(reading, "Root level", reading->root_level);
         if (word != NULL)
-            ps_log4j_level(conf, word, (struct ps_place){path, 0, level.key});
+            ps_log4j_level(conf, word, (struct ps_place){path, 0, "Root level"});
     }
+    take_loggers(reading);
     for (size_t i = 0; i < reading->refs.count && conf->log.path == NULL; i++)
         for (size_t j = 0; j < reading->appender_count; j++) {
-            struct ps_property file = {"fileName", reading->appenders[j].path, path, 0};
-            if (strcmp(reading->appenders[j].name, reading->ref_items[i]) != 0 || file.value == NULL ||
-                conf->log.path != NULL)
-                continue;
-            ps_properties_put(&reading->properties, file);
-            conf->log.path = ps_log4j_substitute(conf, &reading->properties, file.key);
+            const struct appender *appender = &reading->appenders[j];
+            if (strcmp(appender->name, reading->ref_items[i]) == 0 && appender->path != NULL &&
+                conf->log.path == NULL)
+                conf->log.path = substitute(reading, "fileName", appender->path);
         }
     ps_properties_fini(&reading->properties);
 }

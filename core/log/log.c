@@ -353,8 +353,12 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
 
 bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length)
 {
-    if (level < ps_log_get_level() || level >= PS_LOG_OFF)
-        return true;
+    return level < ps_log_get_level() || level >= PS_LOG_OFF ||
+           ps_log_text_chosen(level, component, text, length);
+}
+
+bool ps_log_text_chosen(enum ps_log_level level, const char *component, const char *text, size_t length)
+{
     char head[512];
     pthread_mutex_lock(&log_state.mutex);
     log_state.counts[level]++;

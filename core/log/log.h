@@ -21,6 +21,10 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
  * when the log's reader does not read and the line was not written; true also when the level is not logged. */
 bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length);
 
+/* The same for a line that a logger with a level of its own has chosen: it is written whatever the log's level is, which
+ * `level`, not OFF, may be below. */
+bool ps_log_text_chosen(enum ps_log_level level, const char *component, const char *text, size_t length);
+
 /* Messages below the level are not written; INFO at first. */
 void ps_log_set_level(enum ps_log_level level);
 enum ps_log_level ps_log_get_level(void);

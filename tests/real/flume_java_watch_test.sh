@@ -2,7 +2,7 @@
 # Needs: flume
 # What is seen of Java components, and what happens to the others: components whose start() does not return and holds up no others, and a part of a whole flow that cannot
 # start, are named by /readyz; Flume's counters are in /metrics as in a real Flume with the same file; a Java process that a signal has stopped holds up its own flow alone, and is not killed;
-# a jar that has changed is used after SIGHUP.
+# a jar that has changed is used after SIGHUP; loggers of classes have the levels of log4j2.xml, with Flume's lines.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 for program in curl jar; do command -v $program >/dev/null || skip "no $program"; done
@@ -177,3 +177,77 @@ grep -q "INFO java: $work/version.jar has changed: the Java process stops its co
 stop TERM
 grep -q 'INFO agent: stopped:.* not delivered 0' "$work/stopped.log" || fail "the agent did not stop in order"
 echo "another jar: used after SIGHUP"
+
+# ---- levels of loggers: the lines that Flume's log has with the same log4j2.xml ----
+
+mkdir -p "$work/levels" "$work/loud"
+cat >"$work/source/example/Loud.java" <<-EOF_
+	package example;
+	import org.slf4j.Logger;
+	import org.slf4j.LoggerFactory;
+	public class Loud extends org.apache.flume.sink.NullSink {
+	    @Override public synchronized void start() {
+	        for (String name : new String[] {"com.acme.Loud", "com.acme.quiet.Lazy", "org.other.Other"}) {
+	            Logger logger = LoggerFactory.getLogger(name);
+	            logger.debug("says debug\n  in two lines");
+	            logger.info("says info");
+	            logger.warn("says warn");
+	            logger.error("says error", new IllegalStateException("of " + name));
+	        }
+	        super.start();
+	    }
+	}
+	EOF_
+java_compile "$work/loud" "$FLUME_CLASSPATH" "$work/source/example/Loud.java"
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = seq' 'totalEvents = 10' 'channels = c1'
+    printf 'a1.channels.c1.%s\n' 'type = memory'
+    printf 'a1.sinks.k1.%s\n' 'type = example.Loud' 'channel = c1'
+} >"$work/levels.properties"
+levels_file() { # ROOT LEVEL: the log4j2.xml, where com.acme has the level
+    cat >"$work/levels/log4j2.xml" <<-EOF_
+	<Configuration><Properties><Property name="acme">$2</Property></Properties>
+	<Appenders><Console name="C"><PatternLayout pattern="%p %c{1}: %m%n"/></Console></Appenders>
+	<Loggers><Logger name="com.acme" level="\${acme}"/><Logger name="com.acme.quiet" level="ERROR"/>
+	<Root level="$1"><AppenderRef ref="C"/></Root></Loggers></Configuration>
+	EOF_
+}
+loud_lines() { # LOG: what the class has logged, as Flume's log has it, which has no component
+    sed -E 's/^[^ ]+Z ([A-Z]+) sink k1: (Loud|Lazy|Other): /\1 \2: /; s/^[^ ]+Z [A-Z]+ sink k1: //' "$1" |
+        grep -E '^[A-Z]+ (Loud|Lazy|Other): |^  in two lines|^java.lang.IllegalStateException'
+}
+says_last() { (($(grep -c 'Other: says error' "$work/$1.log") == ${2:-1})); } # NAME [TIMES]
+levels() { # NAME [OPTION...]: starts penstock, until the class has said all
+    "$PENSTOCK" agent -n a1 -c "$work/levels" -f "$work/levels.properties" "${@:2}" >"$work/$1.log" 2>&1 </dev/null &
+    agent=$!
+    await 120 says_last "$1" || fail "$1: the class does not start"
+}
+export FLUME_CLASSPATH=$work/loud:$FLUME_CLASSPATH
+for root in INFO WARN; do
+    levels_file $root debug
+    FLUME_JAVA="$FLUME_JAVA -Dlog4j2.configurationFile=$work/levels/log4j2.xml" "$here/flume" agent -n a1 -f "$work/levels.properties" >"$work/flume-$root.log" 2>&1 </dev/null &
+    agent=$!
+    await 120 says_last "flume-$root" || fail "Flume does not start the class"
+    stop TERM
+    levels "levels-$root"
+    diff <(loud_lines "$work/flume-$root.log") <(loud_lines "$work/levels-$root.log") || fail "the lines are not Flume's with the root at $root"
+    [[ $root == WARN ]] || stop TERM
+done
+grep -q ' DEBUG sink k1: Loud: says debug' "$work/levels-WARN.log" || fail "no DEBUG line with the component"
+grep -q ' ERROR sink k1: java.lang.IllegalStateException: of com.acme.Loud' "$work/levels-WARN.log" || fail "a stack trace has not the level of its line"
+before=$(loud_lines "$work/levels-WARN.log" | wc -l)
+levels_file ERROR off
+kill -HUP "$agent"
+await 120 says_last levels-WARN 2 || fail "the class does not start again with other levels"
+stop TERM
+expected=$'ERROR Lazy: says error\njava.lang.IllegalStateException: of com.acme.quiet.Lazy\nERROR Other: says error\njava.lang.IllegalStateException: of org.other.Other'
+[[ $(loud_lines "$work/levels-WARN.log" | tail -n +$((before + 1))) == "$expected" ]] || fail "SIGHUP does not bring the levels of a changed log4j2.xml"
+rm "$work/levels/log4j2.xml"
+levels levels-none
+stop TERM
+! grep ' DEBUG ' "$work/levels-none.log" || fail "a DEBUG line, and nothing asks for it"
+levels levels-root -Dflume.root.logger=DEBUG,console
+stop TERM
+grep -q ' DEBUG sink k1: Other: says debug' "$work/levels-root.log" || fail "-Dflume.root.logger is not the level of classes"
+echo "levels of loggers: the same lines as Flume, new ones after SIGHUP"

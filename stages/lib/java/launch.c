@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #define JAR "penstock-java.jar"
 #define HOST "penstock.host.Host"
 #define PATH_BYTES 4096U
+#define LEVELS "-Dpenstock.log.levels="
 #define ARGUMENTS_MAX 256U
 #define SILENCE_NS (60 * PS_NS_PER_S)
 /* A JVM gives no sign of life before it has read its first classes, for which a busy machine or a slow file system needs long. */
@@ -97,14 +99,33 @@ static void add_class_path(struct command *command, const struct ps_class_path *
         add(command, ps_arena_format(command->arena, "-Djava.library.path=%s", path->library_path));
 }
 
-/* A class logs to the host's standard output, unless the user configures another place. */
-static void add_logging(struct command *command)
+/* Adds the levels of loggers, which the host gives to the logging library (LogLevels.java). */
+static void add_levels(struct command *command, const struct ps_texts *levels)
 {
-    if (!has_argument(command, "-Dlog4j2.configurationFile=") &&
-        !has_argument(command, "-Dlog4j.configurationFile="))
+    size_t length = 0, used;
+    for (size_t i = 0; i < levels->count; i++)
+        length += strlen(levels->items[i]) + 1;
+    char *text = ps_arena_alloc(command->arena, sizeof LEVELS + length);
+    used = (size_t)sprintf(text, LEVELS);
+    for (size_t i = 0; i < levels->count; i++)
+        used += (size_t)sprintf(text + used, "%s%s", i > 0 ? "," : "", levels->items[i]);
+    if (levels->count > 0)
+        add(command, text);
+}
+
+/* A class logs to the host's standard output, with the levels of the agent's log4j files, unless the user configures the class path's
+ * logging library. */
+static void add_logging(struct command *command, const struct ps_class_path *path)
+{
+    bool is_2_own = has_argument(command, "-Dlog4j2.configurationFile=") ||
+                    has_argument(command, "-Dlog4j.configurationFile=");
+    bool is_1_own = has_argument(command, "-Dlog4j.configuration=");
+    if (!is_2_own)
         add(command, "-Dlog4j2.configurationFile=penstock-log4j2.xml");
-    if (!has_argument(command, "-Dlog4j.configuration="))
+    if (!is_1_own)
         add(command, "-Dlog4j.configuration=penstock-log4j.properties");
+    if (!is_2_own && !is_1_own)
+        add_levels(command, &path->log_levels);
     if (!has_argument(command, "-Dlog4j2.disable"))
         add(command, "-Dlog4j2.disable.jmx=true"); /* its beans take a tenth of the start */
 }
@@ -176,7 +197,7 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
             "-XX:-UsePerfData"); /* the JVM's 20 samples a second take a third of an idle host's CPU time */
     if (!has_argument(command, "-XX:-ExitOnOutOfMemoryError"))
         add(command, "-XX:+ExitOnOutOfMemoryError");
-    add_logging(command);
+    add_logging(command, path);
     add_class_path(command, path, jar);
     add(command, main_class);
     add(command, NULL);
@@ -261,6 +282,24 @@ struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_
         ps_java_host_renew(host, command.argv);
     ps_arena_destroy(command.arena);
     return host;
+}
+
+const char *const *ps_java_launch_command(struct ps_arena *arena, const struct ps_class_path *path)
+{
+    struct ps_err ignored = {.length = 0};
+    return ps_java_launch_alone(arena, path, HOST, &ignored);
+}
+
+void ps_java_launch_follow(const char *const *argv)
+{
+    pthread_mutex_lock(&shared_lock);
+    struct ps_java_host *host = argv != NULL ? shared : NULL;
+    shared_holders += host != NULL; /* the look at the jars waits for the file system: not with the lock */
+    pthread_mutex_unlock(&shared_lock);
+    if (host == NULL)
+        return;
+    ps_java_host_renew(host, argv);
+    ps_java_host_release();
 }
 
 const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,

@@ -9,6 +9,11 @@
  * Returns NULL: the error names what is missing. */
 struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err);
 
+/* For a reload after which components go on as they were: when it has succeeded, the host is started again if its jars or
+ * its command have changed. `command` returns the command in the arena, or NULL; `follow` does nothing without a host. */
+const char *const *ps_java_launch_command(struct ps_arena *arena, const struct ps_class_path *path);
+void ps_java_launch_follow(const char *const *argv);
+
 /* Returns the command of another process of our jar (ask.h, monitor.h), in the arena; NULL: the error names what is missing. Options that
  * only one process of a machine can have are left out. */
 const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,

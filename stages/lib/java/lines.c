@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define MARK '\001'
+#define CHOSEN '!' /* ends the level of a line that a logger of the class path has chosen by its own level */
 #define COMPONENT_BYTES 200U
 #define LEVEL_BYTES 16U
 
@@ -39,11 +40,22 @@ static const char *field(const char *at, const char *end, char *to, size_t room)
     return mark + 1;
 }
 
+/* Cuts the mark of a chosen line from the level, and returns whether it was there. */
+static bool cut_chosen(char *word)
+{
+    size_t length = strlen(word);
+    if (length == 0 || word[length - 1] != CHOSEN)
+        return false;
+    word[length - 1] = '\0';
+    return true;
+}
+
 static void log_line(struct ps_java_lines *lines, char *line, size_t length)
 {
     char word[LEVEL_BYTES], component[COMPONENT_BYTES] = "java";
     const char *text = line, *end = line + length;
     enum ps_log_level level = PS_LOG_INFO;
+    bool is_chosen = false;
     while (end > line && (end[-1] == '\r' || end[-1] == ' '))
         end--;
     if (line < end && *line == MARK) {
@@ -52,8 +64,11 @@ static void log_line(struct ps_java_lines *lines, char *line, size_t length)
             at = field(at, end, component, sizeof component);
         if (at != NULL)
             text = at;
-        if (at == NULL || ps_log_level_parse(word, &level) != PS_OK)
+        is_chosen = at != NULL && cut_chosen(word);
+        if (at == NULL || ps_log_level_parse(word, &level) != PS_OK || level == PS_LOG_OFF) {
             level = PS_LOG_INFO;
+            is_chosen = false;
+        }
     } else {
         ps_java_last_words_take(&lines->words, line, (size_t)(end - line));
     }
@@ -62,7 +77,7 @@ static void log_line(struct ps_java_lines *lines, char *line, size_t length)
             *at = ' ';
     }
     if (text < end)
-        (void)ps_log_text(level, component, text, (size_t)(end - text));
+        (void)(is_chosen ? ps_log_text_chosen : ps_log_text)(level, component, text, (size_t)(end - text));
 }
 
 static void log_lines(struct ps_java_lines *lines)

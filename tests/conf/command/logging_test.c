@@ -3,6 +3,7 @@
 #include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/report.h"
+#include "core/class_path.h"
 #include "tests/conf/fake_stages.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -57,8 +58,12 @@ static const struct row rows[] = {
      "", "INFO", NULL,
      "log4j.properties:2: note: log4j.appender.S: the appender x.Socket is ignored\n"
      "log4j.properties:3: note: log4j.appender.T: the appender x.Syslog is ignored\n"
-     "log4j.properties:4: note: log4j.logger.a: is ignored: the root logger's level applies\n"
-     "log4j.properties:5: note: log4j.logger.b: is ignored: the root logger's level applies\n",
+     "log4j.properties:4: note: log4j.logger.a: the level is that of Java classes: what penstock runs itself "
+     "is logged at the root "
+     "logger's level\n"
+     "log4j.properties:5: note: log4j.logger.b: the level is that of Java classes: what penstock runs itself "
+     "is logged at the root "
+     "logger's level\n",
      0},
     {L1, "log4j.rootLogger = INFO, A\nlog4j.appender.A = x.FileAppender\nlog4j.appender.A.File = /a.log",
      "-Dlog4j.rootLogger=WARN,A -Dlog4j.appender.A.File=/other.log", "WARN", "/other.log", "", 0},
@@ -74,7 +79,12 @@ static const struct row rows[] = {
      "<Loggers><Logger name='x' level='DEBUG'><AppenderRef ref='G'/></Logger>\n"
      "<Root level='warn'><AppenderRef ref='C'/><AppenderRef ref='F'/><AppenderRef "
      "ref='G'/></Root></Loggers></Configuration>",
-     "", "WARN", "/var/log/f.log", "log4j2.xml:4: note: x: is ignored: the root logger's level applies\n", 0},
+     "", "WARN", "/var/log/f.log",
+     "log4j2.xml:4: note: x: the logger's appenders are not used: its lines are in the agent's log\n"
+     "log4j2.xml:4: note: x: the level is that of Java classes: what penstock runs itself is logged at the "
+     "root "
+     "logger's level\n",
+     0},
     {L2,
      "<C><File name='F' fileName='/f.log'/><!-- <Root level='DEBUG'><AppenderRef ref='F'/></Root> -->\n<Root "
      "level='INFO'/>"
@@ -90,8 +100,7 @@ static const struct row rows[] = {
      "fileName='/h.log'/><Root level='INFO'><AppenderRef ref='H'/></Root><AsyncLogger name='y'/></C>",
      "", "INFO", "/h.log",
      "log4j2.xml:1: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
-     "log4j2.xml:2: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n"
-     "log4j2.xml:3: note: y: is ignored: the root logger's level applies\n",
+     "log4j2.xml:2: note: RollingFile: penstock writes the file, but does not roll it; use logrotate\n",
      0},
     /* What is before the damage is used. */
     {L2, "<C><Root level='INFO'/>\n<!-- x", "", "INFO", NULL,
@@ -229,6 +238,32 @@ static const struct row rows[] = {
      0},
 };
 
+/* What Java processes get of the levels. */
+static const struct {
+    const char *name, *text, *words, *levels;
+} level_rows[] = {
+    {L2, "<C><Root level='info'/></C>", "", ""},
+    {L2, "<C><Root level='warn'/></C>", "", "=WARN"},
+    {L2, "<C><Root level='all'/></C>", "", "=TRACE"},
+    {L2, "<C><AsyncRoot level='off'/></C>", "", "=OFF"},
+    {L2, "<C><Root level='warn'/></C>", "-Dflume.root.logger=DEBUG,console", "=DEBUG"},
+    {NULL, NULL, "-Dflume.root.logger=DEBUG,console", "=DEBUG"},
+    {NULL, NULL, "", ""},
+    {L2,
+     "<C><Logger name='com.acme' level='${l}'/><Property name='l' value=' debug '/><Logger name='no.level'/>"
+     "<Logger level='DEBUG'/><AsyncLogger name='org.x' level='Fatal' additivity='false'/>"
+     "<Logger name='wrong' level='loud'/><Root level='error'/></C>",
+     "", "=ERROR com.acme=DEBUG org.x=FATAL"},
+    {L2, "<C><Logger name='com.acme' level='debug'/>", "", "com.acme=DEBUG"},
+    {"other.xml", "<C><Logger name='com.acme' level='all'/></C>", "-Dlog4j.configurationFile=other.xml",
+     "com.acme=ALL"},
+    {L1,
+     "log4j.rootLogger = WARN, A\nlog4j.logger.com.acme = ${l}, A\nl = debug\nlog4j.category.org.x = OFF\n"
+     "log4j.logger.a = INHERITED\nlog4j.logger.b = , A\nlog4j.logger.c = LOUD\nlog4j.additivity.a = false",
+     "", "=WARN com.acme=DEBUG org.x=OFF"},
+    {L1, "log4j.logger.com.acme = INFO", "-Dlog4j.logger.com.acme=TRACE", "com.acme=TRACE"},
+};
+
 /* Removes each occurrence of the directory's path. */
 static void without_folder(char *text)
 {
@@ -248,27 +283,37 @@ static bool same_text(const char *left, const char *right)
     return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
 }
 
-static bool row_passes(const struct row *row)
+/* Loads the agent in a folder that has the file, if one is named; `words`: further ones of the command line. */
+static struct ps_conf *load(struct ps_command *command, const char *name, const char *file_text,
+                            const char *words)
 {
     struct ps_err err = {.length = 0};
-    struct ps_command command;
     struct ps_conf *conf = NULL;
-    char line[1024], *argv[32], *text = NULL, *rest;
-    size_t length = 0, count = 0;
+    char line[1024], *argv[32], *rest;
+    size_t count = 0;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     ps_test_folder_append("agent.properties", agent, strlen(agent));
-    if (row->name != NULL && strchr(row->name, '/') != NULL) /* the name is a folder's */
+    if (name != NULL && strchr(name, '/') != NULL) /* the name is a folder's */
         assert_int_equal(mkdir(ps_test_folder_path(ENV), 0700), 0);
-    if (row->name != NULL)
-        ps_test_folder_append(row->name, row->text, strlen(row->text));
+    if (name != NULL)
+        ps_test_folder_append(name, file_text, strlen(file_text));
     snprintf(line, sizeof line, "check -n a1 -c %s -f %s/agent.properties %s", ps_test_folder(),
-             ps_test_folder(), row->words);
+             ps_test_folder(), words);
     for (char *word = strtok_r(line, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
         argv[count++] = word;
-    if (ps_command_parse(&command, (int)count, argv, &err) != PS_OK)
+    if (ps_command_parse(command, (int)count, argv, &err) != PS_OK)
         fail_msg("%s", err.text);
-    command.dry_run = true;
-    (void)ps_conf_load(&command, fake_table(), &conf);
+    command->dry_run = true;
+    (void)ps_conf_load(command, fake_table(), &conf);
+    return conf;
+}
+
+static bool row_passes(const struct row *row)
+{
+    struct ps_command command;
+    char *text = NULL;
+    size_t length = 0;
+    struct ps_conf *conf = load(&command, row->name, row->text, row->words);
     FILE *memory = open_memstream(&text, &length);
     assert_non_null(memory);
     ps_report_problems(memory, conf, false);
@@ -293,6 +338,26 @@ static void test_rows(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
         wrong += !row_passes(&rows[i]);
     assert_int_equal(wrong, 0);
+}
+
+static void test_levels_of_java(void **state)
+{
+    unsetenv("FLUME_JAVA_OPTS");
+    for (size_t i = 0; i < PS_COUNT_OF(level_rows); i++) {
+        struct ps_command command;
+        char text[256] = "";
+        size_t used = 0;
+        struct ps_conf *conf = load(&command, level_rows[i].name, level_rows[i].text, level_rows[i].words);
+        const struct ps_texts *levels = &conf->class_path->log_levels;
+        for (size_t k = 0; k < levels->count; k++)
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, "%s%s", k > 0 ? " " : "", levels->items[k]);
+        if (strcmp(text, level_rows[i].levels) != 0)
+            fail_msg("%s with \"%s\": %s", level_rows[i].text, level_rows[i].words, text);
+        ps_conf_destroy(conf);
+        ps_command_fini(&command);
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
 }
 
 static void test_heap_bytes(void **state)
@@ -326,6 +391,7 @@ static void test_heap_bytes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_heap_bytes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_levels_of_java),
+                                       cmocka_unit_test(test_heap_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

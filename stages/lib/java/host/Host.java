@@ -59,6 +59,7 @@ public final class Host {
 
     private static void run() throws IOException {
         beginLogging();
+        LogLevels.set();
         System.setIn(new ByteArrayInputStream(new byte[0]));
         ignoreSignals();
         Host host = new Host();

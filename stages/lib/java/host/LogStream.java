@@ -12,16 +12,35 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * Standard output and standard error: each line goes to the agent's log with its level and its component, which is the name
- * of the thread group of the thread that writes it. Logging libraries write "LEVEL text" (penstock-log4j2.xml).
+ * of the thread group of the thread that writes it. Logging libraries write "LEVEL text". With penstock-log4j2.xml a
+ * mark stands before it: the library has chosen the line by its logger's level, so the agent does not choose again; and what is written with it in
+ * one go, as its stack trace is, has the same level.
  */
 final class LogStream extends OutputStream {
     private static final String GROUP_PREFIX = "penstock:";
     private static final int LINE_BYTES_MAX = 7000, CAUSES_MAX = 16;
+    private static final String MARK = "@", MARK_PROPERTY = "penstock.log.mark", CHOSEN = "!";
     private static final String[] LEVELS = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
     private static final FileOutputStream file = new FileOutputStream(FileDescriptor.out);
 
     private final String usual;
-    private final ThreadLocal<ByteArrayOutputStream> line = ThreadLocal.withInitial(ByteArrayOutputStream::new);
+    private final ThreadLocal<Line> line = ThreadLocal.withInitial(Line::new);
+
+    /** What a thread has written of its line. */
+    private static final class Line extends ByteArrayOutputStream {
+        String chosen; // the level of a line with the mark that the thread writes, or has written in the same go; or null
+
+        void put(byte one) {
+            if (size() < LINE_BYTES_MAX)
+                write(one);
+        }
+
+        String take() {
+            String text = new String(toByteArray(), StandardCharsets.UTF_8);
+            reset();
+            return text;
+        }
+    }
 
     private LogStream(String usual) {
         this.usual = usual;
@@ -31,6 +50,7 @@ final class LogStream extends OutputStream {
         // With direct encoders, Log4j 2 collects the lines of all threads in one buffer, and one thread writes them.
         if (System.getProperty("log4j2.enable.direct.encoders") == null)
             System.setProperty("log4j2.enable.direct.encoders", "false");
+        System.setProperty(MARK_PROPERTY, MARK);
         System.setOut(new PrintStream(new LogStream("INFO"), true, "UTF-8"));
         System.setErr(new PrintStream(new LogStream("WARN"), true, "UTF-8"));
     }
@@ -85,27 +105,32 @@ final class LogStream extends OutputStream {
 
     @Override
     public void write(int one) {
-        if (one == '\n') {
-            end();
-        } else if (line.get().size() < LINE_BYTES_MAX) {
-            line.get().write(one);
-        }
+        write(new byte[] {(byte) one}, 0, 1);
     }
 
     @Override
     public void write(byte[] bytes, int from, int length) {
-        for (int i = 0; i < length; i++)
-            write(bytes[from + i]);
+        Line line = this.line.get();
+        line.chosen = null;
+        for (int i = from; i < from + length; i++) {
+            if (bytes[i] == '\n')
+                end(line);
+            else
+                line.put(bytes[i]);
+        }
     }
 
-    private void end() {
-        String text = new String(line.get().toByteArray(), StandardCharsets.UTF_8);
-        line.get().reset();
-        String level = usual;
+    private void end(Line line) {
+        String text = line.take();
+        boolean isMarked = text.startsWith(MARK);
+        int start = isMarked ? MARK.length() : 0;
+        String level = line.chosen != null ? line.chosen : usual;
         for (String word : LEVELS) {
-            if (text.startsWith(word) && text.length() > word.length() && text.charAt(word.length()) == ' ') {
+            if (text.startsWith(word + " ", start)) {
                 level = word.equals("FATAL") ? "ERROR" : word;
-                text = text.substring(word.length() + 1);
+                if (isMarked)
+                    line.chosen = level += CHOSEN;
+                text = text.substring(start + word.length() + 1);
                 break;
             }
         }

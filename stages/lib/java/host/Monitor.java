@@ -41,6 +41,7 @@ public final class Monitor {
 
     public static void main(String[] arguments) throws Exception {
         LogStream.install();
+        LogLevels.set();
         DataInputStream in = new DataInputStream(System.in);
         List<String> texts = Ask.read(in);
         Thread thread = new Thread(LogStream.group(LABEL), () -> {

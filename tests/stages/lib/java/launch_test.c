@@ -87,6 +87,37 @@ static void test_samples_for_jstat(void **unused)
     assert_false(has("-XX:+UsePerfData", NO_SAMPLES));
 }
 
+/* The levels of the user's log4j files, unless the user configures the logging library of the classes. */
+static void test_levels_of_loggers(void **unused)
+{
+    static const char *const levels[] = {"=WARN", "com.acme=DEBUG"};
+    static const char wanted[] = "-Dpenstock.log.levels=";
+    static const struct {
+        const char *option, *levels; /* NULL: none */
+        size_t count;
+    } rows[] = {{"-Xmx1g", NULL, 0},
+                {"-Xmx1g", "=WARN", 1},
+                {"-Xmx1g", "=WARN,com.acme=DEBUG", 2},
+                {"-Dlog4j2.configurationFile=/own.xml", NULL, 2},
+                {"-Dlog4j.configurationFile=/own.xml", NULL, 2},
+                {"-Dlog4j.configuration=/own.properties", NULL, 2}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_err err = {.length = 0};
+        const struct ps_class_path path = {.java = "/bin/java",
+                                           .options = {.items = &rows[i].option, .count = 1},
+                                           .log_levels = {.items = levels, .count = rows[i].count}};
+        struct ps_arena *arena = ps_arena_create();
+        const char *const *argv = ps_java_launch_alone(arena, &path, "org.example.Main", &err);
+        assert_non_null(argv);
+        while (*argv != NULL && strncmp(*argv, wanted, sizeof wanted - 1) != 0)
+            argv++;
+        assert_true((*argv != NULL) == (rows[i].levels != NULL));
+        if (*argv != NULL)
+            assert_string_equal(*argv + sizeof wanted - 1, rows[i].levels);
+        ps_arena_destroy(arena);
+    }
+}
+
 int main(void)
 {
     struct ps_err none = {.length = 0};
@@ -98,6 +129,7 @@ int main(void)
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_beans_of_log4j),
         cmocka_unit_test(test_samples_for_jstat),
+        cmocka_unit_test(test_levels_of_loggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static size_t line_draw(char *to, unsigned number)
     snprintf(text, sizeof text, "text %u of %u", number, (unsigned)draw(1000));
     snprintf(component, sizeof component, "sink k%u", (unsigned)draw(9));
     const char *level = levels[draw(3)];
-    switch (draw(8)) {
+    switch (draw(10)) {
     case 0: /* a line of the JVM, with a blank and CR LF at its end */
         expect_line("INFO", "java", text);
         return (size_t)sprintf(to, "%s \r\n", text);
@@ -56,6 +56,14 @@ static size_t line_draw(char *to, unsigned number)
     case 4: /* a byte that is no text */
         expect_line(level, component, "a b");
         return (size_t)sprintf(to, "\001%s\001%s\001a\tb\n", level, component);
+    case 5: /* a line that a logger has chosen by a level of its own, below that of the log */
+        expect_line("DEBUG", component, text);
+        return (size_t)sprintf(to, "\001DEBUG!\001%s\001%s\n", component, text);
+    case 6: /* one that nobody has chosen */
+        return (size_t)sprintf(to, "\001DEBUG\001%s\001%s\n", component, text);
+    case 7: /* no level of a line */
+        expect_line("INFO", component, text);
+        return (size_t)sprintf(to, "\001%s\001%s\001%s\n", draw(2) == 0 ? "OFF!" : "!", component, text);
     default:
         expect_line(level, component, text);
         return (size_t)sprintf(to, "\001%s\001%s\001%s\n", level, component, text);
