@@ -59,8 +59,8 @@ struct ps_port {
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
     bool is_down; /* interceptors, with PS_LATER: a process that they need does not run; a stop waits 6 s */
-    bool
-        is_too_large; /* interceptors, with PS_BACKOFF: fewer events at a time may fit. The engine clears it */
+    /* Interceptors, with PS_BACKOFF: they may handle fewer events at a time. The engine clears it. */
+    bool is_too_large;
 };
 
 /* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a

@@ -39,8 +39,8 @@ struct loaded {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* `lock` guards both. The list also has the objects that stay loaded without users. */
 static struct loaded *list;
-static bool
-    is_loading; /* the loader's own lock may be held for ever, by a constructor that does not return */
+/* The dynamic linker's own lock may be held for ever, by a constructor that does not return. */
+static bool is_loading;
 /* Held while a file is loaded, which may take for ever: ps_module_close does without it. Taken before `lock`. */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t loads; /* `load_lock` guards it */

@@ -44,7 +44,7 @@ static void look(void)
     waited_ms += LOOK_MS;
     if (waited_ms == SAYS_MS)
         ps_log(PS_LOG_WARN, "plug-in",
-               "%s is being loaded since 2 s: a constructor of it, or of a library that it needs, has not "
+               "%s has been loading for 2 s: a constructor of it, or of a library that it needs, has not "
                "returned; if it never does, move the file out of the plug-ins' folder",
                being_loaded);
     if (waited_ms >= SAYS_MS && is_asked_to_stop()) {

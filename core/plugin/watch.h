@@ -9,8 +9,8 @@
 /* What is done about a load that does not end. {0}: the log has the file, and nothing else is done. */
 struct ps_plugin_patience {
     unsigned limit_s; /* then the process ends with exit code 1; 0: never */
-    bool
-        ends_at_signals; /* the process ends when SIGTERM or SIGINT waits: nobody else serves signals meanwhile */
+    /* The process ends when SIGTERM or SIGINT waits: nobody else serves signals meanwhile. */
+    bool ends_at_signals;
 };
 
 /* Thread: control, while nothing is loaded. */

@@ -52,11 +52,11 @@ for words in "check -n a1 -f agent.properties --plugins-path plugins" "plugin te
     # shellcheck disable=SC2086
     "$PENSTOCK" $words >command.err 2>&1 || code=$?
     ((code == 1)) || fail "$words ends with $code"
-    grep -qE "$file is being loaded since 2 s: a constructor" command.err || fail "$words does not say what it waits for"
+    grep -qE "$file has been loading for 2 s: a constructor" command.err || fail "$words does not say what it waits for"
     grep -qE "$file is not loaded after 20 s: a constructor .*; correct it, or move the file out of" command.err || fail "$words does not say why it ends"
 done
 launch
-await "the agent says what it waits for" says "WARN plug-in: $file is being loaded since 2 s"
+await "the agent says what it waits for" says "WARN plug-in: $file has been loading for 2 s"
 stop_agent TERM 0
 says "asked to stop while $file is being loaded: the agent has not started" || fail "the agent does not say that it was not started"
 
@@ -64,7 +64,7 @@ place good.so
 launch
 goes_on "after its start"
 place hangs.so
-reload "$file is being loaded since 2 s"
+reload "$file has been loading for 2 s"
 goes_on "while a constructor hangs"
 stop_agent TERM 0
 says 'the reload is abandoned' || fail "the reload is not abandoned"

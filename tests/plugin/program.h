@@ -18,7 +18,9 @@ extern struct ps_plugin_test ps_plugin_test;
 
 /* Each returns the number of tests that failed. */
 int ps_plugin_test_channel(void);
-int ps_plugin_test_channel_again(void); /* the second part, for ps_plugin_test_channel */
+/* parts of ps_plugin_test_channel */
+int ps_plugin_test_channel_durable(void);
+int ps_plugin_test_channel_again(void);
 int ps_plugin_test_deserializer(void);
 int ps_plugin_test_interceptor(void);
 int ps_plugin_test_selector(void);
