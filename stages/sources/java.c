@@ -16,6 +16,7 @@
 #include "stages/lib/java/hangs.h"
 #include "stages/lib/java/probe.h"
 #include "stages/lib/java/slots.h"
+#include "stages/lib/queue/flow_rest.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -56,9 +57,21 @@ struct java_state {
     struct ps_event_headers headers;
 };
 
+/* Refuses a flow in Java whose channels would leave events behind that the native ones have. */
+static enum ps_status refuse_rest(const struct java_plan *plan, struct ps_context *context,
+                                  struct ps_err *err)
+{
+    struct ps_queue_flow_rest rest;
+    if (!ps_java_class_is_flow(&plan->class) || !ps_queue_flow_rest(&plan->class.pairs, context, &rest))
+        return PS_OK;
+    return ps_err_set(err, "channel %s: %s: %s: %s", rest.channel, rest.directory, rest.what, rest.cure);
+}
+
 static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct java_plan *plan = plan_;
+    if (refuse_rest(plan, context, err) != PS_OK)
+        return PS_FAIL;
     plan->trouble = ps_must_alloc(1, sizeof *plan->trouble, "a source in Java");
     pthread_mutex_init(&plan->trouble->lock, NULL);
     plan->call_bytes_max = ps_java_slots_event_max(context->memory_budget_bytes);
@@ -405,6 +418,15 @@ static void java_outline(const void *plan, const struct ps_context *context, FIL
     }
 }
 
+static void java_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct java_plan *java = plan;
+    struct ps_queue_flow_rest rest;
+    if (ps_java_class_is_flow(&java->class) && ps_queue_flow_rest(&java->class.pairs, context, &rest))
+        ps_probe_refused(probe, rest.key, rest.directory, rest.what, rest.cure);
+    ps_java_source_probe(plan, context, probe);
+}
+
 const struct ps_stage_ops ps_source_java = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "java",
@@ -423,6 +445,6 @@ const struct ps_stage_ops ps_source_java = {
     .close = java_close,
     .outline = java_outline,
     .opening = java_opening,
-    .probe = ps_java_source_probe,
+    .probe = java_probe,
     .source = &source,
 };

@@ -125,3 +125,54 @@ stop TERM
 grep -q 'INFO agent: stopped' "$work/kill.log" || fail "the agent did not stop in order"
 ! grep 'ERROR source in-java' "$work/kill.log" || fail "a stop that came before the start, or in order, has errors"
 echo "a reload changed the serializer in Java"
+
+# ---- events that the native file channel has left are not left behind ----
+
+rest_file() { # ENGINE-OF-THE-CHANNEL SINK-TYPE
+    mkdir -p "$work/rest/out"
+    cat >"$work/rest.properties" <<-EOF_
+		a1.sources = r1
+		a1.channels = c1
+		a1.sinks = k1
+		a1.sources.r1.type = seq
+		a1.sources.r1.totalEvents = 100
+		a1.sources.r1.channels = c1
+		a1.channels.c1.type = file
+		a1.channels.c1.penstock.engine = $1
+		a1.channels.c1.checkpointDir = $work/rest/checkpoint
+		a1.channels.c1.dataDirs = $work/rest/data
+		a1.sinks.k1.type = $2
+		a1.sinks.k1.channel = c1
+		a1.sinks.k1.hostname = 127.0.0.1
+		a1.sinks.k1.port = 1
+		a1.sinks.k1.sink.directory = $work/rest/out
+		a1.sinks.k1.sink.rollInterval = 0
+	EOF_
+}
+rest_says() { grep -qE "$1" "$work/rest.log"; }
+rest_arrived() { (($(cat "$work"/rest/out/* 2>/dev/null | wc -l) == $1)); }
+
+rest_file native avro
+start "$work/rest" "$PENSTOCK"
+await 60 rest_says 'Connection refused|cannot connect|refused' || fail "the sink has not tried"
+stop TERM
+rest_says '100 events stay on disk' || fail "the native channel did not keep its events: $(tail -5 "$work/rest.log")"
+left="it has 100 events in penstock's own format"
+rest_file java file_roll
+code=0
+"$PENSTOCK" check -n a1 -f "$work/rest.properties" >"$work/rest.check" 2>&1 || code=$?
+((code != 0)) || fail "check passes"
+grep -qF "$left" "$work/rest.check" || fail "check does not name the events: $(<"$work/rest.check")"
+code=0
+"$PENSTOCK" agent -n a1 -f "$work/rest.properties" >"$work/rest.log" 2>&1 </dev/null || code=$?
+((code != 0)) || fail "the agent runs"
+rest_says "channel c1: $work/rest/data: $left" || fail "the agent does not name the events"
+rest_file native file_roll
+start "$work/rest" "$PENSTOCK"
+await 60 rest_arrived 200 || fail "the native channel did not deliver what it had"
+stop TERM
+rest_file java file_roll
+start "$work/rest" "$PENSTOCK"
+await 120 rest_arrived 300 || fail "the flow in Java does not start after the native channel is empty"
+stop TERM
+echo "a flow in Java waited until the native file channel had delivered its events"

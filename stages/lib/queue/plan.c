@@ -289,8 +289,6 @@ void ps_queue_plan_probe(const struct ps_queue_plan *plan_, struct ps_context *c
 
 /* ---- a log that is not used ---- */
 
-enum found { FOUND_NOTHING, FOUND_EVENTS, FOUND_IN_USE, FOUND_UNREADABLE };
-
 static bool has_directory(const struct ps_queue_plan *plan)
 {
     for (size_t i = 0; i < plan->data_directories.count; i++)
@@ -299,18 +297,17 @@ static bool has_directory(const struct ps_queue_plan *plan)
     return false;
 }
 
-/* Writes to `text` how many events the log has that are not delivered; for FOUND_IN_USE and FOUND_UNREADABLE the reason why this
- * is not known. Changes nothing. */
-static enum found find_rest(const struct ps_queue_plan *plan, struct ps_err *text)
+/* The plan has its directories. See ps_queue_plan_find_rest. */
+static enum ps_queue_rest find_rest(const struct ps_queue_plan *plan, struct ps_err *text)
 {
     struct ps_segment_locks locks;
     struct ps_segment_fill fill = {.events = 0};
     struct ps_err ignored = {.length = 0};
     if (!has_directory(plan))
-        return FOUND_NOTHING;
+        return PS_QUEUE_REST_NONE;
     if (!ps_segment_lock_log_shared(&locks, plan->checkpoint_directory, &plan->data_directories, text)) {
         ps_segment_unlock_log(&locks);
-        return FOUND_IN_USE;
+        return PS_QUEUE_REST_IN_USE;
     }
     /* Without the keys, which may be gone, the log still knows its number of frames. */
     struct ps_key_ring *keys = plan->keys.provider != NULL ? ps_key_source_load(&plan->keys, &ignored) : NULL;
@@ -322,13 +319,22 @@ static enum found find_rest(const struct ps_queue_plan *plan, struct ps_err *tex
     ps_key_ring_destroy(keys);
     ps_segment_unlock_log(&locks);
     if (log == NULL)
-        return FOUND_UNREADABLE;
+        return PS_QUEUE_REST_UNREADABLE;
     if (fill.events > 0)
         ps_err_set(text, "%s %s", ps_quantity_print_count(fill.events).text,
                    ps_quantity_word(fill.events, "event", "events"));
     else if (fill.held > 0)
         ps_err_set(text, "events that are encrypted with another key");
-    return text->length > 0 ? FOUND_EVENTS : FOUND_NOTHING;
+    return text->length > 0 ? PS_QUEUE_REST_EVENTS : PS_QUEUE_REST_NONE;
+}
+
+enum ps_queue_rest ps_queue_plan_find_rest(const struct ps_queue_plan *plan_, struct ps_context *context,
+                                           const char **directory, struct ps_err *text)
+{
+    struct ps_queue_plan plan = *plan_;
+    set_directories(&plan, context);
+    *directory = plan.data_directories.items[0];
+    return find_rest(&plan, text);
 }
 
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan_, struct ps_context *context,
@@ -339,20 +345,20 @@ void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan_, struct ps_con
     set_directories(&plan, context);
     const char *directory = plan.data_directories.items[0];
     switch (find_rest(&plan, &text)) {
-    case FOUND_EVENTS:
+    case PS_QUEUE_REST_EVENTS:
         ps_log(PS_LOG_WARN, context->component,
                "not delivered: %s in %s, with %s = %s: increase it until a sink has all events, or remove "
                "the directory if nobody needs them",
                text.text, directory, key, value);
         break;
-    case FOUND_UNREADABLE:
+    case PS_QUEUE_REST_UNREADABLE:
         ps_log(PS_LOG_WARN, context->component,
                "events in %s, if it has any, are not delivered with %s = %s. It cannot be read: %s. "
                "`penstock channel verify` tells more",
                directory, key, value, ps_err_join(&text));
         break;
-    case FOUND_NOTHING:
-    case FOUND_IN_USE:
+    case PS_QUEUE_REST_NONE:
+    case PS_QUEUE_REST_IN_USE:
         break;
     }
 }
@@ -367,7 +373,7 @@ void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan_, struct ps_conte
     set_directories(&plan, context);
     const char *directory = plan.data_directories.items[0];
     switch (find_rest(&plan, &text)) {
-    case FOUND_EVENTS:
+    case PS_QUEUE_REST_EVENTS:
         ps_probe_key_failed(
             probe, key, directory,
             ps_arena_format(context->arena, "it has %s of an earlier run, not delivered with %s = %s",
@@ -377,15 +383,15 @@ void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan_, struct ps_conte
                 "increase %s until a sink has all events, or remove the directory if nobody needs them",
                 key));
         break;
-    case FOUND_UNREADABLE:
+    case PS_QUEUE_REST_UNREADABLE:
         ps_probe_key_failed(probe, "dataDirs", directory, ps_err_join(&text),
                             "`penstock channel verify` tells more, and which events of an earlier run are "
                             "not delivered");
         break;
-    case FOUND_IN_USE:
+    case PS_QUEUE_REST_IN_USE:
         ps_probe_skipped(probe, directory, ps_err_join(&text));
         break;
-    case FOUND_NOTHING:
+    case PS_QUEUE_REST_NONE:
         break;
     }
 }

@@ -187,6 +187,16 @@ void ps_queue_plan_claims(const struct ps_queue_plan *plan, const struct ps_cont
                           void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_queue_plan_probe(const struct ps_queue_plan *plan, struct ps_context *context,
                          const struct ps_probe *probe);
+/* Looks for events that the log of the plan's directories has and that are not delivered, and writes to `text` how many; for
+ * IN_USE and UNREADABLE the reason why this is not known. `directory`: its first one for data. Changes nothing. */
+enum ps_queue_rest {
+    PS_QUEUE_REST_NONE,
+    PS_QUEUE_REST_EVENTS,
+    PS_QUEUE_REST_IN_USE,
+    PS_QUEUE_REST_UNREADABLE
+};
+enum ps_queue_rest ps_queue_plan_find_rest(const struct ps_queue_plan *plan, struct ps_context *context,
+                                           const char **directory, struct ps_err *text);
 /* For a channel that does not use its log because this key has this value: warns of events in it that are not
  * delivered, and of a log that cannot be read. Changes nothing, and reports nothing if the log is in use. */
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan, struct ps_context *context, const char *key,
