@@ -176,6 +176,10 @@ enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *com
  * after PS_OK. */
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 
+/* Returns the machine for ps_plan_create. An -Xmx bounds the engine's memory if no component runs in Java, else the heap of
+ * their JVM alone. Call it before ps_conf_take_spec. */
+struct ps_machine ps_conf_machine(const struct ps_conf *conf);
+
 /* Returns the place of a component's key: its line, or that of the component's type when the key is not written or
  * NULL. The result has no file when there is no such source, channel or sink. `component` is its label ("sink k1").
  * May be called as long as the spec lives, even after ps_conf_take_spec. Thread: control, or the helper thread of a

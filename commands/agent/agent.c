@@ -43,7 +43,8 @@ static const struct ps_command_row rows[] = {
     {NULL, 0, "  penstock.log.format=json", PS_ROW_NOTE, .help = "lines of the log are JSON objects"},
     {NULL, 0, "  javax.net.ssl.keyStore and the like", PS_ROW_NOTE, .help = "default key stores"},
     {NULL, 0, "-Xmx512m", PS_ROW_NOTE,
-     .help = "memory budget (or <agent>.penstock.memory.budget in the file)"},
+     .help = "memory budget (or <agent>.penstock.memory.budget in the file); the heap, if a component runs "
+             "in Java"},
     {.help = NULL},
 };
 
@@ -142,14 +143,6 @@ void ps_service_back_up(struct service *service)
     struct ps_err err = {0};
     if (ps_conf_backup(service->running, &service->command, &err) != PS_OK)
         ps_log(PS_LOG_WARN, "configuration", "%s", err.text);
-}
-
-struct ps_machine ps_service_machine(const struct ps_conf *conf)
-{
-    struct ps_machine machine;
-    ps_machine_read(&machine, "");
-    machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
-    return machine;
 }
 
 /* ---- monitoring ---- */
@@ -402,7 +395,7 @@ static int run(struct service *service)
     }
     ps_process_set_dumpable(service->running->core_dumps);
     ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
-    struct ps_machine machine = ps_service_machine(service->running);
+    struct ps_machine machine = ps_conf_machine(service->running);
     struct ps_agent_spec *spec = ps_conf_take_spec(service->running);
     spec->program = PS_AGENT_PROGRAM;
     spec->verbose = service->command.verbose;

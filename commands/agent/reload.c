@@ -225,7 +225,7 @@ static bool exchange(struct service *service, struct ps_conf *conf)
 {
     struct ps_err err = {0};
     struct ps_plan *next;
-    struct ps_machine machine = ps_service_machine(conf);
+    struct ps_machine machine = ps_conf_machine(conf);
     struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
     fresh->program = PS_AGENT_PROGRAM;
     say_changes(ps_agent_plan(service->agent)->spec, fresh);

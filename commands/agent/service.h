@@ -69,7 +69,6 @@ void ps_service_back_up(struct service *service);
 
 /* Sets the log's level and form, and opens its file. */
 void ps_service_apply_log(struct service *service, const struct ps_conf *conf);
-struct ps_machine ps_service_machine(const struct ps_conf *conf);
 
 /* Reads the configuration again and runs it, or logs why not. A signal to stop abandons the reload. */
 void ps_service_reload(struct service *service);

@@ -69,10 +69,8 @@ static void line_add(void *argument, const char *text)
 /* Returns the plan that the engine would run; NULL after adding an error to the problems. */
 static struct ps_plan *plan_create(struct ps_conf *conf)
 {
-    struct ps_machine machine;
+    struct ps_machine machine = ps_conf_machine(conf);
     struct ps_err err = {.length = 0};
-    ps_machine_read(&machine, "");
-    machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
     struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, NULL, &err);
     if (plan == NULL)
         ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.key = conf->wanted}, NULL, "%s",

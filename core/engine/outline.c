@@ -47,8 +47,12 @@ static struct ps_context context_for(const struct ps_plan *plan, const struct ps
 static void describe_budget(const struct lines *lines)
 {
     const struct ps_plan *plan = lines->plan;
-    write_line(lines, "memory budget %s, %u worker%s",
-               ps_quantity_print_bytes(plan->memory_budget_bytes).text, plan->worker_count,
+    const char *heap = "";
+    if (plan->java_heap_bytes > 0)
+        heap = ps_arena_format(plan->spec->arena, " and a heap of %s for Java",
+                               ps_quantity_print_bytes(plan->java_heap_bytes).text);
+    write_line(lines, "memory budget %s%s, %u worker%s",
+               ps_quantity_print_bytes(plan->memory_budget_bytes).text, heap, plan->worker_count,
                plan->worker_count == 1 ? "" : "s");
 }
 

@@ -221,14 +221,20 @@ static const char *memory_warning(const struct ps_plan *plan, const struct ps_ma
                                ps_quantity_print_bytes(machine->heap_hint_bytes).text,
                                ps_quantity_print_bytes(needed).text);
     uint64_t limit_bytes = machine->memory_bytes / 100 * BUDGET_PERCENT_MAX;
-    if (plan->memory_budget_bytes <= limit_bytes)
+    if (plan->memory_budget_bytes <= limit_bytes &&
+        plan->java_heap_bytes <= limit_bytes - plan->memory_budget_bytes)
         return NULL;
-    return ps_arena_format(
-        plan->spec->arena,
-        "the memory budget is %s, more than %u %% of the %s that this process may use (RAM, or its cgroup's "
-        "limit): lower penstock.memory.budget, or raise the limit (systemd: MemoryMax=)",
-        ps_quantity_print_bytes(plan->memory_budget_bytes).text, BUDGET_PERCENT_MAX,
-        ps_quantity_print_bytes(machine->memory_bytes).text);
+    const char *heap = plan->java_heap_bytes > 0
+                           ? ps_arena_format(plan->spec->arena, " and the heap of Java components is %s",
+                                             ps_quantity_print_bytes(plan->java_heap_bytes).text)
+                           : "";
+    return ps_arena_format(plan->spec->arena,
+                           "the memory budget is %s%s, more than %u %% of the %s that this process may use "
+                           "(RAM, or its cgroup's "
+                           "limit): lower penstock.memory.budget%s, or raise the limit (systemd: MemoryMax=)",
+                           ps_quantity_print_bytes(plan->memory_budget_bytes).text, heap, BUDGET_PERCENT_MAX,
+                           ps_quantity_print_bytes(machine->memory_bytes).text,
+                           *heap != '\0' ? " or -Xmx" : "");
 }
 
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
@@ -237,6 +243,7 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
     struct ps_plan *plan = ps_must_alloc(1, sizeof *plan, "a plan");
     plan->spec = spec;
     plan->memory_budget_bytes = budget_of(spec, machine);
+    plan->java_heap_bytes = machine->java_heap_bytes;
     plan->memory_warning = memory_warning(plan, machine);
     plan->sources = ps_arena_alloc(spec->arena, (spec->source_count + 1) * sizeof *plan->sources);
     plan->channels = ps_arena_alloc(spec->arena, (spec->channel_count + 1) * sizeof *plan->channels);

@@ -191,6 +191,7 @@ struct ps_plan {
     struct ps_agent_spec *spec;
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* of the process */
+    uint64_t java_heap_bytes;     /* of the JVM beside it; 0: there is none, or it has no -Xmx */
     /* Set if the budget leaves too little of the machine's memory for the rest, or differs from -Xmx; else NULL. */
     const char *memory_warning;
     uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
@@ -210,7 +211,8 @@ struct ps_plan {
 struct ps_machine {
     unsigned cores;           /* CPUs of the affinity mask, or of the cgroup's quota, rounded up, if fewer */
     uint64_t memory_bytes;    /* RAM, or the cgroup's limit if lower */
-    uint64_t heap_hint_bytes; /* -Xmx of flume-env.sh or of the command line; 0: none */
+    uint64_t heap_hint_bytes; /* -Xmx of an agent without components in Java: bounds the budget; 0: none */
+    uint64_t java_heap_bytes; /* -Xmx of the JVM of components in Java; 0: none */
 };
 /* Reads below `root`, "" but in tests: /proc/self/cgroup, then cpu.max and memory.max of cgroup v2, or
  * cpu.cfs_quota_us and memory.limit_in_bytes of v1, of the process's group and of those above it. The affinity

@@ -38,8 +38,9 @@ const struct ps_option ps_agent_option_rows[] = {
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
-     .help = "hard limit for events in memory, whatever the channels' capacities; 0: -Xmx if one was given, "
-             "else 25 % of RAM or of the cgroup's limit"},
+     .help = "hard limit for events in memory, whatever the channels' capacities; 0: -Xmx if one was given "
+             "and no "
+             "component runs in Java, else 25 % of RAM or of the cgroup's limit"},
     {.key = "batch.events",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_agent_options, batch_events),

@@ -229,9 +229,19 @@ static void test_workers(void **state)
     }
 }
 
+/* The heap of the JVM stands beside the budget, which it does not bound. */
+static void test_heap_of_java(void **state)
+{
+    struct ps_plan *plan = plan_of(3);
+    plan->java_heap_bytes = UINT64_C(1536) << 20;
+    assert_part(plan, PS_PLAN_BUDGET, "memory budget 64 MiB and a heap of 1.5 GiB for Java, 2 workers\n");
+    ps_plan_destroy(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_heap_of_java, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_each_part, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_workers, ps_test_folder_setup, ps_test_folder_teardown),
     };

@@ -152,27 +152,37 @@ static void test_xmx_below_what_is_needed(void **state)
     }
 }
 
-/* A budget above three quarters of what the process may use causes a warning with both figures and the cure. */
+/* A budget above three quarters of what the process may use, alone or with the heap of Java components, causes a warning with
+ * the figures and the cure. */
 static void test_budget_and_limit(void **state)
 {
     const struct {
         int64_t asked_mib;
         const char *warned;
-    } cases[] = {{0, NULL}, {768, NULL}, {769, "769 MiB"}, {1024, "1 GiB"}, {4096, "4 GiB"}};
+        uint64_t heap_mib;
+    } cases[] = {{0, NULL, 0},
+                 {768, NULL, 0},
+                 {769, "769 MiB", 0},
+                 {1024, "1 GiB", 0},
+                 {4096, "4 GiB", 0},
+                 {256, NULL, 512},
+                 {256, "256 MiB and the heap of Java components is 513 MiB", 513}};
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_err err = {0};
         struct flow flow = small_flow();
         flow.options.memory_budget = cases[i].asked_mib << 20;
         struct ps_machine on = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
         on.memory_bytes += 100; /* no multiple of 100 bytes */
+        on.java_heap_bytes = cases[i].heap_mib << 20;
         struct ps_plan *plan = plan_of(&flow, &on, 0, &err);
         assert_non_null(plan);
         assert_int_equal(plan->memory_warning != NULL, cases[i].warned != NULL);
         if (cases[i].warned != NULL) {
-            char expected[64];
+            char expected[128];
             snprintf(expected, sizeof expected, "is %s, more than 75 %% of the 1 GiB", cases[i].warned);
             assert_non_null(strstr(plan->memory_warning, expected));
             assert_non_null(strstr(plan->memory_warning, "MemoryMax="));
+            assert_int_equal(strstr(plan->memory_warning, "or -Xmx") != NULL, cases[i].heap_mib > 0);
         }
         ps_plan_destroy(plan);
         flow_fini(&flow);
