@@ -9,6 +9,7 @@
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "commands/rules/rules.h"
+#include "core/plugin/watch.h"
 
 static void usage(FILE *to)
 {
@@ -115,6 +116,8 @@ int main(int argc, char **argv)
     if (subcommand == NULL)
         return refuse(name);
     ps_commands_prepare();
+    ps_plugin_watch_set(
+        (struct ps_plugin_patience){.limit_s = PS_PLUGIN_LIMIT_S}); /* `agent` sets another one */
     int code = finish(name, subcommand->run(argc - 1, argv + 1));
     ps_thread_exit_process(code);
 }

@@ -13,7 +13,6 @@
 #include "conf/report.h"
 #include "conf/text.h"
 #include "core/engine/plan.h"
-#include "core/plugin/watch.h"
 #include "stages/table.h"
 
 #include <stdio.h>
@@ -183,7 +182,6 @@ static int run(const struct ps_command *command)
     lines->arena = ps_arena_create();
     struct ps_command load = *command;
     load.ask_classes = command->probe;
-    ps_plugin_watch_set((struct ps_plugin_patience){.limit_s = PS_PLUGIN_LIMIT_S});
     bool starts = ps_conf_load(&load, ps_stages, &conf) == PS_OK;
     (command->json ? print_json : print_text)(command, conf, lines, starts, &verdict);
     int code = judge(command, conf, &verdict);

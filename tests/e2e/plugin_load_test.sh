@@ -47,7 +47,8 @@ reload() { # PATTERN: sends SIGHUP and waits for the line
 # ---- a constructor that never returns ----
 
 place hangs.so
-for words in "check -n a1 -f agent.properties --plugins-path plugins" "plugin test $file --key capacity=20"; do
+for words in "check -n a1 -f agent.properties --plugins-path plugins" "plugin test $file --key capacity=20" \
+    "graph -n a1 -f agent.properties --plugins-path plugins"; do
     code=0
     # shellcheck disable=SC2086
     "$PENSTOCK" $words >command.err 2>&1 || code=$?
