@@ -118,7 +118,8 @@ lost=$((20000 - $(wc -l <"$work/out.txt")))
 ((lost >= 1 && lost <= 1024)) || fail "$lost events are lost"
 second=$(find "$work/c1/data" -name '*.segment' | sort | sed -n 2p)
 behind=$({ channel inspect "$work/c1" --json || true; } | jq --arg file "$second" '[.segments[] | select(.file == $file) | .undelivered_events] | add')
-printf 'Y' | dd of="$second" bs=1 seek=30 conv=notrunc status=none
+byte=$(od -An -tu1 -j 30 -N 1 "$second")
+printf '%b' "\\x$(printf %x $((byte ^ 1)))" | dd of="$second" bs=1 seek=30 conv=notrunc status=none # 'Y' may stand there already
 status 1 channel verify "$work/c1"
 says "the head of the segment is damaged"
 says "$second"

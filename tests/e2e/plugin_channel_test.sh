@@ -3,15 +3,9 @@
 # it as it is, with its events; a reload after which its source would read them again is refused; a stop counts what was left in it.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cd "$work"
-for program in cc cmake pkg-config; do
-    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
-done
-unset FLUME_HOME
-DESTDIR=$work/staged cmake --install "$(dirname "$PENSTOCK")" --prefix /opt/penstock >install.err 2>&1 || fail "install"
-root=$work/staged/opt/penstock
+# shellcheck source=tests/e2e/plugin_installed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/plugin_installed.sh"
 mkdir -p plugins/bounded_queue/penstock
-read -ra flags <<<"$(PKG_CONFIG_PATH=$root/lib/pkgconfig pkg-config --cflags penstock)"
 cc "${flags[@]}" -O1 -shared -fPIC "$root/conf/examples/plugins/bounded_queue.c" -o plugins/bounded_queue/penstock/bounded_queue.so 2>cc.err ||
     fail "bounded_queue.c does not compile"
 

@@ -3,14 +3,8 @@
 # neither floods the log nor repeats events; a read error and a position that is none are said; what a long line becomes does not depend on reads.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cd "$work"
-for program in cc cmake pkg-config; do
-    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
-done
-unset FLUME_HOME
-DESTDIR=$work/staged cmake --install "$(dirname "$PENSTOCK")" --prefix /opt/penstock >install.err 2>&1 || fail "install"
-root=$work/staged/opt/penstock
-read -ra flags <<<"$(PKG_CONFIG_PATH=$root/lib/pkgconfig pkg-config --cflags penstock)"
+# shellcheck source=tests/e2e/plugin_installed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/plugin_installed.sh"
 for name in file_lines pipe_lines; do
     mkdir -p plugins/$name/penstock
     cc "${flags[@]}" -O1 -shared -fPIC "$root/conf/examples/plugins/$name.c" -o plugins/$name/penstock/$name.so 2>cc.err || fail "$name.c does not compile"

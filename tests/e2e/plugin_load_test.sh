@@ -3,14 +3,8 @@
 # that is asked to stop nor one that runs; and a file that is cut short, replaced by another plug-in, or deleted when the configuration is read again.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cd "$work"
-for program in cc cmake pkg-config; do
-    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
-done
-unset FLUME_HOME
-DESTDIR=$work/staged cmake --install "$(dirname "$PENSTOCK")" --prefix /opt/penstock >install.err 2>&1 || fail "install"
-root=$work/staged/opt/penstock
-read -ra flags <<<"$(PKG_CONFIG_PATH=$root/lib/pkgconfig pkg-config --cflags penstock)"
+# shellcheck source=tests/e2e/plugin_installed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/plugin_installed.sh"
 sed '$a __attribute__((constructor)) static void does_not_return(void) { for (;;) sleep(1000); }' "$root/conf/examples/plugins/bounded_queue.c" >hangs.c
 sed -i '1i #include <unistd.h>' hangs.c
 cc "${flags[@]}" -O1 -shared -fPIC "$root/conf/examples/plugins/bounded_queue.c" -o good.so 2>cc.err || fail "bounded_queue.c does not compile"

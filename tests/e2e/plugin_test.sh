@@ -4,16 +4,12 @@
 # No sanitizer: users build against the release build; tests/core/plugin has the loader.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cd "$work"
-for program in cc cmake pkg-config nm python3; do
+# shellcheck source=tests/e2e/plugin_installed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/plugin_installed.sh"
+for program in nm python3; do
     command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
 done
-unset FLUME_HOME
-root=$work/staged/opt/penstock
-DESTDIR=$work/staged cmake --install "$(dirname "$PENSTOCK")" --prefix /opt/penstock >install.err 2>&1 || fail "install"
-penstock=$root/bin/penstock
 export PKG_CONFIG_PATH=$root/lib/pkgconfig
-read -ra flags <<<"$(pkg-config --cflags penstock)"
 strict=(-Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers -Werror)
 [[ $(cc --version) != *clang* ]] || strict+=(-Wno-c2x-extensions)
 
@@ -79,52 +75,6 @@ grep -q 'cannot write own_sink/own_sink.c: File exists' new.err || fail "penstoc
 grep -q 'path .*required' components.err || fail "penstock components does not show its keys"
 "$penstock" components --markdown --plugins-path own.d >components.md
 grep -q '^### sink .own_sink.$' components.md || fail "the page of all components lacks a plug-in's"
-
-# A stage that breaks a promise: the suite names it. And one that reads freed memory, built with a sanitizer.
-declare -A keys=([add_checksum]="--key header=sum" [hash_header]="--key header=kind" [joined_lines]="--key maxBytes=100 --read examples/traces.log"
-    [bounded_queue]="--key capacity=20" [file_lines]="--fresh path --fresh positionFile --send path")
-broken() { # EXAMPLE TEST PATTERN SED FLAG...: the example with this change fails this test
-    sed "$4" "examples/$1.c" >broken.c
-    cmp -s broken.c "examples/$1.c" && fail "$4 changes nothing"
-    cc "${flags[@]}" "${@:5}" -shared -fPIC broken.c -o broken.so || fail "broken.c does not compile"
-    # shellcheck disable=SC2086
-    "$penstock" plugin test broken.so ${keys[$1]} >broken.err 2>&1 && fail "$1: $2 is not found"
-    grep -qE "FAILED +$2" broken.err || fail "$1: $2 does not fail"
-    grep -qE "$3" broken.err || fail "$1: $2 does not say $3"
-}
-broken add_checksum allocates_nothing 'add_checksum allocates' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    void *volatile kept = malloc(1);\n    free(kept);/; s/#include <stdio.h>/&\n#include <stdlib.h>/'
-broken add_checksum short_of_memory 'other events when memory was short' 's/return PS_RETRY;/return PS_DONE;/'
-broken add_checksum order_and_sums 'ended by signal 11' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    *(volatile char *)8 = 0;/'
-broken hash_header routes 'routed is [0-9]+, not [0-9]+' 's/ps_lease_row(lease, i)/(uint16_t)i/'
-broken hash_header routes 'times\[0\] \+ times\[1\] <= 1 is false' 's/        ps_route_row(route, channel, true.*/&\n        ps_route_row(route, channel, false, ps_lease_row(lease, i));/'
-broken hash_header routes 'event [0-9]+ goes [-r]+, not [-r]+' 's/ps_name_hash(value.data, value.length) %/(unsigned)rand() %/; s/#include <string.h>/&\n#include <stdlib.h>/'
-"$penstock" plugin test broken.so --key header=kind --routes any >broken.err 2>&1 || fail "a selector that draws its channel"
-broken joined_lines positions 'is [0-9]+, not [0-9]+' 's/input->position += taken;/input->position += taken + 1;/'
-broken joined_lines pieces 'is [0-9]+, not [0-9]+|is false' 's/return PS_DESERIALIZED_WAITS;$/return PS_DESERIALIZED_ALL;/'
-broken joined_lines no_memory_in_turns 'is [0-9]+, not [0-9]+|is false|other bytes' 's/return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;/(void)0;/'
-broken joined_lines fails_in_turns 'does not say that the file is bad' 's/return PS_DESERIALIZED_FAILED;/return PS_DESERIALIZED_ALL;/'
-broken bounded_queue rollback 'take\(&stage, 0\) is not leases' 's/    queue->back\[consumer\] = \*lease;//' # loses what a sink gives back
-broken bounded_queue rollback 'take\(&stage, 0\) is not leases' 's/    (\*lease)->next = queue->back\[consumer\];/    (*lease)->next = NULL;/' # all but the last one
-broken bounded_queue accepts_refuses_and_empties 'has 21 events and accepts more; its capacity is 20' 's/queue->events >= (uint64_t)plan->capacity/queue->events >= (uint64_t)plan->capacity + 6/'
-broken bounded_queue accepts_refuses_and_empties 'has 21 events and accepts more' 's/full = queue->events >= /full = (uint64_t)-1 == /' # never full
-broken bounded_queue accepts_refuses_and_empties 'home_count is 0, not 1' 's/    ps_port_home(port, lease);/    (void)port, *lease = NULL;/'
-broken bounded_queue accepts_refuses_and_empties 'home_count is 2, not 1' 's/    ps_port_home(port, lease);/    struct ps_lease *again = *lease;\n&\n    ps_port_home(port, \&again);/'
-broken bounded_queue frees_its_memory 'bounded_queue keeps [0-9]+ bytes' 's/    free(plan->queue->back);//'
-broken bounded_queue frees_its_memory 'bounded_queue keeps [0-9]{7} bytes' 's/    free(plan->queue->back);/&\n    void *volatile large = malloc(1 << 20); \/\/ mapped on its own\n    (void)large;/'
-broken file_lines restarts 'event 20 is "event 40"' 's/    \.delivered = delivered,/    .accepted = delivered,/'                       # saved before the promise
-broken file_lines restarts 'event 20 is "event 0"' 's/    \.delivered = delivered,//'                                                 # never saved
-broken file_lines restarts 'event 20 is "event 40"' 's/batch->spans\[batch->span_count - 1\].position/state->read_to/'                # of a later batch
-broken file_lines restarts 'event 20 is "event [46]0"' 's/    state->read_to += handled;/&\n    char text[32];\n    snprintf(text, sizeof text, "%020lld", (long long)state->read_to);\n    pwrite(state->position_fd, text, 20, 0);/' # per read
-"$penstock" plugin test bounded_queue.so --key capacity=1000 >broken.err 2>&1 && fail "a capacity that the suite does not fill"
-grep -q 'has a capacity of 1000 events: set a key' broken.err || fail "the suite does not say what it needs: $(<broken.err)"
-if cc -fsanitize=address -shared -fPIC all.c "${flags[@]}" -o sanitized.so 2>/dev/null && grep -q 'libasan\.so\.' sanitized.so; then
-    broken add_checksum order_and_sums 'AddressSanitizer: heap-use-after-free' \
-        's/    char text\[CHECKSUM_BYTES + 1\];/&\n    char *volatile gone = malloc(8);\n    free(gone);\n    gone[1] = 0;/; s/#include <stdio.h>/&\n#include <stdlib.h>/' -fsanitize=address
-    cc "${flags[@]}" -fsanitize=address -shared -fPIC examples/add_checksum.c -o sanitized.so || fail "the sanitized example does not compile"
-    "$penstock" plugin test sanitized.so --key header=sum >sanitized.err 2>&1 || fail "the sanitized example fails"
-else
-    echo "SKIP PART: a plug-in with a sanitizer: cc has no libasan"
-fi
 
 mkdir out
 cat >agent.properties <<END

@@ -7,5 +7,5 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for oracle in ${ORACLES:-http http_sink legacy logger selectors seq_stress syslog}; do
     echo "== $oracle"
-    ENGINE=java "$here/flume_oracle_${oracle}_test.sh" || exit # 77: it says why
+    ENGINE=java bash "$here/flume_oracle_${oracle}_test.sh" || exit # 77: it says why
 done

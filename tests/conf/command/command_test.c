@@ -259,7 +259,7 @@ static void log4j_1(void **state)
     assert_true(directory->conf.log.has_level);
     assert_int_equal(directory->conf.log.level, PS_LOG_INFO);
     assert_string_equal(directory->conf.log.path, "/var/log/flume/flume.log");
-    assert_true(reported(directory, 4, "is ignored"));
+    assert_true(reported(directory, 4, "the level is that of Java classes"));
     assert_true(reported(directory, 6, "does not roll"));
 }
 
