@@ -161,15 +161,23 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
     return NULL;
 }
 
+/* Returns the number of events that the slot shows as committed. More than it has: the host has damaged its memory, and none of
+ * them counts. */
+static uint64_t commits_left(const struct slot *slot)
+{
+    uint64_t count = slot->batch != 0 ? ps_java_commits_count(&slot->area) : 0;
+    return count <= slot->count ? count : 0;
+}
+
 /* Called when the component has ended: settles the events that it has committed without a message, as the slots
  * show. Does nothing if the host has broken the protocol. */
 static void take_left(struct java_state *state)
 {
     for (size_t i = 0; i < SLOTS && !state->accused; i++) {
         struct slot *slot = &state->slots[i];
-        uint64_t count = slot->batch != 0 ? ps_java_commits_count(&slot->area) : 0;
+        uint64_t count = commits_left(slot);
         struct ps_held_range range = {.lease = slot->lease, .from = slot->from, .to = slot->from};
-        for (; range.to - range.from < count && range.to - range.from < slot->count; range.to++)
+        for (; range.to - range.from < count; range.to++)
             range.count += !ps_lease_is_settled(slot->lease, range.to);
         slot->settled += range.count;
         ps_held_settle(&state->held, &range);

@@ -23,6 +23,7 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_BROKEN,  /* it fails at each configuration */
     PS_TEST_JAVA_LEAVES,  /* source: it promises events and does not hand them over */
     PS_TEST_JAVA_HALF, /* sink: it commits half of a batch, notes that in the slot, and ends before it sends the message */
+    PS_TEST_JAVA_NOTES, /* sink: it notes in the slot that it has committed more events than it has, and ends */
     PS_TEST_JAVA_SKIPS, /* source: it hands over promised events with a wrong number */
     PS_TEST_JAVA_DEAF,  /* it continues, but reads no messages */
     PS_TEST_JAVA_HANGS, /* its components do not get ready: their start() does not return until another mode begins */

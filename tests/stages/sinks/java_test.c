@@ -144,6 +144,7 @@ static void test_breaks_the_protocol(void **unused)
     check(PS_TEST_JAVA_GARBAGE, "bytes that are not a message");
     check(PS_TEST_JAVA_FLOOD, "sent more than was requested");
     check(PS_TEST_JAVA_TORN, "exit code 8");
+    check(PS_TEST_JAVA_NOTES, "exit code 9"); /* regression: all events of the batch counted as delivered */
 }
 
 static void test_commits_twice(void **unused)

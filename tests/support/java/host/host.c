@@ -87,6 +87,14 @@ static bool is_interceptor(const struct fake_batch *batch)
     return kinds[batch->link % PS_COUNT_OF(kinds)] == PS_JAVA_INTERCEPTOR;
 }
 
+/* Notes in the slot of a sink that this many events of the batch are committed, and ends the process. */
+_Noreturn static void note_and_end(const struct fake_batch *batch, uint64_t count)
+{
+    const struct ps_java_committed noted = {.count = count};
+    memcpy(fake_map(batch->offset, batch->size) + batch->size - sizeof noted, &noted, sizeof noted);
+    exit(9);
+}
+
 void fake_misbehave(struct fake_batch *batch)
 {
     uint64_t numbers[] = {batch->number, 0, batch->count};
@@ -100,12 +108,12 @@ void fake_misbehave(struct fake_batch *batch)
         numbers[fake_control->mode == PS_TEST_JAVA_BEYOND ? 2 : 0] += 1000;
         fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
         break;
-    case PS_TEST_JAVA_HALF: {
-        const struct ps_java_committed noted = {.count = batch->count /= 2};
+    case PS_TEST_JAVA_HALF:
+        batch->count /= 2;
         append_bodies(batch);
-        memcpy(fake_map(batch->offset, batch->size) + batch->size - sizeof noted, &noted, sizeof noted);
-        exit(9);
-    }
+        note_and_end(batch, batch->count);
+    case PS_TEST_JAVA_NOTES:
+        note_and_end(batch, batch->count + UINT64_C(1));
     case PS_TEST_JAVA_TORN: {
         const struct ps_java_head head = {.length = 64, .type = PS_JAVA_COMMIT, .link = batch->link};
         (void)!write(3, &head, sizeof head - 4);
