@@ -236,14 +236,23 @@ static void ended(struct java_state *state, const struct ps_now *now)
     }
 }
 
+/* Gives the areas back. `quiet`: the host no longer uses them. */
+static void areas_give(struct java_state *state, bool quiet)
+{
+    if (!quiet) {
+        ps_java_area_abandon(&state->request);
+        ps_java_area_abandon(&state->answer);
+    }
+    ps_java_area_give(&state->request);
+    ps_java_area_give(&state->answer);
+}
+
 static void start_again(struct java_state *state)
 {
     state->again_ns = 0;
+    if (state->phase == FREE)
+        areas_give(state, !state->accused); /* an accused host runs until it is killed */
     state->failed = state->accused = false;
-    if (state->phase == FREE) {
-        ps_java_area_give(&state->request);
-        ps_java_area_give(&state->answer);
-    }
     ps_java_component_close(&state->component);
     ps_java_component_open(&state->component, &state->plan->class, state->port);
 }
@@ -393,12 +402,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
 static void java_close(const void *, void *state_)
 {
     struct java_state *state = state_;
-    if (state->phase == SENT) {
-        ps_java_area_abandon(&state->request);
-        ps_java_area_abandon(&state->answer);
-    }
-    ps_java_area_give(&state->request);
-    ps_java_area_give(&state->answer);
+    areas_give(state, state->phase != SENT && !state->accused);
     ps_java_component_close(&state->component);
 }
 

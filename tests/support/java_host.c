@@ -29,6 +29,16 @@ static void find_program(void)
     strcpy(strrchr(program, '/') + 1, "java_fake_host");
 }
 
+/* Waits until the host runs. */
+static void attach(struct ps_java_link *link, struct ps_java_host *host)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!ps_java_link_attach(link, host, -1)) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+}
+
 void ps_test_java_start(unsigned silence_ms, unsigned rest_ms)
 {
     snprintf(control_path, sizeof control_path, "/tmp/penstock-java-XXXXXX");
@@ -50,12 +60,8 @@ void ps_test_java_start(unsigned silence_ms, unsigned rest_ms)
     struct ps_java_host *host = ps_java_host_hold(make, &launch, &err);
     if (host == NULL)
         fail_msg("%s", err.text);
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     struct ps_java_link link = {.host = NULL};
-    while (!ps_java_link_attach(&link, host, -1)) {
-        assert_true(ps_test_patient_ns() < until);
-        usleep(1000);
-    }
+    attach(&link, host);
     ps_java_link_detach(&link);
 }
 
@@ -66,6 +72,18 @@ void ps_test_java_stop(void)
     ps_test_java = NULL;
     unlink(control_path);
     unlink(arrived_path);
+}
+
+void ps_test_java_attach(struct ps_java_link *link)
+{
+    struct ps_err err = {.length = 0};
+    attach(link, ps_java_host_hold(NULL, NULL, &err));
+}
+
+void ps_test_java_detach(struct ps_java_link *link)
+{
+    ps_java_link_detach(link);
+    ps_java_host_release();
 }
 
 void ps_test_java_clear(void)

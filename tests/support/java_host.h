@@ -77,6 +77,12 @@ extern struct ps_test_java_control *ps_test_java;
 void ps_test_java_start(unsigned silence_ms, unsigned rest_ms);
 void ps_test_java_stop(void);
 
+/* ps_test_java_attach waits until the host runs, and connects this link with it; ps_test_java_detach ends that. Meanwhile the host's shared
+ * memory is there. */
+struct ps_java_link;
+void ps_test_java_attach(struct ps_java_link *link);
+void ps_test_java_detach(struct ps_java_link *link);
+
 /* ps_test_java_clear forgets what arrived; ps_test_java_text returns the bodies that sinks committed since then, one a line, as
  * text that is valid until the next call. */
 void ps_test_java_clear(void);

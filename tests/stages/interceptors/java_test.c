@@ -339,19 +339,6 @@ static void test_class_waits_for_another_one(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Waits until the host runs, and connects this link with it. */
-static struct ps_java_host *attach(struct ps_java_link *link)
-{
-    struct ps_err err = {.length = 0};
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    struct ps_java_host *host = ps_java_host_hold(NULL, NULL, &err);
-    while (!ps_java_link_attach(link, host, -1)) {
-        assert_true(ps_test_patient_ns() < until);
-        usleep(1000);
-    }
-    return host;
-}
-
 /* A new host is already running when the interceptor notices that its own host has ended: no batch is refused for that. */
 static void test_next_host_is_there(void **unused)
 {
@@ -368,9 +355,8 @@ static void test_next_host_is_there(void **unused)
         usleep(1000);
     }
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    (void)attach(&link);
-    ps_java_link_detach(&link);
-    ps_java_host_release();
+    ps_test_java_attach(&link);
+    ps_test_java_detach(&link);
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
     assert_int_equal(lease->count, 2);
     assert_false(is_outdated(&stage, ""));
@@ -385,7 +371,7 @@ static void test_large_reply_and_full_pipe(void **unused)
     static const uint64_t numbers[PS_JAVA_NUMBERS_MAX];
     begin(&stage, PS_TEST_JAVA_GROW);
     struct ps_lease *lease = three(&stage);
-    (void)attach(&link);
+    ps_test_java_attach(&link);
     int needs = ps_test_java->needs, starts = ps_test_java->starts;
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     ps_test_java->mode = PS_TEST_JAVA_NOTHING;
@@ -405,8 +391,7 @@ static void test_large_reply_and_full_pipe(void **unused)
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
     assert_int_equal(lease->bytes, 3 << 20);
     assert_int_equal(ps_test_java->starts, starts);
-    ps_java_link_detach(&link);
-    ps_java_host_release();
+    ps_test_java_detach(&link);
     ps_test_stage_fini(&stage);
 }
 
@@ -420,7 +405,7 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     begin(&stage, PS_TEST_JAVA_SAME);
     struct ps_lease *lease = three(&stage);
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
-    (void)attach(&link);
+    ps_test_java_attach(&link);
     int stops = ps_test_java->stops, abandoned = ps_test_java->abandoned, starts = ps_test_java->starts;
     ps_test_java->mode = PS_TEST_JAVA_DEAF;
     usleep(100000); /* the host stops reading */
@@ -436,8 +421,7 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     }
     assert_int_equal(ps_test_java->stops, stops + 1);
     assert_int_equal(ps_test_java->starts, starts);
-    ps_java_link_detach(&link);
-    ps_java_host_release();
+    ps_test_java_detach(&link);
     ps_test_stage_fini(&stage);
 }
 
