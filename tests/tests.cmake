@@ -91,6 +91,11 @@ foreach(target e2e_kafka_source_pause e2e_kafka_source_rebalance e2e_kafka_sourc
     ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_SOURCE_ENGINE=librdkafka" SKIP_RETURN_CODE 77)
 endforeach()
 
+# The simulator's Java host (tests/support/fake_java_world.h) takes the place of these functions, in this program alone.
+foreach(function ps_clock_now ps_spawn ps_spawn_poll ps_thread_start ps_thread_join ps_worker_wake_fd poll kill fopen)
+  target_link_options(sim_java PRIVATE -Wl,--wrap=${function})
+endforeach()
+
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.
 file(GLOB real_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/real/*.c)
 add_custom_target(real_tools)
@@ -159,7 +164,7 @@ endif()
 
 # tests/support/java_host.h: a Java host without Java, which tests start.
 add_executable(java_fake_host
-  ${CMAKE_SOURCE_DIR}/tests/support/java/host/host.c ${CMAKE_SOURCE_DIR}/tests/support/java/host/entries.c
+  ${CMAKE_SOURCE_DIR}/tests/support/java/host/host.c ${CMAKE_SOURCE_DIR}/tests/support/java/entries.c
   ${CMAKE_SOURCE_DIR}/tests/support/java/host/interceptor.c ${CMAKE_SOURCE_DIR}/tests/support/java/host/source.c)
 target_link_libraries(java_fake_host PRIVATE ps_engine)
 set_target_properties(java_fake_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -1,13 +1,7 @@
 #include "tests/support/flow.h"
 #include "tests/support/flow_channel.h"
 
-#include "conf/bind.h"
-#include "conf/problem.h"
-#include "core/arena.h"
-
 #include <stdio.h>
-
-extern const struct ps_stage_ops ps_channel_memory;
 
 static uint64_t mix(uint64_t x)
 {
@@ -108,210 +102,6 @@ void flow_fini(struct flow *flow)
     }
 }
 
-/* ---- sink groups ---- */
-
-static uint64_t draw(uint64_t *random, uint64_t below)
-{
-    return ps_test_random(random) % below;
-}
-
-void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms)
-{
-    bool apart = draw(random, 3) == 0;
-    while (flow->sink_count < FLOW_SINKS_MAX && draw(random, 3) > 0)
-        flow->sinks[flow->sink_count++].channel = (unsigned)draw(random, flow->channel_count);
-    for (unsigned i = 0; i < FLOW_GROUPS_MAX; i++)
-        flow->groups[i] = (struct ps_processor_settings){
-            .type = draw(random, 2) == 0 ? PS_PROCESSOR_FAILOVER : PS_PROCESSOR_LOAD_BALANCE,
-            .random = draw(random, 3) == 0,
-            .backoff = draw(random, 2) == 0,
-            .max_ms = 1 + (int64_t)draw(random, max_ms)};
-    for (unsigned i = 0; i < flow->sink_count; i++) {
-        unsigned nth =
-            apart ? (unsigned)draw(random, 3) : 0; /* 0, 1: the first, second group of its channel; 2: none */
-        flow->sinks[i].group = nth == 2 ? 0 : 1 + 2 * flow->sinks[i].channel + nth;
-        if (flow->sinks[i].group > FLOW_GROUPS_MAX)
-            flow->sinks[i].group = 0;
-    }
-}
-
-/* ---- specs ---- */
-
-static char *text_of(struct ps_arena *arena, const char *kind, const char *letter, unsigned number, bool name)
-{
-    return name ? ps_arena_format(arena, "%s%u", letter, number)
-                : ps_arena_format(arena, "%s %s%u", kind, letter, number);
-}
-
-/* Returns a number that changes when the part does. Selectors and interceptors have the number of their source. */
-static unsigned version_of(const struct flow *flow, enum ps_kind kind, unsigned number)
-{
-    return kind == PS_KIND_SINK      ? flow->sinks[number].version
-           : kind == PS_KIND_CHANNEL ? flow->version[number]
-                                     : flow->sources[number].version +
-                                           (kind != PS_KIND_SOURCE) * flow->sources[number].chain_version;
-}
-
-static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena,
-                                       const struct ps_stage_ops *ops, const char *kind, const char *letter,
-                                       unsigned number)
-{
-    struct flow_plan *plan = ps_arena_alloc(arena, sizeof *plan);
-    *plan =
-        (struct flow_plan){.flow = flow, .number = number, .version = version_of(flow, ops->kind, number)};
-    if (ops->kind == PS_KIND_SELECTOR)
-        plan->channels = flow->sources[number].channels;
-    return (struct ps_stage_spec){
-        .name = text_of(arena, kind, letter, number, true),
-        .component = text_of(arena, kind, letter, number, false),
-        .ops = ops,
-        .plan = plan,
-        .fingerprint = ps_arena_format(arena, "%u", plan->version),
-    };
-}
-
-static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned number,
-                        struct ps_source_spec *spec)
-{
-    static const struct ps_stage_ops *const kinds[] = {
-        [FLOW_STREAM] = &flow_source_stream,
-        [FLOW_CALLS] = &flow_source_calls,
-        [FLOW_POSITION] = &flow_source_position,
-    };
-    struct flow_source *source = &flow->sources[number];
-    source->version += source->changes;
-    source->chain_version += source->chain_changes;
-    spec->stage = stage_spec(flow, arena, kinds[source->kind], "source", "r", number);
-    spec->interceptor_count = 2;
-    spec->interceptors = ps_arena_alloc(arena, 2 * sizeof *spec->interceptors);
-    spec->interceptors[0] = stage_spec(flow, arena, &flow_interceptor, "interceptor", "i", number);
-    spec->interceptors[1] = stage_spec(flow, arena, &flow_second_interceptor, "interceptor", "j", number);
-    spec->selector = stage_spec(flow, arena, &flow_selector, "selector", "s", number);
-    spec->channels = ps_arena_alloc(arena, FLOW_CHANNELS_MAX * sizeof *spec->channels);
-    for (unsigned c = 0; c < flow->channel_count; c++) {
-        if (source->channels >> c & 1)
-            spec->channels[spec->channel_count++] = c;
-    }
-    spec->letters = flow->letters_of_sinks_only ? 0 : flow->letters;
-    spec->common = ps_arena_alloc(arena, sizeof *spec->common);
-    *spec->common = (struct ps_source_common){
-        .backoff_increment_ms = 1, .backoff_max_ms = 5, .workers = (int64_t)source->instances};
-}
-
-static struct ps_stage_spec channel_spec(struct flow *flow, struct ps_arena *arena, unsigned number)
-{
-    if ((flow->durable & ~flow->as_memory) >> number & 1) {
-        struct ps_stage_spec durable = stage_spec(flow, arena, &flow_channel_stage, "channel", "c", number);
-        durable.plan = flow_channel_plan(flow, arena, number);
-        return durable;
-    }
-    struct ps_stage_spec spec = stage_spec(flow, arena, &ps_channel_memory, "channel", "c", number);
-    struct ps_pair *items = ps_arena_alloc(arena, 3 * sizeof *items);
-    items[0] = (struct ps_pair){.key = "capacity", .value = flow->capacity};
-    items[1] = (struct ps_pair){.key = "transactionCapacity", .value = "1"};
-    items[2] = (struct ps_pair){.key = "keep-alive", .value = flow->keep_alive_s};
-    struct ps_pairs pairs = {3, items};
-    struct ps_problems problems;
-    ps_problems_init(&problems, arena);
-    struct ps_bind bind = {.arena = arena, .problems = &problems, .prefix = "a1.channels.c."};
-    spec.plan = ps_arena_alloc(arena, ps_channel_memory.plan_size);
-    assert_int_equal(ps_bind_options(&bind, ps_channel_memory.options, NULL, &pairs, spec.plan), PS_OK);
-    ps_problems_fini(&problems);
-    return spec;
-}
-
-static void group_specs(const struct flow *flow, struct ps_agent_spec *spec)
-{
-    static const int32_t falling[FLOW_SINKS_MAX] = {8, 7, 6, 5, 4, 3, 2, 1};
-    spec->groups = ps_arena_alloc(spec->arena, FLOW_GROUPS_MAX * sizeof *spec->groups);
-    spec->group_count = FLOW_GROUPS_MAX;
-    for (unsigned i = 0; i < FLOW_GROUPS_MAX; i++) {
-        spec->groups[i] =
-            (struct ps_group_spec){.name = text_of(spec->arena, "sink group", "g", i, true),
-                                   .component = text_of(spec->arena, "sink group", "g", i, false),
-                                   .settings = flow->groups[i],
-                                   .fingerprint = "the same"};
-        spec->groups[i].settings.count = 0;
-        spec->groups[i].settings.priorities = falling;
-    }
-    for (unsigned i = 0; i < flow->sink_count; i++) {
-        if (flow->sinks[i].group == 0)
-            continue;
-        spec->sinks[i].group = &spec->groups[flow->sinks[i].group - 1];
-        spec->sinks[i].member = spec->groups[flow->sinks[i].group - 1].settings.count++;
-    }
-}
-
-struct ps_agent_spec *flow_spec(struct flow *flow)
-{
-    struct ps_arena *arena = ps_arena_create();
-    struct ps_agent_spec *spec = ps_arena_alloc(arena, sizeof *spec);
-    *spec = (struct ps_agent_spec){
-        .name = "a1",
-        .arena = arena,
-        .options = flow->options,
-        .sources = ps_arena_alloc(arena, FLOW_SOURCES_MAX * sizeof *spec->sources),
-        .channels = ps_arena_alloc(arena, FLOW_CHANNELS_MAX * sizeof *spec->channels),
-        .sinks = ps_arena_alloc(arena, FLOW_SINKS_MAX * sizeof *spec->sinks),
-        .source_count = flow->source_count,
-        .channel_count = flow->channel_count,
-        .sink_count = flow->sink_count,
-    };
-    for (unsigned i = 0; i < flow->source_count; i++)
-        source_spec(flow, arena, i, &spec->sources[i]);
-    for (unsigned i = 0; i < flow->channel_count; i++)
-        flow->version[i] += !(flow->channels_stay >> i & 1);
-    for (unsigned i = 0; i < flow->sink_count; i++)
-        flow->sinks[i].version += !flow->sinks[i].stays;
-    for (unsigned i = 0; i < flow->channel_count; i++) {
-        spec->channels[i].stage = channel_spec(flow, arena, i);
-        spec->channels[i].stage.name = text_of(arena, "channel", "c", 10 * flow->names[i] + i, true);
-        spec->channels[i].stage.component = text_of(arena, "channel", "c", 10 * flow->names[i] + i, false);
-    }
-    for (unsigned i = 0; i < flow->sink_count; i++) {
-        spec->sinks[i].stage = stage_spec(
-            flow, arena, flow->sinks[i].sockets ? &flow_sink_with_sockets : &flow_sink_stage, "sink", "k", i);
-        spec->sinks[i].channel = flow->sinks[i].channel;
-        spec->sinks[i].letters = flow->sinks[i].channel + 1 != flow->letters ? flow->letters : 0;
-    }
-    group_specs(flow, spec);
-    return spec;
-}
-
-void flow_draw_changes(struct flow *flow, uint64_t *random)
-{
-    bool much = draw(random, 2) == 0;
-    for (unsigned i = 0; i < flow->source_count; i++) {
-        flow->sources[i].changes = (unsigned)draw(random, 2);
-        flow->sources[i].chain_changes = (unsigned)draw(random, 2);
-    }
-    flow->channels_stay = much ? (unsigned)draw(random, 1U << flow->channel_count) : UINT32_MAX;
-    for (unsigned i = 0; i < flow->sink_count; i++)
-        flow->sinks[i].stays = draw(random, much ? 2 : 8) > 0;
-}
-
-void flow_take_back(struct flow *flow)
-{
-    for (unsigned i = 0; i < flow->source_count; i++) {
-        flow->sources[i].version -= flow->sources[i].changes;
-        flow->sources[i].chain_version -= flow->sources[i].chain_changes;
-    }
-    for (unsigned i = 0; i < flow->channel_count; i++)
-        flow->version[i] -= !(flow->channels_stay >> i & 1);
-    for (unsigned i = 0; i < flow->sink_count; i++)
-        flow->sinks[i].version -= !flow->sinks[i].stays;
-}
-
-bool flow_sink_stays(const struct flow *flow, unsigned sink)
-{
-    const struct flow_sink *one = &flow->sinks[sink];
-    for (unsigned i = 0; one->group != 0 && i < flow->sink_count; i++) {
-        if (flow->sinks[i].group == one->group && !flow->sinks[i].stays)
-            return false;
-    }
-    return one->stays && (flow->channels_stay >> one->channel & 1);
-}
-
 /* ---- the ledger ---- */
 
 /* Returns the sink under whose number the order of this sink's events is checked: the first sink of its
@@ -337,45 +127,67 @@ static unsigned orders_of(const struct flow *flow, unsigned channel)
     return count;
 }
 
-static bool body_is_good(const struct ps_lease *lease, const struct ps_event *event,
-                         const struct flow_body *body)
+static struct ps_slice header_of(const struct ps_lease *lease, const struct ps_event *event, const char *name)
 {
-    char text[32];
-    struct ps_slice value;
-    if (event->body_length < sizeof *body || body->length != event->body_length ||
-        body->check != (uint32_t)mix(body->number ^ body->origin))
-        return false;
-    for (uint32_t i = sizeof *body; i < event->body_length; i += 1 + event->body_length / 16) {
-        if ((uint8_t)event->body[i] != (uint8_t)body->number)
-            return false;
-    }
-    uint32_t length = (uint32_t)snprintf(text, sizeof text, "%llu", (unsigned long long)body->number);
-    return ps_event_header(lease->batch, event, ps_name_intern("number"), &value) && value.length == length &&
-           memcmp(value.data, text, length) == 0 &&
-           ps_event_header(lease->batch, event, ps_name_intern("agent"), &value) && value.length == 2 &&
-           memcmp(value.data, "a1", 2) == 0;
+    struct ps_slice value = {.data = NULL};
+    (void)ps_event_header(lease->batch, event, ps_name_intern(name), &value);
+    return value;
 }
 
-static bool letter_is_good(const struct ps_lease *lease, const struct ps_event *event)
-{
-    struct ps_slice component, reason;
-    return ps_event_header(lease->batch, event, ps_name_intern("penstock.deadletter.component"),
-                           &component) &&
-           ps_event_header(lease->batch, event, ps_name_intern("penstock.deadletter.reason"), &reason) &&
-           component.length > 5 && reason.length == 5 && memcmp(reason.data, "drawn", 5) == 0;
-}
-
-bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
-                  struct flow_body *body)
+static struct flow_event event_of(const struct ps_lease *lease, uint32_t position)
 {
     const struct ps_event *event = ps_lease_event(lease, position);
-    memcpy(body, event->body, sizeof *body);
-    bool good =
-        body_is_good(lease, event, body) && body->origin < FLOW_ORIGINS_MAX && body->number < flow->total;
+    return (struct flow_event){.body = {event->body, event->body_length},
+                               .number = header_of(lease, event, "number"),
+                               .agent = header_of(lease, event, "agent"),
+                               .component = header_of(lease, event, "penstock.deadletter.component"),
+                               .reason = header_of(lease, event, "penstock.deadletter.reason")};
+}
+
+static bool is_text(const struct ps_slice *slice, const char *text)
+{
+    size_t length = strlen(text);
+    return slice->data != NULL && slice->length == length && memcmp(slice->data, text, length) == 0;
+}
+
+static bool body_is_good(const struct flow_event *event, const struct flow_body *body)
+{
+    char text[32];
+    if (event->body.length < sizeof *body || body->length != event->body.length ||
+        body->check != (uint32_t)mix(body->number ^ body->origin))
+        return false;
+    for (uint32_t i = sizeof *body; i < event->body.length; i += 1 + event->body.length / 16) {
+        if ((uint8_t)event->body.data[i] != (uint8_t)body->number)
+            return false;
+    }
+    snprintf(text, sizeof text, "%llu", (unsigned long long)body->number);
+    return is_text(&event->number, text) && is_text(&event->agent, "a1");
+}
+
+void flow_make_body(char *to, const struct flow_body *body)
+{
+    struct flow_body head = *body;
+    head.check = (uint32_t)mix(body->number ^ body->origin);
+    memset(to, (int)(body->number & 0xFF), body->length);
+    memcpy(to, &head, sizeof head);
+}
+
+static bool letter_is_good(const struct flow_event *event)
+{
+    return event->component.length > 5 && is_text(&event->reason, "drawn");
+}
+
+static bool take_body(struct flow *flow, unsigned channel, const struct flow_event *event,
+                      struct flow_body *body)
+{
+    bool good = event->body.length >= sizeof *body;
+    if (good)
+        memcpy(body, event->body.data, sizeof *body);
+    good = good && body_is_good(event, body) && body->origin < FLOW_ORIGINS_MAX && body->number < flow->total;
     if (good && channel + 1 == flow->letters) /* events in a durable channel lack the headers of a letter */
         good =
             (flow_drops(flow, body->origin, body->number) || flow_dies(flow, body->origin, body->number)) &&
-            (flow->durable >> channel & 1 || letter_is_good(lease, event));
+            (flow->durable >> channel & 1 || letter_is_good(event));
     else if (good)
         good = !flow_drops(flow, body->origin, body->number) &&
                (flow_routes_ever(flow, body->origin, body->number) >> channel & 1);
@@ -383,6 +195,13 @@ bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *le
         return true;
     __atomic_fetch_add(&flow->bad, 1, __ATOMIC_RELAXED);
     return false;
+}
+
+bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
+                  struct flow_body *body)
+{
+    struct flow_event event = event_of(lease, position);
+    return take_body(flow, channel, &event, body);
 }
 
 void flow_dead_letter(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
@@ -396,9 +215,15 @@ void flow_dead_letter(struct flow *flow, unsigned number, const struct ps_lease 
 
 void flow_saw(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
 {
+    struct flow_event event = event_of(lease, position);
+    flow_saw_event(flow, number, &event);
+}
+
+void flow_saw_event(struct flow *flow, unsigned number, const struct flow_event *event)
+{
     struct flow_sink *sink = &flow->sinks[order_of(flow, number)];
     struct flow_body body;
-    if (flow->crashed || !flow_body_of(flow, sink->channel, lease, position, &body))
+    if (flow->crashed || !take_body(flow, sink->channel, event, &body))
         return;
     if (body.generation != sink->generation[body.origin] &&
         flow->sources[body.origin / FLOW_INSTANCES_MAX].kind == FLOW_POSITION) {

@@ -47,6 +47,9 @@ struct flow_source {
     bool kept_open;         /* as in flow_sink */
     unsigned open_failures; /* how many more times `open` fails */
     unsigned chain_open_failures;
+    bool java;       /* CALLS: a class in Java, in the simulator of tests/support/fake_java_world.h */
+    bool java_chain; /* the same, a further interceptor */
+    bool java_drops; /* it drops the events, not the first interceptor; not of STREAM */
     struct flow_origin origins[FLOW_INSTANCES_MAX];
 };
 
@@ -57,6 +60,7 @@ struct flow_sink {
     unsigned version;
     unsigned group;         /* 1 + number of its sink group, whose sinks all have this channel; 0: none */
     bool dead;              /* takes leases up to its limit and settles none; atomic */
+    bool java;              /* a class in Java, in the simulator of tests/support/fake_java_world.h */
     bool sockets;           /* a descriptor in its epoll says when a lease can be settled, not `tick` */
     unsigned open_failures; /* how many more times `open` fails */
     uint64_t settled, given_back, rolled_back;
@@ -208,6 +212,11 @@ struct flow_body {
     uint32_t length;
     uint32_t check;
 };
+/* What the ledger looks at in an event. */
+struct flow_event {
+    struct ps_slice body, number, agent; /* the headers `number` and `agent`; data NULL: there is none */
+    struct ps_slice component, reason;   /* those of a dead letter */
+};
 /* Reads an event. Returns false, and counts it as bad, if it is not as it was made or does not belong in this channel. */
 bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
                   struct flow_body *body);
@@ -216,10 +225,14 @@ bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *le
 void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool delivered);
 /* Records in the ledger that a sink settled this event. */
 void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
+/* The same, for an event that left the agent. */
+void flow_saw_event(struct flow *flow, unsigned sink, const struct flow_event *event);
 /* The same, for an event that the sink gave up and whose letter is written. */
 void flow_dead_letter(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
 /* Notes the routes that the selector has chosen among these channels of its source. */
 void flow_remember_routes(const struct flow *flow, unsigned channels, const struct ps_lease *lease);
+/* Fills `length` bytes, at least those of the body's head, with the body of an event. */
+void flow_make_body(char *to, const struct flow_body *body);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
 /* Returns whether one sink, or one failover group, serves the channel: then flow_verify checks the order. */
 bool flow_order_counts(const struct flow *flow, unsigned channel);

@@ -16,16 +16,6 @@ uint64_t flow_seed_of(const struct flow_plan *plan, const struct ps_port *port, 
 
 const struct ps_dead_letter_reason flow_drawn = {"drawn", "the test draws it", 1};
 
-static uint32_t check_of(const struct flow_body *body)
-{
-    uint64_t x = body->number ^ body->origin; /* the same as flow.c's mix */
-    x ^= x >> 31;
-    x *= UINT64_C(0x9E3779B97F4A7C15);
-    x ^= x >> 29;
-    x *= UINT64_C(0xBF58476D1CE4E5B9);
-    return (uint32_t)(x ^ (x >> 32));
-}
-
 /* Makes the stage report a failure, by chance. `failed` is set then: the engine must not call its `work` again. */
 void flow_may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
 {
@@ -93,10 +83,8 @@ static bool make_event(const struct flow *flow, struct source_state *state, stru
                              .generation = (uint32_t)state->origin->opened,
                              .number = state->next,
                              .length = length};
-    body.check = check_of(&body);
     if (length > PS_BLOCK_BYTES || ps_test_random(&state->random) % 2 == 0) {
-        memset(state->scratch, (int)(body.number & 0xFF), length);
-        memcpy(state->scratch, &body, sizeof body);
+        flow_make_body(state->scratch, &body);
         return ps_batch_add_copy(batch, state->scratch, length) != NULL;
     }
     uint32_t room;
@@ -104,8 +92,7 @@ static bool make_event(const struct flow *flow, struct source_state *state, stru
     if (bytes == NULL || ps_batch_add(batch, bytes, length) == NULL)
         return false;
     assert_true(room >= length);
-    memset(bytes, (int)(body.number & 0xFF), length);
-    memcpy(bytes, &body, sizeof body);
+    flow_make_body(bytes, &body);
     ps_batch_commit(batch, length);
     return true;
 }
@@ -248,7 +235,10 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
     assert_int_equal(batch->spans[0].stream, state->port->instance);
     assert_int_equal(batch->spans[0].generation, state->origin->opened);
     uint64_t end = (uint64_t)batch->spans[0].position + 1;
-    assert_int_equal(end - state->origin->committed, batch->count);
+    if (plan->flow->sources[plan->number].java_chain) /* its replies take the place of the batch's rows */
+        assert_true(end - state->origin->committed >= batch->count);
+    else
+        assert_int_equal(end - state->origin->committed, batch->count);
     for (uint64_t n = state->origin->committed; n < end; n++)
         flow_told(plan->flow, state->number, n, true);
     __atomic_store_n(&state->origin->committed, end, __ATOMIC_RELAXED);
@@ -360,11 +350,13 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     struct flow_body first;
     memcpy(&first, ps_lease_event(lease, 0)->body, sizeof first);
     uint32_t before = lease->count;
+    bool drops = !plan->flow->sources[plan->number].java_drops;
     for (uint32_t i = 0; i < before; i++) {
         uint16_t row = ps_lease_row(lease, i);
         struct flow_body body;
         memcpy(&body, ps_lease_event(lease, i)->body, sizeof body);
-        keep[row / 64] |= (uint64_t)!flow_drops(plan->flow, body.origin, body.number) << (row % 64);
+        keep[row / 64] |= (uint64_t) !(drops && flow_drops(plan->flow, body.origin, body.number))
+                          << (row % 64);
     }
     if (!ps_lease_filter_bits(lease, keep))
         return PS_RETRY;

@@ -93,6 +93,8 @@ void sim_step(struct sim *sim)
     }
     for (unsigned i = 0; i < FLOW_CHANNELS_MAX; i++)
         flow_store_run(sim->flow.stores[i], &sim->now);
+    if (sim->world != NULL)
+        sim->world(sim);
     unsigned id = (unsigned)sim_pick(sim, workers);
     if (!is_asleep(sim, id)) {
         wake(sim, id);

@@ -3,6 +3,7 @@
 
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/exchange/events.h"
+#include "tests/support/java/entries.h"
 #include "tests/support/java_host.h"
 
 #include <stdlib.h>
@@ -28,19 +29,6 @@ void fake_send(uint32_t type, uint32_t link, const uint64_t *numbers, uint32_t c
 char *fake_map(uint64_t offset, uint64_t size);
 /* Handles a batch that the mode leaves without an answer. It may end the process. */
 void fake_misbehave(struct fake_batch *batch);
-
-/* ---- entries.c: events as they are written to an area ---- */
-
-struct fake_entries {
-    char data[256 << 20];
-    uint32_t bytes, count;
-};
-extern struct fake_entries fake_entries;
-
-void fake_put(const void *from, size_t length);
-void fake_put_header(const char *name, const char *value, uint32_t value_length);
-/* Ends the entry that began at `start` with this event. */
-void fake_end_entry(uint32_t start, struct ps_java_event *event);
 
 /* ---- interceptor.c ---- */
 

@@ -1,5 +1,7 @@
-/* Writes events as entries, which go into an area of the shared memory. */
-#include "tests/support/java/host/host.h"
+#include "tests/support/java/entries.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 struct fake_entries fake_entries;
 
