@@ -257,8 +257,8 @@ tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel(_durable)?$' '^rings
     '^rings_swap$' '^core_engine_sink_sockets$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_lib_rules_live_live' '^stages_lib_rules_counters$')
 
 # Folders that these tests need nothing of: two thirds of the library. A test that does does not link.
-tsan_without='/(bench/(plan|report|verify)|conf/(command|java|validate)|stages/(sinks|sources)|tests/support/kafka'
-tsan_without+='|stages/lib/(filesystem|hadoop|hive|irc|orc|process|remote|rpc|sasl|spool|stream|syslog|tail)'
+tsan_without='/stages/(sinks|sources)/[^j]|/(bench/(plan|report|verify)|conf/(command|java|validate)|tests/support/kafka'
+tsan_without+='|stages/lib/(filesystem|hadoop|hive|irc|orc|remote|rpc|sasl|spool|stream|syslog|tail)'
 tsan_without+='|stages/lib/kafka/(channel|consumer|fetch|native|positions|properties|security))/'
 
 clang_warnings() { # nothing of this build is run
