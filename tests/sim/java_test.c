@@ -209,13 +209,13 @@ static void test_beside(void **state)
     sim_for_seeds(run_beside_seed, SIM_SEEDS / 30 + 3);
 }
 
-/* The hosts of the tests before have lied. */
+/* The hosts of the tests before have lied. A program with a sanitizer draws too few of them to be sure. */
 static void test_lies_were_noticed(void **state)
 {
     print_message("%llu processes, %llu lies, %llu of them to be noticed\n",
                   (unsigned long long)java_world_starts, (unsigned long long)java_lies,
                   (unsigned long long)java_lies_noticed);
-    assert_true(getenv("PENSTOCK_SEED") != NULL || java_lies_noticed > 0);
+    assert_true(SIM_SEEDS < 300 || getenv("PENSTOCK_SEED") != NULL || java_lies_noticed > 0);
 }
 
 int main(void)
