@@ -259,8 +259,8 @@ static const char *take_messages(struct ps_java_host *host)
     return parsed == PS_JAVA_MALFORMED ? "it sent bytes that are not a message" : wrong;
 }
 
-/* Reads the available bytes, at most one buffer. */
-static void read_messages(struct ps_java_host *host)
+/* Reads the available bytes, at most one buffer. Returns how many. */
+static size_t read_messages(struct ps_java_host *host)
 {
     ssize_t got = read(host->in, host->bytes + host->used, sizeof host->bytes - host->used);
     if (got <= 0) {
@@ -268,7 +268,7 @@ static void read_messages(struct ps_java_host *host)
             ps_java_close_fd(&host->in); /* the host has closed it because it ends */
             note_end(host, CLOSED_HANGS);
         }
-        return;
+        return 0;
     }
     host->used += (size_t)got;
     const char *wrong = take_messages(host);
@@ -276,6 +276,15 @@ static void read_messages(struct ps_java_host *host)
         accuse(host, wrong);
         ps_java_close_fd(&host->in);
     }
+    return (size_t)got;
+}
+
+/* The process has ended: reads all messages that it has left. */
+static void read_last_messages(struct ps_java_host *host)
+{
+    size_t left = host->in >= 0 ? ps_java_pipe_bytes(host->in) : 0, got;
+    for (; left > 0 && host->in >= 0 && (got = read_messages(host)) > 0;)
+        left -= got < left ? got : left;
 }
 
 /* ---- the thread ---- */
@@ -349,14 +358,13 @@ static void serve(struct ps_java_host *host)
     if (fds[0].revents != 0 && read(host->wake_fd, &count, sizeof count) < 0)
         return;
     if (fds[1].revents != 0)
-        read_messages(host);
+        (void)read_messages(host);
     if (fds[2].revents != 0)
         ps_java_lines_read(&host->lines);
     look_at_life(host);
     renew(host);
     if (ps_spawn_poll(host->pid, &status)) {
-        if (host->in >= 0)
-            read_messages(host);
+        read_last_messages(host);
         ended(host, status);
     }
 }

@@ -1,6 +1,7 @@
 #include "stages/lib/java/lines.h"
 
 #include "core/log/log.h"
+#include "stages/lib/java/pipes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -99,20 +100,20 @@ static void log_lines(struct ps_java_lines *lines)
     memmove(lines->bytes, at, lines->used);
 }
 
-/* Returns whether it read something. */
-static bool read_once(struct ps_java_lines *lines)
+/* Returns how many bytes it has read. */
+static size_t read_once(struct ps_java_lines *lines)
 {
     ssize_t got = read(lines->fd, lines->bytes + lines->used, sizeof lines->bytes - lines->used);
     if (got > 0) {
         lines->used += (uint32_t)got;
         log_lines(lines);
-        return true;
+        return (size_t)got;
     }
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
         close(lines->fd);
         lines->fd = -1;
     }
-    return false;
+    return 0;
 }
 
 void ps_java_lines_read(struct ps_java_lines *lines)
@@ -122,8 +123,9 @@ void ps_java_lines_read(struct ps_java_lines *lines)
 
 void ps_java_lines_end(struct ps_java_lines *lines)
 {
-    while (lines->fd >= 0 && read_once(lines)) {
-    }
+    size_t left = lines->fd >= 0 ? ps_java_pipe_bytes(lines->fd) : 0, got;
+    while (left > 0 && (got = read_once(lines)) > 0)
+        left -= got < left ? got : left;
     if (lines->used > 0 && !lines->cut)
         log_line(lines, lines->bytes, lines->used);
     lines->used = 0;

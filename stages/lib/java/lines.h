@@ -22,5 +22,5 @@ void ps_java_lines_begin(struct ps_java_lines *lines, int fd);
 int ps_java_lines_fd(const struct ps_java_lines *lines);
 /* Reads once, and logs the lines that are complete. */
 void ps_java_lines_read(struct ps_java_lines *lines);
-/* Reads the rest, logs it, and closes the descriptor. */
+/* Called when the process has ended: reads what it has left, logs it, and closes the descriptor. */
 void ps_java_lines_end(struct ps_java_lines *lines);

@@ -6,6 +6,7 @@
 #include "tests/support/support.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -389,13 +390,11 @@ static void let_it_look(void)
         usleep(20000);
 }
 
-/* Sends SIGSTOP, and waits until the process is stopped: on a busy machine that takes a moment. */
-static void stop_process(pid_t pid)
+static void await_state(pid_t pid, const char *wanted)
 {
     char path[64], text[256] = "";
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    assert_int_equal(kill(pid, SIGSTOP), 0);
-    while (strstr(text, ") T") == NULL) {
+    while (strstr(text, wanted) == NULL) {
         FILE *file = fopen(path, "r");
         assert_non_null(file);
         size_t length = fread(text, 1, sizeof text - 1, file);
@@ -403,6 +402,75 @@ static void stop_process(pid_t pid)
         fclose(file);
         usleep(1000);
     }
+}
+
+/* Sends SIGSTOP, and waits until the process is stopped: on a busy machine that takes a moment. */
+static void stop_process(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    await_state(pid, ") T");
+}
+
+/* ---- what a process leaves in its pipes ---- */
+
+#define LAST_MESSAGES 4000U /* of 16 bytes: a pipe holds 64 KiB */
+
+static pid_t late_for; /* the host's thread does not look before this process has ended; 0: it does */
+
+/* Called by the host's thread, which has not looked after the end of the process yet, or has. */
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    pid_t pid = __atomic_load_n(&late_for, __ATOMIC_RELAXED);
+    if (pid != 0 && kill(pid, 0) == 0)
+        await_state(pid, ") Z");
+    return ppoll(fds, count, &(struct timespec){timeout_ms / 1000, timeout_ms % 1000 * 1000000L}, NULL);
+}
+
+static void write_messages(const char *name, uint32_t link)
+{
+    const struct ps_java_head head = {.length = sizeof head, .type = PS_JAVA_TROUBLE, .link = link};
+    FILE *file = fopen(ps_test_folder_path(name), "w");
+    assert_non_null(file);
+    for (unsigned i = 0; i < LAST_MESSAGES; i++)
+        assert_int_equal(fwrite(&head, sizeof head, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A process ends with as many messages in its pipe as this can hold, such as commits: all of them arrive. */
+static void test_the_last_messages(void **unused)
+{
+    static struct ps_java_link link;
+    static struct ps_java_message message;
+    char script[2048], then[1024], go[256];
+    unsigned count = 0;
+    bool lost = false;
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(go, sizeof go, "%s", ps_test_folder_path("go"));
+    snprintf(then, sizeof then, "echo $$ >%s; until [ -e %s ]; do sleep 0.01; done; cat %s >&3",
+             ps_test_folder_path("pid"), go, go);
+    print_running(script, sizeof script, then);
+    start(script, 3600000);
+    await_attached(&link);
+    __atomic_store_n(&late_for, (pid_t)await_number("pid"), __ATOMIC_RELAXED);
+    write_messages("go.new", link.number);
+    assert_int_equal(rename(ps_test_folder_path("go.new"), go), 0);
+    for (unsigned i = 0; !lost && i < PATIENCE_MS; i++) {
+        usleep(1000);
+        while (ps_java_link_next(&link, &message, &lost))
+            count++;
+    }
+    __atomic_store_n(&late_for, 0, __ATOMIC_RELAXED);
+    assert_int_equal(count, LAST_MESSAGES);
+    ps_java_link_detach(&link);
+    ps_java_host_destroy(host, PATIENCE_MS);
+}
+
+/* A child of the process has its output, and writes without end: the host is started again all the same, and a stop ends. */
+static void test_a_child_that_writes_without_end(void **unused)
+{
+    start_running("yes & exit 7");
+    await_down("ended with exit code 7");
+    ps_java_host_destroy(host, PATIENCE_MS);
 }
 
 /* A class has called System.exit, and a shutdown hook does not return; or the pipe has ended and the process has not. It is killed after 5 s,
@@ -523,6 +591,8 @@ int main(void)
         cmocka_unit_test(test_a_start_that_takes_long),
         cmocka_unit_test(test_a_pause_of_this_process),
         cmocka_unit_test(test_an_end_that_takes_too_long),
+        cmocka_unit_test(test_the_last_messages),
+        cmocka_unit_test(test_a_child_that_writes_without_end),
         cmocka_unit_test(test_rests_grow_behind_a_good_run),
         cmocka_unit_test(test_a_jar_that_hangs_holds_up_nobody_else),
     };
