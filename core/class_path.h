@@ -18,8 +18,8 @@ struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */
     const char *java_lacks;  /* if `java` is NULL: what is wrong, and the cure */
     struct ps_texts options; /* for the JVM, in order */
-    /* What the user's log4j files say of what classes log: "NAME=LEVEL" of each logger that is not at INFO by default,
-     * "=LEVEL" of the root logger. */
+    /* The levels that the user's log4j files give to loggers of Java classes: "NAME=LEVEL" for each logger whose level is not
+     * INFO, and "=LEVEL" for the root logger. */
     struct ps_texts log_levels;
     /* The class path, in the order of flume-ng. An entry is the name of a folder or of a jar, or "FOLDER/" and a star
      * for all jars of the folder. An empty entry is the working directory. */

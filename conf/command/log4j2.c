@@ -47,7 +47,8 @@ struct reading {
     size_t appender_count;
     struct logger *loggers; /* those with a level */
     size_t logger_count;
-    struct ps_place logger; /* the one that is read; .key == NULL: none, or its appenders were noted */
+    /* The logger element whose appenders are being read. key == NULL: no logger is being read, or its appenders were noted. */
+    struct ps_place logger;
     bool in_root;
     const char *root_level;
     struct ps_texts refs; /* of the root logger; at most APPENDERS_MAX */

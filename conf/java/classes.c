@@ -134,9 +134,14 @@ static void add_jar(struct ps_classes *classes, const char *path)
     add_manifest(classes, jar, path);
 }
 
+bool ps_classes_is_jar(const char *name)
+{
+    return ps_text_ends(name, ".jar") || ps_text_ends(name, ".JAR");
+}
+
 static int is_jar(const struct dirent *entry)
 {
-    return ps_text_ends(entry->d_name, ".jar") || ps_text_ends(entry->d_name, ".JAR");
+    return ps_classes_is_jar(entry->d_name);
 }
 
 static void add_jars_of(struct ps_classes *classes, const char *folder)

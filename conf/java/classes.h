@@ -11,6 +11,9 @@ struct ps_classes;
 struct ps_classes *ps_classes_open(const struct ps_texts *entries);
 void ps_classes_close(struct ps_classes *classes);
 
+/* Returns whether Java takes a file of this name for a jar of "FOLDER/" and a star: it ends with .jar or .JAR. */
+bool ps_classes_is_jar(const char *name);
+
 /* Returns the number of places that were searched. */
 size_t ps_classes_jars(const struct ps_classes *classes);
 size_t ps_classes_folders(const struct ps_classes *classes);

@@ -1,4 +1,5 @@
-/* What the text of a host in the configuration means: an address, a name, or every address of the machine. No name server is asked. Thread: control. */
+/* Reads the text of a host in the configuration: an address, a name, or every address of the machine. No function asks a name
+ * server. Thread: control. */
 #pragma once
 
 #include "core/base.h"

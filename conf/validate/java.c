@@ -13,7 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #define FLUME "org.apache.flume."
 
@@ -62,10 +61,8 @@ static bool has_jars(const char *folder)
     DIR *entries = opendir(folder);
     if (entries == NULL)
         return errno != ENOENT && errno != ENOTDIR; /* report_blocked has the reason */
-    for (const struct dirent *entry; !has && (entry = readdir(entries)) != NULL;) {
-        const char *dot = strrchr(entry->d_name, '.');
-        has = dot != NULL && strcasecmp(dot, ".jar") == 0;
-    }
+    for (const struct dirent *entry; !has && (entry = readdir(entries)) != NULL;)
+        has = ps_classes_is_jar(entry->d_name);
     closedir(entries);
     return has;
 }

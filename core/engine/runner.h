@@ -106,8 +106,8 @@ struct ps_source_runner {
     /* index of the next interceptor; number of interceptors + 1: the selector is done too */
     size_t chain_stage;
     bool routed;
-    bool chain_fails;   /* an interceptor cannot handle the batch now (PS_BACKOFF) */
-    bool chain_rests;   /* the same, or what it needs does not run now (ps_port.is_down) */
+    bool chain_fails; /* an interceptor cannot handle the batch now (PS_BACKOFF) */
+    bool chain_rests; /* chain_fails, or a process that an interceptor needs does not run (ps_port.is_down) */
     uint64_t failed_ns; /* when the chain first rested; 0: it has not */
     bool halves;        /* the interceptor cannot handle so many events at a time: the batch must be halved */
     /* Chain leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain when the

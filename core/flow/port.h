@@ -58,8 +58,9 @@ struct ps_port {
     bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
-    bool is_down; /* interceptors, with PS_LATER: a process that they need does not run; a stop waits 6 s */
-    /* Interceptors, with PS_BACKOFF: they may handle fewer events at a time. The engine clears it. */
+    /* An interceptor sets it with PS_LATER when a process that it needs does not run. A stop waits 6 s for that process. */
+    bool is_down;
+    /* An interceptor sets it with PS_BACKOFF when fewer events at a time may fit. The engine clears it. */
     bool is_too_large;
 };
 

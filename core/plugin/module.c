@@ -39,7 +39,7 @@ struct loaded {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* `lock` guards both. The list also has the objects that stay loaded without users. */
 static struct loaded *list;
-/* The dynamic linker's own lock may be held for ever, by a constructor that does not return. */
+/* A thread is in dlopen. A constructor that does not return keeps the dynamic linker's lock, so that dlclose would wait for ever. */
 static bool is_loading;
 /* Held while a file is loaded, which may take for ever: ps_module_close does without it. Taken before `lock`. */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -195,31 +195,13 @@ static bool stays(const struct loaded *loaded)
     return ps_thread_some_left_alone();
 }
 
-/* The file whose constructors run on this thread, or NULL. */
-static _Thread_local const char *being_loaded;
-
-/* Called by exit(): a constructor that ends the process would do so without a trace. */
-static void say_who_ended_it(void)
-{
-    const char *path = being_loaded;
-    if (path != NULL)
-        fprintf(stderr,
-                "%s: the plug-in ended the process while it was loaded: a constructor of it, or of a library "
-                "that it needs, called exit(); correct it, or move the file out of the plug-ins' folder\n",
-                path);
-}
-
 static void *open_copy(int fd, const char *path, struct ps_err *err)
 {
     char name[32];
-    static bool says; /* `load_lock` guards it */
-    says = says || atexit(say_who_ended_it) == 0;
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    being_loaded = path;
     ps_plugin_watch_begin(path);
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     ps_plugin_watch_end();
-    being_loaded = NULL;
     if (handle != NULL)
         return handle;
     const char *reason = dlerror();

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define SAYS_MS 2000U
@@ -78,8 +80,25 @@ static void *watch(void *)
     return NULL;
 }
 
+/* The file whose constructors run on this thread, or NULL. */
+static _Thread_local const char *loaded_here;
+
+/* Called by exit(): a constructor that ends the process would do so without a trace. */
+static void say_who_ended_it(void)
+{
+    const char *path = loaded_here;
+    if (path != NULL)
+        fprintf(stderr,
+                "%s: the plug-in ended the process while it was loaded: a constructor of it, or of a library "
+                "that it needs, called exit(); correct it, or move the file out of the plug-ins' folder\n",
+                path);
+}
+
 void ps_plugin_watch_begin(const char *path)
 {
+    static bool says; /* one thread loads at a time */
+    says = says || atexit(say_who_ended_it) == 0;
+    loaded_here = path;
     being_loaded = path; /* no thread watches now */
     waited_ms = 0;
     has_thread = ps_thread_start(&thread, "plugin-watch", watch, NULL) == 0; /* else nobody watches */
@@ -87,6 +106,7 @@ void ps_plugin_watch_begin(const char *path)
 
 void ps_plugin_watch_end(void)
 {
+    loaded_here = NULL;
     pthread_mutex_lock(&lock);
     being_loaded = NULL;
     pthread_cond_signal(&has_ended);

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#define PS_PLUGIN_LIMIT_S 20U /* of commands that somebody waits for */
+#define PS_PLUGIN_LIMIT_S 20U /* `limit_s` of every command except `agent` */
 
-/* What is done about a load that does not end. {0}: the log has the file, and nothing else is done. */
+/* Says what ends a load that does not return. With {0} nothing ends it: the log names the file. */
 struct ps_plugin_patience {
     unsigned limit_s; /* then the process ends with exit code 1; 0: never */
     /* The process ends when SIGTERM or SIGINT waits: nobody else serves signals meanwhile. */

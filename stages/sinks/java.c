@@ -1,10 +1,12 @@
 /* Sink java: runs a sink that is a Java class in the Java host (docs/PLUGINS.md).
  *
- * Events are handed over in batches, each in a slot of the shared memory: a range of events of one lease that are not
- * settled. The host's channel gives them to the class; a transaction that is rolled back stays in the host. A commit
- * names the events by batch and number, and settles them. The host may send it some time after the class has
- * committed; until then the slot itself shows how many events of its batch are committed. When the host ends, or the
- * stage is recalled, events that are not committed return to the channel. Thread: the sink's worker. */
+ * Events are handed over in batches, each in a slot of the shared memory: the next events that are not settled, of one
+ * lease or of many. What waits while all slots are used goes into the next free slot together: so a class that commits
+ * slowly gets large transactions also from a source that puts one event at a time. The host's channel gives the events to
+ * the class; a transaction that is rolled back stays in the host. A commit names the events by batch and number, and
+ * settles them. The host may send it some time after the class has committed; until then the slot itself shows how many
+ * events of its batch are committed. When the host ends, or the stage is recalled, events that are not committed return
+ * to the channel. Thread: the sink's worker. */
 #include "core/sink/finish_held.h"
 #include "stages/lib/java/exchange/commits.h"
 #include "stages/lib/java/component.h"
@@ -16,7 +18,12 @@
 
 #define SLOTS 8U
 #define SLOT_BYTES (512U * 1024U)
-#define LEASES_MAX 16U
+#define PARTS_MAX 512U /* of a slot */
+#define LEASES_MAX (SLOTS * PARTS_MAX)
+/* A sink that has both so many leases, and so many events that are not handed over, takes no further ones: another sink of
+ * the channel could have them. */
+#define ENOUGH_LEASES 16U
+#define ENOUGH_EVENTS PARTS_MAX
 /* The time for which a recall waits for the class to stop. Until then the class may commit. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 /* The same when the agent stops, and a source has hung before: the sink has had the time of that source to deliver what it holds. */
@@ -26,17 +33,26 @@ struct java_plan {
     struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
 };
 
+/* Events of a slot's batch that follow each other in one lease. */
+struct part {
+    struct ps_lease *lease; /* the sink has it only as long as `left` is not 0 */
+    uint32_t from;          /* position of the first event in the lease */
+    uint32_t first;         /* number of the first event in the batch */
+    uint32_t count, left;   /* events; those that are not settled */
+};
+
 struct slot {
     struct ps_java_area area;
-    uint64_t batch; /* 0: it is free */
-    struct ps_lease *lease;
-    uint32_t from;           /* position of the batch's first event */
-    uint32_t count, settled; /* events */
+    uint64_t batch;       /* 0: it is free */
+    uint32_t count, left; /* events of the batch; those that are not settled */
+    uint32_t part_count;
+    struct part parts[PARTS_MAX];
 };
 
 struct java_state {
     struct ps_port *port;
     struct ps_held held;
+    uint32_t waiting; /* events of `held` that are not handed over */
     struct slot slots[SLOTS];
     uint64_t last_batch;
     uint64_t recall_ns; /* end of the recall's wait; 0: it is not recalled now */
@@ -95,50 +111,118 @@ static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t b
     return ps_java_component_take_area(&state->component, wanted, &slot->area);
 }
 
+/* Returns the part to which the next event of `held` is added, a new one if the event does not follow the last part's; NULL:
+ * the slot has no more parts. */
+static struct part *slot_part(struct slot *slot, const struct ps_held *held)
+{
+    struct part *last = slot->part_count > 0 ? &slot->parts[slot->part_count - 1] : NULL;
+    if (last != NULL && last->lease == held->next && last->from + last->count == held->position)
+        return last;
+    if (slot->part_count == PARTS_MAX)
+        return NULL;
+    struct part *part = &slot->parts[slot->part_count++];
+    *part = (struct part){.lease = held->next, .from = held->position, .first = slot->count};
+    return part;
+}
+
 /* Cuts the next events that fit, and writes them to the slot. Returns the number of bytes. */
-static uint32_t slot_fill(struct java_state *state, struct slot *slot, struct ps_held_range *range)
+static uint32_t slot_fill(struct java_state *state, struct slot *slot)
 {
     struct ps_held *held = &state->held;
     char *at = slot->area.memory, *end = slot->area.memory + slot->area.size - PS_JAVA_COMMITS_BYTES;
+    const struct ps_held_range none = {.lease = NULL};
     const struct ps_event *event;
-    while ((event = ps_held_next(held, range)) != NULL) {
+    slot->count = slot->part_count = 0;
+    while ((event = ps_held_next(held, &none)) != NULL) {
         const struct ps_batch *batch = held->next->batch;
-        bool follows = range->count == 0 || held->position == range->to;
-        if (!follows || ps_java_event_bytes(batch, event) > (uint64_t)(end - at))
+        if (ps_java_event_bytes(batch, event) > (uint64_t)(end - at))
+            break;
+        struct part *part = slot_part(slot, held);
+        if (part == NULL)
             break;
         at = ps_java_event_write(at, batch, event);
-        ps_held_cut(held, range);
+        ps_held_cut_to(held, held->position + 1, 1);
+        part->count++;
+        part->left++;
+        slot->count++;
     }
+    slot->left = slot->count;
     ps_java_commits_begin(&slot->area);
     return (uint32_t)(at - slot->area.memory);
+}
+
+/* The batch could not be sent: its events are cut again. */
+static void slot_undo(struct java_state *state, struct slot *slot)
+{
+    for (uint32_t i = slot->part_count; i > 0; i--) {
+        const struct part *part = &slot->parts[i - 1];
+        struct ps_held_range range = {part->lease, part->from, part->from + part->count, part->count};
+        ps_held_uncut(&state->held, &range);
+    }
 }
 
 /* Hands over one batch. Returns false when there is nothing to hand over, or no room for it. */
 static bool send_batch(struct java_state *state)
 {
-    struct ps_held_range range = {.lease = NULL};
+    const struct ps_held_range none = {.lease = NULL};
     struct slot *slot = slot_free(state);
-    const struct ps_event *event = slot != NULL ? ps_held_next(&state->held, &range) : NULL;
+    const struct ps_event *event = slot != NULL ? ps_held_next(&state->held, &none) : NULL;
     if (event == NULL || !slot_reserve(state, slot, ps_java_event_bytes(state->held.next->batch, event)))
         return false;
-    uint32_t bytes = slot_fill(state, slot, &range);
+    uint32_t bytes = slot_fill(state, slot);
     const uint64_t numbers[] = {state->last_batch + 1, slot->area.offset, slot->area.size, bytes,
-                                range.count};
+                                slot->count};
     if (!ps_java_component_send(&state->component, PS_JAVA_BATCH, numbers, PS_COUNT_OF(numbers), NULL)) {
-        ps_held_uncut(&state->held, &range);
+        slot_undo(state, slot);
         return false;
     }
     slot->batch = ++state->last_batch;
-    slot->lease = range.lease;
-    slot->from = range.from;
-    slot->count = range.count;
-    slot->settled = 0;
+    state->waiting -= slot->count;
     return true;
 }
 
 /* ---- answers ---- */
 
-/* Settles the events of one part of a commit. Returns NULL, or what is wrong with it. */
+/* Returns the positions of the part's events that are, in the batch, from number `from` up to, and without, `to`. */
+static struct ps_held_range part_range(const struct part *part, uint32_t from, uint32_t to)
+{
+    uint32_t begin = from > part->first ? from - part->first : 0;
+    uint32_t end = to < part->first + part->count ? to - part->first : part->count;
+    return (struct ps_held_range){.lease = part->lease, .from = part->from + begin, .to = part->from + end};
+}
+
+/* Returns whether one of the events is settled, from that number of the batch up to, and without, `to`. */
+static bool some_settled(const struct slot *slot, uint32_t from, uint32_t to)
+{
+    for (const struct part *part = slot->parts; part < &slot->parts[slot->part_count] && part->first < to;
+         part++) {
+        struct ps_held_range range = part_range(part, from, to);
+        for (uint32_t position = range.from; position < range.to; position++) {
+            if (part->left == 0 || ps_lease_is_settled(part->lease, position))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Settles the events from that number of the batch up to, and without, `to`, except those that are settled. */
+static void slot_settle(struct java_state *state, struct slot *slot, uint32_t from, uint32_t to)
+{
+    for (struct part *part = slot->parts; part < &slot->parts[slot->part_count] && part->first < to; part++) {
+        struct ps_held_range range = part_range(part, from, to);
+        for (uint32_t position = range.from; part->left > 0 && position < range.to; position++)
+            range.count += !ps_lease_is_settled(part->lease, position);
+        if (range.count == 0)
+            continue;
+        part->left -= range.count;
+        slot->left -= range.count;
+        ps_held_settle(&state->held, &range);
+    }
+    if (slot->left == 0)
+        slot->batch = 0;
+}
+
+/* Settles the events that a commit names in three numbers. Returns NULL, or what is wrong with them. */
 static const char *commit(struct java_state *state, const uint64_t numbers[3])
 {
     struct slot *slot = NULL;
@@ -148,25 +232,18 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
     }
     if (slot == NULL || numbers[1] >= numbers[2] || numbers[2] > slot->count)
         return "it committed events that it had not taken";
-    uint32_t from = slot->from + (uint32_t)numbers[1], to = slot->from + (uint32_t)numbers[2];
-    for (uint32_t position = from; position < to; position++) {
-        if (ps_lease_is_settled(slot->lease, position))
-            return "it committed events twice";
-    }
-    struct ps_held_range range = {.lease = slot->lease, .from = from, .to = to, .count = to - from};
-    slot->settled += range.count;
-    if (slot->settled == slot->count)
-        slot->batch = 0;
-    ps_held_settle(&state->held, &range);
+    if (some_settled(slot, (uint32_t)numbers[1], (uint32_t)numbers[2]))
+        return "it committed events twice";
+    slot_settle(state, slot, (uint32_t)numbers[1], (uint32_t)numbers[2]);
     return NULL;
 }
 
 /* Returns the number of events that the slot shows as committed. More than it has: the host has damaged its memory, and none of
  * them counts. */
-static uint64_t commits_left(const struct slot *slot)
+static uint32_t commits_left(const struct slot *slot)
 {
-    uint64_t count = slot->batch != 0 ? ps_java_commits_count(&slot->area) : 0;
-    return count <= slot->count ? count : 0;
+    uint64_t count = ps_java_commits_count(&slot->area);
+    return count <= slot->count ? (uint32_t)count : 0;
 }
 
 /* Called when the component has ended: settles the events that it has committed without a message, as the slots
@@ -175,14 +252,8 @@ static void take_left(struct java_state *state)
 {
     for (size_t i = 0; i < SLOTS && !state->accused; i++) {
         struct slot *slot = &state->slots[i];
-        uint64_t count = commits_left(slot);
-        struct ps_held_range range = {.lease = slot->lease, .from = slot->from, .to = slot->from};
-        for (; range.to - range.from < count; range.to++)
-            range.count += !ps_lease_is_settled(slot->lease, range.to);
-        slot->settled += range.count;
-        ps_held_settle(&state->held, &range);
-        if (slot->settled == slot->count)
-            slot->batch = 0;
+        if (slot->batch != 0)
+            slot_settle(state, slot, 0, commits_left(slot));
     }
 }
 
@@ -244,6 +315,12 @@ static void restart(struct java_state *state)
     ps_java_component_open(&state->component, class, state->port);
 }
 
+static bool is_full(const struct java_state *state)
+{
+    return ps_held_is_full(&state->held) ||
+           (state->held.count >= ENOUGH_LEASES && state->waiting >= ENOUGH_EVENTS);
+}
+
 static enum ps_result java_work(const void *, void *state_, struct ps_lease **lease, const struct ps_now *)
 {
     struct java_state *state = state_;
@@ -251,8 +328,9 @@ static enum ps_result java_work(const void *, void *state_, struct ps_lease **le
         state->recalled = false;
         restart(state);
     }
-    if (ps_held_is_full(&state->held) || state->component.state != PS_JAVA_RUNS)
+    if (is_full(state) || state->component.state != PS_JAVA_RUNS)
         return PS_LATER;
+    state->waiting += (*lease)->count - (*lease)->settled;
     ps_held_add(&state->held, lease);
     return PS_TAKEN;
 }
@@ -260,7 +338,7 @@ static enum ps_result java_work(const void *, void *state_, struct ps_lease **le
 static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
 {
     struct java_state *state = state_;
-    bool was_full = ps_held_is_full(&state->held), ran = state->component.state == PS_JAVA_RUNS;
+    bool was_full = is_full(state), ran = state->component.state == PS_JAVA_RUNS;
     if (PS_UNLIKELY(state->recalled))
         return PS_NEVER;
     if (serve(state)) {
@@ -273,7 +351,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     if (PS_UNLIKELY(state->component.lack.length > 0 && slots_are_free(state)))
         ps_port_troubled(state->port, &state->component.lack);
     ps_finish_held(&state->held, state->port);
-    bool freed = (was_full && !ps_held_is_full(&state->held)) || (runs && !ran);
+    bool freed = (was_full && !is_full(state)) || (runs && !ran);
     return freed ? now->mono_ns : ps_java_component_due_ns(&state->component, now);
 }
 
@@ -293,6 +371,7 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     take_left(state);
     state->recall_ns = 0;
     state->recalled = true;
+    state->waiting = 0;
     ps_held_give_back(&state->held, back);
     return true;
 }

@@ -9,7 +9,6 @@
 #include "core/engine/agent/internal.h"
 #include "core/quantity.h"
 
-#define RECALL_MS 10000U
 #define OPEN_WAIT_MS 10000U
 
 /* Logs without the log's limit of equal lines: a large agent has more than ten components. */
@@ -193,10 +192,11 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 {
     bool drained = agent_drain(agent, next, timeout_ms, patience);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
-    ps_agent_await(agent, number, RECALL_MS, patience,
+    ps_agent_await(agent, number, PS_AGENT_ANSWER_MS, patience,
                    "a sink has not given back the events that it was sending; still waiting");
     number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);
-    ps_agent_await(agent, number, RECALL_MS, patience, "a component takes long to close; still waiting");
+    ps_agent_await(agent, number, PS_AGENT_ANSWER_MS, patience,
+                   "a component takes long to close; still waiting");
     return drained;
 }
 
@@ -460,7 +460,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
         ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* returns the leases given up */
-    ps_agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
+    ps_agent_await(agent, number, PS_AGENT_ANSWER_MS, &patience, "a worker does not answer; still waiting");
 }
 
 void ps_agent_destroy(struct ps_agent *agent)

@@ -2,8 +2,6 @@
 #include "core/engine/agent/internal.h"
 #include "core/quantity.h"
 
-#define ANSWER_MS 10000U
-
 /* Returns the first channel that has events and is not in `next`: its events would be lost, or left on disk. With
  * `dead`, only a channel that nobody empties: one without a sink that no other program reads (others may read a topic). */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
@@ -122,6 +120,6 @@ enum ps_status ps_agent_empty_channels(struct ps_agent *agent, struct ps_plan *n
         return PS_OK;
     refuse_to_lose(agent, next, channel_to_empty(agent, next, false), err);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, agent->plan, NULL);
-    ps_agent_await(agent, number, ANSWER_MS, patience, "a worker does not answer; still waiting");
+    ps_agent_await(agent, number, PS_AGENT_ANSWER_MS, patience, "a worker does not answer; still waiting");
     return PS_FAIL;
 }

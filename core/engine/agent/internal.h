@@ -30,6 +30,8 @@ void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *
 
 /* ---- waiting for workers. Thread: control ---- */
 
+#define PS_AGENT_ANSWER_MS 10000U /* then the log says what is waited for */
+
 /* Control calls it about every millisecond while it waits; `hurry` may be NULL. */
 struct ps_agent_patience {
     bool (*hurry)(void *argument);

@@ -102,13 +102,9 @@ static void add_class_path(struct command *command, const struct ps_class_path *
 /* Adds the levels of loggers, which the host gives to the logging library (LogLevels.java). */
 static void add_levels(struct command *command, const struct ps_texts *levels)
 {
-    size_t length = 0, used;
+    const char *text = LEVELS;
     for (size_t i = 0; i < levels->count; i++)
-        length += strlen(levels->items[i]) + 1;
-    char *text = ps_arena_alloc(command->arena, sizeof LEVELS + length);
-    used = (size_t)sprintf(text, LEVELS);
-    for (size_t i = 0; i < levels->count; i++)
-        used += (size_t)sprintf(text + used, "%s%s", i > 0 ? "," : "", levels->items[i]);
+        text = ps_arena_format(command->arena, "%s%s%s", text, i > 0 ? "," : "", levels->items[i]);
     if (levels->count > 0)
         add(command, text);
 }

@@ -21,17 +21,22 @@ static int group_teardown(void **unused)
     return 0;
 }
 
-static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first)
+static struct ps_lease *lease_of(struct ps_test_stage *stage, unsigned first, unsigned count)
 {
     static const char *const headers[] = {"name", "value", NULL};
     static struct ps_test_event events[EVENTS];
     static char bodies[EVENTS][16];
-    for (unsigned i = 0; i < EVENTS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         snprintf(bodies[i], sizeof bodies[i], "event %u", first + i);
         events[i] = PS_BODY(bodies[i]);
         events[i].headers = headers;
     }
-    return ps_test_lease(stage, events, EVENTS);
+    return ps_test_lease(stage, events, count);
+}
+
+static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first)
+{
+    return lease_of(stage, first, EVENTS);
 }
 
 static void turn(struct ps_test_stage *stage)
@@ -214,6 +219,92 @@ static void test_slow_is_not_dead(void **unused)
     give(&stage, refused);
     ps_test_sink_wait(&stage, 1 + taken + 1, PS_TEST_PATIENCE_MS);
     assert_events(ps_test_java_text(), 0, (taken + 1) * EVENTS);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- leases of one event ---- */
+
+/* Offers leases of one event, "event FIRST" and so on, until the sink refuses one, or has `count`. Returns how many it took. */
+static unsigned give_singles(struct ps_test_stage *stage, unsigned first, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct ps_lease *offered = lease_of(stage, first + i, 1);
+        if (ps_test_sink_work(stage, &offered) == PS_LATER)
+            return i;
+    }
+    return count;
+}
+
+static void start_with_one(struct ps_test_stage *stage)
+{
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    start(stage, PS_KEYS("type", "org.example.Sink"));
+    give(stage, some_lease(stage, 0));
+    ps_test_sink_wait(stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_java_clear();
+}
+
+/* A class commits slowly, and the source puts one event at a time: what waits meanwhile goes to the class together, so that one
+ * transaction may have all of it. */
+static void test_small_batches_go_together(void **unused)
+{
+    static const unsigned slots = 8, waiting = 512;
+    struct ps_test_stage stage;
+    start_with_one(&stage);
+    int batches = ps_test_java->batches;
+    ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+    for (unsigned i = 0; i < slots; i++) {
+        assert_int_equal(give_singles(&stage, i, 1), 1);
+        turn(&stage);
+    }
+    assert_int_equal(give_singles(&stage, slots, 2 * waiting),
+                     waiting); /* the others may be for another sink */
+    for (unsigned i = 0; i < 100; i++)
+        turn(&stage);
+    assert_int_equal(ps_test_java->batches, batches + (int)slots);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_sink_wait(&stage, 1 + slots + waiting, PS_TEST_PATIENCE_MS);
+    assert_int_equal(ps_test_java->batches, batches + (int)slots + 1);
+    assert_events(ps_test_java_text(), 0, slots + waiting);
+    ps_test_stage_fini(&stage);
+}
+
+/* One slot has events of 60 leases when the host ends, and 30 of them are committed. */
+static void test_dies_with_many_leases(void **unused)
+{
+    static const unsigned count = 60;
+    struct ps_test_stage stage;
+    start_with_one(&stage);
+    int batches = ps_test_java->batches;
+    ps_test_java->mode = PS_TEST_JAVA_HALF;
+    assert_int_equal(give_singles(&stage, 0, count), count);
+    await_failure(&stage);
+    assert_int_equal(ps_test_java->batches, batches + 1);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    struct ps_lease *back = ps_test_sink_recall(&stage), *next;
+    reopen(&stage);
+    for (; back != NULL; back = next) {
+        next = back->next;
+        back->next = NULL;
+        give(&stage, back);
+    }
+    ps_test_sink_wait(&stage, 1 + count, PS_TEST_PATIENCE_MS);
+    assert_events(ps_test_java_text(), 0, count);
+    ps_test_stage_fini(&stage);
+}
+
+/* Regression: the lease of an event that is committed again was returned before, and its memory may have another user. */
+static void test_commits_a_returned_lease_again(void **unused)
+{
+    struct ps_test_stage stage;
+    start_with_one(&stage);
+    ps_test_java->mode = PS_TEST_JAVA_AGAIN;
+    assert_int_equal(give_singles(&stage, 0, 10), 10);
+    ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    await_failure(&stage);
+    assert_non_null(strstr(stage.err.text, "committed events twice"));
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    assert_non_null(ps_test_sink_recall(&stage));
     ps_test_stage_fini(&stage);
 }
 
@@ -408,6 +499,9 @@ int main(void)
         cmocka_unit_test(test_dies_before_it_tells),
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_slow_is_not_dead),
+        cmocka_unit_test(test_small_batches_go_together),
+        cmocka_unit_test(test_dies_with_many_leases),
+        cmocka_unit_test(test_commits_a_returned_lease_again),
         cmocka_unit_test(test_commits_singly),
         cmocka_unit_test(test_closed_before_it_is_configured),
         cmocka_unit_test(test_class_hangs_at_its_start),

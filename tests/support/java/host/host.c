@@ -103,6 +103,12 @@ void fake_misbehave(struct fake_batch *batch)
         commit(batch);
         fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
         break;
+    case PS_TEST_JAVA_AGAIN:
+        numbers[2] = 1;
+        fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
+        usleep(100000);
+        fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
+        break;
     case PS_TEST_JAVA_BEYOND:
     case PS_TEST_JAVA_STRANGE:
         numbers[fake_control->mode == PS_TEST_JAVA_BEYOND ? 2 : 0] += 1000;
