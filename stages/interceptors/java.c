@@ -196,6 +196,12 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
     return NULL;
 }
 
+/* Returns whether the area is of the run of the host to which the component is attached. */
+static bool is_of_this_run(const struct java_state *state, const struct ps_java_area *area)
+{
+    return area->region != NULL && area->region == state->component.link.region;
+}
+
 static void accuse(struct java_state *state, const char *what)
 {
     ps_java_component_accuse(&state->component, what);
@@ -282,8 +288,7 @@ static void serve(struct java_state *state, const struct ps_now *now)
 static bool reserve(struct java_state *state, struct ps_java_area *area, uint64_t bytes)
 {
     uint64_t wanted = bytes > AREA_BYTES ? bytes : AREA_BYTES;
-    bool is_of_this_host = area->region != NULL && area->region == state->component.link.region;
-    if (is_of_this_host && area->size >= wanted && area->size <= 2 * wanted)
+    if (is_of_this_run(state, area) && area->size >= wanted && area->size <= 2 * wanted)
         return true; /* one that was made for a large batch is given back */
     ps_java_area_give(area);
     return ps_java_component_take_area(&state->component, wanted, area);
@@ -340,7 +345,8 @@ static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease
         return PS_RETRY;
     state->phase = FREE;
     if (put == PS_JAVA_PUT_WRONG) {
-        accuse(state, "its answer has invalid events");
+        if (is_of_this_run(state, &state->answer)) /* else the host that has sent it has ended */
+            accuse(state, "its answer has invalid events");
         serve(state, now);
         return PS_LATER;
     }

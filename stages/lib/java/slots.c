@@ -188,12 +188,18 @@ static bool put_left(struct ps_java_slots *slots)
     return false;
 }
 
-void ps_java_slots_take_left(struct ps_java_slots *slots)
+/* The answers of the calls that are still to be read would be lost: those that wait for one are not read. */
+static void forget_calls(struct ps_java_slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {
         struct ps_java_slot *slot = &slots->items[slots->queue[(slots->first + i) % SLOTS]];
         slot->refused |= !slot->promised;
     }
+}
+
+void ps_java_slots_take_left(struct ps_java_slots *slots)
+{
+    forget_calls(slots);
     while (put_left(slots))
         continue;
 }
@@ -203,6 +209,13 @@ void ps_java_slots_take_left(struct ps_java_slots *slots)
 struct ps_java_slot *ps_java_slots_next(struct ps_java_slots *slots)
 {
     return slots->count > 0 ? &slots->items[slots->queue[slots->first]] : NULL;
+}
+
+/* The first slot of the queue has no more events to be read. */
+static void leave_first(struct ps_java_slots *slots)
+{
+    slots->first = (slots->first + 1) % SLOTS;
+    slots->count--;
 }
 
 enum ps_java_read ps_java_slots_read(struct ps_java_slots *slots, struct ps_batch *batch,
@@ -218,10 +231,10 @@ enum ps_java_read ps_java_slots_read(struct ps_java_slots *slots, struct ps_batc
     slot->left += slot->entries.taken - before;
     if (outcome == PS_JAVA_READ_ALL) {
         slot->phase = PS_JAVA_ANSWERS;
-        slots->first = (slots->first + 1) % SLOTS;
-        slots->count--;
-    } else if (outcome == PS_JAVA_READ_WRONG) {
-        slots->count = 0;
+        leave_first(slots);
+    } else if (outcome == PS_JAVA_READ_WRONG) { /* what other slots promise holds nevertheless */
+        leave_first(slots);
+        forget_calls(slots);
     }
     return outcome;
 }

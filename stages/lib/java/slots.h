@@ -76,7 +76,8 @@ void ps_java_slots_take_left(struct ps_java_slots *slots);
 
 /* Returns the slot whose events come next, or NULL. */
 struct ps_java_slot *ps_java_slots_next(struct ps_java_slots *slots);
-/* Reads the next events of that slot; a call that is refused has none. */
+/* Reads the next events of that slot; a call that is refused has none. If the slot has something else than events, the rest of it is left out, and the
+ * caller ends the host: calls in other slots that wait for their answer are forgotten, and promised events there are still read. */
 enum ps_java_read ps_java_slots_read(struct ps_java_slots *slots, struct ps_batch *batch,
                                      struct ps_event_headers *headers);
 /* Returns how many promised events are not read yet. */

@@ -19,6 +19,13 @@ void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t c
 
 /* ---- check ---- */
 
+/* Headers besides those of the origin may be more, together with these, than an event can have. No honest host adds any. */
+static bool adds_headers(const struct ps_java_event *event)
+{
+    return event->origin != PS_JAVA_NO_ORIGIN && (event->flags & PS_JAVA_EVENT_HEADERS) == 0 &&
+           event->header_count > 0;
+}
+
 /* The copy belongs to the agent alone, so nobody changes it after the check. */
 static bool is_good(const struct ps_java_reply *reply, uint32_t origins)
 {
@@ -26,7 +33,7 @@ static bool is_good(const struct ps_java_reply *reply, uint32_t origins)
     struct ps_java_event event;
     for (uint32_t i = 0; i < reply->count; i++) {
         if (!ps_java_reader_next(&reader, &event) ||
-            (event.origin != PS_JAVA_NO_ORIGIN && event.origin >= origins) ||
+            (event.origin != PS_JAVA_NO_ORIGIN && event.origin >= origins) || adds_headers(&event) ||
             !ps_java_reader_is_good(&reader, &event))
             return false;
     }

@@ -1,7 +1,7 @@
 /* The slots of a source in the Java host: the size of an event at its limit. tests/stages/sources/java_test.c tests the rest. */
 #include "stages/lib/java/slots.h"
 
-#include "tests/support/support.h"
+#include "tests/support/stage.h"
 
 /* The largest event of the largest budget has an area, with the note after it. */
 static void test_largest_event_has_an_area(void **unused)
@@ -51,12 +51,39 @@ static void test_left(void **unused)
     }
 }
 
+/* regression: a slot without events made the agent forget the promised events of all others, which it had acknowledged. */
+static void test_promised_behind_a_lie(void **unused)
+{
+    static struct ps_event_headers headers;
+    static char wrong[64], good[] = "\x18\0\0\0\xff\xff\xff\xff\3\0\0\0\4\0\0\0\0\0\0\0body";
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_source_java); /* for its port and its memory */
+    struct ps_java_component component = {.port = &stage.port};
+    struct ps_java_credit credit = {.most = 0};
+    struct ps_java_slots slots = {.component = &component, .credit = &credit};
+    for (unsigned i = 0; i < 4; i++) {
+        slots.items[i].area.memory = i == 0 ? wrong : good;
+        slots.items[i].promised = i % 2 == 0;
+        ps_java_slots_put(&slots, &slots.items[i], sizeof good - 1, 1);
+    }
+    struct ps_batch *batch = ps_test_stage_take_batch(&stage);
+    ps_event_headers_begin(&headers);
+    assert_int_equal(ps_java_slots_read(&slots, batch, &headers), PS_JAVA_READ_WRONG);
+    assert_int_equal(ps_java_slots_unread(&slots), 1);
+    while (ps_java_slots_next(&slots) != NULL)
+        assert_int_equal(ps_java_slots_read(&slots, batch, &headers), PS_JAVA_READ_ALL);
+    assert_int_equal(batch->count, 1); /* calls that wait for their answer are forgotten */
+    assert_memory_equal(batch->events[0].body, "body", 4);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_largest_event_has_an_area),
         cmocka_unit_test(test_half_of_the_budget),
         cmocka_unit_test(test_left),
+        cmocka_unit_test(test_promised_behind_a_lie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

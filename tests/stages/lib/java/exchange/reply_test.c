@@ -110,13 +110,14 @@ static void test_drawn(void **unused)
     }
 }
 
-/* The origin of an entry is one too large, an entry is one too many, or a byte is left: nothing changes. */
+/* The origin of an entry is one too large, an entry is one too many, a byte is left, or an entry adds a header to those of its origin, which have no
+ * limit together then: nothing changes. */
 static void test_wrong(void **unused)
 {
     static struct ps_java_reply reply;
-    for (unsigned kind = 0; kind < 5; kind++) {
+    for (unsigned kind = 0; kind < 6; kind++) {
         struct ps_lease *lease = lease_make(4);
-        const struct drawn event = {.body_length = 4};
+        const struct drawn event = {.body_length = 4, .header_count = kind == 5, .names = {1}, .values = {1}};
         uint32_t bytes = 0;
         for (uint32_t i = 0; i < 3; i++)
             bytes += entry_write(area + bytes, &event,
