@@ -13,6 +13,8 @@
 #define PS_JAVA_FLOW_CLASS "org.apache.flume.node.Application"
 #define PS_JAVA_CHAIN_KEY "penstock.interceptors"
 #define PS_JAVA_CAPACITIES_KEY "penstock.transactionCapacities"
+/* penstock.ready.stall of the agent in milliseconds, for the host of a flow that runs in Java as a whole; the class does not get it. */
+#define PS_JAVA_STALL_KEY "penstock.ready.stall"
 
 struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */

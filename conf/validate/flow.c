@@ -5,6 +5,7 @@
 #include "conf/validate/types.h"
 #include "core/class_path.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -211,13 +212,17 @@ static void collect_section(const struct ps_validation *validation, enum ps_sect
 
 static const struct ps_pairs *collect(const struct ps_validation *validation, const struct ps_pair *seed)
 {
-    size_t room = 1 + PS_COUNT_OF(sections);
+    size_t room = 2 + PS_COUNT_OF(sections);
     for (size_t s = 0; s < PS_COUNT_OF(sections); s++)
         for (size_t i = 0; i < validation->text->sections[sections[s]].count; i++)
             room += validation->text->sections[sections[s]].entries[i].count;
     struct collected all = {.items = ps_arena_alloc(validation->arena, room * sizeof *all.items)};
     all.items[all.count++] =
         (struct ps_pair){.key = "type", .value = PS_JAVA_FLOW_CLASS, .file = seed->file, .line = seed->line};
+    all.items[all.count++] =
+        (struct ps_pair){.key = PS_JAVA_STALL_KEY,
+                         .value = ps_arena_format(validation->arena, "%" PRId64,
+                                                  validation->conf->agent.options.ready_stall_ms)};
     for (size_t s = 0; s < PS_COUNT_OF(sections); s++)
         collect_section(validation, sections[s], &all);
     struct ps_pairs *pairs = ps_arena_alloc(validation->arena, sizeof *pairs);

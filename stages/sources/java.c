@@ -40,10 +40,10 @@ struct java_plan {
     struct trouble *trouble;
 };
 
-/* The reason why a part of a whole flow cannot start, for /readyz: the worker writes it, any thread reads it. */
+/* The reason why a part of a whole flow cannot start or work, for /readyz: the worker writes it, any thread reads it. */
 struct trouble {
     pthread_mutex_t lock;
-    char text[300]; /* "": all have started */
+    char text[600]; /* "": all work */
 };
 
 struct java_state {
@@ -91,7 +91,7 @@ static void java_teardown(void *plan_)
 static void note_trouble(const struct java_plan *plan, const char *text)
 {
     pthread_mutex_lock(&plan->trouble->lock);
-    snprintf(plan->trouble->text, sizeof plan->trouble->text, "%.299s", text);
+    snprintf(plan->trouble->text, sizeof plan->trouble->text, "%.599s", text);
     pthread_mutex_unlock(&plan->trouble->lock);
 }
 
@@ -104,7 +104,7 @@ static bool java_outdated(const void *plan_, char *text, size_t room)
     return text[0] != '\0';
 }
 
-/* For a flow with a part that cannot start, `outdated` reports that part; the other parts run. */
+/* For a flow with a part that cannot start or work, `outdated` reports that part; the other parts run. */
 static bool java_opening(const void *plan, char *text, size_t room)
 {
     return !java_outdated(plan, text, room) && ps_java_class_opening(plan, text, room);

@@ -82,8 +82,8 @@ echo "a flow with a file channel does not wait for a sink that throws"
 } >"$work/agent.properties"
 begin 'HangsInStop: has put its events' 'the far end is down'
 stop TERM
-for part in source sink; do
-    logged "WARN source in-java: a $part has not stopped .* and is in example.NeverStops.hang(NeverStops.java:" || fail "the log does not name the $part that hangs"
+for part in 'source r1' 'sink k1'; do
+    logged "WARN source in-java: $part has not stopped .* and is in example.NeverStops.hang(NeverStops.java:" || fail "the log does not name the $part that hangs"
 done
 (($(grep -c 'its neighbour has stopped' "$work/agent.log") == 2)) || fail "a source that hangs kept another one from its stop"
 logged 'WARN source in-java: channel c1 stops with 50 events' || fail "the log does not say which events are lost"

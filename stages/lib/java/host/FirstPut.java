@@ -7,28 +7,30 @@ import org.apache.flume.Source;
 import org.apache.flume.channel.ChannelProcessor;
 
 /**
- * What a source of a flow puts its events into: Flume's own channel processor, and whether a call has returned. A source whose start() does not return
- * has started by then. Any thread of the source calls it; the flow's thread asks `isDone`.
+ * What a source of a flow puts its events into: Flume's own channel processor, and what became of the calls. A source whose start() does not return
+ * has started when one of them has. Any thread of the source calls it; the flow's thread asks `isDone` and `calls`.
  */
-final class FirstPut extends ChannelProcessor {
+final class SourcePuts extends ChannelProcessor {
+    final Calls calls = new Calls();
     private final ChannelProcessor flume;
     private volatile boolean done;
 
-    private FirstPut(ChannelProcessor flume) {
+    private SourcePuts(ChannelProcessor flume) {
         super(flume.getSelector());
         this.flume = flume;
     }
 
     /** Stands between the source and its processor; null: the source has none of Flume's kind. Called before the source starts. */
-    static FirstPut of(Source source) {
+    static SourcePuts of(Source source) {
         ChannelProcessor flume = source.getChannelProcessor();
         if (flume == null)
             return null;
-        FirstPut first = new FirstPut(flume);
-        source.setChannelProcessor(first);
-        return first;
+        SourcePuts puts = new SourcePuts(flume);
+        source.setChannelProcessor(puts);
+        return puts;
     }
 
+    /** Returns whether events have been put. */
     boolean isDone() {
         return done;
     }
@@ -55,15 +57,33 @@ final class FirstPut extends ChannelProcessor {
 
     @Override
     public void processEventBatch(List<Event> events) {
-        boolean some = events != null && !events.isEmpty();
-        flume.processEventBatch(events);
-        if (some)
-            note();
+        Throwable wrong = null;
+        calls.begin();
+        try {
+            boolean some = events != null && !events.isEmpty();
+            flume.processEventBatch(events);
+            if (some)
+                note();
+        } catch (Throwable thrown) {
+            wrong = thrown;
+            throw thrown;
+        } finally {
+            calls.end(wrong);
+        }
     }
 
     @Override
     public void processEvent(Event event) {
-        flume.processEvent(event);
-        note();
+        Throwable wrong = null;
+        calls.begin();
+        try {
+            flume.processEvent(event);
+            note();
+        } catch (Throwable thrown) {
+            wrong = thrown;
+            throw thrown;
+        } finally {
+            calls.end(wrong);
+        }
     }
 }

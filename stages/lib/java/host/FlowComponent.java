@@ -2,13 +2,14 @@ package penstock.host;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.apache.flume.SinkRunner;
 import org.apache.flume.SourceRunner;
 import org.apache.flume.conf.FlumeConfiguration;
 import org.apache.flume.lifecycle.LifecycleAware;
@@ -29,13 +30,19 @@ final class FlowComponent extends Component {
     /** Of sinks that stop, and of channels; less if a part that was stopped before has hung. */
     private static final long PART_MS = STOP_MS, BEHIND_HUNG_MS = 2000;
 
+    /** A key that the agent adds (PS_JAVA_STALL_KEY): penstock.ready.stall, in milliseconds. */
+    private static final String STALL = "penstock.ready.stall";
+
     private final Map<LifecycleAware, Throwable> dead = new IdentityHashMap<>(); // why a part is not started again
     private final Map<LifecycleAware, PartStart> starts = new IdentityHashMap<>(); // that have not returned
-    private final Map<LifecycleAware, FirstPut> puts = new IdentityHashMap<>(); // of sources
-    private String trouble = "", told = ""; // why a part cannot start; what the agent knows of it
+    private final Map<LifecycleAware, SourcePuts> puts = new IdentityHashMap<>(); // of sources
+    private final FlowTrouble trouble;
+    private String told = ""; // what the agent knows of the trouble
 
     FlowComponent(Host host, int link, List<String> texts) {
         super(host, link, texts);
+        trouble = new FlowTrouble(label, Long.parseLong(pairs.getOrDefault(STALL, "0")));
+        pairs.remove(STALL); // it is not for Flume
     }
 
     @Override
@@ -53,16 +60,16 @@ final class FlowComponent extends Component {
     void work() throws Throwable {
         MaterializedConfiguration flows = make();
         Map<String, ? extends LifecycleAware> channels = flows.getChannels();
-        Map<String, ? extends LifecycleAware> sinks = flows.getSinkRunners();
+        Map<String, SinkRunner> sinks = flows.getSinkRunners();
         Map<String, SourceRunner> sources = flows.getSourceRunners();
-        for (SourceRunner runner : sources.values())
-            puts.put(runner, FirstPut.of(runner.getSource()));
+        watch(sources, sinks);
         try {
             boolean ready = false;
             while (!stopping) {
                 // Flume starts the channels, waits until they have started, and then the others.
-                trouble = "";
+                trouble.begin();
                 boolean started = start("channel", channels) && startEach(sinks, sources);
+                trouble.look(channels.keySet());
                 tell();
                 if (started && !ready) {
                     ready();
@@ -71,8 +78,26 @@ final class FlowComponent extends Component {
                 restUntilRetry();
             }
         } finally {
-            end(sources.values(), sinks.values(), channels);
+            end(sources, sinks, channels);
         }
+    }
+
+    /** Notes the calls in which sources and sinks work with the channels. */
+    private void watch(Map<String, SourceRunner> sources, Map<String, SinkRunner> sinks) {
+        for (Map.Entry<String, SourceRunner> source : sources.entrySet()) {
+            SourcePuts put = SourcePuts.of(source.getValue().getSource());
+            puts.put(source.getValue(), put);
+            if (put != null)
+                trouble.watchSource(nameOf("source", source.getKey()), put.calls);
+        }
+        for (Map.Entry<String, SinkRunner> sink : sinks.entrySet())
+            trouble.watchSink(nameOf("sink", sink.getKey()), SinkCalls.of(sink.getValue()).calls);
+    }
+
+    /** Flume runs the sinks of a group together, under the name of the group. */
+    private String nameOf(String kind, String name) {
+        boolean isGroup = kind.equals("sink") && Arrays.asList(pairs.getOrDefault("sinkgroups", "").trim().split("\\s+")).contains(name);
+        return (isGroup ? "sink group " : kind + " ") + name;
     }
 
     private void restUntilRetry() {
@@ -84,12 +109,12 @@ final class FlowComponent extends Component {
     }
 
     /** Stops all parts. What hangs is left alone, so that the others end in their turn, within one time for all together. */
-    private void end(Collection<? extends LifecycleAware> sources, Collection<? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> channels) {
+    private void end(Map<String, SourceRunner> sources, Map<String, SinkRunner> sinks, Map<String, ? extends LifecycleAware> channels) {
         FlowEnd end = new FlowEnd(label, stopping ? stoppingFor() : 0);
         boolean hung = !stop(end, "source", sources, SOURCES_MS);
         end.awaitEmpty(channels, DRAIN_MS);
         hung |= !stop(end, "sink", sinks, end.from(hung ? BEHIND_HUNG_MS : PART_MS, SINKS_MS));
-        stop(end, "channel", channels.values(), end.from(hung ? BEHIND_HUNG_MS : PART_MS, END_MS));
+        stop(end, "channel", channels, end.from(hung ? BEHIND_HUNG_MS : PART_MS, END_MS));
     }
 
     @Override
@@ -124,16 +149,17 @@ final class FlowComponent extends Component {
         return names;
     }
 
-    /** Tells the agent which part cannot start, or that all have started, if it does not know. */
+    /** Tells the agent which part cannot start or work, or that all do, if it does not know. */
     private void tell() throws IOException {
-        if (!trouble.equals(told))
-            send(Message.TROUBLE, new long[] {0}, trouble);
-        told = trouble;
+        String text = trouble.text();
+        if (!text.equals(told))
+            send(Message.TROUBLE, new long[] {0}, text);
+        told = text;
     }
 
     /** As in Flume, a sink that cannot start does not keep the sources from filling the channels. */
     private boolean startEach(Map<String, ? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> sources) {
-        boolean started = start("sink of", sinks);
+        boolean started = start("sink", sinks);
         return start("source", sources) && started;
     }
 
@@ -148,12 +174,12 @@ final class FlowComponent extends Component {
         boolean started = true;
         for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {
             LifecycleAware part = entry.getValue();
-            String name = kind + " " + entry.getKey();
+            String name = nameOf(kind, entry.getKey());
             if (part.getLifecycleState() == LifecycleState.START || stopping)
                 continue;
             String why = dead.containsKey(part) ? " cannot start: " + Texts.describe(dead.get(part)) : start(part, name);
-            if (!why.isEmpty() && trouble.isEmpty())
-                trouble = name + why;
+            if (!why.isEmpty())
+                trouble.add(name + why);
             started &= part.getLifecycleState() == LifecycleState.START || dead.containsKey(part) || isAtWork(part);
         }
         return started;
@@ -176,22 +202,25 @@ final class FlowComponent extends Component {
 
     /** Returns whether it is a source whose start() goes on, and has put an event: some do all their work there. */
     private boolean isAtWork(LifecycleAware part) {
-        FirstPut put = puts.get(part);
+        SourcePuts put = puts.get(part);
         return put != null && put.isDone() && starts.containsKey(part);
     }
 
     /** Stops those that have started: as in Flume, stop() is not called for the others. Returns whether all have stopped in time. */
-    private boolean stop(FlowEnd end, String kind, Collection<? extends LifecycleAware> parts, long untilMs) {
+    private boolean stop(FlowEnd end, String kind, Map<String, ? extends LifecycleAware> parts, long untilMs) {
         List<PartStart> begun = new ArrayList<>();
-        for (LifecycleAware part : parts)
+        for (LifecycleAware part : parts.values())
             if (starts.containsKey(part))
                 begun.add(starts.remove(part));
         PartStart.end(begun, end);
-        List<Runnable> stops = new ArrayList<>();
-        for (LifecycleAware part : parts)
+        List<PartStop> stops = new ArrayList<>();
+        for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {
+            String name = nameOf(kind, entry.getKey());
+            LifecycleAware part = entry.getValue();
             if (part.getLifecycleState() == LifecycleState.START)
-                stops.add(() -> stop(part));
-        return end.run(kind, untilMs, stops);
+                stops.add(new PartStop(name, () -> stop(part), trouble.callsOf(name)));
+        }
+        return end.run(stops, untilMs);
     }
 
     private void stop(LifecycleAware part) {

@@ -1,13 +1,8 @@
 package penstock.host;
 
-import java.lang.management.ManagementFactory;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import javax.management.JMException;
-import javax.management.MBeanServer;
-import javax.management.ObjectName;
 
 /** The end of a flow. Its parts stop one kind after the other; all times are from the same moment, so that the whole has a bound. Used by the flow's thread. */
 final class FlowEnd {
@@ -22,7 +17,6 @@ final class FlowEnd {
 
     private final String label;
     private final long began;
-    private final MBeanServer beans = ManagementFactory.getPlatformMBeanServer();
 
     /** The flow was asked to stop so long ago. */
     FlowEnd(String label, long milliseconds) {
@@ -49,23 +43,19 @@ final class FlowEnd {
         return Threads.join(thread, untilMs - passed());
     }
 
-    /** Runs what stops each part of this kind on a thread of its own. Returns whether all have ended in time; the others are left alone. */
-    boolean run(String kind, long untilMs, List<Runnable> stops) {
+    /** Stops the parts of one kind. Returns whether all have stopped in time; the others are left alone. */
+    boolean run(List<PartStop> stops, long untilMs) {
         long since = passed();
-        List<Thread> threads = new ArrayList<>();
-        for (Runnable stop : stops) {
-            Thread thread = new Thread(stop, "stop of a " + kind);
-            thread.setDaemon(true);
-            thread.start();
-            threads.add(thread);
-            join(thread, from(TURN_MS, untilMs));
+        for (PartStop stop : stops) {
+            stop.thread.start();
+            join(stop.thread, from(TURN_MS, untilMs));
         }
         boolean all = true;
-        for (Thread thread : threads) {
-            boolean ended = join(thread, untilMs);
+        for (PartStop stop : stops) {
+            boolean ended = join(stop.thread, untilMs);
             if (!ended)
-                LogStream.log("WARN", label, "a " + kind + " has not stopped " + (passed() - since + 500) / 1000 + " s after it was asked to"
-                                                 + Texts.place(thread.getStackTrace(), ", and is in ") + ": the others go on without it", null);
+                LogStream.log("WARN", label, stop.name + " has not stopped " + (passed() - since + 500) / 1000 + " s after it was asked to" + stop.place()
+                                                 + ": the others go on without it", null);
             all &= ended;
         }
         return all;
@@ -86,7 +76,7 @@ final class FlowEnd {
 
     private long awaitEmpty(String channel, long untilMs, long patienceMs) {
         long size, before = Long.MAX_VALUE, since = passed();
-        while ((size = size(channel)) > 0 && passed() < untilMs && passed() - since < patienceMs) {
+        while ((size = ChannelCounts.size(channel)) > 0 && passed() < untilMs && passed() - since < patienceMs) {
             if (size < before)
                 since = passed();
             before = size;
@@ -97,13 +87,5 @@ final class FlowEnd {
             }
         }
         return size;
-    }
-
-    private long size(String channel) {
-        try {
-            return (Long) beans.getAttribute(new ObjectName("org.apache.flume.channel:type=" + channel), "ChannelSize");
-        } catch (JMException | ClassCastException none) {
-            return 0;
-        }
     }
 }
