@@ -172,6 +172,27 @@ grep -qE 'ERROR java: the Java host ended with exit code 3, while all of its com
 ! grep 'started again' "$work/exits.log" || fail "the log promises what does not come"
 echo "a sink that calls System.exit in stop(): the log promises no start"
 
+# ---- sinks whose exceptions have no words, and whose child has the input of the process ----
+
+for class in WrongWords SharesInput; do
+    {
+        printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+        source_keys
+        printf 'a1.%s\n' 'sources.r1.channels = c1' 'channels.c1.type = memory' "sinks.k1.type = example.AwkwardSinks\$$class" "sinks.k1.path = $work/$class.out" 'sinks.k1.channel = c1'
+    } >"$work/$class.properties"
+    : >"$work/$class.out"
+    start "$work/$class" "$PENSTOCK"
+    connect "$port"
+    for ((i = 1; i <= 30; i++)); do say "event $i" OK; done
+    exec {connection}>&-
+    await 60 grep -q '{} event 30$' "$work/$class.out" || { tail -n 20 "$work/$class.log" >&2; fail "the events of $class do not arrive"; }
+    stop TERM
+    printf '{} event %s\n' {1..30} | diff - "$work/$class.out" || fail "other events arrived from $class"
+    ! grep -E 'the Java host (was )?ended' "$work/$class.log" || fail "the process of $class has ended"
+done
+grep -q 'ERROR sink k1: .*example.AwkwardSinks.WrongWords.Wordless' "$work/WrongWords.log" || fail "the log does not name the exception"
+echo "exceptions without words, and a child that reads the input of the process: the sink goes on"
+
 # ---- what the JVM prints ----
 
 # shellcheck disable=SC2016 # ${..} is for Flume
@@ -190,7 +211,7 @@ echo "a builder that builds nothing fails before the agent starts"
 
 # ---- the host cannot open its descriptors (as with a low `ulimit -n`): the reason is the line that the agent takes for it, without level ----
 
-words=$(java -cp "${PENSTOCK%/*}/penstock-java.jar" penstock.host.Host </dev/null 3<"$work" 4</dev/null 2>&1) && fail "a host without its pipe ends well"
+words=$(java -cp "${PENSTOCK%/*}/penstock-java.jar" penstock.host.Host </dev/null 3<"$work" 4</dev/null 5</dev/null 2>&1) && fail "a host without its pipe ends well"
 grep -q '^Exception in thread "main" java.io.FileNotFoundException: /proc/self/fd/3' <<<"$words" || { echo "$words" >&2; fail "the host does not say why it ends"; }
 grep -q $'^\1ERROR\1java\1\tat penstock.host.Host' <<<"$words" || { echo "$words" >&2; fail "the host does not say where it ended"; }
 mkdir "$work/round"

@@ -90,9 +90,10 @@ int __wrap_ps_spawn(pid_t *pid, const struct ps_spawn *spawn)
         return __real_ps_spawn(pid, spawn);
     if (sim_pick(world.sim, 1000) < world.chances.start)
         return EAGAIN;
-    assert_int_equal(spawn->further_count, 2);
+    assert_int_equal(spawn->further_count, 3);
     *pid = world.pid = PID_FIRST + (pid_t)++java_world_starts;
-    java_process_begin(&world.process, dup(spawn->input), dup(spawn->further[0]), dup(spawn->further[1]));
+    java_process_begin(&world.process, dup(spawn->further[2]), dup(spawn->further[0]),
+                       dup(spawn->further[1]));
     return 0;
 }
 

@@ -37,10 +37,11 @@
 
 static int spawn(struct ps_java_host *host, const struct ps_java_pipes *pipes, int memory)
 {
-    const int further[] = {pipes->output[1], memory};
+    /* The messages are not its standard input: a child that a class starts may inherit that, and read from it. */
+    const int further[] = {pipes->output[1], memory, pipes->input[0]};
     return ps_spawn(&host->pid, &(struct ps_spawn){.argv = host->launch.argv,
                                                    .environment = host->launch.environment,
-                                                   .input = pipes->input[0],
+                                                   .input = PS_SPAWN_NOTHING,
                                                    .output = pipes->log[1],
                                                    .errors = pipes->log[1],
                                                    .further = further,

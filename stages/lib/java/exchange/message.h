@@ -9,7 +9,7 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 7U
+#define PS_JAVA_PROTOCOL 8U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 

@@ -2,7 +2,6 @@ package penstock.host;
 
 import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
-import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -23,7 +22,8 @@ import java.util.concurrent.ConcurrentHashMap;
  * The process in which the Java components of one agent run. The main thread reads the agent's messages and passes each to its
  * component. When the agent closes the pipe, or dies, the components are stopped and the process ends.
  *
- * Descriptors: 0 the agent's messages, 1 and 2 its log, 3 messages to it, 4 the shared memory.
+ * Descriptors: 1 and 2 the agent's log, 3 messages to it, 4 the shared memory, 5 its messages. They are not on descriptor 0, because a child that a class starts
+ * may inherit this, and read from it.
  */
 public final class Host {
     private static final long BEAT_MS = 1000;
@@ -34,7 +34,7 @@ public final class Host {
     /** The figures begin when the components have had time to start. */
     private static final int BEATS_BEFORE_FIGURES = 2;
 
-    private final InputStream in = new BufferedInputStream(new FileInputStream(FileDescriptor.in), 1 << 16);
+    private final InputStream in;
     private final FileOutputStream out;
     private FileChannel memory;
     private final Map<Integer, Component> components = new ConcurrentHashMap<>();
@@ -42,6 +42,7 @@ public final class Host {
     private Host() throws IOException {
         out = new FileOutputStream("/proc/self/fd/3");
         memory = openMemory();
+        in = new BufferedInputStream(new FileInputStream("/proc/self/fd/5"), 1 << 16);
     }
 
     public static void main(String[] arguments) throws Exception {

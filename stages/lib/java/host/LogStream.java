@@ -69,13 +69,22 @@ final class LogStream extends OutputStream {
     }
 
     static void log(String level, String component, String text, Throwable wrong) {
-        StringWriter trace = new StringWriter();
-        if (wrong != null)
-            wrong.printStackTrace(new PrintWriter(trace));
+        String trace = wrong != null ? trace(wrong) : "";
         StringBuilder lines = new StringBuilder();
         for (String one : (text + "\n" + trace).split("\n"))
             lines.append('\1').append(level).append('\1').append(component).append('\1').append(one).append('\n');
         emit(lines.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The methods of an exception may be a class's own, and throw. */
+    private static String trace(Throwable wrong) {
+        StringWriter trace = new StringWriter();
+        try {
+            wrong.printStackTrace(new PrintWriter(trace));
+        } catch (Throwable wordless) {
+            return Texts.describe(wrong);
+        }
+        return trace.toString();
     }
 
     /**

@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 
 /** A message of the pipes: head, numbers, text. The agent's stages/lib/java/exchange/message.h says what each one means. */
 final class Message {
-    static final int PROTOCOL = 7;
+    static final int PROTOCOL = 8;
     static final int BYTES_MAX = 4096;
     static final int HEAD_BYTES = 16;
     static final int NUMBERS_MAX = 510;

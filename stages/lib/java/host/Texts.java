@@ -31,8 +31,19 @@ final class Texts {
         return pairs;
     }
 
-    /** Returns an error's classes and messages in one line, and what to do about it if that is known. */
+    /**
+     * Returns an error's classes and messages in one line, and what to do about it if that is known. Does not throw, whatever the class's own methods of
+     * the error do: the thread that calls it must still tell the agent of the end.
+     */
     static String describe(Throwable wrong) {
+        try {
+            return words(wrong);
+        } catch (Throwable wordless) {
+            return wrong.getClass().getName() + ", of which no more can be said: its own methods throw " + wordless.getClass().getName();
+        }
+    }
+
+    private static String words(Throwable wrong) {
         StringBuilder text = new StringBuilder();
         String advice = "";
         for (Throwable at = wrong, cause; at != null && text.length() < 1500; at = cause) {

@@ -100,7 +100,7 @@ static void test_a_host_that_ends_in_time(void **unused)
 {
     char then[1024];
     (void)remove(ps_test_folder_path("ended"));
-    snprintf(then, sizeof then, "cat >/dev/null; sleep 0.3; echo 1 >%s", ps_test_folder_path("ended"));
+    snprintf(then, sizeof then, "cat <&5 >/dev/null; sleep 0.3; echo 1 >%s", ps_test_folder_path("ended"));
     start_running(then);
     ps_java_host_destroy(host, PATIENCE_MS);
     assert_int_equal(number_in("ended"), 1);
@@ -126,7 +126,7 @@ static void test_a_host_that_is_starting(void **unused)
     char script[1024];
     (void)remove(ps_test_folder_path("ended"));
     (void)remove(ps_test_folder_path("pid"));
-    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null; sleep 3; echo 1 >%s",
+    snprintf(script, sizeof script, "echo $$ >%s; cat <&5 >/dev/null; sleep 3; echo 1 >%s",
              ps_test_folder_path("pid"), ps_test_folder_path("ended"));
     start(script, 1000);
     pid_t pid = (pid_t)await_number("pid");
@@ -148,7 +148,7 @@ static void test_a_host_that_ends_by_itself(void **unused)
          "the Java host ended with exit code 1: Invalid maximum heap size: -Xmx10q"},
         {"kill -9 $$", "the Java host was killed by signal 9"},
         {"kill -15 $$", "the Java host was killed by signal 15"},
-        {"printf '\\377\\377\\377\\377%0100d' 0 >&3; cat >/dev/null", "it sent bytes that are not a message"},
+        {"printf '\\377\\377\\377\\377%0100d' 0 >&3; cat <&5", "it sent bytes that are not a message"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char script[1024];
@@ -200,7 +200,7 @@ static void test_a_host_whose_jars_change(void **unused)
     ps_test_folder_append("a.jar", "one", 3);
     (void)remove(ps_test_folder_path("pid"));
     (void)remove(ps_test_folder_path("other"));
-    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null; echo stopped >>%s",
+    snprintf(script, sizeof script, "echo $$ >%s; cat <&5 >/dev/null; echo stopped >>%s",
              ps_test_folder_path("pid"), ps_test_folder_path("stops"));
     const char *const argv[] = {"/bin/sh", "-c", script, "-cp", jar, NULL};
     const struct ps_java_launch launch = {
@@ -220,7 +220,7 @@ static void test_a_host_whose_jars_change(void **unused)
     long next = await_number("pid");
     assert_int_not_equal(next, first);
     assert_string_equal(ps_test_folder_read("stops"), "stopped\n");
-    snprintf(second, sizeof second, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("other"));
+    snprintf(second, sizeof second, "echo $$ >%s; cat <&5 >/dev/null", ps_test_folder_path("other"));
     const char *const other[] = {"/bin/sh", "-c", second, "-cp", jar, NULL};
     ps_java_host_renew(host, other);
     (void)await_number("other");
@@ -281,7 +281,7 @@ static void test_links_of_a_host_whose_jars_change(void **unused)
     struct ps_err err = {.length = 0};
     static struct ps_java_link first, second;
     ps_test_folder_append("c.jar", "one", 3);
-    print_running(script, sizeof script, "cat >/dev/null");
+    print_running(script, sizeof script, "cat <&5 >/dev/null");
     const char *const argv[] = {"/bin/sh", "-c", script, "-cp", ps_test_folder_path("c.jar"), NULL};
     const struct ps_java_launch launch = {
         .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
@@ -326,7 +326,7 @@ static void test_a_jar_that_hangs_holds_up_nobody_else(void **unused)
     struct ps_err err = {.length = 0};
     pthread_t thread;
     (void)remove(ps_test_folder_path("pid"));
-    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat <&5 >/dev/null", ps_test_folder_path("pid"));
     ps_test_folder_append("slow.jar", "one", 3);
     const char *const argv[] = {"/bin/sh", "-c", script, "-cp", ps_test_folder_path("slow.jar"), NULL};
     const struct ps_java_launch launch = {
@@ -365,7 +365,7 @@ static void test_a_pause_of_this_process(void **unused)
     char script[1024], text[600];
     struct ps_err err = {.length = 0};
     (void)remove(ps_test_folder_path("pid"));
-    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat <&5 >/dev/null", ps_test_folder_path("pid"));
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const struct ps_java_launch launch = {
         .argv = argv, .silence_ns = 60 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
@@ -549,7 +549,7 @@ static void test_a_start_that_takes_long(void **unused)
     char script[1024];
     struct ps_err err = {.length = 0};
     (void)remove(ps_test_folder_path("pid"));
-    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat <&5 >/dev/null", ps_test_folder_path("pid"));
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     const struct ps_java_launch launch = {.argv = argv,
                                           .silence_ns = 200 * PS_NS_PER_MS,

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#define INPUT 5 /* descriptor of the messages from the agent */
 #define BATCHES_MAX 64U
 
 struct ps_test_java_control *fake_control;
@@ -297,7 +298,7 @@ static void read_messages(void)
     static size_t used;
     static struct ps_java_message message;
     size_t at = 0, length;
-    ssize_t got = read(0, bytes + used, sizeof bytes - used);
+    ssize_t got = read(INPUT, bytes + used, sizeof bytes - used);
     if (got <= 0)
         exit(0);
     used += (size_t)got;
@@ -321,7 +322,7 @@ int main(int argc, char **argv)
     fake_control->starts++;
     uint64_t beat_ns = 0;
     for (;;) {
-        struct pollfd input = {.fd = 0, .events = POLLIN};
+        struct pollfd input = {.fd = INPUT, .events = POLLIN};
         while (fake_control->mode == PS_TEST_JAVA_SILENT && getppid() != 1)
             usleep(1000);
         if (ps_clock_now().mono_ns >= beat_ns) {
