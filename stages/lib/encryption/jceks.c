@@ -57,7 +57,6 @@ static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_
                    uint8_t out[2 * MD5_BYTES])
 {
     uint8_t halves[SALT_BYTES];
-    bool good = true;
     memcpy(halves, salt, SALT_BYTES);
     if (memcmp(halves, halves + 4, 4) == 0) {
         for (size_t i = 0; i < 2; i++) {
@@ -67,16 +66,17 @@ static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_
         }
     }
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    for (size_t half = 0; half < 2 && context != NULL && good; half++) {
+    bool good = context != NULL && EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1;
+    for (size_t half = 0; half < 2 && good; half++) {
         uint8_t *hash = out + half * MD5_BYTES;
         memcpy(hash, halves + 4 * half, 4);
+        /* A digest that is named in a round is looked up in each of them. */
         for (uint32_t i = 0; good && i < iterations; i++)
-            good = EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1 &&
+            good = EVP_DigestInit_ex(context, NULL, NULL) == 1 &&
                    EVP_DigestUpdate(context, hash, i == 0 ? 4 : MD5_BYTES) == 1 &&
                    EVP_DigestUpdate(context, password, strlen(password)) == 1 &&
                    EVP_DigestFinal_ex(context, hash, NULL) == 1;
     }
-    good = good && context != NULL;
     EVP_MD_CTX_free(context);
     return good;
 }
