@@ -19,6 +19,8 @@ static struct {
     bool is_sent;                      /* it is about the present lease */
     bool replied, unchanged, too_much; /* what the host has said of it */
     uint64_t reply_count;
+    uint64_t request; /* offset of the batch's events */
+    bool is_kept;     /* the agent has that area, and nobody has told it that the host no longer uses it */
     bool is_ready, spoke; /* this run of the host has said more than that the class is ready */
 } fuzz;
 
@@ -30,6 +32,8 @@ static void read_agent(void)
         if (message.type == PS_JAVA_BATCH) {
             PS_ASSERT(message.number_count == 8 && numbers[4] == fuzz.count && numbers[3] <= numbers[2]);
             fuzz.batch = numbers[0];
+            fuzz.request = numbers[1];
+            fuzz.is_kept = true;
             fuzz.offset = numbers[5];
             fuzz.size = numbers[6];
             fuzz.is_sent = true;
@@ -109,12 +113,13 @@ static void run_again(void)
     if (java_bare_runs())
         java_bare_end();
     java_bare_begin();
-    fuzz.is_ready = fuzz.spoke = false;
+    fuzz.is_ready = fuzz.spoke = fuzz.is_kept = false;
 }
 
 static void reopen(void)
 {
     ps_test_stage_close(&fuzz.stage);
+    fuzz.is_kept = false;
     if (java_bare_runs() && java_bare_accusation() != NULL)
         java_bare_end();
     if (!java_bare_runs())
@@ -147,8 +152,10 @@ static void send(unsigned which)
                                      PS_JAVA_FOLLOWS, PS_JAVA_COMMIT,  PS_JAVA_PUT};
     const struct ps_java_message *message = java_said_message(&fuzz.said, types[which % PS_COUNT_OF(types)]);
     fuzz.spoke = true;
-    if (message != NULL)
-        note_reply(message);
+    if (message == NULL)
+        return;
+    fuzz.is_kept &= message->type != PS_JAVA_STOPPED && message->type != PS_JAVA_FAILED;
+    note_reply(message);
 }
 
 /* Said a second time it is a lie. */
@@ -190,6 +197,15 @@ static void reply(unsigned count)
         note_reply(&message);
 }
 
+/* The memory that a liar has is not given to anybody else while it runs: it still has the events. */
+static void check_area(void)
+{
+    uint32_t size = 1;
+    if (fuzz.is_kept && java_bare_runs() && java_bare_accusation() != NULL)
+        java_bare_read(fuzz.request, &size, sizeof size);
+    PS_ASSERT(size != 0);
+}
+
 static void step(unsigned command, unsigned argument)
 {
     if (command < 4)
@@ -215,6 +231,7 @@ static void step(unsigned command, unsigned argument)
     if (command != 6)
         (void)fuzz.stage.ops->interceptor->tick(fuzz.stage.plan, fuzz.stage.state, &fuzz.stage.now);
     read_agent();
+    check_area();
     PS_ASSERT(fuzz.spoke || !java_bare_runs() || java_bare_accusation() == NULL);
 }
 

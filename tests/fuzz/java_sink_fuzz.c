@@ -14,8 +14,8 @@
 struct batch {
     uint64_t number, offset, size;
     uint32_t count, left;
-    uint16_t events[EVENTS_MAX]; /* numbers: lease * EVENTS_MAX + position */
-    bool committed[EVENTS_MAX];
+    uint16_t events[LEASES_MAX * EVENTS_MAX]; /* numbers: lease * EVENTS_MAX + position */
+    bool committed[LEASES_MAX * EVENTS_MAX];
 };
 
 static struct {
@@ -93,7 +93,7 @@ static void take_batch(const struct ps_java_message *message)
     struct batch *batch = fuzz.batches;
     while (batch->left > 0)
         PS_ASSERT(++batch < fuzz.batches + BATCHES_MAX);
-    PS_ASSERT(message->number_count == 5 && numbers[4] > 0 && numbers[4] <= EVENTS_MAX);
+    PS_ASSERT(message->number_count == 5 && numbers[4] > 0 && numbers[4] <= PS_COUNT_OF(batch->events));
     *batch = (struct batch){.number = numbers[0],
                             .offset = numbers[1],
                             .size = numbers[2],
