@@ -24,6 +24,7 @@ import flows
 # In seconds of the clock Calm, but for PATIENCE_S.
 READY_QUIET_S = 2  # without a component that starts, or a port that is opened: all have started, if both agents listen for the same flows
 PORTS_QUIET_S = 6  # the same, if they do not: Flume starts a source again every 3 s
+LOOKS_QUIET_S = 20 # the same, if one agent has found files of sources taildir that the other has not: a first look may be late on a busy machine
 QUIET_S = 6.5      # Flume's sinks look every 5 s
 SILENT_S = 6       # without a byte from any source of the agent: those that have not answered do not
 PATIENCE_S = float(os.environ.get("PATIENCE_S", "240"))
@@ -91,7 +92,8 @@ class Agent:
         self.name, self.command, self.folder, self.flows = name, command, os.path.join(folder, name), drawn
         self.ports = {}
         self.moved = 0  # when a client was last answered, by `calm`
-        self.log_at, self.count = 0, 0
+        self.log_at, self.count, self.has_found = 0, 0, set()
+        self.told = None  # penstock tells systemd, and us, that it has opened what it can open: a busy machine may take it longer than Flume
         os.makedirs(self.folder)
 
     def placed(self, flow, value):
@@ -122,17 +124,47 @@ class Agent:
 
     def start(self):
         self.log = open(self.folder + ".log", "wb")
-        self.process = subprocess.Popen(self.command + ["agent", "-n", "a1", "-f", self.folder + ".properties"], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        environment = dict(os.environ)
+        if self.name == "penstock":
+            self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.told.setblocking(False)
+            self.told.bind("")  # Linux chooses an abstract name
+            environment["NOTIFY_SOCKET"] = "@" + self.told.getsockname()[1:].decode()
+        self.process = subprocess.Popen(self.command + ["agent", "-n", "a1", "-f", self.folder + ".properties"], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment)
         calm.pids.append(self.process.pid)
 
     def started(self):
-        """How much has started, by the log."""
+        """How much has started, by the log; nothing before penstock says that it is ready."""
+        if self.told and not self.is_told_ready():
+            return 0
         with open(self.folder + ".log", "rb") as file:
             file.seek(self.log_at)
             lines, end, _ = file.read().rpartition(b"\n")
         self.log_at += len(lines + end)
         self.count += len(re.findall(rb"name: [ckr]\w+ started|Source starting|Created serverSocket|starts agent", lines))
         return self.count
+
+    def found(self):
+        """The flows whose sources taildir have looked for files, and found some. Flume writes its position files in place."""
+        for flow in self.flows:
+            if flow.number not in self.has_found:
+                try:
+                    with open(f"{self.directory(flow)}/positions.json", encoding="utf-8") as file:
+                        if "inode" in file.read():
+                            self.has_found.add(flow.number)
+                except OSError:
+                    continue
+        return set(self.has_found)
+
+    def is_told_ready(self):
+        try:
+            ready = b"READY=1" in self.told.recv(4096).splitlines()
+        except BlockingIOError:
+            return False
+        if ready:
+            self.told.close()
+            self.told = None
+        return ready
 
     def written(self):
         """Grows with what the sinks write, and changes with what spooldir renames."""
@@ -200,9 +232,11 @@ def await_ready(agents):
     while True:
         ports = open_ports()
         started, listening = [agent.started() for agent in agents], [{flow for flow, both in agent.ports.items() if ports & set(both)} for agent in agents]
-        if (started, listening) != seen:
-            seen, since = (started, listening), calm.seconds
-        if all(started) and calm.seconds - since >= (READY_QUIET_S if listening[0] == listening[1] else PORTS_QUIET_S):
+        found = [agent.found() for agent in agents]
+        if (started, listening, found) != seen:
+            seen, since = (started, listening, found), calm.seconds
+        quiet = LOOKS_QUIET_S if found[0] != found[1] else READY_QUIET_S if listening[0] == listening[1] else PORTS_QUIET_S
+        if all(started) and calm.seconds - since >= quiet:
             return
         for agent in agents:
             if agent.ended() or time.monotonic() > until:
