@@ -51,7 +51,7 @@ static void line_property(struct ps_conf *conf, const char *word, struct ps_plac
     else
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
                        ps_arena_format(conf->arena, "start penstock with %s of this line", shown),
-                       "flume-env.sh is not executed: %s is not set", shown);
+                       "flume-env.sh is not executed: only Java classes get %s", shown);
 }
 
 /* Handles the options of one line: -Dkey=value and -Xmx. */
@@ -71,7 +71,7 @@ static void line_options(struct ps_conf *conf, const char *line, struct ps_place
             if (bytes > 0 && conf->heap_bytes == 0) {
                 conf->heap_bytes = bytes;
                 ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
-                               "%s is used as the memory budget", word);
+                               "%s is the memory budget; with components in Java it is the heap of their JVM", word);
             }
         }
     }

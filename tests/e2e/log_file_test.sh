@@ -92,7 +92,7 @@ export OTHER_HOST=other
 END
 KAFKA_HOST=broker "$PENSTOCK" check -n a1 -c "$work/conf" -f "$work/agent.properties" -Dflume.monitoring.type=http >"$work/check.out" ||
     fail "check: $(<"$work/check.out")"
-grep -qF 'flume-env.sh:1: warning: flume-env.sh is not executed: -Dstage=... is not set; start penstock with -Dstage=... of this line' "$work/check.out" ||
+grep -qF 'flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dstage=...; start penstock with -Dstage=... of this line' "$work/check.out" ||
     fail "no warning: $(<"$work/check.out")"
 grep -qF 'flume-env.sh:3: warning: flume-env.sh is not executed: OTHER_HOST is not exported' "$work/check.out" || fail "no warning: $(<"$work/check.out")"
 grep -qF "note: -Dcom.sun.management.jmxremote has a meaning only for Java: components that are Java classes get it; JMX is Java's; -Dflume.monitoring.type=http serves the same counters" \

@@ -167,7 +167,7 @@ echo "a process that interrupts all of its threads at its end waits for its comp
 start "$work/exits" "$PENSTOCK"
 await 120 grep -q 'ExitsInStop takes events' "$work/exits.log" || fail "the sink does not begin"
 stop TERM
-grep -qE 'ERROR java: the Java host ended with exit code 3, while all of its components were being stopped$' "$work/exits.log" ||
+grep -qE 'ERROR java: the Java host ended with exit code 3: System.exit was called by example\.ExitsInStop\.stop\(ExitsInStop\.java:[0-9]+\), while all of its components were being stopped$' "$work/exits.log" ||
     { cat "$work/exits.log" >&2; fail "the log does not say that the process ended while it was stopped"; }
 ! grep 'started again' "$work/exits.log" || fail "the log promises what does not come"
 echo "a sink that calls System.exit in stop(): the log promises no start"

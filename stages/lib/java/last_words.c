@@ -24,6 +24,7 @@ static const struct beginning beginnings[] = {
     {"SIG", AN_END, AS_IT_IS, false, true},
     {"Internal Error", AN_END, AS_IT_IS, false, true},
     {"fatal error:", AN_END, AS_IT_IS, false, true},
+    {"System.exit was called by ", AN_END, AS_IT_IS, false, false}, /* Host.java */
     {"FATAL ERROR in native method", AN_END, AS_IT_IS, false, false},
     {"Problematic frame:", NOTHING, THE_FRAME, false, false},
     {"An error report file with more information is saved as:", NOTHING, THE_REPORT, false, false},

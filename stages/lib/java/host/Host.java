@@ -117,7 +117,22 @@ public final class Host {
             } catch (IOException gone) {
                 return;
             }
+            for (StackTraceElement[] stack : Thread.getAllStackTraces().values())
+                tellOfCaller(stack);
         }, "penstock-exit"));
+    }
+
+    /** Writes who called System.exit, if it is on this stack. The agent logs it as the reason of the end. */
+    private static void tellOfCaller(StackTraceElement[] stack) {
+        for (int i = stack.length - 2; i >= 0; i--) {
+            String name = stack[i].getClassName();
+            if (stack[i].getMethodName().equals("exit") && (name.equals("java.lang.System") || name.equals("java.lang.Runtime"))) {
+                StackTraceElement caller = stack[i + 1];
+                LogStream.lastWords("System.exit was called by " + caller.getClassName() + '.' + caller.getMethodName() + '('
+                                    + caller.getFileName() + ':' + caller.getLineNumber() + ')');
+                return;
+            }
+        }
     }
 
     /**

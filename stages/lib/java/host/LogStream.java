@@ -102,6 +102,10 @@ final class LogStream extends OutputStream {
         log("ERROR", "java", "the Java host cannot start", wrong);
     }
 
+    static void lastWords(String line) {
+        emit((line + '\n').getBytes(StandardCharsets.UTF_8));
+    }
+
     private static void emit(byte[] bytes) {
         synchronized (file) {
             try {
