@@ -37,7 +37,8 @@ ps_plugin_templates(${plugin_templates} interceptor add_checksum source pipe_lin
 
 # penstock-plugin-test: the conformance suites of tests/stages for the stages of plug-ins, without cmocka (`penstock plugin test`). A program of its
 # own, because it counts allocations, and the agent must not.
-add_executable(penstock-plugin-test ${CMAKE_SOURCE_DIR}/tests/plugin/program.c ${CMAKE_SOURCE_DIR}/tests/plugin/group.c)
+add_executable(penstock-plugin-test ${CMAKE_SOURCE_DIR}/tests/plugin/program.c ${CMAKE_SOURCE_DIR}/tests/plugin/group.c
+  ${CMAKE_SOURCE_DIR}/tests/plugin/functions.c)
 foreach(kind channel channel_durable channel_again deserializer interceptor selector serializer sink source)
   target_sources(penstock-plugin-test PRIVATE ${CMAKE_SOURCE_DIR}/tests/plugin/suites/${kind}.c)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/plugin/suites/${kind}.c PROPERTIES

@@ -40,6 +40,11 @@ static const struct ps_command_row rows[] = {
      .help = "test of a deserializer: a file of 3 to 600 events, less than 1 MiB; without this option it "
              "reads 200 lines",
      .only = "test"},
+    {"limit", 0, "SECONDS", PS_ROW_COUNT32(limit_s),
+     .help = "test: a check that has not ended after this time ends the command, which names the function of "
+             "the stage "
+             "that has not returned (default: 60; 0: never). While the machine is busy the time is longer",
+     .max = 86400, .only = "test"},
     {"routes", 0, "same|any", PS_ROW_WORD(routes),
      .help = "test of a selector: any if it may send the same events to other channels the next time "
              "(default: same)",
@@ -108,7 +113,7 @@ static int run(const struct ps_plugin_command *command, int operands, char **arg
 
 int ps_main_plugin(int argc, char **argv)
 {
-    struct ps_plugin_command command = {.arena = ps_arena_create()};
+    struct ps_plugin_command command = {.arena = ps_arena_create(), .limit_s = 60};
     int operands, code = ps_command_line_parse(&ps_line_plugin, &command, argc, argv, &operands);
     if (code < 0)
         code = run(&command, operands, argv);

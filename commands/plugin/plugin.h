@@ -8,6 +8,7 @@ struct ps_plugin_command {
     const char *kind;      /* new: "source"; NULL: interceptor */
     const char *directory; /* new: the folder to write; NULL: NAME */
     const char *stage;     /* test: the stage to test, if the plug-in has several; NULL: all */
+    uint32_t limit_s;      /* test: of a check, in seconds; 0: none */
     struct ps_texts keys;  /* test: NAME=VALUE */
     struct ps_texts fresh; /* test: keys whose value is a new path in each check */
     const char *sends;     /* test of a source: file to which events are written */

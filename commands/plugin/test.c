@@ -65,9 +65,13 @@ static void add(const char **words, size_t *count, const char *option, const str
 int ps_main_plugin_test(const struct ps_plugin_command *command, const char *file)
 {
     const char *words[WORDS_MAX], *program = find_program(command->arena);
-    const char *const options[][2] = {{"--stage", command->stage},     {"--send", command->sends},
-                                      {"--arrived", command->arrives}, {"--receive", command->receives},
-                                      {"--read", command->reads},      {"--routes", command->routes}};
+    const char *const options[][2] = {{"--stage", command->stage},
+                                      {"--send", command->sends},
+                                      {"--arrived", command->arrives},
+                                      {"--receive", command->receives},
+                                      {"--read", command->reads},
+                                      {"--routes", command->routes},
+                                      {"--limit", ps_arena_format(command->arena, "%u", command->limit_s)}};
     size_t count = 0;
     if (program == NULL)
         return 1;

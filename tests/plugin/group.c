@@ -1,17 +1,26 @@
 /* Runs the tests of a suite, each in a process of its own: a stage that crashes, or that leaves something behind, spoils no
  * other test. */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "core/clock.h"
+#include "tests/plugin/functions.h"
 #include "tests/plugin/program.h"
 #include "tests/support/folder.h"
+#include "tests/support/support.h"
 
 #define SKIPPED 77
+#define HUNG 78
+/* A check at its limit has this time to say in which function it is. */
+#define LAST_WORDS_NS (5 * PS_NS_PER_S)
+#define LOOK_US 2000
 
 _Noreturn void ps_plugin_test_fail(const char *file, int line, const char *format, ...)
 {
@@ -32,10 +41,59 @@ _Noreturn void ps_plugin_test_skip(void)
     _exit(SKIPPED);
 }
 
+/* ---- a check that hangs ---- */
+
+/* At the limit each process of the check gets the signal. One that is in no function of the stage waits for another process, or for a thread. */
+static void say_where(int)
+{
+    const struct ps_stage_ops *ops = ps_plugin_test.ops;
+    const char *function = ps_plugin_test_function(ops);
+    if (function == NULL)
+        return;
+    dprintf(STDOUT_FILENO, "    it is in the function %s of the %s %s\n", function,
+            ps_stage_kind_word(ops->kind), ops->name);
+    _exit(HUNG);
+}
+
+/* The processes of a check are a group, which ends with this command. */
+static void prepare_for_limit(void)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)setpgid(0, 0);
+    (void)ps_plugin_test_function(NULL);
+    (void)signal(SIGALRM, say_where);
+}
+
+/* Waits for the check's end, but not longer than its limit: then it is ended. Returns whether it was. */
+static bool await_end(pid_t child, int *status)
+{
+    uint64_t limit_ns = ps_plugin_test.limit_s * PS_NS_PER_S, began_ns = ps_test_patient_ns();
+    bool asked = false, killed = false;
+    while (waitpid(child, status, WNOHANG) != child) {
+        uint64_t passed_ns = ps_test_patient_ns() - began_ns;
+        if (limit_ns != 0 && passed_ns >= limit_ns && !asked) {
+            asked = true;
+            (void)kill(-child, SIGALRM);
+        } else if (asked && !killed && passed_ns >= limit_ns + LAST_WORDS_NS) {
+            killed = true;
+            printf("    it is in no function of the stage: it waits for a thread, or calls the stage for "
+                   "ever\n");
+            (void)kill(-child, SIGKILL);
+        }
+        usleep(LOOK_US);
+    }
+    if (asked)
+        (void)kill(-child, SIGKILL);
+    return asked;
+}
+
+/* ---- checks ---- */
+
 static _Noreturn void run(const struct CMUnitTest *test, int (*set_up)(void **state),
                           int (*tear_down)(void **state))
 {
     void *state = NULL;
+    prepare_for_limit();
     if (ps_plugin_test
             .has_places) /* the folder is removed with all that the check makes, even if the check crashes */
         setenv("TMPDIR", ps_test_folder(), 1);
@@ -61,6 +119,14 @@ static bool finish(const char *name, int status)
     return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == SKIPPED);
 }
 
+/* Ends the command: the other checks may hang for as long. */
+static _Noreturn void end_hung(const char *name)
+{
+    printf("  FAILED  %s: it has not ended after %u s (--limit); the checks behind it were not made\n", name,
+           ps_plugin_test.limit_s);
+    exit(1);
+}
+
 int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set_up)(void **state),
                          int (*tear_down)(void **state))
 {
@@ -82,10 +148,12 @@ int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set
             fprintf(stderr, "cannot start a process: %s\n", strerror(errno));
             return failed + 1;
         }
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
+        (void)setpgid(child, child); /* the child does the same; the first of both counts */
+        bool hung = await_end(child, &status);
         if (ps_plugin_test.has_places)
             (void)ps_test_folder_teardown(NULL);
+        if (hung)
+            end_hung(name);
         failed += !finish(name, status);
     }
     return failed;

@@ -1,5 +1,5 @@
 /* penstock-plugin-test FILE.so [--stage NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
- *                          [--read FILE] [--routes same|any] [--fresh NAME]...
+ *                          [--read FILE] [--routes same|any] [--fresh NAME]... [--limit SECONDS]
  * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is not
  * a plug-in. */
 #include "tests/plugin/program.h"
@@ -91,6 +91,8 @@ static const char *take_options(int argc, char **argv)
             ps_plugin_test.reads = argv[i + 1];
         else if (strcmp(argv[i], "--routes") == 0)
             ps_plugin_test.routes_differ = strcmp(argv[i + 1], "any") == 0;
+        else if (strcmp(argv[i], "--limit") == 0)
+            ps_plugin_test.limit_s = (unsigned)strtoul(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--key") == 0)
             take_key(argv[i + 1], &keys);
         else if (strcmp(argv[i], "--fresh") == 0)

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -252,6 +253,7 @@ static struct killed_news kill_after(struct adapter *adapter, unsigned count)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that is ended leaves no process behind */
         close(ends[0]);
         put_until_killed(adapter, ends[1]);
     }
