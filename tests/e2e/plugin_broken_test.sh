@@ -35,6 +35,7 @@ one_ends() {
 broken add_checksum allocates_nothing 'add_checksum allocates' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    void *volatile kept = malloc(1);\n    free(kept);/; s/#include <stdio.h>/&\n#include <stdlib.h>/'
 broken add_checksum short_of_memory 'other events when memory was short' 's/return PS_RETRY;/return PS_DONE;/'
 broken add_checksum order_and_sums 'ended by signal 11' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    *(volatile char *)8 = 0;/'
+broken add_checksum order_and_sums 'the stage ended the process, with exit code 0' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    _exit(0);/; s/#include <stdio.h>/&\n#include <unistd.h>/'
 broken hash_header routes 'routed is [0-9]+, not [0-9]+' 's/ps_lease_row(lease, i)/(uint16_t)i/'
 broken hash_header routes 'times\[0\] \+ times\[1\] <= 1 is false' 's/        ps_route_row(route, channel, true.*/&\n        ps_route_row(route, channel, false, ps_lease_row(lease, i));/'
 broken hash_header routes 'event [0-9]+ goes [-r]+, not [-r]+' 's/ps_name_hash(value.data, value.length) %/(unsigned)rand() %/; s/#include <string.h>/&\n#include <stdlib.h>/'

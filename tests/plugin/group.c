@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,9 +36,14 @@ _Noreturn void ps_plugin_test_fail(const char *file, int line, const char *forma
     _exit(1);
 }
 
+/* Shared with the process of a check, which sets it when the check itself has come to its end: a stage may end the process with any
+ * exit code. */
+static volatile bool *has_ended;
+
 _Noreturn void ps_plugin_test_skip(void)
 {
     fflush(stdout);
+    *has_ended = true;
     _exit(SKIPPED);
 }
 
@@ -103,20 +109,25 @@ static _Noreturn void run(const struct CMUnitTest *test, int (*set_up)(void **st
     if (tear_down != NULL)
         (void)tear_down(&state);
     fflush(stdout);
+    *has_ended = true;
     exit(0); /* a sanitizer looks for leaks now */
 }
 
 /* Returns whether the test did not fail. */
 static bool finish(const char *name, int status)
 {
+    bool ends_early =
+        !*has_ended && WIFEXITED(status) && WEXITSTATUS(status) != 1; /* 1: ps_plugin_test_fail */
     if (WIFSIGNALED(status))
         printf("  FAILED  %s: ended by signal %d (%s)\n", name, WTERMSIG(status),
                strsignal(WTERMSIG(status)));
+    else if (ends_early)
+        printf("  FAILED  %s: the stage ended the process, with exit code %d\n", name, WEXITSTATUS(status));
     else if (WEXITSTATUS(status) == SKIPPED)
         printf("  skipped %s\n", name);
     else
         printf("  %s %s\n", WEXITSTATUS(status) == 0 ? "ok     " : "FAILED ", name);
-    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == SKIPPED);
+    return !ends_early && WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == SKIPPED);
 }
 
 /* Ends the command: the other checks may hang for as long. */
@@ -131,9 +142,16 @@ int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set
                          int (*tear_down)(void **state))
 {
     int failed = 0;
+    void *shared = mmap(NULL, sizeof *has_ended, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        perror("cannot map memory");
+        return 1;
+    }
+    has_ended = shared;
     for (size_t i = 0; i < count; i++) {
         const char *name = tests[i].name + strlen("test_");
         int status = 0;
+        *has_ended = false;
         if (strcmp(name, "all_are_here") == 0) /* tests penstock's own table */
             continue;
         fflush(stdout);
