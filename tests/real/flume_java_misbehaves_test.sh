@@ -3,7 +3,7 @@
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. So they do with
 # headers or a list whose size() is wrong. One that makes many events of a few: its call is refused once, and passes later. Sinks that cannot start behind a selector in Java: the source listens, and the
-# other sink gets its events. A source that interrupts every thread of the process, also at its end. A sink that calls System.exit when the agent stops. A JVM that prints by itself while it is asked for values. A builder whose build() returns null. A host that cannot open what it needs.
+# other sink gets its events. A source that interrupts every thread of the process, also at its end. A sink that calls System.exit when the agent stops. Two agents with one port for JMX. A JVM that prints by itself while it is asked for values. A builder whose build() returns null. A host that cannot open what it needs.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -192,6 +192,32 @@ for class in WrongWords SharesInput; do
 done
 grep -q 'ERROR sink k1: .*example.AwkwardSinks.WrongWords.Wordless' "$work/WrongWords.log" || fail "the log does not name the exception"
 echo "exceptions without words, and a child that reads the input of the process: the sink goes on"
+
+# ---- two agents with the same port for JMX ----
+
+mkdir "$work/out.jmx"
+agent_of_jmx() {
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = example.FilePoll' "path = $work/jmx.input" 'channels = c1'
+    printf '%s\n' 'a1.channels.c1.type = memory' 'a1.sinks.k1.channel = c1'
+    sink_keys k1 "$work/out.jmx"
+}
+seq 5 >"$work/jmx.input"
+agent_of_jmx >"$work/first.properties"
+agent_of_jmx >"$work/second.properties"
+jmx="-Dcom.sun.management.jmxremote.port=$((port + 1)) -Dcom.sun.management.jmxremote.ssl=false -Dcom.sun.management.jmxremote.authenticate=false"
+JAVA_OPTS="$JAVA_OPTS $jmx" start "$work/first" "$PENSTOCK"
+await_lines "$work/out.jmx" 5
+first=$agent
+JAVA_OPTS="$JAVA_OPTS $jmx" start "$work/second" "$PENSTOCK"
+await 90 grep -qE "ERROR java: the Java host ended with exit code 1: Port already in use: $((port + 1)); another process has it, .* give each agent a port of its own in JAVA_OPTS .*; it is started again in" \
+    "$work/second.log" || fail "the agent does not say that the port for JMX is taken"
+second=$agent agent=$first
+stop TERM
+agent=$second
+await_lines "$work/out.jmx" 10
+stop TERM
+echo "a port for JMX that another agent has is named, and the process runs when it is free"
 
 # ---- what the JVM prints ----
 

@@ -113,6 +113,23 @@ static bool take_cause(struct ps_java_last_words *words, const char *line, size_
     return true;
 }
 
+/* A JVM that shall open a port for JMX, and cannot, names the port in different sentences; the text becomes the one that has it. */
+static bool take_port(struct ps_java_last_words *words, const char *line, size_t length)
+{
+    static const char says[] = "Port already in use: ";
+    const char *at = words->ran ? NULL : memmem(line, length, says, sizeof says - 1);
+    if (at == NULL)
+        return false;
+    const char *end = at + sizeof says - 1;
+    while (end < line + length && *end >= '0' && *end <= '9')
+        end++;
+    words->weight = A_REASON;
+    words->next = AS_IT_IS;
+    words->text[0] = '\0';
+    append(words, "", at, (size_t)(end - at));
+    return true;
+}
+
 void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length)
 {
     bool of_crash = length > 0 && line[0] == '#'; /* its report, as a comment */
@@ -120,7 +137,7 @@ void ps_java_last_words_take(struct ps_java_last_words *words, const char *line,
         line++;
         length--;
     }
-    if (take_cause(words, line, length))
+    if (take_cause(words, line, length) || take_port(words, line, length))
         return;
     bool awaits_reason = words->next == THE_REASON;
     if (length == 0 || take_next(words, line, length))
@@ -146,6 +163,14 @@ static const char *cure_of(const struct ps_java_last_words *words)
         return "; raise the limit of open files (ulimit -n, LimitNOFILE= of a service)";
     if (strstr(words->text, "UnsupportedClassVersionError: penstock/host/") != NULL)
         return "; it needs Java 8 or newer: set JAVA_HOME to it";
+    if (strstr(words->text, "Port already in use: ") != NULL)
+        return "; another process has it, perhaps the Java process of another agent: give each agent a port "
+               "of its "
+               "own in JAVA_OPTS (-Dcom.sun.management.jmxremote.port=N)";
+    if (strstr(words->text, "bind failed: Address already in use") != NULL)
+        return "; another process has the port of -agentlib:jdwp, perhaps the Java process of another agent: "
+               "give "
+               "each agent a port of its own in JAVA_OPTS (address=N)";
     bool other_class = strstr(words->text, "find or load main class") != NULL &&
                        strstr(words->text, "penstock.host.") == NULL; /* a word among the options */
     return words->refused || other_class

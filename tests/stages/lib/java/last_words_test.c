@@ -40,6 +40,40 @@ static void expect(const char *before, const char *after, const char *wanted)
     assert_string_equal(text, wanted != NULL ? wanted : "");
 }
 
+#define TAKEN                                                                                                \
+    "Port already in use: 9999; another process has it, perhaps the Java process of another agent: give "    \
+    "each "                                                                                                  \
+    "agent a port of its own in JAVA_OPTS (-Dcom.sun.management.jmxremote.port=N)"
+
+/* Two agents with one port for JMX or for a debugger in their JAVA_OPTS: what the second one's JVM writes. */
+static void test_a_port_that_is_taken(void **unused)
+{
+    static const char nested[] =
+        "java.rmi.server.ExportException: Port already in use: 9999; nested exception is: \n"
+        "\tjava.net.BindException: Address already in use\n";
+    char lines[600];
+    snprintf(lines, sizeof lines,
+             "Error: Exception thrown by the agent : %sjdk.internal.agent.AgentConfigurationError: %s",
+             nested, nested);
+    expect(lines, NULL, TAKEN);
+    snprintf(lines, sizeof lines,
+             "Error: JMX connector server communication error: service:jmx:rmi://vm:9998\n"
+             "jdk.internal.agent.AgentConfigurationError: %s\tat sun.management.Agent.main(Agent.java:447)\n",
+             nested);
+    expect(lines, NULL, TAKEN);
+    expect("Port already in use: ", NULL,
+           "Port already in use: "
+           "; another process has it, perhaps the Java process of another agent: give each agent a port of "
+           "its own in JAVA_OPTS (-Dcom.sun.management.jmxremote.port=N)");
+    expect("ERROR: transport error 202: bind failed: Address already in use\n"
+           "ERROR: JDWP Transport dt_socket failed to initialize, TRANSPORT_INIT(510)\n",
+           NULL,
+           "ERROR: transport error 202: bind failed: Address already in use; another process has the port of "
+           "-agentlib:jdwp, perhaps the Java process of another agent: give each agent a port of its own in "
+           "JAVA_OPTS (address=N)");
+    expect("", "Port already in use: 9999\n", NULL); /* a class says it, which goes on */
+}
+
 static void test_a_jvm_that_does_not_start(void **unused)
 {
     expect("Invalid maximum heap size: -Xmx10q\n" REFUSED, NULL,
@@ -129,8 +163,8 @@ static void test_bounds(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_jvm_that_does_not_start),
-                                       cmocka_unit_test(test_a_jvm_that_has_run),
-                                       cmocka_unit_test(test_bounds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_jvm_that_does_not_start), cmocka_unit_test(test_a_port_that_is_taken),
+        cmocka_unit_test(test_a_jvm_that_has_run), cmocka_unit_test(test_bounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
