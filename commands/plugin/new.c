@@ -3,6 +3,7 @@
 #include "commands/plugin/templates.h"
 
 #include "core/arena.h"
+#include "stages/table.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,19 +11,51 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define NAME_MAX_BYTES 100U
+
 static bool refuse(const char *what, const char *reason)
 {
     fprintf(stderr, "penstock plugin new: %s%s\n", what, reason);
     return false;
 }
 
-/* Returns whether the name can be that of a file, of a target and of an identifier. */
-static bool name_is_good(const char *name)
+/* The name is that of a type and of a variable in the new file. */
+static bool is_word_of_c(const char *name)
+{
+    static const char *const words[] = {
+        "asm",   "auto",   "bool",     "break",  "case",     "char",    "const",    "continue", "default",
+        "do",    "double", "else",     "enum",   "extern",   "false",   "float",    "for",      "goto",
+        "if",    "inline", "int",      "long",   "main",     "nullptr", "register", "restrict", "return",
+        "short", "signed", "sizeof",   "static", "struct",   "switch",  "true",     "typedef",  "typeof",
+        "union", "unix",   "unsigned", "void",   "volatile", "while"};
+    for (size_t i = 0; i < PS_COUNT_OF(words); i++)
+        if (strcmp(words[i], name) == 0)
+            return true;
+    return false;
+}
+
+static enum ps_kind kind_of(const char *word)
+{
+    enum ps_kind kind = PS_KIND_SOURCE;
+    while (strcmp(ps_stage_kind_word(kind), word) != 0)
+        kind++;
+    return kind;
+}
+
+/* Returns whether the name can be that of a file, of a target, of an identifier, and of a stage of this kind. */
+static bool name_is_good(const char *name, const char *kind)
 {
     bool good = islower((unsigned char)name[0]);
     for (const char *at = name; *at != '\0'; at++)
         good = good && (islower((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_');
-    return good || refuse("a name begins with a small letter and has small letters, digits and _: ", name);
+    if (!good)
+        return refuse("a name begins with a small letter and has small letters, digits and _: ", name);
+    if (strlen(name) > NAME_MAX_BYTES)
+        return refuse("a name has at most 100 characters: ", name);
+    if (is_word_of_c(name))
+        return refuse("C has this word itself: ", name);
+    return ps_stage_find(ps_stages, kind_of(kind), name) == NULL ||
+           refuse("penstock itself has a stage of this name and kind: ", name);
 }
 
 /* Writes the text with each `word` in it replaced. Fails when the file exists, so that nobody's work is overwritten. */
@@ -95,7 +128,7 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
         example++;
     while (strcmp(kinds[row].kind, kind) != 0)
         row++;
-    if (!name_is_good(name))
+    if (!name_is_good(name, kind))
         return false;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return refuse(ps_arena_format(command->arena, "cannot make %s: ", folder), strerror(errno));
@@ -114,9 +147,9 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
         !write_file(command, folder, "CMakeLists.txt", cmake, "NAME", name) ||
         !write_file(command, folder, "agent.properties", agent, "NAME", name))
         return false;
-    printf("%s/%s.c is a %s that builds and passes its tests:\n"
+    printf("%s/%s.c is %s %s that builds and passes its tests:\n"
            "  cmake -S %s -B %s/build && cmake --build %s/build && ctest --test-dir %s/build\n",
-           folder, name, kind, folder, folder, folder, folder);
+           folder, name, kind[0] == 'i' ? "an" : "a", kind, folder, folder, folder, folder);
     return true;
 }
 

@@ -47,7 +47,8 @@ static void look(void)
     if (waited_ms == SAYS_MS)
         ps_log(PS_LOG_WARN, "plug-in",
                "%s has been loading for 2 s: a constructor of it, or of a library that it needs, has not "
-               "returned; if it never does, move the file out of the plug-ins' folder",
+               "returned; if it never does, move the file out of the plug-ins' folder and start the agent "
+               "again: until then it reads no configuration",
                being_loaded);
     if (waited_ms >= SAYS_MS && is_asked_to_stop()) {
         ps_log(PS_LOG_WARN, "plug-in", "asked to stop while %s is being loaded: the agent has not started",
