@@ -129,11 +129,12 @@ seq 1 $lines | sed 's/.*/& of the lines/' >"$work/exits/input"
 } >"$work/exits.properties"
 start_watched exits
 connect "$port"
-await 120 ready_says '^source in-java .*the Java host ended with exit code 7$' || fail "/readyz does not say that the process ended"
+exits='the Java host ended with exit code 7: System\.exit was called by example\.HostileChannel[^ ]*'
+await 120 ready_says "^source in-java .*$exits\$" || fail "/readyz does not say that the process ended"
 say 'while the process is down'
 has_arrived_all() { [[ -e $work/exits/out ]] && (($(sort -u "$work/exits/out" | wc -l) == lines)); }
 await 120 has_arrived_all || fail "$(sort -u "$work/exits/out" | wc -l) events arrived, not $lines"
-(($(grep -c 'ERROR java: the Java host ended with exit code 7; it is started again in' "$log") == 2)) || fail "the log does not name both ends of the process"
+(($(grep -cE "ERROR java: $exits; it is started again in" "$log") == 2)) || fail "the log does not name both ends of the process"
 stop_in_time
 echo "a channel that ends the process in commit: $lines events arrived, $(($(wc -l <"$work/exits/out") - lines)) of them again"
 
