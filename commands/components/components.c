@@ -26,7 +26,8 @@ struct wish {
 
 static const struct ps_command_row rows[] = {
     {NULL, 0, "TYPE", PS_ROW_NOTE,
-     .help = "a kind (source, channel, sink, interceptor, selector, serializer) or a component's name, alias "
+     .help = "a kind (source, channel, sink, interceptor, selector, serializer, deserializer) or a "
+             "component's name, alias "
              "or class name; none: all, without their keys"},
     {"json", 0, NULL, PS_ROW_FLAG(json),
      .help = "one JSON object, with TYPE or all; docs/components.schema.json describes it"},

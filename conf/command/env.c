@@ -71,7 +71,8 @@ static void line_options(struct ps_conf *conf, const char *line, struct ps_place
             if (bytes > 0 && conf->heap_bytes == 0) {
                 conf->heap_bytes = bytes;
                 ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
-                               "%s is the memory budget; with components in Java it is the heap of their JVM", word);
+                               "%s is the memory budget; with components in Java it is the heap of their JVM",
+                               word);
             }
         }
     }

@@ -85,6 +85,8 @@ static unsigned char *read_file(const char *path, size_t *length, const char **c
     *cure = "give the user of the agent the right to read it";
     /* does not wait if it is a FIFO without a writer */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        *cure = "copy it to this place, or remove the link that points there";
     if (fd < 0 || fstat(fd, &before) != 0) {
         ps_err_set(err, "cannot be read: %s", strerror(errno));
         if (fd >= 0)

@@ -209,7 +209,8 @@ static void environment_script(void **state)
     assert_int_equal(directory->conf.heap_bytes, INT64_C(2000) << 20);
     assert_true(reported(directory, 3, "start penstock with -Dflume.monitoring.type=..."));
     assert_true(reported(directory, 3, "-Dflume.monitoring.port=..."));
-    assert_true(reported(directory, 3, "-Xmx2000m is the memory budget; with components in Java it is the heap of their JVM"));
+    assert_true(reported(
+        directory, 3, "-Xmx2000m is the memory budget; with components in Java it is the heap of their JVM"));
     assert_true(reported(directory, 5, "KAFKA_HOST is not exported"));
     assert_int_equal(directory->conf.problems.count, 4);
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);

@@ -202,20 +202,25 @@ static const struct row rows[] = {
      "warning: -Dpenstock.log.format: jsn is neither json nor text: the log is text; write json or text\n",
      0},
     {ENV, "# -Dx=1 -Xmx5m\n  # -Dx=1\nJAVA_OPTS=\"-Xms100m -Xmx200m -Xmx300m\"", "", NULL, NULL,
-     "flume-env.sh:3: note: -Xmx200m is the memory budget; with components in Java it is the heap of their JVM\n", INT64_C(200) << 20},
+     "flume-env.sh:3: note: -Xmx200m is the memory budget; with components in Java it is the heap of their "
+     "JVM\n",
+     INT64_C(200) << 20},
     {ENV, "JAVA_OPTS=\"-Xmx200m\"", "-Xmx64m", NULL, NULL, "", INT64_C(64) << 20},
     {ENV,
      "export JAVA_OPTS='-Dp.one=secret -Dp.two "
      "-Djdk.x=1'\nJAVA_OPTS=-Dp.three=3\nA=\"-Dcom.sun.management.port=1\"",
      "", NULL, NULL,
-     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.one=...; start penstock with "
+     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.one=...; start "
+     "penstock with "
      "-Dp.one=... of this line\n"
-     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.two; start penstock with -Dp.two "
+     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.two; start penstock "
+     "with -Dp.two "
      "of this line\n"
      "flume-env.sh:1: note: -Djdk.x=... has a meaning only for Java: components that are Java classes get "
      "it; nothing has to be set "
      "instead\n"
-     "flume-env.sh:2: warning: flume-env.sh is not executed: only Java classes get -Dp.three=...; start penstock with "
+     "flume-env.sh:2: warning: flume-env.sh is not executed: only Java classes get -Dp.three=...; start "
+     "penstock with "
      "-Dp.three=... of this "
      "line\n"
      "flume-env.sh:3: note: -Dcom.sun.management.port=... has a meaning only for Java: components that are "
@@ -223,7 +228,8 @@ static const struct row rows[] = {
      "is Java's; -Dflume.monitoring.type=http serves the same counters\n",
      0},
     {ENV, "JAVA_OPTS='-Dp.one=1 -Dp.two=2'", "-Dp.one=3", NULL, NULL,
-     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.two=...; start penstock with "
+     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.two=...; start "
+     "penstock with "
      "-Dp.two=... of this line\n",
      0},
     {ENV, "export PS_ONE=1\nPS_TWO=2\nexport PS_THREE=3\nexport HADOOP_HOME=/h", "", NULL, NULL,

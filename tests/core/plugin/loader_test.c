@@ -277,7 +277,7 @@ static void test_files_that_are_none(void **state)
     expect("is not a regular file", "cc -shared");
     unlink(path);
     assert_int_equal(symlink("/nonexistent/x.so", path), 0);
-    expect("cannot be read: No such file", "right to read");
+    expect("cannot be read: No such file", "remove the link that points there");
     unlink(path);
     if (geteuid() == 0) /* root reads everything */
         return;

@@ -61,7 +61,7 @@ static void test_a_port_that_is_taken(void **unused)
              "jdk.internal.agent.AgentConfigurationError: %s\tat sun.management.Agent.main(Agent.java:447)\n",
              nested);
     expect(lines, NULL, TAKEN);
-    expect("Port already in use: ", NULL,
+    expect("Port already in use: \n", NULL,
            "Port already in use: "
            "; another process has it, perhaps the Java process of another agent: give each agent a port of "
            "its own in JAVA_OPTS (-Dcom.sun.management.jmxremote.port=N)");
