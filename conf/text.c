@@ -1,6 +1,8 @@
 /* See text.h. Reads untrusted texts; PS_TEXT_LIST_MAX limits the lists. */
 #include "conf/text.h"
 
+#include "core/text/list.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +25,9 @@ static struct ps_texts text_split(struct ps_arena *arena, const char *text, cons
     struct ps_texts texts = {0};
     const char **items = NULL;
     size_t room = 0;
-    for (const char *at = text; texts.count < PS_TEXT_LIST_MAX;) {
-        at += strspn(at, separators);
-        if (*at == '\0')
-            break;
-        size_t length = strcspn(at, separators);
-        const char *item = ps_arena_copy(arena, at, length);
-        at += length;
+    struct ps_slice next;
+    while (texts.count < PS_TEXT_LIST_MAX && ps_list_next(&text, separators, &next)) {
+        const char *item = ps_arena_copy(arena, next.data, next.length);
         if (trim)
             item = ps_text_trim(arena, item);
         if (*item == '\0')

@@ -2,6 +2,8 @@
  * limit). Thread: control. */
 #include "core/engine/plan.h"
 
+#include "core/text/list.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,15 +78,7 @@ struct limits {
 /* Returns whether `controllers` ("cpu,cpuacct") names `controller`. */
 static bool has_controller(const char *controllers, const char *controller)
 {
-    size_t length = strlen(controller);
-    for (const char *at = controllers;; at++) {
-        size_t word = strcspn(at, ",");
-        if (word == length && memcmp(at, controller, length) == 0)
-            return true;
-        at += word;
-        if (*at == '\0')
-            return false;
-    }
+    return ps_list_has(controllers, ",", controller, strlen(controller));
 }
 
 /* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". The limits of the groups above it

@@ -58,12 +58,12 @@ arrows='
 commands/client/*       core/* conf/* stages/* version.h
 commands/*              *
 core/flow/*             core/FLAT core/log/* rings/*
-core/watch/*            core/FLAT core/log/* core/flow/* core/text/ends.h rings/* version.h
+core/watch/*            core/FLAT core/log/* core/flow/* core/text/ends.h core/text/list.h rings/* version.h
 core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
 core/plugin/*           core/FLAT core/log/* core/flow/* core/text/ends.h core/helper/* core/deadletter/*
 core/sink/*             core/FLAT core/log/* core/flow/* core/deadletter/*
-core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
+core/engine/*           core/FLAT core/log/* core/text/list.h core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
 core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/*
 core/log/*              core/FLAT core/text/*
 core/text/*             core/base.h core/arena.h

@@ -1,5 +1,6 @@
 #include "core/watch/metrics/access.h"
 #include "core/quantity.h"
+#include "core/text/list.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -58,14 +59,7 @@ static bool same_name(const char *name, size_t length, const char *other, size_t
 
 static bool listed(const char *name, size_t length, const char *list)
 {
-    while (list != NULL && *list != '\0') {
-        list += strspn(list, ", \t");
-        size_t size = strcspn(list, ", \t");
-        if (size > 0 && same_name(name, length, list, size))
-            return true;
-        list += size;
-    }
-    return false;
+    return list != NULL && ps_list_has(list, ", \t", name, length);
 }
 
 static bool is_address(const char *name, size_t length)

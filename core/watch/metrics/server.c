@@ -1,6 +1,7 @@
 #include "core/watch/metrics/server.h"
 #include "core/clock.h"
 #include "core/log/log.h"
+#include "core/text/list.h"
 #include "core/watch/metrics/accept.h"
 
 #include <errno.h>
@@ -353,13 +354,10 @@ static const struct route *route_of(const char *url)
 /* Returns whether "GET, HEAD, POST" has this method. */
 static bool method_is_in(const char *method, const char *methods)
 {
-    size_t length = strlen(method);
-    for (; *methods != '\0'; methods += strspn(methods, ", ")) {
-        size_t size = strcspn(methods, ",");
-        if (size == length && memcmp(method, methods, length) == 0)
+    struct ps_slice item;
+    while (ps_list_next(&methods, ", ", &item))
+        if (item.length == strlen(method) && memcmp(method, item.data, item.length) == 0)
             return true;
-        methods += size;
-    }
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/text/list.h"
 #include "stages/lib/encryption/jceks.h"
 #include "stages/lib/encryption/key/file.h"
 
@@ -81,16 +82,12 @@ static enum ps_status read_stores(const char *providers, const char *password, c
     char url[PATH_BYTES];
     bool found = false;
     struct ps_slice gone = {.length = 0}; /* the first missing store: Hadoop treats it as an empty one */
-    for (const char *at = providers; *at != '\0';) {
-        at += strspn(at, ", \t");
-        size_t length = strcspn(at, ", \t");
-        if (length == 0)
-            break;
-        if (length >= sizeof url)
+    const char *at = providers;
+    struct ps_slice item;
+    while (ps_list_next(&at, ", \t", &item)) {
+        if (item.length >= sizeof url)
             return ps_err_set(err, "the URL of a credential provider is too long");
-        memcpy(url, at, length);
-        url[length] = '\0';
-        at += length;
+        snprintf(url, sizeof url, "%.*s", (int)item.length, item.data);
         const char *path = path_of(url);
         if (path == NULL && found) /* Hadoop can open this store, and uses the value of an earlier store */
             continue;

@@ -1,5 +1,7 @@
 #include "stages/lib/hadoop/protection.h"
 
+#include "core/text/list.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -15,16 +17,17 @@ enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *c
     const char *at = ps_hadoop_configuration_text(configuration, key);
     unsigned count = 0;
     *protection = at == NULL ? missing : 0;
-    for (; at != NULL && *at != '\0'; at += strspn(at, ", \t\n")) {
-        size_t length = strcspn(at, ", \t\n"), i = 0;
-        while (i < PS_COUNT_OF(levels) &&
-               (strlen(levels[i].name) != length || strncasecmp(levels[i].name, at, length) != 0))
+    struct ps_slice item;
+    while (at != NULL && ps_list_next(&at, ", \t\n", &item)) {
+        size_t i = 0;
+        while (i < PS_COUNT_OF(levels) && (strlen(levels[i].name) != item.length ||
+                                           strncasecmp(levels[i].name, item.data, item.length) != 0))
             i++;
         if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
             return ps_err_set(err, "%s: %s: %.*s: only authentication, integrity and privacy are supported",
-                              ps_hadoop_configuration_place(configuration, key), key, (int)length, at);
+                              ps_hadoop_configuration_place(configuration, key), key, (int)item.length,
+                              item.data);
         *protection |= levels[i].level << (4 * count++);
-        at += length;
     }
     return PS_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/quantity.h"
+#include "core/text/list.h"
 #include "stages/lib/kafka/errors.h"
 
 #include <ctype.h>
@@ -220,15 +221,12 @@ static void try_addresses(const struct attempt *all)
     if (strchr(servers, ',') == NULL)
         return;
     char address[256];
-    for (const char *at = servers; *at != '\0';) {
-        at += strspn(at, ", \t");
-        size_t length = strcspn(at, ", \t");
-        if (length > 0 && length < sizeof address) {
-            memcpy(address, at, length);
-            address[length] = '\0';
-            try_address(all, address);
-        }
-        at += length;
+    struct ps_slice item;
+    while (ps_list_next(&servers, ", \t", &item)) {
+        if (item.length >= sizeof address)
+            continue;
+        snprintf(address, sizeof address, "%.*s", (int)item.length, item.data);
+        try_address(all, address);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "stages/lib/queue/flow_rest.h"
 
 #include "core/text/ends.h"
+#include "core/text/list.h"
 #include "stages/lib/flume_log/directory.h"
 #include "stages/lib/queue/plan.h"
 
@@ -23,16 +24,11 @@ static bool has_log(const char *type)
 /* Splits at commas, and drops blanks around items, as Flume does. */
 static struct ps_texts split(struct ps_arena *arena, const char *text)
 {
-    static const char between[] = ", \t";
     struct ps_texts texts = {0};
+    struct ps_slice item;
     const char **items = ps_arena_alloc(arena, (strlen(text) + 1) * sizeof *items);
-    for (text += strspn(text, between); *text != '\0'; text += strspn(text, between)) {
-        size_t length = strcspn(text, ","), used = length;
-        while (used > 0 && (text[used - 1] == ' ' || text[used - 1] == '\t'))
-            used--;
-        items[texts.count++] = ps_arena_copy(arena, text, used);
-        text += length;
-    }
+    while (ps_list_next_between_commas(&text, &item))
+        items[texts.count++] = ps_arena_copy(arena, item.data, item.length);
     texts.items = items;
     return texts;
 }

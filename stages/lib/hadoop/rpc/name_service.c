@@ -1,5 +1,7 @@
 #include "stages/lib/hadoop/rpc/name_service.h"
 
+#include "core/text/list.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +11,10 @@
 /* Takes the next part of a list that is separated by commas and blanks. */
 static bool next_part(const char **list, char *part, size_t room)
 {
-    const char *at = *list + strspn(*list, ", \t\r\n");
-    size_t length = strcspn(at, ", \t\r\n");
-    *list = at + length;
-    if (length == 0 || length >= room)
+    struct ps_slice item;
+    if (!ps_list_next(list, ", \t\r\n", &item) || item.length >= room)
         return false;
-    memcpy(part, at, length);
-    part[length] = '\0';
+    snprintf(part, room, "%.*s", (int)item.length, item.data);
     return true;
 }
 

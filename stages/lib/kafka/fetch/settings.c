@@ -1,6 +1,7 @@
 /* Reads the settings of the fetch client from the properties that the stage sets for librdkafka. Defaults are those
  * of librdkafka, which are Java's. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "core/text/list.h"
 #include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/native/property.h"
 #include "stages/lib/least.h"
@@ -39,12 +40,9 @@ static void add_assignor(struct ps_kafka_fetch_settings *settings, const char *n
  * other members may not know the cooperative one yet. */
 static void read_assignors(struct ps_kafka_fetch_settings *settings, const char *strategy)
 {
-    for (const char *at = strategy; *at != '\0';) {
-        size_t length = strcspn(at, ", \t");
-        add_assignor(settings, at, length);
-        at += length;
-        at += strspn(at, ", \t");
-    }
+    struct ps_slice name;
+    while (ps_list_next(&strategy, ", \t", &name))
+        add_assignor(settings, name.data, name.length);
     if (settings->assignor_count == 0)
         add_assignor(settings, "range", strlen("range"));
     settings->cooperative = settings->assignor_count == 1 && settings->assignors[0] == PS_KAFKA_STICKY;

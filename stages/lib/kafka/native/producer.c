@@ -2,6 +2,7 @@
  * reports, purges. */
 #include "stages/lib/kafka/native/native.h"
 
+#include "core/text/list.h"
 #include "stages/lib/kafka/native/turn.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/least.h"
@@ -28,16 +29,9 @@ static struct ps_kafka_native *native_of(struct ps_kafka_producer *producer)
 /* Adds the brokers of bootstrap.servers: HOST:PORT, [ADDRESS]:PORT, separated by commas. */
 static enum ps_status add_servers(struct ps_kafka_native *client, const char *servers, struct ps_err *err)
 {
-    while (*servers != '\0') {
-        size_t length = strcspn(servers, ",");
-        const char *item = servers, *end = servers + length;
-        servers = *end == ',' ? end + 1 : end;
-        while (item < end && *item == ' ')
-            item++;
-        while (end > item && end[-1] == ' ')
-            end--;
-        if (item == end)
-            continue;
+    struct ps_slice server;
+    while (ps_list_next_between_commas(&servers, &server)) {
+        const char *item = server.data, *end = server.data + server.length;
         const char *scheme = memmem(item, (size_t)(end - item), "://", 3);
         item = scheme != NULL ? scheme + 3 : item;
         const char *colon = memrchr(item, ':', (size_t)(end - item));

@@ -1,6 +1,8 @@
 /* The challenge of a DIGEST-MD5 server: name=value, name="value", separated by commas (RFC 2831, 2.1.1). */
 #include "stages/lib/sasl/digest_md5/internal.h"
 
+#include "core/text/list.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -23,15 +25,7 @@ static bool is_space(char c)
 /* Returns whether a list such as qop="auth,auth-int" has the word. */
 static bool lists(const char *list, const char *word)
 {
-    size_t length = strlen(word);
-    while (*list != '\0') {
-        list += strspn(list, ", \t\r\n");
-        size_t item = strcspn(list, ", \t\r\n");
-        if (item == length && strncasecmp(list, word, length) == 0)
-            return true;
-        list += item;
-    }
-    return false;
+    return ps_list_has(list, ", \t\r\n", word, strlen(word));
 }
 
 static unsigned levels_of(const char *list)
