@@ -3,6 +3,7 @@
 #include "commands/plugin/templates.h"
 
 #include "core/arena.h"
+#include "core/plugin/validate.h"
 #include "stages/table.h"
 
 #include <ctype.h>
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define NAME_MAX_BYTES 100U
 
 static bool refuse(const char *what, const char *reason)
 {
@@ -38,7 +37,7 @@ static enum ps_kind kind_of(const char *word)
 {
     enum ps_kind kind = PS_KIND_SOURCE;
     while (strcmp(ps_stage_kind_word(kind), word) != 0)
-        kind++;
+        kind++; /* the option accepts the kinds' words only */
     return kind;
 }
 
@@ -50,8 +49,8 @@ static bool name_is_good(const char *name, const char *kind)
         good = good && (islower((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_');
     if (!good)
         return refuse("a name begins with a small letter and has small letters, digits and _: ", name);
-    if (strlen(name) > NAME_MAX_BYTES)
-        return refuse("a name has at most 100 characters: ", name);
+    if (strlen(name) > PS_PLUGIN_NAME_BYTES_MAX)
+        return refuse("this name is longer than that of a stage may be: ", name);
     if (is_word_of_c(name))
         return refuse("C has this word itself: ", name);
     return ps_stage_find(ps_stages, kind_of(kind), name) == NULL ||

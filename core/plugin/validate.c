@@ -10,7 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NAME_BYTES_MAX 128U
 #define TEXT_BYTES_MAX 65536U /* of a help, summary, default or unit */
 #define NAMES_MAX 256U        /* aliases and words of one list */
 #define ROWS_MAX 1000U
@@ -87,7 +86,7 @@ static size_t list_length(const char *const *list)
 
 static bool name_is_good(const char *name)
 {
-    if (name == NULL || !is_text(name, NAME_BYTES_MAX) || *name == '\0')
+    if (name == NULL || !is_text(name, PS_PLUGIN_NAME_BYTES_MAX + 1) || *name == '\0')
         return false;
     for (; *name != '\0'; name++)
         if (!isalnum((unsigned char)*name) && strchr("._-$", *name) == NULL)
@@ -153,7 +152,7 @@ static enum ps_status check_rows(const struct ps_stage_ops *ops, struct ps_err *
                               ending);
         if (row->key == NULL)
             break;
-        if (!is_text(row->key, NAME_BYTES_MAX))
+        if (!is_text(row->key, PS_PLUGIN_NAME_BYTES_MAX + 1))
             return ps_err_set(err, "has a stage %s whose option row %zu has a key that is no text; %s",
                               ops->name, i + 1, ending);
         const char *fault = fault_of_row(row);

@@ -20,8 +20,8 @@
 #define SLOT_BYTES (512U * 1024U)
 #define PARTS_MAX 512U /* of a slot */
 #define LEASES_MAX (SLOTS * PARTS_MAX)
-/* A sink that has both so many leases, and so many events that are not handed over, takes no further ones: another sink of
- * the channel could have them. */
+/* A sink takes no further lease when it has this many leases and this many events that are not handed over: another sink of
+ * the channel can take them. */
 #define ENOUGH_LEASES 16U
 #define ENOUGH_EVENTS PARTS_MAX
 /* The time for which a recall waits for the class to stop. Until then the class may commit. */
@@ -35,18 +35,18 @@ struct java_plan {
 
 /* Events of a slot's batch that follow each other in one lease. */
 struct part {
-    struct ps_lease *lease; /* the sink has it only as long as `left` is not 0 */
+    struct ps_lease *lease; /* valid while `left` is not 0: then it may go back to the channel */
     uint32_t from;          /* position of the first event in the lease */
     uint32_t first;         /* number of the first event in the batch */
-    uint32_t count, left;   /* events; those that are not settled */
+    uint32_t count, left;   /* number of events; of events that are not settled */
 };
 
 struct slot {
     struct ps_java_area area;
     uint64_t batch;       /* 0: it is free */
-    uint32_t count, left; /* events of the batch; those that are not settled */
+    uint32_t count, left; /* number of events in the batch; of events that are not settled */
     uint32_t part_count;
-    struct part parts[PARTS_MAX];
+    struct part parts[PARTS_MAX]; /* by `first` */
 };
 
 struct java_state {
@@ -183,7 +183,21 @@ static bool send_batch(struct java_state *state)
 
 /* ---- answers ---- */
 
-/* Returns the positions of the part's events that are, in the batch, from number `from` up to, and without, `to`. */
+/* Returns the part with the event of this number in the batch. The slot is not free. */
+static struct part *slot_part_of(struct slot *slot, uint32_t number)
+{
+    uint32_t low = 0, high = slot->part_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (slot->parts[middle].first <= number)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &slot->parts[low];
+}
+
+/* Returns the positions, in the lease, of the part's events with the numbers `from` to `to` - 1 in the batch. */
 static struct ps_held_range part_range(const struct part *part, uint32_t from, uint32_t to)
 {
     uint32_t begin = from > part->first ? from - part->first : 0;
@@ -191,11 +205,11 @@ static struct ps_held_range part_range(const struct part *part, uint32_t from, u
     return (struct ps_held_range){.lease = part->lease, .from = part->from + begin, .to = part->from + end};
 }
 
-/* Returns whether one of the events is settled, from that number of the batch up to, and without, `to`. */
-static bool some_settled(const struct slot *slot, uint32_t from, uint32_t to)
+/* Returns whether an event with a number from `from` to `to` - 1 is settled. */
+static bool some_settled(struct slot *slot, uint32_t from, uint32_t to)
 {
-    for (const struct part *part = slot->parts; part < &slot->parts[slot->part_count] && part->first < to;
-         part++) {
+    const struct part *end = &slot->parts[slot->part_count];
+    for (const struct part *part = slot_part_of(slot, from); part < end && part->first < to; part++) {
         struct ps_held_range range = part_range(part, from, to);
         for (uint32_t position = range.from; position < range.to; position++) {
             if (part->left == 0 || ps_lease_is_settled(part->lease, position))
@@ -205,10 +219,11 @@ static bool some_settled(const struct slot *slot, uint32_t from, uint32_t to)
     return false;
 }
 
-/* Settles the events from that number of the batch up to, and without, `to`, except those that are settled. */
+/* Settles the events with the numbers `from` to `to` - 1 that are not settled. */
 static void slot_settle(struct java_state *state, struct slot *slot, uint32_t from, uint32_t to)
 {
-    for (struct part *part = slot->parts; part < &slot->parts[slot->part_count] && part->first < to; part++) {
+    const struct part *end = &slot->parts[slot->part_count];
+    for (struct part *part = slot_part_of(slot, from); part < end && part->first < to; part++) {
         struct ps_held_range range = part_range(part, from, to);
         for (uint32_t position = range.from; part->left > 0 && position < range.to; position++)
             range.count += !ps_lease_is_settled(part->lease, position);

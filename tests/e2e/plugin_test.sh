@@ -71,7 +71,7 @@ done
 "$penstock" plugin new own_sink --kind sink >new.err 2>&1 && fail "penstock plugin new overwrites a stage"
 grep -q 'cannot write own_sink/own_sink.c: File exists' new.err || fail "penstock plugin new says: $(<new.err)"
 "$penstock" plugin new Own-Stage >new.err 2>&1 && fail "penstock plugin new takes a name that is none in C"
-for refused in 'int:C has this word' 'timestamp:penstock itself has a stage' "$(printf 'x%.0s' {1..101}):at most 100"; do
+for refused in 'int:C has this word' 'timestamp:penstock itself has a stage' "$(printf 'x%.0s' {1..128}):longer than"; do
     "$penstock" plugin new "${refused%%:*}" >new.err 2>&1 && fail "penstock plugin new takes ${refused%%:*}"
     grep -q "${refused#*:}" new.err || fail "penstock plugin new says: $(<new.err)"
 done

@@ -261,8 +261,9 @@ static const char *take_messages(struct ps_java_host *host)
 }
 
 /* Reads the available bytes, at most one buffer. Returns how many. */
-static size_t read_messages(struct ps_java_host *host)
+static size_t read_messages(void *host_)
 {
+    struct ps_java_host *host = host_;
     ssize_t got = read(host->in, host->bytes + host->used, sizeof host->bytes - host->used);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -278,14 +279,6 @@ static size_t read_messages(struct ps_java_host *host)
         ps_java_close_fd(&host->in);
     }
     return (size_t)got;
-}
-
-/* The process has ended: reads all messages that it has left. */
-static void read_last_messages(struct ps_java_host *host)
-{
-    size_t left = host->in >= 0 ? ps_java_pipe_bytes(host->in) : 0, got;
-    for (; left > 0 && host->in >= 0 && (got = read_messages(host)) > 0;)
-        left -= got < left ? got : left;
 }
 
 /* ---- the thread ---- */
@@ -365,7 +358,7 @@ static void serve(struct ps_java_host *host)
     look_at_life(host);
     renew(host);
     if (ps_spawn_poll(host->pid, &status)) {
-        read_last_messages(host);
+        ps_java_pipe_drain(&host->in, read_messages, host);
         ended(host, status);
     }
 }

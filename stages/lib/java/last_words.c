@@ -103,7 +103,7 @@ static void weigh(struct ps_java_last_words *words, struct beginning found, cons
     append(words, "", line, length);
 }
 
-/* What a static initializer threw stands some lines behind the error, which itself says nothing. */
+/* Appends the exception of a static initializer, which is some lines behind the error: the error gives no reason. Returns whether the line has it. */
 static bool take_cause(struct ps_java_last_words *words, const char *line, size_t length)
 {
     static const char error[] = "java.lang.ExceptionInInitializerError", cause[] = "Caused by: ";
@@ -164,13 +164,11 @@ static const char *cure_of(const struct ps_java_last_words *words)
     if (strstr(words->text, "UnsupportedClassVersionError: penstock/host/") != NULL)
         return "; it needs Java 8 or newer: set JAVA_HOME to it";
     if (strstr(words->text, "Port already in use: ") != NULL)
-        return "; another process has it, perhaps the Java process of another agent: give each agent a port "
-               "of its "
-               "own in JAVA_OPTS (-Dcom.sun.management.jmxremote.port=N)";
+        return "; another process has it, perhaps the Java process of another agent: give each agent "
+               "a port of its own in JAVA_OPTS (-Dcom.sun.management.jmxremote.port=N)";
     if (strstr(words->text, "bind failed: Address already in use") != NULL)
-        return "; another process has the port of -agentlib:jdwp, perhaps the Java process of another agent: "
-               "give "
-               "each agent a port of its own in JAVA_OPTS (address=N)";
+        return "; another process has the port of -agentlib:jdwp, perhaps the Java process of "
+               "another agent: give each agent a port of its own in JAVA_OPTS (address=N)";
     bool other_class = strstr(words->text, "find or load main class") != NULL &&
                        strstr(words->text, "penstock.host.") == NULL; /* a word among the options */
     return words->refused || other_class

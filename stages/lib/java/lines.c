@@ -101,8 +101,9 @@ static void log_lines(struct ps_java_lines *lines)
 }
 
 /* Returns how many bytes it has read. */
-static size_t read_once(struct ps_java_lines *lines)
+static size_t read_once(void *lines_)
 {
+    struct ps_java_lines *lines = lines_;
     ssize_t got = read(lines->fd, lines->bytes + lines->used, sizeof lines->bytes - lines->used);
     if (got > 0) {
         lines->used += (uint32_t)got;
@@ -123,9 +124,7 @@ void ps_java_lines_read(struct ps_java_lines *lines)
 
 void ps_java_lines_end(struct ps_java_lines *lines)
 {
-    size_t left = lines->fd >= 0 ? ps_java_pipe_bytes(lines->fd) : 0, got;
-    while (left > 0 && (got = read_once(lines)) > 0)
-        left -= got < left ? got : left;
+    ps_java_pipe_drain(&lines->fd, read_once, lines);
     if (lines->used > 0 && !lines->cut)
         log_line(lines, lines->bytes, lines->used);
     lines->used = 0;

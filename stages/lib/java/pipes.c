@@ -5,10 +5,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-size_t ps_java_pipe_bytes(int fd)
+void ps_java_pipe_drain(const int *fd, size_t (*read_some)(void *reader), void *reader)
 {
     int bytes = 0;
-    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
+    size_t left = *fd >= 0 && ioctl(*fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0, got;
+    while (left > 0 && *fd >= 0 && (got = read_some(reader)) > 0)
+        left -= got < left ? got : left;
 }
 
 void ps_java_close_fd(int *fd)

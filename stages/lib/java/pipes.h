@@ -13,8 +13,8 @@ struct ps_java_pipes {
 /* Makes them; the agent's ends do not block. Returns false with errno; then close them as well. */
 bool ps_java_make_pipes(struct ps_java_pipes *pipes);
 void ps_java_close_pipes(struct ps_java_pipes *pipes);
-/* Returns how many bytes wait in the pipe. At the end of a process these are all that it has left: what comes later is of a child that
- * has the pipe, too, and may write without end. */
-size_t ps_java_pipe_bytes(int fd);
+/* Calls `read_some`, which returns how many bytes it has read, until the bytes that wait in the pipe now are read, or the pipe is closed. Called
+ * when the process has ended. Bytes that come later are not read: a child of the process writes them, perhaps without end. */
+void ps_java_pipe_drain(const int *fd, size_t (*read_some)(void *reader), void *reader);
 /* Closes it if it is open, and notes that. */
 void ps_java_close_fd(int *fd);

@@ -188,7 +188,7 @@ static bool put_left(struct ps_java_slots *slots)
     return false;
 }
 
-/* The answers of the calls that are still to be read would be lost: those that wait for one are not read. */
+/* Marks the slots whose calls wait for an answer, which nobody would get: their events are not read. */
 static void forget_calls(struct ps_java_slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {

@@ -5,7 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The calls in which a part of a flow works with its channels, so that /readyz can name one that does not return, or that fails again and again. The part's
- * threads begin and end them; the flow's thread asks.
+ * threads make them; the flow's thread asks.
  */
 final class Calls {
     /** As of native sinks (core/watch/health.c): fewer failures in a row are ordinary. */
@@ -20,17 +20,51 @@ final class Calls {
     private volatile String reason;
     private volatile long returned = System.nanoTime(); // when the last one did without an exception
 
-    void begin() {
-        begun.put(Thread.currentThread(), System.nanoTime());
+    /** What a part's thread does in a call. */
+    interface Call<R, E extends Exception> {
+        R run() throws E;
     }
 
-    /** `wrong`: what it threw, or null. */
-    void end(Throwable wrong) {
-        begun.remove(Thread.currentThread());
-        if (wrong != null)
-            note(wrong);
-        else
-            succeed();
+    /** A call that goes on. */
+    static final class UnderWay {
+        final long since; // as System.nanoTime()
+        private final Thread thread;
+
+        private UnderWay(Map.Entry<Thread, Long> call) {
+            thread = call.getKey();
+            since = call.getValue();
+        }
+
+        /** Returns whether it is in a method of this name. */
+        boolean isIn(String method) {
+            for (StackTraceElement frame : thread.getStackTrace())
+                if (frame.getMethodName().equals(method))
+                    return true;
+            return false;
+        }
+
+        /** Where it is, in words behind a sentence. */
+        String place() {
+            return Texts.place(thread.getStackTrace(), ", and is in ");
+        }
+    }
+
+    /** Makes a call, and notes what becomes of it. */
+    <R, E extends Exception> R run(Call<R, E> call) throws E {
+        begun.put(Thread.currentThread(), System.nanoTime());
+        Throwable wrong = null;
+        try {
+            return call.run();
+        } catch (Throwable thrown) {
+            wrong = thrown;
+            throw thrown;
+        } finally {
+            begun.remove(Thread.currentThread());
+            if (wrong != null)
+                note(wrong);
+            else
+                succeed();
+        }
     }
 
     private void succeed() {
@@ -54,35 +88,13 @@ final class Calls {
         return returned - nanoTime > 0;
     }
 
-    /** Returns the thread whose call has lasted longest, or null. */
-    private Map.Entry<Thread, Long> longest() {
+    /** Returns the call that has lasted longest, if it has lasted for so long; null: none has. */
+    UnderWay underWay(long milliseconds) {
         Map.Entry<Thread, Long> longest = null;
         for (Map.Entry<Thread, Long> call : begun.entrySet())
             if (longest == null || call.getValue() - longest.getValue() < 0)
                 longest = call;
-        return longest;
-    }
-
-    /** Returns when the longest call began that has lasted for so long; null: none has. */
-    Long begunBefore(long milliseconds) {
-        Map.Entry<Thread, Long> longest = longest();
-        return longest != null && System.nanoTime() - longest.getValue() >= milliseconds * 1000000L ? longest.getValue() : null;
-    }
-
-    /** Returns whether the longest call is in a method of this name. */
-    boolean isIn(String method) {
-        Map.Entry<Thread, Long> longest = longest();
-        if (longest != null)
-            for (StackTraceElement frame : longest.getKey().getStackTrace())
-                if (frame.getMethodName().equals(method))
-                    return true;
-        return false;
-    }
-
-    /** Where the longest call is, in words behind a sentence; "": there is none. */
-    String place() {
-        Map.Entry<Thread, Long> longest = longest();
-        return longest != null ? Texts.place(longest.getKey().getStackTrace(), ", and is in ") : "";
+        return longest != null && System.nanoTime() - longest.getValue() >= milliseconds * 1000000L ? new UnderWay(longest) : null;
     }
 
     /** Returns how the last calls failed, in words behind the part's name; "": they did not. */

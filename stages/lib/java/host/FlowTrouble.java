@@ -62,20 +62,20 @@ final class FlowTrouble {
     }
 
     private void look(String name, Calls calls, String what, boolean isSink) {
-        Long since = stallMs > 0 ? calls.begunBefore(stallMs) : null;
+        Calls.UnderWay call = stallMs > 0 ? calls.underWay(stallMs) : null;
         String failure = calls.failure();
-        if (since != null && !(isSink && waitsForEvents(calls, since)))
-            note(name, name + what + " for " + (System.nanoTime() - since) / 1000000000L + " s" + calls.place());
+        if (call != null && !(isSink && waitsForEvents(call)))
+            note(name, name + what + " for " + (System.nanoTime() - call.since) / 1000000000L + " s" + call.place());
         else if (!failure.isEmpty())
             found.add(name + failure); // Flume's runner or the source has logged each
     }
 
     /** A channel's take() may wait for an event as long as it likes. */
-    private boolean waitsForEvents(Calls sink, long since) {
+    private boolean waitsForEvents(Calls.UnderWay call) {
         for (Calls source : sources.values())
-            if (source.hasReturnedSince(since))
+            if (source.hasReturnedSince(call.since))
                 return false;
-        return sink.isIn("take");
+        return call.isIn("take");
     }
 
     /** Adds a trouble, if it is one, and logs it when it begins. */

@@ -15,7 +15,8 @@ final class PartStop {
 
     /** Where it hangs, in words behind a sentence: Flume's runners wait in stop() for the call that goes on. */
     String place() {
-        String called = calls != null ? calls.place() : "";
+        Calls.UnderWay call = calls != null ? calls.underWay(0) : null;
+        String called = call != null ? call.place() : "";
         return called.isEmpty() ? Texts.place(thread.getStackTrace(), ", and is in ") : called;
     }
 }

@@ -26,16 +26,7 @@ final class SinkCalls implements SinkProcessor {
 
     @Override
     public Sink.Status process() throws EventDeliveryException {
-        Throwable wrong = null;
-        calls.begin();
-        try {
-            return flume.process();
-        } catch (Throwable thrown) {
-            wrong = thrown;
-            throw thrown;
-        } finally {
-            calls.end(wrong);
-        }
+        return calls.<Sink.Status, EventDeliveryException>run(flume::process);
     }
 
     @Override

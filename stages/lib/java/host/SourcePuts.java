@@ -57,33 +57,21 @@ final class SourcePuts extends ChannelProcessor {
 
     @Override
     public void processEventBatch(List<Event> events) {
-        Throwable wrong = null;
-        calls.begin();
-        try {
-            boolean some = events != null && !events.isEmpty();
+        boolean some = events != null && !events.isEmpty();
+        calls.run(() -> {
             flume.processEventBatch(events);
             if (some)
                 note();
-        } catch (Throwable thrown) {
-            wrong = thrown;
-            throw thrown;
-        } finally {
-            calls.end(wrong);
-        }
+            return null;
+        });
     }
 
     @Override
     public void processEvent(Event event) {
-        Throwable wrong = null;
-        calls.begin();
-        try {
+        calls.run(() -> {
             flume.processEvent(event);
             note();
-        } catch (Throwable thrown) {
-            wrong = thrown;
-            throw thrown;
-        } finally {
-            calls.end(wrong);
-        }
+            return null;
+        });
     }
 }
