@@ -1,4 +1,4 @@
-/* Addresses, files and directories that a source or a channel claims. No other source or channel of the agent may use them. */
+/* Addresses, files and directories that a source or a channel claims. No other one of the agent may use them. */
 #pragma once
 
 #include "core/base.h"

@@ -3,9 +3,9 @@
  *
  *   version     Grows when anything that a stage may use (docs/CONTRACT.md) is removed, moved, or changes its
  *               meaning, and when the engine offers something new: stages of an older version then no longer run.
- *   bytes..     Within a version, struct ps_stage_ops and the functions of a kind grow only at their end, by members that
- *               may be missing (NULL): an engine ignores the members after those that it knows. It never reads past
- *               the end of a stage's struct, so it refuses a stage whose struct is shorter. */
+ *   bytes..     Within a version, struct ps_stage_ops and the functions of a kind grow only at their end, by members
+ *               that may be missing (NULL): an engine ignores the members after those that it knows. It never reads
+ *               past the end of a stage's struct, so it refuses a stage whose struct is shorter. */
 #pragma once
 
 #include "core/base.h"

@@ -56,7 +56,7 @@ enum ps_counter {
     PS_COUNTER_retried,        /* events sent again */
     /* events that the server refused one by one; each counts once, and is tried again or given up */
     PS_COUNTER_refused,
-    PS_COUNTER_duplicated, /* events that may have arrived twice (a producer was rebuilt), or will (a source that was closed reads them again) */
+    PS_COUNTER_duplicated, /* events that may arrive twice: a producer was rebuilt, or a closed source reads again */
     PS_COUNTER_blocked_ns, /* time a source waited for a full channel */
     PS_COUNTER_deadletter, /* events and inputs that were given up and written (penstock.deadletter) */
     PS_COUNTER_failures,   /* failures to open, or while open (ps_port_failed) */

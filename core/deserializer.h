@@ -6,7 +6,7 @@
 struct ps_batch;
 
 #define PS_INPUT_END 0 /* the file ends here */
-/* these bytes are not in memory yet: the source's worker is woken when they are */
+/* The bytes are not in memory yet: the source's worker is woken when they are. */
 #define PS_INPUT_NOT_NOW (-1)
 #define PS_INPUT_UNREADABLE (-2) /* the file cannot be read */
 
@@ -26,8 +26,8 @@ struct ps_input {
     /* Written by the deserializer: all bytes before it are in batches, so a later run of the agent can begin here. It
      * never decreases. */
     uint64_t position;
-    /* Written by the deserializer, and only grows: the number of events that end at a size limit in the middle of a
-     * line. */
+    /* Written by the deserializer: the number of events that end at a size limit in the middle of a line. It never
+     * decreases. */
     uint64_t cuts;
     /* The number of events after `position` that are in batches: a later run must skip them. Only a deserializer that
      * `continues`, and whose position does not move with every event, reads it in `begin` and writes it. */

@@ -18,7 +18,7 @@
  *   LIST     struct ps_texts   separated by blanks (`\s+`)
  *   COMMAS   struct ps_texts   separated by commas; blanks around them are dropped
  *   MAP      struct ps_pairs   every key that begins with `key`, which ends in '.'; without that prefix
- *   SIZE     int64_t           bytes: a plain number, or with k, m, g, KiB, MiB, GiB (powers of 1024); penstock.* keys only
+ *   SIZE     int64_t           bytes: a number, or with k, m, g, KiB, MiB, GiB (powers of 1024); penstock.* keys only
  *
  * Numbers are trimmed, as Flume's Context does. */
 enum ps_option_type {
@@ -64,13 +64,13 @@ enum ps_option_flags {
     /* TEXT: a file to read. A relative path is looked up in the working directory, then in the directory of the file
      * that sets the key. A file that cannot be read is an error, and the component is dropped. */
     PS_OPTION_FILE = 1 << 7,
-    /* For a key of a channel (TEXT, COMMAS, MAP): the place where the channel keeps its events. A reload that changes it
-     * empties the channel first. */
+    /* For a key of a channel (TEXT, COMMAS, MAP): the place where the channel keeps its events. A reload that changes
+     * it empties the channel first. */
     PS_OPTION_PLACE = 1 << 8,
     /* The places with this flag are directories of one store: a reload changes all of them, or none. */
     PS_OPTION_JOINED = 1 << 9,
-    /* TEXT: the name of a header; LIST, COMMAS: such names; MAP: its keys are such names, or end with one. A name of more than
-     * PS_HEADER_NAME_BYTES_MAX bytes drops the component. */
+    /* TEXT: the name of a header; LIST, COMMAS: such names; MAP: its keys are such names, or end with one. A name of
+     * more than PS_HEADER_NAME_BYTES_MAX bytes drops the component. */
     PS_OPTION_HEADER = 1 << 10,
 };
 

@@ -1,5 +1,5 @@
-/* A serializer turns events into bytes: a sub-stage of a sink that writes streams. It has a state for each open file. Part of
- * core/stage.h. Thread: the sink's worker. */
+/* A serializer turns events into bytes: a sub-stage of a sink that writes streams. It has a state for each open file.
+ * Part of core/stage.h. Thread: the sink's worker. */
 #pragma once
 
 #include "core/status.h"

@@ -71,8 +71,8 @@ enum ps_kind {
 enum ps_result {
     PS_DONE, /* source: the engine may call again immediately; others: finished with this batch or lease */
     PS_IDLE, /* the engine calls again when the port's epoll or the time of `tick` wakes it */
-    /* Source: Flume's back-off of a pollable source (backoffSleepIncrement, maxBackoffSleep). Interceptor: it cannot handle
-     * the batch now; a source that can refuse its clients refuses the batch, others wait, and the engine calls again. */
+    /* Source: Flume's back-off of a pollable source (backoffSleepIncrement, maxBackoffSleep). Interceptor: it cannot
+     * handle the batch now. A source that can refuse its clients refuses it; others wait: the engine calls again. */
     PS_BACKOFF,
     /* The engine calls again with the same batch (interceptor), or offers the lease again (sink), at its next cycle. */
     PS_LATER,
@@ -92,7 +92,7 @@ struct ps_context {
     const char *component;  /* "source r1", "interceptor i1 of source r1"; lives as long as the plan */
     const char *name;       /* "r1" */
     struct ps_arena *arena; /* lives as long as the plan */
-    /* Java's -D system properties given on the command line; NULL when not set. */
+    /* Returns the value of a Java system property (-D) of the command line; NULL: it is not set. */
     const char *(*system_property)(const void *argument, const char *name);
     /* Reads a file of Java properties into pairs in this arena. */
     enum ps_status (*read_properties)(struct ps_arena *arena, const char *path, struct ps_pairs *pairs,
@@ -120,7 +120,7 @@ struct ps_context {
     uint64_t client_queue_bytes;
     /* Interceptors and selectors in `build`: the things that the stages of one source's chain share. Others: NULL. */
     struct ps_chain_share *chain;
-    /* Path of penstock, to start helper processes (regex/compile/compiler.h). NULL in tests: this process works. */
+    /* Path of penstock, to start helper processes (regex/compile/compiler.h). NULL in tests: none is started. */
     const char *program;
     bool running; /* in a reload: workers are running, so leave the CPUs to them */
     const struct ps_class_path
@@ -148,7 +148,7 @@ struct ps_series {
     double value;
 };
 
-/* printf for context->report. */
+/* Calls context->report with a text in the form of printf. */
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -223,8 +223,8 @@ struct ps_source_ops {
     /* Calls of the source's clients do not map to batches of the engine: the source counts
      * AppendBatchAcceptedCount itself. */
     bool counts_calls;
-    /* Called between `check` and `build` if the sink of its flow will commit this source's positions, so that the source
-     * must not. Returns false with the reason if its settings do not allow that. NULL: they never do. Thread: control. */
+    /* Called between `check` and `build` if the flow's sink will commit this source's positions: the source then must
+     * not. Returns false with the reason if its settings do not allow that. NULL: they never do. Thread: control. */
     bool (*yields_positions)(void *plan, struct ps_err *err);
     const struct ps_engine_source_ops *engine; /* NULL in plug-ins (core/flow/engine_source.h) */
 };
@@ -233,9 +233,9 @@ struct ps_source_ops {
 
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
-     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. An interceptor that returns PS_RETRY
-     * must leave no edit that a second call would make again. The next call may be for another batch after PS_BACKOFF,
-     * and after PS_LATER when the source has given the batch up. Between two batches `tick` is called, but never `work`. */
+     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. If it returns PS_RETRY, it leaves
+     * no edit that a second call would make again. After PS_BACKOFF the next call may be for another batch, and also
+     * after PS_LATER if the source has given the batch up. Between two batches `tick` is called, but never `work`. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
     /* Called at every cycle while the source is open: for work between batches. Returns the mono_ns at which
      * it must be called again at the latest, or PS_NEVER. NULL: never called. */
@@ -249,12 +249,12 @@ struct ps_route;
 void ps_route_all(struct ps_route *route, unsigned channel, bool required);
 /* Sends one row (a row number, not a position) to this channel. Add the rows of one channel in order. */
 void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint16_t row);
-/* Sends many rows, each to the channel of its slot: 2 * channel, + 1 if optional. Rows of one channel in order. */
+/* Sends rows, each to the channel of its slot: 2 * channel, + 1 if optional. Add the rows of one channel in order. */
 struct ps_way {
     uint16_t slot, row;
 };
 void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count);
-/* Sends the rows at positions `from` .. `to` - 1 of the lease to this channel. Rows of one channel in order. */
+/* Sends the rows at positions `from` .. `to` - 1 of the lease to this channel. Add the rows of one channel in order. */
 void ps_route_positions(struct ps_route *route, unsigned channel, bool required, const struct ps_lease *lease,
                         uint32_t from, uint32_t to);
 
@@ -297,14 +297,14 @@ struct ps_channel_ops {
      * of one producer are returned in order. */
     enum ps_level promises;
     /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and
-     * retried: until then there is no room for a put. `strip` (core/flow/engine_channel.h) undoes it; without
-     * it, `teardown` does. Thread: control, before workers run. */
+     * retried: until then there is no room for a put. `strip` (core/flow/engine_channel.h) gives the claims back; in
+     * a channel without `strip`, `teardown` does. Thread: control, before workers run. */
     void (*start)(void *plan);
-    /* Called at every cycle until the producer's source is closed, also before it is open and while it pauses: for work
-     * that ends on other threads, and for leases that a reload put there for other sources. Not called while control
-     * strips the channel. Gives back, with ps_port_home, the leases whose promise is fulfilled. The channel may give up
-     * `refusable` leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd.
-     * Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
+    /* Called at every cycle until the producer's source is closed, also before that source is open and while it pauses:
+     * for work that ends on other threads, and for leases that a reload put here for other sources. Not called while
+     * control strips the channel. Gives back, with ps_port_home, the leases whose promise is fulfilled. It may give up
+     * `refusable` leases only, and marks them `failed`. A thread that has news for this producer writes port->wake_fd.
+     * Returns the mono_ns at which the next call must be at the latest, or PS_NEVER. Thread: the producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
@@ -333,8 +333,8 @@ struct ps_channel_ops {
     /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written);
      * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
-    /* Functions for the engine's own channels only (core/flow/engine_channel.h). NULL: none; events left at a stop
-     * or a replacing reload are not carried over; one in memory that is not shared is emptied, before `leave`. */
+    /* Functions for the engine's own channels (core/flow/engine_channel.h). NULL: events left at a stop, or at a reload
+     * that replaces the channel, are not carried over; before `leave` a channel in memory, not shared, is emptied. */
     const struct ps_engine_channel_ops *engine;
 };
 
@@ -361,12 +361,12 @@ struct ps_sink_ops {
      * bit is not set.
      *
      *   PS_DONE    Every event is settled (ps_lease_settle..). The engine sends the lease home.
-     *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the lease are settled,
-     *              for its leases in the order taken; those of a batch with `any_order` may come before older ones. It gets
-     *              no other lease while those that it has use its share of the memory budget, so it must not wait for one.
-     *   PS_LATER   No room now. The engine offers the lease again at the next cycle, cursor and outcomes as
-     *              the sink left them. A put does not wake the worker for that: the time that `tick` returns
-     *              does, or the port's epoll_fd or wake_fd; after 10 ms if it returned none.
+     *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the lease are
+     *              settled, for its leases in the order taken; one whose batch has `any_order` may come before older
+     *              ones. The sink must not wait for another lease: it gets none while its share of the budget is used.
+     *   PS_LATER   The sink has no room now. The engine offers the lease again at the next cycle, with cursor and
+     *              outcomes as the sink left them. A put does not wake the worker for that cycle. What wakes it is the
+     *              port's epoll_fd or wake_fd, or the time that `tick` returned; 10 ms if it returned none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
     /* Called at every cycle from `open` until the sink is recalled, after `work`, even in cycles without a
@@ -377,7 +377,7 @@ struct ps_sink_ops {
     /* Stops sending, settles or abandons what is in flight, and gives every lease back: it appends the lease to `*back`
      * (linked by `next`, oldest first), or calls ps_port_done for a settled one; the engine does so for settled ones in
      * `*back`. Called at every cycle until it returns true. Events that are abandoned may arrive twice, but are never
-     * lost. A sink with a client library purges its queues, then collects every report. NULL: nothing is ever in flight. */
+     * lost. A sink with a client library purges its queues, then collects every report. NULL: nothing is in flight. */
     bool (*recall)(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now);
     /* The agent stops, and the channel is empty: finish the events in flight without waiting for more (flush buffers;
      * `close` closes files). Returns true when no event is in flight. NULL: as if it returned true. */
@@ -393,7 +393,7 @@ struct ps_sink_ops {
     void (*keep_positions)(void *plan);
 };
 
-/* ps_port_troubled for a sink that tries again after `rest_ns`. Logs reason and time once for an outage (ps_port_outage_level). */
+/* Calls ps_port_troubled. Logs, once for an outage, the reason and that the sink tries again after `rest_ns`. */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
 /* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
@@ -406,7 +406,7 @@ void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 /* ---- the stage ---- */
 
 struct ps_stage_ops {
-    /* These three members have the same place in every version: the loader reads them before it knows the version. */
+    /* These three members keep their place in every version: the loader reads them before it knows the version. */
     struct ps_contract contract;
     enum ps_kind kind;
     const char *name; /* Flume's alias, or ours: "syslogtcp", "file_roll" */
@@ -418,15 +418,15 @@ struct ps_stage_ops {
     /* Names of its own counters (PS_COUNTER_extra + i), NULL-terminated; or NULL. */
     const char *const *counters;
     /* Flume's JSON: the counters that this component shows in place of those for general failures (EventReadFail and
-     * so on), because Flume's class for it has a list of its own. Ends with PS_COUNTER_COUNT. NULL: the general ones. */
+     * so on), because Flume's class for it has its own list. Ends with PS_COUNTER_COUNT. NULL: the general ones. */
     const enum ps_counter *json_counters;
     /* The stage's client library queues events: each client gets a share of the memory budget for them
      * (ps_context.client_queue_bytes). A channel has one client for each producer and each consumer. */
     bool client_holds_events;
     bool shared;    /* channel: other programs use it; it needs no source or no sink here */
     bool exclusive; /* source: cannot run on several workers; penstock.workers above 1 fails */
-    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload; else the
-     * component is dropped, as Flume does. For stages that Flume does not have. */
+    /* For stages that Flume does not have: a bad key, or a problem found by `check`, keeps the agent from starting and
+     * fails a reload. False: the component is dropped, as Flume does. */
     bool refuses;
 
     /* PS_FAIL: the component is dropped. */
@@ -435,7 +435,7 @@ struct ps_stage_ops {
     void (*teardown)(void *plan);
     enum ps_status (*open)(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
     void (*close)(const void *plan, void *state);
-    /* Writes more lines for `penstock check`: which engine runs an expression, and why. Bound, not built. Thread: control. */
+    /* Writes lines for `penstock check`: which engine runs an expression, and why. Before `build`. Thread: control. */
     void (*describe)(const void *plan, const struct ps_context *context,
                      void (*line)(void *argument, const char *text), void *argument);
     /* Writes one line for the operator: addresses, brokers, topics, directories, and what they promise; no secrets.
@@ -445,8 +445,8 @@ struct ps_stage_ops {
      * one source share an address. The plan is bound but not built. Does not wait. Thread: control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
-    /* For `penstock check --probe`, and with probe->local for a reload: tries what `check` cannot know, each thing with one
-     * call of core/probe.h. Claims, creates and writes nothing for good. May wait, at most ps_probe_left_ms for each thing.
+    /* For `penstock check --probe`, and with probe->local for a reload: tries what `check` cannot know, each thing with
+     * one call of core/probe.h. Leaves no claim and no file behind. May wait, at most ps_probe_left_ms for each thing.
      * The plan is bound but not built. Thread: control, or the helper thread of a reload. */
     void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
     /* Calls `add` for each file that the open stage reads once (a key): if one has changed, a reload treats
@@ -477,7 +477,7 @@ struct ps_stage_ops {
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
     const char *const *counter_helps; /* a sentence for each of `counters`; NULL-terminated; or NULL */
-    /* Source, sink: returns the number of events of a transaction, which must not exceed the channel's transactionCapacity;
+    /* Source, sink: returns the number of events of a transaction, which the channel's transactionCapacity must allow;
      * 0: this plan has none. NULL: the value of row batchSize. The plan is bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
     /* Source, stage of a chain, sink: returns whether it is open but still waits for what it started (a
@@ -486,10 +486,10 @@ struct ps_stage_ops {
     bool (*opening)(const void *plan, char *text, size_t room);
 };
 
-/* Checks that a stage was made for this contract, before anything else of it is read; `err`: what differs. Thread: any. */
+/* Checks that a stage was made for this contract, before anything else of it is read; `err`: why not. Thread: any. */
 enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err);
 
-/* Finds a stage by name, alias or class name, ignoring case; NULL: the table, which ends with NULL, has none. Thread: any. */
+/* Finds a stage by name, alias or class name, in any case; `stages` ends with NULL. NULL: it has none. Thread: any. */
 const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
                                          const char *type);
 const char *ps_stage_kind_word(enum ps_kind kind); /* "source" */

@@ -1,5 +1,5 @@
-/* libpenstock-client: sends events to the avro and thrift sources of penstock and of Apache Flume, as Flume's Java SDK does
- * (org.apache.flume.api.RpcClient). Installed as <penstock/client.h>. C89 and C++ read it.
+/* libpenstock-client: sends events to the avro and thrift sources of penstock and of Apache Flume, as Flume's Java SDK
+ * does (org.apache.flume.api.RpcClient). Installed as <penstock/client.h>. C89 and C++ compilers accept it.
  *
  *   struct penstock_client_error error;
  *   struct penstock_client *client = penstock_client_open("collector", 4141, NULL, &error);
@@ -11,11 +11,11 @@
  * Calls block until the source has answered, for a limited time. PENSTOCK_CLIENT_OK means that the source has put the
  * events into its channels: the promise depends on these channels.
  *
- * Threads: any number of threads may use one client at the same time, except in penstock_client_close. Each call waits for its
- * own answer on a connection of its own: up to maxConnections (5) to each host are opened, and further calls wait for one that
- * becomes free. A thread that makes one call after the other keeps its order. Threads that need more connections at the same
- * time have a client each. Between calls a client has no thread; a host that is a name is looked up by a thread that ends
- * afterwards.
+ * Threads: any number of threads may use one client at the same time, except in penstock_client_close. Each call waits
+ * for its own answer on a connection of its own. The client opens up to maxConnections (5) to each host; further calls
+ * wait until one becomes free. Calls that one thread makes one after the other keep their order. Threads that need more
+ * connections at the same time have a client each. Between calls a client has no thread; a thread that looks up the
+ * name of a host ends afterwards.
  *
  * fork: a child must not use the clients of its parent. Signals: the library installs no handler, and SIGPIPE does
  * not reach the program because of it. Memory: if there is no memory for a batch, a call returns
@@ -87,7 +87,8 @@ struct penstock_client_options {
     /* Returns the value of a property of Java, such as javax.net.ssl.trustStore; NULL: not set. Called while the
      * client is opened. */
     const char *(*system_property)(void *argument, const char *name);
-    /* Maximum number of events of one call; 0: 100, as in Flume. Only for penstock_client_open; properties have batch-size. */
+    /* Maximum number of events of one call; 0: 100, as in Flume. Only for penstock_client_open: properties set
+     * batch-size. */
     size_t batch_events_max;
 };
 
@@ -99,10 +100,10 @@ struct penstock_client;
 #define PENSTOCK_CLIENT_PUBLIC
 #endif
 
-/* The three ways to make a client. `options` and `error` may be NULL. Returns NULL with `error`. Does not connect: the first
- * call does. Close it with penstock_client_close.
+/* Three functions make a client; `options` and `error` may be NULL. They return NULL on failure, with `error`, and do
+ * not connect: the first call does. Close the client with penstock_client_close.
  *
- * A client of one host: a name, an IPv4 or an IPv6 address; port 1 to 65535. */
+ * This one makes a client of one host: a name, an IPv4 or an IPv6 address; port 1 to 65535. */
 PENSTOCK_CLIENT_PUBLIC struct penstock_client *
 penstock_client_open(const char *host, unsigned port, const struct penstock_client_options *options,
                      struct penstock_client_error *error);
@@ -122,7 +123,7 @@ penstock_client_open_properties(const char *text, size_t length,
 PENSTOCK_CLIENT_PUBLIC int penstock_client_connect(struct penstock_client *client,
                                                    struct penstock_client_error *error);
 
-/* Sends one event, and waits for its acknowledgement. After a failure the client may be used again: it connects again. */
+/* Sends one event, and waits for its acknowledgement. The client may be used after a failure: it connects again. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_append(struct penstock_client *client,
                                                   const struct penstock_client_event *event,
                                                   struct penstock_client_error *error);

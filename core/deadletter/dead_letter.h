@@ -1,5 +1,5 @@
-/* A dead letter: an event, or input that did not become one, which a stage gives up for good. It becomes one line of JSON
- * (docs/DEADLETTERS.md describes the fields), or an event again (core/deadletter/copy.h). Thread: any. */
+/* A dead letter: an event, or input that did not become one, which a stage gives up for good. It becomes one line of
+ * JSON (docs/DEADLETTERS.md describes the fields), or an event again (core/deadletter/copy.h). Thread: any. */
 #pragma once
 
 #include "core/flow/batch.h"

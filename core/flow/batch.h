@@ -22,13 +22,13 @@
 #include "core/name.h"
 #include "rings/inbox.h"
 
-/* Maximum number of rows of a batch. It cannot grow: the opaque value of a delivery report has 10 bits for an event's index. */
+/* Maximum number of rows of a batch. It cannot grow: a delivery report has 10 bits for an event's index. */
 #define PS_BATCH_EVENTS_MAX 1024U
 /* Maximum number of blocks that a source may fill; then the batch is full. */
 #define PS_BATCH_FILL_BLOCKS_MAX 6U
 #define PS_BATCH_FILL_BYTES (UINT64_C(1) * PS_BATCH_FILL_BLOCKS_MAX * PS_BLOCK_BYTES)
-/* Maximum number of blocks that a batch may reference. Those that the source may not fill are for headers and bodies that
- * interceptors make: without them, an interceptor would never get memory in a full batch. */
+/* Maximum number of blocks that a batch may reference. Those that the source may not fill are for headers and bodies
+ * that interceptors make: without them, an interceptor would never get memory in a full batch. */
 #define PS_BATCH_BLOCKS_MAX 64U
 /* Maximum number of position spans; the batch is full when there is no room for one more. */
 #define PS_BATCH_SPANS_MAX 256U
@@ -62,8 +62,8 @@ struct ps_stream_name {
     struct ps_slice member, instance;
     int32_t assignment;
     struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
-    /* Only for a stream whose position the sink keeps as a record (ps_engine_source_ops.starts_from_records): a JSON object that
-     * identifies the stream for the source. The sink adds the position to it. ps_batch_span does not copy it. */
+    /* Only for a stream whose position the sink keeps as a record (ps_engine_source_ops.starts_from_records): a JSON
+     * object that identifies the stream for the source. The sink adds the position. ps_batch_span does not copy it. */
     struct ps_slice detail;
 };
 

@@ -1,13 +1,13 @@
 /* Blocks: the memory of batches, and the process's depot from which they come.
  *
- *   depot            One reservation of address space as large as the memory budget (`penstock.memory.budget`), cut into
- *                    blocks of PS_BLOCK_BYTES. Memory is touched only when a block is first used; blocks are reused last
- *                    in, first out. A lock-free stack (rings/stack.h).
- *   cache            A worker's few free blocks, in plain memory. The worker fills it from the depot, and empties it, in
- *                    groups.
- *   block            Only batches of its home worker reference it, so its count is a plain integer: only the home worker
- *                    takes blocks, adds references and drops them.
- *   oversize block   For a body larger than a block. Its whole length is reserved from the budget before the first byte.
+ *   depot            One reservation of address space as large as the memory budget (`penstock.memory.budget`), cut
+ *                    into blocks of PS_BLOCK_BYTES. Memory is touched only when a block is first used. The free blocks
+ *                    are a lock-free stack (rings/stack.h): the last one returned is taken first.
+ *   cache            A worker's few free blocks, in plain memory. The worker moves blocks between the depot and its
+ *                    cache in groups.
+ *   block            Only batches of its home worker reference it, so its count is a plain integer: only the home
+ *                    worker takes blocks, adds references and drops them.
+ *   oversize block   For a body larger than a block. Its whole length is reserved from the budget before its first use.
  *
  * Thread: functions that take a `struct ps_block_cache` belong to the home worker; any thread may call the depot's. */
 #pragma once

@@ -3,8 +3,8 @@
  * (docs/decisions/0089-an-event-has-a-stable-identity.md).
  *
  * A batch has one origin for each run of rows that follow each other in their store, not one for each event. The stage
- * that reads the store notes the origins while it fills the batch; they are frozen with it. Interceptors that change headers or
- * bodies leave the identity as it is. */
+ * that reads the store notes the origins while it fills the batch; they are frozen with it. Interceptors that change
+ * headers or bodies leave the identity as it is. */
 #pragma once
 
 #include "core/flow/batch.h"

@@ -1,5 +1,5 @@
-/* The port: the engine's services for one open instance of a stage (core/stage.h), and the functions by which leases and news
- * leave the stage. Dead letters are in core/stage.h. */
+/* The port: the engine's services for one open instance of a stage (core/stage.h), and the functions by which leases
+ * and news leave the stage. Dead letters are in core/stage.h. */
 #pragma once
 
 #include "core/backoff.h"
@@ -38,7 +38,7 @@ struct ps_port {
     /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. Simulator: -1. */
     int wake_fd;
     struct ps_chain_share *chain; /* interceptors, selectors: shared by this open instance of the chain */
-    /* For buffers that live across batches (partial lines). They count in the memory budget. Thread: the home worker. */
+    /* For buffers that outlive a batch (partial lines). They count in the memory budget. Thread: the home worker. */
     struct ps_block_cache *blocks;
     /* The batch pool of this worker, for a channel that reads batches back for this sink (core/flow/channel.h). */
     struct ps_pool *pool;
@@ -48,17 +48,17 @@ struct ps_port {
     uint32_t retry_max;
     uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
     struct ps_runner *runner;
-    /* The functions by which leases leave a stage, set by the engine or by a test. Call ps_port_done and ps_port_home. */
+    /* Take leases from a stage. Set by the engine or by a test; stages call ps_port_done and ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
-    /* Set by the engine or by a test; all but `failed` may be NULL: no effect. Call ps_port_failed, _halted, _troubled. */
+    /* Set by the engine or by a test; `halted` and `troubled` may be NULL. Stages call ps_port_failed and so on. */
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
     bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
-    /* An interceptor sets it with PS_LATER when a process that it needs does not run. A stop waits 6 s for that process. */
+    /* An interceptor sets it with PS_LATER when a process that it needs does not run. A stop waits 6 s for this. */
     bool is_down;
     /* An interceptor sets it with PS_BACKOFF when fewer events at a time may fit. The engine clears it. */
     bool is_too_large;
@@ -90,8 +90,8 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
         port->halted(port, reason);
 }
 
-/* Returns how long a sink backs off after this number of failures in a row: by penstock.retry.backoff and .backoff.max, else
- * 1 s, 2 s .. 5 s, as Flume's sink runner. Called by the engine for PS_RETRY, else by a sink that keeps its leases. */
+/* Returns how long a sink rests after `failures` in a row: by penstock.retry.backoff and .backoff.max, else 1 s, 2 s
+ * .. 5 s, as Flume's sink runner. The engine calls it for PS_RETRY; a sink that keeps its leases calls it itself. */
 static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
 {
     uint64_t max_ns = port->retry_rest_max_ns > 0 ? port->retry_rest_max_ns : 5 * PS_NS_PER_S;

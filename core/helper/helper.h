@@ -62,9 +62,9 @@ size_t ps_helper_busy_count(const struct ps_helper *helper);
  * All are answered as usual. For plug-ins: no stage of penstock's own cancels its jobs. */
 void ps_helper_cancel(struct ps_helper *helper);
 
-/* Cancels this job, and no other. Returns whether the thread may be running it; if not, it will not run it. For an owner that
- * ends while jobs use its memory: it must wait for a job that may be running, but not for the jobs before it. One job is
- * withdrawn at a time, and it is not asked for again. */
+/* Cancels this job, and no other. Returns whether the thread may be running it; if not, the job will not run. For an
+ * owner that ends while jobs use its memory: the owner must wait for a job that may be running, but not for the jobs
+ * before it. Withdraw one job at a time, and do not ask for it again. */
 bool ps_helper_withdraw(struct ps_helper *helper, const void *job);
 
 /* Returns whether the running job was cancelled: `run` checks between its steps. Thread: the helper's. */

@@ -1,11 +1,11 @@
 /* The log: one line per message: time, level, component, text. It goes to stderr (with journald priorities under
  * systemd) or to a file.
  *
- * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. The log counts the
- * lines held back, and writes the count with the next such line, or with the last one of them when its 10 seconds are over.
- * The line with the count also has the time for which lines were held back. A stage may therefore log an error each
- * time it tries again, but must not log for each event. Thread: any (a mutex guards the writer; workers take it only
- * when they log). */
+ * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. The log counts
+ * the lines held back. It writes the count, and the time for which it held lines back, with the next such line; if none
+ * comes until the 10 seconds are over, it writes the last line held back with the count. A stage may therefore log an
+ * error each time it tries again, but must not log for each event. Thread: any (a mutex guards the writer; workers take
+ * it only when they log). */
 #pragma once
 
 #include "core/status.h"
@@ -21,8 +21,8 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
  * when the log's reader does not read and the line was not written; true also when the level is not logged. */
 bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length);
 
-/* The same for a line that a logger with a level of its own has chosen: it is written whatever the log's level is, which
- * `level`, not OFF, may be below. */
+/* The same for a line that a logger with a level of its own has chosen: the line is written even when `level`, which
+ * is not OFF, is below the log's level. */
 bool ps_log_text_chosen(enum ps_log_level level, const char *component, const char *text, size_t length);
 
 /* Messages below the level are not written; INFO at first. */
