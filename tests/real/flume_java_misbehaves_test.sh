@@ -209,6 +209,11 @@ jmx="-Dcom.sun.management.jmxremote.port=$((port + 1)) -Dcom.sun.management.jmxr
 JAVA_OPTS="$JAVA_OPTS $jmx" start "$work/first" "$PENSTOCK"
 await_lines "$work/out.jmx" 5
 first=$agent
+! JAVA_OPTS="$JAVA_OPTS $jmx" "$PENSTOCK" check --probe -n a1 -f "$work/second.properties" >"$work/check.log" 2>&1 || fail "check does not see that the port for JMX is taken"
+grep -qE "FAILED *source r1: listen on \*:$((port + 1)) \(TCP\): .*java" "$work/check.log" || { cat "$work/check.log" >&2; fail "check does not name who has the port for JMX"; }
+JAVA_OPTS="$JAVA_OPTS -Dcom.sun.management.jmxremote.port=$((port + 2))" "$PENSTOCK" check --probe -n a1 -f "$work/second.properties" >"$work/check.log" 2>&1 ||
+    { cat "$work/check.log" >&2; fail "check refuses a free port for JMX"; }
+grep -qE "ok *source r1: listen on \*:$((port + 2)) \(TCP\): the port is free" "$work/check.log" || fail "check does not say that the port for JMX is free"
 JAVA_OPTS="$JAVA_OPTS $jmx" start "$work/second" "$PENSTOCK"
 await 90 grep -qE "ERROR java: the Java host ended with exit code 1: Port already in use: $((port + 1)); another process has it, .* give each agent a port of its own in JAVA_OPTS .*; it is started again in" \
     "$work/second.log" || fail "the agent does not say that the port for JMX is taken"
