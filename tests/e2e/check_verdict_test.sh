@@ -12,8 +12,8 @@ touch "$work/flume/data/log-1.meta" "$work/flume/checkpoint/checkpoint.meta" "$w
 echo 'this is no database' >"$work/text.sqlite"
 
 agent() { # LINES...: an agent netcat -> memory -> file_roll in which each line replaces the one of its key
-    local line
-    cat >"$work/base" <<END
+    local line old kept lines
+    mapfile -t lines <<END
 a1.sources = r1
 a1.channels = c1
 a1.sinks = k1
@@ -27,11 +27,11 @@ a1.sinks.k1.sink.directory = $work/files
 a1.sinks.k1.channel = c1
 END
     for line in "$@"; do
-        grep -vF -- "${line%%=*}=" "$work/base" >"$work/next" || true
-        printf '%s\n' "$line" >>"$work/next"
-        mv "$work/next" "$work/base"
+        kept=()
+        for old in "${lines[@]}"; do [[ $old == *"${line%%=*}="* ]] || kept+=("$old"); done
+        lines=("${kept[@]}" "$line")
     done
-    mv "$work/base" "$work/agent.properties"
+    printf '%s\n' "${lines[@]}" >"$work/agent.properties"
 }
 
 check_verdict() {
@@ -58,9 +58,9 @@ agent_decides() { # whether the agent has ended, is ready, or says for what it w
         return
     fi
     local code
-    code=$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$metrics/readyz") || return
+    code=$(http_get "$metrics" /readyz "$work/ready") || return
     if [[ $code == 200 ]]; then
-        curl -s "http://127.0.0.1:$metrics/metrics" >"$work/counters" || return
+        http_get "$metrics" /metrics "$work/counters" >/dev/null || return
         if ! runs_whole; then
             echo idle >"$work/decided"
             return

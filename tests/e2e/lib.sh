@@ -23,6 +23,16 @@ fail() { # WHAT: prints it and the last lines of each output, and ends the scrip
     exit 1
 }
 
+# What curl -o FILE -w '%{http_code}' does, for looks that a script repeats: curl takes 13 ms of CPU, this one two.
+http_get() ( # PORT PATH FILE: prints the status
+    { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || exit 1
+    printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3
+    read -r _ status _ <&3 || exit 1
+    while read -r line <&3 && [[ $line != $'\r' ]]; do :; done
+    cat <&3 >"$3"
+    echo "$status"
+)
+
 # Of an agent whose Prometheus metrics are at $metrics_port.
 metric() { # NAME COMPONENT: prints the metric's first value
     # shellcheck disable=SC2154 # metrics_port is the script's
