@@ -104,7 +104,7 @@ static enum ps_status bind(struct fixture *fixture, const char *const *words)
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static void defaults(void **state)
+static void test_defaults(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(bind(fixture, (const char *const[]){NULL}), PS_OK);
@@ -119,7 +119,7 @@ static void defaults(void **state)
     assert_int_equal(fixture->problems.count, 0);
 }
 
-static void values(void **state)
+static void test_values(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(
@@ -140,7 +140,7 @@ static void values(void **state)
 }
 
 /* A header name beyond the longest length is refused; ps_name_intern would end the program. */
-static void names_of_headers_have_a_longest_length(void **state)
+static void test_names_of_headers_have_a_longest_length(void **state)
 {
     struct fixture *fixture = *state;
     char *longest = malloc(PS_HEADER_NAME_BYTES_MAX + 16);
@@ -169,7 +169,7 @@ static void names_of_headers_have_a_longest_length(void **state)
     free(longest);
 }
 
-static void bad_values_fail_and_all_are_reported(void **state)
+static void test_bad_values_fail_and_all_are_reported(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(bind(fixture, WORDS("number", "101", "size", "-1", "ratio", "nan", "word", "four")),
@@ -184,7 +184,7 @@ static void bad_values_fail_and_all_are_reported(void **state)
     assert_int_equal(fixture->problems.warnings, 1);
 }
 
-static void own_keys_take_units(void **state)
+static void test_own_keys_take_units(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(bind(fixture, WORDS("pause", " 1m30s ", "rest", "2000ms", "many", "10k")), PS_OK);
@@ -203,7 +203,7 @@ static void own_keys_take_units(void **state)
         assert_int_equal(bind(fixture, WORDS(wrong[i][0], wrong[i][1])), PS_FAIL);
 }
 
-static void the_rows_own_key_wins_over_aliases(void **state)
+static void test_the_rows_own_key_wins_over_aliases(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(bind(fixture, WORDS("older", "3", "old", "2")), PS_OK);
@@ -212,7 +212,7 @@ static void the_rows_own_key_wins_over_aliases(void **state)
     assert_string_equal(fixture->plan.text, "1");
 }
 
-static void maps_take_the_longest_prefix(void **state)
+static void test_maps_take_the_longest_prefix(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(
@@ -228,7 +228,7 @@ static void maps_take_the_longest_prefix(void **state)
     assert_int_equal(fixture->plan.rest.items[0].line, 4);
 }
 
-static void sizes_and_numbers(void **state)
+static void test_sizes_and_numbers(void **state)
 {
     static const struct {
         const char *text;
@@ -252,7 +252,7 @@ static void sizes_and_numbers(void **state)
     assert_false(ps_parse_int("1_000", &value));
 }
 
-static void texts(void **state)
+static void test_texts(void **state)
 {
     struct fixture *fixture = *state;
     assert_string_equal(ps_text_trim(fixture->arena, " \t\r\n a b \001"), "a b");
@@ -273,7 +273,7 @@ static const char *nearest(const char *written, const char *const *words)
     return near.word;
 }
 
-static void nearest_words(void **state)
+static void test_nearest_words(void **state)
 {
     const char *const *keys =
         WORDS("batchSize", "channels", "channel", "type", "capacity", "transactionCapacity");
@@ -290,7 +290,7 @@ static void nearest_words(void **state)
     assert_null(nearest(text, keys));
 }
 
-static void flume_types(void **state)
+static void test_flume_types(void **state)
 {
     assert_string_equal(ps_type_flume_name(PS_KIND_SOURCE, "TailDir"), "taildir");
     assert_string_equal(ps_type_flume_name(PS_KIND_SOURCE, "org.apache.flume.source.kafka.KafkaSource"),
@@ -305,17 +305,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(defaults),
-        TEST(values),
-        TEST(bad_values_fail_and_all_are_reported),
-        TEST(names_of_headers_have_a_longest_length),
-        TEST(own_keys_take_units),
-        TEST(the_rows_own_key_wins_over_aliases),
-        TEST(maps_take_the_longest_prefix),
-        TEST(sizes_and_numbers),
-        TEST(texts),
-        TEST(nearest_words),
-        TEST(flume_types),
+        TEST(test_defaults),
+        TEST(test_values),
+        TEST(test_bad_values_fail_and_all_are_reported),
+        TEST(test_names_of_headers_have_a_longest_length),
+        TEST(test_own_keys_take_units),
+        TEST(test_the_rows_own_key_wins_over_aliases),
+        TEST(test_maps_take_the_longest_prefix),
+        TEST(test_sizes_and_numbers),
+        TEST(test_texts),
+        TEST(test_nearest_words),
+        TEST(test_flume_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,12 +206,12 @@ static void play(bool first)
     assert_int_equal(wrong, 0);
 }
 
-static void company_is_first(void **state)
+static void test_company_is_first(void **state)
 {
     play(true);
 }
 
-static void company_is_last(void **state)
+static void test_company_is_last(void **state)
 {
     play(false);
 }
@@ -219,6 +219,6 @@ static void company_is_last(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(company_is_first), TEST(company_is_last)};
+    const struct CMUnitTest tests[] = {TEST(test_company_is_first), TEST(test_company_is_last)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static bool expected_matches(const char *name)
     return same;
 }
 
-static void every_file_gives_the_expected_output(void **state)
+static void test_every_file_gives_the_expected_output(void **state)
 {
     const char *source = getenv("PENSTOCK_SOURCE");
     assert_non_null(source);
@@ -53,6 +53,6 @@ static void every_file_gives_the_expected_output(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_file_gives_the_expected_output)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_file_gives_the_expected_output)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

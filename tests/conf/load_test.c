@@ -82,7 +82,7 @@ static struct ps_agent_spec *spec_of(const char *more, const char *from, const c
     return spec;
 }
 
-static void the_engine_gets_what_was_written(void **state)
+static void test_the_engine_gets_what_was_written(void **state)
 {
     struct ps_agent_spec *spec = spec_of("", NULL, NULL);
     assert_string_equal(spec->name, "a1");
@@ -108,7 +108,7 @@ static void the_engine_gets_what_was_written(void **state)
     ps_arena_destroy(spec->arena);
 }
 
-static void sub_stages_are_bound_at_build(void **state)
+static void test_sub_stages_are_bound_at_build(void **state)
 {
     struct ps_agent_spec *spec = spec_of("a1.sinks.k2.sink.serializer.appendNewline = false\n", NULL, NULL);
     const struct fake_plan *sink = spec->sinks[1].stage.plan;
@@ -126,7 +126,7 @@ static void sub_stages_are_bound_at_build(void **state)
     ps_arena_destroy(spec->arena);
 }
 
-static void a_reload_knows_what_changed(void **state)
+static void test_a_reload_knows_what_changed(void **state)
 {
     static const struct {
         const char *more, *from, *to, *expected;
@@ -185,7 +185,7 @@ static void write_text(const char *path, const char *text)
     fclose(file);
 }
 
-static void changed_files_are_seen_and_a_backup_helps(void **state)
+static void test_changed_files_are_seen_and_a_backup_helps(void **state)
 {
     char directory[] = "/tmp/penstock-load-XXXXXX", path[64], backup[64], clean[64], kept[96];
     struct stat facts;
@@ -275,7 +275,7 @@ static void *server_run(void *argument)
     return NULL;
 }
 
-static void a_configuration_comes_over_http(void **state)
+static void test_a_configuration_comes_over_http(void **state)
 {
     struct server server = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -314,7 +314,7 @@ static void a_configuration_comes_over_http(void **state)
 
 /* ---- commands ---- */
 
-static void commands_give_their_first_line(void **state)
+static void test_commands_give_their_first_line(void **state)
 {
     static const struct {
         const char *words, *argument, *line, *expected;
@@ -350,7 +350,7 @@ static long memory_kb(void)
     return usage.ru_maxrss;
 }
 
-static void passwords_of_uris_are_masked(void **state)
+static void test_passwords_of_uris_are_masked(void **state)
 {
     static const char *const cases[][2] = {
         {"http://u:secret@h/x", "http://u:***@h/x"},
@@ -382,7 +382,7 @@ static void passwords_of_uris_are_masked(void **state)
 }
 
 /* 120 KB of references that are never closed stay unchanged; copies per reference would take 3.8 GB. */
-static void unclosed_references_cost_little(void **state)
+static void test_unclosed_references_cost_little(void **state)
 {
     enum { COUNT = 60000 };
     char *text = calloc(COUNT, 2 + 1);
@@ -401,7 +401,7 @@ static void unclosed_references_cost_little(void **state)
 }
 
 /* The file is not read when a stage was compiled for another contract. */
-static void stages_of_another_contract_are_refused(void **state)
+static void test_stages_of_another_contract_are_refused(void **state)
 {
     struct ps_stage_ops other = *fake_table()[0];
     const struct ps_stage_ops *const stages[] = {fake_table()[1], &other, NULL};
@@ -421,15 +421,15 @@ static void stages_of_another_contract_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_engine_gets_what_was_written),
-        cmocka_unit_test(sub_stages_are_bound_at_build),
-        cmocka_unit_test(a_reload_knows_what_changed),
-        cmocka_unit_test(changed_files_are_seen_and_a_backup_helps),
-        cmocka_unit_test(a_configuration_comes_over_http),
-        cmocka_unit_test(commands_give_their_first_line),
-        cmocka_unit_test(unclosed_references_cost_little),
-        cmocka_unit_test(passwords_of_uris_are_masked),
-        cmocka_unit_test(stages_of_another_contract_are_refused),
+        cmocka_unit_test(test_the_engine_gets_what_was_written),
+        cmocka_unit_test(test_sub_stages_are_bound_at_build),
+        cmocka_unit_test(test_a_reload_knows_what_changed),
+        cmocka_unit_test(test_changed_files_are_seen_and_a_backup_helps),
+        cmocka_unit_test(test_a_configuration_comes_over_http),
+        cmocka_unit_test(test_commands_give_their_first_line),
+        cmocka_unit_test(test_unclosed_references_cost_little),
+        cmocka_unit_test(test_passwords_of_uris_are_masked),
+        cmocka_unit_test(test_stages_of_another_contract_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

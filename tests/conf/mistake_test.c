@@ -63,7 +63,7 @@ static void expect(const char *before, const char *from, const char *to, const c
     ps_arena_destroy(old->arena);
 }
 
-static void mistakes_refuse(void **state)
+static void test_mistakes_refuse(void **state)
 {
     expect(good, "r2.type = seq", "r2.type = sek", "Flume has no source `sek`");
     expect(good, "r1.channels = c1 c2", "r1.channels = c1 c3", "channel \"c3\" is not declared");
@@ -75,7 +75,7 @@ static void mistakes_refuse(void **state)
 }
 
 /* A component that is still listed leaves a channel without its last sink or source. */
-static void components_that_move_refuse(void **state)
+static void test_components_that_move_refuse(void **state)
 {
     expect(good, "k1.channel = c1", "k1.channel = c2",
            "channel c1 has sources, and loses its last sink: sink k1 now takes from c2 instead");
@@ -85,7 +85,7 @@ static void components_that_move_refuse(void **state)
 
 /* Three of four sinks take from one channel. A reload that moves all three is refused, because the channel loses its
  * last sink; one that moves fewer is not. The fourth sink may be anywhere in the list. */
-static void the_last_of_several_refuses(void **state)
+static void test_the_last_of_several_refuses(void **state)
 {
     static const char agent[] = "a1.sources = r1\n"
                                 "a1.channels = c1 c2\n"
@@ -125,7 +125,7 @@ static void the_last_of_several_refuses(void **state)
     }
 }
 
-static void moves_that_cut_no_channel_do_not(void **state)
+static void test_moves_that_cut_no_channel_do_not(void **state)
 {
     expect(good, "r2.channels = c2", "r2.channels = c1", NULL); /* r1 puts into c2 */
     expect(good, "c1\na1.sinks.k2.type = null\na1.sinks.k2.channel = c2",
@@ -142,7 +142,7 @@ static void moves_that_cut_no_channel_do_not(void **state)
            NULL);
 }
 
-static void changes_on_purpose_do_not(void **state)
+static void test_changes_on_purpose_do_not(void **state)
 {
     expect(good, "capacity = 500", "capacity = 600", NULL);
     expect(good, "a1.sources = r1 r2", "a1.sources = r1", NULL);
@@ -151,7 +151,7 @@ static void changes_on_purpose_do_not(void **state)
 }
 
 /* The agent was started with k9 missing. */
-static void mistakes_of_the_start_stay(void **state)
+static void test_mistakes_of_the_start_stay(void **state)
 {
     char text[1024];
     snprintf(text, sizeof text, "%sa1.sinks.k9.type = nul\na1.sinks.k9.channel = c2\n", good);
@@ -192,7 +192,7 @@ static void expect_refusal(const char *before, const char *from, const char *to,
     ps_conf_destroy(fresh);
 }
 
-static void a_refusal_says_its_cause(void **state)
+static void test_a_refusal_says_its_cause(void **state)
 {
     expect_refusal(small, "capacity = 500", "capacity = 5",
                    "x:8: dropped: a1.channels.c1.transactionCapacity: is above capacity", 1);
@@ -210,7 +210,7 @@ static void a_refusal_says_its_cause(void **state)
                    1);
 }
 
-static void nothing_left_has_a_cause_or_a_cure(void **state)
+static void test_nothing_left_has_a_cause_or_a_cure(void **state)
 {
     expect_refusal(small, "seq\na1.sources.r1.channels = c1\na1.sinks.k1.type = null",
                    "sek\na1.sources.r1.channels = c1\na1.sinks.k1.type = nul",
@@ -227,7 +227,7 @@ static void nothing_left_has_a_cause_or_a_cure(void **state)
 }
 
 /* More warnings than a configuration keeps, and then the error. */
-static void an_error_is_kept_behind_many_warnings(void **state)
+static void test_an_error_is_kept_behind_many_warnings(void **state)
 {
     struct ps_arena *arena = ps_arena_create();
     struct ps_problems problems;
@@ -246,15 +246,15 @@ static void an_error_is_kept_behind_many_warnings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_refuse),
-        cmocka_unit_test(components_that_move_refuse),
-        cmocka_unit_test(the_last_of_several_refuses),
-        cmocka_unit_test(moves_that_cut_no_channel_do_not),
-        cmocka_unit_test(changes_on_purpose_do_not),
-        cmocka_unit_test(mistakes_of_the_start_stay),
-        cmocka_unit_test(a_refusal_says_its_cause),
-        cmocka_unit_test(nothing_left_has_a_cause_or_a_cure),
-        cmocka_unit_test(an_error_is_kept_behind_many_warnings),
+        cmocka_unit_test(test_mistakes_refuse),
+        cmocka_unit_test(test_components_that_move_refuse),
+        cmocka_unit_test(test_the_last_of_several_refuses),
+        cmocka_unit_test(test_moves_that_cut_no_channel_do_not),
+        cmocka_unit_test(test_changes_on_purpose_do_not),
+        cmocka_unit_test(test_mistakes_of_the_start_stay),
+        cmocka_unit_test(test_a_refusal_says_its_cause),
+        cmocka_unit_test(test_nothing_left_has_a_cause_or_a_cure),
+        cmocka_unit_test(test_an_error_is_kept_behind_many_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static const struct {
     {PS_KIND_SELECTOR, "load_balancing", "policy", "policy"},
 };
 
-static void both_spellings_lead_to_one_row(void **state)
+static void test_both_spellings_lead_to_one_row(void **state)
 {
     size_t looked_at = 0;
     for (size_t i = 0; i < PS_COUNT_OF(spellings); i++) {
@@ -43,7 +43,7 @@ static void both_spellings_lead_to_one_row(void **state)
 }
 
 /* A row's default must pass the row's own checks, and every name must be unique. */
-static void every_row_of_every_stage_is_sound(void **state)
+static void test_every_row_of_every_stage_is_sound(void **state)
 {
     for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++) {
         struct ps_arena *arena = ps_arena_create();
@@ -76,8 +76,8 @@ static void every_row_of_every_stage_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_spellings_lead_to_one_row),
-        cmocka_unit_test(every_row_of_every_stage_is_sound),
+        cmocka_unit_test(test_both_spellings_lead_to_one_row),
+        cmocka_unit_test(test_every_row_of_every_stage_is_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

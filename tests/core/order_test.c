@@ -20,7 +20,7 @@ static void assert_next(struct ps_order *order, int64_t now_ms, unsigned count, 
         assert_int_equal(members[i], wanted[i]);
 }
 
-static void each_begins_in_turn(void **state)
+static void test_each_begins_in_turn(void **state)
 {
     struct ps_order *order = make(false, false, PS_ORDER_BACKOFF_MS);
     for (unsigned i = 0; i < 7; i++) {
@@ -31,7 +31,7 @@ static void each_begins_in_turn(void **state)
     ps_order_destroy(order);
 }
 
-static void a_random_order_has_each_once(void **state)
+static void test_a_random_order_has_each_once(void **state)
 {
     struct ps_order *order = make(true, false, PS_ORDER_BACKOFF_MS);
     unsigned first[COUNT] = {0};
@@ -48,7 +48,7 @@ static void a_random_order_has_each_once(void **state)
     ps_order_destroy(order);
 }
 
-static void who_failed_is_left_out_longer_each_time(void **state)
+static void test_who_failed_is_left_out_longer_each_time(void **state)
 {
     struct ps_order *order = make(false, true, 5000);
     static const int64_t left_out_ms[] = {2000, 4000, 5000, 5000};
@@ -76,9 +76,9 @@ static void who_failed_is_left_out_longer_each_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_begins_in_turn),
-        cmocka_unit_test(a_random_order_has_each_once),
-        cmocka_unit_test(who_failed_is_left_out_longer_each_time),
+        cmocka_unit_test(test_each_begins_in_turn),
+        cmocka_unit_test(test_a_random_order_has_each_once),
+        cmocka_unit_test(test_who_failed_is_left_out_longer_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

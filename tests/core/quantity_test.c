@@ -3,7 +3,7 @@
 #include "core/quantity.h"
 #include "core/clock.h"
 
-static void rates(void **state)
+static void test_rates(void **state)
 {
     static const struct {
         const char *text;
@@ -27,7 +27,7 @@ static void rates(void **state)
     }
 }
 
-static void counts(void **state)
+static void test_counts(void **state)
 {
     uint64_t count;
     struct ps_err err = {0};
@@ -40,7 +40,7 @@ static void counts(void **state)
     assert_int_equal(ps_quantity_count("--events", "ten", 1, 10, &count, &err), PS_FAIL);
 }
 
-static void durations(void **state)
+static void test_durations(void **state)
 {
     static const struct {
         const char *text;
@@ -64,7 +64,7 @@ static void durations(void **state)
         assert_int_equal(ps_quantity_duration("--duration", bad[i], &ns, &err), PS_FAIL);
 }
 
-static void sizes_and_shares(void **state)
+static void test_sizes_and_shares(void **state)
 {
     struct ps_err err = {0};
     uint64_t bytes;
@@ -94,7 +94,7 @@ static void sizes_and_shares(void **state)
     }
 }
 
-static void ports(void **state)
+static void test_ports(void **state)
 {
     static const char *const good[] = {"1", "80", "09092", "65535"};
     static const char *const bad[] = {"", "0", "65536", "99999", "-1", "+1", "8o", "080800", " 80"};
@@ -105,7 +105,7 @@ static void ports(void **state)
     assert_true(ps_quantity_is_port("80,81", 2));
 }
 
-static void counts_and_rates_for_people(void **state)
+static void test_counts_and_rates_for_people(void **state)
 {
     assert_string_equal(ps_quantity_print_count(0).text, "0");
     assert_string_equal(ps_quantity_print_count(999).text, "999");
@@ -127,7 +127,7 @@ static void counts_and_rates_for_people(void **state)
     assert_string_equal(ps_quantity_print_event_rate(1e30).text, "1,000,000,000,000 events/s");
 }
 
-static void durations_and_sizes_for_people(void **state)
+static void test_durations_and_sizes_for_people(void **state)
 {
     static const struct {
         uint64_t ns;
@@ -173,12 +173,12 @@ static void durations_and_sizes_for_people(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rates),
-                                       cmocka_unit_test(ports),
-                                       cmocka_unit_test(counts),
-                                       cmocka_unit_test(durations),
-                                       cmocka_unit_test(sizes_and_shares),
-                                       cmocka_unit_test(counts_and_rates_for_people),
-                                       cmocka_unit_test(durations_and_sizes_for_people)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_ports),
+                                       cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_durations),
+                                       cmocka_unit_test(test_sizes_and_shares),
+                                       cmocka_unit_test(test_counts_and_rates_for_people),
+                                       cmocka_unit_test(test_durations_and_sizes_for_people)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

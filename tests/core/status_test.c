@@ -3,7 +3,7 @@
 
 #include "core/status.h"
 
-static void lines_are_joined_for_a_log(void **state)
+static void test_lines_are_joined_for_a_log(void **state)
 {
     struct ps_err err = {0};
     assert_string_equal(ps_err_join(&err), "");
@@ -15,7 +15,7 @@ static void lines_are_joined_for_a_log(void **state)
     assert_int_equal(err.length, strlen(err.text));
 }
 
-static void a_full_stack_is_not_overrun(void **state)
+static void test_a_full_stack_is_not_overrun(void **state)
 {
     struct ps_err err = {0};
     for (int i = 0; i < PS_ERR_BYTES; i++)
@@ -29,8 +29,8 @@ static void a_full_stack_is_not_overrun(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_joined_for_a_log),
-        cmocka_unit_test(a_full_stack_is_not_overrun),
+        cmocka_unit_test(test_lines_are_joined_for_a_log),
+        cmocka_unit_test(test_a_full_stack_is_not_overrun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include "regex/matcher/matcher.h"
 #include "tests/support/support.h"
 
-static void counts_states(void **state)
+static void test_counts_states(void **state)
 {
     static const struct {
         const char *text;
@@ -46,7 +46,7 @@ static void counts_states(void **state)
     }
 }
 
-static void deep_nesting_ends(void **state)
+static void test_deep_nesting_ends(void **state)
 {
     static char text[60001];
     memset(text, '(', 30000);
@@ -54,7 +54,7 @@ static void deep_nesting_ends(void **state)
     assert_int_equal(ps_cost_states(text), UINT64_MAX);
 }
 
-static void finds_the_largest_repeat(void **state)
+static void test_finds_the_largest_repeat(void **state)
 {
     struct ps_cost_repeat repeat;
     assert_true(ps_cost_largest_repeat("a{3}b{10,200}c{5}", &repeat));
@@ -64,7 +64,7 @@ static void finds_the_largest_repeat(void **state)
     assert_false(ps_cost_largest_repeat("a\\{3}[{4}]{x}", &repeat));
 }
 
-static void loosens(void **state)
+static void test_loosens(void **state)
 {
     static const struct {
         const char *text, *loose;
@@ -94,7 +94,7 @@ static void loosens(void **state)
 }
 
 /* None of these may take long or need much memory. PCRE2 refuses most of them. */
-static void expensive_expressions(void **state)
+static void test_expensive_expressions(void **state)
 {
     static const char *const patterns[] = {
         "(a{1,30000}){1,30000}",
@@ -157,7 +157,7 @@ static void grade_is(const char *pattern, int grade, const char *why)
     ps_regex_destroy(regex);
 }
 
-static void grades(void **state)
+static void test_grades(void **state)
 {
     grade_is("status=404", PS_COST_FINE, "");
     grade_is("^\\S+ \\S+ \\[[^]]*\\] \"GET", PS_COST_FINE, "");
@@ -168,12 +168,12 @@ static void grades(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_states),
-        cmocka_unit_test(deep_nesting_ends),
-        cmocka_unit_test(finds_the_largest_repeat),
-        cmocka_unit_test(expensive_expressions),
-        cmocka_unit_test(loosens),
-        cmocka_unit_test(grades),
+        cmocka_unit_test(test_counts_states),
+        cmocka_unit_test(test_deep_nesting_ends),
+        cmocka_unit_test(test_finds_the_largest_repeat),
+        cmocka_unit_test(test_expensive_expressions),
+        cmocka_unit_test(test_loosens),
+        cmocka_unit_test(test_grades),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

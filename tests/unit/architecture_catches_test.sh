@@ -51,6 +51,23 @@ expect 'conf/agent\.c:[0-9]+: starts a thread without ps_thread_start: .*'
 echo 'static void skips(void) { skip(); }' >>tests/core/log/log_test.c
 expect 'tests/core/log/log_test\.c:[0-9]+: skips without a reason: .*'
 
+cat >>tests/core/log/log_test.c <<'EOF'
+static void has_no_prefix(void **state)
+{
+    (void)state;
+}
+static int set_up(void **state)
+{
+    return *state == NULL;
+}
+#define TEST(kind)                                                                                           \
+    static void kind##_works(void **)                                                                        \
+    {                                                                                                        \
+    }
+EOF
+expect 'tests/core/log/log_test\.c:[0-9]+: the name of the test has_no_prefix does not begin with test_' \
+    'tests/core/log/log_test\.c:[0-9]+: the name of the test kind##_works does not begin with test_'
+
 # ---- stages ----
 
 echo 'STAGE(sink, ghost)' >>stages/stages.def

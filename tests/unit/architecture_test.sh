@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks the rules of the tree that a compiler does not check: who may include whom, one door for each library, atomics
-# in one place, each name once, each stage complete, each test in its place, files that comments name, short files, small
-# folders, prefixes, circles of calls, nothing that belongs to one workplace. architecture_catches_test.sh breaks each rule.
+# in one place, each name once, each stage complete, each test in its place and with its prefix, files that comments name,
+# short files, small folders, prefixes, circles of calls, nothing that belongs to one workplace.
+# architecture_catches_test.sh breaks each rule.
 #
 #   architecture_test.sh --arrows     prints which folder includes which, and how often
 # No sanitizer: it reads the tree.
@@ -559,6 +560,12 @@ done <<<"$circles"
 while IFS=: read -r file line _; do
     wrong "$file:$line" "skips without a reason: ps_test_skip() gives one (tests/support/support.h)"
 done < <(grep -rnE '(^|[^_a-z])skip\(\)' tests --include='*_test.c')
+
+# A function of the type of cmocka's tests is one; set-up and tear-down return int.
+while IFS=: read -r file line name; do
+    wrong "$file:$line" "the name of the test ${name#*void } does not begin with test_"
+done < <(grep -rnoE --include='*.[ch]' '^ *(static )?void [A-Za-z0-9_#]+\(void \*\*[a-z_]*\)' tests |
+    sed -E 's/\(void .*//' | grep -vE 'void test_' || true)
 
 # ---- words that must not be there ----
 

@@ -250,7 +250,7 @@ static uint64_t slower_than(uint64_t ns)
 
 /* ---- tests ---- */
 
-static void everything_arrives_once_and_in_order(void **state)
+static void test_everything_arrives_once_and_in_order(void **state)
 {
     struct sink *sink = sink_start((struct sink){0});
     struct ps_load_config config = config_for(sink, "");
@@ -280,7 +280,7 @@ static void everything_arrives_once_and_in_order(void **state)
 /* The sink reads nothing for a second; its buffers and the sender's hold far less than 0.2 s of the load. So
  * events due in the other 0.8 s wait until the second is over: lower bounds that hold on slow machines
  * too. */
-static void a_stalled_sink_shows_in_the_tail(void **state)
+static void test_a_stalled_sink_shows_in_the_tail(void **state)
 {
     struct sink *sink = sink_start((struct sink){.small = true, .stall_ms = 1000});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
@@ -297,7 +297,7 @@ static void a_stalled_sink_shows_in_the_tail(void **state)
     free(sink);
 }
 
-static void a_sink_that_goes_away_is_an_outage(void **state)
+static void test_a_sink_that_goes_away_is_an_outage(void **state)
 {
     struct sink *sink = sink_start((struct sink){.leave_bytes = 20000});
     struct ps_load_config config = config_for(sink, "");
@@ -317,7 +317,7 @@ static void a_sink_that_goes_away_is_an_outage(void **state)
 }
 
 /* 4 KiB in at least 5 ms are at most 800 KiB/s; the load asks for 1.28 MB/s. */
-static void a_slow_sink_does_not_hold_the_rate(void **state)
+static void test_a_slow_sink_does_not_hold_the_rate(void **state)
 {
     struct sink *sink = sink_start((struct sink){.small = true, .slow_ms = 5});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
@@ -332,7 +332,7 @@ static void a_slow_sink_does_not_hold_the_rate(void **state)
     free(sink);
 }
 
-static void what_was_not_delivered_is_said(void **state)
+static void test_what_was_not_delivered_is_said(void **state)
 {
     struct sink *sink = sink_start((struct sink){.small = true, .stall_ms = 3000});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
@@ -346,7 +346,7 @@ static void what_was_not_delivered_is_said(void **state)
     free(sink);
 }
 
-static void octets_are_counted(void **state)
+static void test_octets_are_counted(void **state)
 {
     struct sink *sink = sink_start((struct sink){.octet_counted = true});
     struct ps_load_config config = config_for(sink, "?framing=octet-counted");
@@ -374,7 +374,7 @@ static void *interrupt_soon(void *argument)
     return NULL;
 }
 
-static void an_interrupted_run_ends_well(void **state)
+static void test_an_interrupted_run_ends_well(void **state)
 {
     char manifest[] = "/tmp/ps-manifest-XXXXXX";
     pthread_t thread;
@@ -428,7 +428,7 @@ static void expect_failure(const struct ps_load_config *config, const char *want
     ps_load_result_fini(&result);
 }
 
-static void a_target_that_refuses_is_said(void **state)
+static void test_a_target_that_refuses_is_said(void **state)
 {
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "");
@@ -445,7 +445,7 @@ static void a_target_that_refuses_is_said(void **state)
 }
 
 /* A target that cannot be reached is reported, even if it sends nothing before the first event. */
-static void a_target_that_does_not_answer_is_said(void **state)
+static void test_a_target_that_does_not_answer_is_said(void **state)
 {
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "");
@@ -456,7 +456,7 @@ static void a_target_that_does_not_answer_is_said(void **state)
     expect_failure(&config, "(0 of 2 connections were made within 300 ms");
 }
 
-static void unreachable_brokers_are_named(void **state)
+static void test_unreachable_brokers_are_named(void **state)
 {
 #ifdef __SANITIZE_THREAD__
     ps_test_skip("ThreadSanitizer sees races inside librdkafka, which is not built for it");
@@ -470,7 +470,7 @@ static void unreachable_brokers_are_named(void **state)
 #endif
 }
 
-static void bad_configurations_are_named(void **state)
+static void test_bad_configurations_are_named(void **state)
 {
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "?frameing=newline");
@@ -510,17 +510,17 @@ static void bad_configurations_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_arrives_once_and_in_order),
-        cmocka_unit_test(a_stalled_sink_shows_in_the_tail),
-        cmocka_unit_test(a_sink_that_goes_away_is_an_outage),
-        cmocka_unit_test(a_slow_sink_does_not_hold_the_rate),
-        cmocka_unit_test(what_was_not_delivered_is_said),
-        cmocka_unit_test(octets_are_counted),
-        cmocka_unit_test(an_interrupted_run_ends_well),
-        cmocka_unit_test(a_target_that_refuses_is_said),
-        cmocka_unit_test(a_target_that_does_not_answer_is_said),
-        cmocka_unit_test(unreachable_brokers_are_named),
-        cmocka_unit_test(bad_configurations_are_named),
+        cmocka_unit_test(test_everything_arrives_once_and_in_order),
+        cmocka_unit_test(test_a_stalled_sink_shows_in_the_tail),
+        cmocka_unit_test(test_a_sink_that_goes_away_is_an_outage),
+        cmocka_unit_test(test_a_slow_sink_does_not_hold_the_rate),
+        cmocka_unit_test(test_what_was_not_delivered_is_said),
+        cmocka_unit_test(test_octets_are_counted),
+        cmocka_unit_test(test_an_interrupted_run_ends_well),
+        cmocka_unit_test(test_a_target_that_refuses_is_said),
+        cmocka_unit_test(test_a_target_that_does_not_answer_is_said),
+        cmocka_unit_test(test_unreachable_brokers_are_named),
+        cmocka_unit_test(test_bad_configurations_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static uint64_t overlap(const struct ps_pacer *pacer, uint64_t from_ns, uint64_t
     return ps_pacer_overlap(&gaps, from_ns);
 }
 
-static void gaps_between_readings_are_noted(void **state)
+static void test_gaps_between_readings_are_noted(void **state)
 {
     struct ps_pacer pacer = pacer_make(-1, true);
     uint64_t base = pacer.seen_ns;
@@ -45,7 +45,7 @@ static void gaps_between_readings_are_noted(void **state)
     assert_int_equal(overlap(&pacer, base + 610100, base + 700000), 0);
 }
 
-static void old_gaps_are_forgotten(void **state)
+static void test_old_gaps_are_forgotten(void **state)
 {
     struct ps_pacer pacer = pacer_make(-1, true);
     uint64_t base = pacer.seen_ns;
@@ -56,7 +56,7 @@ static void old_gaps_are_forgotten(void **state)
 }
 
 /* Moments in ascending order, compared with adding the gaps up one by one. */
-static void overlaps_are_what_adding_up_gives(void **state)
+static void test_overlaps_are_what_adding_up_gives(void **state)
 {
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 200; round++) {
@@ -80,7 +80,7 @@ static void overlaps_are_what_adding_up_gives(void **state)
 }
 
 /* Time that the thread slept instead of working is a gap. Time that it computed is not. */
-static void being_away_at_work_is_noted(void **state)
+static void test_being_away_at_work_is_noted(void **state)
 {
     struct ps_pacer pacer = pacer_make(-1, true);
     usleep(20000);
@@ -90,7 +90,7 @@ static void being_away_at_work_is_noted(void **state)
 }
 
 /* A gap is never longer than the time since the last reading, although the CPU time is known since earlier. */
-static void a_gap_ends_at_the_last_reading(void **state)
+static void test_a_gap_ends_at_the_last_reading(void **state)
 {
     struct ps_pacer pacer = pacer_make(-1, true);
     pacer.mark_ns -= 50 * PS_NS_PER_MS; /* away for 50 ms, most of it before the last reading */
@@ -101,7 +101,7 @@ static void a_gap_ends_at_the_last_reading(void **state)
     assert_int_equal(overlap(&pacer, now_ns - 2 * PS_NS_PER_MS, now_ns + PS_NS_PER_S), 2 * PS_NS_PER_MS);
 }
 
-static void it_waits_until_the_time(void **state)
+static void test_it_waits_until_the_time(void **state)
 {
     for (int spin = 0; spin <= 1; spin++) {
         struct ps_pacer pacer = pacer_make(-1, spin);
@@ -122,7 +122,7 @@ static void it_waits_until_the_time(void **state)
     }
 }
 
-static void descriptors_are_seen(void **state)
+static void test_descriptors_are_seen(void **state)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC), fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     assert_true(epoll >= 0 && fd >= 0);
@@ -152,13 +152,13 @@ static void descriptors_are_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gaps_between_readings_are_noted),
-        cmocka_unit_test(old_gaps_are_forgotten),
-        cmocka_unit_test(overlaps_are_what_adding_up_gives),
-        cmocka_unit_test(being_away_at_work_is_noted),
-        cmocka_unit_test(a_gap_ends_at_the_last_reading),
-        cmocka_unit_test(it_waits_until_the_time),
-        cmocka_unit_test(descriptors_are_seen),
+        cmocka_unit_test(test_gaps_between_readings_are_noted),
+        cmocka_unit_test(test_old_gaps_are_forgotten),
+        cmocka_unit_test(test_overlaps_are_what_adding_up_gives),
+        cmocka_unit_test(test_being_away_at_work_is_noted),
+        cmocka_unit_test(test_a_gap_ends_at_the_last_reading),
+        cmocka_unit_test(test_it_waits_until_the_time),
+        cmocka_unit_test(test_descriptors_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static char folder[] = "/tmp/penstock-report-XXXXXX";
 
 /* ---- numbers ---- */
 
-static void figures_are_for_people(void **state)
+static void test_figures_are_for_people(void **state)
 {
     assert_string_equal(ps_figure_count(0).text, "0");
     assert_string_equal(ps_figure_count(999).text, "999");
@@ -73,7 +73,7 @@ static void check_axis(const struct ps_axis *axis, double low, double high, unsi
     assert_true(ps_axis_at(axis, low) >= ps_axis_at(axis, high)); /* it points upwards */
 }
 
-static void axes_cover_what_they_show(void **state)
+static void test_axes_cover_what_they_show(void **state)
 {
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 20000; round++) {
@@ -89,7 +89,7 @@ static void axes_cover_what_they_show(void **state)
     }
 }
 
-static void ticks_are_round(void **state)
+static void test_ticks_are_round(void **state)
 {
     struct ps_axis axis = ps_axis_linear(0, 870000, 9, 0, 100);
     assert_int_equal(axis.tick_count, 6);
@@ -109,7 +109,7 @@ static void ticks_are_round(void **state)
 
 /* ---- labels ---- */
 
-static void labels_keep_their_distance(void **state)
+static void test_labels_keep_their_distance(void **state)
 {
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 20000; round++) {
@@ -134,7 +134,7 @@ static void labels_keep_their_distance(void **state)
     }
 }
 
-static void text_keeps_clear(void **state)
+static void test_text_keeps_clear(void **state)
 {
     struct ps_html html = {0};
     struct ps_svg svg = {.html = &html, .width = 300, .height = 100};
@@ -156,7 +156,7 @@ static void text_keeps_clear(void **state)
     ps_html_fini(&html);
 }
 
-static void long_text_is_cut_between_characters(void **state)
+static void test_long_text_is_cut_between_characters(void **state)
 {
     char cut[64];
     assert_string_equal(ps_svg_text_cut("short", 100, cut, sizeof(cut)), "short");
@@ -183,7 +183,7 @@ static void assert_text(const char *text, const char *expected)
     ps_html_fini(&html);
 }
 
-static void text_is_never_markup(void **state)
+static void test_text_is_never_markup(void **state)
 {
     assert_text("<b>&\"'", "&lt;b&gt;&amp;&quot;&#39;");
     assert_text("plain äöü 日本 😀", "plain äöü 日本 😀");
@@ -228,7 +228,7 @@ static void assert_page(const json_t *result, const char *there, const char *not
     ps_html_fini(&html);
 }
 
-static void what_is_missing_is_said(void **state)
+static void test_what_is_missing_is_said(void **state)
 {
     assert_page(NULL, "No goal was measured", "<figure");
     json_t *result = json_object();
@@ -244,7 +244,7 @@ static void what_is_missing_is_said(void **state)
     json_decref(result);
 }
 
-static void goals_are_put_into_words(void **state)
+static void test_goals_are_put_into_words(void **state)
 {
     char words[96];
     struct ps_report_goal goal = {.loss_max = 0, .percentile = (double)NAN, .latency_limit_ns = (double)NAN};
@@ -259,7 +259,7 @@ static void goals_are_put_into_words(void **state)
 }
 
 /* Latency of an M/M/1 queue: the knee is near its capacity; a flat curve has none. */
-static void the_knee_is_found(void **state)
+static void test_the_knee_is_found(void **state)
 {
     json_t *result = json_object(), *trials = json_array();
     for (unsigned step = 1; step <= 9; step++)
@@ -276,7 +276,7 @@ static void the_knee_is_found(void **state)
     json_decref(result);
 }
 
-static void commands_can_be_pasted(void **state)
+static void test_commands_can_be_pasted(void **state)
 {
     json_t *result = json_pack("{s:[s,s,s,s,s]}", "command", "penstock", "plan", "p99<20ms", "it's", "");
     assert_page(
@@ -299,7 +299,7 @@ static unsigned count_files(void)
     return count;
 }
 
-static void the_page_appears_whole(void **state)
+static void test_the_page_appears_whole(void **state)
 {
     json_t *result = sample();
     struct ps_err err = {0};
@@ -324,12 +324,18 @@ static void the_page_appears_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_are_for_people),   cmocka_unit_test(axes_cover_what_they_show),
-        cmocka_unit_test(ticks_are_round),          cmocka_unit_test(labels_keep_their_distance),
-        cmocka_unit_test(text_keeps_clear),         cmocka_unit_test(long_text_is_cut_between_characters),
-        cmocka_unit_test(text_is_never_markup),     cmocka_unit_test(what_is_missing_is_said),
-        cmocka_unit_test(goals_are_put_into_words), cmocka_unit_test(the_knee_is_found),
-        cmocka_unit_test(commands_can_be_pasted),   cmocka_unit_test(the_page_appears_whole),
+        cmocka_unit_test(test_figures_are_for_people),
+        cmocka_unit_test(test_axes_cover_what_they_show),
+        cmocka_unit_test(test_ticks_are_round),
+        cmocka_unit_test(test_labels_keep_their_distance),
+        cmocka_unit_test(test_text_keeps_clear),
+        cmocka_unit_test(test_long_text_is_cut_between_characters),
+        cmocka_unit_test(test_text_is_never_markup),
+        cmocka_unit_test(test_what_is_missing_is_said),
+        cmocka_unit_test(test_goals_are_put_into_words),
+        cmocka_unit_test(test_the_knee_is_found),
+        cmocka_unit_test(test_commands_can_be_pasted),
+        cmocka_unit_test(test_the_page_appears_whole),
     };
     if (!mkdtemp(folder))
         return 1;

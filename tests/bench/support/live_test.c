@@ -42,7 +42,7 @@ static void shows(int fd, const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void text_has_no_status_line_without_a_terminal(void **state)
+static void test_text_has_no_status_line_without_a_terminal(void **state)
 {
     struct ps_live live;
     FILE *file = tmpfile();
@@ -59,7 +59,7 @@ static void text_has_no_status_line_without_a_terminal(void **state)
     fclose(file);
 }
 
-static void objects_are_lines_when_asked_for(void **state)
+static void test_objects_are_lines_when_asked_for(void **state)
 {
     struct ps_live live;
     FILE *file = tmpfile();
@@ -79,7 +79,7 @@ static void objects_are_lines_when_asked_for(void **state)
     fclose(file);
 }
 
-static void quiet_says_the_end_only(void **state)
+static void test_quiet_says_the_end_only(void **state)
 {
     struct ps_live live;
     FILE *file = tmpfile();
@@ -93,7 +93,7 @@ static void quiet_says_the_end_only(void **state)
     fclose(file);
 }
 
-static void a_terminal_gets_one_line_rewritten(void **state)
+static void test_a_terminal_gets_one_line_rewritten(void **state)
 {
     struct ps_live live;
     int other;
@@ -117,7 +117,7 @@ static void a_terminal_gets_one_line_rewritten(void **state)
     close(other);
 }
 
-static void colour_can_be_refused(void **state)
+static void test_colour_can_be_refused(void **state)
 {
     struct ps_live live;
     int other;
@@ -138,7 +138,7 @@ static void colour_can_be_refused(void **state)
     close(other);
 }
 
-static void percentiles_are_named(void **state)
+static void test_percentiles_are_named(void **state)
 {
     static struct ps_histogram histogram;
     static const double percentiles[] = {50, 99.9};
@@ -154,12 +154,12 @@ static void percentiles_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_has_no_status_line_without_a_terminal),
-        cmocka_unit_test(objects_are_lines_when_asked_for),
-        cmocka_unit_test(quiet_says_the_end_only),
-        cmocka_unit_test(a_terminal_gets_one_line_rewritten),
-        cmocka_unit_test(colour_can_be_refused),
-        cmocka_unit_test(percentiles_are_named),
+        cmocka_unit_test(test_text_has_no_status_line_without_a_terminal),
+        cmocka_unit_test(test_objects_are_lines_when_asked_for),
+        cmocka_unit_test(test_quiet_says_the_end_only),
+        cmocka_unit_test(test_a_terminal_gets_one_line_rewritten),
+        cmocka_unit_test(test_colour_can_be_refused),
+        cmocka_unit_test(test_percentiles_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

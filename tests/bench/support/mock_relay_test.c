@@ -52,7 +52,7 @@ static void passes(int from, int to)
     assert_int_equal(byte, 'x');
 }
 
-static void a_full_queue_holds_up_nobody_else(void **state)
+static void test_a_full_queue_holds_up_nobody_else(void **state)
 {
     uint16_t broker_port, port;
     struct ps_err err = {0};
@@ -85,6 +85,6 @@ static void a_full_queue_holds_up_nobody_else(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_full_queue_holds_up_nobody_else)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_full_queue_holds_up_nobody_else)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

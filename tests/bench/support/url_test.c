@@ -4,7 +4,7 @@
 
 #include "bench/support/url.h"
 
-static void parts(void **state)
+static void test_parts(void **state)
 {
     static const struct {
         const char *text, *scheme, *hosts, *host, *port, *path;
@@ -34,7 +34,7 @@ static void parts(void **state)
     }
 }
 
-static void refused(void **state)
+static void test_refused(void **state)
 {
     static const char *const bad[] = {"tcp://::1:5140",   "tcp://[::1",      "tcp://h:port", "tcp://h:70000",
                                       "http://h/%4",      "http://h/?%zz=1", "http://h/?=1", "tcp://[::1]x:4",
@@ -48,7 +48,7 @@ static void refused(void **state)
     }
 }
 
-static void keys(void **state)
+static void test_keys(void **state)
 {
     struct ps_url url;
     struct ps_err err = {0};
@@ -72,7 +72,7 @@ static void keys(void **state)
     ps_url_fini(&url);
 }
 
-static void unknown_key_lists_what_there_is(void **state)
+static void test_unknown_key_lists_what_there_is(void **state)
 {
     struct ps_url url;
     struct ps_err err = {0};
@@ -86,7 +86,7 @@ static void unknown_key_lists_what_there_is(void **state)
     ps_url_fini(&url);
 }
 
-static void addresses(void **state)
+static void test_addresses(void **state)
 {
     struct ps_url url;
     struct ps_err err = {0};
@@ -111,7 +111,7 @@ static void addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts), cmocka_unit_test(refused), cmocka_unit_test(keys),
-        cmocka_unit_test(unknown_key_lists_what_there_is), cmocka_unit_test(addresses)};
+        cmocka_unit_test(test_parts), cmocka_unit_test(test_refused), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_unknown_key_lists_what_there_is), cmocka_unit_test(test_addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,7 +194,7 @@ static bool names(const json_t *root, const struct file *file, size_t at)
     return false;
 }
 
-static void whole_channel(void **state)
+static void test_whole_channel(void **state)
 {
     int code;
     json_t *root = verify(&code);
@@ -236,7 +236,7 @@ static uint64_t fed(void);
 /* Files whose first byte gives an input/output error, as the memory of a process at address 0 does: repair leaves
  * them alone until an option gives them up. The state file records what was delivered, so without it those events
  * come again. */
-static void unreadable_files(void **state)
+static void test_unreadable_files(void **state)
 {
     static const char *const names[] = {"data/000000000077.segment", "checkpoint/state"};
     struct stat about;
@@ -283,7 +283,7 @@ int rename(const char *from, const char *to)
 }
 
 /* The copy of the readable bytes cannot replace the file: the old file stays, and no other file is left. */
-static void unreplaceable_file(void **state)
+static void test_unreplaceable_file(void **state)
 {
     const char *path = ps_test_folder_path("checkpoint/state");
     struct stat before, about;
@@ -307,7 +307,7 @@ static void unreplaceable_file(void **state)
 }
 
 /* The disk fails at each read of `export`: it never shows less than all events without saying so. */
-static void export_names_what_it_cannot_read(void **state)
+static void test_export_names_what_it_cannot_read(void **state)
 {
     int code;
     char *whole = run("export", NULL, &code), *text;
@@ -402,7 +402,7 @@ static void flip(struct file *file, size_t at)
         save(&files[i]);
 }
 
-static void every_byte(void **state)
+static void test_every_byte(void **state)
 {
 #ifdef __SANITIZE_ADDRESS__
     const size_t step = 13, state_step = 4999;
@@ -531,7 +531,7 @@ static void make_anew(void)
 }
 
 /* Whatever lies in the directories and whatever is damaged: the tools show what the agent delivers, and repair changes none of it. */
-static void strays_and_damage(void **state)
+static void test_strays_and_damage(void **state)
 {
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 120; round++) {
@@ -558,7 +558,7 @@ static void strays_and_damage(void **state)
 }
 
 /* Each command names each stray, and does not count it as damage. */
-static void strays_are_named(void **state)
+static void test_strays_are_named(void **state)
 {
     static const char *const commands[] = {"inspect", "verify"};
     int code;
@@ -588,13 +588,13 @@ static void strays_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whole_channel, make_channel, remove_channel),
-        cmocka_unit_test_setup_teardown(unreadable_files, make_channel, remove_channel),
-        cmocka_unit_test_setup_teardown(unreplaceable_file, make_channel, remove_channel),
-        cmocka_unit_test_setup_teardown(export_names_what_it_cannot_read, make_channel, remove_channel),
-        cmocka_unit_test_setup_teardown(strays_are_named, make_channel, remove_channel),
-        cmocka_unit_test_setup_teardown(strays_and_damage, make_channel, remove_channel),
-        cmocka_unit_test_setup_teardown(every_byte, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_whole_channel, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_unreadable_files, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_unreplaceable_file, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_export_names_what_it_cannot_read, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_strays_are_named, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_strays_and_damage, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(test_every_byte, make_channel, remove_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static enum ps_status parse(struct ps_command *command, struct ps_err *err, cons
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static void every_way_to_write_an_option(void **state)
+static void test_every_way_to_write_an_option(void **state)
 {
     const char *const *const ways[] = {
         WORDS("-n", "a1", "-f", "x.properties"),
@@ -47,7 +47,7 @@ static void every_way_to_write_an_option(void **state)
     }
 }
 
-static void everything_at_once(void **state)
+static void test_everything_at_once(void **state)
 {
     struct ps_command command;
     struct ps_err err;
@@ -80,7 +80,7 @@ static void everything_at_once(void **state)
     unsetenv("FLUME_JAVA_OPTS");
 }
 
-static void errors_give_advice(void **state)
+static void test_errors_give_advice(void **state)
 {
     const struct {
         const char *const *words;
@@ -110,7 +110,7 @@ static void errors_give_advice(void **state)
     }
 }
 
-static void heap_sizes(void **state)
+static void test_heap_sizes(void **state)
 {
     assert_int_equal(ps_command_heap_bytes("512m"), INT64_C(512) << 20);
     assert_int_equal(ps_command_heap_bytes("4G"), INT64_C(4) << 30);
@@ -173,7 +173,7 @@ static bool reported(const struct directory *directory, int line, const char *te
     return false;
 }
 
-static void options_file(void **state)
+static void test_options_file(void **state)
 {
     struct directory *directory = *state;
     write_file(directory, "flume.opts",
@@ -193,7 +193,7 @@ static void options_file(void **state)
     ps_command_fini(&command);
 }
 
-static void environment_script(void **state)
+static void test_environment_script(void **state)
 {
     struct directory *directory = *state;
     write_file(
@@ -216,7 +216,7 @@ static void environment_script(void **state)
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);
 }
 
-static void assignments_of_the_environment_script(void **state)
+static void test_assignments_of_the_environment_script(void **state)
 {
     struct directory *directory = *state;
     struct ps_command command;
@@ -242,7 +242,7 @@ static void assignments_of_the_environment_script(void **state)
     assert_int_equal(directory->conf.problems.count, 3);
 }
 
-static void log4j_1(void **state)
+static void test_log4j_1(void **state)
 {
     struct directory *directory = *state;
     write_file(directory, "log4j.properties",
@@ -264,7 +264,7 @@ static void log4j_1(void **state)
     assert_true(reported(directory, 6, "does not roll"));
 }
 
-static void the_command_line_wins_over_log4j(void **state)
+static void test_the_command_line_wins_over_log4j(void **state)
 {
     struct directory *directory = *state;
     directory->conf.log.path = "somewhere.log";
@@ -278,7 +278,7 @@ static void the_command_line_wins_over_log4j(void **state)
     assert_int_equal(directory->conf.problems.warnings, 1);
 }
 
-static void the_format_of_the_log(void **state)
+static void test_the_format_of_the_log(void **state)
 {
     static const struct {
         const char *format;
@@ -298,7 +298,7 @@ static void the_format_of_the_log(void **state)
     }
 }
 
-static void log4j_2(void **state)
+static void test_log4j_2(void **state)
 {
     struct directory *directory = *state;
     write_file(directory, "log4j.properties", "log4j.rootLogger=TRACE\n");
@@ -320,7 +320,7 @@ static void log4j_2(void **state)
     assert_true(reported(directory, 14, "org.apache.hadoop"));
 }
 
-static void broken_xml_does_no_harm(void **state)
+static void test_broken_xml_does_no_harm(void **state)
 {
     struct directory *directory = *state;
     static const char *const texts[] = {
@@ -340,7 +340,7 @@ static void broken_xml_does_no_harm(void **state)
     assert_string_equal(directory->conf.log.path, "${b}");
 }
 
-static void log4j2_of_utf16(void **state)
+static void test_log4j2_of_utf16(void **state)
 {
     struct directory *directory = *state;
     static const char16_t text[] = u"\xFEFF<C><Console name='c'/><Root level='debug'/></C>";
@@ -352,7 +352,7 @@ static void log4j2_of_utf16(void **state)
 
 /* Help, man pages and completion show these, each once and in this order. A name that is only the beginning or the end of a command's name
  * has none. */
-static void options_of_each_command(void **state)
+static void test_options_of_each_command(void **state)
 {
     static const char common[] =
         "n/name f/conf-file u/conf-uri user/conf-user pwd/conf-password c/conf -/plugins-path C/classpath ";
@@ -381,7 +381,7 @@ static void options_of_each_command(void **state)
     }
 }
 
-static void another_log4j_file_is_named(void **state)
+static void test_another_log4j_file_is_named(void **state)
 {
     struct directory *directory = *state;
     write_file(directory, "mine.properties", "log4j.rootLogger=ERROR\n");
@@ -395,21 +395,21 @@ int main(void)
 {
 #define IN_DIRECTORY(name) cmocka_unit_test_setup_teardown(name, directory_setup, directory_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_way_to_write_an_option),
-        cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(errors_give_advice),
-        cmocka_unit_test(heap_sizes),
-        cmocka_unit_test(options_of_each_command),
-        IN_DIRECTORY(options_file),
-        IN_DIRECTORY(environment_script),
-        IN_DIRECTORY(assignments_of_the_environment_script),
-        IN_DIRECTORY(log4j_1),
-        IN_DIRECTORY(the_command_line_wins_over_log4j),
-        IN_DIRECTORY(the_format_of_the_log),
-        IN_DIRECTORY(log4j_2),
-        IN_DIRECTORY(broken_xml_does_no_harm),
-        IN_DIRECTORY(log4j2_of_utf16),
-        IN_DIRECTORY(another_log4j_file_is_named),
+        cmocka_unit_test(test_every_way_to_write_an_option),
+        cmocka_unit_test(test_everything_at_once),
+        cmocka_unit_test(test_errors_give_advice),
+        cmocka_unit_test(test_heap_sizes),
+        cmocka_unit_test(test_options_of_each_command),
+        IN_DIRECTORY(test_options_file),
+        IN_DIRECTORY(test_environment_script),
+        IN_DIRECTORY(test_assignments_of_the_environment_script),
+        IN_DIRECTORY(test_log4j_1),
+        IN_DIRECTORY(test_the_command_line_wins_over_log4j),
+        IN_DIRECTORY(test_the_format_of_the_log),
+        IN_DIRECTORY(test_log4j_2),
+        IN_DIRECTORY(test_broken_xml_does_no_harm),
+        IN_DIRECTORY(test_log4j2_of_utf16),
+        IN_DIRECTORY(test_another_log4j_file_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

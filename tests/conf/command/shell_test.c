@@ -35,7 +35,7 @@ static struct ps_shell read_text(const char *text)
     return shell;
 }
 
-static void values(void **state)
+static void test_values(void **state)
 {
     static const char *const rows[][2] = {
         {"A=x", "x"},
@@ -84,7 +84,7 @@ static void values(void **state)
     }
 }
 
-static void gaps(void **state)
+static void test_gaps(void **state)
 {
     static const struct {
         const char *text;
@@ -119,7 +119,7 @@ static void gaps(void **state)
 }
 
 /* Values that double at each line, and nesting without an end. */
-static void large_values_have_limits(void **state)
+static void test_large_values_have_limits(void **state)
 {
     char *text = calloc(1, 1 << 16);
     assert_non_null(text);
@@ -139,9 +139,9 @@ static void large_values_have_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values),
-        cmocka_unit_test(gaps),
-        cmocka_unit_test(large_values_have_limits),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_large_values_have_limits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

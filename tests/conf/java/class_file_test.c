@@ -31,7 +31,7 @@ static enum ps_status parse(struct parsed *parsed, const uint8_t *bytes, size_t 
     return status;
 }
 
-static void what_a_class_is(void **state)
+static void test_what_a_class_is(void **state)
 {
     struct parsed parsed = {.arena = ps_arena_create()};
     uint8_t bytes[PS_TEST_CLASS_BYTES];
@@ -61,7 +61,7 @@ static void what_a_class_is(void **state)
     ps_arena_destroy(parsed.arena);
 }
 
-static void damaged_ones_are_refused(void **state)
+static void test_damaged_ones_are_refused(void **state)
 {
     struct parsed parsed = {.arena = ps_arena_create()};
     uint8_t bytes[PS_TEST_CLASS_BYTES];
@@ -83,7 +83,7 @@ static void damaged_ones_are_refused(void **state)
     ps_arena_destroy(parsed.arena);
 }
 
-static void an_unknown_constant_is_named(void **state)
+static void test_an_unknown_constant_is_named(void **state)
 {
     struct parsed parsed = {.arena = ps_arena_create()};
     static const uint8_t bytes[] = {0xCA, 0xFE, 0xBA, 0xBE, 0, 0, 0, 52, 0, 2, 99, 0, 0};
@@ -97,9 +97,9 @@ static void an_unknown_constant_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_class_is),
-        cmocka_unit_test(damaged_ones_are_refused),
-        cmocka_unit_test(an_unknown_constant_is_named),
+        cmocka_unit_test(test_what_a_class_is),
+        cmocka_unit_test(test_damaged_ones_are_refused),
+        cmocka_unit_test(test_an_unknown_constant_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

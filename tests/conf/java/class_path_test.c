@@ -50,7 +50,7 @@ static const char *shown(const struct ps_texts *entries)
     return text;
 }
 
-static void in_the_order_of_flume_ng(void **state)
+static void test_in_the_order_of_flume_ng(void **state)
 {
     static const char *const folders[] = {"conf",
                                           "plugins.d",
@@ -122,7 +122,7 @@ static const char *asked(void)
     "case $1 in classpath) echo; echo " CLASS_PATH " ;;\n"                                                   \
     "*) echo noise; echo " LIBRARIES " ;; esac\n"
 
-static void with_hadoop_and_hbase(void **state)
+static void test_with_hadoop_and_hbase(void **state)
 {
     static const char *const folders[] = {"hadoop", "hadoop/bin", "base", "base/bin", "hive", "hive/lib"};
     for (size_t i = 0; i < PS_COUNT_OF(folders); i++)
@@ -173,7 +173,7 @@ static void with_hadoop_and_hbase(void **state)
     unsetenv("HADOOP_CLASSPATH");
 }
 
-static void with_a_hadoop_that_fails(void **state)
+static void test_with_a_hadoop_that_fails(void **state)
 {
     make("bin");
     program("bin/hadoop", "#!/bin/sh\necho /h/lib\nexit 3\n");
@@ -196,7 +196,7 @@ static void with_a_hadoop_that_fails(void **state)
     free(before);
 }
 
-static void nothing_is_set(void **state)
+static void test_nothing_is_set(void **state)
 {
     struct ps_command command = {.arena = arena};
     const struct ps_class_path *path = ps_class_path_make(arena, &command);
@@ -205,7 +205,7 @@ static void nothing_is_set(void **state)
     assert_null(path->library_path);
 }
 
-static void which_java(void **state)
+static void test_which_java(void **state)
 {
     struct ps_command command = {.arena = arena};
     make("bin");
@@ -241,7 +241,7 @@ static void which_java(void **state)
 }
 
 /* Java takes the name of such a folder for two. */
-static void a_folder_with_a_colon(void **state)
+static void test_a_folder_with_a_colon(void **state)
 {
     make("conf:1"); /* without it on the class path, classes run as well */
     struct ps_command command = {.arena = arena,
@@ -261,7 +261,7 @@ static void a_folder_with_a_colon(void **state)
 }
 
 /* The plug-ins of a folder that cannot be read now are not known. */
-static void without_descriptors(void **state)
+static void test_without_descriptors(void **state)
 {
     struct rlimit before;
     make("plugins.d");
@@ -280,13 +280,13 @@ static void without_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(in_the_order_of_flume_ng, setup, teardown),
-        cmocka_unit_test_setup_teardown(with_hadoop_and_hbase, setup, teardown),
-        cmocka_unit_test_setup_teardown(with_a_hadoop_that_fails, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_is_set, setup, teardown),
-        cmocka_unit_test_setup_teardown(which_java, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_folder_with_a_colon, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_descriptors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_the_order_of_flume_ng, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_with_hadoop_and_hbase, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_with_a_hadoop_that_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_which_java, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_folder_with_a_colon, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_descriptors, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

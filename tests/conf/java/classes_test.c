@@ -53,7 +53,7 @@ static struct ps_classes *open_folder(void)
     return ps_classes_open(&(struct ps_texts){3, items});
 }
 
-static void where_a_class_is(void **state)
+static void test_where_a_class_is(void **state)
 {
     struct ps_classes *classes = open_folder();
     struct ps_class found;
@@ -90,7 +90,7 @@ static size_t read_directory(char names[][1024], size_t room)
 }
 
 /* A class that several jars of a folder have comes from the first one in the directory, whatever its name is. */
-static void jars_of_a_folder_are_in_order(void **state)
+static void test_jars_of_a_folder_are_in_order(void **state)
 {
     enum { JARS = 24 };
     char text[256], path[32], names[JARS][1024];
@@ -115,7 +115,7 @@ static void jars_of_a_folder_are_in_order(void **state)
     ps_classes_close(classes);
 }
 
-static void what_a_class_is(void **state)
+static void test_what_a_class_is(void **state)
 {
     static const struct {
         const char *name, *target;
@@ -141,7 +141,7 @@ static void what_a_class_is(void **state)
     ps_classes_close(classes);
 }
 
-static void did_you_mean(void **state)
+static void test_did_you_mean(void **state)
 {
     static const char builder[] = "org.apache.flume.interceptor.Interceptor$Builder";
     struct ps_classes *classes = open_folder();
@@ -165,7 +165,7 @@ static void did_you_mean(void **state)
 
 /* A jar whose end is missing, or whose bytes were changed, is refused or does not have the class; the reader does not
  * crash. */
-static void damaged_jars(void **state)
+static void test_damaged_jars(void **state)
 {
     static char bytes[8192];
     ps_test_jar_write(in_folder("own.jar"), own, NULL);
@@ -194,7 +194,7 @@ static void damaged_jars(void **state)
 }
 
 /* Folders and jars that cannot be opened now: their classes are not known. */
-static void without_descriptors(void **state)
+static void test_without_descriptors(void **state)
 {
     struct ps_classes *classes = open_folder();
     int error = 0;
@@ -234,12 +234,12 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(where_a_class_is),
-        IN_FOLDER(what_a_class_is),
-        IN_FOLDER(did_you_mean),
-        IN_FOLDER(damaged_jars),
-        IN_FOLDER(jars_of_a_folder_are_in_order),
-        IN_FOLDER(without_descriptors),
+        IN_FOLDER(test_where_a_class_is),
+        IN_FOLDER(test_what_a_class_is),
+        IN_FOLDER(test_did_you_mean),
+        IN_FOLDER(test_damaged_jars),
+        IN_FOLDER(test_jars_of_a_folder_are_in_order),
+        IN_FOLDER(test_without_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,7 +97,7 @@ static void dump_file(FILE *ours, FILE *names, const char *path)
     ps_file_free(&file);
 }
 
-static void java_reads_the_same(void **state)
+static void test_java_reads_the_same(void **state)
 {
     const char *source = getenv("PENSTOCK_SOURCE");
     assert_non_null(source);
@@ -142,6 +142,6 @@ int main(void)
         puts("SKIP: java is not installed");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(java_reads_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_java_reads_the_same)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

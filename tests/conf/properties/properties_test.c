@@ -42,7 +42,7 @@ static void expect(const char *text, size_t length, const char *pairs)
 
 #define EXPECT(text, pairs) expect(text, sizeof(text) - 1, pairs)
 
-static void separators(void **state)
+static void test_separators(void **state)
 {
     EXPECT("a=1", "a=1;");
     EXPECT("a:1", "a=1;");
@@ -58,7 +58,7 @@ static void separators(void **state)
     EXPECT("a\\\\=1", "a\\=1;");
 }
 
-static void comments_and_blank_lines(void **state)
+static void test_comments_and_blank_lines(void **state)
 {
     EXPECT("#a=1\n!b=2\n \t# c\n\n\r\n \f\na=1", "a=1;");
     EXPECT("a=1 # not one", "a=1 # not one;");
@@ -67,13 +67,13 @@ static void comments_and_blank_lines(void **state)
     EXPECT("", "");
 }
 
-static void line_ends(void **state)
+static void test_line_ends(void **state)
 {
     EXPECT("a=1\nb=2\rc=3\r\nd=4", "a=1;b=2;c=3;d=4;");
     EXPECT("a=1\\\r\n  2\\\r  3\\\n  4", "a=1234;");
 }
 
-static void continuations(void **state)
+static void test_continuations(void **state)
 {
     EXPECT("a=1\\\n   2", "a=12;");
     EXPECT("a=1\\\\\nb=2", "a=1\\;b=2;");
@@ -86,7 +86,7 @@ static void continuations(void **state)
     EXPECT("\\\n# a comment after all, as in JDK 17\na=1", "a=1;");
 }
 
-static void escapes(void **state)
+static void test_escapes(void **state)
 {
     EXPECT("a=\\t\\n\\r\\f|\\b\\q\\\"\\'\\\\d+", "a=\t\n\r\f|bq\"'\\d+;");
     EXPECT("a=\\u0041\\u00e9\\u20AC", "a=A\303\251\342\202\254;");
@@ -96,13 +96,13 @@ static void escapes(void **state)
     EXPECT("a=\\u00411", "a=A1;");
 }
 
-static void latin1_becomes_utf8(void **state)
+static void test_latin1_becomes_utf8(void **state)
 {
     EXPECT("a=\xe9\xff", "a=\303\251\303\277;");
     EXPECT("a=\xc3\xa9", "a=\303\203\302\251;");
 }
 
-static void malformed_unicode_ends_the_load(void **state)
+static void test_malformed_unicode_ends_the_load(void **state)
 {
     static const char *const bad[] = {"a=\\u004", "a=\\u00g1", "\\u=1", "a=\\uuuu", "a=1\nb=C:\\users"};
     for (size_t i = 0; i < PS_COUNT_OF(bad); i++) {
@@ -117,7 +117,7 @@ static void malformed_unicode_ends_the_load(void **state)
     }
 }
 
-static void places_and_duplicates(void **state)
+static void test_places_and_duplicates(void **state)
 {
     static const char text[] = "# one\r\na.x=1\r\n\r\nb=2\\\r\n  3\r\na.x=4\r\nb=23\r\n";
     struct fixture fixture;
@@ -136,7 +136,7 @@ static void places_and_duplicates(void **state)
     fixture_fini(&fixture);
 }
 
-static void a_later_file_wins_silently(void **state)
+static void test_a_later_file_wins_silently(void **state)
 {
     struct fixture fixture;
     fixture_init(&fixture);
@@ -149,7 +149,7 @@ static void a_later_file_wins_silently(void **state)
     fixture_fini(&fixture);
 }
 
-static void many_keys_are_found_again(void **state)
+static void test_many_keys_are_found_again(void **state)
 {
     struct fixture fixture;
     fixture_init(&fixture);
@@ -165,7 +165,7 @@ static void many_keys_are_found_again(void **state)
     fixture_fini(&fixture);
 }
 
-static void limits_are_enforced(void **state)
+static void test_limits_are_enforced(void **state)
 {
     struct fixture fixture;
     fixture_init(&fixture);
@@ -189,17 +189,17 @@ static void limits_are_enforced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(separators),
-        cmocka_unit_test(comments_and_blank_lines),
-        cmocka_unit_test(line_ends),
-        cmocka_unit_test(continuations),
-        cmocka_unit_test(escapes),
-        cmocka_unit_test(latin1_becomes_utf8),
-        cmocka_unit_test(malformed_unicode_ends_the_load),
-        cmocka_unit_test(places_and_duplicates),
-        cmocka_unit_test(a_later_file_wins_silently),
-        cmocka_unit_test(many_keys_are_found_again),
-        cmocka_unit_test(limits_are_enforced),
+        cmocka_unit_test(test_separators),
+        cmocka_unit_test(test_comments_and_blank_lines),
+        cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_continuations),
+        cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_latin1_becomes_utf8),
+        cmocka_unit_test(test_malformed_unicode_ends_the_load),
+        cmocka_unit_test(test_places_and_duplicates),
+        cmocka_unit_test(test_a_later_file_wins_silently),
+        cmocka_unit_test(test_many_keys_are_found_again),
+        cmocka_unit_test(test_limits_are_enforced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

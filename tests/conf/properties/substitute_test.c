@@ -60,7 +60,7 @@ static const char *result(struct fixture *fixture, const char *value)
     return ps_properties_find(&fixture->properties, "a1.under.test")->value;
 }
 
-static void lookups(void **state)
+static void test_lookups(void **state)
 {
     static const char *const cases[][2] = {
         {"plain $ {text} $}{", "plain $ {text} $}{"},
@@ -88,7 +88,7 @@ static void lookups(void **state)
     assert_int_equal(fixture->problems.count, 0);
 }
 
-static void defaults_nesting_and_escapes(void **state)
+static void test_defaults_nesting_and_escapes(void **state)
 {
     static const char *const cases[][2] = {
         {"${env:PENSTOCK_TEST_NOT:-fallback}", "fallback"},
@@ -114,7 +114,7 @@ static void defaults_nesting_and_escapes(void **state)
         assert_string_equal(result(fixture, cases[i][0]), cases[i][1]);
 }
 
-static void unknown_references_stay_and_are_reported(void **state)
+static void test_unknown_references_stay_and_are_reported(void **state)
 {
     struct fixture *fixture = *state;
     assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_NOT} ${f1['key']}"),
@@ -126,7 +126,7 @@ static void unknown_references_stay_and_are_reported(void **state)
     assert_int_equal(fixture->problems.count, 1);
 }
 
-static void environment_mode(void **state)
+static void test_environment_mode(void **state)
 {
     struct fixture *fixture = *state;
     fixture->how.environment_mode = true;
@@ -138,7 +138,7 @@ static void environment_mode(void **state)
     assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_NOT}"), "${env:PENSTOCK_TEST_NOT}");
 }
 
-static void cycles_are_reported(void **state)
+static void test_cycles_are_reported(void **state)
 {
     struct fixture *fixture = *state;
     put(fixture, "a1.x", "${a1.y}");
@@ -148,7 +148,7 @@ static void cycles_are_reported(void **state)
     assert_non_null(strstr(fixture->problems.items[0].what, "refers to itself"));
 }
 
-static void growth_is_bounded(void **state)
+static void test_growth_is_bounded(void **state)
 {
     struct fixture *fixture = *state;
     for (int i = 0; i < 20; i++) {
@@ -162,7 +162,7 @@ static void growth_is_bounded(void **state)
     assert_int_equal(fixture->problems.errors, 1);
 }
 
-static void deep_nesting_is_bounded(void **state)
+static void test_deep_nesting_is_bounded(void **state)
 {
     struct fixture *fixture = *state;
     char text[400];
@@ -191,7 +191,7 @@ static void put_at(struct fixture *fixture, int line, const char *key, const cha
 
 /* Each warning names the property that has the reference, before and after references to others that have warnings of their
  * own. A value with an unknown reference is substituted again where it is used, so a user, above it, may be warned too. */
-static void warnings_have_their_own_places(void **state)
+static void test_warnings_have_their_own_places(void **state)
 {
     static const struct {
         const char *name, *key;
@@ -219,7 +219,7 @@ static void warnings_have_their_own_places(void **state)
 }
 
 /* 13,000 levels would use up the stack; the error names the place. */
-static void nesting_is_refused_before_it_uses_the_stack(void **state)
+static void test_nesting_is_refused_before_it_uses_the_stack(void **state)
 {
     struct fixture *fixture = *state;
     enum { LEVELS = 40000 };
@@ -239,7 +239,7 @@ static void nesting_is_refused_before_it_uses_the_stack(void **state)
 
 /* The brace of every escaped reference is at the end of the text. If each were searched for, 400 KB would take
  * minutes. */
-static void work_is_bounded(void **state)
+static void test_work_is_bounded(void **state)
 {
     struct fixture *fixture = *state;
     enum { COUNT = 100000 };
@@ -256,7 +256,7 @@ static void work_is_bounded(void **state)
     free(text);
 }
 
-static void custom_lookups(void **state)
+static void test_custom_lookups(void **state)
 {
     struct fixture *fixture = *state;
     struct ps_properties lookups_file;
@@ -275,7 +275,7 @@ static void custom_lookups(void **state)
     ps_properties_fini(&lookups_file);
 }
 
-static void filter_references(void **state)
+static void test_filter_references(void **state)
 {
     static const struct {
         const char *text;
@@ -288,7 +288,7 @@ static void filter_references(void **state)
 }
 
 /* The values come from java.text.SimpleDateFormat (JDK 17, Locale.US, Asia/Kolkata). */
-static void dates(void **state)
+static void test_dates(void **state)
 {
     static const struct {
         int64_t ms;
@@ -317,19 +317,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(lookups),
-        TEST(defaults_nesting_and_escapes),
-        TEST(unknown_references_stay_and_are_reported),
-        TEST(environment_mode),
-        TEST(cycles_are_reported),
-        TEST(growth_is_bounded),
-        TEST(deep_nesting_is_bounded),
-        TEST(warnings_have_their_own_places),
-        TEST(nesting_is_refused_before_it_uses_the_stack),
-        TEST(work_is_bounded),
-        TEST(custom_lookups),
-        TEST(filter_references),
-        TEST(dates),
+        TEST(test_lookups),
+        TEST(test_defaults_nesting_and_escapes),
+        TEST(test_unknown_references_stay_and_are_reported),
+        TEST(test_environment_mode),
+        TEST(test_cycles_are_reported),
+        TEST(test_growth_is_bounded),
+        TEST(test_deep_nesting_is_bounded),
+        TEST(test_warnings_have_their_own_places),
+        TEST(test_nesting_is_refused_before_it_uses_the_stack),
+        TEST(test_work_is_bounded),
+        TEST(test_custom_lookups),
+        TEST(test_filter_references),
+        TEST(test_dates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

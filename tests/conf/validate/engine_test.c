@@ -110,7 +110,7 @@ static void check_rows(const struct row *rows, size_t count)
     }
 }
 
-static void the_engine_key(void **state)
+static void test_the_engine_key(void **state)
 {
     static const struct row rows[] = {
         {"seq", "avro", "a1.sinks.k1.penstock.engine = java\n", "seq", "java",
@@ -135,7 +135,7 @@ static void the_engine_key(void **state)
 }
 
 /* Examples have classes without a package. */
-static void classes_without_a_package(void **state)
+static void test_classes_without_a_package(void **state)
 {
     static const struct row rows[] = {
         {"http", "null", "a1.sources.r1.handler = LonelyHandler\n" HTTP, "java", "null",
@@ -159,7 +159,7 @@ static void classes_without_a_package(void **state)
     "a1.sources.r1.interceptors.i1.serializers.s1.name = x\n"                                                \
     "a1.sources.r1.interceptors.i1.serializers.s2.name = y\n"
 
-static void classes_inside(void **state)
+static void test_classes_inside(void **state)
 {
     static const struct row rows[] = {
         {"http", "null", "a1.sources.r1.handler = example.Handler\n" HTTP, "java", "null",
@@ -227,7 +227,7 @@ static void classes_inside(void **state)
 }
 
 /* `check` names the user's class as well as Flume's class that calls it. */
-static void where_the_class_inside_is(void **state)
+static void test_where_the_class_inside_is(void **state)
 {
     static const struct {
         const char *source, *lines, *noted;
@@ -255,7 +255,7 @@ static void where_the_class_inside_is(void **state)
 }
 
 /* Each of several classes inside of a component is looked for. */
-static void the_second_class_is_missing(void **state)
+static void test_the_second_class_is_missing(void **state)
 {
     struct ps_conf *conf = load("seq", "null",
                                 "a1.sources.r1.interceptors.i1.serializers.s1.type = "
@@ -272,7 +272,7 @@ static void the_second_class_is_missing(void **state)
 }
 
 /* A required key whose class is nowhere is not called missing, too. */
-static void one_message_for_a_missing_class(void **state)
+static void test_one_message_for_a_missing_class(void **state)
 {
     struct ps_conf *conf =
         load("seq", "hive",
@@ -289,7 +289,7 @@ static void one_message_for_a_missing_class(void **state)
 }
 
 /* One word may name a source and a sink: each has its own class. */
-static void classes_by_kind(void **state)
+static void test_classes_by_kind(void **state)
 {
     struct ps_conf *conf = load("avro", "avro",
                                 "a1.sinks.k1.penstock.engine = java\na1.sources.r1.penstock.engine = "
@@ -342,7 +342,7 @@ static size_t chain_of(const char *interceptors, const char **left)
 }
 
 /* The first interceptors of a Java source, up to the last in Java, run with it. */
-static void interceptors_of_a_java_source(void **state)
+static void test_interceptors_of_a_java_source(void **state)
 {
     static const struct {
         const char *interceptors;
@@ -391,7 +391,7 @@ static struct ps_agent_spec *spec_with(const char *from, const char *to)
 }
 
 /* A reload compares a Java source with the interceptors that it runs itself, and others by themselves. */
-static void changes_of_a_java_chain(void **state)
+static void test_changes_of_a_java_chain(void **state)
 {
     static const struct {
         const char *from, *to, *text;
@@ -421,7 +421,7 @@ static void changes_of_a_java_chain(void **state)
 
 /* A Java source and a Java sink get a key with the transactionCapacity of their channels. Native components and interceptors do
  * not. */
-static void capacities_of_channels(void **state)
+static void test_capacities_of_channels(void **state)
 {
     (void)state;
     static const char text[] =
@@ -454,16 +454,16 @@ static void capacities_of_channels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_engine_key, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(where_the_class_inside_is, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(the_second_class_is_missing, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(one_message_for_a_missing_class, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(classes_without_a_package, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(changes_of_a_java_chain, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(capacities_of_channels, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_the_engine_key, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_classes_inside, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_where_the_class_inside_is, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_the_second_class_is_missing, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_one_message_for_a_missing_class, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_classes_without_a_package, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_classes_by_kind, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_interceptors_of_a_java_source, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_changes_of_a_java_chain, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_capacities_of_channels, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static const char *runs(const struct ps_conf *conf)
     return text;
 }
 
-static void what_runs_together(void **state)
+static void test_what_runs_together(void **state)
 {
     static const struct {
         const char *lines, *runs;
@@ -125,7 +125,7 @@ static bool is_said(struct ps_conf *conf, const char *text)
 }
 
 /* A part without a class in Java keeps the agent from starting; a class that nobody has is dropped as in Flume. */
-static void what_cannot_run(void **state)
+static void test_what_cannot_run(void **state)
 {
     static const struct {
         const char *lines, *said;
@@ -169,8 +169,8 @@ static void what_cannot_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_runs_together, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_run, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_what_runs_together, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_what_cannot_run, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static bool says(const struct ps_conf *conf, const char *what)
     return false;
 }
 
-static void flows_that_cannot(void **state)
+static void test_flows_that_cannot(void **state)
 {
     static const struct {
         const char *lines, *what;
@@ -109,7 +109,7 @@ static const char *positions_of(const struct ps_conf *conf, size_t source)
 }
 
 /* The source commits no offsets; a reload sees that it is another one than before. */
-static void a_flow_that_can(void **state)
+static void test_a_flow_that_can(void **state)
 {
     struct ps_conf *conf = load("");
     assert_int_equal(conf->problems.errors, 0);
@@ -130,7 +130,7 @@ static void a_flow_that_can(void **state)
     ps_conf_destroy(conf);
 }
 
-static void a_spooling_directory(void **state)
+static void test_a_spooling_directory(void **state)
 {
     static const char *const deserializers[] = {
         "LINE", "AVRO", "BLOB", "org.apache.flume.sink.solr.morphline.BlobDeserializer$Builder"};
@@ -151,7 +151,7 @@ static void a_spooling_directory(void **state)
 }
 
 /* The sink itself keeps the positions of a channel on disk, so any source is accepted, and dead letters are, too. */
-static void a_channel_on_disk(void **state)
+static void test_a_channel_on_disk(void **state)
 {
     struct ps_conf *conf = load("a1.channels.c1.type = file\na1.sources.r2.channels = c1 c2\n"
                                 "a1.sources.r2.penstock.deadletter = c1\n");
@@ -167,10 +167,10 @@ static void a_channel_on_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(flows_that_cannot, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(a_flow_that_can, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(a_spooling_directory, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(a_channel_on_disk, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_flows_that_cannot, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_flow_that_can, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_spooling_directory, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_channel_on_disk, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

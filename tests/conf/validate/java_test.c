@@ -65,7 +65,7 @@ static struct ps_conf *load_with_plugins(const char *sink)
     return ps_test_java_conf_load_with(&(struct ps_command){.agent = "a1", .plugins = {1, &folder}}, text);
 }
 
-static void what_is_said(void **state)
+static void test_what_is_said(void **state)
 {
     static const struct {
         const char *type, *said;
@@ -117,7 +117,7 @@ static void what_is_said(void **state)
 }
 
 /* `check` names jars in a folder that is not on the class path, with the cure, and a class that two jars have. */
-static void where_its_jar_is(void **state)
+static void test_where_its_jar_is(void **state)
 {
     static const struct ps_test_class other[] = {
         {.name = "example/Other", .super = FLUME "sink/AbstractSink"}, {.name = NULL}};
@@ -156,7 +156,7 @@ static void where_its_jar_is(void **state)
 
 /* `check` names a class that was compiled for a newer Java than that of JAVA_HOME, if the version of that Java is
  * known. */
-static void a_class_of_a_newer_java(void **state)
+static void test_a_class_of_a_newer_java(void **state)
 {
     static const struct {
         const char *release, *said;
@@ -177,7 +177,7 @@ static void a_class_of_a_newer_java(void **state)
     }
 }
 
-static void without_java_or_flume(void **state)
+static void test_without_java_or_flume(void **state)
 {
     setenv("JAVA_HOME", "/nonexistent", 1);
     struct ps_conf *conf = load("example.MySink", "");
@@ -217,10 +217,10 @@ static void without_java_or_flume(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_said, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(where_its_jar_is, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(a_class_of_a_newer_java, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(without_java_or_flume, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_said, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_where_its_jar_is, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_class_of_a_newer_java, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_without_java_or_flume, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static const struct ps_hyperscan_expression expressions[] = {
     {.text = "b[a-z]r", .flags = PS_HYPERSCAN_PREFILTER, .id = 3},
 };
 
-static void requests_come_back(void **state)
+static void test_requests_come_back(void **state)
 {
     struct ps_bytes key = {0}, bytes = {0};
     struct ps_compile_limits limits = {.memory_bytes = UINT64_C(5) << 33, .time_ms = 17, .idle = true};
@@ -43,7 +43,7 @@ static void requests_come_back(void **state)
     ps_bytes_fini(&bytes);
 }
 
-static void answers_come_back(void **state)
+static void test_answers_come_back(void **state)
 {
     struct ps_compile_answer answer = {.failed = 2, .error = "too large"}, read;
     struct ps_bytes bytes = {0};
@@ -71,7 +71,7 @@ static void answers_come_back(void **state)
 }
 
 /* Expressions become prefilters or are left out one after the other; the rest is compiled. */
-static void what_is_too_much_is_left_out(void **state)
+static void test_what_is_too_much_is_left_out(void **state)
 {
     const struct ps_hyperscan_expression some[] = {
         {.text = "foo", .id = 0},
@@ -107,7 +107,7 @@ static bool yes(void *argument)
     return true;
 }
 
-static void cancelled_before_it_began(void **state)
+static void test_cancelled_before_it_began(void **state)
 {
     unsigned asked = 0;
     struct ps_compile_answer answer;
@@ -127,7 +127,7 @@ static const char *program(void)
     return path;
 }
 
-static void a_process_compiles(void **state)
+static void test_a_process_compiles(void **state)
 {
     struct ps_compile_how how = {.program = program(), .limits = {UINT64_C(1) << 30, 60000, true}};
     struct ps_compile_answer here = {0}, there;
@@ -183,13 +183,13 @@ static void fails_because(struct ps_compile_how *how, const char *because)
     free_many(made, MANY, &key);
 }
 
-static void time_is_limited(void **state)
+static void test_time_is_limited(void **state)
 {
     struct ps_compile_how how = {.program = program(), .limits = {.time_ms = 200}};
     fails_because(&how, "compiling took more than 200 ms of CPU time");
 }
 
-static void memory_is_limited(void **state)
+static void test_memory_is_limited(void **state)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     ps_test_skip("a program with a sanitizer has no memory limit");
@@ -198,14 +198,14 @@ static void memory_is_limited(void **state)
     fails_because(&how, "20 MiB of memory"); /* "more than ..." or "... is too little" */
 }
 
-static void cancelled_on_the_way(void **state)
+static void test_cancelled_on_the_way(void **state)
 {
     unsigned asked = 0;
     struct ps_compile_how how = {.program = program(), .cancelled = yes, .argument = &asked};
     fails_because(&how, "compiling was cancelled");
 }
 
-static void programs_that_cannot_answer(void **state)
+static void test_programs_that_cannot_answer(void **state)
 {
     struct ps_compile_how how = {.program = "/nonexistent/penstock"};
     fails_because(&how, "cannot start /nonexistent/penstock");
@@ -216,7 +216,7 @@ static void programs_that_cannot_answer(void **state)
 }
 
 /* Run by hand, the program only reports its purpose. */
-static void refuses_other_input(void **state)
+static void test_refuses_other_input(void **state)
 {
     char line[600];
     snprintf(line, sizeof line, "echo hello | %s rules compile >/dev/null 2>&1", program());
@@ -228,16 +228,16 @@ static void refuses_other_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_come_back),
-        cmocka_unit_test(answers_come_back),
-        cmocka_unit_test(what_is_too_much_is_left_out),
-        cmocka_unit_test(cancelled_before_it_began),
-        cmocka_unit_test(a_process_compiles),
-        cmocka_unit_test(time_is_limited),
-        cmocka_unit_test(memory_is_limited),
-        cmocka_unit_test(cancelled_on_the_way),
-        cmocka_unit_test(programs_that_cannot_answer),
-        cmocka_unit_test(refuses_other_input),
+        cmocka_unit_test(test_requests_come_back),
+        cmocka_unit_test(test_answers_come_back),
+        cmocka_unit_test(test_what_is_too_much_is_left_out),
+        cmocka_unit_test(test_cancelled_before_it_began),
+        cmocka_unit_test(test_a_process_compiles),
+        cmocka_unit_test(test_time_is_limited),
+        cmocka_unit_test(test_memory_is_limited),
+        cmocka_unit_test(test_cancelled_on_the_way),
+        cmocka_unit_test(test_programs_that_cannot_answer),
+        cmocka_unit_test(test_refuses_other_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static uint32_t cut(const char *text, struct ps_slice *subjects)
 static const char log_text[] = "GET /index status=200\nGET /missing status=404\n\nstatus=500\nSTATUS=404\n"
                                "status=404\nx status=4\n04\nerror at end\nend of error\nERROR\nERROR \n";
 
-static void in_place(void **state)
+static void test_in_place(void **state)
 {
     const char *const patterns[] = {"status=404", "^ERROR$", "error", "end$", "^status", "", "^$", "a*"};
     struct set set;
@@ -37,7 +37,7 @@ static void in_place(void **state)
 }
 
 /* A match must not cross from one subject to the next, nor begin or end with the bytes between them. */
-static void borders(void **state)
+static void test_borders(void **state)
 {
     static const char *const sets[][4] = {
         {"a[^b]*c", "\\sfoo", "foo\\s", "x\\W+y"},
@@ -75,7 +75,7 @@ static void borders(void **state)
 }
 
 /* The stamps that mark what was seen start again after 4 billion subjects; no old mark counts then. */
-static void marks_that_wrap(void **state)
+static void test_marks_that_wrap(void **state)
 {
     const char *const patterns[] = {"status=404", "error", "x"};
     struct set set;
@@ -91,7 +91,7 @@ static void marks_that_wrap(void **state)
     set_fini(&set);
 }
 
-static void equal_expressions_are_one(void **state)
+static void test_equal_expressions_are_one(void **state)
 {
     const char *const patterns[] = {"foo", "bar", "foo", "foo.*", "(foo)", "bar"};
     struct set set;
@@ -102,7 +102,7 @@ static void equal_expressions_are_one(void **state)
     set_fini(&set);
 }
 
-static void loosened_or_pcre2_alone(void **state)
+static void test_loosened_or_pcre2_alone(void **state)
 {
     const char *const patterns[] = {RUINOUS, "\\B", "(a)\\1", "foo(?!bar)", "(?<=x)y+", "foo"};
     struct set set;
@@ -114,7 +114,7 @@ static void loosened_or_pcre2_alone(void **state)
     set_fini(&set);
 }
 
-static void nothing_to_do(void **state)
+static void test_nothing_to_do(void **state)
 {
     struct set set;
     const char *const patterns[] = {".*"};
@@ -129,7 +129,7 @@ static void nothing_to_do(void **state)
 }
 
 /* Every subject matches many patterns: more hits than there is room for. */
-static void more_hits_than_room(void **state)
+static void test_more_hits_than_room(void **state)
 {
     static struct ps_slice subjects[PS_MATCHER_SUBJECTS_MAX];
     struct set set = {0};
@@ -153,7 +153,7 @@ static void count_pairs(void *pairs, uint32_t subject, const uint32_t *patterns,
 }
 
 /* Without memory for the copy of a large subject PCRE2 decides: the result is the same. */
-static void no_memory_for_a_copy(void **state)
+static void test_no_memory_for_a_copy(void **state)
 {
     static char text[3000];
     const char *const patterns[] = {"needle$", "\\x{FFFD}needle", "absent"};
@@ -185,7 +185,7 @@ static void no_memory_for_a_copy(void **state)
 }
 
 /* Large subjects are scanned alone; those with a 0xFF are copied first. */
-static void megabytes(void **state)
+static void test_megabytes(void **state)
 {
     const char *const patterns[] = {"needle$", "^hay", "a[^n]*needle", "\\x{FFFD}needle", "hay.needle"};
     const size_t length = (1U << 20) + 7;
@@ -210,7 +210,7 @@ static void megabytes(void **state)
 
 /* No input causes a scan error; a missing scratch does. PCRE2 then decides everything, and the error is
  * counted. */
-static void scan_errors(void **state)
+static void test_scan_errors(void **state)
 {
     const char *const patterns[] = {"status=404", "^ERROR$", "error", "end$", "^$", "(a)\\1", ".*", "\\s"};
     struct set set;
@@ -227,7 +227,7 @@ static void scan_errors(void **state)
     set_fini(&set);
 }
 
-static void counts(void **state)
+static void test_counts(void **state)
 {
     const char *const patterns[] = {"^foo$", "^fo+$"};
     struct set set;
@@ -252,7 +252,7 @@ static void count_only(void *argument, uint32_t subject, const uint32_t *pattern
     *(uint32_t *)argument += count;
 }
 
-static void allocates_nothing(void **state)
+static void test_allocates_nothing(void **state)
 {
     const char *const patterns[] = {"status=404", "^ERROR$", "error", "\\send", "^$", "[^b]a"};
     struct set set;
@@ -270,7 +270,7 @@ static void allocates_nothing(void **state)
     set_fini(&set);
 }
 
-static void plain(void **state)
+static void test_plain(void **state)
 {
     char text[300], copy[300];
     for (unsigned length = 0; length < 200; length++) {
@@ -294,7 +294,7 @@ static void plain(void **state)
     }
 }
 
-static void begins_with_newline(void **state)
+static void test_begins_with_newline(void **state)
 {
     static const char *const no[] = {
         "foo",    "f\\s",       "^\\s",    "[a-z]\\n",   "(?:a|b)\\n", "\\x41\\s", "\\bfoo",
@@ -312,7 +312,7 @@ static void begins_with_newline(void **state)
             fail_msg("%s may begin with a newline", yes[i]);
 }
 
-static void explains(void **state)
+static void test_explains(void **state)
 {
     static const struct {
         const char *pattern;
@@ -333,7 +333,7 @@ static void explains(void **state)
     }
 }
 
-static void two_scratches_of_one(void **state)
+static void test_two_scratches_of_one(void **state)
 {
     const char *const patterns[] = {"a+b", "^b"};
     struct set set;
@@ -350,22 +350,22 @@ static void two_scratches_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_place),
-        cmocka_unit_test(borders),
-        cmocka_unit_test(marks_that_wrap),
-        cmocka_unit_test(no_memory_for_a_copy),
-        cmocka_unit_test(equal_expressions_are_one),
-        cmocka_unit_test(loosened_or_pcre2_alone),
-        cmocka_unit_test(nothing_to_do),
-        cmocka_unit_test(more_hits_than_room),
-        cmocka_unit_test(megabytes),
-        cmocka_unit_test(scan_errors),
-        cmocka_unit_test(counts),
-        cmocka_unit_test(allocates_nothing),
-        cmocka_unit_test(plain),
-        cmocka_unit_test(begins_with_newline),
-        cmocka_unit_test(explains),
-        cmocka_unit_test(two_scratches_of_one),
+        cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_marks_that_wrap),
+        cmocka_unit_test(test_no_memory_for_a_copy),
+        cmocka_unit_test(test_equal_expressions_are_one),
+        cmocka_unit_test(test_loosened_or_pcre2_alone),
+        cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_more_hits_than_room),
+        cmocka_unit_test(test_megabytes),
+        cmocka_unit_test(test_scan_errors),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_allocates_nothing),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_begins_with_newline),
+        cmocka_unit_test(test_explains),
+        cmocka_unit_test(test_two_scratches_of_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

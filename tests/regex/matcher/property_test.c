@@ -260,7 +260,7 @@ static uint32_t lay_out(struct memory *memory, uint64_t *random, struct ps_slice
     return count;
 }
 
-static void agrees_with_one_by_one(void **state)
+static void test_agrees_with_one_by_one(void **state)
 {
     uint64_t random = ps_test_seed() | 1;
     static struct ps_slice subjects[SUBJECTS_MAX];
@@ -286,6 +286,6 @@ static void agrees_with_one_by_one(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(agrees_with_one_by_one)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_agrees_with_one_by_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,7 +230,7 @@ static uint64_t slower_than(const struct ps_histogram *histogram, uint64_t ns)
 
 /* ---- tests ---- */
 
-static void what_is_due_is_sent(void **state)
+static void test_what_is_due_is_sent(void **state)
 {
     world_begin((struct plan){"constant", 1000, 10 * S, 0, 1, 0});
     world_run(0);
@@ -246,7 +246,7 @@ static void what_is_due_is_sent(void **state)
 
 /* The target accepts nothing for a second. The events due in that time are late: one by a whole second, half
  * of them by at least half a second. */
-static void a_stall_is_seen_by_every_event_due_then(void **state)
+static void test_a_stall_is_seen_by_every_event_due_then(void **state)
 {
     world.stall_from_ns = at(2);
     world.stall_to_ns = at(3);
@@ -264,7 +264,7 @@ static void a_stall_is_seen_by_every_event_due_then(void **state)
 }
 
 /* A closed loop hides the same stall: only two blocks see it. That is why it is labelled. */
-static void a_closed_loop_hides_a_stall(void **state)
+static void test_a_closed_loop_hides_a_stall(void **state)
 {
     world.stall_from_ns = at(0.002);
     world.stall_to_ns = at(1.002);
@@ -277,7 +277,7 @@ static void a_closed_loop_hides_a_stall(void **state)
     assert_int_equal(statistics->schedule_error_ns.count, 0);
 }
 
-static void an_outage_is_on_the_timeline(void **state)
+static void test_an_outage_is_on_the_timeline(void **state)
 {
     world.down_from_ns = at(1);
     world.down_to_ns = at(1.5);
@@ -295,7 +295,7 @@ static void an_outage_is_on_the_timeline(void **state)
 }
 
 /* A connection is lost between connecting and the start: the outage lasts from the start until it is up again. */
-static void an_outage_at_the_start_ends(void **state)
+static void test_an_outage_at_the_start_ends(void **state)
 {
     world_begin((struct plan){"constant", 1000, S, 0, 1, 0});
     ps_lane_down(world.lanes[0].lane, world.now_ns, "the fake went away");
@@ -308,7 +308,7 @@ static void an_outage_at_the_start_ends(void **state)
 }
 
 /* One outage more than there is room for: the last one that is kept has its end. */
-static void the_timeline_is_bounded(void **state)
+static void test_the_timeline_is_bounded(void **state)
 {
     world_begin((struct plan){"constant", 1000, 3 * S, 0, 1, 0});
     struct ps_sender *sender = world.sender;
@@ -327,7 +327,7 @@ static void the_timeline_is_bounded(void **state)
     assert_int_equal(sender->statistics.completed, 3000);
 }
 
-static void refused_events_are_counted_by_reason(void **state)
+static void test_refused_events_are_counted_by_reason(void **state)
 {
     world.refuse_every = 10;
     world_begin((struct plan){"constant", 1000, 0, 1000, 3, 0});
@@ -345,7 +345,7 @@ static void refused_events_are_counted_by_reason(void **state)
 
 /* The target reports a block in parts: each event's latency counts from when that event was due, however much
  * of its block is complete. */
-static void parts_of_a_block_have_their_own_latency(void **state)
+static void test_parts_of_a_block_have_their_own_latency(void **state)
 {
     world.stall_from_ns = at(0);
     world.stall_to_ns = at(100);
@@ -391,7 +391,7 @@ static void parts_of_a_block_have_their_own_latency(void **state)
 
 /* A block with room for only a few events: random arrivals are restored and taken again; none is lost,
  * duplicated or moved, as the checks of every event show. */
-static void small_blocks_wind_the_schedule_back(void **state)
+static void test_small_blocks_wind_the_schedule_back(void **state)
 {
     world.stall_from_ns = at(0.1);
     world.stall_to_ns = at(0.3);
@@ -410,7 +410,7 @@ static void small_blocks_wind_the_schedule_back(void **state)
     assert_int_equal(world.sender->statistics.completed, expected);
 }
 
-static void an_interrupt_ends_it_without_a_mark(void **state)
+static void test_an_interrupt_ends_it_without_a_mark(void **state)
 {
     world.finished_late = true;
     world_begin((struct plan){"constant", 1000, 100 * S, 0, 4, 0});
@@ -421,7 +421,7 @@ static void an_interrupt_ends_it_without_a_mark(void **state)
         assert_int_equal(world.lanes[lane].ended, 0);
 }
 
-static void retries_back_off_with_jitter(void **state)
+static void test_retries_back_off_with_jitter(void **state)
 {
     world_begin((struct plan){"constant", 1, S, 0, 1, 0});
     struct ps_lane *lane = &world.sender->lanes[0];
@@ -435,7 +435,7 @@ static void retries_back_off_with_jitter(void **state)
     world_run(0);
 }
 
-static void lanes_with_nothing_to_send_are_done(void **state)
+static void test_lanes_with_nothing_to_send_are_done(void **state)
 {
     world_begin((struct plan){"constant", 100, 0, 3, 8, 0});
     world_run(0);
@@ -447,18 +447,18 @@ static void lanes_with_nothing_to_send_are_done(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(what_is_due_is_sent, world_end),
-        cmocka_unit_test_teardown(a_stall_is_seen_by_every_event_due_then, world_end),
-        cmocka_unit_test_teardown(a_closed_loop_hides_a_stall, world_end),
-        cmocka_unit_test_teardown(an_outage_is_on_the_timeline, world_end),
-        cmocka_unit_test_teardown(an_outage_at_the_start_ends, world_end),
-        cmocka_unit_test_teardown(the_timeline_is_bounded, world_end),
-        cmocka_unit_test_teardown(refused_events_are_counted_by_reason, world_end),
-        cmocka_unit_test_teardown(parts_of_a_block_have_their_own_latency, world_end),
-        cmocka_unit_test_teardown(small_blocks_wind_the_schedule_back, world_end),
-        cmocka_unit_test_teardown(an_interrupt_ends_it_without_a_mark, world_end),
-        cmocka_unit_test_teardown(retries_back_off_with_jitter, world_end),
-        cmocka_unit_test_teardown(lanes_with_nothing_to_send_are_done, world_end),
+        cmocka_unit_test_teardown(test_what_is_due_is_sent, world_end),
+        cmocka_unit_test_teardown(test_a_stall_is_seen_by_every_event_due_then, world_end),
+        cmocka_unit_test_teardown(test_a_closed_loop_hides_a_stall, world_end),
+        cmocka_unit_test_teardown(test_an_outage_is_on_the_timeline, world_end),
+        cmocka_unit_test_teardown(test_an_outage_at_the_start_ends, world_end),
+        cmocka_unit_test_teardown(test_the_timeline_is_bounded, world_end),
+        cmocka_unit_test_teardown(test_refused_events_are_counted_by_reason, world_end),
+        cmocka_unit_test_teardown(test_parts_of_a_block_have_their_own_latency, world_end),
+        cmocka_unit_test_teardown(test_small_blocks_wind_the_schedule_back, world_end),
+        cmocka_unit_test_teardown(test_an_interrupt_ends_it_without_a_mark, world_end),
+        cmocka_unit_test_teardown(test_retries_back_off_with_jitter, world_end),
+        cmocka_unit_test_teardown(test_lanes_with_nothing_to_send_are_done, world_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void assert_near(uint64_t is, double wanted, double within)
 
 /* ---- closed forms ---- */
 
-static void constant_is_exact(void **state)
+static void test_constant_is_exact(void **state)
 {
     static const uint64_t rates[] = {1, 3, 7, 1000, 99999, 100000, 999983, 1000000, 30000000};
     for (size_t r = 0; r < PS_COUNT_OF(rates); r++) {
@@ -55,7 +55,7 @@ static void constant_is_exact(void **state)
     }
 }
 
-static void burst_is_on_and_off(void **state)
+static void test_burst_is_on_and_off(void **state)
 {
     struct ps_shape *shape = make("burst:on=1s,off=4s", 1000, 0);
     for (uint64_t cycle = 0; cycle < 1000; cycle += 111) {
@@ -75,7 +75,7 @@ static void burst_is_on_and_off(void **state)
     ps_shape_destroy(shape);
 }
 
-static void ramp_is_a_square_root(void **state)
+static void test_ramp_is_a_square_root(void **state)
 {
     struct ps_shape *shape = make("ramp:from=0,to=2000,over=10s", 0, 0);
     for (uint64_t event = 0; event <= 10000; event += 13) /* area: 100 t^2 */
@@ -93,7 +93,7 @@ static void ramp_is_a_square_root(void **state)
     ps_shape_destroy(shape);
 }
 
-static void steps_are_even(void **state)
+static void test_steps_are_even(void **state)
 {
     struct ps_shape *shape = make("step:from=100,to=500,steps=5,over=5s", 0, 0);
     static const uint64_t begins[] = {0, 100, 300, 600, 1000, 1500};
@@ -106,7 +106,7 @@ static void steps_are_even(void **state)
     ps_shape_destroy(shape);
 }
 
-static void sine_is_a_sine(void **state)
+static void test_sine_is_a_sine(void **state)
 {
     struct ps_shape *shape = make("sine:min=1000,max=9000,period=8s", 0, 0);
     for (uint64_t cycle = 0; cycle <= 1000; cycle += 250) /* 5000 on average, without drift */
@@ -131,7 +131,7 @@ static const char *const texts[] = {
     "sine:min=5k,max=100k,period=3s",
 };
 
-static void due_times_rise_and_counts_invert_them(void **state)
+static void test_due_times_rise_and_counts_invert_them(void **state)
 {
     uint64_t seed = ps_test_seed();
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
@@ -164,7 +164,7 @@ static void schedule_init(struct ps_schedule *schedule, const struct ps_shape *s
 }
 
 /* Lanes that take turns at random produce the one global schedule, each event once. */
-static void any_number_of_lanes_gives_the_same_schedule(void **state)
+static void test_any_number_of_lanes_gives_the_same_schedule(void **state)
 {
     uint64_t seed = ps_test_seed();
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
@@ -199,7 +199,7 @@ static void any_number_of_lanes_gives_the_same_schedule(void **state)
 
 /* The mean and the variance of the number of arrivals per second are the rate; lanes are independent; the
  * same seed gives the same arrivals. */
-static void poisson_is_poisson(void **state)
+static void test_poisson_is_poisson(void **state)
 {
     struct ps_shape *shape = make("poisson", 1000, 0);
     struct ps_schedule schedules[4], again;
@@ -236,7 +236,7 @@ static void poisson_is_poisson(void **state)
     ps_shape_destroy(shape);
 }
 
-static void closed_is_always_due(void **state)
+static void test_closed_is_always_due(void **state)
 {
     struct ps_shape *shape = make(NULL, 0, 0);
     struct ps_schedule schedule;
@@ -254,7 +254,7 @@ static void closed_is_always_due(void **state)
     ps_shape_destroy(shape);
 }
 
-static void a_cut_ends_it(void **state)
+static void test_a_cut_ends_it(void **state)
 {
     struct ps_shape *shape = make("constant", 1000, 0);
     struct ps_schedule schedule;
@@ -295,7 +295,7 @@ static void trace_expect(const char *keys, const char *text, const uint64_t *tim
     unlink(path);
 }
 
-static void traces_are_replayed(void **state)
+static void test_traces_are_replayed(void **state)
 {
     static const uint64_t times[] = {0, 250000000, 1000000000};
     static const uint64_t twice[] = {0, 125000000, 500000000};
@@ -325,7 +325,7 @@ static void trace_refused(const char *text, const char *wanted)
     unlink(path);
 }
 
-static void bad_traces_are_named(void **state)
+static void test_bad_traces_are_named(void **state)
 {
     trace_refused("0.1\n0.2\nsoon\n", "line 3 is not an arrival");
     trace_refused("0.1\n2026-11-20T11:38:17Z\n", "line 2 is a time and the lines before it are not");
@@ -337,7 +337,7 @@ static void bad_traces_are_named(void **state)
 
 /* ---- bad shapes ---- */
 
-static void bad_shapes_are_named(void **state)
+static void test_bad_shapes_are_named(void **state)
 {
     static const struct {
         const char *text;
@@ -386,19 +386,19 @@ static void bad_shapes_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(constant_is_exact),
-        cmocka_unit_test(burst_is_on_and_off),
-        cmocka_unit_test(ramp_is_a_square_root),
-        cmocka_unit_test(steps_are_even),
-        cmocka_unit_test(sine_is_a_sine),
-        cmocka_unit_test(due_times_rise_and_counts_invert_them),
-        cmocka_unit_test(any_number_of_lanes_gives_the_same_schedule),
-        cmocka_unit_test(poisson_is_poisson),
-        cmocka_unit_test(closed_is_always_due),
-        cmocka_unit_test(a_cut_ends_it),
-        cmocka_unit_test(traces_are_replayed),
-        cmocka_unit_test(bad_traces_are_named),
-        cmocka_unit_test(bad_shapes_are_named),
+        cmocka_unit_test(test_constant_is_exact),
+        cmocka_unit_test(test_burst_is_on_and_off),
+        cmocka_unit_test(test_ramp_is_a_square_root),
+        cmocka_unit_test(test_steps_are_even),
+        cmocka_unit_test(test_sine_is_a_sine),
+        cmocka_unit_test(test_due_times_rise_and_counts_invert_them),
+        cmocka_unit_test(test_any_number_of_lanes_gives_the_same_schedule),
+        cmocka_unit_test(test_poisson_is_poisson),
+        cmocka_unit_test(test_closed_is_always_due),
+        cmocka_unit_test(test_a_cut_ends_it),
+        cmocka_unit_test(test_traces_are_replayed),
+        cmocka_unit_test(test_bad_traces_are_named),
+        cmocka_unit_test(test_bad_shapes_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

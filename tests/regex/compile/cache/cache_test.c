@@ -68,7 +68,7 @@ static void refused(struct kept *kept, const char *because)
         fail_msg("\"%s\" does not contain \"%s\"", kept->note, because);
 }
 
-static void keeps_and_finds(void **state)
+static void test_keeps_and_finds(void **state)
 {
     struct kept kept;
     struct stat about;
@@ -87,7 +87,7 @@ static void keeps_and_finds(void **state)
 }
 
 /* Tests a change of every part of a file, and a cut at every offset. */
-static void damage_is_detected(void **state)
+static void test_damage_is_detected(void **state)
 {
     struct kept kept;
     struct ps_bytes bytes = {0};
@@ -116,7 +116,7 @@ static void damage_is_detected(void **state)
     kept_fini(&kept);
 }
 
-static void files_that_are_refused(void **state)
+static void test_files_that_are_refused(void **state)
 {
     struct kept kept;
     compile(&kept);
@@ -156,7 +156,7 @@ static void files_that_are_refused(void **state)
     kept_fini(&kept);
 }
 
-static void directories_that_are_refused(void **state)
+static void test_directories_that_are_refused(void **state)
 {
     struct kept kept;
     compile(&kept);
@@ -197,7 +197,7 @@ static bool is_there(const char *name)
     return access(ps_test_folder_path(path), F_OK) == 0;
 }
 
-static void prunes(void **state)
+static void test_prunes(void **state)
 {
     assert_true(mkdir(ps_test_folder_path("cache"), 0700) == 0);
     int folder = open(ps_test_folder_path("cache"), O_RDONLY | O_DIRECTORY);
@@ -224,7 +224,7 @@ static void prunes(void **state)
 
 /* Uses the cache through matchers: the second matcher is not compiled; a damaged file is replaced, and the
  * report has the reason. */
-static void matchers_use_it(void **state)
+static void test_matchers_use_it(void **state)
 {
     struct ps_regex *regex = ps_regex_create("status=404", 0, PS_REGEX_FIND, NULL);
     const struct ps_regex *patterns[] = {regex};
@@ -250,12 +250,12 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(keeps_and_finds),
-        IN_FOLDER(damage_is_detected),
-        IN_FOLDER(files_that_are_refused),
-        IN_FOLDER(directories_that_are_refused),
-        IN_FOLDER(prunes),
-        IN_FOLDER(matchers_use_it),
+        IN_FOLDER(test_keeps_and_finds),
+        IN_FOLDER(test_damage_is_detected),
+        IN_FOLDER(test_files_that_are_refused),
+        IN_FOLDER(test_directories_that_are_refused),
+        IN_FOLDER(test_prunes),
+        IN_FOLDER(test_matchers_use_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void decrypts(const char *key_text, const char *cipher_text)
     ps_flume_cipher_destroy(cipher);
 }
 
-static void examples(void **state)
+static void test_examples(void **state)
 {
     decrypts("2b7e151628aed2a6abf7158809cf4f3c",
              "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
@@ -54,7 +54,7 @@ static void examples(void **state)
 }
 
 /* The stream is the same, whether it is decrypted in one call or in several. */
-static void long_records(void **state)
+static void test_long_records(void **state)
 {
     enum { BYTES = 400000 };
     static uint8_t at_once[BYTES], in_steps[BYTES], zeros[BYTES];
@@ -74,6 +74,6 @@ static void long_records(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(examples), cmocka_unit_test(long_records)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples), cmocka_unit_test(test_long_records)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ static bool with(const char *name)
     return is_flume;
 }
 
-static void names(void **state)
+static void test_names(void **state)
 {
     assert_false(ps_flume_log_is_directory(ps_test_folder()));
     assert_true(with("log-1.meta"));
@@ -34,7 +34,7 @@ static void names(void **state)
     assert_false(ps_flume_log_is_directory(ps_test_folder_path("nowhere")));
 }
 
-static void numbers(void **state)
+static void test_numbers(void **state)
 {
     assert_int_equal(ps_flume_log_number("log-1"), 1);
     assert_int_equal(ps_flume_log_number("log-2147483647"), 2147483647);
@@ -49,8 +49,8 @@ static void numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(names, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test(numbers),
+        cmocka_unit_test_setup_teardown(test_names, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static uint32_t put(struct ps_flume_writer *writer, uint64_t transaction, const 
     return ps_flume_write_put(writer, transaction, body, strlen(body), NULL, NULL);
 }
 
-static void committed_and_not_taken(void **state)
+static void test_committed_and_not_taken(void **state)
 {
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
@@ -114,7 +114,7 @@ static void committed_and_not_taken(void **state)
 }
 
 /* The records of two directories are merged by their order. */
-static void logs_are_merged(void **state)
+static void test_logs_are_merged(void **state)
 {
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
@@ -134,7 +134,7 @@ static void logs_are_merged(void **state)
     ps_flume_writer_fini(&two);
 }
 
-static void headers_and_large_bodies(void **state)
+static void test_headers_and_large_bodies(void **state)
 {
     static char large[3 << 20];
     struct ps_flume_writer one = {.log = 1};
@@ -165,7 +165,7 @@ static void headers_and_large_bodies(void **state)
 
 /* ---- damage ---- */
 
-static void damaged_body_is_left_out(void **state)
+static void test_damaged_body_is_left_out(void **state)
 {
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
@@ -185,7 +185,7 @@ static void damaged_body_is_left_out(void **state)
 }
 
 /* The commit is missing, so it is unknown whether the events were committed: they count as events of the channel. */
-static void damaged_commit_keeps_events(void **state)
+static void test_damaged_commit_keeps_events(void **state)
 {
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
@@ -202,7 +202,7 @@ static void damaged_commit_keeps_events(void **state)
     ps_flume_writer_fini(&one);
 }
 
-static void integrity_tool_leaves_noops(void **state)
+static void test_integrity_tool_leaves_noops(void **state)
 {
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
@@ -251,13 +251,13 @@ static void flip_each(bool encrypted)
     ps_flume_writer_fini(&one);
 }
 
-static void flipped_bytes(void **state)
+static void test_flipped_bytes(void **state)
 {
     flip_each(false);
 }
 
 /* A log that is cut off anywhere is read up to there. */
-static void cut_logs(void **state)
+static void test_cut_logs(void **state)
 {
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
@@ -281,7 +281,7 @@ static void cut_logs(void **state)
 
 /* ---- encrypted logs ---- */
 
-static void encrypted_logs_are_read(void **state)
+static void test_encrypted_logs_are_read(void **state)
 {
     static char large[300000]; /* longer than a window, and than the first piece of the cipher's stream */
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
@@ -326,13 +326,13 @@ static void encrypted_logs_are_read(void **state)
     ps_flume_writer_fini(&two);
 }
 
-static void flipped_encrypted_bytes(void **state)
+static void test_flipped_encrypted_bytes(void **state)
 {
     flip_each(true);
 }
 
 /* A log whose first record was half written does not prove a wrong key while another log can be read. */
-static void torn_encrypted_log(void **state)
+static void test_torn_encrypted_log(void **state)
 {
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
@@ -367,7 +367,7 @@ static void save_meta(uint32_t version, int encrypted)
     ps_test_folder_append("log-1.meta", meta, ps_flume_write_meta(meta, version, 1, encrypted));
 }
 
-static void old_logs_are_refused(void **state)
+static void test_old_logs_are_refused(void **state)
 {
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
@@ -383,7 +383,7 @@ static void old_logs_are_refused(void **state)
     ps_flume_writer_fini(&one);
 }
 
-static void wrong_keys_are_refused(void **state)
+static void test_wrong_keys_are_refused(void **state)
 {
     static const uint8_t another[sizeof ps_flume_writer_key] = "another";
     struct ps_flume_writer one = {.log = 1};
@@ -405,14 +405,14 @@ static void wrong_keys_are_refused(void **state)
     ps_flume_writer_fini(&one);
 }
 
-static void other_directories_are_refused(void **state)
+static void test_other_directories_are_refused(void **state)
 {
     refuses("has no Flume file channel");
     ps_test_folder_append("checkpoint.meta", "", 0);
     refuses("has no log of a Flume file channel");
 }
 
-static void channel_in_use_is_refused(void **state)
+static void test_channel_in_use_is_refused(void **state)
 {
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
@@ -450,21 +450,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(committed_and_not_taken),
-        TEST(logs_are_merged),
-        TEST(headers_and_large_bodies),
-        TEST(damaged_body_is_left_out),
-        TEST(damaged_commit_keeps_events),
-        TEST(integrity_tool_leaves_noops),
-        TEST(flipped_bytes),
-        TEST(cut_logs),
-        TEST(encrypted_logs_are_read),
-        TEST(flipped_encrypted_bytes),
-        TEST(torn_encrypted_log),
-        TEST(old_logs_are_refused),
-        TEST(wrong_keys_are_refused),
-        TEST(other_directories_are_refused),
-        TEST(channel_in_use_is_refused),
+        TEST(test_committed_and_not_taken),
+        TEST(test_logs_are_merged),
+        TEST(test_headers_and_large_bodies),
+        TEST(test_damaged_body_is_left_out),
+        TEST(test_damaged_commit_keeps_events),
+        TEST(test_integrity_tool_leaves_noops),
+        TEST(test_flipped_bytes),
+        TEST(test_cut_logs),
+        TEST(test_encrypted_logs_are_read),
+        TEST(test_flipped_encrypted_bytes),
+        TEST(test_torn_encrypted_log),
+        TEST(test_old_logs_are_refused),
+        TEST(test_wrong_keys_are_refused),
+        TEST(test_other_directories_are_refused),
+        TEST(test_channel_in_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

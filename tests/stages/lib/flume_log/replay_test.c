@@ -46,24 +46,24 @@ static void expect(uint64_t first, uint64_t second)
     assert_int_equal(ps_flume_replay_next(&replay, &at), 0);
 }
 
-static void nothing_more_happened(void **state)
+static void test_nothing_more_happened(void **state)
 {
     expect(IN_HAND, QUEUED);
 }
 
-static void given_back(void **state)
+static void test_given_back(void **state)
 {
     record(PS_FLUME_ROLLBACK, HOLDER);
     expect(IN_HAND, QUEUED);
 }
 
-static void delivered(void **state)
+static void test_delivered(void **state)
 {
     record(PS_FLUME_COMMIT, HOLDER);
     expect(QUEUED, 0);
 }
 
-static void given_back_and_delivered(void **state)
+static void test_given_back_and_delivered(void **state)
 {
     record(PS_FLUME_ROLLBACK, HOLDER);
     record(PS_FLUME_TAKE, OTHER);
@@ -71,7 +71,7 @@ static void given_back_and_delivered(void **state)
     expect(QUEUED, 0);
 }
 
-static void delivered_before_the_rollback_is_numbered(void **state)
+static void test_delivered_before_the_rollback_is_numbered(void **state)
 {
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_COMMIT, OTHER);
@@ -79,21 +79,21 @@ static void delivered_before_the_rollback_is_numbered(void **state)
     expect(QUEUED, 0);
 }
 
-static void delivered_and_the_rollback_is_not_written(void **state)
+static void test_delivered_and_the_rollback_is_not_written(void **state)
 {
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_COMMIT, OTHER);
     expect(QUEUED, 0);
 }
 
-static void taken_again_and_not_committed(void **state)
+static void test_taken_again_and_not_committed(void **state)
 {
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_ROLLBACK, HOLDER);
     expect(IN_HAND, QUEUED);
 }
 
-static void given_back_twice(void **state)
+static void test_given_back_twice(void **state)
 {
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_ROLLBACK, OTHER);
@@ -106,14 +106,14 @@ static void given_back_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_more_happened),
-        TEST(given_back),
-        TEST(delivered),
-        TEST(given_back_and_delivered),
-        TEST(delivered_before_the_rollback_is_numbered),
-        TEST(delivered_and_the_rollback_is_not_written),
-        TEST(taken_again_and_not_committed),
-        TEST(given_back_twice),
+        TEST(test_nothing_more_happened),
+        TEST(test_given_back),
+        TEST(test_delivered),
+        TEST(test_given_back_and_delivered),
+        TEST(test_delivered_before_the_rollback_is_numbered),
+        TEST(test_delivered_and_the_rollback_is_not_written),
+        TEST(test_taken_again_and_not_committed),
+        TEST(test_given_back_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static enum ps_hive_error read_answer(const uint8_t *bytes, size_t length)
 #define READ(...)                                                                                            \
     read_answer((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}) /* all of it */)
 
-static void only_the_answer_to_this_call_is_one(void **state)
+static void test_only_the_answer_to_this_call_is_one(void **state)
 {
     assert_int_equal(READ(HEAD(REPLY, NUMBER), 0), PS_HIVE_OK);
     assert_int_equal(READ(HEAD(REPLY, NUMBER - 1), 0), PS_HIVE_GARBAGE);
@@ -42,7 +42,7 @@ static void only_the_answer_to_this_call_is_one(void **state)
 }
 
 /* TApplicationException: 1 is an unknown method. */
-static void exceptions_of_thrift(void **state)
+static void test_exceptions_of_thrift(void **state)
 {
     assert_int_equal(READ(HEAD(EXCEPTION, NUMBER), TEXT, KIND(1), 0), PS_HIVE_NO_CALL);
     assert_string_equal(reason, "why");
@@ -56,7 +56,7 @@ static void exceptions_of_thrift(void **state)
 
 /* The exceptions of each call, by field number in hive_metastore.thrift. Letters: R refused, M missing, E exists, G:
  * the transaction is gone, so that the call is not repeated in it. Unknown fields are refusals. */
-static void exceptions_of_the_metastore(void **state)
+static void test_exceptions_of_the_metastore(void **state)
 {
     static const enum ps_hive_error meanings[] = {
         ['R'] = PS_HIVE_REFUSED, ['M'] = PS_HIVE_MISSING, ['E'] = PS_HIVE_EXISTS, ['G'] = PS_HIVE_TXN_GONE};
@@ -248,7 +248,7 @@ static void expect_storage(void)
 }
 
 /* Each field of a table and of a partition, as the calls return them. */
-static void tables_have_all_their_fields(void **state)
+static void test_tables_have_all_their_fields(void **state)
 {
     static const struct {
         enum ps_hive_call call;
@@ -285,7 +285,7 @@ static void tables_have_all_their_fields(void **state)
 
 /* The metastore's lists, sets and maps have items of one type. Items of another type make the answer garbage; an empty
  * list is accepted whatever type it names. */
-static void lists_of_other_things(void **state)
+static void test_lists_of_other_things(void **state)
 {
     static const struct {
         enum ps_hive_call call;
@@ -341,7 +341,7 @@ static void lists_of_other_things(void **state)
 }
 
 /* The answer to a heartbeat has two sets, of aborted and of unknown transactions. Their numbers are kept in one list. */
-static void numbers_of_several_lists(void **state)
+static void test_numbers_of_several_lists(void **state)
 {
     for (unsigned first = 0; first < 5; first++) {
         for (unsigned second = 0; second < 5; second++) {
@@ -363,7 +363,7 @@ static void numbers_of_several_lists(void **state)
     ps_hive_answer_free(&answer);
 }
 
-static void pairs_of_write_ids(void **state)
+static void test_pairs_of_write_ids(void **state)
 {
     for (unsigned count = 0; count < 5; count++) {
         begin(PS_THRIFT_STRUCT);
@@ -386,7 +386,7 @@ static void pairs_of_write_ids(void **state)
 
 /* Random locks. The answer keeps one exclusive lock: the last one that is held, or else the first one that waits. It keeps one shared lock: of
  * those that are held, the one of the oldest transaction. LockState 1 is acquired; LockType 3 and 4 are exclusive. */
-static void the_locks_that_matter(void **state)
+static void test_the_locks_that_matter(void **state)
 {
     uint64_t random = ps_test_seed() | 1;
     for (unsigned round = 0; round < 500; round++) {
@@ -433,7 +433,7 @@ static void the_locks_that_matter(void **state)
 }
 
 /* A lock's number and state, which may come in any order, with more fields around them. */
-static void locks_have_a_number_and_a_state(void **state)
+static void test_locks_have_a_number_and_a_state(void **state)
 {
     static const enum ps_hive_call calls[] = {PS_HIVE_LOCK, PS_HIVE_CHECK_LOCK};
     for (unsigned i = 0; i < 2 * PS_COUNT_OF(calls); i++) {
@@ -457,7 +457,7 @@ static void locks_have_a_number_and_a_state(void **state)
 
 /* A call that returns a value is answered by the value or an exception; other calls may be answered by an empty
  * struct. */
-static void answers_with_nothing_in_them(void **state)
+static void test_answers_with_nothing_in_them(void **state)
 {
     for (int call = 0; call < PS_HIVE_CALLS; call++) {
         bool returns_nothing = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_ABORT_TXNS ||
@@ -476,16 +476,16 @@ static void answers_with_nothing_in_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exceptions_of_the_metastore),
-        cmocka_unit_test(only_the_answer_to_this_call_is_one),
-        cmocka_unit_test(exceptions_of_thrift),
-        cmocka_unit_test(tables_have_all_their_fields),
-        cmocka_unit_test(lists_of_other_things),
-        cmocka_unit_test(numbers_of_several_lists),
-        cmocka_unit_test(pairs_of_write_ids),
-        cmocka_unit_test(the_locks_that_matter),
-        cmocka_unit_test(locks_have_a_number_and_a_state),
-        cmocka_unit_test(answers_with_nothing_in_them),
+        cmocka_unit_test(test_exceptions_of_the_metastore),
+        cmocka_unit_test(test_only_the_answer_to_this_call_is_one),
+        cmocka_unit_test(test_exceptions_of_thrift),
+        cmocka_unit_test(test_tables_have_all_their_fields),
+        cmocka_unit_test(test_lists_of_other_things),
+        cmocka_unit_test(test_numbers_of_several_lists),
+        cmocka_unit_test(test_pairs_of_write_ids),
+        cmocka_unit_test(test_the_locks_that_matter),
+        cmocka_unit_test(test_locks_have_a_number_and_a_state),
+        cmocka_unit_test(test_answers_with_nothing_in_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void calls_fit_into_their_room(void **state)
+static void test_calls_fit_into_their_room(void **state)
 {
     static char text[5000];
     static const char *const values[] = {text, text, "", text};
@@ -113,7 +113,7 @@ static void say_struct(struct ps_thrift_reader *in)
 
 /* The fields by their numbers in hive_metastore.thrift of Hive 4.0.1: GetTableRequest, OpenTxnRequest, CommitTxnRequest, AbortTxnsRequest,
  * HeartbeatTxnRangeRequest, AllocateTableWriteIdsRequest, LockRequest, CheckLockRequest, UnlockRequest, ShowLocksRequest, AddDynamicPartitions. */
-static void calls_say_what_the_metastore_expects(void **state)
+static void test_calls_say_what_the_metastore_expects(void **state)
 {
     static const struct {
         enum ps_hive_call call;
@@ -187,8 +187,8 @@ static void calls_say_what_the_metastore_expects(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls_fit_into_their_room),
-        cmocka_unit_test(calls_say_what_the_metastore_expects),
+        cmocka_unit_test(test_calls_fit_into_their_room),
+        cmocka_unit_test(test_calls_say_what_the_metastore_expects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

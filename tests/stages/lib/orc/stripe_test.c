@@ -85,7 +85,7 @@ static PsOrc__ColumnStatistics *statistics_of(size_t column)
     return statistics;
 }
 
-static void each_row_group_has_its_own_statistics(void **state)
+static void test_each_row_group_has_its_own_statistics(void **state)
 {
     size_t length;
     open_column("bigint");
@@ -109,7 +109,7 @@ static void each_row_group_has_its_own_statistics(void **state)
     close_column();
 }
 
-static void stripes_are_counted_once(void **state)
+static void test_stripes_are_counted_once(void **state)
 {
     open_column("int");
     for (int64_t i = 1; i <= 3; i++) {
@@ -127,7 +127,7 @@ static void stripes_are_counted_once(void **state)
 }
 
 /* The values of an array's column are its lists; the values of the column below it are the items. */
-static void lists_and_items_are_counted(void **state)
+static void test_lists_and_items_are_counted(void **state)
 {
     const struct ps_orc_value items[] = {{.integer = 1}, {.integer = 2}, {.integer = 3}};
     open_column("array<int>");
@@ -163,7 +163,7 @@ static void expect_text(const char *column, const char *text, const char *wanted
 }
 
 /* Lengths of char and varchar are in characters; a char is filled with blanks. */
-static void texts_have_their_length_in_characters(void **state)
+static void test_texts_have_their_length_in_characters(void **state)
 {
     expect_text("char(4)", "ab", "ab  ");
     expect_text("char(4)", "\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac  ");
@@ -174,7 +174,7 @@ static void texts_have_their_length_in_characters(void **state)
 }
 
 /* A float's bounds are computed from the written values, not from the given ones. */
-static void floats_are_counted_as_they_are_written(void **state)
+static void test_floats_are_counted_as_they_are_written(void **state)
 {
     open_column("float");
     add((struct ps_orc_value){.real = 0.1});
@@ -188,7 +188,7 @@ static void floats_are_counted_as_they_are_written(void **state)
 }
 
 /* Nanoseconds are in a separate stream, which is complete, too. */
-static void the_second_stream_has_every_row(void **state)
+static void test_the_second_stream_has_every_row(void **state)
 {
     size_t length, rows = 0;
     unsigned kind;
@@ -220,7 +220,7 @@ static size_t filter_of(double number, uint8_t *bits, size_t room)
 }
 
 /* Java has one NaN (Double.doubleToLongBits), so the filter finds it whatever its bits. */
-static void a_filter_knows_one_nan(void **state)
+static void test_a_filter_knows_one_nan(void **state)
 {
     static uint8_t usual[4096], other[4096];
     size_t length = filter_of(NAN, usual, sizeof usual);
@@ -233,13 +233,13 @@ static void a_filter_knows_one_nan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_row_group_has_its_own_statistics),
-        cmocka_unit_test(stripes_are_counted_once),
-        cmocka_unit_test(lists_and_items_are_counted),
-        cmocka_unit_test(texts_have_their_length_in_characters),
-        cmocka_unit_test(floats_are_counted_as_they_are_written),
-        cmocka_unit_test(the_second_stream_has_every_row),
-        cmocka_unit_test(a_filter_knows_one_nan),
+        cmocka_unit_test(test_each_row_group_has_its_own_statistics),
+        cmocka_unit_test(test_stripes_are_counted_once),
+        cmocka_unit_test(test_lists_and_items_are_counted),
+        cmocka_unit_test(test_texts_have_their_length_in_characters),
+        cmocka_unit_test(test_floats_are_counted_as_they_are_written),
+        cmocka_unit_test(test_the_second_stream_has_every_row),
+        cmocka_unit_test(test_a_filter_knows_one_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static void expect(struct ps_test_stream *bench, struct ps_test_outcome *outcome
     assert_int_equal(outcome->error, error);
 }
 
-static void a_complete_file_is_nobodys(void **state)
+static void test_a_complete_file_is_nobodys(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_test_outcome outcome;
@@ -43,7 +43,7 @@ static void a_complete_file_is_nobodys(void **state)
     expect(bench, &outcome, PS_FILE_OK);
 }
 
-static void a_file_that_is_written_is_left(void **state)
+static void test_a_file_that_is_written_is_left(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_test_outcome outcome;
@@ -62,7 +62,7 @@ static void a_file_that_is_written_is_left(void **state)
     expect(bench, &outcome, PS_FILE_LEASE);
 }
 
-static void the_lease_of_a_killed_process_is_taken(void **state)
+static void test_the_lease_of_a_killed_process_is_taken(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_test_outcome outcome;
@@ -87,7 +87,7 @@ static void the_lease_of_a_killed_process_is_taken(void **state)
 }
 
 /* The lease was not renewed for a minute, so the namenode has begun to close the file. */
-static void a_lease_that_ran_out_is_taken(void **state)
+static void test_a_lease_that_ran_out_is_taken(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_test_outcome outcome;
@@ -104,7 +104,7 @@ static void a_lease_that_ran_out_is_taken(void **state)
 }
 
 /* The writer renamed the file a moment ago: the empty file that the claim created is removed. */
-static void a_file_that_is_gone_stays_so(void **state)
+static void test_a_file_that_is_gone_stays_so(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_test_outcome outcome;
@@ -115,7 +115,7 @@ static void a_file_that_is_gone_stays_so(void **state)
 }
 
 /* When creating a file times out, the error has the namenode's reason. */
-static void safe_mode_is_named(void **state)
+static void test_safe_mode_is_named(void **state)
 {
     struct ps_test_stream *bench = *state;
     const struct ps_file_creation creation = {.overwrite = false};
@@ -134,7 +134,7 @@ static void safe_mode_is_named(void **state)
 }
 
 /* The caller gets the namenode's answer about a name: done, missing, or refused. Each operation is tried twice. */
-static void the_answers_to_operations_on_names(void **state)
+static void test_the_answers_to_operations_on_names(void **state)
 {
     static const struct {
         const char *method;
@@ -190,7 +190,7 @@ static void open_as(struct ps_test_stream *bench, const char *proxy_user, uint64
 }
 
 /* The settings say which user writes, for which other user, and how long a call may take. */
-static void the_settings_reach_the_namenode(void **state)
+static void test_the_settings_reach_the_namenode(void **state)
 {
     static const struct {
         const char *proxy_user, *effective, *real;
@@ -224,14 +224,14 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_settings_reach_the_namenode),
-        TEST(a_complete_file_is_nobodys),
-        TEST(a_file_that_is_written_is_left),
-        TEST(the_lease_of_a_killed_process_is_taken),
-        TEST(a_lease_that_ran_out_is_taken),
-        TEST(a_file_that_is_gone_stays_so),
-        TEST(safe_mode_is_named),
-        TEST(the_answers_to_operations_on_names),
+        TEST(test_the_settings_reach_the_namenode),
+        TEST(test_a_complete_file_is_nobodys),
+        TEST(test_a_file_that_is_written_is_left),
+        TEST(test_the_lease_of_a_killed_process_is_taken),
+        TEST(test_a_lease_that_ran_out_is_taken),
+        TEST(test_a_file_that_is_gone_stays_so),
+        TEST(test_safe_mode_is_named),
+        TEST(test_the_answers_to_operations_on_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

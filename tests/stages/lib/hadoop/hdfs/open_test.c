@@ -22,7 +22,7 @@ static enum ps_status open_url(const char *url, const struct ps_hadoop_configura
     return status;
 }
 
-static void each_scheme_is_opened(void **state)
+static void test_each_scheme_is_opened(void **state)
 {
     static const char *const urls[] = {"file:///",
                                        "FILE://",
@@ -37,7 +37,7 @@ static void each_scheme_is_opened(void **state)
         assert_int_equal(open_url(urls[i], NULL, &err), PS_OK);
 }
 
-static void another_scheme_is_an_error(void **state)
+static void test_another_scheme_is_an_error(void **state)
 {
     struct ps_err err;
     assert_int_equal(open_url("gopher://host", NULL, &err), PS_FAIL);
@@ -46,7 +46,7 @@ static void another_scheme_is_an_error(void **state)
     assert_non_null(strstr(err.text, "it names no namenode"));
 }
 
-static void the_default_file_system_is_the_configurations(void **state)
+static void test_the_default_file_system_is_the_configurations(void **state)
 {
     struct ps_hadoop_configuration *configuration;
     struct ps_err err;
@@ -63,10 +63,10 @@ static void the_default_file_system_is_the_configurations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_scheme_is_opened),
-        cmocka_unit_test(another_scheme_is_an_error),
-        cmocka_unit_test_setup_teardown(the_default_file_system_is_the_configurations, ps_test_folder_setup,
-                                        ps_test_folder_teardown),
+        cmocka_unit_test(test_each_scheme_is_opened),
+        cmocka_unit_test(test_another_scheme_is_an_error),
+        cmocka_unit_test_setup_teardown(test_the_default_file_system_is_the_configurations,
+                                        ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 #include "stages/lib/hadoop/hdfs/internal.h"
 #include "tests/support/support.h"
 
-static void a_replacement_is_wanted_by_hadoops_rules(void **state)
+static void test_a_replacement_is_wanted_by_hadoops_rules(void **state)
 {
     struct ps_replace_rules rules = {.policy = PS_REPLACE_DEFAULT};
     assert_false(ps_replace_is_wanted(&rules, 3, 3, true, true)); /* none is missing */
@@ -21,7 +21,7 @@ static void a_replacement_is_wanted_by_hadoops_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_replacement_is_wanted_by_hadoops_rules),
+        cmocka_unit_test(test_a_replacement_is_wanted_by_hadoops_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

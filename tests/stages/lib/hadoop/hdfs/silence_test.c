@@ -110,7 +110,7 @@ static size_t next_block_excludes(struct ps_test_stream *bench)
     return count;
 }
 
-static void a_silent_datanode_is_left_out(void **state)
+static void test_a_silent_datanode_is_left_out(void **state)
 {
     struct frozen *frozen = *state;
     struct ps_test_stream *bench = frozen->bench;
@@ -131,7 +131,7 @@ static void a_silent_datanode_is_left_out(void **state)
     assert_int_equal(next_block_excludes(bench), 0);
 }
 
-static void it_is_used_again_when_it_answers(void **state)
+static void test_it_is_used_again_when_it_answers(void **state)
 {
     struct frozen *frozen = *state;
     struct ps_test_stream *bench = frozen->bench;
@@ -156,7 +156,7 @@ static void it_is_used_again_when_it_answers(void **state)
 }
 
 /* The only datanode is silent: the stream waits for it until the call time-out. */
-static void the_only_datanode_is_waited_for(void **state)
+static void test_the_only_datanode_is_waited_for(void **state)
 {
     struct frozen *frozen = *state;
     struct ps_test_stream *bench = frozen->bench;
@@ -176,7 +176,7 @@ static void the_only_datanode_is_waited_for(void **state)
 }
 
 /* The datanodes are slow, but none of them is silent. */
-static void datanodes_that_answer_are_waited_for(void **state)
+static void test_datanodes_that_answer_are_waited_for(void **state)
 {
     struct frozen *frozen = *state;
     struct ps_test_stream *bench = frozen->bench;
@@ -196,7 +196,7 @@ static void datanodes_that_answer_are_waited_for(void **state)
 }
 
 /* A block that is set up for the first time has no bytes to lose: it is given up at once. */
-static void a_new_block_is_not_set_up_with_silent_ones(void **state)
+static void test_a_new_block_is_not_set_up_with_silent_ones(void **state)
 {
     struct frozen *frozen = *state;
     struct ps_test_stream *bench = frozen->bench;
@@ -229,11 +229,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_silent_datanode_is_left_out),
-        TEST(it_is_used_again_when_it_answers),
-        TEST(the_only_datanode_is_waited_for),
-        TEST(datanodes_that_answer_are_waited_for),
-        TEST(a_new_block_is_not_set_up_with_silent_ones),
+        TEST(test_a_silent_datanode_is_left_out),
+        TEST(test_it_is_used_again_when_it_answers),
+        TEST(test_the_only_datanode_is_waited_for),
+        TEST(test_datanodes_that_answer_are_waited_for),
+        TEST(test_a_new_block_is_not_set_up_with_silent_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

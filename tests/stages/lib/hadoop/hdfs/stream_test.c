@@ -11,7 +11,7 @@
 
 /* ---- the tests ---- */
 
-static void blocks_follow_one_another(void **state)
+static void test_blocks_follow_one_another(void **state)
 {
     struct ps_test_stream *bench = *state;
     char bytes[1500], first[PS_TEST_BLOCK_BYTES];
@@ -69,7 +69,7 @@ static void blocks_follow_one_another(void **state)
 }
 
 /* 10 bytes, then 5 more: the second packet begins at the chunk's beginning again. */
-static void a_chunk_that_was_flushed_is_repeated(void **state)
+static void test_a_chunk_that_was_flushed_is_repeated(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "0123456789", 2);
@@ -91,7 +91,7 @@ static void a_chunk_that_was_flushed_is_repeated(void **state)
 }
 
 /* Bytes that are put into the stream's packet alternate with bytes that are written: they stay in order, also across chunks. */
-static void bytes_are_put_into_the_packet(void **state)
+static void test_bytes_are_put_into_the_packet(void **state)
 {
     struct ps_test_stream *bench = *state;
     char text[PS_TEST_BLOCK_BYTES - 24];
@@ -125,7 +125,7 @@ static void bytes_are_put_into_the_packet(void **state)
     assert_int_equal(bench->filesystem->held_bytes, 0);
 }
 
-static void a_lost_datanode_is_left_out(void **state)
+static void test_a_lost_datanode_is_left_out(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "before ", 2);
@@ -196,7 +196,7 @@ static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t 
 }
 
 /* dfs.client.pipeline.recovery.max-retries counts recoveries without an acknowledgement in between. */
-static void datanodes_are_lost_one_after_another(void **state)
+static void test_datanodes_are_lost_one_after_another(void **state)
 {
     struct ps_test_stream *bench = *state;
     ((struct ps_hdfs *)bench->filesystem)->limits.recoveries_max = 1;
@@ -207,7 +207,7 @@ static void datanodes_are_lost_one_after_another(void **state)
 }
 
 /* dfs.data.transfer.client.tcpnodelay is true: a flush does not wait for a TCP acknowledgement. */
-static void packets_are_sent_at_once(void **state)
+static void test_packets_are_sent_at_once(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_hdfs_stream *stream;
@@ -222,7 +222,7 @@ static void packets_are_sent_at_once(void **state)
 }
 
 /* The connection is lost after the last packet of a block: the datanodes make the block final while the pipeline is set up. */
-static void an_end_that_was_not_acknowledged_is_recovered(void **state)
+static void test_an_end_that_was_not_acknowledged_is_recovered(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "bytes", 2);
@@ -240,7 +240,7 @@ static void an_end_that_was_not_acknowledged_is_recovered(void **state)
     assert_int_equal(bench->ended, 1);
 }
 
-static void without_datanodes_the_stream_fails(void **state)
+static void test_without_datanodes_the_stream_fails(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "bytes", 1);
@@ -268,7 +268,7 @@ static void refuse_block(struct ps_test_stream *bench)
                             "File /d/f could only be written to 0 of the 1 minReplication nodes.");
 }
 
-static void a_block_that_cannot_be_set_up_is_abandoned(void **state)
+static void test_a_block_that_cannot_be_set_up_is_abandoned(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_create(bench);
@@ -317,7 +317,7 @@ static void a_block_that_cannot_be_set_up_is_abandoned(void **state)
     assert_non_null(strstr(bench->flushed.reason, "0 of the 1 minReplication nodes"));
 }
 
-static void the_call_time_out_ends_a_flush(void **state)
+static void test_the_call_time_out_ends_a_flush(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "bytes", 2);
@@ -336,7 +336,7 @@ static void the_call_time_out_ends_a_flush(void **state)
 }
 
 /* After a flush the namenode persists the next block while its pipeline is set up; a flush waits for that. */
-static void a_block_is_persisted_early(void **state)
+static void test_a_block_is_persisted_early(void **state)
 {
     struct ps_test_stream *bench = *state;
     static const char bytes[PS_TEST_BLOCK_BYTES];
@@ -371,7 +371,7 @@ static void path_is_empty(struct ps_test_stream *bench)
     ps_test_stream_expect(bench, "fsync");
 }
 
-static void a_deleted_file_is_noticed(void **state)
+static void test_a_deleted_file_is_noticed(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "bytes", 2);
@@ -425,7 +425,7 @@ static void answer_append(struct ps_test_stream *bench, size_t nodes)
 }
 
 /* The last block has no datanode, or more than a pipeline can have: no pipeline is made. */
-static void an_append_to_a_block_without_datanodes_fails(void **state)
+static void test_an_append_to_a_block_without_datanodes_fails(void **state)
 {
     static const size_t counts[] = {0, PS_PIPELINE_NODES_MAX + 1};
     struct ps_test_stream *bench = *state;
@@ -448,7 +448,7 @@ static void an_append_to_a_block_without_datanodes_fails(void **state)
 }
 
 /* The maximum number of datanodes in a pipeline is accepted. */
-static void an_append_to_a_block_with_the_most_datanodes(void **state)
+static void test_an_append_to_a_block_with_the_most_datanodes(void **state)
 {
     struct ps_test_stream *bench = *state;
     const struct ps_file_creation creation = {.append = true};
@@ -467,7 +467,7 @@ static void an_append_to_a_block_with_the_most_datanodes(void **state)
 }
 
 /* A file system is closed whatever is under way: no callback follows. */
-static void a_file_system_is_closed_at_any_time(void **state)
+static void test_a_file_system_is_closed_at_any_time(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_create(bench);
@@ -484,7 +484,7 @@ static void a_file_system_is_closed_at_any_time(void **state)
 }
 
 /* While the file is being created, 2 GiB are kept; more is refused, and what is kept stays intact. */
-static void too_much_before_the_file_is_there(void **state)
+static void test_too_much_before_the_file_is_there(void **state)
 {
     struct ps_test_stream *bench = *state;
     ps_test_stream_create(bench);
@@ -497,7 +497,7 @@ static void too_much_before_the_file_is_there(void **state)
 }
 
 /* All operations that one acknowledgement ends are answered in the same turn. */
-static void flushes_of_the_same_bytes_end_together(void **state)
+static void test_flushes_of_the_same_bytes_end_together(void **state)
 {
     struct ps_test_stream *bench = *state;
     struct ps_test_outcome same[3] = {{0}};
@@ -521,23 +521,23 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(flushes_of_the_same_bytes_end_together),
-        TEST(blocks_follow_one_another),
-        TEST(too_much_before_the_file_is_there),
-        TEST(a_chunk_that_was_flushed_is_repeated),
-        TEST(bytes_are_put_into_the_packet),
-        TEST(datanodes_are_lost_one_after_another),
-        TEST(packets_are_sent_at_once),
-        TEST(a_lost_datanode_is_left_out),
-        TEST(an_end_that_was_not_acknowledged_is_recovered),
-        TEST(without_datanodes_the_stream_fails),
-        TEST(a_block_that_cannot_be_set_up_is_abandoned),
-        TEST(the_call_time_out_ends_a_flush),
-        TEST(a_deleted_file_is_noticed),
-        TEST(a_block_is_persisted_early),
-        TEST(an_append_to_a_block_without_datanodes_fails),
-        TEST(an_append_to_a_block_with_the_most_datanodes),
-        TEST(a_file_system_is_closed_at_any_time),
+        TEST(test_flushes_of_the_same_bytes_end_together),
+        TEST(test_blocks_follow_one_another),
+        TEST(test_too_much_before_the_file_is_there),
+        TEST(test_a_chunk_that_was_flushed_is_repeated),
+        TEST(test_bytes_are_put_into_the_packet),
+        TEST(test_datanodes_are_lost_one_after_another),
+        TEST(test_packets_are_sent_at_once),
+        TEST(test_a_lost_datanode_is_left_out),
+        TEST(test_an_end_that_was_not_acknowledged_is_recovered),
+        TEST(test_without_datanodes_the_stream_fails),
+        TEST(test_a_block_that_cannot_be_set_up_is_abandoned),
+        TEST(test_the_call_time_out_ends_a_flush),
+        TEST(test_a_deleted_file_is_noticed),
+        TEST(test_a_block_is_persisted_early),
+        TEST(test_an_append_to_a_block_without_datanodes_fails),
+        TEST(test_an_append_to_a_block_with_the_most_datanodes),
+        TEST(test_a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static void on_lost(struct ps_hadoop_rpc_connection *connection, const char *why
 }
 
 /* The kernel refuses at once, as for an unreachable network: the client does not wait for the connect time-out. */
-static void an_address_without_a_way_is_lost_at_once(void **state)
+static void test_an_address_without_a_way_is_lost_at_once(void **state)
 {
     static const struct ps_hadoop_rpc_connection_ops ops = {
         .up = on_up, .response = on_response, .lost = on_lost};
@@ -127,7 +127,7 @@ static void part(struct peer *peer)
 }
 
 /* More than the kernel takes at once: every byte arrives, once. */
-static void what_the_socket_does_not_take_is_sent_later(void **state)
+static void test_what_the_socket_does_not_take_is_sent_later(void **state)
 {
     const struct ps_hadoop_rpc_limits limits = {.connect_ns = 20 * PS_NS_PER_S,
                                                 .idle_ns = 10 * PS_NS_PER_S,
@@ -161,7 +161,7 @@ static void call(struct ps_hadoop_rpc_connection *connection, int32_t id)
 
 /* The time without an answer counts from the call, not from the last answer. After a longer pause, a call may take as
  * long as the first one. */
-static void silence_counts_from_the_first_call(void **state)
+static void test_silence_counts_from_the_first_call(void **state)
 {
     static const uint64_t rests_ns[] = {0, PS_NS_PER_S, 9 * PS_NS_PER_S, 599 * PS_NS_PER_S};
     const struct ps_hadoop_rpc_limits limits = {.connect_ns = 20 * PS_NS_PER_S,
@@ -196,9 +196,9 @@ static void silence_counts_from_the_first_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_address_without_a_way_is_lost_at_once),
-        cmocka_unit_test(what_the_socket_does_not_take_is_sent_later),
-        cmocka_unit_test(silence_counts_from_the_first_call),
+        cmocka_unit_test(test_an_address_without_a_way_is_lost_at_once),
+        cmocka_unit_test(test_what_the_socket_does_not_take_is_sent_later),
+        cmocka_unit_test(test_silence_counts_from_the_first_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@ static struct ps_slice slice(const void *bytes, size_t length)
     return (struct ps_slice){.data = bytes, .length = (uint32_t)length};
 }
 
-static void an_operation_begins_with_version_code_and_length(void **state)
+static void test_an_operation_begins_with_version_code_and_length(void **state)
 {
     PsHadoop__ClientReadStatus message = PS_HADOOP__CLIENT_READ_STATUS__INIT;
     size_t length;
@@ -23,7 +23,7 @@ static void an_operation_begins_with_version_code_and_length(void **state)
     free(bytes);
 }
 
-static void a_message_is_found_when_it_is_whole(void **state)
+static void test_a_message_is_found_when_it_is_whole(void **state)
 {
     char bytes[300] = {(char)0xac, 0x02}; /* 300 as a varint: more than is there */
     struct ps_slice message;
@@ -43,7 +43,7 @@ static void a_message_is_found_when_it_is_whole(void **state)
                      PS_MESSAGE_BAD);
 }
 
-static void a_response_names_the_bad_link(void **state)
+static void test_a_response_names_the_bad_link(void **state)
 {
     struct ps_block_response response;
     struct ps_slice message = slice("\x08\x01\x12\x0e"
@@ -64,7 +64,7 @@ static void a_response_names_the_bad_link(void **state)
     assert_false(ps_block_response_parse(&message, &response));
 }
 
-static void an_acknowledgement_has_a_status_of_each_datanode(void **state)
+static void test_an_acknowledgement_has_a_status_of_each_datanode(void **state)
 {
     struct ps_pipeline_ack ack;
     struct ps_slice message =
@@ -95,7 +95,7 @@ static void an_acknowledgement_has_a_status_of_each_datanode(void **state)
     assert_int_equal(ack.count, PS_PIPELINE_NODES_MAX);
 }
 
-static void a_packet_header_is_within_its_limits(void **state)
+static void test_a_packet_header_is_within_its_limits(void **state)
 {
     char bytes[] = "\x09\x00\x02\0\0\0\0\0\0\x11\x07\0\0\0\0\0\0\0\x18\x01\x25\x03\0\0\0";
     struct ps_slice message = slice(bytes, sizeof bytes - 1);
@@ -114,11 +114,11 @@ static void a_packet_header_is_within_its_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_operation_begins_with_version_code_and_length),
-        cmocka_unit_test(a_message_is_found_when_it_is_whole),
-        cmocka_unit_test(a_response_names_the_bad_link),
-        cmocka_unit_test(an_acknowledgement_has_a_status_of_each_datanode),
-        cmocka_unit_test(a_packet_header_is_within_its_limits),
+        cmocka_unit_test(test_an_operation_begins_with_version_code_and_length),
+        cmocka_unit_test(test_a_message_is_found_when_it_is_whole),
+        cmocka_unit_test(test_a_response_names_the_bad_link),
+        cmocka_unit_test(test_an_acknowledgement_has_a_status_of_each_datanode),
+        cmocka_unit_test(test_a_packet_header_is_within_its_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

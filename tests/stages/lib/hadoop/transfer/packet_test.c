@@ -54,7 +54,7 @@ static void fill(char *bytes, size_t length)
 }
 
 /* The check values of both checksums: "123456789" (RFC 3720; ITU-T V.42). */
-static void checksums_are_those_of_their_standards(void **state)
+static void test_checksums_are_those_of_their_standards(void **state)
 {
     assert_int_equal(ps_checksum(PS_CHECKSUM_CRC32C, 0, "123456789", 9), 0xE3069283);
     assert_int_equal(ps_checksum(PS_CHECKSUM_CRC32, 0, "123456789", 9), 0xCBF43926);
@@ -64,7 +64,7 @@ static void checksums_are_those_of_their_standards(void **state)
         0xE3069283);
 }
 
-static void hadoops_packet_takes_126_chunks(void **state)
+static void test_hadoops_packet_takes_126_chunks(void **state)
 {
     struct ps_packet_pool pool;
     assert_true(ps_packet_pool_init(&pool, PS_CHECKSUM_CRC32C, 512, 65536));
@@ -76,7 +76,7 @@ static void hadoops_packet_takes_126_chunks(void **state)
 }
 
 /* The header of a packet, byte by byte. */
-static void the_header_is_that_of_the_wire(void **state)
+static void test_the_header_is_that_of_the_wire(void **state)
 {
     static const unsigned char expected[] = {
         0,    0, 0, 4 + 4 + 3, 0, 27,            /* lengths */
@@ -103,7 +103,7 @@ static void the_header_is_that_of_the_wire(void **state)
 
 /* Any chunk size and packet size, bytes added in any pieces: the data are those that were added, each checksum is
  * right, and skipped bytes are left out. */
-static void pieces_of_any_size_become_packets(void **state)
+static void test_pieces_of_any_size_become_packets(void **state)
 {
     enum { BYTES = 200000 };
     char *bytes = malloc(BYTES);
@@ -166,10 +166,10 @@ static void pieces_of_any_size_become_packets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checksums_are_those_of_their_standards),
-        cmocka_unit_test(hadoops_packet_takes_126_chunks),
-        cmocka_unit_test(the_header_is_that_of_the_wire),
-        cmocka_unit_test(pieces_of_any_size_become_packets),
+        cmocka_unit_test(test_checksums_are_those_of_their_standards),
+        cmocka_unit_test(test_hadoops_packet_takes_126_chunks),
+        cmocka_unit_test(test_the_header_is_that_of_the_wire),
+        cmocka_unit_test(test_pieces_of_any_size_become_packets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static void remove_first(struct ps_packet_queue *queue, const struct ps_packet *
 }
 
 /* This number of three packets is sent before they are removed. */
-static void what_is_removed_is_not_sent(void **state)
+static void test_what_is_removed_is_not_sent(void **state)
 {
     for (unsigned sent = 0; sent <= 3; sent++) {
         struct ps_packet_queue queue = {.first = NULL};
@@ -47,6 +47,6 @@ static void what_is_removed_is_not_sent(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_removed_is_not_sent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_removed_is_not_sent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -278,7 +278,7 @@ static void send_ack(struct bench *bench, int64_t number, unsigned first, unsign
 
 /* ---- the tests ---- */
 
-static void the_operation_names_block_and_targets(void **state)
+static void test_the_operation_names_block_and_targets(void **state)
 {
     struct bench *bench = *state;
     pipeline_open(bench);
@@ -294,7 +294,7 @@ static void the_operation_names_block_and_targets(void **state)
     ps_hadoop__op_write_block__free_unpacked(operation, NULL);
 }
 
-static void packets_are_acknowledged_in_order(void **state)
+static void test_packets_are_acknowledged_in_order(void **state)
 {
     struct bench *bench = *state;
     char acks[256];
@@ -317,7 +317,7 @@ static void packets_are_acknowledged_in_order(void **state)
     assert_int_equal(bench->failed, 0);
 }
 
-static void the_last_packet_waits_for_all_others(void **state)
+static void test_the_last_packet_waits_for_all_others(void **state)
 {
     struct bench *bench = *state;
     struct ps_packet *last;
@@ -339,7 +339,7 @@ static void the_last_packet_waits_for_all_others(void **state)
     assert_int_equal(bench->failed, 0);
 }
 
-static void the_furthest_datanode_that_failed_is_to_blame(void **state)
+static void test_the_furthest_datanode_that_failed_is_to_blame(void **state)
 {
     struct bench *bench = *state;
     set_up_pipeline(bench);
@@ -355,7 +355,7 @@ static void the_furthest_datanode_that_failed_is_to_blame(void **state)
     assert_int_equal(bench->queue.first->number, 0); /* it is to be sent again */
 }
 
-static void a_restart_is_told_apart(void **state)
+static void test_a_restart_is_told_apart(void **state)
 {
     struct bench *bench = *state;
     set_up_pipeline(bench);
@@ -366,7 +366,7 @@ static void a_restart_is_told_apart(void **state)
     assert_true(bench->failure.local);
 }
 
-static void a_restart_far_away_is_not_waited_for(void **state)
+static void test_a_restart_far_away_is_not_waited_for(void **state)
 {
     struct bench *bench = *state;
     set_up_pipeline(bench);
@@ -376,7 +376,7 @@ static void a_restart_far_away_is_not_waited_for(void **state)
     assert_false(bench->failure.local);
 }
 
-static void the_first_bad_link_is_found(void **state)
+static void test_the_first_bad_link_is_found(void **state)
 {
     struct bench *bench = *state;
     PsHadoop__BlockOpResponse response = PS_HADOOP__BLOCK_OP_RESPONSE__INIT;
@@ -396,7 +396,7 @@ static void the_first_bad_link_is_found(void **state)
     assert_int_equal(bench->ready, 0);
 }
 
-static void nobody_listens(void **state)
+static void test_nobody_listens(void **state)
 {
     struct bench *bench = *state;
     close(bench->listener);
@@ -410,7 +410,7 @@ static void nobody_listens(void **state)
 
 /* The datanode closes the connection after any number of bytes: always a failure of the first datanode, and the packet
  * stays. */
-static void the_connection_may_be_cut_anywhere(void **state)
+static void test_the_connection_may_be_cut_anywhere(void **state)
 {
     struct bench *bench = *state;
     for (size_t cut = 1; cut <= 40; cut++) {
@@ -437,7 +437,7 @@ static void the_connection_may_be_cut_anywhere(void **state)
     assert_int_equal(bench->acknowledged, 0);
 }
 
-static void what_is_left_is_sent_again(void **state)
+static void test_what_is_left_is_sent_again(void **state)
 {
     struct bench *bench = *state;
     set_up_pipeline(bench);
@@ -458,7 +458,7 @@ static void what_is_left_is_sent_again(void **state)
     turn_until(bench, &bench->acknowledged, 2);
 }
 
-static void a_wrong_acknowledgement_is_a_failure(void **state)
+static void test_a_wrong_acknowledgement_is_a_failure(void **state)
 {
     struct bench *bench = *state;
     set_up_pipeline(bench);
@@ -470,7 +470,7 @@ static void a_wrong_acknowledgement_is_a_failure(void **state)
     assert_int_equal(bench->acknowledged, 0);
 }
 
-static void a_held_pipeline_sends_nothing(void **state)
+static void test_a_held_pipeline_sends_nothing(void **state)
 {
     struct bench *bench = *state;
     bench->pipeline.held = true;
@@ -484,7 +484,7 @@ static void a_held_pipeline_sends_nothing(void **state)
     peer_read(bench, 40);
 }
 
-static void silence_is_told_each_time(void **state)
+static void test_silence_is_told_each_time(void **state)
 {
     struct bench *bench = *state;
     const unsigned long long passes_ns[] = {20 * PS_NS_PER_S, 8 * PS_NS_PER_S - 1, 1, 8 * PS_NS_PER_S};
@@ -500,7 +500,7 @@ static void silence_is_told_each_time(void **state)
     }
 }
 
-static void a_heartbeat_goes_after_half_a_minute(void **state)
+static void test_a_heartbeat_goes_after_half_a_minute(void **state)
 {
     static const unsigned char expected[] = {
         0,    0,    0,    4,    0,    25,   0x09, 0,    0,    0, 0,    0, 0, 0, 0, 0x11,
@@ -534,7 +534,7 @@ static void a_heartbeat_goes_after_half_a_minute(void **state)
     assert_int_equal(bench->failure.bad, 0);
 }
 
-static void a_datanode_that_stays_slow_is_left_out(void **state)
+static void test_a_datanode_that_stays_slow_is_left_out(void **state)
 {
     struct bench *bench = *state;
     queue_packet(bench, 0, "bytes", false);
@@ -551,7 +551,7 @@ static void a_datanode_that_stays_slow_is_left_out(void **state)
 }
 
 /* The socket does not accept all bytes at once: the rest is sent when the datanode reads. */
-static void a_slow_reader_gets_every_byte(void **state)
+static void test_a_slow_reader_gets_every_byte(void **state)
 {
     struct bench *bench = *state;
     enum { PACKETS = 400 };
@@ -579,22 +579,22 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_operation_names_block_and_targets),
-        TEST(packets_are_acknowledged_in_order),
-        TEST(the_last_packet_waits_for_all_others),
-        TEST(the_furthest_datanode_that_failed_is_to_blame),
-        TEST(a_restart_is_told_apart),
-        TEST(a_restart_far_away_is_not_waited_for),
-        TEST(the_first_bad_link_is_found),
-        TEST(nobody_listens),
-        TEST(the_connection_may_be_cut_anywhere),
-        TEST(what_is_left_is_sent_again),
-        TEST(a_wrong_acknowledgement_is_a_failure),
-        TEST(a_held_pipeline_sends_nothing),
-        TEST(silence_is_told_each_time),
-        TEST(a_heartbeat_goes_after_half_a_minute),
-        TEST(a_datanode_that_stays_slow_is_left_out),
-        TEST(a_slow_reader_gets_every_byte),
+        TEST(test_the_operation_names_block_and_targets),
+        TEST(test_packets_are_acknowledged_in_order),
+        TEST(test_the_last_packet_waits_for_all_others),
+        TEST(test_the_furthest_datanode_that_failed_is_to_blame),
+        TEST(test_a_restart_is_told_apart),
+        TEST(test_a_restart_far_away_is_not_waited_for),
+        TEST(test_the_first_bad_link_is_found),
+        TEST(test_nobody_listens),
+        TEST(test_the_connection_may_be_cut_anywhere),
+        TEST(test_what_is_left_is_sent_again),
+        TEST(test_a_wrong_acknowledgement_is_a_failure),
+        TEST(test_a_held_pipeline_sends_nothing),
+        TEST(test_silence_is_told_each_time),
+        TEST(test_a_heartbeat_goes_after_half_a_minute),
+        TEST(test_a_datanode_that_stays_slow_is_left_out),
+        TEST(test_a_slow_reader_gets_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

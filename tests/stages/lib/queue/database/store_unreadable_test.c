@@ -122,7 +122,7 @@ static void restore(void)
     reads = 0;
 }
 
-static void each_read_fails(void **state)
+static void test_each_read_fails(void **state)
 {
     unsigned failed = 0;
     fill();
@@ -155,7 +155,7 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_read_fails, begin, end),
+        cmocka_unit_test_setup_teardown(test_each_read_fails, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ static uint64_t resident(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void few_calls_and_little_memory(void **state)
+static void test_few_calls_and_little_memory(void **state)
 {
     struct ps_err err = {0};
     uint64_t before = resident();
@@ -161,7 +161,7 @@ static void few_calls_and_little_memory(void **state)
 }
 
 /* One head in the middle cannot be read: the log does not open, and no descriptor is left. */
-static void unreadable_head(void **state)
+static void test_unreadable_head(void **state)
 {
     struct ps_err err = {0};
     fail_read_of = SEGMENTS / 2;
@@ -174,8 +174,9 @@ static void unreadable_head(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(few_calls_and_little_memory, make_backlog, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(unreadable_head, make_backlog, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_few_calls_and_little_memory, make_backlog,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_unreadable_head, make_backlog, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
-static void second_writer_is_refused(void **state)
+static void test_second_writer_is_refused(void **state)
 {
     struct ps_err err = {0};
     char pid[64];
@@ -25,7 +25,7 @@ static void second_writer_is_refused(void **state)
     ps_segment_unlock(first);
 }
 
-static void readers_share_it(void **state)
+static void test_readers_share_it(void **state)
 {
     struct ps_err err = {0};
     int one, two;
@@ -43,7 +43,7 @@ static void readers_share_it(void **state)
     ps_segment_unlock(one);
 }
 
-static void reading_creates_no_file(void **state)
+static void test_reading_creates_no_file(void **state)
 {
     struct ps_err err = {0};
     int lock = 0;
@@ -53,7 +53,7 @@ static void reading_creates_no_file(void **state)
     ps_segment_unlock(lock);
 }
 
-static void killed_holder_releases_it(void **state)
+static void test_killed_holder_releases_it(void **state)
 {
     struct ps_err err = {0};
     int ready[2], status;
@@ -82,7 +82,7 @@ static void killed_holder_releases_it(void **state)
     close(ready[1]);
 }
 
-static void missing_directory_is_named(void **state)
+static void test_missing_directory_is_named(void **state)
 {
     struct ps_err err = {0};
     assert_int_equal(ps_segment_lock(ps_test_folder_path("nowhere"), &err), -1);
@@ -90,7 +90,7 @@ static void missing_directory_is_named(void **state)
 }
 
 /* A data directory is locked itself, also against a log whose state is elsewhere. */
-static void data_directory_is_locked(void **state)
+static void test_data_directory_is_locked(void **state)
 {
     struct ps_err err = {0};
     char states[2][512];
@@ -112,7 +112,7 @@ static void data_directory_is_locked(void **state)
 }
 
 /* One directory under two names would be locked against itself. */
-static void directory_named_twice(void **state)
+static void test_directory_named_twice(void **state)
 {
     char data[512], again[520], linked[512];
     struct ps_err err = {0};
@@ -137,7 +137,7 @@ static void directory_named_twice(void **state)
 }
 
 /* Somebody removed the lock file: the data directories still keep others out. */
-static void removed_lock_file_lets_nobody_in(void **state)
+static void test_removed_lock_file_lets_nobody_in(void **state)
 {
     struct ps_err err = {0};
     struct ps_segment_locks first, second;
@@ -160,19 +160,20 @@ static void removed_lock_file_lets_nobody_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(second_writer_is_refused, ps_test_folder_setup,
+        cmocka_unit_test_setup_teardown(test_second_writer_is_refused, ps_test_folder_setup,
                                         ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(readers_share_it, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(reading_creates_no_file, ps_test_folder_setup,
+        cmocka_unit_test_setup_teardown(test_readers_share_it, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_reading_creates_no_file, ps_test_folder_setup,
                                         ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(killed_holder_releases_it, ps_test_folder_setup,
+        cmocka_unit_test_setup_teardown(test_killed_holder_releases_it, ps_test_folder_setup,
                                         ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(directory_named_twice, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(data_directory_is_locked, ps_test_folder_setup,
+        cmocka_unit_test_setup_teardown(test_directory_named_twice, ps_test_folder_setup,
                                         ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(removed_lock_file_lets_nobody_in, ps_test_folder_setup,
+        cmocka_unit_test_setup_teardown(test_data_directory_is_locked, ps_test_folder_setup,
                                         ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(missing_directory_is_named, ps_test_folder_setup,
+        cmocka_unit_test_setup_teardown(test_removed_lock_file_lets_nobody_in, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_missing_directory_is_named, ps_test_folder_setup,
                                         ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,7 +186,7 @@ static void expect_missed(unsigned segment, const char *words, unsigned first, u
 /* ---- the newest segment ---- */
 
 /* The state that was written with its first sync knows of frame 7; 8 was promised later. */
-static void newest_gone_after_a_kill(void **state)
+static void test_newest_gone_after_a_kill(void **state)
 {
     make_log(8, true);
     assert_int_equal(unlink(segment_path(3)), 0);
@@ -194,7 +194,7 @@ static void newest_gone_after_a_kill(void **state)
 }
 
 /* The state was removed, and written anew while the newest segment was empty: it is written again with the first frame there. */
-static void newest_gone_that_was_empty(void **state)
+static void test_newest_gone_that_was_empty(void **state)
 {
     struct ps_err err = {0};
     make_log(6, false);
@@ -208,14 +208,14 @@ static void newest_gone_that_was_empty(void **state)
     expect_missed(3, "the file is missing", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
 }
 
-static void newest_gone_after_a_stop(void **state)
+static void test_newest_gone_after_a_stop(void **state)
 {
     make_log(8, false);
     assert_int_equal(unlink(segment_path(3)), 0);
     expect_missed(3, "the file is missing", 7, 8, LEFT(1, 2, 3, 4, 5, 6));
 }
 
-static void newest_emptied(void **state)
+static void test_newest_emptied(void **state)
 {
     make_log(8, true);
     assert_int_equal(truncate(segment_path(3), 0), 0);
@@ -223,7 +223,7 @@ static void newest_emptied(void **state)
     assert_int_equal(access(segment_path(3), F_OK), 0); /* nothing is deleted */
 }
 
-static void newest_with_a_zero_head(void **state)
+static void test_newest_with_a_zero_head(void **state)
 {
     make_log(8, false);
     static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
@@ -234,7 +234,7 @@ static void newest_with_a_zero_head(void **state)
     assert_int_equal(access(segment_path(3), F_OK), 0);
 }
 
-static void newest_cut(void **state)
+static void test_newest_cut(void **state)
 {
     make_log(9, false);
     assert_int_equal(truncate(segment_path(3), 64 + 250), 0); /* within frame 8 */
@@ -246,7 +246,7 @@ static void newest_cut(void **state)
 }
 
 /* Only frames that the state does not name were cut off; frames that were promised later may have been there. */
-static void newest_cut_behind_its_frames(void **state)
+static void test_newest_cut_behind_its_frames(void **state)
 {
     make_log(7, true);
     assert_int_equal(truncate(segment_path(3), 64 + 248), 0);
@@ -260,7 +260,7 @@ static void newest_cut_behind_its_frames(void **state)
 }
 
 /* Frame 2 is damaged, and only the deliveries that were recorded after it show that it was promised: no other frame gets its number. */
-static void last_promised_damaged(void **state)
+static void test_last_promised_damaged(void **state)
 {
     struct ps_err err = {0};
     struct ps_segment_place place;
@@ -284,21 +284,21 @@ static void last_promised_damaged(void **state)
 
 /* ---- earlier ones ---- */
 
-static void oldest_gone(void **state)
+static void test_oldest_gone(void **state)
 {
     make_log(8, true);
     assert_int_equal(unlink(segment_path(1)), 0);
     expect_missed(1, "the file is missing", 1, 3, LEFT(4, 5, 6, 7, 8));
 }
 
-static void middle_gone(void **state)
+static void test_middle_gone(void **state)
 {
     make_log(8, false);
     assert_int_equal(unlink(segment_path(2)), 0);
     expect_missed(2, "the file is missing", 4, 6, LEFT(1, 2, 3, 7, 8));
 }
 
-static void middle_emptied(void **state)
+static void test_middle_emptied(void **state)
 {
     make_log(8, false);
     assert_int_equal(truncate(segment_path(2), 0), 0);
@@ -311,7 +311,7 @@ static void middle_emptied(void **state)
 }
 
 /* Two faults at once: the remains of the middle segment are not removed, and every frame is counted once. */
-static void middle_with_a_zero_head_and_newest_gone(void **state)
+static void test_middle_with_a_zero_head_and_newest_gone(void **state)
 {
     static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
     make_log(8, false);
@@ -335,7 +335,7 @@ static void middle_with_a_zero_head_and_newest_gone(void **state)
 }
 
 /* A file whose name the log would not give is not part of the log, whatever its contents. */
-static void copy_of_a_segment_is_skipped(void **state)
+static void test_copy_of_a_segment_is_skipped(void **state)
 {
     make_log(2, false);
     char command[1200];
@@ -354,7 +354,7 @@ static void copy_of_a_segment_is_skipped(void **state)
 /* ---- states that are not damage ---- */
 
 /* A segment in which nothing was promised yet may be gone, empty or short after a power cut. */
-static void unsynced_segments_may_be_anything(void **state)
+static void test_unsynced_segments_may_be_anything(void **state)
 {
     for (unsigned how = 0; how < 3; how++) {
         struct ps_segment_place place;
@@ -408,7 +408,7 @@ static void harm_segment(unsigned number, enum harm harm)
 
 /* Nothing was promised in the newest segment, and the state shows that: no change of this segment counts as damage, at any number
  * of starts, and no other segment is reported instead. */
-static void unused_segment_may_be_anything(void **state)
+static void test_unused_segment_may_be_anything(void **state)
 {
     for (enum harm harm = HARM_NONE; harm < HARM_LAST; harm++) {
         make_log_with_an_unused_segment();
@@ -433,7 +433,7 @@ static void unused_segment_may_be_anything(void **state)
 }
 
 /* A second run, which began with such a state, writes to a new segment, which the state names as soon as it has a frame. */
-static void segment_of_the_next_life_counts(void **state)
+static void test_segment_of_the_next_life_counts(void **state)
 {
     static const char *const words[HARM_LAST] = {[HARM_GONE] = "the file is missing",
                                                  [HARM_EMPTY] = "its head is zero",
@@ -451,7 +451,7 @@ static void segment_of_the_next_life_counts(void **state)
 }
 
 /* `channel repair` asks which segment the state names: none, as long as nothing was promised in the newest. */
-static void survey_of_a_state_names_used_segments(void **state)
+static void test_survey_of_a_state_names_used_segments(void **state)
 {
     struct ps_survey_state seen;
     make_log_with_an_unused_segment();
@@ -466,7 +466,7 @@ static void survey_of_a_state_names_used_segments(void **state)
 }
 
 /* Everything was delivered: nothing is lost with the files. */
-static void delivered_segments_are_not_missed(void **state)
+static void test_delivered_segments_are_not_missed(void **state)
 {
     struct ps_segment_place place;
     struct ps_segment_log *log = open_log(&disk);
@@ -487,7 +487,7 @@ static void delivered_segments_are_not_missed(void **state)
 
 /* An empty directory takes the place of the data, as with a file system that is not mounted. The channel starts empty;
  * when the segments are back, they are refused, not removed. */
-static void all_gone(void **state)
+static void test_all_gone(void **state)
 {
     struct ps_err err = {0};
     char aside[600];
@@ -516,7 +516,7 @@ static void all_gone(void **state)
 
 /* A frame of the last sync is damaged after a kill: no frame tells whether that sync was done. The frames after it are not used, and
  * that is reported. */
-static void last_sync_damaged_in_its_middle(void **state)
+static void test_last_sync_damaged_in_its_middle(void **state)
 {
     struct ps_err err = {0};
     struct ps_segment_log *log = open_log(&disk);
@@ -538,26 +538,26 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(newest_gone_after_a_kill),
-        TEST(newest_gone_that_was_empty),
-        TEST(newest_gone_after_a_stop),
-        TEST(newest_emptied),
-        TEST(newest_with_a_zero_head),
-        TEST(middle_with_a_zero_head_and_newest_gone),
-        TEST(newest_cut),
-        TEST(newest_cut_behind_its_frames),
-        TEST(last_promised_damaged),
-        TEST(last_sync_damaged_in_its_middle),
-        TEST(oldest_gone),
-        TEST(middle_gone),
-        TEST(middle_emptied),
-        TEST(copy_of_a_segment_is_skipped),
-        TEST(unsynced_segments_may_be_anything),
-        TEST(unused_segment_may_be_anything),
-        TEST(segment_of_the_next_life_counts),
-        TEST(survey_of_a_state_names_used_segments),
-        TEST(delivered_segments_are_not_missed),
-        TEST(all_gone),
+        TEST(test_newest_gone_after_a_kill),
+        TEST(test_newest_gone_that_was_empty),
+        TEST(test_newest_gone_after_a_stop),
+        TEST(test_newest_emptied),
+        TEST(test_newest_with_a_zero_head),
+        TEST(test_middle_with_a_zero_head_and_newest_gone),
+        TEST(test_newest_cut),
+        TEST(test_newest_cut_behind_its_frames),
+        TEST(test_last_promised_damaged),
+        TEST(test_last_sync_damaged_in_its_middle),
+        TEST(test_oldest_gone),
+        TEST(test_middle_gone),
+        TEST(test_middle_emptied),
+        TEST(test_copy_of_a_segment_is_skipped),
+        TEST(test_unsynced_segments_may_be_anything),
+        TEST(test_unused_segment_may_be_anything),
+        TEST(test_segment_of_the_next_life_counts),
+        TEST(test_survey_of_a_state_names_used_segments),
+        TEST(test_delivered_segments_are_not_missed),
+        TEST(test_all_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ static const char *segment_path(unsigned number)
 
 /* Frames after the removal are promised only in another segment; frames promised before are delivered while the log is
  * open. */
-static void a_removed_segment_promises_nothing(void **state)
+static void test_a_removed_segment_promises_nothing(void **state)
 {
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(unlink(segment_path(1)), 0);
@@ -139,7 +139,7 @@ static void a_removed_segment_promises_nothing(void **state)
     ps_segment_log_close(log);
 }
 
-static void what_is_promised_afterwards_survives(void **state)
+static void test_what_is_promised_afterwards_survives(void **state)
 {
     struct ps_segment_log *log = open_log();
     append(log, 1);
@@ -152,7 +152,7 @@ static void what_is_promised_afterwards_survives(void **state)
 }
 
 /* The same without a sync: a restart of the process would not find the file. */
-static void writes_are_not_promised_either(void **state)
+static void test_writes_are_not_promised_either(void **state)
 {
     struct ps_err err = {0};
     struct ps_segment_log *log = open_log();
@@ -165,7 +165,7 @@ static void writes_are_not_promised_either(void **state)
     ps_segment_log_close(log);
 }
 
-static void a_copy_in_its_place_is_another_file(void **state)
+static void test_a_copy_in_its_place_is_another_file(void **state)
 {
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(segment_path(1), aside), 0);
@@ -178,7 +178,7 @@ static void a_copy_in_its_place_is_another_file(void **state)
 }
 
 /* The directory was moved away, as if unmounted: the log fails until it is back. */
-static void a_moved_directory(void **state)
+static void test_a_moved_directory(void **state)
 {
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(data, aside), 0);
@@ -206,7 +206,7 @@ static void expect_both_slots(void)
 }
 
 /* A removed state is written anew: without one, everything would be delivered again. */
-static void a_removed_state_is_written_anew(void **state)
+static void test_a_removed_state_is_written_anew(void **state)
 {
     struct ps_segment_place place;
     struct ps_segment_log *log = open_with_one();
@@ -224,7 +224,7 @@ static void a_removed_state_is_written_anew(void **state)
 }
 
 /* A file of zeros replaces the state: it is not used, and both slots are written anew. */
-static void a_replaced_state_does_not_count(void **state)
+static void test_a_replaced_state_does_not_count(void **state)
 {
     struct ps_segment_log *log = open_with_one();
     ps_segment_log_close(log);
@@ -238,7 +238,7 @@ static void a_replaced_state_does_not_count(void **state)
     expect_after_restart(log, 3, 2); /* none */
 }
 
-static void a_moved_state_directory(void **state)
+static void test_a_moved_state_directory(void **state)
 {
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(state_folder, aside), 0);
@@ -258,7 +258,7 @@ static ssize_t failing_write(void *argument, int fd, const void *from, size_t le
 }
 
 /* The state of a log without a segment is removed, and cannot be written: a stop goes on, because nothing was promised. */
-static void a_state_without_a_segment(void **state)
+static void test_a_state_without_a_segment(void **state)
 {
     struct ps_err err = {0};
     struct ps_segment_files files = ps_segment_disk;
@@ -284,7 +284,7 @@ static int failing_sync(void *argument, int fd)
 }
 
 /* On a disk where every sync fails, unused segments do not accumulate. */
-static void unused_segments_are_removed(void **state)
+static void test_unused_segments_are_removed(void **state)
 {
     struct ps_err err = {0};
     struct ps_segment_log *log = open_with_one();
@@ -314,16 +314,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_removed_segment_promises_nothing),
-        TEST(what_is_promised_afterwards_survives),
-        TEST(writes_are_not_promised_either),
-        TEST(a_copy_in_its_place_is_another_file),
-        TEST(a_moved_directory),
-        TEST(a_removed_state_is_written_anew),
-        TEST(a_replaced_state_does_not_count),
-        TEST(a_moved_state_directory),
-        TEST(a_state_without_a_segment),
-        TEST(unused_segments_are_removed),
+        TEST(test_a_removed_segment_promises_nothing),
+        TEST(test_what_is_promised_afterwards_survives),
+        TEST(test_writes_are_not_promised_either),
+        TEST(test_a_copy_in_its_place_is_another_file),
+        TEST(test_a_moved_directory),
+        TEST(test_a_removed_state_is_written_anew),
+        TEST(test_a_replaced_state_does_not_count),
+        TEST(test_a_moved_state_directory),
+        TEST(test_a_state_without_a_segment),
+        TEST(test_unused_segments_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

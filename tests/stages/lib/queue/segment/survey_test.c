@@ -93,7 +93,7 @@ static void take(struct ps_segment_log *log, uint64_t number)
     ps_segment_log_take(log, &place);
 }
 
-static void frames_in_order(void **state)
+static void test_frames_in_order(void **state)
 {
     disk = ps_segment_disk;
     struct ps_segment_log *log = open_log(&disk);
@@ -110,7 +110,7 @@ static void frames_in_order(void **state)
 }
 
 /* A sync failed: the frames of that sync are void, and were written again. */
-static void void_frames_are_not_of_the_log(void **state)
+static void test_void_frames_are_not_of_the_log(void **state)
 {
     struct ps_err err = {0};
     disk = ps_segment_disk;
@@ -130,7 +130,7 @@ static void void_frames_are_not_of_the_log(void **state)
     assert_string_equal(damages, "");
 }
 
-static void missing_segment_is_named(void **state)
+static void test_missing_segment_is_named(void **state)
 {
     struct ps_segment_log *log = open_log(&ps_segment_disk);
     for (unsigned number = 1; number <= 10; number++)
@@ -147,7 +147,7 @@ static void missing_segment_is_named(void **state)
 
 /* A frame that is not delivered keeps its own segment only: segments delivered after it are removed, which does not
  * count as damage. The segment of frame 4 has no end, as after a kill. */
-static void delivered_segments_behind_an_open_frame_go(void **state)
+static void test_delivered_segments_behind_an_open_frame_go(void **state)
 {
     struct ps_segment_place places[15];
     struct ps_err err = {0};
@@ -192,7 +192,7 @@ static void delivered_segments_behind_an_open_frame_go(void **state)
 }
 
 /* The last segment has a damaged head: no later number shows that its frames are missing, so the damage itself must say it. */
-static void last_head_is_damaged(void **state)
+static void test_last_head_is_damaged(void **state)
 {
     disk = ps_segment_disk;
     struct ps_segment_log *log = open_log(&disk);
@@ -209,7 +209,7 @@ static void last_head_is_damaged(void **state)
 }
 
 /* Reading the heads does not check the payloads. */
-static void payloads_are_read(void **state)
+static void test_payloads_are_read(void **state)
 {
     struct ps_segment_log *log = open_log(&ps_segment_disk);
     append(log, 1, PS_OK);
@@ -228,7 +228,7 @@ static void payloads_are_read(void **state)
 }
 
 /* A survey neither makes nor changes a file. */
-static void looking_changes_nothing(void **state)
+static void test_looking_changes_nothing(void **state)
 {
     struct stat before, after;
     survey(false);
@@ -249,13 +249,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(frames_in_order),
-        TEST(void_frames_are_not_of_the_log),
-        TEST(missing_segment_is_named),
-        TEST(payloads_are_read),
-        TEST(last_head_is_damaged),
-        TEST(looking_changes_nothing),
-        TEST(delivered_segments_behind_an_open_frame_go),
+        TEST(test_frames_in_order),
+        TEST(test_void_frames_are_not_of_the_log),
+        TEST(test_missing_segment_is_named),
+        TEST(test_payloads_are_read),
+        TEST(test_last_head_is_damaged),
+        TEST(test_looking_changes_nothing),
+        TEST(test_delivered_segments_behind_an_open_frame_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
