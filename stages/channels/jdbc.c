@@ -53,7 +53,8 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct jdbc_plan, database.properties_file),
      .aliases = LONG("connection.properties.file"),
      .flags = PS_OPTION_FILE,
-     .help = "Java properties of the connection: user, password, and those of the PostgreSQL driver"},
+     .help = "file with the properties of the connection, in Java's syntax: user, password, and those of the "
+             "PostgreSQL driver"},
     {.key = "create.schema",
      .type = PS_OPTION_BOOL,
      .offset = offsetof(struct jdbc_plan, database.schema.create),

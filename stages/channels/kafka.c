@@ -79,7 +79,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(parse_as_flume_event),
      .fallback = "true",
-     .help = "records contain headers and body as an Avro datum (AvroFlumeEvent), not only the body"},
+     .help = "put headers and body into records as an Avro datum (AvroFlumeEvent), not only the body"},
     PS_KAFKA_PARTITION_OPTION_ROWS(FIELD(default_partition), FIELD(partition_header)),
     {.key = "kafka.pollTimeout",
      .type = PS_OPTION_INT,

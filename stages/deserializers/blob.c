@@ -25,7 +25,8 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "bytes",
-     .help = "a larger file becomes several events; at most a quarter of the memory budget, and 896 MiB"},
+     .help = "maximum length of an event; a larger file becomes several events; at most a quarter of the "
+             "memory budget, and 896 MiB"},
     PS_OPTION_END,
 };
 

@@ -44,7 +44,8 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = INT32_MAX,
      .unit = "chars",
-     .help = "a longer line becomes several events; in Java's chars (UTF-16)"},
+     .help =
+         "maximum number of Java characters (UTF-16 units) in a line; a longer line becomes several events"},
     {.key = "outputCharset",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(charset_name),

@@ -66,7 +66,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(use_flume_event_format),
      .fallback = "false",
-     .help = "records contain headers and body as an Avro datum, not only the body"},
+     .help = "put headers and body into records as an Avro datum, not only the body"},
     PS_KAFKA_PARTITION_OPTION_ROWS(FIELD(default_partition), FIELD(partition_header)),
     {.key = "allowTopicOverride",
      .type = PS_OPTION_BOOL,
@@ -113,8 +113,8 @@ static const struct ps_option options[] = {
      .max = INT64_C(1) << 40,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help = "limit of bodies that are sent, or ready, and not delivered yet; 3 MiB are in flight, and more "
-             "when the round trip to the brokers is long"},
+     .help = "maximum number of bytes of bodies that are sent, or ready, and not delivered yet; 3 MiB are in "
+             "flight, and more when the round trip to the brokers is long"},
     {.key = "penstock.engine",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(engine),
@@ -152,11 +152,11 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(transaction_id),
      .flags = PS_OPTION_EXTENSION,
-     .help = "prefix of the transactional ids; each agent must have its own. With this key, an agent that "
-             "was killed ends its open transactions when it starts again; without it they end after "
-             "penstock.transaction.timeout. With a channel file, or a source taildir or spooldir, the ids "
-             "also have the random "
-             "number of the channel or source, and agents may share the key; penstock if not set"},
+     .help =
+         "prefix of the transactional ids; each agent must have its own. With this key, an agent that was "
+         "killed ends its open transactions when it starts again; without it they end after "
+         "penstock.transaction.timeout. With a channel file, or a source taildir or spooldir, the ids also "
+         "have the random number of the channel or source, and agents may share the key; unset: penstock"},
     {.key = "penstock.transaction.interval",
      .type = PS_OPTION_INT,
      .offset = FIELD(transaction_interval_ms),
@@ -165,9 +165,8 @@ static const struct ps_option options[] = {
      .max = 600000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "a transaction is committed after this time, and earlier when no event comes or when it fills "
-             "its share of the "
-             "memory budget"},
+     .help = "age at which a transaction is committed; earlier when no event comes or when it fills its "
+             "share of the memory budget"},
     {.key = "penstock.transaction.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(transaction_timeout_ms),
@@ -177,7 +176,7 @@ static const struct ps_option options[] = {
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
      .help =
-         "the cluster aborts a transaction after this time; at most the brokers' transaction.max.timeout.ms"},
+         "age at which the cluster aborts a transaction; at most the brokers' transaction.max.timeout.ms"},
     PS_OPTION_END,
 };
 

@@ -29,14 +29,13 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct logger_plan, bytes_text),
      .fallback = "16",
      .unit = "bytes",
-     .help = "bytes of a body to show; a value that is not a number counts as 16. Flume 1.11 documents this "
-             "key and ignores it"},
+     .help = "maximum number of bytes of a body to show; a value that is not a number counts as 16. Flume "
+             "1.11 documents this key and ignores it"},
     {.key = "penstock.identity",
      .type = PS_OPTION_BOOL,
      .offset = offsetof(struct logger_plan, identity),
      .fallback = "false",
-     .help = "true: each line ends with the event's identity, which is the same when the event is delivered "
-             "again "
+     .help = "end each line with the event's identity, which is the same when the event is delivered again "
              "(docs/CONTRACT.md); `-` for an event whose source cannot read it again"},
     PS_OPTION_END,
 };

@@ -29,7 +29,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "events",
-     .help = "log a line each time this many more events were taken"},
+     .help = "number of events taken between two lines in the log"},
     PS_OPTION_END,
 };
 

@@ -47,11 +47,11 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(filters),
      .fallback = "false",
-     .help = "Accept only the clients that ipFilterRules admits"},
+     .help = "accept only the clients that ipFilterRules admits"},
     {.key = "ipFilterRules",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(rules),
-     .help = "Rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first rule that "
+     .help = "rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first rule that "
              "matches decides; a peer that matches no rule may connect"},
     PS_TLS_OPTION_ROWS(struct avro_plan, listen.tls),
     PS_CALL_BYTES_OPTION_ROW(FIELD(message_bytes)),

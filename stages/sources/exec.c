@@ -70,7 +70,7 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = INT32_MAX,
      .unit = "ms",
-     .help = "pause before the next start"},
+     .help = "rest before the next start"},
     {.key = "logStdErr",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(log_errors),
@@ -91,7 +91,7 @@ static const struct ps_option options[] = {
      .fallback = "3000",
      .unit = "ms",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "limit of the time that an event waits for others; here no event waits"},
+     .help = "longest time that an event waits for others; here no event waits"},
     {.key = "charset",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(charset_name),
@@ -105,7 +105,7 @@ static const struct ps_option options[] = {
      .max = 1 << 27,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help = "longer lines are cut into several events"},
+     .help = "maximum length of a line; a longer one is cut into several events"},
     PS_OPTION_END,
 };
 

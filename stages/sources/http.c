@@ -49,11 +49,10 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(handler_name),
      .fallback = "org.apache.flume.source.http.JSONHandler",
-     .help =
-         "The handler, which makes events from a request: org.apache.flume.source.http.JSONHandler, or JSON; "
-         "org.apache.flume.source.http.BLOBHandler, or BLOB; "
-         "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
-         "runs in Java then"},
+     .help = "the handler, which makes events from a request: org.apache.flume.source.http.JSONHandler, or "
+             "JSON; org.apache.flume.source.http.BLOBHandler, or BLOB; "
+             "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
+             "runs in Java then"},
     {.key = "handler.mandatoryParameters",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(mandatory),
@@ -66,7 +65,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "bytes",
-     .help = "morphline's BlobHandler: a longer body is cut there, with a warning"},
+     .help = "morphline's BlobHandler: maximum length of a body; a longer one is cut there, with a warning"},
     {.key = "penstock.body.max",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(body_bytes_max),
@@ -74,9 +73,8 @@ static const struct ps_option options[] = {
      .max = BODY_BYTES_MAX,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "A request with a longer body is answered with status 413. If not set: a sixteenth of the memory "
-         "budget divided by the workers, at most 64 MiB"},
+     .help = "maximum length of a request's body; a longer one is answered with status 413; unset: a "
+             "sixteenth of the memory budget divided by the workers, at most 64 MiB"},
     {.key = "penstock.request.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(request_s),
@@ -85,8 +83,8 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "s",
      .flags = PS_OPTION_EXTENSION,
-     .help = "A request that is not complete within this time from its first byte is answered with 408; 0: "
-             "never"},
+     .help = "longest time for a request, from its first byte to its last; one that takes longer is answered "
+             "with 408; 0: no limit"},
     {.key = "penstock.idle.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(idle_s),
@@ -95,7 +93,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "s",
      .flags = PS_OPTION_EXTENSION,
-     .help = "Closes a connection that neither sent nor received anything for this long; 0: never"},
+     .help = "time without a byte sent or received after which a connection is closed; 0: never"},
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_JETTY_OPTION_ROWS(struct http_plan, jetty),
     PS_TLS_OPTION_ROWS_ALIASED(struct http_plan, listen.tls, PS_WORDS("enableSSL"),

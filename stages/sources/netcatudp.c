@@ -32,7 +32,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(header),
      .aliases = PS_WORDS("remoteAddressHeader"),
      .flags = PS_OPTION_HEADER,
-     .help = "Header for the sender's address in Java's form, /address:port"},
+     .help = "header for the sender's address in Java's form, /address:port"},
     PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(listen.receive_buffer_bytes)),
     PS_OPTION_END,
 };

@@ -34,8 +34,9 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = INT32_MAX,
      .unit = "bytes",
-     .help = "A client that sends a longer frame (a call with all its entries) is disconnected; below 1 "
-             "counts as 16384000; at most a sixteenth of the memory budget, divided by the workers"},
+     .help = "maximum length of a frame (a call with all its entries); a client that sends a longer one is "
+             "disconnected; below 1 counts as 16384000; at most a sixteenth of the memory budget, divided by "
+             "the workers"},
     {.key = "workerThreads",
      .type = PS_OPTION_INT,
      .offset = FIELD(threads),
@@ -43,7 +44,7 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = INT32_MAX,
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"},
+     .help = "threads of Flume's server; one worker serves all connections (penstock.workers)"},
     PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_OPTION_END,

@@ -35,7 +35,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(total),
      .fallback = "9223372036854775807",
      .unit = "events",
-     .help = "stop after this many"},
+     .help = "number of events after which the source stops"},
     PS_OPTION_END,
 };
 

@@ -35,13 +35,14 @@ static const struct ps_option options[] = {
      .offset = FIELD(total),
      .fallback = "-1",
      .unit = "events",
-     .help = "stop after this many; below 0: never"},
+     .help = "number of events after which the source stops; below 0: never"},
     {.key = "maxSuccessfulEvents",
      .type = PS_OPTION_INT,
      .offset = FIELD(successful),
      .fallback = "-1",
      .unit = "events",
-     .help = "stop after this many were accepted, in whole batches of batchSize; below 0: never"},
+     .help = "number of accepted events after which the source stops, in whole batches of batchSize; below "
+             "0: never"},
     {.key = "batchSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_size),
@@ -58,7 +59,7 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = INT32_MAX,
      .unit = "events/s",
-     .help = "0 or less: no limit"},
+     .help = "maximum number of events in a second; 0 or less: no limit"},
     PS_OPTION_END,
 };
 

@@ -36,8 +36,8 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = EVENT_SIZE_MAX,
      .unit = "bytes",
-     .help = "A longer line is cut there: the event gets flume.syslog.status = Incomplete, the rest is the "
-             "next event. Below 10 counts as 10"},
+     .help = "length at which a line is cut: the event gets flume.syslog.status = Incomplete, the rest is "
+             "the next event. Below 10 counts as 10"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogtcp_plan, syslog),

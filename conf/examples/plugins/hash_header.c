@@ -26,7 +26,7 @@ static const struct ps_option options[] = {
     {.key = "default",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct plan, fallback),
-     .help = "channel of the events without this header (default: the source's first one)"},
+     .help = "channel of the events without this header; unset: the source's first one"},
     PS_OPTION_END,
 };
 

@@ -37,7 +37,7 @@ static const struct ps_option options[] = {
      .min = 2,
      .max = BUFFER_BYTES,
      .unit = "bytes",
-     .help = "a longer event is cut, and its rest is an event of its own"},
+     .help = "maximum length of an event; a longer one is cut, and its rest is an event of its own"},
     PS_OPTION_END,
 };
 

@@ -34,18 +34,18 @@ struct ps_avro_options {
          .fallback = "6",                                                                                    \
          .min = 0,                                                                                           \
          .max = 9,                                                                                           \
-         .help = "1 (fast) to 9 (small); 0: not compressed"},                                                \
+         .help = "level of the compression, 1 (fast) to 9 (small); 0: not compressed"},                      \
         PS_TLS_CLIENT_OPTION_ROWS(plan_type, member.tls),                                                    \
         {.key = "maxIoWorkers",                                                                              \
          .type = PS_OPTION_INT,                                                                              \
          .offset = offsetof(plan_type, member.io_workers),                                                   \
          .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,                                                   \
-         .help = "Threads of Flume's client; there are none here"},                                          \
+         .help = "threads of Flume's client; there are none here"},                                          \
     {                                                                                                        \
         .key = "penstock.tls.outside", .type = PS_OPTION_BOOL,                                               \
         .offset = offsetof(plan_type, member.tls_outside), .fallback = "false",                              \
         .flags = PS_OPTION_EXTENSION,                                                                        \
-        .help = "With ssl and deflate: compress inside TLS, as Flume up to 1.9 does; false: TLS inside the " \
+        .help = "compress inside TLS, with ssl and deflate, as Flume up to 1.9 does; false: TLS inside the " \
                 "compressed stream, as Flume 1.10 and 1.11 do"                                               \
     }
 

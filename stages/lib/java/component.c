@@ -18,7 +18,7 @@ const struct ps_option ps_java_class_options[] = {
     {.key = "",
      .type = PS_OPTION_MAP,
      .offset = offsetof(struct ps_java_class, pairs),
-     .help = "All keys go to the class, which is the value of `type`"},
+     .help = "all keys go to the class, which is the value of `type`"},
     PS_OPTION_END,
 };
 

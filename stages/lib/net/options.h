@@ -8,12 +8,12 @@
 #define PS_HOST_OPTION_ROW(key_, offset_)                                                                    \
     {                                                                                                        \
         .key = (key_), .type = PS_OPTION_TEXT, .offset = (offset_),                                          \
-        .help = "Address or name to listen on; all, IPv4 and IPv6, if not set, 0.0.0.0 or ::"                \
+        .help = "address or name to listen on; 0.0.0.0, :: or unset for all, IPv4 and IPv6"                  \
     }
 #define PS_HOST_OPTION_ROW_REQUIRED(key_, offset_)                                                           \
     {                                                                                                        \
         .key = (key_), .type = PS_OPTION_TEXT, .offset = (offset_), .flags = PS_OPTION_REQUIRED,             \
-        .help = "Address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"                         \
+        .help = "address or name to listen on; 0.0.0.0 or :: for all, IPv4 and IPv6"                         \
     }
 
 /* `protocol`: "TCP" or "UDP". */
@@ -29,7 +29,7 @@
     {                                                                                                        \
         .key = "penstock.idle.timeout", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "0",         \
         .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION,                               \
-        .help = "Closes a connection that neither sent nor received anything for this long; 0: never"        \
+        .help = "time without a byte sent or received after which a connection is closed; 0: never"          \
     }
 
 /* Seconds in an int64_t; the stream gets nanoseconds. */
@@ -37,10 +37,9 @@
     {                                                                                                        \
         .key = "penstock.message.timeout", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "300",    \
         .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION,                               \
-        .help =                                                                                              \
-            "Closes a connection whose message is not complete within this time from its first byte, and a " \
-            "second for each 4 KiB of it that have come; time in which the source does not read does "       \
-            "not count; 0: never"                                                                            \
+        .help = "longest time for a message, from its first byte to its last, and a second more for each 4 " \
+                "KiB of it that have come; then its connection is closed; time in which the source does "    \
+                "not read does not count; 0: no limit"                                                       \
     }
 
 /* Bytes in an int64_t, for ps_stream_message_max. */
@@ -48,8 +47,8 @@
     {                                                                                                        \
         .key = "penstock.message.max", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "64m",       \
         .min = 1024, .max = 1 << 30, .unit = "bytes", .flags = PS_OPTION_EXTENSION,                          \
-        .help = "A client that sends a longer message (a call with all its events) is disconnected; at "     \
-                "most a sixteenth of the memory budget, divided by the workers"                              \
+        .help = "maximum length of a message (a call with all its events); a client that sends a longer "    \
+                "one is disconnected; at most a sixteenth of the memory budget, divided by the workers"      \
     }
 
 /* A number in an int64_t, which is not used: Flume's servers of RPC have threads of their own. */
@@ -57,7 +56,7 @@
     {                                                                                                        \
         .key = "threads", .type = PS_OPTION_INT, .offset = (offset_),                                        \
         .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,                                                    \
-        .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"            \
+        .help = "threads of Flume's server; one worker serves all connections (penstock.workers)"            \
     }
 
 /* A number in an int64_t; the stream gets it as a uint32_t. */
@@ -65,7 +64,7 @@
     {                                                                                                        \
         .key = "penstock.connections.max", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "0",      \
         .min = 0, .max = INT32_MAX, .flags = PS_OPTION_EXTENSION,                                            \
-        .help = "How many connections may be open, divided by the workers. At the limit a new connection "   \
+        .help = "maximum number of open connections, divided by the workers. At the limit a new connection " \
                 "replaces one that is owed no answer and was silent for at least a second, or waits for "    \
                 "one; 0: no limit"                                                                           \
     }
@@ -74,5 +73,5 @@
     {                                                                                                        \
         .key = "penstock.receive.buffer", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "4m",     \
         .min = 4096, .max = 1 << 30, .unit = "bytes", .flags = PS_OPTION_EXTENSION,                          \
-        .help = "Receive buffer requested from the kernel (SO_RCVBUF); limit: net.core.rmem_max"             \
+        .help = "receive buffer requested from the kernel (SO_RCVBUF); limit: net.core.rmem_max"             \
     }

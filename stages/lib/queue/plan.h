@@ -147,11 +147,11 @@ struct ps_queue_plan {
         {.key = "encryption.keyProvider.keyStoreFile",                                                       \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keys.store_file),                                              \
-         .help = "JCEKSFILE: the key store"},                                                                \
+         .help = "JCEKSFILE: file with the key store"},                                                      \
         {.key = "encryption.keyProvider.keyStorePasswordFile",                                               \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keys.store_password_file),                                     \
-         .help = "JCEKSFILE: the file with the password of the key store; for its user alone (mode 0400)"},  \
+         .help = "JCEKSFILE: file with the password of the key store; for its user alone (mode 0400)"},      \
         {.key = "encryption.keyProvider.keys",                                                               \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.keys.names),                                                   \

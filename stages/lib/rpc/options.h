@@ -22,8 +22,8 @@ struct ps_rpc_options {
      .max = PS_RPC_BATCH_EVENTS_MAX,                                                                         \
      .min = INT32_MIN,                                                                                       \
      .unit = "events",                                                                                       \
-     .help = "Events of one call, at most; the source's channel must take them in one transaction. "         \
-             "Below 1 counts as 100"},                                                                       \
+     .help = "maximum number of events in one call; the source's channel must take them in one "             \
+             "transaction. Below 1 counts as 100"},                                                          \
         {.key = "connect-timeout",                                                                           \
          .type = PS_OPTION_INT,                                                                              \
          .offset = offsetof(plan_type, member.connect_ms),                                                   \
@@ -31,12 +31,12 @@ struct ps_rpc_options {
          .min = INT32_MIN,                                                                                   \
          .max = INT32_MAX,                                                                                   \
          .unit = "ms",                                                                                       \
-         .help = "For the connection and its TLS handshake; below 1000 counts as 20000"},                    \
+         .help = "longest time for the connection and its TLS handshake; below 1000 counts as 20000"},       \
     {                                                                                                        \
         .key = "request-timeout", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.request_ms),   \
         .fallback = "20000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms",                               \
-        .help = "A call without an answer for this long has failed, and its connection is given up; below "  \
-                "1000 counts as 20000"                                                                       \
+        .help = "longest time for the answer to a call; then the call has failed, and its connection is "    \
+                "given up; below 1000 counts as 20000"                                                       \
     }
 
 static inline uint64_t ps_rpc_timeout_ns(int64_t ms)

@@ -18,7 +18,7 @@ struct ps_rpc_sink {
      .type = PS_OPTION_TEXT,                                                                                 \
      .offset = offsetof(plan_type, member.host),                                                             \
      .flags = PS_OPTION_REQUIRED,                                                                            \
-     .help = "Name or address of the source's host"},                                                        \
+     .help = "address or name of the source's host"},                                                        \
     {                                                                                                        \
         .key = "port", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.port), .min = 1,          \
         .max = 65535, .flags = PS_OPTION_REQUIRED, .help = "TCP port of the source"                          \
@@ -33,13 +33,13 @@ struct ps_rpc_sink {
      .min = 0,                                                                                               \
      .max = INT32_MAX,                                                                                       \
      .unit = "s",                                                                                            \
-     .help = "The sink opens a new connection after this long, so that a load balancer can choose again; "   \
+     .help = "time after which the sink opens a new connection, so that a load balancer can choose again; "  \
              "0: never"},                                                                                    \
     {                                                                                                        \
         .key = "penstock.calls", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.window),        \
         .fallback = "0", .min = 0, .max = PS_RPC_CALLS_MAX, .unit = "calls", .flags = PS_OPTION_EXTENSION,   \
-        .help = "Calls that wait for their answers at a time; 0: 16 with another penstock, else 1, because " \
-                "Flume " reason                                                                              \
+        .help = "maximum number of calls that wait for their answers; 0: 16 with another penstock, else 1, " \
+                "because Flume " reason                                                                      \
     }
 
 /* Settings that follow from a protocol's keys. */

@@ -14,8 +14,8 @@ const struct ps_option ps_rules_stage_options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(file),
      .flags = PS_OPTION_REQUIRED | PS_OPTION_FILE,
-     .help = "the rules (docs/RULES.md); a relative path is looked for in the working directory, then "
-             "beside the agent file"},
+     .help = "file with the rules (docs/RULES.md); a relative path is looked for in the working directory, "
+             "then beside the agent file"},
     {.key = "rules.watch",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(watch),
@@ -32,9 +32,8 @@ const struct ps_option ps_rules_stage_options[] = {
     {.key = "rules.cache",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(cache),
-     .help = "directory for compiled expressions, made if missing; none: not kept; without the key: "
-             "$CACHE_DIRECTORY, which systemd sets, else $XDG_CACHE_HOME/penstock, else "
-             "$HOME/.cache/penstock"},
+     .help = "directory for compiled expressions, made if missing; none: not kept; unset: $CACHE_DIRECTORY, "
+             "which systemd sets, else $XDG_CACHE_HOME/penstock, else $HOME/.cache/penstock"},
     {.key = "rules.compile.memory",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(compile_memory_bytes),

@@ -20,12 +20,12 @@ struct ps_syslog_source_options {
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.client_ip_header),                                             \
          .flags = PS_OPTION_HEADER,                                                                          \
-         .help = "Header for the sender's IP address"},                                                      \
+         .help = "header for the sender's IP address"},                                                      \
         {.key = "clientHostnameHeader",                                                                      \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.client_host_header),                                           \
          .flags = PS_OPTION_HEADER,                                                                          \
-         .help = "Header for the sender's host name from the resolver, or its IP address if it has none"},   \
+         .help = "header for the sender's host name from the resolver, or its IP address if it has none"},   \
     {                                                                                                        \
         .key = "format.", .type = PS_OPTION_MAP, .offset = offsetof(plan_type, member.format),               \
         .help = "format.regex, format.search, format.replace, format.dateFormat: your own message format, "  \

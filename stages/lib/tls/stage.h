@@ -23,49 +23,49 @@ struct ps_tls_client_options {
      .type = PS_OPTION_BOOL,                                                                                 \
      .offset = offsetof(plan_type, member.enabled),                                                          \
      .fallback = "false",                                                                                    \
-     .help = "Use TLS"},                                                                                     \
+     .help = "use TLS"},                                                                                     \
         {.key = "trust-all-certs",                                                                           \
          .type = PS_OPTION_BOOL,                                                                             \
          .offset = offsetof(plan_type, member.trust_all),                                                    \
          .fallback = "false",                                                                                \
-         .help = "Accept every certificate of the server"},                                                  \
+         .help = "accept every certificate of the server"},                                                  \
         {.key = "truststore",                                                                                \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.truststore),                                                   \
-         .help = "File with the certificates to trust: JKS, PKCS12 or PEM (default: "                        \
-                 "javax.net.ssl.trustStore, FLUME_SSL_TRUSTSTORE_PATH, else the system's authorities)"},     \
+         .help = "file with the certificates to trust: JKS, PKCS12 or PEM; unset: "                          \
+                 "javax.net.ssl.trustStore, FLUME_SSL_TRUSTSTORE_PATH, else the system's authorities"},      \
         {.key = "truststore-password",                                                                       \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.truststore_password),                                          \
          .flags = PS_OPTION_SECRET,                                                                          \
-         .help = "Password of the trust store; without one a JKS is read without its integrity check "       \
-                 "(default: javax.net.ssl.trustStorePassword, FLUME_SSL_TRUSTSTORE_PASSWORD)"},              \
+         .help = "password of the trust store; unset: javax.net.ssl.trustStorePassword, "                    \
+                 "FLUME_SSL_TRUSTSTORE_PASSWORD; without any a JKS is read without its integrity check"},    \
         {.key = "truststore-type",                                                                           \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.truststore_type),                                              \
-         .help = "JKS, PKCS12 or PEM; detected from the file's bytes (default: "                             \
-                 "javax.net.ssl.trustStoreType, FLUME_SSL_TRUSTSTORE_TYPE, else JKS)"},                      \
+         .help = "JKS, PKCS12 or PEM; detected from the file's bytes; unset: javax.net.ssl.trustStoreType, " \
+                 "FLUME_SSL_TRUSTSTORE_TYPE, else JKS"},                                                     \
         {.key = "exclude-protocols",                                                                         \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.limits.exclude_protocols),                                     \
-         .help = "Protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
+         .help = "protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
         {.key = "include-protocols",                                                                         \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.limits.include_protocols),                                     \
-         .help = "Only these are offered: TLSv1.2, TLSv1.3 (default: both)"},                                \
+         .help = "only these are offered: TLSv1.2, TLSv1.3; unset: both"},                                   \
         {.key = "exclude-cipher-suites",                                                                     \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.limits.exclude_cipher_suites),                                 \
-         .help = "Cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
+         .help = "cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
         {.key = "include-cipher-suites",                                                                     \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.limits.include_cipher_suites),                                 \
-         .help = "Only these cipher suites are offered (default: OpenSSL's default list)"},                  \
+         .help = "only these cipher suites are offered; unset: OpenSSL's default list"},                     \
     {                                                                                                        \
         .key = "penstock.verify.hostname", .type = PS_OPTION_BOOL,                                           \
         .offset = offsetof(plan_type, member.verify_name), .fallback = "false",                              \
         .flags = PS_OPTION_EXTENSION,                                                                        \
-        .help = "The server's certificate must contain its hostname; Flume does not compare it"              \
+        .help = "require the server's hostname in its certificate; Flume does not compare it"                \
     }
 
 /* Makes the client; *client stays NULL when `ssl` is off. `client` NULL: only checks. `host`: of the server. Thread: control. */

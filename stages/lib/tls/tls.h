@@ -68,41 +68,41 @@ struct ps_tls_options {
      .type = PS_OPTION_BOOL,                                                                                 \
      .offset = offsetof(plan_type, member.enabled),                                                          \
      .fallback = "false",                                                                                    \
-     .help = "Use TLS; keystore and keystore-password are then required"},                                   \
+     .help = "use TLS; keystore and keystore-password are then required"},                                   \
         {.key = "keystore",                                                                                  \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keystore),                                                     \
-         .help = "File with the server's private key and certificates: JKS, PKCS12 or PEM (default: "        \
-                 "javax.net.ssl.keyStore, FLUME_SSL_KEYSTORE_PATH)"},                                        \
+         .help = "file with the server's private key and certificates: JKS, PKCS12 or PEM; unset: "          \
+                 "javax.net.ssl.keyStore, FLUME_SSL_KEYSTORE_PATH"},                                         \
         {.key = "keystore-password",                                                                         \
          .aliases = (password_aliases),                                                                      \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keystore_password),                                            \
          .flags = PS_OPTION_SECRET,                                                                          \
-         .help = "Password of the store and of the key in it (default: javax.net.ssl.keyStorePassword, "     \
-                 "FLUME_SSL_KEYSTORE_PASSWORD)"},                                                            \
+         .help = "password of the store and of the key in it; unset: javax.net.ssl.keyStorePassword, "       \
+                 "FLUME_SSL_KEYSTORE_PASSWORD"},                                                             \
         {.key = "keystore-type",                                                                             \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keystore_type),                                                \
-         .help = "JKS, PKCS12 or PEM; detected from the file's bytes, as in Java 9 and later (default: "     \
-                 "javax.net.ssl.keyStoreType, FLUME_SSL_KEYSTORE_TYPE, else JKS)"},                          \
+         .help = "JKS, PKCS12 or PEM; detected from the file's bytes, as in Java 9 and later; unset: "       \
+                 "javax.net.ssl.keyStoreType, FLUME_SSL_KEYSTORE_TYPE, else JKS"},                           \
         {.key = "exclude-protocols",                                                                         \
          .aliases = (protocols_aliases),                                                                     \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.exclude_protocols),                                            \
-         .help = "Protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
+         .help = "protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
         {.key = "include-protocols",                                                                         \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.include_protocols),                                            \
-         .help = "Only these are offered: TLSv1.2, TLSv1.3 (default: both)"},                                \
+         .help = "only these are offered: TLSv1.2, TLSv1.3; unset: both"},                                   \
         {.key = "exclude-cipher-suites",                                                                     \
          .type = PS_OPTION_LIST,                                                                             \
          .offset = offsetof(plan_type, member.exclude_cipher_suites),                                        \
-         .help = "Cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
+         .help = "cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
     {                                                                                                        \
         .key = "include-cipher-suites", .type = PS_OPTION_LIST,                                              \
         .offset = offsetof(plan_type, member.include_cipher_suites),                                         \
-        .help = "Only these cipher suites are offered (default: OpenSSL's default list)"                     \
+        .help = "only these cipher suites are offered; unset: OpenSSL's default list"                        \
     }
 
 /* ---- server ---- */

@@ -38,7 +38,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(file_suffix),
      .fallback = "",
-     .help = "end of file names, with its dot; without one that of the codec"},
+     .help = "end of file names, with its dot; unset: that of the codec"},
     {.key = "hdfs.inUsePrefix",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(in_use_prefix),
@@ -47,7 +47,7 @@ static const struct ps_option options[] = {
     {.key = "hdfs.inUseSuffix",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(in_use_suffix),
-     .help = "appended to the name of a file that is being written; default .tmp"},
+     .help = "appended to the name of a file that is being written; unset: .tmp"},
     {.key = "hdfs.emptyInUseSuffix",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(empty_in_use_suffix),
@@ -118,21 +118,22 @@ static const struct ps_option options[] = {
      .min = INT32_MIN,
      .max = INT32_MAX,
      .unit = "files",
-     .help = "limit of open files; beyond it the file to which nothing was written for the longest time is "
-             "closed"},
+     .help = "maximum number of open files; beyond it the file to which nothing was written for the longest "
+             "time is closed"},
     {.key = "hdfs.minBlockReplicas",
      .type = PS_OPTION_INT,
      .offset = FIELD(replicas_min),
      .fallback = "-1",
-     .help = "replicas of a block; a file with fewer is closed, at most 30 times in a row. Default: the "
-             "number that the file system makes, at most 3 times in a row"},
+     .help = "minimum number of replicas of a block; a file with fewer is closed, at most 30 times in a row; "
+             "unset: the number that the file system makes, at most 3 times in a row"},
     {.key = "hdfs.closeTries",
      .type = PS_OPTION_INT,
      .offset = FIELD(close_tries),
      .fallback = "0",
      .min = INT32_MIN,
      .max = INT32_MAX,
-     .help = "how often it tries to complete a file that could not be closed, and to rename it; 0: for ever"},
+     .help = "maximum number of tries to complete a file that could not be closed, and to rename it; 0: no "
+             "limit"},
     {.key = "hdfs.retryInterval",
      .type = PS_OPTION_INT,
      .offset = FIELD(retry_s),
@@ -181,12 +182,12 @@ static const struct ps_option options[] = {
     {.key = "hdfs.timeZone",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(time_zone),
-     .help = "time zone of times in escapes, for example Europe/Berlin; default: that of the process"},
+     .help = "time zone of times in escapes, for example Europe/Berlin; unset: that of the process"},
     {.key = "hdfs.useLocalTimeStamp",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(local_time),
      .fallback = "false",
-     .help = "escapes use the time at which an event is written, not its header timestamp"},
+     .help = "use in escapes the time at which an event is written, not its header timestamp"},
     {.key = "hdfs.kerberosPrincipal",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(principal),
@@ -222,8 +223,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(configuration_directory),
      .flags = PS_OPTION_EXTENSION,
-     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
-             "etc/hadoop of HADOOP_HOME, else /etc/hadoop/conf"},
+     .help = "directory with core-site.xml and hdfs-site.xml; unset: HADOOP_CONF_DIR, else etc/hadoop of "
+             "HADOOP_HOME, else /etc/hadoop/conf"},
     {.key = "penstock.orphans",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(orphans),
@@ -237,7 +238,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(hsync),
      .fallback = "false",
      .flags = PS_OPTION_EXTENSION,
-     .help = "events count as delivered when they are on the disks of the datanodes (hsync), not in their "
+     .help = "count events as delivered when they are on the disks of the datanodes (hsync), not in their "
              "memory (hflush)"},
     PS_OPTION_END,
 };
