@@ -16,8 +16,8 @@ struct ps_listens {
 struct ps_claim {
     const char *key;  /* name of the path's key, even when it is not set: "positionFile" */
     const char *path; /* absolute, or below the working directory */
-    const char *
-        part; /* the part of a directory that the source takes: two sources with different parts may share it; or NULL */
+    /* the part of a directory that the source takes: sources that take different parts may share it; or NULL */
+    const char *part;
     const char *use;  /* the purpose: "keeps its positions in"; static */
     const char *cure; /* the change that resolves a clash; static */
 };

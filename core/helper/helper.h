@@ -23,8 +23,8 @@ struct ps_helper_settings {
     size_t room;      /* jobs that may be requested and not yet taken back */
     /* An eventfd (port->wake_fd) that is written when a job is answered; -1: none. The helper has a copy of its own. */
     int wake_fd;
-    bool
-        idle; /* at SCHED_IDLE: only while a CPU has nothing else to do. It must hold no lock that others need. */
+    /* at SCHED_IDLE: it runs only while a CPU has nothing else to do, and must hold no lock that others need */
+    bool idle;
 
     /* The three functions below run on the thread. */
 
