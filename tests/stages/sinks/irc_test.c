@@ -165,6 +165,19 @@ static void test_says(void **unused)
     finish();
 }
 
+/* While the answer to a PING is awaited the sink has nothing to do before its time is up. */
+static void test_rests_until_the_answer(void **unused)
+{
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
+    offer(PS_LEASE(&sink, PS_BODY("one"), PS_BODY("two")));
+    join();
+    expect(SAYS("one") SAYS("two") "PING :1\r\n");
+    assert_true(ps_test_sink_tick(&sink) > sink.now.mono_ns + PS_NS_PER_S);
+    tell(":srv PONG srv :1\r\n");
+    await_done(1);
+    finish();
+}
+
 static void test_lines(void **unused)
 {
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
@@ -505,17 +518,12 @@ static void test_check(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says),
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_window),
-        cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_interval),
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_strict_server),
-        cmocka_unit_test(test_lost_in_an_event),
+        cmocka_unit_test(test_says),          cmocka_unit_test(test_rests_until_the_answer),
+        cmocka_unit_test(test_lines),         cmocka_unit_test(test_window),
+        cmocka_unit_test(test_lost),          cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_interval),      cmocka_unit_test(test_check),
+        cmocka_unit_test(test_strict_server), cmocka_unit_test(test_lost_in_an_event),
         cmocka_unit_test(test_nicks_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

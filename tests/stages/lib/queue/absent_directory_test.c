@@ -185,6 +185,22 @@ static void test_has_all(void **state)
     expect_newest_comes_back(0);
 }
 
+/* The free space of a directory that is there counts, although nothing is known of another one. */
+static void test_space_beside_it(void **state)
+{
+    char text[1024] = "";
+    assert_int_equal(mkdir(first, 0750), 0);
+    for (unsigned swap = 0; swap < 2; swap++) {
+        directories[swap] = first;
+        directories[1 - swap] = second;
+        settings.least_free_bytes = 1;
+        assert_false(ps_log_store.crowded(&settings, text, sizeof text));
+        settings.least_free_bytes = UINT64_MAX;
+        assert_true(ps_log_store.crowded(&settings, text, sizeof text));
+        assert_ptr_equal(strstr(text, first), text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_is_added, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_is_created, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_is_not_needed, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_space_beside_it, set_up, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

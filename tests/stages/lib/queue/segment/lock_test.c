@@ -1,6 +1,7 @@
 /* The lock of a log: one writer or several readers; the error names the holder; the kernel releases it. */
 #include "stages/lib/queue/segment/lock.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -8,6 +9,20 @@
 
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
+
+/* Each file is the root of a disk of its own: roots of file systems of one kind have one inode number. */
+static bool roots_of_disks;
+
+/* Replaces libc's fstat in this program. */
+int fstat(int fd, struct stat *status)
+{
+    int result = fstatat(fd, "", status, AT_EMPTY_PATH);
+    if (result == 0 && roots_of_disks) {
+        status->st_dev = status->st_ino;
+        status->st_ino = 2;
+    }
+    return result;
+}
 
 static void test_second_writer_is_refused(void **state)
 {
@@ -136,6 +151,26 @@ static void test_directory_named_twice(void **state)
     }
 }
 
+/* Two disks, each with a data directory that is the root of its file system. */
+static void test_directories_with_one_inode_number(void **state)
+{
+    char one[512], other[512];
+    struct ps_err err = {0};
+    struct ps_segment_locks locks;
+    snprintf(one, sizeof one, "%s", ps_test_folder_path("one"));
+    snprintf(other, sizeof other, "%s", ps_test_folder_path("other"));
+    assert_int_equal(mkdir(one, 0750), 0);
+    assert_int_equal(mkdir(other, 0750), 0);
+    const char *const items[] = {one, other};
+    const struct ps_texts directories = {2, items};
+    roots_of_disks = true;
+    bool locked = ps_segment_lock_log(&locks, ps_test_folder(), &directories, &err);
+    roots_of_disks = false;
+    if (!locked)
+        fail_msg("%s", err.text);
+    ps_segment_unlock_log(&locks);
+}
+
 /* Somebody removed the lock file: the data directories still keep others out. */
 static void test_removed_lock_file_lets_nobody_in(void **state)
 {
@@ -168,6 +203,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_killed_holder_releases_it, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_directory_named_twice, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_directories_with_one_inode_number, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_data_directory_is_locked, ps_test_folder_setup,
                                         ps_test_folder_teardown),

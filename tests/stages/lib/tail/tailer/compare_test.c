@@ -146,9 +146,32 @@ static void test_rows(void **unused)
     }
 }
 
+/* The original grows while its text is compared: bytes that were not there yet were not compared, so nothing shows that the text is a
+ * copy of it. */
+static void test_original_grows_meanwhile(void **unused)
+{
+    static const struct row row = {.was = {'A', 3000}, .read = 3000};
+    static const char other[1000] = "another line\n";
+    struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
+    candidate_make(&match->items[0], "app", &row);
+    match->count = 1;
+    ps_tail_match_text(match, bytes, 0, 3000, 0);
+    ps_tail_match_text(match, bytes + 3000, 3000, sizeof other, 3000);
+    assert_int_equal(pwrite(match->items[0].fd, other, sizeof other, 3000), sizeof other);
+    assert_int_equal(pwrite(match->items[0].fd, bytes + 4000, 1000, 4000), 1000);
+    ps_tail_match_text(match, bytes + 4000, 4000, 1000, 4000);
+    struct ps_tail_mark end = ps_tail_mark_of(5000, bytes, 5000);
+    ps_tail_match_text_end(match, 5000, &end);
+    assert_int_equal(match->found, -1);
+    close(match->items[0].fd);
+    ps_tail_match_free(match);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_original_grows_meanwhile, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_rows, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
