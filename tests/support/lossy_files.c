@@ -64,8 +64,10 @@ static int lossy_open(void *argument, const char *path, bool create)
         errno = ENOENT;
         return -1;
     }
-    if (!create)
+    if (!create) {
+        disk->handles++;
         return (int)(file - disk->files);
+    }
     if (!changes(disk))
         return -1;
     if (file != NULL) {
@@ -76,6 +78,7 @@ static int lossy_open(void *argument, const char *path, bool create)
     file = &disk->files[disk->count++];
     snprintf(file->path, sizeof file->path, "%s", path);
     file->there = true;
+    disk->handles++;
     return (int)(file - disk->files);
 }
 
@@ -87,6 +90,8 @@ static int lossy_open_direct(void *argument, const char *path)
 
 static int lossy_close(void *argument, int fd)
 {
+    struct lossy_disk *disk = argument;
+    disk->handles--;
     return 0;
 }
 
@@ -168,6 +173,10 @@ static ssize_t lossy_write(void *argument, int fd, const void *from, size_t leng
         fd -= LOSSY_DIRECT;
     }
     struct lossy_file *file = &disk->files[fd];
+    if (strcmp(disk->unwritable, file->path) == 0) {
+        errno = EIO;
+        return -1;
+    }
     if (strstr(file->path, ".segment") !=
         NULL) /* a write must not extend a segment: there may be no room for it */
         assert_in_range(offset + length, 0, file->now_length);

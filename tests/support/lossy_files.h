@@ -37,7 +37,9 @@ struct lossy_disk {
     uint64_t read_fail_every;                /* as do those whose numbers are multiples of this; 0: none */
     char unreadable[256];                    /* path of a file of which bytes cannot be read .. */
     uint64_t unreadable_from, unreadable_to; /* .. these */
+    char unwritable[256];                    /* path of a file to which no byte can be written */
     bool direct;                             /* files can be opened for whole blocks */
+    int64_t handles;                         /* that were opened, and are not closed yet */
 };
 
 void lossy_init(struct lossy_disk *disk);
