@@ -2,6 +2,7 @@
  * before (on this connection or an older one), cut anywhere, late, or none. An event is delivered only when a call with
  * it was answered OK, and in the end all events are. */
 #include "stages/lib/rpc/delivery.h"
+#include "tests/support/folder.h"
 #include "tests/support/rpc_calls.h"
 
 #include <errno.h>
@@ -347,12 +348,28 @@ static void check_oldest(void)
     stop();
 }
 
+/* The log says when the sink tries again after it has lost its connection. */
+static void check_log(void)
+{
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_log_open(ps_test_folder_path("log"), &err), PS_OK);
+    (void)start("1");
+    next_answer = HANGS_UP;
+    offer();
+    await_failure(1, 1, 1);
+    assert_int_equal(ps_log_open(NULL, &err), PS_OK);
+    assert_non_null(strstr(ps_test_folder_read("log"), "; tries again in 1 s"));
+    await_done(1);
+    stop();
+}
+
 static void test_outcomes(void **unused)
 {
     random_state = ps_test_seed() | 1;
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
         protocol = &ps_test_rpc_protocols[i];
         check_outcomes();
+        check_log();
         check_connections();
         check_oldest();
     }
@@ -370,7 +387,8 @@ static void test_thrift(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_outcomes), cmocka_unit_test(test_avro),
-                                       cmocka_unit_test(test_thrift)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_outcomes, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_avro), cmocka_unit_test(test_thrift)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
