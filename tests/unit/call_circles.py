@@ -14,7 +14,7 @@ import sys
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)+\'', re.S)
 DEFINITION = re.compile(r"^(?!static\b|typedef\b)[A-Za-z_][^;{}=#]*?\b((?:ps|penstock_client)_\w+)\([^;{}]*\)\s*\n\{", re.M)
 TAG = re.compile(r"\b(?:struct|enum|union)\s+\w+")
-WORD = re.compile(r"(?<!\.)(?<!->)\b[A-Za-z_]\w*\b")
+WORD = re.compile(r"p(?<![\w.]p)(?<!->p)(?:s|enstock_client)_\w+")  # begins with a letter, which the search jumps to
 
 
 def read(folders):
