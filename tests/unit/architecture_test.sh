@@ -477,8 +477,7 @@ list=$(<"$decisions")
 given_up=$(grep -E '^(Never used|Merged):' "$decisions" || true)
 last=0
 for page in docs/decisions/[0-9]*.md; do
-    name=${page##*/}
-    number=$((10#${name:0:4}))
+    name=${page##*/} number=$((10#${name:0:4}))
     for ((gap = last + 1; gap < number; gap++)); do
         printf -v digits %04d "$gap"
         [[ $given_up =~ [^A-Za-z0-9_]$digits([^A-Za-z0-9_]|$) ]] || wrong "$decisions" "does not say why there is no decision $digits"
