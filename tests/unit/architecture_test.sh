@@ -466,15 +466,14 @@ while read -r at name; do
     [[ ${basenames[$name]:-} ]] || wrong "$at" "names $name, and no file has that name"
 done < <(named '[A-Za-z0-9_-]+\.[ch]\b' <<<"$comment_lines")
 while read -r at link; do
-    folder=./$at folder=${folder%/*}
-    [[ -e $folder/$link ]] || wrong "$at" "links to $link, which is not there"
+    folder=./$at
+    [[ -e ${folder%/*}/$link ]] || wrong "$at" "links to $link, which is not there"
 done < <(grep -noHE '\]\([^)#: ]+[)#]' "${pages[@]}" | sed -E 's/:\]\((.*).$/ \1/')
 
 # ---- decisions ----
 
 decisions=docs/decisions/README.md
-list=$(<"$decisions")
-given_up=$(grep -E '^(Never used|Merged):' "$decisions" || true)
+list=$(<"$decisions") given_up=$(grep -E '^(Never used|Merged):' "$decisions" || true)
 last=0
 for page in docs/decisions/[0-9]*.md; do
     name=${page##*/} number=$((10#${name:0:4}))
