@@ -31,13 +31,12 @@ complete() { # PREFIX
 
 # The root of the documents: links lead to files that are there too, and examples are complete with what they include.
 pages_hold() { # FOLDER
-    local page link example agent links=0
-    while IFS= read -r page; do
-        while IFS= read -r link; do
-            links=$((links + 1))
-            [[ -e ${page%/*}/$link ]] || fail "${page#"$work/"} links to $link, which is not installed"
-        done < <(grep -oE '\]\([^)#: ]+[)#]' "$page" | sed -E 's/\]\((.*).$/\1/')
-    done < <(find "$1" -name '*.md')
+    local found page link example agent links=0
+    while IFS= read -r found; do # PAGE:](LINK)
+        page=${found%%:*} link=${found#*:](}
+        links=$((links + 1))
+        [[ -e ${page%/*}/${link%?} ]] || fail "${page#"$work/"} links to ${link%?}, which is not installed"
+    done < <(find "$1" -name '*.md' -exec grep -oHE '\]\([^)#: ]+[)#]' {} +)
     ((links > 100)) || fail "only $links links in the documents of $1"
     for example in "$PENSTOCK_SOURCE"/conf/examples/*; do
         [[ -e $1/conf/examples/${example##*/} ]] || fail "the example ${example##*/} is missing in $1"
