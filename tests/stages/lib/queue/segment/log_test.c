@@ -254,50 +254,6 @@ static void test_chunks_end_early(void **state)
     segment_bytes = SEGMENT_BYTES;
 }
 
-/* Delivered segments stay because the state cannot be written: each time that this begins it is reported once. */
-static void test_state_cannot_be_written(void **state)
-{
-    start();
-    struct ps_segment_log *log = open_log();
-    struct ps_segment_place place;
-    for (unsigned outages = 1; outages <= 2; outages++) {
-        while (log->count < 3)
-            assert_true(append(log, 1000) && sync_log(log));
-        while (feed(log, &place))
-            take(log, &place);
-        for (unsigned tries = 0; tries < 3; tries++) {
-            assert_true(append(log, 10));
-            strcpy(disk.unwritable, "/state/state");
-            assert_true(sync_log(log));
-            assert_int_equal(report_count, outages);
-            assert_non_null(strstr(reports[outages - 1], "delivered segments stay on the disk for now: "));
-        }
-        disk.unwritable[0] = '\0';
-        assert_true(sync_log(log));
-        assert_in_range(log->count, 1, 2);
-    }
-    assert_int_equal(report_count, 2);
-    ps_segment_log_close(log);
-    lossy_fini(&disk);
-}
-
-/* A file of a segment is open as long as the log needs it, and no longer. */
-static void test_handles_are_closed(void **state)
-{
-    struct ps_segment_place place;
-    start();
-    struct ps_segment_log *log = open_log();
-    for (unsigned i = 0; i < 30; i++) {
-        assert_true(append(log, 1000) && sync_log(log));
-        while (feed(log, &place))
-            take(log, &place);
-    }
-    assert_in_range(disk.handles, 1, 6);
-    ps_segment_log_close(log);
-    assert_int_equal(disk.handles, 0);
-    lossy_fini(&disk);
-}
-
 /* The first segment is small, and each full segment is followed by a larger one, also after a restart. A failed write does not
  * make the next segment larger. */
 static void test_first_segments_are_small(void **state)
@@ -619,8 +575,6 @@ int main(void)
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_flipped_bytes),
         cmocka_unit_test(test_first_segments_are_small),
-        cmocka_unit_test(test_state_cannot_be_written),
-        cmocka_unit_test(test_handles_are_closed),
     };
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
