@@ -92,6 +92,8 @@ static size_t files_there(void)
     return count;
 }
 
+static unsigned undelivered; /* frames that came, without those that were delivered before */
+
 /* Feeds and loads up to the first failure. Returns the number of the next frame; adds the frames that came to *came. */
 static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
 {
@@ -119,6 +121,7 @@ static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
         assert_memory_equal(payload, wanted, place.length);
         ps_segment_log_take(lg, &place);
         next = place.number + 1;
+        undelivered += place.number > DELIVERED;
         (*came)++;
     }
 }
@@ -180,11 +183,10 @@ static void test_each_read_fails(void **state)
 }
 
 /* Each sector of each file in turn is unreadable until a read has failed. Once it can be read again, everything that was promised comes. */
-static void test_each_sector(void **state)
+static void ask_each_sector(uint64_t seed, unsigned *refused, unsigned *stood_still)
 {
-    make_log(ps_test_seed());
+    make_log(seed);
     struct lossy_disk whole = disk;
-    unsigned refused = 0, stood_still = 0;
     for (size_t f = 0; f < whole.count; f++) {
         for (size_t at = 0; whole.files[f].there && at < whole.files[f].now_length;
              at += LOSSY_SECTOR_BYTES) {
@@ -196,7 +198,7 @@ static void test_each_sector(void **state)
             disk.unreadable_to = at + LOSSY_SECTOR_BYTES;
             if (open_log(false, &err)) {
                 uint64_t next = read_on(0, &came, &err);
-                stood_still += next <= FRAMES;
+                *stood_still += next <= FRAMES;
                 for (unsigned again = 0; again < 2; again++)
                     assert_int_equal(read_on(next, &came, &err), next); /* it waits at the same frame */
                 disk.unreadable[0] = '\0';
@@ -206,7 +208,7 @@ static void test_each_sector(void **state)
                 disk.power_until = 1;
                 ps_segment_log_close(lg);
             } else {
-                refused++;
+                (*refused)++;
                 assert_non_null(strstr(err.text, "cannot be read: Input/output error"));
                 disk.unreadable[0] = '\0';
                 expect_all();
@@ -214,8 +216,17 @@ static void test_each_sector(void **state)
             lossy_fini(&disk);
         }
     }
-    assert_true(refused > 10 && stood_still > 5);
     lossy_fini(&whole);
+}
+
+/* In one of 25 logs that are drawn, hardly a sector stops the reading of one that is open: then others are drawn. */
+static void test_each_sector(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    unsigned refused = 0, stood_still = 0;
+    for (unsigned logs = 0; logs < 10 && stood_still <= 5; logs++)
+        ask_each_sector(ps_test_random(&seed), &refused, &stood_still);
+    assert_true(refused > 10 && stood_still > 5);
 }
 
 static unsigned gaps;
@@ -282,12 +293,14 @@ static void test_given_up(void **state)
             disk.power_until = 0;
             bool said = report_count > 0;
             assert_true(open_log(false, &err));
+            undelivered = 0;
             uint64_t next = read_on(0, &came, &err);
-            if (came < there)
-                fail_msg("%s, byte %zu: %u of %u frames came", path, at, came, there);
+            if (undelivered < there)
+                fail_msg("%s, byte %zu: %u of %u frames came", path, at, undelivered, there);
             said |= report_count > 0;
-            /* The last frame may be gone completely: `repair` names the bytes that it gives up. */
-            assert_true(said || next == DELIVERED + 1 + came);
+            /* The last frames may be gone completely: `repair` names the bytes that it gives up. Delivered frames come again if
+             * the block had the mark of their delivery. */
+            assert_true(said || next == DELIVERED + 1 + undelivered);
             disk.power_until = 1;
             ps_segment_log_close(lg);
             lossy_fini(&disk);
