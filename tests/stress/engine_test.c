@@ -83,7 +83,7 @@ static void draw(struct flow *flow, uint64_t *random)
     for (unsigned i = 0; i < flow->sink_count; i++)
         flow->sinks[i].sockets = ps_test_random(random) % 2 == 0;
     flow->delay_max_ns = PS_NS_PER_MS;
-    flow->options.memory_budget = ps_test_random(random) % 2 == 0 ? 56 << 20 : 128 << 20;
+    flow->options.memory_budget = ps_test_random(random) % 2 == 0 ? 72 << 20 : 128 << 20;
     flow->chances = (struct flow_chances){.source_idle = 50,
                                           .drop = 60,
                                           .chain_later = 10,
