@@ -188,9 +188,10 @@ def static(path):
 # ---- rendering in a browser ----
 
 LOOK = '''<script>
-addEventListener('error', event => parent.postMessage({error: String(event.message)}, '*'));
+const page = location.pathname.split('/').pop();
+addEventListener('error', event => parent.postMessage({page: page, error: String(event.message)}, '*'));
 addEventListener('load', () => {
-  const found = {width: innerWidth, background: getComputedStyle(document.body).backgroundColor, charts: {}, problems: []};
+  const found = {page: page, width: innerWidth, background: getComputedStyle(document.body).backgroundColor, charts: {}, problems: []};
   const wrong = text => { if (found.problems.length < 20) found.problems.push(text); };
   if (document.documentElement.scrollWidth > innerWidth)
     wrong('the page is ' + document.documentElement.scrollWidth + ' pixels wide');
@@ -234,14 +235,15 @@ addEventListener('load', () => {
 </script>'''
 
 
-def look(chromium, path, dark):
-    """Returns what LOOK reports at each width, and console errors. Frames have the widths: windows have a minimum width."""
-    with open(path, encoding='utf-8') as file:
-        text = file.read().replace('</head>', LOOK + '</head>', 1)
+def look(chromium, texts, dark):
+    """Returns what LOOK reports of each page at each width, and console errors. Frames have the widths: windows have a minimum width.
+    One run of the browser shows all pages, because its start takes more of the CPU than the pages."""
     with tempfile.TemporaryDirectory() as folder:
-        with open(f'{folder}/page.html', 'w', encoding='utf-8') as file:
-            file.write(text)
-        frames = ''.join(f'<iframe src="page.html" width="{width}" height="900" frameborder="0"></iframe>' for width in WIDTHS)
+        frames = ''
+        for name, text in texts.items():
+            with open(f'{folder}/{name}', 'w', encoding='utf-8') as file:
+                file.write(text.replace('</head>', LOOK + '</head>', 1))
+            frames += ''.join(f'<iframe src="{name}" width="{width}" height="900" frameborder="0"></iframe>' for width in WIDTHS)
         with open(f'{folder}/frames.html', 'w', encoding='utf-8') as file:
             file.write('<!DOCTYPE html><meta name="color-scheme" content="light dark"><pre id="found"></pre><script>addEventListener("message", '
                        'event => document.getElementById("found").append(JSON.stringify(event.data) + "\\n"));</script>' + frames)
@@ -257,35 +259,44 @@ def look(chromium, path, dark):
     return found, console
 
 
-def browser(chromium, path):
+def browser(chromium, paths):
+    texts = {}
+    for path in paths:
+        with open(path, encoding='utf-8') as file:
+            texts[path.rsplit('/', 1)[-1]] = file.read()
     problems, backgrounds = [], {}
     for dark in (False, True):
-        found, problems_of_console = look(chromium, path, dark)
-        problems += problems_of_console
-        problems += [one['error'] for one in found if 'error' in one]
-        views = {one['width']: one for one in found if 'width' in one}
-        if sorted(views) != sorted(WIDTHS):
-            return problems + [f'the browser showed widths {sorted(views)}']
-        for width, view in views.items():
-            where = f'{width} pixels, {"dark" if dark else "light"}: '
-            problems += [where + one for one in view['problems']]
-            problems += [f'{where}{chart} shows no data' for chart, marks in view['charts'].items() if not marks]
-            backgrounds[dark] = view['background']
-    if backgrounds[False] == backgrounds[True]:
-        problems.append(f'light and dark have the same background {backgrounds[False]}')
+        scheme = 'dark' if dark else 'light'
+        found, console = look(chromium, texts, dark)
+        problems += console
+        for name in texts:
+            mine = [one for one in found if one['page'] == name]
+            problems += [f'{name}: {one["error"]}' for one in mine if 'error' in one]
+            views = {one['width']: one for one in mine if 'width' in one}
+            if sorted(views) != sorted(WIDTHS):
+                problems.append(f'{name}: the browser showed widths {sorted(views)}, {scheme}')
+                continue
+            for width, view in views.items():
+                where = f'{name}: {width} pixels, {scheme}: '
+                problems += [where + one for one in view['problems']]
+                problems += [f'{where}{chart} shows no data' for chart, marks in view['charts'].items() if not marks]
+                backgrounds[name, dark] = view['background']
+    for name in texts:
+        if (name, True) in backgrounds and backgrounds.get((name, False)) == backgrounds[name, True]:
+            problems.append(f'{name}: light and dark have the same background {backgrounds[name, True]}')
     return problems
 
 
 def main():
     if sys.argv[1] == 'variants':
         return variants(*sys.argv[2:])
-    check = static if sys.argv[1] == 'static' else lambda path: browser(sys.argv[2], path)
-    wrong = 0
-    for path in sys.argv[3 if sys.argv[1] == 'browser' else 2:]:
-        for problem in check(path):
-            print(f'{path.rsplit("/", 1)[-1]}: {problem}')
-            wrong += 1
-    return sys.exit(1 if wrong else 0)
+    if sys.argv[1] == 'static':
+        problems = [f'{path.rsplit("/", 1)[-1]}: {problem}' for path in sys.argv[2:] for problem in static(path)]
+    else:
+        problems = browser(sys.argv[2], sys.argv[3:])
+    for problem in problems:
+        print(problem)
+    return sys.exit(1 if problems else 0)
 
 
 main()
