@@ -94,6 +94,43 @@ static void test_a_sync_of_a_directory_that_fails(void **unused)
     assert_int_equal(make("file/below"), PS_FAIL);
 }
 
+static int sync_above(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", ps_test_folder(), name);
+    sync_count = 0;
+    return ps_directory_sync_above(path);
+}
+
+/* The directory that has a name is synced, whatever was synced before: here, at the root, and as long as a path can be, and no longer. */
+static void test_a_directory_above(void **unused)
+{
+    static char longest[4096 + 3];
+    assert_int_equal(make("a/b/c/d"), PS_OK);
+    assert_int_equal(sync_above("a/b/c/d"), 0);
+    assert_synced(0, "/a/b/c");
+    assert_int_equal(sync_above("a/no such name"), 0);
+    assert_synced(0, "/a");
+    assert_int_equal(sync_above("a"), 0);
+    assert_synced(0, "");
+    assert_int_equal(sync_above("none/a"), ENOENT);
+    sync_count = 0;
+    assert_int_equal(ps_directory_sync_above("/a"), 0);
+    assert_string_equal(synced[0], "/");
+    char *here = getcwd(NULL, 0);
+    assert_int_equal(ps_directory_sync_above("a"), 0);
+    assert_string_equal(synced[1], here);
+    free(here);
+    memset(longest, '/', sizeof longest - 1);
+    longest[4096] = 'a';
+    longest[4097] = '\0';
+    assert_int_equal(ps_directory_sync_above(longest), 0); /* the directory's path has 4,095 bytes */
+    assert_string_equal(synced[2], "/");
+    longest[4096] = '/';
+    longest[4097] = 'a';
+    assert_int_equal(ps_directory_sync_above(longest), ENAMETOOLONG);
+}
+
 static int replace(const char *bytes)
 {
     char path[512], beside[512];
@@ -161,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_directories_are_synced, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_sync_of_a_directory_that_fails, setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_directory_above, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_replaced_file_is_synced, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_a_sync_of_a_file_that_fails, setup, ps_test_folder_teardown),
     };

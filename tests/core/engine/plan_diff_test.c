@@ -347,6 +347,11 @@ static bool are_same_names(const char *names, const char *others)
     return true;
 }
 
+/* Those of the first plan's channels. */
+static struct ps_counters counters[8];
+static struct ps_channel_waiters waiters[8];
+static struct ps_flag held_back[8];
+
 /* A component that stays keeps its stage, its counters and its waiters. */
 static void assert_same_stages(const struct ps_plan *next)
 {
@@ -356,6 +361,7 @@ static void assert_same_stages(const struct ps_plan *next)
             assert_ptr_equal(channel->spec, channel->adopts->spec);
             assert_ptr_equal(channel->counters, channel->adopts->counters);
             assert_ptr_equal(channel->waiters, channel->adopts->waiters);
+            assert_ptr_equal(channel->held_back, channel->adopts->held_back);
         } else {
             assert_ptr_equal(channel->spec, &next->spec->channels[i]);
         }
@@ -418,6 +424,12 @@ static void test_what_stays(void **state)
         for (int back = 0; back < 2; back++) { /* and back again */
             struct ps_plan *old = plan_of(back ? text : base, NULL);
             struct ps_plan *next = plan_of(back ? base : text, old);
+            for (size_t k = 0; k < old->spec->channel_count; k++) {
+                assert_in_range(k, 0, PS_COUNT_OF(counters) - 1);
+                old->channels[k].counters = &counters[k]; /* as if it ran */
+                old->channels[k].waiters = &waiters[k];
+                old->channels[k].held_back = &held_back[k];
+            }
             ps_plan_adopt(next, old);
             names_of_what_stays(stays, next);
             if (!are_same_names(stays, rows[i].stays))

@@ -16,6 +16,7 @@ static struct {
 
     unsigned source_opens, source_closes, chain_opens, chain_closes, sink_opens, sink_closes;
     uint64_t source_opened_ns, source_closed_ns, source_worked_ns, sink_opened_ns, sink_closed_ns;
+    int64_t source_opened_ms, source_closed_ms; /* by the wall clock */
     unsigned accepted, recall_calls;
     int64_t next, delivered; /* positions */
     struct ps_port *source_port, *chain_port, *sink_port;
@@ -43,9 +44,12 @@ static void fails(struct ps_port *port, bool *flag, const char *reason)
 
 static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
+    assert_string_equal(port->component, "source r1");
+    assert_string_equal(port->name, "r1");
     script.source_port = port;
     script.source_opens++;
     script.source_opened_ns = agent.now.mono_ns;
+    script.source_opened_ms = agent.now.wall_ms;
     script.source_has_failed = false;
     script.next = script.delivered + 1;
     return PS_OK;
@@ -55,6 +59,7 @@ static void source_close(const void *p, void *state)
 {
     script.source_closes++;
     script.source_closed_ns = agent.now.mono_ns;
+    script.source_closed_ms = agent.now.wall_ms;
 }
 
 static void source_may_fail(bool *flag)
@@ -130,6 +135,8 @@ static const struct ps_stage_ops replayable = {.kind = PS_KIND_SOURCE,
 
 static enum ps_status chain_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
+    assert_string_equal(port->component, "interceptor i1");
+    assert_string_equal(port->name, "i1");
     script.chain_port = port;
     script.chain_opens++;
     return PS_OK;
@@ -156,6 +163,8 @@ static const struct ps_stage_ops chain = {.kind = PS_KIND_INTERCEPTOR,
 
 static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
+    assert_string_equal(port->component, "sink k1");
+    assert_string_equal(port->name, "k1");
     script.sink_port = port;
     script.sink_opens++;
     script.sink_opened_ns = agent.now.mono_ns;
@@ -292,7 +301,10 @@ static void test_accepting_source_puts_what_it_has(void **state)
     assert_int_equal(script.source_closes, 1);
     assert_int_equal(script.chain_closes, 1);
     assert_int_equal(ps_runner_state(source_base()), PS_RUNNER_FAILED);
+    assert_int_equal(source_base()->stop_ms, script.source_closed_ms);
     ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    assert_int_equal(source_base()->start_ms, script.source_opened_ms);
+    assert_int_equal(source_base()->stop_ms, 0);
     assert_string_equal(script.settled, "abcd");
     assert_int_equal(script.source_opens, 2);
     assert_int_equal(script.chain_opens, 2);

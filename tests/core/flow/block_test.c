@@ -63,6 +63,38 @@ static void test_take_all(void **state)
     ps_depot_destroy(depot);
 }
 
+/* Where a batch could wait for ever, blocks are taken beyond the budget: they count as used until they are given back, and no longer. */
+static void test_overdraft(void **state)
+{
+    struct ps_depot *depot = make_depot(DEPOT_BLOCKS);
+    struct ps_block *blocks[DEPOT_BLOCKS + 3];
+    struct ps_block_cache cache;
+    ps_block_cache_init(&cache, depot);
+    for (unsigned round = 0; round < 3; round++) {
+        cache.overdraft = true;
+        assert_int_equal(take_all(&cache, blocks, DEPOT_BLOCKS + 3), DEPOT_BLOCKS + 3);
+        cache.overdraft = false;
+        assert_null(ps_block_take(&cache));
+        assert_int_equal(cache.refused_count, round + 1);
+        for (uint32_t i = 0; i < DEPOT_BLOCKS + 3; i++) {
+            assert_int_equal(blocks[i]->size, PS_BLOCK_BYTES);
+            memset(blocks[i]->base, (int)i, PS_BLOCK_BYTES);
+        }
+        for (uint32_t left = 3; left > 0; left--) {
+            assert_int_equal(ps_depot_used_bytes(depot), (DEPOT_BLOCKS + left) * PS_BLOCK_BYTES);
+            ps_block_drop(&cache, blocks[DEPOT_BLOCKS + left - 1]);
+        }
+        assert_int_equal(ps_depot_used_bytes(depot), ps_depot_budget_bytes(depot));
+        assert_null(ps_block_take(&cache));
+        cache.refused_count = round + 1;
+        for (uint32_t i = 0; i < DEPOT_BLOCKS; i++)
+            ps_block_drop(&cache, blocks[i]);
+    }
+    ps_block_cache_fini(&cache);
+    assert_int_equal(ps_depot_used_bytes(depot), 0);
+    ps_depot_destroy(depot);
+}
+
 static void test_references(void **state)
 {
     struct ps_depot *depot = make_depot(16);
@@ -222,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budget_limits),
         cmocka_unit_test(test_take_all),
+        cmocka_unit_test(test_overdraft),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_oversize),
         cmocka_unit_test(test_oversize_takes_from_own_cache),

@@ -332,24 +332,6 @@ static void test_copied_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Works, and delivers what is read, until the saved position of the file is its end. */
-static void await_saved(const char *name)
-{
-    char wanted[700];
-    struct stat status;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    assert_int_equal(stat(ps_test_folder_path(name), &status), 0);
-    snprintf(wanted, sizeof wanted, "\"pos\":%lld,\"file\":\"%s\"", (long long)status.st_size,
-             ps_test_folder_path(name));
-    while (access(positions, F_OK) != 0 || strstr(read_positions(), wanted) == NULL) {
-        ps_test_stage_pass_ms(&stage, 10);
-        (void)ps_test_source_work(&stage);
-        ps_test_source_close_batch(&stage);
-        usleep(500);
-        assert_true(ps_test_patient_ns() < until);
-    }
-}
-
 /* Lines are written between the copy and the truncation, the copy is found after it, and all lines are delivered only then.
  * The delivery of lines that only the original had does not move the position in the copy: new lines of the copy that were
  * not delivered come again. */

@@ -57,6 +57,31 @@ static void test_groups_with_near_names(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file is renamed while the source is stopped, and no group has its new name: its rest has the header of the group that it was in, also beside
+ * the directory of another group whose name begins alike. */
+static void test_renamed_beside_a_near_directory(void **unused)
+{
+    char first[600], near[600], own[600];
+    group_of(first, sizeof first, "first[.]log"); /* the group that a file of none would have */
+    group_of(near, sizeof near, "log/app[.]log");
+    group_of(own, sizeof own, "logs/app[.]log");
+    assert_int_equal(mkdir(ps_test_folder_path("log"), 0700), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("logs"), 0700), 0);
+    append("logs/app.log", "one\n");
+    PS_START("filegroups", "first own near", "filegroups.first", first, "filegroups.own", own,
+             "filegroups.near", near, "headers.first.group", "first", "headers.own.group", "own",
+             "headers.near.group", "near");
+    expect("one");
+    ps_test_stage_close(&stage);
+    append("logs/app.log", "two\n");
+    move("logs/app.log", "logs/app.log.1");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "two");
+    assert_string_equal(ps_test_event_header(&stage.events[0], "group"), "own");
+    ps_test_stage_fini(&stage);
+}
+
 /* After a start with a narrower expression, what a file of no group has behind its position is counted: the exact number of bytes, and
  * nothing if all of it was delivered, or the file is shorter now. */
 static void test_file_of_no_group(void **unused)
@@ -94,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_near_names, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_groups_with_near_names, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_renamed_beside_a_near_directory, setup, ps_test_folder_teardown),
         cmocka_unit_test(test_file_of_no_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,24 @@ static inline unsigned long inode_of(const char *name)
     return (unsigned long)status.st_ino;
 }
 
+/* Works, and delivers what is read, until the saved position of the file is its end. */
+static inline void await_saved(const char *name)
+{
+    char wanted[700];
+    struct stat status;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    assert_int_equal(stat(ps_test_folder_path(name), &status), 0);
+    snprintf(wanted, sizeof wanted, "\"pos\":%lld,\"file\":\"%s\"", (long long)status.st_size,
+             ps_test_folder_path(name));
+    while (access(positions, F_OK) != 0 || strstr(read_positions(), wanted) == NULL) {
+        ps_test_stage_pass_ms(&stage, 10);
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        usleep(500);
+        assert_true(ps_test_patient_ns() < until);
+    }
+}
+
 /* Works until the counter has reached this value; the open batch is not delivered. */
 static inline void work_until(enum ps_counter counter, uint64_t value)
 {

@@ -369,6 +369,28 @@ static void test_another_file_has_the_name(void **unused)
     close_spool();
 }
 
+/* No file can have the path of the record any longer, for whatever reason: its file has been renamed, and is read on. */
+static void test_paths_without_a_file(void **unused)
+{
+    static char name[300], path[5000];
+    const char *const paths[] = {"b", "c/a", "d/a", name, path};
+    memset(name, 'n', sizeof name - 1);
+    memset(path, '/', sizeof path - 1);
+    path[sizeof path - 2] = 'b';
+    for (size_t i = 0; i < PS_COUNT_OF(paths); i++) {
+        make_one("c");
+        char **kept = &ps_spool_fetch_of(spool)->records, *own = *kept, *at = strstr(own, "\"a\"");
+        assert_non_null(at);
+        assert_true(asprintf(kept, "%.*s\"%s%s", (int)(at - own), own, paths[i], at + 2) > 0);
+        free(own);
+        expect_fetch(1, 0);
+        if (ps_spool_fetch_of(spool)->files[0]->start != 4)
+            fail_msg("the file is read from its beginning after %.20s", paths[i]);
+        close_spool();
+        assert_int_equal(unlink(ps_test_folder_path("c")), 0);
+    }
+}
+
 /* The records stay as long as their files cannot be looked at, and the log says so once. */
 static void test_never_looked_at(void **unused)
 {
@@ -404,6 +426,7 @@ int main(void)
                                        TEST(lists_without_memory),
                                        TEST(another_link),
                                        TEST(another_file_has_the_name),
+                                       TEST(paths_without_a_file),
                                        TEST(never_looked_at)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,21 @@ static void test_nothing_but_dead_letters(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Without dead letters an event that has no partition keeps its lease in the channel; each try counts, and only the first one is logged. */
+static void test_no_partition_and_no_dead_letters(void **unused)
+{
+    struct ps_test_stage stage;
+    start(&stage, JSON_BY_DAY);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("{\"line\":\"a\"}"));
+    for (unsigned tries = 1; tries <= 3; tries++) {
+        enum ps_result result = PS_LATER; /* while the table is not known */
+        PS_HIVE_AWAIT(&stage, (result = ps_test_sink_work(&stage, &lease)) != PS_LATER);
+        assert_int_equal(result, PS_RETRY);
+        assert_int_equal(counter(&stage, PS_COUNTER_EventWriteFail), tries);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 /* Without dead letters an event that cannot become a row is dropped, and its lease is released as soon as it has no
  * other event. */
 static void test_nothing_but_dropped_events(void **unused)
@@ -80,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_but_dead_letters),
         TEST(test_nothing_but_dropped_events),
+        TEST(test_no_partition_and_no_dead_letters),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }

@@ -179,12 +179,15 @@ static void take_area(const struct ps_java_message *message)
     }
 }
 
-/* Returns whether the area has the texts of a component: the first one is the name of a class of org.example. */
+/* Returns whether the area has the texts of a component of a test: the name of a class of org.example, its label, its name, and its agent. */
 static bool has_properties(const uint64_t *numbers)
 {
-    static const char prefix[] = "org.example.";
-    const char *texts = fake_map(numbers[1], numbers[2]);
-    bool has = memcmp(texts + sizeof(uint32_t), prefix, sizeof prefix - 1) == 0;
+    static const char prefix[] = "org.example.", others[] = "\7\0\0\0test t1\2\0\0\0t1\2\0\0\0a1";
+    const char *texts = fake_map(numbers[1], numbers[2]), *class = texts + sizeof(uint32_t);
+    uint32_t length;
+    memcpy(&length, texts, sizeof length);
+    bool has = memcmp(class, prefix, sizeof prefix - 1) == 0 && length + sizeof others < numbers[3] &&
+               memcmp(class + length, others, sizeof others - 1) == 0;
     munmap((void *)(uintptr_t)texts, numbers[2]);
     return has;
 }

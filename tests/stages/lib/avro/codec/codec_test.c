@@ -131,6 +131,36 @@ static void test_limits(void **unused)
     ps_avro_unpacker_close(&unpacker);
 }
 
+/* A block may be exactly as long as the limit, and not a byte longer, also with a buffer that was used before. */
+static void test_exact_limits(void **unused)
+{
+    static const size_t lengths[] = {1, 2, 4095, 4096, 4097, 100000};
+    struct ps_avro_unpacker unpacker = {.deflate = NULL};
+    for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
+        for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) {
+            size_t length = lengths[i / 2];
+            char *bytes = make_bytes(length, i & 1);
+            struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(length - 1);
+            for (size_t limit = length - 1; limit <= length + 1; limit++) {
+                plain.length_max = limit;
+                enum ps_avro_unpacked result =
+                    ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain);
+                if (result != (limit < length ? PS_AVRO_UNPACK_LONG : PS_AVRO_UNPACKED))
+                    fail_msg("%s: %zu bytes, limit %zu: %d", ps_avro_codec_names[codec], length, limit,
+                             (int)result);
+                if (limit >= length) {
+                    assert_int_equal(plain.length, length);
+                    assert_memory_equal(plain.data, bytes, length);
+                }
+            }
+            free(bytes);
+            free(packed.data);
+            free(plain.data);
+        }
+    }
+    ps_avro_unpacker_close(&unpacker);
+}
+
 /* A block that is cut off anywhere, or has any byte changed, is refused, or unpacks to the same bytes. Deflate has no checksum. */
 static void test_damage(void **unused)
 {
@@ -163,7 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),  cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_no_bytes),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_exact_limits),   cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

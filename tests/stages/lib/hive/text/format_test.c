@@ -181,6 +181,40 @@ static void test_json(void **unused)
     close_table();
 }
 
+/* A number or a boolean stands in a line of JSON as it is, any other value as a string. As a key of a map each is a string. */
+static void test_each_type_as_json(void **unused)
+{
+    static const struct {
+        const char *type, *value;
+    } all[] = {
+        {"boolean", "true"},
+        {"tinyint", "-7"},
+        {"smallint", "300"},
+        {"int", "70000"},
+        {"bigint", "-9223372036854775808"},
+        {"float", "0.5"},
+        {"double", "0.25"},
+        {"decimal(6,2)", "-12.5"},
+        {"string", "\"a\""},
+        {"varchar(3)", "\"abc\""},
+        {"char(3)", "\"abc\""},
+        {"date", "\"2026-11-22\""},
+        {"timestamp", "\"2026-11-22 01:02:03.5\""},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(all); i++) {
+        char columns[128], line[256];
+        const char *quote = all[i].value[0] == '"' ? "" : "\"";
+        snprintf(columns, sizeof columns, "v:%1$s,m:map<%1$s,%1$s>", all[i].type);
+        snprintf(line, sizeof line, "{\"v\":%1$s,\"m\":{%2$s%1$s%2$s:%1$s}}\n", all[i].value, quote);
+        assert_int_equal(open_table(&(struct kind){.columns = columns, .serde = JSON}), PS_OK);
+        assert_line(line, line);
+        close_table();
+    }
+    assert_int_equal(open_table(&(struct kind){.columns = "v:binary", .serde = JSON}), PS_OK);
+    assert_line("{\"v\":\"abc\"}", "{\"v\":\"YWJj\"}\n");
+    close_table();
+}
+
 static void assert_refused(struct kind kind, const char *reason)
 {
     if (kind.columns == NULL)
@@ -348,10 +382,15 @@ static void test_openx(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_values),    cmocka_unit_test(test_nested_values),
-        cmocka_unit_test(test_escapes),         cmocka_unit_test(test_json),
-        cmocka_unit_test(test_openx),           cmocka_unit_test(test_tables_that_are_refused),
-        cmocka_unit_test(test_any_row_as_json), cmocka_unit_test(test_any_row_as_text),
+        cmocka_unit_test(test_plain_values),
+        cmocka_unit_test(test_nested_values),
+        cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_each_type_as_json),
+        cmocka_unit_test(test_openx),
+        cmocka_unit_test(test_tables_that_are_refused),
+        cmocka_unit_test(test_any_row_as_json),
+        cmocka_unit_test(test_any_row_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

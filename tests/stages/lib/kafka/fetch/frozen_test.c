@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/log/log.h"
+#include "stages/lib/random.h"
 #include "tests/support/kafka/fetch_run.h"
 
 #define WITHIN_NS (5 * PS_NS_PER_S)
@@ -78,6 +79,50 @@ static void test_not_removed(void **state)
     read_all(&run);
     assert_int_equal(run.again, 0);
     assert_int_equal(run.group.asked[PS_TEST_KEY_JOIN], 2);
+    stop(&run);
+    end(&run);
+}
+
+/* Returns how many requests for metadata are under way whose answers count. */
+static unsigned metadata_under_way(void)
+{
+    const struct ps_kafka_fetch *fetch = (const struct ps_kafka_fetch *)(const void *)run.reading;
+    unsigned count = 0;
+    for (const struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
+         broker = broker->next)
+        for (const struct ps_kafka_native_request *request = broker->first; request != NULL;
+             request = request->next)
+            count += request->kind == PS_KAFKA_NATIVE_METADATA && !request->ignored;
+    return count;
+}
+
+/* The nodes are frozen in turn, and together, in any order: the client waits for one answer to Metadata at a time, and asks the other
+ * node only when it skips the answer of the silent one. */
+static void test_one_request_for_metadata(void **state)
+{
+    static const struct ps_pair pairs[] = {{.key = "socket.timeout.ms", .value = "60000"},
+                                           {.key = "topic.metadata.refresh.interval.ms", .value = "500"}};
+    struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};
+    bool has_skipped = false;
+    begin(&run, 1, pairs, PS_COUNT_OF(pairs));
+    append_to_all();
+    read_all(&run);
+    for (unsigned i = 0; i < 60; i++) {
+        run.group.frozen = (unsigned)(ps_random_next(&random) % (1U << PS_TEST_GROUP_NODES));
+        uint64_t until_ns = run.group.now_ns + (1 + ps_random_next(&random) % 5) * PS_NS_PER_S / 2;
+        while (run.group.now_ns < until_ns) {
+            unsigned asked = run.group.asked[PS_TEST_KEY_METADATA];
+            turn(&run);
+            deliver(&run);
+            assert_in_range(metadata_under_way(), 0, 1);
+            has_skipped |= run.group.frozen != 0 && run.group.asked[PS_TEST_KEY_METADATA] > asked;
+        }
+    }
+    assert_true(has_skipped);
+    run.group.frozen = 0;
+    append_to_all();
+    read_all(&run);
+    assert_int_equal(run.again, 0);
     stop(&run);
     end(&run);
 }
@@ -223,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_not_removed),
+        cmocka_unit_test(test_one_request_for_metadata),
         cmocka_unit_test(test_coordinator),
         cmocka_unit_test(test_leader_and_coordinator),
         cmocka_unit_test(test_no_other),

@@ -246,6 +246,26 @@ static void test_linger(void **state)
     end(&run);
 }
 
+/* A full queue ends the wait for others (linger.ms) of all partitions, not only of the one whose record has filled it. */
+static void test_linger_of_a_full_queue(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "linger.ms", .value = "500"},
+                                    {.key = "queue.buffering.max.messages", .value = "3"}};
+    struct run run;
+    begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
+    run.cluster.partitions = 2;
+    deliver(&run);
+    assert_int_equal(submit_of(&run, "value", 5, 0), 0);
+    assert_int_equal(submit_of(&run, "value", 5, 1), 0);
+    assert_int_equal(submit_of(&run, "value", 5, 1), 0);
+    assert_int_equal(submit_of(&run, "value", 5, 1), PS_KAFKA_FULL);
+    uint64_t since_ns = run.now.mono_ns;
+    for (uint32_t sets = 0; sets < 2;)
+        sets += expect_produce(&run).sets;
+    assert_in_range((run.now.mono_ns - since_ns) / PS_NS_PER_MS, 0, 4);
+    end(&run);
+}
+
 /* A caller that waits for the reports ends the wait for others (linger.ms), both of the record that is there and
  * of later ones. */
 static void test_hurry(void **state)
@@ -424,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_produce_answers_that_end),
         cmocka_unit_test(test_no_acknowledgement),
         cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_linger_of_a_full_queue),
         cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_written_in_part),
         cmocka_unit_test(test_delivery_timeout),

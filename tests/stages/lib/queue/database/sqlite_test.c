@@ -2,7 +2,11 @@
  * that and after a failure. */
 #include "stages/lib/queue/database/database.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -19,15 +23,28 @@ static const struct ps_database_statement all = {
 };
 
 static const struct ps_database_ops *const ops = &ps_database_sqlite;
+static struct ps_database_settings settings;
+static char path[600];
 static void *database;
+
+#define BLOCK_BYTES 4096U
+static uint64_t free_blocks; /* of the file system */
+
+/* Replaces libc's statvfs for the program under test. */
+int statvfs(const char *unused, struct statvfs *system)
+{
+    *system = (struct statvfs){.f_bavail = free_blocks, .f_frsize = BLOCK_BYTES};
+    return 0;
+}
 
 static int set_up(void **state)
 {
     struct ps_err err = {.length = 0};
     if (ps_test_folder_setup(state) != 0)
         return -1;
-    const struct ps_database_settings settings = {
-        .kind = PS_DATABASE_SQLITE, .label = "t", .path = ps_test_folder_path("t.sqlite"), .create = true};
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("t.sqlite"));
+    settings =
+        (struct ps_database_settings){.kind = PS_DATABASE_SQLITE, .label = "t", .path = path, .create = true};
     database = ops->connect(&settings, &err);
     return database != NULL &&
                    ops->execute(database, "CREATE TABLE t (a INTEGER PRIMARY KEY, b, c, d)", &err) == PS_OK
@@ -140,10 +157,82 @@ static void test_values_at_the_limits(void **state)
     assert_int_equal(calls, 2);
 }
 
+/* Returns whether the files of the database are still there; else the reason has the name. */
+static bool is_there(const char *name)
+{
+    struct ps_err err = {.length = 0};
+    enum ps_status status = ops->is_there(database, &err);
+    if (status != PS_OK && strstr(err.text, name) == NULL)
+        fail_msg("%s", err.text);
+    return status == PS_OK;
+}
+
+static bool is_same(void)
+{
+    struct ps_err err = {.length = 0};
+    bool same = false;
+    assert_int_equal(ops->is_same(database, &same, &err), PS_OK);
+    return same;
+}
+
+/* The database file, or the write-ahead log of a channel that is locked there, is removed, and then replaced by another file: what was written since
+ * would be lost. When the file is back, all is well again. */
+static void test_files_that_are_gone(void **state)
+{
+    static const struct {
+        const char *end, *label;
+    } files[] = {{"", "database t was"}, {"-wal", "t.sqlite-wal was"}};
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ops->lock(database, "c1", &err), PS_OK);
+    for (size_t i = 0; i < PS_COUNT_OF(files); i++) {
+        char name[700], aside[700];
+        snprintf(name, sizeof name, "%s%s", path, files[i].end);
+        snprintf(aside, sizeof aside, "%s/aside", ps_test_folder());
+        assert_true(is_there("") && is_same());
+        assert_int_equal(rename(name, aside), 0);
+        assert_false(is_there(files[i].label));
+        assert_int_equal(is_same(), i > 0);
+        FILE *other = fopen(name, "w");
+        assert_non_null(other);
+        fclose(other);
+        assert_false(is_there(files[i].label));
+        assert_int_equal(is_same(), i > 0);
+        assert_int_equal(rename(aside, name), 0);
+    }
+    assert_true(is_there("") && is_same());
+}
+
+/* 8 MiB are reserved beside the database while the file system has at least twice as much, and given up to make room. */
+static void test_room_for_the_reserve(void **state)
+{
+    static const uint64_t enough = (UINT64_C(16) << 20) / BLOCK_BYTES;
+    static const struct {
+        uint64_t blocks;
+        bool reserves;
+    } rows[] = {{0, false}, {enough - 1, false}, {enough, true}, {enough + 1, true}, {2 * enough, true}};
+    char reserve[700];
+    struct stat status;
+    snprintf(reserve, sizeof reserve, "%s" PS_SQLITE_RESERVE, path);
+    assert_int_not_equal(access(reserve, F_OK), 0);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        free_blocks = rows[i].blocks;
+        ops->keep_room(database);
+        assert_int_equal(access(reserve, F_OK) == 0, rows[i].reserves);
+        if (rows[i].reserves) {
+            assert_int_equal(stat(reserve, &status), 0);
+            assert_int_equal(status.st_size, 8 << 20);
+        }
+        assert_true(ops->make_room(database));
+        assert_int_not_equal(access(reserve, F_OK), 0);
+    }
+    free_blocks = 0;
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(test_rows_until_no_more_are_wanted),
-                                       TEST(test_a_failure_and_the_next), TEST(test_values_at_the_limits)};
+                                       TEST(test_a_failure_and_the_next), TEST(test_values_at_the_limits),
+                                       TEST(test_files_that_are_gone), TEST(test_room_for_the_reserve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
