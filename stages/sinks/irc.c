@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "stages/lib/irc/session.h"
+#include "stages/lib/remote/probe.h"
 
 #define NAME_BYTES_MAX PS_IRC_NICK_BYTES
 #define CHANNEL_BYTES_MAX 200U
@@ -164,6 +165,31 @@ static void teardown(void *plan_)
         ps_regex_destroy(plan->regex);
 }
 
+/* It does not register: the nick may be that of an agent that runs. */
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    struct irc_plan plan = *(const struct irc_plan *)plan_;
+    struct ps_err err = {.length = 0};
+    char shown[300];
+    struct ps_client_plan to = {.connect_ns = probe->timeout_ms * PS_NS_PER_MS,
+                                .transport = &ps_transport_plain};
+    snprintf(shown, sizeof shown, "%.256s:%u", plan.host, (unsigned)plan.port);
+    if (probe->local) {
+        ps_probe_skipped(probe, shown, "not asked");
+        return;
+    }
+    if (build(&plan, context, &err) != PS_OK) {
+        ps_probe_failed(probe, shown, err.text, NULL);
+        return;
+    }
+    if (ps_remote_probe_address(probe, &plan.session.target, shown, &to)) {
+        char what[320];
+        snprintf(what, sizeof what, "IRC server at %s", shown);
+        ps_remote_probe_connection(probe, &to, what);
+    }
+    teardown(&plan);
+}
+
 static enum ps_status open_sink(const void *plan_, void *state, struct ps_port *port, struct ps_err *)
 {
     const struct irc_plan *plan = plan_;
@@ -197,5 +223,6 @@ const struct ps_stage_ops ps_sink_irc = {
     .open = open_sink,
     .close = close_sink,
     .outline = outline,
+    .probe = probe,
     .sink = &ps_remote_sink_ops,
 };

@@ -1,5 +1,6 @@
 #include "stages/lib/rpc/sink.h"
 
+#include "stages/lib/remote/probe.h"
 #include "stages/lib/rpc/probe.h"
 
 #define WINDOW 16U /* calls in flight to another penstock */
@@ -33,16 +34,11 @@ static void try_address(const struct ps_rpc_sink *sink, const struct ps_probe *p
                         const char *advice)
 {
     const struct ps_rpc_delivery_plan *delivery = &sink->delivery;
-    struct ps_err err = {.length = 0};
     struct ps_client_plan to = {.connect_ns = probe->timeout_ms * PS_NS_PER_MS,
                                 .transport = delivery->transport,
                                 .transport_settings = delivery->transport_settings};
-    ps_lookup_wait(delivery->target.lookup, ps_probe_left_ms(probe));
-    if (ps_remote_target_aim(&delivery->target, &to, &err) == PS_OK)
+    if (ps_remote_probe_address(probe, &delivery->target, shown, &to))
         ps_rpc_probe(probe, delivery->client.protocol, &to, shown, advice);
-    else
-        ps_probe_key_failed(probe, "hostname", shown, err.text,
-                            "correct the name, or the machine's name server");
 }
 
 void ps_rpc_sink_try(const struct ps_rpc_sink_probe *sink, void *tried, struct ps_context *context,

@@ -2,6 +2,7 @@
 #include "stages/lib/http/probe.h"
 
 #include "core/clock.h"
+#include "tests/support/probed.h"
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
@@ -9,23 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct heard {
-    unsigned count;
-    enum ps_probed result;
-    char what[400], cause[400], cure[400];
-};
-
-static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *, const char *what,
-                     const char *cause, const char *cure)
-{
-    struct heard *heard = probe->argument;
-    heard->count++;
-    heard->result = result;
-    snprintf(heard->what, sizeof heard->what, "%s", what);
-    snprintf(heard->cause, sizeof heard->cause, "%s", cause != NULL ? cause : "");
-    snprintf(heard->cure, sizeof heard->cure, "%s", cure != NULL ? cure : "");
-}
 
 /* Returns a socket bound to a port that the kernel chose. If it listens, the kernel accepts connections, but nothing
  * answers. */
@@ -64,7 +48,7 @@ static void test_outcomes(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         unsigned port;
         char url[64];
-        struct heard heard = {.count = 0};
+        struct ps_test_probed heard = {.count = 0};
         int fd = bound(rows[i].listens, &port);
         snprintf(url, sizeof url, "%s://127.0.0.1:%u/", rows[i].scheme, port);
         const struct ps_http_settings settings = {
@@ -72,7 +56,7 @@ static void test_outcomes(void **state)
         const struct ps_probe probe = {.component = "sink k1",
                                        .timeout_ms = rows[i].timeout_ms,
                                        .local = rows[i].local,
-                                       .tried = on_tried,
+                                       .tried = ps_test_probed_note,
                                        .argument = &heard};
         ps_http_probe(&probe, &settings, "there");
         close(fd);

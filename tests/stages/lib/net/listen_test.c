@@ -1,5 +1,6 @@
 /* The address of a source: its text, the attempts, and the socket that `open` binds. */
 #include "tests/support/kafka/listener.h"
+#include "tests/support/probed.h"
 #include "tests/support/support.h"
 
 #include "stages/lib/net/listen.h"
@@ -56,30 +57,12 @@ static void test_listens(void **unused)
     assert_true(udp.datagrams);
 }
 
-struct outcome {
-    unsigned calls;
-    enum ps_probed result;
-    const char *key;
-    char what[256], cause[256];
-};
-
-static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
-                     const char *cause, const char *cure)
-{
-    struct outcome *outcome = probe->argument;
-    outcome->calls++;
-    outcome->result = result;
-    outcome->key = key;
-    snprintf(outcome->what, sizeof outcome->what, "%s", what);
-    snprintf(outcome->cause, sizeof outcome->cause, "%s", cause != NULL ? cause : "");
-}
-
-static struct outcome tried(const struct ps_listen *listen)
+static struct ps_test_probed tried(const struct ps_listen *listen)
 {
     const struct listening_plan plan = {.listen = *listen};
-    struct outcome outcome = {.key = NULL};
+    struct ps_test_probed outcome = {.count = 0};
     const struct ps_probe probe = {
-        .component = "source r1", .timeout_ms = 1000, .tried = on_tried, .argument = &outcome};
+        .component = "source r1", .timeout_ms = 1000, .tried = ps_test_probed_note, .argument = &outcome};
     ps_listen_source_probe(&plan, NULL, &probe);
     return outcome;
 }
@@ -87,7 +70,7 @@ static struct outcome tried(const struct ps_listen *listen)
 /* The failure names the key that is in the file. RFC 5737: this address is not in use. */
 static void test_probe_key(void **unused)
 {
-    struct outcome outcome = tried(&(struct ps_listen){.host = "192.0.2.1"});
+    struct ps_test_probed outcome = tried(&(struct ps_listen){.host = "192.0.2.1"});
     assert_int_equal(outcome.result, PS_PROBED_FAILED);
     assert_string_equal(outcome.key, "host");
     outcome = tried(&(struct ps_listen){.bind = "192.0.2.1"});
@@ -145,17 +128,17 @@ static void test_probe_texts(void **unused)
         {.host = "127.0.0.1", .port = port, .result = PS_PROBED_FAILED, .what = taken, .cause = owner},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        struct outcome outcome = {.key = NULL};
+        struct ps_test_probed outcome = {.count = 0};
         const struct ps_bind_options listen = {
             .host = rows[i].host, .port = rows[i].port, .datagrams = rows[i].datagrams};
         const struct ps_probe probe = {.component = "source r1",
                                        .timeout_ms = rows[i].no_time ? 0 : 1000,
                                        .local = rows[i].local,
                                        .files_only = rows[i].files_only,
-                                       .tried = on_tried,
+                                       .tried = ps_test_probed_note,
                                        .argument = &outcome};
         ps_listen_probe(&probe, "bind", &listen);
-        assert_int_equal(outcome.calls, 1);
+        assert_int_equal(outcome.count, 1);
         assert_int_equal(outcome.result, rows[i].result);
         assert_string_equal(outcome.what, rows[i].what);
         if (rows[i].result != PS_PROBED_FAILED)

@@ -1,5 +1,6 @@
 /* `penstock check --probe` of the sinks avro and thrift: each behaviour of the far end has its own verdict, cause and
  * cure. The far end is a process of the test. */
+#include "tests/support/probed.h"
 #include "tests/support/rpc_calls.h"
 
 #include <poll.h>
@@ -14,22 +15,7 @@
 
 enum act { ANSWER, ERROR, GARBAGE, HANG_UP, HANG_UP_AFTER_THE_CALL, SILENCE, NOBODY };
 
-static struct tried {
-    unsigned count;
-    enum ps_probed result;
-    char what[300], cause[300], cure[300];
-} tried;
-
-static void note(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
-                 const char *cause, const char *cure)
-{
-    struct tried *noted = probe->argument;
-    noted->count++;
-    noted->result = result;
-    snprintf(noted->what, sizeof noted->what, "%s", what);
-    snprintf(noted->cause, sizeof noted->cause, "%s", cause != NULL ? cause : "");
-    snprintf(noted->cure, sizeof noted->cure, "%s", cure != NULL ? cure : "");
-}
+static struct ps_test_probed tried;
 
 static int accept_one(int listener)
 {
@@ -74,10 +60,11 @@ static void probe(const struct ps_test_rpc_protocol *protocol, enum act act, boo
     unsigned port = 0;
     struct ps_test_stage stage;
     int listener = ps_test_rpc_listen(&port), code = 0;
-    const struct ps_probe asked = {
-        .timeout_ms = act == SILENCE ? 100 : PS_TEST_PATIENCE_MS, .tried = note, .argument = &tried};
+    const struct ps_probe asked = {.timeout_ms = act == SILENCE ? 100 : PS_TEST_PATIENCE_MS,
+                                   .tried = ps_test_probed_note,
+                                   .argument = &tried};
     snprintf(text, sizeof text, "%u", port);
-    tried = (struct tried){.count = 0};
+    tried = (struct ps_test_probed){.count = 0};
     pid_t far = act == NOBODY ? -1 : fork();
     if (far == 0)
         serve(protocol, listener, act, penstock, status);
@@ -96,11 +83,7 @@ static void probe(const struct ps_test_rpc_protocol *protocol, enum act act, boo
 
 static void expect(enum ps_probed result, const char *cause, const char *cure)
 {
-    assert_int_equal(tried.result, result);
-    if (strstr(tried.cause, cause) == NULL)
-        fail_msg("the cause is \"%s\", not \"%s\"", tried.cause, cause);
-    if (strstr(tried.cure, cure) == NULL)
-        fail_msg("the cure is \"%s\", not \"%s\"", tried.cure, cure);
+    ps_test_probed_expect(&tried, result, cause, cure);
 }
 
 /* Only OK is good, from a penstock as from a Flume. */
@@ -147,8 +130,8 @@ static void test_not_asked(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
         struct ps_test_stage stage;
-        const struct ps_probe local = {.local = true, .tried = note, .argument = &tried};
-        tried = (struct tried){.count = 0};
+        const struct ps_probe local = {.local = true, .tried = ps_test_probed_note, .argument = &tried};
+        tried = (struct ps_test_probed){.count = 0};
         ps_test_stage_start(&stage, ps_test_rpc_protocols[i].sink,
                             PS_KEYS("hostname", "127.0.0.1", "port", "1"));
         ps_test_rpc_protocols[i].sink->probe(stage.plan, &stage.context, &local);
