@@ -75,12 +75,6 @@ struct limits {
     uint64_t cpus, memory_bytes; /* 0: no limit */
 };
 
-/* Returns whether `controllers` ("cpu,cpuacct") names `controller`. */
-static bool has_controller(const char *controllers, const char *controller)
-{
-    return ps_list_has(controllers, ",", controller, strlen(controller));
-}
-
 /* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". The limits of the groups above it
  * apply as well. In a container the path may be the host's: then only the root of the mount exists, which is the
  * container's own group. */
@@ -92,7 +86,7 @@ static void read_group(const char *root, char *line, struct limits *limits)
         return;
     *controllers++ = *group++ = '\0';
     bool v2 = controllers[0] == '\0';
-    bool cpu = has_controller(controllers, "cpu"), memory = has_controller(controllers, "memory");
+    bool cpu = ps_list_has(controllers, ",", "cpu", 3), memory = ps_list_has(controllers, ",", "memory", 6);
     for (;;) {
         if (v2) {
             lower(&limits->cpus, read_cpu_max(root, group));

@@ -27,6 +27,18 @@ static inline bool ps_list_next_between_commas(const char **list, struct ps_slic
     return found;
 }
 
+/* Cuts the next item off at the next comma: empty items count, and blanks belong to the items. The list is NULL behind its last
+ * item. Returns false when it is. */
+static inline bool ps_list_next_at_comma(const char **list, struct ps_slice *item)
+{
+    if (*list == NULL)
+        return false;
+    size_t length = strcspn(*list, ",");
+    *item = (struct ps_slice){*list, (uint32_t)length};
+    *list = (*list)[length] == ',' ? *list + length + 1 : NULL;
+    return true;
+}
+
 /* Returns whether an item of the list is this word. Ignores case. */
 static inline bool ps_list_has(const char *list, const char *separators, const char *word, size_t length)
 {

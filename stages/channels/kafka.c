@@ -13,6 +13,7 @@
 
 #include "core/flow/engine_channel.h"
 #include "core/quantity.h"
+#include "core/text/list.h"
 #include "stages/lib/kafka/channel/carried.h"
 #include "stages/lib/kafka/channel/left.h"
 #include "stages/lib/kafka/channel/put.h"
@@ -442,23 +443,13 @@ static bool channel_trouble(const void *plan_, char *text, size_t room)
 
 /* ---- reload and stop ---- */
 
-/* Returns the length of the next address of a list with commas, to which it moves `*list`; 0: there is none. */
-static size_t next_address(const char **list)
-{
-    *list += strspn(*list, ", \t");
-    return strcspn(*list, ", \t");
-}
-
 /* Returns whether both lists name a broker: then they are of one cluster. */
 static bool share_a_broker(const char *a, const char *b)
 {
-    for (size_t a_length; (a_length = next_address(&a)) > 0; a += a_length) {
-        const char *rest = b;
-        for (size_t b_length; (b_length = next_address(&rest)) > 0; rest += b_length) {
-            if (a_length == b_length && strncasecmp(a, rest, a_length) == 0)
-                return true;
-        }
-    }
+    struct ps_slice address;
+    while (ps_list_next(&a, ", \t", &address))
+        if (ps_list_has(b, ", \t", address.data, address.length))
+            return true;
     return false;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/support/metastore_table.h"
 
+#include "core/text/list.h"
 #include "stages/lib/hive/message.h"
 
 #include <stdio.h>
@@ -22,12 +23,11 @@ static uint32_t count_words(const char *words)
 static void put_columns(struct ps_thrift_writer *out, const char *columns)
 {
     ps_thrift_put_list(out, PS_THRIFT_STRUCT, count_words(columns));
-    for (const char *at = columns; *at != '\0';) {
-        size_t name = strcspn(at, ":"), length = strcspn(at, ",");
-        ps_test_metastore_put_text(out, 1, at, name);
-        ps_test_metastore_put_text(out, 2, at + name + 1, length - name - 1);
+    for (struct ps_slice column; ps_list_next(&columns, ",", &column);) {
+        size_t name = strcspn(column.data, ":");
+        ps_test_metastore_put_text(out, 1, column.data, name);
+        ps_test_metastore_put_text(out, 2, column.data + name + 1, column.length - name - 1);
         ps_thrift_put_stop(out);
-        at += length + (at[length] == ',');
     }
 }
 
@@ -36,11 +36,10 @@ static void put_parameters(struct ps_thrift_writer *out, int16_t id, const char 
 {
     ps_thrift_put_field(out, PS_THRIFT_MAP, id, 0);
     ps_thrift_put_map(out, PS_THRIFT_STRING, PS_THRIFT_STRING, count_words(parameters));
-    for (const char *at = parameters; *at != '\0';) {
-        size_t name = strcspn(at, "="), length = strcspn(at, ",");
-        ps_thrift_put_text(out, at, name);
-        ps_thrift_put_text(out, at + name + 1, length - name - 1);
-        at += length + (at[length] == ',');
+    for (struct ps_slice parameter; ps_list_next(&parameters, ",", &parameter);) {
+        size_t name = strcspn(parameter.data, "=");
+        ps_thrift_put_text(out, parameter.data, name);
+        ps_thrift_put_text(out, parameter.data + name + 1, parameter.length - name - 1);
     }
 }
 
@@ -70,11 +69,9 @@ void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps
         put_serde(out, table);
     ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
     ps_thrift_put_list(out, PS_THRIFT_STRING, count_words(table->bucket_columns));
-    for (const char *at = table->bucket_columns; *at != '\0';) {
-        size_t length = strcspn(at, ",");
-        ps_thrift_put_text(out, at, length);
-        at += length + (at[length] == ',');
-    }
+    const char *columns = table->bucket_columns;
+    for (struct ps_slice column; ps_list_next(&columns, ",", &column);)
+        ps_thrift_put_text(out, column.data, column.length);
     ps_thrift_put_stop(out);
 }
 

@@ -1,5 +1,6 @@
 /* Parses a shape such as "sine:min=10k,max=100k,period=1m" into a curve. Set-up only. */
 #include "bench/load/shape/internal.h"
+#include "core/text/list.h"
 #include "core/text/nearest.h"
 #include "core/quantity.h"
 
@@ -75,8 +76,9 @@ static enum ps_status keys_check(struct parse *parse)
                               at);
         if (!form_has(parse->form, at, name))
             return key_unknown(parse, key);
-        for (const char *before = parse->keys; before < at; before += strcspn(before, ",") + 1) {
-            if (strncmp(before, at, name + 1) == 0)
+        struct ps_slice before;
+        for (const char *list = parse->keys; ps_list_next(&list, ",", &before) && before.data < at;) {
+            if (strncmp(before.data, at, name + 1) == 0)
                 return ps_err_set(parse->err, "--shape %s: `%s` is given twice", parse->text, key);
         }
         at += length + (at[length] == ',');
@@ -88,14 +90,13 @@ static enum ps_status keys_check(struct parse *parse)
 static const char *key_get(const struct parse *parse, const char *key, char *value)
 {
     size_t length = strlen(key);
-    for (const char *at = parse->keys; *at != '\0';) {
-        size_t end = strcspn(at, ",");
-        if (strncmp(at, key, length) == 0 && at[length] == '=') {
-            memcpy(value, at + length + 1, end - length - 1);
-            value[end - length - 1] = '\0';
+    struct ps_slice item;
+    for (const char *list = parse->keys; ps_list_next(&list, ",", &item);) {
+        if (strncmp(item.data, key, length) == 0 && item.data[length] == '=') {
+            memcpy(value, item.data + length + 1, item.length - length - 1);
+            value[item.length - length - 1] = '\0';
             return value;
         }
-        at += end + (at[end] == ',');
     }
     return NULL;
 }

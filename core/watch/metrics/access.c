@@ -57,11 +57,6 @@ static bool same_name(const char *name, size_t length, const char *other, size_t
     return length == other_length && strncasecmp(name, other, length) == 0;
 }
 
-static bool listed(const char *name, size_t length, const char *list)
-{
-    return list != NULL && ps_list_has(list, ", \t", name, length);
-}
-
 static bool is_address(const char *name, size_t length)
 {
     char text[INET6_ADDRSTRLEN + 2];
@@ -94,7 +89,8 @@ bool ps_metrics_host_is_own(const char *header, const char *hosts)
     if (uname(&machine) == 0 && machine.nodename[0] != '\0' &&
         same_name(header, length, machine.nodename, strlen(machine.nodename)))
         return true;
-    return same_name(header, length, "localhost", 9) || listed(header, length, hosts);
+    return same_name(header, length, "localhost", 9) ||
+           (hosts != NULL && ps_list_has(hosts, ", \t", header, length));
 }
 
 bool ps_metrics_token_matches(const char *header, const char *token)

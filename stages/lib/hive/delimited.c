@@ -1,5 +1,6 @@
 #include "stages/lib/hive/delimited.h"
 
+#include "core/text/list.h"
 #include "core/text/nearest.h"
 #include "stages/lib/hive/nested.h"
 
@@ -134,19 +135,16 @@ static enum ps_status find_column(const struct ps_orc_type *type, const char *na
 }
 
 /* Finds the column of the next field. */
-static enum ps_status add_field(struct delimited *delimited, const char *at, size_t length,
-                                struct ps_err *err)
+static enum ps_status add_field(struct delimited *delimited, struct ps_slice field, struct ps_err *err)
 {
     char name[256];
     uint32_t column = NO_COLUMN;
-    while (length > 0 && (*at == ' ' || *at == '\t')) {
-        at++;
-        length--;
-    }
-    while (length > 0 && (at[length - 1] == ' ' || at[length - 1] == '\t'))
-        length--;
-    snprintf(name, sizeof(name), "%.*s", (int)length, at);
-    if (length > 0 && find_column(delimited->type, name, &column, err) != PS_OK)
+    for (; field.length > 0 && (*field.data == ' ' || *field.data == '\t'); field.data++)
+        field.length--;
+    while (field.length > 0 && strchr(" \t", field.data[field.length - 1]) != NULL)
+        field.length--;
+    snprintf(name, sizeof(name), "%.*s", (int)field.length, field.data);
+    if (field.length > 0 && find_column(delimited->type, name, &column, err) != PS_OK)
         return PS_FAIL;
     if (column != NO_COLUMN && ps_hive_nested_check(delimited->type->children[column], err) != PS_OK)
         return ps_err_append(err, "serializer.fieldnames: column %s", name);
@@ -160,14 +158,11 @@ static enum ps_status add_fields(struct delimited *delimited, const char *names,
     for (const char *at = names; *at != '\0'; at++)
         count += *at == ',';
     delimited->columns = ps_must_alloc(count, sizeof(*delimited->columns), "the fields of delimited text");
-    for (const char *at = names;;) {
-        size_t length = strcspn(at, ",");
-        if (add_field(delimited, at, length, err) != PS_OK)
+    for (struct ps_slice field; ps_list_next_at_comma(&names, &field);) {
+        if (add_field(delimited, field, err) != PS_OK)
             return PS_FAIL;
-        if (at[length] == '\0')
-            return PS_OK;
-        at += length + 1;
     }
+    return PS_OK;
 }
 
 static bool is_text(const struct ps_orc_type *type)

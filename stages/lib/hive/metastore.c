@@ -1,5 +1,6 @@
 #include "stages/lib/hive/metastore.h"
 
+#include "core/text/list.h"
 #include "stages/lib/net/client.h"
 #include "stages/lib/thrift/legacy.h"
 
@@ -102,17 +103,13 @@ static enum ps_status read_address(const char *text, size_t length, struct addre
 static enum ps_status read_addresses(const char *text, struct address *addresses, unsigned *count,
                                      struct ps_err *err)
 {
+    struct ps_slice item;
     *count = 0;
-    for (const char *at = text;;) {
-        at += strspn(at, " ,");
-        size_t length = strcspn(at, " ,");
-        if (length == 0)
-            break;
+    while (ps_list_next(&text, " ,", &item)) {
         if (*count == PS_METASTORE_ADDRESSES_MAX)
             return ps_err_set(err, "more than %u metastores", PS_METASTORE_ADDRESSES_MAX);
-        if (read_address(at, length, &addresses[(*count)++], err) != PS_OK)
+        if (read_address(item.data, item.length, &addresses[(*count)++], err) != PS_OK)
             return PS_FAIL;
-        at += length;
     }
     return *count > 0 ? PS_OK : ps_err_set(err, "it names no metastore");
 }

@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/text/hex.h"
+#include "core/text/list.h"
 #include "core/text/utf8.h"
 #include "stages/lib/http/header_area.h"
 
@@ -137,12 +138,9 @@ struct ps_texts ps_blob_handler_mandatory(struct ps_arena *arena, const char *li
     for (size_t i = 0; i < length; i++)
         count += list[i] == ',';
     const char **names = ps_arena_alloc(arena, count * sizeof *names);
-    const char *at = list;
-    for (size_t i = 0; i < count; i++) {
-        size_t bytes = strcspn(at, ",");
-        names[i] = ps_arena_copy(arena, at, bytes);
-        at += bytes + 1;
-    }
+    struct ps_slice name;
+    for (size_t i = 0; i < count && ps_list_next_at_comma(&list, &name); i++)
+        names[i] = ps_arena_copy(arena, name.data, name.length);
     return (struct ps_texts){count, names};
 }
 

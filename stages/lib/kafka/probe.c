@@ -261,10 +261,10 @@ static void try_cluster(struct attempt *attempt)
 bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers)
 {
     bool good = true;
-    for (const char *at = brokers; *at != '\0';) {
-        size_t length = strcspn(at, ",");
-        const char *end = at + length, *from = memchr(at, ']', length);
-        const char *scheme = memmem(at, length, "://", 3);
+    struct ps_slice item;
+    while (ps_list_next(&brokers, ",", &item)) {
+        const char *at = item.data, *end = at + item.length, *from = memchr(at, ']', item.length);
+        const char *scheme = memmem(at, item.length, "://", 3);
         from = from != NULL ? from : scheme != NULL ? scheme + 3 : at;
         const char *colon = memchr(from, ':', (size_t)(end - from));
         const char *last = colon != NULL ? memrchr(colon, ':', (size_t)(end - colon)) : NULL;
@@ -276,7 +276,6 @@ bool ps_kafka_servers_check(const struct ps_context *context, const char *broker
                       "%.*s has no port from 1 to 65535: write host:port", (int)(end - at), at);
             good = false;
         }
-        at += length + (at[length] == ',');
     }
     return good;
 }

@@ -1,6 +1,8 @@
 /* A list of librdkafka properties. kafka/settings.h has threads and secrets. */
 #include "stages/lib/kafka/settings.h"
 
+#include "core/text/list.h"
+
 #include <librdkafka/rdkafka.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -72,12 +74,11 @@ static const char *value_for_library(const struct ps_pair *pair, char *text, siz
         return pair->value;
     size_t length = 0;
     text[0] = '\0';
-    for (const char *at = pair->value; *at != '\0'; at += *at == ',') {
-        size_t name = strcspn(at, ",");
-        if (strncmp(at, "cooperative", strlen("cooperative")) != 0 && length + name + 2 < room)
+    struct ps_slice name;
+    for (const char *list = pair->value; ps_list_next(&list, ",", &name);) {
+        if (strncmp(name.data, "cooperative", strlen("cooperative")) != 0 && length + name.length + 2 < room)
             length += (size_t)snprintf(text + length, room - length, "%s%.*s", length > 0 ? "," : "",
-                                       (int)name, at);
-        at += name;
+                                       (int)name.length, name.data);
     }
     return text;
 }

@@ -1,5 +1,6 @@
 #include "stages/lib/orc/acid.h"
 
+#include "core/text/list.h"
 #include "stages/lib/orc/buffer.h"
 
 #include <inttypes.h>
@@ -83,11 +84,10 @@ static char *wrap_names(const char *names)
     if (names == NULL)
         return NULL;
     FILE *out = ps_must_open_text(&text, &length, "the columns of a table");
-    for (const char *at = names; at != NULL;) {
-        size_t blanks = strspn(at, " ");
-        size_t name = strcspn(at += blanks, ",");
-        fprintf(out, "%srow.%.*s", at == names + blanks ? "" : ",", (int)name, at);
-        at = at[name] == ',' ? at + name + 1 : NULL;
+    const char *comma = "";
+    for (struct ps_slice name; ps_list_next_at_comma(&names, &name); comma = ",") {
+        size_t blanks = strspn(name.data, " ");
+        fprintf(out, "%srow.%.*s", comma, (int)(name.length - blanks), name.data + blanks);
     }
     fclose(out);
     return text;

@@ -1,4 +1,6 @@
 #include "stages/lib/orc/writer_internal.h"
+
+#include "core/text/list.h"
 #include "stages/lib/random.h"
 
 #include <stdlib.h>
@@ -35,18 +37,18 @@ static enum ps_status check_settings(const struct ps_orc_settings *settings, str
 static bool open_filters(struct ps_orc_writer *writer)
 {
     const struct ps_orc_settings *settings = &writer->settings;
-    const char *at = settings->bloom_filter_columns;
+    const char *names = settings->row_index_stride > 0 ? settings->bloom_filter_columns : NULL;
+    struct ps_slice name;
     bool done = true;
-    while (at != NULL && settings->row_index_stride > 0) {
-        size_t blanks = strspn(at, " ");
-        size_t length = strcspn(at += blanks, ",");
-        const struct ps_orc_type *type = ps_orc_type_find(settings->type, at, length);
+    while (ps_list_next_at_comma(&names, &name)) {
+        size_t blanks = strspn(name.data, " ");
+        const struct ps_orc_type *type =
+            ps_orc_type_find(settings->type, name.data + blanks, name.length - blanks);
         struct ps_orc_bloom_filter *filter = type == NULL ? NULL : &writer->columns.all[type->id].filter;
         if (filter != NULL && filter->bits == NULL && type->child_count == 0 && type->kind != PS_ORC_BOOLEAN)
             done = ps_orc_bloom_filter_open(filter, settings->row_index_stride,
                                             settings->bloom_filter_false_positives) &&
                    done;
-        at = at[length] == ',' ? at + length + 1 : NULL;
     }
     return done;
 }

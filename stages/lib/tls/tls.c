@@ -6,6 +6,7 @@
  * default list also has. Neither Flume nor penstock can enable older protocols through the lists. */
 #include "stages/lib/tls/tls.h"
 
+#include "core/text/list.h"
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/tls/internal.h"
 
@@ -26,13 +27,9 @@ struct names {
 
 static void names_add(struct names *names, const char *text)
 {
-    while (text != NULL && *text != '\0' && names->count < NAMES_MAX) {
-        size_t skip = strspn(text, " \t,");
-        size_t length = strcspn(text + skip, " \t,");
-        if (length > 0)
-            names->items[names->count++] = (struct ps_slice){.data = text + skip, .length = (uint32_t)length};
-        text += skip + length;
-    }
+    while (text != NULL && names->count < NAMES_MAX &&
+           ps_list_next(&text, " \t,", &names->items[names->count]))
+        names->count++;
 }
 
 /* Uses the component's list, or the global one if it has none. Flume splits at blanks, and its guide shows commas;

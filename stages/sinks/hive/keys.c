@@ -1,5 +1,6 @@
 #include "stages/sinks/hive/keys.h"
 
+#include "core/text/list.h"
 #include "core/text/nearest.h"
 #include "stages/lib/hadoop/bucket_writer/format.h"
 
@@ -51,19 +52,18 @@ enum ps_status ps_hive_plan_values(const struct ps_hive_plan *plan, struct ps_ar
     if (plan->partition == NULL)
         return PS_OK;
     const char *values = ps_arena_copy(arena, plan->partition, length_of_values(plan->partition));
-    for (const char *at = values; at != NULL;) {
-        size_t length = strcspn(at, ",");
+    struct ps_slice item;
+    while (ps_list_next_at_comma(&values, &item)) {
         if (settings->value_count == PS_HIVE_PARTITION_KEYS_MAX)
             return ps_err_set(err, "it has more than %u values", PS_HIVE_PARTITION_KEYS_MAX);
-        if (length == 0)
+        if (item.length == 0)
             return ps_err_set(err, "it has an empty value");
         const struct ps_escape *value =
-            ps_escape_compile(arena, ps_arena_copy(arena, at, length), &escapes, err);
+            ps_escape_compile(arena, ps_arena_copy(arena, item.data, item.length), &escapes, err);
         if (value == NULL)
             return PS_FAIL;
         settings->values[settings->value_count++] = value;
         settings->is_constant &= ps_escape_constant(value) != NULL;
-        at = at[length] == ',' ? at + length + 1 : NULL;
     }
     return PS_OK;
 }

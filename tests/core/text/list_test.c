@@ -36,6 +36,25 @@ static void test_between_commas(void **unused)
     assert_string_equal(joined(" , ", true), "");
 }
 
+/* Empty items count, and blanks belong to the items. */
+static void test_at_comma(void **unused)
+{
+    const char *const wanted[] = {"a", "", " b ", ""};
+    const char *list = "a,, b ,";
+    struct ps_slice item;
+    for (unsigned i = 0; i < PS_COUNT_OF(wanted); i++) {
+        assert_true(ps_list_next_at_comma(&list, &item));
+        assert_int_equal(item.length, strlen(wanted[i]));
+        assert_memory_equal(item.data, wanted[i], item.length);
+    }
+    assert_null(list);
+    assert_false(ps_list_next_at_comma(&list, &item));
+    list = "";
+    assert_true(ps_list_next_at_comma(&list, &item));
+    assert_int_equal(item.length, 0);
+    assert_false(ps_list_next_at_comma(&list, &item));
+}
+
 static void test_has(void **unused)
 {
     assert_true(ps_list_has("cpu,cpuacct", ",", "cpuacct", 7));
@@ -50,6 +69,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_separators),
         cmocka_unit_test(test_between_commas),
+        cmocka_unit_test(test_at_comma),
         cmocka_unit_test(test_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

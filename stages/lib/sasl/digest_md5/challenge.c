@@ -10,6 +10,7 @@
 #define MAXBUF_DEFAULT_BYTES 65536U
 #define MAXBUF_LEAST 17U
 #define MAXBUF_MOST 0xffffffU
+#define SEPARATORS ", \t\r\n"
 
 static bool refuse(char *reason, const char *why)
 {
@@ -22,24 +23,38 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Returns whether a list such as qop="auth,auth-int" has the word. */
-static bool lists(const char *list, const char *word)
+const char *ps_digest_level_name(unsigned level)
 {
-    return ps_list_has(list, ", \t\r\n", word, strlen(word));
+    return level == PS_SASL_PRIVACY ? "auth-conf" : level == PS_SASL_INTEGRITY ? "auth-int" : "auth";
+}
+
+const char *ps_digest_cipher_name(enum ps_digest_cipher cipher)
+{
+    static const char *const names[] = {[PS_DIGEST_RC4] = "rc4",
+                                        [PS_DIGEST_3DES] = "3des",
+                                        [PS_DIGEST_RC4_56] = "rc4-56",
+                                        [PS_DIGEST_RC4_40] = "rc4-40"};
+    return names[cipher];
 }
 
 static unsigned levels_of(const char *list)
 {
-    return (lists(list, "auth") ? PS_SASL_AUTHENTICATION : 0) |
-           (lists(list, "auth-int") ? PS_SASL_INTEGRITY : 0) |
-           (lists(list, "auth-conf") ? PS_SASL_PRIVACY : 0);
+    unsigned levels = 0;
+    for (unsigned level = PS_SASL_AUTHENTICATION; level <= PS_SASL_PRIVACY; level <<= 1) {
+        const char *name = ps_digest_level_name(level);
+        levels |= ps_list_has(list, SEPARATORS, name, strlen(name)) ? level : 0;
+    }
+    return levels;
 }
 
 unsigned ps_digest_ciphers_of(const char *list)
 {
-    return (lists(list, "rc4") ? 1U << PS_DIGEST_RC4 : 0) | (lists(list, "3des") ? 1U << PS_DIGEST_3DES : 0) |
-           (lists(list, "rc4-56") ? 1U << PS_DIGEST_RC4_56 : 0) |
-           (lists(list, "rc4-40") ? 1U << PS_DIGEST_RC4_40 : 0);
+    unsigned ciphers = 0;
+    for (unsigned cipher = PS_DIGEST_RC4; cipher <= PS_DIGEST_RC4_40; cipher++) {
+        const char *name = ps_digest_cipher_name((enum ps_digest_cipher)cipher);
+        ciphers |= ps_list_has(list, SEPARATORS, name, strlen(name)) ? 1U << cipher : 0;
+    }
+    return ciphers;
 }
 
 static bool read_maxbuf(const char *value, uint32_t *bytes)
@@ -141,7 +156,7 @@ bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challe
                 return refuse(reason, "a quoted text of the challenge does not end");
         } else {
             value = at;
-            at += strcspn(at, ", \t\r\n");
+            at += strcspn(at, SEPARATORS);
             if (at < end)
                 *at++ = '\0';
         }

@@ -63,25 +63,11 @@ static bool hash(uint8_t to[PS_DIGEST_BYTES], const uint8_t *first, const char *
     return good;
 }
 
-static const char *level_name(unsigned level)
-{
-    return level == PS_SASL_PRIVACY ? "auth-conf" : level == PS_SASL_INTEGRITY ? "auth-int" : "auth";
-}
-
-static const char *cipher_name(enum ps_digest_cipher cipher)
-{
-    static const char *const names[] = {[PS_DIGEST_RC4] = "rc4",
-                                        [PS_DIGEST_3DES] = "3des",
-                                        [PS_DIGEST_RC4_56] = "rc4-56",
-                                        [PS_DIGEST_RC4_40] = "rc4-40"};
-    return names[cipher];
-}
-
 /* Computes the response, and the response that the server must send back (RFC 2831, 2.1.2.1). */
 static bool respond(struct digest *digest, const struct ps_digest_challenge *challenge, char *response)
 {
     const char *realm = challenge->realm != NULL ? challenge->realm : "";
-    const char *level = level_name(digest->sasl.protection);
+    const char *level = ps_digest_level_name(digest->sasl.protection);
     const char *tail =
         digest->sasl.protection == PS_SASL_AUTHENTICATION ? NULL : ":00000000000000000000000000000000";
     uint8_t user[PS_DIGEST_BYTES], request[PS_DIGEST_BYTES], made[PS_DIGEST_BYTES];
@@ -155,9 +141,9 @@ static bool write_reply(const struct digest *digest, const struct ps_digest_chal
     add(&text, ",response=");
     add(&text, response);
     add(&text, ",qop=");
-    add(&text, level_name(digest->sasl.protection));
+    add(&text, ps_digest_level_name(digest->sasl.protection));
     if (digest->cipher != PS_DIGEST_NO_CIPHER)
-        add_quoted(&text, ",cipher", cipher_name(digest->cipher));
+        add_quoted(&text, ",cipher", ps_digest_cipher_name(digest->cipher));
     *reply = (struct ps_sasl_token){.bytes = (uint8_t *)text.bytes, .length = text.length};
     return true;
 }

@@ -33,6 +33,9 @@ struct ps_digest_challenge {
  * (stages/lib/sasl/digest_md5/challenge.c) */
 bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challenge *challenge, char *reason);
 
+/* Return the word for a level (PS_SASL_..), for a cipher. */
+const char *ps_digest_level_name(unsigned level);
+const char *ps_digest_cipher_name(enum ps_digest_cipher cipher);
 /* Returns the ciphers in a list: 1 << enum ps_digest_cipher for each. */
 unsigned ps_digest_ciphers_of(const char *list);
 
