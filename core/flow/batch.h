@@ -27,8 +27,8 @@
 /* Maximum number of blocks that a source may fill; then the batch is full. */
 #define PS_BATCH_FILL_BLOCKS_MAX 6U
 #define PS_BATCH_FILL_BYTES (UINT64_C(1) * PS_BATCH_FILL_BLOCKS_MAX * PS_BLOCK_BYTES)
-/* Maximum number of blocks that a batch may reference. Those that the source may not fill are for headers and bodies
- * that interceptors make: without them, an interceptor would never get memory in a full batch. */
+/* Maximum number of blocks that a batch may reference. A source may fill PS_BATCH_FILL_BLOCKS_MAX of them. The others are for
+ * headers and bodies that interceptors make: without them, an interceptor would never get memory in a full batch. */
 #define PS_BATCH_BLOCKS_MAX 64U
 /* Maximum number of position spans; the batch is full when there is no room for one more. */
 #define PS_BATCH_SPANS_MAX 256U

@@ -56,12 +56,12 @@ static void test_no_broker_at_start(void **state)
 static void test_leader_moves(void **state)
 {
     const char *engine = getenv("PENSTOCK_TEST_KAFKA_ENGINE");
-    bool is_late = engine != NULL && strcmp(engine, "librdkafka") == 0;
+    bool is_librdkafka = engine != NULL && strcmp(engine, "librdkafka") == 0;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 3, "moving", 2,
                              PS_KEYS("kafka.producer.metadata.max.age.ms", "500",
                                      "kafka.producer.retry.backoff.ms", "10",
-                                     "kafka.producer.enable.idempotence", is_late ? "false" : "true"));
+                                     "kafka.producer.enable.idempotence", is_librdkafka ? "false" : "true"));
     kafka.haste = 1;
     for (int leader = 1; leader <= 3; leader++) {
         ps_test_kafka_sink_send(&kafka, 10, 30);
@@ -70,7 +70,7 @@ static void test_leader_moves(void **state)
         ps_test_kafka_sink_send(&kafka, 10, 30);
         ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     }
-    ps_test_kafka_sink_verify(&kafka, is_late);
+    ps_test_kafka_sink_verify(&kafka, is_librdkafka);
     ps_test_kafka_sink_stop(&kafka);
 }
 
