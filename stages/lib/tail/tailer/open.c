@@ -183,10 +183,8 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         ps_tail_log_marks(log, &position->marks);
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
-        if (same_path) { /* it is read from its beginning, unless it is itself a copy */
-            log->found_at_start = false;
+        if (same_path) /* it is read from its beginning, unless it is itself a copy */
             ps_tail_position_taken(tailer, position);
-        }
         bool other_name = !log->matches && !same_path && position->group >= 0;
         bool renamed = other_name && is_older(tailer, opening, position);
         if (renamed) {

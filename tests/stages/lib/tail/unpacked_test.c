@@ -5,6 +5,7 @@
 #include "core/deserializer.h"
 #include "tests/support/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,6 +293,43 @@ static void test_position_behind_the_end(void **state)
     close(file.fd);
 }
 
+/* The file cannot be read, from its beginning or from the middle on: the error is told, not only the damage, and the next try from the beginning
+ * reads all of it. */
+static void test_a_file_that_cannot_be_read(void **state)
+{
+    uint64_t random = ps_test_seed();
+    int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), sound;
+    assert_true(directory >= 0);
+    text_length = TEXT_BYTES / 4;
+    for (size_t i = 0; i < text_length; i++)
+        text[i] = (char)ps_test_random(&random); /* which fills several pieces of the file */
+    for (unsigned round = 0; round < 4; round++) {
+        enum ps_compression kind = round % 2 == 0 ? PS_COMPRESSION_GZIP : PS_COMPRESSION_ZSTD;
+        uint64_t offset = 0;
+        int64_t last;
+        packed_length = 0;
+        pack(kind, text, text_length, 1);
+        begin(kind, packed_length);
+        if (round >= 2)
+            offset = (uint64_t)read_at(0, 10);
+        sound = dup(file.fd);
+        assert_true(sound >= 0 && dup2(directory, file.fd) == file.fd);
+        offset = read_on(offset, &last);
+        assert_true(offset < text_length && (offset > 0) == (round >= 2));
+        assert_int_equal(last, PS_INPUT_UNREADABLE);
+        assert_int_equal(unpacked.error, EISDIR);
+        assert_string_equal(unpacked.damage, strerror(EISDIR));
+        assert_int_equal(dup2(sound, file.fd), file.fd);
+        unpacked.begun = false;
+        assert_int_equal(read_on(0, &last), text_length);
+        assert_int_equal(last, PS_INPUT_END);
+        assert_true(unpacked.error == 0 && unpacked.damage == NULL);
+        close(sound);
+        close(file.fd);
+    }
+    close(directory);
+}
+
 static int set_up(void **state)
 {
     snprintf(path, sizeof path, "/tmp/penstock-unpacked-%d", (int)getpid());
@@ -317,7 +355,7 @@ int main(void)
         cmocka_unit_test(test_drawn_reads),     cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_checksum),        cmocka_unit_test(test_damaged_block),
         cmocka_unit_test(test_what_follows),    cmocka_unit_test(test_position_behind_the_end),
-        cmocka_unit_test(test_skippable_first),
+        cmocka_unit_test(test_skippable_first), cmocka_unit_test(test_a_file_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
