@@ -71,7 +71,7 @@ static void send_one(struct ps_kafka_fetch *fetch, struct ps_kafka_native_reques
 
 static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
 {
-    int16_t *versions = fetch->client->brokers->reader_versions;
+    int16_t *versions = fetch->client->brokers->versions.reader;
     unsigned version = choice / 8;
     int16_t named = (int16_t)(4 + version % 8);
     versions[PS_KAFKA_NATIVE_FETCH - PS_KAFKA_NATIVE_READER_KINDS] =
@@ -96,7 +96,7 @@ static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
         break;
     case 4:
         set_parts(fetch, PS_KAFKA_PART_READY);
-        fetch->dirty = true;
+        fetch->commits.dirty = true;
         ps_kafka_commit_when(fetch, 0);
         break;
     case 5:

@@ -32,9 +32,9 @@ static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetc
                " is not committed: the topic was deleted, or deleted and created again",
                part->topic->name, part->number, offset);
     if (ps_kafka_stream_is_dirty(stream))
-        fetch->dirty = true;
+        fetch->commits.dirty = true;
     if (ps_kafka_stream_is_dirty(stream) && stream->former)
-        fetch->lowers = true;
+        fetch->commits.lowers = true;
 }
 
 static void note_topics(struct ps_kafka_fetch *fetch)
@@ -54,7 +54,7 @@ static void note_committed(struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->streams.count; i++) {
         const struct ps_kafka_stream *stream = &fetch->streams.items[i];
         if (stream->former && ps_kafka_stream_is_dirty(stream))
-            fetch->dirty = fetch->lowers = true;
+            fetch->commits.dirty = fetch->commits.lowers = true;
     }
 }
 
@@ -62,10 +62,10 @@ void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
 {
     if (fetch->sink_commits && fetch->streams.moved)
         note_committed(fetch);
-    if (fetch->former_ns != fetch->client->metadata_ns)
+    if (fetch->commits.former_ns != fetch->client->metadata.answered_ns)
         note_topics(fetch);
-    fetch->former_ns = fetch->client->metadata_ns;
-    fetch->dirty |= fetch->streams.moved;
+    fetch->commits.former_ns = fetch->client->metadata.answered_ns;
+    fetch->commits.dirty |= fetch->streams.moved;
     fetch->streams.moved = false;
 }
 
@@ -127,9 +127,9 @@ static void commit(struct ps_kafka_fetch *fetch)
         dirty += ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
     }
     if (count < dirty)
-        fetch->doubtful_ns = fetch->client->metadata_ns;
+        fetch->commits.doubtful_ns = fetch->client->metadata.answered_ns;
     if (count == 0) {
-        fetch->dirty = fetch->doubtful = dirty > 0;
+        fetch->commits.dirty = fetch->commits.doubtful = dirty > 0;
         return;
     }
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
@@ -139,10 +139,10 @@ static void commit(struct ps_kafka_fetch *fetch)
             : NULL;
     if (request == NULL)
         return; /* the streams stay dirty: it is tried again */
-    fetch->dirty = fetch->doubtful = count < dirty;
-    fetch->lowers = false;
-    fetch->commit_asked = true;
-    fetch->commit_sent_ns = fetch->mono_ns;
+    fetch->commits.dirty = fetch->commits.doubtful = count < dirty;
+    fetch->commits.lowers = false;
+    fetch->commits.asked = true;
+    fetch->commits.sent_ns = fetch->mono_ns;
     ps_kafka_native_broker_send(broker, request);
 }
 
@@ -154,17 +154,17 @@ static bool may_commit(const struct ps_kafka_fetch *fetch)
     bool member =
         fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING ||
         (fetch->member.phase == PS_KAFKA_MEMBER_OUT && fetch->settings.cooperative && fetch->stopped);
-    return member && fetch->dirty && !fetch->commit_asked && !fetch->fatal &&
-           (!fetch->doubtful || fetch->client->metadata_ns != fetch->doubtful_ns);
+    return member && fetch->commits.dirty && !fetch->commits.asked && !fetch->fatal &&
+           (!fetch->commits.doubtful || fetch->client->metadata.answered_ns != fetch->commits.doubtful_ns);
 }
 
 /* Returns the earliest time of the next commit. */
 static uint64_t rested_ns(const struct ps_kafka_fetch *fetch, uint64_t interval_ns)
 {
-    bool retries = fetch->commit_failed && interval_ns < RETRY_NS;
-    if (fetch->lowers && !retries)
+    bool retries = fetch->commits.failed && interval_ns < RETRY_NS;
+    if (fetch->commits.lowers && !retries)
         return 0;
-    return fetch->commit_sent_ns + (retries ? RETRY_NS : interval_ns);
+    return fetch->commits.sent_ns + (retries ? RETRY_NS : interval_ns);
 }
 
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns)
@@ -195,7 +195,7 @@ static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t l
     if (error == 0 && !stream->overtaken)
         stream->committed = stream->committing;
     if (ps_kafka_stream_is_dirty(stream))
-        fetch->dirty = true;
+        fetch->commits.dirty = true;
 }
 
 /* Returns whether the answer lacks a partition that this member still has. */
@@ -212,13 +212,13 @@ static bool left_out(const struct ps_kafka_fetch *fetch)
 static void failed(struct ps_kafka_fetch *fetch, int16_t error)
 {
     bool moved = error == PS_KAFKA_ERROR_NOT_COORDINATOR;
-    fetch->dirty = true;
+    fetch->commits.dirty = true;
     /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own.
      * COORDINATOR_NOT_AVAILABLE counts as a refusal: the coordinator itself answers so while too few replicas of
      * its log are in sync. */
-    fetch->commit_failed = !moved;
-    fetch->refused += !moved;
-    if (error != fetch->commit_reported)
+    fetch->commits.failed = !moved;
+    fetch->commits.refused += !moved;
+    if (error != fetch->commits.reported)
         ps_log(PS_LOG_WARN, fetch->port->component,
                "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
                rd_kafka_err2str((rd_kafka_resp_err_t)error), rd_kafka_err2name((rd_kafka_resp_err_t)error));
@@ -238,9 +238,9 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     if (request->version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t topics = ps_wire_get_count(in, 6);
-    fetch->commit_asked = fetch->commit_failed = false;
+    fetch->commits.asked = fetch->commits.failed = false;
     ps_count(fetch->port->counters, PS_COUNTER_KafkaCommitTimer,
-             (fetch->mono_ns - fetch->commit_sent_ns) / PS_NS_PER_MS);
+             (fetch->mono_ns - fetch->commits.sent_ns) / PS_NS_PER_MS);
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
         uint32_t length;
         const char *topic = ps_wire_get_string(in, &length);
@@ -255,7 +255,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
         }
     }
     if (in->failed) {
-        fetch->commit_failed = fetch->dirty = true;
+        fetch->commits.failed = fetch->commits.dirty = true;
         return ps_kafka_fetch_unreadable(reason, "OffsetCommit");
     }
     if (worst == 0 && left_out(fetch))
@@ -263,7 +263,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     if (worst != 0)
         failed(fetch, worst);
     else
-        fetch->refused = 0;
-    fetch->commit_reported = worst;
+        fetch->commits.refused = 0;
+    fetch->commits.reported = worst;
     return true;
 }

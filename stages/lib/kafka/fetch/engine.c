@@ -47,7 +47,7 @@ static bool note_version(struct ps_kafka_native_broker *broker, int16_t key, int
             continue;
         int16_t version = most < requests[i].most ? most : requests[i].most;
         bool common = version >= requests[i].least && version >= least;
-        broker->reader_versions[requests[i].kind - PS_KAFKA_NATIVE_READER_KINDS] = common ? version : -1;
+        broker->versions.reader[requests[i].kind - PS_KAFKA_NATIVE_READER_KINDS] = common ? version : -1;
         return true;
     }
     return false;
@@ -89,8 +89,8 @@ static void lost(struct ps_kafka_native *client, struct ps_kafka_native_request 
         ps_kafka_epochs_lost(fetch, request);
         break;
     case PS_KAFKA_NATIVE_GROUP_COMMIT:
-        fetch->commit_asked = false;
-        fetch->commit_failed = fetch->dirty = true;
+        fetch->commits.asked = false;
+        fetch->commits.failed = fetch->commits.dirty = true;
         break;
     default:
         ps_kafka_member_lost(fetch, request);
@@ -109,7 +109,7 @@ static void turn(struct ps_kafka_native *client)
     ps_kafka_member_turn(fetch);
     ps_kafka_offsets_turn(fetch);
     ps_kafka_epochs_turn(fetch);
-    if (fetch->dirty)
+    if (fetch->commits.dirty)
         ps_kafka_commit_when(fetch, fetch->commit_interval_ns);
     ps_kafka_fetch_turn(fetch);
 }
@@ -137,9 +137,10 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 {
     const struct ps_kafka_listener listener = {
         .notice = notice, .argument = fetch, .now = {.mono_ns = fetch->mono_ns}};
-    uint64_t metadata_ns = fetch->client->metadata_ns;
+    uint64_t metadata_ns = fetch->client->metadata.answered_ns;
     (void)ps_kafka_native_turn(fetch->client, &listener);
-    fetch->again |= fetch->client->metadata_ns != metadata_ns; /* leaders or topics may have changed */
+    fetch->again |=
+        fetch->client->metadata.answered_ns != metadata_ns; /* leaders or topics may have changed */
 }
 
 /* ---- the engine ---- */
@@ -183,7 +184,7 @@ static void destroy(struct ps_kafka_reading *reading)
     ps_kafka_streams_fini(&fetch->streams);
     ps_kafka_unpacker_close(fetch->unpacker);
     ps_kafka_sessions_free(fetch);
-    free(fetch->chosen);
+    free(fetch->requests.chosen);
     free(fetch->parts);
     free(fetch->mapped);
     free(fetch->reading.aborted);
@@ -205,7 +206,7 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
         .held_bytes_max = config->held_bytes_max,
         .membership = {.assignment = -1},
     };
-    fetch->end = &fetch->first;
+    fetch->answers.end = &fetch->answers.first;
     fetch->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *fetch->mapped, "record headers");
     ps_kafka_fetch_settings_read(&fetch->settings, config->pairs, config->pair_count, config->held_bytes_max);
     ps_kafka_member_open(fetch, config);
@@ -282,7 +283,7 @@ static bool settle(struct ps_kafka_reading *reading)
     struct ps_kafka_fetch *fetch = of(reading);
     ps_kafka_commit_notice(fetch);
     ps_kafka_commit_when(fetch, 0);
-    return fetch->fatal || (!fetch->dirty && !fetch->commit_asked);
+    return fetch->fatal || (!fetch->commits.dirty && !fetch->commits.asked);
 }
 
 static void leave(struct ps_kafka_reading *reading)

@@ -203,7 +203,7 @@ void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_
 bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
                                        const struct ps_kafka_fetch_part *part)
 {
-    return part->doubt_ns != 0 && fetch->client->metadata_ns <= part->doubt_ns;
+    return part->doubt_ns != 0 && fetch->client->metadata.answered_ns <= part->doubt_ns;
 }
 
 static bool waits_for_metadata(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)

@@ -64,25 +64,26 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
     return count;
 }
 
-/* Writes the partitions to request from the broker to fetch->chosen. Returns their number. The first partitions may
+/* Writes the partitions to request from the broker to fetch->requests.chosen. Returns their number. The first partitions may
  * fill the answer, so each request that names all partitions begins with another partition. In a session the broker
  * itself moves a partition of which it has sent records to the end of the next answer. */
 static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
-    if (fetch->chosen_room < fetch->part_count) {
-        fetch->chosen_room = fetch->part_room;
-        fetch->chosen =
-            ps_must_realloc(fetch->chosen, fetch->chosen_room * sizeof *fetch->chosen, "partitions");
+    if (fetch->requests.chosen_room < fetch->part_count) {
+        fetch->requests.chosen_room = fetch->part_room;
+        fetch->requests.chosen =
+            ps_must_realloc(fetch->requests.chosen,
+                            fetch->requests.chosen_room * sizeof *fetch->requests.chosen, "partitions");
     }
-    uint32_t i = fetch->part_count > 0 ? broker->fetch_turn % fetch->part_count : 0;
+    uint32_t i = fetch->part_count > 0 ? broker->fetch.turn % fetch->part_count : 0;
     for (uint32_t n = 0; n < fetch->part_count; n++) {
         if (is_of(fetch, i, broker) && fetch->mono_ns >= fetch->parts[i].rest_ns)
-            fetch->chosen[count++] = i;
+            fetch->requests.chosen[count++] = i;
         i = i + 1 < fetch->part_count ? i + 1 : 0;
     }
     if (count > 0)
-        broker->fetch_turn = fetch->chosen[0] + 1;
+        broker->fetch.turn = fetch->requests.chosen[0] + 1;
     return count;
 }
 
@@ -93,7 +94,7 @@ static int16_t choose_version(const struct ps_kafka_fetch *fetch, const struct p
     int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
     bool ids = version >= PS_KAFKA_FETCH_OF_IDS;
     for (uint32_t n = 0; n < count; n++)
-        ids = ids && fetch->parts[fetch->chosen[n]].topic->has_id;
+        ids = ids && fetch->parts[fetch->requests.chosen[n]].topic->has_id;
     return ids || version <= VERSION_OF_NAMES ? version : VERSION_OF_NAMES;
 }
 
@@ -135,7 +136,8 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
 {
-    uint64_t answer = (uint64_t)fetch->settings.bytes_max, bytes = fetch->held_bytes + fetch->asked * answer;
+    uint64_t answer = (uint64_t)fetch->settings.bytes_max,
+             bytes = fetch->answers.held_bytes + fetch->requests.asked * answer;
     return bytes == 0 || bytes + answer <= fetch->held_bytes_max;
 }
 
@@ -150,7 +152,7 @@ static bool is_reading(const struct ps_kafka_fetch *fetch)
  * answer. */
 static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    if (broker->fetch_asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !is_reading(fetch))
+    if (broker->fetch.asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !is_reading(fetch))
         return true;
     uint32_t count = count_wanted(fetch, broker);
     if (count == 0)
@@ -169,8 +171,8 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     if (request == NULL)
         return true;
     request->node = broker->node;
-    broker->fetch_asked = true;
-    fetch->asked++;
+    broker->fetch.asked = true;
+    fetch->requests.asked++;
     ps_kafka_native_broker_send(broker, request);
     return true;
 }
@@ -183,7 +185,7 @@ static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
     for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
          broker = broker->next) {
         if (number >= from && number < end && !ask(fetch, broker)) {
-            fetch->broker_turn = number;
+            fetch->requests.broker_turn = number;
             return false;
         }
         number++;
@@ -207,8 +209,8 @@ void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
 {
     if (!is_reading(fetch))
         return;
-    uint32_t first = fetch->broker_turn;
-    fetch->broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
+    uint32_t first = fetch->requests.broker_turn;
+    fetch->requests.broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
     if (misses_leader(fetch))
         ps_kafka_native_want_metadata(fetch->client);
 }
@@ -220,7 +222,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
         return PS_NEVER;
     for (const struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
          broker = broker->next) {
-        if (broker->fetch_asked || broker->node < 0 || broker->gone || count_wanted(fetch, broker) == 0)
+        if (broker->fetch.asked || broker->node < 0 || broker->gone || count_wanted(fetch, broker) == 0)
             continue;
         if (broker->phase == PS_KAFKA_NATIVE_DOWN)
             due_ns = ps_least(due_ns,
@@ -496,7 +498,7 @@ static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_native_re
     if (request->node < 0)
         return;
     request->node = -1;
-    fetch->asked--;
+    fetch->requests.asked--;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
         if (part->state == PS_KAFKA_PART_READY && part->asked_by == request->correlation)
@@ -511,10 +513,10 @@ static void queue(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched
         ps_kafka_fetched_give(fetch, fetched);
         return;
     }
-    fetch->held_bytes += fetched->block->size;
-    fetched->number = ++fetch->block_number;
-    *fetch->end = fetched;
-    fetch->end = &fetched->next;
+    fetch->answers.held_bytes += fetched->block->size;
+    fetched->number = ++fetch->answers.block_number;
+    *fetch->answers.end = fetched;
+    fetch->answers.end = &fetched->next;
     ps_kafka_reports_recovery(&fetch->reports);
 }
 
@@ -563,7 +565,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     int32_t throttle_ms = ps_wire_get_int32(in);
     bool follows = read_session(fetch, request, in, &session);
     request->answer = NULL;
-    broker->fetch_asked = false;
+    broker->fetch.asked = false;
     if (throttle_ms > 0)
         broker->throttle_ns = fetch->mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
     if (fetched == NULL && !in->failed)
@@ -583,7 +585,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     }
     if (!follows)
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
-    if (!fetch->broker_waits) /* otherwise the next turn decides which broker is asked first */
+    if (!fetch->requests.broker_waits) /* otherwise the next turn decides which broker is asked first */
         (void)ask(fetch, broker);
     return true;
 }

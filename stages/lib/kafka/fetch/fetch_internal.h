@@ -229,7 +229,47 @@ struct ps_kafka_fetch_member {
     char **followed; /* topics of all members: if their partitions change, the group must rebalance */
     uint32_t followed_count;
     uint64_t followed_sum; /* hash of the numbers of their partitions; 0: not known */
-    uint64_t followed_ns;  /* metadata of this time was looked at */
+};
+
+/* What it reads. (topics.c) */
+struct ps_kafka_fetch_subscription {
+    char **topics; /* sorted */
+    uint32_t topic_count;
+    bool has_pattern, has_exclusion;
+    regex_t pattern, exclusion;
+    char **found; /* topics that match the pattern in the metadata that is being read */
+    uint32_t found_count, found_room;
+    uint64_t found_ns; /* metadata of this time was looked at */
+};
+
+/* What is to be committed, and is under way. (commit.c) */
+struct ps_kafka_fetch_commits {
+    bool dirty, asked, failed;
+    bool lowers;      /* an offset below the committed one must be committed immediately */
+    unsigned refused; /* commits in a row that the broker refused during this revocation */
+    int16_t reported; /* the error of the last answer, which was reported; 0: none */
+    uint64_t sent_ns;
+    uint64_t former_ns;   /* metadata of this time was looked at */
+    bool doubtful;        /* an offset was not committed because its topic may be another one now; */
+    uint64_t doubtful_ns; /* metadata that came after this time shows which topic it is */
+};
+
+/* The Fetch requests. (fetch.c) */
+struct ps_kafka_fetch_requests {
+    uint32_t *chosen; /* streams whose records the request that is being made asks for */
+    uint32_t chosen_room;
+    uint32_t broker_turn; /* number of the broker that gets the first request */
+    bool broker_waits;    /* a broker waits for room for its answer */
+    uint32_t asked;       /* requests that are under way */
+};
+
+/* The answers to them. (fetch.c, read.c) */
+struct ps_kafka_fetch_answers {
+    struct ps_kafka_fetched *first, **end; /* oldest first */
+    struct ps_kafka_fetched *spare;
+    uint64_t held_bytes; /* bytes of their blocks */
+    /* number of the last block; distinguishes a block from earlier ones at the same address */
+    uint64_t block_number;
 };
 
 struct ps_kafka_fetch {
@@ -253,48 +293,20 @@ struct ps_kafka_fetch {
     bool fatal;
     struct ps_err reason;
 
-    /* topics.c */
-    char **topics; /* subscribed; sorted */
-    uint32_t topic_count;
-    bool has_pattern, has_exclusion;
-    regex_t pattern, exclusion;
-    char **found; /* topics that match the pattern in the metadata that is being read */
-    uint32_t found_count, found_room;
-    uint64_t found_ns; /* metadata of this time was looked at */
-
-    /* offsets.c */
+    struct ps_kafka_fetch_subscription subscription;
     struct ps_kafka_fetch_part *parts; /* by stream */
     uint32_t part_count, part_room;
-    bool offsets_asked;
-    bool dirty, commit_asked, commit_failed;
-    bool lowers;      /* an offset below the committed one must be committed immediately */
-    unsigned refused; /* commits in a row that the broker refused during this revocation */
-    int16_t commit_reported;
-    uint64_t commit_sent_ns;
-    uint64_t former_ns;   /* metadata of this time was looked at */
-    bool doubtful;        /* an offset was not committed because its topic may be another one now; */
-    uint64_t doubtful_ns; /* metadata that came after this time shows which topic it is */
-
-    /* epochs.c */
-    uint64_t epochs_warn_ns; /* no warning about waiting partitions before this time */
-
-    /* session.c */
-    struct ps_kafka_fetch_session *sessions;
+    bool offsets_asked; /* offsets.c */
+    struct ps_kafka_fetch_commits commits;
+    uint64_t epochs_warn_ns; /* epochs.c: no warning about waiting partitions before this time */
+    struct ps_kafka_fetch_session *sessions; /* session.c */
     uint32_t session_count;
+    struct ps_kafka_fetch_requests requests;
+    struct ps_kafka_fetch_answers answers;
 
-    /* fetch.c, read.c */
-    uint32_t *chosen; /* streams whose records the request that is being made asks for */
-    uint32_t chosen_room;
-    uint32_t broker_turn;                  /* number of the broker that gets the first request */
-    bool broker_waits;                     /* a broker waits for room for its answer */
-    struct ps_kafka_fetched *first, **end; /* answers, oldest first */
-    struct ps_kafka_fetched *spare;
-    uint64_t held_bytes; /* bytes of the blocks of these answers */
-    uint32_t asked;      /* Fetch requests that are under way */
+    /* read.c */
     struct ps_kafka_fetch_reading reading;
     struct ps_kafka_unpacker *unpacker;
-    /* number of the last block; distinguishes a block from earlier ones at the same address */
-    uint64_t block_number;
     bool kept; /* a record was not taken, or there was no memory for it */
     /* Since when there has been no memory to decompress the next batch; 0: there is memory. No Fetch is sent
      * meanwhile. */
@@ -309,7 +321,7 @@ static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_nat
 static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker *broker,
                                              enum ps_kafka_native_kind kind)
 {
-    return broker->reader_versions[kind - PS_KAFKA_NATIVE_READER_KINDS];
+    return broker->versions.reader[kind - PS_KAFKA_NATIVE_READER_KINDS];
 }
 
 /* Returns the broker if a request can be sent to it now, else NULL. Begins to connect if it is down. */
@@ -453,7 +465,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
 
 #define PS_KAFKA_FETCH_OF_IDS 13 /* version of Fetch with ids of topics, from Kafka 3.1 on */
 
-/* Returns a Fetch request for the `count` partitions in fetch->chosen, and marks them as `asked`. `session` NULL: the
+/* Returns a Fetch request for the `count` partitions in fetch->requests.chosen, and marks them as `asked`. `session` NULL: the
  * broker has no sessions. Returns NULL without memory. */
 struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
                                                        struct ps_kafka_fetch_session *session,

@@ -31,9 +31,9 @@ static struct named name_parts(struct ps_kafka_fetch *fetch, struct ps_kafka_fet
 {
     struct named named = {0};
     for (uint32_t n = 0; n < count; n++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
-        part->named = session == NULL ||
-                      ps_kafka_session_want(fetch, session, fetch->chosen[n], leader_epoch(part, version));
+        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->requests.chosen[n]];
+        part->named = session == NULL || ps_kafka_session_want(fetch, session, fetch->requests.chosen[n],
+                                                               leader_epoch(part, version));
         named.count += part->named;
         named.bytes += part->named ? topic_bytes(part->topic) : 0;
     }
@@ -93,7 +93,7 @@ static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, i
                        int32_t correlation)
 {
     for (uint32_t n = 0; n < count; n++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
+        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->requests.chosen[n]];
         part->asked = true;
         part->asked_by = correlation;
         if (part->named)

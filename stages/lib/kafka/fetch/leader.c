@@ -96,7 +96,7 @@ static bool is_known(const struct ps_kafka_fetch *fetch)
         if (topic != NULL && topic->partition_count == 0 && topic->error == 0)
             return false;
     }
-    return fetch->client->metadata_ns != fetch->member.known_ns;
+    return fetch->client->metadata.answered_ns != fetch->member.known_ns;
 }
 
 /* Returns a hash of the numbers of partitions of all followed topics. */

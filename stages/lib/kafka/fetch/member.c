@@ -79,9 +79,9 @@ static void continue_revocation(struct ps_kafka_fetch *fetch)
             fetch, false,
             "the group has removed this member; others read again the records that were not committed");
     } else if (ps_kafka_streams_revoked_are_drained(&fetch->streams, &dirty) && !dirty &&
-               !fetch->commit_asked) {
+               !fetch->commits.asked) {
         end_revocation(fetch, true, "all records that were read are delivered and committed");
-    } else if (fetch->refused >= REFUSED_MAX) {
+    } else if (fetch->commits.refused >= REFUSED_MAX) {
         end_revocation(fetch, false,
                        "the broker refuses commits; other members read the uncommitted records again");
     } else if (fetch->mono_ns >= fetch->member.revoke_until_ns) {
@@ -91,7 +91,7 @@ static void continue_revocation(struct ps_kafka_fetch *fetch)
                fetch->revoke_wait_ns / PS_NS_PER_MS);
         end_revocation(fetch, false, "the time limit has passed");
     } else if (dirty) {
-        fetch->dirty = true;
+        fetch->commits.dirty = true;
         ps_kafka_commit_when(fetch, 0);
     }
 }
@@ -191,7 +191,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         return true;
     }
     member->leading_ns = fetch->mono_ns;
-    member->known_ns = fetch->client->metadata_ns;
+    member->known_ns = fetch->client->metadata.answered_ns;
     ps_kafka_native_want_metadata(fetch->client);
     member->phase = PS_KAFKA_MEMBER_LEADING;
     return ps_kafka_leader_begin(fetch, in, request->version) ||
@@ -227,7 +227,7 @@ static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
         member->gives_up = true;
     }
     member->revoke_until_ns = fetch->mono_ns + fetch->revoke_wait_ns;
-    fetch->refused = 0;
+    fetch->commits.refused = 0;
     return true;
 }
 
@@ -356,7 +356,7 @@ static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broke
 /* Returns whether the topics are known: those of a pattern only after the first metadata. */
 static bool may_join(const struct ps_kafka_fetch *fetch)
 {
-    return !fetch->has_pattern || fetch->found_ns != 0;
+    return !fetch->subscription.has_pattern || fetch->subscription.found_ns != 0;
 }
 
 static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)

@@ -37,11 +37,11 @@ static size_t member_bytes(const struct ps_kafka_fetch *fetch)
 static struct ps_kafka_group_member describe(const struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_group_member own = {.generation = fetch->member.generation};
-    own.topics = ps_must_alloc(fetch->topic_count + 1, sizeof *own.topics, "a rebalance");
+    own.topics = ps_must_alloc(fetch->subscription.topic_count + 1, sizeof *own.topics, "a rebalance");
     own.claims = ps_must_alloc(fetch->streams.count + 1, sizeof *own.claims, "a rebalance");
-    for (uint32_t i = 0; i < fetch->topic_count; i++)
+    for (uint32_t i = 0; i < fetch->subscription.topic_count; i++)
         own.topics[own.topic_count++] =
-            (struct ps_slice){fetch->topics[i], (uint32_t)strlen(fetch->topics[i])};
+            (struct ps_slice){fetch->subscription.topics[i], (uint32_t)strlen(fetch->subscription.topics[i])};
     for (uint32_t i = 0; i < fetch->streams.count; i++) {
         const struct ps_kafka_stream *stream = &fetch->streams.items[i];
         if (stream->state == PS_KAFKA_STREAM_OWNED)

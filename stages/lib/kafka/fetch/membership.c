@@ -53,7 +53,7 @@ void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost)
     member->lost = lost;
     member->rejoin = false;
     member->revoke_until_ns = fetch->mono_ns + fetch->revoke_wait_ns;
-    fetch->refused = 0;
+    fetch->commits.refused = 0;
 }
 
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch)

@@ -79,7 +79,7 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
-    fetch->dirty = fetch->lowers = fetch->streams.moved =
+    fetch->commits.dirty = fetch->commits.lowers = fetch->streams.moved =
         false; /* records that are not committed are read by the next member */
 }
 
@@ -149,9 +149,9 @@ void ps_kafka_fetch_reading_end(struct ps_kafka_fetch *fetch)
 
 static struct ps_kafka_fetched *take_fetched(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetched *fetched = fetch->spare;
+    struct ps_kafka_fetched *fetched = fetch->answers.spare;
     if (fetched != NULL)
-        fetch->spare = fetched->next;
+        fetch->answers.spare = fetched->next;
     else if ((fetched = calloc(1, sizeof *fetched)) == NULL)
         return NULL;
     fetched->next = NULL;
@@ -165,29 +165,29 @@ void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched
     if (fetched->block != NULL)
         ps_block_drop(fetch->port->blocks, fetched->block);
     fetched->block = NULL;
-    fetched->next = fetch->spare;
-    fetch->spare = fetched;
+    fetched->next = fetch->answers.spare;
+    fetch->answers.spare = fetched;
 }
 
 void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetched *fetched = fetch->first;
+    struct ps_kafka_fetched *fetched = fetch->answers.first;
     for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
         const struct ps_kafka_fetch_slice *slice = &fetched->slices[i];
         if (fetch->streams.items[slice->stream].generation == slice->generation)
             fetch->parts[slice->stream].queued--;
     }
-    fetch->first = fetched->next;
-    if (fetch->first == NULL)
-        fetch->end = &fetch->first;
-    fetch->held_bytes -= fetched->block->size;
+    fetch->answers.first = fetched->next;
+    if (fetch->answers.first == NULL)
+        fetch->answers.end = &fetch->answers.first;
+    fetch->answers.held_bytes -= fetched->block->size;
     ps_kafka_fetched_give(fetch, fetched);
 }
 
 void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_fetch_reading_end(fetch);
-    while (fetch->first != NULL)
+    while (fetch->answers.first != NULL)
         ps_kafka_fetched_pop(fetch);
     fetch->kept = false;
     fetch->starved_ns = 0;
@@ -211,7 +211,7 @@ void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t
     fetch->parts[stream].epoch = epoch;
     fetch->parts[stream].state = PS_KAFKA_PART_READY;
     if (ps_kafka_stream_is_lowered(&fetch->streams.items[stream]))
-        fetch->dirty = fetch->lowers = true;
+        fetch->commits.dirty = fetch->commits.lowers = true;
 }
 
 static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
@@ -227,23 +227,23 @@ static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetched *fetched;
-    while ((fetched = fetch->first->next) != NULL) {
+    while ((fetched = fetch->answers.first->next) != NULL) {
         for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++)
             ask_again(fetch, &fetched->slices[i]);
-        fetch->first->next = fetched->next;
-        fetch->held_bytes -= fetched->block->size;
+        fetch->answers.first->next = fetched->next;
+        fetch->answers.held_bytes -= fetched->block->size;
         ps_kafka_fetched_give(fetch, fetched);
     }
-    fetch->end = &fetch->first->next;
+    fetch->answers.end = &fetch->answers.first->next;
 }
 
 void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch)
 {
-    if (fetch->end != NULL)
+    if (fetch->answers.end != NULL)
         ps_kafka_fetched_drop(fetch);
-    while (fetch->spare != NULL) {
-        struct ps_kafka_fetched *fetched = fetch->spare;
-        fetch->spare = fetched->next;
+    while (fetch->answers.spare != NULL) {
+        struct ps_kafka_fetched *fetched = fetch->answers.spare;
+        fetch->answers.spare = fetched->next;
         free(fetched->slices);
         free(fetched);
     }

@@ -14,7 +14,7 @@
 
 static struct ps_kafka_fetch_slice *slice_of(struct ps_kafka_fetch *fetch)
 {
-    return &fetch->first->slices[fetch->first->slice_at];
+    return &fetch->answers.first->slices[fetch->answers.first->slice_at];
 }
 
 static bool is_current(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
@@ -25,7 +25,7 @@ static bool is_current(const struct ps_kafka_fetch *fetch, const struct ps_kafka
 
 static void end_slice(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetched *fetched = fetch->first;
+    struct ps_kafka_fetched *fetched = fetch->answers.first;
     const struct ps_kafka_fetch_slice *slice = slice_of(fetch);
     ps_kafka_fetch_reading_end(fetch);
     if (fetch->streams.items[slice->stream].generation == slice->generation)
@@ -43,7 +43,7 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
     snprintf(text, sizeof text, "topic %s, partition %d, offset %" PRId64 ": %s", part->topic->name,
              part->number, offset, what);
     ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);
-    for (struct ps_kafka_fetched *fetched = fetch->first; fetched != NULL; fetched = fetched->next) {
+    for (struct ps_kafka_fetched *fetched = fetch->answers.first; fetched != NULL; fetched = fetched->next) {
         for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
             if (fetched->slices[i].stream == stream)
                 fetched->slices[i].generation = 0; /* belongs to no stream */
@@ -142,7 +142,7 @@ static enum opened unpack(struct ps_kafka_fetch *fetch, const struct ps_kafka_ba
     }
     if (length >= VIEWS_BYTES_MIN)
         reading->views = reading->unpacked;
-    reading->views_number = ++fetch->block_number;
+    reading->views_number = ++fetch->answers.block_number;
     ps_kafka_batch_begin(&reading->cursor, batch, reading->unpacked->base, length);
     return OPENED;
 }
@@ -167,8 +167,9 @@ static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetc
             opened = unpack(fetch, &batch);
         } else {
             ps_kafka_batch_begin(&reading->cursor, &batch, batch.records, batch.records_length);
-            reading->views = fetch->first->length >= VIEWS_BYTES_MIN ? fetch->first->block : NULL;
-            reading->views_number = fetch->first->number;
+            reading->views =
+                fetch->answers.first->length >= VIEWS_BYTES_MIN ? fetch->answers.first->block : NULL;
+            reading->views_number = fetch->answers.first->number;
             opened = OPENED;
         }
     }
@@ -257,7 +258,7 @@ uint32_t ps_kafka_fetch_read(struct ps_kafka_fetch *fetch, struct ps_kafka_recor
     uint64_t starved_ns = fetch->starved_ns;
     fetch->kept = false;
     fetch->starved_ns = 0;
-    while (fetch->first != NULL && !stop && !fetch->fatal) {
+    while (fetch->answers.first != NULL && !stop && !fetch->fatal) {
         struct ps_kafka_fetch_slice *slice = slice_of(fetch);
         if (!is_current(fetch, slice) || (!fetch->reading.open && slice->at == slice->end)) {
             end_slice(fetch);

@@ -36,9 +36,9 @@ static enum ps_status compile_exclusion(struct ps_kafka_fetch *fetch,
         if (*at == ',')
             *at = '|';
     }
-    enum ps_status status = compile(&fetch->exclusion, joined, "exclude.internal.topics", err);
+    enum ps_status status = compile(&fetch->subscription.exclusion, joined, "exclude.internal.topics", err);
     free(joined);
-    fetch->has_exclusion = status == PS_OK;
+    fetch->subscription.has_exclusion = status == PS_OK;
     return status;
 }
 
@@ -47,36 +47,39 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
 {
     const struct ps_texts wanted = config->subscription;
     if (wanted.count == 1 && wanted.items[0][0] == '^') {
-        if (compile(&fetch->pattern, wanted.items[0], "kafka.topics.regex", err) != PS_OK)
+        if (compile(&fetch->subscription.pattern, wanted.items[0], "kafka.topics.regex", err) != PS_OK)
             return PS_FAIL;
-        fetch->has_pattern = true;
+        fetch->subscription.has_pattern = true;
         fetch->client->all_topics = true;
         return compile_exclusion(fetch, config, err);
     }
-    fetch->topics = ps_must_alloc(wanted.count + 1, sizeof *fetch->topics, "topics");
+    fetch->subscription.topics =
+        ps_must_alloc(wanted.count + 1, sizeof *fetch->subscription.topics, "topics");
     for (size_t i = 0; i < wanted.count; i++) {
         bool known = false;
-        for (uint32_t j = 0; j < fetch->topic_count; j++)
-            known |= strcmp(fetch->topics[j], wanted.items[i]) == 0;
+        for (uint32_t j = 0; j < fetch->subscription.topic_count; j++)
+            known |= strcmp(fetch->subscription.topics[j], wanted.items[i]) == 0;
         if (known)
             continue;
         if (ps_kafka_native_topic_get(fetch->client, wanted.items[i], (uint32_t)strlen(wanted.items[i])) ==
             NULL)
             return ps_err_set(err, "kafka.topics: \"%s\" is not a legal name of a topic", wanted.items[i]);
-        fetch->topics[fetch->topic_count++] = ps_must_copy_text(wanted.items[i], "topics");
+        fetch->subscription.topics[fetch->subscription.topic_count++] =
+            ps_must_copy_text(wanted.items[i], "topics");
     }
-    qsort(fetch->topics, fetch->topic_count, sizeof *fetch->topics, compare);
+    qsort(fetch->subscription.topics, fetch->subscription.topic_count, sizeof *fetch->subscription.topics,
+          compare);
     return PS_OK;
 }
 
 void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch)
 {
-    ps_kafka_fetch_texts_free(&fetch->topics, &fetch->topic_count);
-    ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
-    if (fetch->has_pattern)
-        regfree(&fetch->pattern);
-    if (fetch->has_exclusion)
-        regfree(&fetch->exclusion);
+    ps_kafka_fetch_texts_free(&fetch->subscription.topics, &fetch->subscription.topic_count);
+    ps_kafka_fetch_texts_free(&fetch->subscription.found, &fetch->subscription.found_count);
+    if (fetch->subscription.has_pattern)
+        regfree(&fetch->subscription.pattern);
+    if (fetch->subscription.has_exclusion)
+        regfree(&fetch->subscription.exclusion);
 }
 
 void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length, bool)
@@ -87,23 +90,27 @@ void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name
         return;
     memcpy(text, name, length);
     text[length] = '\0';
-    if (regexec(&fetch->pattern, text, 0, NULL, 0) != 0 ||
-        (fetch->has_exclusion && regexec(&fetch->exclusion, text, 0, NULL, 0) == 0) ||
+    if (regexec(&fetch->subscription.pattern, text, 0, NULL, 0) != 0 ||
+        (fetch->subscription.has_exclusion &&
+         regexec(&fetch->subscription.exclusion, text, 0, NULL, 0) == 0) ||
         ps_kafka_native_topic_get(client, text, length) == NULL)
         return;
-    if (fetch->found_count == fetch->found_room) {
-        fetch->found_room = fetch->found_room == 0 ? 16 : 2 * fetch->found_room;
-        fetch->found = ps_must_realloc(fetch->found, fetch->found_room * sizeof *fetch->found, "topics");
+    if (fetch->subscription.found_count == fetch->subscription.found_room) {
+        fetch->subscription.found_room =
+            fetch->subscription.found_room == 0 ? 16 : 2 * fetch->subscription.found_room;
+        fetch->subscription.found =
+            ps_must_realloc(fetch->subscription.found,
+                            fetch->subscription.found_room * sizeof *fetch->subscription.found, "topics");
     }
-    fetch->found[fetch->found_count++] = ps_must_copy_text(text, "topics");
+    fetch->subscription.found[fetch->subscription.found_count++] = ps_must_copy_text(text, "topics");
 }
 
 static bool is_same(const struct ps_kafka_fetch *fetch)
 {
-    if (fetch->found_count != fetch->topic_count)
+    if (fetch->subscription.found_count != fetch->subscription.topic_count)
         return false;
-    for (uint32_t i = 0; i < fetch->found_count; i++) {
-        if (strcmp(fetch->found[i], fetch->topics[i]) != 0)
+    for (uint32_t i = 0; i < fetch->subscription.found_count; i++) {
+        if (strcmp(fetch->subscription.found[i], fetch->subscription.topics[i]) != 0)
             return false;
     }
     return true;
@@ -112,28 +119,29 @@ static bool is_same(const struct ps_kafka_fetch *fetch)
 /* Called after new metadata: its topics become the subscription. */
 static void change_topics(struct ps_kafka_fetch *fetch)
 {
-    if (fetch->found_count > 0)
-        qsort(fetch->found, fetch->found_count, sizeof *fetch->found, compare);
+    if (fetch->subscription.found_count > 0)
+        qsort(fetch->subscription.found, fetch->subscription.found_count, sizeof *fetch->subscription.found,
+              compare);
     if (!is_same(fetch)) {
-        ps_kafka_fetch_texts_free(&fetch->topics, &fetch->topic_count);
-        fetch->topics = fetch->found;
-        fetch->topic_count = fetch->found_count;
+        ps_kafka_fetch_texts_free(&fetch->subscription.topics, &fetch->subscription.topic_count);
+        fetch->subscription.topics = fetch->subscription.found;
+        fetch->subscription.topic_count = fetch->subscription.found_count;
         ps_log(PS_LOG_INFO, fetch->port->component, "%u topic(s) match kafka.topics.regex",
-               fetch->topic_count);
+               fetch->subscription.topic_count);
         ps_kafka_member_rejoin(fetch);
     } else {
-        ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
+        ps_kafka_fetch_texts_free(&fetch->subscription.found, &fetch->subscription.found_count);
     }
-    fetch->found = NULL;
-    fetch->found_count = fetch->found_room = 0;
+    fetch->subscription.found = NULL;
+    fetch->subscription.found_count = fetch->subscription.found_room = 0;
 }
 
 /* Reports named topics that the cluster does not have, or does not show to this user. */
 static void report_topics(struct ps_kafka_fetch *fetch)
 {
-    for (uint32_t i = 0; i < fetch->topic_count; i++) {
-        const struct ps_kafka_native_topic *topic =
-            ps_kafka_native_topic_find(fetch->client, fetch->topics[i], (uint32_t)strlen(fetch->topics[i]));
+    for (uint32_t i = 0; i < fetch->subscription.topic_count; i++) {
+        const struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(
+            fetch->client, fetch->subscription.topics[i], (uint32_t)strlen(fetch->subscription.topics[i]));
         bool tells = topic != NULL && (topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC ||
                                        topic->error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION);
         if (!tells)
@@ -148,15 +156,15 @@ static void report_topics(struct ps_kafka_fetch *fetch)
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
 {
     /* drops topics of an earlier answer that could not be read to its end */
-    if (fetch->client->metadata_asked) {
-        ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
-        fetch->found_room = 0;
+    if (fetch->client->metadata.asked) {
+        ps_kafka_fetch_texts_free(&fetch->subscription.found, &fetch->subscription.found_count);
+        fetch->subscription.found_room = 0;
         return;
     }
-    if (fetch->client->metadata_ns == fetch->found_ns)
+    if (fetch->client->metadata.answered_ns == fetch->subscription.found_ns)
         return;
-    fetch->found_ns = fetch->client->metadata_ns;
-    if (fetch->has_pattern)
+    fetch->subscription.found_ns = fetch->client->metadata.answered_ns;
+    if (fetch->subscription.has_pattern)
         change_topics(fetch);
     report_topics(fetch);
     if (ps_kafka_leader_sees_change(fetch))

@@ -35,8 +35,8 @@ void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
         free(request->head);
         free(request);
     }
-    ps_sasl_close(broker->sasl);
-    ps_gss_initiator_teardown(broker->kerberos);
+    ps_sasl_close(broker->login.sasl);
+    ps_gss_initiator_teardown(broker->login.kerberos);
     ps_tls_client_destroy(broker->tls);
     free(broker->in);
     free(broker);
@@ -49,7 +49,7 @@ static void watch(struct ps_kafka_native_broker *broker)
     short events = 0;
     int fd = ps_client_descriptor(&broker->connection, broker->write_blocked, &events);
     /* input for which there is no memory must not wake the worker */
-    if (broker->starved && !broker->write_blocked) {
+    if (broker->fetch.starved && !broker->write_blocked) {
         if (broker->watched_fd >= 0)
             (void)epoll_ctl(broker->client->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
         broker->watched_fd = -1;
@@ -81,7 +81,7 @@ static uint64_t reconnect_rest_ns(struct ps_kafka_native_broker *broker)
 static void give_up_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
 {
     if (request->kind == PS_KAFKA_NATIVE_METADATA && !request->ignored)
-        client->metadata_asked = false;
+        client->metadata.asked = false;
     if (request->kind == PS_KAFKA_NATIVE_INIT_PRODUCER_ID)
         client->id_state = PS_KAFKA_NATIVE_ID_NONE;
     ps_kafka_native_transaction_lost(client, request);
@@ -107,13 +107,13 @@ void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->write_blocked = false;
     broker->in_length = 0;
-    broker->answer = NULL;
-    broker->starved = broker->fetch_asked = false;
+    broker->fetch.answer = NULL;
+    broker->fetch.starved = broker->fetch.asked = false;
     broker->writing = NULL;
-    broker->login_ns = PS_NEVER;
-    ps_sasl_close(broker->sasl);
-    broker->sasl = NULL;
-    broker->awaits_ticket = false;
+    broker->login.again_ns = PS_NEVER;
+    ps_sasl_close(broker->login.sasl);
+    broker->login.sasl = NULL;
+    broker->login.awaits_ticket = false;
     broker->produce_in_flight = 0;
     while (broker->first != NULL) {
         struct ps_kafka_native_request *request = broker->first;
@@ -140,25 +140,25 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
     struct ps_kafka_native *client = broker->client;
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL;
     bool connecting = broker->phase == PS_KAFKA_NATIVE_CONNECTING;
-    int code = broker->login_is_refused                        ? ERROR_AUTHENTICATION
+    int code = broker->login.is_refused                        ? ERROR_AUTHENTICATION
                : broker->connection.phase == PS_CLIENT_SHAKING ? ERROR_TLS
                                                                : ERROR_TRANSPORT;
-    broker->login_is_refused = false;
+    broker->login.is_refused = false;
     ps_kafka_native_broker_drop(broker);
     if (idle)
-        broker->address.length = 0;
+        broker->addresses.refused.length = 0;
     broker->failures++;
     broker->rest_ns = client->now.mono_ns + reconnect_rest_ns(broker);
-    if (connecting && ++broker->addresses_tried < broker->address_count)
+    if (connecting && ++broker->addresses.tried < broker->addresses.count)
         broker->rest_ns = client->now.mono_ns; /* tries the name's next address immediately */
     else
-        broker->addresses_tried = 0;
+        broker->addresses.tried = 0;
     ps_kafka_native_want_metadata(client);
     if (idle || broker->gone) /* a broker closes connections that are not used */
         return;
-    if (broker->addresses_tried == 0) /* otherwise the next address may work */
+    if (broker->addresses.tried == 0) /* otherwise the next address may work */
         tell_lost(broker, code, reason);
-    if (broker->addresses_tried == 0 && code == ERROR_TRANSPORT)
+    if (broker->addresses.tried == 0 && code == ERROR_TRANSPORT)
         ps_kafka_native_tell_all_down(client, reason);
 }
 
@@ -166,7 +166,7 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
 
 static void aim(struct ps_kafka_native_broker *broker, const struct ps_address *address)
 {
-    broker->address = *address;
+    broker->addresses.refused = *address;
     broker->plan.address = address->storage;
     broker->plan.address_bytes = address->length;
     if (address->storage.ss_family == AF_INET6)
@@ -181,7 +181,7 @@ static void ask_versions(struct ps_kafka_native_broker *broker)
     struct ps_kafka_native_request *request = ps_kafka_native_request_versions(
         broker->client, ps_kafka_native_is_transactional(broker->client) ? 3 : 0);
     broker->phase = PS_KAFKA_NATIVE_ASKING;
-    broker->addresses_tried = 0;
+    broker->addresses.tried = 0;
     if (request == NULL)
         ps_kafka_native_broker_lose(broker, "no memory");
     else
@@ -214,7 +214,7 @@ static void begin_to_connect(struct ps_kafka_native_broker *broker)
 void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker)
 {
     struct ps_address address;
-    struct ps_question question = {.forward = true, .address = broker->address, .asker = broker};
+    struct ps_question question = {.forward = true, .address = broker->addresses.refused, .asker = broker};
     if (ps_address_is_literal(broker->host) && ps_resolve(broker->host, &address) == 0) {
         aim(broker, &address);
         begin_to_connect(broker);
@@ -234,7 +234,7 @@ void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, cons
         strcmp(broker->host, answer->name) != 0)
         return;
     if (answer->error == 0) {
-        broker->address_count = answer->address_count;
+        broker->addresses.count = answer->address_count;
         aim(broker, &answer->address);
         begin_to_connect(broker);
         return;
@@ -267,7 +267,7 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
         if (broker->phase == PS_KAFKA_NATIVE_UP && (client->reader == NULL || broker->first == NULL))
             return broker;
         bool sooner = best != NULL && broker->phase == PS_KAFKA_NATIVE_UP &&
-                      best->phase == PS_KAFKA_NATIVE_UP && best->fetch_asked && !broker->fetch_asked;
+                      best->phase == PS_KAFKA_NATIVE_UP && best->fetch.asked && !broker->fetch.asked;
         if (best == NULL || broker->phase > best->phase || sooner ||
             (broker->phase == PS_KAFKA_NATIVE_DOWN && best->phase == PS_KAFKA_NATIVE_DOWN &&
              broker->rest_ns < best->rest_ns))
@@ -381,7 +381,7 @@ static void write_on(struct ps_kafka_native_broker *broker)
 static void await_ticket(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
-    if (broker->awaits_ticket && !ps_kafka_native_login_await(broker, reason))
+    if (broker->login.awaits_ticket && !ps_kafka_native_login_await(broker, reason))
         ps_kafka_native_broker_lose(broker, reason);
 }
 
@@ -430,7 +430,7 @@ static void check_life(struct ps_kafka_native_broker *broker)
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native *client = broker->client;
-    if (!client->transaction.second || broker->has_second)
+    if (!client->transaction.second || broker->versions.has_second)
         return true;
     if (!client->fatal)
         ps_kafka_native_die(client, ERROR_TRANSACTION_ABORTABLE,
@@ -487,7 +487,7 @@ static void close_idle(struct ps_kafka_native_broker *broker)
     if (broker->client->now.mono_ns < idle_ns(broker))
         return;
     ps_kafka_native_broker_drop(broker);
-    broker->address.length = 0;
+    broker->addresses.refused.length = 0;
 }
 
 void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready)
@@ -498,7 +498,7 @@ void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool rea
         ps_kafka_native_broker_connect(broker);
     else if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
         connect_on(broker);
-    else if (broker->phase >= PS_KAFKA_NATIVE_ASKING && (ready || broker->starved))
+    else if (broker->phase >= PS_KAFKA_NATIVE_ASKING && (ready || broker->fetch.starved))
         ps_kafka_native_broker_receive(broker);
     await_ticket(broker);
     if (broker->phase >= PS_KAFKA_NATIVE_ASKING && broker->writing != NULL)
@@ -523,11 +523,11 @@ uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *brok
     if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
         return broker->connection.deadline_ns;
     uint64_t due_ns = ps_least(deadline_ns(broker), ps_kafka_native_broker_doubt_ns(broker));
-    if (broker->starved)
+    if (broker->fetch.starved)
         due_ns = now_ns + STARVED_REST_NS;
     if (broker->ready != NULL && broker->throttle_ns > now_ns)
         due_ns = ps_least(due_ns, broker->throttle_ns);
     if (broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL)
-        due_ns = ps_least(due_ns, broker->login_ns);
+        due_ns = ps_least(due_ns, broker->login.again_ns);
     return ps_least(due_ns, idle_ns(broker));
 }

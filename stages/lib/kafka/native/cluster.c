@@ -35,7 +35,7 @@ struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native
     }
     broker->port = port;
     broker->watched_fd = -1;
-    broker->login_ns = PS_NEVER;
+    broker->login.again_ns = PS_NEVER;
     broker->end = &broker->first;
     broker->ready_end = &broker->ready;
     broker->plan = (struct ps_client_plan){
@@ -350,7 +350,7 @@ static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in, 
 bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,
                                      char *reason)
 {
-    client->metadata_asked = false;
+    client->metadata.asked = false;
     end_fields(in, version); /* of the header */
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
@@ -365,11 +365,11 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
         return ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
     if (client->all_topics && has_brokers)
         note_missing(client);
-    client->metadata_ns = client->now.mono_ns;
+    client->metadata.answered_ns = client->now.mono_ns;
     if (!complete)
-        client->metadata_wanted = true;
+        client->metadata.wanted = true;
     if (!complete && client->reader != NULL)
-        client->metadata_rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
+        client->metadata.rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
     return true;
 }
 

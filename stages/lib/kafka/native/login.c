@@ -12,7 +12,7 @@
 
 static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char *what, size_t length)
 {
-    broker->login_is_refused = true;
+    broker->login.is_refused = true;
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "login by %s failed: %.*s", broker->client->account.mechanism,
              (int)(length < 200 ? length : 200), what);
     return false;
@@ -29,7 +29,7 @@ static bool ask(struct ps_kafka_native_broker *broker, struct ps_kafka_native_re
 /* Sends the handshake, which names the mechanism. */
 static bool greet(struct ps_kafka_native_broker *broker, char *reason)
 {
-    if (broker->sasl == NULL)
+    if (broker->login.sasl == NULL)
         return ps_kafka_native_refuse(reason, "no memory for the login");
     return ask(broker, ps_kafka_native_request_handshake(broker->client), reason);
 }
@@ -52,7 +52,7 @@ static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
                                                        .wake_fd = broker->client->wake_fd};
     if (length < 0 || (size_t)length >= sizeof server)
         return ps_kafka_native_refuse(reason, "the name of the Kerberos service is too long");
-    return ps_gss_initiator_build(&broker->kerberos, &settings, &err) == PS_OK ||
+    return ps_gss_initiator_build(&broker->login.kerberos, &settings, &err) == PS_OK ||
            ps_kafka_native_refuse(reason, err.text);
 }
 
@@ -60,12 +60,12 @@ static bool await_token(struct ps_kafka_native_broker *broker, char *reason)
 {
     char why[PS_SASL_REASON_BYTES];
     const char *token = ps_token_source_take(broker->client->account.tokens, broker->client->now.mono_ns,
-                                             &broker->awaits_ticket, why);
-    if (broker->awaits_ticket)
+                                             &broker->login.awaits_ticket, why);
+    if (broker->login.awaits_ticket)
         return true;
     if (token == NULL)
         return fail(broker, reason, why, strlen(why));
-    broker->sasl = ps_bearer_open(token);
+    broker->login.sasl = ps_bearer_open(token);
     return greet(broker, reason);
 }
 
@@ -76,20 +76,20 @@ bool ps_kafka_native_login_await(struct ps_kafka_native_broker *broker, char *re
     struct ps_gss_token token = {.length = 0};
     char why[PS_GSS_REASON_BYTES];
     bool later = false;
-    struct ps_gss_context *context = ps_gss_initiator_take(broker->kerberos, &token, &later, why);
-    broker->awaits_ticket = context == NULL && later;
-    if (broker->awaits_ticket)
+    struct ps_gss_context *context = ps_gss_initiator_take(broker->login.kerberos, &token, &later, why);
+    broker->login.awaits_ticket = context == NULL && later;
+    if (broker->login.awaits_ticket)
         return true;
     if (context == NULL)
         return fail(broker, reason, why, strlen(why));
-    broker->sasl = ps_sasl_gssapi_open(context, &token, PS_SASL_PREFER(PS_SASL_AUTHENTICATION, 0U, 0U));
+    broker->login.sasl = ps_sasl_gssapi_open(context, &token, PS_SASL_PREFER(PS_SASL_AUTHENTICATION, 0U, 0U));
     return greet(broker, reason);
 }
 
 /* The thread of the initiator calls the KDC, and wakes the worker. */
 static bool begin_kerberos(struct ps_kafka_native_broker *broker, char *reason)
 {
-    if (broker->kerberos == NULL && !open_tickets(broker, reason))
+    if (broker->login.kerberos == NULL && !open_tickets(broker, reason))
         return false;
     return ps_kafka_native_login_await(broker, reason);
 }
@@ -100,25 +100,25 @@ bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *re
 {
     const struct ps_kafka_native_account *account = &broker->client->account;
     const struct ps_password_settings settings = {.name = account->name, .password = account->password};
-    if (broker->login_version < 0)
+    if (broker->versions.login < 0)
         return ps_kafka_native_refuse(reason,
                                       "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
     broker->phase = PS_KAFKA_NATIVE_LOGGING_IN;
-    ps_sasl_close(broker->sasl);
-    broker->sasl = NULL;
-    broker->login_is_last = false;
+    ps_sasl_close(broker->login.sasl);
+    broker->login.sasl = NULL;
+    broker->login.is_last = false;
     if (account->service != NULL)
         return begin_kerberos(broker, reason);
     if (account->tokens != NULL)
         return await_token(broker, reason);
-    broker->sasl = ps_password_open(account->mechanism, &settings);
+    broker->login.sasl = ps_password_open(account->mechanism, &settings);
     return greet(broker, reason);
 }
 
 static void complete(struct ps_kafka_native_broker *broker)
 {
-    ps_sasl_close(broker->sasl);
-    broker->sasl = NULL;
+    ps_sasl_close(broker->login.sasl);
+    broker->login.sasl = NULL;
     broker->phase = PS_KAFKA_NATIVE_UP;
     broker->failures = 0;
 }
@@ -127,16 +127,16 @@ static void complete(struct ps_kafka_native_broker *broker)
 static bool step(struct ps_kafka_native_broker *broker, const char *message, size_t length, char *reason)
 {
     struct ps_sasl_token reply;
-    enum ps_sasl_result result = ps_sasl_step(broker->sasl, message, length, &reply);
+    enum ps_sasl_result result = ps_sasl_step(broker->login.sasl, message, length, &reply);
     if (result == PS_SASL_FAILED)
-        return fail(broker, reason, broker->sasl->reason, strlen(broker->sasl->reason));
+        return fail(broker, reason, broker->login.sasl->reason, strlen(broker->login.sasl->reason));
     if (result == PS_SASL_DONE && reply.length == 0) {
         complete(broker);
         return true;
     }
-    broker->login_is_last = result == PS_SASL_DONE;
+    broker->login.is_last = result == PS_SASL_DONE;
     struct ps_kafka_native_request *request =
-        ps_kafka_native_request_message(broker->client, broker->login_version, reply.bytes, reply.length);
+        ps_kafka_native_request_message(broker->client, broker->versions.login, reply.bytes, reply.length);
     ps_sasl_token_free(&reply);
     return ask(broker, request, reason);
 }
@@ -160,7 +160,7 @@ bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, stru
     char offered[160], text[224];
     int16_t error = ps_wire_get_int16(in);
     list_mechanisms(in, offered, sizeof offered);
-    if (in->failed || broker->sasl == NULL)
+    if (in->failed || broker->login.sasl == NULL)
         return ps_kafka_native_refuse(reason, "the answer to SaslHandshake cannot be read");
     if (error == 0)
         return step(broker, "", 0, reason);
@@ -174,9 +174,10 @@ bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, stru
 /* Java's client renews a session after 85 to 95 % of its time. */
 static void note_lifetime(struct ps_kafka_native_broker *broker, int64_t lifetime_ms)
 {
-    broker->login_ns = PS_NEVER;
+    broker->login.again_ns = PS_NEVER;
     if (lifetime_ms > 0 && lifetime_ms < INT64_C(1) << 40)
-        broker->login_ns = broker->client->now.mono_ns + (uint64_t)lifetime_ms * PS_NS_PER_MS / 100 * 85;
+        broker->login.again_ns =
+            broker->client->now.mono_ns + (uint64_t)lifetime_ms * PS_NS_PER_MS / 100 * 85;
 }
 
 bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
@@ -186,14 +187,14 @@ bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct
     const char *text = ps_wire_get_string(in, &text_length);
     int32_t length = ps_wire_get_int32(in);
     const char *message = length > 0 ? ps_wire_take(in, (size_t)length) : "";
-    int64_t lifetime_ms = broker->login_version >= 1 ? ps_wire_get_int64(in) : 0;
-    if (in->failed || broker->sasl == NULL)
+    int64_t lifetime_ms = broker->versions.login >= 1 ? ps_wire_get_int64(in) : 0;
+    if (in->failed || broker->login.sasl == NULL)
         return ps_kafka_native_refuse(reason, "the answer to SaslAuthenticate cannot be read");
     if (error != 0)
         return fail(broker, reason, text != NULL ? text : "the broker does not say why",
                     text != NULL ? text_length : 27);
     note_lifetime(broker, lifetime_ms);
-    if (!broker->login_is_last)
+    if (!broker->login.is_last)
         return step(broker, message, length > 0 ? (size_t)length : 0, reason);
     complete(broker);
     return true;
@@ -201,5 +202,5 @@ bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct
 
 bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker)
 {
-    return broker->phase == PS_KAFKA_NATIVE_UP && broker->client->now.mono_ns >= broker->login_ns;
+    return broker->phase == PS_KAFKA_NATIVE_UP && broker->client->now.mono_ns >= broker->login.again_ns;
 }

@@ -44,10 +44,12 @@ struct ps_kafka_native_broker {
     int32_t node; /* -1: only in bootstrap.servers */
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
-    bool gone;                 /* not in the last metadata */
-    struct ps_address address; /* the address tried last, if it failed; length 0: none */
-    uint32_t address_count;    /* number of addresses of the name */
-    uint32_t addresses_tried;  /* number of addresses that failed in a row */
+    bool gone; /* not in the last metadata */
+    struct {
+        struct ps_address refused; /* the address tried last, if it failed; length 0: none */
+        uint32_t count;            /* number of addresses of the name */
+        uint32_t tried;            /* number of addresses that failed in a row */
+    } addresses;
     enum ps_kafka_native_phase phase;
     struct ps_client_plan plan;
     struct ps_client connection;
@@ -55,23 +57,30 @@ struct ps_kafka_native_broker {
     int watched_fd;
     uint32_t watched_events;
     bool write_blocked;
-    int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
-    bool has_transactions; /* it supports transactions with the member of the group (KIP-447) */
-    /* it supports the second protocol of transactions (KIP-890), which the cluster uses */
-    bool has_second;
-    struct ps_sasl *sasl;              /* NULL unless it logs in */
-    struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
-    /* LOGGING_IN: no request is sent before the ticket, or token, has come */
-    bool awaits_ticket;
-    bool login_is_last;    /* after the next answer the login is complete */
-    bool login_is_refused; /* the connection was closed because the login was refused */
-    uint64_t login_ns;     /* when to log in again; PS_NEVER: never */
-    int16_t reader_versions[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
-    char *answer; /* memory for the answer to Fetch that is being read; NULL: it goes to `in` */
-    uint32_t answer_length, answer_got;
-    bool starved;        /* there is no memory for the answer: nothing is read */
-    bool fetch_asked;    /* only a reader's: a Fetch is under way */
-    uint32_t fetch_turn; /* the stream with which the next Fetch begins */
+    struct {
+        int16_t produce, metadata, init, login,
+            reader[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
+        bool has_transactions; /* it supports transactions with the member of the group (KIP-447) */
+        /* it supports the second protocol of transactions (KIP-890), which the cluster uses */
+        bool has_second;
+    } versions;
+    struct {
+        struct ps_sasl *sasl;              /* NULL unless it logs in */
+        struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
+        /* LOGGING_IN: no request is sent before the ticket, or token, has come */
+        bool awaits_ticket;
+        bool is_last;      /* after the next answer the login is complete */
+        bool is_refused;   /* the connection was closed because the login was refused */
+        uint64_t again_ns; /* when to log in again; PS_NEVER: never */
+    } login;
+    /* Only a reader's. */
+    struct {
+        char *answer; /* memory for the answer that is being read; NULL: it goes to `in` */
+        uint32_t length, got;
+        bool starved;  /* there is no memory for the answer: nothing is read */
+        bool asked;    /* a Fetch is under way */
+        uint32_t turn; /* the stream with which the next Fetch begins */
+    } fetch;
     /* requests in the order sent; the first one is answered first */
     struct ps_kafka_native_request *first, **end;
     /* the first request that is not written in full; NULL: none */
@@ -220,25 +229,35 @@ struct ps_kafka_native {
     struct ps_kafka_native_producer_id id;
     enum ps_kafka_native_id_state id_state;
     uint64_t id_rest_ns;
-    bool metadata_asked, metadata_wanted;
-    uint64_t metadata_ns, metadata_rest_ns; /* time of the last answer; earliest time of the next request */
+    struct {
+        bool asked, wanted;
+        uint64_t answered_ns; /* time of the last answer */
+        uint64_t rest_ns;     /* earliest time of the next request */
+    } metadata;
     int32_t correlation;
     struct ps_kafka_native_statistics statistics;
-    uint64_t queued_bytes, queued_records; /* bytes before compression, in which buffers are measured */
-    uint64_t resting_ns;  /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
-    uint64_t expiry_ns;   /* the time to check for records that wait too long; PS_NEVER: no limit */
-    bool hurries;         /* sets do not wait for linger.ms */
-    bool unplaced_topics; /* some topic has records without a partition */
+    struct {
+        uint64_t bytes, records; /* bytes before compression, in which buffers are measured */
+        uint64_t resting_ns; /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
+        uint64_t expiry_ns;  /* the time to check for records that wait too long; PS_NEVER: no limit */
+    } queued;
+    bool hurries;                           /* sets do not wait for linger.ms */
+    bool unplaced_topics;                   /* some topic has records without a partition */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
-    struct ps_kafka_native_set *free_sets;
-    uint64_t free_bytes; /* bytes of the buffers of free_sets; at most twice queue_bytes_max */
-    struct ps_kafka_native_request *free_requests;
+    struct {
+        struct ps_kafka_native_set *sets;
+        uint64_t set_bytes; /* bytes of their buffers; at most twice queue_bytes_max */
+        struct ps_kafka_native_request *requests;
+    } free;                                           /* to be used again */
     struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
-    bool fatal, fatal_told, answered;
+    bool fatal, answered;
     bool all_down_told; /* it was reported since the last answer that no broker can be reached */
-    int fatal_code;
-    char fatal_text[256];
+    struct {
+        bool told;
+        int code;
+        char text[256];
+    } fatal_error;
     struct ps_now now;
     uint64_t random;
     const struct ps_kafka_listener *listener; /* during `poll` */
@@ -295,8 +314,8 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
 /* Returns whether no record is taken before others are delivered. */
 static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
 {
-    return client->queued_bytes >= client->settings.queue_bytes_max ||
-           client->queued_records >= client->settings.queue_records_max;
+    return client->queued.bytes >= client->settings.queue_bytes_max ||
+           client->queued.records >= client->settings.queue_records_max;
 }
 
 struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,

@@ -11,10 +11,10 @@
 struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
                                                      struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = client->free_sets;
+    struct ps_kafka_native_set *set = client->free.sets;
     if (set != NULL) {
-        client->free_sets = set->next;
-        client->free_bytes -= set->room;
+        client->free.sets = set->next;
+        client->free.set_bytes -= set->room;
     } else if ((set = ps_kafka_native_set_make()) == NULL) {
         return NULL;
     }
@@ -27,21 +27,21 @@ struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *cli
  * and with many partitions all buffers would become that large. */
 void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
-    if (client->free_bytes + set->room > 2 * client->settings.queue_bytes_max) {
+    if (client->free.set_bytes + set->room > 2 * client->settings.queue_bytes_max) {
         ps_kafka_native_set_free(set);
         return;
     }
-    client->free_bytes += set->room;
-    set->next = client->free_sets;
-    client->free_sets = set;
+    client->free.set_bytes += set->room;
+    set->next = client->free.sets;
+    client->free.sets = set;
 }
 
 struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
                                                              enum ps_kafka_native_kind kind, int16_t version)
 {
-    struct ps_kafka_native_request *request = client->free_requests;
+    struct ps_kafka_native_request *request = client->free.requests;
     if (request != NULL)
-        client->free_requests = request->next;
+        client->free.requests = request->next;
     else if ((request = calloc(1, sizeof *request)) == NULL)
         return NULL;
     request->next = NULL;
@@ -56,8 +56,8 @@ struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_nat
 
 void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
 {
-    request->next = client->free_requests;
-    client->free_requests = request;
+    request->next = client->free.requests;
+    client->free.requests = request;
 }
 
 void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error)
@@ -72,8 +72,8 @@ void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_nati
         .topic = set->partition->topic->name,
         .tokens = set->tokens,
     };
-    client->queued_bytes -= set->plain_length != 0 ? set->plain_length : set->length;
-    client->queued_records -= set->count;
+    client->queued.bytes -= set->plain_length != 0 ? set->plain_length : set->length;
+    client->queued.records -= set->count;
     client->reported += set->count;
     client->listener->report(client->listener->argument, &report);
     ps_kafka_native_give_set(client, set);
@@ -109,15 +109,15 @@ void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *f
         return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(client->fatal_text, sizeof client->fatal_text, format, arguments);
+    vsnprintf(client->fatal_error.text, sizeof client->fatal_error.text, format, arguments);
     va_end(arguments);
     client->fatal = true;
-    client->fatal_code = code;
+    client->fatal_error.code = code;
 }
 
 void ps_kafka_native_want_metadata(struct ps_kafka_native *client)
 {
-    client->metadata_wanted = true;
+    client->metadata.wanted = true;
 }
 
 bool ps_kafka_native_refuse(char *reason, const char *what)

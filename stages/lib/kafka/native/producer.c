@@ -72,14 +72,14 @@ void ps_kafka_native_free(struct ps_kafka_native *client)
         client->purged = set->next;
         ps_kafka_native_set_free(set);
     }
-    while (client->free_sets != NULL) {
-        struct ps_kafka_native_set *set = client->free_sets;
-        client->free_sets = set->next;
+    while (client->free.sets != NULL) {
+        struct ps_kafka_native_set *set = client->free.sets;
+        client->free.sets = set->next;
         ps_kafka_native_set_free(set);
     }
-    while (client->free_requests != NULL) {
-        struct ps_kafka_native_request *request = client->free_requests;
-        client->free_requests = request->next;
+    while (client->free.requests != NULL) {
+        struct ps_kafka_native_request *request = client->free.requests;
+        client->free.requests = request->next;
         free(request->head);
         free(request);
     }
@@ -124,7 +124,7 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     client->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)client;
     client->id.id = -1;
     client->id.epoch = -1;
-    client->metadata_wanted = true;
+    client->metadata.wanted = true;
     if (ps_kafka_native_settings_read(&client->settings, config->pairs, config->pair_count, err) != PS_OK ||
         open_compressor(client, err) != PS_OK ||
         ps_kafka_native_account_read(&client->account, config->pairs, config->pair_count, config->wake_fd,
@@ -183,7 +183,7 @@ static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
         return NULL;
     *partition->end = set;
     partition->end = &set->next;
-    client->queued_bytes += set->length;
+    client->queued.bytes += set->length;
     return set;
 }
 
@@ -210,8 +210,8 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
             return ERROR_NO_MEMORY;
         uint32_t before = set->length;
         if (ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory)) {
-            client->queued_bytes += set->length - before;
-            client->queued_records++;
+            client->queued.bytes += set->length - before;
+            client->queued.records++;
             return 0;
         }
         if (no_memory)
@@ -237,8 +237,8 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
         uint32_t taken =
             ps_kafka_native_set_add_values(set, records + done, count - done, wall_ms,
                                            settings->set_bytes_max, settings->set_records_max, &no_memory);
-        client->queued_bytes += set->length - before;
-        client->queued_records += taken;
+        client->queued.bytes += set->length - before;
+        client->queued.records += taken;
         done += taken;
         set = NULL; /* if records are left, the set is full */
     }
@@ -267,8 +267,8 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
     topic->unplaced_partition = record->partition;
     topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
     topic->unplaced_has_key = record->key != NULL;
-    client->queued_bytes += set->length;
-    client->queued_records++;
+    client->queued.bytes += set->length;
+    client->queued.records++;
     if (topic->asked_ns == 0)
         topic->asked_ns = client->now.mono_ns;
     ps_kafka_native_want_metadata(client);
@@ -282,8 +282,8 @@ static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_k
 {
     if (!ps_kafka_native_is_value(records))
         return 0;
-    uint64_t bytes = client->queued_bytes + records->value_length;
-    uint64_t room = client->settings.queue_records_max - client->queued_records;
+    uint64_t bytes = client->queued.bytes + records->value_length;
+    uint64_t room = client->settings.queue_records_max - client->queued.records;
     uint32_t run = 1;
     while (run < count && run < room && bytes < client->settings.queue_bytes_max &&
            topic->sticky_bytes_left > 0 && ps_kafka_native_is_value(&records[run])) {
@@ -306,7 +306,7 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
     for (uint32_t i = 0, taken; i < count; i += taken) {
         if (ps_kafka_native_is_full(client)) {
             if (client->settings.linger_ns != 0)
-                client->resting_ns = 0; /* the next turn sends the sets that wait for more records */
+                client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
             *error = PS_KAFKA_FULL;
             return i;
         }
@@ -358,7 +358,7 @@ static void native_hurry(struct ps_kafka_producer *producer, bool hurry)
 {
     struct ps_kafka_native *client = native_of(producer);
     if (hurry && !client->hurries && client->settings.linger_ns != 0)
-        client->resting_ns = 0; /* the next turn sends the sets that wait for more records */
+        client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
     client->hurries = hurry;
 }
 

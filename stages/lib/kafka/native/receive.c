@@ -75,13 +75,13 @@ static bool begin_answer(struct ps_kafka_native_broker *broker)
     if (!reads_records(broker) || request->sent_ns == 0 || bytes <= READ_HEAD_BYTES)
         return true;
     uint32_t length = (uint32_t)bytes - (uint32_t)sizeof(uint32_t);
-    broker->answer = broker->client->reader->room(broker->client, request, length);
-    broker->starved = broker->answer == NULL;
-    if (broker->starved)
+    broker->fetch.answer = broker->client->reader->room(broker->client, request, length);
+    broker->fetch.starved = broker->fetch.answer == NULL;
+    if (broker->fetch.starved)
         return false;
-    broker->answer_length = length;
-    broker->answer_got = broker->in_length - (uint32_t)sizeof(uint32_t);
-    memcpy(broker->answer, broker->in + sizeof(uint32_t), broker->answer_got);
+    broker->fetch.length = length;
+    broker->fetch.got = broker->in_length - (uint32_t)sizeof(uint32_t);
+    memcpy(broker->fetch.answer, broker->in + sizeof(uint32_t), broker->fetch.got);
     broker->in_length = 0;
     return false;
 }
@@ -118,19 +118,19 @@ static bool handle_all(struct ps_kafka_native_broker *broker)
 static bool read_answer(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
-    size_t room = broker->answer_length - broker->answer_got;
-    ssize_t got = ps_client_read(&broker->connection, broker->answer + broker->answer_got, room, reason);
+    size_t room = broker->fetch.length - broker->fetch.got;
+    ssize_t got = ps_client_read(&broker->connection, broker->fetch.answer + broker->fetch.got, room, reason);
     if (got < 0) {
         ps_kafka_native_broker_lose(broker, reason);
         return false;
     }
-    broker->answer_got += (uint32_t)got;
+    broker->fetch.got += (uint32_t)got;
     broker->begun_ns = broker->client->now.mono_ns;
-    if (broker->answer_got < broker->answer_length)
+    if (broker->fetch.got < broker->fetch.length)
         return got > 0;
-    char *answer = broker->answer;
-    broker->answer = NULL;
-    return handle(broker, answer, broker->answer_length);
+    char *answer = broker->fetch.answer;
+    broker->fetch.answer = NULL;
+    return handle(broker, answer, broker->fetch.length);
 }
 
 void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
@@ -140,10 +140,10 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_lose(broker, "no memory for an answer");
         return;
     }
-    if (broker->starved && begin_answer(broker))
-        broker->starved = false;
-    while (!broker->starved) {
-        if (broker->answer != NULL) {
+    if (broker->fetch.starved && begin_answer(broker))
+        broker->fetch.starved = false;
+    while (!broker->fetch.starved) {
+        if (broker->fetch.answer != NULL) {
             if (!read_answer(broker))
                 return;
             continue;

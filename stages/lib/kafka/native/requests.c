@@ -234,7 +234,7 @@ static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafk
 {
     struct ps_kafka_native *client = broker->client;
     bool known = client->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
-                 broker->produce_version >= PRODUCE_VERSION_OF_ZSTD;
+                 broker->versions.produce >= PRODUCE_VERSION_OF_ZSTD;
     if (client->compressor != NULL && known)
         ps_kafka_native_set_compress(set, client->compressor, &client->spare);
 }
@@ -337,7 +337,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     struct ps_kafka_native *client = broker->client;
     bool second = ps_kafka_native_is_transactional(client) && client->transaction.second;
     struct ps_kafka_native_request *request = ps_kafka_native_take_request(
-        client, PS_KAFKA_NATIVE_PRODUCE, second ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->produce_version);
+        client, PS_KAFKA_NATIVE_PRODUCE, second ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->versions.produce);
     size_t room = 16 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES +
                   PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_SETS_MAX;
     char *at = request != NULL ? begin(client, request, room) : NULL;

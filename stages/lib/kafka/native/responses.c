@@ -84,9 +84,10 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
     struct second second = {.produces = false};
     if (error == ERROR_UNSUPPORTED_VERSION && flexible)
         return ask_versions_again(broker, reason);
-    broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
+    broker->versions.produce = broker->versions.metadata = broker->versions.init = broker->versions.login =
+        -1;
     for (unsigned i = 0; i < PS_KAFKA_NATIVE_READER_KIND_COUNT; i++)
-        broker->reader_versions[i] = -1;
+        broker->versions.reader[i] = -1;
     bool has_members = false, has_stable = false;
     uint32_t count = flexible ? ps_wire_get_compact_count(in, 7) : ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
@@ -97,13 +98,13 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
         second.ends |= key == 26 && most >= PS_KAFKA_NATIVE_SECOND_END;
         second.takes_offsets |= key == 28 && most >= PS_KAFKA_NATIVE_SECOND_OFFSETS;
         if (key == 0)
-            broker->produce_version = choose(3, 8, least, most);
+            broker->versions.produce = choose(3, 8, least, most);
         else if (key == 3)
-            broker->metadata_version = choose_metadata(least, most);
+            broker->versions.metadata = choose_metadata(least, most);
         else if (key == 22)
-            broker->init_version = choose(0, 1, least, most);
+            broker->versions.init = choose(0, 1, least, most);
         else if (key == 36)
-            broker->login_version = choose(0, 1, least, most);
+            broker->versions.login = choose(0, 1, least, most);
         else if (key == 28) /* older versions take offsets of any member */
             has_members = choose(3, 3, least, most) == 3;
         else if (broker->client->reader != NULL && broker->client->reader->versions(broker, key, least, most))
@@ -115,13 +116,13 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
         (void)ps_wire_get_int32(in); /* throttle time */
         read_features(in, &second);
     }
-    broker->has_transactions = has_members && has_stable;
-    broker->has_second = broker->has_transactions && second.produces && second.takes_offsets && second.ends &&
-                         second.finalized;
+    broker->versions.has_transactions = has_members && has_stable;
+    broker->versions.has_second = broker->versions.has_transactions && second.produces &&
+                                  second.takes_offsets && second.ends && second.finalized;
     if (in->failed || error != 0)
         return ps_kafka_native_refuse(reason,
                                       "the answer to ApiVersions cannot be read: is this a Kafka broker?");
-    if (broker->produce_version < 0 || broker->metadata_version < 0)
+    if (broker->versions.produce < 0 || broker->versions.metadata < 0)
         return ps_kafka_native_refuse(
             reason,
             "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
@@ -148,7 +149,7 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
         client->id = id;
         client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
         if (id.transactional)
-            ps_kafka_native_transaction_decide(client, broker->has_second);
+            ps_kafka_native_transaction_decide(client, broker->versions.has_second);
         return true;
     }
     client->id_rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;

@@ -10,10 +10,10 @@ uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *br
 {
     const struct ps_kafka_native_request *request = broker->first;
     /* starved: it has answered, but there is no memory for the answer */
-    if (request == NULL || broker->starved)
+    if (request == NULL || broker->fetch.starved)
         return PS_NEVER;
     uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
-    return broker->answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
+    return broker->fetch.answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
 }
 
 /* Returns the time from which the broker is silent: SILENT_NS after its last answer, or after its oldest request was written in full.
@@ -44,7 +44,7 @@ static bool has_left(const struct ps_kafka_native_broker *broker)
     const struct ps_kafka_native *client = broker->client;
     bool is_own = broker->node >= PS_KAFKA_NATIVE_COORDINATOR / 2;
     return broker->gone ||
-           (is_own && client->metadata_ns != 0 &&
+           (is_own && client->metadata.answered_ns != 0 &&
             ps_kafka_native_find_node(client, PS_KAFKA_NATIVE_COORDINATOR - broker->node) == NULL);
 }
 
@@ -74,7 +74,7 @@ static void ignore_metadata(struct ps_kafka_native_broker *broker)
         if (request->kind != PS_KAFKA_NATIVE_METADATA || request->ignored)
             continue;
         request->ignored = true;
-        broker->client->metadata_asked = false;
+        broker->client->metadata.asked = false;
     }
 }
 

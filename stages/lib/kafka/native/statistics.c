@@ -70,7 +70,7 @@ void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
              "{\"msg_cnt\":%" PRIu64 ",\"msg_size\":%" PRIu64 ",\"msg_max\":%" PRIu64 ",\"tx\":%" PRIu64
              ",\"tx_bytes\":%" PRIu64 ",\"brokers\":{\"all\":{\"waitresp_cnt\":%" PRIu64
              ",\"rtt\":{\"cnt\":%" PRIu64 ",\"avg\":%" PRIu64 ",\"p99\":%" PRIu64 "}}}}",
-             client->queued_records, client->queued_bytes, client->settings.queue_records_max,
+             client->queued.records, client->queued.bytes, client->settings.queue_records_max,
              statistics->requests, statistics->bytes, in_flight(client), statistics->answers,
              statistics->answers > 0 ? statistics->round_trips_us / statistics->answers : 0,
              p99_us(statistics));
@@ -82,6 +82,6 @@ void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
 uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client)
 {
     bool needed =
-        client->settings.statistics_ns != 0 && (client->queued_records > 0 || client->statistics.answers > 0);
+        client->settings.statistics_ns != 0 && (client->queued.records > 0 || client->statistics.answers > 0);
     return needed ? client->statistics.due_ns : PS_NEVER;
 }

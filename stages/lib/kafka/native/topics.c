@@ -203,7 +203,7 @@ static bool lingers(struct ps_kafka_native *client, const struct ps_kafka_native
         set->count >= client->settings.set_records_max || client->now.mono_ns >= end_ns ||
         ps_kafka_native_is_full(client))
         return false;
-    client->resting_ns = ps_least(client->resting_ns, end_ns);
+    client->queued.resting_ns = ps_least(client->queued.resting_ns, end_ns);
     return true;
 }
 
@@ -251,7 +251,7 @@ void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_
     ps_kafka_native_partition_withdraw(partition);
     partition->rewinds = true;
     partition->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
-    client->resting_ns = ps_least(client->resting_ns, partition->rest_ns);
+    client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
 }
 
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,

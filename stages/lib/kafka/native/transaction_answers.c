@@ -70,8 +70,8 @@ void ps_kafka_native_transaction_die(struct ps_kafka_native *client)
         return;
     const struct ps_kafka_end end = {.ending = is_unknown(transaction) ? PS_KAFKA_END_UNKNOWN
                                                                        : PS_KAFKA_END_ABORTED,
-                                     .code = client->fatal_code,
-                                     .text = client->fatal_text};
+                                     .code = client->fatal_error.code,
+                                     .text = client->fatal_error.text};
     finish(client, &end);
 }
 

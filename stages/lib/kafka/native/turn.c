@@ -24,9 +24,9 @@ static bool wants_metadata(const struct ps_kafka_native *client)
 {
     bool needed = client->topic_count > 0 || client->all_topics ||
                   (ps_kafka_native_is_transactional(client) && client->cluster[0] == '\0');
-    return !client->metadata_asked && needed && client->now.mono_ns >= client->metadata_rest_ns &&
-           (client->metadata_wanted ||
-            client->now.mono_ns >= client->metadata_ns + client->settings.metadata_age_ns);
+    return !client->metadata.asked && needed && client->now.mono_ns >= client->metadata.rest_ns &&
+           (client->metadata.wanted ||
+            client->now.mono_ns >= client->metadata.answered_ns + client->settings.metadata_age_ns);
 }
 
 static bool wants_id(const struct ps_kafka_native *client)
@@ -43,19 +43,19 @@ static void ask(struct ps_kafka_native *client)
     if (broker == NULL)
         return;
     struct ps_kafka_native_request *request =
-        metadata ? ps_kafka_native_request_metadata(client, broker->metadata_version) : NULL;
+        metadata ? ps_kafka_native_request_metadata(client, broker->versions.metadata) : NULL;
     if (request != NULL) {
-        client->metadata_asked = true;
-        client->metadata_wanted = false;
-        client->metadata_rest_ns = client->now.mono_ns + METADATA_REST_NS;
+        client->metadata.asked = true;
+        client->metadata.wanted = false;
+        client->metadata.rest_ns = client->now.mono_ns + METADATA_REST_NS;
         ps_kafka_native_broker_send(broker, request);
     }
-    if (id && broker->init_version < 0) {
+    if (id && broker->versions.init < 0) {
         ps_kafka_native_die(client, -165, "%s:%u gives no producer id: it is older than Kafka 0.11",
                             broker->host, broker->port);
         return;
     }
-    request = id ? ps_kafka_native_request_id(client, broker->init_version) : NULL;
+    request = id ? ps_kafka_native_request_id(client, broker->versions.init) : NULL;
     if (request != NULL) {
         client->id_state = PS_KAFKA_NATIVE_ID_ASKED;
         ps_kafka_native_broker_send(broker, request);
@@ -123,16 +123,16 @@ static void place_all(struct ps_kafka_native *client)
 /* Offers the partitions whose backoff or linger time is over. */
 static void offer_rested(struct ps_kafka_native *client)
 {
-    if (client->resting_ns > client->now.mono_ns)
+    if (client->queued.resting_ns > client->now.mono_ns)
         return;
-    client->resting_ns = PS_NEVER;
+    client->queued.resting_ns = PS_NEVER;
     for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
         for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             for (int32_t p = 0; p < topic->partition_count; p++) {
                 struct ps_kafka_native_partition *partition = &topic->partitions[p];
                 ps_kafka_native_partition_offer(client, partition);
                 if (partition->rest_ns > client->now.mono_ns)
-                    client->resting_ns = ps_least(client->resting_ns, partition->rest_ns);
+                    client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
             }
         }
     }
@@ -185,9 +185,9 @@ static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_nati
 
 static void expire_any(struct ps_kafka_native *client)
 {
-    if (client->settings.delivery_ns == 0 || client->now.mono_ns < client->expiry_ns || client->fatal)
+    if (client->settings.delivery_ns == 0 || client->now.mono_ns < client->queued.expiry_ns || client->fatal)
         return;
-    client->expiry_ns =
+    client->queued.expiry_ns =
         client->now.mono_ns + ps_least(client->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
     for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
         for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
@@ -253,9 +253,10 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
     ps_kafka_native_tell_statistics(client);
     if (client->fatal)
         ps_kafka_native_transaction_die(client);
-    if (client->fatal && !client->fatal_told) {
-        client->fatal_told = true;
-        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_FATAL, client->fatal_code, client->fatal_text);
+    if (client->fatal && !client->fatal_error.told) {
+        client->fatal_error.told = true;
+        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_FATAL, client->fatal_error.code,
+                               client->fatal_error.text);
     }
     client->listener = NULL;
     return client->reported;
@@ -274,9 +275,9 @@ static uint64_t ask_due_ns(const struct ps_kafka_native *client)
         if (!broker->gone && broker->phase == PS_KAFKA_NATIVE_DOWN)
             rested_ns = ps_least(rested_ns, broker->rest_ns);
     }
-    if ((client->topic_count > 0 || client->all_topics) && !client->metadata_asked)
-        due_ns = client->metadata_wanted ? client->metadata_rest_ns
-                                         : client->metadata_ns + client->settings.metadata_age_ns;
+    if ((client->topic_count > 0 || client->all_topics) && !client->metadata.asked)
+        due_ns = client->metadata.wanted ? client->metadata.rest_ns
+                                         : client->metadata.answered_ns + client->settings.metadata_age_ns;
     if (client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
         !ps_kafka_native_is_transactional(client))
         due_ns = ps_least(due_ns, client->id_rest_ns);
@@ -287,12 +288,12 @@ static uint64_t ask_due_ns(const struct ps_kafka_native *client)
 
 uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client)
 {
-    uint64_t due_ns = ps_least(ps_least(client->resting_ns, ask_due_ns(client)),
+    uint64_t due_ns = ps_least(ps_least(client->queued.resting_ns, ask_due_ns(client)),
                                ps_kafka_native_transaction_due_ns(client));
     for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
         due_ns = ps_least(due_ns, ps_kafka_native_broker_due_ns(broker));
-    if (client->settings.delivery_ns != 0 && client->queued_records > 0 && !client->fatal)
-        due_ns = ps_least(due_ns, client->expiry_ns);
+    if (client->settings.delivery_ns != 0 && client->queued.records > 0 && !client->fatal)
+        due_ns = ps_least(due_ns, client->queued.expiry_ns);
     return ps_least(due_ns, ps_kafka_native_statistics_due_ns(client));
 }
 

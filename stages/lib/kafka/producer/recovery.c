@@ -82,13 +82,13 @@ static void report_refused_event(struct ps_kafka_sender *sender, const char *why
         give_up(sender, why);
         return;
     }
-    sender->fence = cause->last_token;
+    sender->search.fence = cause->last_token;
     uint64_t rest = ps_kafka_sender_rest_ns(sender);
     sender->resume_ns = sender->now.mono_ns + rest;
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
-    if (sender->blamed != cause->last_token)
+    if (sender->search.blamed != cause->last_token)
         ps_count(sender->port->counters, PS_COUNTER_refused, 1);
-    sender->blamed = cause->last_token;
+    sender->search.blamed = cause->last_token;
     describe_event(cause->last_token, text, sizeof text);
     ps_log(PS_LOG_ERROR, sender->port->component,
            "an event cannot be delivered to topic %s, partition %" PRId32
@@ -168,27 +168,28 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
 
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender)
 {
-    if (sender->fence == NULL ||
-        !ps_lease_is_settled(ps_kafka_token_lease(sender->fence), ps_kafka_token_position(sender->fence)))
+    if (sender->search.fence == NULL || !ps_lease_is_settled(ps_kafka_token_lease(sender->search.fence),
+                                                             ps_kafka_token_position(sender->search.fence)))
         return;
-    if (sender->blamed == sender->fence)
+    if (sender->search.blamed == sender->search.fence)
         ps_log(PS_LOG_INFO, sender->port->component, "the refused event is delivered now");
-    sender->fence = sender->blamed = NULL;
+    sender->search.fence = sender->search.blamed = NULL;
 }
 
 static void halve(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
-    sender->fence = cause->last_token;
-    sender->stepping = true;
+    sender->search.fence = cause->last_token;
+    sender->search.stepping = true;
     if (cause->error->outcome == PS_KAFKA_BLAME) {
-        sender->step_records = cause->group_count / 2;
+        sender->search.step_records = cause->group_count / 2;
         return;
     }
-    uint64_t was = sender->step_bytes != 0 ? sender->step_bytes : ps_kafka_sender_request_bytes_max(sender);
+    uint64_t was = sender->search.step_bytes != 0 ? sender->search.step_bytes
+                                                  : ps_kafka_sender_request_bytes_max(sender);
     if (cause->group_bytes != 0 && cause->group_bytes < was)
         was = cause->group_bytes;
-    sender->step_bytes = was > 1 ? was / 2 : 1;
+    sender->search.step_bytes = was > 1 ? was / 2 : 1;
     ps_log(PS_LOG_WARN, sender->port->component,
            "topic %s refuses a request of %s%" PRIu64
            " bytes; smaller ones are tried: set kafka.producer.batch.size, or raise the topic's "
@@ -203,8 +204,8 @@ static void condemn(struct ps_kafka_sender *sender)
     const struct ps_kafka_cause *cause = &sender->cause;
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
     ps_count(sender->port->counters, PS_COUNTER_refused, 1);
-    sender->fence = cause->last_token;
-    sender->step_bytes = 0;
+    sender->search.fence = cause->last_token;
+    sender->search.step_bytes = 0;
     ps_kafka_letters_condemn(sender, cause->last_token, cause->error->meaning);
 }
 

@@ -112,7 +112,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
  * before a commit, in a drain or recall, after a failure, or in the search for a refused record. */
 static bool hurries(const struct ps_kafka_sender *sender)
 {
-    return sender->transaction.hurry || sender->recalling || sender->stepping ||
+    return sender->transaction.hurry || sender->recalling || sender->search.stepping ||
            sender->phase == PS_KAFKA_COLLECTING || sender->transaction.phase == PS_KAFKA_TRANSACTION_CLOSING;
 }
 
@@ -157,7 +157,7 @@ static void purge_submitted(struct ps_kafka_sender *sender)
 
 static void ask_for_producer(struct ps_kafka_sender *sender)
 {
-    sender->held = false;
+    sender->hold.held = false;
     ps_kafka_client_factory_ask(sender->factory, &sender->config, sender->producer);
     sender->producer = NULL;
     sender->making = true;
@@ -206,11 +206,11 @@ static void await_producer(struct ps_kafka_sender *sender)
  * refused as too large stays the limit, but not below SMALL_REQUEST_BYTES. */
 static void stop_stepping(struct ps_kafka_sender *sender)
 {
-    uint64_t learned = sender->step_bytes;
+    uint64_t learned = sender->search.step_bytes;
     uint64_t before = ps_kafka_sender_request_bytes_max(sender);
-    sender->stepping = false;
-    sender->step_records = 0;
-    sender->step_bytes = 0;
+    sender->search.stepping = false;
+    sender->search.step_records = 0;
+    sender->search.step_bytes = 0;
     if (learned == 0)
         return;
     learned = learned < SMALL_REQUEST_BYTES ? SMALL_REQUEST_BYTES : learned;
@@ -226,7 +226,7 @@ static void send_or_collect(struct ps_kafka_sender *sender)
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
         return;
     }
-    if (sender->stepping && sender->fence == NULL && sender->window.held.in_flight == 0) {
+    if (sender->search.stepping && sender->search.fence == NULL && sender->window.held.in_flight == 0) {
         stop_stepping(sender);
         return;
     }
@@ -339,7 +339,7 @@ void ps_kafka_sender_close(struct ps_kafka_sender *sender)
     PS_ASSERT(sender->window.held.first == NULL);
     ps_kafka_client_factory_destroy(sender->factory, sender->producer);
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
-    free(sender->datums);
+    free(sender->run.datums);
     ps_kafka_transaction_close(sender);
     sender->factory = NULL;
     sender->producer = NULL;
@@ -443,10 +443,10 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->recall_ns = 0;
     sender->transaction.released = 0;
     sender->transaction.phase = PS_KAFKA_TRANSACTION_FILLING;
-    sender->fence = sender->blamed = NULL;
-    sender->stepping = false;
-    sender->step_records = 0;
-    sender->step_bytes = 0;
+    sender->search.fence = sender->search.blamed = NULL;
+    sender->search.stepping = false;
+    sender->search.step_records = 0;
+    sender->search.step_bytes = 0;
     sender->cause.error = NULL;
     sender->cause.group_left = 0;
     sender->fatal = false;

@@ -78,7 +78,6 @@ struct ps_kafka_sender {
     bool patient;         /* while COLLECTING: submitted records are sent, not purged */
     bool broken;          /* a connection broke, and no record was delivered since */
     char last_error[256]; /* the library's last error since the last delivery; "": none */
-    bool held;            /* the engine sends no new requests (kafka/producer/silence.c) */
     bool troubled;        /* a broker error was logged, and no record was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
@@ -86,9 +85,12 @@ struct ps_kafka_sender {
     uint64_t polled_ns;
     /* time of the last delivery, or the last time at which no record was in flight */
     uint64_t progress_ns;
-    uint64_t hold_ns;          /* earliest time of the next hold or release */
-    uint64_t held_ns;          /* duration of the last hold; 0: there was none */
-    uint64_t hold_progress_ns; /* progress_ns when the last hold began */
+    struct {
+        bool held;            /* the engine sends no new requests (kafka/producer/silence.c) */
+        uint64_t due_ns;      /* earliest time of the next hold or release */
+        uint64_t held_ns;     /* duration of the last hold; 0: there was none */
+        uint64_t progress_ns; /* the sender's progress_ns when the last hold began */
+    } hold;
     /* time of the last warning about missing progress; equal to progress_ns: none yet */
     uint64_t warned_ns;
     uint64_t resume_ns;  /* no record is submitted before this time */
@@ -96,23 +98,28 @@ struct ps_kafka_sender {
     /* COLLECTING: when to purge again records that the library retries meanwhile */
     uint64_t purge_again_ns;
 
-    /* The last event that may be submitted, because it may be the refused one. NULL: no limit. */
-    void *fence;
-    /* Searching for the refused event: at most step_records records or step_bytes bytes are submitted (0: no limit),
+    /* The search for the refused event: at most step_records records or step_bytes bytes are submitted (0: no limit),
      * and the next ones only when these are reported. So no event overtakes the refused one. */
-    bool stepping;
-    uint32_t step_records;
-    uint64_t step_bytes;
-    void *blamed; /* the event that was already logged and counted as refused */
+    struct {
+        /* The last event that may be submitted, because it may be the refused one. NULL: no limit. */
+        void *fence;
+        bool stepping;
+        uint32_t step_records;
+        uint64_t step_bytes;
+        void *blamed; /* the event that was already logged and counted as refused */
+    } search;
     struct ps_kafka_letters letters;
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
 
-    struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
-    uint32_t plain_count; /* this many records at the front have the constant fields of plain records */
-    struct ps_kafka_fields fields;
-    char run_topic[PS_KAFKA_TOPIC_BYTES_MAX];
-    char *datums; /* useFlumeEventFormat: the encoded events of one run */
-    size_t datums_room;
+    /* Records of one topic that are submitted together. */
+    struct {
+        struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
+        uint32_t plain_count; /* this many records at the front have the constant fields of plain records */
+        struct ps_kafka_fields fields;
+        char topic[PS_KAFKA_TOPIC_BYTES_MAX];
+        char *datums; /* useFlumeEventFormat: the encoded events */
+        size_t datums_room;
+    } run;
 };
 
 static inline bool ps_kafka_sender_is_transactional(const struct ps_kafka_sender *sender)

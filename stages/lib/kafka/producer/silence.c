@@ -24,28 +24,28 @@
 
 void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender)
 {
-    if (PS_LIKELY(!sender->held))
+    if (PS_LIKELY(!sender->hold.held))
         return;
-    sender->held = false;
-    sender->hold_ns = sender->now.mono_ns + HOLD_AFTER_NS;
+    sender->hold.held = false;
+    sender->hold.due_ns = sender->now.mono_ns + HOLD_AFTER_NS;
     sender->plan->engine->hold(sender->producer, false);
 }
 
 static void toggle_hold(struct ps_kafka_sender *sender)
 {
     uint64_t now_ns = sender->now.mono_ns;
-    if (sender->phase != PS_KAFKA_SENDING || (sender->broken && !sender->held) ||
-        now_ns < sender->progress_ns + HOLD_AFTER_NS || now_ns < sender->hold_ns)
+    if (sender->phase != PS_KAFKA_SENDING || (sender->broken && !sender->hold.held) ||
+        now_ns < sender->progress_ns + HOLD_AFTER_NS || now_ns < sender->hold.due_ns)
         return;
-    if (sender->hold_progress_ns != sender->progress_ns) {
-        sender->hold_progress_ns = sender->progress_ns;
-        sender->held_ns = 0;
+    if (sender->hold.progress_ns != sender->progress_ns) {
+        sender->hold.progress_ns = sender->progress_ns;
+        sender->hold.held_ns = 0;
     }
-    sender->held = !sender->held;
-    if (sender->held)
-        sender->held_ns = ps_backoff_next(sender->held_ns, HELD_MIN_NS, HELD_MAX_NS);
-    sender->hold_ns = now_ns + (sender->held ? sender->held_ns : RELEASED_NS);
-    sender->plan->engine->hold(sender->producer, sender->held);
+    sender->hold.held = !sender->hold.held;
+    if (sender->hold.held)
+        sender->hold.held_ns = ps_backoff_next(sender->hold.held_ns, HELD_MIN_NS, HELD_MAX_NS);
+    sender->hold.due_ns = now_ns + (sender->hold.held ? sender->hold.held_ns : RELEASED_NS);
+    sender->plan->engine->hold(sender->producer, sender->hold.held);
 }
 
 static void warn_of_stall(struct ps_kafka_sender *sender)
@@ -63,7 +63,7 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
            ps_quantity_print_ns(now_ns - sender->progress_ns).text,
            ps_quantity_print_count(sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters))
                .text,
-           sender->run_topic);
+           sender->run.topic);
     struct ps_err err = {0};
     ps_err_set(
         &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text,
@@ -85,7 +85,7 @@ uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
     toggle_hold(sender);
     warn_of_stall(sender);
     uint64_t silent_ns = sender->progress_ns + HOLD_AFTER_NS;
-    uint64_t next_ns = sender->hold_ns > silent_ns ? sender->hold_ns : silent_ns;
+    uint64_t next_ns = sender->hold.due_ns > silent_ns ? sender->hold.due_ns : silent_ns;
     return next_ns > now_ns ? next_ns
                             /* next_ns is in the past: no partition is held while the connection is broken */
                             : now_ns + RELEASED_NS;

@@ -27,10 +27,10 @@ struct run {
 /* Keeps the name, cut if necessary, for comparisons and messages. */
 static void name_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
 {
-    run->topic_length = length < sizeof sender->run_topic ? length : (uint32_t)sizeof sender->run_topic - 1;
+    run->topic_length = length < sizeof sender->run.topic ? length : (uint32_t)sizeof sender->run.topic - 1;
     if (length > 0)
-        memcpy(sender->run_topic, name, run->topic_length);
-    sender->run_topic[run->topic_length] = 0;
+        memcpy(sender->run.topic, name, run->topic_length);
+    sender->run.topic[run->topic_length] = 0;
 }
 
 static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
@@ -45,10 +45,10 @@ static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const 
 /* Makes room for a datum that is larger than any before. Without memory the sink backs off, and tries again. */
 static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
 {
-    free(sender->datums);
-    sender->datums = malloc(bytes);
-    sender->datums_room = sender->datums != NULL ? bytes : 0;
-    if (sender->datums != NULL)
+    free(sender->run.datums);
+    sender->run.datums = malloc(bytes);
+    sender->run.datums_room = sender->run.datums != NULL ? bytes : 0;
+    if (sender->run.datums != NULL)
         return true;
     sender->resume_ns = sender->now.mono_ns + MEMORY_RETRY_NS;
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
@@ -65,7 +65,7 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
                    const struct ps_event *event, struct ps_kafka_record *record)
 {
     size_t need = ps_avro_event_bound(batch, event);
-    if (need > sender->datums_room - run->datums_used) {
+    if (need > sender->run.datums_room - run->datums_used) {
         if (run->count > 0)
             return false;
         if (!datums_grow(sender, need > DATUMS_BYTES ? need : DATUMS_BYTES)) {
@@ -73,8 +73,9 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
             return false;
         }
     }
-    record->value = sender->datums + run->datums_used;
-    record->value_length = (uint32_t)ps_avro_event_encode(batch, event, sender->datums + run->datums_used);
+    record->value = sender->run.datums + run->datums_used;
+    record->value_length =
+        (uint32_t)ps_avro_event_encode(batch, event, sender->run.datums + run->datums_used);
     run->datums_used += record->value_length;
     return true;
 }
@@ -94,12 +95,12 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
     const struct ps_kafka_mapping *mapping = &sender->plan->mapping;
     const struct ps_batch *batch = lease->batch;
     const struct ps_event *event = ps_lease_event(lease, position);
-    struct ps_kafka_record *record = &sender->records[run->count];
+    struct ps_kafka_record *record = &sender->run.records[run->count];
     struct ps_slice topic = {0};
     bool timestamp_ignored = false;
-    if (sender->plain_count > run->count)
-        sender->plain_count = run->count;
-    enum ps_kafka_flaw flaw = ps_kafka_mapping_apply(mapping, batch, event, &sender->fields, &sender->now,
+    if (sender->run.plain_count > run->count)
+        sender->run.plain_count = run->count;
+    enum ps_kafka_flaw flaw = ps_kafka_mapping_apply(mapping, batch, event, &sender->run.fields, &sender->now,
                                                      record, &topic, &timestamp_ignored);
     if (timestamp_ignored)
         ps_log(PS_LOG_WARN, sender->port->component,
@@ -108,7 +109,7 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
     /* the memory for headers serves one record, so a record with headers is a run of its own */
     if (run->count > 0 &&
         (flaw != PS_KAFKA_FLAW_NONE || record->header_count > 0 || topic.length != run->topic_length ||
-         memcmp(topic.data, sender->run_topic, topic.length) != 0))
+         memcmp(topic.data, sender->run.topic, topic.length) != 0))
         return false;
     run->flaw = flaw;
     run->partition = record->partition;
@@ -135,11 +136,11 @@ static bool add_plain(struct ps_kafka_sender *sender, struct run *run, struct ps
                       uint32_t position)
 {
     const struct ps_event *event = ps_lease_event(lease, position);
-    struct ps_kafka_record *record = &sender->records[run->count];
-    if (PS_UNLIKELY(run->count >= sender->plain_count)) {
+    struct ps_kafka_record *record = &sender->run.records[run->count];
+    if (PS_UNLIKELY(run->count >= sender->run.plain_count)) {
         *record = (struct ps_kafka_record){.partition = sender->plan->mapping.default_partition,
                                            .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE};
-        sender->plain_count = run->count + 1;
+        sender->run.plain_count = run->count + 1;
     }
     record->value = event->body_length > 0 ? event->body : "";
     record->value_length = event->body_length;
@@ -162,8 +163,8 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
     if (plain && !choose_topic(sender, run, mapping->topic, mapping->topic_length))
         return sender->window.held.position;
     uint32_t position = sender->window.held.position;
-    uint32_t most = sender->step_records != 0 && sender->step_records < PS_KAFKA_RUN_MAX
-                        ? sender->step_records
+    uint32_t most = sender->search.step_records != 0 && sender->search.step_records < PS_KAFKA_RUN_MAX
+                        ? sender->search.step_records
                         : PS_KAFKA_RUN_MAX;
     uint64_t bytes = 0;
     for (; position < end && run->count < most; position++) {
@@ -173,12 +174,13 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
             plain ? add_plain(sender, run, lease, position) : add_mapped(sender, run, lease, position);
         if (!added)
             break;
-        bytes += sender->records[run->count - 1].value_length + sender->records[run->count - 1].key_length;
-        if (sender->step_bytes != 0 && bytes > sender->step_bytes && run->count > 1) {
+        bytes +=
+            sender->run.records[run->count - 1].value_length + sender->run.records[run->count - 1].key_length;
+        if (sender->search.step_bytes != 0 && bytes > sender->search.step_bytes && run->count > 1) {
             run->count--;
             break;
         }
-        if (sender->records[run->count - 1].header_count > 0)
+        if (sender->run.records[run->count - 1].header_count > 0)
             return position + 1;
     }
     return position;
@@ -197,24 +199,24 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
         if (run.no_memory)
             return false;
         return ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw,
-                                       sender->run_topic, run.partition);
+                                       sender->run.topic, run.partition);
     }
     int error = 0;
     uint32_t taken =
-        sender->plan->engine->submit(sender->producer, run.topic, sender->records, run.count, &error);
+        sender->plan->engine->submit(sender->producer, run.topic, sender->run.records, run.count, &error);
     bool all = taken == run.count;
-    void *token = all ? NULL : sender->records[taken].token;
+    void *token = all ? NULL : sender->run.records[taken].token;
     ps_held_cut_to(held, all ? next : ps_kafka_token_position(token), taken);
     bool never_fits = error == PS_KAFKA_FULL && held->in_flight == 0;
     sender->full = error == PS_KAFKA_FULL && !never_fits;
     if (PS_LIKELY(all))
         return error == 0;
     if (never_fits)
-        return ps_kafka_sender_refused(sender, token, PS_KAFKA_OK, PS_KAFKA_FLAW_QUEUE, sender->run_topic,
-                                       sender->records[taken].partition);
+        return ps_kafka_sender_refused(sender, token, PS_KAFKA_OK, PS_KAFKA_FLAW_QUEUE, sender->run.topic,
+                                       sender->run.records[taken].partition);
     return error != PS_KAFKA_FULL &&
-           ps_kafka_sender_refused(sender, token, error, PS_KAFKA_FLAW_NONE, sender->run_topic,
-                                   sender->records[taken].partition);
+           ps_kafka_sender_refused(sender, token, error, PS_KAFKA_FLAW_NONE, sender->run.topic,
+                                   sender->run.records[taken].partition);
 }
 
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
@@ -223,12 +225,12 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
     while (held->next != NULL && !sender->full) {
         struct ps_lease *lease = held->next;
         uint32_t end = lease->count;
-        bool fenced = sender->fence != NULL && ps_kafka_token_lease(sender->fence) == lease;
+        bool fenced = sender->search.fence != NULL && ps_kafka_token_lease(sender->search.fence) == lease;
         if (fenced)
-            end = ps_kafka_token_position(sender->fence) + 1;
+            end = ps_kafka_token_position(sender->search.fence) + 1;
         while (held->position < end) {
             uint32_t stop = end;
-            if (sender->stepping && held->in_flight > 0)
+            if (sender->search.stepping && held->in_flight > 0)
                 return;
             if (ps_kafka_letters_has(sender) && !ps_kafka_letters_pass(sender, lease, &stop))
                 return;

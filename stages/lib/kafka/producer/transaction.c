@@ -262,9 +262,9 @@ void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *
 
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report)
 {
-    for (uint32_t i = 0; i < report->count && sender->fence != NULL; i++) {
-        if (report->tokens[i] == sender->fence)
-            sender->fence = sender->blamed = NULL;
+    for (uint32_t i = 0; i < report->count && sender->search.fence != NULL; i++) {
+        if (report->tokens[i] == sender->search.fence)
+            sender->search.fence = sender->search.blamed = NULL;
     }
 }
 
@@ -400,7 +400,7 @@ static bool is_all_delivered(const struct ps_kafka_sender *sender)
 static void commit(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    if (!is_all_delivered(sender) || sender->stepping || !collect_positions(sender))
+    if (!is_all_delivered(sender) || sender->search.stepping || !collect_positions(sender))
         return;
     PS_ASSERT(transaction->released == 0);
     if (keeps(sender) && !ps_kafka_positions_write(sender))

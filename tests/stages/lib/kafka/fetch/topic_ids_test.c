@@ -179,7 +179,7 @@ static void test_commits_wait_for_metadata(void **state)
         turn(&run);
     run.group.sick_error = 103;
     run.group.sick = ALL;
-    client_of()->client->metadata_rest_ns = run.group.now_ns + 10 * PS_NS_PER_S;
+    client_of()->client->metadata.rest_ns = run.group.now_ns + 10 * PS_NS_PER_S;
     for (unsigned n = 0; n < 100; n++)
         turn(&run);
     while (run.waiting_count > 0)
@@ -435,8 +435,8 @@ static void test_metadata_passes_a_fetch(void **state)
     unsigned fetching = 0;
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         assert_int_equal(broker->phase, PS_KAFKA_NATIVE_UP);
-        fetching += broker->fetch_asked;
-        idle = broker->fetch_asked ? idle : broker; /* the coordinator's */
+        fetching += broker->fetch.asked;
+        idle = broker->fetch.asked ? idle : broker; /* the coordinator's */
     }
     assert_int_equal(fetching, PS_TEST_GROUP_NODES);
     assert_true(idle != NULL && idle->first == NULL);

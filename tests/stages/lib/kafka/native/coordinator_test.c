@@ -141,7 +141,7 @@ static struct ps_kafka_native_broker broker_of(struct ps_kafka_native *client, i
                                            .rest_ns = state->rest_ns,
                                            .failures = state->failures,
                                            .gone = state->gone,
-                                           .login_ns = state->login ? client->now.mono_ns : LOGIN_NS};
+                                           .login.again_ns = state->login ? client->now.mono_ns : LOGIN_NS};
 }
 
 static void test_due(void **state)

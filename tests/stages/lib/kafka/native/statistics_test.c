@@ -71,7 +71,7 @@ static void assert_told(uint64_t in_flight)
              "{\"msg_cnt\":%" PRIu64 ",\"msg_size\":%" PRIu64 ",\"msg_max\":12345,\"tx\":%" PRIu64
              ",\"tx_bytes\":%" PRIu64 ",\"brokers\":{\"all\":{\"waitresp_cnt\":%" PRIu64
              ",\"rtt\":{\"cnt\":%" PRIu32 ",\"avg\":%" PRIu64 ",\"p99\":%" PRIu64 "}}}}",
-             client.queued_records, client.queued_bytes, client.statistics.requests, client.statistics.bytes,
+             client.queued.records, client.queued.bytes, client.statistics.requests, client.statistics.bytes,
              in_flight, trip_count, trip_count > 0 ? sum / trip_count : 0, p99);
     ps_kafka_native_tell_statistics(&client);
     assert_int_equal(told_count, 1);
@@ -91,8 +91,8 @@ static void test_drawn(void **state)
             answer(ps_test_random(&random_state) & ((UINT64_C(1) << bits) - 1));
         client.statistics.requests += ps_test_random(&random_state) % 1000;
         client.statistics.bytes += ps_test_random(&random_state) % 1000000;
-        client.queued_records = ps_test_random(&random_state) % 100;
-        client.queued_bytes = client.queued_records * 10;
+        client.queued.records = ps_test_random(&random_state) % 100;
+        client.queued.bytes = client.queued.records * 10;
         client.now.mono_ns += PS_NS_PER_S;
         assert_told(0);
     }
@@ -154,9 +154,9 @@ static void test_due(void **state)
     assert_int_equal(told_count, 1);
     uint64_t due_ns = client.now.mono_ns + PS_NS_PER_S;
     assert_true(ps_kafka_native_statistics_due_ns(&client) == PS_NEVER);
-    client.queued_records = 1;
+    client.queued.records = 1;
     assert_true(ps_kafka_native_statistics_due_ns(&client) == due_ns);
-    client.queued_records = 0;
+    client.queued.records = 0;
     answer(5);
     assert_true(ps_kafka_native_statistics_due_ns(&client) == due_ns);
     client.now.mono_ns = due_ns - 1;

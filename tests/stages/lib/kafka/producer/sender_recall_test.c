@@ -45,9 +45,9 @@ static void run_recall_with_refused(unsigned turns_after)
     for (unsigned i = 0; i < turns_after; i++)
         turn();
     struct ps_lease *back = recall(1100);
-    assert_null(sender->fence);
-    assert_false(sender->stepping);
-    assert_int_equal(sender->step_records, 0);
+    assert_null(sender->search.fence);
+    assert_false(sender->search.stepping);
+    assert_int_equal(sender->search.step_records, 0);
     offer_again(back);
     fake.poison = NEVER_REFUSED;
     wait_done();

@@ -43,8 +43,8 @@ static void run_poison(const struct refused *how, unsigned poison, unsigned leas
     assert_all();
     assert_int_equal(counted(PS_COUNTER_refused), 1);
     assert_int_equal(counted(PS_COUNTER_duplicated), 0);
-    assert_null(sender->fence);
-    assert_false(sender->stepping);
+    assert_null(sender->search.fence);
+    assert_false(sender->search.stepping);
     add_leases(2, 200, 32); /* and it goes on as before */
     before = fake.made_count;
     fake.submit_max = 0;
@@ -124,7 +124,7 @@ static void test_two_refused(void **state)
     pass_s(20);
     assert_log(0, 5);
     assert_int_equal(stage.done_count, 0);
-    assert_ptr_equal(sender->fence, ps_kafka_token(leases[0], 5));
+    assert_ptr_equal(sender->search.fence, ps_kafka_token(leases[0], 5));
     struct ps_lease *back = NULL;
     assert_true(ps_kafka_sender_recall(sender, &back, &stage.now));
     assert_ptr_equal(back, leases[0]);
