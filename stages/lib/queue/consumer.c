@@ -224,9 +224,9 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
     ps_readback_close(mine->readback);
     mine->readback = NULL;
     mine->retry_ns = 0;
-    pthread_mutex_lock(&queue->lock); /* a lock is acceptable here, because no event waits for it */
+    pthread_mutex_lock(&queue->told.lock); /* a lock is acceptable here, because no event waits for it */
     mine->unreadable[0] = '\0';
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&queue->told.lock);
     if (mine->stuck != NULL && queue->settings.store->release != NULL) {
         /* The lease's frame stays in the store, like the frames of leases that were given back. */
         release(queue, mine->stuck, port->blocks);

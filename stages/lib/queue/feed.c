@@ -109,16 +109,16 @@ static bool feed_frame(struct ps_queue *queue)
                     ps_queue_is_too_long(&ticket->frame, queue->blocks.depot, &err);
     bool unreadable = fed == PS_STORE_UNREADABLE || too_long;
     uint64_t wait_ns = unreadable ? ops->retry_ns : fed == PS_STORE_NO_MEMORY ? MEMORY_RETRY_NS : 0;
-    queue->feed_ns = wait_ns > 0 ? now_ns() + wait_ns : 0;
-    if (unreadable || queue->unreadable[0] != '\0')
-        ps_queue_note_unreadable(queue, queue->unreadable, unreadable ? ps_err_join(&err) : NULL);
+    queue->due.feed_ns = wait_ns > 0 ? now_ns() + wait_ns : 0;
+    if (unreadable || queue->told.unreadable[0] != '\0')
+        ps_queue_note_unreadable(queue, queue->told.unreadable, unreadable ? ps_err_join(&err) : NULL);
     if (fed == PS_STORE_FED) {
         push(queue, ticket);
         return true;
     }
     ps_queue_ticket_free(queue, ticket);
     if (fed == PS_STORE_FAILED && queue->broken) /* the thread renews the store at retry_ns */
-        queue->feed_ns = queue->retry_ns;
+        queue->due.feed_ns = queue->due.retry_ns;
     else if (fed == PS_STORE_FAILED)
         ps_queue_store_failed(queue, &err);
     return false;
@@ -126,9 +126,9 @@ static bool feed_frame(struct ps_queue *queue)
 
 bool ps_queue_feed(struct ps_queue *queue)
 {
-    if (PS_UNLIKELY(queue->feed_ns > 0) && now_ns() < queue->feed_ns)
+    if (PS_UNLIKELY(queue->due.feed_ns > 0) && now_ns() < queue->due.feed_ns)
         return false;
-    queue->feed_ns = 0;
+    queue->due.feed_ns = 0;
     unsigned fed = 0;
     bool more = can_feed(queue);
     uint64_t limit = ps_queue_read_ahead_bytes(queue);

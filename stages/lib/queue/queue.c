@@ -31,7 +31,7 @@ struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings)
     }
     queue->feed = ps_spmc_create(PS_QUEUE_READ_AHEAD_MAX_BYTES / PS_QUEUE_FRAME_COST_MIN_BYTES);
     ps_queue_set_quota(queue, settings->quota_bytes);
-    pthread_mutex_init(&queue->lock, NULL);
+    pthread_mutex_init(&queue->told.lock, NULL);
     return queue;
 }
 
@@ -48,8 +48,8 @@ void ps_queue_destroy(struct ps_queue *queue)
         free(ticket);
     }
     ps_spmc_destroy(queue->feed);
-    pthread_mutex_destroy(&queue->lock);
-    free(queue->entries);
+    pthread_mutex_destroy(&queue->told.lock);
+    free(queue->ring.entries);
     free(queue->producers);
     free(queue->consumers);
     free(queue);
@@ -64,10 +64,10 @@ void ps_queue_start(struct ps_queue *queue)
     if (queue->started)
         return;
     ps_park_fini(&queue->park);
-    snprintf(queue->trouble, sizeof queue->trouble, "cannot start its thread: %s", strerror(error));
+    snprintf(queue->told.trouble, sizeof queue->told.trouble, "cannot start its thread: %s", strerror(error));
     ps_log(PS_LOG_ERROR, queue->settings.component,
            "%s; raise the limits of processes and open files (TasksMax, LimitNOFILE) and restart",
-           queue->trouble);
+           queue->told.trouble);
 }
 
 void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason)
@@ -78,9 +78,9 @@ void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char
                  ps_quantity_print_ns(queue->settings.store->retry_ns).text);
     if (strcmp(text, fresh) == 0) /* only this thread writes `text` */
         return;
-    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_lock(&queue->told.lock);
     memcpy(text, fresh, sizeof fresh);
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&queue->told.lock);
     ps_log(reason != NULL ? PS_LOG_ERROR : PS_LOG_INFO, queue->settings.component, "%s",
            reason != NULL ? fresh : queue->settings.store->reads_again);
 }
@@ -88,26 +88,26 @@ void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char
 /* Returns the reason for trouble, or NULL. Called with the lock held. */
 static const char *trouble_of(const struct ps_queue *queue)
 {
-    if (queue->trouble[0] != '\0')
-        return queue->trouble;
+    if (queue->told.trouble[0] != '\0')
+        return queue->told.trouble;
     for (unsigned i = 0; i < queue->settings.consumers; i++) {
         if (queue->consumers[i].unreadable[0] != '\0')
             return queue->consumers[i].unreadable;
     }
-    if (queue->unreadable[0] != '\0')
-        return queue->unreadable;
-    return ps_queue_is_open(queue) ? queue->held
+    if (queue->told.unreadable[0] != '\0')
+        return queue->told.unreadable;
+    return ps_queue_is_open(queue) ? queue->told.held
                                    : "it is being opened: it first reads the events that it holds";
 }
 
 bool ps_queue_trouble(struct ps_queue *queue, char *text, size_t room)
 {
-    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_lock(&queue->told.lock);
     const char *trouble = trouble_of(queue);
     bool any = trouble[0] != '\0';
     if (any)
         snprintf(text, room, "%s", trouble);
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_unlock(&queue->told.lock);
     return any;
 }
 
@@ -115,34 +115,34 @@ bool ps_queue_trouble(struct ps_queue *queue, char *text, size_t room)
 
 struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position)
 {
-    return &queue->entries[(queue->entry_first + position) % queue->entry_room];
+    return &queue->ring.entries[(queue->ring.first + position) % queue->ring.room];
 }
 
 static void entries_grow(struct ps_queue *queue)
 {
-    size_t room = queue->entry_room > 0 ? 2 * queue->entry_room : 256;
+    size_t room = queue->ring.room > 0 ? 2 * queue->ring.room : 256;
     struct ps_queue_entry *entries = ps_must_alloc(room, sizeof *entries, queue->settings.component);
-    for (size_t i = 0; i < queue->entry_count; i++)
+    for (size_t i = 0; i < queue->ring.count; i++)
         entries[i] = *ps_queue_entry_at(queue, i);
-    free(queue->entries);
-    queue->entries = entries;
-    queue->entry_room = room;
-    queue->entry_first = 0;
+    free(queue->ring.entries);
+    queue->ring.entries = entries;
+    queue->ring.room = room;
+    queue->ring.first = 0;
 }
 
 void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns)
 {
-    if (queue->entry_count == queue->entry_room)
+    if (queue->ring.count == queue->ring.room)
         entries_grow(queue);
-    queue->entry_count++;
-    *ps_queue_entry_at(queue, queue->entry_count - 1) =
+    queue->ring.count++;
+    *ps_queue_entry_at(queue, queue->ring.count - 1) =
         (struct ps_queue_entry){.lease = lease, .producer = producer, .since_ns = now_ns};
 }
 
 void ps_queue_entry_pop(struct ps_queue *queue)
 {
-    queue->entry_first = (queue->entry_first + 1) % queue->entry_room;
-    queue->entry_count--;
+    queue->ring.first = (queue->ring.first + 1) % queue->ring.room;
+    queue->ring.count--;
 }
 
 /* ---- accounts ---- */
@@ -237,9 +237,9 @@ struct ps_lease *ps_queue_strip(struct ps_queue *queue)
     list.end = &list.first;
     if (queue->started) {
         /* The lock orders this thread after consumers that have used the store, which the queue's thread will close. */
-        pthread_mutex_lock(&queue->lock);
+        pthread_mutex_lock(&queue->told.lock);
         ps_flag_set(&queue->stop, true);
-        pthread_mutex_unlock(&queue->lock);
+        pthread_mutex_unlock(&queue->told.lock);
         ps_park_wake(&queue->park);
         (void)ps_thread_join(queue->thread, PS_THREAD_PATIENT);
         ps_park_fini(&queue->park);
@@ -247,7 +247,7 @@ struct ps_lease *ps_queue_strip(struct ps_queue *queue)
     }
     for (unsigned i = 0; i < queue->settings.producers; i++)
         strip_promised(&queue->producers[i], &list);
-    for (; queue->entry_count > 0; ps_queue_entry_pop(queue))
+    for (; queue->ring.count > 0; ps_queue_entry_pop(queue))
         list_add(&list, ps_queue_entry_at(queue, 0)->lease);
     while ((lease = queue->restored) != NULL) {
         queue->restored = lease->next;
@@ -257,8 +257,8 @@ struct ps_lease *ps_queue_strip(struct ps_queue *queue)
         while ((lease = ps_spsc_pop(queue->producers[i].ring)) != NULL)
             list_add(&list, lease);
     }
-    while ((lease = queue->last) != NULL) { /* the store was not open */
-        queue->last = lease->next;
+    while ((lease = queue->told.last) != NULL) { /* the store was not open */
+        queue->told.last = lease->next;
         list_add(&list, lease);
     }
     count_kept(queue);
@@ -270,10 +270,10 @@ bool ps_queue_add_last(struct ps_queue *queue, struct ps_lease *list)
     if (!queue->started || queue->settings.producers == 0 ||
         !__atomic_load_n(&queue->writable, __ATOMIC_RELAXED))
         return false;
-    pthread_mutex_lock(&queue->lock);
-    PS_ASSERT(queue->last == NULL);
-    queue->last = list;
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->told.lock);
+    PS_ASSERT(queue->told.last == NULL);
+    queue->told.last = list;
+    pthread_mutex_unlock(&queue->told.lock);
     return true;
 }
 

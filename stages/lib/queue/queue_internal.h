@@ -91,26 +91,33 @@ struct ps_queue {
     struct ps_mark opened;     /* 1: `found` is set */
     struct ps_mark delivered_events; /* as recorded by the thread */
 
-    pthread_mutex_t lock;  /* guards trouble, held, unreadable, last */
-    char trouble[512];     /* why the store cannot be written; empty: it can */
-    char held[512];        /* which part of the store has no key; empty: none */
-    char unreadable[512];  /* why the next frame cannot be found; empty: it can */
-    struct ps_lease *last; /* leases of ps_queue_add_last until the thread takes them */
+    /* What the thread and others tell each other under the lock. */
+    struct {
+        pthread_mutex_t lock;
+        char trouble[512];     /* why the store cannot be written; empty: it can */
+        char held[512];        /* which part of the store has no key; empty: none */
+        char unreadable[512];  /* why the next frame cannot be found; empty: it can */
+        struct ps_lease *last; /* leases of ps_queue_add_last until the thread takes them */
+    } told;
 
     /* Used only by the thread: */
     void *store;                  /* NULL: not opened yet */
     struct ps_block_cache blocks; /* of the depot, once that is set */
     struct ps_events_encoder encoder;
-    struct ps_queue_entry *entries; /* a ring of `entry_room` entries; the first is at entry_first */
-    size_t entry_first, entry_count, entry_room;
+    struct {
+        struct ps_queue_entry *entries; /* `room` of them; the first is at `first` */
+        size_t first, count, room;
+    } ring;
     struct ps_queue_ticket *free_tickets, *made_tickets;
     struct ps_lease *restored;
-    bool broken;            /* the last write or sync failed */
-    bool crowded;           /* the store has too little free space */
-    uint64_t retry_wait_ns; /* the wait after the last failure; 0: none failed */
-    uint64_t retry_ns, space_ns, sync_ns,
-        news_ns;          /* due times: next try, check of free space, sync, and write of deliveries */
-    uint64_t feed_ns;     /* time at which feeding continues after a failed read; 0: immediately */
+    bool broken;  /* the last write or sync failed */
+    bool crowded; /* the store has too little free space */
+    struct {
+        uint64_t retry_ns, space_ns; /* the next try, and check of free space */
+        uint64_t sync_ns, news_ns;   /* sync, and write of deliveries */
+        uint64_t retry_wait_ns;      /* the wait after the last failure; 0: none failed */
+        uint64_t feed_ns;            /* when feeding continues after a failed read; 0: immediately */
+    } due;
     uint64_t frames_lost; /* the store's frames_lost that `found` takes into account */
     uint64_t
         seen_events; /* events put, less those recorded as delivered, as far as the thread has seen them */

@@ -25,10 +25,10 @@ static uint64_t now_ns(void)
 
 static void set_trouble(struct ps_queue *queue, const char *text)
 {
-    pthread_mutex_lock(&queue->lock);
-    bool fresh = strcmp(queue->trouble, text) != 0;
-    snprintf(queue->trouble, sizeof queue->trouble, "%s", text);
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->told.lock);
+    bool fresh = strcmp(queue->told.trouble, text) != 0;
+    snprintf(queue->told.trouble, sizeof queue->told.trouble, "%s", text);
+    pthread_mutex_unlock(&queue->told.lock);
     if (fresh)
         ps_log(PS_LOG_ERROR, queue->settings.component, "%s", text);
 }
@@ -42,10 +42,10 @@ static void set_writable(struct ps_queue *queue)
     __atomic_store_n(&queue->writable, writable, __ATOMIC_RELAXED);
     if (!writable)
         return;
-    pthread_mutex_lock(&queue->lock);
-    bool was = queue->trouble[0] != '\0';
-    queue->trouble[0] = '\0';
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->told.lock);
+    bool was = queue->told.trouble[0] != '\0';
+    queue->told.trouble[0] = '\0';
+    pthread_mutex_unlock(&queue->told.lock);
     if (was)
         ps_log(PS_LOG_INFO, queue->settings.component, "%s", queue->settings.store->works_again);
     for (unsigned i = 0; i < queue->settings.producers; i++)
@@ -56,8 +56,8 @@ static void set_writable(struct ps_queue *queue)
 static uint64_t next_retry_ns(struct ps_queue *queue)
 {
     const struct ps_store_ops *ops = queue->settings.store;
-    queue->retry_wait_ns = ps_backoff_next(queue->retry_wait_ns, ops->retry_ns, ops->retry_max_ns);
-    queue->retry_ns = now_ns() + queue->retry_wait_ns;
+    queue->due.retry_wait_ns = ps_backoff_next(queue->due.retry_wait_ns, ops->retry_ns, ops->retry_max_ns);
+    queue->due.retry_ns = now_ns() + queue->due.retry_wait_ns;
     return ops->retry_max_ns;
 }
 
@@ -76,9 +76,9 @@ static void look_for_space(struct ps_queue *queue, uint64_t now)
 {
     const struct ps_queue_settings *settings = &queue->settings;
     char text[480];
-    if (now < queue->space_ns || settings->store->crowded == NULL)
+    if (now < queue->due.space_ns || settings->store->crowded == NULL)
         return;
-    queue->space_ns = now + SPACE_LOOK_NS;
+    queue->due.space_ns = now + SPACE_LOOK_NS;
     queue->crowded = settings->store->crowded(settings->store_settings, text, sizeof text);
     set_writable(queue);
     if (queue->crowded)
@@ -92,11 +92,11 @@ static void look_for_held(struct ps_queue *queue)
 {
     if (queue->settings.store->held == NULL)
         return;
-    pthread_mutex_lock(&queue->lock);
-    queue->settings.store->held(queue->store, queue->held, sizeof queue->held);
-    pthread_mutex_unlock(&queue->lock);
-    if (queue->held[0] != '\0')
-        ps_log(PS_LOG_ERROR, queue->settings.component, "%s", queue->held);
+    pthread_mutex_lock(&queue->told.lock);
+    queue->settings.store->held(queue->store, queue->told.held, sizeof queue->told.held);
+    pthread_mutex_unlock(&queue->told.lock);
+    if (queue->told.held[0] != '\0')
+        ps_log(PS_LOG_ERROR, queue->settings.component, "%s", queue->told.held);
 }
 
 static void open_store(struct ps_queue *queue)
@@ -114,7 +114,7 @@ static void open_store(struct ps_queue *queue)
     }
     struct ps_segment_fill fill;
     settings->store->fill(queue->store, &fill);
-    queue->retry_wait_ns = 0;
+    queue->due.retry_wait_ns = 0;
     ps_queue_count(&queue->found, fill.events, fill.bytes);
     ps_log(PS_LOG_INFO, settings->component, "opened in %s: %s %s waiting %s",
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
@@ -185,7 +185,7 @@ static enum ps_status write_entry(struct ps_queue *queue, struct ps_queue_entry 
 /* Writes and syncs all leases that were collected. */
 static enum ps_status write_entries(struct ps_queue *queue, struct ps_err *err)
 {
-    for (size_t i = 0; i < queue->entry_count; i++) {
+    for (size_t i = 0; i < queue->ring.count; i++) {
         struct ps_queue_entry *entry = ps_queue_entry_at(queue, i);
         if (!entry->written && write_entry(queue, entry, err) != PS_OK)
             return PS_FAIL;
@@ -218,7 +218,7 @@ static void wake_producers(struct ps_queue *queue)
 static void send_promised(struct ps_queue *queue)
 {
     uint64_t promised = queue->settings.store->promised(queue->store);
-    while (queue->entry_count > 0) {
+    while (queue->ring.count > 0) {
         struct ps_queue_entry *entry = ps_queue_entry_at(queue, 0);
         if (!entry->written || entry->last > promised)
             break;
@@ -237,7 +237,7 @@ static void give_up_old(struct ps_queue *queue, uint64_t now)
     size_t kept = 0;
     for (unsigned i = 0; i < queue->settings.producers; i++)
         queue->producers[i].waits = false;
-    for (size_t i = 0; i < queue->entry_count; i++) {
+    for (size_t i = 0; i < queue->ring.count; i++) {
         struct ps_queue_entry *entry = ps_queue_entry_at(queue, i);
         struct ps_queue_producer *producer = &queue->producers[entry->producer];
         if (producer->waits || entry->written || !entry->lease->refusable ||
@@ -250,7 +250,7 @@ static void give_up_old(struct ps_queue *queue, uint64_t now)
         queue->seen_events -= entry->lease->count;
         send_home(queue, entry);
     }
-    queue->entry_count = kept;
+    queue->ring.count = kept;
     wake_producers(queue);
 }
 
@@ -258,20 +258,20 @@ static void give_up_old(struct ps_queue *queue, uint64_t now)
 static void recover(struct ps_queue *queue, uint64_t now)
 {
     struct ps_err err = {0};
-    if (now < queue->retry_ns)
+    if (now < queue->due.retry_ns)
         return;
     enum ps_status renewed = queue->settings.store->renew(queue->store, &err);
     send_promised(queue);
     /* Even if `renew` failed: the store has forgotten the frames that are not promised, so they must be appended
      * again. */
-    for (size_t i = 0; i < queue->entry_count; i++)
+    for (size_t i = 0; i < queue->ring.count; i++)
         ps_queue_entry_at(queue, i)->written = false;
     if (renewed != PS_OK) {
         ps_queue_store_failed(queue, &err);
         return;
     }
     queue->broken = false;
-    queue->retry_wait_ns = 0;
+    queue->due.retry_wait_ns = 0;
     set_writable(queue);
 }
 
@@ -296,7 +296,7 @@ static bool record(struct ps_queue *queue, uint64_t now)
     }
     if (any && !queue->has_news) {
         queue->has_news = true;
-        queue->news_ns = now + queue->settings.store->news_ns;
+        queue->due.news_ns = now + queue->settings.store->news_ns;
     }
     return any;
 }
@@ -306,7 +306,7 @@ static void count_lost(struct ps_queue *queue)
 {
     struct ps_segment_fill fill;
     queue->settings.store->fill(queue->store, &fill);
-    if (fill.frames_lost == queue->frames_lost || fill.events > 0 || queue->entry_count > 0)
+    if (fill.frames_lost == queue->frames_lost || fill.events > 0 || queue->ring.count > 0)
         return;
     uint64_t rest = queue->found.events + queue->seen_events;
     if (rest > 0)
@@ -319,7 +319,7 @@ static void count_lost(struct ps_queue *queue)
 /* Writes deliveries and syncs if they are due. */
 static enum ps_status keep_up(struct ps_queue *queue, uint64_t now, struct ps_err *err)
 {
-    if (queue->has_news && now >= queue->news_ns) {
+    if (queue->has_news && now >= queue->due.news_ns) {
         if (queue->settings.store->write(queue->store, err) != PS_OK)
             return PS_FAIL;
         queue->has_news = false;
@@ -327,9 +327,9 @@ static enum ps_status keep_up(struct ps_queue *queue, uint64_t now, struct ps_er
     }
     uint64_t every_ns =
         queue->settings.sync_each ? NEWS_SYNC_NS : queue->settings.sync_every_ms * PS_NS_PER_MS;
-    if (!queue->unsynced || now < queue->sync_ns + every_ns)
+    if (!queue->unsynced || now < queue->due.sync_ns + every_ns)
         return PS_OK;
-    queue->sync_ns = now;
+    queue->due.sync_ns = now;
     queue->unsynced = false;
     return queue->settings.store->sync(queue->store, err);
 }
@@ -349,13 +349,13 @@ static bool turn(struct ps_queue *queue, uint64_t now)
             return ps_queue_feed(queue) || moved;
         moved = true;
     }
-    if ((queue->entry_count > 0 && write_entries(queue, &err) != PS_OK) ||
+    if ((queue->ring.count > 0 && write_entries(queue, &err) != PS_OK) ||
         keep_up(queue, now, &err) != PS_OK) {
         ps_queue_store_failed(queue, &err);
         send_promised(queue);
         return ps_queue_feed(queue) || moved;
     }
-    moved |= queue->entry_count > 0;
+    moved |= queue->ring.count > 0;
     send_promised(queue);
     moved |= ps_queue_feed(queue);
     count_lost(queue);
@@ -378,14 +378,14 @@ static uint64_t due_ns(const struct ps_queue *queue, uint64_t now)
 {
     uint64_t due = now + IDLE_NS;
     if (queue->broken)
-        due = ps_least(now + GIVE_UP_NS, queue->retry_ns);
+        due = ps_least(now + GIVE_UP_NS, queue->due.retry_ns);
     else if (queue->store == NULL)
-        due = queue->retry_ns;
+        due = queue->due.retry_ns;
     else if (queue->has_news)
-        due = queue->news_ns;
+        due = queue->due.news_ns;
     else if (queue->unsynced || queue->crowded)
         due = now + LOOK_NS;
-    return queue->feed_ns > 0 ? ps_least(due, queue->feed_ns) : due;
+    return queue->due.feed_ns > 0 ? ps_least(due, queue->due.feed_ns) : due;
 }
 
 static void park(struct ps_queue *queue)
@@ -400,10 +400,10 @@ static void park(struct ps_queue *queue)
 
 static struct ps_lease *take_last(struct ps_queue *queue)
 {
-    pthread_mutex_lock(&queue->lock);
-    struct ps_lease *list = queue->last;
-    queue->last = NULL;
-    pthread_mutex_unlock(&queue->lock);
+    pthread_mutex_lock(&queue->told.lock);
+    struct ps_lease *list = queue->told.last;
+    queue->told.last = NULL;
+    pthread_mutex_unlock(&queue->told.lock);
     return list;
 }
 
@@ -466,7 +466,7 @@ void *ps_queue_main(void *argument)
     while (!ps_flag_get(&queue->stop)) {
         uint64_t now = now_ns();
         bool moved = false;
-        if (queue->store == NULL && now >= queue->retry_ns)
+        if (queue->store == NULL && now >= queue->due.retry_ns)
             open_store(queue);
         if (queue->store != NULL)
             moved = turn(queue, now);

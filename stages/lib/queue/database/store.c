@@ -236,15 +236,15 @@ static void store_close(void *store)
     if (tables->file >= 0)
         close(tables->file);
     ps_segment_unlock(tables->lock);
-    ps_events_encoder_fini(&tables->encoder);
+    ps_events_encoder_fini(&tables->reading.encoder);
     free(tables->taken);
-    free(tables->name.bytes);
-    free(tables->value.bytes);
-    free(tables->fields);
-    free(tables->counting);
-    free(tables->read.bytes);
-    free(tables->rows);
-    free(tables->headers);
+    free(tables->writing.name.bytes);
+    free(tables->writing.value.bytes);
+    free(tables->writing.fields);
+    free(tables->writing.counting);
+    free(tables->reading.bytes.bytes);
+    free(tables->reading.rows);
+    free(tables->reading.headers);
     free(tables);
 }
 
@@ -259,7 +259,7 @@ static void *store_open(const void *settings_, const char *component, struct ps_
         tables->ops =
             settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
     tables->lock = tables->file = tables->mark.fd = -1;
-    tables->limit = FIRST_LIMIT;
+    tables->reading.limit = FIRST_LIMIT;
     if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK &&
         (settings->database.kind != PS_DATABASE_SQLITE || look_for_lost(tables, err) == PS_OK)) {
         watch_given(tables);

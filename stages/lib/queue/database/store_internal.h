@@ -63,22 +63,25 @@ struct ps_tables {
     struct ps_tables_taken *taken;
     size_t taken_count, taken_room;
 
-    /* Writing: */
-    struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
-    struct ps_events_field *fields;     /* first the headers that all events share, then those of one event */
-    size_t field_room;
-    size_t *counting; /* by the number of a name in its frame: index in `fields` of the header that counts */
-    size_t counting_room;
-    /* Reading: */
-    struct ps_tables_bytes read;
-    struct ps_tables_event *rows;
-    size_t row_count, row_room;
-    struct ps_tables_header *headers;
-    size_t header_count, header_room;
-    struct ps_events_encoder encoder;
-    int64_t limit; /* maximal number of events in the next read */
-    size_t row_at; /* the event whose headers are being read */
-    bool lacks;    /* the row with the rest of a spilled body is missing */
+    struct {
+        struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
+        struct ps_events_field *fields; /* first the headers that all events share, then those of one event */
+        size_t field_room;
+        size_t
+            *counting; /* by the number of a name in its frame: index in `fields` of the header that counts */
+        size_t counting_room;
+    } writing;
+    struct {
+        struct ps_tables_bytes bytes;
+        struct ps_tables_event *rows;
+        size_t row_count, row_room;
+        struct ps_tables_header *headers;
+        size_t header_count, header_room;
+        struct ps_events_encoder encoder;
+        int64_t limit; /* maximal number of events in the next read */
+        size_t row_at; /* the event whose headers are being read */
+        bool lacks;    /* the row with the rest of a spilled body is missing */
+    } reading;
 };
 
 static inline struct ps_database_value ps_tables_number(int64_t number)

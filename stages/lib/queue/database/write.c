@@ -53,8 +53,8 @@ static enum ps_status write_header(struct ps_tables *tables, const struct ps_eve
                                    struct ps_err *err)
 {
     size_t name_length = field->name_length, value_length = field->value_length;
-    const char *name = fit(tables, &tables->name, field->name, &name_length);
-    const char *value = fit(tables, &tables->value, field->value, &value_length);
+    const char *name = fit(tables, &tables->writing.name, field->name, &name_length);
+    const char *value = fit(tables, &tables->writing.value, field->value, &value_length);
     size_t name_end = spill_at(name, name_length), value_end = spill_at(value, value_length);
     const struct ps_database_value header[] = {
         ps_tables_text(name, name_end), ps_tables_text(value, value_end),
@@ -85,25 +85,27 @@ static enum ps_status write_body(struct ps_tables *tables, const struct ps_event
 
 static void note_field(struct ps_tables *tables, size_t count, const struct ps_events_field *field)
 {
-    if (count == tables->field_room) {
-        tables->field_room = count > 0 ? 2 * count : 16;
-        tables->fields = ps_must_realloc(tables->fields, tables->field_room * sizeof *tables->fields,
-                                         "headers of an event");
+    if (count == tables->writing.field_room) {
+        tables->writing.field_room = count > 0 ? 2 * count : 16;
+        tables->writing.fields = ps_must_realloc(tables->writing.fields,
+                                                 tables->writing.field_room * sizeof *tables->writing.fields,
+                                                 "headers of an event");
     }
-    tables->fields[count] = *field;
+    tables->writing.fields[count] = *field;
 }
 
 /* Notes which header counts for each name of the frame. Of two headers with the same name the later one counts; an event's
  * own headers are after the shared ones. */
 static void note_last(struct ps_tables *tables, size_t count, size_t names)
 {
-    if (names > tables->counting_room) {
-        tables->counting_room = 2 * names;
-        tables->counting = ps_must_realloc(tables->counting, tables->counting_room * sizeof *tables->counting,
-                                           "headers of an event");
+    if (names > tables->writing.counting_room) {
+        tables->writing.counting_room = 2 * names;
+        tables->writing.counting = ps_must_realloc(
+            tables->writing.counting, tables->writing.counting_room * sizeof *tables->writing.counting,
+            "headers of an event");
     }
     for (size_t i = 0; i < count; i++)
-        tables->counting[tables->fields[i].number] = i;
+        tables->writing.counting[tables->writing.fields[i].number] = i;
 }
 
 enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, uint32_t length,
@@ -125,8 +127,8 @@ enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, ui
             note_field(tables, count++, &field);
         note_last(tables, count, cursor.name_count);
         for (size_t i = 0; status == PS_OK && i < count; i++) {
-            if (tables->counting[tables->fields[i].number] == i)
-                status = write_header(tables, &tables->fields[i], err);
+            if (tables->writing.counting[tables->writing.fields[i].number] == i)
+                status = write_header(tables, &tables->writing.fields[i], err);
         }
     }
     ps_events_cursor_fini(&cursor);

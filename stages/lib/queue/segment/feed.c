@@ -168,15 +168,15 @@ void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment
 static size_t feeding(const struct ps_segment_log *log)
 {
     size_t i = 0;
-    while (i + 1 < log->count && log->segments[i].head.segment < log->feed_segment)
+    while (i + 1 < log->count && log->segments[i].head.segment < log->feed.segment)
         i++;
     return i;
 }
 
 static void feed_segment(struct ps_segment_log *log, const struct ps_segment *segment)
 {
-    log->feed_segment = segment->head.segment;
-    log->feed_offset = ps_segment_head_bytes(&segment->head);
+    log->feed.segment = segment->head.segment;
+    log->feed.offset = ps_segment_head_bytes(&segment->head);
 }
 
 /* Continues with the next segment at the end of segment `i`. Returns false if this is the last one. */
@@ -184,14 +184,14 @@ static bool feed_next_segment(struct ps_segment_log *log, size_t i)
 {
     const struct ps_segment *segment = &log->segments[i];
     if (i + 1 == log->count) {
-        ps_segment_numbers_lost(log, segment, log->feed_number, log->promised);
-        log->feed_number = log->promised + 1;
+        ps_segment_numbers_lost(log, segment, log->feed.number, log->promised);
+        log->feed.number = log->promised + 1;
         return false;
     }
     const struct ps_segment *next = &log->segments[i + 1];
-    if (log->feed_number < next->head.first) {
-        ps_segment_numbers_lost(log, segment, log->feed_number, next->head.first - 1);
-        log->feed_number = next->head.first;
+    if (log->feed.number < next->head.first) {
+        ps_segment_numbers_lost(log, segment, log->feed.number, next->head.first - 1);
+        log->feed.number = next->head.first;
     }
     feed_segment(log, next);
     return true;
@@ -203,8 +203,8 @@ static bool feed_pass_over(struct ps_segment_log *log, size_t i)
     if (i + 1 == log->count)
         return false;
     const struct ps_segment *next = &log->segments[i + 1];
-    if (log->feed_number < next->head.first)
-        log->feed_number = next->head.first;
+    if (log->feed.number < next->head.first)
+        log->feed.number = next->head.first;
     feed_segment(log, next);
     return true;
 }
@@ -212,14 +212,14 @@ static bool feed_pass_over(struct ps_segment_log *log, size_t i)
 /* Sets *place to the next frame if the log remembers its place. */
 static bool feed_recent(struct ps_segment_log *log, struct ps_segment_place *place)
 {
-    const struct ps_segment_place *recent = &log->recent[log->feed_number % PS_SEGMENT_RECENT_FRAMES];
-    if (recent->number != log->feed_number || log->feed_number > log->promised ||
-        ps_taken_has(&log->taken, log->feed_number))
+    const struct ps_segment_place *recent = &log->recent[log->feed.number % PS_SEGMENT_RECENT_FRAMES];
+    if (recent->number != log->feed.number || log->feed.number > log->promised ||
+        ps_taken_has(&log->taken, log->feed.number))
         return false;
     *place = *recent;
-    log->feed_segment = place->segment;
-    log->feed_offset = place->offset - PS_FRAME_HEAD_BYTES + ps_frame_span(place->length + place->tag_bytes);
-    log->feed_number++;
+    log->feed.segment = place->segment;
+    log->feed.offset = place->offset - PS_FRAME_HEAD_BYTES + ps_frame_span(place->length + place->tag_bytes);
+    log->feed.number++;
     return true;
 }
 
@@ -228,18 +228,18 @@ enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_se
 {
     if (feed_recent(log, place))
         return PS_SEGMENT_FED;
-    while (log->feed_number <= log->promised && log->count > 0) {
+    while (log->feed.number <= log->promised && log->count > 0) {
         size_t i = feeding(log);
         const struct ps_segment *segment = &log->segments[i];
         struct ps_frame frame;
-        if (segment->head.segment != log->feed_segment)
+        if (segment->head.segment != log->feed.segment)
             feed_segment(log, segment); /* its segment was removed, because everything in it was delivered */
         if (ps_segment_is_held(segment)) {
             if (!feed_pass_over(log, i))
                 return PS_SEGMENT_EMPTY;
             continue;
         }
-        uint64_t offset = log->feed_offset;
+        uint64_t offset = log->feed.offset;
         enum ps_segment_read read = ps_segment_walk(log, segment, &offset, &frame, err);
         if (read == PS_SEGMENT_READ_FAILED)
             return PS_SEGMENT_FEED_FAILED;
@@ -250,12 +250,12 @@ enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_se
                 return PS_SEGMENT_EMPTY;
             continue;
         }
-        log->feed_offset = offset + ps_frame_span(frame.length);
-        if (frame.kind != PS_FRAME_EVENTS || frame.number < log->feed_number)
+        log->feed.offset = offset + ps_frame_span(frame.length);
+        if (frame.kind != PS_FRAME_EVENTS || frame.number < log->feed.number)
             continue;
-        if (frame.number > log->feed_number)
-            ps_segment_numbers_lost(log, segment, log->feed_number, frame.number - 1);
-        log->feed_number = frame.number + 1;
+        if (frame.number > log->feed.number)
+            ps_segment_numbers_lost(log, segment, log->feed.number, frame.number - 1);
+        log->feed.number = frame.number + 1;
         if (ps_taken_has(&log->taken, frame.number))
             continue;
         *place = ps_segment_place_of(segment, offset, &frame);

@@ -66,15 +66,15 @@ static uint64_t draw(struct ps_segment_log *log)
 
 void ps_segment_end_direct(struct ps_segment_log *log)
 {
-    if (log->direct_fd >= 0)
-        log->files->close(log->files->argument, log->direct_fd);
-    log->direct_fd = -1;
+    if (log->tail.direct_fd >= 0)
+        log->files->close(log->files->argument, log->tail.direct_fd);
+    log->tail.direct_fd = -1;
 }
 
 static void next_chunk(struct ps_segment_log *log, bool full)
 {
-    log->buffer = ps_chunks_next(log->chunks, full, &log->chunk);
-    log->buffered = log->kept = 0;
+    log->tail.buffer = ps_chunks_next(log->chunks, full, &log->tail.chunk);
+    log->tail.buffered = log->tail.kept = 0;
 }
 
 /* Starts writing the new segment. Its writes bypass the page cache if possible: consumers that keep up read from memory,
@@ -83,11 +83,11 @@ static void begin_segment(struct ps_segment_log *log, const char *path, const ch
 {
     next_chunk(log, false);
     size_t length = ps_segment_head_bytes(&last_segment(log)->head);
-    memcpy(log->buffer, head, length);
-    log->buffered = log->kept = length;
+    memcpy(log->tail.buffer, head, length);
+    log->tail.buffered = log->tail.kept = length;
     ps_segment_end_direct(log);
     if (log->files->open_direct != NULL)
-        log->direct_fd = log->files->open_direct(log->files->argument, path);
+        log->tail.direct_fd = log->files->open_direct(log->files->argument, path);
 }
 
 static uint64_t whole_blocks(uint64_t bytes)
@@ -209,33 +209,33 @@ static enum ps_status failed(struct ps_segment_log *log, const char *what, struc
 /* Writes whole blocks. Returns false with errno. */
 static bool flush_direct(struct ps_segment_log *log, const struct ps_segment *segment)
 {
-    size_t from = log->kept / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
-    size_t to = (size_t)whole_blocks(log->buffered);
-    memset(log->buffer + log->buffered, 0, to - log->buffered);
-    return log->files->write(log->files->argument, log->direct_fd, log->buffer + from, to - from,
-                             segment->end - log->buffered + from) >= 0;
+    size_t from = log->tail.kept / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
+    size_t to = (size_t)whole_blocks(log->tail.buffered);
+    memset(log->tail.buffer + log->tail.buffered, 0, to - log->tail.buffered);
+    return log->files->write(log->files->argument, log->tail.direct_fd, log->tail.buffer + from, to - from,
+                             segment->end - log->tail.buffered + from) >= 0;
 }
 
 static bool flush_cached(struct ps_segment_log *log, const struct ps_segment *segment)
 {
-    size_t length = log->buffered - log->kept;
-    return log->files->write(log->files->argument, segment->fd, log->buffer + log->kept, length,
+    size_t length = log->tail.buffered - log->tail.kept;
+    return log->files->write(log->files->argument, segment->fd, log->tail.buffer + log->tail.kept, length,
                              segment->end - length) >= 0;
 }
 
 static enum ps_status flush(struct ps_segment_log *log, struct ps_err *err)
 {
-    if (log->buffered == log->kept)
+    if (log->tail.buffered == log->tail.kept)
         return PS_OK;
     const struct ps_segment *segment = last_segment(log);
-    bool written = log->direct_fd >= 0 && flush_direct(log, segment);
-    if (log->direct_fd >= 0 && !written && errno == EINVAL)
+    bool written = log->tail.direct_fd >= 0 && flush_direct(log, segment);
+    if (log->tail.direct_fd >= 0 && !written && errno == EINVAL)
         ps_segment_end_direct(log); /* the disk has longer blocks */
-    if (log->direct_fd < 0)
+    if (log->tail.direct_fd < 0)
         written = flush_cached(log, segment);
     if (!written)
         return failed(log, "written", err);
-    log->kept = log->buffered;
+    log->tail.kept = log->tail.buffered;
     log->dirty = true;
     return PS_OK;
 }
@@ -246,16 +246,16 @@ static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, si
     struct ps_segment *segment = last_segment(log);
     const char *from = data;
     while (length > 0) {
-        size_t room = PS_CHUNK_BYTES - log->buffered, part = length < room ? length : room;
+        size_t room = PS_CHUNK_BYTES - log->tail.buffered, part = length < room ? length : room;
         if (part > 0) {
-            if (from != log->buffer + log->buffered) /* otherwise the frame was built in place */
-                memcpy(log->buffer + log->buffered, from, part);
-            log->buffered += part;
+            if (from != log->tail.buffer + log->tail.buffered) /* otherwise the frame was built in place */
+                memcpy(log->tail.buffer + log->tail.buffered, from, part);
+            log->tail.buffered += part;
             segment->end += part;
             from += part;
             length -= part;
         }
-        if (log->buffered < PS_CHUNK_BYTES)
+        if (log->tail.buffered < PS_CHUNK_BYTES)
             continue;
         if (flush(log, err) != PS_OK)
             return PS_FAIL;
@@ -280,7 +280,7 @@ static enum ps_status put_frame(struct ps_segment_log *log, struct ps_frame *fra
     if (put_bytes(log, head, sizeof head, err) != PS_OK ||
         put_bytes(log, payload, frame->length, err) != PS_OK || put_bytes(log, zeros, pad, err) != PS_OK)
         return PS_FAIL;
-    log->since_state_bytes += ps_frame_span(frame->length);
+    log->state.since_bytes += ps_frame_span(frame->length);
     return PS_OK;
 }
 
@@ -341,12 +341,12 @@ static bool end_chunk(struct ps_segment_log *log)
     struct ps_err err = {0};
     if (flush(log, &err) != PS_OK)
         return false; /* the append that follows fails too, and reports the error */
-    size_t whole = log->buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
-           rest = log->buffered - whole;
-    const char *last_block = log->buffer + whole;
+    size_t whole = log->tail.buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
+           rest = log->tail.buffered - whole;
+    const char *last_block = log->tail.buffer + whole;
     next_chunk(log, true);
-    memcpy(log->buffer, last_block, rest);
-    log->buffered = log->kept = rest;
+    memcpy(log->tail.buffer, last_block, rest);
+    log->tail.buffered = log->tail.kept = rest;
     return true;
 }
 
@@ -358,9 +358,9 @@ char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room)
         /* an encrypted frame is not built in place */ segment->end + span + end_span(log) > segment->size ||
         PS_SEGMENT_DIRECT_BYTES + span >= PS_CHUNK_BYTES)
         return NULL;
-    if (log->buffered + span >= PS_CHUNK_BYTES && !end_chunk(log))
+    if (log->tail.buffered + span >= PS_CHUNK_BYTES && !end_chunk(log))
         return NULL;
-    return log->buffer + log->buffered + PS_FRAME_HEAD_BYTES;
+    return log->tail.buffer + log->tail.buffered + PS_FRAME_HEAD_BYTES;
 }
 
 enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,
@@ -371,10 +371,10 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
     if (make_room(log, length, err) != PS_OK)
         return PS_FAIL;
     const struct ps_segment *segment = last_segment(log);
-    size_t at = log->buffered + PS_FRAME_HEAD_BYTES;
+    size_t at = log->tail.buffered + PS_FRAME_HEAD_BYTES;
     struct ps_frame frame = {
         .kind = PS_FRAME_EVENTS, .length = length, .count = count, .bytes = bytes, .number = log->next};
-    uint64_t offset = segment->end, chunk = log->chunk;
+    uint64_t offset = segment->end, chunk = log->tail.chunk;
     if (put_frame(log, &frame, payload, err) != PS_OK)
         return PS_FAIL;
     *place = ps_segment_place_of(segment, offset, &frame);
@@ -393,11 +393,11 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
 /* Appends frames with the numbers of the frames delivered since the last such frame. */
 static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
 {
-    while (log->news_count > 0) {
-        uint32_t count = log->news_count < NEWS_MAX ? (uint32_t)log->news_count : NEWS_MAX;
+    while (log->news.count > 0) {
+        uint32_t count = log->news.count < NEWS_MAX ? (uint32_t)log->news.count : NEWS_MAX;
         char *payload = ps_must_alloc(count, PS_TAKEN_RANGE_BYTES, "what was delivered of a log");
         for (uint32_t i = 0; i < count; i++)
-            ps_taken_range_write(payload + i * PS_TAKEN_RANGE_BYTES, &log->news[i]);
+            ps_taken_range_write(payload + i * PS_TAKEN_RANGE_BYTES, &log->news.ranges[i]);
         struct ps_frame frame = {.kind = PS_FRAME_TAKEN, .length = count * PS_TAKEN_RANGE_BYTES};
         enum ps_status status = make_room(log, frame.length, err);
         frame.number = log->next - 1;
@@ -406,8 +406,8 @@ static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err
         free(payload);
         if (status != PS_OK)
             return PS_FAIL;
-        log->news_count -= count;
-        memmove(log->news, log->news + count, log->news_count * sizeof *log->news);
+        log->news.count -= count;
+        memmove(log->news.ranges, log->news.ranges + count, log->news.count * sizeof *log->news.ranges);
     }
     return PS_OK;
 }
@@ -464,8 +464,8 @@ static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
     /* The state must name the newest segment before frames in it are promised: only then does a restart notice if the
      * file is missing. */
     bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
-                    log->state_segment == last_segment(log)->head.segment;
-    if (!some_gone && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
+                    log->state.segment == last_segment(log)->head.segment;
+    if (!some_gone && is_named && !log->state.remade && log->state.since_bytes < STATE_EVERY_BYTES)
         return PS_OK;
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;
@@ -516,7 +516,7 @@ static void drop_unused(struct ps_segment_log *log)
 
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
 {
-    log->buffered = log->kept; /* drops bytes that were not written */
+    log->tail.buffered = log->tail.kept; /* drops bytes that were not written */
     log->dirty = false;
     log->next = log->promised + 1;
     log->events -= log->unsynced_events;
@@ -530,7 +530,7 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;
     if (log->taken.count <= PS_STATE_RANGES_MAX)
-        log->news_count = 0; /* the state has these deliveries */
+        log->news.count = 0; /* the state has these deliveries */
     /* On a full disk, only removing delivered segments makes space, so this is done first. */
     remove_delivered(log, true);
     return segment_create(log, 0, err);
@@ -550,19 +550,19 @@ void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *r
 
 static void add_news(struct ps_segment_log *log, const struct ps_taken_range *range)
 {
-    struct ps_taken_range *last = log->news_count > 0 ? &log->news[log->news_count - 1] : NULL;
+    struct ps_taken_range *last = log->news.count > 0 ? &log->news.ranges[log->news.count - 1] : NULL;
     if (last != NULL && last->last + 1 == range->first) {
         last->last = range->last;
         last->events += range->events;
         last->bytes += range->bytes;
         return;
     }
-    if (log->news_count == log->news_room) {
-        log->news_room = log->news_room > 0 ? 2 * log->news_room : 64;
-        log->news =
-            ps_must_realloc(log->news, log->news_room * sizeof *log->news, "what was delivered of a log");
+    if (log->news.count == log->news.room) {
+        log->news.room = log->news.room > 0 ? 2 * log->news.room : 64;
+        log->news.ranges = ps_must_realloc(log->news.ranges, log->news.room * sizeof *log->news.ranges,
+                                           "what was delivered of a log");
     }
-    log->news[log->news_count++] = *range;
+    log->news.ranges[log->news.count++] = *range;
 }
 
 void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place)

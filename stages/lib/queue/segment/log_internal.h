@@ -55,25 +55,33 @@ struct ps_segment_log {
     /* The latest chunk: `buffered` bytes before the `end` of the last segment, of which the first `kept` are written.
      * Writes through direct_fd are of whole blocks: the last block is filled up with zeros, and written again with the
      * bytes that follow. */
-    char *buffer;
-    uint64_t chunk;
-    size_t buffered, kept;
-    int direct_fd;                            /* of the last segment, bypasses the page cache; -1: none */
+    struct {
+        char *buffer;
+        uint64_t chunk;
+        size_t buffered, kept;
+        int direct_fd; /* of the last segment, bypasses the page cache; -1: none */
+    } tail;
     uint64_t next, promised;                  /* numbers of frames of events */
     uint64_t events, bytes;                   /* appended and not delivered */
     uint64_t unsynced_events, unsynced_bytes; /* not promised yet */
     bool dirty;                               /* written bytes are not synced */
     struct ps_taken taken;
-    struct ps_taken_range *news; /* delivered, but not yet in a TAKEN frame */
-    size_t news_count, news_room;
-    int state_fd;
-    uint64_t generation;
-    uint64_t since_state_bytes; /* bytes appended since the state was written */
-    uint64_t state_segment;     /* the last used segment that the state names; 0: none */
-    bool state_remade;          /* the state file was created again: both of its slots must be written */
-    bool trim_failed;           /* the last trim failed, and that was reported */
-    char *slot;
-    uint64_t feed_segment, feed_offset, feed_number; /* the next frame to feed is at or after this place */
+    struct {
+        struct ps_taken_range *ranges;
+        size_t count, room;
+    } news; /* delivered, but not yet in a TAKEN frame */
+    struct {
+        int fd;
+        uint64_t generation;
+        uint64_t since_bytes; /* bytes appended since it was written */
+        uint64_t segment;     /* the last used segment that it names; 0: none */
+        bool remade;          /* its file was created again: both of its slots must be written */
+        char *slot;
+    } state;
+    bool trim_failed; /* the last trim failed, and that was reported */
+    struct {
+        uint64_t segment, offset, number;
+    } feed; /* the next frame to feed is at or after this place */
     struct ps_segment_place
         *recent; /* the latest appended frames, each at its number modulo PS_SEGMENT_RECENT_FRAMES */
     uint64_t frames_lost;
@@ -83,8 +91,10 @@ struct ps_segment_log {
     size_t held; /* number of segments whose key is missing */
     /* At first the files that are not used, in the order in which they were found; after ps_segment_miss the missing
      * segments. */
-    struct ps_segment_missing *missing;
-    size_t missing_count, missing_room;
+    struct {
+        struct ps_segment_missing *items;
+        size_t count, room;
+    } missing;
 };
 
 /* ---- missing segments (missing.c) ---- */

@@ -9,20 +9,20 @@
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing)
 {
-    if (log->missing_count == log->missing_room) {
-        log->missing_room = log->missing_room > 0 ? 2 * log->missing_room : 16;
-        log->missing = ps_must_realloc(log->missing, log->missing_room * sizeof *log->missing,
-                                       "segments that are missing");
+    if (log->missing.count == log->missing.room) {
+        log->missing.room = log->missing.room > 0 ? 2 * log->missing.room : 16;
+        log->missing.items = ps_must_realloc(
+            log->missing.items, log->missing.room * sizeof *log->missing.items, "segments that are missing");
     }
-    log->missing[log->missing_count++] = *missing;
+    log->missing.items[log->missing.count++] = *missing;
 }
 
 const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
                                                          enum ps_segment_fault fault)
 {
-    for (size_t i = 0; i < log->missing_count; i++) {
-        if (log->missing[i].segment == segment && log->missing[i].fault == fault)
-            return &log->missing[i];
+    for (size_t i = 0; i < log->missing.count; i++) {
+        if (log->missing.items[i].segment == segment && log->missing.items[i].fault == fault)
+            return &log->missing.items[i];
     }
     return NULL;
 }
@@ -113,7 +113,7 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
 {
     const struct ps_segment file = {.directory = missing->directory, .head.segment = missing->segment};
     uint64_t lost = lose(log, missing->first, missing->last);
-    bool is_newest = missing->segment >= log->state_segment;
+    bool is_newest = missing->segment >= log->state.segment;
     if (lost == 0 && !is_newest)
         return; /* delivered, or given up at an earlier start */
     log->frames_lost += lost > 0 ? lost : 1;
@@ -155,10 +155,10 @@ static enum ps_status look_at_aside(struct ps_segment_log *log, const struct ps_
                                     struct ps_err *err)
 {
     enum ps_status status = PS_OK;
-    size_t count = log->missing_count, kept = 0;
-    struct ps_segment_missing *aside = log->missing;
-    log->missing = NULL;
-    log->missing_count = log->missing_room = 0;
+    size_t count = log->missing.count, kept = 0;
+    struct ps_segment_missing *aside = log->missing.items;
+    log->missing.items = NULL;
+    log->missing.count = log->missing.room = 0;
     for (size_t i = 0; i < count && status == PS_OK; i++) {
         if (aside[i].fault == PS_SEGMENT_BLANK)
             status = look_at_blank(log, state, &aside[i], err);

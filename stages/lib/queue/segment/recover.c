@@ -409,14 +409,14 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
                               "deliver again events that were delivered before");
     }
     log->id = has_state ? state.log : log->count > 0 ? log->segments[0].head.log : log->id;
-    log->generation = state.generation;
+    log->state.generation = state.generation;
     log->next = state.next;
     log->events = state.events;
     log->bytes = state.bytes;
     ps_taken_init(&log->taken, state.low);
     for (uint32_t i = 0; i < state.range_count; i++)
         ps_taken_add(&log->taken, &state.ranges[i]);
-    log->state_segment = has_state && state.offset > 0 ? state.segment : 0;
+    log->state.segment = has_state && state.offset > 0 ? state.segment : 0;
     log->last_name = state.segment > log->last_name ? state.segment : log->last_name;
     if (status == PS_OK && (ps_segment_miss(log, has_state ? &state : NULL, err) != PS_OK ||
                             read_tail(log, &state, err) != PS_OK || sync_tail(log, &state, err) != PS_OK))
@@ -425,11 +425,11 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
     if (status == PS_OK && (!has_state || log->frames_lost > 0 || log->options.keeps_behind_holes))
         status = ps_segment_state_save(log, err);
     free(state.ranges);
-    log->feed_number = log->taken.low;
+    log->feed.number = log->taken.low;
     if (log->count > 0) {
         const struct ps_segment *segment = &log->segments[ps_segment_with(log, log->taken.low)];
-        log->feed_segment = segment->head.segment;
-        log->feed_offset = ps_segment_head_bytes(&segment->head);
+        log->feed.segment = segment->head.segment;
+        log->feed.offset = ps_segment_head_bytes(&segment->head);
     }
     return status == PS_OK ? ps_segment_hold(log, err) : status;
 }
@@ -443,15 +443,15 @@ static void release(struct ps_segment_log *log)
     ps_sealer_fini(&log->sealer);
     free(log->sealed);
     ps_segment_end_direct(log);
-    if (log->state_fd >= 0)
-        log->files->close(log->files->argument, log->state_fd);
+    if (log->state.fd >= 0)
+        log->files->close(log->files->argument, log->state.fd);
     ps_taken_fini(&log->taken);
     free(log->segments);
-    free(log->missing);
-    free(log->news);
+    free(log->missing.items);
+    free(log->news.ranges);
     ps_chunks_destroy(log->chunks);
     free(log->recent);
-    free(log->slot);
+    free(log->state.slot);
     free(log);
 }
 
@@ -466,14 +466,14 @@ struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *opti
         options->first_segment_bytes > 0 && options->first_segment_bytes < options->segment_bytes
             ? options->first_segment_bytes
             : options->segment_bytes;
-    log->state_fd = log->direct_fd = -1;
+    log->state.fd = log->tail.direct_fd = -1;
     log->random =
         /* the random numbers of logs and files distinguish the events of two hosts */
         ps_random_next(&random) | 1;
     log->id = log->random;
     log->chunks = ps_chunks_create();
     log->recent = ps_must_alloc(PS_SEGMENT_RECENT_FRAMES, sizeof *log->recent, "places of frames");
-    log->slot = ps_must_alloc(1, PS_STATE_SLOT_BYTES, "a log's state");
+    log->state.slot = ps_must_alloc(1, PS_STATE_SLOT_BYTES, "a log's state");
     if (find_segments(log, err) == PS_OK && ps_segment_state_open(log, err) == PS_OK &&
         recover(log, err) == PS_OK)
         return log;

@@ -14,16 +14,16 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
 {
     char path[PS_SEGMENT_PATH_BYTES];
     state_path(log, path);
-    log->state_fd = log->files->open(log->files->argument, path, false);
-    if (log->state_fd >= 0)
+    log->state.fd = log->files->open(log->files->argument, path, false);
+    if (log->state.fd >= 0)
         return PS_OK;
     if (errno == EISDIR)
         return ps_err_set(err, "%s is not a regular file: move it away", path);
     if (errno == ENOENT)
-        log->state_fd = log->files->open(log->files->argument, path, true);
-    if (log->state_fd < 0 ||
-        log->files->allocate(log->files->argument, log->state_fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
-        log->files->sync(log->files->argument, log->state_fd) != 0 ||
+        log->state.fd = log->files->open(log->files->argument, path, true);
+    if (log->state.fd < 0 ||
+        log->files->allocate(log->files->argument, log->state.fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
+        log->files->sync(log->files->argument, log->state.fd) != 0 ||
         log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
         return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
     return PS_OK;
@@ -33,17 +33,17 @@ enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *
 {
     char path[PS_SEGMENT_PATH_BYTES], text[PS_SEGMENT_PATH_BYTES + 128];
     state_path(log, path);
-    if (log->state_fd >= 0 &&
-        (log->files->is_at == NULL || log->files->is_at(log->files->argument, log->state_fd, path) == 0))
+    if (log->state.fd >= 0 &&
+        (log->files->is_at == NULL || log->files->is_at(log->files->argument, log->state.fd, path) == 0))
         return PS_OK;
-    if (log->state_fd >= 0)
-        log->files->close(log->files->argument, log->state_fd);
-    log->state_fd = -1;
-    log->state_remade = true;
+    if (log->state.fd >= 0)
+        log->files->close(log->files->argument, log->state.fd);
+    log->state.fd = -1;
+    log->state.remade = true;
     if (ps_segment_state_open(log, err) != PS_OK) {
-        if (log->state_fd >= 0)
-            log->files->close(log->files->argument, log->state_fd);
-        log->state_fd = -1;
+        if (log->state.fd >= 0)
+            log->files->close(log->files->argument, log->state.fd);
+        log->state.fd = -1;
         return PS_FAIL;
     }
     snprintf(text, sizeof text,
@@ -58,14 +58,14 @@ enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *
 static enum ps_status write_slot(struct ps_segment_log *log, struct ps_segment_state *state,
                                  struct ps_err *err)
 {
-    state->generation = log->generation + 1;
-    ps_segment_state_write(log->slot, state);
-    if (log->files->write(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
+    state->generation = log->state.generation + 1;
+    ps_segment_state_write(log->state.slot, state);
+    if (log->files->write(log->files->argument, log->state.fd, log->state.slot, PS_STATE_SLOT_BYTES,
                           state->generation % 2 * PS_STATE_SLOT_BYTES) < 0 ||
-        log->files->sync(log->files->argument, log->state_fd) != 0)
+        log->files->sync(log->files->argument, log->state.fd) != 0)
         return ps_err_set(err, "%s/state cannot be written: %s", log->options.state_directory,
                           strerror(errno));
-    log->generation = state->generation;
+    log->state.generation = state->generation;
     return PS_OK;
 }
 
@@ -81,16 +81,16 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
                                      .bytes = log->bytes,
                                      .range_count = (uint32_t)log->taken.count,
                                      .ranges = log->taken.ranges};
-    PS_ASSERT(log->buffered == log->kept && log->next == log->promised + 1);
+    PS_ASSERT(log->tail.buffered == log->tail.kept && log->next == log->promised + 1);
     if (log->taken.count > PS_STATE_RANGES_MAX)
         /* there are too many ranges for a slot: no state is written, and the tail grows, until there are fewer */
         return PS_OK;
     if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
-        (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* both slots of a new file */
+        (log->state.remade && write_slot(log, &state, err) != PS_OK)) /* both slots of a new file */
         return PS_FAIL;
-    log->state_remade = false;
-    log->state_segment = state.offset > 0 ? state.segment : 0;
-    log->since_state_bytes = 0;
+    log->state.remade = false;
+    log->state.segment = state.offset > 0 ? state.segment : 0;
+    log->state.since_bytes = 0;
     return PS_OK;
 }
 
@@ -102,13 +102,13 @@ enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps
     bool found = false, failed = false;
     for (unsigned i = 0; i < 2 && !failed; i++) {
         struct ps_segment_state slot = {.ranges = ranges};
-        ssize_t got = log->files->read(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
-                                       i * PS_STATE_SLOT_BYTES);
+        ssize_t got = log->files->read(log->files->argument, log->state.fd, log->state.slot,
+                                       PS_STATE_SLOT_BYTES, i * PS_STATE_SLOT_BYTES);
         failed = got < 0;
         if (failed)
             ps_err_set(err, "%s/state cannot be read: %s; " PS_SEGMENT_GIVE_UP, log->options.state_directory,
                        strerror(errno));
-        if (got != (ssize_t)PS_STATE_SLOT_BYTES || !ps_segment_state_read(log->slot, &slot) ||
+        if (got != (ssize_t)PS_STATE_SLOT_BYTES || !ps_segment_state_read(log->state.slot, &slot) ||
             (found && slot.generation < state->generation))
             continue;
         found = true;

@@ -210,8 +210,8 @@ static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segme
 static void survey_missing(struct survey *survey, uint64_t from, uint64_t before)
 {
     const struct ps_segment_log *log = survey->log;
-    for (size_t i = 0; i < log->missing_count; i++) {
-        const struct ps_segment_missing *missing = &log->missing[i];
+    for (size_t i = 0; i < log->missing.count; i++) {
+        const struct ps_segment_missing *missing = &log->missing.items[i];
         const struct ps_segment file = {.directory = missing->directory, .head.segment = missing->segment};
         if (missing->segment < from || missing->segment >= before || missing->fault == PS_SEGMENT_SHORT ||
             missing->fault == PS_SEGMENT_DAMAGED)
@@ -396,8 +396,8 @@ static void taken_read(struct survey *survey)
 static uint64_t limit_of(const struct ps_segment_log *log, size_t i)
 {
     uint64_t limit = i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX;
-    for (size_t k = 0; k < log->missing_count; k++) {
-        const struct ps_segment_missing *missing = &log->missing[k];
+    for (size_t k = 0; k < log->missing.count; k++) {
+        const struct ps_segment_missing *missing = &log->missing.items[k];
         bool known = missing->first > 0 && missing->first <= missing->last;
         if (missing->segment > log->segments[i].head.segment && known && missing->first < limit)
             limit = missing->first;

@@ -182,7 +182,7 @@ static struct ps_lease *stop_queue(void)
         shelf_fill(&store, &kept);
         assert_int_equal(fill.size, kept.events);
         assert_int_equal(fill.bytes, kept.bytes);
-        assert_int_equal(queue->retry_wait_ns, 0); /* the next failure starts with the shortest wait */
+        assert_int_equal(queue->due.retry_wait_ns, 0); /* the next failure starts with the shortest wait */
         assert_null(back);
     }
     assert_false(store.open);

@@ -1,47 +1,21 @@
 /* A log at the sizes that its headers name, exactly there, a step less and a step more: a frame that fills its segment,
  * the end of a chunk and of a block, the ranges that a state has room for, the frames that are remembered, the window
  * of a search. Everything comes out once, in order and unchanged, from memory and after a restart. */
-#include "stages/lib/queue/segment/log_internal.h"
+#include "tests/stages/lib/queue/segment/lossy_log.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-#include "tests/support/lossy_files.h"
-#include "tests/support/support.h"
 
 #define FRAMES_MAX 9000U
 #define PAYLOAD_MAX (3U << 20)
 #define NEWS_FRAME_RANGES 4096U /* NEWS_MAX of log.c */
 
-static struct lossy_disk disk;
-static struct ps_segment_files files;
 static struct ps_segment_log *lg;
-static struct ps_sealer sealer;
 static char *wanted, *got;
 static uint32_t lengths[FRAMES_MAX];
-static unsigned report_count;
-static char report[512];
-
-static void note(void *argument, const char *text)
-{
-    snprintf(report, sizeof report, "%s", text);
-    report_count++;
-}
 
 static void open_log(uint64_t segment_bytes)
 {
-    static const char *const directories[] = {"/a"};
-    struct ps_err err = {0};
-    struct ps_segment_options options = {.directories = {1, directories},
-                                         .state_directory = "/state",
-                                         .segment_bytes = segment_bytes,
-                                         .files = &files,
-                                         .report = note};
-    files = lossy_files(&disk);
-    report_count = 0;
-    lg = ps_segment_log_open(&options, &err);
-    if (lg == NULL)
-        fail_msg("%s", err.text);
+    lg = lossy_log_open((struct ps_segment_options){.directories.count = 1, .segment_bytes = segment_bytes});
 }
 
 static void make_log(uint64_t segment_bytes, bool direct)
@@ -54,53 +28,36 @@ static void make_log(uint64_t segment_bytes, bool direct)
 /* The process dies, and another one opens the log. */
 static void reopen(uint64_t segment_bytes)
 {
-    disk.power_until = 1;
-    ps_segment_log_close(lg);
+    lossy_log_kill(lg);
     lossy_restart(&disk, NULL);
     open_log(segment_bytes);
 }
 
 static void end_log(void)
 {
-    disk.power_until = 1;
-    ps_segment_log_close(lg);
+    lossy_log_kill(lg);
     lossy_fini(&disk);
-}
-
-static void payload_of(char *to, uint64_t number)
-{
-    uint32_t length = lengths[number];
-    for (uint32_t i = 0; i < length; i++)
-        to[i] = (char)(number * 31 + i * 7 + (i >> 8));
 }
 
 /* Appends the frame, which is made in the log's memory if the log offers it and `lent` is set. */
 static void append(uint64_t number, uint32_t length, bool lent)
 {
     struct ps_segment_place place;
-    struct ps_err err = {0};
     assert_true(number < FRAMES_MAX && length <= PAYLOAD_MAX);
     lengths[number] = length;
     char *memory = lent ? ps_segment_log_lend(lg, length) : NULL;
     char *payload = memory != NULL ? memory : wanted;
-    payload_of(payload, number);
-    if (ps_segment_log_append(lg, payload, length, 1, length, &place, &err) != PS_OK)
-        fail_msg("%s", err.text);
+    lossy_log_payload(payload, number, length);
+    lossy_log_append(lg, payload, length, &place);
     assert_int_equal(place.number, number);
-}
-
-static void sync_log(void)
-{
-    struct ps_err err = {0};
-    assert_int_equal(ps_segment_log_sync(lg, &err), PS_OK);
 }
 
 static void expect_whole(const struct ps_segment_place *place, uint64_t number)
 {
     assert_int_equal(place->number, number);
     assert_int_equal(place->length, lengths[number]);
-    payload_of(wanted, number);
-    assert_int_equal(ps_segment_load(&files, place, &sealer, got, NULL), PS_SEGMENT_READ_WHOLE);
+    lossy_log_payload(wanted, number, place->length);
+    assert_int_equal(lossy_log_load(place, got, NULL), PS_SEGMENT_READ_WHOLE);
     assert_memory_equal(got, wanted, place->length);
 }
 
@@ -146,7 +103,7 @@ static void test_a_frame_fills_its_segment(void **state)
             assert_int_equal(lg->count, length <= fits ? 1 : 2);
             append(3, 1, false);
             append(4, 0, false);
-            sync_log();
+            lossy_log_sync(lg);
             assert_int_equal(lg->count, 2);
             expect_four(segment_bytes);
         }
@@ -165,10 +122,10 @@ static void test_a_frame_longer_than_a_segment(void **state)
             make_log(segment_bytes, kind >= 2);
             append(1, length, kind % 2 == 1);
             append(2, length, false);
-            sync_log();
+            lossy_log_sync(lg);
             append(3, length + 1, kind % 2 == 1);
             append(4, 1, false);
-            sync_log();
+            lossy_log_sync(lg);
             expect_four(segment_bytes);
         }
     }
@@ -190,11 +147,11 @@ static void test_a_frame_ends_a_chunk(void **state)
             make_log(segment_bytes, kind >= 2);
             append(1, first, kind % 2 == 1);
             if (kind == 3)
-                sync_log(); /* the last block is written again */
+                lossy_log_sync(lg); /* the last block is written again */
             append(2, length, kind % 2 == 1);
             append(3, 9, kind % 2 == 1);
             append(4, 5000, kind % 2 == 1);
-            sync_log();
+            lossy_log_sync(lg);
             expect_four(segment_bytes);
         }
     }
@@ -212,7 +169,7 @@ static void ranges_of_a_state(bool renewed)
         make_log(segment_bytes, true);
         for (uint64_t number = 1; number <= last; number++)
             append(number, 3, false);
-        sync_log();
+        lossy_log_sync(lg);
         for (uint64_t number = 1; number <= last; number++) {
             assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
             if (number % 2 == 0)
@@ -221,7 +178,7 @@ static void ranges_of_a_state(bool renewed)
         assert_int_equal(lg->taken.count, ranges);
         if (renewed)
             assert_int_equal(ps_segment_log_renew(lg, &err), PS_OK);
-        sync_log();
+        lossy_log_sync(lg);
         size_t segments = lg->count;
         reopen(segment_bytes);
         assert_int_equal(lg->count, segments);
@@ -246,18 +203,18 @@ static void test_the_last_frame_of_a_segment(void **state)
     make_log(4096, false);
     while (lg->count < 3)
         append(++last, 100, false);
-    sync_log();
+    lossy_log_sync(lg);
     for (uint64_t segment = 1; segment < 3; segment++) {
         uint64_t number = lg->segments[0].head.first, next = lg->segments[1].head.first;
         for (; number < next; number++) {
             if (number + 1 == next)
-                sync_log();
+                lossy_log_sync(lg);
             assert_int_equal(lg->segments[0].head.segment, segment);
             assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
             assert_int_equal(place.number, number);
             ps_segment_log_take(lg, &place);
         }
-        sync_log();
+        lossy_log_sync(lg);
         assert_int_equal(lg->segments[0].head.segment, segment + 1);
     }
     end_log();
@@ -273,13 +230,13 @@ static void test_ranges_of_a_frame(void **state)
         make_log(segment_bytes, false);
         for (uint64_t number = 1; number <= last; number++)
             append(number, 0, false);
-        sync_log();
+        lossy_log_sync(lg);
         for (uint64_t number = 1; number <= last; number++) {
             assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
             if (number % 2 == 1)
                 ps_segment_log_take(lg, &place);
         }
-        sync_log();
+        lossy_log_sync(lg);
         reopen(segment_bytes);
         for (uint64_t number = 2; number <= last; number += 2)
             expect_frame(number);
@@ -295,7 +252,7 @@ static void test_frames_that_are_remembered(void **state)
         make_log(65536, true);
         for (uint64_t number = 1; number <= frames; number++)
             append(number, (uint32_t)(number % 50), false);
-        sync_log();
+        lossy_log_sync(lg);
         for (uint64_t number = 1; number <= frames; number++)
             expect_frame(number);
         expect_end();
@@ -316,9 +273,9 @@ static void test_next_to_a_search(void **state)
             append(1, 10, false);
             append(2, pieces * piece - 100 - PS_FRAME_HEAD_BYTES + more, false);
             append(3, 20, false);
-            sync_log();
+            lossy_log_sync(lg);
             append(4, 30, false);
-            sync_log();
+            lossy_log_sync(lg);
             struct lossy_file *file = lossy_find(&disk, "/a/000000000001.segment");
             file->now[PS_SEGMENT_HEAD_BYTES + ps_frame_span(10) + 5] ^= 1;
             reopen(segment_bytes);
@@ -329,7 +286,7 @@ static void test_next_to_a_search(void **state)
             }
             assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_EMPTY);
             assert_int_equal(report_count, 1);
-            assert_non_null(strstr(report, "1 frame, 2 to 2, is damaged: its events"));
+            assert_non_null(strstr(reports[0], "1 frame, 2 to 2, is damaged: its events"));
             end_log();
         }
     }
@@ -344,7 +301,7 @@ static void test_chunks_that_are_kept(void **state)
     make_log(segment_bytes, true);
     for (uint64_t number = 1; number <= PS_CHUNKS + 3; number++) {
         append(number, length - (uint32_t)(number % 3) * 8, false);
-        sync_log();
+        lossy_log_sync(lg);
         assert_int_equal(ps_segment_log_feed(lg, &places[number], NULL), PS_SEGMENT_FED);
         for (uint64_t earlier = 1; earlier <= number; earlier++)
             expect_whole(&places[earlier], earlier);

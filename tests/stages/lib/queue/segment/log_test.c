@@ -1,14 +1,10 @@
 /* A log on disk compared with a model: frames that were promised and not delivered come out again, in order and unchanged,
  * after a crash of the process, after a power cut at every call that changes the disk, and after damage, which is always
  * reported. */
-#include "stages/lib/queue/segment/log_internal.h"
+#include "tests/stages/lib/queue/segment/lossy_log.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#include "tests/support/lossy_files.h"
-#include "tests/support/support.h"
 
 #define FRAMES_MAX 400U
 #define SEGMENT_BYTES 4096U
@@ -29,40 +25,21 @@ struct model {
     uint64_t next, promised;
 };
 
-static struct lossy_disk disk;
 static struct model model;
-static char reports[16][512];
-static unsigned report_count;
 static uint64_t random_state;
 static bool direct; /* the disk can write past the page cache */
 static uint64_t segment_bytes = SEGMENT_BYTES, first_segment_bytes;
 static struct ps_key_ring *keys; /* NULL: not encrypted */
 
-static void note(void *argument, const char *text)
-{
-    if (report_count < PS_COUNT_OF(reports))
-        snprintf(reports[report_count], sizeof reports[0], "%s", text);
-    report_count++;
-}
-
-static struct ps_sealer sealer;
-
 static struct ps_segment_log *open_log(void)
 {
-    static struct ps_segment_files files;
-    static const char *const directories[] = {"/a", "/b"};
     struct ps_err err = {0};
-    files = lossy_files(&disk);
-    struct ps_segment_options options = {.directories = {2, directories},
-                                         .state_directory = "/state",
-                                         .segment_bytes = segment_bytes,
-                                         .first_segment_bytes = first_segment_bytes,
-                                         .files = &files,
-                                         .keys = keys,
-                                         .active_key = keys != NULL ? "k1" : NULL,
-                                         .report = note};
-    report_count = 0;
-    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    struct ps_segment_log *log =
+        lossy_log_try((struct ps_segment_options){.segment_bytes = segment_bytes,
+                                                  .first_segment_bytes = first_segment_bytes,
+                                                  .keys = keys,
+                                                  .active_key = keys != NULL ? "k1" : NULL},
+                      &err);
     if (log == NULL && disk.power_until == 0)
         fail_msg("%s", err.text);
     return log;
@@ -115,12 +92,11 @@ static bool sync_log(struct ps_segment_log *log)
 static void expect_frame(const struct ps_segment_place *place)
 {
     static char wanted[LONG_BYTES], got[LONG_BYTES];
-    struct ps_segment_files files = lossy_files(&disk);
     assert_in_range(place->number, 1, model.next);
     assert_int_equal(place->length, model.lengths[place->number]);
     assert_int_equal(place->count, place->length % 7);
     payload_of(wanted, model.seeds[place->number], place->length);
-    assert_true(ps_segment_load(&files, place, &sealer, got, NULL) == PS_SEGMENT_READ_WHOLE);
+    assert_true(lossy_log_load(place, got, NULL) == PS_SEGMENT_READ_WHOLE);
     assert_memory_equal(got, wanted, place->length);
 }
 
@@ -212,7 +188,6 @@ static void test_number_twice(void **state)
     struct ps_segment_log *log = open_log();
     assert_true(append(log, 100) && append(log, 50) && sync_log(log));
     ps_segment_log_close(log);
-    struct ps_segment_files files = lossy_files(&disk);
     int from = files.open(files.argument, "/b/000000000001.segment", false);
     int to = files.open(files.argument, "/a/000000000001.segment", true);
     assert_true(from >= 0 && to >= 0);
@@ -507,7 +482,6 @@ static unsigned count_missing(void)
 {
     static char payload[3 * SEGMENT_BYTES], wanted[3 * SEGMENT_BYTES];
     bool came[FRAMES_MAX] = {false};
-    struct ps_segment_files files = lossy_files(&disk);
     struct ps_segment_place place;
     struct ps_segment_fill fill;
     unsigned missing = 0;
@@ -515,7 +489,7 @@ static unsigned count_missing(void)
     while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
         assert_in_range(place.number, 1, model.next - 1);
         assert_false(came[place.number]);
-        if (ps_segment_load(&files, &place, &sealer, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
+        if (lossy_log_load(&place, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
             ps_segment_log_lost(log, &place);
             continue;
         }

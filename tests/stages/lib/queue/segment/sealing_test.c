@@ -1,30 +1,15 @@
 /* An encrypted log: no event is on the disk in plain text; a segment whose key is missing or different is held back
  * until the key is there; keys change; frames that were moved or changed, with right checksums, are noticed; nothing is
  * encrypted twice at one place with one key. */
-#include "stages/lib/queue/segment/log.h"
+#include "tests/stages/lib/queue/segment/lossy_log.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "core/crc32c.h"
-#include "tests/support/lossy_files.h"
-#include "tests/support/support.h"
 
 #define SEGMENT_BYTES 4096U
 #define TEXT "the quick brown fox jumps over the lazy dog" /* body of each event */
-
-static struct lossy_disk disk;
-static struct ps_segment_files files;
-static struct ps_sealer sealer;
-static char reports[2048];
-static unsigned report_count;
-
-static void note(void *argument, const char *text)
-{
-    size_t length = strlen(reports);
-    snprintf(reports + length, sizeof reports - length, "%s\n", text);
-    report_count++;
-}
 
 /* "a16 b32": key a of 16 bytes, key b of 32; "b32x": another key with the name b. */
 static struct ps_key_ring *make_keys(const char *names)
@@ -44,43 +29,29 @@ static struct ps_key_ring *make_keys(const char *names)
 static struct ps_segment_log *try_open(const struct ps_key_ring *keys, const char *active, bool plain,
                                        struct ps_err *err)
 {
-    static const char *const directories[] = {"/a", "/b"};
-    files = lossy_files(&disk);
-    struct ps_segment_options options = {.directories = {2, directories},
-                                         .state_directory = "/state",
-                                         .segment_bytes = SEGMENT_BYTES,
-                                         .files = &files,
-                                         .keys = keys,
-                                         .active_key = active,
-                                         .plain = plain,
-                                         .report = note};
-    report_count = 0;
-    reports[0] = '\0';
-    return ps_segment_log_open(&options, err);
+    return lossy_log_try(
+        (struct ps_segment_options){
+            .segment_bytes = SEGMENT_BYTES, .keys = keys, .active_key = active, .plain = plain},
+        err);
 }
 
 static struct ps_segment_log *open_log(const struct ps_key_ring *keys, const char *active)
 {
-    struct ps_err err = {0};
-    struct ps_segment_log *log = try_open(keys, active, active == NULL, &err);
-    if (log == NULL)
-        fail_msg("%s", err.text);
-    return log;
+    return lossy_log_open((struct ps_segment_options){
+        .segment_bytes = SEGMENT_BYTES, .keys = keys, .active_key = active, .plain = active == NULL});
 }
 
 /* Appends frames with TEXT and their numbers, and syncs. */
 static void put(struct ps_segment_log *log, unsigned first, unsigned last)
 {
-    struct ps_err err = {0};
     for (unsigned number = first; number <= last; number++) {
         struct ps_segment_place place;
         char payload[128];
         int length = snprintf(payload, sizeof payload, "%s %03u", TEXT, number);
-        assert_int_equal(
-            ps_segment_log_append(log, payload, (uint32_t)length, 1, (uint64_t)length, &place, &err), PS_OK);
+        lossy_log_append(log, payload, (uint32_t)length, &place);
         assert_int_equal(place.number, number);
     }
-    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    lossy_log_sync(log);
 }
 
 /* Reads what comes, and returns the numbers: "1-3 7". Takes the frames if `takes`. */
@@ -94,7 +65,7 @@ static const char *come(struct ps_segment_log *log, bool takes)
     while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
         char payload[256], wanted[128];
         int wanted_length = snprintf(wanted, sizeof wanted, "%s %03u", TEXT, (unsigned)place.number);
-        if (ps_segment_load(&files, &place, &sealer, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
+        if (lossy_log_load(&place, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
             ps_segment_log_lost(log, &place);
             continue;
         }
@@ -189,8 +160,8 @@ static void test_a_missing_key_holds_back(void **state)
         ps_segment_log_close(log);
         for (unsigned turn = 0; turn < 2; turn++) {
             log = open_log(without, "c");
-            assert_non_null(strstr(reports, "encrypted with key b"));
-            assert_non_null(strstr(reports, i == 0 ? "not among" : "differs from the key"));
+            assert_true(lossy_log_reported("encrypted with key b"));
+            assert_true(lossy_log_reported(i == 0 ? "not among" : "differs from the key"));
             ps_segment_log_held(log, text, sizeof text);
             assert_non_null(strstr(text, "encrypted with key b"));
             if (turn == 0)
@@ -244,8 +215,7 @@ static void test_a_tail_without_key(void **state)
     log = open_log(both, "c");
     assert_string_equal(come(log, true), "5-12");
     ps_segment_log_close(log);
-    disk.power_until = 1;
-    ps_segment_log_close(first);
+    lossy_log_kill(first);
     lossy_fini(&disk);
     ps_key_ring_destroy(both);
     ps_key_ring_destroy(c);
@@ -403,7 +373,7 @@ static void test_lengths_around_the_tag(void **state)
         while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
             char payload[256];
             assert_in_range(place.length, 0, sizeof payload);
-            bool whole = ps_segment_load(&files, &place, &sealer, payload, NULL) == PS_SEGMENT_READ_WHOLE;
+            bool whole = lossy_log_load(&place, payload, NULL) == PS_SEGMENT_READ_WHOLE;
             assert_int_equal(whole, place.number > 1);
             assert_true(whole || lengths[i] >= PS_SEAL_TAG_BYTES);
             whole_count += whole;
@@ -434,7 +404,7 @@ static void test_a_changed_head(void **state)
         head.salt ^= what == 2;
         ps_segment_head_write(segment_file(1)->now, &head);
         log = open_log(keys, "a");
-        assert_non_null(strstr(reports, "differs from the key"));
+        assert_true(lossy_log_reported("differs from the key"));
         assert_string_equal(come(log, true), "");
         ps_segment_log_close(log);
         lossy_fini(&disk);

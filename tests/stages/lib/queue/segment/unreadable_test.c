@@ -2,57 +2,26 @@
  * not open, or does not feed, then goes on from the same place when the disk works again. A block that is given up
  * (zeros take its place, as with `penstock channel repair --give-up-unreadable`) costs only the frames in it. */
 #include "stages/lib/queue/segment/give_up.h"
-#include "stages/lib/queue/segment/log_internal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "tests/support/lossy_files.h"
-#include "tests/support/support.h"
+#include "tests/stages/lib/queue/segment/lossy_log.h"
 
 #define FRAMES 30U
 #define DELIVERED 5U
 #define SEGMENT_BYTES 12288U /* three blocks: a file is given up by blocks of 4,096 bytes */
 #define TRIES_MAX 200U
 
-static struct lossy_disk disk;
-static struct ps_segment_files files;
 static struct ps_segment_log *lg;
-static struct ps_sealer sealer;
-static char reports[4][512];
-static unsigned report_count;
 static uint32_t lengths[FRAMES + 1];
 static struct {
     char path[256];
     uint64_t from, to; /* the range of its bytes in that file, with the head */
 } places[FRAMES + 1];
 
-static void note(void *argument, const char *text)
-{
-    if (report_count < PS_COUNT_OF(reports))
-        snprintf(reports[report_count], sizeof reports[0], "%s", text);
-    report_count++;
-}
-
 static bool open_log(bool gives_up, struct ps_err *err)
 {
-    static const char *const directories[] = {"/a", "/b"};
-    struct ps_segment_options options = {.directories = {2, directories},
-                                         .state_directory = "/state",
-                                         .segment_bytes = SEGMENT_BYTES,
-                                         .files = &files,
-                                         .keeps_behind_holes = gives_up,
-                                         .report = note};
-    files = lossy_files(&disk);
-    report_count = 0;
-    lg = ps_segment_log_open(&options, err);
+    lg = lossy_log_try(
+        (struct ps_segment_options){.segment_bytes = SEGMENT_BYTES, .keeps_behind_holes = gives_up}, err);
     return lg != NULL;
-}
-
-static void payload_of(char *to, uint64_t number)
-{
-    for (uint32_t i = 0; i < lengths[number]; i++)
-        to[i] = (char)(number * 31 + i);
 }
 
 /* Writes FRAMES frames, with a sync after every third, and delivers the first DELIVERED; then the process dies. */
@@ -66,21 +35,20 @@ static void make_log(uint64_t seed)
     assert_true(open_log(false, &err));
     for (uint64_t number = 1; number <= FRAMES; number++) {
         lengths[number] = 1 + (uint32_t)(ps_test_random(&random) % 900);
-        payload_of(payload, number);
-        assert_int_equal(ps_segment_log_append(lg, payload, lengths[number], 2, 3, &place, &err), PS_OK);
+        lossy_log_payload(payload, number, lengths[number]);
+        lossy_log_append(lg, payload, lengths[number], &place);
         ps_segment_path(places[number].path, place.directory, place.segment);
         places[number].from = place.offset - PS_FRAME_HEAD_BYTES;
         places[number].to = place.offset + place.length;
         if (number % 3 == 0)
-            assert_int_equal(ps_segment_log_sync(lg, &err), PS_OK);
+            lossy_log_sync(lg);
         for (unsigned i = 0; number == FRAMES - 6 && i < DELIVERED;
              i++) { /* recovery reads this in the tail */
             assert_int_equal(ps_segment_log_feed(lg, &place, &err), PS_SEGMENT_FED);
             ps_segment_log_take(lg, &place);
         }
     }
-    disk.power_until = 1; /* the close changes nothing */
-    ps_segment_log_close(lg);
+    lossy_log_kill(lg);
     lossy_restart(&disk, NULL);
 }
 
@@ -107,7 +75,7 @@ static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
         fed = result == PS_SEGMENT_FED;
         if (!fed)
             return next;
-        enum ps_segment_read read = ps_segment_load(&files, &place, &sealer, payload, err);
+        enum ps_segment_read read = lossy_log_load(&place, payload, err);
         if (read == PS_SEGMENT_READ_FAILED)
             return next;
         fed = false;
@@ -117,7 +85,7 @@ static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
         }
         assert_true(place.number >= next);
         assert_int_equal(place.length, lengths[place.number]);
-        payload_of(wanted, place.number);
+        lossy_log_payload(wanted, place.number, place.length);
         assert_memory_equal(payload, wanted, place.length);
         ps_segment_log_take(lg, &place);
         next = place.number + 1;
@@ -141,16 +109,14 @@ static void expect_all(void)
     for (uint64_t next = read_on(0, &came, &err); next <= FRAMES;
          next = read_on(next, &came, &err), tries++) {
         assert_true(tries < TRIES_MAX && strstr(err.text, "cannot be read: Input/output error") != NULL);
-        assert_int_equal(ps_segment_log_sync(lg, &err),
-                         PS_OK); /* writes still work, and delivered segments are removed */
+        lossy_log_sync(lg); /* writes still work, and delivered segments are removed */
     }
     assert_int_equal(came, FRAMES - DELIVERED);
     assert_int_equal(report_count, 0);
     ps_segment_log_fill(lg, &fill);
     assert_int_equal(fill.frames_lost, 0);
     assert_int_equal(fill.events, 0);
-    disk.power_until = 1;
-    ps_segment_log_close(lg);
+    lossy_log_kill(lg);
 }
 
 /* Each read fails once; then every nth read fails, for the 20 largest n. */
@@ -205,8 +171,7 @@ static void ask_each_sector(uint64_t seed, unsigned *refused, unsigned *stood_st
                 assert_int_equal(read_on(next, &came, &err), FRAMES + 1);
                 assert_int_equal(came, FRAMES - DELIVERED);
                 assert_int_equal(report_count, 0);
-                disk.power_until = 1;
-                ps_segment_log_close(lg);
+                lossy_log_kill(lg);
             } else {
                 (*refused)++;
                 assert_non_null(strstr(err.text, "cannot be read: Input/output error"));
@@ -288,8 +253,7 @@ static void test_given_up(void **state)
             for (uint64_t number = DELIVERED + 1; number <= FRAMES; number++)
                 there += !is_given_up(number, path);
             assert_true(open_log(true, &err));
-            disk.power_until = 1;
-            ps_segment_log_close(lg); /* repair ends here: its findings are in the state */
+            lossy_log_kill(lg); /* repair ends here: its findings are in the state */
             disk.power_until = 0;
             bool said = report_count > 0;
             assert_true(open_log(false, &err));
@@ -301,8 +265,7 @@ static void test_given_up(void **state)
             /* The last frames may be gone completely: `repair` names the bytes that it gives up. Delivered frames come again if
              * the block had the mark of their delivery. */
             assert_true(said || next == DELIVERED + 1 + undelivered);
-            disk.power_until = 1;
-            ps_segment_log_close(lg);
+            lossy_log_kill(lg);
             lossy_fini(&disk);
         }
     }
