@@ -470,6 +470,18 @@ const char *ps_hadoop_configuration_find(const char *configured, char directory[
     return directory;
 }
 
+void ps_hadoop_configuration_files(const char *configured, const char *const *names,
+                                   void (*add)(void *argument, const char *path), void *argument)
+{
+    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
+    const char *directory = ps_hadoop_configuration_find(configured, room);
+    for (; directory != NULL && *names != NULL; names++) {
+        snprintf(path, sizeof path, "%s/%s", directory, *names);
+        if (access(path, F_OK) == 0)
+            add(argument, path);
+    }
+}
+
 static enum ps_status finish(struct ps_hadoop_configuration *configuration, enum ps_status status,
                              struct ps_hadoop_configuration **result, struct ps_err *err)
 {

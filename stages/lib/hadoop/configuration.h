@@ -25,6 +25,10 @@ struct ps_hadoop_configuration;
  * `directory`, or NULL if there is none. Thread: control. */
 const char *ps_hadoop_configuration_find(const char *configured, char directory[PS_HADOOP_DIRECTORY_BYTES]);
 
+/* Calls `add` with the path of each of these files that the directory has. `names` ends with NULL. Thread: control. */
+void ps_hadoop_configuration_files(const char *configured, const char *const *names,
+                                   void (*add)(void *argument, const char *path), void *argument);
+
 /* Reads core-site.xml, hdfs-site.xml and ssl-client.xml of a directory, if they exist. Returns PS_FAIL with file, line and reason if the
  * directory or a file cannot be read, a file is not XML, or a key that this program reads has a value of the wrong kind. The caller frees
  * the configuration. Waits for files. Thread: control. */

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times count as never */
 
@@ -337,18 +336,12 @@ static void hdfs_close(const void *, void *state_)
 
 static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
-    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", NULL};
     const struct ps_hdfs_sink_plan *plan = plan_;
-    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
-    const char *directory = ps_hdfs_sink_plan_is_local(plan)
-                                ? NULL
-                                : ps_hadoop_configuration_find(plan->configuration_directory, room);
-    for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        if (access(path, F_OK) == 0)
-            add(argument, path);
-    }
-    if (!ps_hdfs_sink_plan_is_local(plan) && ps_hadoop_credentials_path() != NULL)
+    if (ps_hdfs_sink_plan_is_local(plan))
+        return;
+    ps_hadoop_configuration_files(plan->configuration_directory, names, add, argument);
+    if (ps_hadoop_credentials_path() != NULL)
         add(argument, ps_hadoop_credentials_path());
 }
 

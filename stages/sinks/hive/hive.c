@@ -317,15 +317,10 @@ static void hive_close(const void *, void *state_)
 
 static void hive_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
-    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", "hive-site.xml"};
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", "hive-site.xml",
+                                        NULL};
     const struct ps_hive_plan *plan = plan_;
-    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
-    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
-    for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        if (access(path, F_OK) == 0)
-            add(argument, path);
-    }
+    ps_hadoop_configuration_files(plan->configuration_directory, names, add, argument);
 }
 
 static void outline_table(const struct ps_hive_plan *plan, const char *what, FILE *out)

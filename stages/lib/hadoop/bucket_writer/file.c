@@ -50,7 +50,7 @@ static void touch(struct ps_bucket_file *file)
     if (file->touched)
         return;
     file->touched = true;
-    file->touched_ns = file->sink->now.mono_ns;
+    file->flushed.touched_ns = file->sink->now.mono_ns;
     TAILQ_INSERT_TAIL(&file->sink->opened.touches, file, touches);
     file->sink->opened.touch_count++;
 }
@@ -209,7 +209,7 @@ void ps_bucket_file_set_state(struct ps_bucket_file *file, enum ps_bucket_file_s
 void ps_bucket_file_free(struct ps_bucket_file *file)
 {
     ps_bucket_file_set_state(file, PS_BUCKET_FILE_OPEN);
-    ps_bucket_trouble_left(&file->trouble);
+    ps_bucket_trouble_left(&file->retry.trouble);
     writer_close(file);
     ps_bucket_file_delist(file);
     free(file->path);
@@ -222,7 +222,7 @@ void ps_bucket_file_free(struct ps_bucket_file *file)
 /* Return the number of events since the last flush, and its limit. */
 static uint32_t unflushed(const struct ps_bucket_file *file)
 {
-    return (uint32_t)(file->event_count - file->flushed_events);
+    return (uint32_t)(file->event_count - file->flushed.events);
 }
 
 static uint32_t flush_events(const struct ps_bucket_file *file)
@@ -347,7 +347,7 @@ bool ps_bucket_file_may_flush(const struct ps_bucket_file *file)
     if (file->sink->opened.touch_count <= PS_BUCKET_FLUSHED_FILES)
         return file->flush_count < PS_BUCKET_FLUSHES_MAX;
     return file->flush_count == 0 || (file->flush_count < PS_BUCKET_FLUSHES_MAX &&
-                                      file->body_bytes - file->flushed_bytes >= PS_BUCKET_FLUSH_BYTES);
+                                      file->body_bytes - file->flushed.bytes >= PS_BUCKET_FLUSH_BYTES);
 }
 
 /* Begins a flush of all written bytes. A writer that failed may have lost bytes of events that it had collected. */
@@ -358,8 +358,8 @@ static void begin_flush(struct ps_bucket_file *file)
     file->flushes[file->flush_count++] = (struct ps_bucket_flush){.events = complete ? unflushed(file) : 0,
                                                                   .sent_ns = sink->now.mono_ns,
                                                                   .acknowledged = file->acknowledged};
-    file->flushed_events = file->event_count;
-    file->flushed_bytes = file->body_bytes;
+    file->flushed.events = file->event_count;
+    file->flushed.bytes = file->body_bytes;
     sink->opened.flush_count++;
     ps_file_flush(file->stream, sink->settings->flush, flushed, file);
 }
@@ -369,7 +369,7 @@ static void forget_flushes(struct ps_bucket_file *file)
 {
     file->sink->opened.flush_count -= file->flush_count;
     file->flush_count = 0;
-    file->flushed_events = file->event_count;
+    file->flushed.events = file->event_count;
 }
 
 void ps_bucket_file_flush(struct ps_bucket_file *file)
@@ -414,7 +414,7 @@ static void closed(void *file_, const struct ps_file_answer *answer)
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     if (file->written.count == 0 &&
         file->acknowledged > 0 && /* an empty file, or one whose failure was logged, needs no line */
-        ps_bucket_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
+        ps_bucket_trouble_met(sink, &file->retry.trouble, "close", answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s, in which %s %s acknowledged: %s%s",
                file->path, ps_quantity_print_count(file->acknowledged).text,
                ps_quantity_word(file->acknowledged, "event was", "events were"), answer->reason, behind);

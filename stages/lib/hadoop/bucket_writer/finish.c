@@ -44,9 +44,9 @@ static void rest(struct ps_bucket_file *file, uint64_t rest_ns)
 {
     struct ps_bucket_writer *sink = file->sink;
     ps_bucket_file_set_state(file, PS_BUCKET_FILE_RESTS);
-    file->due_ns = sink->now.mono_ns + rest_ns;
-    if (file->due_ns < sink->ending.due_ns)
-        sink->ending.due_ns = file->due_ns;
+    file->retry.due_ns = sink->now.mono_ns + rest_ns;
+    if (file->retry.due_ns < sink->ending.due_ns)
+        sink->ending.due_ns = file->retry.due_ns;
 }
 
 static const char *const verbs[] = {
@@ -69,20 +69,20 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
     if (file->next == PS_BUCKET_REMOVE && tries_max > REMOVE_TRIES)
         tries_max = REMOVE_TRIES;
     ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
-    if (++file->tries >= tries_max) {
+    if (++file->retry.tries >= tries_max) {
         ps_log(PS_LOG_ERROR, sink->port->component,
                "cannot %s %s: %s; the sink gives up after %u tries (hdfs.closeTries), and leaves the file as "
                "it is",
-               verbs[file->next], file->path, answer->reason, file->tries);
+               verbs[file->next], file->path, answer->reason, file->retry.tries);
         leave(file);
         return;
     }
     if (file->next == PS_BUCKET_RENAME)
         ps_count(sink->port->counters, (enum ps_counter)PS_BUCKET_RENAMES_RETRIED, 1);
-    if (ps_bucket_trouble_met(sink, &file->trouble, verbs[file->next], answer->reason, behind))
+    if (ps_bucket_trouble_met(sink, &file->retry.trouble, verbs[file->next], answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s%s", verbs[file->next],
                file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text, behind);
-    file->give_up_ns = 0;
+    file->retry.give_up_ns = 0;
     rest(file, will_complete(file, answer) && sink->settings->retry_ns > LATER_LOOK_NS
                    ? LATER_LOOK_NS
                    : sink->settings->retry_ns);
@@ -90,7 +90,7 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
 
 static void go_on(struct ps_bucket_file *file, enum ps_bucket_next next)
 {
-    ps_bucket_trouble_over(file->sink, &file->trouble);
+    ps_bucket_trouble_over(file->sink, &file->retry.trouble);
     file->next = next;
     perform(file);
 }
@@ -128,9 +128,9 @@ static void look_at_end(struct ps_bucket_file *file)
 static bool waits(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     uint64_t now_ns = file->sink->now.mono_ns;
-    if (!will_complete(file, answer) || now_ns >= file->give_up_ns)
+    if (!will_complete(file, answer) || now_ns >= file->retry.give_up_ns)
         return false;
-    bool soon = answer->error == PS_FILE_UNAVAILABLE && now_ns < file->soon_until_ns;
+    bool soon = answer->error == PS_FILE_UNAVAILABLE && now_ns < file->retry.soon_until_ns;
     ps_log(PS_LOG_DEBUG, file->sink->port->component, "cannot complete %s yet: %s", file->path,
            answer->reason);
     rest(file, soon ? RECOVER_LOOK_NS : LATER_LOOK_NS);
@@ -156,7 +156,7 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
         leave(file); /* its writer has renamed it */
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
         ps_count(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_RECOVERED, 1);
-        file->tries = 0;
+        file->retry.tries = 0;
         if (file->orphan)
             look_at_end(file);
         else
@@ -191,12 +191,12 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     struct ps_bucket_file *file = file_;
     if (answer->error == PS_FILE_OK) {
         ps_log(PS_LOG_DEBUG, file->sink->port->component, "%s is complete", file->target);
-        ps_bucket_trouble_over(file->sink, &file->trouble);
+        ps_bucket_trouble_over(file->sink, &file->retry.trouble);
         leave(file);
     } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
         perform(file);
     } else if (answer->error == PS_FILE_MISSING) {
-        if (file->tries == 0) /* an earlier attempt without an answer may have renamed it */
+        if (file->retry.tries == 0) /* an earlier attempt without an answer may have renamed it */
             ps_log(PS_LOG_ERROR, file->sink->port->component,
                    "%s no longer exists: the sink cannot rename it to %s; %s %s in it", file->path,
                    file->target, ps_quantity_print_count(file->acknowledged).text,
@@ -235,11 +235,11 @@ static void recover(struct ps_bucket_file *file)
 {
     const struct ps_bucket_writer *sink = file->sink;
     uint64_t now_ns = sink->now.mono_ns, call_ns = sink->settings->call_timeout_ns;
-    if (file->give_up_ns == 0 && file->tries == 0) {
-        file->soon_until_ns = now_ns + call_ns;
-        file->give_up_ns = now_ns + (call_ns > LEASE_NS ? call_ns : LEASE_NS);
-    } else if (file->give_up_ns == 0) {
-        file->give_up_ns = now_ns + sink->settings->retry_ns;
+    if (file->retry.give_up_ns == 0 && file->retry.tries == 0) {
+        file->retry.soon_until_ns = now_ns + call_ns;
+        file->retry.give_up_ns = now_ns + (call_ns > LEASE_NS ? call_ns : LEASE_NS);
+    } else if (file->retry.give_up_ns == 0) {
+        file->retry.give_up_ns = now_ns + sink->settings->retry_ns;
     }
     if (file->orphan && !sink->filesystem->has_leases)
         ps_file_stat(sink->filesystem, file->path, aged, file);
@@ -280,7 +280,7 @@ void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next)
     sink->ending.count++;
     ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->ending.count);
     file->next = next;
-    file->tries = 0;
+    file->retry.tries = 0;
     perform(file);
 }
 
@@ -293,10 +293,10 @@ uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink)
         next = TAILQ_NEXT(file, finishing);
         if (file->state != PS_BUCKET_FILE_RESTS)
             continue;
-        if (file->due_ns <= sink->now.mono_ns)
+        if (file->retry.due_ns <= sink->now.mono_ns)
             perform(file);
-        else if (file->due_ns < sink->ending.due_ns)
-            sink->ending.due_ns = file->due_ns;
+        else if (file->retry.due_ns < sink->ending.due_ns)
+            sink->ending.due_ns = file->retry.due_ns;
     }
     return sink->ending.due_ns;
 }
@@ -305,6 +305,6 @@ void ps_bucket_finish_hurry(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->ending.files, finishing)
-    file->due_ns = 0;
+    file->retry.due_ns = 0;
     sink->ending.due_ns = 0;
 }

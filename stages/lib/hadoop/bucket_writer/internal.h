@@ -101,17 +101,20 @@ struct ps_bucket_file {
     uint32_t flush_count;
     struct ps_bucket_window window;
     uint64_t event_count, body_bytes; /* as BucketWriter counts them, for rolling */
-    uint64_t flushed_events;          /* value of event_count at the last flush */
-    uint64_t flushed_bytes;           /* value of body_bytes at the last flush */
-    uint64_t acknowledged;            /* number of acknowledged events */
-    uint64_t roll_ns, idle_ns;        /* due times; PS_NEVER: none */
-    uint64_t due_ns;                  /* state RESTS: when to try again */
-    /* state RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
-    uint64_t soon_until_ns, give_up_ns;
-    uint32_t tries;
-    struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
-    uint64_t counter;                  /* the number in its final name */
-    uint64_t touched_ns;               /* when the first event after the last flush was written */
+    struct {
+        uint64_t events, bytes; /* values of event_count and body_bytes at the last flush */
+        uint64_t touched_ns;    /* when the first event after it was written */
+    } flushed;
+    uint64_t acknowledged;     /* number of acknowledged events */
+    uint64_t roll_ns, idle_ns; /* due times; PS_NEVER: none */
+    struct {
+        uint64_t due_ns; /* state RESTS: when to try again */
+        /* state RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
+        uint64_t soon_until_ns, give_up_ns;
+        uint32_t tries;
+        struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
+    } retry;
+    uint64_t counter; /* the number in its final name */
     TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
     char *path, *target;                /* name in use, final name */

@@ -259,7 +259,7 @@ static struct flush_times flush_times(const struct ps_bucket_writer *sink)
 
 static uint64_t flush_due_ns(const struct ps_bucket_file *file, const struct flush_times *times)
 {
-    return ps_least(file->touched_ns + times->wait_ns, times->all_ns);
+    return ps_least(file->flushed.touched_ns + times->wait_ns, times->all_ns);
 }
 
 static void flush_touched(struct ps_bucket_writer *sink)
@@ -380,7 +380,7 @@ static bool awaits_acknowledgement(const struct ps_bucket_writer *sink, uint64_t
  * before is tried once more, and gets only the time of an acknowledgement. */
 static uint64_t end_ns(const struct ps_bucket_file *file)
 {
-    bool failed = file->tries > 0 || file->trouble != NULL ||
+    bool failed = file->retry.tries > 0 || file->retry.trouble != NULL ||
                   (file->state == PS_BUCKET_FILE_ASKED && file->next == PS_BUCKET_RECOVER);
     return !file->created || failed ? acknowledgement_ns(file)
                                     : ps_least(file->sink->settings->call_timeout_ns, CLOSE_NS);

@@ -108,7 +108,6 @@ struct ps_hdfs_recovery {
     bool wait_for_restart, failed_once;
     uint64_t restart_until_ns;
     unsigned replacements_tried;
-    struct ps_hdfs_nodes added;       /* the replacements, the present one last */
     struct ps_datanode_link transfer; /* for the copy of the block to a replacement */
     struct ps_hadoop_timer timer;
     struct ps_hdfs_nodes not_again; /* replacements to which the block could not be copied */
@@ -152,18 +151,19 @@ struct ps_hdfs_stream {
     struct ps_hdfs_presence presence;
     struct ps_namenode_call *fsync; /* for the first flush of a block; NULL: not in flight */
     struct ps_hdfs_packets packets;
-    uint64_t block_bytes; /* offset of the next byte in its block */
     bool leased, append, sync, hflushed;
-    bool must_persist; /* the namenode has not recorded the current block durably yet */
-    /* The block that is being written, or will be after an append. */
-    bool has_block;
-    uint64_t block_acknowledged; /* bytes of it that all datanodes have */
-    struct ps_hdfs_located located;
-    /* The previous block with its length; pool_id NULL: there is none. */
-    PsHadoop__ExtendedBlock prior;
+    struct {
+        bool is_known;         /* there is one that is being written, or will be after an append */
+        bool must_persist;     /* the namenode has not recorded it durably yet */
+        uint64_t written;      /* offset of the next byte in it */
+        uint64_t acknowledged; /* bytes of it that all datanodes have */
+        struct ps_hdfs_located located;
+        PsHadoop__ExtendedBlock prior; /* the block before it, with its length; pool_id NULL: there is none */
+        unsigned tries;
+    } block;
     struct ps_pipeline pipeline;
     struct ps_hdfs_nodes excluded, failed; /* datanodes: `excluded` for addBlock, `failed` for replacements */
-    unsigned block_tries, recoveries;
+    unsigned recoveries;
     /* since when it has asked whether its datanodes answer; 0: it does not ask */
     uint64_t suspects_ns;
     struct ps_hadoop_timer again; /* repeats the request for a block for which the namenode had no datanode */

@@ -132,8 +132,8 @@ static void note_failure(struct ps_hdfs_stream *stream, const struct ps_pipeline
 static void drop(struct ps_hdfs_stream *stream, size_t at)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
-    ps_hdfs_nodes_add(&stream->failed, stream->located.block->locs[at]);
-    remove_node(stream->located.block, at);
+    ps_hdfs_nodes_add(&stream->failed, stream->block.located.block->locs[at]);
+    remove_node(stream->block.located.block, at);
     if (recovery->restarting <= (int)at)
         recovery->restarting = -1;
     else
@@ -143,7 +143,7 @@ static void drop(struct ps_hdfs_stream *stream, size_t at)
 /* Removes all other silent datanodes, because the next pipeline would wait for each of them. */
 static void leave_out_silent(struct ps_hdfs_stream *stream)
 {
-    const PsHadoop__LocatedBlock *located = stream->located.block;
+    const PsHadoop__LocatedBlock *located = stream->block.located.block;
     char name[80];
     for (size_t i = located->n_locs; i-- > 0 && located->n_locs > 1;) {
         if (!ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id))
@@ -186,7 +186,7 @@ static bool leave_out(struct ps_hdfs_stream *stream)
 static void give_up_replacement(struct ps_hdfs_stream *stream, const char *reason)
 {
     const struct ps_replace_rules *rules = &stream->hdfs->limits.replace;
-    bool enough = rules->replication_min > 0 && stream->located.block->n_locs >= rules->replication_min;
+    bool enough = rules->replication_min > 0 && stream->block.located.block->n_locs >= rules->replication_min;
     if (!rules->best_effort && !enough) {
         ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE,
                             "%s: no datanode can replace the one that failed "
@@ -195,7 +195,7 @@ static void give_up_replacement(struct ps_hdfs_stream *stream, const char *reaso
         return;
     }
     ps_log(PS_LOG_WARN, stream->hdfs->component, "%s: the pipeline continues with %zu datanodes: %s",
-           stream->path, stream->located.block->n_locs, reason);
+           stream->path, stream->block.located.block->n_locs, reason);
     update_block(stream);
 }
 
@@ -222,14 +222,14 @@ static void end_transfer(struct ps_hdfs_recovery *recovery)
 static void take_candidate(struct ps_hdfs_stream *stream)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
-    int added = find_new(stream->located.block, recovery->candidate);
+    int added = find_new(stream->block.located.block, recovery->candidate);
     char name[80] = "";
     if (added >= 0)
         ps_datanode_name(recovery->candidate->locs[added]->id, name, sizeof name);
     ps_log(PS_LOG_INFO, stream->hdfs->component, "%s: datanode %s replaces the failed one", stream->path,
            name);
     end_transfer(recovery);
-    ps_hdfs_located_replace(&stream->located, recovery->candidate);
+    ps_hdfs_located_replace(&stream->block.located, recovery->candidate);
     recovery->candidate = NULL;
     update_block(stream);
 }
@@ -237,7 +237,7 @@ static void take_candidate(struct ps_hdfs_stream *stream)
 static void transfer_failed(struct ps_hdfs_stream *stream, const char *reason)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
-    int added = find_new(stream->located.block, recovery->candidate);
+    int added = find_new(stream->block.located.block, recovery->candidate);
     end_transfer(recovery);
     if (added >= 0)
         ps_hdfs_nodes_add(&recovery->not_again, recovery->candidate->locs[added]);
@@ -303,13 +303,13 @@ static void transfer(struct ps_hdfs_stream *stream, size_t added)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
     PsHadoop__LocatedBlock *candidate = recovery->candidate;
-    PsHadoop__ExtendedBlock block = *stream->located.block->b;
+    PsHadoop__ExtendedBlock block = *stream->block.located.block->b;
     PsHadoop__BaseHeader base = PS_HADOOP__BASE_HEADER__INIT;
     PsHadoop__ClientOperationHeader header = PS_HADOOP__CLIENT_OPERATION_HEADER__INIT;
     PsHadoop__OpTransferBlock operation = PS_HADOOP__OP_TRANSFER_BLOCK__INIT;
-    size_t length = 0, source = recovery->replacements_tried % stream->located.block->n_locs;
+    size_t length = 0, source = recovery->replacements_tried % stream->block.located.block->n_locs;
     block.has_num_bytes = true;
-    block.num_bytes = stream->block_acknowledged;
+    block.num_bytes = stream->block.acknowledged;
     base.block = &block;
     base.token = candidate->block_token;
     header.base_header = &base;
@@ -326,7 +326,7 @@ static void transfer(struct ps_hdfs_stream *stream, size_t added)
         operation.target_storage_ids = candidate->storage_ids + added;
     }
     char *bytes = ps_operation_encode(PS_OPERATION_TRANSFER_BLOCK, &operation.base, &length);
-    ps_datanode_link_open(&recovery->transfer, stream->located.block->locs[source]->id,
+    ps_datanode_link_open(&recovery->transfer, stream->block.located.block->locs[source]->id,
                           candidate->block_token, bytes, length);
     watch_transfer(stream);
 }
@@ -339,10 +339,10 @@ static void replacement_found(struct ps_namenode_call *call, const struct ps_nam
         return;
     }
     const PsHadoop__LocatedBlock *proposed = answer->block;
-    int added = proposed == NULL || proposed->n_locs != stream->located.block->n_locs + 1 ||
+    int added = proposed == NULL || proposed->n_locs != stream->block.located.block->n_locs + 1 ||
                         proposed->n_locs > PS_PIPELINE_NODES_MAX
                     ? -1
-                    : find_new(stream->located.block, proposed);
+                    : find_new(stream->block.located.block, proposed);
     if (added < 0) {
         give_up_replacement(stream, "the namenode knows no other datanode");
         return;
@@ -356,7 +356,7 @@ static void replacement_found(struct ps_namenode_call *call, const struct ps_nam
 
 static void ask_replacement(struct ps_hdfs_stream *stream)
 {
-    const PsHadoop__LocatedBlock *located = stream->located.block;
+    const PsHadoop__LocatedBlock *located = stream->block.located.block;
     struct ps_namenode_datanodes existing = {.nodes = located->locs, .count = located->n_locs};
     struct ps_hdfs_nodes all = {0};
     for (size_t i = 0; i < stream->failed.count; i++)
@@ -396,7 +396,7 @@ static void block_updated(struct ps_namenode_call *call, const struct ps_namenod
         return;
     }
     recovery->generation_new = answer->block->b->generation_stamp;
-    PsHadoop__LocatedBlock located = *stream->located.block;
+    PsHadoop__LocatedBlock located = *stream->block.located.block;
     uint64_t sent_bytes = stream->pipeline.sent_bytes;
     located.block_token = answer->block->block_token;
     struct ps_pipeline_setup setup = {
@@ -404,8 +404,8 @@ static void block_updated(struct ps_namenode_call *call, const struct ps_namenod
         .client = ps_namenode_client(stream->hdfs->namenode),
         .stage = setup_stage(recovery),
         .block_size_bytes = stream->block_size_bytes,
-        .acknowledged_bytes = stream->block_acknowledged,
-        .sent_bytes = sent_bytes > stream->block_acknowledged ? sent_bytes : stream->block_acknowledged,
+        .acknowledged_bytes = stream->block.acknowledged,
+        .sent_bytes = sent_bytes > stream->block.acknowledged ? sent_bytes : stream->block.acknowledged,
         .generation_new = recovery->generation_new,
         .lazy_persist = stream->lazy_persist,
     };
@@ -415,8 +415,8 @@ static void block_updated(struct ps_namenode_call *call, const struct ps_namenod
 
 static void update_block(struct ps_hdfs_stream *stream)
 {
-    ps_namenode_update_block_for_pipeline(stream->hdfs->namenode, &stream->call, stream->located.block->b,
-                                          block_updated);
+    ps_namenode_update_block_for_pipeline(stream->hdfs->namenode, &stream->call,
+                                          stream->block.located.block->b, block_updated);
 }
 
 /* Begins a try: waits for a restart, leaves a datanode out, or looks for a replacement. */
@@ -427,7 +427,7 @@ static void prepare(struct ps_hdfs_stream *stream)
     recovery->replacements_tried = 0;
     if (!leave_out(stream))
         return;
-    if (ps_replace_is_wanted(&limits->replace, stream->replication, stream->located.block->n_locs,
+    if (ps_replace_is_wanted(&limits->replace, stream->replication, stream->block.located.block->n_locs,
                              stream->append, stream->hflushed))
         ask_replacement(stream);
     else
@@ -456,7 +456,7 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
         return;
     if (failure == NULL) {
         recovery->stage = PS_STAGE_SETUP_APPEND;
-        stream->pipeline.sent_bytes = stream->block_acknowledged;
+        stream->pipeline.sent_bytes = stream->block.acknowledged;
         prepare(stream);
         return;
     }
@@ -499,11 +499,11 @@ static void pipeline_updated(struct ps_namenode_call *call, const struct ps_name
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
     }
-    stream->located.block->b->generation_stamp = recovery->generation_new;
+    stream->block.located.block->b->generation_stamp = recovery->generation_new;
     bool closed = recovery->stage == PS_STAGE_CLOSE;
     ps_hdfs_recovery_free(stream);
     if (!closed) {
-        stream->must_persist = true;
+        stream->block.must_persist = true;
         ps_hdfs_stream_go_on(stream);
         return;
     }
@@ -517,13 +517,13 @@ static void pipeline_updated(struct ps_namenode_call *call, const struct ps_name
 void ps_hdfs_recovery_ready(struct ps_hdfs_stream *stream)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
-    const PsHadoop__LocatedBlock *located = stream->located.block;
+    const PsHadoop__LocatedBlock *located = stream->block.located.block;
     struct ps_namenode_datanodes nodes = {.nodes = located->locs, .count = located->n_locs};
     PsHadoop__ExtendedBlock old_block = *located->b, new_block = *located->b;
     if (recovery->stage == PS_STAGE_CLOSE)
         ps_pipeline_close(&stream->pipeline);
     old_block.has_num_bytes = new_block.has_num_bytes = true;
-    old_block.num_bytes = new_block.num_bytes = stream->block_acknowledged;
+    old_block.num_bytes = new_block.num_bytes = stream->block.acknowledged;
     new_block.generation_stamp = recovery->generation_new;
     ps_namenode_update_pipeline(stream->hdfs->namenode, &stream->call, &old_block, &new_block, &nodes,
                                 located->n_storage_ids == located->n_locs ? located->storage_ids : NULL,

@@ -220,7 +220,7 @@ static const PsHadoop__LocatedBlock *suspects_of(struct ps_hdfs_stream *stream)
 {
     if (stream->recovery != NULL && stream->recovery->candidate != NULL)
         return stream->recovery->candidate;
-    if (stream->pipeline.phase == PS_PIPELINE_CLOSED || !stream->has_block)
+    if (stream->pipeline.phase == PS_PIPELINE_CLOSED || !stream->block.is_known)
         return NULL;
     return ps_hdfs_stream_located(stream);
 }
@@ -243,7 +243,7 @@ static void end_suspicion(struct ps_hdfs_stream *stream)
 {
     stream->suspects_ns = 0;
     if (stream->phase == PS_STREAM_STREAMING)
-        ps_hdfs_located_pack(&stream->located);
+        ps_hdfs_located_pack(&stream->block.located);
 }
 
 /* Decides when all datanodes have answered or timed out. If all of them are silent, the network may be down and no pipeline can be

@@ -98,10 +98,10 @@ void ps_hdfs_stream_destroy(struct ps_hdfs_stream *stream)
         stream->hdfs->filesystem.under_way--;
         free(operation);
     }
-    ps_hdfs_located_free(&stream->located);
+    ps_hdfs_located_free(&stream->block.located);
     ps_hdfs_nodes_clear(&stream->excluded);
     ps_hdfs_nodes_clear(&stream->failed);
-    free(stream->prior.pool_id);
+    free(stream->block.prior.pool_id);
     free(stream->packets.tail);
     free(stream->reason);
     free(stream->path);
@@ -126,15 +126,15 @@ bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__Locat
 
 void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
 {
-    if (ps_hdfs_located_set(&stream->located, block))
-        stream->has_block = true;
+    if (ps_hdfs_located_set(&stream->block.located, block))
+        stream->block.is_known = true;
     else
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
 }
 
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream)
 {
-    PsHadoop__LocatedBlock *block = ps_hdfs_located_get(&stream->located);
+    PsHadoop__LocatedBlock *block = ps_hdfs_located_get(&stream->block.located);
     if (block == NULL)
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
     return block;
@@ -155,7 +155,7 @@ static uint32_t packet_limit(const struct ps_hdfs_stream *stream, uint64_t begin
 static bool begin_packet(struct ps_hdfs_stream *stream)
 {
     struct ps_packet_pool *pool = &stream->hdfs->pool;
-    uint64_t begin = stream->block_bytes - stream->packets.tail_length;
+    uint64_t begin = stream->block.written - stream->packets.tail_length;
     uint32_t limit = packet_limit(stream, begin);
     struct ps_packet *packet = ps_packet_begin(pool, begin, stream->packets.number_next, limit);
     if (packet == NULL)
@@ -196,7 +196,7 @@ static bool finish_packet(struct ps_hdfs_stream *stream, bool sync)
 static bool empty_packet(struct ps_hdfs_stream *stream, bool last, bool sync)
 {
     struct ps_packet *packet =
-        ps_packet_begin(&stream->hdfs->pool, stream->block_bytes, stream->packets.number_next, 0);
+        ps_packet_begin(&stream->hdfs->pool, stream->block.written, stream->packets.number_next, 0);
     if (packet == NULL)
         return false;
     stream->packets.number_next++;
@@ -211,7 +211,7 @@ static bool close_block(struct ps_hdfs_stream *stream)
 {
     if (!empty_packet(stream, true, stream->sync))
         return false;
-    stream->block_bytes = 0;
+    stream->block.written = 0;
     stream->packets.tail_length = 0;
     return true;
 }
@@ -245,12 +245,12 @@ static bool put_bytes(struct ps_hdfs_stream *stream, const char *bytes, size_t l
         if (stream->packets.open == NULL && !begin_packet(stream))
             return no_memory(stream);
         size_t now = ps_packet_add(&stream->hdfs->pool, stream->packets.open, bytes, length);
-        stream->block_bytes += now;
+        stream->block.written += now;
         bytes += now;
         length -= now;
         if (stream->packets.open->length == stream->packets.open->limit) {
             if (!finish_packet(stream, false) ||
-                (stream->block_bytes == stream->block_size_bytes && !close_block(stream)))
+                (stream->block.written == stream->block_size_bytes && !close_block(stream)))
                 return no_memory(stream);
             ps_hdfs_stream_attend(stream);
         } else if (length > 0) {
@@ -270,7 +270,7 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
     if (PS_LIKELY(stream->packets.open != NULL &&
                   length < stream->packets.open->limit - stream->packets.open->length) &&
         ps_packet_put(stream->packets.open, bytes, length)) {
-        stream->block_bytes += length;
+        stream->block.written += length;
         return true;
     }
     return stream->phase == PS_STREAM_OPENING ? keep_early(stream, bytes, length)
@@ -293,7 +293,7 @@ void ps_hdfs_stream_commit(struct ps_file_stream *file_stream, size_t length)
     ps_packet_take(stream->packets.open, length);
     stream->stream.written_bytes += length;
     stream->hdfs->filesystem.held_bytes += length;
-    stream->block_bytes += length;
+    stream->block.written += length;
 }
 
 /* ---- operations ---- */
@@ -333,7 +333,7 @@ static void seal_written(struct ps_hdfs_stream *stream, bool sync)
         return;
     if (stream->packets.open != NULL)
         good = finish_packet(stream, sync);
-    else if (sync && stream->block_bytes > 0)
+    else if (sync && stream->block.written > 0)
         good = empty_packet(stream, false, true);
     if (!good)
         no_memory(stream);
@@ -351,7 +351,8 @@ void ps_hdfs_stream_flush(struct ps_file_stream *file_stream, enum ps_file_flush
 static void end_file(struct ps_hdfs_stream *stream)
 {
     seal_written(stream, stream->sync);
-    if (stream->phase != PS_STREAM_FAILED && stream->phase != PS_STREAM_OPENING && stream->block_bytes > 0 &&
+    if (stream->phase != PS_STREAM_FAILED && stream->phase != PS_STREAM_OPENING &&
+        stream->block.written > 0 &&
         !(stream->phase == PS_STREAM_RESTING && stream->append && stream->packets.queue.first == NULL) &&
         !close_block(stream))
         no_memory(stream);
@@ -431,7 +432,7 @@ static void opened(struct ps_namenode_call *call, const struct ps_namenode_answe
         if (!ps_hdfs_stream_can_use(stream, block)) /* all datanodes of the last block may be down */
             return;
         ps_hdfs_stream_set_located(stream, block);
-        stream->block_bytes = stream->block_acknowledged = block->b->num_bytes;
+        stream->block.written = stream->block.acknowledged = block->b->num_bytes;
         if (stream->phase == PS_STREAM_FAILED)
             return;
     } else {

@@ -72,7 +72,7 @@ static void persisted(struct ps_namenode_call *call, const struct ps_namenode_an
 /* Makes the namenode record the block durably. `length`: of the block, for users who list the file; -1: not reported. */
 static void persist(struct ps_hdfs_stream *stream, int64_t length)
 {
-    stream->must_persist = false;
+    stream->block.must_persist = false;
     stream->fsync = ps_must_alloc(1, sizeof *stream->fsync, "a call to the namenode");
     stream->fsync->argument = stream;
     ps_namenode_fsync(stream->hdfs->namenode, stream->fsync, stream->path, stream->file_id, length,
@@ -82,9 +82,9 @@ static void persist(struct ps_hdfs_stream *stream, int64_t length)
 static void set_up(struct ps_hdfs_stream *stream)
 {
     stream->phase = PS_STREAM_SETTING_UP;
-    stream->block_acknowledged = 0;
+    stream->block.acknowledged = 0;
     struct ps_pipeline_setup setup = {
-        .located = stream->located.block,
+        .located = stream->block.located.block,
         .client = ps_namenode_client(stream->hdfs->namenode),
         .stage = PS_STAGE_SETUP_CREATE,
         .block_size_bytes = stream->block_size_bytes,
@@ -138,7 +138,7 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
     ps_hdfs_stream_set_located(stream, block);
     if (stream->phase == PS_STREAM_FAILED || ps_hdfs_stream_located(stream) == NULL)
         return;
-    stream->must_persist = true;
+    stream->block.must_persist = true;
     /* sent now, in parallel, because the next flush will wait for the answer */
     if (stream->hflushed && stream->fsync == NULL)
         persist(stream, -1);
@@ -155,7 +155,8 @@ static void allocate(struct ps_hdfs_stream *stream)
     struct ps_namenode_datanodes nodes = {.nodes = excluded.nodes, .count = excluded.count};
     stream->phase = PS_STREAM_ALLOCATING;
     ps_namenode_add_block(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id,
-                          stream->prior.pool_id != NULL ? &stream->prior : NULL, &nodes, block_allocated);
+                          stream->block.prior.pool_id != NULL ? &stream->block.prior : NULL, &nodes,
+                          block_allocated);
     ps_hdfs_nodes_clear(&excluded);
 }
 
@@ -179,7 +180,7 @@ static void setup_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline
     const PsHadoop__LocatedBlock *located = ps_hdfs_stream_located(stream);
     if (located == NULL)
         return;
-    if (++stream->block_tries > hdfs->limits.block_retries) {
+    if (++stream->block.tries > hdfs->limits.block_retries) {
         ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: no block can be set up: %s", stream->path,
                             failure->reason);
         return;
@@ -189,7 +190,7 @@ static void setup_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline
     if (failure->bad < located->n_locs)
         ps_hdfs_nodes_add(&stream->excluded, located->locs[failure->bad]);
     stream->phase = PS_STREAM_ALLOCATING;
-    stream->has_block = false;
+    stream->block.is_known = false;
     ps_namenode_abandon_block(hdfs->namenode, &stream->call, stream->path, stream->file_id, located->b,
                               block_abandoned);
 }
@@ -200,8 +201,8 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream)
 {
     stream->phase = PS_STREAM_STREAMING;
     stream->pipeline.held = false;
-    stream->block_tries = 0;
-    ps_hdfs_located_pack(&stream->located);
+    stream->block.tries = 0;
+    ps_hdfs_located_pack(&stream->block.located);
     ps_hdfs_stream_attend(stream);
 }
 
@@ -219,13 +220,13 @@ void ps_hdfs_stream_end_block(struct ps_hdfs_stream *stream)
     const PsHadoop__LocatedBlock *located = ps_hdfs_stream_located(stream);
     if (located == NULL)
         return;
-    free(stream->prior.pool_id);
-    stream->prior = *located->b;
-    stream->prior.pool_id = ps_must_copy_text(located->b->pool_id, "a block pool's name");
-    stream->prior.has_num_bytes = true;
-    stream->prior.num_bytes = stream->block_acknowledged;
-    ps_hdfs_located_replace(&stream->located, NULL);
-    stream->has_block = false;
+    free(stream->block.prior.pool_id);
+    stream->block.prior = *located->b;
+    stream->block.prior.pool_id = ps_must_copy_text(located->b->pool_id, "a block pool's name");
+    stream->block.prior.has_num_bytes = true;
+    stream->block.prior.num_bytes = stream->block.acknowledged;
+    ps_hdfs_located_replace(&stream->block.located, NULL);
+    stream->block.is_known = false;
     stream->phase = PS_STREAM_RESTING;
     ps_hdfs_stream_attend(stream);
 }
@@ -239,7 +240,7 @@ static void packet_acknowledged(struct ps_pipeline *pipeline, struct ps_packet *
     stream->packets.number_acknowledged = packet->number;
     stream->recoveries = 0;
     if (!packet->last)
-        stream->block_acknowledged = packet->offset + packet->length;
+        stream->block.acknowledged = packet->offset + packet->length;
     bool last = packet->last;
     ps_packet_free(&stream->hdfs->pool, packet);
     if (last) {
@@ -318,8 +319,8 @@ static void answer_failed(struct ps_hdfs_stream *stream)
 /* Returns whether the namenode has recorded the block durably, which the first flush of a block waits for. */
 static bool is_persisted(struct ps_hdfs_stream *stream)
 {
-    if (stream->fsync == NULL && stream->must_persist)
-        persist(stream, stream->has_block ? (int64_t)stream->block_acknowledged : -1);
+    if (stream->fsync == NULL && stream->block.must_persist)
+        persist(stream, stream->block.is_known ? (int64_t)stream->block.acknowledged : -1);
     return stream->fsync == NULL;
 }
 
@@ -337,11 +338,11 @@ static void completed(struct ps_namenode_call *call, const struct ps_namenode_an
 /* `has_block`: after an append without new bytes. */
 static void complete(struct ps_hdfs_stream *stream)
 {
-    const PsHadoop__ExtendedBlock *last = stream->prior.pool_id != NULL ? &stream->prior : NULL;
-    if (stream->has_block) {
+    const PsHadoop__ExtendedBlock *last = stream->block.prior.pool_id != NULL ? &stream->block.prior : NULL;
+    if (stream->block.is_known) {
         if (ps_hdfs_stream_located(stream) == NULL)
             return;
-        last = stream->located.block->b;
+        last = stream->block.located.block->b;
     }
     stream->phase = PS_STREAM_COMPLETING;
     ps_namenode_complete(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id, last,
@@ -376,7 +377,7 @@ void ps_hdfs_stream_advance(struct ps_hdfs_stream *stream)
     static const struct ps_file_answer good = {.error = PS_FILE_OK, .reason = ""};
     watch_time(stream);
     if (stream->phase == PS_STREAM_RESTING && stream->packets.queue.first != NULL) {
-        if (stream->has_block)
+        if (stream->block.is_known)
             ps_hdfs_recover(stream, NULL);
         else
             allocate(stream);

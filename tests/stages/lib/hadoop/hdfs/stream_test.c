@@ -349,9 +349,9 @@ static void test_a_block_is_persisted_early(void **state)
     assert_int_equal(fsync->last_block_length, -1);
     ps_hadoop__fsync_request__free_unpacked(fsync, NULL);
     const struct ps_hdfs_stream *stream = (const struct ps_hdfs_stream *)bench->stream;
-    for (unsigned i = 0; i < 1000 && stream->block_acknowledged != 5; i++)
+    for (unsigned i = 0; i < 1000 && stream->block.acknowledged != 5; i++)
         ps_test_stream_turn(bench);
-    assert_int_equal(stream->block_acknowledged, 5);
+    assert_int_equal(stream->block.acknowledged, 5);
     assert_int_equal(bench->flushed.calls, 1);
     ps_test_stream_answer(bench, NULL);
     ps_test_stream_pump(bench, &bench->flushed.calls, 2);
