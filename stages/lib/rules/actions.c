@@ -20,7 +20,7 @@
 
 static enum rules_step given_up(struct rules_work *work, uint32_t rule)
 {
-    ps_rules_count_add(&work->scratch->rare[rule]->failed, 1);
+    ps_rules_count_add(&work->scratch->counted.rare[rule]->failed, 1);
     return RULES_STEP_NEXT;
 }
 
@@ -49,17 +49,17 @@ uint32_t ps_rules_route_add(uint32_t *routes, uint32_t count, uint32_t route)
 
 static void routes_add(struct ps_rules_scratch *scratch, const struct rules_action *action)
 {
-    uint32_t *routes = scratch->routes + scratch->event_route_first;
-    uint32_t count = scratch->route_used - scratch->event_route_first;
+    uint32_t *routes = scratch->routes + scratch->event.route_first;
+    uint32_t count = scratch->route_used - scratch->event.route_first;
     for (uint32_t i = 0; i < action->route_count; i++)
         count = ps_rules_route_add(routes, count, action->routes[i]);
-    scratch->route_used = scratch->event_route_first + count;
+    scratch->route_used = scratch->event.route_first + count;
 }
 
 static enum rules_step drop(struct ps_rules_scratch *scratch, uint32_t rule)
 {
-    ps_rules_count_add(&scratch->counts[rule]->dropped, 1);
-    scratch->event_dropped = true;
+    ps_rules_count_add(&scratch->counted.counts[rule]->dropped, 1);
+    scratch->event.dropped = true;
     return RULES_STEP_OVER;
 }
 
@@ -92,12 +92,12 @@ static enum rules_step limit(struct rules_work *work, uint32_t rule, const struc
         (void)ps_event_header(work->batch, event, action->from, &key);
     else
         key = (struct ps_slice){event->body, event->body_length};
-    if (ps_rules_meter_take(scratch->meters[action->meter], &key, work->now->mono_ns,
-                            &scratch->rare[rule]->keys_replaced))
+    if (ps_rules_meter_take(scratch->counted.meters[action->meter], &key, work->now->mono_ns,
+                            &scratch->counted.rare[rule]->keys_replaced))
         return RULES_STEP_NEXT;
     if (action->route_count == 0)
         return drop(scratch, rule);
-    scratch->route_used = scratch->event_route_first; /* replaces all routes so far */
+    scratch->route_used = scratch->event.route_first; /* replaces all routes so far */
     routes_add(scratch, action);
     return RULES_STEP_OVER;
 }
@@ -272,8 +272,9 @@ static enum rules_step action_run(struct rules_work *work, uint32_t rule, const 
     case PS_ACTION_DROP:
         return action->source->deadletter ? make_dead_letter(work, rule, event) : drop(work->scratch, rule);
     case PS_ACTION_SAMPLE:
-        return ps_rules_meter_sample(work->scratch->meters[action->meter]) ? RULES_STEP_NEXT
-                                                                           : drop(work->scratch, rule);
+        return ps_rules_meter_sample(work->scratch->counted.meters[action->meter])
+                   ? RULES_STEP_NEXT
+                   : drop(work->scratch, rule);
     case PS_ACTION_LIMIT:
         return limit(work, rule, action, event);
     case PS_ACTION_STOP:
@@ -285,7 +286,7 @@ static enum rules_step action_run(struct rules_work *work, uint32_t rule, const 
 
 static inline void rule_count(struct rules_work *work, uint32_t rule, uint32_t length)
 {
-    struct rules_counts *counts = work->scratch->counts[rule];
+    struct rules_counts *counts = work->scratch->counted.counts[rule];
     ps_rules_count_add(&counts->hits, 1);
     ps_rules_count_add(&counts->bytes, length);
     __atomic_store_n(&counts->last_hit_ms, work->now->wall_ms, __ATOMIC_RELAXED);
@@ -300,7 +301,7 @@ static enum rules_step captures_run(struct rules_work *work, uint32_t number, co
     for (uint32_t i = 0; i < rule->capture_count; i++) {
         const struct rules_capture *capture = &rule->captures[i];
         struct ps_slice subject =
-            capture->header != NULL ? scratch->saved[capture->saved] : scratch->event_body;
+            capture->header != NULL ? scratch->saved[capture->saved] : scratch->event.body;
         slots_clear(scratch, capture);
         if (!room || (capture->header != NULL && subject.data == NULL))
             continue;
@@ -317,24 +318,24 @@ static enum rules_step rule_run(struct rules_work *work, uint32_t number, struct
     struct ps_rules_scratch *scratch = work->scratch;
     const struct rules_rule *rule = &work->set->rule[number];
     enum rules_step step = RULES_STEP_NEXT;
-    if (scratch->step_next == STEP_BEGIN) {
+    if (scratch->next.step == STEP_BEGIN) {
         rule_count(work, number, event->body_length);
         if (work->trace != NULL)
             work->trace(work->argument, row, &work->set->rules->rules[number]);
-        scratch->step_next = STEP_CAPTURE;
+        scratch->next.step = STEP_CAPTURE;
     }
-    if (scratch->step_next == STEP_CAPTURE) {
+    if (scratch->next.step == STEP_CAPTURE) {
         if (rule->capture_count > 0)
             step = captures_run(work, number, rule, event);
         if (step == RULES_STEP_AGAIN)
             return step;
-        scratch->step_next = STEP_ACTIONS;
+        scratch->next.step = STEP_ACTIONS;
     }
-    while (scratch->step_next - STEP_ACTIONS < rule->action_count) {
-        step = action_run(work, number, &rule->actions[scratch->step_next - STEP_ACTIONS], event);
+    while (scratch->next.step - STEP_ACTIONS < rule->action_count) {
+        step = action_run(work, number, &rule->actions[scratch->next.step - STEP_ACTIONS], event);
         if (step != RULES_STEP_NEXT)
             return step;
-        scratch->step_next++;
+        scratch->next.step++;
     }
     return RULES_STEP_NEXT;
 }
@@ -344,12 +345,12 @@ static enum rules_step rule_run(struct rules_work *work, uint32_t number, struct
 static void event_begin(struct rules_work *work, const struct ps_event *event)
 {
     struct ps_rules_scratch *scratch = work->scratch;
-    scratch->event_open = true;
-    scratch->event_dropped = false;
-    scratch->event_body = (struct ps_slice){event->body, event->body_length};
-    scratch->event_route_first = scratch->route_used;
-    scratch->rule_next = 0;
-    scratch->step_next = STEP_BEGIN;
+    scratch->event.open = true;
+    scratch->event.dropped = false;
+    scratch->event.body = (struct ps_slice){event->body, event->body_length};
+    scratch->event.route_first = scratch->route_used;
+    scratch->next.rule = 0;
+    scratch->next.step = STEP_BEGIN;
     for (uint32_t i = 0; i < work->set->saved_count; i++) {
         if (!ps_event_header(work->batch, event, work->set->saved[i], &scratch->saved[i]))
             scratch->saved[i] = (struct ps_slice){NULL, 0};
@@ -360,17 +361,17 @@ static void event_begin(struct rules_work *work, const struct ps_event *event)
 
 static void event_end(struct ps_rules_scratch *scratch, uint32_t position, uint16_t row)
 {
-    scratch->event_open = false;
-    if (scratch->event_dropped) {
-        scratch->route_used = scratch->event_route_first;
+    scratch->event.open = false;
+    if (scratch->event.dropped) {
+        scratch->route_used = scratch->event.route_first;
         scratch->keep[row / 64] &= ~(UINT64_C(1) << (row % 64));
         scratch->any_dropped = true;
     }
-    uint32_t count = scratch->route_used - scratch->event_route_first;
-    if (count == 0 && !scratch->event_dropped)
+    uint32_t count = scratch->route_used - scratch->event.route_first;
+    if (count == 0 && !scratch->event.dropped)
         return; /* goes to the default channels */
     scratch->outcomes[scratch->outcome_count++] = (struct rules_outcome){
-        scratch->routes + scratch->event_route_first, (uint16_t)count, (uint16_t)position};
+        scratch->routes + scratch->event.route_first, (uint16_t)count, (uint16_t)position};
 }
 
 /* Handles an event on which only one rule acts, which does nothing but route. */
@@ -390,10 +391,10 @@ static bool act_event(struct rules_work *work, const struct rules_hit *hit)
     struct ps_rules_scratch *scratch = work->scratch;
     struct ps_event *event = ps_lease_event(work->lease, hit->position);
     uint16_t row = (uint16_t)(event - work->batch->events);
-    if (!scratch->event_open)
+    if (!scratch->event.open)
         event_begin(work, event);
-    for (; scratch->rule_next < hit->count; scratch->rule_next++, scratch->step_next = STEP_BEGIN) {
-        enum rules_step step = rule_run(work, scratch->store[hit->first + scratch->rule_next], event, row);
+    for (; scratch->next.rule < hit->count; scratch->next.rule++, scratch->next.step = STEP_BEGIN) {
+        enum rules_step step = rule_run(work, scratch->store[hit->first + scratch->next.rule], event, row);
         if (step == RULES_STEP_AGAIN)
             return false;
         if (step == RULES_STEP_OVER)
@@ -406,8 +407,8 @@ static bool act_event(struct rules_work *work, const struct rules_hit *hit)
 bool ps_rules_act(struct rules_work *work)
 {
     struct ps_rules_scratch *scratch = work->scratch;
-    for (; scratch->hit_next < scratch->hit_count; scratch->hit_next++) {
-        const struct rules_hit *hit = &scratch->hits[scratch->hit_next];
+    for (; scratch->next.hit < scratch->hit_count; scratch->next.hit++) {
+        const struct rules_hit *hit = &scratch->hits[scratch->next.hit];
         uint32_t rule = scratch->store[hit->first];
         if (hit->count == 1 && work->set->rule[rule].plain && work->trace == NULL)
             act_plain(work, hit, rule);

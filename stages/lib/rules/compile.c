@@ -51,7 +51,7 @@ static void *room_for(void *items, size_t count, size_t *room, size_t size)
 
 struct visit {
     const struct ps_condition *condition;
-    bool negated, children_done;
+    bool negated;
     uint32_t left; /* node of the left child; valid once that child was added */
     int stage;
 };

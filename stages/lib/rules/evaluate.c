@@ -377,7 +377,7 @@ static void body_hit(void *argument, uint32_t subject, const uint32_t *patterns,
     struct ps_rules_scratch *scratch = look->scratch;
     if (scratch->store_full)
         return;
-    uint32_t position = scratch->scan_from + subject;
+    uint32_t position = scratch->scan.from + subject;
     gap_evaluate(look, position);
     if (scratch->store_full)
         return;
@@ -403,16 +403,16 @@ static void body_hit_simple(void *argument, uint32_t subject, const uint32_t *pa
         return;
     scratch->store[scratch->hit_count] = rule;
     scratch->hits[scratch->hit_count] =
-        (struct rules_hit){scratch->hit_count, 1, scratch->scan_from + subject};
+        (struct rules_hit){scratch->hit_count, 1, scratch->scan.from + subject};
     scratch->hit_count++;
 }
 
 void ps_rules_evaluate(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                        const struct ps_lease *lease)
 {
-    uint32_t from = scratch->scan_from, count = lease->count - from;
-    if (count > scratch->scan_chunk)
-        count = scratch->scan_chunk;
+    uint32_t from = scratch->scan.from, count = lease->count - from;
+    if (count > scratch->scan.chunk)
+        count = scratch->scan.chunk;
     scratch->lease = lease;
     scratch->hit_count = scratch->store_used = 0;
     scratch->evaluated_to = from;
@@ -431,8 +431,8 @@ void ps_rules_evaluate(const struct ps_rules_set *set, struct ps_rules_scratch *
     }
     if (!scratch->store_full)
         gap_evaluate(&look, from + count);
-    scratch->scan_to = scratch->store_full ? scratch->evaluated_to : from + count;
+    scratch->scan.to = scratch->store_full ? scratch->evaluated_to : from + count;
     /* Many rules act on each event: scan fewer events at once, so that the store is large enough. */
     if (scratch->store_full)
-        scratch->scan_chunk = scratch->scan_to - from;
+        scratch->scan.chunk = scratch->scan.to - from;
 }

@@ -41,7 +41,7 @@ static void plain_hit(void *argument, uint32_t subject, const uint32_t *patterns
     }
     if (PS_UNLIKELY(number == RULES_NONE))
         return;
-    const struct rules_quick *quick = &plain->scratch->quick[number];
+    const struct rules_quick *quick = &plain->scratch->counted.quick[number];
     struct rules_counts *counts = quick->counts;
     ps_rules_count_add(&counts->hits, 1);
     ps_rules_count_add(&counts->bytes, plain->scratch->subjects[subject].length);

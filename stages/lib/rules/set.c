@@ -146,28 +146,29 @@ static bool counts_make(struct ps_rules_scratch *scratch)
 {
     const struct ps_rules_set *set = scratch->set;
     bool good = true;
-    scratch->counts = make(set->rule_count, sizeof(struct rules_counts *), &good);
-    scratch->rare = make(set->rule_count, sizeof(struct rules_rare_counts *), &good);
-    scratch->quick = make(set->plain ? set->rule_count : 0, sizeof *scratch->quick, &good);
-    scratch->meters = make(set->meter_count, sizeof(struct rules_meter *), &good);
+    scratch->counted.counts = make(set->rule_count, sizeof(struct rules_counts *), &good);
+    scratch->counted.rare = make(set->rule_count, sizeof(struct rules_rare_counts *), &good);
+    scratch->counted.quick = make(set->plain ? set->rule_count : 0, sizeof *scratch->counted.quick, &good);
+    scratch->counted.meters = make(set->meter_count, sizeof(struct rules_meter *), &good);
     for (uint32_t i = 0; good && i < set->rule_count; i++) {
         uint32_t entry = set->rule[i].entry;
         bool counted = entry != RULES_NONE;
-        scratch->counts[i] =
-            counted ? ps_rules_counters_counts(set->counters, entry, scratch->instance) : &scratch->unread;
-        scratch->rare[i] =
-            counted ? ps_rules_counters_rare(set->counters, entry, scratch->instance) : &scratch->unread_rare;
+        scratch->counted.counts[i] = counted
+                                         ? ps_rules_counters_counts(set->counters, entry, scratch->instance)
+                                         : &scratch->counted.unread;
+        scratch->counted.rare[i] = counted ? ps_rules_counters_rare(set->counters, entry, scratch->instance)
+                                           : &scratch->counted.unread_rare;
         if (set->plain)
-            scratch->quick[i] =
-                (struct rules_quick){scratch->counts[i], set->rule[i].routes, set->rule[i].route_count};
+            scratch->counted.quick[i] = (struct rules_quick){scratch->counted.counts[i], set->rule[i].routes,
+                                                             set->rule[i].route_count};
     }
     for (uint32_t i = 0; good && i < set->meter_count; i++) {
         uint32_t entry = set->rule[set->meters[i].rule].entry;
-        scratch->meters[i] =
+        scratch->counted.meters[i] =
             entry == RULES_NONE
                 ? ps_rules_meter_create(&set->meters[i])
                 : ps_rules_counters_meter_take(set->counters, entry, scratch->instance, &set->meters[i]);
-        good = scratch->meters[i] != NULL;
+        good = scratch->counted.meters[i] != NULL;
     }
     return good;
 }
@@ -243,20 +244,20 @@ void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch)
     if (scratch == NULL)
         return;
     const struct ps_rules_set *set = scratch->set;
-    for (uint32_t i = 0; scratch->meters != NULL && i < set->meter_count; i++) {
+    for (uint32_t i = 0; scratch->counted.meters != NULL && i < set->meter_count; i++) {
         uint32_t entry = set->rule[set->meters[i].rule].entry;
         if (entry == RULES_NONE)
-            ps_rules_meter_destroy(scratch->meters[i]);
-        else if (scratch->meters[i] != NULL)
-            ps_rules_counters_meter_give(set->counters, entry, scratch->meters[i]);
+            ps_rules_meter_destroy(scratch->counted.meters[i]);
+        else if (scratch->counted.meters[i] != NULL)
+            ps_rules_counters_meter_give(set->counters, entry, scratch->counted.meters[i]);
     }
     headers_free(scratch);
     ps_matcher_scratch_destroy(scratch->body);
     ps_regex_scratch_destroy(scratch->regex);
-    free(scratch->counts);
-    free(scratch->rare);
-    free(scratch->quick);
-    free(scratch->meters);
+    free(scratch->counted.counts);
+    free(scratch->counted.rare);
+    free(scratch->counted.quick);
+    free(scratch->counted.meters);
     free(scratch->store);
     free(scratch->hits);
     free(scratch->outcomes);
@@ -311,10 +312,10 @@ static void lease_begin(const struct ps_rules_set *set, struct ps_rules_scratch 
 {
     scratch->busy = true;
     scratch->lease_number++;
-    scratch->scan_from = scratch->scan_to = 0;
-    scratch->scan_chunk = PS_BATCH_EVENTS_MAX;
-    scratch->hit_next = scratch->hit_count = 0;
-    scratch->event_open = false;
+    scratch->scan.from = scratch->scan.to = 0;
+    scratch->scan.chunk = PS_BATCH_EVENTS_MAX;
+    scratch->next.hit = scratch->hit_count = 0;
+    scratch->event.open = false;
     scratch->route_used = scratch->outcome_count = 0;
     scratch->any_dropped = false;
     memset(scratch->keep, 0xFF, sizeof scratch->keep);
@@ -344,10 +345,10 @@ enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules
     for (;;) {
         if (!ps_rules_act(&work))
             return PS_RETRY;
-        if (scratch->scan_to == lease->count)
+        if (scratch->scan.to == lease->count)
             break;
-        scratch->scan_from = scratch->scan_to;
-        scratch->hit_next = 0;
+        scratch->scan.from = scratch->scan.to;
+        scratch->next.hit = 0;
         ps_rules_evaluate(set, scratch, lease);
     }
     if (route == NULL && scratch->any_dropped && !ps_lease_filter_bits(lease, scratch->keep))

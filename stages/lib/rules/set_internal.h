@@ -130,12 +130,11 @@ struct ps_rules_set {
     unsigned instances;
     const char *component;
     bool routes;
-    bool single;       /* at most one rule acts on an event */
-    bool simple;       /* single, and the acting rule is the first one triggered by a pattern in the body */
-    bool plain;        /* simple, and rules only route */
-    bool prelude;      /* events without a hit in the body may match as well */
-    bool drops;        /* an action may drop events */
-    bool saves_header; /* captures read headers as they were received */
+    bool single;  /* at most one rule acts on an event */
+    bool simple;  /* single, and the acting rule is the first one triggered by a pattern in the body */
+    bool plain;   /* simple, and rules only route */
+    bool prelude; /* events without a hit in the body may match as well */
+    bool drops;   /* an action may drop events */
     struct ps_texts channels;
 
     struct ps_matcher *body; /* or NULL */
@@ -279,12 +278,14 @@ struct ps_rules_scratch {
     struct ps_matcher_scratch *body;
     struct rules_header_scan *headers;
     struct ps_slice *subjects;
-    struct rules_counts **counts;    /* by rule */
-    struct rules_rare_counts **rare; /* by rule */
-    struct rules_quick *quick;       /* by rule; of a plain set */
-    struct rules_counts unread;      /* the pointers' target when nothing is counted */
-    struct rules_rare_counts unread_rare;
-    struct rules_meter **meters;
+    struct {
+        struct rules_counts **counts;    /* by rule */
+        struct rules_rare_counts **rare; /* by rule */
+        struct rules_quick *quick;       /* by rule; of a plain set */
+        struct rules_counts unread;      /* the pointers' target when nothing is counted */
+        struct rules_rare_counts unread_rare;
+        struct rules_meter **meters;
+    } counted;
     struct rules_constant *constants;
     struct ps_slice *slots;
     struct ps_slice *saved;
@@ -292,7 +293,9 @@ struct ps_rules_scratch {
     /* the lease at hand */
     bool busy;
     uint64_t lease_number;
-    uint32_t scan_from, scan_to, scan_chunk; /* positions; chunk: how many to scan at once */
+    struct {
+        uint32_t from, to, chunk; /* positions; chunk: how many to scan at once */
+    } scan;
 
     /* the patterns that matched at those positions */
     uint32_t *store, store_room, store_used, event_rules_max;
@@ -309,10 +312,14 @@ struct ps_rules_scratch {
     struct ps_port *port; /* of the open stage, for dead letters; NULL: none */
 
     /* progress of the actions */
-    uint32_t hit_next, rule_next, step_next;
-    bool event_open, event_over, event_dropped;
-    struct ps_slice event_body;   /* as it was received */
-    uint32_t event_route_first;   /* its routes: up to route_used */
+    struct {
+        uint32_t hit, rule, step;
+    } next;
+    struct {
+        bool open, dropped;
+        struct ps_slice body; /* as it was received */
+        uint32_t route_first; /* its routes: up to route_used */
+    } event;
     uint32_t *routes, route_used; /* channel * 2 + optional */
     struct rules_outcome *outcomes;
     uint32_t outcome_count;
