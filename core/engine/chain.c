@@ -149,7 +149,7 @@ static uint32_t route_dropped(const struct ps_route *route, const struct ps_leas
  * without events. */
 static bool slot_commits(const struct ps_source_runner *runner, size_t slot)
 {
-    return slot % 2 == 0 && runner->chain->batch->span_count > 0 &&
+    return slot % 2 == 0 && runner->chain.lease->batch->span_count > 0 &&
            runner->channels[runner->plan->spec->channels[slot / 2]].commits;
 }
 
@@ -158,7 +158,7 @@ static bool slot_commits(const struct ps_source_runner *runner, size_t slot)
 static bool chain_split(struct ps_source_runner *runner)
 {
     struct ps_route *route = runner->route;
-    struct ps_lease *chain = runner->chain;
+    struct ps_lease *chain = runner->chain.lease;
     for (size_t i = 0; i < route->slot_count; i++) {
         struct route_slot *slot = &route->slots[i];
         if (runner->pending[i] != NULL || (!slot->all && slot->count == 0 && !slot_commits(runner, i)))
@@ -190,29 +190,29 @@ static struct ps_links *links_of(const struct ps_source_runner *runner)
 static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *links,
                              const struct ps_now *now)
 {
-    for (; runner->chain_stage < links->interceptor_count; runner->chain_stage++) {
-        struct ps_link *link = &links->interceptors[runner->chain_stage];
-        if (PS_UNLIKELY(runner->halves) && !ps_source_runner_halve(runner))
+    for (; runner->chain.stage < links->interceptor_count; runner->chain.stage++) {
+        struct ps_link *link = &links->interceptors[runner->chain.stage];
+        if (PS_UNLIKELY(runner->chain.halves) && !ps_source_runner_halve(runner))
             return false;
-        uint32_t before = runner->chain->count;
+        uint32_t before = runner->chain.lease->count;
         if (before == 0)
             return true;
         ps_worker_enter(runner->base.worker, link->spec->component);
         enum ps_result result =
-            link->spec->ops->interceptor->work(link->spec->plan, link->state, runner->chain, now);
-        if (before > runner->chain->count)
-            ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain->count);
-        runner->chain_fails = result == PS_BACKOFF;
-        runner->chain_rests = runner->chain_fails || (result == PS_LATER && link->port.is_down);
-        if (PS_UNLIKELY(runner->chain_rests) && runner->failed_ns == 0)
-            runner->failed_ns = now->mono_ns;
+            link->spec->ops->interceptor->work(link->spec->plan, link->state, runner->chain.lease, now);
+        if (before > runner->chain.lease->count)
+            ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain.lease->count);
+        runner->chain.fails = result == PS_BACKOFF;
+        runner->chain.rests = runner->chain.fails || (result == PS_LATER && link->port.is_down);
+        if (PS_UNLIKELY(runner->chain.rests) && runner->chain.failed_ns == 0)
+            runner->chain.failed_ns = now->mono_ns;
         else if (result == PS_DONE)
-            runner->failed_ns = 0;
+            runner->chain.failed_ns = 0;
         if (PS_UNLIKELY(link->port.is_too_large))
             ps_source_runner_too_large(runner, &link->port);
         if (result != PS_DONE)
             return false;
-        ps_tap_offer(link->tap, runner->chain);
+        ps_tap_offer(link->tap, runner->chain.lease);
     }
     return true;
 }
@@ -222,14 +222,14 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
 static bool run_selector(struct ps_source_runner *runner, struct ps_links *links, const struct ps_now *now)
 {
     const struct ps_stage_spec *selector = links->selector.spec;
-    if (runner->chain_stage > links->interceptor_count)
+    if (runner->chain.stage > links->interceptor_count)
         return true;
     ps_route_clear(runner->route);
     ps_worker_enter(runner->base.worker, selector->component);
-    if (selector->ops->selector->work(selector->plan, links->selector.state, runner->chain, runner->route,
-                                      now) != PS_DONE)
+    if (selector->ops->selector->work(selector->plan, links->selector.state, runner->chain.lease,
+                                      runner->route, now) != PS_DONE)
         return false;
-    runner->chain_stage = links->interceptor_count + 1;
+    runner->chain.stage = links->interceptor_count + 1;
     return true;
 }
 
@@ -237,7 +237,7 @@ static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_links *links = links_of(runner);
     bool routed = run_interceptors(runner, links, now);
-    if (routed && runner->chain->count == 0) {
+    if (routed && runner->chain.lease->count == 0) {
         ps_route_clear(runner->route);
         /* a batch with positions only: its leases go to the sinks that commit them */
         return chain_split(runner);
@@ -246,7 +246,7 @@ static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
     ps_worker_enter(runner->base.worker, runner->base.spec->component);
     if (!routed)
         return false;
-    uint32_t dropped = route_dropped(runner->route, runner->chain);
+    uint32_t dropped = route_dropped(runner->route, runner->chain.lease);
     if (dropped > 0)
         ps_count(runner->base.counters, PS_COUNTER_dropped, dropped);
     return true;
@@ -269,7 +269,7 @@ static void set_rows_max(struct ps_source_runner *runner, uint64_t rows)
  * events: if several sources fill the budget with batches that are half done, none is ever finished. */
 static void adapt_rows(struct ps_source_runner *runner)
 {
-    const struct ps_batch *batch = runner->chain->batch;
+    const struct ps_batch *batch = runner->chain.lease->batch;
     const struct ps_batch_home *home = ps_batch_home(batch);
     uint64_t bytes = home->meta_bytes + home->bytes_bytes + home->own_bytes;
     uint32_t read = home->read_count;
@@ -283,7 +283,7 @@ static void adapt_rows(struct ps_source_runner *runner)
 
 void ps_chain_fewer_rows(struct ps_source_runner *runner)
 {
-    set_rows_max(runner, ps_batch_home(runner->chain->batch)->read_count / 2);
+    set_rows_max(runner, ps_batch_home(runner->chain.lease->batch)->read_count / 2);
 }
 
 uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now)
@@ -310,7 +310,7 @@ bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_block_cache *cache = runner->base.port.blocks;
     uint64_t refused = cache->refused_count;
-    bool overdraft = runner->chain_wait_ns > 0 && now->mono_ns - runner->chain_wait_ns >= CHAIN_WAIT_NS;
+    bool overdraft = runner->chain.wait_ns > 0 && now->mono_ns - runner->chain.wait_ns >= CHAIN_WAIT_NS;
     cache->overdraft = overdraft;
     bool done = run_rest(runner, now);
     if (overdraft)
@@ -319,9 +319,9 @@ bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
     cache->overdraft = false;
     bool refused_now = cache->refused_count != refused;
     if (done || (!overdraft && !refused_now))
-        runner->chain_wait_ns = 0;
-    else if (runner->chain_wait_ns == 0)
-        runner->chain_wait_ns = now->mono_ns;
+        runner->chain.wait_ns = 0;
+    else if (runner->chain.wait_ns == 0)
+        runner->chain.wait_ns = now->mono_ns;
     if (done)
         adapt_rows(runner);
     return done;

@@ -261,11 +261,11 @@ void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look)
 void ps_source_runner_note(struct ps_source_runner *runner)
 {
     enum ps_metrics_wait waits_for = PS_METRICS_WAITS_NOT;
-    if (runner->chain != NULL && !runner->routed)
+    if (runner->chain.lease != NULL && !runner->chain.routed)
         waits_for = PS_METRICS_WAITS_FOR_CHAIN;
     else if (runner->waiting)
-        waits_for = runner->chain != NULL || runner->inherited != NULL ? PS_METRICS_WAITS_FOR_CHANNEL
-                                                                       : PS_METRICS_WAITS_FOR_MEMORY;
+        waits_for = runner->chain.lease != NULL || runner->inherited != NULL ? PS_METRICS_WAITS_FOR_CHANNEL
+                                                                             : PS_METRICS_WAITS_FOR_MEMORY;
     ps_runner_note(&runner->base, &(struct ps_runner_look){
                                       .held = ps_window_outstanding(runner->window),
                                       .open_events = runner->batch != NULL ? runner->batch->count : 0,

@@ -99,20 +99,22 @@ struct ps_source_runner {
     struct ps_bump bump;
     struct ps_window *window;
     struct ps_batch *batch; /* the open one, which the source fills */
-    /* chain lease of the closed batch that is in the chain or waits for a channel; or NULL */
-    struct ps_lease *chain;
-    uint64_t chain_wait_ns; /* when the chain began to wait; 0: it does not wait */
     uint32_t rows_max;      /* maximum for a batch, because events grow in the chain; 0: not known yet */
-    /* index of the next interceptor; number of interceptors + 1: the selector is done too */
-    size_t chain_stage;
-    bool routed;
-    bool chain_fails; /* an interceptor cannot handle the batch now (PS_BACKOFF) */
-    bool chain_rests; /* chain_fails, or a process that an interceptor needs does not run (ps_port.is_down) */
-    uint64_t failed_ns; /* when the chain first rested; 0: it has not */
-    bool halves;        /* the interceptor cannot handle so many events at a time: the batch must be halved */
-    /* Chain leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain when the
-     * one before it has left it, so none waits while `chain` is NULL. */
-    struct ps_lease *rest;
+    struct {
+        /* of the closed batch that is in the chain or waits for a channel; or NULL */
+        struct ps_lease *lease;
+        uint64_t wait_ns; /* when the chain began to wait; 0: it does not wait */
+        /* index of the next interceptor; number of interceptors + 1: the selector is done too */
+        size_t stage;
+        bool routed;
+        bool fails;         /* an interceptor cannot handle the batch now (PS_BACKOFF) */
+        bool rests;         /* fails, or a process that an interceptor needs does not run (ps_port.is_down) */
+        uint64_t failed_ns; /* when it first rested; 0: it has not */
+        bool halves; /* the interceptor cannot handle so many events at a time: the batch must be halved */
+        /* Leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain when the
+         * one before it has left it, so none waits while `lease` is NULL. */
+        struct ps_lease *rest;
+    } chain;
     struct ps_lease **pending; /* by slot (2 * channel + optional): leases that are made and not put yet */
     struct ps_carved *marks;   /* by channel: mark of the lease that was put last */
     /* Leases that the closed source before it could not put, oldest first; this runner puts them first. In a closed
@@ -127,17 +129,18 @@ struct ps_source_runner {
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
-    bool answered; /* draining: it reads nothing more, and no answer or promise is pending */
-    bool ends;     /* draining: the agent stops */
-    /* draining: it need not wait, because at the next start it reads the undelivered events again */
-    bool rereads;
-    uint64_t ends_ns; /* when the agent's stop began; 0: not known yet */
-    bool gives_up;    /* draining: it need not wait, because an interceptor goes on failing for its batch */
-    /* draining: batches that are not home, and the time since which this number has not changed; 0: not known yet */
-    uint64_t out_count, out_since_ns;
-    /* draining: its channels stay with their events, so it does not wait for its batches */
-    bool leaves_batches;
-    bool strands, strands_unpromised; /* draining: one of its channels has no sink, and promises nothing */
+    /* While it is draining: */
+    struct {
+        bool answered; /* it reads nothing more, and no answer or promise is pending */
+        bool ends;     /* the agent stops */
+        bool rereads;  /* it need not wait, because at the next start it reads the undelivered events again */
+        uint64_t ends_ns; /* when the agent's stop began; 0: not known yet */
+        bool gives_up;    /* it need not wait, because an interceptor goes on failing for its batch */
+        /* batches that are not home, and the time since which this number has not changed; 0: not known yet */
+        uint64_t out_count, out_since_ns;
+        bool leaves_batches; /* its channels stay with their events, so it does not wait for its batches */
+        bool strands, strands_unpromised; /* one of its channels has no sink, and promises nothing */
+    } ending;
     /* bits by channel number: it has joined the waiters of the channel */
     uint64_t joined;
     struct ps_histogram *batch_events; /* events of each closed batch */

@@ -90,9 +90,9 @@ static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
 static uint64_t source_lacks_room(const struct ps_source_runner *runner)
 {
     uint64_t bits = inherited_wait_for(runner);
-    if (bits != 0 || runner->chain == NULL)
+    if (bits != 0 || runner->chain.lease == NULL)
         return bits;
-    for (size_t i = 0; runner->routed && i < 2 * runner->plan->spec->channel_count; i++)
+    for (size_t i = 0; runner->chain.routed && i < 2 * runner->plan->spec->channel_count; i++)
         bits |= (uint64_t)(runner->pending[i] != NULL) << (i / 2);
     return bits;
 }
@@ -103,7 +103,7 @@ static uint64_t source_waits_for(const struct ps_source_runner *runner)
 {
     size_t count = runner->plan->spec->channel_count;
     uint64_t bits = source_lacks_room(runner);
-    if (bits != 0 || runner->chain != NULL || ps_batch_is_empty(runner->batch))
+    if (bits != 0 || runner->chain.lease != NULL || ps_batch_is_empty(runner->batch))
         return bits;
     return count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }

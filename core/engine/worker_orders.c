@@ -300,12 +300,12 @@ static bool all_drained(const struct ps_worker *worker)
     bool stays = batches_stay(worker);
     for (size_t i = 0; i < worker->source_count; i++) {
         bool adopted = ps_worker_adopts(worker, worker->sources[i]);
-        if (!adopted && !worker->sources[i]->drained && !worker->sources[i]->rereads)
+        if (!adopted && !worker->sources[i]->drained && !worker->sources[i]->ending.rereads)
             return false;
         /* A stop does not wait for a source that reads its batches again, but its dead letters would count as lost. */
         if (!adopted && !ps_dead_letter_channel_is_drained(worker->sources[i]->base.letters, worker->next))
             return false;
-        stays |= adopted || worker->sources[i]->rereads || worker->sources[i]->gives_up;
+        stays |= adopted || worker->sources[i]->ending.rereads || worker->sources[i]->ending.gives_up;
     }
     for (size_t i = 0; i < worker->sink_count; i++) {
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))

@@ -62,7 +62,7 @@ void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, str
     for (size_t i = 0; i < count; i++) {
         const struct ps_source_runner *source = sources[i];
         if (!ps_runner_letters_written(&source->base)) { /* the batch waits for its letters */
-            if (source->chain != NULL && ps_runner_is_open(&source->base) &&
+            if (source->chain.lease != NULL && ps_runner_is_open(&source->base) &&
                 ps_worker_deadline_ns(worker) > worker->now.mono_ns + LETTERS_LOOK_NS)
                 lost(flow, id, "there may be room for its dead letters");
             continue;
@@ -77,11 +77,13 @@ void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, str
                 lost(flow, id, "a promise is not home");
             if (store != NULL && flow_store_is_broken(store))
                 continue;
-            if (source->chain != NULL && source->routed && source->pending[2 * k] != NULL && fill.size == 0)
+            if (source->chain.lease != NULL && source->chain.routed && source->pending[2 * k] != NULL &&
+                fill.size == 0)
                 lost(flow, id, "its source could put a batch");
             if (source->inherited != NULL && source->plan->spec->channel_count == 1 && fill.size == 0)
                 lost(flow, id, "its source could put what it inherited");
-            if (source->chain == NULL && source->inherited == NULL && !ps_batch_is_empty(source->batch) &&
+            if (source->chain.lease == NULL && source->inherited == NULL &&
+                !ps_batch_is_empty(source->batch) &&
                 stage->ops->channel->hungry(stage->plan, source->producers[k]))
                 lost(flow, id, "a consumer is hungry for its open batch");
         }

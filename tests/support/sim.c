@@ -351,7 +351,7 @@ static bool all_is_delivered(const struct sim *sim)
         size_t count;
         struct ps_source_runner **sources = ps_worker_sources(ps_engine_worker(sim->engine, i), &count);
         for (size_t k = 0; k < count; k++) {
-            if (sources[k]->chain != NULL || sources[k]->inherited != NULL ||
+            if (sources[k]->chain.lease != NULL || sources[k]->inherited != NULL ||
                 !ps_batch_is_empty(sources[k]->batch) || ps_window_outstanding(sources[k]->window) > 0 ||
                 !ps_dead_letter_channel_is_home(sources[k]->base.letters))
                 return false;

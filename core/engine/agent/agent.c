@@ -412,7 +412,7 @@ static void look_for_answers(void *argument, struct ps_source_runner *runner)
     bool *answered = argument;
     if (ps_source_runner_is_replayable(runner))
         return; /* its clients wait for no answer, and it reads undelivered events again */
-    *answered &= runner->answered;
+    *answered &= runner->ending.answered;
 }
 
 /* Returns whether no client of a source still waits for an answer. */

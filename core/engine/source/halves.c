@@ -14,7 +14,7 @@ void ps_source_runner_too_large(struct ps_source_runner *runner, struct ps_port 
     if (ps_source_runner_refuses(runner))
         return; /* ps_source_runner_put refuses the batch */
     if (!ps_source_runner_is_replayable(runner)) {
-        runner->halves = runner->chain->count > 1;
+        runner->chain.halves = runner->chain.lease->count > 1;
         return;
     }
     ps_err_set(&reason, "%s", text);
@@ -23,22 +23,22 @@ void ps_source_runner_too_large(struct ps_source_runner *runner, struct ps_port 
 
 bool ps_source_runner_halve(struct ps_source_runner *runner)
 {
-    struct ps_batch *half = ps_lease_halve(runner->chain);
+    struct ps_batch *half = ps_lease_halve(runner->chain.lease);
     if (half == NULL)
         return false;
-    runner->halves = false;
+    runner->chain.halves = false;
     ps_chain_fewer_rows(runner);
     struct ps_lease *lease = ps_batch_chain(half);
-    ps_batch_home(half)->chain_stage = runner->chain_stage;
-    lease->next = runner->rest;
-    runner->rest = lease;
+    ps_batch_home(half)->chain_stage = runner->chain.stage;
+    lease->next = runner->chain.rest;
+    runner->chain.rest = lease;
     return true;
 }
 
 void ps_source_runner_begin_half(struct ps_source_runner *runner)
 {
-    struct ps_lease *lease = runner->rest;
-    runner->rest = lease->next;
+    struct ps_lease *lease = runner->chain.rest;
+    runner->chain.rest = lease->next;
     lease->next = NULL;
     ps_window_enter(runner->window, lease->batch);
     ps_source_runner_begin_chain(runner, lease, ps_batch_home(lease->batch)->chain_stage);
@@ -47,9 +47,9 @@ void ps_source_runner_begin_half(struct ps_source_runner *runner)
 uint32_t ps_source_runner_drop_halves(struct ps_source_runner *runner)
 {
     uint32_t count = 0;
-    while (runner->rest != NULL) {
-        struct ps_lease *lease = runner->rest;
-        runner->rest = lease->next;
+    while (runner->chain.rest != NULL) {
+        struct ps_lease *lease = runner->chain.rest;
+        runner->chain.rest = lease->next;
         count += lease->count;
         ps_batch_give(lease->batch);
     }

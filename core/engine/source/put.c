@@ -43,7 +43,7 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
                                                                  &runner->pending[i], now);
         if (put != PS_PUT_FULL) {
             ps_count(counters, PS_COUNTER_EventPutSuccessCount, count);
-            ps_batch_mark(runner->chain, &runner->marks[i / 2]);
+            ps_batch_mark(runner->chain.lease, &runner->marks[i / 2]);
             ps_channel_took(runner->base.worker, channel, lease, put);
         } else if (!lease->required) {
             drop_optional(runner, &runner->pending[i]);
@@ -56,21 +56,21 @@ static bool put_pending(struct ps_source_runner *runner, const struct ps_now *no
 
 void ps_source_runner_begin_chain(struct ps_source_runner *runner, struct ps_lease *chain, size_t stage)
 {
-    runner->chain = chain;
+    runner->chain.lease = chain;
     chain->refusable = ps_source_runner_refuses(runner);
-    runner->chain_stage = stage;
-    runner->chain_wait_ns = 0; /* a chain that was given up may have left a time */
-    runner->chain_fails = runner->chain_rests = runner->halves = false;
-    runner->failed_ns = 0;
-    runner->routed = false;
+    runner->chain.stage = stage;
+    runner->chain.wait_ns = 0; /* a chain that was given up may have left a time */
+    runner->chain.fails = runner->chain.rests = runner->chain.halves = false;
+    runner->chain.failed_ns = 0;
+    runner->chain.routed = false;
 }
 
 void ps_source_runner_end_chain(struct ps_source_runner *runner)
 {
-    struct ps_lease *chain = runner->chain;
-    runner->chain = NULL;
+    struct ps_lease *chain = runner->chain.lease;
+    runner->chain.lease = NULL;
     ps_window_release(chain);
-    if (PS_UNLIKELY(runner->rest != NULL))
+    if (PS_UNLIKELY(runner->chain.rest != NULL))
         ps_source_runner_begin_half(runner);
 }
 
@@ -79,7 +79,7 @@ void ps_source_runner_end_chain(struct ps_source_runner *runner)
 static void chain_put(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (ps_source_runner_is_replayable(runner))
-        ps_source_runner_accept(runner, runner->chain->batch, now);
+        ps_source_runner_accept(runner, runner->chain.lease->batch, now);
     ps_source_runner_end_chain(runner);
 }
 
@@ -105,7 +105,7 @@ static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *n
     char reason[600] = "a channel is full";
     (void)ps_source_runner_why_full(runner, reason, sizeof reason);
     ps_source_runner_withdraw(runner);
-    ps_source_runner_refuse(runner, runner->chain->batch, reason, now);
+    ps_source_runner_refuse(runner, runner->chain.lease->batch, reason, now);
     ps_source_runner_end_chain(runner);
 }
 
@@ -115,7 +115,8 @@ bool ps_source_runner_chain_failed(struct ps_source_runner *runner, const struct
         return false;
     ps_chain_fewer_rows(runner);
     ps_source_runner_forget_chain(runner);
-    ps_source_runner_refuse(runner, runner->chain->batch, "an interceptor cannot handle the events", now);
+    ps_source_runner_refuse(runner, runner->chain.lease->batch, "an interceptor cannot handle the events",
+                            now);
     ps_source_runner_end_chain(runner);
     return true;
 }
@@ -152,13 +153,13 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
         ps_source_runner_wait(runner, true, now);
         return false;
     }
-    if (runner->chain == NULL)
+    if (runner->chain.lease == NULL)
         return true;
-    if (!runner->routed) {
-        runner->routed = ps_chain_run(runner, now);
-        if (!runner->routed && runner->chain_fails && ps_source_runner_chain_failed(runner, now))
+    if (!runner->chain.routed) {
+        runner->chain.routed = ps_chain_run(runner, now);
+        if (!runner->chain.routed && runner->chain.fails && ps_source_runner_chain_failed(runner, now))
             return true;
-        if (!runner->routed) {
+        if (!runner->chain.routed) {
             ps_source_runner_wake_at(runner, now->mono_ns + PS_NS_PER_MS);
             return false;
         }
@@ -171,7 +172,7 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
         ps_source_runner_wait(runner, false, now);
         runner->refuses = false;
         chain_put(runner, now);
-        return runner->chain == NULL || ps_source_runner_put(runner, now);
+        return runner->chain.lease == NULL || ps_source_runner_put(runner, now);
     }
     ps_source_runner_wait(runner, true, now);
     if (ps_source_runner_refuses(runner)) {

@@ -6,7 +6,7 @@
 bool ps_source_runner_refuses(const struct ps_source_runner *runner)
 {
     return runner->base.spec->ops->source->when_full != PS_WAIT &&
-           (runner->chain == NULL || !runner->chain->batch->promised);
+           (runner->chain.lease == NULL || !runner->chain.lease->batch->promised);
 }
 
 /* Asks each of its channels. Returns the smallest number of events for which one of them has room. */

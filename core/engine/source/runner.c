@@ -106,7 +106,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
     ps_source_runner_begin_chain(runner, ps_batch_chain(batch), 0);
-    ps_tap_offer(runner->base.tap, runner->chain);
+    ps_tap_offer(runner->base.tap, runner->chain.lease);
     return ps_source_runner_put(runner, now);
 }
 
@@ -184,7 +184,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
         if (result != PS_DONE || turn_is_over(runner, now))
             break;
     }
-    if (runner->chain == NULL && batch_is_due(runner)) {
+    if (runner->chain.lease == NULL && batch_is_due(runner)) {
         moved = true;
         batch_close(runner, now);
     }
@@ -210,7 +210,7 @@ static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_le
  * for an answer are refused instead, when the keep-alive is over. */
 static bool waits_in_vain(const struct ps_source_runner *runner)
 {
-    if (!runner->strands || !runner->waiting || runner->chain == NULL || !runner->routed ||
+    if (!runner->ending.strands || !runner->waiting || runner->chain.lease == NULL || !runner->chain.routed ||
         runner->inherited != NULL || ps_source_runner_refuses(runner))
         return false;
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
@@ -226,15 +226,15 @@ static bool waits_in_vain(const struct ps_source_runner *runner)
  * not wait for sources that read it again. */
 static bool fails_in_vain(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    if (!runner->ends || runner->chain == NULL || runner->routed || runner->failed_ns == 0 ||
-        ps_source_runner_is_replayable(runner))
+    if (!runner->ending.ends || runner->chain.lease == NULL || runner->chain.routed ||
+        runner->chain.failed_ns == 0 || ps_source_runner_is_replayable(runner))
         return false;
-    if (runner->ends_ns == 0)
-        runner->ends_ns = now->mono_ns;
-    bool is_later = runner->failed_ns > runner->ends_ns && !ps_source_runner_refuses(runner);
-    uint64_t since_ns = is_later ? runner->failed_ns : runner->ends_ns;
+    if (runner->ending.ends_ns == 0)
+        runner->ending.ends_ns = now->mono_ns;
+    bool is_later = runner->chain.failed_ns > runner->ending.ends_ns && !ps_source_runner_refuses(runner);
+    uint64_t since_ns = is_later ? runner->chain.failed_ns : runner->ending.ends_ns;
     if (now->mono_ns >= since_ns + PS_STOP_FAILING_NS)
-        return runner->chain_rests; /* else a try is under way */
+        return runner->chain.rests; /* else a try is under way */
     ps_source_runner_wake_at(runner, since_ns + PS_STOP_FAILING_NS);
     return false;
 }
@@ -250,18 +250,19 @@ static void source_is_drained(struct ps_source_runner *runner)
 static void source_note_stop(struct ps_source_runner *runner, const struct ps_now *now)
 {
     uint64_t out_count = ps_window_outstanding(runner->window);
-    runner->rereads = false;
-    if (!runner->ends || !ps_source_runner_is_replayable(runner) || (out_count == 0 && !runner->waiting))
+    runner->ending.rereads = false;
+    if (!runner->ending.ends || !ps_source_runner_is_replayable(runner) ||
+        (out_count == 0 && !runner->waiting))
         return;
-    if (runner->out_since_ns == 0 || runner->out_count != out_count) {
-        runner->out_since_ns = now->mono_ns;
-        runner->out_count = out_count;
+    if (runner->ending.out_since_ns == 0 || runner->ending.out_count != out_count) {
+        runner->ending.out_since_ns = now->mono_ns;
+        runner->ending.out_count = out_count;
     }
-    runner->rereads = now->mono_ns >= runner->out_since_ns + PS_STOP_PATIENCE_NS;
-    if (runner->rereads)
-        runner->answered = true;
+    runner->ending.rereads = now->mono_ns >= runner->ending.out_since_ns + PS_STOP_PATIENCE_NS;
+    if (runner->ending.rereads)
+        runner->ending.answered = true;
     else
-        ps_source_runner_wake_at(runner, runner->out_since_ns + PS_STOP_PATIENCE_NS);
+        ps_source_runner_wake_at(runner, runner->ending.out_since_ns + PS_STOP_PATIENCE_NS);
 }
 
 /* The source stops: calls `work` until `drain` returns true; then puts the last batches and waits until they are
@@ -271,7 +272,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     const struct ps_source_ops *ops = ops_of(runner);
     if (waits_in_vain(runner)) { /* the bytes that it has read are given up when it is closed */
         ps_runner_watch(&runner->base, false);
-        runner->answered = ps_source_runner_is_replayable(runner);
+        runner->ending.answered = ps_source_runner_is_replayable(runner);
         source_is_drained(runner);
         return;
     }
@@ -280,12 +281,12 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         ps_source_runner_wake_at(runner, now->mono_ns + PS_NS_PER_MS);
     } else if (in_vain) { /* the batch is given up when it is closed, with a warning */
         ps_runner_watch(&runner->base, false);
-        runner->gives_up = true;
+        runner->ending.gives_up = true;
         source_is_drained(runner);
         return;
     }
     source_note_stop(runner, now);
-    if (runner->inherited != NULL || runner->chain != NULL || !ps_batch_is_empty(runner->batch))
+    if (runner->inherited != NULL || runner->chain.lease != NULL || !ps_batch_is_empty(runner->batch))
         return;
     bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
@@ -298,9 +299,10 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened again */
-    runner->answered = runner->rereads || ps_window_is_settled(runner->window) ||
-                       (runner->strands_unpromised && ps_source_runner_is_replayable(runner));
-    bool home = runner->leaves_batches ? runner->answered : ps_window_outstanding(runner->window) == 0;
+    runner->ending.answered = runner->ending.rereads || ps_window_is_settled(runner->window) ||
+                              (runner->ending.strands_unpromised && ps_source_runner_is_replayable(runner));
+    bool home =
+        runner->ending.leaves_batches ? runner->ending.answered : ps_window_outstanding(runner->window) == 0;
     if (home)
         source_is_drained(runner);
 }
@@ -331,15 +333,15 @@ static bool source_may_read(struct ps_source_runner *runner, const struct ps_now
 static void source_give_up(struct ps_source_runner *runner)
 {
     ps_dead_letter_channel_withdraw(runner->base.letters);
-    if (runner->chain == NULL)
+    if (runner->chain.lease == NULL)
         return;
-    if (runner->routed)
+    if (runner->chain.routed)
         ps_source_runner_withdraw(runner);
     else
         ps_source_runner_forget_chain(runner);
-    if (runner->chain_fails)
+    if (runner->chain.fails)
         ps_chain_fewer_rows(runner);
-    runner->chain->failed = true;
+    runner->chain.lease->failed = true;
     ps_source_runner_end_chain(runner);
 }
 
@@ -356,7 +358,7 @@ static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now
  * while. */
 static bool source_end(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    bool held = runner->chain != NULL || !ps_batch_is_empty(runner->batch);
+    bool held = runner->chain.lease != NULL || !ps_batch_is_empty(runner->batch);
     runner->base.deadline_ns = PS_NEVER;
     ps_runner_watch(&runner->base, false);
     if (ps_source_runner_is_replayable(runner))
@@ -388,7 +390,7 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     ps_source_runner_wake_at(runner, ps_chain_tick(runner, now));
     const struct ps_block_cache *cache = runner->base.port.blocks;
     uint64_t refused = cache->refused_count;
-    bool was_waiting = runner->chain != NULL, reads = false;
+    bool was_waiting = runner->chain.lease != NULL, reads = false;
     if (ps_source_runner_put(runner, now)) {
         moved = was_waiting;
         reads = runner->old_links == NULL &&
@@ -417,11 +419,11 @@ static void source_exchange_chain(struct ps_source_runner *runner, const struct 
 {
     if (runner->base.status == PS_RUNNER_ENDING && ps_source_runner_is_replayable(runner))
         return;
-    if (runner->chain == NULL && !ps_batch_is_empty(runner->batch))
+    if (runner->chain.lease == NULL && !ps_batch_is_empty(runner->batch))
         batch_close(runner, now);
-    if (runner->chain != NULL && !runner->routed)
-        runner->routed = ps_chain_run(runner, now);
-    if ((runner->chain != NULL && !runner->routed) || runner->rest != NULL)
+    if (runner->chain.lease != NULL && !runner->chain.routed)
+        runner->chain.routed = ps_chain_run(runner, now);
+    if ((runner->chain.lease != NULL && !runner->chain.routed) || runner->chain.rest != NULL)
         return;
     batch_discard(runner); /* its capacity was limited for the old chain */
     ps_chain_exchange(runner, now);
@@ -448,7 +450,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     ps_source_runner_tick_channels(runner, now);
     moved |= ps_dead_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     if (PS_UNLIKELY(runner->draining)) {
-        ps_source_runner_hold_back(runner, !runner->rereads);
+        ps_source_runner_hold_back(runner, !runner->ending.rereads);
         ps_dead_letter_channel_hold_back(runner->base.letters, true);
     }
     ps_source_runner_note(runner);
@@ -457,19 +459,19 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
 
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next)
 {
-    runner->draining = runner->leaves_batches = true;
-    runner->ends = next == NULL;
-    runner->strands = runner->strands_unpromised = false;
+    runner->draining = runner->ending.leaves_batches = true;
+    runner->ending.ends = next == NULL;
+    runner->ending.strands = runner->ending.strands_unpromised = false;
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &runner->channels[runner->plan->spec->channels[i]];
-        runner->leaves_batches &= ps_plan_keeps_channel(next, channel);
+        runner->ending.leaves_batches &= ps_plan_keeps_channel(next, channel);
         if (!ps_plan_strands(next, channel))
             continue;
-        runner->strands = true;
-        runner->strands_unpromised |= !ps_channel_is_durable(channel->spec->stage.ops->channel);
+        runner->ending.strands = true;
+        runner->ending.strands_unpromised |= !ps_channel_is_durable(channel->spec->stage.ops->channel);
     }
     /* the sinks of the other channels end only when these are empty */
-    runner->leaves_batches |= runner->strands;
+    runner->ending.leaves_batches |= runner->ending.strands;
     runner->backoff_until_ns = 0;
 }
 
@@ -513,12 +515,12 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
 static void close_chain(struct ps_source_runner *runner)
 {
     uint32_t count = ps_source_runner_drop_halves(runner);
-    if (!runner->routed) {
-        count += runner->chain->count;
+    if (!runner->chain.routed) {
+        count += runner->chain.lease->count;
         ps_source_runner_forget_chain(runner);
         /* nobody has its events, so the window must not count them as put */
-        runner->chain->failed = ps_source_runner_is_replayable(runner);
-        if (runner->chain->failed) /* it reads them again */
+        runner->chain.lease->failed = ps_source_runner_is_replayable(runner);
+        if (runner->chain.lease->failed) /* it reads them again */
             return;
     }
     ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s", ps_quantity_print_count(count).text,
@@ -536,7 +538,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     ps_source_runner_reserve_nothing(runner);
     ps_source_runner_hold_back(runner, false);
     if (!ps_batch_is_empty(runner->batch)) {
-        if (runner->chain == NULL)
+        if (runner->chain.lease == NULL)
             batch_close(runner, now);
         else if (!ps_source_runner_is_replayable(runner))
             ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s given up: the channel is full",
@@ -544,9 +546,9 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
                    ps_quantity_word(runner->batch->count, "event that was read is",
                                     "events that were read are"));
     }
-    if (runner->chain != NULL && !runner->routed)
-        runner->routed = ps_chain_run(runner, now);
-    if (runner->chain != NULL && (!runner->routed || runner->rest != NULL))
+    if (runner->chain.lease != NULL && !runner->chain.routed)
+        runner->chain.routed = ps_chain_run(runner, now);
+    if (runner->chain.lease != NULL && (!runner->chain.routed || runner->chain.rest != NULL))
         close_chain(runner);
     ps_source_runner_leave_leases(runner, next, left);
     ps_runner_watch(&runner->base, false);
@@ -555,11 +557,11 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     ps_runner_close(&runner->base, now);
     ps_dead_letter_channel_close(runner->base.letters, next,
                                  ps_source_runner_is_replayable(runner) ? NULL : left, now);
-    if (runner->chain != NULL) {
-        runner->chain->failed |= !ps_runner_letters_written(&runner->base);
-        if (runner->routed)
+    if (runner->chain.lease != NULL) {
+        runner->chain.lease->failed |= !ps_runner_letters_written(&runner->base);
+        if (runner->chain.routed)
             ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount,
-                     ps_batch_home(runner->chain->batch)->read_count);
+                     ps_batch_home(runner->chain.lease->batch)->read_count);
         ps_source_runner_end_chain(runner);
     }
     batch_discard(runner);

@@ -73,7 +73,7 @@ static void test_dropped(void **unused)
     struct ps_source_runner runner = {.plan = &plan,
                                       .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
                                       .route = ps_route_create(2),
-                                      .chain = ps_test_lease(&stage, events, PS_COUNT_OF(events)),
+                                      .chain.lease = ps_test_lease(&stage, events, PS_COUNT_OF(events)),
                                       .pending = pending};
     runner.base.counters = &stage.counters;
     runner.base.port.blocks = ps_pool_cache(stage.pool);
@@ -81,12 +81,13 @@ static void test_dropped(void **unused)
     const struct ps_engine_settings settings = {.simulated = true};
     runner.base.worker = ps_worker_create(NULL, 0, stage.pool, &settings, &stage.err);
     assert_non_null(runner.base.worker);
-    ps_batch_home(runner.chain->batch)->holders = 1;
+    ps_batch_home(runner.chain.lease->batch)->holders = 1;
     assert_true(ps_chain_run(&runner, &stage.now));
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 68);
     assert_int_equal(ps_lease_row(pending[0], 0), 65);
     assert_int_equal(ps_lease_row(pending[2], 0), 1);
-    ps_batch_home(runner.chain->batch)->holders = ps_batch_home(runner.chain->batch)->promises = 0;
+    ps_batch_home(runner.chain.lease->batch)->holders = ps_batch_home(runner.chain.lease->batch)->promises =
+        0;
     ps_worker_destroy(runner.base.worker);
     ps_route_destroy(runner.route);
     ps_test_stage_fini(&stage);
@@ -131,7 +132,7 @@ static void test_no_memory(void **unused)
     struct ps_source_runner runner = {.plan = &plan,
                                       .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
                                       .route = ps_route_create(2),
-                                      .chain = lease,
+                                      .chain.lease = lease,
                                       .channels = channel_plans,
                                       .pending = pending};
     runner.base.counters = &stage.counters;
@@ -223,7 +224,7 @@ static void test_given_up_without_memory(void **unused)
     ps_batch_close(batch);
     runner.window = ps_window_create(true, ignore_delivered, NULL);
     ps_window_enter(runner.window, batch);
-    runner.chain = ps_batch_chain(batch);
+    runner.chain.lease = ps_batch_chain(batch);
 
     static struct ps_block *blocks[4096];
     size_t count = 0;
@@ -238,7 +239,7 @@ static void test_given_up_without_memory(void **unused)
 
     assert_true(ps_source_runner_cycle(&runner, &stage.now));
     assert_int_equal(runner.base.status, PS_RUNNER_FAILED);
-    assert_null(runner.chain);
+    assert_null(runner.chain.lease);
     assert_null(pending[0]);
     assert_int_equal(ps_pool_out_count(stage.pool), 0); /* given back, once */
 

@@ -107,7 +107,7 @@ static void stop_gives_up(bool is_down)
     assert_false(ps_engine_reached(agent.engine, number));
     ps_test_small_agent_run(&agent, 30 * PS_NS_PER_MS);
     assert_true(ps_engine_reached(agent.engine, number));
-    assert_false(ps_test_small_agent_source(&agent)->answered); /* for the exit status */
+    assert_false(ps_test_small_agent_source(&agent)->ending.answered); /* for the exit status */
     ps_test_small_agent_stop(&agent, true);
     assert_int_equal(script.settled, 0);
     assert_int_equal(agent.dropped, 2);
@@ -171,7 +171,7 @@ static void test_is_refused(void **unused)
     ps_test_small_agent_run(&agent, 100 * PS_NS_PER_MS);
     assert_int_equal(script.refused, 5);
     assert_true(ps_engine_reached(agent.engine, number));
-    assert_true(ps_test_small_agent_source(&agent)->answered);
+    assert_true(ps_test_small_agent_source(&agent)->ending.answered);
     ps_test_small_agent_stop(&agent, true);
     assert_int_equal(script.settled, 0);
 }
