@@ -3,6 +3,7 @@
 #include "conf/bind.h"
 #include "conf/conf.h"
 #include "conf/properties/properties.h"
+#include "conf/text.h"
 #include "conf/validate/types.h"
 #include "core/class_path.h"
 #include "core/plugin/loader.h"
@@ -25,10 +26,7 @@ struct build_context {
 static const char *build_context_property(const void *argument, const char *name)
 {
     const struct build_context *build_context = argument;
-    for (size_t i = build_context->system.count; i > 0; i--)
-        if (strcmp(build_context->system.items[i - 1].key, name) == 0)
-            return build_context->system.items[i - 1].value;
-    return NULL;
+    return ps_pairs_get_last(&build_context->system, name);
 }
 
 /* Binds and builds a sub-stage. Its keys were already checked with its parent's keys, so a failure now is a fault of

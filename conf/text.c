@@ -65,6 +65,14 @@ bool ps_text_begins(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+const char *ps_pairs_get_last(const struct ps_pairs *pairs, const char *key)
+{
+    for (size_t i = pairs->count; i > 0; i--)
+        if (strcmp(pairs->items[i - 1].key, key) == 0)
+            return pairs->items[i - 1].value;
+    return NULL;
+}
+
 bool ps_texts_have(const struct ps_texts *texts, const char *item)
 {
     for (size_t i = 0; i < texts->count; i++)

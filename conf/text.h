@@ -21,6 +21,8 @@ struct ps_texts ps_text_split_spaces(struct ps_arena *arena, const char *text);
 #define PS_TEXT_LIST_MAX 4096
 
 bool ps_text_begins(const char *text, const char *prefix);
+/* Returns the value of the last pair with this key, or NULL: a later -D option overrides an earlier one. */
+const char *ps_pairs_get_last(const struct ps_pairs *pairs, const char *key);
 bool ps_texts_have(const struct ps_texts *texts, const char *item);
 
 /* Appends the text, which is not copied. */

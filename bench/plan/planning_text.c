@@ -55,7 +55,7 @@ void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *pla
     enum ps_trial_verdict verdict = ps_search_verdict(planning->search, number, goal);
     struct ps_search_figure figure;
     char interval[96], reason[400];
-    const json_t *latency = json_object_get(trial->latency, "p99");
+    const json_t *latency = json_object_get(trial->json.latency, "p99");
     ps_search_figure(planning->search, goal, &figure);
     reason_text(trial, verdict, reason, sizeof reason);
     struct ps_quantity_text p99 = {"-"};

@@ -197,12 +197,15 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     set(object, "verdict",
         json_string(ps_trial_verdict_text(ps_search_verdict(planning->search, index, goal))));
     set(object, "note", ps_output_json_text(trial->note));
-    set(object, "latency_ns", trial->latency != NULL ? json_deep_copy(trial->latency) : json_null());
-    set(object, "histogram", trial->histogram != NULL ? json_deep_copy(trial->histogram) : json_array());
+    set(object, "latency_ns",
+        trial->json.latency != NULL ? json_deep_copy(trial->json.latency) : json_null());
+    set(object, "histogram",
+        trial->json.histogram != NULL ? json_deep_copy(trial->json.histogram) : json_array());
     set(object, "cpu_seconds", number(trial->cpu_seconds, trial->cpu_seconds >= 0));
     set(object, "rss_bytes", number(trial->rss_bytes, trial->rss_bytes >= 0));
     set(object, "foreign_cpu", number(trial->foreign_cpu, trial->foreign_cpu >= 0));
-    set(object, "timeline", trial->timeline != NULL ? json_deep_copy(trial->timeline) : json_array());
+    set(object, "timeline",
+        trial->json.timeline != NULL ? json_deep_copy(trial->json.timeline) : json_array());
     set(object, "utilisation", parts_array(&trial->parts));
     return object;
 }

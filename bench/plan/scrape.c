@@ -142,6 +142,19 @@ enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct p
     return result;
 }
 
+bool ps_scrape_is_up(const char *url)
+{
+    struct ps_scrape scrape;
+    bool up = true;
+    if (ps_scrape_get(&scrape, url, NULL) != PS_OK)
+        return false;
+    for (unsigned i = 0; i < scrape.count; i++)
+        if (strcmp(scrape.samples[i].name, "penstock_component_up") == 0 && scrape.samples[i].value < 1)
+            up = false;
+    ps_scrape_fini(&scrape);
+    return up;
+}
+
 /* ---- look-up ---- */
 
 bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, char *value, size_t room)

@@ -31,6 +31,9 @@ void ps_scrape_fini(struct ps_scrape *scrape);
  * at most 2 s. The error names the URL. */
 enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct ps_err *err);
 
+/* Fetches the agent's page, and returns whether all its components are open. */
+bool ps_scrape_is_up(const char *url);
+
 /* Copies the value of a label; returns false when there is no such label. */
 bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, char *value, size_t room);
 /* Returns the sample with that name and labels, or NULL. NULL labels: the first sample with the name. */

@@ -2,11 +2,10 @@
 #include "bench/plan/subject.h"
 #include "bench/plan/cpu_shares.h"
 #include "core/clock.h"
+#include "bench/support/port.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,39 +95,11 @@ static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *er
 
 /* ---- the agent ---- */
 
-static unsigned metrics_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    unsigned port = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &size) == 0)
-        port = ntohs(address.sin_port);
-    if (fd >= 0)
-        close(fd);
-    return port;
-}
-
-/* Returns true when all components are open. */
-static bool agent_is_up(const struct ps_subject *subject)
-{
-    struct ps_scrape scrape;
-    bool up = true;
-    if (ps_scrape_get(&scrape, subject->metrics_url, NULL) != PS_OK)
-        return false;
-    for (unsigned i = 0; i < scrape.count; i++)
-        if (strcmp(scrape.samples[i].name, "penstock_component_up") == 0 && scrape.samples[i].value < 1)
-            up = false;
-    ps_scrape_fini(&scrape);
-    return up;
-}
-
 static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err)
 {
     const struct ps_subject_config *config = subject->config;
     const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"agent", "-n", config->agent};
-    unsigned count = 3, port = metrics_port();
+    unsigned count = 3, port = ps_unused_port(SOCK_STREAM);
     char log[PS_SUBJECT_TEXT_BYTES + 16], file[PS_SUBJECT_TEXT_BYTES + 32], port_option[64];
     path_in(subject, "agent.log", log, sizeof log);
     path_in(subject, "plan.properties", file, sizeof file);
@@ -150,7 +121,7 @@ static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err
     for (double end_s = now_s() + START_S; now_s() < end_s; sleep_ms(50)) {
         if (!ps_process_runs(&subject->agent))
             break;
-        if (agent_is_up(subject))
+        if (ps_scrape_is_up(subject->metrics_url))
             return PS_OK;
     }
     ps_err_set(err, "the agent does not %s", ps_process_runs(&subject->agent) ? "get ready" : "start");

@@ -2,10 +2,9 @@
  * which settings to override so that a measurement disturbs no other system. */
 #include "bench/plan/subject.h"
 #include "bench/plan/outline.h"
+#include "bench/support/port.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,22 +31,6 @@ static const struct entry *entry_of(const char *type)
         if (strcmp(entries[i].type, type) == 0)
             return &entries[i];
     return NULL;
-}
-
-/* Returns a port that is unused at the moment. */
-static unsigned free_port(bool datagrams)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    unsigned port = 0;
-    int fd = socket(AF_INET, (datagrams ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return 0;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &size) == 0)
-        port = ntohs(address.sin_port);
-    close(fd);
-    return port;
 }
 
 struct deriving {
@@ -121,7 +104,7 @@ static enum ps_status derive_source(struct deriving *deriving, const struct ps_o
         return PS_OK;
     if (entry->port_key == NULL)
         return derive_kafka_source(deriving, source, err);
-    unsigned port = free_port(entry->datagrams);
+    unsigned port = ps_unused_port(entry->datagrams ? SOCK_DGRAM : SOCK_STREAM);
     if (port == 0)
         return ps_err_set(err, "no free port for source %s: %s", source->name, strerror(errno));
     set(deriving, "sources", source->name, entry->host_key, "127.0.0.1");

@@ -1,6 +1,7 @@
 #include "bench/suite/pump.h"
 
 #include "bench/suite/drain.h"
+#include "bench/support/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ int ps_pump_connect(unsigned port)
     _exit(1);
 }
 
-static _Noreturn void pump(unsigned port, const char *bytes, size_t length)
+_Noreturn void ps_pump_send(unsigned port, const char *bytes, size_t length)
 {
     struct pollfd lanes[PS_PUMP_CONNECTIONS];
     size_t at[PS_PUMP_CONNECTIONS] = {0};
@@ -81,7 +82,7 @@ pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t leng
         ps_cpu_pin(cpu);
         if (rate > 0)
             pump_paced(port, bytes, length, rate);
-        pump(port, bytes, length);
+        ps_pump_send(port, bytes, length);
     }
     return child;
 }
@@ -99,11 +100,7 @@ void ps_pump_stop(pid_t child)
 
 unsigned ps_pump_port(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    PS_ASSERT(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
-              getsockname(fd, (struct sockaddr *)&at, &length) == 0);
-    close(fd);
-    return ntohs(at.sin_port);
+    unsigned port = ps_unused_port(SOCK_STREAM);
+    PS_ASSERT(port != 0);
+    return port;
 }

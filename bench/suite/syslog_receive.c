@@ -7,9 +7,7 @@
  * Prints a record for each of syslogtcp, multiport_syslogtcp, syslogudp: events per CPU-second of both and
  * their ratio. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +15,15 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench/suite/agent.h"
 #include "bench/suite/paired.h"
+#include "bench/suite/pump.h"
 #include "bench/support/measure.h"
+#include "bench/support/port.h"
 
-#define CONNECTIONS 4
 #define EVENT_BYTES 120
 #define CHUNK_EVENTS 512
 #define DATAGRAMS_AT_ONCE 64
@@ -67,41 +65,13 @@ static void fill(const struct kind *kind, char *chunk)
     }
 }
 
-static int connect_once(unsigned port, int type)
+static void send_datagrams(const char *chunk, unsigned port)
 {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    for (int attempt = 0; attempt < 100; attempt++) {
-        if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-            return fd;
-        usleep(50000);
-    }
-    _exit(1);
-}
-
-static void send_streams(const char *chunk, unsigned port)
-{
-    struct pollfd lanes[CONNECTIONS];
-    size_t at[CONNECTIONS] = {0}, whole = (size_t)CHUNK_EVENTS * EVENT_BYTES;
-    for (int i = 0; i < CONNECTIONS; i++)
-        lanes[i] = (struct pollfd){.fd = connect_once(port, SOCK_STREAM), .events = POLLOUT};
-    for (;;) {
-        poll(lanes, CONNECTIONS, 1000);
-        for (int i = 0; i < CONNECTIONS; i++) {
-            if (lanes[i].revents == 0)
-                continue;
-            ssize_t n = send(lanes[i].fd, chunk + at[i], whole - at[i], MSG_DONTWAIT | MSG_NOSIGNAL);
-            if (n < 0 && errno != EAGAIN)
-                _exit(0);
-            at[i] = n > 0 ? (at[i] + (size_t)n) % whole : at[i];
-        }
-    }
-}
-
-static void send_datagrams(const char *chunk, unsigned port)
-{
-    int fd = connect_once(port, SOCK_DGRAM), size = EVENT_BYTES;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), size = EVENT_BYTES;
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        _exit(1);
     bool runs = setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size) == 0;
     for (;;)
         (void)send(fd, chunk, runs ? DATAGRAMS_AT_ONCE * EVENT_BYTES : EVENT_BYTES, MSG_NOSIGNAL);
@@ -119,14 +89,8 @@ static pid_t sender_start(const struct kind *kind, unsigned port)
     if (kind->datagrams)
         send_datagrams(chunk, port);
     else
-        send_streams(chunk, port);
+        ps_pump_send(port, chunk, sizeof chunk);
     _exit(0);
-}
-
-static void sender_stop(pid_t child)
-{
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
 }
 
 /* ---- the bare loops ---- */
@@ -159,9 +123,9 @@ static uint64_t split(const char *data, size_t length)
 
 static uint64_t bare_streams(int epoll_fd, char *room, size_t size)
 {
-    struct epoll_event events[CONNECTIONS];
+    struct epoll_event events[PS_PUMP_CONNECTIONS];
     uint64_t lines = 0;
-    int ready = epoll_wait(epoll_fd, events, CONNECTIONS, 10);
+    int ready = epoll_wait(epoll_fd, events, PS_PUMP_CONNECTIONS, 10);
     for (int i = 0; i < ready; i++) {
         ssize_t n = recv(events[i].data.fd, room, size, MSG_DONTWAIT);
         if (n > 0)
@@ -195,10 +159,10 @@ static double run_bare(void *argument)
     unsigned port;
     enum { ROOM = 128 * 1024 };
     char *room = ps_must_alloc(1, ROOM, "the read buffer");
-    int fd = bare_socket(kind->datagrams ? SOCK_DGRAM : SOCK_STREAM, &port), lanes[CONNECTIONS];
+    int fd = bare_socket(kind->datagrams ? SOCK_DGRAM : SOCK_STREAM, &port), lanes[PS_PUMP_CONNECTIONS];
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     pid_t sender = sender_start(kind, port);
-    for (int i = 0; !kind->datagrams && i < CONNECTIONS; i++) {
+    for (int i = 0; !kind->datagrams && i < PS_PUMP_CONNECTIONS; i++) {
         lanes[i] = accept(fd, NULL, NULL);
         struct epoll_event event = {.events = EPOLLIN, .data.fd = lanes[i]};
         PS_ASSERT(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, lanes[i], &event) == 0);
@@ -210,8 +174,8 @@ static double run_bare(void *argument)
             events += kind->datagrams ? bare_datagrams(fd, room) : bare_streams(epoll_fd, room, ROOM);
         after = ps_usage_self();
     } while (after.wall_s - before.wall_s < job->seconds);
-    sender_stop(sender);
-    for (int i = 0; !kind->datagrams && i < CONNECTIONS; i++)
+    ps_pump_stop(sender);
+    for (int i = 0; !kind->datagrams && i < PS_PUMP_CONNECTIONS; i++)
         close(lanes[i]);
     close(fd);
     close(epoll_fd);
@@ -229,20 +193,12 @@ static struct ps_agent *agent_start(const struct kind *kind, unsigned port)
     return ps_bench_agent_start(text);
 }
 
-/* Returns a port that was free a moment ago. */
-static unsigned free_port(const struct kind *kind)
-{
-    unsigned port;
-    close(bare_socket(kind->datagrams ? SOCK_DGRAM : SOCK_STREAM, &port));
-    return port;
-}
-
 static double run_agent(void *argument)
 {
     struct job *job = argument;
     const struct kind *kind = job->kind;
     struct ps_agent_account account;
-    unsigned port = free_port(kind);
+    unsigned port = ps_unused_port(kind->datagrams ? SOCK_DGRAM : SOCK_STREAM);
     struct ps_agent *agent = agent_start(kind, port);
     ps_sleep_s(0.3);
     pid_t sender = sender_start(kind, port);
@@ -254,7 +210,7 @@ static double run_agent(void *argument)
     struct ps_usage after = ps_usage_self();
     uint64_t last = ps_bench_agent_delivered(agent);
     job->kernel_dropped += ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped) - dropped;
-    sender_stop(sender);
+    ps_pump_stop(sender);
     ps_agent_stop(agent, 5000, NULL, NULL, &account);
     PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
     return (double)(last - first) / (after.cpu_s - before.cpu_s);
@@ -284,7 +240,7 @@ int main(int argc, char **argv)
                                          .argument = &job};
         ps_paired_run(&paired, options.rounds, &result);
         ps_paired_print(&paired, &result, "\"bytes\":%d,\"connections\":%d,\"kernel_dropped\":%llu",
-                        EVENT_BYTES, kind->datagrams ? 1 : CONNECTIONS,
+                        EVENT_BYTES, kind->datagrams ? 1 : PS_PUMP_CONNECTIONS,
                         (unsigned long long)job.kernel_dropped);
     }
     return 0;

@@ -5,10 +5,9 @@
  * missing, two components want the same thing, or a probe failed. */
 #include "commands/check/probe.h"
 #include "commands/commands.h"
-#include "commands/line/line.h"
+#include "commands/dry_run.h"
 #include "commands/dumpable.h"
 
-#include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "conf/text.h"
@@ -195,18 +194,5 @@ static int run(const struct ps_command *command)
 
 int ps_main_check(int argc, char **argv)
 {
-    struct ps_command command;
-    struct ps_err err = {.length = 0};
-    int code = 2;
-    if (ps_command_parse(&command, argc, argv, &err) != PS_OK) {
-        fprintf(stderr, "penstock check: %s\n", err.text);
-    } else if (command.help) {
-        ps_command_line_usage(stdout, &ps_line_check);
-        code = 0;
-    } else {
-        command.dry_run = true;
-        code = run(&command);
-    }
-    ps_command_fini(&command);
-    return code;
+    return ps_dry_run_main(argc, argv, &ps_line_check, run);
 }

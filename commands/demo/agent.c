@@ -1,10 +1,9 @@
 #include "commands/demo/agent.h"
 #include "bench/plan/scrape.h"
 #include "bench/support/measure.h"
+#include "bench/support/port.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,23 +12,6 @@
 
 #define START_S 20U
 #define STOP_MS 60000U /* above penstock.drain.timeout */
-
-/* Returns a TCP port that is free at this moment. */
-static uint16_t free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return 0;
-    uint16_t port = 0;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &size) == 0)
-        port = ntohs(address.sin_port);
-    close(fd);
-    return port;
-}
 
 /* Finds conf/examples beside the program's folder (installed) or above it (build/release). */
 static enum ps_status find_config(char *path, size_t room, struct ps_err *err)
@@ -54,34 +36,22 @@ static enum ps_status find_config(char *path, size_t room, struct ps_err *err)
     return ps_err_set(err, "no conf/examples/quickstart.properties near %s; name it with --config", program);
 }
 
-static bool scrape(const struct demo_agent *agent, struct ps_scrape *scrape)
-{
-    char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", agent->metrics_port);
-    return ps_scrape_get(scrape, url, NULL) == PS_OK;
-}
+#define URL_BYTES 64U
 
-/* Returns whether all components are open. */
-static bool is_up(const struct demo_agent *agent)
+static const char *metrics_url(const struct demo_agent *agent, char url[static URL_BYTES])
 {
-    struct ps_scrape page;
-    bool up = true;
-    if (!scrape(agent, &page))
-        return false;
-    for (unsigned i = 0; i < page.count; i++)
-        if (strcmp(page.samples[i].name, "penstock_component_up") == 0 && page.samples[i].value < 1)
-            up = false;
-    ps_scrape_fini(&page);
-    return up;
+    snprintf(url, URL_BYTES, "http://127.0.0.1:%u", agent->metrics_port);
+    return url;
 }
 
 static enum ps_status wait_up(struct demo_agent *agent, const struct demo *demo, struct ps_err *err)
 {
+    char url[URL_BYTES];
     double end_s = demo_now_s() + START_S;
     while (demo_now_s() < end_s && *demo->interrupts == 0) {
         if (!demo_agent_runs(agent))
             return ps_err_set(err, "the agent ended; see %s", agent->process.log);
-        if (is_up(agent))
+        if (ps_scrape_is_up(metrics_url(agent, url)))
             return PS_OK;
         demo_rest(50);
     }
@@ -97,8 +67,8 @@ enum ps_status demo_agent_start(struct demo_agent *agent, const struct demo *dem
         snprintf(agent->config, sizeof agent->config, "%s", demo->config);
     else if (find_config(agent->config, sizeof agent->config, err) != PS_OK)
         return PS_FAIL;
-    agent->port = free_port();
-    agent->metrics_port = free_port();
+    agent->port = (uint16_t)ps_unused_port(SOCK_STREAM);
+    agent->metrics_port = (uint16_t)ps_unused_port(SOCK_STREAM);
     snprintf(port, sizeof port, "-Ddemo.port=%u", agent->port);
     snprintf(brokers, sizeof brokers, "-Ddemo.brokers=%s", demo->brokers);
     snprintf(metrics, sizeof metrics, "-Dflume.monitoring.port=%u", agent->metrics_port);
@@ -146,8 +116,9 @@ bool demo_agent_look(const struct demo_agent *agent, struct demo_agent_look *loo
 {
     static const char *const channels[DEMO_TOPICS] = {"errors", "rest"};
     struct ps_scrape page;
+    char url[URL_BYTES];
     *look = (struct demo_agent_look){0};
-    if (!scrape(agent, &page))
+    if (ps_scrape_get(&page, metrics_url(agent, url), NULL) != PS_OK)
         return false;
     look->accepted = ps_scrape_sum(&page, "penstock_source_events_accepted_total");
     look->delivered = ps_scrape_sum(&page, "penstock_sink_events_delivered_total");

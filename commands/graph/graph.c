@@ -2,7 +2,7 @@
  * does; starts nothing. Exit status: 0: drawn; 1: the agent would not start; 2: wrong usage, or the output failed. */
 #include "commands/graph/graph.h"
 #include "commands/commands.h"
-#include "commands/line/line.h"
+#include "commands/dry_run.h"
 
 #include "conf/report.h"
 #include "stages/table.h"
@@ -57,18 +57,5 @@ static int draw(const struct ps_command *command)
 
 int ps_main_graph(int argc, char **argv)
 {
-    struct ps_command command;
-    struct ps_err err = {.length = 0};
-    int code = 2;
-    if (ps_command_parse(&command, argc, argv, &err) != PS_OK) {
-        fprintf(stderr, "penstock graph: %s\n", err.text);
-    } else if (command.help) {
-        ps_command_line_usage(stdout, &ps_line_graph);
-        code = 0;
-    } else {
-        command.dry_run = true;
-        code = draw(&command);
-    }
-    ps_command_fini(&command);
-    return code;
+    return ps_dry_run_main(argc, argv, &ps_line_graph, draw);
 }

@@ -378,16 +378,6 @@ static bool explain_lines(struct explain *explain)
     return good;
 }
 
-static void headers_take(struct explain *explain)
-{
-    const struct ps_pairs *pairs = &explain->command->headers;
-    explain->header_count = pairs->count;
-    explain->headers = ps_arena_alloc(explain->harness.arena, (pairs->count + 1) * sizeof *explain->headers);
-    for (size_t i = 0; i < pairs->count; i++)
-        explain->headers[i] = (struct ps_rules_header_value){
-            pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
-}
-
 /* Returns whether the rule of --why exists; prints an error if not. */
 static bool why_is_known(const struct ps_rules *rules, const char *why)
 {
@@ -431,7 +421,8 @@ int ps_main_rules_explain(struct ps_rules_command *command)
         explain.regex = ps_regex_scratch_create();
         explain.holds = ps_arena_alloc(explain.harness.arena, rules->rule_count + 1);
         explain.acted = ps_arena_alloc(explain.harness.arena, (rules->rule_count + 1) * sizeof(uint32_t));
-        headers_take(&explain);
+        explain.headers = ps_rules_harness_headers(&explain.harness, &command->headers);
+        explain.header_count = command->headers.count;
         good = strcmp(text, "-") == 0
                    ? explain_lines(&explain)
                    : explain_event(&explain, (struct ps_slice){text, (uint32_t)strlen(text)});

@@ -190,6 +190,17 @@ static bool headers_add(struct ps_batch *batch, struct ps_event *event,
     return true;
 }
 
+struct ps_rules_header_value *ps_rules_harness_headers(const struct ps_rules_harness *harness,
+                                                       const struct ps_pairs *pairs)
+{
+    struct ps_rules_header_value *headers =
+        ps_arena_alloc(harness->arena, (pairs->count + 1) * sizeof *headers);
+    for (size_t i = 0; i < pairs->count; i++)
+        headers[i] = (struct ps_rules_header_value){
+            pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
+    return headers;
+}
+
 struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const struct ps_slice *bodies,
                                          size_t count, const struct ps_rules_header_value *headers,
                                          size_t header_count, size_t *taken)

@@ -95,6 +95,9 @@ enum ps_status ps_rules_harness_open(struct ps_rules_harness *harness, const str
 /* Resets the rules' samples and limits. */
 void ps_rules_harness_forget(struct ps_rules_harness *harness);
 
+/* Returns the headers of --header k=v, `pairs->count` of them. */
+struct ps_rules_header_value *ps_rules_harness_headers(const struct ps_rules_harness *harness,
+                                                       const struct ps_pairs *pairs);
 /* Returns a batch of one event; NULL if it is too large. */
 struct ps_batch *ps_rules_harness_event(struct ps_rules_harness *harness, struct ps_slice body,
                                         const struct ps_rules_header_value *headers, size_t header_count);

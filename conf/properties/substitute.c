@@ -108,9 +108,9 @@ size_t ps_filter_reference(const char *name, size_t length)
 
 static const char *lookup_system(const struct ps_substitution *how, const char *name)
 {
-    for (size_t i = how->system->count; i > 0; i--)
-        if (strcmp(how->system->items[i - 1].key, name) == 0)
-            return how->system->items[i - 1].value;
+    const char *value = ps_pairs_get_last(how->system, name);
+    if (value != NULL)
+        return value;
     const char *variable = strcmp(name, "user.home") == 0   ? "HOME"
                            : strcmp(name, "user.name") == 0 ? "USER"
                                                             : NULL;

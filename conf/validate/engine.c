@@ -254,10 +254,10 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
     return java;
 }
 
-void ps_component_add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,
+void ps_component_add_pair(struct ps_arena *arena, struct ps_conf_part *part, const char *key,
                            const char *value)
 {
-    struct ps_pair *items = ps_arena_alloc(maker->arena, (part->pairs.count + 1) * sizeof *items);
+    struct ps_pair *items = ps_arena_alloc(arena, (part->pairs.count + 1) * sizeof *items);
     memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
     items[part->pairs.count] =
         (struct ps_pair){.key = key, .value = value, .file = part->file, .line = part->line};
@@ -302,9 +302,11 @@ size_t ps_component_chain(const struct ps_component_maker *maker, struct ps_conf
     for (size_t i = 0; i < count; i++) {
         const char *prefix = ps_arena_format(maker->arena, "interceptors.%s.", names.items[i]);
         if (place_of(maker, source, prefix) == IN_BOTH)
-            ps_component_add_pair(maker, source, ps_arena_format(maker->arena, "%s%s", prefix, KEY), "java");
+            ps_component_add_pair(maker->arena, source, ps_arena_format(maker->arena, "%s%s", prefix, KEY),
+                                  "java");
     }
     if (count > 0)
-        ps_component_add_pair(maker, source, PS_JAVA_CHAIN_KEY, ps_arena_format(maker->arena, "%zu", count));
+        ps_component_add_pair(maker->arena, source, PS_JAVA_CHAIN_KEY,
+                              ps_arena_format(maker->arena, "%zu", count));
     return count;
 }

@@ -21,5 +21,5 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
 size_t ps_component_chain(const struct ps_component_maker *maker, struct ps_conf_part *source);
 
 /* Adds a pair to part->pairs, which must be the part's own copy. Messages about the pair name the part's place. */
-void ps_component_add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,
+void ps_component_add_pair(struct ps_arena *arena, struct ps_conf_part *part, const char *key,
                            const char *value);

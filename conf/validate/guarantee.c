@@ -3,12 +3,15 @@
 #include "conf/bind.h"
 #include "conf/text.h"
 #include "conf/validate/component.h"
+#include "conf/validate/engine.h"
 #include "core/flow/engine_channel.h"
 #include "core/flow/engine_source.h"
 
 #include <string.h>
 
 #define KEY "penstock.guarantee"
+/* Notes who keeps the positions: a reload must see that the source, or the sink, has changed. */
+#define KEEPER_KEY "penstock.positions"
 
 struct flow {
     struct ps_conf *conf;
@@ -124,20 +127,10 @@ static bool check_channel(const struct flow *flow)
 
 /* ---- the sources ---- */
 
-/* Notes the keeper in the pairs: a reload must see that the source, or the sink, has changed. */
-static void note_in_pairs(const struct ps_conf *conf, struct ps_conf_part *part, const char *keeper)
-{
-    struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (part->pairs.count + 1) * sizeof *items);
-    memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
-    items[part->pairs.count] = (struct ps_pair){
-        .key = "penstock.positions", .value = keeper, .file = part->file, .line = part->line};
-    part->pairs = (struct ps_pairs){part->pairs.count + 1, items};
-}
-
 static void let_sink_keep(const struct flow *flow, struct ps_conf_part *sink)
 {
     sink->ops->sink->keep_positions(sink->plan);
-    note_in_pairs(flow->conf, sink, "topic");
+    ps_component_add_pair(flow->conf->plan_arena, sink, KEEPER_KEY, "topic");
 }
 
 static const void *selector_value(const struct ps_conf_part *selector, const char *key,
@@ -203,7 +196,7 @@ static void check_source(const struct flow *flow, struct ps_conf_part *sink, str
     else if (!part->ops->source->yields_positions(part->plan, &err))
         refuse(flow, "remove that key", ps_arena_format(arena, "%s has %s", part->label, err.text));
     else {
-        note_in_pairs(flow->conf, part, "sink");
+        ps_component_add_pair(flow->conf->plan_arena, part, KEEPER_KEY, "sink");
         if (starts_from_records(part))
             let_sink_keep(flow, sink);
     }

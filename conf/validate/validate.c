@@ -166,7 +166,7 @@ void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_c
                                    channels[i], capacity);
     }
     if (told[0] != '\0')
-        ps_component_add_pair(&validation->maker, part, PS_JAVA_CAPACITIES_KEY, told);
+        ps_component_add_pair(validation->maker.arena, part, PS_JAVA_CAPACITIES_KEY, told);
 }
 
 /* Returns whether Flume ignores the key: its guide has kafka.flumeBatchSize, but its Kafka sink reads flumeBatchSize. */

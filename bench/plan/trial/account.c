@@ -28,17 +28,17 @@ static bool is_summary(const json_t *object)
  * when missing. */
 static json_t *step_of(struct ps_trial *trial, double t)
 {
-    if (trial->timeline == NULL)
-        trial->timeline = json_array();
+    if (trial->json.timeline == NULL)
+        trial->json.timeline = json_array();
     size_t step = t > PS_TRIAL_STEP_S ? (size_t)(t / PS_TRIAL_STEP_S - 0.5) : 0;
     if (step > 100000)
         return NULL;
-    while (json_array_size(trial->timeline) <= step)
-        json_array_append_new(trial->timeline,
+    while (json_array_size(trial->json.timeline) <= step)
+        json_array_append_new(trial->json.timeline,
                               json_pack("{s:f,s:b}", "t",
-                                        ((double)json_array_size(trial->timeline) + 1) * PS_TRIAL_STEP_S,
+                                        ((double)json_array_size(trial->json.timeline) + 1) * PS_TRIAL_STEP_S,
                                         "outage", 0));
-    return json_array_get(trial->timeline, step);
+    return json_array_get(trial->json.timeline, step);
 }
 
 void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *progress)
@@ -50,16 +50,16 @@ void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *pro
     json_object_set_new(step, "outage", json_boolean(json_is_true(json_object_get(progress, "outage"))));
     if (!trial->uneven)
         return;
-    if (trial->due == NULL)
-        trial->due = json_array();
-    json_array_append_new(trial->due, json_pack("[f,f]", t, number(progress, "due")));
+    if (trial->json.due == NULL)
+        trial->json.due = json_array();
+    json_array_append_new(trial->json.due, json_pack("[f,f]", t, number(progress, "due")));
 }
 
 void ps_trial_take_delivered(struct ps_trial *trial, double unix_ns, double delivered)
 {
-    if (trial->delivered == NULL)
-        trial->delivered = json_array();
-    json_array_append_new(trial->delivered, json_pack("[f,f]", unix_ns, delivered));
+    if (trial->json.delivered == NULL)
+        trial->json.delivered = json_array();
+    json_array_append_new(trial->json.delivered, json_pack("[f,f]", unix_ns, delivered));
 }
 
 void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress)
@@ -120,7 +120,7 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary)
         snprintf(trial->note, sizeof trial->note, "the clock was moved %s by %s",
                  number(summary, "clock_step_ms") < 0 ? "back" : "forward",
                  ps_quantity_print_s(fabs(number(summary, "clock_step_ms")) / 1e3).text);
-    trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
+    trial->json.latency = json_deep_copy(json_object_get(summary, "latency_ns"));
     return trial->offered > 0;
 }
 
@@ -162,13 +162,13 @@ bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const s
     trial->lossy = lossy != NULL;
     if (lossy != NULL)
         snprintf(trial->note, sizeof trial->note, "%.150s", lossy);
-    json_decref(trial->latency);
-    trial->latency = json_deep_copy(json_object_get(summary, "latency_ns"));
-    trial->histogram = json_deep_copy(json_object_get(summary, "histogram"));
-    trial->arrivals = json_incref(json_object_get(summary, "arrivals"));
+    json_decref(trial->json.latency);
+    trial->json.latency = json_deep_copy(json_object_get(summary, "latency_ns"));
+    trial->json.histogram = json_deep_copy(json_object_get(summary, "histogram"));
+    trial->json.arrivals = json_incref(json_object_get(summary, "arrivals"));
     for (unsigned i = 0; i < goal_count; i++)
         if (goals[i].percentile > 0)
-            trial->latency_ns[i] = ps_trial_percentile(trial->histogram, goals[i].percentile);
+            trial->latency_ns[i] = ps_trial_percentile(trial->json.histogram, goals[i].percentile);
     return true;
 }
 
@@ -178,8 +178,8 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
     account(trial, delivered);
     /* load's own latencies end when the target accepted the event: they are not the pipeline's */
     if (!trial->lossy) {
-        json_decref(trial->latency);
-        trial->latency = NULL;
+        json_decref(trial->json.latency);
+        trial->json.latency = NULL;
     }
     if (trial->lossy)
         snprintf(trial->note + length, sizeof trial->note - length,
@@ -211,12 +211,12 @@ void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, 
 
 void ps_trial_fini(struct ps_trial *trial)
 {
-    json_decref(trial->latency);
-    json_decref(trial->histogram);
-    json_decref(trial->timeline);
-    json_decref(trial->arrivals);
-    json_decref(trial->delivered);
-    json_decref(trial->due);
-    trial->latency = trial->histogram = trial->timeline = NULL;
-    trial->arrivals = trial->delivered = trial->due = NULL;
+    json_decref(trial->json.latency);
+    json_decref(trial->json.histogram);
+    json_decref(trial->json.timeline);
+    json_decref(trial->json.arrivals);
+    json_decref(trial->json.delivered);
+    json_decref(trial->json.due);
+    trial->json.latency = trial->json.histogram = trial->json.timeline = NULL;
+    trial->json.arrivals = trial->json.delivered = trial->json.due = NULL;
 }

@@ -40,9 +40,9 @@ static void samples_fini(struct samples *samples)
  * where nothing arrived. Returns false when the arrivals are not known. */
 static bool from_arrivals(const struct ps_trial *trial, struct samples *samples)
 {
-    const json_t *rows = json_object_get(trial->arrivals, "received");
-    double step_s = number(trial->arrivals, "step_ns") / 1e9;
-    double first_s = (number(trial->arrivals, "start_unix_ns") - trial->start_unix_ns) / 1e9;
+    const json_t *rows = json_object_get(trial->json.arrivals, "received");
+    double step_s = number(trial->json.arrivals, "step_ns") / 1e9;
+    double first_s = (number(trial->json.arrivals, "start_unix_ns") - trial->start_unix_ns) / 1e9;
     if (!json_is_array(rows) || !(step_s > 0) || trial->start_unix_ns <= 0 || trial->connections == 0)
         return false;
     if (json_array_size(rows) == 0)
@@ -72,12 +72,12 @@ static bool from_arrivals(const struct ps_trial *trial, struct samples *samples)
 /* Makes samples from the agent's counters, which give only the sum. */
 static bool from_counters(const struct ps_trial *trial, struct samples *samples)
 {
-    unsigned count = (unsigned)json_array_size(trial->delivered);
+    unsigned count = (unsigned)json_array_size(trial->json.delivered);
     if (count == 0 || count > SAMPLES_MAX || trial->start_unix_ns <= 0)
         return false;
     samples_init(samples, 1, count);
     for (unsigned i = 0; i < count; i++) {
-        const json_t *pair = json_array_get(trial->delivered, i);
+        const json_t *pair = json_array_get(trial->json.delivered, i);
         samples->at_s[i] = (json_number_value(json_array_get(pair, 0)) - trial->start_unix_ns) / 1e9;
         samples->received[i] = json_number_value(json_array_get(pair, 1));
     }
@@ -91,7 +91,7 @@ static double due_at(const struct ps_trial *trial, double t)
     double before_s = 0, before = 0;
     size_t at;
     const json_t *pair;
-    json_array_foreach(trial->due, at, pair)
+    json_array_foreach(trial->json.due, at, pair)
     {
         double end_s = json_number_value(json_array_get(pair, 0));
         double due = json_number_value(json_array_get(pair, 1));
@@ -129,7 +129,7 @@ static void judge(struct ps_trial *trial, const struct samples *samples)
         .due = due,
         .lost = trial->lost,
         .stall_s = stall_of(trial),
-        .latency_p99_s = number(trial->latency, "p99") / 1e9,
+        .latency_p99_s = number(trial->json.latency, "p99") / 1e9,
     };
     ps_flow_judge(&flow, &trial->flow);
     free(due);

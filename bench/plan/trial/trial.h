@@ -57,13 +57,15 @@ struct ps_trial {
     bool generator_held;
     bool lossy; /* the far end itself dropped records: losses are not the subject's alone */
     bool failed, interrupted;
-    char note[256];                  /* why it failed, or a remark */
-    json_t *latency;                 /* percentiles and maximum, ns; NULL: not known */
-    json_t *histogram;               /* [[value, count], ...]; NULL */
-    json_t *timeline;                /* an object for each step */
-    json_t *arrivals;                /* verify's: when the events of each connection came; NULL: not known */
-    json_t *delivered;               /* [[wall clock ns, events], ...] from the agent's counters; NULL */
-    json_t *due;                     /* [[seconds, events], ...] of an uneven load; NULL */
+    char note[256]; /* why it failed, or a remark */
+    struct {
+        json_t *latency;   /* percentiles and maximum, ns; NULL: not known */
+        json_t *histogram; /* [[value, count], ...]; NULL */
+        json_t *timeline;  /* an object for each step */
+        json_t *arrivals;  /* verify's: when the events of each connection came; NULL: not known */
+        json_t *delivered; /* [[wall clock ns, events], ...] from the agent's counters; NULL */
+        json_t *due;       /* [[seconds, events], ...] of an uneven load; NULL */
+    } json;
     double start_unix_ns;            /* the wall clock at the start of the schedule; 0: unknown */
     unsigned connections;            /* of the load */
     bool uneven;                     /* the load's rate was not constant */

@@ -41,20 +41,31 @@ static struct ps_batch *batch_make(struct ps_bench_harness *harness, bool header
 /* ---- interceptors: each iteration makes a new batch; that cost is measured separately, to be subtracted
  * ---- */
 
-static void interceptor_run(struct ps_micro *micro, const char *name, const char *const *keys)
+static struct ps_batch *plain_make(struct ps_bench_harness *harness)
+{
+    return batch_make(harness, false);
+}
+
+static void chain_run(struct ps_micro *micro, const char *name, const char *const *keys,
+                      struct ps_batch *(*make)(struct ps_bench_harness *harness))
 {
     struct ps_bench_harness harness;
     ps_bench_harness_init(&harness, UINT64_C(64) << 20);
     if (name != NULL)
         ps_bench_harness_open(&harness, PS_KIND_INTERCEPTOR, name, channels, keys);
     while (ps_micro_batch(micro, EVENTS)) {
-        struct ps_batch *batch = batch_make(&harness, false);
+        struct ps_batch *batch = make(&harness);
         if (name != NULL)
             PS_ASSERT(harness.ops->interceptor->work(harness.plan, harness.state, ps_batch_chain(batch),
                                                      &harness.now) == PS_DONE);
         ps_batch_give(batch);
     }
     ps_bench_harness_fini(&harness);
+}
+
+static void interceptor_run(struct ps_micro *micro, const char *name, const char *const *keys)
+{
+    chain_run(micro, name, keys, plain_make);
 }
 
 static void bench_no_interceptor(struct ps_micro *micro)
@@ -103,19 +114,8 @@ static struct ps_batch *lines_make(struct ps_bench_harness *harness)
 
 static void lines_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct ps_bench_harness harness;
-    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
-    if (name != NULL)
-        ps_bench_harness_open(&harness, PS_KIND_INTERCEPTOR, name, channels, keys);
-    while (ps_micro_batch(micro, EVENTS)) {
-        struct ps_batch *batch = lines_make(&harness);
-        if (name != NULL)
-            PS_ASSERT(harness.ops->interceptor->work(harness.plan, harness.state, ps_batch_chain(batch),
-                                                     &harness.now) == PS_DONE);
-        ps_batch_give(batch);
-    }
+    chain_run(micro, name, keys, lines_make);
     ps_micro_bytes(micro, LINE_BYTES);
-    ps_bench_harness_fini(&harness);
 }
 
 static void bench_no_interceptor_lines(struct ps_micro *micro)

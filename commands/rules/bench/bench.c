@@ -240,21 +240,12 @@ static int entry_remove(const char *path, const struct stat *, int, struct FTW *
     return remove(path);
 }
 
-static void headers_take(struct ps_rules_bench *bench)
-{
-    const struct ps_pairs *pairs = &bench->command->headers;
-    bench->header_count = pairs->count;
-    bench->headers = ps_arena_alloc(bench->arena, (pairs->count + 1) * sizeof *bench->headers);
-    for (size_t i = 0; i < pairs->count; i++)
-        bench->headers[i] = (struct ps_rules_header_value){
-            pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
-}
-
 static bool bench_run(struct ps_rules_bench *bench)
 {
     if (ps_rules_harness_open(&bench->harness, bench->command, bench->file) != PS_OK)
         return false;
-    headers_take(bench);
+    bench->headers = ps_rules_harness_headers(&bench->harness, &bench->command->headers);
+    bench->header_count = bench->command->headers.count;
     bench->rules =
         ps_arena_alloc(bench->arena, (bench->harness.rules->rule_count + 1) * sizeof *bench->rules);
     if (!ps_rules_bench_look(bench))

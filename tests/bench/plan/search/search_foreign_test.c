@@ -339,7 +339,8 @@ static void account(struct simulation *sim, struct ps_trial *trial, double sent,
     trial->connections = target->connections;
     trial->generator_held = trial->schedule_error_p99_ns <= 0.05e9;
     trial->start_unix_ns = 1e18;
-    trial->latency = json_pack("{s:f}", "p99", percentile(sim->latency, LATE_BINS * 4, 0.99) * 0.005 * 1e9);
+    trial->json.latency =
+        json_pack("{s:f}", "p99", percentile(sim->latency, LATE_BINS * 4, 0.99) * 0.005 * 1e9);
     json_t *rows = json_array();
     for (unsigned i = 0; i < target->connections; i++) {
         json_t *counts = json_array();
@@ -349,8 +350,8 @@ static void account(struct simulation *sim, struct ps_trial *trial, double sent,
         }
         json_array_append_new(rows, counts);
     }
-    trial->arrivals = json_pack("{s:f,s:f,s:o}", "start_unix_ns", trial->start_unix_ns - SAMPLE_S * 1e9,
-                                "step_ns", SAMPLE_S * 1e9, "received", rows);
+    trial->json.arrivals = json_pack("{s:f,s:f,s:o}", "start_unix_ns", trial->start_unix_ns - SAMPLE_S * 1e9,
+                                     "step_ns", SAMPLE_S * 1e9, "received", rows);
 }
 
 static struct ps_search_answer run_trial(struct target *target, const struct ps_search_ask *ask,

@@ -110,7 +110,8 @@ static void test_flow(void **state)
         json_array_append_new(json_array_get(rows, 0), json_integer(step < 2 ? 0 : 25));
         json_array_append_new(json_array_get(rows, 1), json_integer(step < 2 ? 0 : step < 40 ? 25 : 20));
     }
-    trial.arrivals = json_pack("{s:f,s:f,s:o}", "start_unix_ns", 4.9e9, "step_ns", 50e6, "received", rows);
+    trial.json.arrivals =
+        json_pack("{s:f,s:f,s:o}", "start_unix_ns", 4.9e9, "step_ns", 50e6, "received", rows);
     ps_trial_conclude(&trial);
     assert_true(trial.behind && trial.generator_held);
     assert_int_equal(trial.flow.connection, 1);
@@ -153,7 +154,7 @@ static void test_flow_unknown(void **state)
     assert_true(trial.behind && trial.flow.verdict == PS_FLOW_UNKNOWN && trial.goodput_worst == 980);
     trial = (struct ps_trial){
         .rate = 1000, .seconds = 1, .start_unix_ns = 1, .connections = 1, .shortfall = 0.01};
-    trial.arrivals = json_pack("{s:s,s:i}", "received", "many", "step_ns", 0);
+    trial.json.arrivals = json_pack("{s:s,s:i}", "received", "many", "step_ns", 0);
     ps_trial_conclude(&trial);
     assert_false(trial.behind);
     ps_trial_fini(&trial);

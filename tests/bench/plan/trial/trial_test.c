@@ -103,7 +103,7 @@ static void test_trials(void **state)
     run_trial(&trial, "good:", "good:", 4000, NULL);
     assert_false(trial.failed);
     assert_true(trial.sent == 4000 && trial.received == 4000 && trial.lost == 0 && trial.event_bytes == 100);
-    assert_true(trial.latency_ns[0] == 500 && json_array_size(trial.timeline) >= 1);
+    assert_true(trial.latency_ns[0] == 500 && json_array_size(trial.json.timeline) >= 1);
     assert_true(trial.cpu_seconds < 0 && trial.rss_bytes < 0 && trial.cost_s > 0);
     ps_trial_fini(&trial);
     run_trial(&trial, "good:", "good:", 8000, NULL);
