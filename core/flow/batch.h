@@ -27,8 +27,9 @@
 /* Maximum number of blocks that a source may fill; then the batch is full. */
 #define PS_BATCH_FILL_BLOCKS_MAX 6U
 #define PS_BATCH_FILL_BYTES (UINT64_C(1) * PS_BATCH_FILL_BLOCKS_MAX * PS_BLOCK_BYTES)
-/* Maximum number of blocks that a batch may reference. A source may fill PS_BATCH_FILL_BLOCKS_MAX of them. The others are for
- * headers and bodies that interceptors make: without them, an interceptor would never get memory in a full batch. */
+/* Maximum number of blocks that a batch may reference. A source may fill PS_BATCH_FILL_BLOCKS_MAX of them. The others
+ * are for headers and bodies that interceptors make: without them, an interceptor would never get memory in a full
+ * batch. */
 #define PS_BATCH_BLOCKS_MAX 64U
 /* Maximum number of position spans; the batch is full when there is no room for one more. */
 #define PS_BATCH_SPANS_MAX 256U
@@ -46,16 +47,16 @@ struct ps_event {
     struct ps_header *headers; /* its own, newest first; shared ones are in ps_batch.shared */
     uint32_t body_length;
     uint32_t flags; /* for the source, e.g. a bit for "last of a call" */
-    uint64_t mask;  /* OR of the masks of its own headers' names: for a clear bit it has no such name */
+    uint64_t mask;  /* OR of the masks of its own headers' names: no own name has a bit that is clear here */
 };
 
 /* Describes a stream of positions to a sink that commits them in the source's place, on another worker, perhaps
  * after the source was closed. It lies in the batch's blocks, texts included, and nobody writes it. */
 struct ps_stream_name {
     const char *system;    /* names the system whose terms the texts below are in; static */
-    struct ps_slice group; /* the consumer group whose position it is; empty: the source's own */
+    struct ps_slice group; /* the consumer group that has the position; empty: the source has it */
     struct ps_slice name;  /* the topic, the path */
-    int64_t part;          /* of `name`: the partition; -1: it has none */
+    int64_t part;          /* the partition of `name`; -1: `name` has no partitions */
     /* The identity under which the source read the stream: its member of the group, the number of the group's
      * assignment, and its static name. Some systems refuse a position from a member that has lost the partition
      * (KIP-447). Empty texts, and the number -1: not known. */
@@ -83,7 +84,7 @@ struct ps_span {
 struct ps_ticket {
     uint64_t origin;
     uint32_t events;
-    uint32_t events_end; /* the row after its last one */
+    uint32_t events_end; /* number of the row after the last row that the answer covers */
     struct ps_ticket *next;
 };
 
@@ -101,18 +102,20 @@ struct ps_lease {
         struct ps_lease *next;         /* for its owner: a list of leases in order */
         struct ps_inbox_node homeward; /* on its way to another worker: a node of that worker's inbox */
     };
-    uint16_t *index;       /* rows of this reader in order; NULL: rows 0 .. count - 1 */
-    uint32_t count;        /* events in this lease */
-    uint32_t cursor;       /* position (not row) of the next event to be handled */
-    uint32_t pending;      /* for the sink: bytes of later leases returned before it (core/flow/held.c) */
-    uint32_t settled;      /* events whose outcome bit is set */
-    uint64_t bytes;        /* sum of body lengths (byteCapacity) */
-    uint32_t memory_bytes; /* bytes that cannot be used again before it is returned (ps_batch_charge) */
-    uint32_t dead;         /* settled events that became dead letters */
-    bool required;         /* of a required channel */
-    bool refusable;        /* its source can refuse it: a channel may give it up after keep-alive */
-    bool failed;           /* at least one event was given up: never counts as delivered */
-    bool promised;         /* of a batch with `promised`: the channel has reserved room for it */
+    uint16_t *index; /* rows of this reader in order; NULL: rows 0 .. count - 1 */
+    uint32_t count;  /* events in this lease */
+    uint32_t cursor; /* position (not row) of the next event to be handled */
+    /* for the sink: bytes of later leases that were returned before this one (core/flow/held.c) */
+    uint32_t pending;
+    uint32_t settled; /* events whose outcome bit is set */
+    uint64_t bytes;   /* sum of body lengths (byteCapacity) */
+    /* bytes that cannot be used again before the lease is returned (ps_batch_charge) */
+    uint32_t memory_bytes;
+    uint32_t dead;  /* settled events that became dead letters */
+    bool required;  /* of a required channel */
+    bool refusable; /* the source can refuse the lease: a channel may give it up after keep-alive */
+    bool failed;    /* at least one event was given up: never counts as delivered */
+    bool promised;  /* the batch has `promised`: the channel has reserved room for the lease */
     _Alignas(4) unsigned char home[4]; /* struct ps_lease_home, for the engine */
     /* By position: bit set = settled (delivered, or refused for good and counted). */
     uint64_t outcome[PS_BATCH_EVENTS_MAX / 64];
@@ -124,17 +127,18 @@ struct ps_batch {
     uint32_t capacity; /* rows for which `events` has room */
     struct ps_header *shared;
     uint64_t shared_mask;
-    uint64_t own_mask; /* OR of all events' masks: for a clear bit no event has such a name */
+    uint64_t own_mask; /* OR of all events' masks: no event's own name has a bit that is clear here */
     struct ps_now opened;
     /* Set by an add that found no room: the engine closes the batch and calls `work` again with a new one. */
     bool full;
     /* Set by the source when somebody waits for an answer: the engine closes the batch after this call, even
      * if no consumer is hungry. */
     bool flush;
-    /* Set by a channel that has read the batch back from its store: its lease may be returned before older ones. */
+    /* Set by a channel that has read the batch back from its store: the batch's lease may be returned before older
+     * leases. */
     bool any_order;
-    /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): they are not
-     * refused. Either all events of a batch are promised, or none. */
+    /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): the engine does
+     * not refuse them. Either all events of a batch are promised, or none. */
     bool promised;
 
     struct ps_span *spans;
@@ -198,19 +202,19 @@ char *ps_batch_alloc(struct ps_batch *batch, uint32_t length);
  * them. Returns false when the batch references too many blocks: close it. */
 bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts);
 
-/* Returns how many blocks the batch references, of PS_BATCH_BLOCKS_MAX. */
+/* Returns the number of blocks that the batch references: at most PS_BATCH_BLOCKS_MAX. */
 uint32_t ps_batch_block_count(const struct ps_batch *batch);
 
-/* Returns whether the batch may still get a header of `length` bytes: it may reference a limited number of blocks, a
- * few of which the chain needs, and use at most half of the budget. A stage that asks for more waits for memory for
- * ever: call this for headers that the event can do without. */
+/* Returns whether the batch may still get a header of `length` bytes. A batch may reference a limited number of blocks,
+ * a few of which the chain needs, and use at most half of the budget. A stage that asks for more waits for memory for
+ * ever: call this function for headers that the event can do without. */
 bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length);
 
 /* Returns the memory budget of the process: no body can be larger. */
 uint64_t ps_batch_budget_bytes(const struct ps_batch *batch);
 
-/* Makes a header name that came from outside, in the batch. Returns NULL when there is no memory, or when it
- * is longer than PS_HEADER_NAME_BYTES_MAX. */
+/* Makes, in the batch, a header name that came from outside. Returns NULL when there is no memory, or when the name is
+ * longer than PS_HEADER_NAME_BYTES_MAX. */
 const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, size_t length);
 
 /* Adds a header to one event without looking for one of the same name. `value` must live as long as the
@@ -222,7 +226,8 @@ bool ps_batch_header_add(struct ps_batch *batch, struct ps_event *event, const s
 bool ps_batch_headers_add(struct ps_batch *batch, struct ps_event *event, const struct ps_header *headers,
                           uint32_t count);
 
-/* Adds the header, or replaces the value of the event's own one. Returns false when there is no memory. */
+/* Adds the header, or replaces the value of the event's own header of that name. Returns false when there is no
+ * memory. */
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length);
 
@@ -230,13 +235,13 @@ bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const s
  * first gets copies of the shared headers as its own. Returns false when there is no memory for the copies. */
 bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name);
 
-/* Sets a header of every event of the batch; copies it. With `replace`, events lose their own headers of that
- * name and an earlier shared one is replaced; without it, an event's own one and an earlier shared one stay.
- * Returns false when there is no memory. */
+/* Sets a header of every event of the batch; copies the value. With `replace`, events lose their own headers of that
+ * name, and an earlier shared header of that name is replaced; without `replace`, both stay. Returns false when there
+ * is no memory. */
 bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, const char *value,
                          uint32_t value_length, bool replace);
 
-/* Removes a header from all events of the batch: the shared one and every own one. */
+/* Removes the headers of that name from the batch: the shared header, and the own header of every event. */
 void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
 
 /* Adds a span with a copy of the name (NULL: none), or moves the position of the existing span of this stream and
@@ -248,11 +253,11 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
 /* Sets ps_span.epoch of this span. */
 void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch);
 
-/* Returns the name of this span, which the source may still change until the batch is closed; NULL: it has none. */
+/* Returns the name of this span, which the source may change until the batch is closed; NULL: the span has no name. */
 struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation);
 
-/* Notes that the `events` rows just added owe an answer to `origin`; adjacent ones of one origin become one
- * ticket. Returns false when there is no memory. */
+/* Notes that the source owes `origin` an answer for the `events` rows just added; adjacent rows of one origin become
+ * one ticket. Returns false when there is no memory. */
 bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events);
 
 /* A state of a batch that is being filled: rows, tickets, spans, origins, and memory for headers and names. */
@@ -277,8 +282,8 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch);
  * or removed since then stay so. Nobody may use names or memory that the batch made since then. */
 void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point);
 
-/* Gives each row its own copies of the shared headers, and removes them from the batch: rows can then differ in them.
- * Returns false when there is no memory; it can be called again. */
+/* Gives each row its own copies of the shared headers, and removes the shared headers from the batch: rows can then
+ * differ in them. Returns false when there is no memory; it can be called again. */
 bool ps_batch_shared_spell_out(struct ps_batch *batch);
 
 /* ---- reading: the owner of a lease ---- */
@@ -297,7 +302,8 @@ static inline struct ps_event *ps_lease_event(const struct ps_lease *lease, uint
 
 struct ps_header *ps_header_find(struct ps_header *list, const struct ps_name *name);
 
-/* Finds the value of a header of this event, its own ones before the batch's. Returns false when it has none. */
+/* Finds the value of a header of this event; an own header wins over a shared one. Returns false when the event has no
+ * header of this name. */
 static inline bool ps_event_header(const struct ps_batch *batch, const struct ps_event *event,
                                    const struct ps_name *name, struct ps_slice *value)
 {
@@ -312,7 +318,7 @@ static inline bool ps_event_header(const struct ps_batch *batch, const struct ps
     return true;
 }
 
-/* All headers of an event, own ones first, then the batch's that it does not override:
+/* Visits all headers of an event: its own ones, then the batch's shared ones that the event does not override:
  *     struct ps_header_cursor cursor = ps_headers_begin(batch, event);
  *     const struct ps_header *header;
  *     while ((header = ps_headers_next(&cursor)) != NULL) ... */

@@ -21,22 +21,24 @@ struct ps_batch_home {
     bool complete, lost, in_window;
     bool refused;    /* the source learned of the refusal before the batch was complete */
     bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
-    bool
-        is_copy; /* its events are dead letters; the channel of the sink that refused them keeps the events until these are promised */
-    uint32_t read_count; /* number of rows when it was closed; interceptors may change the number later */
+    /* The batch has dead letters: copies of events that a sink refused. The channel of that sink keeps the events until
+     * the copies are promised. */
+    bool is_copy;
+    uint32_t read_count; /* number of rows when the batch was closed; interceptors may change it later */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
     uint64_t meta_bytes, bytes_bytes; /* of the bump allocator's blocks that it references, by kind */
     uint64_t own_bytes;               /* bytes of the blocks that it shares with no other batch */
     struct ps_batch_home *next;       /* in the window */
-    size_t chain_stage;    /* of a half that waits (ps_lease_halve): the interceptor that sees it first */
+    /* of a half that waits (ps_lease_halve): number of the interceptor that sees it first */
+    size_t chain_stage;
     struct ps_lease chain; /* the chain's lease: all rows */
 };
 
 /* The content of ps_lease.home. */
 struct ps_lease_home {
     uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
-    bool owed;        /* its source waits for its return; counted in ps_batch_home.promises */
+    bool owed;        /* the source waits for the return of this lease; counted in ps_batch_home.promises */
 };
 
 /* Members that are used together are on one cache line. A descriptor begins at a line: readers of a batch read only
@@ -70,10 +72,10 @@ static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
  * the chain's own list. Returns NULL when there is no memory. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
 
-/* Moves the second half of the chain's events, of at least two, into a batch of their own, together with the answers and
- * positions that the batch owes, and returns that batch, which has not entered the window. Both have the same blocks, and
- * different rows, headers and identities. Returns NULL when there is no memory: the events are as before, and it can be
- * called again. */
+/* Moves the second half of the chain's events, of at least two, into a batch of their own, together with the answers
+ * and positions that the batch owes, and returns that batch, which has not entered the window. Both have the same
+ * blocks, and different rows, headers and identities. Returns NULL when there is no memory: the events are as before,
+ * and it can be called again. */
 struct ps_batch *ps_lease_halve(struct ps_lease *chain);
 
 /* The progress of a source's bump allocator: the bytes that it has carved or left unused in blocks of each kind, and
@@ -89,7 +91,7 @@ struct ps_carved {
  * the previous lease that it put into the channel, but at most with the blocks of its batch and the rest that the
  * previous lease left of its last blocks. `mark` belongs to the previous lease (ps_batch_mark); it begins as zero. */
 void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
-/* Notes that the lease was put: the next lease is charged with the bytes after it. */
+/* Notes that the lease was put: the next lease is charged with the bytes carved after this one. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
 
 /* ---- the pool: a worker's batches ---- */
@@ -100,7 +102,7 @@ struct ps_pool *ps_pool_create(struct ps_depot *depot, uint16_t worker);
 void ps_pool_destroy(struct ps_pool *pool);
 /* Returns the worker's cache of blocks, which is part of the pool. */
 struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
-/* Counts a batch that was taken (1) or given back (-1). For core/flow/batch.c. */
+/* Counts a batch: `change` is 1 when it was taken, -1 when it was given back. For core/flow/batch.c. */
 void ps_pool_count(struct ps_pool *pool, int32_t change);
 
 /* Returns an empty batch with its chain lease, or NULL when the budget is used up. Its descriptor is carved

@@ -1,13 +1,13 @@
 /* The bump allocator: cuts the batches of one source from blocks.
  *
- * It holds the two blocks that are being filled. A batch takes the bytes that it needs, and the next batch continues after
- * them, so a small batch costs only the bytes that it uses:
+ * It holds the two blocks that are being filled. A batch takes the bytes that it needs, and the next batch continues
+ * after them, so a small batch costs only the bytes that it uses:
  *
  *   meta block    rows grow up from its start; headers, values and lists grow down from its end
  *   bytes block   bodies, as they were read
  *
- * One bump allocator for each source runner, because sources on one worker have open batches at the same time. Thread: the
- * home worker. */
+ * One bump allocator for each source runner, because sources on one worker have open batches at the same time.
+ * Thread: the home worker. */
 #pragma once
 
 #include "core/flow/batch_home.h"
@@ -17,7 +17,7 @@ struct ps_bump {
     struct ps_block *meta, *bytes; /* the bump allocator holds one reference to each; or NULL */
     uint32_t meta_up, meta_down;   /* rows end here; headers and values begin here */
     uint32_t bytes_used;
-    struct ps_carved taken; /* bytes of all blocks that it has taken so far */
+    struct ps_carved taken; /* bytes of all blocks that the allocator has taken so far */
     uint32_t left; /* bytes after bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
@@ -27,8 +27,8 @@ void ps_bump_init(struct ps_bump *bump, struct ps_pool *pool);
 /* Gives the blocks back; batches cut from them keep them alive. */
 void ps_bump_fini(struct ps_bump *bump);
 
-/* Returns the bump allocator's position. Its difference between the take and the close of a batch is the number of
- * bytes that the batch uses, without its own blocks. */
+/* Returns the bump allocator's position, in bytes. Its difference between the take and the close of a batch is the
+ * number of bytes that the batch uses, without the batch's own blocks. */
 struct ps_carved ps_bump_taken(const struct ps_bump *bump);
 
 /* Takes a new meta block; batches cut from the old one keep that alive. Returns false and changes nothing when the

@@ -27,20 +27,20 @@ bool ps_batch_will_be_replayed(const struct ps_batch *batch);
 struct ps_readback;
 
 enum ps_readback_order {
-    PS_READBACK_IN_ORDER,  /* a batch counts as delivered when all before it are */
-    PS_READBACK_ANY_ORDER, /* each batch counts by itself */
+    PS_READBACK_IN_ORDER,  /* a batch counts as delivered when all batches before it do */
+    PS_READBACK_ANY_ORDER, /* a batch counts as delivered by itself */
 };
 
 /* Opens a readback that calls `delivered` for every batch whose events were all delivered. IN_ORDER: in the order of
  * ps_readback_lease, once every batch before it was delivered as well. A batch with an event that was given up
  * (ps_lease.failed) is never reported; with IN_ORDER the batches after it are not reported either. ANY_ORDER
- * marks the batches for sinks (ps_batch.any_order), and keeps the memory of no batch for another one. */
+ * marks the batches for sinks (ps_batch.any_order), and keeps no batch's memory because of another batch. */
 struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_order order,
                                      void (*delivered)(void *argument, struct ps_batch *batch),
                                      void *argument);
 
-/* The consumer has left: `delivered` is no longer called. Batches with leases in use are freed when those
- * are returned. NULL is ignored. */
+/* Called when the consumer has left. `delivered` is no longer called. Batches with leases in use are freed when those
+ * leases are returned. NULL: does nothing. */
 void ps_readback_close(struct ps_readback *readback);
 
 /* Returns an empty batch, to be filled with a source's functions, or NULL when the memory budget is used up. The
@@ -51,8 +51,8 @@ struct ps_batch *ps_readback_batch(struct ps_readback *readback, struct ps_now n
 /* Gives back a batch that was not filled. */
 void ps_readback_drop(struct ps_batch *batch);
 
-/* Ends filling: returns the one lease of all its events, which goes to the sink. The sink returns it with
- * ps_port_home. */
+/* Ends filling. Returns the one lease of all events of the batch, which goes to the sink. The sink returns the lease
+ * with ps_port_home. */
 struct ps_lease *ps_readback_lease(struct ps_readback *readback, struct ps_batch *batch);
 
 /* Returns whether this readback made the lease; false if a source put it, or if the readback is NULL. */

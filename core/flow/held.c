@@ -1,6 +1,7 @@
 #include "core/flow/held.h"
 
-/* The blocks that a gap can keep: on each of its sides at most two, one of each kind (core/flow/batch_home.h). */
+/* Bytes of the blocks that one gap keeps in use: at most two blocks on each side of the gap, one of each kind
+ * (core/flow/batch_home.h). */
 #define GAP_BYTES_MAX (2 * 2 * PS_BLOCK_BYTES)
 
 void ps_held_init(struct ps_held *held, unsigned count_max)

@@ -6,8 +6,8 @@
  * lost connection, releases it, and its events are cut again after ps_held_rewind. A sink that sends the same request
  * again keeps its range.
  *
- * Ranges are cut in the order of the leases. A sink that writes each event to a file, partition or transaction of its own,
- * and settles them in another order, has groups of events instead (core/flow/held_group.h).
+ * Ranges are cut in the order of the leases. A sink that writes each event to a file, partition or transaction of its
+ * own, and settles them in another order, has groups of events instead (core/flow/held_group.h).
  *
  * Owner and thread: the sink's worker. Allocates nothing: the list uses ps_lease.next. */
 #pragma once
@@ -21,7 +21,7 @@ struct ps_held {
     uint32_t position;             /* position of that event in `next` */
     uint32_t in_flight;            /* events that are cut, and neither settled nor released */
     unsigned any_order_count;      /* leases whose batch has `any_order` */
-    bool changed;                  /* a lease may have become settled since the last ps_held_pop */
+    bool changed;                  /* since the last ps_held_pop a lease may have become settled */
     struct ps_lease *looked;       /* ps_held_pop looked at the leases up to this one; NULL: at none */
     /* Upper bound of the memory that cannot be used again because leases were returned before older ones. A lease is
      * charged with the bytes allocated since the lease before it (ps_lease.memory_bytes), but the leases on both
@@ -98,7 +98,8 @@ void ps_held_uncut(struct ps_held *held, struct ps_held_range *range);
 /* The request has delivered the events of the range: settles them and empties the range. */
 void ps_held_settle(struct ps_held *held, struct ps_held_range *range);
 
-/* Takes `count` events out of the range, which its owner has settled one by one. A range without events is empty. */
+/* Takes out of the range `count` events that the owner of the range has settled one by one. A range without events is
+ * empty. */
 void ps_held_settled(struct ps_held *held, struct ps_held_range *range, uint32_t count);
 
 /* Returns the next event of the range that is not settled, and moves *position, which begins at range->from,
@@ -134,8 +135,8 @@ static inline void ps_held_note_settled(struct ps_held *held, const struct ps_le
  * `any_order`. Returns NULL if there is none. */
 struct ps_lease *ps_held_pop(struct ps_held *held);
 
-/* Removes and returns the oldest lease if its events are all settled; else returns NULL. For a sink whose leases are returned in
- * order. */
+/* Removes and returns the oldest lease if its events are all settled; else returns NULL. For a sink whose leases are
+ * returned in order. */
 struct ps_lease *ps_held_pop_oldest(struct ps_held *held);
 
 /* Releases all ranges, and appends all leases to `*back`, oldest first. The engine finishes the settled ones. */

@@ -1,5 +1,5 @@
-/* Groups: lists of events of the leases that a sink holds (core/flow/held.h). For sinks that sort the events of a lease into
- * many files, partitions or transactions, and settle them in another order than they took them.
+/* Groups: lists of events of the leases that a sink holds (core/flow/held.h). For sinks that sort the events of a
+ * lease into many files, partitions or transactions, and settle them in another order than they took them.
  *
  * An event is in one group at a time. A first group has the events that wait for a file or transaction, a second
  * group has the events that were written to it. A commit settles the events of the second group, an abort moves them
@@ -37,7 +37,8 @@ bool ps_held_pool_reserve(struct ps_held_pool *pool, uint32_t count);
 void ps_held_group_add(struct ps_held_pool *pool, struct ps_held_group *group, struct ps_lease *lease,
                        uint32_t position, uint32_t count);
 
-/* Moves the first `count` events, 0 or more, to the end of another group; `last` is the index of the last of them. */
+/* Moves the first `count` events, 0 or more, to the end of another group; `last` is the pool index of the last event
+ * that moves. */
 void ps_held_group_move(struct ps_held_pool *pool, struct ps_held_group *from, struct ps_held_group *to,
                         uint32_t count, uint32_t last);
 

@@ -6,7 +6,7 @@
 #include "core/base.h"
 
 #define PS_HEADER_NAME_BYTES_MAX 65535U
-/* Maximum number of headers of one event. The limit exists because names are copied, and a batch has at most
+/* Maximum number of headers of one event. The limit exists because a batch has copies of the names, and at most
  * PS_BATCH_BLOCKS_MAX blocks. */
 #define PS_EVENT_HEADERS_MAX 4096U
 #define PS_EVENT_NAMES_BYTES_MAX (1U << 20)

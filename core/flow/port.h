@@ -21,7 +21,7 @@ struct ps_port {
     const char *name;
     struct ps_counters *counters;
     unsigned instance;  /* number of this instance: 0 .. instances - 1 */
-    unsigned instances; /* how many workers run this stage */
+    unsigned instances; /* number of workers that run this stage */
     /* Sources, and sinks with `sockets`: an epoll instance of its own. Add non-blocking sockets to it, with any data,
      * and call epoll_wait(.., 0) on it: a source in `work`, a sink in `tick`. It is level-triggered: the worker does
      * not sleep while it is readable, so read everything that waits, and ask for EPOLLOUT only while bytes wait to be
@@ -29,8 +29,8 @@ struct ps_port {
      *
      *   source  The worker watches it while the engine calls `work`, so not while a channel is full.
      *   sink    The worker watches it from `open` until the sink is recalled: also while the sink backs off,
-     *           waits for its group's turn, drains, or has no lease. It is not watched while the engine calls
-     *           `recall`: every millisecond.
+     *           waits for its group's turn, drains, or has no lease. The worker does not watch it during the recall:
+     *           then the engine calls `recall` every millisecond.
      *
      * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or
      * sink, whose epoll is not for the channel: a channel uses wake_fd. */
@@ -60,7 +60,7 @@ struct ps_port {
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
     /* An interceptor sets it with PS_LATER when a process that it needs does not run. A stop waits 6 s for this. */
     bool is_down;
-    /* An interceptor sets it with PS_BACKOFF when fewer events at a time may fit. The engine clears it. */
+    /* An interceptor sets it with PS_BACKOFF when the batch may fit with fewer events. The engine clears it. */
     bool is_too_large;
 };
 
@@ -99,9 +99,9 @@ static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t fail
     return ps_backoff_linear(step_ns, max_ns, failures);
 }
 
-/* Reports an attempt that failed, of a sink that keeps trying by itself (PS_TAKEN) where Flume's sink would
- * roll back. Any function of the sink may call it. In a sink group with others this is a failure of the sink,
- * as by ps_port_failed: its leases go to the next one. It has no effect elsewhere. */
+/* Reports a failed attempt of a sink that keeps trying by itself (PS_TAKEN) where Flume's sink would roll back. Any
+ * function of the sink may call it. In a sink group with other sinks this is a failure of the sink, as by
+ * ps_port_failed: its leases go to the next sink. Elsewhere it has no effect. */
 static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     if (port->troubled != NULL)

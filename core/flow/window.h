@@ -3,8 +3,8 @@
  *
  * A batch has two counts, plain integers that only its home worker changes:
  *
- *   holders leases that are not returned yet; at 0, and once the batch was removed, its memory is given back
- *   promises   leases among them whose return is a promise that the source waits for; at 0 the batch is complete
+ *   holders    leases that are not returned yet; at 0, once the batch has left the window, its memory is given back
+ *   promises   leases among them whose return the source waits for; at 0 the batch is complete
  *
  * docs/decisions/0023-put-and-promised.md lists the leases that are promises. The window removes the complete
  * batches at its front and reports each, in order. A batch with an event that was given up (`lost`) is reported to a
@@ -28,9 +28,9 @@ struct ps_window *ps_window_create(bool replayable, void (*report)(void *argumen
 struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
                                              void *argument);
 
-/* The source is closed: `report` is no longer called, and the window is freed when its last batch is returned.
- * Marks the batches that were not reported (`unreported`): a replayable source reads them again. Returns the number of
- * events of those that are complete: they will arrive twice. */
+/* Called when the source is closed. `report` is no longer called, and the window is freed when its last batch is
+ * returned. Marks the batches that were not reported (`unreported`): a replayable source reads them again. Returns the
+ * number of events in those of them that are complete: these events will arrive twice. */
 uint64_t ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);
@@ -46,7 +46,7 @@ void ps_window_hold(struct ps_batch *batch, bool owed);
  * chain's lease is released. */
 void ps_window_owe(struct ps_lease *lease);
 
-/* Counts a lease that was returned, or was never put. Gives the batch back to its pool when it was the last
+/* Counts a lease that was returned, or was never put. Gives the batch back to its pool when this was the batch's last
  * lease and the window no longer needs the batch. */
 void ps_window_release(struct ps_lease *lease);
 
