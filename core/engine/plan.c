@@ -17,8 +17,8 @@
 /* Share of the remaining blocks that all channels have together; the rest is for leases in flight in sinks. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
-/* Maximum number of bytes that one client library may queue. More than one round trip needs would only cost memory: the library
- * adds some 400 bytes to each message. */
+/* Maximum number of bytes that one client library may queue. More than one round trip needs would only cost memory:
+ * the library adds some 400 bytes to each message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
@@ -36,7 +36,8 @@ static bool channel_has_clients(const struct ps_agent_spec *spec, unsigned chann
     return spec->channels[channel].stage.ops->client_holds_events;
 }
 
-/* Returns whether its dead letters go to a channel whose library queues events. */
+/* Returns whether the dead letters go to a channel whose client library queues events. `letters`: the number of the
+ * channel, plus 1; 0: they go to no channel. */
 static bool letters_have_client(const struct ps_agent_spec *spec, unsigned letters)
 {
     return letters > 0 && channel_has_clients(spec, letters - 1);
@@ -208,8 +209,8 @@ static void connect_channels(struct ps_plan *plan)
     }
 }
 
-/* Code, compiled rules, the process that compiles them, TLS, threads and children of exec sources also need memory: when
- * the process reaches its cgroup's limit, the kernel kills it. */
+/* Code, compiled rules, the process that compiles them, TLS, threads and children of exec sources also need memory:
+ * when the process reaches its cgroup's limit, the kernel kills it. */
 static const char *memory_warning(const struct ps_plan *plan, const struct ps_machine *machine)
 {
     uint64_t needed = budget_needed(plan->spec);

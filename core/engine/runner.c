@@ -172,7 +172,7 @@ static void watch_failed(struct ps_runner *runner)
     ps_port_failed(&runner->port, &err);
 }
 
-/* Called at every cycle: a struct ps_err is large, so only watch_failed has one. */
+/* Called at every cycle, so the struct ps_err, which is large, is on the stack of watch_failed only. */
 void ps_runner_watch(struct ps_runner *runner, bool watch)
 {
     if (PS_LIKELY(runner->watched == watch || runner->port.epoll_fd < 0))

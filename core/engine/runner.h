@@ -176,8 +176,8 @@ struct ps_sink_runner {
     /* While the agent stops: the time since which no event is lost if the sink delivers nothing more; 0: events would
      * be lost. */
     uint64_t free_since_ns;
-    uint32_t
-        trouble_count; /* failures in a row of the open sink, since its last delivery; any thread reads it */
+    /* failures in a row of the open sink, since its last delivery; any thread reads it */
+    uint32_t trouble_count;
     uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
     /* For a sink of a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
@@ -323,8 +323,8 @@ bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const str
 /* Makes a window that reports to the source. */
 void ps_source_runner_open_window(struct ps_source_runner *runner);
 
-/* Returns whether the batch in the chain is refused when a channel stays full: the source can refuse its clients, and has
- * not promised these events. */
+/* Returns whether the batch in the chain is refused when a channel stays full: the source can refuse its clients, and
+ * has not promised these events. */
 bool ps_source_runner_refuses(const struct ps_source_runner *runner);
 /* Reserves room in the channels for events that the source promises in advance, or gives that room up. */
 void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_now *now);
@@ -335,7 +335,8 @@ void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_ba
 /* Reports to the source that the batch will not be accepted. `reason` is one line. */
 void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *batch, const char *reason,
                              const struct ps_now *now);
-/* Called when an interceptor cannot handle the batch in the chain. Returns whether the source could refuse the batch, and has. */
+/* Called when an interceptor cannot handle the batch in the chain. Returns whether the source could refuse the batch,
+ * and has. */
 bool ps_source_runner_chain_failed(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- the chain (core/engine/chain.c) ---- */
@@ -372,7 +373,7 @@ bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
 /* Continues writing the dead letters. Returns true when every event of the lease is settled; false: call it again. */
 bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 
-/* ---- who is woken (core/engine/waiting.c) ---- */
+/* ---- waking workers (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Called when the channel took this lease, with an answer other than PS_PUT_FULL: makes the source wait for the
@@ -431,11 +432,12 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 /* Calls the channel's `part` after the sink has given back its leases, unless `next` keeps the channel. Returns
  * whether `part` is done; the worker calls this function until it is. */
 bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now);
-/* Appends to *left what is left in a channel in memory without `strip`, unless `next` keeps it (NULL: no plan follows):
- * control counts it. Before any sink of the worker is closed; all of them have given back their leases. */
+/* Takes the leases that remain in a channel in memory without `strip`, and appends them to *left; control counts them.
+ * Does nothing if `next` keeps the channel (`next` NULL: no plan follows). Call it when all sinks of the worker have
+ * given back their leases, before any of these sinks is closed. */
 void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_plan *next,
                               struct ps_lease **left, const struct ps_now *now);
-/* Closes the stage. With `leaves`, which is for the last sink of its consumer, it also leaves the channel, unless `next`
- * keeps it. */
+/* Closes the stage. With `leaves`, which is for the last sink of its consumer, it also leaves the channel, unless
+ * `next` keeps it. */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, bool leaves,
                           const struct ps_now *now);

@@ -75,7 +75,8 @@ bool ps_sink_runner_join(struct ps_sink_runner *runner)
 
 /* ---- sources ---- */
 
-/* Returns the channels of the leases that the source inherited and has not put yet, as bits by their number in its list. */
+/* Returns a mask of the channels for which the source has inherited leases that are not put yet: bit i is the source's
+ * i-th channel. */
 static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
 {
     uint64_t bits = 0;
@@ -86,7 +87,7 @@ static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
     return bits;
 }
 
-/* Returns the channels that had no room, as bits by their number in the source's list. */
+/* Returns a mask of the channels that had no room: bit i is the source's i-th channel. */
 static uint64_t source_lacks_room(const struct ps_source_runner *runner)
 {
     uint64_t bits = inherited_wait_for(runner);

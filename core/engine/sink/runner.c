@@ -169,8 +169,9 @@ static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *n
         sink_untake(runner, &runner->offered);
         return;
     }
-    ps_err_set(&err, "rolled a batch back, with %s more under way",
-               ps_quantity_print_count(runner->inflight).text);
+    ps_err_set(&err, "rolled a batch back while it held %s more %s",
+               ps_quantity_print_count(runner->inflight).text,
+               ps_quantity_word(runner->inflight, "batch", "batches"));
     ps_port_failed(&runner->base.port, &err);
 }
 
@@ -492,7 +493,7 @@ void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_pla
     while (*left != NULL)
         left = &(*left)->next;
     while ((lease = channel->take(stage->plan, runner->consumer, &runner->base.port, now)) != NULL) {
-        /* the channel's number when it was put; a reload may have changed it since */
+        /* the lease has the number that the channel had at the put; a reload may have renumbered the channel */
         ps_lease_home(lease)->channel = (uint16_t)runner->spec->channel;
         lease->next = NULL;
         *left = lease;
