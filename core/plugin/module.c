@@ -39,7 +39,8 @@ struct loaded {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* `lock` guards both. The list also has the objects that stay loaded without users. */
 static struct loaded *list;
-/* A thread is in dlopen. A constructor that does not return keeps the dynamic linker's lock, so that dlclose would wait for ever. */
+/* A thread is in dlopen. A constructor that does not return keeps the dynamic linker's lock, so that dlclose would
+ * wait for ever. */
 static bool is_loading;
 /* Held while a file is loaded, which may take for ever: ps_module_close does without it. Taken before `lock`. */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -123,7 +124,7 @@ static bool has_bytes(const struct loaded *loaded, const unsigned char *bytes)
     return true;
 }
 
-/* Returns a sealed copy in memory, or -1. */
+/* Returns the descriptor of a sealed copy in memory (memfd), or -1 after writing the reason. */
 static int copy_bytes(const char *path, const unsigned char *bytes, size_t length, const char **cure,
                       struct ps_err *err)
 {
