@@ -111,8 +111,9 @@ static bool check_channel(const struct flow *flow)
                ps_arena_format(arena, "%s also takes from channel %s", other->part.label, channel));
     else if (!is_memory(found) && !is_kept(flow, found))
         refuse(flow,
-               "use a channel of type file (exactly once from the channel on), or one of type memory with a "
-               "source of type kafka, taildir or spooldir, which reads events again after a restart",
+               "use a channel of type file (then every event is delivered exactly once from the channel on), "
+               "or one of type memory with a source of type kafka, taildir or spooldir, which reads events "
+               "again after a restart",
                ps_arena_format(arena,
                                "channel %s of type %s stores neither the position of the source nor an "
                                "identity with each event",

@@ -26,14 +26,14 @@ enum ps_java_answer ps_java_type(const struct ps_component_maker *maker, enum ps
 enum ps_java_answer ps_java_flume(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                   struct ps_place place, const struct ps_stage_ops **ops);
 
-/* Looks for the class of a component that is to run in Java, whatever its kind: its own, or Flume's own for a type with a native
- * stage. Reports where the class is, or why it cannot run; the message includes `why` it must run in Java. Returns
- * whether it can run. */
+/* Looks for the class of a component that is to run in Java, whatever its kind: its own, or Flume's own for a type
+ * with a native stage. Reports where the class is, or why it cannot run; the message includes `why` it must run in
+ * Java. Returns whether it can run. */
 bool ps_java_runs(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                   struct ps_place place, const char *why);
 
-/* Reports that a component that must run in Java has no class there; the message includes `why` it must, and what to
- * do. */
+/* Reports that a component that must run in Java has no class there. The message has the reason (`why`) and the
+ * cure. */
 void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                            struct ps_place place, const char *why);
 
@@ -45,8 +45,8 @@ bool ps_java_found(const struct ps_component_maker *maker, const char *type);
 bool ps_java_inner(const struct ps_component_maker *maker, const char *word, const char *target,
                    const char *name, struct ps_place place);
 
-/* Looks for a class that runs in a JVM of its own and is not a component, and notes its place; `note` is a text about its
- * task: PS_JAVA_IS_ASKED. Otherwise as ps_java_inner. */
+/* Looks for a class that runs in a JVM of its own and is not a component, and notes its place; `note` is a text about
+ * its task: PS_JAVA_IS_ASKED. Otherwise as ps_java_inner. */
 bool ps_java_alone(const struct ps_component_maker *maker, const char *word, const char *target,
                    const char *name, struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
