@@ -134,14 +134,15 @@ const struct ps_command_line ps_line_load = {
              "latency counts\nfrom that time. Without --rate it sends as fast as the target takes events "
              "(closed loop). Without an end it goes on\nuntil interrupted.\n",
     .rows = rows,
-    .ends = "Exit status: 0 the rate was held, 1 events failed or were not delivered, 2 it could not start, "
-            "3 the rate was not held.\n"
-            "\n"
-            "Examples:\n"
-            "  penstock load --rate 100000 --duration 10s --format rfc3164 --target tcp://127.0.0.1:5140\n"
-            "  penstock load --rate 1M --shape sine:min=100k,period=1m --duration 5m --connections 8 "
-            "--target tcp://collector:514\n"
-            "  penstock load --events 1M --target - > events.txt\n",
+    .ends =
+        "Exit status: 0: the rate was held; 1: events failed or were not delivered; 2: it could not start; "
+        "3: the rate was not held.\n"
+        "\n"
+        "Examples:\n"
+        "  penstock load --rate 100000 --duration 10s --format rfc3164 --target tcp://127.0.0.1:5140\n"
+        "  penstock load --rate 1M --shape sine:min=100k,period=1m --duration 5m --connections 8 "
+        "--target tcp://collector:514\n"
+        "  penstock load --events 1M --target - > events.txt\n",
 };
 
 /* ---- values ---- */

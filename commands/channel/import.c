@@ -128,7 +128,7 @@ static enum ps_status copy_all(struct import *import, struct ps_flume_log *flume
     return status;
 }
 
-/* ---- what was imported before ---- */
+/* ---- earlier imports ---- */
 
 /* Returns the path of the note about imports, a file in the checkpoint directory. Each import adds the lines "begun
  * TIME PATH" and "done TIME PATH". */

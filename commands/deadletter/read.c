@@ -184,8 +184,8 @@ static bool look_at_size(const char *directory, const char *name, uint64_t *size
     return known;
 }
 
-/* Takes the sizes first, so that letters written meanwhile, perhaps because of the replay itself, are not
- * read. */
+/* Notes the size of every letter file before it reads the first one, so that letters written meanwhile, perhaps because
+ * of the replay itself, are not read. */
 bool ps_deadletter_each(const struct ps_deadletter_command *command, const struct ps_deadletter_marks *marks,
                         bool (*each)(void *argument, const struct ps_deadletter *letter), void *argument,
                         struct ps_deadletter_found *found)

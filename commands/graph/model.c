@@ -1,5 +1,5 @@
-/* Makes the graph of an agent from its checked configuration. The label of a component is read from its bound plan through
- * its option rows; a key that may hold a secret is never shown. */
+/* Makes the graph of an agent from its checked configuration. The label of a component is read from its bound plan
+ * through its option rows; a key that may hold a secret is never shown. */
 #include "commands/graph/graph.h"
 
 #include "conf/bind.h"
@@ -149,7 +149,8 @@ struct routes {
     size_t count;
 };
 
-/* Adds a reason why events go to this channel; NULL: all do. */
+/* Adds a reason (`name`) why events go to this channel. `name` NULL: all events go there. `channel` NULL: the events
+ * are dropped. */
 static void route_add(struct routes *routes, const char *channel, bool optional, const char *name)
 {
     struct ps_arena *arena = routes->graph->arena;
