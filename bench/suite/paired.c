@@ -69,7 +69,7 @@ static double one(double (*measure)(void *), void *argument)
         if (figure > 0)
             return figure;
     }
-    fprintf(stderr, "bench: nothing happened while it was measured; --seconds may be too little\n");
+    fprintf(stderr, "bench: nothing was counted during the measurement: try a larger --seconds\n");
     exit(1);
 }
 

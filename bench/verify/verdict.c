@@ -124,8 +124,8 @@ static void check_marks(struct ps_verdict *verdict, const struct ps_expected *ex
                   source->last_end == 0
                       ? "the last event of source %u of run %06x did not come (or has not been sent yet), so "
                         "the number of events that it sent is not known: give --manifest or --events"
-                      : "the marks on last events of source %u of run %06x contradict what came: give "
-                        "--manifest or --events",
+                      : "source %u of run %06x: the marks of its last event contradict each other or the "
+                        "events that came: give --manifest or --events",
                   source->source, run->run);
         else
             verdict->lost += ps_sequences_missing(&source->seen, end);

@@ -16,7 +16,8 @@ struct reader {
     struct ps_arena *arena;
     const char *text;
     uint32_t length, at;
-    char *spare; /* for texts and arguments without escapes: never longer than the input */
+    /* room for texts and arguments whose escapes were removed: they are never longer than the input */
+    char *spare;
     struct ps_err *err;
 };
 

@@ -7,10 +7,12 @@
 
 #define RATES_MAX 256U
 #define SAME 1.1 /* rates with a smaller ratio come from the same hint */
-#define BUSY 2.0 /* a trial confirms nothing if the share of late events is this many times the precision */
-#define DECISIVE 2.0          /* trials that a decisive miss counts for */
+/* The search confirms no rate if the share of events that the generator sent late is more than this many times the
+ * precision. */
+#define BUSY 2.0
+#define DECISIVE 2.0          /* a decisive miss counts as this many trials */
 #define LOSS_DECISIVE 0.03    /* of the events sent */
-#define FULL_TRIAL_WEIGHT 1.4 /* of a full trial in the posterior, which is made for short ones */
+#define FULL_TRIAL_WEIGHT 1.4 /* a full trial counts as this many short ones in the posterior */
 
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
 {
