@@ -1,10 +1,10 @@
 /* Compiles a set of expressions for Hyperscan, within limits.
  *
- * Hyperscan's compiler cannot be interrupted, and its time and memory cannot be bounded in advance. If there is a penstock
- * program, it therefore runs as a process of its own, `penstock rules compile`, with the request on its standard input and
- * the answer on its standard output. That process limits its own memory and CPU time, uses the CPU only when it is
- * otherwise idle (SCHED_IDLE), is the first to be killed by the kernel when memory runs out, and ends with the thread that
- * started it. The parent may kill it at any time.
+ * Hyperscan's compiler cannot be interrupted, and its time and memory cannot be bounded in advance. If there is a
+ * penstock program, it therefore runs as a process of its own, `penstock rules compile`, with the request on its
+ * standard input and the answer on its standard output. That process limits its own memory and CPU time, uses the CPU
+ * only when it is otherwise idle (SCHED_IDLE), is the first to be killed by the kernel when memory runs out, and ends
+ * with the thread that started it. The parent may kill it at any time.
  *
  * Request and answer are also the cache's key and contents (regex/compile/cache/cache.h). */
 #pragma once
@@ -53,16 +53,18 @@ enum ps_status ps_compile_answer_read(const unsigned char *bytes, size_t length,
                                       struct ps_compile_answer *answer, struct ps_err *err);
 void ps_compile_answer_fini(struct ps_compile_answer *answer);
 
-/* Compiles and blocks until done. With `program` NULL it runs in this thread, without limits (a thread that
- * lowers itself to SCHED_IDLE may not be able to return). On PS_OK, `answer` has a database (without bytes
- * when all expressions were left out). `answer->failed` is always set. `cancelled` may be NULL; it is called
- * about twenty times a second (not when compiling in this thread). */
 struct ps_compile_how {
+    /* The program that compiles, in a process of its own. NULL: the caller's thread compiles, without limits, because
+     * a thread that lowers itself to SCHED_IDLE may not be allowed to raise itself again. */
     const char *program;
     struct ps_compile_limits limits;
+    /* Returns whether to give up. Called with `argument` before the work begins, and then, unless the caller's thread
+     * compiles, about twenty times a second. NULL: never give up. */
     bool (*cancelled)(void *argument);
     void *argument;
 };
+/* Compiles, and returns when that is done. On PS_OK, `answer` has a database, which has no bytes when all expressions
+ * were left out. `answer->failed` is always set. */
 enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions, uint32_t count,
                               const struct ps_bytes *key, const struct ps_compile_how *how,
                               struct ps_compile_answer *answer, struct ps_err *err);

@@ -168,7 +168,8 @@ struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *ma
     scratch->hits = calloc(scratch->hit_room, sizeof *scratch->hits);
     scratch->seen = calloc(matcher->expression_count + 1, sizeof *scratch->seen);
     scratch->matched = calloc(matcher->count + 1, sizeof *scratch->matched);
-    /* The border is copied as four bytes, even if only one is needed. */
+    /* There is more room than PS_MATCHER_STAGING_BYTES, because the border is always copied as four bytes, even if it
+     * has only one. */
     scratch->staging = aligned_alloc(4096, PS_MATCHER_STAGING_BYTES + 4096);
     if (matcher->hyperscan != NULL)
         scratch->hyperscan = ps_hyperscan_scratch_create(matcher->hyperscan, err);
