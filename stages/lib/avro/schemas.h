@@ -32,7 +32,7 @@ struct ps_avro_schema_reader {
     void *argument;
 };
 void ps_avro_schemas_set_reader(struct ps_avro_schemas *schemas, const struct ps_avro_schema_reader *reader);
-/* Delivers the text of a URL; `text` is NULL when reading has failed for this reason. */
+/* Answers `read` with the text of the URL. `text` NULL: reading failed, and `reason` says why. */
 void ps_avro_schemas_answer(struct ps_avro_named_schema *schema, const char *text, size_t length,
                             const char *reason);
 
