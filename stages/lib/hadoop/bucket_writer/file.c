@@ -17,7 +17,8 @@ static void give_room(struct ps_bucket_file *file)
     file->output.at = file->room_begin = ps_file_reserve(file->stream, &file->output.room);
 }
 
-/* Commits the bytes in that buffer. Called before any other use of the stream. */
+/* Commits the bytes that were written to the reserved room (file->output). Called before any other use of the
+ * stream. */
 static void take_room(struct ps_bucket_file *file)
 {
     if (file->output.at > file->room_begin)

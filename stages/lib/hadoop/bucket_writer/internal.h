@@ -55,7 +55,8 @@ void ps_bucket_window_answered(struct ps_bucket_window *window, uint64_t took_ns
 struct ps_bucket_trouble {
     struct ps_log_backoff repeated;
     const char *verb; /* "create"; a string constant */
-    /* Buckets, and files without a bucket, whose last try failed for this cause; 0: unused. */
+    /* Number of buckets, and of files without a bucket, whose last try failed for this cause; 0: the entry is
+     * unused. */
     uint32_t holders;
 };
 

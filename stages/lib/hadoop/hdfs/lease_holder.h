@@ -13,7 +13,7 @@ void ps_hdfs_lease_holder_name(char name[PS_HDFS_HOLDER_BYTES]);
  * or program, and if /proc does not show it. */
 bool ps_hdfs_lease_holder_has_ended(const char *name);
 
-/* Finds the holder in the namenode's message about a file that another client writes ("this file lease is currently owned by X
- * on 10.0.0.7", FSNamesystem.recoverLeaseInternal). Returns whether that holder has ended; also true for the namenode itself,
- * which recovers the file. */
+/* Finds the holder in the namenode's message about a file that another client writes ("this file lease is
+ * currently owned by X on 10.0.0.7", FSNamesystem.recoverLeaseInternal). Returns true if that holder has
+ * certainly ended, or if the holder is the namenode, which is recovering the file. */
 bool ps_hdfs_owner_has_ended(const char *message);

@@ -25,7 +25,8 @@ static void answer_error(struct ps_webhdfs_call *call, enum ps_file_error error,
     answer(call, &(struct ps_file_answer){.error = error, .reason = reason});
 }
 
-/* Answers "webhdfs http://host:9870: RENAME /path: .." for a valid answer that reports failure. */
+/* Ends the call with the reason "webhdfs http://host:9870: RENAME /path: ..": the server's answer was valid and
+ * reports failure. */
 static void answer_no(struct ps_webhdfs_call *call, enum ps_file_error error, const char *why)
 {
     char reason[PS_FILE_REASON_BYTES];
