@@ -64,7 +64,8 @@ struct ps_http_client {
     uint64_t now_ns;   /* of this call */
 };
 
-/* `connections`: how many are kept open. Owns: the caller closes it, after its requests. */
+/* `connections`: number of connections that are kept open. The caller owns the client, and closes it after its
+ * requests have ended. */
 enum ps_status ps_http_client_open(struct ps_http_client *client, unsigned connections, struct ps_err *err);
 /* May be called on a client that failed to open. */
 void ps_http_client_close(struct ps_http_client *client);
