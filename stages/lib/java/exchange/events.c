@@ -28,7 +28,7 @@ static char *put(char *to, const void *bytes, size_t length)
     return to + length;
 }
 
-/* The entry of an event without headers: its bytes in their order, and no cursor. */
+/* Writes the entry of an event without headers: the body follows the head, so no cursor is needed. */
 static char *write_body(char *to, const struct ps_event *event)
 {
     struct ps_java_event head = {.size = (uint32_t)ROUNDED(sizeof head + (uint64_t)event->body_length),

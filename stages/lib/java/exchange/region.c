@@ -98,7 +98,8 @@ void ps_java_region_release(struct ps_java_region *region)
         region_free(region);
 }
 
-/* Returns the first place where `size` bytes are free, which now are used; or UINT64_MAX. */
+/* Marks the first free `size` bytes as used and returns their offset. UINT64_MAX: there is no room, or no
+ * memory. */
 static uint64_t extent_take(struct ps_java_region *region, uint64_t size)
 {
     uint64_t offset = 0;
