@@ -1,6 +1,7 @@
-/* Makes and destroys Kafka clients (producers, consumers) on a helper thread (core/helper/helper.h): both may take a while,
- * and a worker must not wait. It handles one request at a time. The library's threads inherit the CPU affinity of this thread,
- * which is that of the whole process. Thread: the worker of the client's owner calls these functions. */
+/* Makes and destroys Kafka clients (producers, consumers) on a helper thread (core/helper/helper.h): both may
+ * take a while, and a worker must not wait. The helper thread handles one request at a time. The library's
+ * threads inherit the CPU affinity of the helper thread, which is that of the whole process. Thread: the worker
+ * of the client's owner calls these functions. */
 #pragma once
 
 #include "stages/lib/kafka/producer/seam.h"
@@ -18,12 +19,13 @@ struct ps_kafka_making {
 /* Makes producers of the engine; the config is a ps_kafka_producer_config. */
 struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine);
 
-/* `wake_fd` is written when a reply has come (-1: none). Returns NULL without a thread, memory or a descriptor. */
+/* `wake_fd` is written when a reply has come (-1: none). Returns NULL if there is no thread, memory or
+ * descriptor. */
 struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
                                                                int wake_fd, struct ps_err *err);
 
-/* Makes the thread destroy `old` (NULL: none), and ends the thread. Waits for it at most a second; if the client
- * takes longer (a name server that does not answer), the thread finishes alone. */
+/* Makes the thread destroy `old` (NULL: no client), and ends the thread. Waits for the thread at most a second;
+ * if the client takes longer (a name server that does not answer), the thread finishes alone. */
 void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *factory, void *old);
 
 /* Asks for a client; `old` (or NULL) is destroyed once the new one is made. `config` must stay valid and

@@ -1,5 +1,5 @@
-/* The part of their plans that all stages with a Kafka client share: the translation of their sub-properties, and
- * the properties of the library that they always set. Thread: control. */
+/* The part of the plan that all stages with a Kafka client share: the translation of the stage's
+ * sub-properties, and the properties of the library that a stage always sets. Thread: control. */
 #pragma once
 
 #include "stages/lib/kafka/producer/sender.h"
@@ -21,7 +21,7 @@ const char *ps_kafka_acks_warning(const char *acks);
 
 struct ps_kafka_sender_wants {
     const char *acks;     /* NULL: all */
-    uint64_t queue_bytes; /* of the library's queue: a share of the memory budget */
+    uint64_t queue_bytes; /* size of the library's queue: a share of the memory budget */
     uint64_t in_flight_bytes_max;
     enum ps_kafka_partitioner partitioner;
     bool native; /* the native client, stages/lib/kafka/native/native.h, if the settings allow it */
@@ -41,5 +41,5 @@ void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes);
 /* Returns whether the group may use the cooperative protocol. */
 bool ps_kafka_is_cooperative(const struct ps_kafka_settings *settings);
 
-/* Returns how long a revocation waits for the delivery of the records read. */
+/* Returns for how many nanoseconds a revocation waits for the delivery of the records that were read. */
 uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings);

@@ -11,8 +11,8 @@
 enum ps_kafka_outcome {
     /* The events are settled. */
     PS_KAFKA_DELIVERED,
-    /* Temporary: the library retries within the producer. If it is reported nevertheless: stop, collect the reports,
-     * back off, send again in order. */
+    /* A temporary error: the library retries within the producer. If the library reports the error
+     * nevertheless: stop, collect the reports, back off, send again in order. */
     PS_KAFKA_AGAIN,
     /* An operator must correct a mistake (permission, topic, disk): like AGAIN, and the remedy is logged. */
     PS_KAFKA_WAIT,

@@ -1,7 +1,7 @@
-/* The leases that a reload carries over from the old plan's Kafka channel to the new plan's: leases that were put and
- * are not acknowledged by the brokers. A source that stays open stays on its worker, so each producer takes the
- * leases of its worker before it sends leases that were put later. This keeps the order of a source's events. If a
- * worker has no producer any longer, any producer takes its leases, a second later. */
+/* The leases that a reload carries over from the old plan's Kafka channel to the new plan's: leases that were
+ * put and are not acknowledged by the brokers. A source that stays open stays on its worker, so each producer
+ * takes the leases of its worker before it sends leases that were put later. This keeps the order of a source's
+ * events. If a worker no longer has a producer, any producer takes the worker's leases, a second later. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -9,7 +9,7 @@
 
 struct ps_kafka_channel_carried {
     size_t count;           /* of `rings` */
-    struct ps_spmc **rings; /* by home worker of the leases' batches; NULL: there are none */
+    struct ps_spmc **rings; /* one for each home worker of the leases' batches; NULL: there are no leases */
     uint64_t events, bytes; /* of the leases that were put into the rings */
 };
 

@@ -29,22 +29,22 @@ struct ps_kafka_channel_put {
     struct ps_port port;            /* for the sender, which returns the settled leases through it */
     struct ps_port *engine_port;    /* of the tick under way; NULL: none */
     struct ps_lease *stripped,
-        /* the settled leases while the channel is stripped; `stripped_end` is NULL before */
+        /* the settled leases while the channel is stripped; `stripped_end` is NULL before strip */
         **stripped_end;
-    struct ps_lease *back; /* while it is stripped: leases that the sender has given back */
+    struct ps_lease *back; /* leases that the sender has given back while the channel is stripped */
     bool recalled;         /* the sender has given back all leases */
     struct ps_lease *waiting, **waiting_end;
     uint64_t memory_bytes; /* memory of leases that wait and are in flight */
     uint64_t retry_ns;     /* earliest time of the next attempt to open */
-    uint64_t since_ns;     /* its first tick; 0: none yet */
+    uint64_t since_ns;     /* time of the first tick of this producer; 0: there was none yet */
     /* time of the last acknowledgement, or of the last tick at which no lease waited for one */
     uint64_t progress_ns;
     uint64_t give_up_ns; /* earliest time of the next look for leases to give up */
     bool giving_up;      /* taking back the sender's leases, to give up those that are too old */
-    /* it has taken the leases that the last plan left, including those of other workers */
+    /* this producer has taken all leases that the last plan left, including those of other workers */
     bool has_all;
-    /* Events, bytes and leases that are put and not acknowledged, for the channel's fill: one writer, any thread
-     * reads. */
+    /* Numbers of events, bytes and leases that are put and not acknowledged, for the channel's fill. One thread
+     * writes, any thread reads. */
     uint64_t events, bytes, leases;
     uint64_t front_events, front_bytes; /* totals of the leases that ps_kafka_channel_put_front has put */
     uint64_t stuck_since_ns;            /* progress_ns while leases wait; 0: no lease waits */
@@ -65,11 +65,11 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
                                    const struct ps_now *now);
 bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put);
 
-/* Takes back the leases that are not acknowledged. Called until it returns true, for a second or two, because a
- * request under way may be answered. Thread: control, while no worker runs. */
+/* Takes back the leases that are not acknowledged. Call it until it returns true, for a second or two, because
+ * the brokers may still answer a request under way. Thread: control, while no worker runs. */
 bool ps_kafka_channel_put_recall(struct ps_kafka_channel_put *put);
 
-/* Closes the client. Appends every lease to `*end` in order, acknowledged leases as settled; returns the new end. Leases that
- * the client still has, if `recall` was not done, count as not acknowledged, though their events may be in the topic. Thread:
- * control, while no worker runs. */
+/* Closes the client. Appends every lease to `*end` in order, acknowledged leases as settled; returns the new
+ * end. If `recall` has not returned true, the client may still have leases: they count as not acknowledged,
+ * though their events may be in the topic. Thread: control, while no worker runs. */
 struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end);

@@ -43,16 +43,16 @@ struct ps_kafka_channel_take {
     struct ps_kafka_record_state record;
     struct ps_readback *readback;
     struct ps_lease *given_back; /* the first one is the next to be taken */
-    struct ps_lease *held;       /* a batch that waits until its dead letters are written */
+    struct ps_lease *held;       /* the lease of a batch whose dead letters are not written yet */
     struct ps_kafka_dead_letters dead_letters;
     bool starved; /* memory or room was missing for records that may be in the topic */
     bool left;
     bool parting;                       /* the consumer leaves: no more records are read */
     uint64_t part_until_ns;             /* set by the channel when it parts */
-    struct ps_kafka_farewell *farewell; /* of the consumer, in phase GONE */
+    struct ps_kafka_farewell *farewell; /* in phase GONE: the consumer's departure */
     uint64_t retry_ns;                  /* earliest time of the next attempt to make a consumer */
     bool failing;                       /* the last consumer failed, or could not be made. Any thread reads */
-    struct ps_kafka_reason reason;      /* why it failed */
+    struct ps_kafka_reason reason;      /* why the last consumer failed */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */
@@ -71,16 +71,16 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
                                     const struct ps_now *now);
 
-/* The sink is closed: drops the leases that were given back, whose records are read again, and frees the worker's
- * memory. Leases released before count as delivered. */
+/* Called when the sink is closed: drops the leases that the sink gave back, so their records are read again,
+ * and frees the worker's memory. Leases that were released before count as delivered. */
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
 
-/* Called until it returns true: commits the delivered offsets, then leaves the group and destroys the consumer on
- * another thread. No records are read from then on. Returns true when this is done or `until_ns` has come; never
- * waits. Thread: the consumer's worker while it recalls, or control, as for `close`. */
+/* Called until it returns true: commits the delivered offsets, then leaves the group and destroys the consumer
+ * on another thread. No records are read after the first call. Returns true when the consumer is destroyed or
+ * `until_ns` has come; never waits. Thread: the consumer's worker while it recalls, or control, as for `close`. */
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns);
 
-/* Ends the consumer. If `part` has not given it to the other thread, waits for the brokers until `until_ns` at the
- * latest. A consumer that has not left the group by then continues to leave it on that thread. Thread: control, while
- * no worker runs. */
+/* Ends the consumer. If `part` has not given it to the other thread, waits for the brokers until `until_ns` at
+ * the latest. A consumer that has not left the group by then continues to leave it on the other thread. Thread:
+ * control, while no worker runs. */
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);

@@ -2,18 +2,18 @@
  * replies, errors, log lines) and a queue of records.
  *
  * The two queues are separate on purpose. Every partition's queue is forwarded to the record queue before it is
- * assigned. A source that must not read, because its channel is full, therefore does not poll the record queue: the
- * client stops fetching when this queue is full, and keeps the fetched records. Polling the other queue keeps the
- * client in its group (`max.poll.interval.ms`) and delivers rebalances.
+ * assigned. A source that must not read, because its channel is full, therefore does not poll the record queue:
+ * the client stops fetching when the record queue is full, and keeps the fetched records. Polling the queue of
+ * group events keeps the client in its group (`max.poll.interval.ms`) and delivers rebalances.
  *
  * Records are taken with rd_kafka_consume_callback_queue. Do not use rd_kafka_consume_batch_queue: up to
- * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call
- * (librdkafka pull request 4208; Debian 12 has 2.0.2).
+ * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call (librdkafka
+ * pull request 4208; Debian 12 has 2.0.2).
  *
  * Up to librdkafka 2.2 a full queue makes a broker's thread sleep for up to a second, even if the queue is
- * empty long before that; `refill` wakes it. (`fetch.queue.backoff.ms` came with 2.3.)
+ * empty long before; `refill` wakes the thread. (`fetch.queue.backoff.ms` came with 2.3.)
  *
- * Thread: one worker calls everything. None of our callbacks runs on the library's threads. */
+ * Thread: one worker calls everything. No callback of penstock's runs on the library's threads. */
 #pragma once
 
 #include "core/option.h"
@@ -24,25 +24,26 @@
 
 struct ps_block;
 
-/* A record of a partition that is assigned to us. Valid during the call to `take`. */
+/* A record of a partition that is assigned to this member. Valid during the call to `take`. */
 struct ps_kafka_message {
     uint32_t stream; /* index of its partition in the group's table */
     int64_t offset;
-    int64_t timestamp_ms;          /* -1: the record has none */
-    const char *key;               /* NULL: none */
-    const char *value;             /* NULL: a tombstone */
-    const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
+    int64_t timestamp_ms; /* -1: the record has none */
+    const char *key;      /* NULL: none */
+    const char *value;    /* NULL: a tombstone */
+    /* one value for each wanted header name; data NULL: the record has no such header */
+    const struct ps_slice *mapped;
     uint32_t key_length, value_length;
-    int32_t epoch; /* of the leader that wrote it; -1: not known */
-    /* The block that has key, value and headers; the batch becomes an owner of it. NULL: they are copied.
-     * `block_number` differs from that of an earlier block at the same address. */
+    int32_t epoch; /* epoch of the leader that wrote the record; -1: not known */
+    /* The block that has key, value and headers; the batch becomes an owner of the block. NULL: key, value and
+     * headers are copied. An earlier block at the same address had another `block_number`. */
     struct ps_block *block;
     uint64_t block_number;
 };
 
 enum ps_kafka_take {
     PS_KAFKA_TAKEN,
-    PS_KAFKA_TAKEN_LAST, /* taken, and no more records in this call */
+    PS_KAFKA_TAKEN_LAST, /* taken, and the reader wants no more records in this call */
     PS_KAFKA_NOT_TAKEN,  /* no room: the record is kept and offered first at the next call */
 };
 
@@ -63,7 +64,8 @@ struct ps_kafka_consumer {
     const char *component;
     rd_kafka_t *client;
     rd_kafka_queue_t *control, *records, *closing;
-    /* a duplicate, because the worker's may be closed before the client factory's thread destroys this; -1: none */
+    /* a duplicate, because the worker may close its own wake_fd before the client factory's thread destroys
+     * this consumer; -1: none */
     int wake_fd;
     struct ps_texts wanted;
     struct ps_slice *mapped; /* the mapped headers of the current record */
@@ -81,8 +83,8 @@ struct ps_kafka_consumer {
     bool rejoining;
     struct ps_kafka_reports reports;
     uint64_t mono_ns; /* of the last poll */
-    /* The record queue: its limits, the average size of a record, and whether it was full and has not run low
-     * since. */
+    /* The record queue: its limits, the average size of a record, and whether the queue was full and has not
+     * run low since. */
     uint64_t records_max, bytes_max, average_bytes;
     bool was_full;
     unsigned nudge_count;
@@ -119,7 +121,7 @@ struct ps_kafka_consumer_reader {
 };
 
 /* Hands over records, in order per partition, until there are none or the reader returns TAKEN_LAST or
- * NOT_TAKEN. Returns how many were taken. */
+ * NOT_TAKEN. Returns the number of records that were taken. */
 uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
                                 const struct ps_kafka_consumer_reader *reader);
 
@@ -127,7 +129,7 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
  * library fetch again. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t mono_ns);
 
-/* Returns whether `read` would find a record: one not yet taken, or one that the library has fetched. */
+/* Returns whether `read` would find a record: a kept one, or one that the library has fetched. */
 static inline bool ps_kafka_consumer_has_records(const struct ps_kafka_consumer *consumer)
 {
     return consumer->has_kept || rd_kafka_queue_length(consumer->records) > 0;
@@ -139,8 +141,8 @@ static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *co
     return consumer->has_kept;
 }
 
-/* Drops that record, because its partition was revoked or the source stops: the partition's next owner reads it
- * again. */
+/* Drops the kept record, because its partition was revoked or the source stops: the partition's next owner
+ * reads the record again. */
 static inline void ps_kafka_consumer_forget_kept(struct ps_kafka_consumer *consumer)
 {
     consumer->has_kept = false;
@@ -154,7 +156,7 @@ void ps_kafka_consumer_forward(struct ps_kafka_consumer *consumer, const char *t
 void ps_kafka_consumer_close(struct ps_kafka_consumer *consumer);
 bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer);
 
-/* Leaves the group, and waits for that some seconds at most. Thread: the farewell's. */
+/* Leaves the group; waits some seconds at most until the consumer has left. Thread: the farewell's. */
 void ps_kafka_consumer_leave(struct ps_kafka_consumer *consumer);
 
 /* Frees the consumer. If it is not closed, the group notices only by the session time-out. Takes as long as the

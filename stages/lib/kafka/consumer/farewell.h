@@ -8,12 +8,14 @@
 
 struct ps_kafka_farewell;
 
-/* Takes the consumer, and leaves the group first if it is not left yet and `leave` is true. Returns NULL if there is no
- * memory or no thread: the consumer is destroyed by then. */
+/* Takes the consumer and destroys it on the thread. If `leave` is true and the consumer is still in the group,
+ * it leaves the group first. Returns NULL if there is no memory or no thread: then the consumer is destroyed
+ * already. */
 struct ps_kafka_farewell *ps_kafka_farewell_begin(struct ps_kafka_consumer *consumer, bool leave);
 
 /* Returns whether the consumer is destroyed; true for NULL. Never waits. */
 bool ps_kafka_farewell_is_over(struct ps_kafka_farewell *farewell);
 
-/* Frees the farewell. Waits at most `patience_ms` for the thread; if it has not ended by then, it continues alone. */
+/* Frees the farewell. Waits at most `patience_ms` for the thread; a thread that has not ended by then continues
+ * alone. */
 void ps_kafka_farewell_end(struct ps_kafka_farewell *farewell, uint32_t patience_ms);

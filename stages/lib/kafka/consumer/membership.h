@@ -1,6 +1,7 @@
-/* The identity of a consumer in its group: its member id, the number of the group's assignment (Kafka: generation),
- * its static name, and the cluster. A transaction that commits offsets has them in its request, so that the broker
- * refuses offsets of a member that has lost its partitions (KIP-447). Thread: the source's worker. */
+/* The identity of a consumer in its group: its member id, the number of the group's assignment (Kafka:
+ * generation), its static name, and the cluster. A transaction that commits offsets sends the membership with
+ * them, so that the broker refuses offsets of a member that has lost its partitions (KIP-447). Thread: the
+ * source's worker. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -14,8 +15,9 @@ struct ps_kafka_membership {
     int32_t assignment; /* -1: not known */
 };
 
-/* Reads the membership from a client that was just assigned partitions. Waits for the library's main thread (tens
- * of microseconds). Returns false, and clears `membership`, if the library does not report it. */
+/* Reads the membership from a client to which partitions were just assigned. Waits for the library's main
+ * thread (tens of microseconds). Returns false, and clears `membership`, if the library does not report the
+ * membership. */
 bool ps_kafka_membership_read(struct ps_kafka_membership *membership, rd_kafka_t *client);
 
 /* Parses the metadata that librdkafka 2 writes (rd_kafka_consumer_group_metadata_write); the library has no accessors before

@@ -1,15 +1,14 @@
 /* A member of a consumer group: takes partitions, gives them up in order, commits delivered offsets.
  *
- * Assigned partitions are read immediately.
- * Revoked partitions (eager protocol: all; cooperative: some) are no longer read. The member continues to poll while
- * it waits for the delivery of the records that were read, up to a deadline below max.poll.interval.ms; then it
- * commits, and then unassigns the partitions. If the deadline passes, or the brokers have already given the
- * partitions to others (lost), nothing is committed: the next owner reads their records again, and positions that are
- * delivered later are discarded. A newer assignment ends an unfinished revocation, because a late unassign would
- * remove the new partitions.
+ * Assigned partitions are read immediately. Revoked partitions (eager protocol: all; cooperative: some) are no
+ * longer read. The member continues to poll until the records that it read are delivered, up to a deadline
+ * below max.poll.interval.ms; then it commits their offsets and unassigns the partitions. If the deadline
+ * passes, or the brokers have already given the partitions to other members (lost), nothing is committed: the
+ * next owner reads the records again, and positions that are delivered later are discarded. A newer assignment
+ * ends an unfinished revocation, because a late unassign would remove the new partitions.
  *
- * Commits are asynchronous; at most one is under way; only offsets of delivered records are committed. If a sink
- * commits the offsets in its transactions, delivered records count as committed.
+ * Commits are asynchronous; at most one is under way; only offsets of delivered records are committed. If a
+ * sink commits the offsets in its transactions, delivered records count as committed.
  *
  * Thread: the source's worker. */
 #pragma once
@@ -32,7 +31,7 @@ struct ps_kafka_group {
     bool no_membership;
     uint64_t commit_interval_ns; /* time between commits while partitions are assigned */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
-    uint64_t mono_ns;            /* of this cycle */
+    uint64_t mono_ns;            /* time of this cycle */
 
     rd_kafka_topic_partition_list_t *revoked; /* partitions that are being given up; NULL: none */
     bool lost_membership;                     /* `revoked` was lost: the brokers no longer know this member */
@@ -52,8 +51,8 @@ void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, st
 /* The consumer must already be destroyed. */
 void ps_kafka_group_fini(struct ps_kafka_group *group);
 
-/* The consumer failed for good and is replaced: its partitions are gone, and records that were not committed are
- * read again. Their positions are discarded when they are delivered later. */
+/* Called when the consumer failed for good and is replaced: its partitions are gone, and records that were not
+ * committed are read again. The positions of the old partitions are discarded when they are delivered later. */
 void ps_kafka_group_renew(struct ps_kafka_group *group);
 
 /* Called once a cycle: handles group events, continues a revocation, commits. Returns the time of the next
@@ -62,6 +61,6 @@ uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns);
 
 /* Returns true if all records read from the assigned partitions are delivered. */
 bool ps_kafka_group_is_drained(const struct ps_kafka_group *group);
-/* Returns true if all delivered offsets are also committed; starts a commit of the others. Call it again after
- * `tick` until it returns true, or give up if the broker does not answer. */
+/* Returns true if all delivered offsets are committed; otherwise starts a commit. Call it again after `tick`
+ * until it returns true, or give up if the broker does not answer. */
 bool ps_kafka_group_settle(struct ps_kafka_group *group);

@@ -21,12 +21,13 @@
 struct ps_kafka_record_plan {
     const struct ps_name *key;
     const struct ps_name *timestamp;          /* NULL: none */
-    const struct ps_name *partition, *offset; /* NULL: none of these, and no topic */
+    const struct ps_name *partition, *offset; /* NULL: no header for topic, partition and offset */
     const struct ps_name *topic;              /* NULL: setTopicHeader = false */
     const struct ps_name *const *mapped;      /* the event header for each of the consumer's wanted names */
     size_t mapped_count;
-    const char *single_topic; /* the only subscribed topic: its header belongs to the batch; else NULL */
-    const char *group;        /* of the consumer: positions are kept for it */
+    /* the only subscribed topic, whose header belongs to the batch; NULL: there may be several topics */
+    const char *single_topic;
+    const char *group; /* the consumer's group: positions are kept for this group */
     bool flume_event_format;
     uint32_t batch_events_max;
 };
@@ -38,11 +39,11 @@ struct ps_kafka_record_state {
     /* for sinks that commit the positions; NULL: no sink does */
     const struct ps_kafka_membership *membership;
     struct ps_port *port; /* for dead letters of records that cannot become events */
-    /* Collects the dead letters of the batch that covers their records; NULL: each is put immediately. */
+    /* Collects the dead letters of the batch that covers their records; NULL: each letter is put immediately. */
     struct ps_kafka_dead_letters *dead_letters;
     struct ps_batch *batch; /* being filled */
-    struct ps_slice group;  /* of the plan */
-    uint64_t batch_number;  /* own number of the batch, which shows the texts that it has */
+    struct ps_slice group;  /* the plan's group */
+    uint64_t batch_number;  /* number that this state gave the batch; shows which texts the batch has */
     /* numbers of a batch and of a block that it owns (ps_kafka_message.block) */
     uint64_t referred_batch, referred_block;
     /* number of the last block whose memory was charged to a batch */
@@ -54,12 +55,12 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
-    bool spanned;   /* a record of this call has the last span of the batch */
+    bool spanned;   /* the last span of the batch is that of a record of this call */
     int64_t offset; /* the offset printed last, at the end of `offset_text`; length 0: none */
     char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
     uint32_t offset_length;
     struct ps_event_headers headers; /* headers of a datum in Flume's Avro format */
-    /* `runs`: the last record of this call was plain, so that the next one of its stream has the same headers,
+    /* `runs`: the last record of this call was plain, so the next record of its stream has the same headers,
      * with other values of timestamp and offset. */
     bool runs;
     uint32_t run_stream, run_count;

@@ -8,14 +8,14 @@
 
 struct ps_kafka_reports {
     const char *component; /* for the log */
-    bool cut_off;          /* a connection error was logged, and no record came since */
+    bool cut_off;          /* a connection error was logged, and no record has come since */
     struct {
         rd_kafka_resp_err_t code;
         uint64_t mono_ns;
     } reported[8]; /* the errors logged last */
 };
 
-/* Returns what an operator may do about it, or NULL. */
+/* Returns what an operator may do about the error, or NULL. */
 const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code);
 
 /* Logs an error. `text` NULL or empty: logs the text of the code. */

@@ -1,7 +1,8 @@
-/* The interface between the source `kafka` as Flume defines it (topics, events, headers) and the engine that reads
- * for it: librdkafka (rebalance.c, reading.c) or the native client (stages/lib/kafka/fetch/). Both are members of a
- * consumer group, hand over records in order, and commit delivered records; both give up a revoked partition when all
- * records that they read of it are delivered and committed, or when the time limit of the revocation has passed.
+/* The interface between the source `kafka` as Flume defines it (topics, events, headers) and the engine that
+ * reads the records: librdkafka (rebalance.c, reading.c) or the native client (stages/lib/kafka/fetch/). Both
+ * are members of a consumer group, hand over records in order, and commit delivered records; both give up a
+ * revoked partition when all records that they read from the partition are delivered and committed, or when the
+ * time limit of the revocation has passed.
  *
  * Thread: the source's worker calls everything. Nothing waits for a broker. */
 #pragma once
@@ -43,17 +44,18 @@ struct ps_kafka_reading_engine {
     /* Called once a cycle: group events, revocations, commits; `paused`: nothing is read now, because a channel is full.
      * Returns the time of the next call at the latest. */
     uint64_t (*tick)(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns);
-    /* Hands records to ps_kafka_record_take until there are none or it has enough. Returns how many were taken. */
+    /* Hands records to ps_kafka_record_take until there are none or it wants no more. Returns the number of
+     * records that were taken. */
     uint32_t (*read)(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record);
     /* Returns true when a record that was not taken is kept. */
     bool (*has_kept)(const struct ps_kafka_reading *reading);
-    /* Drops that record and all records that were fetched ahead; no more records are read. */
+    /* Drops the kept record and all records that were fetched ahead; no more records are read. */
     void (*forget)(struct ps_kafka_reading *reading);
-    /* Returns whether it failed for good, with the reason and its cure. */
+    /* Returns whether the consumer failed for good; then sets `reason` to the cause and the cure. */
     bool (*failed)(const struct ps_kafka_reading *reading, struct ps_err *reason);
     /* Returns true if all records that were read are delivered. */
     bool (*is_drained)(const struct ps_kafka_reading *reading);
-    /* Returns true if all delivered records are also committed; starts a commit of the others. Call `tick` in between. */
+    /* Returns true if all delivered records are committed; otherwise starts a commit. Call `tick` in between. */
     bool (*settle)(struct ps_kafka_reading *reading);
     /* Begins to leave the group, after all records that were read are delivered. Call `tick` until `left` returns
      * true. */

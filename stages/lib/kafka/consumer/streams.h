@@ -1,8 +1,9 @@
-/* The partitions that a consumer has or had: up to which offset each was read, delivered and committed.
+/* The partitions that a consumer has or had: up to which offset each partition was read, delivered and
+ * committed.
  *
- * A stream is an index into this table; position spans of batches carry it with the stream's generation. Each
+ * A stream is an index into this table; position spans of batches carry the stream and its generation. Each
  * generation is used once, so positions of an earlier assignment that are delivered later are recognized and
- * discarded, even when the slot belongs to another partition by then. Thread: the source's worker. */
+ * discarded, even if another partition has the slot by then. Thread: the source's worker. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -33,7 +34,7 @@ struct ps_kafka_stream {
     uint32_t committing_generation;
     bool former; /* its topic was created again: the group would take its offsets as those of the new topic */
     bool gone;   /* its topic does not exist, or the new topic lacks this partition: no offset is committed */
-    bool unanswered; /* it is in a commit, and has no answer yet */
+    bool unanswered; /* the stream is in a commit that is not answered yet */
     bool overtaken;  /* the sink may have committed another offset after `committing` */
     /* Set when reading went back below the committed offset: this lower offset is committed before records are read.
      * Else NONE. */
@@ -54,7 +55,7 @@ struct ps_kafka_streams {
     struct ps_kafka_stream *items;
     uint32_t count, room;
     /* By topic and partition: a hash table of stream + 1 with linear probing. An entry stays until the table is
-     * rebuilt, even when its slot belongs to another partition by then. */
+     * rebuilt, even if another partition has the slot by then. */
     uint32_t *index;
     uint32_t index_size, index_used; /* size, a power of two; number of entries that are not 0 */
     uint32_t generation;             /* the last generation given to a stream */
@@ -74,11 +75,12 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* Continues to read the partition at another offset, `next`. The records that were read before no longer count as
- * delivered. If a higher offset may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is
- * committed: a member that begins at the old offset would skip the records before it. If delivered records end before
- * `next` and their offset is not committed yet, the stream is dirty in the same way until that offset is. `epoch`: of
- * the leader that wrote the record before `next`; -1: not known. */
+/* Continues to read the partition at another offset, `next`. The records that were read before no longer count
+ * as delivered. If a higher offset may be committed, the stream is dirty and lowered
+ * (ps_kafka_stream_is_lowered) until `next` is committed: a member that begins at the old offset would skip the
+ * records before it. If delivered records end before `next` and their offset is not committed yet, the stream
+ * stays dirty in the same way until that offset is committed. `epoch`: epoch of the leader that wrote the
+ * record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
 /* Empties the cache of topic handles: handles may change. */
@@ -98,8 +100,8 @@ void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
 /* Returns true if all records read from the assigned partitions are delivered. */
 bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams);
-/* Returns true if all records read from the partitions that are being given up are delivered. Sets *dirty if some of
- * them are not committed. */
+/* Returns true if all records that were read from the partitions being given up are delivered. Sets *dirty if
+ * some of these records are not committed. */
 bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty);
 /* Notes that the sink has committed all delivered records, in its transactions. */
 void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams);
@@ -133,7 +135,7 @@ static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stre
     return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->lowered;
 }
 
-/* Returns the leader epoch to be committed with it; -1: not known. */
+/* Returns the leader epoch to be committed with the offset of ps_kafka_stream_reached; -1: not known. */
 static inline int32_t ps_kafka_stream_reached_epoch(const struct ps_kafka_stream *stream)
 {
     if (stream->former)

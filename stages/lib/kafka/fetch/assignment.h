@@ -15,13 +15,13 @@ struct ps_kafka_group_claim {
 
 /* A member of the group, as the coordinator describes it to the leader. */
 struct ps_kafka_group_member {
-    struct ps_slice id, instance; /* `instance` is empty if it has none */
-    struct ps_slice *topics;      /* to which it is subscribed */
+    struct ps_slice id, instance; /* `instance` is empty if the member has no instance id */
+    struct ps_slice *topics;      /* the topics to which the member is subscribed */
     uint32_t topic_count;
     struct ps_kafka_group_claim
-        *claims; /* with cooperative assignors: the partitions that it continues to read */
+        *claims; /* with cooperative assignors: the partitions that the member continues to read */
     uint32_t claim_count;
-    int32_t generation; /* generation in which it got its claims; -1: not reported */
+    int32_t generation; /* generation in which the member got its claims; -1: not reported */
 };
 
 struct ps_kafka_group_topic {
@@ -44,9 +44,11 @@ struct ps_kafka_group_shares {
  * Returns false if the bytes cannot be read. */
 bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafka_group_member *member);
 void ps_kafka_group_member_fini(struct ps_kafka_group_member *member);
-/* Returns the length of a subscription to the member's topics, and writes it to `at` if that is not NULL. */
+/* Returns the length in bytes of a subscription to the member's topics, and writes the subscription to `at` if
+ * `at` is not NULL. */
 size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count);
-/* Does the same for CooperativeStickyAssignor: adds the member's claims, which are sorted, and their generation. */
+/* Like ps_kafka_subscription_write, for CooperativeStickyAssignor: adds the member's claims, which must be
+ * sorted, and their generation. */
 size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member);
 /* Sorts claims by topic and partition. */
 void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
@@ -56,13 +58,13 @@ void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t co
 int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other);
 bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic);
 
-/* Sorts members as Java does: those with an instance id before the others. */
+/* Sorts members as Java does: members with an instance id come first. */
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count);
 /* Sorts topics by name. */
 void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count);
 
-/* Gives each subscribed member consecutive partitions of each topic; the first members get one more if the partitions
- * cannot be divided evenly. Members and topics are sorted. The caller frees `items`. */
+/* Gives each subscribed member consecutive partitions of each topic; the first members get one more if the
+ * partitions cannot be divided evenly. Members and topics must be sorted. The caller frees `items`. */
 struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_member *members,
                                                   uint32_t member_count,
                                                   const struct ps_kafka_group_topic *topics,
@@ -73,14 +75,14 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
                                                         const struct ps_kafka_group_topic *topics,
                                                         uint32_t topic_count);
 
-/* Members keep the partitions that they claim, as far as the shares stay even. A partition that must move to another
- * member is given to nobody. Topics are sorted. */
+/* Members keep the partitions that they claim, as far as the shares stay even. A partition that must move to
+ * another member is given to nobody in this rebalance. Topics must be sorted. */
 struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
                                                    uint32_t member_count,
                                                    const struct ps_kafka_group_topic *topics,
                                                    uint32_t topic_count);
 
-/* Returns the length of a member's assignment, and writes it to `at` if that is not NULL. */
+/* Returns the length in bytes of a member's assignment, and writes the assignment to `at` if `at` is not NULL. */
 size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group_shares *shares, uint32_t member,
                                  const struct ps_kafka_group_topic *topics);
 

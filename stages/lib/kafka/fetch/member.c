@@ -256,7 +256,8 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     if (in->failed)
         return ps_kafka_fetch_unreadable(reason, "SyncGroup");
     if (error == PS_KAFKA_ERROR_REBALANCING || error == PS_KAFKA_ERROR_INVALID_REQUEST)
-        /* joins again. librdkafka's mock cluster answers INVALID_REQUEST if SyncGroup comes after the leader's */
+        /* The member joins again. librdkafka's mock cluster answers INVALID_REQUEST if this SyncGroup comes
+         * after the leader's. */
         return true;
     if (error != 0) {
         if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)

@@ -105,7 +105,8 @@ void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_n
     sender->give_up_ns = sender->now.mono_ns + patience_ns;
 }
 
-/* Handles an event that never reached the producer, which can still be used. Returns whether the event is given up. */
+/* Handles an event that the producer refused; the producer itself still works. Returns whether the event is
+ * given up. */
 static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_kafka_flaw flaw)
 {
     const char *why = flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)

@@ -278,8 +278,8 @@ static void settle_all(struct ps_kafka_sender *sender)
 
 /* ---- the end ---- */
 
-/* Called at each commit. Sets the memory of the next transaction, by the share of time that the last commits took.
- * While a transaction closes the brokers still write what was sent: only the commit is a pause. */
+/* Called at each commit. Sets the memory of the next transaction, by the share of time that the last commits
+ * took. While a transaction closes, the brokers still write what was sent; only the commit is a pause. */
 static void fit_memory(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
