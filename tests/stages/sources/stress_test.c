@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/support/stage.h"
 
 /* Calls `work` until the source makes no more events. Returns their number. */
@@ -79,6 +81,32 @@ static void test_rate(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Event number k comes k / rate seconds after the first one, at most a millisecond late, and the worker wakes for it alone. */
+static void test_times_of_events(void **unused)
+{
+    static const unsigned rates[] = {1, 3, 7, 100, 999};
+    for (size_t i = 0; i < PS_COUNT_OF(rates); i++) {
+        struct ps_test_stage stage;
+        char rate[16];
+        snprintf(rate, sizeof rate, "%u", rates[i]);
+        ps_test_stage_start(&stage, &ps_source_stress, PS_KEYS("maxEventsPerSecond", rate, "size", "1"));
+        uint64_t begin_ns = stage.now.mono_ns, wakes = 0;
+        assert_int_equal(run(&stage), 1);
+        for (unsigned k = 1; k <= 3 * rates[i];) {
+            uint64_t due_ns = begin_ns + k * PS_NS_PER_S / rates[i];
+            stage.now.mono_ns = stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+            wakes++;
+            size_t came = run(&stage);
+            assert_true(came <= 2);
+            if (came > 0)
+                assert_in_range(stage.now.mono_ns, due_ns, due_ns + 2 * PS_NS_PER_MS);
+            k += (unsigned)came;
+        }
+        assert_in_range(wakes, 3 * rates[i] / 2, 6 * rates[i]);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* The shares of three workers add up to the total. */
 static void test_shares(void **unused)
 {
@@ -117,8 +145,8 @@ static void test_paused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),  cmocka_unit_test(test_totals), cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_shares), cmocka_unit_test(test_paused),
+        cmocka_unit_test(test_bytes),           cmocka_unit_test(test_totals), cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_times_of_events), cmocka_unit_test(test_shares), cmocka_unit_test(test_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
