@@ -46,10 +46,10 @@ struct ps_rules_attempt {
     bool cancelled;
 };
 
-/* Loads of files that keep changing: the first is logged as others are, and one line every 10 s sums up the
- * others. */
+/* Counts loads while the files keep changing: the first one is logged as usual; then one line every 10 s sums
+ * up the loads since. */
 struct ps_rules_unrest {
-    uint64_t said_ns;         /* the last line; 0: the last load was of files left alone */
+    uint64_t said_ns;         /* time of the last line; 0: the files did not change during the last load */
     uint64_t loaded, refused; /* since that line */
 };
 
