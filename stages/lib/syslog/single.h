@@ -31,7 +31,8 @@ struct ps_syslog_known {
     uint32_t length, count;
     const struct ps_header *headers;
     uint64_t mask;
-    bool into_second; /* with `now_s` and the head, it determines the time: see struct ps_syslog_time */
+    /* the message was read after the start of second `now_s`, not at it; see struct ps_syslog_time */
+    bool into_second;
     int64_t now_s;
 };
 

@@ -13,7 +13,7 @@ struct ps_syslog_time {
     const struct ps_time_zone *zone;
     int64_t now_ms; /* set by ps_syslog_time_now */
     int64_t now_s;
-    bool into_second;         /* the beginning of the current second is before now, and not now */
+    bool into_second;         /* now is after the start of the current second, not at it */
     int utc_year, local_year; /* the current year */
     struct {                  /* the last stamp without a year */
         char text[24];
