@@ -1,5 +1,6 @@
-/* Option rows that the Kafka source, sink and channel share. `offset_`: offset of the plan's member: a const char * for texts, an
- * int64_t for numbers, a bool for zookeeper's, struct ps_pairs for properties. */
+/* Option rows that the Kafka source, sink and channel share. `offset_`: offset of the member of the plan: a
+ * const char * for texts, an int64_t for numbers, a bool for the zookeeper option, struct ps_pairs for
+ * properties. */
 #pragma once
 
 #include "core/option.h"

@@ -1,4 +1,4 @@
-/* The number of partitions of a topic, for tools that spread records themselves. Thread: any; blocks. */
+/* Finds out the number of partitions of a topic, for tools that spread records themselves. Thread: any; blocks. */
 #pragma once
 
 #include "core/option.h"

@@ -20,9 +20,9 @@ struct ps_kafka_probe {
     struct ps_texts topics;
 };
 
-/* Checks that a broker answers (and so accepts TLS and the credentials), that each of several addresses answers alone, that
- * each topic exists, and that the leaders of its partitions answer at the addresses that the cluster names. Requests the
- * metadata of all topics, because a request for one topic can create it. Each check waits at most probe->timeout_ms. With
- * probe->local it sends nothing. */
+/* Checks that a broker answers (and so accepts TLS and the credentials), that each configured address answers
+ * alone if there are several, that each topic exists, and that the leaders of its partitions answer at the
+ * addresses that the cluster names. Requests the metadata of all topics, because a request for one topic can
+ * create it. Each check waits at most probe->timeout_ms. With probe->local it sends nothing. */
 void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,
                     const struct ps_kafka_probe *kafka);

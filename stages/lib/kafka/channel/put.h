@@ -29,7 +29,7 @@ struct ps_kafka_channel_put {
     struct ps_port port;            /* for the sender, which returns the settled leases through it */
     struct ps_port *engine_port;    /* of the tick under way; NULL: none */
     struct ps_lease *stripped,
-        /* the settled leases while the channel is stripped; `stripped_end` is NULL before strip */
+        /* the settled leases while the channel is stripped; `stripped_end` is NULL before that */
         **stripped_end;
     struct ps_lease *back; /* leases that the sender has given back while the channel is stripped */
     bool recalled;         /* the sender has given back all leases */

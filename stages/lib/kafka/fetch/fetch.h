@@ -1,6 +1,7 @@
 /* The native fetch client: a member of a consumer group that speaks Kafka's protocol itself, behind
- * stages/lib/kafka/consumer/seam.h. Answers of a broker are received into blocks of the memory budget, and bodies of events
- * are views into them. It uses the connections, metadata and coordinators of stages/lib/kafka/native/. */
+ * stages/lib/kafka/consumer/seam.h. Answers of a broker are received into blocks of the memory budget, and
+ * bodies of events are views into them. The fetch client uses the connections, metadata and coordinators of
+ * stages/lib/kafka/native/. */
 #pragma once
 
 #include "stages/lib/kafka/consumer/seam.h"

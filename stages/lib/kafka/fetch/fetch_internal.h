@@ -3,11 +3,11 @@
  *   engine.c                  the engine's table of functions, its turn, and the functions that the native client
  *                             calls (ps_kafka_native_reader)
  *   settings.c                reads the settings from librdkafka's properties
- *   topics.c                  the topics to which it is subscribed
+ *   topics.c                  the topics to which the member is subscribed
  *   partitions.c              partitions and their fetched records: calls no other file
  *   membership.c              the member's state, for all other files
  *   member.c                  the member of the group: joins, is assigned, gives up, leaves
- *   member_requests.c         the encoding of its requests
+ *   member_requests.c         the encoding of the member's requests
  *   leader.c                  the assignment of partitions by the group's leader
  *   assignment.c, sticky.c    assignors and the encoding of assignments (pure functions)
  *   offsets.c, commit.c       where reading begins, and commits of offsets
@@ -18,7 +18,7 @@
  *   read.c                    reads the records of the answers, in order
  *   record_batch.c, unpack.c  decoding and decompression of record batches
  *
- * Owner and thread: the source's worker. Allocates in rebalances, and while it warms up. */
+ * Owner and thread: the source's worker. The client allocates memory in rebalances and while it warms up. */
 #pragma once
 
 #include "stages/lib/kafka/consumer/reports.h"
@@ -66,7 +66,7 @@ struct ps_kafka_fetch_settings {
     /* the assignors that the member offers, in order */
     enum ps_kafka_assignor assignors[PS_KAFKA_ASSIGNOR_COUNT];
     uint32_t assignor_count;
-    bool cooperative; /* all of them are cooperative: partitions are kept over a rebalance */
+    bool cooperative; /* all assignors are cooperative: partitions are kept over a rebalance */
     enum ps_kafka_reset reset;
     bool committed_only; /* isolation.level = read_committed */
     bool checks_sums;    /* check.crcs */
@@ -78,23 +78,25 @@ struct ps_kafka_fetch_settings {
 enum ps_kafka_part_state {
     PS_KAFKA_PART_NONE,
     PS_KAFKA_PART_COMMITTED, /* the group's coordinator is asked for the committed offset */
-    /* no offset is committed, or it is not in the log: the partition's leader is asked for one */
+    /* no offset is committed, or the log does not have the committed one: the partition's leader is asked for
+     * an offset */
     PS_KAFKA_PART_RESET,
     PS_KAFKA_PART_READY,
-    /* the leader is asked whether it has the records that were read: it is new, or reading begins at the group's offset */
+    /* the leader is asked whether it has the records that were read, because it is a new leader, or because
+     * reading begins at the group's offset */
     PS_KAFKA_PART_CHECKED,
 };
 
 #define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* backoff after a request that failed */
 
-/* A partition that is assigned; its index is that of its stream. */
+/* An assigned partition; its index is the stream's. */
 struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
     struct ps_kafka_native_topic *topic;
     int32_t number;
     bool asked;       /* a request about the partition is under way; READY: a Fetch */
     int32_t asked_by; /* correlation id of that request */
-    uint32_t queued;  /* number of its slices that are not read in full */
+    uint32_t queued;  /* number of the partition's slices that are not read in full */
     int64_t next;     /* READY, CHECKED: the offset to be fetched next */
     int32_t epoch;    /* epoch of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
@@ -105,7 +107,7 @@ struct ps_kafka_fetch_part {
     /* READY: time of a doubt about the topic: no Fetch before a later answer to Metadata; 0: no doubt */
     uint64_t doubt_ns;
     uint64_t
-        /* since when brokers have had another topic of this name, or none; 0: they have the right one */
+        /* since when brokers have had another topic of this name, or no such topic; 0: they have the right one */
         stale_ns;
     int64_t listed; /* the offset from ListOffsets, until a record from there on was fetched; -1: none */
     bool missing;   /* by the last answer to Fetch, the broker does not have the partition */
@@ -117,11 +119,11 @@ struct ps_kafka_fetch_part {
     uint64_t rest_ns;    /* no request before this time */
     uint64_t waits_ns;   /* CHECKED: since when it has waited only for the answer */
     uint32_t session_at; /* index in the session of the broker that was asked last; may be out of date */
-    bool named;          /* the Fetch request that is being made names it */
-    bool assigned;       /* the last assignment has it */
+    bool named;          /* the Fetch request that is being made names the partition */
+    bool assigned;       /* the last assignment has the partition */
 };
 
-/* Returns the partition in the metadata; NULL: its topic does not have it, or is not known. */
+/* Returns the partition in the metadata. NULL: the topic does not have the partition, or is not known. */
 static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
@@ -131,7 +133,7 @@ static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct
 struct ps_kafka_fetch_session_part {
     struct ps_kafka_native_topic *topic;
     char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* id of the topic in the last request that named it */
-    int32_t number, epoch;                   /* `epoch`: of the leader, in that request */
+    int32_t number, epoch;                   /* `epoch`: epoch of the leader in that request */
     int64_t next;                            /* the offset from which the broker reads */
     uint32_t stream;                         /* the partition's stream when a request named it */
     uint32_t round;                          /* number of the last request that wanted the partition */
@@ -154,14 +156,14 @@ struct ps_kafka_fetch_session {
 /* Consecutive batches of one partition in an answer. */
 struct ps_kafka_fetch_slice {
     uint32_t stream, generation;
-    int64_t from;         /* records before it are not wanted */
-    const char *at, *end; /* its batches; the end of the last one may be missing */
+    int64_t from;         /* records before this offset are not wanted */
+    const char *at, *end; /* the batches of the slice; the end of the last one may be missing */
     /* aborted transactions, sorted by first offset, as on the wire: producer id, first offset */
     const char *aborted;
     uint32_t aborted_count;
 };
 
-/* One answer. The batches that have views into its block own it as well. */
+/* One answer. Batches with views into the answer's block are owners of the block too. */
 struct ps_kafka_fetched {
     struct ps_kafka_fetched *next;
     struct ps_block *block;
@@ -179,7 +181,7 @@ struct ps_kafka_fetch_reading {
     struct ps_kafka_batch_record record; /* read, and not taken yet */
     bool has_record;
     struct ps_block *unpacked; /* NULL: the records are in the answer's block */
-    struct ps_block *views;    /* bodies may point into this block; NULL: they are copied */
+    struct ps_block *views;    /* bodies may point into this block; NULL: bodies are copied */
     uint64_t views_number;
     int64_t *aborted; /* producers whose current transaction was aborted */
     uint32_t aborted_count, aborted_room;
@@ -205,8 +207,8 @@ struct ps_kafka_fetch_member {
     char *id; /* member id; "": the coordinator has not given one yet */
     char instance[512];
     int32_t generation;
-    /* The generation in which this member gave partitions up although some of their records were not committed; -1:
-     * none. A sink may still commit these records in that generation. */
+    /* The generation in which this member gave partitions up although some of their records were not committed;
+     * -1: there is no such generation. A sink may still commit these records in that generation. */
     int32_t abandoned_generation;
     bool asked; /* JOINING, LEADING, SYNCING, LEAVING: the request is under way */
     bool heartbeat_asked;
@@ -215,7 +217,7 @@ struct ps_kafka_fetch_member {
     uint64_t rest_ns;      /* no request before this time */
     bool rejoin;           /* STABLE: give up and join again */
     bool lost;             /* REVOKING: the group has removed this member */
-    /* STABLE, cooperative: it is giving some partitions up, and joins again afterwards */
+    /* STABLE, cooperative: the member is giving some partitions up, and joins again afterwards */
     bool gives_up;
     uint64_t revoke_until_ns;
     /* Only of the group's leader: */
@@ -223,12 +225,12 @@ struct ps_kafka_fetch_member {
     struct ps_kafka_group_member *members;
     uint32_t member_count;
     enum ps_kafka_assignor assignor; /* the assignor that the group has chosen */
-    uint64_t leading_ns;             /* since when it waits for metadata */
-    /* time of the metadata that it had then: it needs newer metadata to assign */
+    uint64_t leading_ns;             /* since when the leader waits for metadata */
+    /* time of the metadata that the leader had then: it needs newer metadata to assign partitions */
     uint64_t known_ns;
     char **followed; /* topics of all members: if their partitions change, the group must rebalance */
     uint32_t followed_count;
-    uint64_t followed_sum; /* hash of the numbers of their partitions; 0: not known */
+    uint64_t followed_sum; /* hash of the numbers of partitions of these topics; 0: not known */
 };
 
 /* What it reads. (topics.c) */
@@ -245,7 +247,7 @@ struct ps_kafka_fetch_subscription {
 /* What is to be committed, and is under way. (commit.c) */
 struct ps_kafka_fetch_commits {
     bool dirty, asked, failed;
-    bool lowers;      /* an offset below the committed one must be committed immediately */
+    bool lowers;      /* an offset below the committed offset must be committed immediately */
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t reported; /* the error of the last answer, which was reported; 0: none */
     uint64_t sent_ns;
@@ -368,12 +370,13 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
 /* Makes the member join again soon. In the eager protocol it first gives all partitions up, after commits. */
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
-/* Handles an error of the group that several requests have. */
+/* Handles a group error that the answers to several kinds of requests can have. */
 void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what);
 void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length);
-/* Begins to give its partitions up; `lost`: other members have them already. */
+/* Begins to give the member's partitions up; `lost`: other members have these partitions already. */
 void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost);
-/* Closes the connections to former coordinators, which may hold answers back; `all`: also to the present one. */
+/* Closes the connections to former coordinators, which may hold answers back; `all`: also the connection to the
+ * present coordinator. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all);
 /* Returns the coordinator if a request can be sent to it now, else NULL. */
 struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
@@ -393,9 +396,10 @@ struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fe
 
 /* ---- leader.c ---- */
 
-/* Reads the members out of the answer to JoinGroup. Returns false if it cannot be read. */
+/* Reads the members from the answer to JoinGroup. Returns false if the answer cannot be read. */
 bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version);
-/* Returns a SyncGroup request with the partitions of all members; NULL while metadata lacks their topics. */
+/* Returns a SyncGroup request with the partitions of all members; NULL while metadata lacks topics of the
+ * members. */
 struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
 /* Returns whether partitions were added to a topic of the group. */
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
@@ -407,18 +411,18 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition);
 /* Drops all partitions. */
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
-/* Drops the partitions that were being given up: other members may get them now. */
+/* Drops the partitions that were being given up, so that other members may get them. */
 void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
 /* Returns whether some partition is assigned, or being given up. */
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* Drops the fetched records from this offset on. The next Fetch asks for them again. An answer under way will be
- * ignored, because its records follow the dropped ones. A partition that was to continue at another offset first
- * reads what its present log still has. */
+/* Drops the fetched records from this offset on. The next Fetch asks for them again. The answer under way will
+ * be ignored, because its records follow the dropped ones. A partition that was to continue at another offset
+ * first reads what its present log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
-/* Reads the partition from this offset on. If the group's committed offset may be higher, this offset is committed
- * before. `epoch`: of the leader that wrote the record before the offset; -1: not known. */
+/* Reads the partition from this offset on. If the group's committed offset may be higher, `offset` is committed
+ * before records are read. `epoch`: epoch of the leader that wrote the record before the offset; -1: not known. */
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
 /* Called when the request with this correlation id is no longer under way: partitions in this state that its answer
  * left out are requested again after PS_KAFKA_PART_REST_NS. */
@@ -428,23 +432,25 @@ uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                              struct ps_wire_in *in, char *reason);
 void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
-/* Called when no valid offset of the partition is known: it must be chosen by auto.offset.reset. */
+/* Called when no valid offset of the partition is known: has one chosen by auto.offset.reset. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 
 /* ---- epochs.c ---- */
 
-/* Called when the topic may have been created again: it is not fetched before new metadata has its id. Otherwise
- * records of the new topic would be read from the old offset on, and a second time from the offset that is chosen
- * when the id is known. `all`: all partitions of the topic wait; otherwise only this one, because its broker only
- * repeats an earlier answer. */
+/* Called when the topic may have been created again: its records are not fetched before new metadata has its
+ * id. Otherwise records of the new topic would be read from the old offset on, and a second time from the
+ * offset that is chosen when the id is known. `all`: all partitions of the topic wait; otherwise only this one,
+ * because its broker only repeats an earlier answer. */
 void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);
 /* Called when the offset to be fetched is not in the log. */
 void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part);
-/* Returns whether the topic may be another one, and no metadata has come since this was noted. */
+/* Returns whether there is a doubt that the topic is the same one, and no metadata has come since the doubt was
+ * noted. */
 bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
                                        const struct ps_kafka_fetch_part *part);
-/* Begins checks of partitions whose leader has changed, and asks their leaders. They are not fetched meanwhile. */
+/* Begins checks of partitions whose leader has changed, and asks the leaders. These partitions are not fetched
+ * meanwhile. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
@@ -453,8 +459,8 @@ void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_na
 /* ---- commit.c ---- */
 
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch);
-/* Commits if there are offsets to commit, no commit is under way, and at least `interval_ns` has passed since the
- * last one. */
+/* Commits if there are offsets to commit, no commit is under way, and at least `interval_ns` has passed since
+ * the last commit. */
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
 /* Returns when the next commit can be sent. PS_NEVER: there is nothing to commit, or an answer must come first. */
 uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch);
@@ -482,7 +488,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
 void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request);
 /* Drops the fetched records that are not read. */
 void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch);
-/* Returns memory for an answer; NULL: there is none now. */
+/* Returns memory for an answer of `length` bytes; NULL: there is no memory now. */
 struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uint32_t length);
 void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched);
 /* Drops the oldest answer. */
@@ -493,22 +499,24 @@ void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
 
 /* ---- session.c ---- */
 
-/* Returns the session with this node's broker, which is made if it is new; valid until the next call. */
+/* Returns the session with this node's broker, and makes it if there is none; valid until the next call. */
 struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node);
 void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch);
 /* Begins a request. Then call ps_kafka_session_want for each partition, and then ps_kafka_session_sweep. */
 void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids);
-/* Called for a partition that the request asks for. Returns whether the request must name it. */
+/* Called for each partition whose records the request asks for. Returns whether the request must name the
+ * partition. */
 bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                            uint32_t stream, int32_t leader_epoch);
-/* Removes the partitions that the request no longer wants. Returns their number: they follow after session->count,
- * and the request must name them. */
+/* Removes the partitions that the request no longer wants. Returns the number of removed partitions: they
+ * follow after session->count, and the request must name them. */
 uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
-/* Handles the error and the session id of an answer. Returns false if it does not answer the last request. */
+/* Handles the error and the session id of an answer. Returns false if the answer is not that to the last
+ * request. */
 bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,
                                int32_t id);
-/* Makes the next request name all partitions and ask for another session, because this list may differ from the
- * broker's. */
+/* Makes the next request name all partitions and ask for another session, because the session's list may differ
+ * from the broker's. */
 void ps_kafka_session_renew(struct ps_kafka_fetch_session *session);
 /* Returns the topic that has this id in the session; NULL: none. *hint: 0 for the first topic of an answer. */
 const struct ps_kafka_native_topic *ps_kafka_session_topic(const struct ps_kafka_fetch_session *session,

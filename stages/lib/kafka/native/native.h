@@ -1,6 +1,6 @@
-/* The native client: an engine behind stages/lib/kafka/producer/seam.h that writes record sets itself and sends them over
- * sockets of its own, without threads. The worker polls its epoll. ps_kafka_native_fits names a setting that it does not
- * support. */
+/* The native client: an engine behind stages/lib/kafka/producer/seam.h that writes record sets itself and sends
+ * them over sockets of its own, without threads. The worker polls the client's epoll. ps_kafka_native_fits
+ * names a setting that the client does not support. */
 #pragma once
 
 #include "stages/lib/kafka/producer/seam.h"

@@ -1,5 +1,6 @@
-/* The structures of the native client: the brokers, topics and requests of one producer, or of one reader. For a producer it is an
- * engine behind stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself; the reader is stages/lib/kafka/fetch/.
+/* The structures of the native client: the brokers, topics and requests of one producer, or of one reader. The
+ * producer's client is an engine behind stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself;
+ * the reader is stages/lib/kafka/fetch/.
  *
  *   producer.c              the engine's table of functions: adds records to sets, reports, purges
  *   topics.c                topics and partitions, and the choice of the next set to send
@@ -13,10 +14,10 @@
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
  *   statistics.c            the figures of the sink's metrics
  *
- * Owner and thread: the worker of the sink or source; of a sink from the first call of `poll` or `topic` on. The client runs on
- * no thread of its own. Helper threads (core/helper) make the calls that would block: to name servers
- * (stages/lib/net/resolver.h), and with SASL to a KDC (stages/lib/sasl/gssapi.h) or a token endpoint (bearer.h). The
- * client allocates requests, sets and buffers while it warms up, and reuses them. */
+ * Owner and thread: the worker of the sink or source; a sink's worker from the first call of `poll` or `topic`
+ * on. The client runs on no thread of its own. Helper threads (core/helper) make the calls that would block: to
+ * name servers (stages/lib/net/resolver.h), and with SASL to a KDC (stages/lib/sasl/gssapi.h) or a token
+ * endpoint (bearer.h). The client allocates requests, sets and buffers while it warms up, and reuses them. */
 #pragma once
 
 #include "stages/lib/kafka/native/partition.h"
@@ -41,13 +42,13 @@ enum ps_kafka_native_phase {
 
 struct ps_kafka_native_broker {
     struct ps_kafka_native *client;
-    int32_t node; /* -1: only in bootstrap.servers */
+    int32_t node; /* the broker's id in the cluster; -1: the broker is only in bootstrap.servers */
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
-    bool gone; /* not in the last metadata */
+    bool gone; /* the last metadata does not have the broker */
     struct {
         struct ps_address refused; /* the address tried last, if it failed; length 0: none */
-        uint32_t count;            /* number of addresses of the name */
+        uint32_t count;            /* number of addresses of the host name */
         uint32_t tried;            /* number of addresses that failed in a row */
     } addresses;
     enum ps_kafka_native_phase phase;
@@ -60,12 +61,12 @@ struct ps_kafka_native_broker {
     struct {
         int16_t produce, metadata, init, login,
             reader[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
-        bool has_transactions; /* it supports transactions with the member of the group (KIP-447) */
-        /* it supports the second protocol of transactions (KIP-890), which the cluster uses */
+        bool has_transactions; /* the broker supports transactions with the member of the group (KIP-447) */
+        /* the broker supports the second protocol of transactions (KIP-890), and the cluster uses it */
         bool has_second;
     } versions;
     struct {
-        struct ps_sasl *sasl;              /* NULL unless it logs in */
+        struct ps_sasl *sasl;              /* NULL unless the client logs in to the broker */
         struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
         /* LOGGING_IN: no request is sent before the ticket, or token, has come */
         bool awaits_ticket;
@@ -83,7 +84,7 @@ struct ps_kafka_native_broker {
     } fetch;
     /* requests in the order sent; the first one is answered first */
     struct ps_kafka_native_request *first, **end;
-    /* the first request that is not written in full; NULL: none */
+    /* the first request that is not written in full; NULL: all are written */
     struct ps_kafka_native_request *writing;
     uint32_t produce_in_flight;
     struct ps_kafka_native_partition *ready, **ready_end; /* partitions that have a set to send */
@@ -91,12 +92,12 @@ struct ps_kafka_native_broker {
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
     uint64_t begun_ns; /* when the present attempt to connect began */
-    /* when another broker was last asked whether this silent one is in the cluster */
+    /* when another broker was last asked whether this silent broker is in the cluster */
     uint64_t doubted_ns;
     uint64_t used_ns;                     /* time of the last answer, or of the last request */
     uint32_t failures;                    /* failed connections in a row */
     char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported */
-    uint64_t told_ns;                     /* when it was reported */
+    uint64_t told_ns;                     /* time of that report */
     struct ps_kafka_native_broker *next;
 };
 
@@ -143,7 +144,7 @@ struct ps_kafka_native_account {
 enum ps_kafka_native_id_state {
     PS_KAFKA_NATIVE_ID_NONE,
     PS_KAFKA_NATIVE_ID_ASKED,
-    PS_KAFKA_NATIVE_ID_KNOWN, /* or it is not needed */
+    PS_KAFKA_NATIVE_ID_KNOWN, /* the id is known, or not needed */
 };
 
 /* The steps of a commit. */
@@ -151,16 +152,18 @@ enum ps_kafka_native_step {
     PS_KAFKA_NATIVE_FILLING,      /* no commit is under way */
     PS_KAFKA_NATIVE_STEP_GROUP,   /* the group joins the transaction */
     PS_KAFKA_NATIVE_STEP_OFFSETS, /* the group's coordinator gets the positions of one member */
-    PS_KAFKA_NATIVE_STEP_END,     /* the transaction's coordinator ends it */
-    PS_KAFKA_NATIVE_STEP_RESOLVE, /* it is asked for the committed positions, because the end is not known */
+    PS_KAFKA_NATIVE_STEP_END,     /* the transaction's coordinator ends the transaction */
+    /* the group's coordinator is asked for the committed positions, because it is not known how the commit
+     * ended */
+    PS_KAFKA_NATIVE_STEP_RESOLVE,
 };
 
 struct ps_kafka_native_transaction {
     char id[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
     struct ps_kafka_native_coordinator own, group;
     uint64_t number; /* number of the open transaction, from 1 */
-    /* The second protocol (KIP-890): partitions and groups join with the first request that writes to them, and the
-     * end of each transaction gives a new epoch. Decided with the producer's id. */
+    /* The second protocol (KIP-890): partitions and groups join with the first request that writes to them, and
+     * the end of each transaction gives a new epoch. Decided when the producer gets its id. */
     bool second;
     bool any_joined; /* the coordinator may have a partition or group in the transaction */
     bool joins_wanted;
@@ -171,10 +174,11 @@ struct ps_kafka_native_transaction {
     bool behind;   /* RESOLVE: at least one position was not committed */
     bool proven;   /* RESOLVE: at least one position was committed */
     uint32_t compared;
-    uint64_t missing_ns; /* since when the group's coordinator lacks topics of positions; 0: it has all */
+    /* since when the group's coordinator has lacked topics of positions; 0: it has all */
+    uint64_t missing_ns;
     struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
-    /* `from` .. `end`: positions of one member that are being committed, or those of one group */
+    /* `from` .. `end`: the positions that are being committed, of one member or of one group */
     uint32_t count, from, end;
 };
 
@@ -188,12 +192,13 @@ struct ps_kafka_native_statistics {
     uint64_t due_ns;
 };
 
-/* The functions of a reader (stages/lib/kafka/fetch/), which makes and handles its own requests and answers, and uses the client's
- * connections, metadata and coordinators. The client calls them during a turn. */
+/* The functions of a reader (stages/lib/kafka/fetch/). A reader makes its own requests and handles their
+ * answers; it uses the client's connections, metadata and coordinators. The client calls them during a turn. */
 struct ps_kafka_native_reader {
     /* Sends the requests that are due, before connections are served. */
     void (*turn)(struct ps_kafka_native *client);
-    /* Notes which versions of a request the broker has. Returns false if the request is not one of the reader's. */
+    /* Notes which versions of a request the broker supports. Returns false if the request is not one of the
+     * reader's. */
     bool (*versions)(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most);
     /* Returns memory for an answer to Fetch of this many bytes, and sets request->answer. NULL: there is no memory
      * now. */
@@ -213,7 +218,7 @@ struct ps_kafka_native {
     bool all_topics; /* asks for metadata of all topics */
     struct ps_kafka_native_settings settings;
     struct ps_kafka_native_transaction transaction;
-    char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* its id; "": not known */
+    char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* the cluster's id; "": not known */
     enum ps_kafka_spread spread;
     /* bytes of records without a key for one partition, before the next one is chosen */
     uint32_t portion_bytes;
@@ -252,7 +257,7 @@ struct ps_kafka_native {
     } free;                                           /* to be used again */
     struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
     bool fatal, answered;
-    bool all_down_told; /* it was reported since the last answer that no broker can be reached */
+    bool all_down_told; /* since the last answer, it was reported that no broker can be reached */
     struct {
         bool told;
         int code;
@@ -273,7 +278,7 @@ enum ps_status ps_kafka_native_settings_read(struct ps_kafka_native_settings *se
 enum ps_status ps_kafka_native_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
                                         struct ps_err *err);
 
-/* Copies the account, which is empty without SASL. `wake_fd`: for the source of tokens. */
+/* Copies the account, which is empty without SASL. The source of tokens writes `wake_fd` when a token has come. */
 enum ps_status ps_kafka_native_account_read(struct ps_kafka_native_account *account,
                                             const struct ps_pair *pairs, size_t count, int wake_fd,
                                             struct ps_err *err);
@@ -281,22 +286,22 @@ void ps_kafka_native_account_fini(struct ps_kafka_native_account *account);
 
 /* ---- topics.c ---- */
 
-/* Returns the topic, made if needed. NULL: the name is not legal, or no memory. */
+/* Returns the topic, and makes it if needed. NULL: the name is not legal, or there is no memory. */
 struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *client, const char *name,
                                                         uint32_t length);
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length);
 void ps_kafka_native_topics_free(struct ps_kafka_native *client);
-/* Sets the number of partitions of the topic, if it has grown. Returns false without memory. */
+/* Sets the number of partitions of the topic, if the number has grown. Returns false if there is no memory. */
 bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count);
-/* Returns the partition for a record: the one that it names, or chosen by key or in turn. */
+/* Returns the partition for a record: the one that the record names, or one chosen by key or in turn. */
 int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record);
 /* Returns whether the broker leads a partition. */
 bool ps_kafka_native_leads(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker);
 void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
                                     struct ps_kafka_native_broker *leader);
-/* Puts the partition into its leader's list if it has something to send now. */
+/* Puts the partition into its leader's list if the partition has something to send now. */
 void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
                                      struct ps_kafka_native_partition *partition);
 /* Takes the partition out of its leader's list. */
@@ -305,13 +310,14 @@ void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partit
 struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
 /* Called when a set in flight was not written: sends it again. */
 void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
-/* Called when a set in flight was answered or given up: ends the rewind if this was the last one. */
+/* Called when a set in flight was answered or given up: ends the rewind if this was the partition's last set in
+ * flight. */
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
 
 /* ---- sets and requests ---- */
 
-/* Returns whether no record is taken before others are delivered. */
+/* Returns whether the queue is full: no record is taken before some that wait are delivered. */
 static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
 {
     return client->queued.bytes >= client->settings.queue_bytes_max ||
@@ -329,7 +335,8 @@ void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafk
 void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error);
 void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text);
-/* If no broker can be reached, reports this once until one answers again, with the reason for the last broker. */
+/* If no broker can be reached, reports this once, with the last broker's reason; reports it again only after a
+ * broker has answered. */
 void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);
 /* Ends the producer with this error: no request is sent any longer. */
 void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)
@@ -346,7 +353,8 @@ bool ps_kafka_native_refuse(char *reason, const char *what);
 
 /* ---- silent.c ---- */
 
-/* Returns the time since which the broker must answer its oldest request; PS_NEVER: it has none. */
+/* Returns since when (monotonic ns) the broker has owed the answer to its oldest request; PS_NEVER: it owes
+ * none. */
 uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker);
 /* Returns whether a request has had no answer for so long that the broker may be frozen, or cut off from the network. */
 bool ps_kafka_native_broker_is_silent(const struct ps_kafka_native_broker *broker);
@@ -375,7 +383,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
 struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
                                                                  int16_t version);
 struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version);
-/* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
+/* Makes a produce request of sets of the broker's ready partitions. Returns NULL if there is no set, or no
+ * memory. */
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker);
 
 /* The first function makes a SaslHandshake request, which names the mechanism (KIP-43). The second one makes a
@@ -385,7 +394,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
                                                                 int16_t version, const void *message,
                                                                 size_t length);
 
-/* Begins a request with a body of at most `body_bytes`. Returns where the body begins; NULL: no memory. */
+/* Begins a request with a body of at most `body_bytes`. Returns the address of the body; NULL: there is no
+ * memory. */
 char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
                                     int16_t version, size_t body_bytes,
                                     struct ps_kafka_native_request **request);
@@ -398,7 +408,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_nati
 struct ps_kafka_native_request *
 ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
                                     struct ps_kafka_native_coordinator *coordinator);
-/* Takes all partitions that want to join. Sets *any to whether there are any. */
+/* Makes a request for all partitions that want to join. Sets *any to whether there are such partitions. */
 struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any);
 struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *client);
 struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *client);
@@ -407,14 +417,16 @@ struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafk
 
 /* ---- coordinator.c ---- */
 
-/* Returns the coordinator's broker if it is connected, else NULL after doing what is possible now to find and connect it. */
+/* Returns the coordinator's broker if it is connected; else does what is possible now to find and connect it,
+ * and returns NULL. */
 struct ps_kafka_native_broker *
 ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
                                    struct ps_kafka_native_coordinator *coordinator);
 /* Returns when the function above should be called again although no socket is ready. */
 uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client,
                                             const struct ps_kafka_native_coordinator *coordinator);
-/* Called when another broker is the coordinator, or none is known: the cluster is asked again after a backoff. */
+/* Called when another broker is the coordinator, or the coordinator is not known: the cluster is asked again
+ * after a backoff. */
 static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *client,
                                                       struct ps_kafka_native_coordinator *coordinator)
 {
@@ -449,9 +461,9 @@ uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *client
 
 /* ---- transaction_answers.c ---- */
 
-/* Called when the producer has its id: sets its protocol. */
+/* Called when the producer has its id: sets the protocol of its transactions. */
 void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool second);
-/* Ends a commit, or the request that finds out how one ended. */
+/* Ends a commit, or the request that finds out how a commit ended. */
 void ps_kafka_native_transaction_finish(struct ps_kafka_native *client, enum ps_kafka_ending ending);
 /* Called when the native client has died: reports how a commit under way ended. */
 void ps_kafka_native_transaction_die(struct ps_kafka_native *client);
@@ -478,7 +490,8 @@ void ps_kafka_native_commit(struct ps_kafka_native *client, struct ps_kafka_posi
                             uint32_t count);
 void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_position *positions,
                              uint32_t count);
-/* Returns how many positions from `from` on are of the same group, and of the same member if `of_member`. */
+/* Returns the number of positions from `from` on that are of the same group and, if `of_member`, of the same
+ * member. */
 uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
                                        uint32_t from, bool of_member);
 
@@ -530,7 +543,8 @@ void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool rea
 void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker);
 /* Closes the connection; its sets in flight are sent again. */
 void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason);
-/* Closes the connection without a failure, because its answers are not wanted. The caller handles its sets in flight. */
+/* Closes the connection without counting a failure, because its answers are not wanted. The caller handles the
+ * sets in flight. */
 void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker);
 /* Begins to connect. */
 void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker);

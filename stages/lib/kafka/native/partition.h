@@ -1,4 +1,4 @@
-/* The topics of the native client with their partitions, which keep sets of records in order, and its requests.
+/* The native client's requests, and its topics with their partitions, which keep sets of records in order.
  *
  * Owner and thread: as in native_internal.h, which includes this file. */
 #pragma once
@@ -9,7 +9,7 @@
 
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and the terminating zero */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
-#define PS_KAFKA_NATIVE_FORMERS 4U       /* former ids that are kept of a topic that was created again */
+#define PS_KAFKA_NATIVE_FORMERS 4U /* number of former ids that are kept of a topic that was created again */
 #define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* limited, because headers may name topics */
 /* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
@@ -25,16 +25,17 @@ struct ps_kafka_native_topic;
 
 /* ---- partitions ---- */
 
-/* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set
- * were refused by a temporary error, and the second one taken, the first one could never be written before the second
- * one. Therefore the first set is sent alone. So is the next set after PS_KAFKA_NATIVE_KNOWN_NS without a set, and
- * the first set for each new leader, whose log may be another one (unclean election, topic created again). */
+/* A broker accepts any first sequence number of a producer that it does not know, or has forgotten. If it
+ * refused the first set with a temporary error, and then accepted the second set, the first set could never be
+ * written before the second one. Therefore the first set is sent alone. The next set after
+ * PS_KAFKA_NATIVE_KNOWN_NS without a set is also sent alone, and the first set for each new leader, whose log
+ * may be another one (unclean election, topic created again). */
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
 /* A partition sends its sets in order. After a temporary failure it sends no set until every set in flight is
- * answered (a rewind). Then it sends all sets that were not written again, one at a time, oldest first. The broker
- * remembers only the last five sets of a producer: with more in flight it could take a repeated set for a new one (as
- * Java's RecordAccumulator.shouldStopDrainBatchesForPartition). */
+ * answered (a rewind). Then it sends all sets that were not written again, one at a time, oldest first. The
+ * broker remembers only the last five sets of a producer: with more sets in flight it could take a repeated set
+ * for a new one. (Java's RecordAccumulator.shouldStopDrainBatchesForPartition does the same.) */
 struct ps_kafka_native_partition {
     struct ps_kafka_native_topic *topic;
     int32_t number;
@@ -47,8 +48,9 @@ struct ps_kafka_native_partition {
     bool rewinds;                             /* no set is sent before `in_flight` is 0 */
     uint64_t rest_ns;                         /* nothing is sent before this time */
     bool alone;                               /* a set that must be sent alone is in flight */
-    bool denied;       /* by this leader's last answer, another broker leads, or it has no such partition */
-    uint64_t older_ns; /* since then all metadata lacked it, or had an older leader (cluster.c); 0: no */
+    bool denied; /* by this leader's last answer, another broker leads, or it has no such partition */
+    /* since when all metadata has lacked the partition, or had an older leader (cluster.c); 0: it does not */
+    uint64_t older_ns;
     uint64_t known_ns; /* when this leader last took a set, and so knows the producer; 0: never */
     bool ready;        /* in its leader's list */
     uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */
@@ -60,18 +62,18 @@ struct ps_kafka_native_topic {
     uint32_t length, hash;
     char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* zeros: not known */
     struct {
-        /* a former id: answers with it are ignored until `until_ns` */
+        /* a former id: answers with this id are ignored until `until_ns` */
         char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
         uint64_t until_ns;
     } formers[PS_KAFKA_NATIVE_FORMERS]; /* ring of the last former ids */
-    bool has_id;                        /* the last metadata had it */
+    bool has_id;                        /* the last metadata had the topic's id */
     uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic */
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
-    uint64_t asked_ns; /* since when its metadata has not been complete; 0: it is */
+    uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */
     /* a set with one record that waits until the partitions are known */
     struct ps_kafka_native_set *unplaced;
     /* a partition without number and leader, for `unplaced` */
@@ -130,8 +132,8 @@ struct ps_kafka_native_coordinator {
     uint64_t rest_ns; /* no request before this time */
 };
 
-/* The bytes of a request are parts of its own, with the bytes of its sets between them: part 0, set 0, part 1, set 1,
- * ... */
+/* The bytes of a request: parts in `head`, with the bytes of the sets between them: part 0, set 0, part 1, set
+ * 1, ... */
 struct ps_kafka_native_request {
     struct ps_kafka_native_request *next;
     enum ps_kafka_native_kind kind;
@@ -151,7 +153,7 @@ struct ps_kafka_native_request {
     void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 
-/* Returns whether the request was written as a whole: a broker carries out no other requests. */
+/* Returns whether the request was written in full: a broker carries out only such requests. */
 static inline bool ps_kafka_native_is_written(const struct ps_kafka_native_request *request)
 {
     return request->written == request->bytes;

@@ -24,10 +24,10 @@ struct ps_kafka_native_set {
     uint32_t count, tokens_room;
     uint64_t payload_bytes; /* bytes of keys and values */
     int64_t first_ms, last_ms;
-    uint64_t born_ns;      /* when its first record came */
+    uint64_t born_ns;      /* when the set's first record came */
     int32_t base_sequence; /* -1: none yet */
     bool closed;           /* no record may be added; the header is written */
-    bool perhaps_written;  /* it was sent, and no answer has shown that it was not written */
+    bool perhaps_written;  /* the set was sent, and no answer has shown that it was not written */
 };
 
 struct ps_kafka_native_producer_id {
@@ -36,7 +36,7 @@ struct ps_kafka_native_producer_id {
     bool transactional;
 };
 
-/* Returns an empty set, NULL without memory. */
+/* Returns an empty set; NULL: there is no memory. */
 struct ps_kafka_native_set *ps_kafka_native_set_make(void);
 void ps_kafka_native_set_free(struct ps_kafka_native_set *set);
 /* Empties the set, and keeps its buffers. */
@@ -54,14 +54,15 @@ static inline bool ps_kafka_native_is_value(const struct ps_kafka_record *record
            record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE && record->partition == PS_KAFKA_PARTITION_ANY;
 }
 
-/* The same as ps_kafka_native_set_add for records for which ps_kafka_native_is_value is true, until the set has
- * `records_max` records. Returns how many were added. */
+/* Like ps_kafka_native_set_add, for records for which ps_kafka_native_is_value is true; stops when the set has
+ * `records_max` records. Returns the number of records that were added. */
 uint32_t ps_kafka_native_set_add_values(struct ps_kafka_native_set *set,
                                         const struct ps_kafka_record *records, uint32_t count, int64_t now_ms,
                                         uint32_t bytes_max, uint32_t records_max, bool *no_memory);
 
-/* Compresses the records; no record may be added afterwards. They stay as they are if compression would not save bytes, or
- * if there is no memory for it. The set and `spare` exchange their buffers, so one `spare` serves all sets. */
+/* Compresses the records; no record may be added afterwards. Leaves the records as they are if compression
+ * would not save bytes, or if there is no memory for it. The set and `spare` exchange their buffers, so one
+ * `spare` serves all sets. */
 void ps_kafka_native_set_compress(struct ps_kafka_native_set *set, struct ps_kafka_compressor *compressor,
                                   struct ps_byte_buffer *spare);
 

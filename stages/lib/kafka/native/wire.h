@@ -1,5 +1,6 @@
-/* Kafka's primitive types on the wire, not flexible versions: big-endian integers, strings with a length of two bytes.
- * (Kafka protocol guide, "Protocol Primitive Types".) Pure functions; any thread. */
+/* Kafka's primitive types on the wire, for requests that are not in a flexible version: big-endian integers,
+ * strings with a length of two bytes. (Kafka protocol guide, "Protocol Primitive Types".) Pure functions; any
+ * thread. */
 #pragma once
 
 #include <endian.h>
@@ -56,8 +57,8 @@ static inline uint64_t ps_wire_zigzag(int64_t value)
     return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
 }
 
-/* Returns the length of a zigzag varint. Compares first, because most numbers have one or two bytes and a division
- * would cost as much as the copy of a short value. */
+/* Returns the length of a zigzag varint. Compares before it divides, because most numbers have one or two bytes
+ * and a division would cost as much as the copy of a short value. */
 static inline unsigned ps_wire_varint_bytes(int64_t value)
 {
     uint64_t left = ps_wire_zigzag(value);
@@ -138,7 +139,7 @@ static inline int64_t ps_wire_get_int64(struct ps_wire_in *in)
     return at != NULL ? (int64_t)ps_big_endian_get_64(at) : 0;
 }
 
-/* Reads a string, which is not terminated; NULL with length 0 if it is null or missing. */
+/* Returns a string, which is not terminated; NULL with length 0 if the string is null or missing. */
 static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *length)
 {
     int16_t bytes = ps_wire_get_int16(in);
@@ -148,7 +149,7 @@ static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *le
     return bytes < 0 ? NULL : ps_wire_take(in, *length);
 }
 
-/* Reads the number of elements of an array, each of at least `element_bytes`; 0 for a null array. */
+/* Reads and returns the number of elements of an array, each of at least `element_bytes`; 0 for a null array. */
 static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_bytes)
 {
     int32_t count = ps_wire_get_int32(in);

@@ -1,15 +1,15 @@
-/* The frames of a log (a file channel) that transactions have committed: the position of a channel, in a record of the
- * topic of positions.
+/* The frames of a file channel's log that transactions have committed. They are the channel's position, which
+ * is kept in a record of the topic of positions.
  *
- * A frame is named by the random number of its file (salt) and its own number: a log gives a number again only in another
- * file (core/flow/identity.h, docs/decisions/0110-positions-in-a-compacted-topic.md). Frames that follow each other in a file
- * are one range. A gap is a frame that the channel could not read, or whose encryption key is missing: it may be
- * delivered later.
+ * A frame is named by the random number of its file (salt) and its own number; a log uses a number again only
+ * in another file (core/flow/identity.h, docs/decisions/0110-positions-in-a-compacted-topic.md). Frames that
+ * follow each other in a file are one range. A gap between ranges is a frame that the channel could not read,
+ * or whose encryption key is missing: the channel may deliver it later.
  *
  * The log itself records deliveries a moment after the transaction. So a range that has not grown for
- * PS_KAFKA_FRAMES_YOUNG_NS is no longer needed, and is removed when the room is used up. Younger ranges stay: before
- * the owner adds frames, it calls ps_kafka_frames_room, and waits if there is no room. A range that was read from the
- * topic counts as grown at that time.
+ * PS_KAFKA_FRAMES_YOUNG_NS is no longer needed, and is removed when the room is used up. Younger ranges stay;
+ * so the owner calls ps_kafka_frames_room before it adds frames, and waits if there is no room. A range that
+ * was read from the topic counts as grown at that time.
  *
  * Thread: the owner's. No allocation. */
 #pragma once
@@ -17,8 +17,8 @@
 #include "core/base.h"
 
 #define PS_KAFKA_FRAMES_MAX 1024U
-/* Ranges of additional room, because the first lease after each start is taken before the positions are known, and
- * may need a new range. */
+/* Number of ranges of additional room: the first lease after each start is taken before the positions are
+ * known, and may need a new range. */
 #define PS_KAFKA_FRAMES_SPARE 32U
 #define PS_KAFKA_FRAMES_ROOM (PS_KAFKA_FRAMES_MAX + PS_KAFKA_FRAMES_SPARE)
 /* The log writes deliveries without delay, and syncs them each second (stages/lib/queue/thread.c). */
@@ -38,16 +38,17 @@ struct ps_kafka_frames {
 };
 
 void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t number, uint64_t now_ns);
-/* Returns whether a young range has this frame, or one next to it: adding it needs no room. */
+/* Returns whether a young range has this frame, or ends or begins next to it: then the frame can be added
+ * without room. */
 bool ps_kafka_frames_is_next(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number,
                              uint64_t now_ns);
-/* Returns how many ranges can be added, or grow again, without the removal of a young range. *due_ns: when that
- * number grows next; PS_NEVER: no range is young. */
+/* Returns the number of ranges that can be added, or can grow again, without the removal of a young range.
+ * *due_ns: when this number next increases; PS_NEVER: no range is young. */
 uint32_t ps_kafka_frames_room(const struct ps_kafka_frames *frames, uint64_t now_ns, uint64_t *due_ns);
 bool ps_kafka_frames_has(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number);
 /* Copies the age of each range that is the same in `before`. */
 void ps_kafka_frames_age(struct ps_kafka_frames *frames, const struct ps_kafka_frames *before);
-/* Prints "1 SALT:FIRST-LAST SALT:FIRST-LAST .." (1 is the version), terminated. Returns the length. */
+/* Prints "1 SALT:FIRST-LAST SALT:FIRST-LAST .." (1 is the version), terminated. Returns the length in bytes. */
 uint32_t ps_kafka_frames_print(const struct ps_kafka_frames *frames, char text[PS_KAFKA_FRAMES_TEXT_BYTES]);
 /* Reads a text of ps_kafka_frames_print. Returns false for any other text. */
 bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, size_t length, uint64_t now_ns);
