@@ -118,7 +118,7 @@ struct ps_queue {
         uint64_t retry_wait_ns;      /* the wait after the last failure; 0: none failed */
         uint64_t feed_ns;            /* when feeding continues after a failed read; 0: immediately */
     } due;
-    uint64_t frames_lost; /* the store's frames_lost that `found` takes into account */
+    uint64_t frames_lost; /* the store's frames_lost when `found` was last corrected */
     uint64_t
         seen_events; /* events put, less those recorded as delivered, as far as the thread has seen them */
     bool unsynced;   /* bytes were written since the last sync */
