@@ -30,7 +30,7 @@ bool ps_thrift_sasl_is_open(const struct ps_thrift_sasl *sasl)
     return sasl->state == OPEN;
 }
 
-static void release(struct ps_thrift_sasl *sasl)
+void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl)
 {
     ps_gss_context_close(sasl->context);
     ps_sasl_close(sasl->client);
@@ -39,11 +39,6 @@ static void release(struct ps_thrift_sasl *sasl)
     sasl->context = NULL;
     sasl->client = NULL;
     sasl->in = sasl->out = NULL;
-}
-
-void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl)
-{
-    release(sasl);
 }
 
 /* ---- messages ---- */
@@ -110,7 +105,7 @@ bool ps_thrift_sasl_init(struct ps_thrift_sasl *sasl, const struct ps_tls_pipe *
     sasl->in = malloc(HEAD_BYTES + PS_THRIFT_SASL_BYTES_MAX);
     sasl->out = malloc(3 * HEAD_BYTES + 2 * PS_THRIFT_SASL_BYTES_MAX);
     if ((!sasl->server && sasl->client == NULL) || sasl->in == NULL || sasl->out == NULL) {
-        release(sasl);
+        ps_thrift_sasl_fini(sasl);
         return false;
     }
     if (!sasl->server) {
@@ -268,7 +263,7 @@ enum ps_tls_result ps_thrift_sasl_work(struct ps_thrift_sasl *sasl)
         if (result != PS_TLS_OK)
             return result;
         if (sasl->state == OPEN) {
-            release(sasl);
+            ps_thrift_sasl_fini(sasl);
             return PS_TLS_OK;
         }
         result = read_message(sasl, &length);

@@ -216,8 +216,8 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
 /* Called when the pipeline that a recovery set up is ready, or has failed. */
 void ps_hdfs_recovery_ready(struct ps_hdfs_stream *stream);
 void ps_hdfs_recovery_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure);
-/* Called when the block is being copied to a replacement, and one of the two datanodes is silent. */
-void ps_hdfs_recovery_silent(struct ps_hdfs_stream *stream, const char *reason);
+/* Called when the block is being copied to a replacement, and one of the two datanodes is silent, or has failed. */
+void ps_hdfs_recovery_transfer_failed(struct ps_hdfs_stream *stream, const char *reason);
 /* Frees stream->recovery, which may be NULL. */
 void ps_hdfs_recovery_free(struct ps_hdfs_stream *stream);
 /* Returns whether a pipeline with this number of datanodes needs another one (ReplaceDatanodeOnFailure.satisfy). */

@@ -234,7 +234,7 @@ static void take_candidate(struct ps_hdfs_stream *stream)
     update_block(stream);
 }
 
-static void transfer_failed(struct ps_hdfs_stream *stream, const char *reason)
+void ps_hdfs_recovery_transfer_failed(struct ps_hdfs_stream *stream, const char *reason)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
     int added = find_new(stream->block.located.block, recovery->candidate);
@@ -263,37 +263,32 @@ static void transfer_ready(struct ps_datanode_link *link)
     struct ps_slice message;
     size_t consumed;
     if (ps_datanode_link_receive(link, PS_TRANSFER_MESSAGE_BYTES_MAX, reason) < 0) {
-        transfer_failed(stream, reason);
+        ps_hdfs_recovery_transfer_failed(stream, reason);
         return;
     }
     switch (ps_message_find(link->in, link->in_length, PS_TRANSFER_MESSAGE_BYTES_MAX, &message, &consumed)) {
     case PS_MESSAGE_MORE:
         return;
     case PS_MESSAGE_BAD:
-        transfer_failed(stream, "the answer of a datanode is not valid");
+        ps_hdfs_recovery_transfer_failed(stream, "the answer of a datanode is not valid");
         return;
     case PS_MESSAGE_WHOLE:
         break;
     }
     if (!ps_block_response_parse(&message, &response))
-        transfer_failed(stream, "the answer of a datanode is not valid");
+        ps_hdfs_recovery_transfer_failed(stream, "the answer of a datanode is not valid");
     else if (response.status == PS_TRANSFER_SUCCESS)
         take_candidate(stream);
     else {
         snprintf(reason, sizeof reason, "datanode %s does not copy the block: %s %.200s", link->name,
                  ps_transfer_status_name(response.status), response.message);
-        transfer_failed(stream, reason);
+        ps_hdfs_recovery_transfer_failed(stream, reason);
     }
-}
-
-void ps_hdfs_recovery_silent(struct ps_hdfs_stream *stream, const char *reason)
-{
-    transfer_failed(stream, reason);
 }
 
 static void transfer_lost(struct ps_datanode_link *link, const char *reason)
 {
-    transfer_failed(stream_of_link(link), reason);
+    ps_hdfs_recovery_transfer_failed(stream_of_link(link), reason);
 }
 
 static const struct ps_datanode_link_ops transfer_ops = {.ready = transfer_ready, .lost = transfer_lost};

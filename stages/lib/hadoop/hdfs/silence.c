@@ -271,7 +271,7 @@ static void judge(struct ps_hdfs_stream *stream)
     if (silent_count == 0 || !others)
         return;
     if (stream->recovery != NULL && stream->recovery->candidate != NULL)
-        ps_hdfs_recovery_silent(stream, reason);
+        ps_hdfs_recovery_transfer_failed(stream, reason);
     else
         ps_pipeline_blame(&stream->pipeline, (unsigned)first, reason);
 }

@@ -75,7 +75,8 @@ static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_reques
 }
 
 /* Writes the length field, which counts the bytes of the sets too. */
-static struct ps_kafka_native_request *end(struct ps_kafka_native_request *request, const char *at)
+struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
+                                                            const char *at)
 {
     request->head_length = (uint32_t)(at - request->head);
     request->bytes = request->head_length;
@@ -103,12 +104,6 @@ char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafk
     return at;
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
-                                                            const char *at)
-{
-    return end(request, at);
-}
-
 /* Version 3 also names the client (KIP-511; a broker refuses an empty version), and asks for the features of the cluster
  * (KIP-584). */
 struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
@@ -127,7 +122,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
         at = ps_wire_put_compact_string(at, version_text, sizeof version_text - 1);
         at = ps_wire_put_uvarint(at, 0);
     }
-    return end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }
 
 /* Writes the transactional id; a null string without transactions. */
@@ -148,7 +143,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_nativ
     at = put_transactional_id(client, at);
     at = ps_wire_put_int32(
         at, ps_kafka_native_is_transactional(client) ? client->settings.transaction_timeout_ms : INT32_MAX);
-    return end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }
 
 /* ---- login ---- */
@@ -161,7 +156,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafk
     char *at = request != NULL ? begin(client, request, 2 + strlen(mechanism)) : NULL;
     if (at == NULL)
         return request != NULL ? fail(client, request) : NULL;
-    return end(request, ps_wire_put_string(at, mechanism, strlen(mechanism)));
+    return ps_kafka_native_request_end(request, ps_wire_put_string(at, mechanism, strlen(mechanism)));
 }
 
 struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *client,
@@ -174,7 +169,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
     if (at == NULL)
         return request != NULL ? fail(client, request) : NULL;
     at = ps_wire_put_int32(at, (int32_t)length);
-    return end(request, ps_wire_put_bytes(at, message, length));
+    return ps_kafka_native_request_end(request, ps_wire_put_bytes(at, message, length));
 }
 
 /* ---- metadata ---- */
@@ -224,7 +219,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
         at = ps_wire_put_int8(at, 0); /* include_topic_authorized_operations: no */
         at = ps_wire_put_uvarint(at, 0);
     }
-    return end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }
 
 /* ---- produce ---- */
@@ -347,7 +342,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     sort_sets(request);
     client->transaction.any_joined |= second;
     if (second)
-        return end(request, put_second(client, request, at));
+        return ps_kafka_native_request_end(request, put_second(client, request, at));
     at = put_transactional_id(client, at);
     at = ps_wire_put_int16(at, client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
@@ -365,5 +360,5 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
         at = ps_wire_put_int32(at, (int32_t)set->length);
         request->part_end[i] = (uint32_t)(at - request->head);
     }
-    return end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }

@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t hash_of(const char *name, uint32_t length)
-{
-    return ps_kafka_murmur2(name, length);
-}
-
 static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, uint32_t hash)
 {
     return &client->buckets[hash % PS_COUNT_OF(client->buckets)];
@@ -19,7 +14,7 @@ static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, 
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length)
 {
-    uint32_t hash = hash_of(name, length);
+    uint32_t hash = ps_kafka_murmur2(name, length);
     struct ps_kafka_native_topic *topic = client->buckets[hash % PS_COUNT_OF(client->buckets)];
     while (topic != NULL &&
            (topic->hash != hash || topic->length != length || memcmp(topic->name, name, length) != 0))
@@ -82,7 +77,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
         evict(client);
     memcpy(topic->name, name, length);
     topic->length = length;
-    topic->hash = hash_of(name, length);
+    topic->hash = ps_kafka_murmur2(name, length);
     topic->nowhere = (struct ps_kafka_native_partition){.topic = topic, .number = PS_KAFKA_PARTITION_ANY};
     topic->used = client->uses;
     topic->asked_ns = client->now.mono_ns;
