@@ -1,9 +1,9 @@
 /* Reads whole topics without a consumer group. verify, benches and tests use it to read what was delivered.
  *
- * It reads all partitions that the topics have when they are opened, each in order; it does not see partitions that are
- * added later. If the brokers deleted records before they were read (retention, a truncated log), the reader notices
- * it reliably: then its position is out of the log's range. Gaps in the offsets do not prove a loss: transaction
- * markers, aborted records and compaction leave gaps as well.
+ * The reader reads all partitions that the topics have when it is opened, each in order; it does not see
+ * partitions that are added later. If the brokers deleted records before they were read (retention, a truncated
+ * log), the reader always notices, because its position is then out of the log's range. Gaps in the offsets do
+ * not prove a loss: transaction markers, aborted records and compaction leave gaps as well.
  *
  * Thread: the one that opened it. */
 #pragma once
@@ -30,20 +30,20 @@ struct ps_kafka_reader_options {
     const char *const *topics;
     unsigned topic_count;
     bool latest;          /* only records that are written after `open`; else from the beginning */
-    bool uncommitted;     /* also records of transactions that are open or were aborted */
+    bool uncommitted;     /* the reader also reads records of transactions that are open or were aborted */
     unsigned patience_ms; /* how long to wait for brokers to answer and for topics to exist; 0: PATIENCE_MS */
     const struct ps_pair *pairs; /* librdkafka properties; they override those of the reader */
     size_t pair_count;
 };
 
-/* Returns NULL and lines in `err` if it cannot be made, or if brokers do not answer or a topic does not exist
- * in time. */
+/* Returns NULL, with lines in `err`, if the reader cannot be made, or if within the patience no broker answers
+ * or a topic does not exist. */
 struct ps_kafka_reader *ps_kafka_reader_open(const struct ps_kafka_reader_options *options,
                                              struct ps_err *err);
 void ps_kafka_reader_close(struct ps_kafka_reader *reader);
 
-/* Calls `record` for at most a few thousand records; waits up to `timeout_ms` for the first. Returns how many
- * there were. */
+/* Calls `record` for at most a few thousand records; waits up to `timeout_ms` for the first record. Returns the
+ * number of records. */
 unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
                               void (*record)(void *argument, const struct ps_kafka_reader_record *record),
                               void *argument);

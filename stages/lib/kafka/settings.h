@@ -1,10 +1,9 @@
-/* The configuration of a librdkafka client: a list of librdkafka's property names and values, in the order
- * they are set.
+/* The configuration of a librdkafka client: a list of librdkafka's property names and values, in the order they
+ * are set.
  *
- * kafka/properties/properties.c makes it from Java's names, a stage adds the properties it needs, and each worker
- * applies it to its client. Values may be secrets: `fini` overwrites the list, and nothing here prints a
- * value.
- * Thread: the control thread makes and changes it; const from then on, any thread applies it. */
+ * kafka/properties/properties.c makes it from Java's names, a stage adds the properties that it needs, and each
+ * worker applies the list to its client. Values may be secrets: `fini` overwrites the list, and nothing here
+ * prints a value. Thread: the control thread makes and changes it; const from then on, any thread applies it. */
 #pragma once
 
 #include "core/option.h"
@@ -29,6 +28,7 @@ const char *ps_kafka_settings_get(const struct ps_kafka_settings *settings, cons
  * tokens. */
 bool ps_kafka_setting_secret(const char *name);
 
-/* Sets all of them on a client's configuration (topic properties go to its default topic configuration). */
+/* Sets all properties of the list on a client's configuration (topic properties go to its default topic
+ * configuration). */
 enum ps_status ps_kafka_settings_apply(const struct ps_kafka_settings *settings, struct rd_kafka_conf_s *conf,
                                        struct ps_err *err);

@@ -1,15 +1,15 @@
-/* The dead letters of a Kafka sink (penstock.deadletter): events that can never become a record, that a broker refuses
- * for good, or whose attempts are used up. While its letter waits to be written, an event counts as in flight, like a
- * record that waits for its report; when it is written the event is settled.
+/* The dead letters of a Kafka sink (penstock.deadletter): events that can never become a record, that a broker
+ * refuses for good, or whose attempts are used up. While its letter waits to be written, an event counts as in
+ * flight, like a record that waits for its report; when the letter is written, the event is settled.
  *
- * Thread: the sink's worker. No allocation but the letter's own. */
+ * Thread: the sink's worker. Only letters allocate memory. */
 #pragma once
 
 #include "core/stage.h"
 
-/* Time until the next try after no room was found. */
+/* Nanoseconds until the next try when there was no room for a letter. */
 #define PS_KAFKA_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
-#define PS_KAFKA_LETTERS_MAX 1024U /* letters that wait; a power of two */
+#define PS_KAFKA_LETTERS_MAX 1024U /* maximum number of waiting letters; a power of two */
 
 struct ps_kafka_sender;
 
@@ -20,13 +20,15 @@ struct ps_kafka_letters {
     } waiting[PS_KAFKA_LETTERS_MAX]; /* a ring */
     uint64_t put_count, done_count;
 
-    /* An event that a broker refused: its letter is made when it would be sent again. NULL: none. */
+    /* An event that a broker refused: its letter is made when the event would be sent again. NULL: no such
+     * event. */
     void *condemned;
     const char *condemned_code; /* reason code of its letter; static */
     char condemned_text[1024];
     uint32_t condemned_attempts;
 
-    /* A lease whose attempts are used up (penstock.retry.max): all its unsettled events get letters. NULL: none. */
+    /* A lease whose attempts are used up (penstock.retry.max): all its unsettled events get letters. NULL: no
+     * such lease. */
     const struct ps_lease *exhausted;
     uint32_t failures; /* failed requests since the last delivery; they count for the oldest lease */
 };
@@ -40,8 +42,8 @@ static inline uint64_t ps_kafka_letters_waiting(const struct ps_kafka_letters *l
 /* Returns whether this sink has dead letters. */
 bool ps_kafka_letters_has(const struct ps_kafka_sender *sender);
 
-/* Gives up the next event of the lease that is being sent. Returns false without room: the sender must stop, and call
- * it again later. */
+/* Gives up the next event of the lease that is being sent. Returns false if there is no room: the sender must
+ * stop, and call this again later. */
 bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
                               const struct ps_dead_letter_reason *reason);
 
@@ -49,12 +51,12 @@ bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *l
  * would be sent again. */
 void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const char *why);
 
-/* Called when a request failed for a temporary reason: counts it, and gives up the oldest lease if its attempts are
- * used up. */
+/* Called when a request failed for a temporary reason: counts the failure, and gives up the oldest lease if the
+ * lease's attempts are used up. */
 void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why);
 
-/* Gives up the next events, if they are condemned. Sets *end to the position at which the sender must stop this time.
- * Returns false when there is no room. */
+/* Gives up the next events, if they are condemned. Sets *end to the position at which the sender must stop this
+ * time. Returns false if there is no room for a letter. */
 bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t *end);
 
 /* Settles the events whose letters are written. Called at every tick. */

@@ -1,5 +1,6 @@
-/* Makes a Kafka record of a Flume event. It uses the headers as org.apache.flume.sink.kafka.KafkaSink.process does.
- * Thread: the control thread makes the mapping, the worker applies it. */
+/* Makes a Kafka record of a Flume event. The mapping uses the headers as
+ * org.apache.flume.sink.kafka.KafkaSink.process does. Thread: the control thread makes the mapping, the worker
+ * applies it. */
 #pragma once
 
 #include "core/stage.h"
@@ -26,7 +27,7 @@ struct ps_kafka_mapping {
     uint64_t mask; /* OR of the bits of all names: an event with none of these bits needs no mapping */
 };
 
-/* Reasons why an event cannot be sent. Flume fails the batch for these and retries it for ever. */
+/* Reasons why an event cannot be sent. For these events Flume fails the batch and retries it for ever. */
 enum ps_kafka_flaw {
     PS_KAFKA_FLAW_NONE,
     PS_KAFKA_FLAW_PARTITION, /* the partition header is not a number, or negative */
@@ -46,7 +47,7 @@ struct ps_kafka_fields {
     struct ps_escape_cache escapes;
 };
 
-/* Returns true if every event of this batch only needs its body sent to kafka.topic. */
+/* Returns true if every event of this batch becomes a record that has only the event's body, in kafka.topic. */
 static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapping,
                                              const struct ps_batch *batch)
 {
@@ -54,8 +55,8 @@ static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapp
            !mapping->event_format;
 }
 
-/* Sets every field of the record but value and token, and `topic`. Headers and topic may point into `fields`.
- * *timestamp_ignored is set when the timestamp header is not a number: Flume warns and continues. */
+/* Sets `topic`, and every field of the record except value and token. Headers and topic may point into
+ * `fields`. *timestamp_ignored is set when the timestamp header is not a number: Flume warns and continues. */
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
                                           const struct ps_batch *batch, const struct ps_event *event,
                                           struct ps_kafka_fields *fields, const struct ps_now *now,

@@ -1,6 +1,6 @@
-/* The sender's positions, if they are records of a topic (stages/lib/kafka/positions/topic.h) and not offsets of consumer
- * groups. The leases come from a channel on disk, or from a source of files: this channel or source is their owner,
- * and the positions show which of its events are delivered.
+/* The sender's positions when they are kept as records of a topic (stages/lib/kafka/positions/topic.h), not as
+ * offsets of consumer groups. The leases come from a channel on disk, or from a source of files: this channel
+ * or source is their owner, and the positions show which of its events are delivered.
  *
  *   the first lease     has the owner's number, and so the transactional id: no other process uses it, because the
  *                       log of a channel, and the position file of a source, are locked
@@ -8,12 +8,13 @@
  *                       committed there are settled; then the others are sent
  *   before a commit     the positions of all leases are written, in the same transaction
  *
- * The record of the owner says which leases are committed: frames of the log, or batches of the source, which counts them in
- * each of its lives. A source also has a record for each file, from which it continues; a batch without events asks for
- * them (ps_engine_source_ops.starts_from_records).
+ * The owner's record says which leases are committed: it names frames of the log, or batches of the source,
+ * which numbers its batches anew after each start. A source also has a record for each file, from which it
+ * continues reading the file; a batch without events asks for these records
+ * (ps_engine_source_ops.starts_from_records).
  *
- * The topic alone decides what is committed, at the start and when the answer to a commit is lost.
- * Thread: the sink's worker. */
+ * The topic alone decides what is committed, at the start and when the answer to a commit is lost. Thread: the
+ * sink's worker. */
 #pragma once
 
 #include "stages/lib/kafka/positions/frames.h"
@@ -38,9 +39,10 @@ struct ps_kafka_keeping {
         held;         /* the leases that the sender holds and has not committed yet */
     bool full;        /* there is no room for the range of another lease: commit without delay */
     uint64_t room_ns; /* when there will be room for a first lease; PS_NEVER: there is room */
-    /* number of position records of this transaction that are submitted, and delivered */
+    /* number of position records of this transaction that were submitted, and number of those that were
+     * delivered */
     uint32_t submitted, delivered;
-    char *value; /* memory for the value of one of them */
+    char *value; /* memory for the value of one position record */
     size_t value_room;
     char text[PS_KAFKA_FRAMES_TEXT_BYTES];
 };
@@ -48,8 +50,8 @@ struct ps_kafka_keeping {
 enum ps_status ps_kafka_positions_open(struct ps_kafka_sender *sender, struct ps_err *err);
 void ps_kafka_positions_close(struct ps_kafka_sender *sender);
 
-/* Returns whether the lease can join those that the sender holds. It cannot if they have another owner, if it asks for
- * positions, or if the owner's record has no room for it. */
+/* Returns whether the lease can join those that the sender holds. It cannot if the held leases have another
+ * owner, if the lease asks for positions, or if the owner's record has no room for the lease. */
 bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* Called when the sender has taken the lease. Returns whether the lease is committed already. */
 bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lease *lease);

@@ -3,6 +3,6 @@
 
 #include "stages/lib/kafka/producer/seam.h"
 
-/* Checks that librdkafka accepts a set of properties, without connecting or starting threads. Returns PS_FAIL
- * and a line that names the property if it does not. Thread: control. */
+/* Checks that librdkafka accepts a set of properties, without connecting or starting threads. PS_FAIL:
+ * librdkafka refuses a property, which the line in `err` names. Thread: control. */
 enum ps_status ps_kafka_pairs_check(const struct ps_pair *pairs, size_t count, struct ps_err *err);

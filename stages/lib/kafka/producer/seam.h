@@ -40,10 +40,11 @@ enum {
     PS_KAFKA_FULL = -1,
 };
 
-/* The result of some records, the same for all of them; usually one request to a broker. */
+/* The result that some records have in common; usually they were one request to a broker. */
 struct ps_kafka_report {
-    int error;            /* 0: delivered; else a code of kafka/errors.h */
-    bool perhaps_written; /* failed, but may be in the log: sending it again may duplicate it */
+    int error; /* 0: delivered; else a code of kafka/errors.h */
+    /* the records failed, but may be in the log: sending them again may duplicate them */
+    bool perhaps_written;
     uint32_t count;       /* number of tokens */
     uint32_t group_count; /* number of records of the whole group of which this report is a part */
     uint64_t group_bytes; /* bytes of the group's keys and values, if the group fits one report; else 0 */
@@ -70,17 +71,20 @@ struct ps_kafka_notice {
 /* The position of a source in a partition, which a transaction commits for the source's consumer group. */
 struct ps_kafka_position {
     const struct ps_stream_name *name;
-    /* Offset of the record to be read next; if the position is kept in a record: the span's value. */
+    /* Offset of the record to be read next. If the position is kept in a record of a topic: the value of the
+     * span. */
     int64_t next;
-    int32_t epoch; /* of the leader that wrote the record before it; -1: not known */
-    bool left_out; /* set by the engine: the cluster lacks its topic, so it is not part of the transaction */
+    int32_t epoch; /* epoch of the leader that wrote the record before `next`; -1: not known */
+    /* set by the engine: the cluster lacks the topic, so the position is not part of the transaction */
+    bool left_out;
 };
 
 enum ps_kafka_ending {
     PS_KAFKA_END_COMMITTED,
-    /* aborted, or will be, at the latest by a new producer with this transactional id */
+    /* the transaction is aborted, or will be, at the latest by a new producer with this transactional id */
     PS_KAFKA_END_ABORTED,
-    /* aborted, because the member that read the records has lost its partitions: others read the records again */
+    /* aborted, because the member that read the records has lost its partitions: other members read the records
+     * again */
     PS_KAFKA_END_STALE,
     PS_KAFKA_END_UNKNOWN, /* no answer came: `resolve` of a new producer asks for the outcome */
 };
@@ -89,7 +93,8 @@ struct ps_kafka_end {
     enum ps_kafka_ending ending;
     const struct ps_stream_name *stale; /* PS_KAFKA_END_STALE: the member and assignment that are lost */
     int code;                           /* of kafka/errors.h; 0: none */
-    const char *text;                   /* the reason why it was not committed; valid during the call */
+    /* the reason why the transaction was not committed; valid during the call */
+    const char *text;
 };
 
 /* Called from `poll`. */
@@ -136,42 +141,45 @@ struct ps_kafka_engine {
     /* Returns the topic of that name, from a bounded cache. Valid until the next call of `topic`. NULL: the
      * name is not legal. */
     struct ps_kafka_topic *(*topic)(struct ps_kafka_producer *producer, const char *name, uint32_t length);
-    /* Takes records in order; returns how many. *error is the reason why the next one was not taken (0 if all were). */
+    /* Takes records in order; returns the number taken. *error: the code of the reason why the next record was
+     * not taken; 0: all were taken. */
     uint32_t (*submit)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                        const struct ps_kafka_record *records, uint32_t count, int *error);
-    /* Hands reports and notices to the listener, about `budget` records at most. Returns how many. */
+    /* Hands reports and notices to the listener, of about `budget` records at most. Returns the number of
+     * records reported. */
     uint32_t (*poll)(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
                      uint32_t budget);
-    /* Returns the time at which `poll` is needed although neither descriptor is ready, or PS_NEVER. NULL: the engine has
-     * threads for that. */
+    /* Returns the time (monotonic ns) at which `poll` is needed although neither descriptor is ready, or
+     * PS_NEVER. NULL: the engine has threads that do this work. */
     uint64_t (*due_ns)(struct ps_kafka_producer *producer);
     /* Drops the waiting records (their reports have a purge code); with `in_flight` also those that were sent and
      * not answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
-    /* With true, sends no new requests until called with false; requests in flight continue. For brokers that do not
-     * answer (kafka/producer/silence.c). */
+    /* `hold` true: the producer sends no new request until this is called with false; requests in flight
+     * continue. Used when brokers do not answer (kafka/producer/silence.c). */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
-    /* With true, until called with false, no record waits for linger.ms: present and later records are sent as soon
-     * as a connection takes them. NULL: records wait for linger.ms at most. */
+    /* `hurry` true: until this is called with false, no record waits for linger.ms; present and later records
+     * are sent as soon as a connection takes them. NULL: records wait for linger.ms at most. */
     void (*hurry)(struct ps_kafka_producer *producer, bool hurry);
-    /* Sets the number of bytes of records without a key that go to one partition before the next. For brokers with a
-     * long round trip: nearly as many as a request holds (more would wait for another round trip). 0: fewer, which
-     * spreads the records more evenly. */
+    /* Sets how many bytes of records without a key go to one partition before the next partition is chosen. For
+     * brokers with a long round trip: nearly as many as a request holds (more would wait for another round
+     * trip). 0: the engine's smaller number, which spreads the records more evenly. */
     void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
-    /* Returns whether a broker has answered since `create`. The producer requests metadata from its first call of
-     * `topic` on. Does not wait. For tools that begin only when a broker answers. */
+    /* Returns whether a broker has answered since `create`. The producer requests metadata from its first call
+     * of `topic` on. Does not wait. Used by tools that begin only when a broker answers. */
     bool (*answered)(struct ps_kafka_producer *producer);
-    /* Returns whether the open transaction of the last producer with this transactional id has ended, so that that
-     * producer can write nothing more. NULL: the engine has no transactions. */
+    /* Returns whether the open transaction of the last producer with this transactional id has ended, so that
+     * the last producer can write nothing more. NULL: the engine has no transactions. */
     bool (*begun)(struct ps_kafka_producer *producer);
     /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
      * the listener's `ended`. No record may be submitted meanwhile. NULL: the engine has no transactions. */
     void (*commit)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
-    /* Gives up a commit that is under way. Returns false if it may have been carried out, or may still be. */
+    /* Gives up a commit that is under way. Returns false if the commit may have been carried out, or may still
+     * be carried out. */
     bool (*withdraw)(struct ps_kafka_producer *producer);
     /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` reports
-     * PS_KAFKA_END_COMMITTED or PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer fails. Before the
-     * first `submit`. */
+     * PS_KAFKA_END_COMMITTED or PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer fails. Called
+     * before the first `submit`. */
     void (*resolve)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
 };
 

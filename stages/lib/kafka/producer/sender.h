@@ -1,10 +1,11 @@
 /* Sends leases through a producer, settles their events by its reports, and resends after a failure.
  *
- * Normal running: the sender takes leases and submits their events while the engine has room. Each report settles its
- * events. Leases are finished in the order in which they came. After a failure: the sender stops submitting, purges
- * the records that wait in the producer, collects the reports of all submitted events, has a new producer made, and
- * submits the unsettled events again, from the first one on. Order is therefore kept, and an event is sent twice only
- * if it may have been written without a report reaching us (counter `duplicated`).
+ * Normal running: the sender takes leases and submits their events while the engine has room. Each report
+ * settles its events. Leases are finished in the order in which they came. After a failure: the sender stops
+ * submitting, purges the records that wait in the producer, collects the reports of all submitted events, has a
+ * new producer made, and submits the unsettled events again, from the first one on. Order is therefore kept,
+ * and an event is sent twice only if no report came and its record may have been written (counter
+ * `duplicated`).
  *
  * Thread: one worker calls everything. No call blocks. */
 #pragma once
@@ -31,11 +32,11 @@ struct ps_kafka_sender_plan {
     enum ps_kafka_spread spread;
     /* Leases that come within this time form one wave (kafka/producer/window.h); 0: no limit of waves. */
     uint64_t linger_ns;
-    uint64_t in_flight_bytes_max; /* limit of the bytes of bodies in all waves */
+    uint64_t in_flight_bytes_max; /* maximum number of bytes of bodies in all waves */
     /* true: a refusable lease is given up (marked `failed` and settled) when one of its events is refused. false: that
      * event is tried again for ever, and later events wait. */
     bool may_give_up;
-    /* The client has copies of all values: leases may be given back while it still has records of them
+    /* The client has copies of all values: leases may be given back while the client still has records of them
      * (ps_kafka_sender_abandon). */
     bool copies_values;
     struct ps_kafka_transaction_plan transaction;
@@ -51,9 +52,9 @@ enum ps_kafka_phase {
 /* The first failure, until it is handled. */
 struct ps_kafka_cause {
     const struct ps_kafka_error *error; /* NULL: no failure */
-    enum ps_kafka_flaw flaw;            /* or the reason why an event cannot become a record */
+    enum ps_kafka_flaw flaw;            /* if not NONE, the reason why an event cannot become a record */
     void *last_token;                   /* the last event of the request that failed */
-    /* number of events of that request, and of those without a report yet */
+    /* number of events of that request, and number of those that have no report yet */
     uint32_t group_count, group_left;
     uint64_t group_bytes; /* 0: not known */
     int32_t partition;
@@ -74,11 +75,11 @@ struct ps_kafka_sender {
     bool fatal;  /* the producer reported a fatal error */
     bool making; /* a producer is requested */
     bool recalling;
-    uint64_t recall_ns;   /* when a recall began that waits for a transaction; 0: none */
+    uint64_t recall_ns;   /* when the recall that waits for a transaction began; 0: there is no such recall */
     bool patient;         /* while COLLECTING: submitted records are sent, not purged */
-    bool broken;          /* a connection broke, and no record was delivered since */
+    bool broken;          /* a connection broke, and no record has been delivered since */
     char last_error[256]; /* the library's last error since the last delivery; "": none */
-    bool troubled;        /* a broker error was logged, and no record was delivered since */
+    bool troubled;        /* a broker error was logged, and no record has been delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
     struct ps_now now; /* of the current call, for callbacks */
@@ -91,17 +92,17 @@ struct ps_kafka_sender {
         uint64_t held_ns;     /* duration of the last hold; 0: there was none */
         uint64_t progress_ns; /* the sender's progress_ns when the last hold began */
     } hold;
-    /* time of the last warning about missing progress; equal to progress_ns: none yet */
+    /* time of the last warning about missing progress; equal to progress_ns: there was no warning yet */
     uint64_t warned_ns;
     uint64_t resume_ns;  /* no record is submitted before this time */
     uint64_t give_up_ns; /* COLLECTING: when to purge also the records that were sent */
-    /* COLLECTING: when to purge again records that the library retries meanwhile */
+    /* COLLECTING: when to purge again, because the library retries records meanwhile */
     uint64_t purge_again_ns;
 
-    /* The search for the refused event: at most step_records records or step_bytes bytes are submitted (0: no limit),
-     * and the next ones only when these are reported. So no event overtakes the refused one. */
+    /* The search for the refused event: it submits at most step_records records or step_bytes bytes (0: no
+     * limit), and the next records only when these are reported. So no event overtakes the refused one. */
     struct {
-        /* The last event that may be submitted, because it may be the refused one. NULL: no limit. */
+        /* The last event that may be submitted, because this event may be the refused one. NULL: no limit. */
         void *fence;
         bool stepping;
         uint32_t step_records;
@@ -140,9 +141,10 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
                                     const struct ps_now *now);
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now);
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
-/* Ends a recall that takes too long: the library reports no record while its thread waits for a name server. Gives
- * the leases back. Events that were submitted count as not delivered, although their records may be in the topic, or
- * may still be written. Only `close` may follow. For a sender without transactions whose plan has `copies_values`. */
+/* Ends a recall that takes too long, because the library reports no record while its thread waits for a name
+ * server. Gives the leases back. Events that were submitted count as not delivered, although their records may
+ * be in the topic, or may still be written. Only `close` may follow. Allowed only without transactions, and if
+ * the plan has `copies_values`. */
 void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **back);
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
 
@@ -151,9 +153,9 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
 
 /* ---- brokers that do not answer (kafka/producer/silence.c) ---- */
 
-/* Called at every tick. Returns the time of the next check at the latest. */
+/* Called at every tick. Returns the latest time of the next check. */
 uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender);
-/* Releases held partitions: a report or a connection error came. */
+/* Lets the engine send again; called when a report or a connection error came. */
 void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 
 /* ---- the reaction to a failure (kafka/producer/recovery.c) ---- */
@@ -161,8 +163,9 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 /* Time to wait for the brokers' answers before sent records are given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
 
-/* Called when the next event of the window cannot be submitted: `code` is one of the error table, or `flaw` the
- * reason in the event. Returns whether the event is given up (penstock.deadletter), so that the next one may be sent. */
+/* Called when the next event of the window cannot be submitted: `code` is a code of the error table, or `flaw`
+ * is the event's own flaw. Returns whether the event is given up (penstock.deadletter), so that the next one
+ * may be sent. */
 bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
                              const char *topic, int32_t partition);
 /* Handles a report of a failure. */
@@ -181,6 +184,6 @@ static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_s
 }
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
-/* Returns the duration of the next backoff: 1, 2, .. 5 s, or by penstock.retry.backoff. A delivery resets it to the
- * shortest. */
+/* Returns the length of the next backoff in ns: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery
+ * the shortest backoff is next. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

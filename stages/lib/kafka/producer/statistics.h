@@ -31,7 +31,8 @@ struct ps_kafka_statistics {
     struct ps_counters *counters;
     uint64_t requests_before, bytes_before; /* totals of the earlier producers */
     uint64_t requests_now, bytes_now;
-    uint64_t round_trip_ns; /* the mean of the last interval with answers; 0: none yet */
+    /* mean round trip of the last interval with answers; 0: there was no answer yet */
+    uint64_t round_trip_ns;
 };
 
 void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);

@@ -1,6 +1,6 @@
-/* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the least
- * recently used topic is removed. For a new topic only the library allocates memory. Only kafka/producer/producer.c
- * uses this. Thread: the producer's. */
+/* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the least recently
+ * used topic is removed. Only the library allocates memory for a new topic. Only kafka/producer/producer.c uses
+ * this cache. Thread: the producer's. */
 #pragma once
 
 #include "core/base.h"

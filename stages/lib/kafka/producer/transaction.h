@@ -4,10 +4,10 @@
  *   closing     No lease is taken. The records that the sender holds are sent, and their reports are
  *               awaited.
  *   committing  The engine commits events and positions.
- *   resolving   The answer to a commit did not come. A new producer finds out the outcome.
+ *   resolving   The answer to a commit did not come. A new producer finds out how the commit ended.
  *
- * A commit settles all leases, which then return to their channels. After any failure a new producer with the same
- * transactional id aborts the open transaction, and all leases that the sender holds are sent again.
+ * A commit settles all leases, which then return to their channels. After any failure a new producer with the
+ * same transactional id aborts the open transaction, and all leases that the sender holds are sent again.
  * Thread: the sink's worker. */
 #pragma once
 
@@ -19,7 +19,8 @@ struct ps_kafka_sender;
 
 /* Shared by all workers; const. */
 struct ps_kafka_transaction_plan {
-    const char *id;       /* NULL: no transactions. Each instance adds its own number, or that of the log */
+    /* NULL: no transactions. Each instance appends its own number, or the log's number */
+    const char *id;
     uint64_t interval_ns; /* from the first lease to the commit, at most */
     /* the sink's share of memory: a transaction whose leases keep this much is committed early */
     uint64_t bytes_max;
@@ -49,15 +50,17 @@ struct ps_kafka_transaction {
     bool asked; /* resolving: a request for the outcome of the commit is in flight */
     /* a new producer is needed now, to abort the transaction, although nothing failed */
     bool renews;
-    bool hurry;                    /* the agent stops, or the sink is recalled: commit without delay */
-    uint64_t ending_ns, warned_ns; /* begin of the commit under way; time of the last warning about it */
-    uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
-    uint64_t memory_bytes;         /* of the leases */
-    /* it is committed early when memory_bytes reaches this, or bytes_max if that is less */
+    bool hurry; /* the agent stops, or the sink is recalled: commit without delay */
+    /* when the commit under way began; time of the last warning about this commit */
+    uint64_t ending_ns, warned_ns;
+    uint64_t begun_ns, taken_ns; /* when the first lease came, and the last */
+    uint64_t memory_bytes;       /* of the leases */
+    /* the transaction is committed early when memory_bytes reaches this number, or bytes_max if bytes_max is
+     * less */
     uint64_t full_bytes;
-    bool was_full;       /* the transaction that closes had full_bytes */
+    bool was_full;       /* the transaction that closes had reached full_bytes */
     uint32_t slow_count; /* number of full transactions in a row whose commits took much of the time */
-    uint32_t fast_count; /* the same of commits that took little of it */
+    uint32_t fast_count; /* number of full transactions in a row whose commits took little of the time */
     uint32_t released;   /* number of the oldest leases that are committed and must be returned */
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the assignments lost last */
     uint32_t lost_count;

@@ -1,8 +1,8 @@
-/* The in-flight window: the leases that a Kafka sink holds (core/flow/held.h), when they came, and how many of them may be in
- * flight.
+/* The in-flight window: the leases that a Kafka sink holds (core/flow/held.h), the time at which each came, and
+ * the limit of leases in flight.
  *
- * A token names one event of one lease: the lease's address and the event's position, packed into the width
- * of a pointer. So a delivery report settles its event without a search.
+ * A token names one event of one lease: the lease's address and the event's position, packed into the width of
+ * a pointer. So no search is needed to settle the event of a delivery report.
  *
  * Thread: the sink's worker. No allocation. */
 #pragma once
@@ -28,11 +28,12 @@ struct ps_kafka_window {
     uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
 };
 
-/* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per
- * partition of an idempotent producer (it applies the limit of requests to messages). When more is ready to be
- * sent, it does not wait for the answer but checks again and again whether it may send, which costs a good
- * part of a CPU. So the window takes only leases that can be sent soon: a few waves. A wave has the leases that come
- * within `linger_ns`, and is no larger than a request. `linger_ns` 0: no such limit. */
+/* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per partition
+ * of an idempotent producer (it applies the limit of requests to messages). When more requests are ready, the
+ * library does not wait for the answer, but checks again and again whether it may send, which costs a good part
+ * of a CPU. So the window takes only leases that can be sent soon: a few waves. A wave has the leases that come
+ * within `linger_ns`, and is no larger than a request. `linger_ns` 0: any lease may be taken while the window
+ * has room. */
 bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
 
 static inline void *ps_kafka_token(const struct ps_lease *lease, uint32_t position)
@@ -62,8 +63,8 @@ void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease
 void ps_kafka_window_report(struct ps_kafka_window *window, void *const *tokens, uint32_t count,
                             bool delivered);
 
-/* Takes out and returns the oldest lease if all its events are settled; else NULL. *held_ns: how long the
- * window held it. */
+/* Takes out and returns the oldest lease if all its events are settled; else NULL. *held_ns: for how long the
+ * window held the lease. */
 struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uint64_t now_ns,
                                              uint64_t *held_ns);
 

@@ -2,14 +2,15 @@
  * name: mapped, ignored with the reason, or unsupported with the reason and the remedy;
  * docs/KAFKA_PROPERTIES.md is printed from it.
  *
- * The Kafka source and sink call it with the sub-properties of kafka.consumer. and kafka.producer.: in
- * `check` without an output, in `build` to fill a list of settings that their workers then apply. It reads
- * key and trust stores (stages/lib/kafka/security/tls.c) and login configurations (stages/lib/kafka/security/jaas.c): control thread
- * only. librdkafka's own names are taken as they are; any other name is a warning with "did you mean".
+ * The Kafka source and sink call it with the sub-properties of kafka.consumer. and kafka.producer.: their
+ * `check` only for the notes, their `build` to fill a list of settings that their workers then apply. The
+ * translation reads key and trust stores (stages/lib/kafka/security/tls.c) and login configurations
+ * (stages/lib/kafka/security/jaas.c), so it runs only on the control thread. librdkafka's own names are taken
+ * as they are; any other name is a warning with "did you mean".
  *
- * The stages set the properties they need (enable.auto.commit=false, enable.idempotence, callbacks) after
- * this. Where Java's default differs from librdkafka's (isolation.level, the partitioner, max.request.size,
- * ...), Java's default is set when the user sets nothing. */
+ * After the translation the stages set the properties that they need (enable.auto.commit=false,
+ * enable.idempotence, callbacks). Where Java's default differs from librdkafka's (isolation.level, the
+ * partitioner, max.request.size, ...), Java's default is set when the user sets nothing. */
 #pragma once
 
 #include "stages/lib/kafka/settings.h"
@@ -36,15 +37,15 @@ struct ps_kafka_properties {
     const struct ps_notes *notes; /* gets a note for each key that is not simply mapped; may be NULL */
 };
 
-/* Translates the properties. `settings` (zeroed, or with the stage's defaults) gets the result; NULL: only
- * checks. Notes: ERROR for a bad value and for a property that must not be dropped silently (Java classes), WARN for
- * a difference, INFO for a property without effect here. PS_FAIL: at least one value is bad; `err` has a line for
- * each with key, value, reason and remedy. An unsupported property alone is an ERROR note, not PS_FAIL. Messages
- * never contain secrets. */
+/* Translates the properties. `settings` (zeroed, or with the stage's defaults) gets the result; NULL: the
+ * function only checks. Notes: ERROR for a bad value and for a property that must not be dropped silently (Java
+ * classes), WARN for a difference, INFO for a property without effect here. PS_FAIL: at least one value is bad;
+ * `err` has a line for each with key, value, reason and remedy. An unsupported property alone is an ERROR note,
+ * not PS_FAIL. Messages never contain secrets. */
 enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *properties,
                                              struct ps_kafka_settings *settings, struct ps_err *err);
 
-/* How events are assigned to partitions, by partitioner.class and partitioner.ignore.keys. */
+/* How events are assigned to partitions; chosen by partitioner.class and partitioner.ignore.keys. */
 enum ps_kafka_partitioner {
     PS_KAFKA_PARTITIONER_BY_KEY, /* Java's default: murmur2 of the key; without a key sticky per batch */
     PS_KAFKA_PARTITIONER_STICKY, /* keys are ignored (UniformStickyPartitioner, partitioner.ignore.keys) */

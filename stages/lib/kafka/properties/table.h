@@ -38,24 +38,27 @@ struct ps_kafka_word {
 };
 
 struct ps_kafka_property {
-    const char *name; /* Java's; a name may have several rows, all are applied */
+    const char *name; /* Java's name; a name may have several rows, which are all applied */
     unsigned clients;
     enum ps_kafka_property_outcome outcome;
     enum ps_kafka_conversion conversion;
-    const char *target;                /* librdkafka's name; NULL when not MAPPED or when it sets several */
+    /* librdkafka's name; NULL if the row is not MAPPED, or sets several properties */
+    const char *target;
     int64_t min, max;                  /* Java's */
     int64_t low, high;                 /* librdkafka's */
     const struct ps_kafka_word *words; /* ended by a NULL name */
     const char *fallback;              /* Java's default, in Java's form: set when the user sets nothing */
-    enum ps_log_level severity;        /* of the note for IGNORED, UNSUPPORTED and an unknown Java class */
-    const char *help;                  /* MAPPED: a special property, if any; else reason and remedy */
+    /* severity of the note for IGNORED, UNSUPPORTED and an unknown Java class */
+    enum ps_log_level severity;
+    /* MAPPED: what is special about the property, if anything; else reason and remedy */
+    const char *help;
 };
 
 extern const struct ps_kafka_property ps_kafka_property_rows[];
 extern const size_t ps_kafka_property_count;
 
-/* A property whose default here is not that of Flume's client (kafka-clients 2.7.2 in Flume 1.11.0).
- * tests/stages/lib/kafka/defaults_test.c finds those that are missing. */
+/* A property whose default differs from that of Flume's client (kafka-clients 2.7.2 in Flume 1.11.0).
+ * tests/stages/lib/kafka/defaults_test.c finds rows that are missing. */
 struct ps_kafka_default {
     const char *name;
     enum ps_kafka_client client;
@@ -68,8 +71,8 @@ struct ps_kafka_default {
 extern const struct ps_kafka_default ps_kafka_default_rows[];
 extern const size_t ps_kafka_default_count;
 
-/* Applies one row to one value: sets 0 or 1 settings. PS_FAIL: bad value, `err` has one line without the
- * key's prefix. */
+/* Applies one row to one value: sets 0 or 1 settings. PS_FAIL: the value is bad, and `err` has one line,
+ * without the key's prefix. */
 enum ps_status ps_kafka_property_convert(const struct ps_kafka_property *row, const char *value,
                                          const struct ps_kafka_properties *properties,
                                          struct ps_kafka_settings *settings, struct ps_err *err);

@@ -49,7 +49,7 @@ enum ps_status ps_kafka_jaas_parse_file(struct ps_jaas_entry *entry, const char 
                                         const char *section, ps_jaas_property *property, const void *argument,
                                         struct ps_err *err);
 
-/* Does the same with the file at `path`. */
+/* Like ps_kafka_jaas_parse_file, for the file at `path`. */
 enum ps_status ps_kafka_jaas_read(struct ps_jaas_entry *entry, const char *path, const char *section,
                                   ps_jaas_property *property, const void *argument, struct ps_err *err);
 
