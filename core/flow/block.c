@@ -20,12 +20,12 @@ struct depot_block {
     struct ps_stack_node node; /* first member: a pointer to the node is a pointer to the block */
     struct ps_block block;
     struct depot_block *reserved; /* oversize: the blocks whose share of the budget this one holds */
-    bool overdrawn;               /* it was taken beyond the budget */
+    bool overdrawn;               /* the block was taken beyond the budget */
 };
 
 struct ps_depot {
     struct ps_stack stack;
-    PS_ALIGNED_GAP struct ps_tally used; /* blocks out */
+    PS_ALIGNED_GAP struct ps_tally used; /* number of blocks that are not in the stack */
     char *base;
     struct depot_block *blocks;
     uint32_t block_count;
@@ -61,7 +61,7 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
     (void)madvise(depot->base, count * PS_BLOCK_BYTES, MADV_HUGEPAGE);
     depot->blocks = ps_must_alloc(count, sizeof *depot->blocks, "the memory budget's blocks");
     ps_stack_init(&depot->stack);
-    for (uint64_t i = count; i-- > 0;) { /* so that the lowest addresses are on top */
+    for (uint64_t i = count; i-- > 0;) { /* downwards, so that the lowest addresses are on top */
         struct depot_block *block = &depot->blocks[i];
         block->block = (struct ps_block){.base = depot->base + i * PS_BLOCK_BYTES, .size = PS_BLOCK_BYTES};
         ps_stack_push(&depot->stack, &block->node);
@@ -187,7 +187,7 @@ struct ps_block *ps_block_take(struct ps_block_cache *cache)
     return block;
 }
 
-/* Reserves the whole length before the first byte, by holding (untouched) the number of the depot's blocks that it
+/* Reserves the whole length before the first byte is read: holds, untouched, as many of the depot's blocks as the body
  * would fill. Otherwise two bodies that are half read could wait for each other. */
 struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t size)
 {

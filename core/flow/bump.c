@@ -12,7 +12,8 @@ void ps_bump_fini(struct ps_bump *bump)
     struct ps_block_cache *cache = ps_pool_cache(bump->pool);
     if (bump->bytes != NULL)
         ps_block_drop(cache, bump->bytes);
-    if (bump->meta != NULL) /* dropped last: the cache hands it out first, and its lines are warm */
+    if (bump->meta !=
+        NULL) /* dropped last: the cache then hands this block out first, and its lines are warm */
         ps_block_drop(cache, bump->meta);
     *bump = (struct ps_bump){.pool = bump->pool};
 }

@@ -16,7 +16,7 @@ static bool is_same_name(struct ps_slice one, struct ps_slice other)
            (one.data == other.data || one.length == 0 || memcmp(one.data, other.data, one.length) == 0);
 }
 
-/* Returns whether the identity follows the origin's last one. */
+/* Returns whether the identity is the next one after the origin's last identity. */
 static bool goes_on(const struct ps_origin *origin, const struct ps_identity *next)
 {
     const struct ps_identity *first = &origin->first;
@@ -47,8 +47,8 @@ static bool make_room(struct ps_batch *batch)
     return true;
 }
 
-/* Replaces the name by a copy in the batch: the copy of the previous event if it has the same name, else a new one. Returns
- * false when there is no memory. */
+/* Replaces the name by a copy in the batch: the copy of the previous event if it has the same name, else a new one.
+ * Returns false when there is no memory. */
 static bool keep_name(struct ps_batch *batch, struct ps_slice *name)
 {
     if (name->length == 0)

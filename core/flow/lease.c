@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A whole number of cache lines: the bytes after a lease belong to others. */
+/* A whole number of cache lines: the bytes after a lease belong to other owners. */
 #define LEASE_BYTES (((uint32_t)sizeof(struct ps_lease) + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U))
 
 /* Filters a lease that has an index, in place. */
@@ -24,7 +24,7 @@ static void filter_index(struct ps_lease *lease, const uint64_t *keep)
     lease->bytes = bytes;
 }
 
-/* Returns word `word` of the bits, with those after the last row cleared. */
+/* Returns word number `word` of the bits, with the bits after the last row cleared. */
 static uint64_t rows_of(const uint64_t *keep, uint32_t word, uint32_t count)
 {
     uint32_t left = count - word * 64;
@@ -71,8 +71,8 @@ struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count)
                                                           8);
 }
 
-/* Notes the identities of rows that were made from earlier rows. Of several rows made from one, only the first has
- * its identity. Returns false when there is no memory. */
+/* Notes the identities of rows that were made from earlier rows. Of several rows made from one earlier row, only the
+ * first gets that row's identity. Returns false when there is no memory. */
 static bool move_identities(struct ps_batch *batch, const struct ps_batch *before, uint32_t count,
                             const uint16_t *from)
 {
@@ -113,8 +113,8 @@ bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t co
     return true;
 }
 
-/* Copies the chain's events at positions `first` to `first + count - 1` into rows of `batch`. Returns NULL when there is no
- * memory. `from`: their rows so far. */
+/* Copies the chain's events at positions `first` to `first + count - 1` into rows of `batch`. Returns NULL when there
+ * is no memory. Sets from[i] to the chain's row of which rows[i] is a copy. */
 static struct ps_event *copy_rows(struct ps_batch *batch, const struct ps_lease *chain, uint32_t first,
                                   uint32_t count, uint16_t *from)
 {

@@ -54,7 +54,7 @@ static void window_give(struct ps_window *window, struct ps_batch_home *batch)
     ps_batch_give(&batch->batch);
 }
 
-/* Batches still in the list leave it without `report`: their positions do not move. */
+/* Batches that are still in the list leave it without a call of `report`: the positions do not move past them. */
 uint64_t ps_window_detach(struct ps_window *window)
 {
     uint64_t unreported = 0;
@@ -140,7 +140,7 @@ void ps_window_release(struct ps_lease *lease)
     }
     if (batch->in_window) {
         if (batch->complete)
-            window_pop(window); /* gives it back, if it is at the front and has no holder */
+            window_pop(window); /* gives the batch back, if it is at the front and has no holder */
         else
             PS_ASSERT(batch->holders > 0);
     } else if (batch->holders == 0) {
