@@ -78,7 +78,7 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
 void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count)
 {
     uint64_t bits = 0;
-    /* index of the word of `routed` whose bits are in `bits`: successive rows are mostly in one word */
+    /* `bits` has the bits of this word of `routed`: successive rows are mostly in one word */
     uint32_t word = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct ps_way way = ways[i];
@@ -239,7 +239,7 @@ static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
     bool routed = run_interceptors(runner, links, now);
     if (routed && runner->chain.lease->count == 0) {
         ps_route_clear(runner->route);
-        /* a batch with positions only: its leases go to the sinks that commit them */
+        /* a batch with positions only: its leases go to the sinks that commit the positions */
         return chain_split(runner);
     }
     routed = routed && run_selector(runner, links, now) && chain_split(runner);

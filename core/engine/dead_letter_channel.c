@@ -20,7 +20,7 @@ struct ps_dead_letter_channel {
     uint32_t batch_events_max;
     uint64_t written;                          /* number of the last letter that the channel has promised */
     struct ps_dead_letter_copy *first, **last; /* letters that are not put yet */
-    uint32_t batched;                          /* how many of them, the oldest, are in `batch` */
+    uint32_t batched; /* number of these letters, the oldest ones, that are in `batch` */
     uint64_t waiting_bytes;
     struct ps_bump bump;
     struct ps_window *window; /* NULL: closed */
@@ -161,7 +161,7 @@ static bool lease_make(struct ps_dead_letter_channel *letters)
     return true;
 }
 
-/* Called when the batch is put, or left to control: returns its chain's lease, and frees its letters. */
+/* Called when the batch is put, or left to control. Returns the lease of the batch's chain, and frees the letters. */
 static void batch_leave(struct ps_dead_letter_channel *letters)
 {
     for (; letters->batched > 0; letters->batched--)
@@ -265,7 +265,7 @@ bool ps_dead_letter_channel_is_drained(const struct ps_dead_letter_channel *lett
     return stays ? letters->written == letters->queue.sent : ps_dead_letter_channel_is_home(letters);
 }
 
-/* ---- its life ---- */
+/* ---- making, adopting, closing ---- */
 
 static void set_target(struct ps_dead_letter_channel *letters, struct ps_plan *plan,
                        const struct ps_dead_letter_target *target)
@@ -295,7 +295,7 @@ struct ps_dead_letter_channel *ps_dead_letter_channel_create(struct ps_runner *r
     return letters;
 }
 
-/* Makes the waiting lease again: the channel of that name may promise something else now. */
+/* Makes the lease that waits again, because the next plan's channel of the same name may promise something else. */
 void ps_dead_letter_channel_adopt(struct ps_dead_letter_channel *letters, struct ps_plan *plan,
                                   const struct ps_dead_letter_target *target)
 {

@@ -3,9 +3,9 @@
  * source or sink.
  *
  *   written     The channel has promised the letters, as it promises events of a source: by the put, or when they are
- *               durable. A letter is therefore lost only when an event of that channel would be.
- *   full        Letters wait in a list, and the runner tries again every 10 ms. It does not block and drops nothing; the
- *               list has room for PS_DEAD_LETTER_CHANNEL_BYTES_MAX.
+ *               durable. A letter is therefore lost only in a case in which an event of that channel is lost.
+ *   full        Letters wait in a list, and the runner tries again every 10 ms. It does not block, and drops nothing;
+ *               the list has room for PS_DEAD_LETTER_CHANNEL_BYTES_MAX.
  *   withdrawn   Letters not put yet are dropped before a sink gives its leases back, or before a replayable source is
  *               closed: their events become letters again, and would be there twice.
  *
@@ -35,8 +35,8 @@ void ps_dead_letter_channel_adopt(struct ps_dead_letter_channel *letters, struct
 
 /* Returns the channel of the running plan; NULL for NULL. */
 const struct ps_channel_plan *ps_dead_letter_channel_target(const struct ps_dead_letter_channel *letters);
-/* For a reload: the source's runner was closed, and this one follows it on the same worker: takes over the letters
- * that were not put into a channel that stays. Both may be NULL. */
+/* For a reload: called when the source's runner was closed and this runner follows it on the same worker. Takes over
+ * the letters that were not put into a channel that stays. Both arguments may be NULL. */
 void ps_dead_letter_channel_inherit(struct ps_dead_letter_channel *letters,
                                     struct ps_dead_letter_channel *closed);
 
@@ -56,9 +56,9 @@ void ps_dead_letter_channel_withdraw(struct ps_dead_letter_channel *letters);
 /* Returns whether no letter waits, and every batch of letters is returned. True for NULL. */
 bool ps_dead_letter_channel_is_home(const struct ps_dead_letter_channel *letters);
 
-/* Returns whether a stop need not wait for letters of a sink that it does not wait for: their channel is durable,
- * so that their events are not settled before they are on disk. A channel in memory promises letters when they are
- * put; then it has the only copy of them. NULL: true. */
+/* For a sink for which a stop does not wait: returns whether the stop need not wait for the sink's letters either.
+ * True if the letters' channel is durable, because events are then settled only after their letters are on disk. A
+ * channel in memory promises letters when they are put, and then has the only copy of them. NULL: true. */
 bool ps_dead_letter_channel_may_leave(const struct ps_dead_letter_channel *letters);
 
 /* Returns whether a runner that closes need not wait longer: its letters are returned, or promised by a channel
@@ -66,8 +66,8 @@ bool ps_dead_letter_channel_may_leave(const struct ps_dead_letter_channel *lette
 bool ps_dead_letter_channel_is_drained(const struct ps_dead_letter_channel *letters,
                                        const struct ps_plan *next);
 
-/* The runner is closed. Letters not put are left to the runner that follows, if the channel stays in `next`; else
- * they are appended to *left as leases that name their channel (ps_lease_home). `left` NULL: they are dropped. NULL:
- * does nothing. */
+/* Called when the runner is closed. Leaves the letters that are not put to the runner that follows, if the channel
+ * stays in `next`; else appends them to *left, as leases that name their channel (ps_lease_home). `left` NULL: drops
+ * them. `letters` NULL: does nothing. */
 void ps_dead_letter_channel_close(struct ps_dead_letter_channel *letters, const struct ps_plan *next,
                                   struct ps_lease **left, const struct ps_now *now);

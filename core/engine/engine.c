@@ -16,7 +16,7 @@ struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
     struct ps_dead_letters *letters;
-    /* Only grows; the entries of `workers` below it do not change. Workers read it. */
+    /* Only grows; the first `worker_count` entries of `workers` do not change. Workers read it. */
     struct ps_mark worker_count;
     struct ps_worker *workers[PS_WORKERS_MAX];
     struct ps_pool *pools[PS_WORKERS_MAX];
@@ -234,9 +234,9 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may count it.
- * Marks it failed, unless it was delivered or promised: the position of a source that stays open must not move past
- * it. */
+/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may count the
+ * lease. Marks the lease failed, unless it was delivered or promised: the position of a source that stays open must not
+ * move past it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
     lease->failed |= lease->settled < lease->count;
@@ -252,8 +252,9 @@ static void count_left(struct ps_left *left, const struct ps_lease *lease)
     left->batches++;
 }
 
-/* Counts the events of a lease that are lost. Does not count dead letters that a durable channel has not promised: the sink that wrote them gave
- * their events back to its own channel, and they are counted there if that channel does not keep them. */
+/* Counts the events of a lease that are lost. Does not count dead letters that a durable channel has not promised: the
+ * sink that wrote these letters gave their events back to its own channel, and the events are counted there if that
+ * channel does not keep them. */
 static void count_lost(struct ps_left *lost, struct ps_lease *lease)
 {
     if (ps_batch_home(lease->batch)->is_copy && ps_lease_home(lease)->owed)
@@ -272,7 +273,7 @@ static bool is_replayed(const struct ps_lease *lease)
     return ps_batch_will_be_replayed(lease->batch);
 }
 
-/* For a channel that continues in `next`: takes out only the leases whose events their source will read again. */
+/* For a channel that continues in `next`: takes out only the leases with events that their source will read again. */
 static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
                          const struct ps_plan *next)
 {
@@ -289,8 +290,8 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
     }
 }
 
-/* Informs a channel that is removed, and leaves events outside of the agent, if no channel of `next` takes them
- * there. */
+/* Calls `forsake` of a channel that is removed and leaves events outside of the agent, unless a channel of `next` takes
+ * them from there. */
 static void forsake_unless_continued(const struct ps_stage_spec *stage, const struct ps_plan *next)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
@@ -303,8 +304,8 @@ static void forsake_unless_continued(const struct ps_stage_spec *stage, const st
         ops->forsake(stage->plan);
 }
 
-/* Counts the events in a channel in memory that cannot be stripped, and from which no sink takes: the sinks of others have
- * taken out what was left. A shared one ends only here. */
+/* Counts the events in a channel in memory that cannot be stripped, and from which no sink takes. (In such channels
+ * with a sink, the sink has taken out the rest.) A shared channel does not count: only this agent's use of it ends. */
 static void count_stranded(struct ps_left *lost, const struct ps_plan *plan,
                            const struct ps_channel_plan *channel)
 {
@@ -345,7 +346,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             struct ps_lease *lease = list;
             list = lease->next;
             lease->next = NULL;
-            /* All its events are on disk, and it was not returned yet. */
+            /* All events of the lease are on disk, and the lease was not returned yet. */
             bool durable = lease->settled == lease->count;
             if (durable || (next != NULL && ps_batch_will_be_replayed(lease->batch))) {
                 discard(engine, lease);

@@ -38,29 +38,31 @@ enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, s
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
                          struct ps_plan *next);
 
-/* Returns whether every worker has begun to carry out orders of this number. With RUN it then has the plan's runners. */
+/* Returns whether every worker has begun to carry out the orders with this number. After RUN every worker then has the
+ * plan's runners. */
 bool ps_engine_taken(const struct ps_engine *engine, uint64_t number);
 
-/* Returns whether every worker has carried out orders of this number. */
+/* Returns whether every worker has carried out the orders with this number. */
 bool ps_engine_reached(const struct ps_engine *engine, uint64_t number);
 
 /* Returns the number and phase of the last orders. */
 uint64_t ps_engine_ordered(const struct ps_engine *engine, enum ps_phase *phase);
 
-/* Waits for ps_engine_reached, at most `timeout_ms`. Not in a simulation. */
+/* Waits, at most `timeout_ms`, until ps_engine_reached is true. Returns whether it is. Not in a simulation. */
 bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t timeout_ms);
 
 /* Events that a plan had not delivered when CLOSE was carried out. */
 struct ps_left {
     uint64_t events, batches;
-    uint64_t settled; /* events of the same leases that a sink has settled; not part of `events` */
+    uint64_t settled; /* events in the same leases that a sink has settled; not counted in `events` */
     uint64_t reread;  /* at a stop: further events that are not lost, because their sources read them again */
-    uint64_t
-        doubled; /* part of `settled`: their sources read them again, because others of their batches are not settled */
+    /* part of `settled`: their sources read them again, because others of their batches are not settled */
+    uint64_t doubled;
 };
 
-/* Takes all leases out of the closed plan's channels and runners. A channel that continues in `next` (ps_plan_keeps_channel)
- * keeps its own, except those that would be read again, which are released; it gets its new share of the memory.
+/* Takes all leases out of the closed plan's channels and runners. A channel that continues in `next`
+ * (ps_plan_keeps_channel) keeps its leases, except those whose events would be read again, which are released; the
+ * channel gets its new share of the memory.
  *
  *   carried over   to the front of the channel of the same name and type in `next`, in order; also when no
  *                  sink takes from it
@@ -76,9 +78,9 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
 unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);
-/* Returns the writer of its dead letters. Thread: any. */
+/* Returns the writer of the agent's dead letters. Thread: any. */
 struct ps_dead_letters *ps_engine_letters(struct ps_engine *engine);
-/* Returns the number of batches in use, of all pools. */
+/* Returns the number of batches in use, summed over all pools. */
 uint64_t ps_engine_batches_out(const struct ps_engine *engine);
 
 /* ---- for workers ---- */

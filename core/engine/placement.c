@@ -56,7 +56,8 @@ static bool is_among(const unsigned *workers, unsigned count, unsigned worker)
     return false;
 }
 
-/* Returns the worker with the fewest units, the first one of several. It is one of `taken` only if all are taken. */
+/* Returns the number of the worker with the fewest units, the lowest of several. It is in `taken` only if all workers
+ * are. */
 static unsigned least_loaded(const struct ps_plan *plan, const struct places *places, const unsigned *taken,
                              unsigned taken_count)
 {
@@ -140,8 +141,8 @@ static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before,
            (spec->letters == 0 || !has_same_channel(plan, spec->letters - 1, before));
 }
 
-/* Places the sinks. One that the reload closes in any case moves if its worker has at least two units more than the least
- * loaded worker. */
+/* Places the sinks. A sink that the reload closes in any case moves if its worker has at least two units more than the
+ * least loaded worker. */
 static void place_sinks(struct ps_plan *plan, struct places *places)
 {
     for (size_t i = 0; i < plan->spec->sink_count; i++) {

@@ -9,16 +9,16 @@
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
 /* Percentage of the memory that the process may use; a larger budget gets a warning. */
 #define BUDGET_PERCENT_MAX 75U
-/* Memory that one source instance needs: it keeps two blocks, and fills up to six. With fewer, idle instances would
- * starve others for ever. Every channel and every sink may hold as much for one batch. A source's leases in a channel
- * may use more memory than they are charged with (ps_batch_charge). */
+/* Bytes that one source instance needs: it keeps two blocks, and fills up to six. With fewer bytes, idle instances
+ * would starve others for ever. Every channel and every sink may hold as much for one batch. A source's leases in a
+ * channel may use more memory than they are charged with (ps_batch_charge). */
 #define BUDGET_SOURCE_BYTES (PS_BATCH_FILL_BYTES + UINT64_C(2) * PS_BLOCK_BYTES)
 #define BUDGET_PRODUCER_BYTES (UINT64_C(2) * PS_BLOCK_BYTES)
 /* Share of the remaining blocks that all channels have together; the rest is for leases in flight in sinks. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
-/* Maximum number of bytes that one client library may queue. More than one round trip needs would only cost memory:
- * the library adds some 400 bytes to each message. */
+/* Maximum number of bytes that one client library may queue. More than a round trip needs would only cost memory: the
+ * library adds some 400 bytes to each message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
@@ -43,8 +43,8 @@ static bool letters_have_client(const struct ps_agent_spec *spec, unsigned lette
     return letters > 0 && channel_has_clients(spec, letters - 1);
 }
 
-/* Counts the clients whose library queues events. Each sink and each instance of a source may have one of its own,
- * one at its channel, and one at the channel of its dead letters. */
+/* Counts the clients whose library queues events. Each sink and each instance of a source may have a client of its own,
+ * a client at its channel, and a client at the channel of its dead letters. */
 static unsigned client_count(const struct ps_agent_spec *spec)
 {
     unsigned clients = 0;
@@ -381,7 +381,7 @@ static enum ps_status build_chain(struct ps_plan *plan, struct ps_source_plan *s
     }
     return PS_OK;
 failed:
-    chain_share_end(&source->chain); /* it refers to memory of the stages, so it ends before they do */
+    chain_share_end(&source->chain); /* the share refers to memory of the stages, so it ends before they do */
     teardown_chain(spec, interceptors, selector);
     return PS_FAIL;
 }
@@ -530,7 +530,7 @@ void ps_plan_start(struct ps_plan *plan)
 
 /* ---- from plan to plan ---- */
 
-/* The next plan now owns the stages that it adopted. */
+/* Makes the next plan the owner of the stages that it adopted. */
 static void hand_over(struct ps_plan *next)
 {
     for (size_t i = 0; i < next->spec->source_count; i++) {

@@ -1,6 +1,5 @@
 /* The plan: what an agent runs. The control thread makes it from specs (bound stages) and publishes it to the
- * workers with one RCU pointer. After that nobody changes it, except the rings and waiters of its
- * channels.
+ * workers with one RCU pointer. After that nothing in the plan changes, except the rings and waiters of its channels.
  *
  * A plan places every *unit* (one instance of a source, or a sink) on one worker. */
 #pragma once
@@ -57,8 +56,8 @@ struct ps_source_spec {
 struct ps_source_common {
     int64_t backoff_increment_ms, backoff_max_ms; /* Flume's PollableSource keys */
     int64_t workers;                              /* penstock.workers */
-    const char
-        *deadletter; /* penstock.deadletter: a directory, or a channel (ps_source_spec.letters); NULL: none */
+    /* penstock.deadletter: a directory, or a channel (ps_source_spec.letters); NULL: none */
+    const char *deadletter;
 };
 extern const struct ps_option ps_source_common_rows[];
 
@@ -109,10 +108,10 @@ struct ps_agent_spec {
     void *argument;                         /* for the functions system_property and sub_stage */
     const char *program;                    /* as in ps_context */
     const struct ps_class_path *class_path; /* the same */
-    const char
-        *left_out; /* lines about the components that the file lists and the agent runs without; NULL: none */
-    bool cut;      /* for that reason a channel has none of its sources or sinks */
-    bool verbose;  /* also log the engine's part of the plan at the start (-v) */
+    /* lines about the components that the file lists and the agent runs without; NULL: none */
+    const char *left_out;
+    bool cut;     /* for that reason a channel has none of its sources or sinks */
+    bool verbose; /* also log the engine's part of the plan at the start (-v) */
 };
 
 /* The place of a component's built stages. A reload hands an unchanged component from plan to plan
@@ -126,8 +125,8 @@ struct ps_built {
 
 /* The channel for the dead letters of one source instance or sink (core/engine/dead_letter_channel.h). */
 struct ps_dead_letter_target {
-    bool is_channel;            /* otherwise they go to a directory, or nowhere */
-    unsigned channel, producer; /* numbers of the channel in the plan, and of the component at that channel */
+    bool is_channel;            /* false: the letters go to a directory, or nowhere */
+    unsigned channel, producer; /* number of the channel in the plan, and of this producer at that channel */
 };
 
 struct ps_source_plan {
@@ -136,8 +135,9 @@ struct ps_source_plan {
      * NULL. The pointer may dangle after the reload: from then on it is only compared. The same for channels and
      * sinks. */
     struct ps_source_plan *adopts;
-    bool adopts_chain; /* it takes over the interceptors and selector too: they are unchanged */
-    /* Its channels, their sinks and the channel for its dead letters stay as well: it continues to read until CLOSE. */
+    bool adopts_chain; /* the source takes over the interceptors and selector too: they are unchanged */
+    /* The source's channels, their sinks and the channel for its dead letters stay as well: the source continues to
+     * read until CLOSE. */
     bool undisturbed;
     /* The specs of the built stages, one for the source and one for its chain: this source's spec, or the adopted
      * one's. */
@@ -145,7 +145,7 @@ struct ps_source_plan {
     struct ps_built built, chain_built;
     unsigned instance_count;
     struct ps_chain_share chain; /* of its built stages */
-    unsigned *workers;           /* of each instance */
+    unsigned *workers;           /* number of each instance's worker */
     unsigned *producers;         /* [instance * channel_count + i]: its producer number at its i-th channel */
     struct ps_dead_letter_target *letters; /* of each instance */
     uint32_t batch_events_max;
@@ -153,8 +153,8 @@ struct ps_source_plan {
 
 /* Parked workers of one channel (core/engine/waiting.c). */
 struct ps_channel_waiters {
-    struct ps_waiters producers; /* workers with events that they could not put into it */
-    struct ps_waiters consumers; /* workers with a sink that found it empty */
+    struct ps_waiters producers; /* workers with events that they could not put into the channel */
+    struct ps_waiters consumers; /* workers with a sink that found the channel empty */
 };
 
 struct ps_channel_plan {
@@ -163,7 +163,7 @@ struct ps_channel_plan {
     struct ps_channel_plan *adopts; /* the running plan's channel that continues as this one; or NULL */
     struct ps_built built;
     unsigned producer_count, consumer_count;
-    unsigned *producer_workers; /* worker of each producer */
+    unsigned *producer_workers; /* number of each producer's worker */
     unsigned *consumer_workers;
     /* One for each producer, then one for each consumer; each has one writer. Counters and waiters live as long as
      * the stage. */
@@ -172,8 +172,9 @@ struct ps_channel_plan {
     /* One flag for each producer, which alone changes it. Set: the producer stops, and has a batch for which the
      * channel has no room. */
     struct ps_flag *held_back;
-    bool commits; /* a sink of it commits positions, and gets the batches of the sources */
-    /* After a reload: it may hold events of an earlier plan that no source reads again, or dead letters of that plan. */
+    bool commits; /* a sink of the channel commits positions, and gets the batches of the sources */
+    /* After a reload: the channel may hold events of an earlier plan that no source reads again, or dead letters of
+     * that plan. */
     bool has_others;
 };
 
@@ -192,9 +193,9 @@ struct ps_plan {
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* of the process */
     uint64_t java_heap_bytes;     /* of the JVM beside it; 0: there is none, or it has no -Xmx */
-    /* Set if the budget leaves too little of the machine's memory for the rest, or differs from -Xmx; else NULL. */
+    /* A text if the budget leaves too little of the machine's memory for the rest, or differs from -Xmx; else NULL. */
     const char *memory_warning;
-    uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
+    uint64_t block_budget_bytes;  /* for blocks: memory_budget_bytes less the client libraries' shares */
     uint64_t reserved_bytes;      /* block_budget_bytes at the agent's start: no later plan has more */
     uint64_t channel_quota_bytes; /* bytes of blocks that the leases in one channel may keep in use */
     uint64_t sink_quota_bytes;    /* bytes of blocks that the leases taken by one sink may keep in use */
@@ -244,8 +245,8 @@ void ps_plan_destroy(struct ps_plan *plan);
 /* Marks the components that a reload leaves as they are, before `next` is built:
  *
  *   source    the same stage, names of channels, and workers; with its chain if all of that is the same
- *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers;
- *             not one that cannot give back the events which a source that closes reads again
+ *   channel   the same stage, share of the client libraries' memory, and producers and consumers (their names, numbers,
+ *             workers); but not a channel that cannot give back events that a source which closes reads again
  *   sink      the same stage, worker, share of the client libraries' memory, and a channel that stays; of a group all
  *             sinks or none
  *
@@ -268,12 +269,13 @@ bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec 
 
 /* Returns the channel of `next` that takes over the events in `channel` of the plan before it: the one of the same
  * name and type, which keeps its events in the same place (PS_OPTION_PLACE), or `channel` itself if it continues.
- * NULL: there is none, and `channel` must be empty before it goes. Both plans are built, here and below. Thread: any. */
+ * NULL: there is none, and `channel` must be empty before it goes. Both plans are built, here and below. Thread: any.
+ */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Returns whether `next` has the channel with the same type, but in another place. */
+/* Returns whether `next` has a channel of the same name and type, but in another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Returns why a channel, which `next` has with the same type and place, cannot keep its events: "its own keys change", for a
- * message. NULL: `next` does not have it, or with another type. */
+/* Returns why a channel, which `next` has with the same type and place, cannot keep its events: "its own keys
+ * change", for a message. NULL: `next` does not have it, or with another type. */
 const char *ps_plan_why_not_kept(const struct ps_plan *plan, const struct ps_plan *next,
                                  const struct ps_channel_plan *channel);
 /* Returns whether `next` changes some, but not all, of the keys that together name the channel's place
@@ -283,8 +285,8 @@ bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_p
 /* Returns whether all events in the channel that are not delivered will be read again by its sources: all sources
  * have positions, also those of earlier plans, and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
-/* Returns how many events would never be delivered if the channel were removed: all events in it, also those on disk.
- * For a channel that other programs share (a topic): only events that are not in the topic yet. Thread: any. */
+/* Returns the number of events that would never be delivered if the channel were removed: all events in it, also on
+ * disk. For a channel that other programs share (a topic): only events that are not in the topic yet. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);
 
 /* Returns whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */

@@ -1,4 +1,5 @@
-/* Compares plans for a reload: whether it is the same agent, and which of its components stay as they are. */
+/* Compares two plans for a reload: whether they describe the same agent, and which of its components stay as they
+ * are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,12 +133,12 @@ static bool same_directory(const char *a, const char *b)
     return true;
 }
 
-/* Returns how many of the places in the option of one plan are also in that of the next: all, some or none. Both
- * plans are built, so defaults are filled in. */
+/* Returns whether all, some or none of the places that the option has in one plan are also in the next plan. Both plans
+ * are built, so defaults are filled in. */
 static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b, bool directories)
 {
     size_t found = 0;
-    if (a->count == 0) /* the stage's default place, which differs from every named place */
+    if (a->count == 0) /* no name: the stage's default place, which differs from every named place */
         return b->count == 0 ? EVERYTHING : NOTHING;
     for (size_t i = 0; i < a->count; i++) {
         bool is_there = false;
@@ -223,7 +224,8 @@ struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct
     const struct ps_stage_spec *stage = &channel->spec->stage;
     for (size_t i = 0; next != NULL && i < next->spec->channel_count; i++) {
         const struct ps_stage_spec *after = &next->channels[i].spec->stage;
-        if (next->channels[i].adopts == channel) /* also one that carries no events over, as a plug-in's */
+        if (next->channels[i].adopts ==
+            channel) /* also a channel that carries no events over, such as a plug-in's */
             return &next->channels[i];
         if (strcmp(after->name, stage->name) == 0)
             return after->ops == stage->ops && ps_engine_channel(stage->ops->channel)->restore != NULL &&
@@ -262,8 +264,7 @@ static void mark_unchanged(struct ps_agent_spec *next, const struct ps_agent_spe
 
 /* ---- what stays ---- */
 
-/* Returns the number of a source's channel in the source's own list, or channel_count when the source does not put
- * into it. */
+/* Returns the channel's index in the source's own list; channel_count: the source does not put into the channel. */
 static size_t place_of(const struct ps_source_plan *source, size_t channel)
 {
     size_t place = 0;
@@ -406,8 +407,8 @@ bool ps_plan_closes_replayable(const struct ps_plan *next, const struct ps_plan 
     return false;
 }
 
-/* Returns whether the channel can keep its events while its sources close: it gives back those that a source reads
- * again (`withdraw`), or there are none. A plug-in's channel in memory cannot give them back, so it must be empty. */
+/* Returns whether the channel can keep its events while its sources close: no source reads any of them again, or the
+ * channel gives those back (`withdraw`). A plug-in's channel in memory cannot give events back, so it must be empty. */
 static bool keeps_no_doubles(const struct ps_plan *next, const struct ps_plan *plan, size_t channel)
 {
     const struct ps_channel_ops *ops = plan->channels[channel].spec->stage.ops->channel;
@@ -434,7 +435,7 @@ static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *p
     }
 }
 
-/* Returns the sink of the plan before that could continue as this one, apart from its group. */
+/* Returns the sink of the previous plan that could continue as this one; does not look at its group. */
 static struct ps_sink_plan *same_sink(const struct ps_plan *next, const struct ps_sink_plan *sink,
                                       const struct ps_plan *plan)
 {

@@ -163,7 +163,7 @@ static void rest(struct ps_processor *processor, uint64_t now_ms)
     processor->rest_until_ms = now_ms + ALL_FAILED_REST_MS;
 }
 
-/* All sinks of the order have failed: Flume's processor throws, and its runner backs off. */
+/* Called when all sinks of the order have failed: then Flume's processor throws, and its runner backs off. */
 static bool ends_order(struct ps_processor *processor, uint64_t now_ms)
 {
     for (unsigned i = 0; i < processor->order_count; i++) {

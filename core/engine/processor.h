@@ -24,8 +24,8 @@ struct ps_processor_settings {
     bool random;  /* load_balance: a random order for each lease; else in turn */
     bool backoff; /* load_balance: a failed sink is left out for a while */
     int64_t max_ms;
-    unsigned count;            /* of sinks */
-    const int32_t *priorities; /* failover: of each sink, all different; the highest is preferred */
+    unsigned count;            /* number of sinks */
+    const int32_t *priorities; /* failover: priority of each sink, all different; the highest is preferred */
 };
 
 #define PS_PROCESSOR_NOBODY UINT32_MAX
@@ -40,24 +40,26 @@ void ps_processor_destroy(struct ps_processor *processor);
  * load_balance passes them over, failover waits for them. The answer stays the same until one of the functions below is
  * called, or time passes, or `busy` changes. `now_ms`: monotonic; so are all times below. */
 unsigned ps_processor_next(struct ps_processor *processor, const bool *busy, uint64_t now_ms);
-/* The member has taken a lease, or takes it as soon as it has room. For the next lease a new order of members begins. */
+/* Called when the member has taken a lease, or will take it as soon as it has room. A new order of members begins for
+ * the next lease. */
 void ps_processor_taken(struct ps_processor *processor, unsigned member);
-/* The member has delivered a lease. */
+/* Called when the member has delivered a lease. */
 void ps_processor_delivered(struct ps_processor *processor, unsigned member);
-/* The member failed with a lease, which may be an earlier one. The next member in the order must get that lease. */
+/* Called when the member failed with a lease, which may be an earlier one. The next member in the order must get that
+ * lease. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases. In
- * Flume a sink fails only after it has waited for its server. */
+/* Called with failover when a member that failed has given back all its leases: its penalty begins at `now_ms`. In
+ * Flume, too, a sink fails only after it has waited for its server. */
 void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Returns when ps_processor_next must be called again even if nothing happens; UINT64_MAX: ps_processor_next has returned a
- * member, or it has returned NOBODY only because members are busy. */
+/* Returns when ps_processor_next must be called again even if nothing happens; UINT64_MAX: ps_processor_next has
+ * returned a member, or it has returned NOBODY only because members are busy. */
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms);
 
 /* Returns the time until which the member is left out; 0: it is in use. */
 uint64_t ps_processor_penalised_until_ms(const struct ps_processor *processor, unsigned member,
                                          uint64_t now_ms);
-/* Returns how often the member failed in a row. A delivery ends the row only with failover; with load_balance it
- * expires by time. */
+/* Returns how often the member failed in a row. With failover a delivery sets this number to 0; with load_balance the
+ * number expires by time. */
 unsigned ps_processor_failures(const struct ps_processor *processor, unsigned member);
 /* Returns whether leases go to this member while nothing fails: with failover, to the live one of the highest
  * priority. */

@@ -72,8 +72,8 @@ static bool runner_wants_epoll(const struct ps_runner *runner)
            (ops->kind == PS_KIND_SOURCE || (ops->kind == PS_KIND_SINK && ops->sink->sockets));
 }
 
-/* Makes the stage's epoll and adds it to the worker's. The worker watches a sink's until the sink is recalled, a
- * source's only while it reads. */
+/* Makes the stage's epoll and adds it to the worker's. The worker watches the epoll of a sink until the sink is
+ * recalled, and the epoll of a source only while the source reads. */
 static enum ps_status runner_open_epoll(struct ps_runner *runner, struct ps_err *err)
 {
     runner->watched = runner->spec->ops->kind == PS_KIND_SINK;
@@ -104,7 +104,7 @@ static void runner_set_status(struct ps_runner *runner, enum ps_runner_state sta
     __atomic_store_n(&runner->status, status, __ATOMIC_RELAXED);
 }
 
-/* a failure that follows another one after this time begins a new outage */
+/* a failure more than this time after the previous one begins a new outage */
 #define OUTAGE_NS (20 * PS_NS_PER_S)
 
 /* Logs one line for an outage: other tries with the same reason are logged at DEBUG, except those of
@@ -143,8 +143,8 @@ void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed
     runner_rest(runner, now, OPEN_RETRY_NS);
 }
 
-/* The stage calls it inside one of its functions, so it only notes the failure: the engine closes the stage in the
- * next cycle. */
+/* Only notes the failure, because the stage calls this inside one of its own functions: the engine closes the stage in
+ * the next cycle. */
 static void runner_failed(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_runner *runner = port->runner;

@@ -26,7 +26,7 @@ struct ps_runner_look {
     uint64_t held;           /* source: batches that are not returned; sink: leases */
     uint64_t open_events;    /* source: events in the open batch */
     uint64_t rests_until_ns; /* monotonic: end of the backoff */
-    uint64_t waits_since_ns; /* monotonic; 0: it does not wait */
+    uint64_t waits_since_ns; /* monotonic; 0: the runner does not wait */
     uint32_t waits_for;      /* enum ps_metrics_wait */
 };
 
@@ -45,20 +45,21 @@ struct ps_runner {
     struct ps_port port;
     struct ps_counters *counters;
     uint64_t retry_ns;    /* FAILED: when to try again */
-    uint64_t deadline_ns; /* when it must be called again at the latest */
+    uint64_t deadline_ns; /* monotonic: when the runner must have its next turn at the latest */
     uint32_t status;      /* enum ps_runner_state; relaxed reads from any thread */
-    uint32_t halted;      /* OPEN: it reads nothing more (ps_port_halted); relaxed reads from any thread */
-    bool watched;         /* its epoll wakes the worker */
+    uint32_t halted; /* OPEN: the source reads nothing more (ps_port_halted); relaxed reads from any thread */
+    bool watched;    /* the stage's epoll wakes the worker */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
-    /* why it failed or halted, until it is open again; or why a sink cannot deliver now */
+    /* why the stage failed or halted, until it is open again; or why a sink cannot deliver now */
     char error[256];
     struct ps_log_backoff failure; /* the failures that are logged as one outage */
     struct ps_runner_look look;
     struct ps_tap *tap;
-    /* The agent's name and the directory for its dead letters; NULL: it has none, or they go to a channel. */
+    /* The agent's name, and the directory for the stage's dead letters; NULL: there are none, or they go to a
+     * channel. */
     const char *letters_agent, *letters_directory;
-    struct ps_dead_letter_channel *letters; /* the channel for them; or NULL */
+    struct ps_dead_letter_channel *letters; /* puts the stage's dead letters into a channel; or NULL */
     unsigned instance;
 };
 
@@ -66,7 +67,7 @@ struct ps_runner {
 struct ps_link {
     const struct ps_stage_spec *spec;
     void *state;
-    struct ps_tap *tap; /* shows the events that leave it; NULL for a selector */
+    struct ps_tap *tap; /* shows the events that leave the interceptor; NULL for a selector */
     struct ps_port port;
 };
 
@@ -101,7 +102,7 @@ struct ps_source_runner {
     struct ps_batch *batch; /* the open one, which the source fills */
     uint32_t rows_max;      /* maximum for a batch, because events grow in the chain; 0: not known yet */
     struct {
-        /* of the closed batch that is in the chain or waits for a channel; or NULL */
+        /* the chain's lease of the closed batch that is in the chain or waits for a channel; or NULL */
         struct ps_lease *lease;
         uint64_t wait_ns; /* when the chain began to wait; 0: it does not wait */
         /* index of the next interceptor; number of interceptors + 1: the selector is done too */
@@ -109,16 +110,16 @@ struct ps_source_runner {
         bool routed;
         bool fails;         /* an interceptor cannot handle the batch now (PS_BACKOFF) */
         bool rests;         /* fails, or a process that an interceptor needs does not run (ps_port.is_down) */
-        uint64_t failed_ns; /* when it first rested; 0: it has not */
+        uint64_t failed_ns; /* when the chain first rested; 0: it has not */
         bool halves; /* the interceptor cannot handle so many events at a time: the batch must be halved */
-        /* Leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain when the
-         * one before it has left it, so none waits while `lease` is NULL. */
+        /* Leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain
+         * when the one before it has left it, so none waits while `lease` is NULL. */
         struct ps_lease *rest;
     } chain;
     struct ps_lease **pending; /* by slot (2 * channel + optional): leases that are made and not put yet */
     struct ps_carved *marks;   /* by channel: mark of the lease that was put last */
-    /* Leases that the closed source before it could not put, oldest first; this runner puts them first. In a closed
-     * runner: the leases that the next runner must put. */
+    /* Leases that an earlier, closed runner of this source could not put, oldest first; this runner puts them first. In
+     * a closed runner: the leases that the next runner must put. */
     struct ps_lease *inherited;
     bool waiting; /* the source was called with `paused` true */
     /* PS_REFUSE_TOGETHER: a batch was refused, and since then no channel had room and the source always had input.
@@ -129,19 +130,22 @@ struct ps_source_runner {
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
-    /* While it is draining: */
+    /* While the source drains: */
     struct {
-        bool answered; /* it reads nothing more, and no answer or promise is pending */
+        bool answered; /* the source reads nothing more, and no answer or promise is pending */
         bool ends;     /* the agent stops */
-        bool rereads;  /* it need not wait, because at the next start it reads the undelivered events again */
+        /* the source need not wait, because at the next start it reads the undelivered events again */
+        bool rereads;
         uint64_t ends_ns; /* when the agent's stop began; 0: not known yet */
-        bool gives_up;    /* it need not wait, because an interceptor goes on failing for its batch */
+        bool gives_up;    /* the source need not wait, because an interceptor still fails for its batch */
         /* batches that are not home, and the time since which this number has not changed; 0: not known yet */
         uint64_t out_count, out_since_ns;
-        bool leaves_batches; /* its channels stay with their events, so it does not wait for its batches */
-        bool strands, strands_unpromised; /* one of its channels has no sink, and promises nothing */
+        /* the channels stay with their events, so the source does not wait for its batches */
+        bool leaves_batches;
+        /* one of the source's channels has no sink (strands), and moreover promises nothing (strands_unpromised) */
+        bool strands, strands_unpromised;
     } ending;
-    /* bits by channel number: it has joined the waiters of the channel */
+    /* bit i: the worker has joined the waiters of the source's i-th channel */
     uint64_t joined;
     struct ps_histogram *batch_events; /* events of each closed batch */
     struct ps_source_closes closes;
@@ -164,21 +168,21 @@ struct ps_sink_runner {
     struct ps_deadletter_pending dead_letters; /* of the offered lease, after its last attempt */
     bool recalled, empty;
     bool closed; /* by CLOSE, which a stop orders twice */
-    bool leaves; /* it takes no more leases, because events may stay in the channel */
-    bool told;   /* ENDING, FAILED: its group knows of this failure */
-    bool given;  /* its group has counted the offered lease as this sink's */
-    bool wants;  /* it would take another lease: the channel was empty, or its turn was over */
-    bool joined; /* the channel's waiters */
+    bool leaves; /* the sink takes no more leases, because events may stay in the channel */
+    bool told;   /* ENDING, FAILED: the sink's group knows of this failure */
+    bool given;  /* the sink's group has counted the offered lease as this sink's */
+    bool wants;  /* the sink would take another lease: the channel was empty, or the sink's turn was over */
+    bool joined; /* the worker has joined the channel's waiters */
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
-    /* Monotonic: when it last delivered something, or last had nothing to deliver. Any thread reads it. */
+    /* Monotonic: when the sink last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
     /* While the agent stops: the time since which no event is lost if the sink delivers nothing more; 0: events would
      * be lost. */
     uint64_t free_since_ns;
     /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t trouble_count;
-    uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
+    uint32_t has_events; /* the sink holds leases, or its channel is not empty; any thread reads it */
     /* For a sink of a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
     uint64_t penalised_until_ns;
@@ -188,8 +192,8 @@ struct ps_sink_runner {
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances);
 void ps_runner_fini(struct ps_runner *runner);
-/* Sets where its dead letters go: `deadletter` is the value of penstock.deadletter, or NULL. Called when the runner
- * is made. */
+/* Sets where the runner's dead letters go: `deadletter` is the value of penstock.deadletter, or NULL. Called when the
+ * runner is made. */
 void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
                            const struct ps_dead_letter_target *target);
 /* Opens port.dead_letter_queue if the stage has dead letters and it is not open yet. Returns false if it cannot be
@@ -208,8 +212,8 @@ bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
 /* Returns whether ps_runner_open would try to open a stage that is closed: its last open did not fail, or the backoff
  * is over. */
 bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now);
-/* The stage, or a link of its chain (`failed`), could not be opened: logs and counts it, keeps the reason for
- * metrics and /readyz, and sets the time of the next try. */
+/* Called when the stage, or a link of its chain (`failed`), could not be opened. Logs and counts the failure, keeps the
+ * reason for metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
 /* Sets whether the worker watches the stage's epoll, if it has one. When this is impossible the stage fails
@@ -223,27 +227,27 @@ static inline enum ps_runner_state ps_runner_state(const struct ps_runner *runne
 {
     return (enum ps_runner_state)__atomic_load_n(&runner->status, __ATOMIC_RELAXED);
 }
-/* Returns whether its stage works. Thread: any. */
+/* Returns whether the runner's stage is open and works. Thread: any. */
 static inline bool ps_runner_is_open(const struct ps_runner *runner)
 {
     return ps_runner_state(runner) == PS_RUNNER_OPEN;
 }
-/* Returns whether its stage was opened and not closed yet. */
+/* Returns whether the runner's stage was opened and is not closed yet. */
 static inline bool ps_runner_has_stage(const struct ps_runner *runner)
 {
     return runner->status == PS_RUNNER_OPEN || runner->status == PS_RUNNER_ENDING;
 }
 
 void ps_runner_set_error(struct ps_runner *runner, const char *text);
-/* Publishes the data for the dump; at the end of each turn. */
+/* Publishes the data for the dump. Called at the end of each turn. */
 void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look);
 void ps_source_runner_note(struct ps_source_runner *runner);
 
 /* ---- source ---- */
 struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struct ps_plan *plan,
                                                  size_t source, unsigned instance);
-/* Returns how long, in nanoseconds, it has waited for full channels, the current wait included. `mono_ns` is now; 0:
- * it reads the clock. Thread: any that keeps the plan alive. */
+/* Returns how long, in nanoseconds, the source has waited for full channels, the current wait included. `mono_ns` is
+ * now; 0: the function reads the clock. Thread: any that keeps the plan alive. */
 uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint64_t mono_ns);
 /* Begins or ends a wait for a full channel or for memory; for source/runner.c. */
 void ps_source_runner_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now);
@@ -270,10 +274,11 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
                             struct ps_lease **left, const struct ps_now *now);
 
 /* ---- what a closed source leaves to the next one (core/engine/source/inherit.c) ---- */
-/* The runner is being closed: see ps_source_runner_close. */
+/* Leaves the leases of a runner that is being closed: see ps_source_runner_close. */
 void ps_source_runner_leave_leases(struct ps_source_runner *runner, const struct ps_plan *next,
                                    struct ps_lease **left);
-/* The runner follows a closed one of the same name and instance: takes over the leases that it left. */
+/* Called when the runner follows a closed one of the same name and instance. Takes over the leases that the closed
+ * runner left. */
 void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_runner *closed);
 /* Gives leases the numbers of the runner's channels; `channels`: the list to which their present numbers belong. */
 void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_lease *list,
@@ -299,9 +304,9 @@ bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text
 /* Forgets the leases that a chain has made before it was given up: the window counts the leases of a batch only when
  * all of them are made. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
-/* The batch has left the chain: the chain's own lease is returned. */
+/* Called when the batch has left the chain. Returns the chain's own lease. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
-/* A batch has entered the window: it enters the chain at an interceptor. */
+/* Called when a batch has entered the window. The batch enters the chain at interceptor number `stage`. */
 void ps_source_runner_begin_chain(struct ps_source_runner *runner, struct ps_lease *chain, size_t stage);
 
 /* ---- a batch of which an interceptor makes too much (core/engine/source/halves.c) ---- */
@@ -309,7 +314,7 @@ void ps_source_runner_begin_chain(struct ps_source_runner *runner, struct ps_lea
 void ps_source_runner_too_large(struct ps_source_runner *runner, struct ps_port *port);
 /* Leaves the first half of the chain's events in the chain. Returns false when there is no memory. */
 bool ps_source_runner_halve(struct ps_source_runner *runner);
-/* The batch before it has left the chain: the next half enters it. */
+/* Called when the batch before has left the chain. The next half enters the chain. */
 void ps_source_runner_begin_half(struct ps_source_runner *runner);
 /* Gives up the halves that have not entered the chain. Returns the number of their events. */
 uint32_t ps_source_runner_drop_halves(struct ps_source_runner *runner);
@@ -317,8 +322,8 @@ uint32_t ps_source_runner_drop_halves(struct ps_source_runner *runner);
 /* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */
 bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
-/* Returns whether the source waits until a lease that was put into this channel is returned: it needs more than the
- * put, or the channel promises more by the return. */
+/* Returns whether the source waits until a lease that was put into this channel is returned: the source needs more than
+ * the put, or the channel promises more by the return. */
 bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel);
 /* Makes a window that reports to the source. */
 void ps_source_runner_open_window(struct ps_source_runner *runner);
@@ -374,14 +379,14 @@ bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
 bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 
 /* ---- waking workers (core/engine/waiting.c) ---- */
-/* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
+/* Wakes one worker with a sink that waits for a lease. Called after each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Called when the channel took this lease, with an answer other than PS_PUT_FULL: makes the source wait for the
  * lease, or wakes a consumer. Another thread may have the lease already, but the lease is returned to this worker, so
  * it still exists. */
 void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
                      enum ps_put put);
-/* Leases were taken: wakes the workers with a source that waits for room. */
+/* Wakes the workers with a source that waits for room. Called after leases were taken. */
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Called when the sink will not take a lease now: if the channel has one, wakes a worker with a sink that will. */
 void ps_sink_runner_pass_on(struct ps_sink_runner *runner);
@@ -398,7 +403,7 @@ void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channe
 void ps_source_runner_hold_back(struct ps_source_runner *runner, bool stops);
 /* Returns whether a producer of this channel stops and waits for room. Thread: any. */
 bool ps_is_holding_back(const struct ps_channel_plan *channel);
-/* Leaves the waiters: the worker is awake. */
+/* Called when the worker is awake again. Leaves the waiters that the runner has joined. */
 void ps_source_runner_leave(struct ps_source_runner *runner);
 void ps_sink_runner_leave(struct ps_sink_runner *runner);
 
@@ -411,23 +416,23 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
 /* Runs one turn of a sink that takes no lease until the next orders (ps_worker_sink_rests, or a sink that a reload
  * adopts, in CLOSE): serves the sockets and timers of the sink and of its channel. The sink gives no lease back. */
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
-/* Returns whether it may have another lease, because its share of the memory is not used up. */
+/* Returns whether the sink may have another lease, because its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 /* Returns whether the events in its channel may stay there when the agent stops, or continues with a plan
  * that has the channel: the channel is durable, and no producer waits for room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
-/* While the agent stops: returns whether the stop need not wait longer for this sink. The channel keeps the
+/* While the agent stops: returns whether the stop need not wait longer for this sink, because the channel keeps the
  * undelivered events, or the sources read them again, and the sink has delivered nothing for a while. */
 bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const struct ps_now *now);
-/* Returns whether it holds no lease and its channel is empty, or may keep its events. */
+/* Returns whether the sink holds no lease, and its channel is empty or may keep its events. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
 bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner);
 /* Hands the sink over to the next plan. */
 void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, size_t sink);
-/* Returns how long, in nanoseconds, it has had events without delivering any; 0: it has none. Thread: any that keeps
- * the plan alive. */
+/* Returns how long, in nanoseconds, the sink has had events without delivering any; 0: it has no events. Thread: any
+ * that keeps the plan alive. */
 uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns);
-/* Gives every lease that it holds back to its channel. Call it at each cycle until it returns true. */
+/* Gives every lease that the sink holds back to the channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Calls the channel's `part` after the sink has given back its leases, unless `next` keeps the channel. Returns
  * whether `part` is done; the worker calls this function until it is. */

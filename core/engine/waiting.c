@@ -66,7 +66,7 @@ void ps_sink_runner_leave(struct ps_sink_runner *runner)
 
 bool ps_sink_runner_join(struct ps_sink_runner *runner)
 {
-    /* if it joined, a put may have chosen it: another worker must be woken before this one sleeps */
+    /* if this worker joined, a put may have chosen it: another worker must be woken before this one sleeps */
     if (!runner->wants)
         return runner->joined;
     runner->joined = true;
@@ -98,8 +98,8 @@ static uint64_t source_lacks_room(const struct ps_source_runner *runner)
     return bits;
 }
 
-/* Returns the channels that block the source: those that had no room; or all, while its open batch waits for a
- * hungry consumer. */
+/* Returns a mask of the channels that block the source: bit i is set if the source's i-th channel had no room, or for
+ * all channels while the open batch waits for a hungry consumer. */
 static uint64_t source_waits_for(const struct ps_source_runner *runner)
 {
     size_t count = runner->plan->spec->channel_count;

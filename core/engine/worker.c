@@ -213,7 +213,7 @@ static void rest_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     ps_worker_enter(worker, sink->base.spec->component);
     ps_sink_runner_rest(sink, &worker->now);
-    if (worker->phase != PS_PHASE_CLOSE) /* in CLOSE, control strips the channel for its letters */
+    if (worker->phase != PS_PHASE_CLOSE) /* in CLOSE, control strips the channel of the dead letters */
         (void)ps_dead_letter_channel_cycle(sink->base.letters, false, &sink->base.deadline_ns, &worker->now);
 }
 

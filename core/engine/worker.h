@@ -44,15 +44,15 @@ struct ps_engine_settings;
 
 struct ps_worker_stats {
     uint64_t cycles, busy_cycles, busy_ns, parked_count, cycle_max_ns;
-    uint64_t wakes;       /* how often it woke another worker */
+    uint64_t wakes;       /* how often the worker woke another one */
     uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
     struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
     uint64_t heartbeat_ns; /* monotonic time at which the last cycle began */
     uint64_t memory_waits; /* how often a source found the budget used up */
     uint64_t home_leases;  /* leases that were returned */
-    uint32_t parked;       /* 1: it sleeps */
-    /* Name of the component that it calls now, a text of the plan. NULL between components and after every cycle, so
-     * that no text of a freed plan stays here. */
+    uint32_t parked;       /* 1: the worker sleeps */
+    /* Name of the component that the worker calls now, a text of the plan. NULL between components and after every
+     * cycle, so that no text of a freed plan stays here. */
     const char *doing;
 };
 
@@ -69,7 +69,7 @@ void ps_worker_run(struct ps_worker *worker);
 /* Runs one duty cycle. Returns whether anything moved. Thread: the worker's, or the one that simulates it. */
 bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now);
 
-/* Returns when ps_worker_cycle must be called again at the latest, even if nothing happens. */
+/* Returns the time (mono_ns) at which ps_worker_cycle must be called again at the latest, even if nothing happens. */
 uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
 
 /* Called before the worker sleeps: joins the waiters, announces the sleep, and runs one more cycle. Returns whether
@@ -91,8 +91,8 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
-/* Returns whether the reload in progress removes this channel: then it must become empty first, even if it is
- * durable. */
+/* Returns whether the reload in progress removes this channel: then the channel must become empty first, even if it
+ * is durable. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the agent stops: no plan follows. */
 bool ps_worker_stops(const struct ps_worker *worker);
@@ -109,7 +109,7 @@ void ps_worker_enter(struct ps_worker *worker, const char *component);
 
 /* ---- for the control thread ---- */
 void ps_worker_wake(struct ps_worker *worker);
-/* Number of the last orders that it carried out:
+/* Returns the number of the last orders that the worker carried out:
  *
  *   RUN     every stage was opened, or its first try to open failed
  *   PAUSE   the sinks of channels that the next plan does not keep are idle
@@ -117,7 +117,8 @@ void ps_worker_wake(struct ps_worker *worker);
  *   RECALL  the sinks have given every lease back
  *   CLOSE   every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
-/* Returns the number of the last orders that it took: after RUN it has the runners, and may still open them. */
+/* Returns the number of the last orders that the worker took: after RUN the worker has the runners, and may still be
+ * opening them. */
 uint64_t ps_worker_taken_number(const struct ps_worker *worker);
 /* Returns the leases that sources could no longer put, oldest first; ps_lease_home.channel is the number of
  * the agent's channel. Call it after CLOSE was carried out. */

@@ -22,7 +22,7 @@ struct ps_worker {
     int epoll_fd;
     struct ps_now now;
 
-    /* the orders are the second DRAIN (agent_drain): stages that are drained stay so */
+    /* the orders are the second DRAIN (agent_drain): stages that are drained stay drained */
     bool drains_again;
     uint64_t orders_number; /* number of the orders that were taken last */
     struct ps_plan *plan, *next;
@@ -35,7 +35,7 @@ struct ps_worker {
 
     /* leases that this worker itself returns, as their home worker */
     struct ps_lease *home_first, **home_last;
-    struct ps_inbox_node *arrived; /* taken from the inbox, not released yet */
+    struct ps_inbox_node *arrived; /* leases that were taken from the inbox and are not released yet */
     uint64_t touched;              /* bit per worker to wake at the end of the cycle */
 
     struct ps_inbox inbox; /* leases that other workers return; any worker puts */
@@ -43,7 +43,7 @@ struct ps_worker {
     PS_ALIGNED_GAP struct ps_worker_stats stats; /* written by the worker, read by any thread */
     PS_ALIGNED_GAP struct ps_mark done;          /* number of the orders carried out; control reads it */
     struct ps_mark taken;                        /* number of the orders begun; control reads it */
-    struct ps_mark sources_seen, sinks_seen;     /* how many runners metrics may read */
+    struct ps_mark sources_seen, sinks_seen;     /* number of runners that metrics may read */
     uint64_t exit_wanted;
     struct ps_park park;
 };
@@ -57,20 +57,22 @@ bool ps_worker_orders_done(struct ps_worker *worker);
 /* Releases the leases that were returned to this worker. Returns whether it released any. */
 bool ps_worker_cycle_home(struct ps_worker *worker);
 
-/* Returns whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
+/* Returns whether this source stays open: in PAUSE every source does, later each source that the next plan takes
+ * over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
 /* Returns whether this source continues to read while others pause or close, because the reload leaves it and its
  * channels as they are. False in CLOSE, because control then changes the channels' shares of the memory. */
 bool ps_worker_reads_on(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
-/* Returns whether the next plan takes this sink over. Such a sink runs in all phases, but takes no new lease in CLOSE, because the
- * control thread then changes its channel. */
+/* Returns whether the next plan takes this sink over. Such a sink runs in all phases, but takes no new lease in
+ * CLOSE, because the control thread then changes its channel. */
 bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner);
 
 /* Returns whether this sink was idle in PAUSE. Such a sink takes no more leases: another sink of its channel may
  * still give leases back, and must deliver them itself. */
 bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_runner *sink);
 
-/* Replaces the runners by those of `plan`; takes over those of sources and sinks that stay open. NULL: no runners. */
+/* Replaces the runners by the runners of `plan`; keeps the runners of sources and sinks that stay open. `plan` NULL:
+ * the worker has no runners afterwards. */
 void ps_worker_exchange_runners(struct ps_worker *worker, struct ps_plan *plan);

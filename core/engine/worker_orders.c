@@ -6,7 +6,8 @@
 #include "core/engine/sink/group.h"
 #include "core/engine/worker_internal.h"
 
-/* Returns whether this source stays open. In PAUSE all sources stay open, later only those that the next plan adopts. */
+/* Returns whether this source stays open. In PAUSE all sources stay open, later only those that the next plan adopts.
+ */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner)
 {
     if (worker->phase == PS_PHASE_PAUSE)
@@ -39,7 +40,7 @@ bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_
     return false;
 }
 
-/* Returns the open runner of the previous plan that this source adopts, and removes it from the list; NULL if
+/* Returns the open runner of the previous plan that this source adopts, and removes it from the list; NULL: there is
  * none. */
 static struct ps_source_runner *take_adopted(struct ps_source_runner **runners, size_t count,
                                              const struct ps_source_plan *source, unsigned instance)
@@ -149,8 +150,8 @@ static bool is_closing(const struct ps_worker *worker, size_t sink)
     return !worker->sinks[sink]->closed && !ps_worker_adopts_sink(worker, worker->sinks[sink]);
 }
 
-/* A channel frees a consumer's data when the consumer leaves, so all sinks take out the rest before one leaves. A reload adopts
- * all sinks of a consumer or none. */
+/* A channel frees a consumer's data when the consumer leaves, so all sinks take out the rest before one leaves. A
+ * reload adopts all sinks of a consumer or none. */
 static void close_sinks(struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
@@ -266,8 +267,8 @@ static bool is_empty(const struct ps_sink_runner *sink)
     return ps_sink_runner_holds_nothing(sink) && ps_channel_plan_left(sink->channel) == 0;
 }
 
-/* Returns whether the worker has waited long enough for a closing sink: it has nothing left to deliver. If the next plan
- * keeps the channel, events that the sink has not taken stay there. */
+/* Returns whether the worker has waited long enough for a closing sink: it has nothing left to deliver. If the next
+ * plan keeps the channel, events that the sink has not taken stay there. */
 static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink_runner *sink)
 {
     if (ps_plan_keeps_channel(worker->next, sink->channel))
@@ -291,10 +292,10 @@ static bool batches_stay(const struct ps_worker *worker)
     return false;
 }
 
-/* Returns whether nothing is left to deliver on this worker. Each source that stops has stopped, and all its batches
- * are returned, or in channels that stay, or will be read again. The sinks that close hold nothing and their channels
- * are empty or stay, or the stop need not wait for them. If nothing stays, every batch of this worker must be home
- * as well, except those that sinks gave back to a durable channel. */
+/* Returns whether nothing is left to deliver on this worker: each source that stops has stopped, and all its batches
+ * are returned, or in channels that stay, or will be read again; and the sinks that close hold nothing and their
+ * channels are empty or stay, or the stop need not wait for them. If nothing stays, every batch of this worker must be
+ * home as well, except the batches that sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)
 {
     bool stays = batches_stay(worker);
@@ -403,7 +404,7 @@ bool ps_worker_orders_done(struct ps_worker *worker)
         return all_drained(worker);
     case PS_PHASE_RECALL:
         return cycle_recall(worker);
-    case PS_PHASE_CLOSE: /* no worker returns leases now: receives those in its inbox */
+    case PS_PHASE_CLOSE: /* no worker returns leases now: receives the leases in this worker's inbox */
         while (ps_worker_cycle_home(worker)) {
         }
         return true;

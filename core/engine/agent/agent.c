@@ -156,8 +156,8 @@ void ps_agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_m
 
 /* ---- leaving a plan ---- */
 
-/* Drains all stages except those that `next` takes over. Returns whether it did in time. Gives the orders twice: an
- * idle sink of a durable channel takes more events while a source on another worker waits for room there. Every
+/* Drains all stages except those that `next` takes over. Returns whether all drained in time. Gives the orders twice:
+ * an idle sink of a durable channel takes more events while a source on another worker waits for room there. Every
  * source has stopped when the first orders are carried out, so a sink that is idle after the second ones stays idle. */
 static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
                         const struct ps_agent_patience *patience)
@@ -185,8 +185,7 @@ static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t t
     }
 }
 
-/* Drains, recalls and closes all stages except those that `next` takes over. Returns whether it drained
- * in time. */
+/* Drains, recalls and closes all stages except those that `next` takes over. Returns whether all drained in time. */
 static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
                           const struct ps_agent_patience *patience)
 {
@@ -222,7 +221,7 @@ static void reread_stage(const struct ps_link *link)
     reread_spec(link->spec);
 }
 
-/* Returns how many sources, channels and sinks of the plan were taken over from the previous plan. */
+/* Returns the number of the plan's sources, channels and sinks that were taken over from the previous plan. */
 static unsigned stayed_count(const struct ps_plan *plan)
 {
     unsigned count = 0;
@@ -458,8 +457,8 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     account->kept = events_kept(agent->plan);
     account->drained = (drained || lost.events == 0) && sources_are_done(agent);
     pthread_mutex_unlock(&agent->lock);
-    uint64_t number =
-        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* returns the leases given up */
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL,
+                                      NULL); /* releases the leases that were given up */
     ps_agent_await(agent, number, PS_AGENT_ANSWER_MS, &patience, "a worker does not answer; still waiting");
 }
 

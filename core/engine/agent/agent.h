@@ -36,7 +36,7 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
 /* Counts a reload that failed outside of the functions above. */
 void ps_agent_reload_failed(struct ps_agent *agent, const char *reason);
 
-/* For tests: runs the three above on the calling thread. */
+/* For tests: runs ps_agent_reload_begin, ps_plan_build and ps_agent_reload_end on the calling thread. */
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
                                const struct ps_machine *machine, struct ps_err *err);
 
@@ -45,8 +45,8 @@ struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;
     uint64_t kernel_dropped; /* datagrams that never reached a source */
     uint64_t undelivered;    /* left in channels and sinks, and lost */
-    uint64_t
-        reread; /* left in channels and sinks in memory: sources with positions read them again at the next start */
+    /* left in channels and sinks in memory: sources with positions read them again at the next start */
+    uint64_t reread;
     uint64_t kept; /* left in durable channels that only this agent uses: the next start delivers them */
     uint64_t deadletter; /* given up and written to the dead letters, by sources and sinks */
     /* Every event that was read is delivered or kept in a durable channel, and every client has its answer. This
@@ -60,14 +60,14 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
                     void *argument, struct ps_agent_account *account);
 /* Frees the agent, which was drained or never started. Nobody may read its metrics after that. */
 void ps_agent_destroy(struct ps_agent *agent);
-/* Drains and destroys it. */
+/* Drains the agent, and destroys it. */
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
                    struct ps_agent_account *account);
 
 const struct ps_plan *ps_agent_plan(const struct ps_agent *agent);
 
-/* Returns true while every worker that is not parked has begun a cycle within the last `limit_ms`; else `*worker` is
- * one that has not, and `*still_ns` the time since its last one. */
+/* Returns true while every worker that is not parked has begun a cycle within the last `limit_ms`. Else returns false:
+ * `*worker` is the number of a worker that has not, and `*still_ns` the time since its last cycle began. */
 bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms, unsigned *worker,
                         uint64_t *still_ns);
 

@@ -3,7 +3,8 @@
 #include "core/quantity.h"
 
 /* Returns the first channel that has events and is not in `next`: its events would be lost, or left on disk. With
- * `dead`, only a channel that nobody empties: one without a sink that no other program reads (others may read a topic). */
+ * `dead`, returns only a channel that nobody empties: it has no sink, and no other program reads it (other programs may
+ * read a topic). */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {
@@ -55,7 +56,7 @@ static void describe_change(const struct ps_agent *agent, const struct ps_plan *
         ps_err_set(text, "%s is removed or gets another type", channel->spec->stage.component);
 }
 
-/* `channel`: one that has events; NULL: a sink has the last ones. */
+/* `channel`: a channel that has events; NULL: a sink has the last events. */
 static enum ps_status refuse_to_lose(const struct ps_agent *agent, struct ps_plan *next,
                                      const struct ps_channel_plan *channel, struct ps_err *err)
 {

@@ -8,8 +8,8 @@
 struct ps_agent {
     struct ps_engine *engine;
     struct ps_plan *plan;
-    /* Held by control while it replaces the plan, but not while components close or open, and by another thread
-     * (metrics) while it reads the plan. Workers never take it. */
+    /* Control holds it while it replaces the plan, but not while components close or open. Another thread (metrics)
+     * holds it while it reads the plan. Workers never take it. */
     pthread_mutex_t lock;
     int64_t start_ms;
     uint64_t reload_count, reload_failed_count;
@@ -25,14 +25,15 @@ struct ps_agent {
 void ps_agent_each_source(struct ps_agent *agent, size_t source,
                           void (*look)(void *argument, struct ps_source_runner *runner), void *argument);
 struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink);
-/* Takes over the list of components that the latest configuration leaves out; the plan may have another list. Thread: control. */
+/* Takes over the list of components that the latest configuration leaves out; the plan may have another list. Thread:
+ * control. */
 void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *spec);
 
 /* ---- waiting for workers. Thread: control ---- */
 
-#define PS_AGENT_ANSWER_MS 10000U /* then the log says what is waited for */
+#define PS_AGENT_ANSWER_MS 10000U /* after this time the log says why control waits */
 
-/* Control calls it about every millisecond while it waits; `hurry` may be NULL. */
+/* While control waits, it calls `hurry` about every millisecond; `hurry` may be NULL. */
 struct ps_agent_patience {
     bool (*hurry)(void *argument);
     void *argument;

@@ -73,7 +73,7 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
         return;
     }
     bool closed =
-        status == PS_RUNNER_CLOSED && sum->component.stop_ms > 0; /* 0: it opens for the first time */
+        status == PS_RUNNER_CLOSED && sum->component.stop_ms > 0; /* 0: the stage opens for the first time */
     sum->component.state = status == PS_RUNNER_OPEN ? PS_METRICS_HALTED
                            : closed                 ? PS_METRICS_CLOSED
                                                     : PS_METRICS_OPENING;
@@ -392,8 +392,8 @@ static const char *name_behind(const char *name, const char *part)
     return strncmp(name, part, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
 }
 
-/* "r1": the events that the source makes; "r1.i1": those that leave its interceptor; "r1.i1.before": those that
- * enter it. */
+/* "r1": the events that the source makes; "r1.i1": the events that leave its interceptor i1; "r1.i1.before": the events
+ * that enter i1. */
 static void source_taps(void *argument, struct ps_source_runner *runner)
 {
     struct tap_search *search = argument;

@@ -1,5 +1,6 @@
-/* Rows of the agent's own keys (`<agent>.penstock.<key>`), and of the keys that every source and sink has besides
- * its own. Flume ignores the former with a warning and knows the back-off keys of the latter for pollable sources. */
+/* Rows of the agent's own keys (`<agent>.penstock.<key>`), and of the keys that every source and sink has besides its
+ * own rows. Flume ignores the agent's own keys with a warning. Of the keys of sources it knows the back-off keys, for
+ * pollable sources. */
 #include "core/engine/plan.h"
 
 const struct ps_option ps_agent_option_rows[] = {

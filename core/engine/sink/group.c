@@ -65,7 +65,7 @@ bool ps_sink_group_has_others(const struct ps_sink_runner *runner)
     return runner->group->joined > 1;
 }
 
-/* ---- who gets the next lease ---- */
+/* ---- choosing the member for the next lease ---- */
 
 static bool holds_leases(const struct ps_sink_runner *runner)
 {
@@ -80,7 +80,7 @@ static bool channel_is_empty(const struct ps_sink_runner *runner)
     return fill.size == 0;
 }
 
-/* Returns whether the stage has failed. A stage that was not opened yet has not. */
+/* Returns whether the stage has failed. A stage that was not opened yet has not failed. */
 static bool is_dead(const struct ps_sink_runner *runner)
 {
     return runner->base.status == PS_RUNNER_FAILED || runner->base.status == PS_RUNNER_ENDING;
@@ -105,8 +105,8 @@ static void note_who_is_busy(struct ps_sink_group *group, const struct ps_now *n
     }
 }
 
-/* Failover: a sink takes later leases only when those of the other sinks are given back or delivered; and a sink that
- * had failed must first deliver one lease. */
+/* Failover: a sink takes a lease only when the leases of the other sinks are given back or delivered; and a sink that
+ * had failed must deliver one lease before it takes a second. */
 static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_runner *named,
                       const struct ps_now *now)
 {
@@ -120,8 +120,8 @@ static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_ru
            ps_processor_penalised_until_ms(group->processor, named->spec->member, ms_of(now)) != 0;
 }
 
-/* Failover: if the member's penalty ends before it has given back its leases, begins the penalty again. Returns
- * whether the processor then names another member. */
+/* Failover: begins the member's penalty again if it ends before the member has given back its leases. Returns whether
+ * the processor then names another member. */
 static bool ends_late(struct ps_sink_group *group, unsigned number, const struct ps_now *now)
 {
     if (group->members[number]->base.status != PS_RUNNER_ENDING)
@@ -188,7 +188,7 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
     unsigned failures = ps_processor_failures(group->processor, member);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
-    /* a rollback has none here: the sink has logged it */
+    /* after a rollback there is no reason here: the sink has logged it */
     const char *reason = is_dead(runner) ? runner->base.error : "";
     if (left_ms > 0)
         ps_log(before == 0 ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component,

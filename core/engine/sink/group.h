@@ -16,21 +16,23 @@ void ps_sink_group_leave(struct ps_sink_runner *runner);
 
 /* Returns whether this member may take the next lease now. */
 bool ps_sink_group_admits(struct ps_sink_runner *runner, const struct ps_now *now);
-/* The member has taken a lease, has settled it immediately, or keeps it until it has room. Called once for each lease. */
+/* Called once for each lease that the member has taken, has settled immediately, or keeps until it has room. */
 void ps_sink_group_taken(struct ps_sink_runner *runner);
-/* Events of the member were delivered. A failed member does not recover by events that its recall settles. */
+/* Called when events of the member were delivered. Events that its recall settles do not make a failed member
+ * recover. */
 void ps_sink_group_delivered(struct ps_sink_runner *runner, const struct ps_now *now);
-/* The member failed: it rolled back, reported a failure, or could not be opened. Called once for each failure. */
+/* Called once for each failure of the member: it rolled back, reported a failure, or could not be opened. */
 void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *now);
-/* The member that failed is closed, and has given back its leases: sets when it is opened again, which is when its
- * penalty ends. */
+/* Called when a member that failed is closed and has given back its leases. Sets the time when it is opened again: the
+ * end of its penalty. */
 void ps_sink_group_closed(struct ps_sink_runner *runner, const struct ps_now *now);
 
-/* Returns a number that changes whenever the decision may change: then the other members must have a turn. */
+/* Returns a number that changes whenever the group may choose another member: then the other members must have a
+ * turn. */
 uint64_t ps_sink_group_changes(const struct ps_sink_runner *runner);
-/* Returns when the group must decide again at the latest. */
+/* Returns the time (mono_ns) at which the group must choose again at the latest. */
 uint64_t ps_sink_group_wake_ns(const struct ps_sink_runner *runner, const struct ps_now *now);
-/* Returns when any member last delivered something. */
+/* Returns the time (mono_ns) at which a member last delivered something. */
 uint64_t ps_sink_group_progress_ns(const struct ps_sink_runner *runner);
 /* Publishes this member's data for metrics. */
 void ps_sink_group_note(struct ps_sink_runner *runner, const struct ps_now *now);

@@ -68,7 +68,7 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
     __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
 }
 
-/* A sink whose leases no other sink can take keeps trying. */
+/* Makes the sink fail if another sink of its group can take its leases; otherwise it keeps trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
@@ -143,8 +143,8 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     sink_untake(runner, &runner->offered);
 }
 
-/* Returns whether it may take another lease from the channel. A sink whose server does not answer must leave memory
- * to the others; but it may always have one lease. */
+/* Returns whether the sink may take another lease from the channel. A sink whose server does not answer must leave
+ * memory to the other sinks; but every sink may always have one lease. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner)
 {
     return runner->inflight == 0 || runner->inflight_bytes + PS_BATCH_FILL_BYTES <= runner->quota_bytes;
@@ -155,8 +155,8 @@ static bool sink_may_take(struct ps_sink_runner *runner, const struct ps_now *no
     return runner->group != NULL ? ps_sink_group_admits(runner, now) : ps_sink_runner_has_room(runner);
 }
 
-/* A member of a group rolls back: the next member gets the lease. Leases that it took earlier are older, so it must
- * give those back as well. */
+/* Called when a member of a group rolls back: the next member gets the lease. The leases that this member took earlier
+ * are older, so it must give those back as well. */
 static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     struct ps_err err = {0};
@@ -175,7 +175,7 @@ static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *n
     ps_port_failed(&runner->base.port, &err);
 }
 
-/* Offers leases until the sink has enough or the channel is empty. Returns whether it handled any. */
+/* Offers leases until the sink has enough or the channel is empty. Returns whether the sink handled any. */
 static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     const struct ps_stage_spec *spec = runner->base.spec;
@@ -253,8 +253,8 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-/* The sink reported a failure, or that it restarts as planned: takes back its leases, closes it, and opens it again;
- * after a failure it waits before it opens. */
+/* Called when the sink reported a failure, or that it restarts as planned. Takes back its leases, closes it, and opens
+ * it again, after a failure with a wait before. */
 static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     bool failed = !runner->base.port.planned;
@@ -370,7 +370,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         ps_sink_group_note(runner, now);
         moved |= ps_sink_group_changes(runner) != changes;
     }
-    if (runner->base.status == PS_RUNNER_FAILED) /* a failed sink has no other deadline */
+    if (runner->base.status == PS_RUNNER_FAILED) /* a failed sink's only deadline is its next opening */
         runner->base.deadline_ns = runner->base.retry_ns;
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
     bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);
@@ -391,12 +391,12 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
 {
     if (PS_UNLIKELY(runner->base.status == PS_RUNNER_ENDING)) {
         ps_runner_watch(&runner->base, false);
-        /* otherwise it cannot end now: in CLOSE control may use the channel */
+        /* a sink that holds something cannot end now: in CLOSE control may use the channel */
         if (ps_sink_runner_holds_nothing(runner))
             (void)sink_end(runner, now);
     }
     uint64_t due_ns = stage_tick(runner, now);
-    /* retry_ns does not count: it is not opened again here */
+    /* retry_ns does not count: the sink is not opened again here */
     runner->base.deadline_ns = least(channel_tick(runner, now), due_ns);
 }
 
@@ -446,9 +446,9 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     ps_deadletter_pending_stop(&runner->dead_letters, &runner->base.port);
     const struct ps_lease *offered = runner->offered;
     if (offered != NULL && offered->count > 0 && offered->settled == offered->count)
-        /* dead letters have settled it, or the sink before it returned PS_LATER */
+        /* dead letters have settled the lease, or the sink did so before it returned PS_LATER */
         sink_finish(runner, &runner->offered);
-    else if (offered != NULL) /* it is the newest lease */
+    else if (offered != NULL) /* the offered lease is the newest one */
         sink_untake(runner, &runner->offered);
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {
         struct ps_lease *back = NULL;
@@ -480,7 +480,8 @@ bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *ne
     return false;
 }
 
-/* Channels that cannot be stripped are those of plug-ins. Another program may empty a shared one, which has no end. */
+/* Channels that cannot be stripped are channels of plug-ins. A shared channel is left alone: it has no end, and another
+ * program may empty it. */
 void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_plan *next,
                               struct ps_lease **left, const struct ps_now *now)
 {
@@ -514,7 +515,7 @@ void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *n
     runner->closed = true;
 }
 
-/* ---- a reload that leaves it as it is ---- */
+/* ---- a reload that leaves the sink as it is ---- */
 
 void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, size_t sink)
 {

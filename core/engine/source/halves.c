@@ -1,7 +1,7 @@
-/* A batch of which an interceptor makes more than one batch may have (ps_port.is_too_large), of a source that can neither refuse
- * it nor read it again: the first half of its events goes through the chain alone, then the second, each as a batch of its own,
- * and so on, down to one event. They stay in order, and the answers that the batch owes come with the last one. Thread: the
- * source's worker. */
+/* Halves a batch of which an interceptor makes more than one batch may have (ps_port.is_too_large), if its source can
+ * neither refuse the batch nor read it again. The first half of the events goes through the chain alone, then the
+ * second half, each as a batch of its own, and so on, down to one event. The halves stay in order, and the answers
+ * that the batch owes come with the last one. Thread: the source's worker. */
 #include "core/engine/runner.h"
 #include "core/engine/worker.h"
 

@@ -1,4 +1,5 @@
-/* Room in the channels for events that a source promises before it puts them (core/flow/engine_source.h). Thread: its worker. */
+/* Room in the channels for events that a source promises before it puts them (core/flow/engine_source.h). Thread: its
+ * worker. */
 #include "core/engine/worker.h"
 #include "core/flow/engine_channel.h"
 #include "core/flow/engine_source.h"
@@ -9,7 +10,8 @@ bool ps_source_runner_refuses(const struct ps_source_runner *runner)
            (runner->chain.lease == NULL || !runner->chain.lease->batch->promised);
 }
 
-/* Asks each of its channels. Returns the smallest number of events for which one of them has room. */
+/* Asks each channel of the source to reserve room. Returns the smallest number of events for which a channel has
+ * room. */
 static uint64_t reserve(struct ps_source_runner *runner, uint64_t events)
 {
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {

@@ -206,8 +206,8 @@ static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_le
     return fill.size + lease->count > fill.capacity;
 }
 
-/* The agent stops: returns whether the source waits for room in channels from which no sink takes. Clients that wait
- * for an answer are refused instead, when the keep-alive is over. */
+/* While the agent stops: returns whether the source waits for room in channels from which no sink takes. Clients that
+ * wait for an answer are refused instead, when the keep-alive is over. */
 static bool waits_in_vain(const struct ps_source_runner *runner)
 {
     if (!runner->ending.strands || !runner->waiting || runner->chain.lease == NULL || !runner->chain.routed ||
@@ -221,9 +221,9 @@ static bool waits_in_vain(const struct ps_source_runner *runner)
     return true;
 }
 
-/* The agent stops: returns whether an interceptor has failed for the batch in the chain, or what it needs has been down, for so
- * long that the batch is given up, or refused. When a source has refused one, it refuses those behind it at once. The stop does
- * not wait for sources that read it again. */
+/* While the agent stops: returns whether an interceptor has failed for the batch in the chain, or a process that it
+ * needs has been down, for so long that the batch is given up, or refused. A source that has refused one batch
+ * refuses the batches behind it at once. The stop does not wait for sources that read the batch again. */
 static bool fails_in_vain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (!runner->ending.ends || runner->chain.lease == NULL || runner->chain.routed ||
@@ -245,8 +245,8 @@ static void source_is_drained(struct ps_source_runner *runner)
     runner->base.deadline_ns = PS_NEVER;
 }
 
-/* The agent stops, and no further batch is returned: the source need not wait, because it reads the rest
- * again at the next start. */
+/* Called while the agent stops. Notes that the source need not wait when no further batch is returned, because it reads
+ * the rest again at the next start. */
 static void source_note_stop(struct ps_source_runner *runner, const struct ps_now *now)
 {
     uint64_t out_count = ps_window_outstanding(runner->window);
@@ -265,12 +265,12 @@ static void source_note_stop(struct ps_source_runner *runner, const struct ps_no
         ps_source_runner_wake_at(runner, runner->ending.out_since_ns + PS_STOP_PATIENCE_NS);
 }
 
-/* The source stops: calls `work` until `drain` returns true; then puts the last batches and waits until they are
- * returned. */
+/* Called while the source stops. Calls `work` until `drain` returns true; then puts the last batches and waits until
+ * they are returned. */
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
-    if (waits_in_vain(runner)) { /* the bytes that it has read are given up when it is closed */
+    if (waits_in_vain(runner)) { /* the bytes that the source has read are given up when it is closed */
         ps_runner_watch(&runner->base, false);
         runner->ending.answered = ps_source_runner_is_replayable(runner);
         source_is_drained(runner);
@@ -298,7 +298,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         return;
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
-        runner->base.deadline_ns = PS_NEVER; /* it is not opened again */
+        runner->base.deadline_ns = PS_NEVER; /* the source is not opened again */
     runner->ending.answered = runner->ending.rereads || ps_window_is_settled(runner->window) ||
                               (runner->ending.strands_unpromised && ps_source_runner_is_replayable(runner));
     bool home =
@@ -354,8 +354,8 @@ static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now
            ps_window_is_settled(runner->window);
 }
 
-/* The source reported a failure: ends its work in progress, closes it with its chain, and opens it again after a
- * while. */
+/* Called when the source reported a failure. Ends its work in progress, closes it with its chain, and opens it again
+ * after a while. */
 static bool source_end(struct ps_source_runner *runner, const struct ps_now *now)
 {
     bool held = runner->chain.lease != NULL || !ps_batch_is_empty(runner->batch);
@@ -511,14 +511,14 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     runner->links = ps_links_create(runner, source_plan->chain_stages);
 }
 
-/* Called at the end, when interceptors have not finished the batch, or the halves behind it. */
+/* Called when the source closes while interceptors have not finished the batch, or the halves behind it. */
 static void close_chain(struct ps_source_runner *runner)
 {
     uint32_t count = ps_source_runner_drop_halves(runner);
     if (!runner->chain.routed) {
         count += runner->chain.lease->count;
         ps_source_runner_forget_chain(runner);
-        /* nobody has its events, so the window must not count them as put */
+        /* no channel has the events of the batch, so the window must not count them as put */
         runner->chain.lease->failed = ps_source_runner_is_replayable(runner);
         if (runner->chain.lease->failed) /* it reads them again */
             return;
