@@ -1,13 +1,15 @@
-/* Leases in memory between workers: the whole of the memory channel, and the memory part of others. One ring per producing
- * worker: SPSC with one consumer, SPMC with several, so that no thread ever waits for a descheduled thread. Leases that a
- * sink gives back (Flume's rollback) go to an ordered list of that consumer. Leases carried over by a reload are in one
- * more ring, which all consumers share.
+/* Leases in memory between workers: the whole of the memory channel, and the memory part of other channels.
+ * There is one ring per producing worker: SPSC with one consumer, SPMC with several, so no thread ever waits
+ * for a descheduled thread. Leases that a sink gives back (Flume's rollback) go to an ordered list of that
+ * consumer. Leases carried over by a reload are in one more ring, which all consumers share.
  *
- * Fill level: every producer counts what it put and every consumer what it took, each in its own cache line. The
- * difference of the sums is the content; there is no shared counter. A lease is accepted while the content is below
- * capacity, so the capacity is exceeded by less than one lease per producer.
+ * Fill level: every producer counts the events that it put, and every consumer the events that it took, each in
+ * its own cache line. The difference of the sums is the content; there is no shared counter. A lease is
+ * accepted while the content is below capacity, so the capacity is exceeded by less than one lease per
+ * producer.
  *
- * Nothing here blocks or copies an event. The functions have the threads of those of struct ps_channel_ops. */
+ * Nothing here blocks or copies an event. Each function runs on the thread of the function of the same name in
+ * struct ps_channel_ops. */
 #pragma once
 
 #include "core/stage.h"
@@ -21,12 +23,12 @@ struct ps_memory_queue_settings {
     unsigned producers, consumers;
 };
 
-/* The settings are copied. Never NULL. All leases must have left it before it is destroyed. */
+/* The settings are copied. Never NULL. All leases must have left the memory queue before it is destroyed. */
 struct ps_memory_queue *ps_memory_queue_create(const struct ps_memory_queue_settings *settings);
 void ps_memory_queue_destroy(struct ps_memory_queue *memory);
 
-/* Returns what the keys byteCapacity (-1: 40 % of the memory budget) and byteCapacityBufferPercentage allow for bodies;
- * 0: unlimited. */
+/* Returns how many bytes of bodies the keys byteCapacity (-1: 40 % of the memory budget) and
+ * byteCapacityBufferPercentage allow; 0: unlimited. */
 uint64_t ps_memory_queue_bytes_max(int64_t byte_capacity, int64_t buffer_percent,
                                    uint64_t memory_budget_bytes);
 
@@ -38,7 +40,8 @@ enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned produce
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events);
 /* Returns the next lease that this consumer gave back; NULL: none. */
 struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer);
-/* Returns the next lease: first those carried over, then those of the rings in turn; NULL: none. */
+/* Returns the next lease: first the leases carried over, then the leases of the rings in turn; NULL: there is
+ * none. */
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer);
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease);
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer);

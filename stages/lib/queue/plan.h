@@ -173,8 +173,9 @@ struct ps_queue_plan {
 /* Reports errors in the keys. `capacity` is the log's, set by the key `capacity_key`. Returns PS_FAIL if the component is dropped. */
 enum ps_status ps_queue_plan_check(const struct ps_queue_plan *plan, const struct ps_context *context,
                                    const char *capacity_key, int64_t capacity);
-/* Sets the default directories in the plan, and all settings that follow from these keys and the context. The caller sets
- * capacity, keep_alive_ms and quota_bytes. Returns PS_FAIL if a directory has the files of a Flume file channel. */
+/* Sets the default directories in the plan, and all settings that follow from the plan's keys and the context.
+ * The caller sets capacity, keep_alive_ms and quota_bytes. Returns PS_FAIL if a directory has the files of a
+ * Flume file channel. */
 enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_context *context,
                                       struct ps_queue_settings *settings, struct ps_err *err);
 /* Writes the data directories, separated by commas. */
@@ -187,8 +188,9 @@ void ps_queue_plan_claims(const struct ps_queue_plan *plan, const struct ps_cont
                           void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_queue_plan_probe(const struct ps_queue_plan *plan, struct ps_context *context,
                          const struct ps_probe *probe);
-/* Looks for events that the log of the plan's directories has and that are not delivered, and writes to `text` how many; for
- * IN_USE and UNREADABLE the reason why this is not known. `directory`: its first one for data. Changes nothing. */
+/* Looks for undelivered events in the log of the plan's directories, and writes their number to `text`; for
+ * IN_USE and UNREADABLE, writes the reason why the number is not known. `directory`: the log's first data
+ * directory. Changes nothing. */
 enum ps_queue_rest {
     PS_QUEUE_REST_NONE,
     PS_QUEUE_REST_EVENTS,
@@ -197,11 +199,11 @@ enum ps_queue_rest {
 };
 enum ps_queue_rest ps_queue_plan_find_rest(const struct ps_queue_plan *plan, struct ps_context *context,
                                            const char **directory, struct ps_err *text);
-/* For a channel that does not use its log because this key has this value: warns of events in it that are not
- * delivered, and of a log that cannot be read. Changes nothing, and reports nothing if the log is in use. */
+/* For a channel that does not use its log because `key` has this value: warns of undelivered events in the log,
+ * and of a log that cannot be read. Changes nothing, and reports nothing if the log is in use. */
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan, struct ps_context *context, const char *key,
                                 const char *value);
-/* The same for `check`: reports these events as failed, because they wait until the configuration is changed. Not for
- * a reload, which ps_plan_moves_channel prevents from leaving events behind. */
+/* Does this for `check`: reports these events as failed, because they wait until the configuration is changed.
+ * Not used for a reload, because ps_plan_moves_channel prevents a reload from leaving events behind. */
 void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan, struct ps_context *context,
                               const struct ps_probe *probe, const char *key, const char *value);

@@ -1,15 +1,13 @@
-/* Keeps the events of a durable channel in a store (stages/lib/queue/store.h: a log on disk, or a database) on a thread of its
- * own, and feeds the channel's consumers from there.
+/* Keeps the events of a durable channel in a store (stages/lib/queue/store.h: a log on disk, or a database) on
+ * a thread of its own, and feeds the channel's consumers from the store.
  *
- *   producers   put leases into rings. The thread writes all leases that arrived during the last sync, and syncs them
- *               together: then the leases are returned, which is the promise
+ *   producers   put leases into rings. The thread writes all leases that arrived during the last sync, and syncs them together. Then it returns the leases, which is the promise
  *               (docs/decisions/0023-put-and-promised.md)
- *   consumers   take places of frames from one ring. Each reads its frame into a batch of its own, and reports the
- *               delivery; the thread records it, and removes delivered frames
+ *   consumers   take places of frames from one ring. Each consumer reads its frame into a batch of its own, and reports the delivery; the thread records the delivery, and removes delivered frames
  *
- * If the store cannot be read, no event is lost or skipped: the thread reads the next frame again every few seconds. If the
- * store cannot be written, no event is promised: refusable leases are given up after the keep-alive, and the other leases
- * wait until the store can be written again. */
+ * If the store cannot be read, no event is lost or skipped: the thread reads the next frame again every few
+ * seconds. If the store cannot be written, no event is promised: refusable leases are given up after the
+ * keep-alive, and the other leases wait until the store can be written again. */
 #pragma once
 
 #include "core/stage.h"
@@ -18,7 +16,8 @@
 struct ps_queue;
 
 struct ps_queue_settings {
-    const char *component; /* for the log; lives as long as the durable queue, like all pointers here */
+    /* for the log; lives as long as the durable queue, like all pointers of this struct */
+    const char *component;
     const struct ps_store_ops *store;
     const void *store_settings; /* the store's own settings */
     uint64_t capacity;          /* events; 0: unlimited */
@@ -56,11 +55,13 @@ void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes);
 
 /* Functions for channels that put only some of their leases here. */
 
-/* Returns whether the store has been opened, so that its contents are known. It stays open. Thread: any. */
+/* Returns whether the store has been opened, so that its contents are known. The store then stays open. Thread:
+ * any. */
 bool ps_queue_is_open(const struct ps_queue *queue);
 
-/* Returns whether all events that were put, or found in the store, are delivered. If it returns true to a producer,
- * none of that producer's leases is left here. Returns false until the store is open. Thread: any. */
+/* Returns whether all events that were put, or found in the store, are delivered. If it returns true to a
+ * producer, the durable queue has no lease of that producer left. Returns false until the store is open.
+ * Thread: any. */
 bool ps_queue_is_clear(const struct ps_queue *queue);
 /* Returns the number of events that were put or found, and are not delivered. Thread: any. */
 uint64_t ps_queue_undelivered(const struct ps_queue *queue);
@@ -77,6 +78,6 @@ bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *p
  * ps_queue_strip. */
 bool ps_queue_add_last(struct ps_queue *queue, struct ps_lease *list);
 
-/* Returns whether the store is not open, cannot be written or read now, or has a part whose key is missing. Writes the reason in
- * one line. Thread: any. */
+/* Returns true if the store is not open, cannot be written or read now, or has a part whose key is missing;
+ * then writes the reason in one line. Thread: any. */
 bool ps_queue_trouble(struct ps_queue *queue, char *text, size_t room);

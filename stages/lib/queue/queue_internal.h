@@ -16,9 +16,10 @@
 
 /* Maximum number of leases of one producer that wait to be written. More would only use memory. */
 #define PS_QUEUE_RING_LEASES 1024U
-/* Limit for all producers of bytes that wait to be written: the amount of a few syncs. More would only wait longer. */
+/* Maximum number of bytes of all producers that wait to be written: as many as a few syncs write. More bytes
+ * would only wait longer. */
 #define PS_QUEUE_WAITING_BYTES_MAX (UINT64_C(16) << 20)
-/* Frames that are read ahead take a fourth of the channel's share of memory, but at most the bytes that are useful. */
+/* Frames that are read ahead take a fourth of the channel's share of memory, but no more bytes than are useful. */
 #define PS_QUEUE_READ_AHEAD_PART 4U
 #define PS_QUEUE_READ_AHEAD_MAX_BYTES (UINT64_C(32) << 20)
 /* A frame that waits for consumers counts at least as this many bytes. */
@@ -28,8 +29,9 @@
 struct ps_queue_ticket {
     struct ps_store_frame frame;
     struct ps_inbox_node node; /* node of the inbox by which it returns to the thread */
-    uint64_t cost_bytes;       /* bytes for which it counts in the read-ahead while it is in the ring */
-    bool damaged;              /* the consumer could not decode it */
+    /* bytes for which the ticket counts in the read-ahead while it is in the ring */
+    uint64_t cost_bytes;
+    bool damaged; /* the consumer could not decode the frame */
     struct ps_queue_ticket *next_free, *next_made;
 };
 
@@ -41,11 +43,12 @@ struct ps_queue_tally {
 struct ps_queue_producer {
     struct ps_spsc *ring; /* leases from the worker to the thread */
     struct ps_queue_tally put;
-    uint64_t memory_bytes;    /* of the leases that are not returned yet; only the worker uses it */
+    /* memory of the leases that are not returned yet; only the worker uses this field */
+    uint64_t memory_bytes;
     struct ps_inbox promised; /* leases from the thread to the worker */
     struct ps_alarm alarm;    /* wakes the worker */
     bool news;                /* used by the thread: `promised` is not empty */
-    /* Used by the thread: one of its leases waits and is not given up, so later ones also wait. */
+    /* Used by the thread: a lease of this producer waits and is not given up, so later leases also wait. */
     bool waits;
 } PS_ALIGNED_GAP;
 
@@ -54,18 +57,19 @@ struct ps_queue_consumer {
     struct ps_lease *given_back;   /* a list; the first one is taken next */
     struct ps_queue_ticket *stuck; /* a ticket whose frame could not be read, or had no memory */
     uint64_t retry_ns;             /* time at which `stuck` is read again; 0: immediately */
-    char unreadable[512]; /* why `stuck` cannot be read; empty: it can. Guarded by the durable queue's lock */
+    /* why the frame of `stuck` cannot be read; empty: it can be read. Guarded by the durable queue's lock */
+    char unreadable[512];
     struct ps_readback *readback; /* NULL: the consumer has not taken anything yet */
     struct ps_queue *queue;
-    struct ps_alarm alarm; /* wakes the worker; set when it found no frame */
+    struct ps_alarm alarm; /* wakes the worker; set when the worker found no frame */
 } PS_ALIGNED_GAP;
 
-/* A lease that the thread writes. The entries are in writing order. */
+/* A lease that the thread writes. The entries are in the order of writing. */
 struct ps_queue_entry {
     struct ps_lease *lease;
     unsigned producer;
-    bool written;         /* all its frames were appended */
-    uint64_t first, last; /* numbers of its frames; 0: none yet */
+    bool written;         /* all frames of the lease were appended */
+    uint64_t first, last; /* numbers of the lease's frames; 0: it has none yet */
     uint64_t since_ns;
 };
 
@@ -76,7 +80,7 @@ struct ps_queue {
     struct ps_spmc *feed;      /* tickets to the consumers */
     struct ps_credit credit;   /* bytes of the tickets in `feed` */
     struct ps_inbox delivered; /* tickets from the consumers */
-    /* Events in the store when it was opened, less those that were lost. Counted by the thread. */
+    /* Number of events in the store when it was opened, less the events that were lost. The thread counts. */
     struct ps_queue_tally found;
     struct ps_queue_tally kept; /* promised events in the store when it was closed */
     struct ps_park park;
@@ -89,20 +93,20 @@ struct ps_queue {
     bool writable;             /* a lease that is put now will be written. Atomic */
     struct ps_depot *depot;    /* memory for reading ahead; the first consumer sets it. Atomic */
     struct ps_mark opened;     /* 1: `found` is set */
-    struct ps_mark delivered_events; /* as recorded by the thread */
+    struct ps_mark delivered_events; /* number of events whose delivery the thread has recorded */
 
-    /* What the thread and others tell each other under the lock. */
+    /* The thread and other threads read and write these fields under the lock. */
     struct {
         pthread_mutex_t lock;
-        char trouble[512];     /* why the store cannot be written; empty: it can */
-        char held[512];        /* which part of the store has no key; empty: none */
-        char unreadable[512];  /* why the next frame cannot be found; empty: it can */
+        char trouble[512];     /* why the store cannot be written; empty: it can be written */
+        char held[512];        /* the part of the store whose key is missing; empty: none is missing */
+        char unreadable[512];  /* why the next frame cannot be read; empty: it can be read */
         struct ps_lease *last; /* leases of ps_queue_add_last until the thread takes them */
     } told;
 
     /* Used only by the thread: */
     void *store;                  /* NULL: not opened yet */
-    struct ps_block_cache blocks; /* of the depot, once that is set */
+    struct ps_block_cache blocks; /* blocks of the depot, once `depot` is set */
     struct ps_events_encoder encoder;
     struct {
         struct ps_queue_entry *entries; /* `room` of them; the first is at `first` */
@@ -113,10 +117,11 @@ struct ps_queue {
     bool broken;  /* the last write or sync failed */
     bool crowded; /* the store has too little free space */
     struct {
-        uint64_t retry_ns, space_ns; /* the next try, and check of free space */
-        uint64_t sync_ns, news_ns;   /* sync, and write of deliveries */
-        uint64_t retry_wait_ns;      /* the wait after the last failure; 0: none failed */
-        uint64_t feed_ns;            /* when feeding continues after a failed read; 0: immediately */
+        uint64_t retry_ns, space_ns; /* times of the next try, and of the next check of free space */
+        uint64_t sync_ns, news_ns;   /* times of the next sync, and of the next write of deliveries */
+        /* length of the wait after the last failure; 0: the last try succeeded */
+        uint64_t retry_wait_ns;
+        uint64_t feed_ns; /* when feeding continues after a failed read; 0: immediately */
     } due;
     uint64_t frames_lost; /* the store's frames_lost when `found` was last corrected */
     uint64_t
@@ -127,12 +132,12 @@ struct ps_queue {
 
 void *ps_queue_main(void *argument);
 
-/* Notes in `text`, which belongs to this queue or one of its consumers, the reason why frames cannot be read now,
- * and logs a new reason. `reason` NULL: they can be read. Thread: the one that owns `text`. */
+/* Copies to `text`, which belongs to this queue or one of its consumers, the reason why frames cannot be read
+ * now, and logs a new reason. `reason` NULL: frames can be read. Thread: the owner of `text`. */
 void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason);
 
-/* Returns whether the frame, for which there was no memory, has an event so long that there may never be enough; then
- * sets `err`. */
+/* Called when there was no memory for a frame. Returns whether one of its events is so long that there may
+ * never be enough memory; then sets `err`. */
 bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
                           struct ps_err *err);
 
@@ -142,13 +147,14 @@ static inline void ps_queue_count(struct ps_queue_tally *tally, uint64_t events,
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
 }
 
-/* Returns the bytes of frames below which one more frame is read ahead. A reload may change it. Thread: any. */
+/* Returns the number of bytes of frames below which one more frame is read ahead. A reload may change it.
+ * Thread: any. */
 static inline uint64_t ps_queue_read_ahead_bytes(const struct ps_queue *queue)
 {
     return __atomic_load_n(&queue->read_ahead_bytes, __ATOMIC_RELAXED);
 }
 
-/* Returns the leases of an inbox, which come newest first, as a list with the oldest first. */
+/* Returns the leases of an inbox (newest first) as a list with the oldest first. */
 static inline struct ps_lease *ps_queue_oldest_first(struct ps_inbox_node *node)
 {
     struct ps_lease *list = NULL;
@@ -167,12 +173,13 @@ void ps_queue_entry_pop(struct ps_queue *queue);
 
 /* ---- functions of the queue's thread (feed.c; ps_queue_store_failed: thread.c) ---- */
 
-/* Puts frames into the consumers' ring: up to the read-ahead, and at most store->round_frames. Returns whether there were any. */
+/* Puts frames into the consumers' ring: up to the read-ahead, and at most store->round_frames. Returns whether
+ * it put any. */
 bool ps_queue_feed(struct ps_queue *queue);
 /* Returns whether the first consumer has set the memory for reading ahead, but the thread has not used it yet. */
 bool ps_queue_has_new_memory(const struct ps_queue *queue);
-/* Frees the frames in the ring, after the last consumer has stopped. They stay in the store. */
+/* Frees the tickets in the ring, after the last consumer has stopped. Their frames stay in the store. */
 void ps_queue_release_fed(struct ps_queue *queue);
 void ps_queue_ticket_free(struct ps_queue *queue, struct ps_queue_ticket *ticket);
-/* Notes that the store has to be renewed, and when. */
+/* Notes that the store has to be renewed, and sets the time of the next try. */
 void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err);

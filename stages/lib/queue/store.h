@@ -19,15 +19,15 @@
 struct ps_store_frame {
     uint32_t length, count; /* `length` of its payload, bytes; `count` of its events */
     uint64_t bytes;         /* total of its bodies, bytes */
-    /* Memory for a store that reads payloads ahead: `feed` takes blocks from here, and `release` gives them back. The caller sets it
-     * before both calls. */
+    /* Memory for a store that reads payloads ahead: `feed` takes blocks from it, and `release` gives them back.
+     * The caller sets `blocks` before both calls. */
     struct ps_block_cache *blocks;
     union {
         struct ps_segment_place place; /* in a log */
         struct {                       /* in tables: the identities of its first and last event */
             int64_t first, last;
             struct ps_block *payload; /* an oversize block, which counts in the memory budget */
-            bool spills, headers;     /* it has rows in the tables of spilled parts or of headers */
+            bool spills, headers;     /* the frame has rows in the tables of spilled parts or of headers */
             /* The database's number: after it changes, the identities belong to another database. */
             uint64_t generation;
         } rows;
@@ -40,51 +40,54 @@ enum ps_store_fed {
     PS_STORE_FAILED, /* like PS_FAIL of `sync` */
     /* The next frame cannot be read now: `feed` is called again after retry_ns. Writing continues. */
     PS_STORE_UNREADABLE,
-    PS_STORE_NO_MEMORY, /* there is no memory for its payload now */
+    PS_STORE_NO_MEMORY, /* there is no memory for the payload now */
 };
 
 struct ps_store_ops {
-    /* Maximum number of frames that are read ahead in one turn of the thread. More would delay the writing of leases that sources have
-     * put, and the consumers. */
+    /* Maximum number of frames that are read ahead in one turn of the thread. More frames would delay the
+     * consumers, and the writing of leases that sources have put. */
     unsigned round_frames;
     const char *where;       /* "on disk": where events stay when the store is closed */
     const char *works_again; /* "the disk can be written again" */
     const char *reads_again; /* "the disk can be read again" */
-    /* Wait before the first try after a failure; it doubles up to retry_max_ns. */
+    /* Length of the wait before the first try after a failure; the wait doubles up to retry_max_ns. */
     uint64_t retry_ns, retry_max_ns;
-    /* Maximum number of bytes of one sync. More would delay the first leases, and the recording of deliveries. */
+    /* Maximum number of bytes of one sync. More bytes would delay the first leases, and the recording of
+     * deliveries. */
     uint64_t round_bytes;
     /* Longest delay of recording deliveries while nothing is put. */
     uint64_t news_ns;
     /* Opens or creates the store, for one durable queue only. `settings` are the store's own. Returns NULL on failure. */
     void *(*open)(const void *settings, const char *component, struct ps_err *err);
     void (*close)(void *store);
-    /* Returns where the payload of the next frame, of at most `room` bytes, can be built, so that `append` need not copy
-     * it. The caller calls no other function in between. Returns NULL if there is no such place now. A store without such
-     * places sets this function to NULL. */
+    /* Returns the address at which the payload of the next frame, of at most `room` bytes, can be built, so
+     * that `append` need not copy it. Until then the caller calls no other function. Returns NULL if there is
+     * no such place now. A store without such places sets this function to NULL. */
     char *(*lend)(void *store, uint32_t room);
-    /* Appends a frame of `count` events with `bytes` in their bodies, and sets its number. Numbers increase by 1; the
-     * first of an opening is 1 or follows earlier ones. PS_FAIL: call renew. */
+    /* Appends a frame of `count` events with `bytes` in their bodies, and sets its number. Numbers increase by
+     * 1; the first number after an opening is 1 or follows earlier ones. PS_FAIL: call renew. */
     enum ps_status (*append)(void *store, const void *payload, uint32_t length, uint32_t count,
                              uint64_t bytes, uint64_t *number, struct ps_err *err);
-    /* Makes all appended frames and taken frames durable. PS_FAIL: the frames above `promised` are not durable, or
-     * that is unknown; call renew. */
+    /* Makes all appended frames and taken frames durable. PS_FAIL: the frames above `promised` may not be
+     * durable; call renew. */
     enum ps_status (*sync)(void *store, struct ps_err *err);
-    /* Makes them durable against a crash of the process only. */
+    /* Makes all appended frames and taken frames durable against a crash of the process only. */
     enum ps_status (*write)(void *store, struct ps_err *err);
     /* After PS_FAIL: forgets the frames that are not promised; the caller appends the frames above `promised` again. */
     enum ps_status (*renew)(void *store, struct ps_err *err);
     /* Returns the highest number of a promised frame. */
     uint64_t (*promised)(const void *store);
-    /* Writes how many promised events and bytes were not taken. */
+    /* Writes the numbers of promised events and bytes that were not taken. */
     void (*fill)(const void *store, struct ps_segment_fill *fill);
     enum ps_store_fed (*feed)(void *store, struct ps_store_frame *frame, struct ps_err *err);
-    /* Reads the frame's payload to `to`. NOTHING: it is damaged (call `lost`). FAILED: `err` has the reason; the frame is
-     * neither lost nor taken, and is loaded again after retry_ns. Thread: any, while the frame is not taken. */
+    /* Reads the frame's payload to `to`. NOTHING: the payload is damaged (call `lost`). FAILED: `err` has the
+     * reason; the frame is neither lost nor taken, and is loaded again after retry_ns. Thread: any, while the
+     * frame is not taken. */
     enum ps_segment_read (*load)(const void *settings, const struct ps_store_frame *frame, void *to,
                                  struct ps_err *err);
-    /* Returns the identity of the frame's first event; the others have the next ordinals. NULL: the store cannot tell them
-     * from those of an earlier store of the same name, so they have none. Thread: any, while the frame is not taken. */
+    /* Returns the identity of the frame's first event; the others have the next ordinals. NULL: the store
+     * cannot distinguish its events from those of an earlier store of the same name, so events have no
+     * identity. Thread: any, while the frame is not taken. */
     struct ps_identity (*identity)(const struct ps_store_frame *frame);
     /* Frees the frame's memory, because it is not loaded again. May be called twice. NULL: frames have no memory. Thread: its consumer's. */
     void (*release)(struct ps_store_frame *frame);
@@ -92,8 +95,8 @@ struct ps_store_ops {
     void (*take)(void *store, const struct ps_store_frame *frame);
     /* Returns whether there is too little free space, and writes the reason. NULL: there is always enough. */
     bool (*crowded)(const void *settings, char *text, size_t room);
-    /* Writes which part of the store cannot be read because its key is missing, as found when it was opened; empty:
-     * none. NULL: the store has no keys. */
+    /* Writes which part of the store cannot be read because its key is missing, as found when the store was
+     * opened; empty: there is no such part. NULL: the store has no keys. */
     void (*held)(const void *store, char *text, size_t room);
 };
 

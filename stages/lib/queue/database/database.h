@@ -35,7 +35,8 @@ struct ps_database_value {
     };
 };
 
-/* Called for each row of a query. The values are valid until it returns. Returns whether it wants the next row. */
+/* Called for each row of a query. The values are valid until the function returns. Returns whether the next row
+ * is wanted. */
 typedef bool ps_database_row(void *argument, const struct ps_database_value *values);
 
 /* Parameters are written $1, $2, .. and appear in this order. */
@@ -44,7 +45,8 @@ struct ps_database_statement {
         number; /* Index among the statements of this connection, below PS_DATABASE_STATEMENTS_MAX: each statement is prepared
                  * once. */
     const char *text[PS_DATABASE_KINDS];
-    const char *parameters; /* their types, one letter each: 'n'umber, 't'ext, 'b'ytes, 'f'lag (a boolean) */
+    /* types of the parameters, one letter each: 'n'umber, 't'ext, 'b'ytes, 'f'lag (a boolean) */
+    const char *parameters;
 };
 
 #define PS_DATABASE_STATEMENTS_MAX 32U
@@ -63,8 +65,9 @@ struct ps_database_ops {
                             struct ps_err *err);
     /* Locks a channel in the database until `close`; a second connection gets an error. NULL: the statement PS_SELECT_LOCK takes the lock. */
     enum ps_status (*lock)(void *database, const char *channel, struct ps_err *err);
-    /* Finds out whether a new connection would find the same database, that is, whether the file still has its name. Returns PS_FAIL
-     * if that cannot be determined now. NULL: it always does. */
+    /* Finds out whether a new connection would find the same database, that is, whether the file still has its
+     * name. Returns PS_FAIL if this cannot be determined now. NULL: a new connection always finds the same
+     * database. */
     enum ps_status (*is_same)(const void *database, bool *same, struct ps_err *err);
     /* Called after a COMMIT. Returns PS_FAIL if a new connection would not find the committed rows, because files were removed
      * or replaced. NULL: that cannot happen. */
@@ -72,7 +75,8 @@ struct ps_database_ops {
     /* Releases the space that is reserved for removing delivered events. Called outside a transaction. Returns whether there
      * may be more space now. NULL: no space is reserved. */
     bool (*make_room)(void *database);
-    /* Reserves that space, if it is not reserved yet and the file system has plenty. NULL: no space is reserved. */
+    /* Reserves space for removing delivered events, if it is not reserved yet and the file system has plenty.
+     * NULL: no space is reserved. */
     void (*keep_room)(void *database);
 };
 

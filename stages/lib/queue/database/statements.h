@@ -15,25 +15,26 @@ enum ps_tables_statement {
     PS_INSERT_HEADER,        /* of the last inserted event */
     PS_INSERT_NAME_SPILL,    /* of the last inserted header */
     PS_INSERT_VALUE_SPILL,
-    PS_SELECT_LAST, /* the identity of the last inserted event */
+    PS_SELECT_LAST, /* selects the identity of the last inserted event */
     PS_SELECT_EVENTS,
     PS_SELECT_PAYLOAD_SPILL,
     PS_SELECT_HEADERS,
-    PS_DELETE_NAME_SPILLS, /* this and the next four: rows of a channel's events between two identities */
+    /* this and the next four statements delete the rows of a channel's events between two identities */
+    PS_DELETE_NAME_SPILLS,
     PS_DELETE_VALUE_SPILLS,
     PS_DELETE_PAYLOAD_SPILLS,
     PS_DELETE_HEADERS,
     PS_DELETE_EVENTS,
     PS_SELECT_FILL,
     PS_SELECT_SPILL_FILL,
-    PS_SELECT_ONE, /* whether an event exists */
+    PS_SELECT_ONE, /* selects whether an event exists */
     PS_SELECT_TABLES,
-    PS_SELECT_LOCK,     /* PostgreSQL: lock of a channel */
-    PS_SELECT_SEQUENCE, /* the highest identity that was ever used; or PS_SEQUENCE_OF_STANDBY */
+    PS_SELECT_LOCK,     /* PostgreSQL: takes the lock of a channel */
+    PS_SELECT_SEQUENCE, /* selects the highest identity that was ever used, or PS_SEQUENCE_OF_STANDBY */
     PS_TABLES_STATEMENTS,
 };
 
-/* The server is a standby: it may not yet have replayed all that it received, so its sequence tells nothing. */
+/* The server is a standby: it may not have replayed yet all that it received, so its sequence proves nothing. */
 #define PS_SEQUENCE_OF_STANDBY (-1)
 
 extern const struct ps_database_statement ps_tables_statements[PS_TABLES_STATEMENTS];

@@ -11,7 +11,7 @@ struct ps_tables_bytes {
     size_t length, room;
 };
 
-/* The rows of one frame that is being read. Places are offsets in `read.bytes`. */
+/* The rows of one frame that is being read. The row's places are offsets in `read.bytes`. */
 struct ps_tables_event {
     int64_t identity;
     size_t body, length, first_header;
@@ -50,25 +50,27 @@ struct ps_tables {
     /* Identity of an event in a transaction whose COMMIT failed; 0: none. */
     int64_t unsure;
     uint64_t unsure_appended;
-    /* Identities of the last event that was promised, and of the last that was fed. */
+    /* Identities of the last event that was promised, and of the last event that was fed. */
     int64_t last, fed;
-    /* The store asks the database for the last identity that it gave. This is true if the database has no `is_same`
-     * and its sequence can be read. */
+    /* The store asks the database for the last identity that the database gave. True if the database has no
+     * `is_same` and its sequence can be read. */
     bool watched;
-    /* The server has given all identities up to this one. If it has a lower one later, its newest transactions were lost,
-     * and it will give these identities again. 0: not known yet. */
+    /* The server has given all identities up to this one. If its last identity is lower later, the server lost
+     * its newest transactions, and will give these identities again. 0: not known yet. */
     int64_t given;
-    struct ps_promised_mark mark; /* of SQLite; with PostgreSQL its fd is -1 */
+    struct ps_promised_mark mark; /* used with SQLite; with PostgreSQL the mark's fd is -1 */
 
     struct ps_tables_taken *taken;
     size_t taken_count, taken_room;
 
     struct {
         struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
-        struct ps_events_field *fields; /* first the headers that all events share, then those of one event */
+        /* first the headers that all events share, then the headers of one event */
+        struct ps_events_field *fields;
         size_t field_room;
         size_t
-            *counting; /* by the number of a name in its frame: index in `fields` of the header that counts */
+            /* for each number of a name in the frame: index in `fields` of the header that counts */
+            *counting;
         size_t counting_room;
     } writing;
     struct {

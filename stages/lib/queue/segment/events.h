@@ -8,7 +8,8 @@
 
 #include "core/flow/batch.h"
 
-/* Limit of a frame of several events, so that it can be read into one block of a batch. A longer event gets a frame of its own. */
+/* Limit of a frame of several events, so that it can be read into one block of a batch. An event that is longer
+ * gets a frame of its own. */
 #define PS_EVENTS_PAYLOAD_BYTES (PS_BLOCK_BYTES - 65536U)
 
 struct ps_events_encoder {
@@ -21,15 +22,17 @@ struct ps_events_encoder {
     /* Limit of a frame with one event; 0: PS_EVENT_FRAME_BYTES_MAX (tests set less). */
     uint32_t event_bytes_max;
     uint64_t body_bytes;
-    struct ps_events_name *index;     /* the names of this frame */
-    uint32_t *places;                 /* a hash table of indexes into `index`, plus one */
-    const struct ps_header **headers; /* headers of one event, so that the oldest is written first */
+    struct ps_events_name *index; /* the names of this frame */
+    uint32_t *places;             /* a hash table of indexes into `index`, plus one */
+    /* the headers of one event, collected so that the oldest can be written first */
+    const struct ps_header **headers;
 };
 
 /* Frees the encoder's memory. A zeroed encoder is ready for use. */
 void ps_events_encoder_fini(struct ps_events_encoder *encoder);
 
-/* Lets the next payload be built at `bytes` if it fits into `room`, else in the encoder's own memory. NULL: in its own memory. */
+/* Lets the next payload be built at `bytes` if it fits into `room`, else in the encoder's own memory. `bytes`
+ * NULL: in the encoder's own memory. */
 void ps_events_lend(struct ps_events_encoder *encoder, char *bytes, size_t room);
 
 /* ---- event by event ---- */
@@ -43,7 +46,8 @@ void ps_events_add(struct ps_events_encoder *encoder, const char *body, uint32_t
                    uint32_t header_count);
 void ps_events_header(struct ps_events_encoder *encoder, const char *name, size_t name_length,
                       const char *value, uint32_t value_length);
-/* Returns the payload, of encoder->length bytes, encoder->count events and encoder->body_bytes. It is valid until the next begin. */
+/* Returns the payload, which has encoder->length bytes, encoder->count events and encoder->body_bytes bytes of
+ * bodies. It is valid until the next begin. */
 const char *ps_events_end(struct ps_events_encoder *encoder);
 
 /* ---- a lease ---- */
@@ -57,10 +61,10 @@ const char *ps_events_encode(struct ps_events_encoder *encoder, const struct ps_
 
 struct ps_events_cursor {
     const char *payload, *names;
-    const char **name_list; /* by number; the two bytes before each name are its length */
+    const char **name_list; /* names by number; the two bytes before each name are the name's length */
     size_t length, end, at; /* `end`: end of the events */
     uint32_t count, name_count, shared_count, done;
-    uint32_t headers_left; /* headers that were not read yet: of the event, or of the shared ones */
+    uint32_t headers_left; /* number of headers not read yet: of the event, or of the shared headers */
 };
 
 struct ps_events_item {
@@ -78,8 +82,8 @@ struct ps_events_field {
  * damaged. Allocates memory that ps_events_cursor_fini frees. */
 bool ps_events_cursor_init(struct ps_events_cursor *cursor, const char *payload, size_t length);
 void ps_events_cursor_fini(struct ps_events_cursor *cursor);
-/* Reads the next header of the event, or the next shared one. Returns false after the last one (headers_left is 0) or
- * if the payload is damaged (headers_left is greater). */
+/* Reads the next header of the event, or the next shared header. Returns false after the last header
+ * (headers_left is 0) or if the payload is damaged (headers_left is greater). */
 bool ps_events_next_field(struct ps_events_cursor *cursor, struct ps_events_field *field);
 /* Reads the next event; skips headers of the previous one that were not read. Returns false after the last event
  * (cursor->done is cursor->count) or if the payload is damaged. */

@@ -1,5 +1,5 @@
-/* The file system functions that a log on disk uses, as a table: tests replace it by a file layer that loses, tears
- * and reorders bytes that were not synced. Every function returns -1 with errno on failure. Thread: the log's. */
+/* The file system functions that a log on disk uses, as a table: tests replace it by a file layer that loses,
+ * tears and reorders unsynced bytes. Every function returns -1 with errno on failure. Thread: the log's. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +23,8 @@ struct ps_segment_files {
     /* Like pread and pwrite, but the count is shorter than `length` only at the end of the file. */
     ssize_t (*read)(void *argument, int fd, void *to, size_t length, uint64_t offset);
     ssize_t (*write)(void *argument, int fd, const void *from, size_t length, uint64_t offset);
-    /* Announces that these bytes are read soon, so that the disk can read several pieces at once. Does not wait. NULL: not used. */
+    /* Announces that these bytes will be read soon, so that the disk can read several pieces at once. Does not
+     * wait. NULL: not used. */
     void (*expect)(void *argument, int fd, uint64_t offset, size_t length);
     /* Allocates disk space for the first `length` bytes and makes the file that long; new bytes are zero. */
     int (*allocate)(void *argument, int fd, uint64_t length);
@@ -31,7 +32,8 @@ struct ps_segment_files {
     /* Returns the offset of the first written bytes at or after `offset`, or the file's size if the rest was never
      * written and reads as zero. Returns -1 if that cannot be determined. NULL: not used. */
     int64_t (*data)(void *argument, int fd, uint64_t offset);
-    /* Makes written bytes durable. After a failure it is unknown what became durable of the bytes written since the last success. */
+    /* Makes written bytes durable. After a failure, any of the bytes written since the last success may not be
+     * durable. */
     int (*sync)(void *argument, int fd);
     /* Makes the names of created and removed files durable. */
     int (*sync_directory)(void *argument, const char *path);
@@ -44,7 +46,7 @@ struct ps_segment_files {
     void *argument;
 };
 
-/* Returns whether the path exists and is not a regular file; sets errno to EISDIR then. */
+/* Returns true, and sets errno to EISDIR, if the path exists and is not a regular file. */
 bool ps_segment_is_other(const char *path);
 
 /* The functions for the machine's file system. */

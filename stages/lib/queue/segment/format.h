@@ -1,5 +1,5 @@
-/* The bytes of a log on disk: segment files of frames, and the state, from which recovery begins. All numbers are
- * little-endian. docs/CHANNEL-FORMAT.md describes the layout for other programs. */
+/* The bytes of a log on disk: segment files of frames, and the state file, from which recovery begins. All
+ * numbers are little-endian. docs/CHANNEL-FORMAT.md describes the layout for other programs. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 /* Frames begin at multiples of this number. */
 #define PS_FRAME_ALIGN 8U
 #define PS_FRAME_LENGTH_MAX (UINT32_C(1) << 30)
-/* Payload before encryption, which adds PS_SEAL_TAG_BYTES. */
+/* Maximum length of a payload before encryption, which adds PS_SEAL_TAG_BYTES. */
 #define PS_FRAME_PAYLOAD_MAX (PS_FRAME_LENGTH_MAX - PS_SEAL_TAG_BYTES)
 
 /* Encryption of a segment's frames. */
@@ -24,7 +24,7 @@ struct ps_segment_sealing {
     uint32_t key_bytes; /* 16, 24 or 32 */
     uint8_t salt
         [PS_SEAL_SALT_BYTES]; /* random for each segment: the segment's own key is derived from it and the named key */
-    uint8_t tag[PS_SEAL_TAG_BYTES]; /* authenticates the head, so it shows whether a key is the right one */
+    uint8_t tag[PS_SEAL_TAG_BYTES]; /* authenticates the head, and so shows whether a key is the right one */
     char key[PS_KEY_NAME_BYTES_MAX + 1];
 };
 
@@ -33,10 +33,14 @@ struct ps_segment_head {
     uint64_t log;     /* random number of the log: files of two logs cannot be mixed up */
     uint64_t segment; /* 1, 2, .. */
     uint64_t
-        first; /* number of its first frame; frames of earlier segments with this or a higher number are void */
+        /* number of the segment's first frame; frames of earlier segments with this number or a higher one
+         * are void */
+        first;
     uint64_t size; /* size of the file when it was created, bytes; 0: not recorded */
     uint32_t
-        salt; /* random for each segment, and part of every checksum: old bytes on the disk are never taken for its frames */
+        /* random for each segment, and part of every checksum, so old bytes on the disk are never taken for
+         * frames of this segment */
+        salt;
     struct ps_segment_sealing sealing;
 };
 
@@ -46,7 +50,7 @@ static inline uint32_t ps_segment_head_bytes(const struct ps_segment_head *head)
     return head->sealing.on ? PS_SEGMENT_SEALED_HEAD_BYTES : PS_SEGMENT_HEAD_BYTES;
 }
 
-/* Returns the length of the tag after each payload. */
+/* Returns the length in bytes of the tag after each payload; 0: the segment is not encrypted. */
 static inline uint32_t ps_segment_tag_bytes(const struct ps_segment_head *head)
 {
     return head->sealing.on ? PS_SEAL_TAG_BYTES : 0;
@@ -64,12 +68,12 @@ struct ps_frame {
     uint32_t checksum; /* CRC32C of the payload on the disk, seeded with the salt */
     uint32_t count;    /* number of events in the frame */
     uint64_t bytes;    /* of their bodies */
-    /* EVENTS: 1, 2, .. without gaps; other kinds: that of the last frame of events before this frame. */
+    /* EVENTS: 1, 2, .. without gaps; other kinds: the number of the last frame of events before this frame. */
     uint64_t number;
-    uint64_t promised; /* frames up to this number were synced before this one was written */
+    uint64_t promised; /* frames up to this number were synced before this frame was written */
 };
 
-/* Returns the number of bytes from the beginning of this frame to that of the next one. */
+/* Returns the number of bytes from the beginning of a frame to the beginning of the next one. */
 static inline uint64_t ps_frame_span(uint32_t length)
 {
     return (PS_FRAME_HEAD_BYTES + (uint64_t)length + PS_FRAME_ALIGN - 1) & ~(uint64_t)(PS_FRAME_ALIGN - 1);
@@ -77,7 +81,8 @@ static inline uint64_t ps_frame_span(uint32_t length)
 
 /* Writes the ps_segment_head_bytes of the head. */
 void ps_segment_head_write(char *to, const struct ps_segment_head *head);
-/* Returns false if these bytes are not a valid head. `from` has PS_SEGMENT_SEALED_HEAD_BYTES; bytes after the end of the file are zero. */
+/* Returns false if the bytes at `from` are not a valid head. `from` has PS_SEGMENT_SEALED_HEAD_BYTES bytes;
+ * bytes after the end of the file are zero. */
 bool ps_segment_head_read(const char *from, struct ps_segment_head *head);
 /* The first bytes of a head, from which the segment's key is derived. */
 #define PS_SEGMENT_IDENTITY_BYTES 48U
@@ -112,11 +117,12 @@ struct ps_segment_state {
     uint64_t log;
     uint64_t low;             /* every frame below this number was delivered */
     uint64_t segment, offset; /* where the tail begins: recovery reads all frames from here on */
-    uint64_t next;            /* number of the first frame of events from there on */
+    uint64_t next;            /* number of the first frame of events in the tail */
     uint64_t events, bytes;   /* undelivered events and bytes in frames before the tail */
     uint32_t range_count;     /* at most PS_STATE_RANGES_MAX */
     struct ps_taken_range
-        *ranges; /* delivered ranges above `low`, in order; to read a slot, room for PS_STATE_RANGES_MAX */
+        /* delivered ranges above `low`, in order; the reader of a slot supplies room for PS_STATE_RANGES_MAX */
+        *ranges;
 };
 void ps_segment_state_write(char *to, const struct ps_segment_state *state);
 /* Returns false if the slot is empty or damaged. */

@@ -6,8 +6,9 @@
 #include "core/status.h"
 #include "stages/lib/queue/segment/files.h"
 
-/* Copies `from` to a new file `to`, and syncs it; `to` NULL: only reads. Calls `gap` for each run of unreadable bytes. Fails if
- * the file cannot be opened at all, or the copy cannot be written; the file `to` may exist then. */
+/* Copies `from` to a new file `to`, and syncs it; `to` NULL: only reads. Calls `gap` for each run of unreadable
+ * bytes. Fails if the file cannot be opened at all, or if the copy cannot be written; then the file `to` may
+ * exist. */
 enum ps_status ps_segment_give_up(const struct ps_segment_files *files, const char *from, const char *to,
                                   void (*gap)(void *argument, uint64_t offset, uint64_t length),
                                   void *argument, struct ps_err *err);

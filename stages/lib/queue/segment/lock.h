@@ -7,15 +7,16 @@
 #include "core/option.h"
 #include "core/status.h"
 
-/* The locks of a whole log: the lock file in the state's directory, and each data directory. The locks of the directories still
- * protect the log if the lock file was removed. */
+/* The locks of a whole log: the lock file in the state's directory, and each data directory. If the lock file
+ * was removed, the locks of the directories still protect the log. */
 struct ps_segment_locks {
     int state;        /* -1: none */
     int *directories; /* `count` of them */
     size_t count;
 };
 
-/* Takes all locks for writing. Returns false without holding any; the error names the lock and its holder. */
+/* Takes all locks for writing. If it returns false, no lock is held, and the error names the refused lock and
+ * its holder. */
 bool ps_segment_lock_log(struct ps_segment_locks *locks, const char *state_directory,
                          const struct ps_texts *directories, struct ps_err *err);
 /* Takes all locks for reading; creates no file. */
@@ -29,7 +30,7 @@ void ps_segment_unlock_log(struct ps_segment_locks *locks);
  * the reason why the file cannot be opened. Does not wait. */
 int ps_segment_lock(const char *directory, struct ps_err *err);
 
-/* Does the same with the file `path`; the error calls the locked thing `what`. */
+/* Like ps_segment_lock, for the lock file `path`; the error calls the locked thing `what`. */
 int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err);
 
 /* Takes the lock for reading: several readers may hold it together, but no writer. Creates and changes no file. Sets *lock

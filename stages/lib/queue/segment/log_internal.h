@@ -10,7 +10,7 @@
 #define PS_SEGMENT_GIVE_UP                                                                                   \
     "if it stays so, stop the agent and run `penstock channel repair --give-up-unreadable`"
 
-/* A segment file that does not fit the state and the other files. */
+/* Why a segment file does not fit the state and the other files. */
 enum ps_segment_fault {
     PS_SEGMENT_GONE,    /* it does not exist */
     PS_SEGMENT_BLANK,   /* its head is all zero */
@@ -38,7 +38,7 @@ struct ps_segment {
     uint64_t size;         /* of the file */
     const char *directory;
     size_t turn;          /* order in which the files were found */
-    struct ps_seal *seal; /* its key; NULL: not encrypted, or the key is missing */
+    struct ps_seal *seal; /* the segment's key; NULL: not encrypted, or the key is missing */
     uint64_t sealed_end;  /* end of the bytes that were encrypted: no place is encrypted twice */
 };
 
@@ -73,12 +73,12 @@ struct ps_segment_log {
     struct {
         int fd;
         uint64_t generation;
-        uint64_t since_bytes; /* bytes appended since it was written */
-        uint64_t segment;     /* the last used segment that it names; 0: none */
-        bool remade;          /* its file was created again: both of its slots must be written */
+        uint64_t since_bytes; /* bytes appended since the state was written */
+        uint64_t segment;     /* the last used segment that the state names; 0: none */
+        bool remade;          /* the state file was created again: both of its slots must be written */
         char *slot;
     } state;
-    bool trim_failed; /* the last trim failed, and that was reported */
+    bool trim_failed; /* the last trim failed, and the failure was reported */
     struct {
         uint64_t segment, offset, number;
     } feed; /* the next frame to feed is at or after this place */
@@ -100,14 +100,14 @@ struct ps_segment_log {
 /* ---- missing segments (missing.c) ---- */
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing);
-/* Compares the files with the state: reports missing segments, and counts their frames as lost. Removes files whose
- * head was never written. `state` NULL: there is no state, so no segment is missing. Called after the state was read,
- * before the tail. Fails if the disk cannot read the needed bytes. */
+/* Compares the files with the state: reports missing segments, and counts their frames as lost. Removes files
+ * whose head was never written. `state` NULL: there is no state, so no segment is missing. Called after the
+ * state is read and before the tail is read. Fails if the disk cannot read the needed bytes. */
 enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state,
                                struct ps_err *err);
 const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
                                                          enum ps_segment_fault fault);
-/* Returns a text for people; not for DAMAGED. */
+/* Returns the fault as a text for people. Must not be called for DAMAGED. */
 const char *ps_segment_fault_text(enum ps_segment_fault fault);
 
 void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
@@ -115,8 +115,8 @@ void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment
 /* Writes the path of a segment to `to`, which has PS_SEGMENT_PATH_BYTES. */
 void ps_segment_path(char *to, const char *directory, uint64_t number);
 #define PS_SEGMENT_NUMBER_MAX UINT64_C(999999999999999999)
-/* Returns the number in a segment's file name, or 0 if the name is not one that ps_segment_path makes, with a number up to
- * PS_SEGMENT_NUMBER_MAX. */
+/* Returns the number in a segment's file name. Returns 0 if ps_segment_path makes no such name, or if the
+ * number is above PS_SEGMENT_NUMBER_MAX. */
 uint64_t ps_segment_number(const char *name);
 struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment);
 /* Returns the index of the last segment whose first frame has this number or a lower one. */
@@ -140,7 +140,7 @@ static inline bool ps_segment_is_used(const struct ps_segment *segment)
     return segment->end > ps_segment_head_bytes(&segment->head);
 }
 
-/* Returns whether its events cannot be read because the key is missing. */
+/* Returns whether the segment's events cannot be read because the key is missing. */
 static inline bool ps_segment_is_held(const struct ps_segment *segment)
 {
     return segment->head.sealing.on && segment->seal == NULL;
@@ -165,12 +165,13 @@ enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err);
 void ps_segment_end_direct(struct ps_segment_log *log);
 /* Opens or creates the state file. */
 enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *err);
-/* Creates the state file again if it was removed or replaced: without it, a restart would deliver everything again. */
+/* Creates the state file again if it was removed or replaced: without the file, a restart would deliver
+ * everything again. */
 enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
 /* Writes the state. Called right after a sync. */
 enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err);
-/* Reads the slots of the state file. NOTHING: no slot is valid. FAILED: a slot cannot be read that may be newer than the
- * other one; `err` has the reason. `ranges` has room for PS_STATE_RANGES_MAX. */
+/* Reads the slots of the state file. NOTHING: no slot is valid. FAILED: a slot that may be newer than the other
+ * one cannot be read; `err` has the reason. `ranges` has room for PS_STATE_RANGES_MAX. */
 enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,
                                            struct ps_err *err);
 /* Adds a delivered range, and updates the counts of undelivered events. */
