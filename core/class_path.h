@@ -13,21 +13,22 @@
 #define PS_JAVA_FLOW_CLASS "org.apache.flume.node.Application"
 #define PS_JAVA_CHAIN_KEY "penstock.interceptors"
 #define PS_JAVA_CAPACITIES_KEY "penstock.transactionCapacities"
-/* penstock.ready.stall of the agent in milliseconds, for the host of a flow that runs in Java as a whole; the class does not get it. */
+/* penstock.ready.stall of the agent in milliseconds, for the host of a flow that runs in Java as a whole; the class
+ * does not get it. */
 #define PS_JAVA_STALL_KEY "penstock.ready.stall"
 
 struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */
     const char *java_lacks;  /* if `java` is NULL: what is wrong, and the cure */
     struct ps_texts options; /* for the JVM, in order */
-    /* The levels that the user's log4j files give to loggers of Java classes: "NAME=LEVEL" for each logger whose level is not
-     * INFO, and "=LEVEL" for the root logger. */
+    /* The levels that the user's log4j files give to loggers of Java classes: "NAME=LEVEL" for each logger whose
+     * level is not INFO, and "=LEVEL" for the root logger. */
     struct ps_texts log_levels;
     /* The class path, in the order of flume-ng. An entry is the name of a folder or of a jar, or "FOLDER/" and a star
      * for all jars of the folder. An empty entry is the working directory. */
     struct ps_texts entries;
     /* The first folder of plug-ins, or home of a tool, that could not be read, with the reason; `error` is the errno.
-     * NULL: all could be read. Its jars are not in `entries`. */
+     * The jars of this folder are not in `entries`. NULL: every folder could be read. */
     const char *blocked;
     int error;
     const char *library_path; /* folders of native libraries, separated by colons; NULL: none */

@@ -21,6 +21,6 @@ uint64_t ps_clock_ns(clockid_t clock);
 /* Reads the real clocks. Thread: any. */
 struct ps_now ps_clock_now(void);
 
-/* Prints a time, in seconds since the epoch, in UTC by a format of strftime(3). Returns the length; 0 when there
- * is no room, or when the year does not fit into an int. Thread: any. */
+/* Prints a time, in seconds since the epoch, in UTC by a format of strftime(3). Returns the length in bytes; 0 when
+ * there is no room, or when the year does not fit into an int. Thread: any. */
 size_t ps_utc_print(char *to, size_t room, const char *format, int64_t wall_s);

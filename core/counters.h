@@ -57,9 +57,9 @@ enum ps_counter {
     /* events that the server refused one by one; each counts once, and is tried again or given up */
     PS_COUNTER_refused,
     PS_COUNTER_duplicated, /* events that may arrive twice: a producer was rebuilt, or a closed source reads again */
-    PS_COUNTER_blocked_ns, /* time a source waited for a full channel */
+    PS_COUNTER_blocked_ns, /* nanoseconds that a source waited for a full channel */
     PS_COUNTER_deadletter, /* events and inputs that were given up and written (penstock.deadletter) */
-    PS_COUNTER_failures,   /* failures to open, or while open (ps_port_failed) */
+    PS_COUNTER_failures,   /* failures to open, and failures of the open stage (ps_port_failed) */
     PS_COUNTER_extra,      /* the stage's own, named by ps_stage_ops.counters */
     PS_COUNTER_COUNT = PS_COUNTER_extra + 16
 };

@@ -12,9 +12,9 @@
 
 struct ps_order_settings {
     unsigned count;
-    bool random;            /* a random order each time; else in turn */
+    bool random;            /* true: each call makes a random order; false: the members take turns */
     bool backoff;           /* a member that failed is left out for 2, 4, 8 .. seconds */
-    int64_t backoff_max_ms; /* at most */
+    int64_t backoff_max_ms; /* longest time for which a member is left out */
 };
 
 struct ps_order;

@@ -8,7 +8,7 @@
 
 enum ps_probed {
     PS_PROBED_OK,
-    PS_PROBED_FAILED, /* the component does not work, and tries again */
+    PS_PROBED_FAILED, /* the component would not work, and would try again */
     PS_PROBED_SKIPPED,
     PS_PROBED_REFUSED, /* the agent does not start with it */
 };
@@ -21,7 +21,7 @@ struct ps_probe {
      * port in use does not count as a failure, because the running agent may have it; free space does not matter. */
     bool local;
     /* `key`: the component's key to blame; NULL: not known. `what`: the thing, with its known properties. `cause`,
-     * `cure`: of a failure; `cause` also explains why something was skipped; else NULL. The texts live until it
+     * `cure`: of a failure; `cause` also explains why something was skipped; else NULL. The texts live until `tried`
      * returns. */
     void (*tried)(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                   const char *cause, const char *cure);
@@ -40,14 +40,14 @@ void ps_probe_key_failed(const struct ps_probe *probe, const char *key, const ch
 /* Reports a failure with which the agent does not start. */
 void ps_probe_refused(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
                       const char *cure);
-/* Reports a thing that cannot be tried now, because it depends on data known only later. */
+/* Reports a thing that cannot be tried now, because it depends on data that are known only later. */
 void ps_probe_skipped(const struct ps_probe *probe, const char *what, const char *cause);
 
-/* Returns how long the next thing may wait: 0 to timeout_ms. */
+/* Returns how long, in milliseconds, the next thing may wait: 0 to timeout_ms. */
 uint32_t ps_probe_left_ms(const struct ps_probe *probe);
 
 /* Checks that the directory exists, that this user may write there, and (unless probe->local) that 64 MiB are free
- * there. Creates nothing: it asks the system. `key` names it in the cure. */
+ * there. Creates nothing: only asks the system. `key` names the directory in the cure. */
 void ps_probe_directory(const struct ps_probe *probe, const char *key, const char *path);
 /* The same for a directory that the component makes when it is missing: checks the first one above it that exists. */
 void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path);

@@ -35,7 +35,7 @@ int ps_spawn(pid_t *pid, const struct ps_spawn *spawn);
 /* Returns true when the process has ended, and reaps it: `*status` is as of waitpid, or -1 if it cannot be waited
  * for. */
 bool ps_spawn_poll(pid_t pid, int *status);
-/* Waits for its end; returns the same status. */
+/* Waits until the process has ended, and reaps it. Returns the status as ps_spawn_poll writes it. */
 int ps_spawn_wait(pid_t pid);
 /* Returns a status as a shell shows it: the exit code, or 128 + the signal that ended the process; -1: unknown. */
 int ps_spawn_exit_code(int status);

@@ -72,11 +72,12 @@ enum ps_result {
     PS_DONE, /* source: the engine may call again immediately; others: finished with this batch or lease */
     PS_IDLE, /* the engine calls again when the port's epoll or the time of `tick` wakes it */
     /* Source: Flume's back-off of a pollable source (backoffSleepIncrement, maxBackoffSleep). Interceptor: it cannot
-     * handle the batch now. A source that can refuse its clients refuses it; others wait: the engine calls again. */
+     * handle the batch now. A source that can refuse its clients refuses the batch; other sources wait, and the engine
+     * calls the interceptor again. */
     PS_BACKOFF,
     /* The engine calls again with the same batch (interceptor), or offers the lease again (sink), at its next cycle. */
     PS_LATER,
-    PS_TAKEN, /* the sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later */
+    PS_TAKEN, /* the sink owns the lease (and set the caller's pointer to NULL); it calls ps_port_done later */
     /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease
      * returns to the head of its channel and the sink backs off for 1 s, 2 s and so on up to 5 s. */
     PS_RETRY,
@@ -209,10 +210,11 @@ struct ps_source_ops {
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Called when all required channels took the batch, or the chain left no event to put. Answer its tickets. */
     void (*accepted)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
-    /* A channel stayed full (PS_REFUSE): the rest of this batch is not put. Answer its tickets. `reason`: one line. */
+    /* Called when a channel stayed full (PS_REFUSE): the rest of this batch is not put. Answer the batch's tickets.
+     * `reason`: one line. */
     void (*refused)(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
                     const struct ps_now *now);
-    /* Called when this and all earlier batches reached the level in `needs`. Move the positions to its spans. */
+    /* Called when this batch and all earlier ones reached the level in `needs`. Move the positions to its spans. */
     void (*delivered)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
     /* `paused` true: the source has to wait for a full channel; false: it may read again. */
     void (*paused)(const void *plan, void *state, bool paused, const struct ps_now *now);
@@ -315,22 +317,22 @@ struct ps_channel_ops {
     /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the
      * consumer's worker. */
     struct ps_lease *(*take)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
-    /* The sink has handled the lease: the channel returns it with ps_port_home. The sinks of a group are one
-     * consumer, whose leases come in any order. Thread: the consumer's worker. */
+    /* Called when the sink has handled the lease. The channel returns the lease with ps_port_home. The sinks of a group
+     * are one consumer, whose leases come in any order. Thread: the consumer's worker. */
     void (*done)(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port);
     /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives
      * back the newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* The consumer's last sink is closed: returns the leases that were given back, if the channel made their
-     * batches, and frees its data of this worker. Called once. Thread: the consumer's worker. */
+    /* Called once, when the consumer's last sink is closed. Returns the leases that were given back, if the channel
+     * made their batches, and frees the channel's data of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
-    /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its
+    /* Returns whether the channel's consumers have (nearly) nothing left from this producer: the source then closes its
      * open batch. Thread: the producer's worker. */
     bool (*hungry)(const void *plan, unsigned producer);
     void (*fill)(const void *plan, struct ps_fill *fill); /* thread: any */
-    /* Returns how long a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
+    /* Returns how long, in milliseconds, a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
     uint64_t (*keep_alive_ms)(const void *plan);
-    /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written);
+    /* Returns whether the channel refuses puts for a reason other than being full (a disk that cannot be written);
      * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
     /* Functions for the engine's own channels (core/flow/engine_channel.h). NULL: events left at a stop, or at a reload
@@ -347,7 +349,7 @@ static inline bool ps_channel_is_durable(const struct ps_channel_ops *ops)
 /* Returns the channel's table `engine`, or an empty one. Thread: any. */
 const struct ps_engine_channel_ops *ps_engine_channel(const struct ps_channel_ops *ops);
 
-/* Returns the number of its events that would be lost with the process. Thread: any. */
+/* Returns the number of events in the channel that would be lost with the process. Thread: any. */
 uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan);
 
 /* ---- sink ---- */
@@ -386,8 +388,8 @@ struct ps_sink_ops {
      * events. A channel that hands on the batches of its sources therefore gives it a lease of every batch
      * that has positions, even when the chain left no events of the batch for that channel. */
     bool commits;
-    /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says
-     * in which flows. NULL: no. The plan is bound. Thread of both: control. */
+    /* Returns whether the sink commits events and positions together or not at all: conf/validate/guarantee.h says
+     * in which flows. NULL: no. The plan is bound. Thread, also of the next function: control. */
     bool (*transactional)(const void *plan);
     /* Makes the sink itself keep the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
     void (*keep_positions)(void *plan);
@@ -486,10 +488,12 @@ struct ps_stage_ops {
     bool (*opening)(const void *plan, char *text, size_t room);
 };
 
-/* Checks that a stage was made for this contract, before anything else of it is read; `err`: why not. Thread: any. */
+/* Checks that a stage was made for this contract, before any other part of the stage is read. `err` gets the reason on
+ * PS_FAIL. Thread: any. */
 enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err);
 
-/* Finds a stage by name, alias or class name, in any case; `stages` ends with NULL. NULL: it has none. Thread: any. */
+/* Finds a stage by name, alias or class name, in any case; `stages` ends with NULL. Returns NULL if there is none.
+ * Thread: any. */
 const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
                                          const char *type);
 const char *ps_stage_kind_word(enum ps_kind kind); /* "source" */

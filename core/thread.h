@@ -16,7 +16,7 @@ int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argu
  * Returns whether it has ended. In both cases the caller must not use `thread` any longer. */
 bool ps_thread_join(pthread_t thread, uint32_t patience_ms);
 
-/* Returns whether a thread was left alone at some time: it may still run. Thread: any. */
+/* Returns whether a thread was ever left alone: such a thread may still run. Thread: any. */
 bool ps_thread_some_left_alone(void);
 
 /* Ends the process with `code`. A thread that was left alone may still use memory that exit() would free, such as

@@ -20,10 +20,11 @@ struct ps_helper;
 
 struct ps_helper_settings {
     const char *name; /* of the thread: at most 15 bytes */
-    size_t room;      /* jobs that may be requested and not yet taken back */
+    size_t room;      /* maximum number of jobs that are requested and not yet taken back */
     /* An eventfd (port->wake_fd) that is written when a job is answered; -1: none. The helper has a copy of its own. */
     int wake_fd;
-    /* at SCHED_IDLE: it runs only while a CPU has nothing else to do, and must hold no lock that others need */
+    /* the thread is at SCHED_IDLE: it runs only while a CPU has nothing else to do, and must hold no lock that other
+     * threads need */
     bool idle;
 
     /* The three functions below run on the thread. */
@@ -45,7 +46,7 @@ struct ps_helper *ps_helper_create(const struct ps_helper_settings *settings, st
  * ended; true for NULL. */
 bool ps_helper_destroy(struct ps_helper *helper, uint32_t patience_ms);
 
-/* Returns false when there is no room. */
+/* Requests a job. Returns false when there is no room. */
 bool ps_helper_ask(struct ps_helper *helper, void *job);
 
 /* Returns the oldest job that is answered, or NULL. Never waits. */
@@ -55,7 +56,7 @@ void *ps_helper_answer(struct ps_helper *helper);
  * job is known to be short. */
 void *ps_helper_wait(struct ps_helper *helper, uint32_t timeout_ms);
 
-/* Returns how many jobs are requested and not taken back. */
+/* Returns the number of jobs that are requested and not taken back. */
 size_t ps_helper_busy_count(const struct ps_helper *helper);
 
 /* Cancels the jobs in progress: the waiting ones are answered without being run, and the running one may end early.

@@ -25,12 +25,13 @@ struct ps_log_limit_entry {
 struct ps_log_limit {
     struct ps_log_limit_entry entries[PS_LOG_LIMIT_ENTRIES];
     uint64_t swept_ns;
-    uint64_t distinct; /* keys seen for the first time; one that was evicted and comes back counts again */
+    uint64_t distinct; /* number of new keys; a key that was evicted and comes back counts again */
 };
 
 /* Returns whether a line may be written now. True: *held is the number of lines held back before it, since
- * (*entry)->held_first_ns. False: *entry counted the line; pass it to ps_log_limit_hold. An evicted entry whose
- * count was not written yet is copied to *evicted (evicted->held > 0): the caller writes it. */
+ * (*entry)->held_first_ns. False: *entry has counted the line; call ps_log_limit_hold with *entry and the line's text.
+ * An evicted entry whose count was not written yet is copied to *evicted (evicted->held > 0): the caller writes the
+ * count. */
 bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const char *component,
                         uint64_t mono_ns, uint64_t *held, struct ps_log_limit_entry **entry,
                         struct ps_log_limit_entry *evicted);

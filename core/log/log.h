@@ -25,7 +25,7 @@ bool ps_log_text(enum ps_log_level level, const char *component, const char *tex
  * is not OFF, is below the log's level. */
 bool ps_log_text_chosen(enum ps_log_level level, const char *component, const char *text, size_t length);
 
-/* Messages below the level are not written; INFO at first. */
+/* Sets the level: messages below it are not written. It is INFO at first. */
 void ps_log_set_level(enum ps_log_level level);
 enum ps_log_level ps_log_get_level(void);
 

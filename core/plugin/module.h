@@ -14,8 +14,9 @@ struct ps_module {
     uint64_t load; /* counts the loads in this process: a file with other bytes gets another number */
 };
 
-/* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. It does
- * not return while a constructor of the file does not: core/plugin/watch.h says what is done then. */
+/* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. If a
+ * constructor of the file does not return, this function does not either: core/plugin/watch.h says what is done then.
+ */
 const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err);
 
 /* Gives back what ps_module_open returned. The last user's call unloads the object: after that, none of its code may

@@ -34,6 +34,6 @@ void ps_deadletter_pending_begin(struct ps_deadletter_pending *pending, struct p
 bool ps_deadletter_pending_work(struct ps_deadletter_pending *pending, struct ps_port *port,
                                 const struct ps_dead_letter_reason *reason);
 
-/* Called when the lease returns to its channel: settles the events whose letters are written, and forgets the others.
- * May be called when none has begun. */
+/* Called when the lease returns to its channel. Settles the events whose letters are written, and forgets the others.
+ * May be called when nothing is pending. */
 void ps_deadletter_pending_stop(struct ps_deadletter_pending *pending, struct ps_port *port);

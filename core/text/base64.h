@@ -3,7 +3,8 @@
 
 #include "core/base.h"
 
-/* Writes four characters for every three bytes, the last ones padded, and no terminating zero. Returns their number. */
+/* Writes four characters for every three bytes, the last four padded, and no terminating zero. Returns the number of
+ * characters. */
 size_t ps_base64_encode(char *to, const void *bytes, size_t length);
 
 /* Decodes as java.util.Base64.getDecoder() does: no blanks, padding may be missing but must be right if it is

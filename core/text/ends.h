@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Returns whether the text ends with `end`; it may be `end` itself. */
+/* Returns whether the text ends with `end`, or is equal to `end`. */
 static inline bool ps_text_ends(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Cuts the next item off the front of the list: the bytes before the next of the `separators`. Skips separators before it, and so
- * empty items. Returns false at the end of the list. */
+/* Cuts the next item off the front of the list: the bytes before the next of the `separators`. Skips separators
+ * before it, and so empty items. Returns false at the end of the list. */
 static inline bool ps_list_next(const char **list, const char *separators, struct ps_slice *item)
 {
     const char *at = *list + strspn(*list, separators);
@@ -27,8 +27,8 @@ static inline bool ps_list_next_between_commas(const char **list, struct ps_slic
     return found;
 }
 
-/* Cuts the next item off at the next comma: empty items count, and blanks belong to the items. The list is NULL behind its last
- * item. Returns false when it is. */
+/* Cuts the next item off at the next comma: empty items count, and blanks belong to the items. Sets *list to NULL after
+ * the last item. Returns false when *list is NULL. */
 static inline bool ps_list_next_at_comma(const char **list, struct ps_slice *item)
 {
     if (*list == NULL)

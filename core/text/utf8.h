@@ -12,7 +12,7 @@ size_t ps_utf8_valid_length(const char *text, size_t length);
  * `new String(bytes, UTF_8)` does (java.lang.String.decodeUTF8). Returns the bytes written. */
 size_t ps_utf8_repair(const char *text, size_t length, char *out);
 
-/* Writes a code point, at most four bytes. Returns their number. */
+/* Writes a code point, at most four bytes. Returns the number of bytes. */
 size_t ps_utf8_put(char *to, uint32_t code);
 
 /* Returns the length in UTF-16 code units (Java's `char`) of well-formed UTF-8; of malformed text an upper bound. */

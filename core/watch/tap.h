@@ -3,7 +3,7 @@
  *
  * Each open instance of a source, interceptor or sink has a byte ring for it. While a reader looks, the worker
  * copies events into the ring as long as there is room; it never waits, and events that do not fit are not shown.
- * When no reader looks, it costs one relaxed load for each lease. Up to PS_TAP_LOOKERS readers look at once; each
+ * When no reader looks, the tap costs one relaxed load for each lease. Up to PS_TAP_LOOKERS readers look at once; each
  * sees every event that was copied since it began. Threads: ps_tap_offer: the instance's worker; start, stop and
  * take: the readers, one call at a time (the metrics server holds a lock). */
 #pragma once
@@ -35,8 +35,8 @@ void ps_tap_start(struct ps_tap *tap, unsigned looker);
 void ps_tap_stop(struct ps_tap *tap, unsigned looker);
 bool ps_tap_is_looking(const struct ps_tap *tap, unsigned looker);
 
-/* Appends up to `max` events as lines {"headers":{..},"body":"..","bytes":N}, and returns how many. `bytes` is the
- * length of the whole body; an event that was cut has "cut":true. */
+/* Appends up to `max` events as lines {"headers":{..},"body":"..","bytes":N}. Returns the number of events. `bytes` is
+ * the length of the whole body; an event that was cut has "cut":true. */
 unsigned ps_tap_take(struct ps_tap *tap, unsigned looker, unsigned max, struct ps_page *page);
 
 /* Thread: the worker. */

@@ -44,14 +44,14 @@ struct ps_accept_settings {
 /* Listens; `settings` are copied. Returns NULL on error: port in use, no such address. With retry_ms it logs
  * the error and returns an acceptor that tries again. */
 struct ps_acceptor *ps_acceptor_create(const struct ps_accept_settings *settings, struct ps_err *err);
-/* Starts the thread, which calls `add`. It inherits the caller's signal mask. */
+/* Starts the acceptor's thread, which calls `add` and inherits the caller's signal mask. */
 void ps_acceptor_start(struct ps_acceptor *acceptor);
 /* Ends the thread and closes the listening socket. May be called without ps_acceptor_start. */
 void ps_acceptor_stop(struct ps_acceptor *acceptor);
 /* Call it after ps_acceptor_stop, and after the last ps_acceptor_closed. */
 void ps_acceptor_destroy(struct ps_acceptor *acceptor);
 
-/* Returns the port, or 0 while it does not listen. Thread: any. */
+/* Returns the port, or 0 while the acceptor does not listen. Thread: any. */
 uint16_t ps_acceptor_port(struct ps_acceptor *acceptor);
 
 /* The state of a connection, which has one request. It may be ended only while it is ASKING or TAKING. */

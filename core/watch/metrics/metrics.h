@@ -20,7 +20,7 @@ enum ps_metrics_state {
 
 /* The role of a sink in its sink group. */
 enum ps_metrics_member {
-    PS_METRICS_MEMBER_NOT,       /* it is in no group */
+    PS_METRICS_MEMBER_NOT,       /* the sink is in no group */
     PS_METRICS_MEMBER_ACTIVE,    /* it gets leases */
     PS_METRICS_MEMBER_STANDBY,   /* failover: another sink is preferred */
     PS_METRICS_MEMBER_PENALISED, /* it failed, and is left out */
@@ -37,15 +37,15 @@ enum ps_metrics_wait {
 /* One component: source, interceptor, selector, channel or sink, its instances added up. */
 struct ps_metrics_component {
     enum ps_kind kind;
-    const char *name;          /* "r1"; an interceptor's is "r1/i1", a selector's its source's */
+    const char *name;          /* "r1"; of an interceptor "r1/i1"; of a selector the name of its source */
     const char *type;          /* the stage's name: "syslogtcp", "file_roll" */
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
     const char *error; /* the last error, while the component is not PS_METRICS_OPEN or fails; else NULL */
     uint32_t trouble_count; /* sinks: failures in a row since it delivered something */
-    const char
-        *outdated; /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */
+    /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */
+    const char *outdated;
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
@@ -56,8 +56,9 @@ struct ps_metrics_component {
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
     const struct ps_series *series;          /* numbers with a label; copied during the visit */
     size_t series_count;
-    uint64_t stalled_ns;  /* sinks: how long it has had events without delivering any; 0: it has none */
-    uint64_t workers;     /* sources, sinks: bit for each worker that runs it */
+    /* sinks: how long the sink has had events without delivering any; 0: it has no events */
+    uint64_t stalled_ns;
+    uint64_t workers;     /* sources, sinks: a bit for each worker that runs the component */
     uint64_t held;        /* sources: batches that are not returned; sinks: leases */
     uint64_t open_events; /* sources: in open batches */
     uint64_t rest_ns;     /* remaining backoff of the instance that backs off longest */
@@ -94,8 +95,8 @@ struct ps_metrics_worker {
     uint64_t busy_ns, idle_ns; /* idle: spinning, yielding and parked */
     uint64_t cycle_max_ns;     /* the longest cycle since start, without idling */
     uint64_t slow_cycles;      /* above PS_SLOW_CYCLE_NS */
-    const struct ps_slow_cycle
-        *slow; /* the last slow cycles: number n, from 0, is at n % PS_SLOW_CYCLES_KEPT */
+    /* the last slow cycles: number n, from 0, is at n % PS_SLOW_CYCLES_KEPT */
+    const struct ps_slow_cycle *slow;
     uint64_t parked_count, wake_count;
     uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
     bool parked;
@@ -131,7 +132,8 @@ struct ps_metrics_visitor {
     void (*worker)(void *argument, const struct ps_metrics_worker *worker);
 };
 
-/* The functions that the engine implements. Keeps the plan alive during the call, which must be short. Thread: any. */
+/* The functions that the engine implements. Each keeps the plan alive during its call, which must be short. Thread:
+ * any. */
 struct ps_metrics_source {
     void *argument;
     void (*visit)(void *argument, const struct ps_metrics_visitor *visitor);
