@@ -23,7 +23,7 @@ struct ps_entry {
     struct ps_pair *items; /* malloc'ed while grouping; freed by ps_grouping_fini */
     size_t count, room;
     bool listed;
-    /* it runs in Java together with other components (conf/validate/flow.h): the rest of validation skips it */
+    /* the component runs in Java together with others (conf/validate/flow.h): the rest of validation skips it */
     bool in_java;
 };
 
@@ -33,8 +33,8 @@ struct ps_section_entries {
     size_t count, room;
 };
 
-#define PS_ENTRY_MAX 4096 /* maximum of components of one kind */
-#define PS_AGENT_MAX 256  /* maximum of agents in the files */
+#define PS_ENTRY_MAX 4096 /* maximum number of components of one kind */
+#define PS_AGENT_MAX 256  /* maximum number of agents in the files */
 
 /* One agent as written. */
 struct ps_agent_text {

@@ -31,7 +31,7 @@ enum ps_status ps_bind_options(const struct ps_bind *bind, const struct ps_optio
                                const struct ps_option *const *common, const struct ps_pairs *pairs,
                                void *plan);
 
-/* Returns the row for a key, by its name, an alias, or the prefix of a map. NULL: none. */
+/* Returns the row for a key, found by the row's name, an alias, or the prefix of a map. NULL: there is none. */
 const struct ps_option *ps_option_find(const struct ps_option *options, const char *key);
 
 /* Returns the row with exactly that name or alias, ignoring maps. */

@@ -21,11 +21,11 @@ struct ps_conf_part {
     const struct ps_stage_ops *ops;
     struct ps_pairs pairs; /* every key of the component, without the prefix, in file order, values trimmed */
     void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
-    const char *file;      /* file and line of its type */
+    const char *file;      /* file (and `line`) of the key that names the component's type */
     int line;
-    /* The plan lacks a value that `check` needs; the component was refused for it (conf/validate/component.h). */
+    /* The plan lacks a value that `check` needs, and the component was refused for that (conf/validate/component.h). */
     bool unchecked;
-    /* The Java class that one of its keys names was refused, and with it the component (conf/validate/engine.h). */
+    /* The Java class that one of the keys names was refused, and therefore the component (conf/validate/engine.h). */
     bool refused;
 };
 
@@ -35,8 +35,8 @@ struct ps_conf_source {
     struct ps_conf_part selector;
     size_t interceptor_count;
     struct ps_conf_part *interceptors; /* in order */
-    struct ps_source_common
-        common; /* core/engine/agent/options.c: penstock.workers, back-off, dead letters */
+    /* core/engine/agent/options.c: penstock.workers, back-off, dead letters */
+    struct ps_source_common common;
 };
 
 struct ps_conf_channel {
@@ -126,8 +126,8 @@ struct ps_conf {
     struct ps_classes
         /* the classes of the class path, open while components are checked; NULL: none was looked for yet */
         *classes;
-    const char *wanted; /* -n */
-    /* "sources" or "sinks": the file lists some and all of them were dropped, so no event can flow; else NULL */
+    const char *wanted; /* name of the agent to run: -n */
+    /* "sources" or "sinks": the file lists some, and all of them were dropped, so no event can flow; NULL: neither */
     const char *lacks;
     /* The components that the file lists and that the agent leaves out, a line each: "source r1 is left out: " and
      * the problem; NULL: none. In the plan_arena. */
@@ -150,9 +150,10 @@ struct ps_conf {
     size_t backup_bytes;
 };
 
-/* Returns the name of the agent in these files, in the arena, if they have exactly one. Else returns NULL and sets `err`
- * to the reason: there is no file, one cannot be read, none contains an agent, or they contain several. Then `option`,
- * such as "-n NAME", must name the agent. A pipe is not read, because then nothing would be left of it for ps_conf_load. */
+/* Returns the name of the agent in these files, in the arena, if they have exactly one. Else returns NULL and sets
+ * `err` to the reason: there is no file, one cannot be read, none contains an agent, or they contain several. Then
+ * `option`, such as "-n NAME", must name the agent. A pipe is not read, because then nothing would be left of it for
+ * ps_conf_load. */
 const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files, const char *option,
                                struct ps_err *err);
 
@@ -176,14 +177,14 @@ enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *com
  * after PS_OK. */
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 
-/* Returns the machine for ps_plan_create. An -Xmx bounds the engine's memory if no component runs in Java, else the heap of
- * their JVM alone. Call it before ps_conf_take_spec. */
+/* Returns the machine for ps_plan_create. If no component runs in Java, -Xmx bounds the engine's memory; else it bounds
+ * only the heap of the JVM. Call it before ps_conf_take_spec. */
 struct ps_machine ps_conf_machine(const struct ps_conf *conf);
 
-/* Returns the place of a component's key: its line, or that of the component's type when the key is not written or
- * NULL. The result has no file when there is no such source, channel or sink. `component` is its label ("sink k1").
- * May be called as long as the spec lives, even after ps_conf_take_spec. Thread: control, or the helper thread of a
- * reload. */
+/* Returns the place of a component's key: the line of the key, or the line of the component's type when the key is
+ * not written or NULL. The result has no file when there is no such source, channel or sink. `component` is a label
+ * ("sink k1"). May be called as long as the spec lives, even after ps_conf_take_spec. Thread: control, or the helper
+ * thread of a reload. */
 struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key);
 
 void ps_conf_destroy(struct ps_conf *conf);

@@ -11,7 +11,7 @@ struct ps_file {
     bool unchanged;      /* http: status 304, no bytes */
 };
 
-/* Returns PS_FAIL with a message when the file cannot be read or is larger than `bytes_max`. */
+/* Reads a file. Returns PS_FAIL with a message when the file cannot be read or is larger than `bytes_max`. */
 enum ps_status ps_file_read(const char *path, size_t bytes_max, struct ps_file *file, struct ps_err *err);
 
 /* Appends bytes to `file->bytes`, which has room for `*room` bytes. Returns false when the result would have more

@@ -4,9 +4,9 @@
 #include "conf/conf.h"
 #include "conf/properties/properties.h"
 
-/* In conf/origin.c: reads every -f or -u in order into `properties` and lists them in conf->origins. One that
- * cannot be read is an error, as in Flume, unless there is a backup (-b), which is then used instead of all
- * of them. */
+/* In conf/origin.c: reads every -f or -u in order into `properties`, and lists them in conf->origins. A file or URI
+ * that cannot be read is an error, as in Flume, unless there is a backup (-b), which is then used in place of all of
+ * them. */
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties);
 
 /* In conf/backup.c: discards what was read so far and reads the backup instead, because a configuration with a
@@ -14,6 +14,6 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
 bool ps_conf_backup_read(struct ps_conf *conf, const struct ps_command *command,
                          struct ps_properties *properties);
 
-/* In conf/backup.c: renders the configuration after substitution, for ps_conf_backup. With -b only. */
+/* In conf/backup.c: renders the configuration after substitution, for ps_conf_backup. Called only with -b. */
 void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
                          const struct ps_properties *properties);

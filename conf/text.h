@@ -28,7 +28,7 @@ bool ps_texts_have(const struct ps_texts *texts, const char *item);
 /* Appends the text, which is not copied. */
 void ps_texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text);
 
-/* Removes repeats; the first ones stay. */
+/* Returns the texts without repeats; the first of equal texts stays. */
 struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts);
 
 /* Returns "a, b, c". */

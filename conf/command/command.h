@@ -24,7 +24,7 @@ struct ps_command {
     bool dry_run;                 /* -d */
     bool help;                    /* -h; then the other options were not read */
     bool json;                    /* --json (ours) */
-    bool ask_classes;             /* calls config filters that are Java classes, which starts a JVM */
+    bool ask_classes;             /* call config filters that are Java classes, which starts a JVM */
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
     bool verbose;                 /* -v (ours): workers and rings as well */
     const char *format;           /* --format (ours): the language of graph's output; NULL: the default */
@@ -54,7 +54,7 @@ enum ps_status ps_command_read_opts(struct ps_command *command, struct ps_err *e
 /* One option, as the help shows it and shell completion offers it. */
 struct ps_command_option {
     const char *shorts, *longs; /* without dashes; NULL: none */
-    const char *value;          /* "FILE"; NULL: it takes none */
+    const char *value;          /* "FILE"; NULL: the option takes no value */
     const char *help;           /* one text without newlines */
 };
 /* Writes option number `index` of those that `command` ("agent", "check", "graph") uses to `*option`; returns false
@@ -66,11 +66,11 @@ bool ps_command_option(const char *command, size_t index, struct ps_command_opti
  * lib/penstock/plugins.d of the prefix in which this program is installed. */
 struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path, const char *home);
 
-/* Returns a variable's value as flume-ng has it: from flume-env.sh of the configuration directory, else from the environment.
- * NULL: it is not set, or empty. */
+/* Returns a variable's value as flume-ng has it: from flume-env.sh of the configuration directory, else from the
+ * environment. NULL: it is not set, or empty. */
 const char *ps_command_variable(const struct ps_command *command, const char *name);
 
-/* Returns the seconds between checks of the files, with defaults applied. */
+/* Returns the number of seconds between checks of the files; the default if -i was not given. */
 int64_t ps_command_poll_interval_s(const struct ps_command *command);
 
 /* heap.c: parses a value of -Xmx ("512m", "4g", "1048576"). Returns bytes, or 0 for a bad value. */

@@ -20,6 +20,7 @@ struct ps_class_file {
     uint32_t java; /* the oldest Java that can load it: 8, 17 */
 };
 
-/* Returns PS_FAIL with a message when the bytes are not those of a class. The texts are copied into the arena. */
+/* Parses a class file. Returns PS_FAIL with a message when the bytes are not a class. The texts are copied into the
+ * arena. */
 enum ps_status ps_class_file_parse(struct ps_arena *arena, const void *bytes, size_t length,
                                    struct ps_class_file *file, struct ps_err *err);

@@ -1,13 +1,13 @@
 /* The classes of a class path: which jar or folder has a class, and what that class extends and implements. Jars are
- * opened as Java opens them: those of FOLDER with a star after it (in the order of the directory, which is not that of their names), and those that a
- * jar's manifest names. Nothing is executed. Thread: the control thread. */
+ * opened as Java opens them: those of FOLDER with a star after it (in the order of the directory, which is not that
+ * of their names), and those that a jar's manifest names. Nothing is executed. Thread: the control thread. */
 #pragma once
 
 #include "conf/java/class_file.h"
 
 struct ps_classes;
 
-/* Texts of the results live until it is closed. */
+/* Opens the class path. Texts of the results live until ps_classes_close. */
 struct ps_classes *ps_classes_open(const struct ps_texts *entries);
 void ps_classes_close(struct ps_classes *classes);
 
@@ -31,19 +31,19 @@ struct ps_class {
     int error;
 };
 
-/* Finds a class by its name as Java writes it: org.example.Filter$Builder. The first place that has it counts. Returns false
- * when none has it. */
+/* Finds a class by its name as Java writes it: org.example.Filter$Builder. The first place that has it counts.
+ * Returns false when none has it. */
 bool ps_classes_find(struct ps_classes *classes, const char *name, struct ps_class *found);
 
-/* Returns whether the class is the interface `target` ("org.apache.flume.Sink"), or implements or extends it. When it is not,
- * `*missing` is a class above it that is in none of the places, or NULL. */
+/* Returns whether the class is the interface `target` ("org.apache.flume.Sink"), or implements or extends it. If not,
+ * `*missing` is a superclass or an interface of the class that is in none of the places, or NULL. */
 bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, const char *target,
                      const char **missing);
 
-/* Returns whether a place after that of `first` also has a class of this name, and sets `*other` to it; Java does not
- * use that one. */
+/* Returns whether a place after the place of `first` also has a class of this name, which Java does not use, and sets
+ * `*other` to that class. */
 bool ps_classes_again(struct ps_classes *classes, const char *name, const struct ps_class *first,
                       const char **other);
 
-/* Returns the name nearest to `name`, of a class that is a `target`; NULL: none is near. */
+/* Returns the name, nearest to `name`, of a class that is a `target`; NULL: no name is near. */
 const char *ps_classes_nearest(struct ps_classes *classes, const char *name, const char *target);

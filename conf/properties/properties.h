@@ -1,7 +1,7 @@
 /* Parses like java.util.Properties.load(InputStream) (JDK 17), exactly, from bytes in memory.
  *
- * Bytes are ISO-8859-1: 0x80-0xFF become two bytes of UTF-8, \uXXXX becomes any character. A lone surrogate
- * becomes '?', as when Java writes it out. A malformed \u ends the load, like Java's
+ * Bytes are ISO-8859-1: 0x80-0xFF become two bytes of UTF-8, \uXXXX becomes the character of that code. A lone
+ * surrogate becomes '?', as when Java writes it out. A malformed \u ends the load, like Java's
  * IllegalArgumentException. A NUL cannot be part of a C string: it becomes U+FFFD, with a warning.
  *
  * Thread: the control thread. */

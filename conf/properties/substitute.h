@@ -27,16 +27,16 @@ struct ps_substitution {
     struct ps_problems *problems;
     const struct ps_pairs *system; /* -D */
     bool environment_mode; /* -DpropertiesImplementation=org.apache.flume.node.EnvVarResolverProperties */
-    size_t lookup_count;   /* 0: the four of Flume */
+    size_t lookup_count;   /* 0: Flume's four lookups */
     struct ps_lookup_name lookups[PS_LOOKUP_MAX];
     int64_t now_ms;    /* for ${date:} */
     const char *agent; /* limits warnings to keys of this agent; NULL = all keys */
 };
 
-#define PS_SUBSTITUTE_BYTES_MAX (1u << 20) /* maximum of one value */
+#define PS_SUBSTITUTE_BYTES_MAX (1u << 20) /* maximum length of one value */
 #define PS_SUBSTITUTE_DEPTH_MAX 32
-#define PS_SUBSTITUTE_COUNT_MAX 1000000 /* maximum of replacements in one load */
-/* maximum of bytes searched for closing braces in one load; they take tenths of a second */
+#define PS_SUBSTITUTE_COUNT_MAX 1000000 /* maximum number of replacements in one load */
+/* maximum number of bytes searched for closing braces in one load; the search takes tenths of a second */
 #define PS_SUBSTITUTE_SCAN_BYTES_MAX (256u << 20)
 #define PS_FILTER_REFERENCE_BYTES_MAX 4096
 

@@ -6,5 +6,5 @@
 
 #include "conf/conf.h"
 
-/* Called after validation. */
+/* Checks the flows of the configuration. Called after validation. */
 void ps_check_guarantees(struct ps_conf *conf);

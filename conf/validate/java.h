@@ -26,9 +26,9 @@ enum ps_java_answer ps_java_type(const struct ps_component_maker *maker, enum ps
 enum ps_java_answer ps_java_flume(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                   struct ps_place place, const struct ps_stage_ops **ops);
 
-/* Looks for the class of a component that is to run in Java, whatever its kind: its own, or Flume's own for a type
- * with a native stage. Reports where the class is, or why it cannot run; the message includes `why` it must run in
- * Java. Returns whether it can run. */
+/* Looks for the class of a component that is to run in Java: the class that the type names, or Flume's own class for a
+ * type with a native stage. Reports where the class is, or why it cannot run; the message includes the reason (`why`)
+ * for Java. Returns whether the class can run. */
 bool ps_java_runs(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                   struct ps_place place, const char *why);
 
