@@ -59,7 +59,7 @@ struct ps_load_result {
     struct ps_sender_reason reasons[PS_SENDER_REASONS];
     struct ps_load_source {
         uint64_t events, failed;
-    } * sources; /* source_count of them */
+    } * sources; /* `source_count` items */
 };
 
 /* Refuses texts that are neither URLs nor paths: HOST:PORT without a scheme, a bare word. */
@@ -73,6 +73,6 @@ void ps_load_result_fini(struct ps_load_result *result);
 
 /* Returns the number of events that were due and neither completed nor failed. */
 uint64_t ps_load_result_undelivered(const struct ps_load_result *result);
-/* Returns the exit code: 0 the rate was held, 1 events failed or were not delivered, 3 the asked rate
- * was not held. */
+/* Returns the exit code: 0: the rate was held; 1: events failed or were not delivered; 3: the asked rate was not
+ * held. */
 int ps_load_result_code(const struct ps_load_result *result);

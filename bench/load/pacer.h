@@ -13,7 +13,7 @@
 
 #include <sys/epoll.h>
 
-#define PS_PACER_SPIN_NS UINT64_C(3000000) /* before the due time */
+#define PS_PACER_SPIN_NS UINT64_C(3000000) /* the pacer begins to spin so long before the due time */
 #define PS_PACER_GAP_NS UINT64_C(20000)    /* shorter gaps cannot be told from the loop itself */
 #define PS_PACER_GAPS 512U                 /* gaps that are remembered */
 #define PS_PACER_READY_MAX 64
@@ -34,7 +34,7 @@ struct ps_pacer {
     struct epoll_event ready[PS_PACER_READY_MAX];
 };
 
-/* Only this thread writes to `gap_ns`. */
+/* `gap_ns`: only the pacer's thread writes to it. */
 void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histogram *gap_ns);
 
 /* Returns the time when one of these happens:

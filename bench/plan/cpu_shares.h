@@ -25,7 +25,7 @@ struct ps_cpu_shares {
 /* `proc`: "/proc", or a directory with the same files. `roots`: process ids whose descendants are the
  * measurement's; ids of 0 are left out. Returns false when there is no such table. */
 bool ps_cpu_read(struct ps_cpu_reading *reading, const char *proc, const pid_t *roots, unsigned root_count);
-/* Returns false when no time passed between the readings, or one of them is empty ({0}). */
+/* Computes the shares between two readings. Returns false when no time passed between them, or one is empty ({0}). */
 bool ps_cpu_shares_between(const struct ps_cpu_reading *before, const struct ps_cpu_reading *after,
                            struct ps_cpu_shares *shares);
 

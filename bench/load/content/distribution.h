@@ -83,9 +83,9 @@ struct ps_arguments {
     uint32_t offset; /* where the last error is, bytes */
 };
 
-/* Returns the value of name=..., or NULL. Marks it used. */
+/* Returns the value of the argument name=..., or NULL. Marks the argument used. */
 const char *ps_arguments_get(struct ps_arguments *arguments, const char *name);
-/* Returns the first unused argument without a name, or NULL. Marks it used. */
+/* Returns the value of the first unused argument without a name, or NULL. Marks the argument used. */
 const char *ps_arguments_next(struct ps_arguments *arguments);
 
 /* Parses what a field draws. Uses up the arguments it knows; on failure arguments->offset is the place.

@@ -48,7 +48,7 @@ struct ps_content_op {
         /* RUN: bytes; fixed: digits or bytes; PAD: bytes after the padding, UINT32_MAX when they vary. */
         length;
     bool blank;       /* PAD: begins with a blank */
-    uint64_t keys[2]; /* for its random numbers */
+    uint64_t keys[2]; /* for the random numbers of this part */
     const struct ps_template_part *part;
 };
 
@@ -115,7 +115,7 @@ void ps_content_part_width(const struct ps_content *content, const struct ps_tem
 
 /* Returns the width of a time, for all formats but strftime. */
 uint32_t ps_content_clock_width(const struct ps_template_part *part);
-/* Returns how many digits change within the second; `*offset` is where they begin. */
+/* Returns the number of digits that change within the second; `*offset` is where they begin, in bytes. */
 uint32_t ps_content_clock_subsecond(const struct ps_template_part *part, uint32_t *offset);
 /* Writes the texts of the second into the writer's skeleton. */
 void ps_content_clock_set(struct ps_content_writer *writer, uint64_t second);

@@ -17,11 +17,11 @@ struct ps_lines {
     uint64_t count;
     uint64_t *places; /* start and end of each line */
     uint32_t length_min, length_max;
-    uint64_t longest; /* the line's number in the file, from 1 */
+    uint64_t longest; /* number of the longest line in the file, from 1 */
 };
 
-/* Errors name the file and the problem: cannot be read, larger than 1 GiB, a line above 1 MiB, no line at
- * all. */
+/* Reads the file. Errors name the file and the problem: it cannot be read, is larger than 1 GiB, has a line of more
+ * than 1 MiB, or has no line at all. */
 enum ps_status ps_lines_open(struct ps_lines *lines, const char *path, struct ps_err *err);
 void ps_lines_close(struct ps_lines *lines);
 

@@ -74,6 +74,6 @@ struct ps_avro_lane {
 
 enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err);
-/* Returns the time by which it must be called again. */
+/* Does what can be done now. Returns the time (monotonic) by which it must be called again. */
 uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns);
 void ps_avro_lane_close(struct ps_avro_lane *lane);

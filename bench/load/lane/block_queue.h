@@ -12,7 +12,7 @@ struct ps_block_queue {
     struct ps_load_block *head, *tail;
     /* The block of the next event to hand on; NULL when there is none. */
     struct ps_load_block *next;
-    uint32_t next_event; /* its index in that block */
+    uint32_t next_event; /* index of the next event in block `next` */
     uint64_t in_flight;  /* events handed on and not completed */
 };
 

@@ -47,7 +47,7 @@ struct ps_http_lane {
     uint64_t now_ns;                                    /* time of the current call */
     struct ps_http_batch batches[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
-    /* connects before the first request; no longer opened once it has succeeded */
+    /* connects before the first request; not opened again once it has succeeded */
     struct ps_http_request probe;
     bool begun; /* the probe has succeeded: the lane may be given blocks */
     bool up;
@@ -59,6 +59,6 @@ struct ps_http_lane {
 
 enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,
                                  struct ps_lane *owner, struct ps_err *err);
-/* Returns the time by which it must be called again. */
+/* Does what can be done now. Returns the time (monotonic) by which it must be called again. */
 uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns);
 void ps_http_lane_close(struct ps_http_lane *lane);

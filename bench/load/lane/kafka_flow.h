@@ -1,14 +1,14 @@
-/* One lane's connection to Kafka: submits blocks to a producer through stages/lib/kafka/producer/seam.h; delivery reports
- * complete them.
+/* One lane's connection to Kafka: submits blocks to a producer through stages/lib/kafka/producer/seam.h; delivery
+ * reports complete them.
  *
- * Values are not copied: they stay in their block until the report. Reports of different partitions overtake
- * each other, so each event's result is stored. A block is completed from its front, independent of earlier
- * blocks, whose events may be in other partitions.
+ * Values are not copied: they stay in their block until the report. Reports of different partitions overtake each
+ * other, so each event's result is stored. A block is completed from its front, independent of earlier blocks, whose
+ * events may be in other partitions.
  *
- * Errors in a report (stages/lib/kafka/errors.h): when the broker refuses a record, or it was not delivered
- * within the time the user set, its events fail with Kafka's reason. Any other error that the library does not repair
- * is an outage: the flow purges the waiting records, collects their reports, makes a new producer, and submits the
- * records that were not delivered once more, in order.
+ * Errors in a report (stages/lib/kafka/errors.h): when the broker refuses a record, or it was not delivered within
+ * the time the user set, its events fail with Kafka's reason. Any other error that the library does not repair is an
+ * outage: the flow purges the waiting records, collects their reports, makes a new producer, and submits the records
+ * that were not delivered once more, in order.
  *
  * Thread: the lane's sender. Nothing blocks but open and close. */
 #pragma once
@@ -98,7 +98,7 @@ struct ps_kafka_flow {
 enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_kafka_flow_plan *plan,
                                   struct ps_lane *lane, struct ps_err *err);
 void ps_kafka_flow_give(struct ps_kafka_flow *flow, struct ps_load_block *block);
-/* Returns the time by which it must be called again. */
+/* Does what can be done now. Returns the time (monotonic) by which it must be called again. */
 uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns);
 /* Waits until the library no longer uses the blocks. */
 void ps_kafka_flow_close(struct ps_kafka_flow *flow);

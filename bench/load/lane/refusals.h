@@ -15,7 +15,7 @@ struct ps_refusals {
     uint64_t first_ns;
 };
 
-/* Counts a refusal. Returns when to try again. */
+/* Counts a refusal. Returns the time (monotonic) at which to try again. */
 static inline uint64_t ps_refusals_add(struct ps_refusals *refusals, uint64_t now_ns)
 {
     if (refusals->count == 0)

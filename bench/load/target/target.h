@@ -19,7 +19,7 @@
 struct ps_load_block {
     struct ps_load_block *next; /* for lists of the current owner */
     uint32_t count;             /* events in it */
-    uint32_t completed;         /* events at its front that are completed or failed */
+    uint32_t completed;         /* number of events at the block's front that are completed or failed */
     uint32_t cursor;            /* for the target: bytes or events handed on */
     uint64_t first_sequence;
     uint64_t due_ns[PS_LOAD_BLOCK_EVENTS]; /* monotonic */
@@ -50,7 +50,7 @@ struct ps_target_ops {
     enum ps_status (*plan)(void **plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
     void (*unplan)(void *plan);
 
-    /* The meaning of completion with this plan; NULL: `completion`. */
+    /* Returns the meaning of completion with this plan. NULL: it is `completion`. */
     enum ps_completion (*completes)(const void *plan);
 
     /* Begins to connect. Returns PS_FAIL only for errors that waiting cannot cure. `*state` belongs to the
@@ -59,8 +59,8 @@ struct ps_target_ops {
     /* Takes a block and keeps it until its last event is completed or failed. It is never called while blocks_max
      * blocks are outstanding. */
     void (*give)(void *state, struct ps_load_block *block);
-    /* Connects, writes, reads answers. Returns when it must be called again even if its descriptor is not
-     * ready (PS_NEVER: not at all). */
+    /* Connects, writes, reads answers. Returns the time (monotonic) at which it must be called again even if its
+     * descriptor is not ready; PS_NEVER: it need not be. */
     uint64_t (*work)(void *state, uint64_t now_ns);
     /* Returns the descriptor and events to poll for, or -1. */
     int (*descriptor)(void *state, short *events);
