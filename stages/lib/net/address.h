@@ -19,8 +19,8 @@ struct ps_bind_options {
     /* A name or an address, also "[::1]". NULL, "0.0.0.0" and "::" mean every address of both families, as in
      * a JVM. */
     const char *host;
-    /* The address of a host that is a name (stages/lib/net/lookup.h). NULL: ps_address_bind asks for it and waits for the
-     * name server, which a worker must not do. */
+    /* The address of a host that is a name (stages/lib/net/lookup.h). NULL: ps_address_bind asks the name
+     * server for the address and waits for it, which a worker must not do. */
     struct ps_lookup *lookup;
     unsigned port;  /* 0: any free port */
     bool datagrams; /* UDP */
@@ -34,14 +34,14 @@ struct ps_bind_options {
  * has host:port, the reason and a remedy, and errno is the system's error; 0: the host has no address. */
 int ps_address_bind(const struct ps_bind_options *options, struct ps_address *bound, struct ps_err *err);
 
-/* Returns whether this host needs no name server: it is NULL or an address in digits. */
+/* Returns whether no name server is needed, because the host is NULL or an address in digits. */
 bool ps_address_is_literal(const char *host);
 
 /* Returns whether two addresses belong to one host, whatever their ports and scopes are. */
 bool ps_address_is_same_host(const struct ps_address *a, const struct ps_address *b);
 
 /* Prints what InetAddress.getHostAddress() returns: IPv4 dotted (also IPv4-mapped IPv6), IPv6 in eight groups
- * without "::", with %scope if it has one. Returns the length, below PS_ADDRESS_TEXT_BYTES. */
+ * without "::", with %scope if it has one. Returns the length in bytes, below PS_ADDRESS_TEXT_BYTES. */
 uint32_t ps_address_ip(const struct ps_address *address, char out[PS_ADDRESS_TEXT_BYTES]);
 /* Returns the port in the byte order of the machine. Allowed for addresses of IPv4 and IPv6. */
 unsigned ps_address_port(const struct ps_address *address);

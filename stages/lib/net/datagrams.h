@@ -26,11 +26,13 @@ struct ps_datagrams {
     struct iovec *vectors;
     struct ps_address *addresses;
     char *controls;
-    uint32_t count, next;    /* messages received; the current one */
-    uint32_t at, segment;    /* in it: offset of the next datagram, size of each (0: one datagram) */
+    uint32_t count, next; /* messages received; the current one */
+    /* in the current message: offset of the next datagram, and size of each in bytes (0: the message is one
+     * datagram) */
+    uint32_t at, segment;
     bool done;               /* the last receive emptied the socket */
     uint32_t overflow;       /* the kernel's count of drops, as of the last time that it was read */
-    uint64_t look_ns;        /* when the socket is asked for it next */
+    uint64_t look_ns;        /* when the socket is next asked for this count */
     uint64_t drain_until_ns; /* 0: not draining */
     bool over;               /* the time for draining is over: nothing more is received */
 };
@@ -41,15 +43,16 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
                                  bool peers, struct ps_port *port, struct ps_err *err);
 void ps_datagrams_fini(struct ps_datagrams *datagrams);
 
-/* Returns the next datagram; it stays the next one until ps_datagrams_advance. Receives more when all are consumed
- * and the last receive was full. Returns false when nothing is left in this call of `work`. */
+/* Returns the next datagram; it stays the next one until ps_datagrams_advance. Receives more when all received
+ * ones are consumed and the last receive was full. Returns false when nothing is left in this call of `work`. */
 bool ps_datagrams_peek(struct ps_datagrams *datagrams, struct ps_slice *datagram,
                        const struct ps_address **peer);
 void ps_datagrams_advance(struct ps_datagrams *datagrams);
 /* Called at the start of `work`: allows to receive again. */
 void ps_datagrams_begin(struct ps_datagrams *datagrams);
 
-/* `tick` and `drain` of ps_source_ops for a source whose state begins with its struct ps_datagrams. The first counts drops
- * also while nothing is read because a channel is full; the second returns true when the socket was empty, or after a second. */
+/* `tick` and `drain` of ps_source_ops for a source whose state begins with its struct ps_datagrams. `tick`
+ * counts drops also while nothing is read because a channel is full; `drain` returns true when the socket was
+ * empty, or after a second. */
 uint64_t ps_datagrams_source_tick(const void *plan, void *datagrams, const struct ps_now *now);
 bool ps_datagrams_source_drain(const void *plan, void *datagrams, const struct ps_now *now);

@@ -26,7 +26,8 @@ struct ps_ip_filter {
 enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_texts *rules,
                                   struct ps_arena *arena, struct ps_err *err);
 
-/* `ip`: as InetAddress.getHostAddress prints it; `host`: its name, or the same; `local`: it is on this machine. */
+/* Returns whether the peer may connect. `ip`: the address as InetAddress.getHostAddress prints it; `host`: the
+ * peer's host name, or the address again; `local`: the peer is on this machine. */
 bool ps_ip_filter_admits(const struct ps_ip_filter *filter, const struct ps_slice *ip,
                          const struct ps_slice *host, bool local);
 

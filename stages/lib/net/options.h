@@ -1,5 +1,5 @@
-/* Option rows that sources which listen share. `offset_`: offset of the plan's member, a const char * for a
- * host, an int64_t for the others. */
+/* Option rows that all listening sources share. `offset_`: offset of the member of the plan: a const char * for
+ * a host, an int64_t for every other option. */
 #pragma once
 
 #include "core/option.h"
@@ -51,7 +51,7 @@
                 "one is disconnected; at most a sixteenth of the memory budget, divided by the workers"      \
     }
 
-/* A number in an int64_t, which is not used: Flume's servers of RPC have threads of their own. */
+/* A number in an int64_t, which has no effect: it is the number of threads of Flume's RPC servers. */
 #define PS_SERVER_THREADS_OPTION_ROW(offset_)                                                                \
     {                                                                                                        \
         .key = "threads", .type = PS_OPTION_INT, .offset = (offset_),                                        \

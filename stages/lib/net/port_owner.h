@@ -5,6 +5,6 @@
 
 #include "core/base.h"
 
-/* Writes "taken by rsyslogd (process 812)", or by which user if only that can be seen. Returns false when no socket of
- * this network namespace listens on the TCP port, or is bound to the UDP port. */
+/* Writes "taken by rsyslogd (process 812)", or, if the process cannot be seen, the user who has taken the port.
+ * Returns false when no socket of this network namespace listens on the TCP port, or is bound to the UDP port. */
 bool ps_port_owner(unsigned port, bool datagrams, char *text, size_t room);

@@ -1,8 +1,8 @@
 /* Host names of peers for clientHostnameHeader, like java.net.InetSocketAddress.getHostName(): the resolver's
  * name for the address if that name resolves back to the address, else the address as text.
  *
- * The resolver may take seconds, so a helper thread asks it; answers are cached for five minutes (failures
- * for one). The worker calls all functions; it ends the thread without waiting for it. */
+ * The resolver may take seconds, so a helper thread asks it; answers are cached for five minutes (failures for
+ * one). The worker calls all functions, and ends the helper thread without waiting for it. */
 #pragma once
 
 #include "core/clock.h"
@@ -14,8 +14,8 @@ struct ps_reverse_names;
 struct ps_reverse_names *ps_reverse_names_create(int wake_fd, struct ps_err *err);
 void ps_reverse_names_destroy(struct ps_reverse_names *names);
 
-/* Returns true if *name is known; it is valid until the next call. Returns false while the name is being looked
- * up: call again. */
+/* Returns true with *name, which is valid until the next call. Returns false while the name is being looked up:
+ * call again. */
 bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_address *peer, uint64_t mono_ns,
                            struct ps_slice *name);
 /* Takes the answers of the thread. Returns true if there were any. */
