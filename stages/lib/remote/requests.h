@@ -1,20 +1,20 @@
-/* The requests of a sink to its server, each with a range of held events, and the result of each event:
+/* The requests that a sink sends to its server. Each has a range of held events, and each event gets a result:
  *
  *   DELIVERED  the event is settled
- *   AGAIN      the server did not take it now: it is sent again
- *   REFUSED    the server will never take it: it becomes a dead letter (request-refused); without penstock.deadletter it is
- *              logged and dropped
- *   UNKNOWN    no answer came, so it may have arrived: it is sent again, and counted as duplicated unless a repeat is
- *              harmless or the request never reached the server
+ *   AGAIN      the server did not take the event now: it is sent again
+ *   REFUSED    the server will never take the event: it becomes a dead letter (request-refused); without penstock.deadletter it is logged and dropped
+ *   UNKNOWN    no answer came, so the event may have arrived: it is sent again, and counted as duplicated unless a repeat is harmless or the request never reached the server
  *
- * A request that reached the server and did not deliver all its events has cost them an attempt. An event that would be
- * sent again becomes a dead letter (attempts-exhausted) when penstock.retry.max attempts are used up, if there are dead
- * letters. Events that are sent again keep their request.
+ * A request that reached the server costs each of its events that was not delivered an attempt. An event that
+ * would be sent again becomes a dead letter (attempts-exhausted) when penstock.retry.max attempts are used up,
+ * if there are dead letters. Events that are sent again stay in their request.
  *
- * If order is kept (`ordered`), a request that did not deliver stops the others: nothing is sent until all are answered,
- * then those with events that are left are sent again, oldest first. Only the oldest request uses attempts up.
+ * If order is kept (`ordered`), a request that did not deliver stops the other requests: nothing is sent until
+ * all are answered; then the requests that still have events are sent again, oldest first. Only the oldest
+ * request uses attempts up.
  *
- * The state of such a sink begins with a struct ps_remote_requests, which begins with the struct ps_remote_sink.
+ * The state of such a sink begins with a struct ps_remote_requests, which begins with the struct
+ * ps_remote_sink.
  *
  * Thread: the sink's worker. Allocates nothing. */
 #pragma once
@@ -26,31 +26,31 @@ enum ps_remote_outcome { PS_REMOTE_DELIVERED, PS_REMOTE_AGAIN, PS_REMOTE_REFUSED
 
 struct ps_remote_result {
     enum ps_remote_outcome outcome;
-    const char *reason; /* why it is not delivered, one line; lives until the request is sent again */
+    const char *reason; /* one line: why the event is not delivered; lives until the request is sent again */
 };
 
 /* Says what happens to an event after its request has ended. */
 enum ps_remote_fate { PS_REMOTE_SETTLE, PS_REMOTE_REPEAT, PS_REMOTE_DEAD_LETTER, PS_REMOTE_DROP };
 
-/* `attempts`: of this event, the last one included. */
+/* `attempts`: number of attempts of this event, the last one included. */
 enum ps_remote_fate ps_remote_fate_of(enum ps_remote_outcome outcome, uint32_t attempts,
                                       const struct ps_port *port);
 
 /* {0}: unused. */
 struct ps_remote_request {
-    struct ps_held_range range; /* of its events that are not settled */
+    struct ps_held_range range; /* the request's events that are not settled */
     struct ps_remote_result
-        *results;    /* of the sink: one for each event of the range, in order; or one for all */
+        *results;    /* owned by the sink: one result for each event of the range, in order; or one for all */
     uint64_t number; /* in the order of the events */
     bool in_flight;  /* sent, and ps_remote_request_ended was not called yet */
     bool refused;    /* its events were counted as refused */
     uint32_t attempts;
     /* The events that become dead letters, when `has_letters`: */
     bool has_letters;
-    uint32_t position, index; /* of the next event to decide on, in its lease and in `results` */
+    uint32_t position, index; /* place of the next event to decide on: in its lease, and in `results` */
     struct ps_deadletter_pending letters;
-    uint32_t letter_count; /* events that become letters now */
-    char reason[320];      /* of these letters */
+    uint32_t letter_count; /* number of events that become letters now */
+    char reason[320];      /* reason of these letters */
 };
 
 struct ps_remote_requests {
@@ -60,7 +60,7 @@ struct ps_remote_requests {
     bool one_result; /* the results of a request's events are always the same: `results` has room for one */
     bool ordered;
     bool waits;      /* ordered: nothing is sent until all requests are answered */
-    unsigned rounds; /* ordered: number of such waits that have ended */
+    unsigned rounds; /* ordered: number of these waits that have ended */
     uint64_t numbers;
     /* The requests: `count` of them, each at the beginning of a structure of `stride` bytes. */
     void *first;
@@ -68,10 +68,12 @@ struct ps_remote_requests {
     unsigned count;
     uint32_t events_max; /* of a request */
     size_t bytes_max;    /* a request of this size gets no more events */
-    /* Returns the bytes that the event may take in a request at most; 0: it has nothing to send, and is settled. */
+    /* Returns the maximum number of bytes that the event takes in a request; 0: the event has nothing to send,
+     * and is settled. */
     size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
-    unsigned writers; /* requests whose events become letters now */
-    bool run; /* one of them has several events: no other request may make letters (deadletter_pending.h) */
+    unsigned writers; /* number of requests whose events become letters now */
+    /* one of these requests has several events: no other request may make letters (deadletter_pending.h) */
+    bool run;
 };
 
 static inline struct ps_remote_request *ps_remote_request_at(const struct ps_remote_requests *requests,
@@ -86,8 +88,9 @@ static inline bool ps_remote_request_is_unsent(const struct ps_remote_request *r
     return request->range.count > 0 && !request->in_flight && !request->has_letters;
 }
 
-/* Returns the request to send next, and marks it as in flight: one with events that are sent again, or one whose events it
- * cuts. `*bytes`: a bound of their size. Returns NULL if the sink backs off, or nothing can be sent. */
+/* Returns the request to send next, and marks it as in flight: a request whose events are sent again, or a new
+ * request with events that this call takes from the leases. `*bytes`: upper limit of the size of the events in
+ * bytes. Returns NULL if the sink backs off, or nothing can be sent. */
 struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes);
 
 /* Called when the request has ended, after the sink has set the results of its events. `reached`: the server may have received it. A sink
@@ -95,7 +98,7 @@ struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *req
 void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
                              bool reached);
 
-/* The same with one result for all events. */
+/* Like ps_remote_request_ended, with one result for all events. */
 void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
                                   struct ps_remote_result result, bool reached);
 
@@ -108,7 +111,8 @@ void ps_remote_requests_work(struct ps_remote_requests *requests);
 /* Returns whether events of a request become dead letters now. */
 bool ps_remote_requests_have_letters(const struct ps_remote_requests *requests);
 
-/* Returns when the requests need the sink at the latest, or PS_NEVER. For `due_ns`. */
+/* Returns the time (monotonic ns) at which ps_remote_requests_work must be called at the latest, or PS_NEVER.
+ * For `due_ns`. */
 uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests);
 
 /* Returns whether a request is in flight. For `awaits`. */

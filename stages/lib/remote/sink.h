@@ -13,15 +13,15 @@ struct ps_remote_sink;
 
 /* A sink's part. `sink` is the first member of its state. */
 struct ps_remote_sink_calls {
-    /* Reads and writes what is possible now: settles the events of the answers that came and, if `sends`, cuts and
-     * sends further ones. The caller finishes the leases. */
+    /* Reads and writes what is possible now: settles the events of the answers that came and, if `sends`, forms
+     * and sends further requests. The caller finishes the leases. */
     void (*serve)(struct ps_remote_sink *sink, bool sends);
     /* Returns the mono_ns at which `serve` must be called again at the latest, or PS_NEVER. */
     uint64_t (*due_ns)(const struct ps_remote_sink *sink);
-    /* Returns whether events are in flight whose answer may still come: a recall waits for it. */
+    /* Returns whether events are in flight whose answer may still come; a recall waits for the answer. */
     bool (*awaits)(const struct ps_remote_sink *sink);
-    /* A recall ends: gives up requests in flight, and counts their events where the sink does so. Stops dead letters
-     * that are not written. */
+    /* Called at the end of a recall: gives up requests in flight, counts their events as duplicated if the sink
+     * does that, and stops dead letters that are not written. */
     void (*abandon)(struct ps_remote_sink *sink);
 };
 
@@ -35,7 +35,7 @@ struct ps_remote_sink {
     uint64_t now_ns;
 };
 
-/* The sink is opened. It holds at most `leases_max` leases. */
+/* Called when the sink is opened. The sink holds at most `leases_max` leases. */
 void ps_remote_sink_init(struct ps_remote_sink *sink, const struct ps_remote_sink_calls *calls,
                          struct ps_port *port, unsigned leases_max);
 
@@ -47,11 +47,11 @@ static inline bool ps_remote_sink_rests(const struct ps_remote_sink *sink)
 /* Counts a failure, and begins a backoff. */
 void ps_remote_sink_rest(struct ps_remote_sink *sink);
 
-/* The same, and reports the reason with the duration of the backoff (ps_port_tries_again). */
+/* Like ps_remote_sink_rest, and reports the reason with the length of the backoff (ps_port_tries_again). */
 void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *reason);
 
-/* Finishes the leases whose events are settled. The table's functions do so before and after `serve`; a sink calls it
- * inside `serve` when it decides something by the leases that are left. */
+/* Finishes the leases whose events are settled. The functions of ps_remote_sink_ops call this before and after
+ * `serve`; a sink calls it inside `serve` before it decides something by the leases that are left. */
 void ps_remote_sink_finish(struct ps_remote_sink *sink);
 
 /* Functions for a stage whose state begins with a struct ps_remote_sink. */

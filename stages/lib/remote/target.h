@@ -10,18 +10,18 @@
 struct ps_remote_target {
     const char *host;
     unsigned port;
-    struct ps_lookup *lookup;  /* of the host; NULL: `address` is used */
+    struct ps_lookup *lookup;  /* look-up of the host; NULL: `address` is used */
     struct ps_address address; /* used without a lookup */
 };
 
-/* Begins to look the host up if it is a name. An error names the key `hostname`. `host` must live as long as the
- * target. Thread: control. */
+/* Begins to look up the host if it is a name. An error names the key `hostname`. `host` must live as long as
+ * the target. Thread: control. */
 enum ps_status ps_remote_target_build(struct ps_remote_target *target, const char *host, unsigned port,
                                       struct ps_err *err);
 void ps_remote_target_teardown(struct ps_remote_target *target);
 
-/* Sets the present address of the host, with the port. Returns PS_FAIL if it is not known. Does not wait. Thread:
- * any. */
+/* Sets the present address of the host, with the port. Returns PS_FAIL if the address is not known. Does not
+ * wait. Thread: any. */
 enum ps_status ps_remote_target_aim(const struct ps_remote_target *target, struct ps_client_plan *to,
                                     struct ps_err *err);
 
@@ -30,7 +30,7 @@ void ps_remote_target_reason(const struct ps_remote_target *target, const char *
 
 /* The socket that is registered with the epoll. */
 struct ps_remote_watch {
-    int fd; /* -1: none. Closing a socket removes it from the epoll: set it to -1 then */
+    int fd; /* -1: no socket. Closing a socket removes it from the epoll: then set `fd` to -1 */
     uint32_t events;
 };
 
