@@ -1,12 +1,13 @@
-/* The client's side of a connection of an RPC protocol (protocol.h). Connects, sends calls of appendBatch that the owner
- * encoded, and reports their answers by number. The owner decides which calls are sent again, and when a lost connection is
- * replaced.
+/* The client's side of a connection of an RPC protocol (protocol.h). The client connects, sends calls of
+ * appendBatch that the owner encoded, and reports each answer with the number of its call. The owner decides
+ * which calls are sent again, and when a lost connection is replaced.
  *
- * Several calls may be in flight: `window_max` with another penstock, which keeps their order; otherwise `window`, because a
- * Flume source may answer one call with FAILED and accept the next, and its Avro source has changed their order since 1.10.
- * The answer to the first call tells which kind of server it is.
+ * Several calls may be in flight: `window_max` with another penstock, which keeps the order of calls; otherwise
+ * `window`, because a Flume source may answer one call with FAILED and accept the next, and since 1.10 Flume's
+ * Avro source may change the order of calls. The answer to the first call shows which kind of server it is.
  *
- * Thread: the connection's owner. Never blocks. Buffers grow to the size of a call; after that only TLS allocates. */
+ * Thread: the connection's owner. Never blocks. Buffers grow to the size of a call; after that only TLS
+ * allocates. */
 #pragma once
 
 #include "stages/lib/net/client.h"
@@ -30,7 +31,7 @@ struct ps_rpc_client_call {
 struct ps_rpc_client {
     const struct ps_rpc_client_settings *settings;
     struct ps_client connection;
-    bool greeted, greeting; /* the handshake was answered; it was sent */
+    bool greeted, greeting; /* the handshake was answered; the handshake was sent */
     bool is_penstock;       /* known after the greeting */
     bool full;              /* the socket accepts no more bytes now */
     uint32_t serial;
@@ -69,7 +70,8 @@ static inline bool ps_rpc_client_has_rounds(const struct ps_rpc_client *client)
 bool ps_rpc_client_may_send(const struct ps_rpc_client *client);
 /* Returns room for the payload of the next call, at least `bytes`; NULL if there is no memory. Call it only when a call may be sent. */
 uint8_t *ps_rpc_client_reserve(struct ps_rpc_client *client, size_t bytes);
-/* Sends the first `length` bytes of that payload. The answer is reported with `number`. */
+/* Sends the first `length` bytes of the payload that was built in the reserved room. The answer is reported
+ * with `number`. */
 void ps_rpc_client_send(struct ps_rpc_client *client, size_t length, uint64_t number, uint64_t now_ns);
 
 /* Receives the answers. */

@@ -1,13 +1,14 @@
-/* Delivers a sink's leases over one connection of an RPC protocol: limits the events of a call, keeps several calls in flight,
- * settles events by their answers, and connects again after a failure.
+/* Delivers a sink's leases over one connection of an RPC protocol: limits the events of a call, keeps several
+ * calls in flight, settles events by the answers to their calls, and connects again after a failure.
  *
- * A call that is answered OK has delivered its events. FAILED means that the server's channel is full: when all other calls
- * are answered, and after a backoff, everything that is not delivered is sent again in order. After an error, a lost connection,
- * or no answer in time, the same happens over a new connection; events without an answer may arrive twice.
+ * A call that is answered OK has delivered its events. FAILED means that the server's channel is full: when all
+ * other calls are answered, and after a backoff, everything that is not delivered is sent again in order. After
+ * an error, a lost connection, or no answer in time, the same happens over a new connection; events without an
+ * answer may arrive twice.
  *
- * With penstock.retry.max and penstock.deadletter, the events of the oldest call become dead letters after that number of
- * failed attempts in a row: calls that were refused or not answered. A connection that cannot be established does not count as
- * an attempt.
+ * With penstock.retry.max and penstock.deadletter, the events of the oldest call become dead letters after that
+ * number of failed attempts in a row: calls that were refused or not answered. A connection that cannot be
+ * established does not count as an attempt.
  *
  * Thread: the sink's worker. Never blocks. */
 #pragma once
@@ -37,9 +38,9 @@ struct ps_rpc_delivery {
     struct ps_remote_watch watch;
     struct ps_remote_request calls[PS_RPC_CALLS_MAX]; /* by their numbers */
     struct ps_remote_result results[PS_RPC_CALLS_MAX];
-    bool counted; /* the connection is up, and was counted */
+    bool counted; /* the connection is up, and it was counted */
     char server[320], reason[PS_TRANSPORT_REASON_BYTES];
-    uint64_t reset_ns; /* when the connection is replaced; PS_NEVER */
+    uint64_t reset_ns; /* when the connection is replaced; PS_NEVER: it is kept */
 };
 
 /* For `open` and `close` of a stage whose state is a delivery. Thread: the worker's. */

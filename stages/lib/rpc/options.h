@@ -1,4 +1,4 @@
-/* Keys for calls, which everything with a connection to an RPC source has, as in Flume's RPC clients
+/* Keys about calls, which every user of a connection to an RPC source has, as in Flume's RPC clients
  * (org.apache.flume.api.RpcClientConfigurationConstants). Thread: any. */
 #pragma once
 
