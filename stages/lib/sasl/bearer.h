@@ -1,7 +1,7 @@
-/* The SASL mechanism OAUTHBEARER (RFC 7628): the client shows a token, and the server accepts it or sends the reason
- * of its refusal. The mechanism protects no data; the connection should have TLS. And a source of tokens: unsecured
- * ones for test set-ups (KIP-255), or those of an endpoint that knows the client by a secret (KIP-768: OAuth 2.0's
- * client credentials, RFC 6749 section 4.4).
+/* The SASL mechanism OAUTHBEARER (RFC 7628): the client shows a token, and the server accepts it or sends the
+ * reason of its refusal. The mechanism protects no data; the connection should have TLS. The file also has a
+ * source of tokens: it makes unsecured tokens for test set-ups (KIP-255), or gets tokens from an endpoint that
+ * knows the client by a secret (KIP-768: OAuth 2.0's client credentials, RFC 6749 section 4.4).
  *
  * Thread: the owner's; a helper's thread asks the endpoint. */
 #pragma once
@@ -11,13 +11,14 @@
 
 #define PS_BEARER_TOKEN_BYTES_MAX 65536U
 
-/* Opens the mechanism with a copy of the token. NULL: no memory. Owns: the caller calls ps_sasl_close. */
+/* Opens the mechanism with a copy of the token. Returns NULL if there is no memory. The caller owns the result,
+ * and calls ps_sasl_close. */
 struct ps_sasl *ps_bearer_open(const char *token);
 
 struct ps_token_source;
 
 struct ps_token_settings {
-    const char *subject;  /* of an unsecured token, which needs no endpoint */
+    const char *subject;  /* subject of an unsecured token, which needs no endpoint */
     const char *endpoint; /* URL, http or https */
     const char *client_id, *client_secret;
     const char *scope; /* NULL: none */

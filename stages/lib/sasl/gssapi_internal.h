@@ -9,8 +9,10 @@
 struct ps_gss_context {
     gss_ctx_id_t handle;
     gss_cred_id_t credential; /* an acceptor's credentials are shared; an initiator's belong to the context */
-    gss_name_t target;        /* of an initiator; GSS_C_NO_NAME: an acceptor's context */
-    uint32_t lifetime_s; /* of an initiator: remaining life of its ticket when its first token was made */
+    /* the server's name, in an initiator's context; GSS_C_NO_NAME: an acceptor's context */
+    gss_name_t target;
+    /* of an initiator: remaining life of the ticket, in seconds, when the first token was made */
+    uint32_t lifetime_s;
     char peer[PS_GSS_NAME_BYTES];
     bool refused; /* the last step failed, and will fail again (ps_gss_is_final) */
 };

@@ -1,10 +1,11 @@
-/* The SASL mechanisms with a name and a password: PLAIN (RFC 4616), SCRAM-SHA-256 (RFC 7677) and SCRAM-SHA-512 (RFC 5802 with
- * SHA-512, as Kafka has it). The client begins. SCRAM also proves that the server knows the password; PLAIN sends it, and
- * is for connections with TLS. None of them protects the data after the exchange.
+/* The SASL mechanisms with a name and a password: PLAIN (RFC 4616), SCRAM-SHA-256 (RFC 7677) and SCRAM-SHA-512
+ * (RFC 5802 with SHA-512, as Kafka has it). The client begins. SCRAM also proves that the server knows the
+ * password. PLAIN sends the password, and is for connections with TLS. No mechanism of these protects the data
+ * after the exchange.
  *
  * Limits: name and password have at most PS_PASSWORD_BYTES_MAX bytes; a server may ask for at most
- * PS_SCRAM_ITERATIONS_MAX rounds, because they hold up the caller's thread. Names and passwords are used as they are
- * written: SASLprep is not applied, as in Java's client.
+ * PS_SCRAM_ITERATIONS_MAX rounds, because the rounds hold up the caller's thread. Names and passwords are used
+ * as they are written: SASLprep is not applied, as in Java's client.
  *
  * Thread: the owner's. */
 #pragma once
@@ -22,6 +23,7 @@ struct ps_password_settings {
 
 /* Returns whether ps_password_open knows the mechanism ("SCRAM-SHA-256"). */
 bool ps_password_mechanism_is_known(const char *mechanism);
-/* Opens the mechanism. The settings are copied, and overwritten at the end. Returns NULL when the mechanism is not known,
- * a setting is too long, or there is no memory. Owns: the caller calls ps_sasl_close. */
+/* Opens the mechanism. The settings are copied, and overwritten at the end. Returns NULL when the mechanism is
+ * not known, a setting is too long, or there is no memory. The caller owns the mechanism, and calls
+ * ps_sasl_close. */
 struct ps_sasl *ps_password_open(const char *mechanism, const struct ps_password_settings *settings);

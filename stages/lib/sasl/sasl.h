@@ -1,8 +1,8 @@
-/* The client's side of SASL (RFC 4422): a mechanism answers a server's challenges until both are
- * authenticated, and then may protect the connection's data. The caller transports the messages, because each
- * protocol does that in its own way (Thrift, Hadoop's RPC, HDFS's data transfer).
+/* The client's side of SASL (RFC 4422): a mechanism answers a server's challenges until both are authenticated,
+ * and then may protect the connection's data. The caller transports the messages, because each protocol
+ * transports them in its own way (Thrift, Hadoop's RPC, HDFS's data transfer).
  *
- * Mechanisms: GSSAPI, which is Kerberos, and DIGEST-MD5 (digest_md5.h). None of them blocks.
+ * Mechanisms: GSSAPI, which is Kerberos, and DIGEST-MD5 (digest_md5.h). No mechanism blocks.
  *
  * Thread: the owner's. */
 #pragma once
@@ -16,17 +16,17 @@
 #define PS_SASL_OVERHEAD_BYTES 128U
 
 /* Levels of protection (RFC 4752, section 3.3). */
-/* authentication only: later bytes are not protected. Hadoop: authentication; "auth" */
+/* authentication only: later bytes are not protected. Hadoop calls this level "authentication"; in DIGEST-MD5
+ * "auth" */
 #define PS_SASL_AUTHENTICATION 1U
-#define PS_SASL_INTEGRITY 2U /* "auth-int" */
-#define PS_SASL_PRIVACY 4U   /* and secrecy: "auth-conf" */
+#define PS_SASL_INTEGRITY 2U /* the bytes cannot be changed unnoticed: "auth-int" */
+#define PS_SASL_PRIVACY 4U   /* integrity and secrecy: "auth-conf" */
 
 /* The allowed levels, the preferred one first; 0 ends them. */
 #define PS_SASL_PREFER(first, second, third) ((first) | (second) << 4 | (third) << 8)
 #define PS_SASL_STRONGEST PS_SASL_PREFER(PS_SASL_PRIVACY, PS_SASL_INTEGRITY, PS_SASL_AUTHENTICATION)
 
-/* Returns the first allowed level that the server offers (`offered` is a sum of levels); 0 if there is
- * none. */
+/* Returns the first allowed level that the server offers (`offered`: bit mask of levels); 0 if there is none. */
 static inline unsigned ps_sasl_choose(unsigned allowed, unsigned offered)
 {
     while (allowed != 0 && (allowed & 7U & offered) == 0)
@@ -79,8 +79,8 @@ static inline enum ps_sasl_result ps_sasl_step(struct ps_sasl *sasl, const void 
 }
 
 /* Protects a text by the level agreed on, which is not PS_SASL_AUTHENTICATION. `to` may be the text's own
- * place, and has room for length + PS_SASL_OVERHEAD_BYTES. Returns the length of the message; 0 with `reason`
- * on errors. */
+ * place, and has room for length + PS_SASL_OVERHEAD_BYTES. Returns the length of the message in bytes; 0 with
+ * `reason` on errors. */
 static inline size_t ps_sasl_wrap(struct ps_sasl *sasl, const void *text, size_t length, uint8_t *to,
                                   size_t room)
 {

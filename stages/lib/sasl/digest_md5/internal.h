@@ -17,13 +17,13 @@ enum ps_digest_cipher {
     PS_DIGEST_RC4_40,
 };
 
-/* The contents of a challenge. The texts are the server's, decoded, in the challenge's own copy. */
+/* The contents of a challenge. The texts are the server's, decoded, and point into the bytes of the challenge. */
 struct ps_digest_challenge {
     const char *realm; /* the first one; NULL: none */
     const char *nonce; /* NULL: this is the last challenge */
     const char *rspauth;
-    unsigned protection; /* levels offered */
-    unsigned ciphers;    /* offered: 1 << enum ps_digest_cipher */
+    unsigned protection; /* bit mask of the levels that the server offers */
+    unsigned ciphers;    /* bit mask of the ciphers that the server offers: 1 << enum ps_digest_cipher */
     uint32_t maxbuf_bytes;
     bool utf8, md5_sess;
 };
@@ -33,10 +33,10 @@ struct ps_digest_challenge {
  * (stages/lib/sasl/digest_md5/challenge.c) */
 bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challenge *challenge, char *reason);
 
-/* Return the word for a level (PS_SASL_..), for a cipher. */
+/* Return the word for a level (PS_SASL_..), and the word for a cipher. */
 const char *ps_digest_level_name(unsigned level);
 const char *ps_digest_cipher_name(enum ps_digest_cipher cipher);
-/* Returns the ciphers in a list: 1 << enum ps_digest_cipher for each. */
+/* Returns the ciphers of a list as a bit mask: 1 << enum ps_digest_cipher for each. */
 unsigned ps_digest_ciphers_of(const char *list);
 
 /* One direction of a connection. */
@@ -45,7 +45,7 @@ struct ps_digest_layer {
     EVP_CIPHER_CTX *triple; /* 3des, else NULL */
     RC4_KEY rc4;
     enum ps_digest_cipher cipher;
-    uint32_t sequence; /* of the next message */
+    uint32_t sequence; /* sequence number of the next message */
 };
 
 /* Sets the keys; `secret` is H(A1). Returns false when the library fails.
