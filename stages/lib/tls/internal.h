@@ -11,11 +11,11 @@ struct ps_tls_server {
     SSL_CTX *context; /* const once built; SSL_new on any worker */
 };
 
-/* Limits protocols and cipher suites to what the options leave. Of a server or a client. */
+/* Limits the protocols and cipher suites of a server or a client to those that the options allow. */
 enum ps_status ps_tls_context_limit(SSL_CTX *context, const struct ps_tls_options *options,
                                     const struct ps_tls_globals *globals, const struct ps_notes *notes,
                                     struct ps_err *err);
 
-/* A BIO over a pipe, which must live as long; *method is freed by the caller after the BIO (BIO_meth_free).
- * Returns NULL without memory. */
+/* Returns a BIO over a pipe, which must live as long as the BIO; NULL: there is no memory. The caller frees
+ * *method after the BIO (BIO_meth_free). */
 BIO *ps_tls_pipe_bio(struct ps_tls_pipe *pipe, BIO_METHOD **method);

@@ -6,5 +6,5 @@
 
 /* Reads some bytes, at most `room`. */
 enum ps_tls_result ps_socket_pipe_read(void *fd, void *buffer, size_t room, size_t *length);
-/* Writes some of it. */
+/* Writes some of the `length` bytes; *written is their number. */
 enum ps_tls_result ps_socket_pipe_write(void *fd, const void *data, size_t length, size_t *written);

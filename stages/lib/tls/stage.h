@@ -68,7 +68,8 @@ struct ps_tls_client_options {
         .help = "require the server's hostname in its certificate; Flume does not compare it"                \
     }
 
-/* Makes the client; *client stays NULL when `ssl` is off. `client` NULL: only checks. `host`: of the server. Thread: control. */
+/* Makes the client; *client stays NULL when `ssl` is off. `client` NULL: the function only checks. `host`: the
+ * server's host. Thread: control. */
 enum ps_status ps_tls_client_stage_build(struct ps_tls_client **client,
                                          const struct ps_tls_client_options *options, const char *host,
                                          const struct ps_context *context, struct ps_err *err);

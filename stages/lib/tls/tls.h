@@ -1,5 +1,5 @@
-/* TLS for sources that listen: makes one shared server of Flume's "SSL keys", and a non-blocking connection
- * over a socket.
+/* TLS for sources that listen: makes one server from Flume's "SSL keys", which all workers share, and a
+ * non-blocking connection over each socket.
  *
  * How a source uses it:
  *
@@ -36,9 +36,9 @@
 
 /* ---- configuration ---- */
 
-/* Java's javax.net.ssl.* and flume.ssl.* system properties; for those not set, FLUME_SSL_* of the environment
- * (org.apache.flume.util.SSLUtil). Keys of a component override them. NULL: not set. The texts belong to the
- * lookup or to the environment. */
+/* Java's javax.net.ssl.* and flume.ssl.* system properties; for a property that is not set, FLUME_SSL_* of the
+ * environment (org.apache.flume.util.SSLUtil). Keys of a component override these settings. NULL: not set. The
+ * texts belong to `property` or to the environment. */
 struct ps_tls_globals {
     const char *keystore, *keystore_password, *keystore_type;
     const char *truststore, *truststore_password, *truststore_type;
@@ -61,7 +61,7 @@ struct ps_tls_options {
 /* Rows of the SSL key set (Flume's SslContextAwareAbstractSource), for a plan with a `struct ps_tls_options`
  * as `member`. */
 #define PS_TLS_OPTION_ROWS(plan_type, member) PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, NULL, NULL, NULL)
-/* The same, with further spellings of ssl, keystore-password and exclude-protocols. */
+/* The SSL rows with further spellings of ssl, keystore-password and exclude-protocols. */
 #define PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, ssl_aliases, password_aliases, protocols_aliases)      \
     {.key = "ssl",                                                                                           \
      .aliases = (ssl_aliases),                                                                               \
@@ -110,9 +110,9 @@ struct ps_tls_options {
 struct ps_tls_server;
 
 /* Reads the key store and makes the context that all workers share; it is const from then on. Missing options
- * come from `globals` (may be NULL). `server` NULL: only checks. Problems that do not prevent it (unknown
- * names) go to `notes` (may be NULL). PS_FAIL: `err` has key, reason and remedy. Owns: the caller tears it
- * down after all its connections are closed. Thread: control. */
+ * come from `globals` (may be NULL). `server` NULL: the function only checks. Problems that do not prevent the
+ * server (unknown names) go to `notes` (may be NULL). PS_FAIL: `err` has key, reason and remedy. The caller
+ * owns the server, and tears it down after all its connections are closed. Thread: control. */
 enum ps_status ps_tls_server_build(struct ps_tls_server **server, const struct ps_tls_options *options,
                                    const struct ps_tls_globals *globals, const struct ps_notes *notes,
                                    struct ps_err *err);
@@ -130,14 +130,16 @@ enum ps_tls_result {
     PS_TLS_ERROR,      /* the connection failed; ps_tls_connection_reason has the reason */
 };
 
-/* `fd`: a connected, non-blocking socket; stays the caller's. Returns NULL: no memory. */
+/* `fd`: a connected, non-blocking socket, which the caller continues to own. Returns NULL if there is no
+ * memory. */
 struct ps_tls_connection *ps_tls_connection_open(const struct ps_tls_server *server, int fd);
-/* Replaces a socket. The results are those of the functions below; `write` takes all bytes or none. */
+/* Takes the place of a socket. The functions return the results that ps_tls_connection_read and _write return;
+ * `write` takes all bytes or none. */
 struct ps_tls_pipe {
     enum ps_tls_result (*read)(void *argument, void *buffer, size_t room, size_t *length);
     enum ps_tls_result (*write)(void *argument, const void *data, size_t length, size_t *written);
     void *argument;
-    bool ended; /* `read` said so */
+    bool ended; /* `read` returned PS_TLS_CLOSED */
 };
 /* Opens a connection over a pipe, which it copies. */
 struct ps_tls_connection *ps_tls_connection_open_over(const struct ps_tls_server *server,
@@ -148,8 +150,8 @@ void ps_tls_connection_close(struct ps_tls_connection *connection);
 /* Reads at most `room` bytes (> 0) into `buffer`; `*length` > 0 with PS_TLS_OK, else 0. Never blocks. */
 enum ps_tls_result ps_tls_connection_read(struct ps_tls_connection *connection, void *buffer, size_t room,
                                           size_t *length);
-/* Writes some of `length` bytes (> 0); `*written` is how many. After WANT_* call again with the same bytes
- * (at the same or another address). WANT_READ: the handshake is not complete. */
+/* Writes some of `length` bytes (> 0); `*written` is the number of bytes written. After WANT_* call again with
+ * the same bytes (at the same or another address). WANT_READ: the handshake is not complete. */
 enum ps_tls_result ps_tls_connection_write(struct ps_tls_connection *connection, const void *data,
                                            size_t length, size_t *written);
 /* Sends close_notify; does not wait for the peer's. PS_TLS_OK when sent. */
@@ -165,5 +167,5 @@ const char *ps_tls_connection_cipher_suite(const struct ps_tls_connection *conne
 const char *ps_tls_connection_reason(const struct ps_tls_connection *connection);
 
 /* Returns OpenSSL's name of a cipher suite, as a static text, given Java's, IANA's or OpenSSL's name; NULL:
- * OpenSSL does not know it. `*tls13` (may be NULL): whether it is one of TLS 1.3's. */
+ * OpenSSL does not know it. `*tls13` (may be NULL): whether the suite belongs to TLS 1.3. */
 const char *ps_tls_cipher_openssl_name(const char *name, bool *tls13);

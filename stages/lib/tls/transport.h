@@ -17,14 +17,15 @@
 #define PS_TRANSPORT_REASON_BYTES 256U
 
 struct ps_transport {
-    /* Makes a session over a connected socket, which stays the caller's. Returns NULL with `reason`. */
+    /* Makes a session over a connected socket, which the caller continues to own. Returns NULL after writing
+     * `reason`. */
     void *(*open)(const void *settings, int fd, char *reason);
-    /* The handshake. NULL: there is none. Returns > 0 when it is complete. */
+    /* Continues the handshake; returns > 0 when it is complete. NULL: the transport has no handshake. */
     int (*handshake)(void *session, short *wants, char *reason);
     /* Writes some of the parts. After 0 the caller calls again with the same bytes, which may have moved. */
     ssize_t (*write)(void *session, const struct iovec *parts, int count, short *wants, char *reason);
     ssize_t (*read)(void *session, char *to, size_t room, short *wants, char *reason);
-    /* Half-closes: nothing more is written. */
+    /* Ends the sending side: nothing more can be written. */
     void (*end)(void *session);
     /* Frees the session. */
     void (*close)(void *session);
@@ -39,5 +40,5 @@ extern const struct ps_transport ps_transport_plain;
 ssize_t ps_transport_send(int fd, const struct iovec *parts, int count, short *wants, char *reason);
 /* `room` > 0. */
 ssize_t ps_transport_receive(int fd, void *to, size_t room, short *wants, char *reason);
-/* Writes the reason. Returns -1. */
+/* Copies `why` to `reason`. Returns -1. */
 int ps_transport_lose(char *reason, const char *why);
