@@ -1,11 +1,12 @@
-/* The handlers org.apache.flume.source.http.BLOBHandler and org.apache.flume.sink.solr.morphline.BlobHandler: a request's body is the
- * event, the parameters of its query are the headers; with the latter also its Content-Type. Thread: the worker's. */
+/* The handlers org.apache.flume.source.http.BLOBHandler and org.apache.flume.sink.solr.morphline.BlobHandler: a
+ * request's body is the event, and the parameters of its query are the headers; with the BlobHandler its
+ * Content-Type is a header too. Thread: the worker's. */
 #pragma once
 
 #include "core/option.h"
 #include "stages/lib/http/server.h"
 
-/* Limit that Flume does not have. */
+/* Maximum number of parameters of a query. Flume has no such limit. */
 #define PS_BLOB_PARAMETERS_MAX 1024U
 
 struct ps_blob_handler {
@@ -13,8 +14,8 @@ struct ps_blob_handler {
     bool content_type; /* the request's Content-Type becomes a header, unless a parameter has that name */
 };
 
-/* The names of handler.mandatoryParameters: Java's String.split(","). Blanks belong to a name, a name may be empty, and
- * empty ones at the end do not count. NULL: none. */
+/* The names of handler.mandatoryParameters: Java's String.split(","). Blanks belong to a name, a name may be
+ * empty, and empty names at the end do not count. `list` NULL: there are no names. */
 struct ps_texts ps_blob_handler_mandatory(struct ps_arena *arena, const char *list);
 
 /* For ps_http_server_options.take. */

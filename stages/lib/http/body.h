@@ -6,10 +6,10 @@
 enum ps_http_format {
     PS_HTTP_FLUME, /* org.apache.flume.source.http.JSONHandler: [{"headers":{},"body":".."},..] */
     PS_HTTP_PLAIN, /* the body is one event */
-    PS_HTTP_LINES, /* an event a line */
+    PS_HTTP_LINES, /* each line is an event */
 };
 
-/* Zeroed: empty. Owns: ps_http_body_fini frees. */
+/* A zeroed body is empty. ps_http_body_fini frees its memory. */
 struct ps_http_body {
     char *bytes;
     size_t length, room;
@@ -17,7 +17,7 @@ struct ps_http_body {
 
 /* Makes the body empty. Begin, add and end with the same format. Returns false if there is no memory. */
 bool ps_http_body_begin(struct ps_http_body *body, enum ps_http_format format);
-/* Adds an event without headers. Returns false if there is no memory; the body is as before. */
+/* Adds an event without headers. Returns false, and leaves the body unchanged, if there is no memory. */
 bool ps_http_body_add(struct ps_http_body *body, enum ps_http_format format, const char *text, size_t length);
 void ps_http_body_end(struct ps_http_body *body, enum ps_http_format format);
 void ps_http_body_fini(struct ps_http_body *body);

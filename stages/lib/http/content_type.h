@@ -3,7 +3,8 @@
 
 #include "core/base.h"
 
-/* Finds the parameter charset, without its quotes. Returns false when it is not there. */
+/* Finds the parameter charset; *charset is its value without quotes. Returns false if there is no such
+ * parameter. */
 bool ps_content_type_charset(const char *value, size_t length, struct ps_slice *charset);
 
 /* Returns whether the type, without parameters, is this one; case does not matter. */

@@ -1,5 +1,5 @@
-/* Memory for the headers of a request's events: one area, allocated before the batch is changed, so that
- * either all of them have room or the batch stays unchanged. Thread: the worker's. */
+/* Memory for the headers of a request's events: one area, allocated before the batch is changed, so that either
+ * all headers have room or the batch stays unchanged. Thread: the worker's. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -8,7 +8,7 @@ struct ps_header_area {
     char *at, *end;
 };
 
-/* Bytes of the area that a name, and a header without its name and value, take. */
+/* Return the bytes of the area that a name takes, and that a header takes without its name and value. */
 static inline uint32_t ps_header_area_name_bytes(uint32_t length)
 {
     return (uint32_t)((sizeof(struct ps_name) + length + 1 + 7) & ~(size_t)7);

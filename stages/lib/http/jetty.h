@@ -1,5 +1,5 @@
-/* The keys that Flume's HTTPSource passes to Jetty's beans. Keys with a meaning here take effect, the others
- * are reported. Thread: control. */
+/* The keys that Flume's HTTPSource passes to Jetty's beans. Keys that mean something to penstock take effect;
+ * the other keys are reported. Thread: control. */
 #pragma once
 
 #include "core/stage.h"
@@ -42,5 +42,5 @@ enum ps_status ps_jetty_check(const struct ps_jetty_options *options, const stru
 /* Reads the keys; values that ps_jetty_check refuses count as absent. */
 void ps_jetty_read(const struct ps_jetty_options *options, struct ps_jetty_settings *settings);
 
-/* Puts protocols and cipher suites in place of those of `tls`; lists are made in the arena. */
+/* Replaces the protocols and cipher suites of `tls` by those of the options; the lists are made in the arena. */
 void ps_jetty_tls(const struct ps_jetty_options *options, struct ps_arena *arena, struct ps_tls_options *tls);

@@ -1,10 +1,10 @@
 /* Parses one HTTP/1.x request at a time as bytes arrive: finds its end, and reads its head (RFC 9112). The
- * parser behind it is http_parser ([decision 37](docs/decisions/0037-http-requests-are-parsed-in-place.md));
+ * parser that it uses is http_parser ([decision 37](docs/decisions/0037-http-requests-are-parsed-in-place.md));
  * no other file includes it.
  *
- * The caller keeps the bytes of a request together, from its first one on, and calls ps_http_message_read
- * each time that there are more: the parser reads each byte once, whatever memory the bytes are moved to in
- * between. Offsets count from the first byte of the request.
+ * The caller keeps all bytes of a request together, and calls ps_http_message_read each time that more bytes
+ * have arrived. The parser reads each byte once; in between, the caller may move the bytes to other memory.
+ * Offsets count from the first byte of the request.
  *
  * Thread: the owner's. Nothing is allocated. */
 #pragma once
@@ -21,7 +21,7 @@ struct ps_http_limits {
 enum ps_http_read {
     PS_HTTP_PART,     /* more bytes are needed */
     PS_HTTP_COMPLETE, /* `length` bytes are the request */
-    PS_HTTP_BAD,      /* nothing more can be read from this connection: `status` says why */
+    PS_HTTP_BAD,      /* nothing more can be read from this connection: `status` and `reason` say why */
 };
 
 struct ps_http_part {
@@ -34,8 +34,8 @@ struct ps_http_message {
     uint32_t length;  /* of the whole request, once it is complete */
     struct ps_http_part url, content_type, content_encoding;
     struct ps_http_part field, value; /* of the header field that is being read */
-    uint32_t chunk_line_at;           /* of the next chunk: its size and extension */
-    uint32_t body_at, body_length;    /* content so far; with `chunked` the marks lie between its pieces */
+    uint32_t chunk_line_at;           /* where the line of the next chunk begins: its size and extension */
+    uint32_t body_at, body_length;    /* the content so far; with `chunked`, marks lie between its pieces */
     uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 415, 417, 431, 501, 505 */
     bool head_complete;
     bool chunked;
@@ -51,8 +51,8 @@ struct ps_http_message {
 /* Begins a request. */
 void ps_http_message_init(struct ps_http_message *message);
 
-/* Reads the new bytes of the request, `length` of which have arrived. The caller repeats it while it returns
- * PS_HTTP_PART. */
+/* Reads the new bytes of the request, `length` of which have arrived. The caller calls it again, with more
+ * bytes, while it returns PS_HTTP_PART. */
 enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
                                        const char *data, uint32_t length);
 
@@ -60,7 +60,7 @@ enum ps_http_read ps_http_message_read(struct ps_http_message *message, const st
 uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits);
 
 /* Copies the content of a complete chunked request, without the marks, to `out`, which has room for body_length
- * bytes; it may be the content's own place, data + body_at. */
+ * bytes; `out` may be the content's own place, data + body_at. */
 void ps_http_message_unchunk(const struct ps_http_message *message, const char *data, char *out);
 
 /* Returns "OK", "Bad Request", ..; for statuses that the source answers. */

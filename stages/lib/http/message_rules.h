@@ -4,7 +4,7 @@
 
 #include "core/base.h"
 
-/* Returns whether the name of a header field is a token: no blank, also none before the colon. */
+/* Returns whether the name of a header field is a token: it has no blank, not even before the colon. */
 bool ps_http_name_is_token(const char *name, size_t length);
 
 /* Returns whether the field, whose first byte is `field` and which ends before `end`, goes on in a second line that begins with a
@@ -14,7 +14,8 @@ bool ps_http_field_is_folded(const char *field, const char *end);
 /* Returns why a request with this target is answered 400, or NULL. `options`: the method is OPTIONS. */
 const char *ps_http_target_wrong(const char *target, size_t length, bool options);
 
-/* Returns whether the value of the field Host has no blank in it (RFC 9110, 7.2), and no port or one of digits. */
+/* Returns whether the value of the field Host has no blank in it (RFC 9110, 7.2), and has either no port or a
+ * port of digits. */
 bool ps_http_host_is_good(const char *host, size_t length);
 
 /* Returns whether the line in front of a chunk is a size, blanks, and an extension or nothing. The extension has no control

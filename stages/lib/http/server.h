@@ -14,15 +14,15 @@
 #include "stages/lib/stream/calls.h"
 #include "stages/lib/stream/stream.h"
 
-/* A handler's result from a request's body so far, for the request's next part or try. The server drops it at the
- * request's end. */
+/* What a handler has made of a request's body so far; the request's next part or try uses it. The server drops
+ * it at the request's end. */
 struct ps_http_text {
     struct ps_block *block; /* NULL: none */
     uint32_t length;
-    uint32_t lines; /* this member and those after it belong to the handler */
+    uint32_t lines; /* this member and the following ones belong to the handler */
     bool is_lines;
     bool decoded; /* the block has the text in well-formed UTF-8 */
-    bool counted; /* the block's memory is that of a batch */
+    bool counted; /* the block's memory is counted as a batch's */
 };
 
 /* A request from which a handler makes events. */
@@ -36,12 +36,13 @@ struct ps_http_exchange {
      * may have changed. */
     uint32_t rest_at;
     struct ps_http_text *text;
-    bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
+    bool plain; /* set if rest_at is not 0: the handler has seen that the body needs no decoding */
     /* The handler's results. */
-    uint64_t events;    /* PS_HTTP_TAKEN, first PS_HTTP_TAKEN_PART: events of the whole request */
+    /* with PS_HTTP_TAKEN and the first PS_HTTP_TAKEN_PART: number of events of the whole request */
+    uint64_t events;
     uint16_t status;    /* PS_HTTP_REFUSED */
-    const char *intro;  /* likewise: the text before the reason in the answer; NULL: none */
-    const char *reason; /* likewise: one line, static */
+    const char *intro;  /* with PS_HTTP_REFUSED: the text before the reason in the answer; NULL: none */
+    const char *reason; /* with PS_HTTP_REFUSED: one line, static */
 };
 
 #define PS_HTTP_DONE_BYTES_MAX 64U
@@ -51,8 +52,9 @@ struct ps_http_exchange {
 #define PS_HTTP_UNEXPECTED "Deserializer threw unexpected exception. "
 
 enum ps_http_taken {
-    PS_HTTP_TAKEN,      /* its rows are in the batch, with a ticket */
-    PS_HTTP_TAKEN_PART, /* the same for some of the events: call again with the next batch */
+    PS_HTTP_TAKEN, /* the request's rows are in the batch, with a ticket */
+    /* the rows of some of its events are in the batch, with a ticket: call again with the next batch */
+    PS_HTTP_TAKEN_PART,
     /* After the other results the server removes the handler's rows from the batch. */
     PS_HTTP_FULL,    /* again with the next batch */
     PS_HTTP_MEMORY,  /* there is no memory: call again later */
@@ -80,7 +82,7 @@ struct ps_http_server {
     struct ps_http_server_options options;
     struct ps_port *port;
     struct ps_calls calls;              /* requests, while their events are in batches */
-    struct ps_http_connection **chunks; /* by the slot of the stream's connection */
+    struct ps_http_connection **chunks; /* one for each slot of the stream's connections */
     uint32_t chunk_count;
     uint64_t sweep_ns;    /* time of the next search for slow requests */
     uint64_t swept_ns;    /* time of the last search */
@@ -97,8 +99,9 @@ void ps_http_server_fini(struct ps_http_server *server);
 /* Functions for a stage whose state begins with the server. */
 extern const struct ps_source_ops ps_http_source_ops;
 
-/* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.
- * The rows are in the meta block: an empty batch has room for its maximal number of rows and 24 KiB. NULL: no memory. */
+/* For handlers: returns `length` bytes of the batch's memory, in the meta block if `length` is at most
+ * `meta_bytes_max`, else in a block of their own; NULL: there is no memory. The rows are in the meta block: in
+ * an empty batch it has room for the maximum number of rows and 24 KiB. */
 char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes_max);
 /* For handlers: makes the text's block the body of this try, and adds the block to those that the batch holds.
  * Returns PS_HTTP_TAKEN, or PS_HTTP_FULL: the batch holds as many blocks as it may. */

@@ -12,24 +12,27 @@ struct ps_http_sink;
 
 /* Constant, shared by all workers. */
 struct ps_http_sink_plan {
-    struct ps_http_settings settings; /* of the URL of the posts; `timeout_ns` is set by the build */
-    const char *shown;                /* the URL without user and password; set by the build */
+    /* settings for the URL of the posts; ps_http_sink_build sets `timeout_ns` */
+    struct ps_http_settings settings;
+    const char *shown; /* the URL without user and password; set by the build */
     /* Limit of a request, from its connection to the end of its answer: key requestTimeout, which the log names. */
     uint64_t request_ns;
-    unsigned requests;   /* in flight at a time */
+    unsigned requests;   /* maximum number of requests in flight */
     uint32_t events_max; /* of a request */
     size_t bytes_max;    /* a request of this size gets no more events */
-    /* Longest body of an answer that `decode` can read. Of a longer one it gets only the beginning (`too_long`). 0: it reads no body. */
+    /* Length of the longest body of an answer that `decode` can read. Of a longer body it gets only the
+     * beginning (`too_long`). 0: `decode` reads no body. */
     size_t answer_bytes_max;
     bool repeat_is_harmless; /* an event that arrives twice has the same effect as one that arrives once */
     /* Returns an upper bound of the event's bytes in a request's body; 0: the event is settled as delivered,
      * without a request. */
     size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
-    /* Writes the body of a request with the events of the range (ps_held_range_next). Returns its length. NULL: the body
-     * is that of the only event. */
+    /* Writes the body of a request with the events of the range (ps_held_range_next). Returns the body's length
+     * in bytes. NULL: a request has one event, whose body is the request's body. */
     size_t (*encode)(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range);
-    /* The request was answered: sets the results of its `count` events, in their order. A reason may point into the answer;
-     * NULL: status and first line of the answer. Returns whether the sink backs off before it sends again. */
+    /* Called when the request was answered: sets the results of its `count` events, in their order. A reason
+     * may point into the answer; reason NULL: status and first line of the answer. Returns whether the sink
+     * backs off before it sends again. */
     bool (*decode)(const struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t count);
 };
@@ -51,7 +54,7 @@ enum ps_status ps_http_sink_check(const char *key, const char *url, const struct
 /* For `probe`: connects to the server as the sink does. Thread: as of `probe`. */
 void ps_http_sink_try(const char *endpoint, const char *ca, const struct ps_probe *probe);
 
-/* For `open` and `close`; its ops are ps_remote_sink_ops. */
+/* For `open` and `close` of a sink whose ops are ps_remote_sink_ops. */
 enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http_sink_plan *plan,
                                  struct ps_port *port, struct ps_err *err);
 void ps_http_sink_close(const void *plan, void *sink);

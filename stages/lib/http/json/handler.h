@@ -1,4 +1,4 @@
-/* The handler org.apache.flume.source.http.JSONHandler: events of a request's JSON. Thread: the worker's. */
+/* The handler org.apache.flume.source.http.JSONHandler: makes events of a request's JSON. Thread: the worker's. */
 #pragma once
 
 #include "stages/lib/http/json/scan.h"
@@ -17,7 +17,7 @@ struct ps_json_handler {
 };
 
 enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_err *err);
-/* Also for a handler that is zeroed, or that failed to init. */
+/* Frees the handler's memory; allowed for a zeroed handler, and for one that failed to init. */
 void ps_json_handler_fini(struct ps_json_handler *handler);
 
 /* For ps_http_server_options.take, with the handler. `blocks`: the worker's. */

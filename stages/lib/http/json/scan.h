@@ -19,9 +19,9 @@
 #define PS_JSON_DEPTH_MAX 512U /* nesting in a member that is skipped; other limits: core/flow/limits.h */
 
 enum ps_json_kind {
-    PS_JSON_NULL,    /* or missing */
+    PS_JSON_NULL,    /* null, or missing */
     PS_JSON_PLAIN,   /* the bytes at `at` */
-    PS_JSON_ESCAPED, /* the same with escapes */
+    PS_JSON_ESCAPED, /* the bytes at `at`, which have escapes */
     PS_JSON_TRUE,
     PS_JSON_FALSE,
 };
@@ -33,7 +33,7 @@ struct ps_json_text {
 
 struct ps_json_header {
     struct ps_json_text name, value;
-    uint32_t hash; /* of the name, ps_name_hash */
+    uint32_t hash; /* ps_name_hash of the name */
 };
 
 /* An entry of the table of an event's headers. */
@@ -58,14 +58,15 @@ struct ps_json_scan {
     const char *reason;           /* static */
     uint32_t mistake_at;          /* where a mistake was found */
     char *name[2];                /* scratch */
-    struct ps_header_sizes sizes; /* of the event that is read */
-    struct ps_json_place *places; /* its headers by their names */
+    struct ps_header_sizes sizes; /* sizes of the headers of the event being read */
+    struct ps_json_place *places; /* hash table of the event's headers, by their names */
     uint32_t stamp;               /* marks the entries of `places` that belong to this event */
 };
 
-/* Returns false without memory. Thread: the worker's, in `open`. */
+/* Returns false if there is no memory. Thread: the worker's, in `open`. */
 bool ps_json_scan_init(struct ps_json_scan *scan);
 void ps_json_scan_fini(struct ps_json_scan *scan);
 
-/* Scans a text from `at`: 0, or the rest_at of the scan before, of the same text. Returns whether status is 200. */
+/* Scans a text from offset `at`: 0, or the rest_at of the previous scan of the same text. Returns whether
+ * status is 200. */
 bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, uint32_t at);
