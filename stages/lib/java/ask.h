@@ -10,7 +10,7 @@
 #include "core/status.h"
 
 #define PS_JAVA_ASK_MS 60000U
-/* Maximum of all answers together. */
+/* Maximum number of bytes of all answers together. */
 #define PS_JAVA_ANSWERS_BYTES_MAX (4U << 20)
 
 struct ps_java_question {
@@ -22,8 +22,8 @@ struct ps_java_question {
     struct ps_texts asked;
 };
 
-/* `bytes` is NULL when the class has no value; then `failure` is NULL, or the text of the exception. They live
- * until the function returns. */
+/* `bytes` is NULL when the class has no value; then `failure` is NULL, or the text of the exception. Both texts
+ * are valid until the function returns. */
 struct ps_java_answer {
     const uint8_t *bytes;
     size_t length;
@@ -32,12 +32,12 @@ struct ps_java_answer {
 
 typedef void ps_java_answer_function(void *argument, size_t index, const struct ps_java_answer *answer);
 
-/* Calls `answer` for each text of question->asked, in order. Returns PS_FAIL, without a call, when there is no JVM, it
- * ended, took too long, or the class cannot be made. */
+/* Calls `answer` for each text of question->asked, in order. Returns PS_FAIL, without a call, if there is no
+ * JVM, if the JVM ended or took too long, or if the class cannot be made. */
 enum ps_status ps_java_ask(const struct ps_class_path *path, const struct ps_java_question *question,
                            ps_java_answer_function *answer, void *argument, struct ps_err *err);
 
-/* Does the same with another command and the time limit `timeout_ms`, for tests. */
+/* Like ps_java_ask, with another command and the time limit `timeout_ms`, for tests. */
 enum ps_status ps_java_ask_command(const char *const *argv, const struct ps_java_question *question,
                                    uint64_t timeout_ms, ps_java_answer_function *answer, void *argument,
                                    struct ps_err *err);

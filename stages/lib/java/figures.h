@@ -1,6 +1,6 @@
-/* The report of the Java host about itself each second, for the metrics: the MBeans of Flume's counters that its
- * classes have registered, its heap and its garbage collections; and the system's figures of its process. Thread:
- * "java-host". */
+/* The report of the Java host about itself each second, for the metrics: the MBeans of Flume's counters that
+ * its classes have registered, its heap and its garbage collections; and what the system reports about the
+ * host's process. Thread: "java-host". */
 #pragma once
 
 #include "stages/lib/java/exchange/message.h"

@@ -1,4 +1,4 @@
-/* The Java host, for host.c and links.c. */
+/* The structures of the Java host that host.c and links.c share. */
 #pragma once
 
 #include "stages/lib/java/host.h"
@@ -26,12 +26,13 @@ struct ps_java_host {
     pthread_mutex_t lock; /* protects the members below */
     enum ps_java_host_state state;
     bool ending;
-    bool renews;               /* it ends, because its jars have changed */
-    bool renewed;              /* the last process ended for that */
-    bool asked;                /* a reload came while it was being started */
-    const char *const *fresh;  /* the arguments for its next start; or NULL */
-    struct ps_java_jars *jars; /* as they were when it was started; NULL: it was not */
-    uint32_t run;              /* the number of starts */
+    bool renews;              /* the process ends, because its jars have changed */
+    bool renewed;             /* the last process ended because its jars had changed */
+    bool asked;               /* a reload came while the process was being started */
+    const char *const *fresh; /* the arguments for the next start; or NULL */
+    /* the jars as they were when the process was started; NULL: it was never started */
+    struct ps_java_jars *jars;
+    uint32_t run; /* the number of starts */
     uint32_t patience_ms;
     char reason[PS_JAVA_REASON_BYTES];  /* DOWN: the reason. RUNNING: the fault that was found, or empty */
     char renewal[PS_JAVA_REASON_BYTES]; /* what has changed */
@@ -51,10 +52,10 @@ struct ps_java_host {
     int in; /* messages */
     struct ps_java_lines lines;
     uint64_t started_ns, heard_ns, looked_ns, rest_ns;
-    uint64_t ran_ns;         /* since when it has run; 0: it does not yet */
-    uint64_t renew_until_ns; /* 0: it was not asked to end */
-    uint64_t ends_ns;        /* since when it ends by itself; 0: it does not */
-    const char *ends_how;    /* the reason if it does not end in time */
+    uint64_t ran_ns;         /* since when the process has run; 0: it does not run yet */
+    uint64_t renew_until_ns; /* when the process must have ended for a renewal; 0: it was not asked to end */
+    uint64_t ends_ns;        /* since when the process has been ending by itself; 0: it is not ending */
+    const char *ends_how;    /* the reason to report if the process does not end in time */
     size_t used;
     char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
     struct ps_java_message message;
@@ -66,9 +67,11 @@ void ps_java_host_wake(int fd);
 
 /* Called when the run has ended: marks all links as lost, and wakes their workers. */
 void ps_java_links_lose(struct ps_java_host *host);
-/* Appends the message to the inbox of its link; one for a link that is gone is dropped. Returns NULL, or what is wrong with it. */
+/* Appends the message to the inbox of its link; drops a message for a link that is gone. Returns a text that
+ * says what is wrong with the message; NULL: nothing is. */
 const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, size_t length);
 /* Sends the STOP messages that found the pipe full. */
 void ps_java_links_stop(struct ps_java_host *host);
-/* Returns whether the run had components and the agent has asked each of them to stop. Then nobody needs another run. */
+/* Returns whether the run had components and the agent has asked each of them to stop. Then no further run is
+ * needed. */
 bool ps_java_links_all_stop(const struct ps_java_host *host);

@@ -1,7 +1,7 @@
-/* The messages of the Java host that one component has not taken yet. The thread that reads the pipe puts them; it does not wait
- * for a worker, because the pipe has the messages of all components. So the inbox grows while the worker is busy elsewhere. Its
- * largest size is more than a component can send about the batches that it has, even if a sink commits each event in a message
- * of its own.
+/* The messages of the Java host that one component has not taken yet. The thread that reads the pipe puts
+ * messages into the inbox. It does not wait for a worker, because the pipe has the messages of all components;
+ * so the inbox grows while the worker is busy elsewhere. The largest size of an inbox is more than a component
+ * can send about the batches that it has, even if a sink commits each event in a message of its own.
  *
  * Thread: any; the caller has a lock. */
 #pragma once
@@ -12,7 +12,7 @@
 #define PS_JAVA_INBOX_BYTES_MAX (128U * PS_JAVA_MESSAGE_BYTES_MAX)
 
 struct ps_java_inbox {
-    char *bytes;             /* `first`, or memory of the heap */
+    char *bytes;             /* `first`, or memory from the heap */
     uint32_t size, from, to; /* the messages are between `from` and `to` */
     char first[PS_JAVA_INBOX_BYTES_FIRST];
 };

@@ -1,5 +1,5 @@
-/* Finds out whether the jars of a Java process have changed since it was started: if a jar that a JVM has open is replaced,
- * the JVM reads nonsense from it. Thread: any; no state. */
+/* Finds out whether the jars of a Java process have changed since it was started: if a jar that a JVM has open
+ * is replaced, the JVM reads nonsense from the jar. Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"
@@ -11,13 +11,13 @@ struct ps_java_jars;
  * directory, is described by the classes in it (not those in its packages), the names of its packages, and the
  * bytes of its XML files. Waits for the file system. */
 struct ps_java_jars *ps_java_jars_read(const char *const *argv);
-/* Returns the first file or folder that could not be looked at, with the reason; NULL: all were. */
+/* Returns the first file or folder that could not be looked at, with the reason; NULL: all could. */
 const char *ps_java_jars_blocked(const struct ps_java_jars *jars);
 void ps_java_jars_free(struct ps_java_jars *jars);
 
-/* Returns whether a file has come, gone or changed; `text`: which one, "FILE has changed". A file that cannot be
- * looked at now counts as unchanged. A file that could not be looked at before is new when it can be: the JVM may
- * have begun without it. */
+/* Returns whether a file has come, gone or changed; then writes the file and the change to `text`, "FILE has
+ * changed". A file that cannot be looked at now counts as unchanged. A file that could not be looked at before
+ * is new when it can be: the JVM may have begun without it. */
 bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_java_jars *now, char *text,
                           size_t room);
 

@@ -5,9 +5,9 @@
 #include "core/base.h"
 
 struct ps_java_last_words {
-    unsigned weight;   /* of `text`; 0: it wrote nothing of use */
+    unsigned weight;   /* rank of `text`; 0: the JVM wrote nothing of use */
     unsigned next;     /* what the next line is (last_words.c) */
-    bool ran, refused; /* it has begun to run; it said that it cannot start with these options */
+    bool ran, refused; /* the JVM has begun to run; the JVM said that it cannot start with these options */
     char text[280];
     char report[240]; /* the path of the JVM's report of a crash, or empty */
 };

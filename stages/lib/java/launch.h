@@ -5,8 +5,8 @@
 #include "core/class_path.h"
 #include "stages/lib/java/host.h"
 
-/* Returns the agent's Java host, and makes it for the first holder, with `path` (NULL in tests, which have a host of their own).
- * Returns NULL: the error names what is missing. */
+/* Returns the agent's Java host; for the first holder, makes it with `path` (NULL in tests, which have a host
+ * of their own). Returns NULL with an error that names what is missing. */
 struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err);
 
 /* For a reload after which components go on as they were: when it has succeeded, the host is started again if its jars or
@@ -14,12 +14,12 @@ struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_
 const char *const *ps_java_launch_command(struct ps_arena *arena, const struct ps_class_path *path);
 void ps_java_launch_follow(const char *const *argv);
 
-/* Returns the command of another process of our jar (ask.h, monitor.h), in the arena; NULL: the error names what is missing. Options that
- * only one process of a machine can have are left out. */
+/* Returns the command of another process of penstock's jar (ask.h, monitor.h), in the arena. Returns NULL with
+ * an error that names what is missing. Options that only one process of a machine can have are left out. */
 const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,
                                         const char *main_class, struct ps_err *err);
 
-/* Returns whether the host is installed; else the error names the package to install. */
+/* Returns whether the host is installed; if not, the error names the package to install. */
 bool ps_java_launch_check(struct ps_err *err);
 
 /* Returns the agent's host; calls `make` for the first holder. Thread: control. */

@@ -4,7 +4,7 @@
 
 #include "stages/lib/java/component.h"
 
-/* For the stages `java` of these kinds: `probe` of their table. */
+/* `probe` of the stages `java`, one for each kind of component. */
 void ps_java_source_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
 void ps_java_sink_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
 void ps_java_interceptor_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);

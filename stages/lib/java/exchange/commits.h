@@ -8,9 +8,9 @@
 
 #define PS_JAVA_COMMITS_BYTES ((uint32_t)sizeof(struct ps_java_committed))
 
-/* Nothing is committed: a new batch is in the slot. */
+/* Called when a new batch is in the slot: notes that none of its events is committed. */
 void ps_java_commits_begin(const struct ps_java_area *slot);
 
-/* Returns how many of the batch's events, from the first one on, the host says are committed. The host may be alive, and the
- * number may be any. */
+/* Returns the number of the batch's events, from the first one on, that the host says it has committed. The
+ * host may be writing this number now, and may write any number. */
 uint64_t ps_java_commits_count(const struct ps_java_area *slot);

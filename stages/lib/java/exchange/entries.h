@@ -1,7 +1,9 @@
-/* Puts the events of a source in the Java host into batches: entries of events.h in an area of the shared memory.
+/* Puts the events of a source in the Java host into batches: entries of events.h in an area of the shared
+ * memory.
  *
- * The remaining entries are copied as a whole: up to 256 KiB into the batch's memory, more into a block of its own, to
- * which the batch refers. The copy is checked, and bodies stay in it. Thread: the source's worker. */
+ * The remaining entries are copied as a whole: up to 256 KiB into the batch's memory, more into a block of its
+ * own, to which the batch refers. The copy is checked, and the bodies of events stay in the copy. Thread: the
+ * source's worker. */
 #pragma once
 
 #include "core/flow/block.h"
@@ -11,14 +13,14 @@
 struct ps_java_entries {
     const char *memory;
     uint32_t bytes, count;
-    uint32_t at, taken; /* bytes and events that are in batches */
+    uint32_t at, taken; /* number of bytes, and of events, that are in batches */
     struct ps_block *block;
 };
 
 enum ps_java_read {
     PS_JAVA_READ_ALL,
     PS_JAVA_READ_PART,      /* the batch is full */
-    PS_JAVA_READ_NO_MEMORY, /* call it again later */
+    PS_JAVA_READ_NO_MEMORY, /* there is no memory: call it again later */
     PS_JAVA_READ_WRONG,     /* the host broke the protocol */
 };
 

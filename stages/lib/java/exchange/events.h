@@ -1,8 +1,9 @@
 /* Events in an area of the memory that the agent shares with its Java host.
  *
- * An entry has a head, its headers (name length, value length, name, value) and its body, one after the other; the next
- * entry begins at the next multiple of 4. The host may write the area at any time, also while it is read here: each length is copied out
- * once, compared with what is left, and only the copy is used. Bodies and values are bytes that nobody interprets.
+ * An entry has a head, its headers (name length, value length, name, value) and its body, one after the other;
+ * the next entry begins at the next multiple of 4. The host may write the area at any time, also while it is
+ * read here. So each length is copied once, compared with the bytes that are left, and only the copy is used.
+ * Bodies and values are bytes that nobody interprets.
  *
  * Thread: any; no state. */
 #pragma once
@@ -22,20 +23,21 @@ enum ps_java_event_flags {
 struct ps_java_event {
     uint32_t size; /* of the entry, head included */
     uint32_t
-        /* of a reply: number of the event in the batch from which it was made; PS_JAVA_NO_ORIGIN: a new event */
+        /* of a reply: position in the batch of the event from which this event was made; PS_JAVA_NO_ORIGIN: a
+         * new event */
         origin;
     uint32_t flags;
     uint32_t body_length;
     uint32_t header_count;
 };
 
-/* Returns the bytes of an event's entry. */
+/* Returns the length of an event's entry in bytes. */
 uint64_t ps_java_event_bytes(const struct ps_batch *batch, const struct ps_event *event);
 
-/* Writes the entry of an event; there is room for its bytes. Returns where the next entry begins. */
+/* Writes the entry of an event; the caller has made room. Returns the address at which the next entry begins. */
 char *ps_java_event_write(char *to, const struct ps_batch *batch, const struct ps_event *event);
 
-/* Reads entries. Both functions return false at the first one that is not within `size` bytes of the area. */
+/* Reads entries. The functions return false at the first entry that is not within the `size` bytes of the area. */
 struct ps_java_reader {
     const char *base;
     uint32_t size;
@@ -52,6 +54,7 @@ bool ps_java_reader_header(struct ps_java_reader *reader, struct ps_slice *name,
 bool ps_java_reader_body(struct ps_java_reader *reader, const struct ps_java_event *event,
                          struct ps_slice *body);
 
-/* Returns whether the headers and the body of the entry whose head was just copied are within it, and within the limits of an
- * event. The reader stays where it is. The entry is in a copy, because the host may change the area after the check. */
+/* Returns whether headers and body of the entry whose head was just copied are within the entry, and within the
+ * limits of an event. The reader stays where it is. The entry is in a copy, because the host may change the
+ * area after the check. */
 bool ps_java_reader_is_good(const struct ps_java_reader *reader, const struct ps_java_event *event);
