@@ -40,8 +40,8 @@ void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind 
 /* Returns whether `type` is the name of a class of the class path. Reports nothing. */
 bool ps_java_found(const struct ps_component_maker *maker, const char *type);
 
-/* Looks for a class that a component uses: `word` names its kind ("handler"), `target` is the interface that it
- * must have. Returns false after reporting why it cannot be used. */
+/* Looks for a class that a component uses: `word` names the kind of class ("handler"), `target` is the interface that
+ * the class must have. Returns false after reporting why the class cannot be used. */
 bool ps_java_inner(const struct ps_component_maker *maker, const char *word, const char *target,
                    const char *name, struct ps_place place);
 
@@ -51,7 +51,7 @@ bool ps_java_alone(const struct ps_component_maker *maker, const char *word, con
                    const char *name, struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
 
-/* Reports the place of a class that was found before; `note` is the text about it. */
+/* Reports the place of a class that was found before; `note` is a text about the class. */
 void ps_java_note(const struct ps_component_maker *maker, const char *name, struct ps_place place,
                   const char *note);
 

@@ -12,7 +12,7 @@ const char *ps_type_flume_name(enum ps_kind kind, const char *type);
  * class, or is not Flume's. */
 const char *ps_type_class(enum ps_kind kind, const char *type, size_t index);
 
-/* Why penstock will not have a type of Flume's, and what replaces it. */
+/* The reason why penstock will not have a type of Flume's, and what replaces the type. */
 struct ps_type_advice {
     const char *why, *instead;
 };

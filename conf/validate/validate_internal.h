@@ -36,7 +36,7 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
 
 struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name);
 
-/* Returns the place of a key of an entry, or of the entry's first key if it does not have that key. */
+/* Returns the place of a key of an entry; if the entry does not have this key, the place of its first key. */
 struct ps_place ps_validation_place(struct ps_validation *validation, const struct ps_entry *entry,
                                     const char *prefix, const char *key);
 
@@ -45,8 +45,9 @@ struct ps_place ps_validation_place(struct ps_validation *validation, const stru
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel);
 
-/* Adds a key with the transactionCapacity of each of its channels to a source or sink that is a Java class. The host compares them with the
- * batch size, which only the class knows. All these channels must exist. Called before the part is bound. */
+/* Adds a key with the transactionCapacity of each of its channels to a source or sink that is a Java class. The host
+ * compares them with the batch size, which only the class knows. All these channels must exist. Called before the
+ * part is bound. */
 void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_conf_part *part,
                                    const char *const *channels, size_t count);
 
@@ -59,5 +60,5 @@ bool ps_validation_letters(struct ps_validation *validation, const struct ps_con
 void ps_validate_sources(struct ps_validation *validation);
 void ps_validate_sinks(struct ps_validation *validation);
 void ps_validate_groups(struct ps_validation *validation);
-/* Called after all components: counts those whose dead letters go into a channel, and refuses loops. */
+/* Called after all components. Counts the components whose dead letters go into a channel, and refuses loops. */
 void ps_validate_letters(struct ps_validation *validation);
