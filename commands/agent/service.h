@@ -20,14 +20,14 @@ struct service {
     struct ps_java_monitor *monitor;
     struct ps_metrics_source metrics; /* `server` has a pointer to it */
     int signal_fd;
-    unsigned stops;         /* SIGTERM and SIGINT */
-    uint64_t first_stop_ns; /* when the first of them was read */
-    bool reload_asked;      /* SIGHUP */
+    unsigned stops;         /* number of SIGTERM and SIGINT signals that were read */
+    uint64_t first_stop_ns; /* monotonic: when the first of these signals was read */
+    bool reload_asked;      /* SIGHUP was read */
     uint64_t told_ns;       /* time of the last watchdog message */
     bool stuck;             /* the last watchdog message was left out */
     uint64_t stuck_told_ns; /* time of the last log line about the watchdog */
     const char *doing;      /* what control is doing, for the dump; NULL: it waits for work */
-    bool missing;           /* the missing file was reported */
+    bool missing;           /* a file is missing, and that was reported */
     bool log_in_file;       /* a log file was opened: what a user has to see goes to standard error, too */
     struct ps_err poll_failure; /* the last error that was reported */
     struct ps_err refusal;      /* why `seen` was refused when it was read; empty when it was accepted */

@@ -61,7 +61,7 @@ enum ps_status ps_rpc_input_open(struct ps_rpc_input *input, const char *path, s
 /* Opens a directory as Flume's spooling directory, with the defaults of the source spooldir. */
 enum ps_status ps_rpc_input_open_directory(struct ps_rpc_input *input, const char *path, struct ps_err *err);
 void ps_rpc_input_close(struct ps_rpc_input *input);
-/* Reads the next line, valid until the next call. With `wait` false it does not wait for a line. */
+/* Reads the next line, which is valid until the next call. With `wait` false the function does not wait for a line. */
 enum ps_rpc_line ps_rpc_input_line(struct ps_rpc_input *input, bool wait, struct ps_slice *line,
                                    struct ps_err *err);
 /* Renames the file, all lines of which are acknowledged, and opens the next one. Sets `*more` to false when
@@ -69,5 +69,5 @@ enum ps_rpc_line ps_rpc_input_line(struct ps_rpc_input *input, bool wait, struct
 enum ps_status ps_rpc_input_next(struct ps_rpc_input *input, bool *more, struct ps_err *err);
 /* Notes that all lines returned so far are acknowledged. */
 void ps_rpc_input_acknowledge(struct ps_rpc_input *input);
-/* Writes the position up to which the file of a directory is acknowledged, where the next run continues. */
+/* Writes to disk the position up to which the file of a directory is acknowledged: the next run continues there. */
 enum ps_status ps_rpc_input_mark(struct ps_rpc_input *input, struct ps_err *err);

@@ -40,7 +40,7 @@ int ps_main_channel_repair(struct ps_channel_command *command);
  * the directories of the channel in the agent file. Fails if they do not exist or hold a channel of Flume. */
 enum ps_status ps_channel_directories(struct ps_channel_command *command, const char *directory,
                                       struct ps_err *err);
-/* Sets the same directories without looking at the disk. */
+/* Sets the directories as ps_channel_directories does, but does not look at the disk. */
 enum ps_status ps_channel_name_directories(struct ps_channel_command *command, const char *directory,
                                            struct ps_err *err);
 
@@ -48,7 +48,7 @@ enum ps_status ps_channel_name_directories(struct ps_channel_command *command, c
 
 /* Returns the value of a key of the agent file; NULL: there is none. */
 const char *ps_channel_value(const struct ps_pairs *pairs, const char *key);
-/* Adds the argument of --key, NAME=FILE. Returns false if it has another form. */
+/* Adds the argument of --key, NAME=FILE. Returns false if the argument has another form. */
 bool ps_channel_key_add(struct ps_channel_command *command, const char *argument);
 /* Reads the channel's keys from the agent file. `path`: the class path, for a key provider that is a Java class. */
 void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs,
@@ -56,7 +56,7 @@ void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pa
 /* Reads the keys, if any are named, into command->keys. */
 enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err);
 
-/* Adds the argument of --flume-key-password, NAME=FILE. Returns false if it has another form. */
+/* Adds the argument of --flume-key-password, NAME=FILE. Returns false if the argument has another form. */
 bool ps_channel_flume_password_add(struct ps_channel_command *command, const char *argument);
 /* `find` of struct ps_flume_keys; the argument is the command. Blocks on the disk. */
 const struct ps_key *ps_channel_flume_key(void *argument, const char *name, struct ps_err *err);
@@ -64,9 +64,9 @@ const struct ps_key *ps_channel_flume_key(void *argument, const char *name, stru
 /* Events that cannot be read because their key is missing. */
 struct ps_channel_held {
     uint64_t segments, events;
-    char key[PS_KEY_NAME_BYTES_MAX + 1]; /* name of the latest such segment's key */
+    char key[PS_KEY_NAME_BYTES_MAX + 1]; /* name of the missing key of the segment counted last */
 };
-/* Counts a segment with undelivered events that cannot be read; returns whether it is such a segment. */
+/* Counts the segment if it has undelivered events that cannot be read. Returns whether it has. */
 bool ps_channel_held_seen(struct ps_channel_held *held, const struct ps_survey_segment *segment);
 /* Prints one line if any events were counted. */
 void ps_channel_held_print(const struct ps_channel_command *command, const struct ps_channel_held *held,
@@ -83,7 +83,7 @@ struct ps_channel_look {
     size_t stray_count;
 };
 
-/* Opens the channel. Returns false after printing why: it does not exist, or an agent has it open. */
+/* Opens the channel. Returns false after printing why not: it does not exist, or an agent has it open. */
 bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_look *look);
 void ps_channel_look_close(struct ps_channel_look *look);
 

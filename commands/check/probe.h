@@ -15,12 +15,13 @@ struct ps_check_look {
 };
 
 /* Looks at directories and files that the plan's stages need, and adds each fault to the problems of the
- * configuration: an error if it keeps the agent from starting, else a warning. Warnings are left to the probe
- * if the command line asks for one. */
+ * configuration: an error if it keeps the agent from starting, else a warning. Adds no warnings if the command line
+ * asks for a probe (--probe), which reports these things itself. */
 struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command *command,
                                    const struct ps_plan *plan);
 
 /* Tries each thing that the plan's stages, the metrics server, the log and the backup need. Prints a line for each
- * to `out`, or adds an object for each to `list` (a JSON array); one of the two is NULL. Returns how many failed. */
+ * to `out`, or adds an object for each to `list` (a JSON array); one of the two is NULL. Returns the number of things
+ * that failed. */
 unsigned ps_check_probe(const struct ps_conf *conf, const struct ps_command *command,
                         const struct ps_plan *plan, FILE *out, struct json_t *list);

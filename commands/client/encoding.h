@@ -17,6 +17,6 @@ struct ps_rpc_encoding {
 /* Encodings for an avro source, and for a thrift source with its two protocols. */
 extern const struct ps_rpc_encoding ps_rpc_avro, ps_rpc_thrift_compact, ps_rpc_thrift_binary;
 
-/* Returns the maximum number of bytes that the event takes in any of these encodings. Returns 0 when the event is invalid; `err`
- * has the reason. */
+/* Returns the maximum number of bytes that the event takes in any of these encodings; 0: the event is invalid, and
+ * `err` has the reason. */
 size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err);

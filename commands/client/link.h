@@ -1,11 +1,11 @@
-/* One connection of a client to one host: connects, sends a call and waits for its answer. Thread: one at a time; it may
- * wait. */
+/* One connection of a client to one host: connects, sends a call and waits for its answer. Thread: one at a time; it
+ * may wait. */
 #pragma once
 
 #include "commands/client/encoding.h"
 #include "commands/client/target.h"
 
-#define PS_RPC_CALL_BYTES_MAX (4U << 20) /* no events are added beyond this size */
+#define PS_RPC_CALL_BYTES_MAX (4U << 20) /* no events are added to a call beyond this size */
 
 /* Lets the caller end a wait. */
 struct ps_rpc_patience {
@@ -22,7 +22,7 @@ struct ps_rpc_link {
     enum ps_rpc_status status;
 };
 
-/* Returns NULL when there is no memory. */
+/* Makes a connection, which does not connect yet. Returns NULL when there is no memory. */
 struct ps_rpc_link *ps_rpc_link_create(const struct ps_rpc_host *host);
 /* Closes the connection. */
 void ps_rpc_link_destroy(struct ps_rpc_link *link);

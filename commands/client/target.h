@@ -37,9 +37,9 @@ struct ps_rpc_target {
     struct ps_avro_options avro;
     /* Values made from them. */
     enum ps_rpc_kind kind;
-    bool thrift; /* else Avro */
+    bool thrift; /* true: Thrift; false: Avro */
     const struct ps_rpc_encoding *encoding;
-    bool random;               /* load balancing: a random order for each call; else in turn */
+    bool random; /* load balancing: true: a random order for each call; false: the hosts take turns */
     struct ps_rpc_host *hosts; /* in the order of attempts */
     size_t host_count;
     uint64_t attempts_max; /* failover: attempts of one call */

@@ -16,6 +16,6 @@ extern const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_C
 /* Returns whether `word` is the name, alias, class name or kind of this stage. NULL matches every stage. */
 bool ps_components_match(const struct ps_stage_ops *ops, const char *word);
 
-/* Prints the stages that match as one JSON object (docs/components.schema.json). With NULL also the agent's and the
- * sink groups' keys. Returns how many stages there were. */
+/* Prints the stages that match `word` as one JSON object (docs/components.schema.json); with NULL, all stages and also
+ * the keys of the agent and of sink groups. Returns the number of stages. */
 size_t ps_components_json(const char *word);

@@ -37,7 +37,7 @@ struct ps_deadletter {
     size_t body_length;
     unsigned replays; /* replays of this body so far */
     bool replayed;    /* this line was replayed */
-    bool aside;       /* it came again after the maximum number of replays */
+    bool aside;       /* the body came again after the maximum number of replays */
 };
 
 /* Returns a text of a letter, or "" if the letter has no text of that name. */
