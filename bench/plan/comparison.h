@@ -27,6 +27,7 @@ struct ps_compared {
 enum ps_comparison_verdict ps_compare_rates(const struct ps_compared *before, const struct ps_compared *now,
                                             double *change, double *low, double *high);
 
-/* Puts "comparison" into `document`: the goals and the worker counts that both have, and in what the two measurements
- * differ. `path` names the old document. Returns how many figures are worse beyond noise. */
+/* Puts "comparison" into `document`: the goals and the worker counts that both documents have, and how the conditions
+ * of the two measurements differ. `path` names the old document. Returns the number of figures that are worse beyond
+ * noise. */
 unsigned ps_comparison_make(json_t *document, const json_t *old, const char *path);

@@ -13,5 +13,5 @@ struct ps_cost {
 
 /* Parses AMOUNT[CURRENCY]/UNIT: 0.34/h, 0.34EUR/h, "250 USD/month", "$0.34/h". Units: h, day, month (730 h), year. */
 enum ps_status ps_cost_parse(struct ps_cost *cost, const char *what, const char *text, struct ps_err *err);
-/* "1.02 EUR", "8,935". `room` >= 48. Returns `text`. */
+/* Prints an amount: "1.02 EUR", "8,935". `room`: bytes of `text`, at least 48. Returns `text`. */
 const char *ps_cost_print(double amount, const char *currency, char *text, size_t room);

@@ -47,7 +47,7 @@ struct ps_flow_result {
     unsigned connection; /* with PS_FLOW_STARVED: the row */
     double on_its_way;   /* events due and not received at the end of the schedule, lost ones not included */
     double growth_s; /* how much longer the delay was at the end than at the beginning, of the worst row */
-    double growth;   /* the same for each second of the trial */
+    double growth;   /* the same growth in seconds for each second between the two windows */
     double goodput;  /* events/s received near the end, of all connections; 0: unknown */
     double goodput_worst; /* the rate at which the worst connection would not have fallen behind */
 };

@@ -19,7 +19,7 @@ enum ps_part_kind {
     PS_PART_QUEUE,    /* how full it is */
     PS_PART_LOSS,     /* the share of events lost there */
     PS_PART_WAIT,     /* a share of time spent waiting for another part */
-    PS_PART_PIPELINE, /* none of the measured parts: only as a limit */
+    PS_PART_PIPELINE, /* the pipeline itself, when none of the measured parts is the limit */
 };
 
 struct ps_part {
@@ -67,7 +67,7 @@ struct ps_limit {
 
 struct ps_limits {
     unsigned count;
-    struct ps_limit items[PS_LIMITS_MAX]; /* ordered by which saturates first */
+    struct ps_limit items[PS_LIMITS_MAX]; /* the part that saturates first comes first */
 };
 
 /* Ranks the parts. `rate` is the answer of the search. Only held trials define the lines, unless there are

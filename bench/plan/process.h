@@ -15,7 +15,7 @@
 struct ps_process {
     pid_t pid;       /* 0: none, or it has ended and was waited for */
     int out;         /* -1: the process has closed it or ended */
-    int exit_status; /* as from waitpid, once pid is 0 */
+    int exit_status; /* once pid is 0: the status as waitpid returns it */
     char *buffer;
     size_t length, room, line_length;
     char log[256]; /* path of its standard error */
@@ -35,8 +35,8 @@ bool ps_process_runs(struct ps_process *child);
 /* Sends SIGTERM, waits up to `wait_ms`, then kills it. Closes everything. May be called for a process that
  * never started ({0}) or has ended. */
 void ps_process_end(struct ps_process *child, unsigned wait_ms);
-/* Returns 0 to 255; 128 + the signal that ended it; -1 when it runs or never ran. */
+/* Returns the exit code of the process, 0 to 255; 128 + the signal that ended it; -1: it runs, or never ran. */
 int ps_process_exit_code(const struct ps_process *child);
 
-/* Adds the last line of its log to the error. */
+/* Adds the last line of the process's log to the error. */
 void ps_process_explain(const struct ps_process *child, const char *what, struct ps_err *err);

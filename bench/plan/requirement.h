@@ -18,9 +18,9 @@ struct ps_requirement {
 };
 
 enum ps_requirement_verdict {
-    /* the rate was held, and that was confirmed; or it lies below the 95 % interval */
+    /* a trial at this rate was held, and that was confirmed; or the rate lies below the 95 % interval */
     PS_REQUIREMENT_MET,
-    /* the rate was not held, and that was confirmed; or it lies above the 95 % interval */
+    /* a trial at this rate was not held, and that was confirmed; or the rate lies above the 95 % interval */
     PS_REQUIREMENT_MISSED,
     PS_REQUIREMENT_NOT_SHOWN, /* neither: the rate lies between both ends, or the time was too short */
 };
@@ -29,10 +29,11 @@ const char *ps_requirement_verdict_text(enum ps_requirement_verdict verdict);
 /* Parses GOAL>=RATE: a goal as for --goal, a rate as for --rate-min. */
 enum ps_status ps_requirement_parse(struct ps_requirement *requirement, const char *text, struct ps_err *err);
 
-/* Judges one requirement. Writes the reason into `reason` (at least 256 bytes). A goal that the document lacks is not
- * shown. */
+/* Judges one requirement. Writes the reason into `reason` (at least 256 bytes). The verdict for a goal that the
+ * document lacks is PS_REQUIREMENT_NOT_SHOWN. */
 enum ps_requirement_verdict ps_requirement_judge(const struct ps_requirement *requirement,
                                                  const json_t *document, char *reason, size_t room);
 
-/* Judges all and puts the verdicts into the document as "requirements". Returns how many are not met. */
+/* Judges all requirements, and puts the verdicts into the document as "requirements". Returns the number of
+ * requirements that are not met. */
 unsigned ps_requirements_judge(const struct ps_requirement *requirements, unsigned count, json_t *document);

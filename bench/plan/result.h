@@ -22,7 +22,7 @@ struct ps_result_goal {
 };
 /* Reads the document's goal of this number; false when there is none. The document may come from elsewhere. */
 bool ps_result_goal(const json_t *document, size_t number, struct ps_result_goal *found);
-/* Finds the document's goal that asks the same; false when there is none. */
+/* Finds the goal of the document that asks the same as `goal`. Returns false when there is none. */
 bool ps_result_goal_find(const json_t *document, const struct ps_goal *goal, struct ps_result_goal *found);
 /* Returns whether the figure is confirmed: found, or "at least". */
 bool ps_result_is_confirmed(const struct ps_result_goal *figure);

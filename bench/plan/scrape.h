@@ -39,7 +39,7 @@ bool ps_scrape_label(const struct ps_scrape_sample *sample, const char *label, c
 /* Returns the sample with that name and labels, or NULL. NULL labels: the first sample with the name. */
 const struct ps_scrape_sample *ps_scrape_find(const struct ps_scrape *scrape, const char *name,
                                               const char *labels);
-/* Returns that sample's value, or `otherwise`. */
+/* Returns the value of the sample that ps_scrape_find finds; `otherwise` when there is none. */
 double ps_scrape_value(const struct ps_scrape *scrape, const char *name, const char *labels,
                        double otherwise);
 /* Returns the sum of all samples with the name. */

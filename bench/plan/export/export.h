@@ -13,10 +13,11 @@
 enum ps_status ps_export_csv(const json_t *document, const char *path, struct ps_err *err);
 
 /* Writes the latencies at the first goal's result, in ms: the table that HdrHistogram's outputPercentileDistribution
- * prints with five steps for each halving of the distance to 100 %. PS_FAIL when no trial at that rate has latencies. */
+ * prints with five steps for each halving of the distance to 100 %. PS_FAIL when no trial at that rate has latencies.
+ */
 enum ps_status ps_export_hgrm(const json_t *document, const char *path, struct ps_err *err);
 
 /* Writes the latencies of all trials, in ns, as a histogram log (format 1.3, encoding V2): one line for each
- * trial with the tag trial-NUMBER/GOAL/RATE/VERDICT. Two significant digits, whose buckets are those of
- * core/watch/histogram.h: nothing is lost. PS_FAIL when no trial has latencies. */
+ * trial with the tag trial-NUMBER/GOAL/RATE/VERDICT. The log has two significant digits; its buckets are then the same
+ * as in core/watch/histogram.h, so nothing is lost. PS_FAIL when no trial has latencies. */
 enum ps_status ps_export_hlog(const json_t *document, const char *path, struct ps_err *err);

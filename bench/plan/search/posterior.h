@@ -19,7 +19,7 @@
 
 #include "core/base.h"
 
-/* The trials at one rate: how many were held and missed, in units of a full length. */
+/* The trials at one rate: the numbers of held and of missed trials, in units of a full length. */
 struct ps_posterior_point {
     double rate, held, missed;
 };

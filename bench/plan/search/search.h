@@ -9,7 +9,7 @@
  * - trials are short far from the answer and long near it
  * - full-length trials decide whether a rate is held: a rate is a lower end when it was held for half of the required
  *   time, and an upper end when it was missed for more than half of it; a miss by far counts twice
- * - when a rate was not held although a higher one was (loss inversion), it is the upper end
+ * - when a rate was not held although a higher rate was (loss inversion), the lower of the two is the upper end
  *
  * Thread: the driver's. */
 #pragma once
@@ -35,7 +35,8 @@ struct ps_search_config {
     double budget_s;           /* for all goals; every trial's cost_s counts */
     double long_s;             /* length of a full trial; 0: from a goal's share of the budget */
     unsigned repeats;          /* number of full-length trials that decide; 0: 2 */
-    unsigned repeats_max;      /* maximum of full-length trials at one bound, to raise the confidence; 0: 5 */
+    /* maximum number of full-length trials at one bound, to raise the confidence; 0: 5 */
+    unsigned repeats_max;
     /* wanted confidence; 0: 0.95. While there is time, more trials are run to reach it */
     double confidence;
 };
@@ -47,8 +48,9 @@ struct ps_search_ask {
 
 struct ps_search_answer {
     double sent, lost; /* events */
-    double bunched;    /* events that the generator sent late, together with others */
-    /* The number of events due and not received grew (bench/plan/flow.h): a queue fills, the rate is not held. */
+    double bunched;    /* number of events that the generator sent late, together with other events */
+    /* The number of events that are due and not received grew (bench/plan/flow.h): a queue fills, so the rate is not
+     * held. */
     bool behind;
     bool decisive; /* the subject fell so far behind that no second trial is needed */
     /* events/s that arrived, and at which no connection would have fallen behind; 0: unknown. Only used to
@@ -102,7 +104,8 @@ struct ps_search_figure {
     bool busy;        /* that share is too large to confirm an end: the machine was busy */
 };
 
-/* Returns whether the rate is only a lower limit: the subject held the highest rate of the range or of the generator. */
+/* Returns whether the rate is only a lower limit: the subject held the highest rate of the range or of the generator.
+ */
 static inline bool ps_search_is_at_least(const struct ps_search_figure *figure)
 {
     return figure->status == PS_SEARCH_ABOVE_RANGE || figure->status == PS_SEARCH_GENERATOR_LIMITED;
