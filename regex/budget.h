@@ -19,7 +19,7 @@
 
 #define PS_REGEX_BATCH_CPU_NS UINT64_C(50000000)
 #define PS_REGEX_SUSPECT_CPU_NS UINT64_C(1000000)
-/* expressions; any further ones are charged together with the last of them */
+/* maximum number of expressions that are charged; any further ones are charged together with the last of these */
 #define PS_REGEX_CHARGED_MAX 64U
 
 struct ps_regex;
@@ -31,10 +31,10 @@ struct ps_regex_charge {
 
 struct ps_regex_budget {
     const char *component;                   /* for the log; NULL: nothing is logged */
-    uint64_t clock_ns;                       /* how long it takes to read the CPU time */
+    uint64_t clock_ns;                       /* the time that one reading of the CPU time takes */
     uint64_t left_ns;                        /* the rest of PS_REGEX_BATCH_CPU_NS */
     bool watched;                            /* the CPU time of every match is read */
-    uint64_t odd_ns;                         /* time of sampled matches beyond what they may take, scaled */
+    uint64_t odd_ns;                         /* time that sampled matches took beyond their limits, scaled */
     uint32_t weight;                         /* weight of the matches since the last sample */
     uint64_t skipped;                        /* matches given up without being run, of all batches */
     uint64_t spent_said_ns, gave_up_said_ns; /* when each message was logged last */
@@ -49,12 +49,12 @@ void ps_regex_budget_begin(struct ps_regex_budget *budget);
 
 /* ---- for regex/regex.c ---- */
 
-/* Returns the CPU time of this thread. */
+/* Returns the CPU time, in nanoseconds, of this thread. */
 uint64_t ps_regex_cpu_ns(void);
 uint64_t ps_regex_mono_ns(void);
 
-/* Returns the time that a match over this many bytes may take without being charged. It is longer for long
- * subjects, which PCRE2's interpreter searches. */
+/* Returns the time, in nanoseconds, that a match over this many bytes may take without being charged. The time is
+ * longer for long subjects, which PCRE2's interpreter searches. */
 static inline uint64_t ps_regex_allowed_ns(size_t bytes)
 {
     return 2000 + (bytes > 65536 ? 100 : 20) * (uint64_t)bytes;
@@ -62,7 +62,7 @@ static inline uint64_t ps_regex_allowed_ns(size_t bytes)
 
 /* Returns whether the expression must not be run again for this batch; counts a match that was not run. */
 bool ps_regex_budget_refuses(struct ps_regex_budget *budget, const struct ps_regex *regex);
-/* Returns how much CPU time the next match may take. */
+/* Returns how much CPU time, in nanoseconds, the next match may take: at most `most_ns`. */
 uint64_t ps_regex_budget_find_ns(const struct ps_regex_budget *budget, uint64_t most_ns);
 /* Charges a match with the CPU time that it took beyond its limit. */
 void ps_regex_budget_charge(struct ps_regex_budget *budget, const struct ps_regex *regex, uint64_t excess_ns);

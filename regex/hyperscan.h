@@ -22,7 +22,7 @@ struct ps_hyperscan_expression {
 enum ps_hyperscan_outcome {
     PS_HYPERSCAN_AS_ASKED,
     PS_HYPERSCAN_PREFILTERED, /* too large; compiled as a prefilter instead */
-    PS_HYPERSCAN_LEFT_OUT,    /* too large even as a prefilter: it is not in the database */
+    PS_HYPERSCAN_LEFT_OUT,    /* too large even as a prefilter: the expression is not in the database */
 };
 
 /* A compiled set as bytes, which can go through a pipe or into a file. */
@@ -44,7 +44,7 @@ void ps_hyperscan_built_fini(struct ps_hyperscan_built *built);
  * `room` must be at least 200. */
 void ps_hyperscan_platform(char *text, size_t room);
 
-struct ps_hyperscan;         /* a database and the scratch that others are cloned from; const, shared */
+struct ps_hyperscan; /* a database, and the scratch from which threads' scratches are cloned; const, shared */
 struct ps_hyperscan_scratch; /* belongs to one thread */
 
 /* Deserializes a database. Hyperscan checks the bytes for version, platform and damage, but they must still
@@ -63,8 +63,8 @@ struct ps_hyperscan_scratch *ps_hyperscan_scratch_create(const struct ps_hypersc
                                                          struct ps_err *err);
 void ps_hyperscan_scratch_destroy(struct ps_hyperscan_scratch *scratch);
 
-/* Same as hs_scan's callback: `to` is one past the last byte of a match. Return 0 to continue. Matches come
- * in no order. */
+/* Called for each match, as hs_scan's callback: `to` is the offset after the last byte of the match. Return 0 to
+ * continue. Matches come in no order. */
 typedef int ps_hyperscan_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                              void *argument);
 

@@ -6,7 +6,7 @@
 #include "regex/java/internal.h"
 
 enum ps_bytes_kind {
-    PS_BYTES_EMPTY, /* with a loss: stands for a part that is not tested; never cut off */
+    PS_BYTES_EMPTY, /* the empty text; with a loss it stands for a part that is not tested, and is never cut off */
     PS_BYTES_NEVER,
     PS_BYTES_CHARACTER, /* one character of `ascii`, or, if `high`, bytes 0x80 and above */
     PS_BYTES_TEXT,      /* the bytes of one character beyond ASCII */
@@ -34,7 +34,7 @@ struct ps_bytes_node {
     uint32_t at;
 };
 
-/* Cuts off the parts at either end that need not match. Raises `*loss` to what that loses. Returns the
+/* Cuts off the parts at either end that need not match. Raises `*loss` to the loss of the cut. Returns the rest of the
  * expression, or EMPTY when nothing is left. */
 struct ps_bytes_node *ps_bytes_trim(struct ps_arena *arena, struct ps_bytes_node *root,
                                     enum ps_regex_exactness *loss);
@@ -48,8 +48,8 @@ struct ps_bytes_summary {
     const char *why; /* NULL: none */
     uint32_t at;
     bool repair, newline, anchored;
-    bool never;         /* it can never match */
-    bool matches_empty; /* it matches the empty text, so a match means nothing */
+    bool never;         /* the expression can never match */
+    bool matches_empty; /* the expression matches the empty text, so a match means nothing */
 };
 void ps_bytes_summarize(struct ps_arena *arena, const struct ps_bytes_node *root,
                         struct ps_bytes_summary *summary);

@@ -98,7 +98,8 @@ struct ps_java_node {
 struct ps_java_node *ps_java_node_make(struct ps_arena *arena, enum ps_java_kind kind, size_t at);
 /* Returns whether the node matches the empty text at every position, regardless of context. */
 bool ps_java_nullable(const struct ps_java_node *node);
-/* Java's notion of "deterministic": it repeats such groups without backtracking into a round. */
+/* Returns whether the node is "deterministic" in Java's sense: Java repeats such groups without backtracking into a
+ * round. */
 bool ps_java_deterministic(const struct ps_java_node *node);
 
 /* ---- parsing (regex/java/parse.c, java/read.c, java/escape.c, java/class.c) ---- */

@@ -10,7 +10,7 @@
  *   - it is damaged or cut off;
  *   - it is not a regular file;
  *   - its owner, or its directory's, is neither our user nor root;
- *   - others may write to it or to its directory.
+ *   - other users may write to it or to its directory.
  *
  * The permissions matter because a database is effectively a program.
  *
@@ -33,7 +33,7 @@ bool ps_cache_load(const char *directory, const struct ps_bytes *key, uint32_t c
 bool ps_cache_store(const char *directory, const struct ps_bytes *key, uint32_t count,
                     const struct ps_compile_answer *answer, char *note, size_t room);
 
-/* The contents of a cache file, without file access. `platform` is ps_hyperscan_platform's text. */
+/* Writes the contents of a cache file into memory. `platform` is ps_hyperscan_platform's text. */
 void ps_cache_write(struct ps_bytes *bytes, const struct ps_bytes *key, const char *platform, uint32_t count,
                     const struct ps_compile_answer *answer);
 /* Returns NULL on success, else the reason why the contents are refused. */
