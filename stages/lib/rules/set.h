@@ -12,16 +12,14 @@
  * - A rule that drops an event (with `drop`, `sample` or `limit`) is the last to act on it, and the event
  *   goes to no channel, even if earlier rules routed it. With `limit ... else route` it goes only to that
  *   route.
- * - Groups become headers with the value from the event as it was received; a group that did not match
- *   sets nothing. Groups of expressions under a `not` are ignored. Of several groups with one name the
- *   last counts.
+ * - Named groups become headers, with values from the event as it was received; a group that did not match sets no header. Groups of expressions under a `not` are ignored. Of several groups with one name the last counts.
  * - A channel named twice gets the event once, as required if one of the two routes is required.
  * - `sample 1/N` keeps the first of each N events of a worker. Each worker has its share of a `limit`:
  *   rate and burst divided by the number of workers, with a burst of at least one. A limit keeps the
  *   latest 4,096 keys per worker (fewer when there are more than 256 such limits). A missing header counts
  *   as an empty key.
  * - An action that would make a batch hold more blocks than allowed, or more than half of the memory
- *   budget, is not run and counted as `failed`, because waiting for memory would never end. */
+ *   budget, is not run, but counted as `failed`, because waiting for memory would never end. */
 #pragma once
 
 #include "core/stage.h"
@@ -38,10 +36,11 @@ struct ps_rules_counters;
 struct ps_rules_counters *ps_rules_counters_create(unsigned instances);
 void ps_rules_counters_destroy(struct ps_rules_counters *counters);
 struct ps_rules_count {
-    uint64_t hits, bytes, dropped; /* events the rule acted on; their bodies; those it dropped */
-    int64_t last_hit_ms;           /* wall clock; 0: never */
-    uint64_t failed;               /* actions not run because the batch had no room for their result */
-    uint64_t keys_replaced;        /* keys of `limit ... per` replaced by others */
+    /* number of events on which the rule acted; bytes of their bodies; number of events that it dropped */
+    uint64_t hits, bytes, dropped;
+    int64_t last_hit_ms;    /* wall clock; 0: never */
+    uint64_t failed;        /* actions not run because the batch had no room for their result */
+    uint64_t keys_replaced; /* number of keys of `limit ... per` that other keys replaced */
 };
 /* Calls back for each rule of the current set, then for those that only earlier sets had. */
 void ps_rules_counters_each(const struct ps_rules_counters *counters,
@@ -61,8 +60,10 @@ struct ps_rules_set_options {
 };
 
 struct ps_rules_set_report {
-    struct ps_matcher_report matcher; /* of the body's; times and bytes are sums over all subjects */
-    uint32_t pattern_count, header_matcher_count, always_count; /* always: rules asked about every event */
+    /* report of the body's matcher; times and bytes are sums over all subjects */
+    struct ps_matcher_report matcher;
+    /* always_count: number of rules that are evaluated for every event */
+    uint32_t pattern_count, header_matcher_count, always_count;
 };
 
 /* Checks without compiling: channels, routes in an interceptor, the cost of expressions; for `check`. The
@@ -70,13 +71,13 @@ struct ps_rules_set_report {
 bool ps_rules_set_check(const struct ps_rules *rules, const struct ps_rules_set_options *options,
                         struct ps_rules_problems *problems);
 
-/* The same for rules that could not be loaded, with `problems` of that load (keep_routes): its routes only, so that all
- * mistakes are reported at once. */
+/* Checks only the routes of rules that could not be loaded, given the `problems` of that load (keep_routes), so
+ * that all mistakes are reported at once. */
 void ps_rules_set_check_routes(const struct ps_rules_set_options *options,
                                struct ps_rules_problems *problems);
 
-/* Makes a set. Owns: takes `rules`, also on failure. Returns NULL when it added errors to `problems` (a
- * channel that the source does not have, an expression that the compiler refused). */
+/* Makes a set, and takes ownership of `rules`, also on failure. Returns NULL when it added errors to `problems`
+ * (a channel that the source does not have, an expression that the compiler refused). */
 struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps_rules_set_options *options,
                                          struct ps_rules_set_report *report,
                                          struct ps_rules_problems *problems);
@@ -89,7 +90,7 @@ struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set,
                                                  struct ps_err *err);
 /* Call it before destroying the set and the counters. */
 void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch);
-/* Sums up the counts of its matchers. Thread: any. */
+/* Sums up the counts of the scratch's matchers. Thread: any. */
 void ps_rules_scratch_counts(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *counts);
 
 /* Called for every rule that acts on an event, in order, before its actions run; for `explain`, `test`,

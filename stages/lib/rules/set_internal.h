@@ -20,8 +20,8 @@
 /* ---- conditions ---- */
 
 enum rules_check_kind {
-    RULES_CHECK_BODY_MATCH,   /* pattern: of the body's matcher */
-    RULES_CHECK_HEADER_MATCH, /* header, pattern: of that header's matcher */
+    RULES_CHECK_BODY_MATCH,   /* pattern: number of a pattern of the body's matcher */
+    RULES_CHECK_HEADER_MATCH, /* header, pattern: number of a pattern of that header's matcher */
     RULES_CHECK_EXISTS,       /* name */
     RULES_CHECK_SIZE,         /* condition */
     RULES_CHECK_COMPARE,      /* condition; name, or NULL: the body */
@@ -58,9 +58,9 @@ struct rules_values {
 struct rules_header {
     const struct ps_name *name;
     struct ps_matcher *matcher; /* or NULL */
-    uint32_t *patterns;         /* the set's number of each of the matcher's */
+    uint32_t *patterns;         /* for each pattern of the matcher: its number in the set */
     uint32_t pattern_count, words, atom_first;
-    bool triggers; /* it has atoms that trigger rules */
+    bool triggers; /* the header has atoms that trigger rules */
     struct rules_values values;
 };
 
@@ -106,7 +106,7 @@ struct rules_action {
 struct rules_rule {
     uint32_t program; /* first step */
     bool last;        /* when this rule has acted, later rules do not */
-    bool plain;       /* it only routes, to these channels */
+    bool plain;       /* the rule only routes, to these channels */
     uint32_t *routes;
     uint32_t route_count;
     struct rules_capture *captures;
@@ -182,7 +182,7 @@ bool ps_rules_patterns_check(const struct ps_rules *rules, struct ps_rules_probl
 bool ps_rules_patterns_compile(struct rules_build *build);
 /* Makes the programs and triggers of all rules. */
 bool ps_rules_conditions_compile(struct rules_build *build);
-/* Returns the header's number; adds the header when it is new. RULES_NONE: it added a problem. */
+/* Returns the header's number; adds the header if it is new. RULES_NONE: the function added a problem. */
 uint32_t ps_rules_header_number(struct rules_build *build, const char *name, struct ps_rules_place place);
 bool ps_rules_actions_compile(struct rules_build *build);
 
@@ -199,8 +199,8 @@ struct rules_meter *ps_rules_meter_create(const struct rules_meter_spec *spec);
 void ps_rules_meter_destroy(struct rules_meter *meter);
 /* Returns true for the first of each N calls. */
 bool ps_rules_meter_sample(struct rules_meter *meter);
-/* Takes one token from the key's bucket (or from the only bucket). Returns false when it is empty. Adds 1 to
- * *replaced when the key replaced another one. */
+/* Takes one token from the key's bucket (or from the only bucket). Returns false when the bucket is empty. Adds
+ * 1 to *replaced when the key replaced another one. */
 bool ps_rules_meter_take(struct rules_meter *meter, const struct ps_slice *key, uint64_t now_ns,
                          uint64_t *replaced);
 bool ps_rules_meter_same(const struct rules_meter *meter, const struct rules_meter_spec *spec);
@@ -248,7 +248,7 @@ struct rules_outcome {
     uint16_t position;
 };
 struct rules_constant {
-    uint64_t lease; /* number of the lease it was copied for */
+    uint64_t lease; /* number of the lease for which the value was copied */
     const char *value;
 };
 /* The part of a rule that a plain set needs. */
@@ -273,7 +273,7 @@ struct rules_header_scan {
 struct ps_rules_scratch {
     const struct ps_rules_set *set;
     unsigned instance;
-    struct ps_regex_budget budget; /* of the lease at hand, for all its matches */
+    struct ps_regex_budget budget; /* budget of the current lease, for all its matches */
     struct ps_regex_scratch *regex;
     struct ps_matcher_scratch *body;
     struct rules_header_scan *headers;
@@ -290,11 +290,11 @@ struct ps_rules_scratch {
     struct ps_slice *slots;
     struct ps_slice *saved;
 
-    /* the lease at hand */
+    /* the current lease */
     bool busy;
     uint64_t lease_number;
     struct {
-        uint32_t from, to, chunk; /* positions; chunk: how many to scan at once */
+        uint32_t from, to, chunk; /* positions; chunk: number of positions to scan at once */
     } scan;
 
     /* the patterns that matched at those positions */
@@ -304,7 +304,7 @@ struct ps_rules_scratch {
     uint32_t *stamps, stamp; /* by rule: equals `stamp` when it was considered for this event */
     uint64_t *sorting;       /* by rule: a bit */
     const uint32_t *patterns;
-    uint32_t pattern_count; /* of the body, at the event being evaluated */
+    uint32_t pattern_count; /* number of the body's patterns that matched the event being evaluated */
     uint32_t evaluated_to;  /* position after the last event evaluated */
     bool store_full;
     const struct ps_lease *lease;
@@ -318,7 +318,7 @@ struct ps_rules_scratch {
     struct {
         bool open, dropped;
         struct ps_slice body; /* as it was received */
-        uint32_t route_first; /* its routes: up to route_used */
+        uint32_t route_first; /* index of the event's first route; the last one is before route_used */
     } event;
     uint32_t *routes, route_used; /* channel * 2 + optional */
     struct rules_outcome *outcomes;
@@ -363,8 +363,9 @@ void ps_rules_plain_work(const struct ps_rules_set *set, struct ps_rules_scratch
                          const struct ps_lease *lease, struct ps_route *route, const struct ps_now *now);
 
 enum rules_step {
-    RULES_STEP_NEXT,  /* done, or not possible and counted */
-    RULES_STEP_OVER,  /* action: the event was dropped or routed elsewhere; value: no room for it, ever */
+    RULES_STEP_NEXT, /* done, or not possible and counted */
+    /* action: the event was dropped or routed elsewhere; value: there can never be room for it */
+    RULES_STEP_OVER,
     RULES_STEP_AGAIN, /* no memory */
 };
 /* Makes a header value from the action's template. */

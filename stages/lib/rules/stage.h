@@ -1,5 +1,5 @@
 /* Code that the selector `rules` and the interceptor `rules` share: the option keys and all functions but
- * `work`. Threads: those of the functions of struct ps_stage_ops. */
+ * `work`. Each function runs on the thread of the function of struct ps_stage_ops for which it stands. */
 #pragma once
 
 #include "stages/lib/rules/live/live.h"

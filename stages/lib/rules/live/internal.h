@@ -50,7 +50,7 @@ struct ps_rules_attempt {
  * up the loads since. */
 struct ps_rules_unrest {
     uint64_t said_ns;         /* time of the last line; 0: the files did not change during the last load */
-    uint64_t loaded, refused; /* since that line */
+    uint64_t loaded, refused; /* number of loads, and of refused loads, since that line */
 };
 
 struct ps_rules_live {
@@ -81,15 +81,15 @@ struct ps_rules_live {
 /* Reads, compiles and makes every scratch. *attempt must be zeroed except for `live`, `idle` and `began_ns`.
  * Thread: control (build), or the idle thread. */
 void ps_rules_attempt_run(struct ps_rules_attempt *attempt);
-/* Logs that the attempt takes long, when it does. Thread: the one that waits for it (at build: control). */
+/* Logs that the attempt takes long, if it does. Thread: the one that waits for the attempt (at build: control). */
 void ps_rules_attempt_say(struct ps_rules_attempt *attempt);
 /* Releases the attempt but not its version. */
 void ps_rules_attempt_fini(struct ps_rules_attempt *attempt);
-/* Returns true when the files are still what the attempt read; files missing then are missing now. */
+/* Returns true when the files still have what the attempt read, and files that were missing are still missing. */
 bool ps_rules_attempt_is_current(const struct ps_rules_attempt *attempt);
 /* Watches the files of an attempt from now on. */
 void ps_rules_attempt_follow(const struct ps_rules_attempt *attempt);
-/* Calls `line` for every problem that was kept, and once with the number of problems not kept. */
+/* Calls `line` for each kept problem, and once with the number of problems that were not kept. */
 void ps_rules_attempt_each(const struct ps_rules_attempt *attempt,
                            void (*line)(void *argument, enum ps_rules_severity severity, const char *text),
                            void *argument);
@@ -101,9 +101,9 @@ bool ps_rules_live_is_overtaken(struct ps_rules_live *live);
 /* Records the result of a load in `state` and the log: a version (already published), or problems. Takes the
  * lock. */
 void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt);
-/* Logs the loads that ps_rules_live_note did not, when it is time. */
+/* When it is time, logs the loads that ps_rules_live_note has not logged. */
 void ps_rules_live_unrest(struct ps_rules_live *live, uint64_t mono_ns);
-/* Clears the error: the files are again equal to those of the current rules. */
+/* Clears the error; called when the files are again equal to those of the current rules. */
 void ps_rules_live_forgive(struct ps_rules_live *live);
 
 void *ps_rules_live_thread(void *live);

@@ -22,8 +22,8 @@ struct ps_rules_live_options {
 /* Loads and compiles the file. Returns NULL with the problems in `err`, as many as fit, when the file is bad.
  * Thread: control, at build. */
 struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *options, struct ps_err *err);
-/* Stops the rules thread and releases everything. No worker may use it at this time or later. A running
- * compilation is cancelled. */
+/* Stops the rules thread and releases everything. No worker may use the live set during this call or later. A
+ * running compilation is cancelled. */
 void ps_rules_live_destroy(struct ps_rules_live *live);
 
 /* The first call starts the rules thread. Thread: the worker, at open. */
@@ -40,9 +40,9 @@ void ps_rules_live_release(struct ps_rules_live *live, unsigned instance, bool f
 void ps_rules_live_reread(struct ps_rules_live *live);
 
 struct ps_rules_live_state {
-    uint64_t generation; /* sets published so far */
+    uint64_t generation; /* number of sets published so far */
     uint64_t reloads, reloads_failed;
-    uint64_t overtaken; /* loads that were ended because the files changed again */
+    uint64_t overtaken; /* number of loads that were ended because the files changed again */
     uint32_t rules, patterns;
     uint64_t compile_ns, database_bytes, scratch_bytes;
     bool cached;

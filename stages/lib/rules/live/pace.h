@@ -1,8 +1,8 @@
-/* Decides when a live rule set reads its files: a change is loaded once the files were left alone for settle_ns; files
- * that change all the time are loaded PS_RULES_SETTLES_MAX times settle_ns after the first change that is not loaded
- * yet. A text is therefore in use at the latest after that time and two compilations, and loads that nobody requested
- * begin at least settle_ns apart. Time is an argument. Thread: the rules thread, or the idle thread while the rules
- * thread waits for it. */
+/* Decides when a live rule set reads its files: a change is loaded once the files were left alone for
+ * settle_ns; files that change all the time are loaded PS_RULES_SETTLES_MAX times settle_ns after the first
+ * change that is not loaded yet. So changed rules are in use at the latest after that time and two
+ * compilations, and loads that nobody requested begin at least settle_ns apart. The caller passes the time.
+ * Thread: the rules thread, or the idle thread while the rules thread waits for it. */
 #pragma once
 
 #include "core/clock.h"
@@ -14,13 +14,14 @@
 
 struct ps_rules_pace {
     uint64_t settle_ns;
-    bool wanted;                  /* somebody asked for a load (SIGHUP) */
-    bool dirty;                   /* something changed since the last load began */
-    bool patient;                 /* the running load is not ended by changes and requests */
-    bool overtaken;               /* the last load was ended by a request or a change: the next load is not */
+    bool wanted;  /* somebody asked for a load (SIGHUP) */
+    bool dirty;   /* a file changed since the last load began */
+    bool patient; /* changes and requests do not end the running load */
+    /* a request or a change ended the last load: the next load must not be ended */
+    bool overtaken;
     bool restless;                /* the running load began although the files were not left alone */
     uint64_t first_ns, latest_ns; /* first and latest change since the last load began */
-    unsigned unsettled;           /* loads in a row after which the files had changed again */
+    unsigned unsettled;           /* number of loads in a row after which the files had changed again */
 };
 
 /* Notes that the files may have changed. */
@@ -33,8 +34,8 @@ bool ps_rules_pace_begin(struct ps_rules_pace *pace, uint64_t mono_ns);
 bool ps_rules_pace_is_overtaken(const struct ps_rules_pace *pace);
 /* Called when the load was ended because a newer one is due. */
 void ps_rules_pace_cancelled(struct ps_rules_pace *pace, uint64_t mono_ns);
-/* Notes that the load is done. `current`: the files are still what it read. */
+/* Notes that the load is done. `current`: the files still have what the load read. */
 void ps_rules_pace_done(struct ps_rules_pace *pace, bool current, uint64_t mono_ns);
-/* Returns whether a look at the files must compare their contents with the ones read last: they had changed
- * after the last load, and no event may follow. */
+/* Returns whether a look at the files must compare their contents with those read last, because the files had
+ * changed after the last load, and perhaps no event follows. */
 bool ps_rules_pace_looks(const struct ps_rules_pace *pace);

@@ -9,11 +9,11 @@
 
 #include "regex/regex.h"
 
-/* Returns a Java expression (no flags) that is found in every text in which `pattern` (no flags) is found,
- * or NULL when no fragment is worth it. `pattern` must be one that ps_regex_create accepts. Owns: the
- * caller frees it. */
+/* Returns a Java expression (no flags) that is found in every text in which `pattern` (no flags) is found, or
+ * NULL when no fragment is worth it. `pattern` must be one that ps_regex_create accepts. The caller frees the
+ * text. */
 char *ps_regex_fragment(const char *pattern);
 
-/* The same for a compiled expression, which must be PS_REGEX_FIND. Returns an expression that Hyperscan
- * can run, or NULL as above. Owns: the caller destroys it. Thread: control. */
+/* Like ps_regex_fragment, for a compiled expression, which must be PS_REGEX_FIND. Returns an expression that
+ * Hyperscan can run, which the caller destroys; NULL: no fragment is worth it. Thread: control. */
 struct ps_regex *ps_regex_fragment_of(const struct ps_regex *regex);

@@ -1,5 +1,5 @@
-/* A configuration key that holds a Java regular expression: all stages check, describe and compile it here.
- * Thread: control. */
+/* A configuration key that holds a Java regular expression: all stages use these functions to check and
+ * describe it. Thread: control. */
 #pragma once
 
 #include "core/stage.h"
@@ -7,9 +7,10 @@
 
 /* The way in which a stage runs its expression, for `describe` and the cost check. */
 enum ps_regex_run {
-    PS_REGEX_RUN_BITS,   /* the chain's pass finds the events that match */
-    PS_REGEX_RUN_GROUPS, /* the same, then PCRE2 runs on those events */
-    PS_REGEX_RUN_PCRE2,  /* PCRE2 alone */
+    PS_REGEX_RUN_BITS, /* the chain's pass finds the events that match */
+    /* the chain's pass finds the events that may match, then PCRE2 runs on these events */
+    PS_REGEX_RUN_GROUPS,
+    PS_REGEX_RUN_PCRE2, /* PCRE2 alone */
 };
 
 /* Reports an expression that does not compile (ERROR, with the position and the reason; PS_FAIL), one that is
