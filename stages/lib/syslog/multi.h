@@ -1,9 +1,9 @@
-/* The parser of multiport_syslogtcp: org.apache.flume.source.SyslogParser of Flume 1.11 with the line
- * splitting of MultiportSyslogTCPSource, handwritten, in place.
+/* The parser of multiport_syslogtcp: org.apache.flume.source.SyslogParser of Flume 1.11 with the line splitting
+ * of MultiportSyslogTCPSource, handwritten, in place.
  *
- * Some lines cause an exception in Flume that loses the line and those read together with it. This parser
- * makes an Invalid event of such a line; only an empty line gives no event. Thread: the owner's. Allocates
- * only from the batch. */
+ * In Flume some lines cause an exception that loses the line and the lines that were read with it. This parser
+ * makes an Invalid event of such a line; only an empty line gives no event. Thread: the owner's. Allocates only
+ * from the batch. */
 #pragma once
 
 #include "stages/lib/text/charset.h"

@@ -20,12 +20,12 @@ struct ps_syslog_single_rules {
     const struct ps_syslog_format *format; /* from format.*, tried first; NULL: none */
 };
 
-#define PS_SYSLOG_TIME_BYTES 24U /* any 64-bit number */
+#define PS_SYSLOG_TIME_BYTES 24U /* room for any 64-bit number */
 #define PS_SYSLOG_KNOWN 8U       /* one for each severity */
 #define PS_SYSLOG_HEAD_BYTES 64U
 
-/* The head of a message: all of it before the body; and the headers of its event, in the order in which they were added.
- * An event of the same batch whose message has the same head has the same headers. */
+/* The head of a message (all bytes before the body), and the headers of its event in the order in which they
+ * were added. An event of the same batch whose message has the same head has the same headers. */
 struct ps_syslog_known {
     char head[PS_SYSLOG_HEAD_BYTES];
     uint32_t length, count;
@@ -47,7 +47,8 @@ struct ps_syslog_single {
     struct { /* the last stamp without a year that was a time; length 0: none */
         char text[16];
         uint32_t length;
-        bool into_second; /* with `now_s` and the text, it determines the time: see struct ps_syslog_time */
+        /* the message was read after the start of second `now_s`, not at it; see struct ps_syslog_time */
+        bool into_second;
         int64_t now_s, ms;
     } stamp;
     const struct ps_batch *batch; /* batch of the last event; its memory has the headers of `known` */
@@ -55,7 +56,7 @@ struct ps_syslog_single {
     struct ps_syslog_known known[PS_SYSLOG_KNOWN];
 };
 
-/* Returns false when there is no memory for the format's matcher. Only at set-up. */
+/* Called only at set-up. Returns false when there is no memory for the format's matcher. */
 bool ps_syslog_single_init(struct ps_syslog_single *parser, const struct ps_syslog_single_rules *rules);
 void ps_syslog_single_fini(struct ps_syslog_single *parser);
 

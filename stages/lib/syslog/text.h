@@ -17,8 +17,9 @@ enum ps_keep {
     PS_KEEP_ALL = 1 << 4,
 };
 
-/* Parses keepFields (SyslogUtils.chooseFieldsToKeep): "none", "false", "all", "true" in any case, else those
- * of "priority", "version", "timestamp", "hostname" that the text contains. Returns a set of enum ps_keep. */
+/* Parses keepFields (SyslogUtils.chooseFieldsToKeep): "none", "false", "all", "true" in any case, else those of
+ * the words "priority", "version", "timestamp", "hostname" that the text contains. Returns a bit mask of enum
+ * ps_keep. */
 unsigned ps_keep_parse(const char *text);
 
 /* The interned names of the headers that the syslog sources set. */
