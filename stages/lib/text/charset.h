@@ -13,7 +13,7 @@ enum ps_charset_kind {
     PS_CHARSET_ASCII,
     PS_CHARSET_LATIN1,
     PS_CHARSET_UTF16, /* Java's "UTF-16": byte order from the mark, else big-endian; written with a mark */
-    PS_CHARSET_UTF32, /* Java's "UTF-32": likewise; written without a mark */
+    PS_CHARSET_UTF32, /* Java's "UTF-32": byte order from the mark, else big-endian; written without a mark */
     PS_CHARSET_OTHER,
 };
 
@@ -21,7 +21,7 @@ struct ps_charset {
     enum ps_charset_kind kind;
     unsigned unit;       /* bytes in a code unit: 1, 2 (UTF-16), 4 (UTF-32) */
     bool little;         /* units are little-endian */
-    bool has_state;      /* what bytes mean depends on an escape sequence before them (ISO-2022-JP) */
+    bool has_state;      /* the meaning of bytes depends on an escape sequence before them (ISO-2022-JP) */
     char iconv_name[64]; /* for PS_CHARSET_OTHER */
 };
 
@@ -45,10 +45,10 @@ uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, si
 
 struct ps_transcoder {
     const struct ps_charset *charset;
-    void *decode[2], *encode; /* iconv_t; decode[1]: little-endian, of a marked one */
+    void *decode[2], *encode; /* iconv_t; decode[1]: the little-endian one of a marked charset */
 };
 
-/* Only at set-up. `charset` must outlive the transcoder. */
+/* Opens the transcoder. Called only at set-up. `charset` must outlive the transcoder. */
 enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct ps_charset *charset,
                                   struct ps_err *err);
 void ps_transcoder_close(struct ps_transcoder *transcoder);
@@ -57,14 +57,15 @@ void ps_transcoder_close(struct ps_transcoder *transcoder);
  * otherwise it returns false. `little`: a marked charset without a byte order mark is little-endian. */
 bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                           bool little, char *out, size_t *used);
-/* The same for a text that is not the first one of its stream: a byte order mark at its beginning is a character. */
+/* Like ps_transcoder_decode, for a text that is not the first one of its stream: a byte order mark at its
+ * beginning is a character. */
 bool ps_transcoder_decode_on(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                              bool little, char *out, size_t *used);
 /* Decodes the beginning of a text that continues after `length` bytes: until it has `chars_max` of Java's chars
  * (UTF-16), at least one character, or until the next character is incomplete. `out` has room for
- * PS_CHARSET_DECODED_MAX bytes, *made of which are written. The charset must not be UTF-8. Malformed bytes become
- * U+FFFD with PS_DECODE_REPLACE and nothing with PS_DECODE_IGNORE; otherwise decoding ends there and sets *bad.
- * Returns the number of bytes of the text that were used. */
+ * PS_CHARSET_DECODED_MAX bytes; *made is the number of bytes written. The charset must not be UTF-8. Malformed
+ * bytes become U+FFFD with PS_DECODE_REPLACE and nothing with PS_DECODE_IGNORE; otherwise decoding ends there
+ * and sets *bad. Returns the number of bytes of the text that were used. */
 size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *text, size_t length,
                                  enum ps_decode_policy policy, bool little, uint32_t chars_max, char *out,
                                  size_t *made, bool *bad);

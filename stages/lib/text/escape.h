@@ -21,7 +21,7 @@ enum ps_escape_unit { PS_ESCAPE_SECOND, PS_ESCAPE_MINUTE, PS_ESCAPE_HOUR };
 bool ps_escape_find_unit(const char *word, enum ps_escape_unit *unit);
 
 struct ps_escape_options {
-    bool round; /* times are rounded down to a multiple of `value` units; %t is not */
+    bool round; /* times are rounded down to a multiple of `value` units, except %t */
     enum ps_escape_unit unit;
     int64_t value;         /* 0 and less mean 1; at most 60, or 24 hours */
     const char *time_zone; /* Java's name; NULL: the process's zone */
@@ -30,9 +30,10 @@ struct ps_escape_options {
 
 enum ps_escape_result {
     PS_ESCAPE_OK,
-    PS_ESCAPE_NO_TIMESTAMP,  /* the pattern needs a time, but the event has no header `timestamp` */
-    PS_ESCAPE_BAD_TIMESTAMP, /* it is not a number, or it is before 1970 and times are rounded */
-    PS_ESCAPE_TOO_LONG,      /* the result does not fit into the buffer */
+    PS_ESCAPE_NO_TIMESTAMP, /* the pattern needs a time, but the event has no header `timestamp` */
+    /* the header is not a number, or the time is before 1970 and times are rounded */
+    PS_ESCAPE_BAD_TIMESTAMP,
+    PS_ESCAPE_TOO_LONG, /* the result does not fit into the buffer */
 };
 
 struct ps_escape;
@@ -43,8 +44,8 @@ struct ps_escape;
 const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pattern,
                                           const struct ps_escape_options *options, struct ps_err *err);
 
-/* For `check` of a stage: warns when the key's value is not a time zone, of which ps_escape_compile makes GMT, as Java does. NULL
- * is none. Thread: control. */
+/* For `check` of a stage: warns if the key's value is not a time zone (ps_escape_compile then uses GMT, as Java
+ * does). `time_zone` NULL: the key is not set. Thread: control. */
 void ps_escape_check_zone(const struct ps_context *context, const char *key, const char *time_zone);
 
 /* For `check` of a stage: warns of each escape that Flume does not know and therefore drops or copies.
@@ -54,7 +55,7 @@ void ps_escape_check(const struct ps_context *context, const char *key, const ch
 /* Returns whether the literal text of a pattern, or one of its times (%c), has this character. */
 bool ps_escape_writes(const char *pattern, char character);
 
-/* Returns the text when it is the same for all events, else NULL. */
+/* Returns the expanded text if it is the same for all events, else NULL. */
 const char *ps_escape_constant(const struct ps_escape *escape);
 
 #define PS_ESCAPE_CACHE_BYTES 2048U

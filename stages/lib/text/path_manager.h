@@ -11,7 +11,7 @@ enum ps_path_style { PS_PATH_DEFAULT, PS_PATH_ROLL_TIME };
 
 struct ps_path_manager {
     enum ps_path_style style;
-    const char *prefix, *extension; /* "" for none */
+    const char *prefix, *extension; /* "": none */
     const struct ps_time_zone *zone;
     int64_t series_ms; /* when the sink started */
     int64_t roll_s;    /* the last second used in a name */

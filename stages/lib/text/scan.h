@@ -9,13 +9,13 @@
 #include <emmintrin.h>
 #endif
 
-/* Returns how many plain bytes the text begins with. */
+/* Returns the number of plain bytes with which the text begins. */
 static inline size_t ps_text_plain_length(const char *text, size_t length)
 {
     size_t i = 0;
 #ifdef __SSE2__
     const __m128i limit =
-        _mm_set1_epi8(14); /* compared as signed: bytes from 0x80 up are negative, so below it */
+        _mm_set1_epi8(14); /* compared as signed: bytes from 0x80 up are negative, so they are below 14 */
     for (; i + 16 <= length; i += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
         int others = _mm_movemask_epi8(_mm_cmplt_epi8(bytes, limit));

@@ -4,5 +4,5 @@
 
 #include "core/base.h"
 
-/* Returns false: it is not a number, or does not fit into 64 bits. Thread: any. */
+/* Returns false if the text is not a number, or if the number does not fit into 64 bits. Thread: any. */
 bool ps_java_long_read(const struct ps_slice *text, int64_t *number);

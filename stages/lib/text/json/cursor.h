@@ -1,12 +1,14 @@
-/* A place in a JSON text that is read value by value (RFC 8259), for short texts whose members are known. Each `take` returns
- * whether there was such a value, and moves past it; after a refusal the place is not defined. Thread: any. */
+/* A place in a JSON text that is read value by value (RFC 8259), for short texts whose members are known. Each
+ * `take` function returns whether the next value is of its kind, and moves past the value; after it returned
+ * false, the place is not defined. Thread: any. */
 #pragma once
 
 #include "core/base.h"
 
 struct ps_json_cursor {
     const char *at, *end;
-    char *string; /* the last one, decoded and terminated; the owner's memory, a byte larger than the text */
+    /* the last string, decoded and terminated; the owner's memory, one byte larger than the JSON text */
+    char *string;
 };
 
 /* Skips white space, and returns the next character without taking it, or -1 at the end. */
