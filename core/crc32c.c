@@ -40,8 +40,8 @@ __attribute__((target("sse4.2"))) static uint32_t crc_short(uint32_t crc, const 
     return crc;
 }
 
-/* Multiplies both halves of `from` by x^(distance + 32) and x^(distance - 32) modulo the polynomial, which moves its 16 bytes on by
- * the distance. (Intel, "Fast CRC computation for generic polynomials using PCLMULQDQ instruction".) */
+/* Multiplies both halves of `from` by x^(distance + 32) and x^(distance - 32) modulo the polynomial, which moves its
+ * 16 bytes on by the distance. (Intel, "Fast CRC computation for generic polynomials using PCLMULQDQ instruction".) */
 __attribute__((target("sse4.2,pclmul"))) static __m128i fold(__m128i from, __m128i factors, __m128i onto)
 {
     return _mm_xor_si128(
@@ -101,7 +101,7 @@ static bool library_folds(void)
 #endif
 }
 
-/* All three ways take and return the value without the final inversion. */
+/* All three ways take and return the checksum without the final inversion. */
 static uint32_t crc_by(enum ps_crc32c_way way, uint32_t crc, const unsigned char *at, size_t length)
 {
 #ifdef __x86_64__

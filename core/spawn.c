@@ -66,7 +66,7 @@ static int start(pid_t *pid, const struct ps_spawn *spawn)
 
 /* ---- PR_SET_PDEATHSIG, which posix_spawn does not know ---- */
 
-/* The same set-up in a forked child: async-signal-safe calls until execve. */
+/* Makes the same set-up in a forked child: only async-signal-safe calls until execve. */
 static _Noreturn void child_exec(const struct ps_spawn *spawn, pid_t parent)
 {
     const int from[] = {spawn->input, spawn->output, spawn->errors};
@@ -105,7 +105,7 @@ int ps_spawn(pid_t *pid, const struct ps_spawn *spawn)
     return spawn->ends_with_caller ? start_with_caller(pid, spawn) : start(pid, spawn);
 }
 
-/* ---- its end ---- */
+/* ---- the end of the process ---- */
 
 bool ps_spawn_poll(pid_t pid, int *status)
 {

@@ -60,7 +60,7 @@ void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)
 {
     while (*list != NULL) {
         struct ps_lease *lease = *list;
-        /* count 0: it has only positions, which are not committed */
+        /* count 0: the lease has only positions, which are not committed */
         if (lease->settled < lease->count || lease->count == 0) {
             list = &lease->next;
             continue;

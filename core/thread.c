@@ -11,7 +11,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool left_alone; /* a thread was left alone at some time; it may still run; under `lock` */
 
-/* The main thread is never pinned, so its CPUs are the process's. */
+/* Lets the thread run on the main thread's CPUs: the main thread is never pinned, so these are the process's CPUs. */
 static void set_cpus(pthread_attr_t *attributes)
 {
     cpu_set_t cpus;

@@ -27,7 +27,7 @@ static bool is_own_name(const struct ps_name *name)
     return name->length >= PREFIX_LENGTH && memcmp(name->text, PREFIX, PREFIX_LENGTH) == 0;
 }
 
-/* Returns how many dead letters were made of the event before. A dead letter that comes back as an event has this
+/* Returns how many dead letters were already made of the event. A dead letter that comes back as an event has this
  * number in a header. */
 static unsigned times_before(const struct ps_dead_letter *letter)
 {
@@ -75,7 +75,7 @@ static void own_make(struct own_headers *own, const struct ps_dead_letter *lette
     own_add(own, PREFIX "length", own->cut);
 }
 
-/* Appends one header, or only counts its bytes when `at` is NULL. */
+/* Appends one header, or only counts its bytes when `at` is NULL. Returns the number of bytes. */
 static size_t pack(char *at, const char *name, uint32_t name_length, const char *value, uint32_t value_length)
 {
     const uint32_t lengths[2] = {name_length, value_length};
@@ -88,7 +88,7 @@ static size_t pack(char *at, const char *name, uint32_t name_length, const char 
     return sizeof lengths + name_length + value_length;
 }
 
-/* Appends all headers: the event's, then the letter's own. Returns their bytes. */
+/* Appends all headers: the event's, then the letter's own. Returns the number of bytes. */
 static size_t pack_all(char *at, const struct ps_dead_letter *letter, const struct own_headers *own,
                        uint32_t *count)
 {

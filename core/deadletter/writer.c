@@ -12,7 +12,7 @@
 
 #define RETRY_NS PS_NS_PER_S
 #define SAY_NS (60 * PS_NS_PER_S)
-#define GROUP_MAX 1024U /* letters of one write and sync */
+#define GROUP_MAX 1024U /* maximum number of letters in one write and sync */
 
 /* A letter in the queue: this head, followed by its line. */
 struct entry {
@@ -40,7 +40,7 @@ struct ps_dead_letters {
     bool started, ending;
     struct target *targets; /* only grows */
     uint64_t bytes;         /* of all waiting lines */
-    size_t boxes;           /* open queues */
+    size_t boxes;           /* number of open queues */
 };
 
 struct directory_queue {
@@ -85,7 +85,7 @@ static void target_put_back(struct target *target, struct entry **group, size_t 
     }
 }
 
-/* Called with the mutex held: a queue that was closed meanwhile has no wake descriptor any longer. */
+/* Called with the mutex held, because a queue that is closed meanwhile no longer has a wake descriptor. */
 static void entry_written(struct ps_dead_letters *letters, struct entry *entry)
 {
     struct directory_queue *queue = entry->queue;
@@ -124,7 +124,7 @@ static enum ps_status target_write(struct target *target, struct entry **group, 
     return PS_FAIL;
 }
 
-/* Writes one group of one directory. The mutex is held when it is called and when it returns. */
+/* Writes one group of one directory. The mutex is held when the function is called and when it returns. */
 static bool target_serve(struct ps_dead_letters *letters, struct target *target, struct ps_now now)
 {
     struct entry *group[GROUP_MAX];
@@ -141,8 +141,8 @@ static bool target_serve(struct ps_dead_letters *letters, struct target *target,
     return true;
 }
 
-/* Runs one round over the directories. Returns when one of them is to be tried again; 0: something was written. The
- * mutex is held when it is called and when it returns. */
+/* Runs one round over the directories. Returns the time (mono_ns) at which one of them is to be tried again; 0:
+ * something was written. The mutex is held when the function is called and when it returns. */
 static uint64_t letters_serve(struct ps_dead_letters *letters)
 {
     uint64_t due_ns = PS_NEVER;

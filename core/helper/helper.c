@@ -13,7 +13,7 @@
 #include "rings/spsc.h"
 #include "rings/word.h"
 
-/* The owner and the thread share it; the thread frees it. */
+/* The owner and the thread share the helper; the thread frees it. */
 struct ps_helper {
     struct ps_helper_settings settings;
     pthread_t thread;
@@ -22,8 +22,9 @@ struct ps_helper {
     sem_t asked, answered;
     struct ps_flag ending;
     struct ps_mark cancelled; /* number of the last cancelled job */
-    /* The job that the owner has withdrawn, and the job that the thread looks at. Each side writes its own word and then reads
-     * the other's. So either the owner sees that the job has begun, or the thread sees that the job is withdrawn. */
+    /* The job that the owner has withdrawn, and the job that the thread looks at. Each side writes its own word and
+     * then reads the other's. So either the owner sees that the job has begun, or the thread sees that the job is
+     * withdrawn. */
     uint64_t withdrawn, begun;
     uint64_t done;         /* number of the last job that the thread has finished; written by the thread */
     uint64_t count, taken; /* numbers of jobs asked for and taken back; written by the owner */

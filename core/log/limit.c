@@ -10,7 +10,8 @@ static bool window_over(const struct ps_log_limit_entry *entry, uint64_t mono_ns
     return mono_ns - entry->window_ns >= PS_LOG_LIMIT_WINDOW_NS;
 }
 
-/* Returns the key's entry, or the one it may replace: a free one, else the one with the oldest window. */
+/* Returns the entry of the key, or the entry that the key may replace: a free one, else the one with the oldest
+ * window. */
 static struct ps_log_limit_entry *entry_find(struct ps_log_limit *limit, const char *format,
                                              uint64_t component_hash)
 {

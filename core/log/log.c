@@ -41,7 +41,7 @@ static struct {
     struct ps_log_limit limit;
 } log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
-/* Written seldom and read by every thread, without order relative to other memory. */
+/* The level: written seldom, and read by every thread, without order relative to other memory. */
 static int log_level = PS_LOG_INFO;
 
 static const struct {

@@ -32,7 +32,8 @@ static bool is_readable(const void *at, size_t bytes)
 {
     uintptr_t first = (uintptr_t)at, end;
     if (first < 4096U ||
-        __builtin_add_overflow(first, bytes, &end)) /* the first page is nobody's; 0 is not tried */
+        __builtin_add_overflow(first, bytes,
+                               &end)) /* the first page is never mapped, so address 0 is not tried */
         return false;
     for (uintptr_t page = first; page < end; page = (page | 4095U) + 1U) {
         if (!is_mapped(page))
@@ -43,7 +44,7 @@ static bool is_readable(const void *at, size_t bytes)
     return true;
 }
 
-/* Returns whether it is a text that ends before `limit` bytes. */
+/* Returns whether `text` is a text that ends within `limit` bytes. */
 static bool is_text(const char *text, size_t limit)
 {
     for (size_t i = 0; i < limit; i++) {
@@ -60,7 +61,7 @@ static bool is_absent_or_text(const char *text)
     return text == NULL || is_text(text, TEXT_BYTES_MAX);
 }
 
-/* Returns whether it is NULL, or a list of texts that ends with NULL. */
+/* Returns whether `list` is NULL, or a list of texts that ends with NULL. */
 static bool is_absent_or_list(const char *const *list)
 {
     if (list == NULL)
@@ -210,7 +211,7 @@ static const char *lacks(const struct ps_stage_ops *ops)
 
 /* ---- a stage ---- */
 
-/* Checks what is at the same place in every version of the contract. */
+/* Checks the members that are at the same place in every version of the contract. */
 static enum ps_status check_head(const struct ps_stage_ops *ops, const char **cure, struct ps_err *err)
 {
     struct ps_err reason = {.length = 0};

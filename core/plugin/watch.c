@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define SAYS_MS 2000U
-#define LOOK_MS 100U /* how often the thread looks for signals */
+#define LOOK_MS 100U /* interval at which the thread looks for signals */
 
 static struct ps_plugin_patience patience;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -102,7 +102,8 @@ void ps_plugin_watch_begin(const char *path)
     loaded_here = path;
     being_loaded = path; /* no thread watches now */
     waited_ms = 0;
-    has_thread = ps_thread_start(&thread, "plugin-watch", watch, NULL) == 0; /* else nobody watches */
+    has_thread =
+        ps_thread_start(&thread, "plugin-watch", watch, NULL) == 0; /* false: no thread watches the load */
 }
 
 void ps_plugin_watch_end(void)

@@ -125,7 +125,7 @@ size_t ps_utf8_char_count(const char *text, size_t length)
     for (size_t i = 0; i < length; i++) {
         uint8_t byte = (uint8_t)text[i];
         count += !is_tail(byte);
-        count += byte >= 0xF0; /* such a code point is two chars in Java, a pair of surrogates */
+        count += byte >= 0xF0; /* a code point of four bytes is two chars in Java, a pair of surrogates */
     }
     return count;
 }

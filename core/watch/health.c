@@ -100,7 +100,8 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         ps_page_format(page, "the last reload failed; the agent still runs the previous configuration: %s\n",
                        metrics->process.reload_failure);
     }
-    /* A left-out component is only a line, and not a failure, if its channel has others (`cut` is false). */
+    /* A component that is left out is only a line, and not a failure, if its channel has other sources and sinks (`cut`
+     * is false). */
     if (metrics->process.left_out != NULL)
         ps_page_text(page, metrics->process.left_out);
     ready &= !metrics->process.cut;

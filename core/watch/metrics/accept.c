@@ -29,7 +29,7 @@ struct connection {
     int fd; /* -1: free place */
     enum ps_accept_state state;
     bool ended;
-    uint64_t since_ns; /* of the state */
+    uint64_t since_ns; /* monotonic: when the connection entered its state */
     struct in6_addr peer;
 };
 
@@ -200,8 +200,8 @@ static int accept_from(struct ps_acceptor *acceptor, struct sockaddr_storage *pe
     return accept4(acceptor->fd, (struct sockaddr *)peer, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* Without a descriptor the next client gets the descriptor of a connection that has not sent its request for a
- * while. */
+/* Called when no descriptor is left. Ends a connection that has not sent its request for a while, so that the next
+ * client gets its descriptor. */
 static void end_for_descriptor(struct ps_acceptor *acceptor, uint64_t now_ns)
 {
     pthread_mutex_lock(&acceptor->lock);
@@ -275,7 +275,7 @@ static void listen_again(struct ps_acceptor *acceptor, uint64_t now_ns)
         listens(acceptor);
 }
 
-/* Returns how long the thread may sleep; -1: until a client connects or the acceptor stops. */
+/* Returns how long, in milliseconds, the thread may sleep; -1: until a client connects or the acceptor stops. */
 static int sleep_ms(struct ps_acceptor *acceptor, uint64_t now_ns)
 {
     pthread_mutex_lock(&acceptor->lock);

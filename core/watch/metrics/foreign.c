@@ -7,7 +7,7 @@
 #include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct ps_foreign known; /* it owns its texts */
+static struct ps_foreign known; /* the last report; owns its texts */
 
 static void component_free(struct ps_foreign_component *component)
 {
