@@ -12,7 +12,7 @@ struct demo_load {
     unsigned long rate;
     unsigned long seconds;      /* 0: until SIGTERM */
     const char *manifest, *log; /* manifest NULL: none */
-    bool quiet;                 /* its output goes to the log */
+    bool quiet;                 /* the output of load goes to the log */
 };
 
 /* Starts load. The caller ends the process. */
@@ -39,7 +39,7 @@ struct demo_run {
     double cpu_begin_s, cpu_line_s,
         cpu_s; /* the agent's CPU time: at the start, at the previous line, at the last arrival */
     uint64_t received, sent;
-    unsigned lines, told; /* told: number of SIGTERM sent to load */
+    unsigned lines, told; /* told: number of SIGTERM signals that were sent to load */
 };
 
 /* Runs the demo. Returns PS_FAIL if it ended early; `run` then holds what is known. The caller calls demo_run_fini

@@ -20,7 +20,7 @@ enum graph_shape {
 struct graph_node {
     enum graph_shape shape;
     const char *label; /* lines, separated by \n */
-    size_t cluster;    /* the number of the node's cluster plus 1; 0: it is in none */
+    size_t cluster;    /* the number of the node's cluster, plus 1; 0: the node is in no cluster */
 };
 
 struct graph_edge {

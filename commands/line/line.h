@@ -1,5 +1,5 @@
-/* The command line of a command: one table of rows gives the parser, the help text, the shell completion and the list of
- * options in the manual page. Used by commands/ only. Thread: main. */
+/* The command line of a command: one table of rows gives the parser, the help text, the shell completion and the list
+ * of options in the manual page. Used by commands/ only. Thread: main. */
 #pragma once
 
 #include "core/option.h"
@@ -62,15 +62,15 @@ enum ps_proposal {
 struct ps_command_row {
     const char *name;  /* long name without dashes; NULL: none */
     const char letter; /* '\0': none */
-    const char *value; /* what the help calls the value, "FILE"; NULL: the option takes none */
+    const char *value; /* the help's name of the value: "FILE"; NULL: the option takes no value */
     enum ps_row_kind kind;
     size_t offset;
-    const char
-        *help; /* one text without newlines: lines are broken when it is printed. NULL ends the table */
+    /* one text without newlines: lines are broken when it is printed. NULL ends the table */
+    const char *help;
     uint64_t min, max;
     ps_row_take *take;
-    const char *group;         /* heading of this row and the ones after it; NULL: that of the row before */
-    const char *only;          /* subcommands that take it, separated by blanks; NULL: all */
+    const char *group; /* heading of this row and the rows after it; NULL: the heading of the row before */
+    const char *only;  /* subcommands that take the option, separated by blanks; NULL: all */
     enum ps_proposal proposes; /* what the shell proposes for the value */
     void (*list)(FILE *to);    /* prints further lines after the row's help; NULL: there are none */
 };
@@ -84,7 +84,7 @@ struct ps_command_line {
     enum ps_proposal operand_proposes;
     /* only this subcommand's rows are known; NULL: the first operand is the subcommand */
     const char *subcommand;
-    bool flume; /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
+    bool flume; /* the command also takes the options of `flume-ng agent` (conf/command/command.h) */
 };
 
 /* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options

@@ -24,5 +24,6 @@ struct plan_wish {
     char seed[32];
 };
 
-/* argv[0] is the subcommand's name. The strings in the result lie in argv or live to the end of the program. */
+/* Parses the command line; argv[0] is the subcommand's name. The texts in the result lie in argv, or live until the
+ * program ends. */
 enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct ps_err *err);

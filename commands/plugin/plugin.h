@@ -8,15 +8,15 @@ struct ps_plugin_command {
     const char *kind;      /* new: "source"; NULL: interceptor */
     const char *directory; /* new: the folder to write; NULL: NAME */
     const char *stage;     /* test: the stage to test, if the plug-in has several; NULL: all */
-    uint32_t limit_s;      /* test: of a check, in seconds; 0: none */
+    uint32_t limit_s;      /* test: time limit of a check, in seconds; 0: no limit */
     struct ps_texts keys;  /* test: NAME=VALUE */
     struct ps_texts fresh; /* test: keys whose value is a new path in each check */
     const char *sends;     /* test of a source: file to which events are written */
     const char *arrives;   /* test of a sink: file in which events arrive */
     const char *receives;  /* test of a sink: Unix socket at which datagrams arrive */
     const char *reads;     /* test of a deserializer: the file to read; NULL: lines that the suite makes */
-    const char
-        *routes; /* test of a selector: "any" if equal events may go elsewhere the next time; NULL: "same" */
+    /* test of a selector: "any" if equal events may go elsewhere the next time; NULL: "same" */
+    const char *routes;
 };
 
 /* Each returns the exit code. */

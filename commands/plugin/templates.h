@@ -4,7 +4,8 @@
 
 struct ps_plugin_template {
     const char *kind; /* "source" */
-    const char *name; /* of the example: each occurrence becomes the new name */
+    /* name of the example: `penstock plugin new` replaces each occurrence by the new name */
+    const char *name;
     const char *text;
 };
 

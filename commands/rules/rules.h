@@ -16,7 +16,7 @@ struct ps_rules_command {
     struct ps_arena *arena;
     struct ps_texts files; /* operands: FILE, and the TEXT of explain */
     bool json, strict, verbose, all;
-    /* routes_known: the channels are known, and routes to others are errors */
+    /* routes_known: the channels are known, and routes to any other channel are errors */
     bool routes_known, any_channel;
     bool interceptor; /* -n -f: the file belongs to an interceptor */
     struct ps_texts channels;
@@ -36,7 +36,7 @@ extern const struct ps_command_row ps_rules_rows[];
 /* Returns the command line of subcommand number `index`, or NULL after the last. */
 const struct ps_command_line *ps_rules_line(size_t index);
 
-/* Returns -1 to continue, else the exit code: the help or the usage error was printed. */
+/* Reads the command line. Returns -1 to continue; else the exit code, after printing the help or the usage error. */
 int ps_rules_command_parse(struct ps_rules_command *command, const struct ps_command_line *line, int argc,
                            char **argv);
 
@@ -49,7 +49,7 @@ void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_pr
 struct json_t *ps_rules_json_problems(const struct ps_rules_problems *problems);
 /* Makes a JSON string of untrusted text; replaces bytes that are not UTF-8. */
 struct json_t *ps_rules_json_text(const char *text, size_t length);
-/* "rules/a.rules:12" */
+/* Returns the place as text: "rules/a.rules:12". Owns: the arena. */
 const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place);
 
 /* Shows progress on stderr, in one line, after two seconds and on a terminal only. */
@@ -72,7 +72,8 @@ struct ps_rules_harness {
     struct ps_rules_set_report report;
     struct ps_rules_scratch *scratch;
     struct ps_texts channels;
-    bool routes; /* the rules route events; else they only change and drop events (an interceptor's file) */
+    /* true: the rules route events; false: they only change and drop events (an interceptor's file) */
+    bool routes;
     struct ps_depot *depot;
     struct ps_pool *pool;
     struct ps_bump bump;

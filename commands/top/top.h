@@ -12,7 +12,7 @@ struct top_source {
     bool up;
     double received_s, bytes_s, dropped_s,
         failed_s; /* events a second; dropped: also by interceptors, routes and the kernel */
-    double waits; /* share of the time that it waited for a channel, 0 to 1 */
+    double waits; /* share of the time that the source waited for a channel, 0 to 1 */
     double connections;
 };
 
@@ -52,8 +52,8 @@ struct top_view {
     bool ready;
 };
 
-/* Computes the view of `now`; rates are computed from the difference to `before`; they are 0 without it and when the
- * agent was restarted in between. All texts are in the arena. */
+/* Computes the view of `now`. Rates come from the difference to `before`; they are 0 when `before` is NULL, and when
+ * the agent was restarted in between. All texts are in the arena. */
 void ps_top_view(struct top_view *view, struct ps_arena *arena, const struct ps_scrape *before,
                  const struct ps_scrape *now);
 

@@ -9,9 +9,9 @@
 struct ps_rules_bench_rule {
     /* events for which the rule's condition holds, and the bytes of their bodies */
     uint64_t matches, match_bytes;
-    uint64_t acts;            /* events that it acted on */
-    uint64_t hidden_by_count; /* events that it matched but that `hidden_by` acted on first */
-    uint32_t hidden_by;       /* the rule that hid most events of this one; UINT32_MAX: none */
+    uint64_t acts;            /* events that the rule acted on */
+    uint64_t hidden_by_count; /* events that the rule matched but that rule `hidden_by` acted on first */
+    uint32_t hidden_by;       /* number of the rule that hid most events of this one; UINT32_MAX: none */
     uint32_t examples[PS_RULES_EXAMPLES];
     uint32_t example_count;
     double pcre2_ns; /* estimated cost of PCRE2 for an event */
