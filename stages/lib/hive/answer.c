@@ -48,13 +48,20 @@ static void read_exception(struct ps_thrift_reader *in, enum ps_hive_error error
     fail(answer, error, text);
 }
 
-/* Appends a list or set of i64 to the numbers. */
-static void read_numbers(struct ps_thrift_reader *in, struct ps_hive_answer *answer)
+/* Begins a list or set. Returns the number of its items; 0: there is none, or they are of another type, which is bad. */
+static uint32_t begin_list(struct ps_thrift_reader *in, enum ps_thrift_type wanted)
 {
     enum ps_thrift_type type;
     uint32_t count = ps_thrift_read_list(in, &type);
-    in->bad = in->bad || (count > 0 && type != PS_THRIFT_I64);
-    if (in->bad || count == 0)
+    in->bad = in->bad || (count > 0 && type != wanted);
+    return in->bad ? 0 : count;
+}
+
+/* Appends a list or set of i64 to the numbers. */
+static void read_numbers(struct ps_thrift_reader *in, struct ps_hive_answer *answer)
+{
+    uint32_t count = begin_list(in, PS_THRIFT_I64);
+    if (count == 0)
         return;
     answer->numbers = ps_must_realloc(answer->numbers, (answer->number_count + count) * sizeof(int64_t),
                                       "an answer of a metastore");
@@ -65,10 +72,8 @@ static void read_numbers(struct ps_thrift_reader *in, struct ps_hive_answer *ans
 /* Reads a list of TxnToWriteId: transaction, write id. */
 static void read_write_ids(struct ps_thrift_reader *in, struct ps_hive_answer *answer)
 {
-    enum ps_thrift_type type;
-    uint32_t count = ps_thrift_read_list(in, &type);
-    in->bad = in->bad || (count > 0 && type != PS_THRIFT_STRUCT);
-    if (in->bad || count == 0)
+    uint32_t count = begin_list(in, PS_THRIFT_STRUCT);
+    if (count == 0)
         return;
     answer->numbers = ps_must_alloc(2 * (size_t)count, sizeof(int64_t), "an answer of a metastore");
     for (; count > 0 && !in->bad; count--) {
@@ -95,10 +100,8 @@ static struct ps_hive_pair *grow(struct ps_hive_pairs *pairs, uint32_t count)
 /* Reads a list of FieldSchema: name, type. */
 static void read_columns(struct ps_thrift_reader *in, struct ps_hive_pairs *pairs)
 {
-    enum ps_thrift_type type;
-    uint32_t count = ps_thrift_read_list(in, &type);
-    in->bad = in->bad || (count > 0 && type != PS_THRIFT_STRUCT);
-    if (in->bad || count == 0)
+    uint32_t count = begin_list(in, PS_THRIFT_STRUCT);
+    if (count == 0)
         return;
     struct ps_hive_pair *pair = grow(pairs, count);
     pairs->count += count;
@@ -117,10 +120,8 @@ static void read_columns(struct ps_thrift_reader *in, struct ps_hive_pairs *pair
 
 static void read_names(struct ps_thrift_reader *in, struct ps_hive_pairs *pairs)
 {
-    enum ps_thrift_type type;
-    uint32_t count = ps_thrift_read_list(in, &type);
-    in->bad = in->bad || (count > 0 && type != PS_THRIFT_STRING);
-    if (in->bad || count == 0)
+    uint32_t count = begin_list(in, PS_THRIFT_STRING);
+    if (count == 0)
         return;
     struct ps_hive_pair *pair = grow(pairs, count);
     pairs->count += count;
