@@ -1,7 +1,7 @@
 /* Starts, watches and stops a subject. */
 #include "bench/plan/subject.h"
 #include "bench/plan/cpu_shares.h"
-#include "core/clock.h"
+#include "bench/support/measure.h"
 #include "bench/support/port.h"
 
 #include <dirent.h>
@@ -39,16 +39,6 @@ enum ps_status ps_subject_text(char *to, struct ps_err *err, const char *format,
                                                               : ps_err_set(err, "`%s...` is too long", to);
 }
 
-static double now_s(void)
-{
-    return (double)ps_clock_now().mono_ns / 1e9;
-}
-
-static void sleep_ms(unsigned ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
-}
-
 static enum ps_status directory_make(struct ps_subject *subject, struct ps_err *err)
 {
     const char *temporary = getenv("TMPDIR");
@@ -76,7 +66,7 @@ static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *er
     if (ps_process_start(&subject->broker, subject->config->program, arguments, log, false, err) != PS_OK)
         return PS_FAIL;
     const char *line = NULL;
-    for (double end_s = now_s() + START_S; line == NULL && now_s() < end_s; sleep_ms(10)) {
+    for (double end_s = ps_now_s() + START_S; line == NULL && ps_now_s() < end_s; ps_sleep_s(0.01)) {
         line = ps_process_line(&subject->broker);
         if (line == NULL && !ps_process_runs(&subject->broker))
             break;
@@ -118,7 +108,7 @@ static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err
     if (ps_process_start(&subject->agent, config->program, arguments, log, true, err) != PS_OK)
         return PS_FAIL;
     subject->pid = (int)subject->agent.pid;
-    for (double end_s = now_s() + START_S; now_s() < end_s; sleep_ms(50)) {
+    for (double end_s = ps_now_s() + START_S; ps_now_s() < end_s; ps_sleep_s(0.05)) {
         if (!ps_process_runs(&subject->agent))
             break;
         if (ps_scrape_is_up(subject->metrics_url))
@@ -224,8 +214,8 @@ static void directory_empty(const char *directory, bool but_newest)
 
 bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err)
 {
-    for (double end_s = now_s() + EMPTY_S; subject->metrics_url[0] != '\0' && now_s() < end_s;
-         sleep_ms(100)) {
+    for (double end_s = ps_now_s() + EMPTY_S; subject->metrics_url[0] != '\0' && ps_now_s() < end_s;
+         ps_sleep_s(0.1)) {
         struct ps_scrape scrape;
         if (ps_scrape_get(&scrape, subject->metrics_url, err) != PS_OK)
             break;

@@ -92,11 +92,6 @@ static double allowed_latency(void *argument)
     return 2 * subject->bare.p99_ms + 1;
 }
 
-static bool wanted(const struct ps_bench_options *options, const char *name)
-{
-    return options->only == NULL || strcmp(options->only, name) == 0;
-}
-
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
@@ -121,7 +116,7 @@ int main(int argc, char **argv)
                                    .subject = latency,
                                    .bare = allowed_latency,
                                    .argument = &subject};
-    if (wanted(&options, "shared")) {
+    if (ps_bench_wants(&options, "shared")) {
         ps_paired_run(&shared, options.rounds, &result);
         ps_paired_print(
             &shared, &result,
@@ -129,7 +124,7 @@ int main(int argc, char **argv)
             BODY_BYTES, subject.result.p99_ms, (unsigned long long)subject.syncs.count, subject.syncs.p50_ms,
             subject.syncs.p99_ms);
     }
-    if (wanted(&options, "latency")) {
+    if (ps_bench_wants(&options, "latency")) {
         run(&subject, 4, 4096, 0);
         subject.half = subject.result.per_second / 2;
         ps_paired_run(&late, options.rounds, &result);

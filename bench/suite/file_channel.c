@@ -116,11 +116,6 @@ static double memory_cpu(void *argument)
     return subject.user_ns + subject.system_ns;
 }
 
-static bool wanted(const struct ps_bench_options *options, const char *name)
-{
-    return options->only == NULL || strcmp(options->only, name) == 0;
-}
-
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
@@ -147,13 +142,13 @@ int main(int argc, char **argv)
                                     .subject = file_cpu,
                                     .bare = memory_cpu,
                                     .argument = &subject};
-    if (wanted(&options, "throughput")) {
+    if (ps_bench_wants(&options, "throughput")) {
         ps_paired_run(&fast, options.rounds, &result);
         ps_paired_print(&fast, &result,
                         "\"bytes\":%d,\"bytes_per_sync\":%zu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
                         BODY_BYTES, subject.sync_bytes, subject.syncs.p50_ms, subject.syncs.p99_ms);
     }
-    if (wanted(&options, "cpu")) {
+    if (ps_bench_wants(&options, "cpu")) {
         ps_paired_run(&cheap, options.rounds, &result);
         ps_paired_print(&cheap, &result, "\"bytes\":%d,\"user_ns\":%.1f,\"system_ns\":%.1f", BODY_BYTES,
                         subject.user_ns, subject.system_ns);

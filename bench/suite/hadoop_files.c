@@ -256,7 +256,7 @@ int main(int argc, char **argv)
     job.batch = ps_bench_harness_batch_over(&job.harness, job.plain, BODY_BYTES, EVENTS, &taken);
     PS_ASSERT(job.batch != NULL && taken == EVENTS);
     for (size_t i = 0; i < PS_COUNT_OF(variants); i++)
-        if (options.only == NULL || strcmp(options.only, variants[i].name) == 0)
+        if (ps_bench_wants(&options, variants[i].name))
             variant_run(&variants[i], &options, &job);
     ps_batch_give(job.batch);
     ps_bench_harness_fini(&job.harness);

@@ -88,7 +88,7 @@ int main(int argc, char **argv)
     ps_cpu_pin(other_cpu);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%u", port);
     for (size_t i = 0; i < PS_COUNT_OF(rates); i++) {
-        if (options.only == NULL || strcmp(options.only, rates[i]) == 0)
+        if (ps_bench_wants(&options, rates[i]))
             measure(rates[i], target, send_cpu, &options);
     }
     ps_drain_stop(drainer);

@@ -50,6 +50,11 @@ void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **a
     exit(2);
 }
 
+bool ps_bench_wants(const struct ps_bench_options *options, const char *variant)
+{
+    return options->only == NULL || strcmp(options->only, variant) == 0;
+}
+
 static void progress(const struct ps_paired *paired, unsigned round, unsigned rounds)
 {
     if (!isatty(STDERR_FILENO))

@@ -20,6 +20,8 @@ struct ps_bench_options {
 
 /* `options` holds the defaults. Ends the program with a message when the options are invalid. */
 void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **argv);
+/* Returns whether the variant is to run. */
+bool ps_bench_wants(const struct ps_bench_options *options, const char *variant);
 
 struct ps_paired {
     const char *bench, *variant;

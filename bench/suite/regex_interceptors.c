@@ -205,7 +205,7 @@ int main(int argc, char **argv)
     ps_log_set_level(PS_LOG_WARN);
     char *lines = ps_must_alloc(1, (size_t)EVENTS * LINE_BYTES, "lines");
     for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
-        if (options.only == NULL || strcmp(options.only, kinds[k].only) == 0)
+        if (ps_bench_wants(&options, kinds[k].only))
             kind_run(&kinds[k], &options, lines);
     }
     free(lines);

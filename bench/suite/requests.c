@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     find_program(&job);
     job.options = &options;
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++) {
-        if (options.only != NULL && strcmp(options.only, kinds[i].name) != 0)
+        if (!ps_bench_wants(&options, kinds[i].name))
             continue;
         job.kind = &kinds[i];
         const struct ps_paired paired = {.bench = "requests",

@@ -218,7 +218,7 @@ static double run_agent(void *argument)
 
 int main(int argc, char **argv)
 {
-    struct ps_bench_options options = {.seconds = 2, .rounds = 3, .only = ""};
+    struct ps_bench_options options = {.seconds = 2, .rounds = 3};
     static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
@@ -226,7 +226,7 @@ int main(int argc, char **argv)
         const struct kind *kind = &kinds[k];
         struct job job = {.kind = kind, .seconds = options.seconds};
         char variant[64];
-        if (options.only[0] != '\0' && strcmp(options.only, kind->name) != 0)
+        if (!ps_bench_wants(&options, kind->name))
             continue;
         snprintf(variant, sizeof variant, "%s %s", kind->name, kind->format);
         const struct ps_paired paired = {.bench = "syslog_receive",

@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     write_file(&job);
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++) {
         job.kind = &kinds[i];
-        if (options.only != NULL && strcmp(options.only, kinds[i].name) != 0)
+        if (!ps_bench_wants(&options, kinds[i].name))
             continue;
         const struct ps_paired paired = {.bench = "tail_read",
                                          .variant = kinds[i].name,

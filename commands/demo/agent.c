@@ -47,13 +47,13 @@ static const char *metrics_url(const struct demo_agent *agent, char url[static U
 static enum ps_status wait_up(struct demo_agent *agent, const struct demo *demo, struct ps_err *err)
 {
     char url[URL_BYTES];
-    double end_s = demo_now_s() + START_S;
-    while (demo_now_s() < end_s && *demo->interrupts == 0) {
+    double end_s = ps_now_s() + START_S;
+    while (ps_now_s() < end_s && *demo->interrupts == 0) {
         if (!demo_agent_runs(agent))
             return ps_err_set(err, "the agent ended; see %s", agent->process.log);
         if (ps_scrape_is_up(metrics_url(agent, url)))
             return PS_OK;
-        demo_rest(50);
+        ps_sleep_s(0.05);
     }
     if (*demo->interrupts > 0)
         return ps_err_set(err, "interrupted");

@@ -2,7 +2,7 @@
  * `penstock agent`, `penstock verify` at the far end and `penstock load`, prints a line each second, and
  * accounts for every event at the end. */
 #include "commands/demo/demo.h"
-#include "core/clock.h"
+#include "bench/support/measure.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "commands/interrupts.h"
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define START_S 20.0 /* how long the broker may take to come up */
@@ -25,16 +24,6 @@ const char *const demo_topics[DEMO_TOPICS] = {"quickstart.errors", "quickstart.r
 void demo_path(const struct demo *demo, const char *name, char path[DEMO_PATH_BYTES])
 {
     snprintf(path, DEMO_PATH_BYTES, "%s/%s", demo->directory, name);
-}
-
-double demo_now_s(void)
-{
-    return (double)ps_clock_now().mono_ns / 1e9;
-}
-
-void demo_rest(unsigned ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
 }
 
 /* ---- the other processes and files ---- */
@@ -72,8 +61,8 @@ static enum ps_status broker_start(struct ps_process *broker, struct demo *demo,
     demo_path(demo, "broker.log", log);
     if (ps_process_start(broker, NULL, arguments, log, false, err) != PS_OK)
         return PS_FAIL;
-    for (double end_s = demo_now_s() + START_S;
-         line == NULL && *demo->interrupts == 0 && demo_now_s() < end_s; demo_rest(10)) {
+    for (double end_s = ps_now_s() + START_S; line == NULL && *demo->interrupts == 0 && ps_now_s() < end_s;
+         ps_sleep_s(0.01)) {
         line = ps_process_line(broker);
         if (line == NULL && broker->out < 0)
             break;
@@ -119,7 +108,7 @@ static void hold(const struct demo *demo, struct demo_agent *agent)
     printf("\nRunning on with a few events a second; ^C ends it.\n\n");
     hints(demo, agent);
     while (*demo->interrupts == 0 && demo_agent_runs(agent))
-        demo_rest(100);
+        ps_sleep_s(0.1);
     *demo->interrupts = 0;
     ps_process_end(&load, END_MS);
 }

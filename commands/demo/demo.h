@@ -28,5 +28,3 @@ struct demo {
 void demo_path(const struct demo *demo, const char *name, char path[DEMO_PATH_BYTES]);
 
 /* Returns the monotonic clock in seconds. */
-double demo_now_s(void);
-void demo_rest(unsigned ms);

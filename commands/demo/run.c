@@ -1,4 +1,5 @@
 #include "commands/demo/run.h"
+#include "bench/support/measure.h"
 #include "core/quantity.h"
 
 #include <poll.h>
@@ -55,14 +56,14 @@ enum ps_status demo_load_start(struct ps_process *load, const struct demo *demo,
 static void drain(const struct demo *demo, const struct demo_agent *agent)
 {
     struct demo_agent_look look;
-    double delivered = -1, moved_s = demo_now_s(), end_s = moved_s + DRAIN_S;
-    while (demo_now_s() < end_s && *demo->interrupts == 0 && demo_agent_look(agent, &look)) {
+    double delivered = -1, moved_s = ps_now_s(), end_s = moved_s + DRAIN_S;
+    while (ps_now_s() < end_s && *demo->interrupts == 0 && demo_agent_look(agent, &look)) {
         if (look.delivered > delivered)
-            moved_s = demo_now_s();
+            moved_s = ps_now_s();
         delivered = look.delivered;
-        if (look.waiting <= 0 && demo_now_s() - moved_s > QUIET_S)
+        if (look.waiting <= 0 && ps_now_s() - moved_s > QUIET_S)
             return;
-        demo_rest(50);
+        ps_sleep_s(0.05);
     }
 }
 
@@ -76,9 +77,9 @@ enum ps_status demo_warm_up(const struct demo *demo, const struct demo_agent *ag
                              .log = log,
                              .quiet = true};
     enum ps_status status = demo_load_start(&load, demo, agent, &wish, err);
-    double end_s = demo_now_s() + WARM_S + DRAIN_S + READY_S;
-    while (status == PS_OK && ps_process_runs(&load) && demo_now_s() < end_s && *demo->interrupts == 0)
-        demo_rest(20);
+    double end_s = ps_now_s() + WARM_S + DRAIN_S + READY_S;
+    while (status == PS_OK && ps_process_runs(&load) && ps_now_s() < end_s && *demo->interrupts == 0)
+        ps_sleep_s(0.02);
     bool slow = status == PS_OK && ps_process_runs(&load);
     ps_process_end(&load, END_MS);
     if (status == PS_OK && *demo->interrupts > 0)
@@ -119,7 +120,7 @@ static void load_line(struct demo_run *run, const char *line)
 {
     json_t *object = json_loads(line, 0, NULL);
     if (is_type(object, "progress") && run->begin_s <= 0)
-        run->begin_s = demo_now_s() - number(object, "t");
+        run->begin_s = ps_now_s() - number(object, "t");
     if (is_type(object, "progress") || is_type(object, "summary"))
         run->sent = count(object, "sent");
     if (is_type(object, "summary") && run->loaded == NULL)
@@ -131,12 +132,12 @@ static void load_line(struct demo_run *run, const char *line)
 static void poll_agent(struct demo_run *run)
 {
     struct demo_agent_look look;
-    if (demo_now_s() < run->look_again_s)
+    if (ps_now_s() < run->look_again_s)
         return;
     if (demo_agent_look(run->agent, &look))
         run->last = look;
     else
-        run->look_again_s = demo_now_s() + LOOK_AGAIN_S;
+        run->look_again_s = ps_now_s() + LOOK_AGAIN_S;
 }
 
 /* Handles a line of verify for one second. Reads the agent's input counters at this moment too, so that both figures
@@ -151,7 +152,7 @@ static void second_line(struct demo_run *run, const json_t *progress)
     run->received = received;
     run->cpu_line_s = cpu_s;
     if (moved) {
-        run->moved_s = demo_now_s();
+        run->moved_s = ps_now_s();
         run->cpu_s = cpu_s;
     }
     if (t - run->line_s < 0.5 || (in <= 0 && received == 0))
@@ -170,7 +171,7 @@ static void verify_line(struct demo_run *run, const char *line)
 {
     json_t *object = json_loads(line, 0, NULL);
     if (is_type(object, "ready"))
-        run->ready_s = run->moved_s = demo_now_s();
+        run->ready_s = run->moved_s = ps_now_s();
     else if (is_type(object, "progress"))
         second_line(run, object);
     else if (is_type(object, "summary") && run->verified == NULL)
@@ -203,8 +204,8 @@ static enum ps_status start_verify(struct demo_run *run, struct ps_err *err)
     snprintf(idle, sizeof idle, "%.0fs", SETTLE_S);
     if (ps_process_start(&run->verify, NULL, arguments, run->verify_log, false, err) != PS_OK)
         return PS_FAIL;
-    double end_s = demo_now_s() + READY_S;
-    while (run->ready_s <= 0 && run->verify.out >= 0 && demo_now_s() < end_s && *run->demo->interrupts == 0)
+    double end_s = ps_now_s() + READY_S;
+    while (run->ready_s <= 0 && run->verify.out >= 0 && ps_now_s() < end_s && *run->demo->interrupts == 0)
         take_lines(run);
     if (run->ready_s > 0)
         return PS_OK;
@@ -219,7 +220,7 @@ static void tell_load(struct demo_run *run, unsigned times)
     while (run->told < times && ps_process_runs(&run->load)) {
         kill(run->load.pid, SIGTERM);
         run->told++;
-        demo_rest(50); /* two pending SIGTERM would be delivered as one */
+        ps_sleep_s(0.05); /* two pending SIGTERM would be delivered as one */
     }
 }
 
@@ -229,7 +230,7 @@ static enum ps_status watch(struct demo_run *run, struct ps_err *err)
     const struct demo *demo = run->demo;
     while (run->verify.out >= 0) {
         take_lines(run);
-        double now_s = demo_now_s();
+        double now_s = ps_now_s();
         bool over = run->begin_s > 0 && now_s > run->begin_s + (double)demo->seconds;
         if (*demo->interrupts > 1)
             return ps_err_set(err, "interrupted");
@@ -258,13 +259,13 @@ static enum ps_status watch(struct demo_run *run, struct ps_err *err)
 static void conclude(struct demo_run *run)
 {
     tell_load(run, 2);
-    double end_s = demo_now_s() + END_MS / 1000.0;
-    while (run->loaded == NULL && run->load.out >= 0 && demo_now_s() < end_s)
+    double end_s = ps_now_s() + END_MS / 1000.0;
+    while (run->loaded == NULL && run->load.out >= 0 && ps_now_s() < end_s)
         take_lines(run);
     if (ps_process_runs(&run->verify))
         kill(run->verify.pid, SIGTERM);
-    end_s = demo_now_s() + END_MS / 1000.0;
-    while (run->verified == NULL && run->verify.out >= 0 && demo_now_s() < end_s)
+    end_s = ps_now_s() + END_MS / 1000.0;
+    while (run->verified == NULL && run->verify.out >= 0 && ps_now_s() < end_s)
         take_lines(run);
 }
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READY_S 20.0 /* limit until verify has opened its far end */
@@ -37,11 +36,6 @@ struct run {
     double watched_s, cpu_before_s;
     struct ps_cpu_reading cpus_before;
 };
-
-static double now_s(void)
-{
-    return (double)ps_clock_now().mono_ns / 1e9;
-}
 
 static bool stop_requested(const struct run *run)
 {
@@ -83,7 +77,7 @@ static void load_line(struct run *run, const char *line)
     double t = json_number_value(json_object_get(object, "t"));
     if (strcmp(type_of(object), "progress") == 0) {
         if (run->load_begin_s == 0)
-            run->load_begin_s = now_s() - t;
+            run->load_begin_s = ps_now_s() - t;
         ps_trial_take_load_step(run->trial, t, object);
     } else if (strcmp(type_of(object), "summary") == 0) {
         run->load_done = ps_trial_take_load(run->trial, object);
@@ -98,9 +92,9 @@ static void verify_line(struct run *run, const char *line)
     if (strcmp(type, "ready") == 0)
         run->ready = true;
     else if (strcmp(type, "progress") == 0 && run->load_begin_s > 0)
-        ps_trial_take_verify_step(run->trial, now_s() - run->load_begin_s, object);
+        ps_trial_take_verify_step(run->trial, ps_now_s() - run->load_begin_s, object);
     if (json_number_value(json_object_get(object, "rate")) > 0)
-        run->came_s = now_s();
+        run->came_s = ps_now_s();
     if (strcmp(type, "summary") == 0)
         run->verify_done = ps_trial_take_verify(run->trial, object, run->goals, run->goal_count);
     json_decref(object);
@@ -133,7 +127,7 @@ static double delivered_since(const struct run *run, const struct ps_scrape *scr
 
 static void watch(struct run *run)
 {
-    double now = now_s(), t = run->load_begin_s > 0 ? now - run->load_begin_s : 0;
+    double now = ps_now_s(), t = run->load_begin_s > 0 ? now - run->load_begin_s : 0;
     if (now - run->watched_s < (run->setup->from_count == 0 ? WATCH_COUNTERS_S : WATCH_S))
         return;
     run->watched_s = now;
@@ -225,8 +219,8 @@ static bool start_verify(struct run *run)
     }
     if (ps_process_start(&run->verify, setup->program, arguments, run->verify_log, false, &err) != PS_OK)
         return fail(run, &err);
-    double end_s = now_s() + READY_S;
-    while (!run->ready && now_s() < end_s && !stop_requested(run) && run->verify.out >= 0)
+    double end_s = ps_now_s() + READY_S;
+    while (!run->ready && ps_now_s() < end_s && !stop_requested(run) && run->verify.out >= 0)
         take_lines(run);
     if (run->ready || stop_requested(run))
         return true;
@@ -260,9 +254,9 @@ static bool start_load(struct run *run)
 
 static bool wait_load(struct run *run)
 {
-    double end_s = now_s() + START_S + run->trial->seconds * 1.2 + SETTLE_S + 5;
+    double end_s = ps_now_s() + START_S + run->trial->seconds * 1.2 + SETTLE_S + 5;
     struct ps_err err = {0};
-    while (run->load.out >= 0 && now_s() < end_s && !stop_requested(run)) {
+    while (run->load.out >= 0 && ps_now_s() < end_s && !stop_requested(run)) {
         take_lines(run);
         watch(run);
     }
@@ -279,15 +273,16 @@ static bool wait_load(struct run *run)
 
 static bool wait_verify(struct run *run)
 {
-    double end_s = now_s() + DRAIN_S;
+    double end_s = ps_now_s() + DRAIN_S;
     struct ps_err err = {0};
-    run->came_s = now_s();
-    while (run->verify.out >= 0 && now_s() < end_s && now_s() < run->came_s + QUIET_S && !stop_requested(run))
+    run->came_s = ps_now_s();
+    while (run->verify.out >= 0 && ps_now_s() < end_s && ps_now_s() < run->came_s + QUIET_S &&
+           !stop_requested(run))
         take_lines(run);
     if (run->verify.out >= 0 && !stop_requested(run)) { /* on SIGTERM verify reports what it has received */
         kill(run->verify.pid, SIGTERM);
-        end_s = now_s() + QUIET_S;
-        while (run->verify.out >= 0 && now_s() < end_s)
+        end_s = ps_now_s() + QUIET_S;
+        while (run->verify.out >= 0 && ps_now_s() < end_s)
             take_lines(run);
     }
     if (run->verify_done || stop_requested(run))
@@ -302,20 +297,20 @@ static bool wait_counters(struct run *run)
 {
     double quiet_s = run->setup->from_drain_ms > 0 ? run->setup->from_drain_ms / 1000.0 : 1.0;
     double delivered = -1;
-    double moved_s = now_s(), end_s = now_s() + DRAIN_S;
+    double moved_s = ps_now_s(), end_s = ps_now_s() + DRAIN_S;
     struct ps_err err = {0};
-    while (now_s() < end_s && now_s() - moved_s < quiet_s && !stop_requested(run)) {
+    while (ps_now_s() < end_s && ps_now_s() - moved_s < quiet_s && !stop_requested(run)) {
         struct ps_scrape scrape;
         if (run->before.text == NULL || ps_scrape_get(&scrape, run->setup->metrics_url, &err) != PS_OK)
             return fail(run, &err);
         double now = delivered_since(run, &scrape);
         ps_scrape_fini(&scrape);
         if (now > delivered)
-            moved_s = now_s();
+            moved_s = ps_now_s();
         delivered = now;
         if (delivered >= run->trial->sent)
             break;
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        ps_sleep_s(0.05);
     }
     ps_trial_take_counters(run->trial, delivered);
     return true;
@@ -337,7 +332,7 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
     run->goals = goals;
     run->goal_count = goal_count;
     run->load.out = run->verify.out = -1;
-    run->begin_s = now_s();
+    run->begin_s = ps_now_s();
     snprintf(run->run, sizeof run->run, "%06x", trial->run);
     snprintf(run->manifest, sizeof run->manifest, "%s/%s.manifest", setup->directory, run->run);
     snprintf(run->load_log, sizeof run->load_log, "%s/load.log", setup->directory);
@@ -357,6 +352,6 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
     unlink(run->manifest);
     ps_trial_conclude(trial);
     ps_scrape_fini(&run->before);
-    trial->cost_s = now_s() - run->begin_s;
+    trial->cost_s = ps_now_s() - run->begin_s;
     free(run);
 }

@@ -547,7 +547,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < PS_COUNT_OF(variants); i++) {
         if (variants[i].broker && job.broker_pid == 0)
             continue;
-        if (options.only == NULL || strcmp(options.only, variants[i].name) == 0)
+        if (ps_bench_wants(&options, variants[i].name))
             run_variant(&job, &variants[i], &options);
     }
     if (broker == 0)

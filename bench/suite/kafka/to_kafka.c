@@ -304,7 +304,7 @@ int main(int argc, char **argv)
         ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
     for (size_t i = 0; i < PS_COUNT_OF(variants); i++) {
-        if (options.only != NULL && strcmp(options.only, variants[i].name) != 0)
+        if (!ps_bench_wants(&options, variants[i].name))
             continue;
         struct job job = {.base = {.brokers = options.brokers,
                                    .events = (options.events + PER_CALL - 1) / PER_CALL * PER_CALL},

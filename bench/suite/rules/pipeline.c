@@ -91,7 +91,7 @@ int main(int argc, char **argv)
     for (int kind = PS_RULE_TRAFFIC_SPREAD; kind <= PS_RULE_TRAFFIC_DENSE; kind++) {
         const char *name = ps_rule_traffic_name((enum ps_rule_traffic_kind)kind);
         char variant[64];
-        if (options.only != NULL && strcmp(options.only, name) != 0)
+        if (!ps_bench_wants(&options, name))
             continue;
         snprintf(variant, sizeof variant, "%s %u", name, RULES);
         const struct ps_paired paired = {.bench = "rules_pipeline",

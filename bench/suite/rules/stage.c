@@ -371,7 +371,7 @@ int main(int argc, char **argv)
         fatal("no temporary folder");
     for (int kind = PS_RULE_TRAFFIC_SPREAD; kind <= PS_RULE_TRAFFIC_DENSE; kind++) {
         const char *name = ps_rule_traffic_name((enum ps_rule_traffic_kind)kind);
-        if (options.only == NULL || strcmp(options.only, name) == 0)
+        if (ps_bench_wants(&options, name))
             kind_run((enum ps_rule_traffic_kind)kind, &options, folder);
     }
     rmdir(folder);
