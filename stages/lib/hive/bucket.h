@@ -5,8 +5,7 @@
 #include "stages/lib/orc/type.h"
 #include "stages/lib/orc/value.h"
 
-/* The table's parameter bucketing_version: 1 if it is not set, which is so for tables of Hive 1 and 2; 2 since Hive
- * 3. */
+/* The table's parameter bucketing_version: 1 if it is not set, as in tables of Hive 1 and 2; 2 since Hive 3. */
 enum ps_hive_bucketing { PS_HIVE_BUCKETING_JAVA = 1, PS_HIVE_BUCKETING_MURMUR = 2 };
 
 /* Returns whether columns of this type are supported: boolean, the integers, float, double, string, varchar, char, date. */

@@ -10,11 +10,12 @@
 struct ps_hive_delimiter {
     char text[PS_HIVE_DELIMITER_BYTES]; /* at least one byte */
     uint32_t length;
-    bool has_operators; /* it has characters that are operators in Java's expressions, and are literal here */
+    /* the text has characters that are operators in Java's expressions, and are literal here */
+    bool has_operators;
 };
 
-/* Reads serializer.delimiter: "\t" in quotation marks is a tab, \| and [|] are a bar. Returns PS_FAIL if it is empty, too
- * long, or an expression that matches several texts ("\s+", "[,;]"). Thread: any. */
+/* Reads serializer.delimiter: "\t" in quotation marks is a tab, \| and [|] are a bar. Returns PS_FAIL if the
+ * delimiter is empty, too long, or an expression that matches several texts ("\s+", "[,;]"). Thread: any. */
 enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter *delimiter,
                                       struct ps_err *err);
 
@@ -23,7 +24,9 @@ struct ps_hive_delimited_settings {
     struct ps_slice collection,
         map_key; /* collection.delim and mapkey.delim of the table's serde; length 0: the defaults */
     const char *
-        field_names; /* serializer.fieldnames: columns by field, separated by commas; an empty name skips the field */
+        /* serializer.fieldnames: the name of the column of each field, separated by commas; an empty name
+         * skips the field */
+        field_names;
 };
 
 /* Opens a reader. Columns whose fields a body does not have are null; fields beyond the names are skipped. A column without a name is null,

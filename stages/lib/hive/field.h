@@ -5,7 +5,7 @@
 #include "stages/lib/orc/type.h"
 #include "stages/lib/orc/value.h"
 
-/* Returns whether this type has texts: all types but binary, array, map and struct. */
+/* Returns whether values of this type can be read from text: all types but binary, array, map and struct. */
 bool ps_hive_field_knows(const struct ps_orc_type *type);
 
 /* Reads a field. Strings point into the text; varchar and char are not cut yet. */

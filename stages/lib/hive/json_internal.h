@@ -28,13 +28,13 @@ struct ps_hive_json_text {
     const char *column; /* for messages; NULL: none */
 };
 
-/* Sets the error, with the place. Returns false. */
+/* Sets the error, with the place in the text. Returns false. */
 bool ps_hive_json_wrong(struct ps_hive_json_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Returns the next character that is not a blank; '\0' at the end. */
 char ps_hive_json_peek(struct ps_hive_json_text *text);
-/* Takes the next character that is not a blank, if it is this one. */
+/* Takes the next character that is not a blank, if it is `wanted`; returns whether it was. */
 bool ps_hive_json_take(struct ps_hive_json_text *text, char wanted);
 
 /* Moves to the next member of an object, or item of an array, whose opening bracket was taken; counts them in *count.

@@ -10,8 +10,8 @@ enum ps_hive_map_rule {
     PS_HIVE_LAST_KEY,
 };
 
-/* Ends the items of a map like ps_hive_row_items_end. They are pairs, and no key is null. `seed`: a random number, so that colliding keys
- * cannot be chosen. */
+/* Ends the items of a map like ps_hive_row_items_end. The items must be pairs, and no key may be null. `seed`:
+ * a random number, so that colliding keys cannot be chosen. */
 struct ps_orc_value ps_hive_map_items_end(struct ps_hive_row_memory *memory, size_t begin,
                                           const struct ps_orc_type *key_type, enum ps_hive_map_rule rule,
                                           uint64_t seed);

@@ -43,22 +43,23 @@ struct ps_hive_request {
     bool has_write_ids; /* add_dynamic_partitions: Hive 3 and later */
 };
 
-/* Returns an upper bound of the call's length, bytes. */
+/* Returns an upper limit of the call's length in bytes. */
 size_t ps_hive_request_room(const struct ps_hive_request *request);
-/* Writes the message. Returns its length. */
+/* Writes the message. Returns its length in bytes. */
 size_t ps_hive_request_write(enum ps_hive_call call, const struct ps_hive_request *request, uint32_t number,
                              uint8_t *to);
 
 enum ps_hive_error {
     PS_HIVE_OK,
-    PS_HIVE_MISSING,     /* the table, database or partition does not exist */
-    PS_HIVE_EXISTS,      /* another client has created it, which counts as success */
-    PS_HIVE_TXN_GONE,    /* the transaction or lock was aborted or is not known */
-    PS_HIVE_REFUSED,     /* the metastore's reason is in `reason` */
-    PS_HIVE_NO_CALL,     /* this version does not have the call */
-    PS_HIVE_UNREACHABLE, /* no connection, or it was lost before the answer: the call may have taken effect */
-    PS_HIVE_TIMEOUT,     /* no answer in time: the call may have taken effect, or still take effect */
-    PS_HIVE_GARBAGE,     /* the answer is not that of a metastore */
+    PS_HIVE_MISSING,  /* the table, database or partition does not exist */
+    PS_HIVE_EXISTS,   /* another client has created it, which counts as success */
+    PS_HIVE_TXN_GONE, /* the transaction or lock was aborted or is not known */
+    PS_HIVE_REFUSED,  /* the metastore's reason is in `reason` */
+    PS_HIVE_NO_CALL,  /* this version does not have the call */
+    /* there is no connection, or it was lost before the answer: the call may have taken effect */
+    PS_HIVE_UNREACHABLE,
+    PS_HIVE_TIMEOUT, /* no answer in time: the call may have taken effect, or still take effect */
+    PS_HIVE_GARBAGE, /* the answer is not that of a metastore */
 };
 
 enum ps_hive_lock_state {
@@ -86,7 +87,7 @@ struct ps_hive_pairs {
     size_t count;
 };
 
-/* A table; of a partition only the location. */
+/* A table, or a partition, of which only the location is set. */
 struct ps_hive_table {
     struct ps_slice location, input_format, output_format, serde, table_type;
     int32_t bucket_count;         /* below 1: not bucketed */
@@ -113,7 +114,8 @@ struct ps_hive_answer {
     struct ps_hive_table table;        /* get_table; get_partition and append_partition: only the location */
 };
 
-/* Reads a complete message as the answer to this call with this number. The caller frees the answer with ps_hive_answer_free in any case. */
+/* Reads a complete message as the answer to call number `number`. The caller always frees the answer with
+ * ps_hive_answer_free. */
 void ps_hive_answer_read(enum ps_hive_call call, uint32_t number, const uint8_t *bytes, size_t length,
                          struct ps_hive_answer *answer);
 void ps_hive_answer_free(struct ps_hive_answer *answer);

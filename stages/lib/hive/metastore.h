@@ -23,13 +23,14 @@ struct ps_metastore;
 struct ps_metastore_settings {
     const char
         *addresses; /* "thrift://host:9083,thrift://..": Flume's hive.metastore, Hive's hive.metastore.uris */
-    uint64_t call_timeout_ns; /* from the moment at which a call is first in the queue; Flume's callTimeout */
-    uint64_t connect_ns;      /* for each attempt to connect */
+    /* time limit of a call, from the moment at which it is first in the queue; Flume's callTimeout */
+    uint64_t call_timeout_ns;
+    uint64_t connect_ns;                     /* time limit of each attempt to connect */
     const struct ps_hive_security *security; /* NULL: none */
 };
 
-/* Called with the answer, which is valid during the callback, including its slices. The callback may begin further calls,
- * but not close the client. */
+/* Called with the answer; the answer and its slices are valid during the callback. The callback may begin
+ * further calls, but not close the client. */
 typedef void ps_metastore_done(void *argument, const struct ps_hive_answer *answer);
 
 /* Opens a client without connecting. Returns PS_FAIL if the addresses are wrong or there is no memory. The loop must outlive the client. */
@@ -38,9 +39,10 @@ enum ps_status ps_metastore_open(const struct ps_metastore_settings *settings, s
 /* Closes the client without calling the callbacks of its calls. NULL is allowed. */
 void ps_metastore_close(struct ps_metastore *metastore);
 
-/* Begins a call; copies the request's data. Not for GET_TABLE_OLD, which the client uses by itself. The client sets `has_write_ids`. */
+/* Begins a call; copies the request's data. The caller must not use GET_TABLE_OLD, which the client itself
+ * uses. The client sets `has_write_ids`. */
 void ps_metastore_call(struct ps_metastore *metastore, enum ps_hive_call call,
                        const struct ps_hive_request *request, ps_metastore_done *done, void *argument);
 
-/* Checks addresses for `check` as ps_metastore_open does. */
+/* Checks addresses as ps_metastore_open does; for `check`. */
 enum ps_status ps_metastore_check_addresses(const char *addresses, struct ps_err *err);

@@ -12,7 +12,7 @@
 #include "stages/lib/hive/row_memory.h"
 #include "stages/lib/orc/type.h"
 
-#define PS_HIVE_SEPARATORS 8U /* levels: that of fields, then those inside a field */
+#define PS_HIVE_SEPARATORS 8U /* number of levels: one of fields, then those inside a field */
 
 struct ps_hive_nested {
     char separators[PS_HIVE_SEPARATORS];
@@ -20,14 +20,15 @@ struct ps_hive_nested {
     uint64_t seed;
 };
 
-/* Returns a table's parameter that is one character or its number ("44"), as LazyUtils.getByte reads it; length 0: not set, returns `usual`. */
+/* Returns a table's parameter that is one character or its number ("44"), as LazyUtils.getByte reads it; length
+ * 0: the parameter is not set; returns `usual`. */
 char ps_hive_separator(struct ps_slice text, char usual);
 /* Sets the separators of all levels: field.delim, collection.delim, mapkey.delim, by default ^A, ^B and ^C, then ^D to ^H. */
 void ps_hive_separators(char separators[PS_HIVE_SEPARATORS], struct ps_slice field,
                         struct ps_slice collection, struct ps_slice map_key);
 
-/* `collection`, `map_key`: the table's parameters collection.delim and mapkey.delim, a character or its number ("44"); length 0: not
- * set, ^B and ^C. The further levels are ^D to ^H. */
+/* `collection`, `map_key`: the table's parameters collection.delim and mapkey.delim, a character or its number
+ * ("44"); length 0: not set, ^B and ^C. The separators of further levels are ^D to ^H. */
 void ps_hive_nested_open(struct ps_hive_nested *nested, struct ps_slice collection, struct ps_slice map_key);
 void ps_hive_nested_close(struct ps_hive_nested *nested);
 
@@ -37,7 +38,7 @@ enum ps_status ps_hive_nested_check(const struct ps_orc_type *type, struct ps_er
 
 /* Begins a row: frees the values of the previous one. */
 void ps_hive_nested_begin(struct ps_hive_nested *nested);
-/* Reads a column's field. The value points into the text and into `nested`. Without memory it is null, and nested->memory.failed is set
- * until the next row begins. */
+/* Reads a column's field. The value points into the text and into `nested`. If there is no memory the value is
+ * null, and nested->memory.failed is set until the next row begins. */
 struct ps_orc_value ps_hive_nested_read(struct ps_hive_nested *nested, const struct ps_orc_type *type,
                                         const char *text, uint32_t length);

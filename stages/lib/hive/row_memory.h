@@ -1,5 +1,5 @@
-/* Memory for the values of one row: items of arrays, maps and structs, and texts without their escapes. It is filled while a row
- * is read, and reused for the next one. {0}: empty. Thread: the owner's. */
+/* Memory for the values of one row: items of arrays, maps and structs, and texts without their escapes. The
+ * memory is filled while a row is read, and reused for the next row. {0}: it is empty. Thread: the owner's. */
 #pragma once
 
 #include "stages/lib/orc/value.h"
@@ -19,12 +19,12 @@ struct ps_hive_row_memory {
 void ps_hive_row_memory_clear(struct ps_hive_row_memory *memory);
 void ps_hive_row_memory_free(struct ps_hive_row_memory *memory);
 
-/* Returns memory that is aligned for a value; NULL if there is none. */
+/* Returns `bytes` bytes aligned for a value; NULL if there is no memory. */
 void *ps_hive_row_memory_take(struct ps_hive_row_memory *memory, size_t bytes);
 
-/* These functions collect the items of an array, whose number is not known before its end. `ps_hive_row_items_begin`
- * returns where they begin; then each item is added; `ps_hive_row_items_end` moves them to their final place. An
- * inner array ends before the outer one. */
+/* These functions collect the items of an array, whose number is not known before its end.
+ * `ps_hive_row_items_begin` returns the index at which the items begin; then each item is added;
+ * `ps_hive_row_items_end` moves the items to their final place. An inner array must end before the outer one. */
 static inline size_t ps_hive_row_items_begin(const struct ps_hive_row_memory *memory)
 {
     return memory->open_count;

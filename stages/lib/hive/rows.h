@@ -8,9 +8,10 @@
 struct ps_hive_rows;
 
 struct ps_hive_rows_ops {
-    /* Reads one body into `row`: a struct value with the table's columns in their order; missing fields at the end are null.
-     * The row is valid until the next call, its strings as long as the body. Returns false with `err` if the body is not a row
-     * (Flume logs "Parse failed" and continues) or there is no memory. */
+    /* Reads one body into `row`: a struct value with the table's columns in their order; missing fields at the
+     * end are null. The row is valid until the next call; its strings are valid as long as the body. Returns
+     * false with `err` if the body is not a row (Flume logs "Parse failed" and continues) or there is no
+     * memory. */
     bool (*read)(struct ps_hive_rows *rows, const char *body, uint32_t length, struct ps_orc_value *row,
                  struct ps_err *err);
     void (*close)(struct ps_hive_rows *rows);

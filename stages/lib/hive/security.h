@@ -16,9 +16,10 @@ extern const char *const ps_hive_security_files[];
 
 struct ps_hive_security;
 
-/* Reads the security settings. `principal` and `keytab` are the client's; both NULL: the tickets of the default cache
- * are used. Sets *security to NULL if Kerberos is not required. Returns PS_FAIL with the reason. Copies what it
- * keeps. Does not wait. The caller closes it with ps_hive_security_close. Thread: any. */
+/* Reads the security settings. `principal` and `keytab` are the client's; both NULL: the tickets of the default
+ * cache are used. Sets *security to NULL if Kerberos is not required. Returns PS_FAIL with the reason. Copies
+ * the settings that it keeps. Does not wait. The caller closes *security with ps_hive_security_close. Thread:
+ * any. */
 enum ps_status ps_hive_security_open(struct ps_hive_security **security,
                                      const struct ps_hadoop_configuration *configuration,
                                      const char *principal, const char *keytab, struct ps_err *err);
