@@ -20,7 +20,7 @@ struct ps_bind_options {
      * a JVM. */
     const char *host;
     /* The address of a host that is a name (stages/lib/net/lookup.h). NULL: ps_address_bind asks the name
-     * server for the address and waits for it, which a worker must not do. */
+     * server for the address and waits for the answer, which a worker must not do. */
     struct ps_lookup *lookup;
     unsigned port;  /* 0: any free port */
     bool datagrams; /* UDP */
