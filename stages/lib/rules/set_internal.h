@@ -304,7 +304,7 @@ struct ps_rules_scratch {
     uint32_t *stamps, stamp; /* by rule: equals `stamp` when it was considered for this event */
     uint64_t *sorting;       /* by rule: a bit */
     const uint32_t *patterns;
-    uint32_t pattern_count; /* number of the body's patterns that matched the event being evaluated */
+    uint32_t pattern_count; /* number of the body's patterns that match the event being evaluated */
     uint32_t evaluated_to;  /* position after the last event evaluated */
     bool store_full;
     const struct ps_lease *lease;
