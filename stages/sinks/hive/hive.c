@@ -185,8 +185,9 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("report", "recover"),
      .fallback = "recover",
      .flags = PS_OPTION_EXTENSION,
-     .help = "plain tables: files that this sink of this agent on this host left when it was killed: recover "
-             "completes and renames them; report logs and counts them"},
+     .help =
+         "plain tables: what to do with files that this sink left on this host when its agent was killed; "
+         "recover: complete and rename them; report: log and count them"},
     {.key = "penstock.hsync",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(hsync),
