@@ -251,7 +251,7 @@ static bool bool_parse(const struct ps_bind *bind, const struct ps_pair *pair)
     return truth;
 }
 
-/* Collects the pairs of a map: those that no other row takes by name or by a longer prefix. */
+/* Collects the pairs of a map: the pairs that no other row takes by name or by a longer prefix. */
 static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_option *options,
                                    const struct ps_option *map, const struct ps_pairs *pairs)
 {
@@ -360,7 +360,8 @@ static enum ps_status value_write(const struct ps_bind *bind, const struct ps_op
 
 /* ---- a row ---- */
 
-/* Returns the pair that applies to a row: that of its own name, else that of its first alias with a pair. */
+/* Returns the pair that applies to a row: the pair with the row's own name, else the pair with its first alias that has
+ * one. */
 static const struct ps_pair *row_pair(const struct ps_option *option, const struct ps_pairs *pairs)
 {
     const struct ps_pair *pair = ps_pairs_find(pairs, option->key);
@@ -377,7 +378,7 @@ static bool is_harmless(const struct ps_option *option, const char *value)
     return option->type == PS_OPTION_BOOL && option->fallback == NULL && strcasecmp(value, "true") != 0;
 }
 
-/* Reports notes and warnings about using this row. Returns false when the key must not be bound. */
+/* Reports notes and warnings about the use of this row. Returns false when the key must not be bound. */
 static bool row_allowed(const struct ps_bind *bind, const struct ps_option *option,
                         const struct ps_pair *pair)
 {
@@ -504,7 +505,8 @@ static const char *without_prefix(const char *key)
     return dot != NULL && dot[1] != '\0' ? dot + 1 : NULL;
 }
 
-/* Returns the row's key if the written key lacks its prefix: "hdfs.rollSize" for "rollSize" or "rolSize". NULL: none. */
+/* Returns the row's key if the written key lacks its prefix: "hdfs.rollSize" for "rollSize" or "rolSize". NULL: none.
+ */
 static const char *with_prefix(const struct ps_option *options, const char *key)
 {
     struct ps_nearest nearest;

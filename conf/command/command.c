@@ -153,7 +153,8 @@ static bool jvm_option(struct ps_command *command, const char *word)
 
 /* ---- one option ---- */
 
-/* Finds the value among the words of its row. If it is none of them, the message lists them and proposes the nearest. */
+/* Finds the value among the words of its row. If the value is none of these words, the message lists them and proposes
+ * the nearest. */
 static enum ps_status check_word(struct ps_command *command, const struct ps_command_option *option,
                                  const char *value, struct ps_err *err)
 {
@@ -279,7 +280,7 @@ static enum ps_status refuse_unknown(const char *word, struct ps_err *err)
     return ps_err_set(err, "unknown option %s; see --help", word);
 }
 
-/* Parses argv[at]. Returns how many words it used, or 0 on error. */
+/* Parses the option at argv[at]. Returns the number of words that the option takes, or 0 on error. */
 static int parse_word(struct ps_command *command, int argc, char **argv, int at, struct ps_err *err)
 {
     const char *word = argv[at];

@@ -30,7 +30,7 @@ void ps_log4j_level(struct ps_conf *conf, const char *word, struct ps_place plac
     conf->log.has_level = true;
 }
 
-/* Appends to a list that only this function fills. */
+/* Appends the text, which is not copied, to a list that only this function fills. */
 static void add_level(struct ps_arena *arena, struct ps_texts *levels, const char *text)
 {
     const char **items = ps_arena_grow(arena, levels->items, levels->count, sizeof *items);

@@ -1,6 +1,6 @@
-/* log4j2.xml: <Property>, <File>, <RollingFile>, <Console>, <Root>, <AppenderRef>, <Logger>, in any case. A level or a file
- * may name a <Property> that comes later, so they are taken at the end. Reads nothing outside
- * the file: expat expands only the entities that the file itself declares. */
+/* log4j2.xml: <Property>, <File>, <RollingFile>, <Console>, <Root>, <AppenderRef>, <Logger>, in any case. A level or
+ * a file may name a <Property> that comes later, so they are taken at the end. Reads nothing outside the file: expat
+ * expands only the entities that the file itself declares. */
 #include "conf/command/log4j.h"
 
 #include "conf/command/log4j_common.h"
@@ -37,17 +37,18 @@ struct reading {
     struct ps_conf *conf;
     XML_Parser parser;
     const char *path;
-    const char *encoding; /* that the file names and expat does not know; NULL: none */
+    const char *encoding; /* the encoding that the file names, if expat does not know it; else NULL */
     bool has_element;
     int error_line;                  /* where the parse ended */
     struct ps_properties properties; /* <Property name="..">value</Property> */
-    struct ps_property property;     /* the one whose text is read; .key == NULL: none */
-    struct text text;                /* its text so far */
+    struct ps_property property;     /* the property whose text is read; .key == NULL: none */
+    struct text text;                /* the text of `property` so far */
     struct appender appenders[APPENDERS_MAX];
     size_t appender_count;
     struct logger *loggers; /* those with a level */
     size_t logger_count;
-    /* The logger element whose appenders are being read. key == NULL: no logger is being read, or its appenders were noted. */
+    /* The logger element whose appenders are being read. key == NULL: no logger is being read, or its appenders were
+     * noted. */
     struct ps_place logger;
     bool in_root;
     const char *root_level;
@@ -198,7 +199,8 @@ static int XMLCALL note_encoding(void *reading_, const XML_Char *name, XML_Encod
     return XML_STATUS_ERROR;
 }
 
-/* Converts a piece of the text, or, at its end, what the decoder holds back. Bytes that are no character become U+FFFD, as in Java. */
+/* Converts a piece of the text, or, at its end, what the decoder holds back. Bytes that are no character become
+ * U+FFFD, as in Java. */
 static size_t convert_piece(iconv_t decoder, char **in, size_t *in_left, char *piece, size_t room)
 {
     static const char replacement[] = "\xEF\xBF\xBD";
@@ -214,7 +216,7 @@ static size_t convert_piece(iconv_t decoder, char **in, size_t *in_left, char *p
     return (size_t)(out - piece);
 }
 
-/* Makes the text's UTF-8. Returns false if iconv does not know the encoding. */
+/* Converts the text to UTF-8. Returns false if iconv does not know the encoding. */
 static bool convert(const struct reading *reading, const char *text, size_t length, struct text *made)
 {
     iconv_t decoder = iconv_open("UTF-8", reading->encoding);
@@ -230,7 +232,8 @@ static bool convert(const struct reading *reading, const char *text, size_t leng
     return true;
 }
 
-/* `encoding`: of the text; NULL: the file names it. Returns what is wrong, or XML_ERROR_NONE. */
+/* Parses the text. `encoding`: the encoding of the text; NULL: the file names it. Returns the error, or
+ * XML_ERROR_NONE. */
 static enum XML_Error parse(struct reading *reading, const char *encoding, const char *text, size_t length)
 {
     enum XML_Error error = XML_ERROR_NONE;

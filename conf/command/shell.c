@@ -15,7 +15,7 @@ struct parser {
     struct ps_shell *shell;
     const char *at, *end;
     int line;
-    unsigned nested;     /* how deep ${A:-${B}} is nested now */
+    unsigned nested;     /* present depth of nesting, as in ${A:-${B}} */
     size_t values_bytes; /* bytes of the values of all assignments so far */
 };
 
@@ -26,7 +26,7 @@ struct word {
     size_t name_length; /* the length of the name in NAME=value; else 0 */
     bool is_plain;      /* it has no quotes and no expansions, so it can be a keyword */
     bool appends;       /* NAME+=value */
-    bool lacks;         /* its value is incomplete, because a part of it needs a shell */
+    bool lacks;         /* the word's value is incomplete, because a part of it needs a shell */
 };
 
 static char look(const struct parser *parser, size_t ahead)
