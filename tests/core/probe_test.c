@@ -113,6 +113,59 @@ static void test_file_systems_of_the_kernel(void **state)
     assert_non_null(strstr(outcome.text, "dir: directory /proc/none/deeper: it cannot be made"));
 }
 
+/* What need not be there yet: a directory whose parents are made too, one of which only the last part is made, and a file whose directory is made. Each
+ * failure has the key, and the path that is to blame. */
+static void test_what_is_made(void **state)
+{
+    typedef void probe_function(const struct ps_probe *probe, const char *key, const char *path);
+    static const struct {
+        probe_function *probe;
+        const char *path, *reason; /* reason NULL: it can be made */
+    } rows[] = {
+        {ps_probe_directory_to_make, "", NULL},
+        {ps_probe_directory_to_make, "/a", NULL},
+        {ps_probe_directory_to_make, "/a/b/c", NULL},
+        {ps_probe_directory_to_make, "/file", "/file: Not a directory"},
+        {ps_probe_directory_to_make, "/file/a/b", "/file: Not a directory"},
+        {ps_probe_directory_to_make_last, "", NULL},
+        {ps_probe_directory_to_make_last, "/a", NULL},
+        {ps_probe_directory_to_make_last, "/a///", NULL},
+        {ps_probe_directory_to_make_last, "/a/b", "/a: No such file or directory"},
+        {ps_probe_directory_to_make_last, "/file", "/file: Not a directory"},
+        {ps_probe_file_to_make, "/a", NULL},
+        {ps_probe_file_to_make, "/file", NULL},
+        {ps_probe_file_to_make, "/a/b/c", NULL},
+        {ps_probe_file_to_make, "", ": it is not a regular file; name a file"},
+        {ps_probe_file_to_make, "/file/a", "/file: Not a directory"},
+    };
+    char folder[] = "/tmp/probe_test.XXXXXX", path[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct outcome outcome = {.text = ""};
+        const struct ps_probe probe = {.component = "sink k1", .tried = on_tried, .argument = &outcome};
+        snprintf(path, sizeof path, "%s%s", folder, rows[i].path);
+        rows[i].probe(&probe, "key", path);
+        assert_int_equal(outcome.result, rows[i].reason == NULL ? PS_PROBED_OK : PS_PROBED_FAILED);
+        if (rows[i].reason != NULL) {
+            snprintf(path, sizeof path, "%s%s", folder, rows[i].reason);
+            if (strcmp(outcome.key, "key") != 0 || strncmp(outcome.text, "key: ", 5) != 0 ||
+                strstr(outcome.text, path) == NULL)
+                fail_msg("row %zu: %s, not %s", i, outcome.text, path);
+        }
+    }
+    struct outcome outcome = {.text = ""};
+    const struct ps_probe probe = {.component = "sink k1", .tried = on_tried, .argument = &outcome};
+    ps_probe_file_to_make(&probe, "key", "/proc/none/file");
+    assert_non_null(strstr(outcome.text, "key: directory /proc/none: it cannot be made"));
+    snprintf(path, sizeof path, "%s/file", folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing was made */
+}
+
 static void test_files_to_read(void **state)
 {
     char path[] = "/tmp/probe_test.XXXXXX";
@@ -149,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_room_that_must_be_left),
         cmocka_unit_test(test_file_systems_of_the_kernel),
+        cmocka_unit_test(test_what_is_made),
         cmocka_unit_test(test_files_to_read),
         cmocka_unit_test(test_time_left),
     };

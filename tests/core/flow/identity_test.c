@@ -231,6 +231,45 @@ static void test_no_memory(void **state)
     }
 }
 
+/* Rows that an interceptor has made anew have the identities of those from which they are. Without memory for them nothing is replaced, and no identity is
+ * lost. */
+static void test_replaced_without_memory(void **state)
+{
+    static struct ps_block *taken[256];
+    static const uint16_t from[] = {2, 0, UINT16_MAX, 1, 1};
+    struct ps_block_cache cache;
+    struct ps_identity identity;
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    for (int64_t i = 0; i < 3; i++) {
+        assert_non_null(ps_batch_add_copy(batch, "x", 1));
+        assert_true(add_identity(batch, i, false));
+    }
+    ps_batch_close(batch);
+    struct ps_lease *chain = ps_batch_chain(batch);
+    const struct ps_batch before = *batch;
+    struct ps_event *rows = ps_batch_rows(batch, PS_COUNT_OF(from));
+    assert_non_null(rows);
+    for (size_t i = 0; i < PS_COUNT_OF(from); i++)
+        rows[i] = before.events[0];
+    ps_block_cache_init(&cache, depot);
+    unsigned blocks = take_memory(batch, &cache, taken);
+    assert_false(ps_lease_replace(chain, rows, PS_COUNT_OF(from), from));
+    assert_true(chain->count == 3 && batch->count == 3 && batch->events == before.events);
+    assert_true(batch->origin_count == 3 && batch->origins == before.origins);
+    while (blocks > 0)
+        ps_block_drop(&cache, taken[--blocks]);
+    ps_block_cache_fini(&cache);
+    assert_true(ps_lease_replace(chain, rows, PS_COUNT_OF(from), from));
+    assert_int_equal(chain->count, PS_COUNT_OF(from));
+    for (uint32_t i = 0; i < PS_COUNT_OF(from); i++) {
+        bool has = i != 2 && i != 4; /* of two rows from one, the first has it */
+        assert_int_equal(ps_event_identity(chain, i, &identity), has);
+        if (has)
+            assert_int_equal(identity.part, from[i]);
+    }
+    ps_batch_give(batch);
+}
+
 /* The texts are in files of users: they stay as they are. */
 static void test_texts(void **state)
 {
@@ -274,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_as_the_model, setup, teardown),
         cmocka_unit_test_setup_teardown(test_runs_are_joined, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_replaced_without_memory, setup, teardown),
         cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,12 +72,16 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
                                         .error = engine.state.error,
                                         .extra = sink_extra,
                                         .extra_help = sink_help,
-                                        .latency_ns = &engine.latency};
+                                        .latency_ns = &engine.latency,
+                                        .batch_events = &engine.latency};
     sink.counters[PS_COUNTER_extra] = 42;
     sink.counters[PS_COUNTER_extra + 1] = 1500;
     sink.counters[PS_COUNTER_extra + 2] = 9;
-    struct ps_metrics_component file = {
-        .kind = PS_KIND_SINK, .name = "k2", .type = "file_roll", .start_ms = 5};
+    struct ps_metrics_component file = {.kind = PS_KIND_SINK,
+                                        .name = "k2",
+                                        .type = "file_roll",
+                                        .start_ms = 5,
+                                        .batch_events = &engine.latency};
     visitor->process(visitor->argument, &(struct ps_metrics_process){.agent = "a1",
                                                                      .start_ms = 1500,
                                                                      .budget_bytes = 1 << 20,
@@ -369,6 +373,9 @@ static void test_prometheus(void **state)
     expect_line("penstock_source_events_received_total{component=\"k\\\"\\\\\\n2\"} 0");
     expect_line("penstock_source_blocked_seconds_total{component=\"r1\"} 1.5");
     expect_line("# TYPE penstock_source_open_connections gauge");
+    expect_line("# TYPE penstock_sink_batch_events histogram");
+    expect_line("penstock_sink_batch_events_count{component=\"k1\"} 15");
+    expect_line("penstock_sink_batch_events_count{component=\"k2\"} 15");
     expect_line("penstock_source_kafka_commit_seconds_total{component=\"k\\\"\\\\\\n2\"} 1.234");
     expect_line("penstock_source_rejected_clients_total{component=\"r1\"} 7");
     expect_line("# HELP penstock_sink_queue_size Records that wait in the library");

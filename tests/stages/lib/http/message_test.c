@@ -33,8 +33,10 @@ static void expect(const struct ps_http_limits *within, const char *what, const 
         enum ps_http_read read = read_cut(&message, within, text, first, (uint32_t)length);
         if (read != (status > 0 ? PS_HTTP_BAD : PS_HTTP_COMPLETE) || message.status != status)
             fail_msg("%s, cut at %u: %d, %u", what, first, (int)read, message.status);
-        if (status > 0)
+        if (status > 0) {
+            assert_non_null(message.reason); /* the client and the log get it */
             continue;
+        }
         char content[BODY_MAX];
         assert_int_equal(message.length, length);
         assert_int_equal(message.body_length, strlen(body));
@@ -186,11 +188,49 @@ static void test_goes_on(void **unused)
     }
 }
 
+/* Each refusal has its own reason: the first one that the request gives. */
+static void test_reasons(void **unused)
+{
+#define LINE "POST / HTTP/1.1\r\n"
+#define HOST_FIELD "Host: h\r\n"
+    static const struct {
+        const char *text;
+        unsigned status;
+        const char *reason;
+    } rows[] = {
+        {LINE HOST_FIELD HOST_FIELD "\r\n", 400, "the request has two Host fields"},
+        {LINE "Host: a b\r\n\r\n", 400, "the field Host has a blank in it, or a port that is not a number"},
+        {LINE HOST_FIELD "Expect: more\r\n\r\n", 417, "Expect: only 100-continue is supported"},
+        {LINE HOST_FIELD "Transfer-Encoding: gzip\r\n\r\n", 501,
+         "Transfer-Encoding: only chunked is supported"},
+        {LINE HOST_FIELD "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n\r\n", 415,
+         "the request has two Content-Encoding fields"},
+        {LINE HOST_FIELD "A b: c\r\n\r\n", 400,
+         "the name of a header field has a blank in it or before the colon"},
+        {LINE HOST_FIELD "A: b\r\n c\r\n\r\n", 400, "a header field is folded: it goes on in a second line"},
+        {LINE "A: b\r\n\r\n", 400, "the request has no Host field"},
+        {LINE HOST_FIELD "Content-Length: 9\r\n\r\n", 413, "the body is too long"},
+        {"MOVES / HTTP/1.1\r\n" HOST_FIELD "\r\n", 501, "the method is not known"},
+        {HEAD "1\r\n[x\n1\r\n]\r\n0\r\n\r\n", 400, "a chunk is not followed by a line end"},
+        {HEAD "1;\n[\r\n0\r\n\r\n", 400, "the line of a chunk is not a size and an extension"},
+        {HEAD "9\r\n", 413, "the body is too long"},
+        {LINE HOST_FIELD "Expect: more\r\n" HOST_FIELD "\r\n", 417, "Expect: only 100-continue is supported"},
+        {LINE HOST_FIELD HOST_FIELD "Expect: more\r\n\r\n", 400, "the request has two Host fields"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_http_message message;
+        uint32_t length = (uint32_t)strlen(rows[i].text);
+        assert_int_equal(read_cut(&message, &limits, rows[i].text, length, length), PS_HTTP_BAD);
+        if (message.status != rows[i].status || strcmp(message.reason, rows[i].reason) != 0)
+            fail_msg("%s: %u, %s", rows[i].text, message.status, message.reason);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunk_lines), cmocka_unit_test(test_goes_on),
-                                       cmocka_unit_test(test_longest_body),
-                                       cmocka_unit_test(test_longest_head),
-                                       cmocka_unit_test(test_host_blanks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chunk_lines),  cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_goes_on),      cmocka_unit_test(test_longest_body),
+        cmocka_unit_test(test_longest_head), cmocka_unit_test(test_host_blanks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
