@@ -436,7 +436,7 @@ void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point)
     batch->origins = point->origins;
     batch->origin_count = point->origin_count;
     if (point->origin_count > 0)
-        point->origins[point->origin_count - 1].count = point->last_origin_rows;
+        point->origins[point->origin_count - 1].count = (uint16_t)point->last_origin_rows;
     batch->last_ticket = point->last_ticket;
     if (point->last_ticket == NULL) {
         batch->tickets = NULL;

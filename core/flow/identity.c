@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/flow/batch_internal.h"
+#include "core/flow/origins.h"
 
 #define GROWTH 4U           /* of the list of origins: 1, 4, 16, .. */
 #define NAME_BYTES_MAX 256U /* ps_identity_text cuts a longer name; a topic has at most 249 */
@@ -16,12 +17,17 @@ static bool is_same_name(struct ps_slice one, struct ps_slice other)
            (one.data == other.data || one.length == 0 || memcmp(one.data, other.data, one.length) == 0);
 }
 
+static bool is_same_store(const struct ps_identity *one, const struct ps_identity *other)
+{
+    return one->part == other->part && one->store == other->store && one->has_ordinal == other->has_ordinal &&
+           one->system == other->system && is_same_name(one->name, other->name);
+}
+
 /* Returns whether the identity is the next one after the origin's last identity. */
 static bool goes_on(const struct ps_origin *origin, const struct ps_identity *next)
 {
     const struct ps_identity *first = &origin->first;
-    if (next->part != first->part || next->store != first->store || next->has_ordinal != first->has_ordinal ||
-        next->system != first->system || !is_same_name(next->name, first->name))
+    if (origin->steps || !is_same_store(first, next))
         return false;
     return first->has_ordinal
                ? next->position == first->position && next->ordinal == first->ordinal + origin->count
@@ -67,27 +73,63 @@ static bool keep_name(struct ps_batch *batch, struct ps_slice *name)
     return true;
 }
 
-bool ps_batch_origin(struct ps_batch *batch, const struct ps_identity *first, uint32_t count)
+/* Returns the last origin if it ends before this row; NULL: there is none. */
+static struct ps_origin *origin_until(struct ps_batch *batch, uint32_t row)
 {
-    PS_ASSERT(count <= batch->count);
-    uint32_t row = batch->count - count;
     struct ps_origin *last = batch->origin_count > 0 ? &batch->origins[batch->origin_count - 1] : NULL;
     PS_ASSERT(last == NULL || last->row + last->count <= row);
-    if (last != NULL && last->row + last->count == row && goes_on(last, first)) {
-        last->count += count;
-        return true;
-    }
-    struct ps_origin origin = {*first, row, count};
-    if (count == 0)
-        return true;
+    return last != NULL && last->row + last->count == row ? last : NULL;
+}
+
+static bool origin_add(struct ps_batch *batch, struct ps_origin origin)
+{
     if (!keep_name(batch, &origin.first.name) || !make_room(batch))
         return false;
     batch->origins[batch->origin_count++] = origin;
     return true;
 }
 
-/* Returns the last origin that begins at or before the row; NULL: there is none. */
-static const struct ps_origin *origin_before(const struct ps_batch *batch, uint32_t row)
+bool ps_batch_origin(struct ps_batch *batch, const struct ps_identity *first, uint32_t count)
+{
+    PS_ASSERT(count <= batch->count);
+    uint32_t row = batch->count - count;
+    struct ps_origin *last = origin_until(batch, row);
+    if (last != NULL && goes_on(last, first)) {
+        last->count = (uint16_t)(last->count + count);
+        return true;
+    }
+    return count == 0 ||
+           origin_add(batch, (struct ps_origin){.first = *first, .row = row, .count = (uint16_t)count});
+}
+
+bool ps_batch_origin_begin(struct ps_batch *batch, const struct ps_identity *first)
+{
+    struct ps_origin *last = origin_until(batch, batch->count);
+    if (last != NULL && goes_on(last, first))
+        return true;
+    if (last != NULL && last->count == 0) { /* no row was added for it */
+        batch->origin_count--;
+        return ps_batch_origin_begin(batch, first);
+    }
+    return origin_add(batch, (struct ps_origin){.first = *first, .row = batch->count});
+}
+
+bool ps_batch_origin_step(struct ps_batch *batch, const struct ps_identity *identity)
+{
+    PS_ASSERT(batch->count > 0 && !identity->has_ordinal);
+    uint32_t row = batch->count - 1;
+    struct ps_origin *last = origin_until(batch, row);
+    if (last != NULL && last->steps && is_same_store(&last->first, identity) &&
+        identity->position - last->first.position <= UINT32_MAX) {
+        batch->events[row].flags = (uint32_t)(identity->position - last->first.position);
+        last->count++;
+        return true;
+    }
+    batch->events[row].flags = 0;
+    return origin_add(batch, (struct ps_origin){.first = *identity, .row = row, .count = 1, .steps = true});
+}
+
+const struct ps_origin *ps_batch_origin_of(const struct ps_batch *batch, uint32_t row)
 {
     uint32_t low = 0, high = batch->origin_count;
     while (low < high) {
@@ -97,17 +139,20 @@ static const struct ps_origin *origin_before(const struct ps_batch *batch, uint3
         else
             high = middle;
     }
-    return low > 0 ? &batch->origins[low - 1] : NULL;
+    const struct ps_origin *origin = low > 0 ? &batch->origins[low - 1] : NULL;
+    return origin != NULL && row - origin->row < origin->count ? origin : NULL;
 }
 
 bool ps_event_identity(const struct ps_lease *lease, uint32_t position, struct ps_identity *identity)
 {
     uint32_t row = lease->index != NULL ? lease->index[position] : position;
-    const struct ps_origin *origin = origin_before(lease->batch, row);
-    if (origin == NULL || row - origin->row >= origin->count)
+    const struct ps_origin *origin = ps_batch_origin_of(lease->batch, row);
+    if (origin == NULL)
         return false;
     *identity = origin->first;
-    if (identity->has_ordinal)
+    if (origin->steps)
+        identity->position += lease->batch->events[row].flags;
+    else if (identity->has_ordinal)
         identity->ordinal += row - origin->row;
     else
         identity->position += row - origin->row;

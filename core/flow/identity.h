@@ -20,10 +20,13 @@ struct ps_identity {
 };
 
 /* The identities of `count` rows from `row` on: `first` is that of the first one. From row to row the position
- * increases by 1, or the ordinal if first.has_ordinal. */
+ * increases by 1, or the ordinal if first.has_ordinal. With `steps` each row says in its `flags` how far its position
+ * is behind first.position. */
 struct ps_origin {
     struct ps_identity first;
-    uint32_t row, count;
+    uint32_t row;
+    uint16_t count;
+    bool steps;
 };
 
 /* Notes that the `count` rows added last have the identities from `first` on. Copies the name. Returns false when there

@@ -1,6 +1,6 @@
 /* Leases. A lease is the part of a batch that one reader gets. */
 #include "core/flow/batch_internal.h"
-#include "core/flow/identity.h"
+#include "core/flow/origins.h"
 
 #include <string.h>
 
@@ -71,8 +71,8 @@ struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count)
                                                           8);
 }
 
-/* Notes the identities of rows that were made from earlier rows. Of several rows made from one earlier row, only the
- * first gets that row's identity. Returns false when there is no memory. */
+/* Notes the identities of the batch's rows, which were made from earlier rows. Of several rows made from one, only the first
+ * has its identity. Returns false when there is no memory. */
 static bool move_identities(struct ps_batch *batch, const struct ps_batch *before, uint32_t count,
                             const uint16_t *from)
 {
@@ -88,7 +88,8 @@ static bool move_identities(struct ps_batch *batch, const struct ps_batch *befor
             continue;
         used[earlier / 64] |= UINT64_C(1) << (earlier % 64);
         batch->count = row + 1;
-        if (!ps_batch_origin(batch, &identity, 1))
+        if (!(ps_batch_origin_of(before, earlier)->steps ? ps_batch_origin_step(batch, &identity)
+                                                         : ps_batch_origin(batch, &identity, 1)))
             return false;
     }
     return true;
@@ -99,11 +100,11 @@ bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t co
     struct ps_batch *batch = lease->batch;
     const struct ps_batch before = *batch;
     PS_ASSERT(count <= PS_BATCH_EVENTS_MAX);
+    batch->events = rows;
     if (!move_identities(batch, &before, count, from)) {
         *batch = before;
         return false;
     }
-    batch->events = rows;
     batch->count = count;
     lease->index = NULL;
     lease->count = count;

@@ -1,6 +1,6 @@
 /* Identities of a batch's events, compared with a model: random runs of several streams, rows without identity, rewinds, and
  * leases with a part of the rows. */
-#include "core/flow/identity.h"
+#include "core/flow/origins.h"
 
 #include "core/flow/batch_home.h"
 #include "core/flow/batch_internal.h"
@@ -39,6 +39,8 @@ static uint64_t below(uint64_t *random, uint64_t limit)
     return ps_test_random(random) % limit;
 }
 
+static const char files[] = "files"; /* its positions are offsets of bytes */
+
 static struct ps_identity drawn(uint64_t *random)
 {
     static const char *const topics[] = {"a", "b", "ab", "topic"};
@@ -50,10 +52,26 @@ static struct ps_identity drawn(uint64_t *random)
                                     .position = below(random, 3),
                                     .ordinal = (uint32_t)below(random, 3),
                                     .has_ordinal = true};
+    if (below(random, 2) == 0)
+        return (struct ps_identity){.system = files,
+                                    .store = 1 + below(random, 2),
+                                    .part = -1,
+                                    .position = below(random, 2) == 0 ? below(random, 100)
+                                                                      : UINT32_MAX - below(random, 100)};
     return (struct ps_identity){.system = "kafka",
                                 .name = {topic, (uint32_t)strlen(topic)},
                                 .part = (int64_t)below(random, 3),
                                 .position = below(random, 10)};
+}
+
+/* Notes the identity of the row added last; the next one is at a later offset, seldom at an earlier one or far behind. */
+static void add_step(struct ps_batch *batch, struct ps_identity *next, uint64_t *random)
+{
+    assert_true(ps_batch_origin_step(batch, next));
+    uint64_t way = below(random, 20);
+    next->position += way == 0   ? UINT32_MAX - below(random, 3)
+                      : way == 1 ? -next->position
+                                 : below(random, 300);
 }
 
 /* Adds rows, most with identities. They often follow those of the last rows, as a reader's do. */
@@ -62,9 +80,16 @@ static void add_rows(struct ps_batch *batch, struct model *model, struct ps_iden
     uint32_t count = 1 + (uint32_t)below(random, 4);
     if (below(random, 3) == 0)
         *next = drawn(random);
+    bool has = below(random, 5) > 0;
+    for (uint32_t i = 0; has && next->system == files && i < count; i++) {
+        assert_non_null(ps_batch_add_copy(batch, "x", 1));
+        (void)ps_identity_text(next, model->texts[model->count++]);
+        add_step(batch, next, random);
+    }
+    if (has && next->system == files)
+        return;
     for (uint32_t i = 0; i < count; i++)
         assert_non_null(ps_batch_add_copy(batch, "x", 1));
-    bool has = below(random, 5) > 0;
     char name[16]; /* the caller's name goes away */
     struct ps_identity first = *next;
     if (first.name.length > 0)
@@ -169,6 +194,34 @@ static void test_runs_are_joined(void **state)
     }
     assert_int_equal(batch->origin_count, 2);
     assert_int_equal(batch->origins[0].count, 250);
+    ps_batch_give(batch);
+}
+
+/* Also a run of offsets takes one origin, up to 4 GiB of the file, and still when rows were replaced. */
+static void test_steps_are_joined(void **state)
+{
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    static const uint64_t offsets[] = {7, 7, 20, 7 + (uint64_t)UINT32_MAX, 8 + (uint64_t)UINT32_MAX, 3};
+    struct ps_identity identity = {.system = "files", .store = 5, .part = -1};
+    for (uint16_t i = 0; i < PS_COUNT_OF(offsets); i++) {
+        identity.position = offsets[i];
+        assert_non_null(ps_batch_add_copy(batch, "x", 1));
+        assert_true(ps_batch_origin_step(batch, &identity));
+    }
+    assert_int_equal(batch->origin_count, 3);
+    ps_batch_close(batch);
+    struct ps_lease *lease = ps_batch_chain(batch);
+    static const uint16_t from[] = {1, 3, 5};
+    struct ps_event *rows = ps_batch_rows(batch, PS_COUNT_OF(from));
+    assert_non_null(rows);
+    for (uint16_t i = 0; i < PS_COUNT_OF(from); i++)
+        rows[i] = batch->events[from[i]];
+    assert_true(ps_lease_replace(lease, rows, PS_COUNT_OF(from), from));
+    assert_int_equal(batch->origin_count, 2);
+    for (uint16_t i = 0; i < PS_COUNT_OF(from); i++) {
+        assert_true(ps_event_identity(lease, i, &identity));
+        assert_int_equal(identity.position, offsets[from[i]]);
+    }
     ps_batch_give(batch);
 }
 
@@ -286,6 +339,8 @@ static void test_texts(void **state)
           .ordinal = 7,
           .has_ordinal = true},
          "log:09f3a0c5e77d01b4/3735928559/123/7"},
+        {{.system = "taildir", .store = 0xd01b49f3a0c5e77, .part = -1, .position = 4096},
+         "taildir:0d01b49f3a0c5e77/4096"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char text[PS_IDENTITY_TEXT_BYTES];
@@ -312,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_as_the_model, setup, teardown),
         cmocka_unit_test_setup_teardown(test_runs_are_joined, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_steps_are_joined, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replaced_without_memory, setup, teardown),
         cmocka_unit_test(test_texts),
