@@ -5,6 +5,7 @@
 #include "conf/validate/check.h"
 #include "conf/validate/claims.h"
 #include "conf/validate/guarantee.h"
+#include "conf/validate/identities.h"
 #include "conf/validate/lone_classes.h"
 #include "conf/command/env.h"
 #include "conf/file.h"
@@ -272,6 +273,7 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
             ps_validate(conf, agent);
             ps_check_flows(conf);
             ps_check_guarantees(conf);
+            ps_ask_for_identities(conf);
             ps_check_ports(conf);
             ps_check_rounds(conf);
             ps_check_claims(conf);

@@ -1,0 +1,9 @@
+/* Flows whose sink reads the identities of events (core/flow/identity.h): the sink's own key penstock.identity is true. A source of
+ * files is asked to give its events identities only then, because a new file waits until its random number is on the disk.
+ * Thread: the control thread. */
+#pragma once
+
+#include "conf/conf.h"
+
+/* Called after validation, before the stages are built. */
+void ps_ask_for_identities(struct ps_conf *conf);
