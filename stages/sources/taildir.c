@@ -29,6 +29,7 @@ struct taildir_plan {
     const char *position_file, *file_header_key;
     bool byte_offset_header, skip_to_end, cache, file_header;
     bool sink_keeps; /* the sink keeps the positions, in its transactions */
+    bool identities; /* a sink reads the identities of the lines */
     int decompress;
     int64_t idle_ms, save_ms, batch_size, batch_count_max, line_max, poll_ms;
     struct ps_tail_settings settings; /* made by build */
@@ -365,6 +366,7 @@ static enum ps_status taildir_build(void *plan_, struct ps_context *context, str
     settings->byte_offset = plan->byte_offset_header ? ps_name_intern("byteoffset") : NULL;
     settings->skip_to_end = plan->skip_to_end;
     settings->decompress = plan->decompress != 0;
+    settings->identities = plan->identities;
     settings->cache = plan->cache;
     settings->idle_ns = plan->idle_ms > 0 ? (uint64_t)plan->idle_ms * PS_NS_PER_MS : PS_NS_PER_MS;
     settings->save_ns = (uint64_t)plan->save_ms * PS_NS_PER_MS;
@@ -403,6 +405,12 @@ static bool taildir_yields_positions(void *plan_, struct ps_err *err)
     }
     plan->sink_keeps = true;
     return true;
+}
+
+static void taildir_gives_identities(void *plan_)
+{
+    struct taildir_plan *plan = plan_;
+    plan->identities = true;
 }
 
 static enum ps_status open_keeping(const struct taildir_plan *plan, struct taildir_state *state,
@@ -538,7 +546,8 @@ static const struct ps_source_ops source = {
     .paused = taildir_paused,
     .drain = taildir_drain,
     .yields_positions = taildir_yields_positions,
-    .engine = &(const struct ps_engine_source_ops){.starts_from_records = true},
+    .engine = &(const struct ps_engine_source_ops){.starts_from_records = true,
+                                                   .gives_identities = taildir_gives_identities},
 };
 
 static const char *const counters[] = {PS_TAIL_COUNTERS, NULL};

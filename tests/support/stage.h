@@ -15,6 +15,7 @@ struct ps_test_event {
     const char *body;
     uint32_t length;
     const char *const *headers; /* name, value, name, value, .., NULL; or NULL */
+    const char *identity;       /* of an event that a source made; "": none */
 };
 
 /* PS_EVENT("body", "name", "value", ..): an event with headers. */
@@ -106,6 +107,10 @@ void ps_test_stage_recycle(struct ps_test_stage *stage);
 
 /* Moves the fake clock forward (it starts at 2023-11-14 22:13:20 UTC = 1700000000000 ms). */
 void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
+/* ps_test_stage_start, of a source whose events' identities are read by a sink. */
+void ps_test_stage_start_identities(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
+                                    const char *const *keys);
+
 /* Sets the fake clock to the real one. */
 void ps_test_stage_real_clock(struct ps_test_stage *stage);
 

@@ -1,4 +1,5 @@
 /* The part of tests/support/stage.h that runs a source. */
+#include "core/flow/identity.h"
 #include "tests/support/stage.h"
 
 #include <sys/epoll.h>
@@ -87,6 +88,16 @@ static void expect_sound(const struct ps_batch *batch)
     }
 }
 
+static const char *identity_text(struct ps_test_stage *stage, struct ps_batch *batch, uint32_t row)
+{
+    const struct ps_lease all = {.batch = batch};
+    char text[PS_IDENTITY_TEXT_BYTES];
+    struct ps_identity identity;
+    return ps_event_identity(&all, row, &identity)
+               ? ps_arena_copy(stage->arena, text, ps_identity_text(&identity, text))
+               : "";
+}
+
 struct ps_batch *ps_test_source_put_batch(struct ps_test_stage *stage)
 {
     struct ps_batch *batch = stage->batch;
@@ -101,7 +112,8 @@ struct ps_batch *ps_test_source_put_batch(struct ps_test_stage *stage)
             stage->events = realloc(stage->events, stage->event_room * sizeof *stage->events);
             assert_non_null(stage->events);
         }
-        stage->events[stage->event_count++] = ps_test_event_copy(stage, batch, &batch->events[row]);
+        stage->events[stage->event_count] = ps_test_event_copy(stage, batch, &batch->events[row]);
+        stage->events[stage->event_count++].identity = identity_text(stage, batch, row);
     }
     if (stage->ops->source->accepted != NULL)
         stage->ops->source->accepted(stage->plan, stage->state, batch, &stage->now);

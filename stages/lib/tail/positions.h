@@ -4,6 +4,7 @@
  * "file":"/absolute/path"}. Flume's reader fails on members that it does not know, so the fingerprints are in a second file beside it
  * (PATH.identities). The fingerprints count only if this program wrote the position file: Flume writes no newline at its end. In that case
  * a file with the same inode but another fingerprint is another file. Without fingerprints, Flume's rule decides: inode and path.
+ * The second file also has the files' random numbers (serial.h).
  *
  * Both files are written under another name, synced, and renamed; the identities first. A crash between the two renames
  * must not combine a position of one content with the fingerprint of another. The second file therefore also has all
@@ -15,6 +16,7 @@
 #include "core/status.h"
 #include "stages/lib/tail/identity.h"
 #include "stages/lib/tail/marks.h"
+#include "stages/lib/tail/serial.h"
 
 #include <stdio.h>
 
@@ -37,6 +39,7 @@ struct ps_tail_position {
     int group;                        /* of the path's present name, -1: none; not written to the file */
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
     struct ps_tail_marks marks;       /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
+    struct ps_tail_serial serial;     /* only in the second file */
 };
 
 struct ps_tail_positions {

@@ -32,8 +32,9 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
-    static const char *const names[] = {"inode",     "pos",    "file",  "device", "head",   "length",
-                                        "positions", "before", "marks", "text",   "written"};
+    static const char *const names[] = {"inode",   "pos",       "file",    "device", "head",
+                                        "length",  "positions", "before",  "marks",  "text",
+                                        "written", "number",    "earlier", "since"};
     unsigned which = 0;
     int64_t number = 0;
     if (!ps_json_string_take(cursor))
@@ -84,6 +85,15 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
         return number >= PS_TAIL_POSITION_OF_TEXT;
     case 10:
         positions->written_ms = number;
+        return number >= 0;
+    case 11:
+        position->serial.own = (uint64_t)number;
+        break;
+    case 12:
+        position->serial.before = (uint64_t)number;
+        break;
+    case 13:
+        position->serial.from = number;
         return number >= 0;
     default:
         break;
@@ -142,6 +152,16 @@ static void print_position(FILE *out, const struct ps_tail_position *position)
     free(text);
 }
 
+static void print_serial(FILE *out, const struct ps_tail_serial *serial)
+{
+    if (serial->own != 0)
+        fprintf(out, ",\"number\":%" PRId64, (int64_t)serial->own);
+    if (serial->before != 0)
+        fprintf(out, ",\"earlier\":%" PRId64, (int64_t)serial->before);
+    if (serial->from != 0)
+        fprintf(out, ",\"since\":%" PRId64, serial->from);
+}
+
 void ps_tail_positions_print(FILE *out, const struct ps_tail_positions *positions)
 {
     fputc('[', out);
@@ -165,6 +185,7 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
                 (int64_t)identity->head, identity->head_length);
         if (positions->items[i].text != 0)
             fprintf(out, ",\"text\":%" PRId64, positions->items[i].text);
+        print_serial(out, &positions->items[i].serial);
         for (uint32_t k = 0; k < marks->count; k++)
             fprintf(out, "%s%" PRId64 " %" PRId64 " %u", k == 0 ? ",\"marks\":\"" : " ",
                     marks->items[k].offset, (int64_t)marks->items[k].hash, marks->items[k].length);

@@ -4,9 +4,13 @@
  * with the same 3 KiB. Every line must come once and unchanged; after a crash lines may come again only if they came after
  * the positions were last written, or belong to a file that was written between its copy and its truncation. If all files begin
  * alike, a line comes again at most once for each crash, and for each time that its file was replaced, or written to
- * between its copy and its truncation. The seed is printed; PENSTOCK_SEED repeats a run, and PENSTOCK_SCHEDULES=1000 plays more of
+ * between its copy and its truncation. In every second schedule the lines have identities: two lines never have the same one, and a
+ * line that comes again after a crash has the one that it had; these crashes find the position file of that moment, which has the
+ * random numbers of the files. The seed is printed; PENSTOCK_SEED repeats a run, and PENSTOCK_SCHEDULES=1000 plays more of
  * them. */
+#include "tests/stages/sources/taildir_positions.h"
 #include "tests/support/folder.h"
+#include "tests/support/identities.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>
@@ -28,6 +32,9 @@ struct line {
     bool may_repeat;  /* it came after the positions that a crash went back to */
     bool since_saved; /* it came after the positions were copied */
     bool is_copied;   /* a copy of it may be read */
+    bool
+        is_renumbered; /* it may come again from a copy that is not recognised, because nothing of its original was saved */
+    char identity[48];
     unsigned log;
 };
 
@@ -103,7 +110,8 @@ static void poke(void)
     }
 }
 
-static bool with_banner;
+static bool with_banner, with_identities;
+static struct ps_test_identities identities; /* that came, each with its line */
 static unsigned crash_count, copy_count[LOGS];
 
 /* Writes the first bytes, which all files share. */
@@ -148,6 +156,24 @@ static bool may_come_again(const struct line *line)
            (with_banner ? line->came <= crash_count + copy_count[line->log] : line->is_copied);
 }
 
+/* ---- identities ---- */
+
+/* `again`: the line came after a crash that went back to before it. */
+static void identity_check(const struct ps_test_event *event, unsigned number, bool again)
+{
+    struct line *line = &lines[number];
+    if (event->identity[0] == '\0')
+        FAIL("line %u has no identity", number);
+    unsigned first = (unsigned)ps_test_identities_first(&identities, event->identity, number);
+    if (first != number)
+        FAIL("lines %u and %u have the identity %s", first, number, event->identity);
+    if (again && !line->is_copied && !line->is_renumbered && strcmp(line->identity, event->identity) != 0)
+        FAIL("line %u, of %s, came again with the identity %s, not %s", number,
+             ps_test_event_header(event, "file"), event->identity, line->identity);
+    if (line->came == 0)
+        snprintf(line->identity, sizeof line->identity, "%s", event->identity);
+}
+
 /* Checks the lines that came. */
 static void take(void)
 {
@@ -165,6 +191,8 @@ static void take(void)
                  length, ps_test_event_header(event, "file"), event->body);
         if (lines[number].came > 0 && !may_come_again(&lines[number]))
             FAIL("line %u came again, from %s", number, ps_test_event_header(event, "file"));
+        if (with_identities)
+            identity_check(event, number, lines[number].may_repeat && lines[number].came > 0);
         lines[number].came++;
         lines[number].since_saved = true;
         lines[number].may_repeat = false;
@@ -440,28 +468,17 @@ static void op_restart(unsigned number)
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
 }
 
-static void copy_file(const char *from, const char *to)
-{
-    (void)unlink(to);
-    if (access(from, F_OK) == 0)
-        copy(from, to);
-    else
-        (void)unlink(to);
-}
-
-/* The source dies, and finds the positions of an earlier moment. */
+/* The source dies, and finds the positions of an earlier moment; with identities those that the position file has. */
 static void op_crash(unsigned number)
 {
-    char identities[600], saved[600], saved_identities[700];
-    snprintf(identities, sizeof identities, "%s.identities", positions);
+    char saved[600];
     snprintf(saved, sizeof saved, "%s.saved", positions);
-    snprintf(saved_identities, sizeof saved_identities, "%s.saved", identities);
     ps_test_source_close_batch(&stage);
     take();
     catch_up();
     ps_test_stage_close(&stage);
-    copy_file(positions, saved);
-    copy_file(identities, saved_identities);
+    if (!with_identities)
+        ps_test_positions_copy(positions, saved);
     for (unsigned i = 0; i < line_count; i++)
         lines[i].since_saved = false;
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -473,15 +490,22 @@ static void op_crash(unsigned number)
     if (draw(3) == 0)
         op_rename(draw(LOGS));
     only_matching = false;
-    if (draw(3) == 0)
-        op_copy_and_cut(draw(LOGS));
+    if (draw(3) == 0 &&
+        !(with_banner &&
+          with_identities)) { /* a file without a saved position, cut, is only known by its banner */
+        unsigned copied = draw(LOGS);
+        for (unsigned i = 0; i < line_count; i++)
+            lines[i].is_renumbered |= lines[i].log == copied;
+        op_copy_and_cut(copied);
+    }
     work(draw(30));
     note(" crash", 0, 0);
     crash_count++;
+    if (with_identities)
+        ps_test_positions_copy(positions, saved);
     ps_test_stage_close(&stage);
     ps_test_stage_recycle(&stage); /* the open batch is lost with the source */
-    copy_file(saved, positions);
-    copy_file(saved_identities, identities);
+    ps_test_positions_copy(saved, positions);
     for (unsigned i = 0; i < line_count; i++)
         lines[i].may_repeat |= lines[i].since_saved;
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -505,7 +529,7 @@ static void start(void)
                           "fileHeader",
                           "true",
                           "writePosInterval",
-                          "20",
+                          with_identities && draw(2) == 0 ? "3000" : "20",
                           "batchSize",
                           draw(2) == 0 ? "7" : "1000",
                           "idleTimeout",
@@ -513,7 +537,10 @@ static void start(void)
                           "maxBatchCount",
                           draw(2) == 0 ? "3" : "1000000",
                           NULL};
-    ps_test_stage_start(&stage, &ps_source_taildir, keys);
+    if (with_identities)
+        ps_test_stage_start_identities(&stage, &ps_source_taildir, keys);
+    else
+        ps_test_stage_start(&stage, &ps_source_taildir, keys);
 }
 
 static void play(void)
@@ -545,6 +572,8 @@ static void test_schedules(void **unused)
     unsigned count = more != NULL ? (unsigned)strtoul(more, NULL, 10) : SCHEDULES;
     for (unsigned i = 0; i < count; i++) {
         with_banner = i % 3 == 1;
+        with_identities = i % 2 == 0;
+        memset(&identities, 0, sizeof identities);
         crash_count = 0;
         memset(copy_count, 0, sizeof copy_count);
         random_state = (seed * SCHEDULES + i) * 2654435761U + 1;

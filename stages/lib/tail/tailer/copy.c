@@ -11,18 +11,23 @@
 
 /* ---- going on ---- */
 
-struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log)
+struct ps_tail_origin ps_tail_origin_of(struct ps_tail_log *log)
 {
-    struct ps_tail_origin origin = {
-        .identity = &log->identity, .marks = &log->marks, .delivered_offset = log->delivered_offset};
+    struct ps_tail_origin origin = {.identity = &log->identity,
+                                    .marks = &log->marks,
+                                    .serial = &log->serial,
+                                    .read_offset = log->read_offset,
+                                    .delivered_offset = log->delivered_offset};
     ps_tail_log_lives(log, origin.lives);
     return origin;
 }
 
-struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log)
+struct ps_tail_origin ps_tail_origin_earlier(struct ps_tail_log *log)
 {
     struct ps_tail_origin origin = {.identity = &log->earlier.identity,
                                     .marks = &log->earlier.marks,
+                                    .serial = &log->earlier.serial,
+                                    .read_offset = log->earlier.read_offset,
                                     .delivered_offset = log->earlier.delivered_offset};
     memcpy(origin.lives, log->earlier.lives, sizeof origin.lives);
     return origin;
@@ -59,6 +64,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
         log->identity.head_length = origin->identity->head_length;
     }
     ps_tail_log_index(tailer, log);
+    ps_tail_log_numbers_inherit(tailer, log, origin, mark->offset);
     log->last.length = 0;
     lives_take(tailer, log, origin->lives, mark->offset);
     ps_tail_slots_put(&tailer->heirs, log->number);

@@ -4,6 +4,7 @@
 
 #include "stages/lib/tail/identity.h"
 #include "stages/lib/tail/marks.h"
+#include "stages/lib/tail/serial.h"
 
 struct ps_tailer;
 struct ps_tail_log;
@@ -40,11 +41,12 @@ struct ps_tail_copy {
 struct ps_tail_origin {
     const struct ps_tail_identity *identity;
     const struct ps_tail_marks *marks;
+    struct ps_tail_serial *serial; /* goes to the copy */
     struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE];
-    int64_t delivered_offset;
+    int64_t read_offset, delivered_offset;
 };
-struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log);
-struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log);
+struct ps_tail_origin ps_tail_origin_of(struct ps_tail_log *log);
+struct ps_tail_origin ps_tail_origin_earlier(struct ps_tail_log *log);
 /* Continues the log from the mark with the state of its original, and queues it. Lines of the original that are not
  * delivered are read again after a crash. */
 void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,

@@ -9,7 +9,7 @@
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->open.deferred, &(tailer)->cut,                    \
         &(tailer)->cut_seen, &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable,                \
         &(tailer)->links, &(tailer)->heirs, &(tailer)->loose, &(tailer)->saves.changed, &(tailer)->texts,    \
-        &(tailer)->sink.announced
+        &(tailer)->sink.announced, &(tailer)->unsaved, &(tailer)->unnumbered
 
 /* ---- chains ---- */
 
@@ -295,6 +295,7 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_log_open(tailer, log);
     if (log->state != PS_TAIL_LOG_OPEN)
         return;
+    ps_tail_log_number(tailer, log);
     log->queued = true;
     log->turn_lines = 0;
     log->next = NULL;
@@ -395,10 +396,15 @@ void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log)
                                   log->identity.head_length);
 }
 
-void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks)
+void ps_tail_log_as_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
+                               const struct ps_tail_position *position)
 {
+    log->identity.head = position->identity.head;
+    log->identity.head_length = position->identity.head_length;
+    ps_tail_log_move(tailer, log, position->offset, position->offset);
     ps_tail_marks_free(&log->marks);
-    ps_tail_marks_copy(&log->marks, marks, log->read_offset);
+    ps_tail_marks_copy(&log->marks, &position->marks, log->read_offset);
+    ps_tail_log_numbers(log, &position->serial);
 }
 
 /* Keeps the former content's identity for a while: a copy of it may turn up. */
@@ -409,6 +415,7 @@ static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
                                             .read_offset = log->read_offset,
                                             .delivered_offset = log->delivered_offset,
                                             .marks = log->marks,
+                                            .serial = log->serial,
                                             .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
     ps_tail_log_lives(log, log->earlier.lives);
     ps_tail_slots_put(&tailer->heirs, log->number);
@@ -428,6 +435,7 @@ void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log)
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     earlier_keep(tailer, log);
+    ps_tail_log_numbers_forget(log);
     log->found_at_start = false;
     log->generation = ++tailer->table.generations[log->number];
     log->copied = false;

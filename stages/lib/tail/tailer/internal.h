@@ -37,6 +37,7 @@ struct ps_tail_earlier {
     int64_t read_offset, delivered_offset;
     struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE]; /* lives whose spans may not be delivered yet */
     struct ps_tail_marks marks;
+    struct ps_tail_serial serial;
     uint64_t until_ns;
 };
 
@@ -103,6 +104,8 @@ struct ps_tail_log {
     struct ps_tail_log *next_name;     /* in its hash chain */
     struct ps_tail_log *next_inode;
     struct ps_tail_marks marks; /* up to read_offset */
+    struct ps_tail_serial serial;
+    bool serial_noted, serial_saved; /* it is in the notes of a save; the position file has it */
     struct ps_tail_earlier earlier;
     struct ps_tail_fingerprint_entry head, earlier_head; /* entries of tailer->fingerprints */
     struct ps_tail_copy copy;                            /* if it waits: the file of which it may be a copy */
@@ -170,12 +173,14 @@ struct ps_tailer {
     struct ps_tail_slots unresolved;  /* found, but not yet identified */
     struct ps_tail_slots unreadable;
     struct ps_tail_slots links;
-    struct ps_tail_slots heirs;    /* files that have lines of an earlier life (struct ps_tail_life) */
-    struct ps_tail_slots texts;    /* compressed files that are to be opened, or may be idle now */
-    struct ps_tail_log *unpacking; /* the compressed file that is being surveyed or read; NULL: none */
-    struct ps_tail_slots loose;    /* no matching name, or idle and not closed */
-    uint32_t loose_left;           /* how many of them are looked at before idle_look_ns moves on */
-    uint64_t batch_key;            /* identifies the headers that the open batch has */
+    struct ps_tail_slots heirs;      /* files that have lines of an earlier life (struct ps_tail_life) */
+    struct ps_tail_slots texts;      /* compressed files that are to be opened, or may be idle now */
+    struct ps_tail_log *unpacking;   /* the compressed file that is being surveyed or read; NULL: none */
+    struct ps_tail_slots unsaved;    /* their random numbers are not in the position file yet */
+    struct ps_tail_slots unnumbered; /* they wait until it has them */
+    struct ps_tail_slots loose;      /* no matching name, or idle and not closed */
+    uint32_t loose_left;             /* how many of them are looked at before idle_look_ns moves on */
+    uint64_t batch_key;              /* identifies the headers that the open batch has */
 
     struct ps_tail_fingerprint_index
         fingerprints; /* fingerprints of logs, and of positions that were read at the start */
@@ -224,8 +229,9 @@ static inline bool ps_tail_log_is_text(const struct ps_tail_log *log)
 char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Updates the index of fingerprints after the file's fingerprint changed. */
 void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Replaces the file's marks by a copy of these, up to its read_offset. */
-void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks);
+/* Gives the file the beginning, offsets, marks and numbers of a position that was read at the start. */
+void ps_tail_log_as_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
+                               const struct ps_tail_position *position);
 /* Gives up bytes that were read but are in no batch yet. */
 void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Makes the file start over: a new generation, read from offset 0. */
@@ -233,6 +239,34 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Extends the fingerprint of a short file that has grown. */
 void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* ---- numbered.c: the files' random numbers ---- */
+
+/* Sets the numbers of a file whose position, with the same numbers, is in the position file. */
+void ps_tail_log_numbers(struct ps_tail_log *log, const struct ps_tail_serial *serial);
+/* Gives a copy the numbers of its original, whose lines it has before `mark`. */
+void ps_tail_log_numbers_inherit(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                 const struct ps_tail_origin *origin, int64_t mark);
+/* Called when the file starts over: the number of its former content stays with that. */
+void ps_tail_log_numbers_forget(struct ps_tail_log *log);
+/* Draws the number of a file that is to be read, if its lines get identities and it has none. */
+void ps_tail_log_number(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Returns whether the file can be read. If not, it was put into tailer->unnumbered: a kill after the delivery of a line would make
+ * its identity unknown as long as the position file does not have the number. While the position file cannot be written, files
+ * are read, and their lines have no identities. */
+bool ps_tail_log_is_numbered(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Returns the number of the line at this offset; 0: it gets no identity. */
+static inline uint64_t ps_tail_log_number_at(const struct ps_tail_log *log, int64_t offset)
+{
+    return log->serial_saved ? ps_tail_serial_at(&log->serial, offset) : 0;
+}
+/* Called when the position file was written: the numbers in it can be used. */
+void ps_tail_numbers_saved(struct ps_tailer *tailer);
+
+/* ---- tailer.c ---- */
+
+/* Queues a file that waited. */
+void ps_tail_log_wait_no_more(struct ps_tailer *tailer, uint32_t number);
 
 /* ---- idle.c: idle files ---- */
 

@@ -228,8 +228,11 @@ static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_ta
     struct ps_tail_position *position = found->position;
     if (position->path[0] == '\0')
         return PS_TAIL_MATCH_AGAIN; /* its file was opened meanwhile */
-    const struct ps_tail_origin origin = {
-        .identity = &found->identity, .marks = &found->marks, .delivered_offset = found->offset};
+    const struct ps_tail_origin origin = {.identity = &found->identity,
+                                          .marks = &found->marks,
+                                          .serial = &position->serial,
+                                          .read_offset = found->offset,
+                                          .delivered_offset = found->offset};
     ps_tail_position_taken(tailer, position);
     ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
     return PS_TAIL_MATCH_GOES_ON;

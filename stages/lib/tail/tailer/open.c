@@ -177,10 +177,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     else /* ignores the device number, which may change at a reboot */
         same = is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
     if (!same) { /* truncated, overwritten, or deleted and its inode used again: a copy may exist */
-        log->identity.head = known->head;
-        log->identity.head_length = known->head_length;
-        ps_tail_log_move(tailer, log, position->offset, position->offset);
-        ps_tail_log_marks(log, &position->marks);
+        ps_tail_log_as_remembered(tailer, log, position);
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
         if (same_path) /* it is read from its beginning, unless it is itself a copy */
@@ -203,6 +200,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
     *text = position->text;
+    ps_tail_log_numbers(log, &position->serial);
     read_as(tailer, log, position);
     return true;
 }
@@ -257,11 +255,8 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
     if (!log->matches || position == NULL || position->path[0] == '\0' || position->identity.device == 0 ||
         position->identity.head_length == 0 || is_remembered(opening, position))
         return false;
-    log->identity.head = position->identity.head;
-    log->identity.head_length = position->identity.head_length;
+    ps_tail_log_as_remembered(tailer, log, position);
     log->last.length = 0;
-    ps_tail_log_move(tailer, log, position->offset, position->offset);
-    ps_tail_log_marks(log, &position->marks);
     ps_tail_log_index(tailer, log);
     ps_tail_position_taken(tailer, position); /* the log has the position now */
     wait_for_look(tailer, log, 0);
@@ -355,6 +350,9 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
     }
+    if (same &&
+        looked) /* it had other bytes before the look: the lines that follow may be others than those that were read once */
+        ps_tail_serial_give(&log->serial, log->read_offset);
     log->identity = opening->identity;
     ps_tail_log_index(tailer, log);
     log->checked_ns = tailer->now_ns;

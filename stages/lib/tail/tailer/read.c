@@ -1,5 +1,6 @@
 /* Reads a file into the batch and splits it into lines there. Each read begins with the last bytes before the position. If
  * they have changed, the file was truncated or overwritten, and the bytes of the read are discarded. */
+#include "core/flow/origins.h"
 #include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
@@ -85,14 +86,33 @@ static bool offset_set(const struct ps_tailer *tailer, struct ps_batch *batch, s
     return ps_batch_header_add(batch, event, tailer->settings->byte_offset, value, length);
 }
 
-/* Adds a line. Returns false when the batch has no room. If there is no memory for the header, the event is removed again. */
-static bool line_add(const struct ps_tailer *tailer, struct ps_batch *batch, char *text, uint32_t length,
-                     int64_t offset)
+/* Gives the line added last its identity: the number of the file and the offset of the line's beginning. The line ends at the
+ * first newline, or else the identity also has the length: another rest of the file may come at the same offset, and after a change of
+ * penstock.line.max another piece of a long line. Returns false when there is no memory. */
+static bool identity_add(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                         struct ps_batch *batch, int64_t offset, uint32_t piece)
+{
+    const struct ps_identity identity = {.system = "taildir",
+                                         .store = ps_tail_log_number_at(log, offset),
+                                         .part = -1,
+                                         .position = (uint64_t)offset,
+                                         .ordinal = piece,
+                                         .has_ordinal = piece > 0};
+    if (!tailer->settings->identities || identity.store == 0)
+        return true;
+    return piece > 0 ? ps_batch_origin(batch, &identity, 1) : ps_batch_origin_step(batch, &identity);
+}
+
+/* Adds a line. `piece`: its length if it does not end at a newline, else 0. Returns false when the batch has no room. If there is no
+ * memory for the header or the identity, the event is removed again. */
+static bool line_add(const struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
+                     char *text, uint32_t length, int64_t offset, uint32_t piece)
 {
     struct ps_event *event = ps_batch_add(batch, text, length);
     if (PS_UNLIKELY(event == NULL))
         return false;
-    if (tailer->settings->byte_offset != NULL && !offset_set(tailer, batch, event, offset)) {
+    if ((tailer->settings->byte_offset != NULL && !offset_set(tailer, batch, event, offset)) ||
+        !identity_add(tailer, log, batch, offset, piece)) {
         batch->count--;
         batch->body_bytes -= length;
         return false;
@@ -182,7 +202,8 @@ static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, s
         if (!cut && body > 0 && text[body - 1] == '\r')
             body--;
         if (batch->count >= settings->batch_events_max ||
-            !line_add(tailer, batch, text, (uint32_t)body, log->read_offset + (text - start))) {
+            !line_add(tailer, log, batch, text, (uint32_t)body, log->read_offset + (text - start),
+                      cut ? (uint32_t)length : 0)) {
             split->full = true;
             return;
         }
@@ -198,9 +219,9 @@ static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, st
 {
     if (!log->rest || split->full || split->at == split->end)
         return;
+    uint32_t length = (uint32_t)(split->end - split->at);
     if (batch->count >= tailer->settings->batch_events_max ||
-        !line_add(tailer, batch, split->at, (uint32_t)(split->end - split->at),
-                  log->read_offset + (split->at - start))) {
+        !line_add(tailer, log, batch, split->at, length, log->read_offset + (split->at - start), length)) {
         split->full = true;
         return;
     }
@@ -276,9 +297,14 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
     uint32_t length = line->cut ? cut_length(line->bytes, line->length - 3) : line->length;
     uint32_t consumed = line->cut ? length : line->consumed;
     uint32_t body = length > 0 && !line->cut && line->bytes[length - 1] == '\r' ? length - 1 : length;
+    const struct ps_batch_point before = ps_batch_point(batch);
     struct ps_event *event = ps_batch_add_copy(batch, line->bytes, body);
     if (event == NULL)
         return PS_TAIL_STEP_FULL;
+    if (!identity_add(tailer, log, batch, log->read_offset, consumed > length ? 0 : length)) {
+        ps_batch_rewind(batch, &before);
+        return PS_TAIL_STEP_FULL;
+    }
     if (tailer->settings->byte_offset != NULL)
         (void)offset_set(tailer, batch, event, log->read_offset);
     ps_count(tailer->port->counters, PS_COUNTER_malformed, line->cut);

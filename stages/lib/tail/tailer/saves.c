@@ -54,6 +54,7 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     saves->failed = saving->status != PS_OK;
     if (!saves->failed)
         saves->tries = 0;
+    saves->rest_ns = rest_ns;
     if (saves->due_ns < rest_ns)
         saves->due_ns = rest_ns;
     ps_tail_trouble_set(tailer->settings->trouble, PS_TAIL_TROUBLE_POSITIONS,
@@ -65,6 +66,7 @@ static void save_answer(void *owner, struct ps_tail_job *job)
                "%s: after a restart, lines are read again until it can be written",
                ps_err_join(&saving->err));
     }
+    ps_tail_numbers_saved(tailer);
     saving_discard(job);
 }
 
@@ -119,8 +121,11 @@ static int64_t text_of(const struct ps_tail_log *log)
 static void note(struct ps_tailer *tailer, uint32_t number)
 {
     struct ps_tail_log *log = tailer->table.logs[number];
-    if (log != NULL)
+    if (log != NULL) {
         ps_tail_log_grow(tailer, log);
+        log->serial_noted = log->resolved && log->state != PS_TAIL_LOG_COPY;
+        log->serial_saved &= log->serial_noted;
+    }
     if (log != NULL && is_new(tailer, log)) {
         const struct ps_tail_position position = {
             .inode = log->identity.inode,
@@ -138,7 +143,8 @@ static void note(struct ps_tailer *tailer, uint32_t number)
                                               .text = text_of(log),
                                               .path = log->path,
                                               .identity = log->identity,
-                                              .marks = marks_to_save(tailer, log)};
+                                              .marks = marks_to_save(tailer, log),
+                                              .serial = log->serial};
     ps_tail_notes_add(&tailer->saves.notes, number, false, &position);
 }
 
@@ -199,8 +205,10 @@ uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
         return ps_tail_saves_again(saves) ? saves->again_ns : PS_NEVER; /* ps_tailer_drain does it */
     if (saves->due_ns == 0)
         saves->due_ns = tailer->now_ns + tailer->settings->save_ns;
-    if (tailer->now_ns < saves->due_ns)
-        return saves->due_ns;
+    bool at_once = tailer->unnumbered.count > 0 && saves->rest_ns < saves->due_ns;
+    uint64_t due_ns = at_once ? saves->rest_ns : saves->due_ns;
+    if (tailer->now_ns < due_ns)
+        return due_ns;
     if (tailer->open.opening > 0 && tailer->now_ns < saves->due_ns + PS_NS_PER_S)
         return PS_NEVER; /* files start over, or are matched with their originals: the answer wakes the worker */
     if (!save_prepare(tailer))

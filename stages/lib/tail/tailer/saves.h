@@ -13,6 +13,7 @@ struct ps_tail_saves {
     struct ps_tail_notes notes;                  /* for the position file */
     bool dirty, saving, failed;                  /* `failed`: the last save */
     uint64_t due_ns;                             /* time of the next save; 0: none is due */
+    uint64_t rest_ns;                            /* no save before it */
     unsigned tries;                              /* saves that failed while the source ends */
     uint64_t again_ns;                           /* time of the next such save */
 };

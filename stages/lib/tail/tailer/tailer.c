@@ -89,7 +89,7 @@ static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_slots_put(ps_tail_log_asked(log) ? &tailer->waiting : &tailer->turned_away, log->number);
 }
 
-static void wait_no_more(struct ps_tailer *tailer, uint32_t number)
+void ps_tail_log_wait_no_more(struct ps_tailer *tailer, uint32_t number)
 {
     struct ps_tail_log *log = tailer->table.logs[number];
     if (log == NULL || !log->waits)
@@ -107,7 +107,7 @@ static void waiting_queue(struct ps_tailer *tailer)
         if (log != NULL && log->waits && ps_tail_log_asked(log) && !ps_tail_log_answered(log))
             ps_tail_slots_put(&tailer->waiting, number);
         else
-            wait_no_more(tailer, number);
+            ps_tail_log_wait_no_more(tailer, number);
     }
 }
 
@@ -116,7 +116,7 @@ static void turned_away_queue(struct ps_tailer *tailer)
 {
     for (unsigned busy = tailer->reader.fetch_count;
          busy < PS_TAIL_FETCHES_MAX && tailer->turned_away.count > 0; busy++)
-        wait_no_more(tailer, ps_tail_slots_take(&tailer->turned_away));
+        ps_tail_log_wait_no_more(tailer, ps_tail_slots_take(&tailer->turned_away));
 }
 
 /* Ends the turn of the first file in the queue if it has had all of its lines and other files wait. Returns false when other
@@ -164,6 +164,10 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
             break;
         }
         struct ps_tail_log *log = tailer->queue_first;
+        if (PS_UNLIKELY(!ps_tail_log_is_numbered(tailer, log))) {
+            ps_tail_log_unqueue_first(tailer);
+            continue;
+        }
         enum ps_tail_step step = ps_tail_log_read(tailer, log, batch);
         moved |= step == PS_TAIL_STEP_MOVED;
         if (step == PS_TAIL_STEP_FLUSH)

@@ -33,6 +33,7 @@ struct ps_tail_settings {
     const struct ps_name *byte_offset; /* header that gets the offset of the line; NULL: none */
     bool skip_to_end; /* files that exist at the start and have no position are read from their end */
     bool decompress;  /* gzip and zstd files are decompressed and read */
+    bool identities;  /* lines get identities (serial.h), unless the sink keeps the positions */
     bool cache;       /* names are read again only when the directory's modification time has changed */
     uint64_t idle_ns; /* a file without new bytes is closed after this time */
     uint64_t save_ns; /* interval between two writes of the position file */

@@ -107,6 +107,7 @@ static void test_queue(void **unused)
     struct ps_tail_log *logs[LOGS] = {NULL}, *order[LOGS];
     struct ps_err err = {.length = 0};
     uint32_t count = 0, removed = 0;
+    tailer->settings = &(const struct ps_tail_settings){.identities = false};
     tailer->port = &port;
     tailer->places = &place;
     assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-queue", -1, tailer, &err), PS_OK);
