@@ -19,7 +19,8 @@
 #define PART_BYTES (64U * 1024U)
 #define INODE_KEY "penstock.file"
 #define COMPRESSION_KEY "penstock.compression"
-#define STATE_KEY "penstock.state" /* size and ctime of a file that is left alone */
+#define STATE_KEY "penstock.state"   /* size and ctime of a file that is left alone */
+#define EVENTS_KEY "penstock.events" /* before the position */
 
 static const char schema[] =
     "{\"type\":\"record\",\"name\":\"TransferStateFileMeta\",\"namespace\":\"org.apache.flume."
@@ -97,6 +98,19 @@ static void compression_parse(const struct ps_avro_container *container, struct 
     }
 }
 
+static void events_parse(const struct ps_avro_container *container, struct ps_spool_meta *meta)
+{
+    struct ps_slice text;
+    char copy[32], *end;
+    if (!ps_avro_container_meta(container, EVENTS_KEY, &text) || text.length == 0 ||
+        text.length >= sizeof copy)
+        return;
+    memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    meta->events = strtoull(copy, &end, 10);
+    meta->counted = *end == '\0';
+}
+
 static enum ps_spool_meta_read damaged(struct ps_err *err, const char *reason)
 {
     ps_err_set(err, "%s", reason);
@@ -133,6 +147,7 @@ enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_len
     pair_parse(&container, INODE_KEY, &meta->device, &meta->inode);
     pair_parse(&container, STATE_KEY, &meta->state.size, &meta->state.changed_ns);
     compression_parse(&container, meta);
+    events_parse(&container, meta);
     return PS_SPOOL_META_READ;
 }
 
@@ -206,7 +221,7 @@ enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_met
 
 static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
 {
-    char inode[64], state[64];
+    char inode[64], state[64], events[32];
     uint8_t sync[PS_AVRO_SYNC_BYTES];
     if (getrandom(sync, sizeof sync, GRND_NONBLOCK) != sizeof sync)
         memset(sync, 0xA5, sizeof sync); /* it need not be secret, only rare in longs */
@@ -214,20 +229,21 @@ static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
              (unsigned long long)meta->inode);
     snprintf(state, sizeof state, "%llu:%llu", (unsigned long long)meta->state.size,
              (unsigned long long)meta->state.changed_ns);
-    bool is_packed = meta->compression != PS_COMPRESSION_NONE, has_state = meta->state.changed_ns > 0;
-    const char *const pairs[] = {"avro.schema",
-                                 schema,
-                                 "file",
-                                 meta->target,
-                                 INODE_KEY,
-                                 inode,
-                                 is_packed   ? COMPRESSION_KEY
-                                 : has_state ? STATE_KEY
-                                             : NULL,
-                                 is_packed ? compression_words[meta->compression] : state,
-                                 is_packed && has_state ? STATE_KEY : NULL,
-                                 state,
-                                 NULL};
+    snprintf(events, sizeof events, "%llu", (unsigned long long)meta->events);
+    const char *pairs[13] = {"avro.schema", schema, "file", meta->target, INODE_KEY, inode};
+    size_t count = 6;
+    if (meta->compression != PS_COMPRESSION_NONE) {
+        pairs[count++] = COMPRESSION_KEY;
+        pairs[count++] = compression_words[meta->compression];
+    }
+    if (meta->state.changed_ns > 0) {
+        pairs[count++] = STATE_KEY;
+        pairs[count++] = state;
+    }
+    if (meta->counted) {
+        pairs[count++] = EVENTS_KEY;
+        pairs[count++] = events;
+    }
     size_t length = ps_avro_container_header_write(pairs, sync, out, room);
     char number[PS_AVRO_LONG_BYTES_MAX];
     size_t number_length = ps_avro_put_long(number, (int64_t)meta->position);

@@ -28,6 +28,8 @@ struct ps_spool_meta {
     enum ps_compression
         compression; /* of the file, if the position is one of its text; NONE: it is one of its bytes */
     struct ps_spool_state state; /* of a file that is left alone */
+    uint64_t events;             /* before the position; known if `counted` */
+    bool counted;
 };
 
 enum ps_spool_meta_read {

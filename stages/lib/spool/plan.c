@@ -1,5 +1,6 @@
 /* See plan.h. */
 #include "stages/lib/spool/plan.h"
+#include "core/fnv.h"
 #include "core/stage_call.h"
 
 #include "regex/regex.h"
@@ -228,6 +229,24 @@ enum ps_status ps_spool_check(const void *plan_, const struct ps_context *contex
     return good ? PS_OK : PS_FAIL;
 }
 
+static uint64_t text_add(uint64_t hash, const char *text)
+{
+    return ps_fnv64(hash, text, strlen(text) + 1);
+}
+
+/* Returns the fingerprint of the settings that decide what an event of a file is. The limit of a line depends on the memory budget. */
+static uint64_t events_settings(const struct ps_spool_plan *plan, const struct ps_pairs *keys,
+                                uint64_t budget_bytes)
+{
+    uint64_t hash = text_add(PS_FNV64, plan->deserializer->name);
+    hash = text_add(hash, plan->charset_name);
+    hash = ps_fnv64(hash, &plan->decode_policy, sizeof plan->decode_policy);
+    hash = ps_fnv64(hash, &budget_bytes, sizeof budget_bytes);
+    for (size_t i = 0; i < keys->count; i++)
+        hash = text_add(text_add(hash, keys->items[i].key), keys->items[i].value);
+    return hash;
+}
+
 enum ps_status ps_spool_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct ps_spool_plan *plan = plan_;
@@ -240,7 +259,16 @@ enum ps_status ps_spool_build(void *plan_, struct ps_context *context, struct ps
     struct ps_pairs keys = deserializer_keys(plan, context->arena);
     plan->deserializer = context->sub_stage(context, PS_KIND_DESERIALIZER, plan->deserializer_type, &keys,
                                             &plan->deserializer_plan, err);
-    return plan->deserializer != NULL ? PS_OK : PS_FAIL;
+    if (plan->deserializer == NULL)
+        return PS_FAIL;
+    plan->events_settings = events_settings(plan, &keys, context->memory_budget_bytes);
+    return PS_OK;
+}
+
+void ps_spool_gives_identities(void *plan_)
+{
+    struct ps_spool_plan *plan = plan_;
+    plan->identities = true;
 }
 
 /* conf/validate/guarantee.c looks at the deserializer. */
@@ -273,7 +301,10 @@ struct ps_spool_settings ps_spool_plan_settings(const struct ps_spool_plan *plan
                                       .decompress = decompress_of(plan),
                                       .recursive = plan->recursive,
                                       .deletes = plan->deletes,
-                                      .marks = plan->marks};
+                                      .marks = plan->marks,
+                                      .identities = plan->identities && !plan->sink_keeps &&
+                                                    plan->deserializer->deserializer->continues,
+                                      .events_settings = plan->events_settings};
 }
 
 void *ps_spool_deserializer_open(const struct ps_spool_plan *plan, struct ps_port *port, struct ps_err *err)

@@ -20,7 +20,9 @@ struct ps_spool_plan {
     const struct ps_stage_ops *deserializer;
     void *deserializer_plan;
     bool deletes, marks;
-    bool sink_keeps; /* the sink keeps the positions, in its transactions; set before build */
+    bool sink_keeps;          /* the sink keeps the positions, in its transactions; set before build */
+    bool identities;          /* a sink reads the identities of events; set before build */
+    uint64_t events_settings; /* fingerprint of the settings that decide what an event is */
 };
 
 extern const struct ps_option ps_spool_options[];
@@ -30,6 +32,7 @@ struct ps_spool_settings ps_spool_plan_settings(const struct ps_spool_plan *plan
 void *ps_spool_deserializer_open(const struct ps_spool_plan *plan, struct ps_port *port, struct ps_err *err);
 
 /* See struct ps_stage_ops. */
+void ps_spool_gives_identities(void *plan);
 bool ps_spool_yields_positions(void *plan, struct ps_err *err);
 enum ps_status ps_spool_check(const void *plan, const struct ps_context *context);
 enum ps_status ps_spool_build(void *plan, struct ps_context *context, struct ps_err *err);

@@ -93,6 +93,7 @@ static void spool_free(struct ps_spool *spool)
     free(spool->list);
     free(spool->aside);
     ps_spool_meta_fini(&spool->meta);
+    ps_spool_numbers_free(&spool->numbers);
     ps_spool_kept_free(&spool->records);
     free(spool->fetch.records);
     free(spool->fetch.gone);
@@ -136,6 +137,8 @@ struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struc
     spool->decompress = settings->decompress;
     spool->deletes = settings->deletes;
     spool->marks = settings->marks;
+    spool->identities = settings->identities;
+    spool->events_settings = settings->events_settings;
     spool->include = ps_regex_create(settings->include, 0, PS_REGEX_WHOLE, err);
     if (spool->include != NULL)
         spool->ignore = ps_regex_create(settings->ignore, 0, PS_REGEX_WHOLE, err);
@@ -274,8 +277,8 @@ static bool start_find(struct ps_spool *spool, struct ps_spool_file *file)
 {
     struct ps_err err = {.length = 0};
     uint64_t aside, last;
-    file->start = file->inside = 0;
-    file->begun = file->finished = false;
+    file->start = file->inside = file->events = file->number = 0;
+    file->begun = file->finished = file->counted = false;
     enum ps_spool_kept_found found = ps_spool_kept_start(spool, file, &err);
     if (found == PS_SPOOL_KEPT_FOUND)
         return true;
@@ -286,6 +289,8 @@ static bool start_find(struct ps_spool *spool, struct ps_spool_file *file)
     last = main_start(spool, file);
     file->start = aside > last ? aside : last;
     file->begun = file->start > 0;
+    file->counted = last > 0 && file->start == last && spool->meta.counted;
+    file->events = file->counted ? spool->meta.events : 0;
     return true;
 }
 
@@ -393,6 +398,7 @@ static void fetch_run(struct ps_tail_job *job)
         if (file_open(spool, &spool->list[spool->next++], fetch->files[fetch->found]))
             fetch->found++;
     }
+    ps_spool_numbers_give(spool, fetch);
     fetch->more = spool->next < spool->count;
     fetch->listed = listed && !fetch->more;
 }
@@ -407,7 +413,9 @@ static void mark_run(struct ps_tail_job *job)
                                  .position = mark->position,
                                  .device = file->device,
                                  .inode = file->inode,
-                                 .compression = file->compression};
+                                 .compression = file->compression,
+                                 .events = mark->events,
+                                 .counted = mark->counted};
     mark->failed = meta.target == NULL || ps_spool_meta_write(spool->meta_path, &meta, &err) != PS_OK;
     if (mark->failed) {
         snprintf(mark->reason, sizeof mark->reason, "%.1000s", meta.target == NULL ? "no memory" : err.text);

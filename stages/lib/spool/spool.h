@@ -42,8 +42,10 @@ struct ps_spool_settings {
     enum ps_spool_order order;
     enum ps_spool_decompress decompress;
     bool recursive;
-    bool deletes; /* deletePolicy = immediate */
-    bool marks;   /* trackingPolicy = tracker_dir */
+    bool deletes;             /* deletePolicy = immediate */
+    bool marks;               /* trackingPolicy = tracker_dir */
+    bool identities;          /* events get identities (numbers.h) */
+    uint64_t events_settings; /* fingerprint of the settings that decide what an event is */
 };
 
 struct ps_spool;
@@ -63,10 +65,13 @@ struct ps_spool_file {
     enum ps_tail_way way;
     uint64_t device, inode, size, start; /* start: where an earlier run's delivery ended */
     uint64_t inside;                     /* events after `start` that an earlier run delivered */
-    uint64_t born_ns;                    /* 0: the file system does not know it */
-    bool begun;                          /* an earlier run delivered a part of it */
-    bool finished;                       /* an earlier run delivered all of it: it is only retired */
-    enum ps_compression compression;     /* positions are those of its text */
+    uint64_t number; /* random number of the file (numbers.h); 0: its events have no identities */
+    uint64_t events; /* before `start`; known if `counted` */
+    bool counted;
+    uint64_t born_ns;                /* 0: the file system does not know it */
+    bool begun;                      /* an earlier run delivered a part of it */
+    bool finished;                   /* an earlier run delivered all of it: it is only retired */
+    enum ps_compression compression; /* positions are those of its text */
     int64_t modified_ms;
     struct ps_spool_state state; /* when it was opened */
     bool in_flight;              /* the thread's */
@@ -100,6 +105,8 @@ struct ps_spool_mark {
     struct ps_spool *spool;
     const struct ps_spool_file *file;
     uint64_t position;
+    uint64_t events; /* before it; known if `counted` */
+    bool counted;
     bool failed;
     char reason[PS_SPOOL_REASON_BYTES];
 };

@@ -4,6 +4,7 @@
 #include "regex/regex.h"
 #include "stages/lib/spool/kept.h"
 #include "stages/lib/spool/meta.h"
+#include "stages/lib/spool/numbers.h"
 #include "stages/lib/spool/spool.h"
 
 /* A file of the last list. */
@@ -19,7 +20,8 @@ struct ps_spool {
     char *component, *directory, *tracker, *suffix, *meta_path;
     enum ps_spool_order order;
     enum ps_spool_decompress decompress;
-    bool recursive, deletes, marks;
+    bool recursive, deletes, marks, identities;
+    uint64_t events_settings;
     int notify_fd;
     struct ps_regex *include, *ignore;
     /* Used only by the thread. */
@@ -31,10 +33,12 @@ struct ps_spool {
         uint64_t device, inode;
     } * aside; /* files that are not read again in this run */
     size_t aside_count, aside_room;
-    struct ps_spool_meta meta;       /* the content of the meta file, now or at the start */
-    bool meta_known;                 /* it was read */
-    bool watch_failed;               /* the failure was logged */
-    bool look_failed;                /* the failure was logged */
+    struct ps_spool_meta meta; /* the content of the meta file, now or at the start */
+    bool meta_known;           /* it was read */
+    bool watch_failed;         /* the failure was logged */
+    bool look_failed;          /* the failure was logged */
+    struct ps_spool_numbers numbers;
+    bool numbers_failed;             /* the failure was logged */
     struct ps_spool_records records; /* records of the sink for files that are not opened yet */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;

@@ -39,8 +39,11 @@ static void fetched(void *owner, struct ps_tail_job *job)
         struct ps_spool_file *file = fetch->files[i];
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, state->opened);
         char *absolute = reading->absolute;
-        *reading =
-            (struct ps_spooldir_reading){.file = file, .stream = state->opened, .delivered = file->start};
+        *reading = (struct ps_spooldir_reading){.file = file,
+                                                .stream = state->opened,
+                                                .delivered = file->start,
+                                                .events = file->events,
+                                                .delivered_events = file->events};
         free(absolute);
         ps_tail_file_set(&reading->tail, file->fd, file->way);
         file->fd = -1;

@@ -18,6 +18,9 @@ struct ps_spooldir_reading {
     uint64_t delivered, noted, end; /* positions; `noted`: the last one in a span */
     uint32_t moves;                 /* how often `noted` has moved */
     uint32_t delivered_inside;      /* delivered events after `delivered`: of an Avro block that was begun */
+    uint64_t events;                /* that were made of the file, in all runs */
+    uint64_t delivered_events;      /* before `delivered`, unless `uncounted` */
+    bool uncounted;                 /* a batch had no room for the number */
     bool blocks;                    /* its position does not move with every event */
     bool begun, complete, failed, retiring, any;
     char *absolute; /* for the header; NULL: it is file->path */
@@ -26,8 +29,9 @@ struct ps_spooldir_reading {
 /* The source's own counter: events that end at deserializer.maxLineLength although their line continues. */
 enum { PS_SPOOLDIR_LINES_CUT = PS_COUNTER_extra };
 
-/* Generations of a file's spans in a batch: their positions are those of the file, or ps_spooldir_inside(). */
-enum { PS_SPOOLDIR_POSITION, PS_SPOOLDIR_INSIDE };
+/* Generations of a file's spans in a batch: their positions are those of the file, ps_spooldir_inside(), or the number of events before
+ * the file's position. */
+enum { PS_SPOOLDIR_POSITION, PS_SPOOLDIR_INSIDE, PS_SPOOLDIR_EVENTS };
 
 struct ps_spooldir {
     struct ps_port *port;

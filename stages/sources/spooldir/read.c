@@ -1,5 +1,6 @@
 /* Makes events of the files of a spooling directory: pieces of the current file become rows, and its span moves with them.
  * Thread: the worker. */
+#include "core/flow/origins.h"
 #include "stages/lib/spool/headers.h"
 #include "stages/sources/spooldir/internal.h"
 
@@ -45,6 +46,40 @@ static void inside_note(const struct ps_spooldir *state, struct ps_batch *batch,
                             ps_spooldir_inside(reading->moves, inside), NULL);
 }
 
+/* Returns the identity of the file's next event. */
+static struct ps_identity next_identity(const struct ps_spooldir_reading *reading)
+{
+    return (struct ps_identity){
+        .system = "spooldir", .store = reading->file->number, .part = -1, .position = reading->events};
+}
+
+/* Makes room for the identities of the next events. Returns false when there is no memory. */
+static bool identities_ready(const struct ps_spooldir_reading *reading, struct ps_batch *batch)
+{
+    const struct ps_identity next = next_identity(reading);
+    return next.store == 0 || ps_batch_origin_begin(batch, &next);
+}
+
+/* Gives the `count` events added last their identities. identities_ready has made room. */
+static void identities_add(struct ps_spooldir_reading *reading, struct ps_batch *batch, uint32_t count)
+{
+    const struct ps_identity first = next_identity(reading);
+    bool noted = first.store == 0 || ps_batch_origin(batch, &first, count);
+    PS_ASSERT(noted);
+    reading->events += count;
+}
+
+/* Notes in the batch how many events of the file are before its position. Without room for that, the next run gives the rest of the
+ * file another random number. */
+static void events_note(const struct ps_spooldir *state, struct ps_batch *batch,
+                        struct ps_spooldir_reading *reading)
+{
+    if (reading->file->number == 0 || reading->complete)
+        return;
+    reading->uncounted |= !ps_batch_span(batch, reading->stream, PS_SPOOLDIR_EVENTS,
+                                         (int64_t)(reading->events - state->input.inside), NULL);
+}
+
 static void span_move(struct ps_spooldir *state, struct ps_batch *batch, struct ps_spooldir_reading *reading,
                       uint64_t position)
 {
@@ -53,6 +88,7 @@ static void span_move(struct ps_spooldir *state, struct ps_batch *batch, struct 
     reading->moves += position != reading->noted;
     reading->noted = position;
     inside_note(state, batch, reading);
+    events_note(state, batch, reading);
     ps_spool_keep_record(&state->sink, batch, reading->stream, reading->file, state->input.inside,
                          !reading->complete ? PS_SPOOL_KEPT_OPEN
                          : reading->failed  ? PS_SPOOL_KEPT_BROKEN
@@ -100,6 +136,7 @@ static bool file_read(struct ps_spooldir *state, struct ps_spooldir_reading *rea
     if (!reading->any) {
         if (ps_batch_add_copy(batch, "", 0) == NULL)
             return false;
+        identities_add(reading, batch, 1);
         ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, 1);
     }
     file_over(state, reading, batch);
@@ -146,7 +183,7 @@ static enum ps_result piece_read(struct ps_spooldir *state, struct ps_batch *bat
     struct ps_err err;
     if (!reading->begun)
         file_begin(state, reading);
-    if (!batch_ready(state, reading, batch)) {
+    if (!batch_ready(state, reading, batch) || !identities_ready(reading, batch)) {
         state->starved = !batch->full;
         return PS_IDLE;
     }
@@ -154,6 +191,7 @@ static enum ps_result piece_read(struct ps_spooldir *state, struct ps_batch *bat
     uint64_t position = state->input.position;
     enum ps_deserialized result = ops->deserializer->work(state->plan->deserializer_plan, state->deserializer,
                                                           &state->input, batch, &err);
+    identities_add(reading, batch, batch->count - before);
     reading->any |= batch->count > before;
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
     ps_count(state->port->counters, PS_COUNTER_bytes, state->input.position - position);

@@ -81,6 +81,8 @@ void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once
     struct ps_spool_mark *mark = ps_spool_mark_of(state->spool);
     mark->file = reading->file;
     mark->position = position;
+    mark->events = reading->delivered_events;
+    mark->counted = reading->file->number != 0 && !reading->uncounted;
     state->marked_ns = now_ns;
     state->marked_stream = reading->stream;
     state->marked_position = position;

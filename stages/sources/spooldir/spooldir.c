@@ -109,12 +109,14 @@ static void spooldir_delivered(const void *, void *state_, const struct ps_batch
         const struct ps_span *span = &batch->spans[i];
         if (ps_spool_keep_answered(&state->sink, span, state->port))
             ps_spooldir_fetch_if_due(state, now->mono_ns);
-        if (span->generation > PS_SPOOLDIR_INSIDE ||
+        if (span->generation > PS_SPOOLDIR_EVENTS ||
             span->stream - state->oldest >= state->opened - state->oldest)
             continue;
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, span->stream);
         if (span->generation == PS_SPOOLDIR_INSIDE)
             reading->delivered_inside = (uint32_t)span->position;
+        else if (span->generation == PS_SPOOLDIR_EVENTS)
+            reading->delivered_events = (uint64_t)span->position;
         else if ((uint64_t)span->position > reading->delivered)
             reading->delivered = (uint64_t)span->position;
     }
@@ -151,7 +153,8 @@ static const struct ps_source_ops source = {
     .paused = spooldir_paused,
     .drain = spooldir_drain,
     .yields_positions = ps_spool_yields_positions,
-    .engine = &(const struct ps_engine_source_ops){.starts_from_records = true},
+    .engine = &(const struct ps_engine_source_ops){.starts_from_records = true,
+                                                   .gives_identities = ps_spool_gives_identities},
 };
 
 static const char *const counters[] = {"lines_cut", NULL};

@@ -1,11 +1,13 @@
 /* The file system of a spooling directory compared with a simple model (docs/stages/source_spooldir.md, Flume's
  * ReliableSpoolingFileEventReader): in random histories files are added, changed and removed, fetched, marked and
  * retired, and the agent restarts. Each fetch opens the files that the model has, in its order, each from the position
- * that the model has; each file is retired, or left alone for the reason that the model has. */
+ * that the model has; each file is retired, or left alone for the reason that the model has. In every second history the files have
+ * random numbers: an unchanged file has the same one in the next run, and no other file ever gets it. */
 #include "core/log/log.h"
 #include "stages/lib/decompressor.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
+#include "tests/stages/lib/spool/number_model.h"
 #include "tests/stages/lib/spool/spool_support.h"
 #include "tests/stages/lib/spool/two_file_systems.h"
 #include "tests/support/folder.h"
@@ -336,8 +338,8 @@ static void expect_meta_file(void)
 
 /* ---- the jobs ---- */
 
-/* Asserts that this file, which the fetch opened, is the next one of the model. */
-static void expect_opened(struct ps_spool_file *file)
+/* Asserts that this file, which the fetch opened, is the next one of the model. Returns whether it got a new number. */
+static bool expect_opened(struct ps_spool_file *file)
 {
     struct stat status;
     while (model.next < model.count && !is_there(path_of(model.list[model.next]), &status))
@@ -365,6 +367,7 @@ static void expect_opened(struct ps_spool_file *file)
     model.open[free_place].file = file;
     model.open[free_place].opened = opened;
     model.open[free_place].modified_ms = milliseconds_of(&status);
+    return number_model_expect(file, &bench.settings);
 }
 
 static void fetch(void)
@@ -393,13 +396,15 @@ static void fetch(void)
     fetch->job.run(&fetch->job);
     assert_false(fetch->failed);
     assert_true(fetch->found <= fetch->wanted);
+    bool drawn = false;
     for (unsigned i = 0; i < fetch->found; i++)
-        expect_opened(fetch->files[i]);
+        drawn |= expect_opened(fetch->files[i]);
     while (fetch->found < fetch->wanted && model.next < model.count) {
         if (is_there(path_of(model.list[model.next]), NULL))
             fail_msg("%s was not opened", path_of(model.list[model.next]));
         model.next++;
     }
+    number_model_fetched(files, model.next == model.count, drawn);
     assert_int_equal(fetch->more, model.next < model.count);
     assert_int_equal(fetch->listed, listed && model.next == model.count);
     expect_aside_files();
@@ -421,6 +426,9 @@ static void mark(size_t which)
     struct ps_spool_mark *mark = ps_spool_mark_of(bench.spool);
     mark->file = model.open[which].file;
     mark->position = draw(3) == 0 ? model.open[which].opened.size + draw(3) : draw(12);
+    mark->counted = bench.settings.identities && draw(4) > 0;
+    mark->events = draw(100);
+    number_model.meta_events = mark->events;
     ps_spool_mark_prepare(mark, bench.spool, answer);
     mark->job.run(&mark->job);
     assert_false(mark->failed);
@@ -504,6 +512,8 @@ static void begin(void)
 {
     struct ps_err err = {.length = 0};
     bench.settings.decompress = (enum ps_spool_decompress)draw(3);
+    bench.settings.events_settings = 1000 * (draw(4) == 0);
+    number_model.known = number_model.saved;
     bench.spool = ps_spool_create(&bench.settings, &err);
     if (bench.spool == NULL)
         fail_msg("%s", err.text);
@@ -545,7 +555,8 @@ static void settings_draw(unsigned round)
                                                 .order = round % 2 == 0 ? PS_SPOOL_OLDEST : PS_SPOOL_YOUNGEST,
                                                 .recursive = draw(3) > 0,
                                                 .deletes = round % 3 == 1,
-                                                .marks = round % 3 == 2};
+                                                .marks = round % 3 == 2,
+                                                .identities = round / 2 % 2 == 0};
 }
 
 static void test_histories(void **unused)
@@ -554,6 +565,7 @@ static void test_histories(void **unused)
     for (unsigned round = 0; round < ROUNDS; round++) {
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         memset(&model, 0, sizeof model);
+        memset(&number_model, 0, sizeof number_model);
         memset(inodes, 0, sizeof inodes);
         two_systems_in = bench.directory;
         model.meta.name = NAMES;

@@ -1,0 +1,229 @@
+#include "stages/lib/spool/spool_internal.h"
+
+#include "core/durable.h"
+#include "core/log/log.h"
+#include "stages/lib/text/json/cursor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PURPOSE "the numbers of spooled files"
+#define PATH_BYTES 4096U
+#define TEXT_BYTES_MAX (1U << 20) /* a longer file is not ours */
+
+/* ---- the list ---- */
+
+static void add(struct ps_spool_numbers *numbers, const struct ps_spool_number *number)
+{
+    if (numbers->count == numbers->room) {
+        numbers->room = 2 * numbers->room + 16;
+        numbers->items = ps_must_realloc(numbers->items, numbers->room * sizeof *numbers->items, PURPOSE);
+    }
+    numbers->items[numbers->count++] = *number;
+}
+
+void ps_spool_numbers_free(struct ps_spool_numbers *numbers)
+{
+    free(numbers->items);
+    *numbers = (struct ps_spool_numbers){.items = NULL};
+}
+
+static struct ps_spool_number *find(const struct ps_spool_numbers *numbers, const struct ps_spool_file *file)
+{
+    for (size_t i = 0; i < numbers->count; i++)
+        if (numbers->items[i].inode == file->inode && numbers->items[i].device == file->device)
+            return &numbers->items[i];
+    return NULL;
+}
+
+/* ---- the text ---- */
+
+enum member { DEVICE, INODE, SIZE, CHANGED, SETTINGS, NUMBER, MEMBERS };
+static const char *const names[] = {"device", "inode", "size", "changed", "settings", "number"};
+
+/* Takes one object; members that this version does not know are passed over. */
+static bool number_take(struct ps_json_cursor *cursor, struct ps_spool_number *number)
+{
+    int64_t values[MEMBERS + 1] = {0};
+    unsigned seen = 0;
+    if (!ps_json_accept(cursor, '{'))
+        return false;
+    do {
+        unsigned which = 0;
+        if (!ps_json_string_take(cursor))
+            return false;
+        while (which < MEMBERS && strcmp(names[which], cursor->string) != 0)
+            which++;
+        seen |= 1U << which;
+        if (!ps_json_accept(cursor, ':') ||
+            !(which < MEMBERS ? ps_json_number_take(cursor, &values[which]) : ps_json_skip(cursor)))
+            return false;
+    } while (ps_json_accept(cursor, ','));
+    *number = (struct ps_spool_number){
+        .device = (uint64_t)values[DEVICE],
+        .inode = (uint64_t)values[INODE],
+        .state = {.size = (uint64_t)values[SIZE], .changed_ns = (uint64_t)values[CHANGED]},
+        .settings = (uint64_t)values[SETTINGS],
+        .number = (uint64_t)values[NUMBER]};
+    return ps_json_accept(cursor, '}') && (seen & ((1U << MEMBERS) - 1)) == (1U << MEMBERS) - 1;
+}
+
+void ps_spool_numbers_parse(struct ps_spool_numbers *numbers, const char *text, size_t length)
+{
+    struct ps_json_cursor cursor = {
+        .at = text, .end = text + length, .string = ps_must_alloc(length + 1, 1, PURPOSE)};
+    struct ps_spool_number number;
+    if (ps_json_accept(&cursor, '[') && !ps_json_accept(&cursor, ']'))
+        do {
+            if (!number_take(&cursor, &number))
+                break;
+            add(numbers, &number);
+        } while (ps_json_accept(&cursor, ','));
+    free(cursor.string);
+}
+
+void ps_spool_numbers_print(const struct ps_spool_numbers *numbers, FILE *out)
+{
+    fputc('[', out);
+    for (size_t i = 0; i < numbers->count; i++) {
+        const struct ps_spool_number *number = &numbers->items[i];
+        const uint64_t values[MEMBERS] = {number->device,           number->inode,    number->state.size,
+                                          number->state.changed_ns, number->settings, number->number};
+        for (unsigned k = 0; k < MEMBERS; k++)
+            fprintf(out, "%s\"%s\":%" PRId64,
+                    k > 0   ? ","
+                    : i > 0 ? ",\n{"
+                            : "{",
+                    names[k], (int64_t)values[k]);
+        fputc('}', out);
+    }
+    fputs("]\n", out);
+}
+
+/* ---- the file ---- */
+
+static bool path_of(const struct ps_spool *spool, const char *suffix, char path[PATH_BYTES])
+{
+    int length = snprintf(path, PATH_BYTES, "%s/" PS_SPOOL_NUMBERS_NAME "%s", spool->tracker, suffix);
+    return length > 0 && (size_t)length < PATH_BYTES;
+}
+
+/* Reads the numbers of the previous process, once. A file that cannot be read counts as lost: its files get other numbers. */
+static void load(struct ps_spool *spool)
+{
+    char path[PATH_BYTES];
+    struct stat status;
+    spool->numbers.known = true;
+    int fd = path_of(spool, "", path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0)
+        return;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= TEXT_BYTES_MAX) {
+        size_t room = (size_t)status.st_size;
+        char *text = ps_must_alloc(room + 1, 1, PURPOSE);
+        ssize_t length = ps_tail_read_fully(fd, text, room, 0);
+        ps_spool_numbers_parse(&spool->numbers, text, length > 0 ? (size_t)length : 0);
+        free(text);
+    }
+    close(fd);
+}
+
+static int save(const struct ps_spool *spool)
+{
+    char path[PATH_BYTES], beside[PATH_BYTES];
+    char *text = NULL;
+    size_t length;
+    if (!path_of(spool, "", path) || !path_of(spool, ".new", beside))
+        return ENAMETOOLONG;
+    FILE *out = open_memstream(&text, &length);
+    if (out != NULL)
+        ps_spool_numbers_print(&spool->numbers, out);
+    if (out == NULL || fclose(out) != 0)
+        ps_out_of_memory(length, PURPOSE);
+    int error = ps_file_replace(path, beside, 0644, text, length);
+    free(text);
+    return error;
+}
+
+/* ---- the files of a fetch ---- */
+
+static bool is_in_flight(const struct ps_spool *spool, const struct ps_spool_number *number)
+{
+    for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++) {
+        const struct ps_spool_file *file = &spool->files[i];
+        if (file->in_flight && file->inode == number->inode && file->device == number->device)
+            return true;
+    }
+    return false;
+}
+
+/* Drops the numbers of files that are retired, or gone. Called when the directory was listed, and all its files are open. */
+static void tidy(struct ps_spool *spool)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < spool->numbers.count; i++)
+        if (is_in_flight(spool, &spool->numbers.items[i]))
+            spool->numbers.items[kept++] = spool->numbers.items[i];
+    spool->numbers.count = kept;
+}
+
+/* Returns whether the number is that of the file's events from its start on. */
+static bool goes_on(const struct ps_spool_number *number, const struct ps_spool_number *wanted,
+                    const struct ps_spool_file *file)
+{
+    return number != NULL && ps_spool_is_same_state(number->state, wanted->state) &&
+           number->settings == wanted->settings && (file->start == 0 || file->counted);
+}
+
+/* Sets the file's number. Returns whether it was drawn. */
+static bool give(struct ps_spool *spool, struct ps_spool_file *file)
+{
+    struct ps_spool_number fresh = {.device = file->device,
+                                    .inode = file->inode,
+                                    .state = file->state,
+                                    .settings = spool->events_settings + (uint64_t)file->compression};
+    struct ps_spool_number *known = find(&spool->numbers, file);
+    if (goes_on(known, &fresh, file)) {
+        file->number = known->number;
+        return false;
+    }
+    if (getrandom(&fresh.number, sizeof fresh.number, 0) != (ssize_t)sizeof fresh.number)
+        return false;
+    file->number = fresh.number;
+    if (known != NULL)
+        *known = fresh;
+    else
+        add(&spool->numbers, &fresh);
+    return true;
+}
+
+void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *fetch)
+{
+    bool drawn[PS_SPOOL_FETCH_MAX] = {false}, any = false;
+    if (!spool->identities)
+        return;
+    if (!spool->numbers.known)
+        load(spool);
+    if (spool->next == spool->count && !spool->lacks)
+        tidy(spool);
+    for (unsigned i = 0; i < fetch->found; i++)
+        any |= drawn[i] = !fetch->files[i]->finished && give(spool, fetch->files[i]);
+    int error = any ? save(spool) : 0;
+    if (error != 0 && !spool->numbers_failed)
+        ps_log(PS_LOG_ERROR, spool->component,
+               "%s/" PS_SPOOL_NUMBERS_NAME " cannot be written: %s: events of new files have no identities",
+               spool->tracker, strerror(error));
+    spool->numbers_failed = error != 0;
+    for (unsigned i = 0; error != 0 && i < fetch->found; i++) {
+        if (!drawn[i])
+            continue;
+        struct ps_spool_number *number = find(&spool->numbers, fetch->files[i]);
+        *number = spool->numbers.items[--spool->numbers.count];
+        fetch->files[i]->number = 0;
+    }
+}
