@@ -1,4 +1,4 @@
-/* The machine's share that the configuration gives the agent. Thread: control. */
+/* The machine on which the agent runs: its CPUs and its memory, with the limit (-Xmx) of the configuration. Thread: control. */
 #include "conf/conf.h"
 #include "conf/validate/types.h"
 #include "core/engine/plan.h"

@@ -9,7 +9,7 @@
 
 /* Starts a thread with this name (at most 15 bytes). It blocks all signals, because the control thread serves them.
  * It may run on every CPU that the process may use, and so may the threads that it starts, even when the caller is
- * pinned. Returns 0, or an errno: then the process may have no more threads (TasksMax, ulimit -u), or has no memory. */
+ * pinned. Returns 0, or an errno: no more threads are allowed (TasksMax, ulimit -u), or there is no memory. */
 int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument);
 
 /* Waits until the thread has ended, at most `patience_ms`; after that time it is left alone, and ends by itself.

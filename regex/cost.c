@@ -92,7 +92,7 @@ static const char *escape_end(const char *at)
 
 static uint64_t alternatives(struct reader *reader);
 
-/* Reads one item that can be repeated and returns its states. Zero-width items have none. */
+/* Reads one item that can be repeated and returns its number of states, 0 for a zero-width item. */
 static uint64_t atom(struct reader *reader)
 {
     const char *at = reader->at;

@@ -21,5 +21,5 @@ struct ps_alarm {
 /* From now on a ring writes this eventfd; -1: there is none, as in the simulator. Thread: the sleeper. */
 void ps_alarm_set(struct ps_alarm *alarm, int event_fd);
 
-/* Returns whether it was set and rang. Thread: the waker; one at a time. */
+/* Rings the alarm if it is set, and unsets it. Returns whether it was set. Thread: the waker; one at a time. */
 bool ps_alarm_ring(struct ps_alarm *alarm);

@@ -60,7 +60,7 @@ struct ps_limit {
     double headroom;    /* 1 - utilisation, not below 0 */
     /* Queues, losses, waits: the value at the lowest rate that was too high; 0: not seen. */
     double beyond;
-    /* Events/s, by a straight line through the trials; 0: does not grow with the rate. */
+    /* Events/s at which a straight line through the trials reaches full use; 0: the use does not grow with the rate. */
     double saturates_at;
     char text[256];
 };

@@ -70,12 +70,12 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
     if (deriving->source != NULL || deriving->subject->config->target != NULL)
         return PS_OK;
     if (outline->source_count == 0) {
-        ps_err_set(err, "the agent has no source: there is nothing to load");
+        ps_err_set(err, "the agent has no source: there is nothing to send events to");
         return outline->dropped.length > 0 ? ps_err_append(err, "%s", outline->dropped.text) : PS_FAIL;
     }
     return ps_err_set(
         err,
-        "source %s (%s) cannot be loaded by this command: give the address with --target, for example "
+        "this command cannot send events to source %s (%s): give the address with --target, for example "
         "--target file:///PATH for an exec source that follows PATH",
         outline->sources[0].name, outline->sources[0].type);
 }

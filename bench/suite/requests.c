@@ -1,4 +1,4 @@
-/* Measures sources that answer requests -> memory -> null in this process. The client is `penstock load` in another process,
+/* Measures flows SOURCE -> memory -> null in this process, with sources that answer requests. The client is `penstock load` in another process,
  * with eight connections and one batch of 100 events of 256 bytes under way on each. Prints a record for each source: events
  * per CPU-second of this process.
  *

@@ -3,7 +3,7 @@
 
 #include "core/stage.h"
 
-/* The kinds in the order of the pages. */
+/* A chapter of the printed list: one kind of stage. */
 struct ps_components_chapter {
     enum ps_kind kind;
     const char *title; /* "Sources" */
@@ -11,6 +11,7 @@ struct ps_components_chapter {
         *common; /* the sets of rows that all stages of the kind have, ended by NULL; or NULL */
 };
 #define PS_COMPONENTS_CHAPTERS 7U
+/* In the order in which `penstock components` prints them. */
 extern const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS];
 
 /* Returns whether `word` is the name, alias, class name or kind of this stage. NULL matches every stage. */

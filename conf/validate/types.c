@@ -20,7 +20,7 @@ static const struct ps_type_advice jms = {
     "leave it in a Flume whose avro sink feeds an avro source here, or let the broker's Kafka connector "
     "write a topic for a kafka source"};
 static const struct ps_type_advice twitter = {
-    "Twitter switched off the API that it reads in 2023, and Flume's own source gets nothing either",
+    "in 2023 Twitter switched off the API that this source reads, so Flume's own source gets nothing either",
     "remove it, or let a client of today's API send to an http source"};
 
 #define FLUME "org.apache.flume."

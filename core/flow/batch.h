@@ -115,7 +115,7 @@ struct ps_lease {
     bool required;  /* of a required channel */
     bool refusable; /* the source can refuse the lease: a channel may give it up after keep-alive */
     bool failed;    /* at least one event was given up: never counts as delivered */
-    bool promised;  /* the batch has `promised`: the channel has reserved room for the lease */
+    bool promised;  /* copy of the batch's flag: the channel has kept room for the lease */
     _Alignas(4) unsigned char home[4]; /* struct ps_lease_home, for the engine */
     /* By position: bit set = settled (delivered, or refused for good and counted). */
     uint64_t outcome[PS_BATCH_EVENTS_MAX / 64];

@@ -32,7 +32,7 @@
 #define PUT_WAIT_MS UINT64_C(60000)
 /* Java's delivery.timeout.ms: limit of the time that a client waits if its source can refuse it. */
 #define DELIVERY_MS UINT64_C(120000)
-/* After this long without an acknowledgement /readyz reports it. */
+/* /readyz reports a channel whose brokers have acknowledged nothing for this long. */
 #define TROUBLE_NS (10 * PS_NS_PER_S)
 /* Leases of the last plan that belonged to other workers are taken by any producer after this time. */
 #define CARRIED_WAIT_NS PS_NS_PER_S

@@ -42,7 +42,7 @@ struct avro_state {
     struct ps_avro_block block;
     const uint8_t *record, *records_end;
     int64_t records_left;
-    uint64_t known;     /* records of the first block that an earlier run has delivered */
+    uint64_t known; /* number of records at the start of the first block that an earlier run has delivered */
     uint64_t bytes_max; /* limit of a block */
 };
 

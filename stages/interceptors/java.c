@@ -196,7 +196,7 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
     return NULL;
 }
 
-/* Returns whether the area is of the run of the host to which the component is attached. */
+/* Returns whether the area belongs to the run of the host to which the component is attached. */
 static bool is_of_this_run(const struct java_state *state, const struct ps_java_area *area)
 {
     return area->region != NULL && area->region == state->component.link.region;

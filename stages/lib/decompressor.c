@@ -120,7 +120,8 @@ static enum ps_decompressed run_zstd(struct ps_decompressor *decompressor, const
         return ZSTD_getErrorCode(rest) == ZSTD_error_memory_allocation ? PS_DECOMPRESSED_MEMORY
                                                                        : PS_DECOMPRESSED_DAMAGED;
     decompressor->between = rest == 0;
-    /* The library asks for a block with the head of the next one. If that is damaged, the block would be lost. */
+    /* The library asks for a block together with the head of the next one. It gets the block alone: with both, damage of that head
+     * would also lose the block. */
     decompressor->piece = rest > BLOCK_HEAD_BYTES ? rest - BLOCK_HEAD_BYTES
                           : rest > 0              ? rest
                                                   : FRAME_BEGIN_BYTES;

@@ -1,5 +1,5 @@
 /* Source avroLegacy (Flume's AvroLegacySource): events from the rpcSink (avro) of Flume 0.9, by Avro RPC over HTTP. A call is
- * answered when every required channel has promised its event; the HTTP status is 503 when one of them stayed full. Thread:
+ * answered when every required channel has promised the event of the call; the HTTP status is 503 when one of them stayed full. Thread:
  * its worker. */
 #include "core/stage.h"
 

@@ -54,7 +54,7 @@ expect_end() { # BROKER OFFSET
     ((end == $2)) || fail "broker $1 has the other broker's records: it ends at $end"
 }
 goes_back() { # FROM TO: whether the agent has logged that it goes back
-    grep -q "the new leader does not have all records that were read, up to offset $1: .*The source continues from offset $2" "$work/torn.log"
+    grep -q "the new leader does not have all records that were read, those before offset $1: .*The source continues from offset $2" "$work/torn.log"
 }
 count_twice() { sort "$work/out" | uniq -d | wc -l; }
 expect() { # WORD LINES: so many different lines with the word arrived

@@ -92,7 +92,7 @@ struct ps_content_writer {
     uint32_t source;    /* source that the texts show; UINT32_MAX: none yet */
     unsigned prefix;    /* digits of the previous octet count */
     uint64_t seeds[2];  /* of the source */
-    char *skeleton;     /* contains the texts of the second and the source */
+    char *skeleton;     /* contains the times of the present second, and the source */
     char *scratch;      /* for an event that may not fit */
     uint32_t *strftime_lengths;
     char (*strftime_texts)[PS_STRFTIME_TEXT_MAX];
@@ -117,7 +117,8 @@ void ps_content_part_width(const struct ps_content *content, const struct ps_tem
 uint32_t ps_content_clock_width(const struct ps_template_part *part);
 /* Returns the number of digits that change within the second; `*offset` is where they begin, in bytes. */
 uint32_t ps_content_clock_subsecond(const struct ps_template_part *part, uint32_t *offset);
-/* Writes the texts of the second into the writer's skeleton. */
+/* Writes each time of the template as it is in `second` (seconds since 1970): into the writer's skeleton, or into the texts of its
+ * strftime formats. */
 void ps_content_clock_set(struct ps_content_writer *writer, uint64_t second);
 /* Finds the shortest and longest text that a strftime format makes. Returns false when one is empty or
  * PS_STRFTIME_TEXT_MAX or longer. */

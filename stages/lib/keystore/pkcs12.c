@@ -247,8 +247,8 @@ static enum ps_status mac_verify(struct walk *walk, PKCS12 *p12)
     if (iterations != NULL && (!ASN1_INTEGER_get_int64(&count, iterations) || count > PKCS12_ITERATIONS_MAX))
         return too_slow(walk);
     if (walk->input->password == NULL || walk->input->password[0] == '\0') {
-        /* In PKCS#12 no password and an empty one differ; Java reads a store without a password
-         * unverified. */
+        /* PKCS#12 distinguishes no password from an empty one. If no password is given, the store is read without
+         * verification, as in Java. */
         walk->password = PKCS12_verify_mac(p12, "", 0) ? "" : NULL;
         if (walk->password != NULL || walk->input->password == NULL || PKCS12_verify_mac(p12, NULL, 0))
             return PS_OK;

@@ -92,8 +92,8 @@ struct ps_queue_plan {
          .fallback = "30000",                                                                                \
          .unit = "ms",                                                                                       \
          .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "the state is written when a file becomes free, and after 16 MiB: recovery reads no more "  \
-                 "than that"},                                                                               \
+         .help = "the state is written when a file becomes free, and after every 16 MiB that are written: "  \
+                 "recovery reads about that much at most"},                                                  \
         {.key = "useDualCheckpoints",                                                                        \
          .type = PS_OPTION_BOOL,                                                                             \
          .offset = offsetof(plan_type, member.dual),                                                         \

@@ -122,7 +122,7 @@ void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port
     if (connection->carry.length == 0)
         return;
     ps_count(port->counters, PS_COUNTER_malformed, 1);
-    deadletter_carry(connection, port, "unfinished", "the connection ended in the middle of it");
+    deadletter_carry(connection, port, "unfinished", "the connection ended in the middle of this message");
 }
 
 void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connection)

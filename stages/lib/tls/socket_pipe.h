@@ -1,5 +1,5 @@
-/* A socket as a struct ps_tls_pipe, for a session between socket and messages that has no TLS below it. `argument` points to
- * the descriptor. Thread: the connection's owner; never waits. */
+/* A struct ps_tls_pipe that reads and writes a socket directly, for a session that has no TLS below it. `argument` points to
+ * the file descriptor. Thread: the connection's owner; never waits. */
 #pragma once
 
 #include "stages/lib/tls/tls.h"

@@ -39,7 +39,7 @@ struct ps_tls_client_options {
          .offset = offsetof(plan_type, member.truststore_password),                                          \
          .flags = PS_OPTION_SECRET,                                                                          \
          .help = "password of the trust store; unset: javax.net.ssl.trustStorePassword, "                    \
-                 "FLUME_SSL_TRUSTSTORE_PASSWORD; without any a JKS is read without its integrity check"},    \
+                 "FLUME_SSL_TRUSTSTORE_PASSWORD; if none is set, the integrity of a JKS is not checked"},    \
         {.key = "truststore-type",                                                                           \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.truststore_type),                                              \

@@ -12,7 +12,7 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_held_group *waitin
     ps_held_group_commit(&sink->pool, &sink->held, waiting, 1);
 }
 
-/* Finds the reason of the first flawed event: its partition, or its body. */
+/* Finds out why the event is flawed: its partition, or its body. */
 static void explain(struct ps_hive_sink *sink, const struct ps_held_event *flawed)
 {
     char key[PS_HIVE_VALUES_BYTES];

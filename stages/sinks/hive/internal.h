@@ -258,7 +258,8 @@ void ps_hive_txn_stop_following(struct ps_hive_txn *txn);
 /* Counts an answer; frees a dead transaction after its last one. Returns whether it is dead. */
 bool ps_hive_txn_answered(struct ps_hive_txn *txn);
 
-/* Removes the transaction and its files from its partition: it is dead. For the close of the sink. */
+/* Makes the transaction dead: takes it out of its partition, frees the structures of its files and abandons their streams. Outside of
+ * txn.c called only when the sink closes. */
 void ps_hive_txn_leave(struct ps_hive_txn *txn);
 
 /* files.c: the files of a plain table. Takes over the sink's file system. Returns NULL with the reason if there is no memory. */
@@ -270,8 +271,8 @@ uint64_t ps_hive_files_tick(struct ps_hive_files *files);
 bool ps_hive_files_drain(struct ps_hive_files *files);
 bool ps_hive_files_recall(struct ps_hive_files *files, struct ps_lease **back);
 
-/* partition_key.c: writes the values of the event's partition, each followed by a 0, which also ends a value that contains one.
- * Returns NULL, or a text with what is wrong with the event, and the cure. */
+/* partition_key.c: writes the values of the event's partition, each followed by a byte 0. Returns NULL, or a text with what is wrong
+ * with the event and the cure; a value that contains a byte 0 is refused. */
 const char *ps_hive_key_of(struct ps_hive_sink *sink, const struct ps_lease *lease, uint32_t position,
                            char key[PS_HIVE_VALUES_BYTES], uint32_t *length);
 

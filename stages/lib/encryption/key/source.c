@@ -65,8 +65,9 @@ enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps
         if (strlen(name) > PS_KEY_NAME_BYTES_MAX)
             return ps_err_set(err, "the name of a key has at most %u bytes: %s", PS_KEY_NAME_BYTES_MAX, name);
         if (!is_class && !is_store && property_of(source, name, "keyFile") == NULL)
-            return ps_err_set(err, "encryption.keyProvider.keys.%s.keyFile is missing: the file with the key",
-                              name);
+            return ps_err_set(
+                err, "encryption.keyProvider.keys.%s.keyFile is missing: the path of the file with the key",
+                name);
     }
     return PS_OK;
 }

@@ -28,6 +28,6 @@ enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps
 /* Calls `add` for each file that ps_key_source_load reads. */
 void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
                          void *argument);
-/* Reads all keys. Returns NULL if one of them cannot be read; `err` names it. Blocks on the disk, and on the JVM of a
- * class (stages/lib/java/ask.h). */
+/* Reads all keys. Returns NULL if one of them cannot be read; `err` names it. Waits for the disk and, if the provider is
+ * a class, for the JVM that runs it (stages/lib/java/ask.h). */
 struct ps_key_ring *ps_key_source_load(const struct ps_key_source *source, struct ps_err *err);

@@ -479,9 +479,9 @@ static uint64_t at_least(uint64_t value, uint64_t least)
     return value > least ? value : least;
 }
 
-/* A connection to a datanode is given up after a third of the call time-out, so that another datanode can be tried within it. A
- * pipeline is suspected when it was silent for a quarter of the time-out, and its datanodes have half of that to answer an inquiry: two
- * of them can be replaced one after the other within the time-out. */
+/* Connecting to a datanode is given up after a third of the call time-out, so that another datanode can be tried within the time-out. A
+ * pipeline is suspected after a quarter of the time-out without an answer, and its datanodes then have an eighth of it to answer an
+ * inquiry: two of them can be replaced one after the other within the time-out. */
 static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs)
 {
     const struct ps_hadoop_configuration *configuration = hdfs->configuration;

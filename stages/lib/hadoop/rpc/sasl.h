@@ -22,8 +22,8 @@ struct ps_hadoop_rpc_sasl {
     const char *principal;              /* of the namenode, as configured, for messages */
     const char *token_name,
         *token_secret; /* of a delegation token, in base64; NULL: none. Preferred if the server offers it */
-    const struct ps_hadoop_credentials
-        *credentials;    /* used if token_name is NULL: a token for the server's address */
+    const struct ps_hadoop_credentials *
+        credentials; /* if token_name is NULL, a token for the server's address is searched for in them; NULL: none */
     unsigned protection; /* hadoop.rpc.protection: PS_SASL_PREFER */
     bool may_be_simple;  /* ipc.client.fallback-to-simple-auth-allowed */
     bool *refused;       /* set by each handshake: whether the KDC refused the ticket; NULL: not needed */

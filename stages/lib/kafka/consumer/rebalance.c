@@ -212,7 +212,7 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
         ps_log(PS_LOG_INFO, group->component, "%d partition(s) assigned by the group", list->cnt);
 }
 
-/* Drops a record that waits for room if its partition is revoked: the next owner reads it. */
+/* If a record waits for room and its partition is revoked, drops the record: the next owner of the partition reads it. */
 static void forget_kept(struct ps_kafka_group *group)
 {
     struct ps_kafka_consumer *consumer = &group->consumer;

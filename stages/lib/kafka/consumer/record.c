@@ -294,7 +294,8 @@ static bool begin_batch(struct ps_kafka_record_state *state)
                                (uint32_t)strlen(plan->single_topic), false);
 }
 
-/* Notes that the batch has a record of a stream for which it may have no span yet. */
+/* Notes that the batch has a record of this stream, which may have no span in the batch yet. Returns false if the batch cannot take
+ * the record. */
 static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];

@@ -283,7 +283,8 @@ static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end
     if (known)
         snprintf(from, sizeof from, "from offset %" PRId64, end);
     ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: the new leader does not have all records that were read, up to offset "
+           "topic %s, partition %d: the new leader does not have all records that were read, those before "
+           "offset "
            "%" PRId64
            ": after an unclean leader election the cluster has lost records. The source continues %s",
            part->topic->name, part->number, part->next, from);
@@ -304,7 +305,7 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         part->state = PS_KAFKA_PART_READY;
         return;
     }
-    /* Records read before are delivered first, because they no longer count after the offset was changed. */
+    /* Waits until all records that were read are delivered: deliveries of these no longer count once the offset is changed. */
     if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
         truncated(fetch, stream, end, epoch);
         return;
