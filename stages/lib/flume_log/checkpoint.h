@@ -1,5 +1,6 @@
-/* The checkpoint of Flume's file channel: the events that were in the channel at one moment. Only parts of it have checksums,
- * so it is used only if all its parts agree. Waits for the disk. Thread: the caller's. */
+/* The checkpoint of Flume's file channel: the events that were in the channel at one moment. Only parts of the
+ * checkpoint have checksums, so the checkpoint is used only if all its parts agree. Waits for the disk. Thread: the
+ * caller's. */
 #pragma once
 
 #include "core/base.h"

@@ -41,7 +41,8 @@ void ps_flume_cipher_destroy(struct ps_flume_cipher *cipher)
     free(cipher);
 }
 
-/* Extends the key stream: counter mode combines it with the text by XOR, so it is the encryption of zeros. */
+/* Extends the key stream: counter mode combines it with the text by XOR, so the key stream is the encryption of
+ * zeros. */
 static bool extend(struct ps_flume_cipher *cipher, size_t length)
 {
     static const uint8_t zeros[STREAM_STEP_BYTES];

@@ -35,7 +35,7 @@ enum ps_status ps_flume_lock(const char *directory, struct ps_flume_lock **lock,
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         made = fd >= 0;
         if (fd < 0 && (errno == EACCES || errno == EROFS))
-            return PS_OK; /* no agent can lock it either */
+            return PS_OK; /* no agent can lock the directory either */
     }
     if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM)) {
         fd = open(path, O_RDONLY | O_CLOEXEC);

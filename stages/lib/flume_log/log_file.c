@@ -14,7 +14,8 @@
 
 /* ---- bytes ---- */
 
-/* Returns `length` bytes at `at`, or NULL if the file has fewer or cannot be read. They are valid until the next call. */
+/* Returns `length` bytes at `at`, or NULL if the file has fewer or cannot be read. The bytes are valid until the
+ * next call. */
 static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size_t length)
 {
     if (at >= file->window_at && at + length <= file->window_at + file->held)
@@ -63,7 +64,7 @@ static const uint8_t *record_at(struct ps_flume_log_file *file, uint64_t at, siz
 
 /* ---- records ---- */
 
-/* Returns whether a record begins at `at` that fits into the file. */
+/* Returns whether a record that fits into the file begins at `at`. */
 static bool is_record(struct ps_flume_log_file *file, uint64_t at, struct ps_flume_frame *frame)
 {
     const uint8_t *head = record_at(file, at, PS_FLUME_FRAME_BYTES);

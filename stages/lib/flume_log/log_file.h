@@ -22,7 +22,7 @@ struct ps_flume_log_file {
     size_t room, held; /* size of the buffer, and number of bytes in it */
     uint64_t window_at;
     struct ps_flume_cipher *cipher; /* NULL: the log is not encrypted */
-    char *key_name;                 /* name of its key, if the log is encrypted */
+    char *key_name;                 /* name of the log's key, if the log is encrypted */
     uint8_t *plain;                 /* the last decrypted bytes */
     size_t plain_room;
     int error; /* errno of a read that failed: nothing is known of those bytes; 0: none failed */
@@ -31,15 +31,15 @@ struct ps_flume_log_file {
 
 /* The source of keys for encrypted logs. */
 struct ps_flume_keys {
-    /* Returns the key with this name, valid until the next call. Returns NULL with `err` if it is missing. The function NULL:
-     * there are no keys. */
+    /* Returns the key with this name, valid until the next call. Returns NULL, with the reason in `err`, if the key
+     * is missing. `find` itself is NULL if there are no keys. */
     const struct ps_key *(*find)(void *argument, const char *name, struct ps_err *err);
     void *argument;
 };
 
-/* Opens DIRECTORY/log-NUMBER for reading. Fails if it cannot be opened, has another version, or is encrypted with a key that
- * is missing: log-NUMBER.meta tells how it is encrypted. If that file is missing or damaged, sets *damaged to the reason and
- * treats the log as not encrypted. */
+/* Opens DIRECTORY/log-NUMBER for reading. Fails if the log cannot be opened, has another version, or is encrypted
+ * with a key that is missing. log-NUMBER.meta tells how the log is encrypted; if log-NUMBER.meta is missing or
+ * damaged, sets *damaged to the reason and treats the log as not encrypted. */
 struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number,
                                                  const struct ps_flume_keys *keys, const char **damaged,
                                                  struct ps_err *err);
@@ -50,7 +50,7 @@ void ps_flume_log_file_close(struct ps_flume_log_file *file);
 enum ps_flume_reading {
     PS_FLUME_READ,
     PS_FLUME_DAMAGED, /* something was skipped; more records may follow */
-    PS_FLUME_DONE,    /* the end; with file->error the rest could not be read */
+    PS_FLUME_DONE,    /* no more records; if file->error is set, the rest could not be read */
 };
 
 /* Reads the next record. READ: *record is valid until the next call, and *offset is its place. DAMAGED: *damage tells what

@@ -21,5 +21,5 @@ void ps_number_map_fini(struct ps_number_map *map);
 void ps_number_map_put(struct ps_number_map *map, uint64_t key, uint32_t value);
 /* Returns false if the map does not have the key; `value` may be NULL. */
 bool ps_number_map_get(const struct ps_number_map *map, uint64_t key, uint32_t *value);
-/* Does the same, and removes the key. */
+/* As ps_number_map_get; also removes the key. */
 bool ps_number_map_remove(struct ps_number_map *map, uint64_t key, uint32_t *value);

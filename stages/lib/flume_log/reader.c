@@ -157,8 +157,8 @@ static enum ps_status all_readable(const struct ps_flume_log *log, struct ps_err
     return PS_OK;
 }
 
-/* Fails if a key seems wrong: a log then looks damaged from its first byte to its last, and the events of the other logs would
- * look like the whole channel. */
+/* Fails if a key seems wrong. With a wrong key a log looks damaged from its first byte to its last, and the events
+ * of the other logs would look like the whole channel. */
 static enum ps_status keys_check(const struct ps_flume_log *log, struct ps_err *err)
 {
     for (size_t i = 0; i < log->file_count; i++) {

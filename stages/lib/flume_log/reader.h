@@ -35,8 +35,8 @@ struct ps_flume_event {
 };
 
 /* Locks the directories as Flume does, so that Flume cannot start on them, and finds the events. Fails if an agent uses the channel, the
- * disk cannot read a part of it, a log has another version or a key that is missing, or a log is missing of which the checkpoint has
- * events. */
+ * disk cannot read a part of it, a log has another version, the key of a log is missing, or a log whose events are
+ * in the checkpoint is missing. */
 struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *options, struct ps_err *err);
 /* Reads the next event, which is valid until the next call. Reports damaged events and leaves them out. Returns false after the
  * last event, and if the disk cannot read an event. */

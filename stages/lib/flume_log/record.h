@@ -39,7 +39,7 @@ struct ps_flume_frame {
     uint64_t order; /* sequence number of the record over all logs */
 };
 
-/* Reads the head of a record. Returns false if these PS_FLUME_FRAME_BYTES bytes are not one. */
+/* Reads the head of a record. Returns false if these PS_FLUME_FRAME_BYTES bytes are not the head of a record. */
 bool ps_flume_frame_read(const uint8_t *from, struct ps_flume_frame *frame);
 
 struct ps_flume_record {

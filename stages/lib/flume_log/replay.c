@@ -7,7 +7,7 @@ struct ps_flume_transaction {
     uint64_t id, damages; /* `damages`: number of damages before its last record */
     uint64_t *pointers;
     size_t count, room;
-    size_t inflight; /* the first of its pointers, which the checkpoint had already removed from the queue */
+    size_t inflight; /* number of the first `pointers` that were taken before the checkpoint */
     bool puts;
 };
 

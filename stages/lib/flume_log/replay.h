@@ -11,10 +11,10 @@ struct ps_flume_transaction;
 struct ps_flume_replay {
     uint64_t *queue; /* pointers in the order of their commits; 0: taken */
     size_t count, room;
-    /* The places before it are free, for events that a transaction gives back. */
+    /* The places of the queue before `head` are free, for events that a transaction gives back. */
     size_t head;
     struct ps_number_map places; /* pointer -> index in the queue */
-    /* Taken before the put, or before the rollback that gives it back, was replayed. */
+    /* Pointers of events whose take was replayed before their put, or before the rollback that gives them back. */
     struct ps_number_map taken_early;
     struct ps_flume_transaction *transactions;
     size_t transaction_count, transaction_room;
