@@ -92,7 +92,8 @@ static bool digest(uint8_t out[JKS_DIGEST_BYTES], const void *a, size_t a_length
     return good;
 }
 
-/* Decrypts a key of Java's key protector into `plain` (length - 40 bytes). Returns false: wrong password. */
+/* Decrypts a key of Java's key protector into `plain` (length - 40 bytes). Returns false if the password is
+ * wrong. */
 static bool key_unprotect(uint8_t *plain, const uint8_t *data, size_t length,
                           const struct jks_password *password)
 {

@@ -166,7 +166,8 @@ static bool is_too_long(const char *password)
     return password != NULL && strlen(password) > PS_KEYSTORE_PASSWORD_MAX;
 }
 
-/* Checks the passwords and gets the store's bytes. *owned: those that were read from a file, which the caller frees. */
+/* Checks the passwords and gets the store's bytes. *owned: the bytes if they were read from a file; the caller
+ * frees them. */
 static enum ps_status input_get(struct ps_keystore_input *input, uint8_t **owned,
                                 const struct ps_keystore_request *request, enum ps_keystore_fault *fault,
                                 struct ps_err *err)

@@ -36,7 +36,7 @@ struct ps_keystore_request {
     const char *text;         /* PEM text in the configuration itself, if `path` is NULL */
     const char *type;         /* as configured; NULL: none */
     const char *password;     /* NULL: none; a JKS is then read without its integrity check, as in Java */
-    const char *key_password; /* NULL: the store's */
+    const char *key_password; /* NULL: the password of the store */
     /* The configuration keys of these values, for messages: "ssl.keystore.location", "keystore". */
     const char *path_key;
     const char *password_key;
@@ -47,7 +47,7 @@ struct ps_keystore_request {
 struct ps_keystore_key {
     char *alias;                 /* never NULL */
     struct evp_pkey_st *key;     /* never NULL */
-    struct stack_st_X509 *chain; /* leaf first; at least one */
+    struct stack_st_X509 *chain; /* leaf first; at least one certificate */
 };
 
 struct ps_keystore {
@@ -59,8 +59,8 @@ struct ps_keystore {
     struct stack_st_X509 *trusted;
 };
 
-/* Reads a store. PS_FAIL: `*fault` (may be NULL) is the kind of error, `err` has store, key, reason and
- * remedy. Owns: the caller closes the result. Thread: control. */
+/* Reads a store. On PS_FAIL `*fault` is the kind of error (`fault` may be NULL), and `err` has store, key, reason
+ * and remedy. Owns: the caller closes the result. Thread: control. */
 enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keystore_request *request,
                                 enum ps_keystore_fault *fault, struct ps_err *err);
 
@@ -73,5 +73,5 @@ void ps_keystore_close(struct ps_keystore *store);
 char *ps_keystore_key_pem(const struct ps_keystore_key *key);
 char *ps_keystore_certificates_pem(const struct stack_st_X509 *certificates, int from);
 
-/* Overwrites and frees such a text; NULL is allowed. */
+/* Overwrites and frees a text of these functions; NULL is allowed. */
 void ps_keystore_wipe(char *pem);

@@ -162,8 +162,7 @@ static bool is_certificate(const char *label)
            strcmp(label, "TRUSTED CERTIFICATE") == 0;
 }
 
-/* Moves the leaf to the front: openssl and Java write chains so, but a key may be before another
- * certificate. */
+/* Moves the leaf to the front: openssl and Java write the leaf first, but other programs may not. */
 static bool leaf_to_front(STACK_OF(X509) * chain, EVP_PKEY *key)
 {
     for (int i = 0; i < sk_X509_num(chain); i++) {

@@ -2,8 +2,8 @@
  *
  * PKCS12_parse is not enough: it returns one key, needs one password for store and key, and does not
  * distinguish Java's trusted certificates. Java marks them with an attribute (trustedKeyUsage,
- * 2.16.840.1.113894.746875.1.1) and ignores others. A store without any key and any such mark
- * (`openssl pkcs12 -export -nokeys`) is empty for Java; here it is a trust store of all its certificates.
+ * 2.16.840.1.113894.746875.1.1) and ignores certificates without the attribute. A store without any key and any
+ * such mark (`openssl pkcs12 -export -nokeys`) is empty for Java; here it is a trust store of all its certificates.
  *
  * Old stores are encrypted with RC2-40. OpenSSL's legacy provider decrypts them; it is loaded into a separate
  * context, so the rest of the process does not use weak algorithms. Control thread only. */
@@ -78,8 +78,8 @@ static int password_length(const char *password)
     return password != NULL ? (int)strlen(password) : 0;
 }
 
-/* Returns the iteration count of a password-based algorithm; -1: it has none that can be read. PBES2 contains
- * a second algorithm, which must not be PBES2 again (`inner`). */
+/* Returns the iteration count of a password-based algorithm; -1 if no count can be read. PBES2 contains a second
+ * algorithm, which must not be PBES2 again (`inner`). */
 static int64_t pbe_iterations(const X509_ALGOR *algorithm, bool inner)
 {
     const ASN1_OBJECT *object;
