@@ -223,7 +223,8 @@ bool ps_java_object_read(const uint8_t *bytes, size_t length, struct ps_java_obj
         chain[depth++] = at;
     while (depth > 0) {
         const struct java_class *one = &reader.classes[chain[--depth]];
-        bool end = (one->flags & SC_WRITE_METHOD) != 0; /* its method must have written nothing */
+        bool end =
+            (one->flags & SC_WRITE_METHOD) != 0; /* the writeObject of the class must have added nothing */
         if ((one->flags & SC_SERIALIZABLE) == 0 || !take_fields(&reader, one, object) ||
             (end && (!take_number(&reader, 1, &code) || code != TC_ENDBLOCKDATA)))
             return false;

@@ -50,9 +50,9 @@ static bool is_right(const struct ps_jceks *store)
     return good;
 }
 
-/* SunJCE's PBEWithMD5AndTripleDES: each half of the salt is hashed with the password repeatedly; if the
- * halves are equal, the first one is reversed before. (Java 17 stores the salt after the reversal, so that
- * equal halves in a store are palindromes.) */
+/* SunJCE's PBEWithMD5AndTripleDES: each half of the salt is hashed with the password repeatedly; if the halves are
+ * equal, the first half is reversed before it is hashed. (Java 17 stores the salt after the reversal, so that equal
+ * halves in a store are palindromes.) */
 static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_t iterations,
                    uint8_t out[2 * MD5_BYTES])
 {
@@ -70,7 +70,7 @@ static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_
     for (size_t half = 0; half < 2 && good; half++) {
         uint8_t *hash = out + half * MD5_BYTES;
         memcpy(hash, halves + 4 * half, 4);
-        /* A digest that is named in a round is looked up in each of them. */
+        /* If a round named the digest, OpenSSL would look the digest up in each round. */
         for (uint32_t i = 0; good && i < iterations; i++)
             good = EVP_DigestInit_ex(context, NULL, NULL) == 1 &&
                    EVP_DigestUpdate(context, hash, i == 0 ? 4 : MD5_BYTES) == 1 &&

@@ -55,7 +55,7 @@ void ps_seal_destroy(struct ps_seal *seal)
 
 void ps_sealer_fini(struct ps_sealer *sealer)
 {
-    EVP_CIPHER_CTX_free(sealer->context); /* overwrites it */
+    EVP_CIPHER_CTX_free(sealer->context); /* overwrites the context */
     OPENSSL_cleanse(sealer, sizeof *sealer);
 }
 

@@ -100,8 +100,9 @@ static enum ps_status check_access(const char *path, const struct stat *about, s
     return PS_OK;
 }
 
-/* Reads at most `room` bytes of a file with a secret, which must be a regular file of root or of the process's user that others can
- * neither read nor write, and the group cannot write. Returns false with the reason, which names the file. The caller overwrites the bytes. */
+/* Reads at most `room` bytes of a file with a secret, which must be a regular file and belong to root or to the
+ * process's user. The group must not be able to write the file, and other users neither to read nor to write it.
+ * Returns false with the reason, which names the file. The caller overwrites the bytes. */
 static bool read_secret(const char *path, uint8_t *bytes, size_t room, size_t *length, struct ps_err *err)
 {
     struct stat about;

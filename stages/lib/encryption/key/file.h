@@ -13,13 +13,13 @@
 /* Maximum size of a key file. */
 #define PS_KEY_FILE_BYTES_MAX 256U
 
-/* Finds the key in the bytes of a file. `key` has PS_KEY_BYTES_MAX; the caller overwrites it. Returns its
- * length; 0 if there is none, with the reason, but not the bytes, in `err`. */
+/* Finds the key in the bytes of a file. `key` has PS_KEY_BYTES_MAX; the caller overwrites it. Returns the length of
+ * the key. Returns 0 if there is no key; `err` then has the reason, but not the bytes. */
 size_t ps_key_file_parse(const uint8_t *bytes, size_t length, uint8_t *key, struct ps_err *err);
 
-/* Reads the text of a file with a secret, which must be a regular file of root or of the process's user that others can neither
- * read nor write, and the group cannot write. The text is terminated, and without leading and trailing blanks, as Flume and Hadoop do.
- * The caller overwrites the text. */
+/* Reads the text of a file with a secret, which must be a regular file and belong to root or to the process's user.
+ * The group must not be able to write the file, and other users neither to read nor to write it. The text is
+ * terminated; leading and trailing blanks are removed, as by Flume and Hadoop. The caller overwrites the text. */
 bool ps_password_file_read(const char *path, char *password, size_t room, struct ps_err *err);
 
 /* Reads a key file into the ring. */

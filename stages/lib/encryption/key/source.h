@@ -1,4 +1,5 @@
-/* The places of a channel's keys, from the configuration. Thread: control makes it; any loads it. */
+/* The places of a channel's keys, from the configuration. Thread: the control thread makes the structure; any
+ * thread loads the keys. */
 #pragma once
 
 #include "core/arena.h"
@@ -20,10 +21,11 @@ struct ps_key_source {
 /* Returns whether the provider is a Java class: the builder of an org.apache.flume.channel.file.encryption.KeyProvider. */
 bool ps_key_source_is_class(const struct ps_key_source *source);
 
-/* Adds the active key (NULL: none) to the names if the provider is a class, which has keys although no list names them. */
+/* Adds the active key (NULL: none) to the names if the provider is a class: a class may have keys that
+ * encryption.keyProvider.keys does not name. */
 void ps_key_source_complete(struct ps_key_source *source, const char *active_key, struct ps_arena *arena);
 
-/* Checks that each name has a file, or the other settings that the provider needs. It reads no file. */
+/* Checks that each name has a file, or the other settings that the provider needs. Reads no file. */
 enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err);
 /* Calls `add` for each file that ps_key_source_load reads. */
 void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
