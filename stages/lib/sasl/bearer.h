@@ -30,6 +30,6 @@ struct ps_token_source *ps_token_source_create(const struct ps_token_settings *s
 /* NULL is allowed. Does not wait for the endpoint. */
 void ps_token_source_destroy(struct ps_token_source *source);
 /* Returns a token that is good for a while, valid until the next call; after 80 % of its life the source asks for a new one. NULL:
- * `later` is true while the helper asks the endpoint, else `reason` (PS_SASL_REASON_BYTES) says why there is none, and the next
- * call asks again. */
+ * `later` is true while the helper asks the endpoint, else `reason` (PS_SASL_REASON_BYTES) says why there is no
+ * token, and the next call asks again. */
 const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns, bool *later, char *reason);

@@ -364,7 +364,8 @@ static enum ps_status copy_keys(struct ps_gss_acceptor *acceptor, const char *ke
     return status;
 }
 
-/* Tested first, because the library's own search leaks memory when it finds none. */
+/* Returns whether the acceptor has keys of the principal. Called before the library searches, because the library
+ * leaks memory when it finds no keys. */
 static bool has_keys(const struct ps_gss_acceptor *acceptor, const char *principal)
 {
     char text[PRINCIPAL_BYTES];

@@ -29,7 +29,7 @@ struct kerberos_client {
     char *principal, *keytab, *server, *server_host; /* as in the settings */
     char store[64];      /* the store of tickets in memory, of this initiator alone; "": none yet */
     unsigned long count; /* number of stores so far */
-    uint64_t store_ns;   /* when it was begun */
+    uint64_t store_ns;   /* when the store was begun */
     struct preparation preparation;
 };
 

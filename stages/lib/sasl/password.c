@@ -21,7 +21,7 @@
 enum state {
     BEGUN,
     NAMED,  /* the server's first message is expected */
-    PROVED, /* the server's last one */
+    PROVED, /* the server's last message is expected */
     OPEN,
     REFUSED,
 };

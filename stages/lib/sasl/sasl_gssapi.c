@@ -7,8 +7,8 @@
 
 enum state {
     FIRST,  /* our token is to be sent next */
-    TOKENS, /* the library's */
-    OFFER,  /* the server's levels */
+    TOKENS, /* tokens of the library are exchanged */
+    OFFER,  /* the server's offer of levels is expected */
     OPEN,
     REFUSED, /* a challenge or message was wrong: every later challenge is refused */
 };

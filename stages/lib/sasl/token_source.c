@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define UNSECURED_LIFE_S 3600U
-#define LIFE_S_DEFAULT 3600U /* an endpoint may leave it out (RFC 6749, 5.1) */
+#define LIFE_S_DEFAULT 3600U /* for an answer without expires_in (RFC 6749, 5.1) */
 /* as sasl.login.connect.timeout.ms of Java's client, which has no limit unless set */
 #define CONNECT_MS 10000L
 #define TIMEOUT_MS 20000L
@@ -33,7 +33,7 @@ struct ps_token_source {
     struct ps_helper *helper; /* NULL: the token is unsecured */
     struct asking *asking;
     bool asked;        /* the helper has `asking` */
-    uint64_t asked_ns; /* when it was asked last */
+    uint64_t asked_ns; /* when the endpoint was asked last */
     char *subject, *token;
     uint64_t renew_ns, end_ns; /* of the token */
 };
@@ -244,7 +244,7 @@ const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns
     bool answered = source->asked && ps_helper_answer(source->helper) != NULL;
     source->asked &= !answered;
     if (answered && asking->token != NULL) {
-        /* The token's life counts from the request: the answer may have waited for this call since shortly after it. */
+        /* The token's life counts from the request, because the answer may have come long before this call. */
         keep(source, asking->token, asking->life_s, source->asked_ns);
         asking->token = NULL;
         answered = false;

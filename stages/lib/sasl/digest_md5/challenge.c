@@ -111,7 +111,7 @@ static bool note(struct ps_digest_challenge *challenge, const char *name, const 
         challenge->utf8 = strcasecmp(value, "utf-8") == 0;
     } else if (strcasecmp(name, "algorithm") == 0) {
         challenge->md5_sess = strcasecmp(value, "md5-sess") == 0;
-    } /* others are to be ignored */
+    } /* other names are to be ignored */
     return true;
 }
 
