@@ -9,7 +9,7 @@
 
 #define INSERT 0
 #define CODEC_VERSION 1
-#define KEY_INDEX "hive.acid.key.index" /* of each stripe, its last row: "transaction,bucket,row;" */
+#define KEY_INDEX "hive.acid.key.index" /* the last row of each stripe: "transaction,bucket,row;" */
 #define STATS "hive.acid.stats"         /* "inserts,updates,deletes" */
 #define VERSION "hive.acid.version"
 

@@ -28,7 +28,8 @@ void ps_orc_acid_close(struct ps_orc_acid *acid);
  * does. */
 bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row);
 
-/* Completes the file at the end of a transaction and at the end of the file; more rows may follow. */
+/* Completes the file. Called at the end of each transaction, and at the end of the file; after the end of a
+ * transaction more rows may follow. */
 bool ps_orc_acid_end(struct ps_orc_acid *acid);
 
 /* Returns the wrapped writer, for its rows and memory. */

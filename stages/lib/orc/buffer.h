@@ -9,7 +9,7 @@
 
 struct ps_orc_memory {
     uint64_t used_bytes; /* in buffers */
-    uint64_t room_bytes; /* reserved for them */
+    uint64_t room_bytes; /* reserved for buffers */
     bool failed;
 };
 

@@ -15,14 +15,14 @@ struct ps_orc_byte_run {
 };
 
 void ps_orc_byte_add(struct ps_orc_byte_run *run, uint8_t byte);
-/* Writes what waits. */
+/* Writes the pending bytes. */
 void ps_orc_byte_end(struct ps_orc_byte_run *run);
 void ps_orc_byte_position(const struct ps_orc_byte_run *run, struct ps_orc_positions *positions);
 
 struct ps_orc_bits {
     struct ps_orc_byte_run bytes;
     uint8_t byte;
-    unsigned count; /* bits of it */
+    unsigned count; /* number of bits in `byte` */
 };
 
 void ps_orc_bit_add(struct ps_orc_bits *bits, bool bit);

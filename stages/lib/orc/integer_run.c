@@ -102,7 +102,7 @@ static struct delta measure_delta(const struct ps_orc_integer_run *run, const in
         same = same && step == delta.first;
         steps |= (uint64_t)(step < 0 ? -step : step);
     }
-    /* The code of width 1 means here that all steps are the same. */
+    /* In a delta run the code of width 1 means that all steps are the same, so other steps have at least 2 bits. */
     delta.width = same ? 0 : ps_orc_width_align(ps_orc_bits_of(steps) < 2 ? 2 : ps_orc_bits_of(steps));
     delta.length = 2 + ps_varint_length(raw_of(run, values[0])) + ps_varint_length(ps_zigzag(delta.first)) +
                    ((count - 2) * delta.width + 7) / 8;

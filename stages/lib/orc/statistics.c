@@ -84,8 +84,8 @@ static void set(struct ps_orc_bound *bound, const char *bytes, size_t length)
     ps_orc_buffer_append(&bound->text, bytes, kept);
 }
 
-/* Makes a cut text larger than all texts that begin with it: increments its last ASCII character that can
- * grow, and drops the rest. Without such a character there is no upper bound. */
+/* Makes a cut text larger than all texts that begin with it: increments its last ASCII character that can grow, and
+ * drops the rest. Without such a character the result is BOUND_BYTES_MAX bytes of the largest character. */
 static void round_up(struct ps_orc_bound *bound)
 {
     size_t at = bound->text.length;

@@ -7,8 +7,8 @@
 #include "stages/lib/orc/buffer.h"
 #include "stages/lib/orc/type.h"
 
-/* The smallest or largest string: the string itself up to 1024 bytes of UTF-8, else a shorter bound that is
- * not larger, or not smaller. */
+/* The smallest or largest string: the string itself up to 1024 bytes of UTF-8, else a shorter bound: not larger
+ * than the smallest string, or not smaller than the largest. */
 struct ps_orc_bound {
     struct ps_orc_buffer text;
     bool is_set, is_cut;
@@ -18,7 +18,7 @@ struct ps_orc_statistics {
     uint64_t count; /* of values that are not null */
     bool has_null;
     bool has_range; /* minimum and maximum are set */
-    bool sum_lost;  /* the bound became too large */
+    bool sum_lost;  /* the sum became too large */
     int64_t minimum, maximum,
         sum; /* integers; dates: days; timestamps: milliseconds; booleans: the sum counts true;
                                         strings and binaries: the sum is their length */

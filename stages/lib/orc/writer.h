@@ -50,7 +50,8 @@ void ps_orc_writer_close(struct ps_orc_writer *writer);
  * false, also for all later rows, when there is no memory or the output has failed. */
 bool ps_orc_writer_add(struct ps_orc_writer *writer, const struct ps_orc_value *row);
 
-/* Sets an entry of the file's user metadata; the value is copied when the footer is written, and lives until then. At most 8. */
+/* Sets an entry of the file's user metadata; the value is copied when the footer is written, and must be valid
+ * until then. A file has at most 8 entries. */
 void ps_orc_writer_set(struct ps_orc_writer *writer, const char *name, const void *value, size_t length);
 
 /* Ends the stripe and writes a footer, which completes the file. More rows and another end may follow: the

@@ -22,7 +22,7 @@ enum ps_orc_stream_kind { /* the numbers of the stripe's footer */
 
 /* A row group of one column. */
 struct ps_orc_group {
-    struct ps_orc_positions present, data; /* where it begins */
+    struct ps_orc_positions present, data; /* where the group begins */
     size_t first_id;                       /* with a dictionary: the group's first value, counted from the
                                             * stripe's first */
     size_t statistics, statistics_length;  /* in `packed_statistics` of the column; bytes */
