@@ -48,7 +48,8 @@ static void read_exception(struct ps_thrift_reader *in, enum ps_hive_error error
     fail(answer, error, text);
 }
 
-/* Begins a list or set. Returns the number of its items; 0: there is none, or they are of another type, which is bad. */
+/* Begins a list or set. Returns the number of its items; 0 if there are none, or if they are of another type, which
+ * makes the message invalid. */
 static uint32_t begin_list(struct ps_thrift_reader *in, enum ps_thrift_type wanted)
 {
     enum ps_thrift_type type;

@@ -170,8 +170,8 @@ static bool is_text(const struct ps_orc_type *type)
     return type->kind == PS_ORC_STRING || type->kind == PS_ORC_VARCHAR || type->kind == PS_ORC_CHAR;
 }
 
-/* Sets the values of columns without a field as Hive does, which joins all columns again, with empty texts for these,
- * and reads the result. */
+/* Sets the values of columns without a field. The values are those of Hive, which joins all columns again, with an
+ * empty text for each column without a field, and reads the result. */
 static void fill_missing(struct delimited *delimited)
 {
     const struct ps_orc_type *type = delimited->type;

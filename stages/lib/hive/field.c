@@ -8,8 +8,8 @@
 #include <strings.h>
 
 #define REAL_BYTES_MAX 1024U /* a longer number is null */
-#define DIGITS_MAX 80U       /* digits that are read of a decimal; further ones are too small to matter */
-#define EXPONENT_MAX 99      /* of a decimal: with a greater exponent it is null */
+#define DIGITS_MAX 80U       /* digits of a decimal that are read; further digits are too small to matter */
+#define EXPONENT_MAX 99      /* a decimal with a greater exponent is null */
 #define WHOLE_DIGITS_MAX 38  /* digits before the point of a decimal, whatever the exponent */
 
 struct cursor {
@@ -48,7 +48,7 @@ static size_t take_digits(struct cursor *text)
     return (size_t)(text->at - from);
 }
 
-/* Removes control characters as well, like String.trim. */
+/* Removes blanks and control characters at both ends, like String.trim. */
 static struct cursor trim(struct cursor text)
 {
     while (text.at < text.end && (unsigned char)*text.at <= ' ')

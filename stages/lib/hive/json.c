@@ -109,7 +109,7 @@ static bool read_plain(struct reader *reader, const struct ps_orc_type *type,
         if (!read_real(reader, text, &value->real))
             return false;
         if (scalar->kind == PS_HIVE_JSON_INTEGER && value->real == 0)
-            value->real = 0; /* -0 is an integer, which has only one zero */
+            value->real = 0; /* -0 is an integer, and integers have only one zero */
         return true;
     case PS_ORC_BINARY:
     case PS_ORC_STRING:

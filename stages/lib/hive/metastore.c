@@ -32,7 +32,7 @@ struct call {
     uint32_t number;
     ps_metastore_done *done;
     void *argument;
-    uint64_t deadline_ns; /* 0: it has not been the first in the queue yet */
+    uint64_t deadline_ns; /* 0: the call has not been the first in the queue yet */
     int64_t *txns;        /* allocate_table_write_ids: the answer for a metastore that has no write ids */
     size_t txns_count;
     uint8_t *old; /* the encoded call get_table, which replaces get_table_req */

@@ -20,8 +20,8 @@ struct ps_hive_nested {
     uint64_t seed;
 };
 
-/* Returns a table's parameter that is one character or its number ("44"), as LazyUtils.getByte reads it; length
- * 0: the parameter is not set; returns `usual`. */
+/* Returns a table's parameter that is one character or its number ("44"), as LazyUtils.getByte reads it; returns
+ * `usual` if the parameter is not set (length 0). */
 char ps_hive_separator(struct ps_slice text, char usual);
 /* Sets the separators of all levels: field.delim, collection.delim, mapkey.delim, by default ^A, ^B and ^C, then ^D to ^H. */
 void ps_hive_separators(char separators[PS_HIVE_SEPARATORS], struct ps_slice field,
