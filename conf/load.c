@@ -326,7 +326,8 @@ static const char *read_once(const struct ps_texts *files)
     return NULL;
 }
 
-/* Loads the files without an agent's name, for the names in them. Owns: ps_conf_destroy. */
+/* Loads the files without an agent's name, to find the names in them. The caller destroys the result
+ * (ps_conf_destroy). */
 static struct ps_conf *load_names(struct ps_arena *arena, const struct ps_texts *files)
 {
     static const struct ps_stage_ops *const no_stages[] = {NULL};

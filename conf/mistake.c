@@ -44,7 +44,7 @@ static size_t channel_sinks(const struct ps_agent_spec *spec, unsigned channel)
     return count;
 }
 
-/* Returns the index of this channel in the running spec, or its number of channels. */
+/* Returns the index of this channel in the running spec; if it is not there, the number of the spec's channels. */
 static unsigned channel_before(const struct ps_agent_spec *old, const char *name)
 {
     unsigned i = 0;

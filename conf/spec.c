@@ -65,7 +65,8 @@ static int pair_compare(const void *left, const void *right)
     return strcmp(((const struct ps_pair *)left)->key, ((const struct ps_pair *)right)->key);
 }
 
-/* Returns whether the key is the list of a source that runs its first interceptors itself, in Java, or a key of one of these. */
+/* Returns whether the key belongs to interceptors that a source runs itself, in Java: their list, or a key of one of
+ * them. */
 static bool is_of_own_interceptor(const struct ps_conf_part *part, const char *key)
 {
     const char *count = ps_pairs_get(&part->pairs, PS_JAVA_CHAIN_KEY);
@@ -126,8 +127,8 @@ static void print_plugins(FILE *out, const struct ps_conf *conf, const struct ps
     }
 }
 
-/* Returns the keys in order, each with the length of its value, which may have line breaks; then its files and the
- * plug-ins that it uses. */
+/* Returns the component's keys in order, each with the length of its value, because a value may have line breaks; then
+ * the component's files and the plug-ins that it uses. */
 static const char *fingerprint(const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     struct ps_pair *pairs = ps_must_alloc(part->pairs.count + 1, sizeof *pairs, "properties of a component");

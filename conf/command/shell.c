@@ -73,7 +73,7 @@ static void add_text(struct word *word, const char *text)
         add(word, *text++);
 }
 
-/* Skips up to the matching `close`, which may be nested in `open`. */
+/* Skips to the `close` that matches an `open` that was read; pairs of both may lie in between. */
 static void skip_to(struct parser *parser, char open, char close)
 {
     for (unsigned depth = 1; depth > 0 && !is_over(parser);) {

@@ -94,7 +94,7 @@ static const char *library_path(struct ps_class_path *path, struct ps_arena *are
         ps_texts_add(arena, &folders, ps_arena_text(arena, first));
     const char *blocked = path->blocked;
     add_all_plugins(path, arena, &folders, &command->plugins, "native", "");
-    /* a folder of native libraries that cannot be looked at has no classes, so it is not noted */
+    /* forgets folders of native libraries that could not be looked at, because they have no classes */
     path->blocked = blocked;
     if (said->hadoop.library_path != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, said->hadoop.library_path));
@@ -103,7 +103,7 @@ static const char *library_path(struct ps_class_path *path, struct ps_arena *are
     return join(arena, &folders);
 }
 
-/* Adds all jars of a folder below the one that the variable names, if that folder exists. */
+/* Adds all jars of the folder `part` in the folder that the variable names, if `part` exists there. */
 static void add_home(struct ps_class_path *path, const struct ps_command *command, struct ps_arena *arena,
                      const char *name, const char *part)
 {
@@ -197,7 +197,7 @@ static void find_java(struct ps_arena *arena, const struct ps_command *command, 
         path->java = java;
 }
 
-/* Notes a folder of jars that cannot be on a class path: Java reads its name as two. */
+/* Notes a folder of jars with a colon in its name: Java would read the name as two, so it cannot be on a class path. */
 static void find_colon(struct ps_arena *arena, struct ps_class_path *path)
 {
     for (size_t i = 0; i < path->entries.count && path->java != NULL; i++) {

@@ -223,7 +223,7 @@ const char *ps_classes_blocked(const struct ps_classes *classes, int *error)
 
 /* ---- one class ---- */
 
-/* Reads the file of a class of a folder. `*error`: of PS_JAR_UNREAD. */
+/* Reads the file of a class from a folder. `*error`: the errno of PS_JAR_UNREAD; else 0. */
 static enum ps_jar_read read_of_folder(const char *path, struct ps_file *file, int *error, struct ps_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -352,7 +352,7 @@ bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, c
 
 #define NAME_BYTES 80U
 
-/* Returns the name if it is that of a class of this kind that can be used, else NULL. */
+/* Returns `name` if it names a class that exists, is a `target` and can be instantiated; else NULL. */
 static const char *if_target(struct ps_classes *classes, const char *name, const char *target)
 {
     struct ps_class found;

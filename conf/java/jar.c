@@ -1,7 +1,7 @@
 /* See jar.h. A class path has hundreds of jars with tens of thousands of entries, of which few are read. This file
- * reads the list of entries (the central directory) itself, because libzip makes an object and a local time of each
- * entry, which takes several times as long. Unusual jars (zip64, encrypted, damaged) and entries that this file
- * cannot read are left to libzip. */
+ * reads the list of entries (the central directory) itself, because libzip allocates an object and computes a local
+ * time for each entry, which takes several times as long. Unusual jars (zip64, encrypted, damaged) and entries that
+ * this file cannot read are left to libzip. */
 #include "conf/java/jar.h"
 
 #include "conf/java/unread.h"
@@ -46,7 +46,8 @@ static int errno_of(const zip_error_t *reason)
     if (zip_error_code_zip(reason) == ZIP_ER_MEMORY)
         return ENOMEM;
     int error = zip_error_system_type(reason) == ZIP_ET_SYS ? zip_error_code_system(reason) : 0;
-    return ps_unread_cure(error) != NULL ? error : 0; /* EINVAL: a damaged place in the file */
+    /* an error without a cure, such as EINVAL for a damaged place, is about the file's bytes: 0 */
+    return ps_unread_cure(error) != NULL ? error : 0;
 }
 
 static zip_t *open_zip(const char *path, int *error, struct ps_err *err)
@@ -109,7 +110,8 @@ static bool find_list(int fd, uint64_t file_bytes, struct list *list)
            list->offset + list->bytes == file_bytes - END_BYTES;
 }
 
-/* Parses the central directory. Returns false when the bytes are not one, or when it needs zip64. */
+/* Parses the central directory. Returns false when the bytes are not a central directory, or when an entry needs
+ * zip64. */
 static bool take_entries(struct ps_jar *jar, const unsigned char *bytes, const struct list *list)
 {
     size_t at = 0, named = 0;

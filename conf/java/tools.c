@@ -51,7 +51,7 @@ static const char *find(const struct ps_command *command, const struct tool *too
     return NULL;
 }
 
-/* ---- its environment ---- */
+/* ---- the environment of a command ---- */
 
 static bool is_variable(const char *assignment, const char *name)
 {
@@ -68,8 +68,8 @@ static bool is_from_script(const struct ps_command *command, const char *assignm
     return false;
 }
 
-/* Returns this process's environment with what flume-env.sh exports, and the variable for further jars, which is left
- * out when the value is NULL, because Flume's script uses a variable of that name itself. */
+/* Returns this process's environment with what flume-env.sh exports, and the variable `name` for further jars. `value`
+ * NULL: leaves the variable out, because Flume's script uses a variable of that name itself. */
 static const char *const *environment_of(const struct ps_command *command, const char *name,
                                          const char *value)
 {

@@ -28,7 +28,7 @@ static void put_number(struct writer *writer, int number, int width)
     put_text(writer, digits, (size_t)length);
 }
 
-/* Writes strftime's name, in full or only its first three letters. */
+/* Writes a name as strftime has it, in full or only its first three letters. */
 static void put_word(struct writer *writer, const char *format, const struct tm *tm)
 {
     char word[64];

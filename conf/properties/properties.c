@@ -336,7 +336,7 @@ static void warn_utf8(struct reader *reader, struct ps_place place, bool concern
 
 /* ---- one line ---- */
 
-/* Returns whether warnings are wanted: lines of other agents, which do not run, are not reported. */
+/* Returns false if the key belongs to another agent than the wanted one. Keys of other agents get no warnings. */
 static bool of_wanted_agent(const struct ps_properties *properties, const char *key)
 {
     const char *dot = strchr(key, '.');

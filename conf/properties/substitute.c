@@ -129,7 +129,7 @@ static const char *lookup_system(const struct ps_substitution *how, const char *
     return strcmp(name, "line.separator") == 0 ? "\n" : NULL;
 }
 
-/* Returns JavaPlatformStringLookup's values, in its form, for a machine without a JVM. */
+/* Returns a value in the form of Java's JavaPlatformStringLookup, for a machine without a JVM. */
 static const char *lookup_java(const struct ps_substitution *how, const char *name)
 {
     struct utsname system;
@@ -204,8 +204,8 @@ static bool is_word(const char *name)
     return true;
 }
 
-/* Resolves a name like the interpolator: first by prefix; if that gives nothing, the part after the colon is
- * a key. Returns NULL if the name is unknown. */
+/* Resolves a name as Java's interpolator does: first by its prefix; if this gives nothing, the part after the colon is
+ * looked up as a key. Returns NULL if the name is unknown. */
 static const char *resolve(struct work *work, const char *name, const struct names *outer, int depth)
 {
     const char *colon = strchr(name, ':');
@@ -321,7 +321,7 @@ out:
 static void expand(struct work *work, const char *text, size_t length, struct buffer *out,
                    const struct names *outer, int depth)
 {
-    /* where this text's result begins: escapes before it belong to another text */
+    /* where this text's result begins; escapes before this offset belong to another text */
     size_t begin = out->length;
     buffer_add(work, out, NULL, 0);
     for (size_t at = 0; at < length && !work->failed;) {

@@ -62,10 +62,11 @@ static void check_loop(struct ps_conf *conf, const struct ps_conf_source *source
 static const struct timed_sink {
     const char *type;
     const char *patterns[3]; /* keys whose values may have escapes, ended by NULL */
-    const char *local;       /* "true": the header is not needed */
+    const char *local;       /* a key; with the value "true" the header is not needed */
 } timed_sinks[] = {{"hdfs", {"hdfs.path", "hdfs.filePrefix", NULL}, "hdfs.useLocalTimeStamp"}};
 
-/* Returns the first escape of a pattern that needs a time ("%Y"), or NULL (BucketPath: every %x, known or not). */
+/* Returns the first escape that needs a time ("%Y") in a pattern, or NULL. Flume's BucketPath takes every %x for one,
+ * known or not. */
 static const char *time_escape(const char *pattern)
 {
     for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at + 1, '%')) {
@@ -96,8 +97,8 @@ static bool interceptor_may_set_timestamp(const struct ps_conf_part *interceptor
     return strcmp(type, "rules") == 0 || names_timestamp(&interceptor->pairs);
 }
 
-/* Returns whether no event of the source has a header `timestamp`. Other sources set it (kafka, the syslog ones) or pass on the
- * headers of their senders. */
+/* Returns whether no event of the source has a header `timestamp`. Other sources set it (kafka, the syslog ones) or
+ * pass on the headers of their senders. */
 static bool lacks_timestamp(const struct ps_conf_source *source)
 {
     static const char *const types[] = {"netcat",  "netcatudp", "exec",   "spooldir",

@@ -59,7 +59,7 @@ const struct ps_option ps_common_group_options[] = {
     PS_OPTION_END,
 };
 
-/* Rows of interceptors and selectors: only `type`. */
+/* The common rows of interceptors and selectors: only `type`. */
 static const struct ps_option type_options[] = {
     {.key = "type", .type = PS_OPTION_TEXT, .help = "its type: an alias or a class name"},
     PS_OPTION_END,

@@ -15,7 +15,8 @@
 
 /* ---- penstock.engine ---- */
 
-/* Reads the key, by the stage's own row for it or by the common one. Returns the word; NULL after reporting a bad one. */
+/* Reads the key by the stage's own row, or by the common row if the stage has none. Returns the word; NULL after
+ * reporting a bad word. */
 static const char *engine_of(const struct ps_component_maker *maker, const struct ps_stage_ops *ops,
                              const struct ps_conf_part *part, const char *prefix)
 {
@@ -61,7 +62,8 @@ static const struct inner {
     enum ps_kind part;
     const char
         *own[4]; /* with PS_KIND_COUNT: beginnings of the names of classes that the stage itself knows */
-    /* A required key: when the class is refused, the native stage checks the other keys with this value. NULL: without the key. */
+    /* A required key: when the class is refused, the native stage checks the other keys with this value. NULL: without
+     * the key. */
     const char *harmless;
     bool is_asked; /* the component runs natively and only asks the class for values (ps_java_alone) */
 } inners[] = {
@@ -127,7 +129,7 @@ static bool is_native(const struct ps_component_maker *maker, const struct inner
     if (inner->part != PS_KIND_COUNT)
         return false;
     for (size_t i = 0; i < PS_COUNT_OF(inner->own) && inner->own[i] != NULL; i++)
-        if (strncasecmp(value, inner->own[i], strlen(inner->own[i])) == 0) /* the stages also ignore case */
+        if (strncasecmp(value, inner->own[i], strlen(inner->own[i])) == 0) /* the stages ignore case, too */
             return true;
     return false;
 }
@@ -188,8 +190,8 @@ static struct found_list find_classes(const struct ps_component_maker *maker, co
     return list;
 }
 
-/* The component runs in Java: reports where its classes are, of which the first was found. One of the others that cannot be used
- * drops the component, as in Flume. */
+/* Called when the component runs in Java and its first class was found: reports where its classes are. If another class
+ * of the component cannot be used, the component is dropped, as in Flume. */
 static void report_classes(const struct ps_component_maker *maker, const struct ps_stage_ops *native,
                            struct ps_conf_part *part, const char *prefix, const struct found_list *list)
 {

@@ -77,7 +77,7 @@ static const char *seed_of(const struct ps_validation *validation, enum ps_secti
     }
 }
 
-/* ---- the components around them ---- */
+/* ---- the components around those that must run in Java ---- */
 
 static struct ps_entry *find(const struct ps_validation *validation, enum ps_section section,
                              const char *name)
@@ -95,8 +95,8 @@ static bool mark(struct ps_entry *entry)
     return is_new;
 }
 
-/* Marks the named components of a section if one of them, or the entry that names them, is marked; then marks that
- * entry as well. Returns whether any component was marked. */
+/* If the entry or one of the components that it names in a section is marked, marks all of them. Returns whether any
+ * component was marked. */
 static bool join(const struct ps_validation *validation, struct ps_entry *entry, enum ps_section section,
                  const struct ps_texts *names)
 {

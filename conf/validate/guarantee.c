@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define KEY "penstock.guarantee"
-/* Notes who keeps the positions: a reload must see that the source, or the sink, has changed. */
+/* A pair with this key notes who keeps the positions, so that a reload sees that the source, or the sink, has
+ * changed. */
 #define KEEPER_KEY "penstock.positions"
 
 struct flow {

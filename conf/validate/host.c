@@ -11,7 +11,7 @@ static void map_ipv4(const struct in_addr *four, struct in6_addr *six)
     memcpy(six->s6_addr + 12, four, sizeof *four);
 }
 
-/* Copies the host without brackets to `bare`. Returns false if no address is as long. */
+/* Copies the host without brackets to `bare`. Returns false if the text is longer than any address. */
 static bool copy_bare(const char *text, size_t length, char bare[INET6_ADDRSTRLEN + 32])
 {
     static const char local[] = "localhost", local_address[] = "127.0.0.1";

@@ -47,7 +47,7 @@ static const struct ps_problem *reason_of(const struct ps_validation *validation
     return NULL;
 }
 
-/* Returns the problem of a group with which its sinks were dropped, or NULL. */
+/* Returns the problem for which a group was dropped together with this sink, or NULL. */
 static const struct ps_problem *reason_of_group(struct ps_validation *validation, const char *sink)
 {
     const struct ps_section_entries *groups = &validation->text->sections[PS_SECTION_SINKGROUPS];
@@ -77,7 +77,8 @@ static void note(struct ps_validation *validation, enum ps_section section, cons
                                         : "the log of the start has the reason, `penstock check` too");
 }
 
-/* Returns whether the file connects a listed component of this section with the channel, and the agent runs none that is connected with it. */
+/* Returns whether the file connects a listed component of this section with the channel, and the agent runs no such
+ * component. */
 static bool lost_all(const struct ps_validation *validation, enum ps_section section, const char *channel)
 {
     const struct ps_section_entries *entries = &validation->text->sections[section];

@@ -88,7 +88,7 @@ static void report(struct ps_conf *conf, const struct use *use, const struct use
                                     listens->port, listens->datagrams ? "UDP" : "TCP", as));
 }
 
-/* Compares each use of one port with the uses before it. */
+/* Reports each use of a port that clashes with an earlier use of the same port. */
 static void check_port(struct ps_conf *conf, const struct use *uses, size_t count)
 {
     for (size_t i = 1; i < count; i++) {

@@ -90,8 +90,8 @@ static bool sends_to(const struct ps_conf_part *sink, const struct ps_conf_part 
     return question.is_met;
 }
 
-/* Returns whether the source takes every event that is sent or written to it. The sink http posts the body alone: a JSONHandler
- * answers 400 to most, and a handler's mandatory parameters are not there. */
+/* Returns whether the source takes every event that is sent or written to it. The sink http posts the body alone: a
+ * JSONHandler answers 400 to most bodies, and mandatory parameters of a handler are missing. */
 static bool takes_all(const struct ps_conf_part *source)
 {
     static const char *const choosing[] = {"includePattern", "ignorePattern", "handler.mandatoryParameters"};
@@ -131,8 +131,8 @@ static bool gives_to(const struct ps_conf_sink *sink, const struct ps_conf_sourc
            takes_all(&source->part) && passes_all(source);
 }
 
-/* Returns whether every event of its channel comes to the sink: no other sink takes from the channel, and no group chooses between
- * this sink and others. */
+/* Returns whether every event of its channel comes to the sink: no other sink takes from the channel, and no group
+ * chooses between this sink and others. */
 static bool gets_all(const struct ps_conf_agent *agent, const struct ps_conf_sink *sink)
 {
     for (size_t i = 0; i < agent->sink_count; i++) {
@@ -148,7 +148,7 @@ static bool gets_all(const struct ps_conf_agent *agent, const struct ps_conf_sin
 struct search {
     const struct ps_conf_agent *agent;
     bool *seen;    /* by source */
-    size_t *waits; /* sources that are reached, and whose sinks are not looked at yet */
+    size_t *waits; /* sources that were reached; the sinks behind them were not looked at yet */
     size_t wait_count;
 };
 
@@ -197,7 +197,7 @@ static void report(struct ps_conf *conf, const struct ps_conf_sink *sink, const 
                    writes ? "writes into the directory of" : "sends to", source->part.name);
 }
 
-/* Reports the first source to which the sink gives and from which its events come back. */
+/* Reports the first source to which the sink gives events and from which these events come back to the sink. */
 static void check_sink(struct ps_conf *conf, struct search *search, const struct ps_conf_sink *sink)
 {
     const struct ps_conf_agent *agent = search->agent;

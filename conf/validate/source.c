@@ -50,7 +50,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
     ps_problem_mistake(validation->problems, mistake);
 }
 
-/* Returns the valid channels of a source, in the order written. */
+/* Returns the valid channels of a source, in the order of the file. */
 static struct ps_texts source_channels(struct ps_validation *validation,
                                        const struct ps_common_source *common, const struct ps_conf_part *part,
                                        const char *prefix)
