@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_OTHER 100U /* descriptors that are needed besides those of the connections */
+#define DESCRIPTORS_OTHER 100U /* descriptors needed besides those of the connections */
 
 struct wish {
     struct ps_load_config config;

@@ -24,7 +24,7 @@ struct tail {
     const char *token_path;
     char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
     uint64_t count, wait_s;
-    uint64_t connect_ns; /* with -w: how long an agent that does not answer may still be starting */
+    uint64_t connect_ns; /* -w: how long to try to connect to an agent that may be starting */
     bool follow, json, colour;
     unsigned long shown;
 };

@@ -47,7 +47,7 @@ static void print_libraries(void)
     putchar('\n');
 }
 
-/* Copies the CPU's name from /proc/cpuinfo; "unknown" if it has none (as on most ARM machines). */
+/* Copies the CPU's name from /proc/cpuinfo; "unknown" if that file has no name (as on most ARM machines). */
 static void cpu_name(char *name, size_t size)
 {
     char line[512];

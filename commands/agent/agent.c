@@ -207,7 +207,7 @@ void ps_service_tell_watchdog(struct service *service)
     uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
     if (every_ms == 0 || every_ms > WATCHDOG_MAX_MS)
         every_ms = WATCHDOG_MAX_MS;
-    /* sends no more than two messages within `every_ms` */
+    /* sends at most two messages within `every_ms` */
     if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2)
         return;
     service->told_ns = now_ns;
@@ -319,8 +319,8 @@ static bool files_are_missing(const struct ps_command *command)
     return false;
 }
 
-/* A service that is called before its file exists waits for it when -Dflume.called.from.service is given, as
- * flume-ng does. Returns false if a signal asked to stop meanwhile. */
+/* With -Dflume.called.from.service the agent waits until its configuration files exist, as flume-ng does. Returns false
+ * if a signal asked to stop meanwhile. */
 static bool wait_for_files(struct service *service)
 {
     if (ps_pairs_get(&service->command.system, "flume.called.from.service") == NULL)
@@ -344,7 +344,8 @@ static enum ps_status load_first(struct service *service)
     service->command.ask_classes = true;
     ps_plugin_watch_set((struct ps_plugin_patience){.ends_at_signals = true});
     enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
-    ps_plugin_watch_set((struct ps_plugin_patience){0}); /* control serves signals during a reload */
+    ps_plugin_watch_set(
+        (struct ps_plugin_patience){0}); /* no limit: control serves signals during a reload */
     service->seen = service->running;
     ps_service_apply_log(service, service->running);
     say_log_file(service);
@@ -364,7 +365,8 @@ static void raise_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Threads get stacks of this limit's size, also those of libraries: a small one ends in a crash at some time. */
+/* The stacks of all threads, also those of libraries, get the size of this limit, and a thread with a small stack
+ * crashes sooner or later. */
 static bool stack_is_large_enough(void)
 {
     struct rlimit limit;

@@ -16,7 +16,8 @@
 #include "stages/table.h"
 
 #define HELPER_WAIT_MS 100
-/* Longer than the 5 s after which the system asks its second name server (resolv.conf(5), timeout). */
+/* Longest time of the tests, in milliseconds: more than the 5 s after which the system asks its second name server
+ * (resolv.conf(5), timeout). */
 #define TRY_MS UINT64_C(6000)
 #define REFUSED "the new configuration is not used; the agent keeps the old one: "
 
@@ -94,8 +95,8 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
                    what, cause);
 }
 
-/* Tests directories, addresses and programs, because `open` would find their faults only after the old plan is
- * closed. */
+/* Tests directories, addresses and programs, because the components' `open` would find faults only after the old plan
+ * is closed. */
 static void job_try(struct service *service)
 {
     struct ps_probe probe = {.timeout_ms = TRY_MS,
@@ -257,7 +258,7 @@ static void reload(struct service *service)
     if (first != NULL) {
         refuse(service, first, count);
     } else {
-        /* a plan that changes nothing is freed in the exchange, with the class path */
+        /* read before the exchange, which frees a plan that changes nothing together with its class path */
         const char *const *java = ps_java_launch_command(conf->arena, conf->class_path);
         ps_service_apply_log(service, conf);
         runs = exchange(service, conf);
@@ -280,8 +281,8 @@ void ps_service_reload(struct service *service)
 }
 
 /* Returns whether a refused configuration is worth another attempt although its own files are the same: when a file
- * that they name (rules) is there again or corrected, the configuration is accepted or refused for another reason.
- * Only the stages know the files that are named, so this function loads the configuration. */
+ * that they name (rules) exists again or was corrected, the configuration may be accepted, or refused for another
+ * reason. Only the stages know the files that are named, so this function loads the configuration. */
 static bool refusal_has_changed(struct service *service)
 {
     size_t count;

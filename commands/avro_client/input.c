@@ -1,8 +1,8 @@
 /* The lines that penstock avro-client sends.
  *
  *   a file, standard input   as java.io.BufferedReader.readLine: a line ends with \n, \r or \r\n
- *   a directory              as Flume's spooling directory with its defaults: stages/lib/spool, and the deserializer LINE, which
- *                            ends a line with \n and splits what is longer than 2,048 characters
+ *   a directory              as Flume's spooling directory with its defaults: stages/lib/spool, and the deserializer LINE,
+ *                            which ends a line with \n and splits lines of more than 2,048 characters
  *
  * Bytes are sent as they are; Flume decodes and encodes them, which is the same for valid UTF-8. */
 #include "commands/avro_client/avro_client.h"

@@ -1,5 +1,5 @@
-/* The keys of an encrypted file channel of Flume's, for import: from Flume's key store, or the keys of the channel that the events
- * go to. */
+/* The keys with which import reads an encrypted file channel of Flume: the keys in Flume's key store, or those of the
+ * channel that gets the events. */
 #include "commands/channel/channel.h"
 #include "commands/dumpable.h"
 

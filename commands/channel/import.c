@@ -88,7 +88,8 @@ static bool fits(struct import *import, const struct ps_flume_event *event)
            encoder->length + encoder->names_length + bytes <= PS_EVENTS_PAYLOAD_BYTES;
 }
 
-/* Leaves out and counts names that are too long for a frame, and names beyond the frame's maximum. */
+/* Returns whether the header's name is short enough for a frame, and the frame has the name or room for it. event_add
+ * leaves out and counts the other headers. */
 static bool header_fits(struct import *import, const struct ps_flume_header *header)
 {
     return header->name.length <= UINT16_MAX && name_of(import, header->name) != NULL;

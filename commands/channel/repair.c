@@ -74,9 +74,9 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
 
 static const char bytes_unreadable[] = "bytes of it cannot be read";
 
-/* Puts `copy` in place of directory/name, and the original into directory/damaged-TIME. The name always has a
- * file, because an agent that starts without a segment gives up all of its frames; only on a file system without
- * hard links it has none for a moment. */
+/* Puts `copy` in place of directory/name, and the original into directory/damaged-TIME. The name always has a file,
+ * because an agent that starts without a segment gives up all of its frames; only on a file system without hard links
+ * the name has no file for a moment. */
 static void replace_by(struct repair *repair, const char *directory, const char *name, const char *copy)
 {
     const struct ps_segment_files *files = &ps_segment_disk;
@@ -220,8 +220,8 @@ static void set_unreadable_aside(struct repair *repair, const char *directory, c
     repair->failed++;
 }
 
-/* `newest`: the segment that the state names. A later segment may be left over from a crash during its
- * creation; the agent removes it. */
+/* Moves the segments aside that the channel cannot open. `newest`: the segment that the state names. A later segment
+ * may be left over from a crash during its creation; the agent removes it. */
 static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log,
                                uint64_t newest)
 {

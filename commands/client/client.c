@@ -317,7 +317,7 @@ static struct ps_rpc_link *link_connected(struct penstock_client *client, size_t
 struct call {
     const struct penstock_client_event *events;
     size_t count; /* 0: only connects */
-    size_t bytes; /* upper bound of all events together */
+    size_t bytes; /* upper bound of the bytes of all its events */
     struct ps_err err;
     bool uncertain; /* its events may have arrived already */
 };

@@ -1,5 +1,5 @@
-/* The rows are those of org.apache.flume.api.RpcClientConfigurationConstants, and of NettyAvroRpcClient, FailoverRpcClient and
- * LoadBalancingRpcClient, which read them. */
+/* The rows are those of org.apache.flume.api.RpcClientConfigurationConstants, and of NettyAvroRpcClient,
+ * FailoverRpcClient and LoadBalancingRpcClient, which read them. */
 #include "commands/client/target.h"
 
 #include "conf/bind.h"
@@ -307,7 +307,7 @@ enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct 
     return target_make(target, reading, err);
 }
 
-/* Reports the warnings; the first other problem becomes the error. */
+/* Reports the warnings. The first problem that is not a warning becomes the error. */
 static enum ps_status problems_tell(const struct ps_rpc_reading *reading, const struct ps_problems *problems,
                                     struct ps_err *err)
 {

@@ -202,7 +202,7 @@ static void add_properties(struct completion *completion)
     completion->properties = (struct ps_texts){words.count, words.items};
 }
 
-/* Adds a command with its options; line NULL: it has none. */
+/* Adds a command with its options; `line` NULL: the command has no options. */
 static void add_command(struct completion *completion, const char *name, const char *summary,
                         const struct ps_command_line *line)
 {

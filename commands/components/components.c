@@ -1,6 +1,6 @@
 /* `penstock components [TYPE]`: prints every stage, its names in Flume, and its keys with default, unit and
- * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page, --json the same
- * for programs. */
+ * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page, --json the
+ * same for programs. */
 #include "commands/commands.h"
 #include "commands/plugin/table.h"
 #include "commands/line/line.h"
@@ -95,7 +95,7 @@ static void notes_print(FILE *out, const struct ps_option *option)
         fputs(" (penstock's own)", out);
 }
 
-/* Prints text into a table or a man page; escapes what would be markup there. */
+/* Prints text into a table or a man page, and escapes characters that would be markup there. */
 static void escaped(FILE *out, enum form form, const char *text)
 {
     bool start = true;

@@ -80,7 +80,7 @@ static bool file_read(struct ps_deadletter_marks *marks, const char *directory, 
             add(marks, &mark);
     }
     bool good = ferror(file) == 0;
-    if (!good) /* an error, not the end: letters would be replayed again */
+    if (!good) /* a read error, not the end of the file: letters would be replayed again */
         failed(path);
     fclose(file);
     return good;
@@ -156,7 +156,7 @@ struct ps_deadletter_marker {
     const char *directory;
     int lock; /* the directory, locked: one replay at a time */
     FILE *file;
-    char name[256]; /* of the letters' file that `file` belongs to */
+    char name[256]; /* name of the file of letters whose marks `file` has */
 };
 
 struct ps_deadletter_marker *ps_deadletter_marker_open(const char *directory)

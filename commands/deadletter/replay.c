@@ -1,6 +1,6 @@
-/* `penstock deadletter replay`: sends each open letter once to a netcat source or to standard output. A
- * letter is marked after the source has answered or the output has accepted it; after a crash in between it
- * is replayed again. */
+/* `penstock deadletter replay`: sends each open letter once to a netcat source or to standard output. A letter is
+ * marked after the source has answered or the output has accepted it; if the command crashes before the mark, the
+ * letter is replayed again. */
 #include "commands/deadletter/deadletter.h"
 #include "commands/deadletter/internal.h"
 #include "core/quantity.h"

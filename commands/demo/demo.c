@@ -76,7 +76,7 @@ static enum ps_status broker_start(struct ps_process *broker, struct demo *demo,
     return PS_FAIL;
 }
 
-/* Prints where metrics and logs can be read while it runs. */
+/* Prints where metrics and logs can be read while the agent runs. */
 static void hints(const struct demo *demo, const struct demo_agent *agent)
 {
     printf("broker      %s (librdkafka's mock cluster: memory only)\n", demo->brokers);
@@ -93,7 +93,7 @@ static void hints(const struct demo *demo, const struct demo_agent *agent)
 
 /* ---- the run ---- */
 
-/* Runs a slow load until ^C. It is not verified. */
+/* Runs a slow load until ^C. The load's events are not verified. */
 static void hold(const struct demo *demo, struct demo_agent *agent)
 {
     char log[DEMO_PATH_BYTES];

@@ -156,7 +156,7 @@ static void second_line(struct demo_run *run, const json_t *progress)
         run->cpu_s = cpu_s;
     }
     if (t - run->line_s < 0.5 || (in <= 0 && received == 0))
-        return; /* the incomplete last second, or the run has not begun */
+        return; /* the line is about the incomplete last second, or the run has not begun */
     run->line_s = t;
     if (!moved && run->loaded != NULL && received >= run->sent)
         return; /* everything has arrived: verify waits another second for duplicates */
@@ -179,7 +179,7 @@ static void verify_line(struct demo_run *run, const char *line)
     json_decref(object);
 }
 
-/* Waits a moment for a line of either process and handles it. */
+/* Waits at most 100 ms for lines of load and verify. Handles all lines of load that are there, and one line of verify. */
 static void take_lines(struct demo_run *run)
 {
     struct pollfd ready[2] = {{.fd = run->load.out, .events = POLLIN},

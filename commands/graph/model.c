@@ -15,7 +15,7 @@
 
 /* ---- nodes and edges ---- */
 
-/* Returns a text for a label, cut between two characters. */
+/* Returns a text for a label, cut at the border of a character if it is too long. */
 static const char *cut(struct ps_arena *arena, const char *text)
 {
     size_t length = strlen(text);
@@ -250,7 +250,8 @@ static void rule_routes(struct routes *routes, const struct ps_rule *rule)
     }
 }
 
-/* A rules file that can no longer be read after the check is drawn as routing to every channel. */
+/* Adds the routes of a rules file. Returns false if the file can no longer be read after the check: then the caller
+ * draws routes to every channel. */
 static bool rules_routes(struct routes *routes, const struct ps_conf_part *selector)
 {
     const struct ps_rules_stage *stage = selector->plan;

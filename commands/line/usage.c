@@ -22,7 +22,8 @@ static int head_print(char head[HEAD_BYTES], const struct ps_command_row *row)
     return snprintf(head, HEAD_BYTES, "-%c, --%s%s%s", row->letter, row->name, gap, value);
 }
 
-/* Prints the text from column `indent` on, where the cursor is, and breaks lines between words. */
+/* Prints the text in lines that begin at column `indent`, where the cursor already is, and breaks them between
+ * words. */
 static void text_wrap(FILE *to, const char *text, int indent)
 {
     for (int column = indent; *text != '\0';) {
@@ -73,7 +74,7 @@ static int wider(int columns, int length)
     return length > columns && length <= HEAD_COLUMNS_MAX ? length : columns;
 }
 
-/* Returns the width of the widest head that has its help beside it. */
+/* Returns the width of the widest head that is short enough for its help to stand beside it. */
 static int columns_of(const struct ps_command_line *line)
 {
     char head[HEAD_BYTES];

@@ -1,4 +1,5 @@
-/* `penstock plugin new NAME`: writes a folder with a stage that builds and passes its tests, from one of the examples. */
+/* `penstock plugin new NAME`: writes a folder with a stage that builds and passes its tests, from one of the
+ * examples. */
 #include "commands/plugin/plugin.h"
 #include "commands/plugin/templates.h"
 
@@ -18,7 +19,7 @@ static bool refuse(const char *what, const char *reason)
     return false;
 }
 
-/* The name is that of a type and of a variable in the new file. */
+/* Returns whether C has this word itself. A type and a variable in the new file get the name. */
 static bool is_word_of_c(const char *name)
 {
     static const char *const words[] = {

@@ -127,7 +127,7 @@ static void print_condition(const struct explain *explain, const struct ps_condi
         print_match(explain, condition, indent + PARTS_INDENT + 1);
 }
 
-/* Returns whether at least one part of the condition holds that is not a negation. */
+/* Returns whether at least one part of the condition that is not a negation holds. */
 static bool nearly_holds(const struct explain *explain, const struct ps_condition *condition)
 {
     if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR)

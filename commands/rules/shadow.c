@@ -1,7 +1,8 @@
-/* Finds rules that can never act because, in mode first, an earlier rule takes every event that they match.
- * It judges by the conditions alone. A condition is a list of alternatives (or) of requirements (and). An earlier
- * rule takes an alternative if one of its own alternatives requires nothing beyond it. `body ~ /abc/` and `body
- * contains "abc"` require nothing beyond the same conditions with a longer text that contains abc. Thread: main. */
+/* Finds rules that can never act because, in mode first, an earlier rule takes every event that they match. Only the
+ * conditions are compared. A condition is a list of alternatives (or) of requirements (and). An earlier rule takes an
+ * alternative if one of the earlier rule's alternatives has no requirement that the taken alternative lacks. `body ~
+ * /abc/` and `body contains "abc"` require nothing beyond the same conditions with a longer text that contains abc.
+ * Thread: main. */
 #include "commands/rules/rules.h"
 #include "regex/rules/names.h"
 

@@ -18,7 +18,7 @@ struct testing {
     struct ps_rules_command *command;
     struct ps_rules_harness harness;
     const char *file;
-    bool *covered; /* for each rule: it acted in a test */
+    bool *covered; /* for each rule: whether it acted in a test */
     struct acted acted;
     bool meters; /* the rules have samples or limits, which are reset before each test */
     bool colour;

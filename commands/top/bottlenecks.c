@@ -61,7 +61,7 @@ static void sinks_write(FILE *to, const struct top_view *view, const struct top_
     }
 }
 
-/* Returns the fullest channel of a source that waits. */
+/* Returns the fullest channel of the source, which waits. */
 static const struct top_channel *culprit(const struct top_view *view, const struct top_source *source)
 {
     const struct top_channel *found = NULL;

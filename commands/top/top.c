@@ -151,7 +151,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *argument)
     return size * count;
 }
 
-/* Returns the lines of /readyz, even of an agent that is ready; NULL without an answer. */
+/* Returns the lines of /readyz, also if the agent is ready; NULL if it does not answer. */
 static const char *ready_get(struct ps_arena *arena, const char *url, bool *ready)
 {
     struct ps_page page = {0};
@@ -242,7 +242,7 @@ no_answer:
 
 /* ---- the live screen ---- */
 
-/* Waits for a key until the deadline. Returns it; 0: none; -1: standard input is closed. */
+/* Waits for a key until the deadline. Returns the key; 0: none was pressed; -1: standard input is closed. */
 static int key_wait(uint64_t until_ns)
 {
     char key;

@@ -1,5 +1,5 @@
-/* penstock rules bench: measures the cost of rules on a sample log. Runs the same batches alternately through the rules and
- * through a bare scan for the same expressions, so that noise affects both. Thread: main. */
+/* penstock rules bench: measures the cost of rules on a sample log. Runs the same batches alternately through the rules
+ * and through a bare scan for the same expressions, so that noise affects both. Thread: main. */
 
 #include "commands/rules/bench/bench.h"
 
@@ -183,7 +183,7 @@ static bool measure(struct ps_rules_bench *bench)
 
 /* ---- cost of PCRE2 ---- */
 
-/* Returns the ns of one find with all groups over some lines; `numbers` NULL: the first lines. */
+/* Returns how many ns one find with all groups takes on average over `count` lines; `numbers` NULL: the first lines. */
 static double find_ns(const struct ps_rules_bench *bench, struct ps_regex_scratch *scratch,
                       const struct ps_regex *regex, const uint32_t *numbers, size_t count)
 {
