@@ -159,7 +159,7 @@ bool ps_dead_letter_copy_add(const struct ps_dead_letter_copy *copy, struct ps_b
         added = add_header(batch, event, at, lengths[0], at + lengths[0], lengths[1]);
         at += (size_t)lengths[0] + lengths[1];
     }
-    if (event != NULL && !added) { /* the row is the batch's last */
+    if (event != NULL && !added) { /* removes the event again, which is the batch's last */
         batch->count--;
         batch->body_bytes -= copy->body_length;
     }

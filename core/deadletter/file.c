@@ -62,7 +62,7 @@ static void file_close(struct ps_dead_letter_file *file)
         return;
     close(file->fd);
     file->fd = -1;
-    if (file->bytes == 0) /* nothing was ever written: no file is left behind */
+    if (file->bytes == 0) /* nothing was ever written: removes the file */
         unlink(file->path);
 }
 

@@ -50,7 +50,7 @@ struct directory_queue {
     char *agent;
     int wake_fd;
     uint64_t written;
-    bool closed; /* closed by the stage: the thread frees it with its last letter */
+    bool closed; /* the stage closed the queue: the thread frees the queue after its last letter */
 };
 
 /* ---- the thread ---- */
@@ -178,7 +178,7 @@ static void *letters_run(void *argument)
         uint64_t due_ns = letters_serve(letters);
         if (due_ns == 0)
             continue;
-        if (letters->ending) /* everything is written, or cannot be */
+        if (letters->ending) /* every letter is written, or cannot be written */
             break;
         letters_wait(letters, due_ns);
     }

@@ -74,6 +74,6 @@ struct ps_log_limit_entry *ps_log_limit_owing(struct ps_log_limit *limit, uint64
         if (entry->format != NULL && entry->held > 0 && (all || window_over(entry, mono_ns)))
             return entry;
     }
-    limit->swept_ns = mono_ns; /* no entry is left: the next search is after another window */
+    limit->swept_ns = mono_ns; /* no entry is left: searches again one window later */
     return NULL;
 }

@@ -256,9 +256,9 @@ static bool write_line(int fd, const char *line, size_t length)
 
 /* The note about lines that were held back; it follows the text of a written line. */
 struct held {
-    uint64_t count;    /* number of the other lines */
-    uint64_t since_ns; /* since when lines are held back */
-    uint64_t late_ns;  /* how long the line itself was held back */
+    uint64_t count;    /* number of lines that were held back and not written */
+    uint64_t since_ns; /* how long ago the first of them was held back */
+    uint64_t late_ns;  /* how long the written line was held back */
 };
 
 static size_t write_held(char *line, size_t room, const struct held *held)

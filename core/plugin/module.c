@@ -37,12 +37,12 @@ struct loaded {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* `lock` guards both. The list also has the objects that stay loaded without users. */
+/* `lock` guards `list` and `is_loading`. The list also has the objects that stay loaded without users. */
 static struct loaded *list;
-/* A thread is in dlopen. A constructor that does not return keeps the dynamic linker's lock, so that dlclose would
- * wait for ever. */
+/* Whether a thread is in dlopen. A constructor that does not return keeps the dynamic linker's lock, so that dlclose
+ * would wait for ever. */
 static bool is_loading;
-/* Held while a file is loaded, which may take for ever: ps_module_close does without it. Taken before `lock`. */
+/* Held while a file is loaded, which may take for ever, so ps_module_close does not take it. Taken before `lock`. */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t loads; /* `load_lock` guards it */
 
@@ -84,7 +84,7 @@ static unsigned char *read_file(const char *path, size_t *length, const char **c
 {
     struct stat before, after;
     *cure = "give the user of the agent the right to read it";
-    /* does not wait if it is a FIFO without a writer */
+    /* open does not wait if the file is a FIFO without a writer */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         *cure = "copy it to this place, or remove the link that points there";
@@ -153,8 +153,7 @@ static int copy_bytes(const char *path, const unsigned char *bytes, size_t lengt
 
 /* ---- the stages ---- */
 
-/* Reads the table. Its length is the symbol's size, so that a table without a NULL at its end is not read beyond its
- * end. */
+/* Reads the table of stages up to its NULL, or up to the size of its symbol if it has no NULL. */
 static enum ps_status take_stages(struct loaded *loaded, const char **cure, struct ps_err *err)
 {
     Dl_info info;
@@ -252,7 +251,8 @@ static struct loaded *find(const char *path, const unsigned char *bytes, size_t 
     return loaded;
 }
 
-/* `loaded` is NULL if the file could not be loaded. */
+/* Called after `load`: adds the object to the list, and ends `is_loading`. `loaded` is NULL if the file could not be
+ * loaded. */
 static void add(struct loaded *loaded)
 {
     pthread_mutex_lock(&lock);

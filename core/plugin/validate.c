@@ -14,14 +14,15 @@
 #define NAMES_MAX 256U        /* aliases and words of one list */
 #define ROWS_MAX 1000U
 #define COUNTERS_MAX (PS_COUNTER_COUNT - PS_COUNTER_extra)
-#define ALL_FLAGS (2U * PS_OPTION_HEADER - 1U) /* PS_OPTION_HEADER is the last one */
+#define ALL_FLAGS (2U * PS_OPTION_HEADER - 1U) /* PS_OPTION_HEADER is the highest flag */
 #define AREA_BYTES_MAX ((size_t)64 << 20)      /* of a plan, or of a state */
 
 static const char correct[] = "correct the plug-in; docs/CONTRACT.md says what each kind must have";
 
 /* ---- memory that may not be there ---- */
 
-/* Tries 8 bytes: the kernel copies them before it looks at the first argument, which is invalid. */
+/* Returns whether the 8 bytes around `at` can be read. The kernel copies them before it looks at the first argument of
+ * the system call, which is invalid. */
 static bool is_mapped(uintptr_t at)
 {
     return syscall(SYS_rt_sigprocmask, -1, at & ~(uintptr_t)7, NULL, (size_t)8) == 0 || errno != EFAULT;
@@ -106,7 +107,7 @@ struct place {
         sizeof(type), alignof(type)                                                                          \
     }
 
-/* What a value of this type takes in the plan. */
+/* Size and alignment in the plan of a value of each type. */
 static const struct place places[] = {
     [PS_OPTION_TEXT] = PLACE(const char *),
     [PS_OPTION_INT] = PLACE(int64_t),

@@ -64,7 +64,7 @@ static void component_problem(const struct ps_metrics_component *component, stru
     ps_page_text(page, "\n");
 }
 
-/* Returns whether another sink of its group can deliver the events that this one cannot. */
+/* Returns whether another sink of this sink's group can deliver the events that this sink cannot deliver. */
 static bool group_delivers(const struct ps_metrics *metrics, const struct ps_metrics_component *component)
 {
     for (size_t i = 0; i < metrics->component_count && component->group != NULL; i++) {
@@ -76,8 +76,8 @@ static bool group_delivers(const struct ps_metrics *metrics, const struct ps_met
     return false;
 }
 
-/* Appends a line when the sink is left out. A failed sink is open while it is tried again, but a group whose sinks
- * have all failed becomes ready only when one of them delivers. Returns whether its group delivers. */
+/* Appends a line when the sink is left out. A failed sink is open while it is tried again, but a group whose sinks have
+ * all failed becomes ready only when one of them delivers. Returns whether the sink's group delivers. */
 static bool member_note(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
                         struct ps_page *page)
 {
@@ -100,8 +100,8 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         ps_page_format(page, "the last reload failed; the agent still runs the previous configuration: %s\n",
                        metrics->process.reload_failure);
     }
-    /* A component that is left out is only a line, and not a failure, if its channel has other sources and sinks (`cut`
-     * is false). */
+    /* A component that is left out gets only a line, and is not a failure, if its channel has other sources and sinks
+     * (`cut` is false). */
     if (metrics->process.left_out != NULL)
         ps_page_text(page, metrics->process.left_out);
     ready &= !metrics->process.cut;

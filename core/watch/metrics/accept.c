@@ -17,12 +17,12 @@
 #include <unistd.h>
 
 #define TICK_MS 200            /* interval at which the time limits of connections are checked */
-#define STARVED_MS 100         /* no descriptor left: pause before the next accept */
-#define STARVED_REQUEST_MS 500 /* no descriptor left: time for a request while another client waits */
-#define CLOSING_MS 20 /* too many ended connections are not closed yet: pause before the next accept */
-/* Limit for ps_acceptor_opened after `add`. The call comes immediately, but a busy machine may not run the
- * server's thread for a while, and an acceptor that does not wait admits more connections than there is room
- * for. The call does not come when the server cannot make a thread. */
+#define STARVED_MS 100         /* pause before the next accept when no descriptor is left */
+#define STARVED_REQUEST_MS 500 /* time for a request when no descriptor is left and another client waits */
+#define CLOSING_MS 20 /* pause before the next accept when too many ended connections are not closed yet */
+/* The acceptor waits at most so long, after `add`, for the server's call of ps_acceptor_opened. The call usually comes
+ * immediately, but a busy machine may not run the server's thread for a while, and an acceptor that does not wait
+ * admits more connections than there is room for. The call does not come when the server cannot make a thread. */
 #define OPENED_WAIT_S 2
 
 struct connection {

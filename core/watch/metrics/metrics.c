@@ -1,4 +1,5 @@
-/* The snapshot and Flume's JSON. Health is in core/watch/health.c, Prometheus' text is in core/watch/metrics/prometheus.c. */
+/* The snapshot and Flume's JSON. Health is in core/watch/health.c, Prometheus' text is in
+ * core/watch/metrics/prometheus.c. */
 #include "core/watch/metrics/metrics.h"
 
 #include "core/watch/metrics/foreign.h"
@@ -27,7 +28,8 @@ static struct ps_histogram *histogram_copy(const struct ps_histogram *histogram)
     return copy;
 }
 
-/* Copies a list that ends with NULL: a plug-in that has a component's texts may be unloaded while the snapshot is served. */
+/* Copies a list that ends with NULL: a plug-in that has a component's texts may be unloaded while the snapshot is
+ * served. */
 static const char *const *words_copy(const char *const *words)
 {
     if (words == NULL)
@@ -60,7 +62,7 @@ static const enum ps_counter *counters_copy(const enum ps_counter *counters)
     return copy;
 }
 
-/* Returns a copy of a text, or the copy that the series before it has: many series in a row have one name. */
+/* Returns a copy of a text; `copy_before` if the series before has the same text, as many series in a row do. */
 static const char *shared_copy(const char *text, const char *before, const char *copy_before)
 {
     return text == before ? copy_before : text_copy(text);

@@ -17,7 +17,7 @@
 
 struct family {
     enum ps_counter counter;
-    unsigned kinds; /* bits: kinds for which it is always written; for others only if it is not 0 */
+    unsigned kinds; /* bits: these kinds always get a sample; other kinds only if it is not 0 */
     const char *name;
     double scale; /* factor to the base unit; 0: an integer, not scaled */
     bool gauge;
@@ -173,7 +173,7 @@ static struct extra extra_named(enum ps_kind kind, const char *text)
     return extra;
 }
 
-/* Returns the sentence for the counter of the first component that has one. */
+/* Returns the help of this counter from the first component that has help for it. */
 static const char *extra_help(const struct ps_metrics *metrics, enum ps_kind kind, const char *text,
                               bool gauge)
 {

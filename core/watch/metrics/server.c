@@ -15,7 +15,7 @@
 
 #include <microhttpd.h>
 
-/* Idle time after which a connection is closed, if it is longer than the time for a request. */
+/* A connection is closed when it was idle for this time, or for the time for a request if that is longer. */
 #define TIMEOUT_S 10U
 #define CONNECTION_BYTES (16U * 1024U)
 #define TAIL_STEP_US 20000U
@@ -29,13 +29,14 @@ struct ps_metrics_server {
     bool prometheus;
     struct ps_flag stopping;
     pthread_mutex_t tail; /* guards `lookers` and the readers' side of all taps */
-    unsigned lookers;     /* bit n: a /tail request is reader n of its taps */
+    unsigned lookers;     /* bit n: a /tail request uses reader number n */
 };
 
 static const char json_type[] = "application/json;charset=utf-8";
 static const char text_type[] = "text/plain;charset=utf-8";
 
-/* Queues the page as the response. Takes ownership of its text. `header` and `value`: one more header, or NULL. */
+/* Queues the page as the response. Takes ownership of the page's text. `header` and `value`: one more header, or
+ * NULL. */
 static enum MHD_Result answer_with(struct MHD_Connection *connection, unsigned status, const char *type,
                                    struct ps_page *page, const char *header, const char *value)
 {
@@ -161,7 +162,7 @@ static void look_take(void *argument, struct ps_tap *tap)
         look->left -= ps_tap_take(tap, look->looker, look->left, &look->page);
 }
 
-/* Calls `step` for the taps of that name while no other thread uses them; returns how many there are. */
+/* Calls `step` for the taps of the component `name` while no other thread uses them; returns how many there are. */
 static unsigned look_step(struct ps_metrics_server *server, const char *name, struct look *look,
                           void (*step)(void *argument, struct ps_tap *tap))
 {
@@ -290,7 +291,8 @@ static bool token_matches(const struct ps_metrics_server *server, const char *he
     return false;
 }
 
-/* Checks a request of /tail. Returns false after answering with an error, whose result is in `*result`. */
+/* Checks a request of /tail. Returns false after answering with an error; `*result` is then what the handler must
+ * return to the library. */
 static bool may_tail(struct ps_metrics_server *server, struct MHD_Connection *connection,
                      enum MHD_Result *result)
 {
@@ -475,7 +477,7 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
         server_free(server);
         return NULL;
     }
-    sigset_t all, before; /* the threads inherit this mask: the control thread handles signals */
+    sigset_t all, before; /* the server's threads inherit it: only control handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     server->daemon = daemon_start(server, settings->request_ms);
