@@ -4,8 +4,8 @@
  *   sleeper   ps_alarm_set, check for work, go to sleep
  *   waker     publish, ps_alarm_ring
  *
- * Both have a full fence in between. The alarm rings once for each time it was set. Unlike rings/park.h the eventfd
- * belongs to somebody else, and one sleeper may have many alarms. */
+ * Each side has a full fence after its first step. The alarm rings once for each time it was set. Unlike rings/park.h
+ * the eventfd belongs to somebody else, and one sleeper may have many alarms. */
 #pragma once
 
 #include "core/base.h"
@@ -18,7 +18,8 @@ struct ps_alarm {
 /* The state before anybody sets it. */
 #define PS_ALARM_INIT ((struct ps_alarm){.fd = -1})
 
-/* From now on a ring writes this eventfd; -1: there is none, as in the simulator. Thread: the sleeper. */
+/* Sets the alarm: the next ps_alarm_ring writes to this eventfd; -1: there is no eventfd, as in the simulator. Thread:
+ * the sleeper. */
 void ps_alarm_set(struct ps_alarm *alarm, int event_fd);
 
 /* Rings the alarm if it is set, and unsets it. Returns whether it was set. Thread: the waker; one at a time. */

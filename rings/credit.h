@@ -19,8 +19,8 @@ struct ps_credit {
 /* Adds the bytes of an entry. Call it before the push. Thread: the feeder. */
 void ps_credit_spend(struct ps_credit *credit, uint64_t bytes);
 
-/* Subtracts the bytes of an entry that was popped. Returns whether fewer bytes wait now than the feeder asked for: then the
- * caller wakes it. Thread: any taker. */
+/* Subtracts the bytes of an entry that was popped. Returns whether fewer bytes wait now than the feeder asked for: then
+ * the caller wakes the feeder. Thread: any taker. */
 bool ps_credit_return(struct ps_credit *credit, uint64_t bytes);
 
 /* Returns how many bytes wait: never fewer than there are in the ring. Thread: the feeder. Others get an estimate. */

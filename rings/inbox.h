@@ -1,7 +1,7 @@
 /* Inbox: a list that any thread puts nodes into and its one owner empties. Each worker has one, through which its
  * leases come back. A put never waits for room, because the node is part of the lease: an inbox has no capacity.
  *
- * A put is lock-free: it tries again when another thread was faster, and never waits for one that is descheduled. A
+ * A put is lock-free: it tries again when another thread was faster, and never waits for a descheduled thread. A
  * take is one exchange, and takes all nodes: a node is never taken alone, so no thread reads the `next` of a node
  * that is not its own, and an address that comes back (ABA) does no harm. The owner gets the newest node first.
  *

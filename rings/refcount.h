@@ -1,5 +1,5 @@
-/* Counts the holders of something that several threads share; the last one to drop it frees it. That thread sees
- * what the others wrote before they dropped it. */
+/* Counts the holders of an object that several threads share; the last holder frees the object. The thread of the last
+ * holder sees what the other holders wrote before they dropped the object. */
 #pragma once
 
 #include "core/base.h"
@@ -14,13 +14,13 @@ static inline void ps_refcount_init(struct ps_refcount *holders)
     holders->count = 1;
 }
 
-/* Adds a holder. Thread: any that holds it. */
+/* Adds a holder. Thread: any that holds the object. */
 static inline void ps_refcount_add(struct ps_refcount *holders)
 {
     __atomic_fetch_add(&holders->count, 1, __ATOMIC_RELAXED);
 }
 
-/* Removes the caller's hold. Returns whether it was the last one. Thread: any that holds it. */
+/* Removes the caller's hold. Returns whether it was the last hold. Thread: any that holds the object. */
 static inline bool ps_refcount_drop(struct ps_refcount *holders)
 {
     return __atomic_fetch_sub(&holders->count, 1, __ATOMIC_ACQ_REL) == 1;

@@ -17,8 +17,7 @@ bool ps_spsc_push(struct ps_spsc *ring, void *entry);
 /* Returns NULL when empty. */
 void *ps_spsc_pop(struct ps_spsc *ring);
 
-/* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
- * estimate. */
+/* Entries in the ring. Exact only for a caller that is the ring's only producer and consumer, otherwise an estimate. */
 size_t ps_spsc_count(const struct ps_spsc *ring);
 /* Returns the maximum number of pointers in the ring. */
 size_t ps_spsc_capacity(const struct ps_spsc *ring);

@@ -18,7 +18,7 @@ void *ps_swap_replace(struct ps_swap *swap, void *next)
     void *old = swap->current;
     PS_TSAN_RELEASE(next);
     rcu_assign_pointer(swap->current, next);
-    urcu_qsbr_synchronize_rcu(); /* simulated: no readers are registered */
+    urcu_qsbr_synchronize_rcu(); /* returns at once in a simulation, where no readers are registered */
     PS_TSAN_ACQUIRE(&ps_swap_grace);
     return old;
 }

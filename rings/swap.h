@@ -13,10 +13,10 @@ struct ps_swap {
 extern const char ps_swap_grace;
 
 /* Returns the current object; valid until the end of this call of `work` (the worker passes a quiescent state after
- * each cycle). A stage that needs it over several calls has to make the replacing thread wait. Thread: a worker; the
- * one that simulates a worker; or any, while nobody replaces. */
+ * each cycle). A stage that needs the object over several calls has to make the replacing thread wait. Thread: a
+ * worker; the thread that simulates a worker; or any thread, while no thread replaces the object. */
 void *ps_swap_read(const struct ps_swap *swap);
 
-/* Publishes `next` and waits until no worker reads the previous object, which it returns. Parked workers do not
- * delay it. Thread: one at a time, never a worker. */
+/* Publishes `next` and waits until no worker reads the previous object, which it returns. Parked workers do not delay
+ * the call. Thread: one at a time, never a worker. */
 void *ps_swap_replace(struct ps_swap *swap, void *next);
