@@ -415,7 +415,8 @@ static bool is_one_of(const char *text, const char *const *words, size_t count)
     return false;
 }
 
-/* Checks DataChecksum.Type. With another value a namenode does not start, and a client uses CRC32C and only logs that. */
+/* Checks DataChecksum.Type. With another value a namenode does not start; a client only logs the mistake, and uses
+ * CRC32C. */
 static enum ps_status check_checksum(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
     static const char key[] = "dfs.checksum.type";

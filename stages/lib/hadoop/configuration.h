@@ -7,9 +7,10 @@
  *     <include xmlns="http://www.w3.org/2001/XInclude" href="more.xml"><fallback/></include>
  *   </configuration>
  *
- * A later value replaces an earlier one, unless that is final. ${key} in a value is replaced by that key's value; ${env.NAME},
- * ${env.NAME-default} and ${env.NAME:-default} by values of the environment. ${user.name}, ${user.home} and ${java.io.tmpdir} are known as
- * well; an unknown variable stays as it is written. Renamed keys are known by both names (fs.default.name, dfs.block.size).
+ * A later value replaces an earlier one, unless the earlier one is final. ${key} in a value is replaced by that
+ * key's value; ${env.NAME}, ${env.NAME-default} and ${env.NAME:-default} by values of the environment.
+ * ${user.name}, ${user.home} and ${java.io.tmpdir} are known as well; an unknown variable stays as it is written.
+ * Renamed keys are known by both names (fs.default.name, dfs.block.size).
  *
  * Read by `check` and `build`, constant afterwards. Thread of the functions that read values: any. */
 #pragma once
@@ -25,7 +26,8 @@ struct ps_hadoop_configuration;
  * `directory`, or NULL if there is none. Thread: control. */
 const char *ps_hadoop_configuration_find(const char *configured, char directory[PS_HADOOP_DIRECTORY_BYTES]);
 
-/* Calls `add` with the path of each of these files that the directory has. `names` ends with NULL. Thread: control. */
+/* Calls `add` with the path of each file of `names` that exists in the directory. `names` ends with NULL. Thread:
+ * control. */
 void ps_hadoop_configuration_files(const char *configured, const char *const *names,
                                    void (*add)(void *argument, const char *path), void *argument);
 
@@ -34,7 +36,7 @@ void ps_hadoop_configuration_files(const char *configured, const char *const *na
  * the configuration. Waits for files. Thread: control. */
 enum ps_status ps_hadoop_configuration_load(struct ps_hadoop_configuration **configuration,
                                             const char *directory, struct ps_err *err);
-/* Does the same for these files. `names` ends with NULL ("ssl-client.xml"). */
+/* As ps_hadoop_configuration_load, for the files of `names` ("ssl-client.xml"). `names` ends with NULL. */
 enum ps_status ps_hadoop_configuration_load_files(struct ps_hadoop_configuration **configuration,
                                                   const char *directory, const char *const *names,
                                                   struct ps_err *err);

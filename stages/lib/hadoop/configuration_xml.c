@@ -28,7 +28,7 @@ struct file {
     bool collects;      /* the text of the present element is collected */
     char *token;
     size_t token_length, token_room;
-    /* `missing`: the include's file does not exist; `fallback`: it has a <fallback>. */
+    /* `missing`: the file of the <include> does not exist; `fallback`: the <include> has a <fallback>. */
     bool missing, fallback;
     unsigned fallback_depth; /* depth of the <fallback>; 0: not in one */
 };

@@ -24,7 +24,7 @@ struct ps_hadoop_token {
     const char *url;           /* the whole token in the form of Token.encodeToUrlString, for WebHDFS */
     /* From the identifier (AbstractDelegationTokenIdentifier); "" and 0 if it cannot be read. */
     const char *owner;
-    int64_t expires_ms; /* since 1970: the latest time to which it can be renewed */
+    int64_t expires_ms; /* since 1970: the latest time to which the token can be renewed */
 };
 
 /* Returns HADOOP_TOKEN_FILE_LOCATION of the environment; NULL if it is not set. */
@@ -41,10 +41,11 @@ void ps_hadoop_credentials_free(struct ps_hadoop_credentials *credentials);
 size_t ps_hadoop_credentials_count(const struct ps_hadoop_credentials *credentials);
 const struct ps_hadoop_token *ps_hadoop_credentials_at(const struct ps_hadoop_credentials *credentials,
                                                        size_t number);
-/* Returns the token of the kind that expires first, among those with a known time; NULL if there is none. */
+/* Returns the token that expires first among the tokens of this kind whose time of expiry is known; NULL if there
+ * is none. */
 const struct ps_hadoop_token *
 ps_hadoop_credentials_first_to_end(const struct ps_hadoop_credentials *credentials, const char *kind);
-/* Returns the first token of the kind for the service, case-insensitive; with `service` NULL the only one of the kind. Returns
- * NULL if there is none, or several. `credentials` may be NULL. */
+/* Returns the first token of this kind for the service (case does not matter), or NULL. `service` NULL: returns the
+ * only token of this kind; NULL if there are none or several. `credentials` may be NULL. */
 const struct ps_hadoop_token *ps_hadoop_credentials_find(const struct ps_hadoop_credentials *credentials,
                                                          const char *kind, const char *service);

@@ -11,7 +11,8 @@
 
 #define READY_MAX 64
 #define NAMES_MAX 16 /* names that the resolver looks up at the same time */
-/* Timers in one turn, so that timers that set themselves to now do not block the worker. */
+/* Maximum number of timers that fire in one turn, so that timers that set themselves to now do not block the
+ * worker. */
 #define FIRED_MAX 100000U
 
 struct ps_hadoop_loop {
@@ -240,8 +241,8 @@ static bool is_asked(const struct ps_hadoop_loop *loop, const char *host)
     return false;
 }
 
-/* Gives the name to the resolver, or answers immediately. Returns whether it was answered; the list may have changed
- * then. */
+/* Gives the name to the resolver, or answers immediately. Returns whether the lookup was answered; the list may
+ * have changed then. */
 static bool ask(struct ps_hadoop_loop *loop, struct ps_hadoop_lookup *lookup)
 {
     struct ps_address address = {0};

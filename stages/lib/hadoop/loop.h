@@ -1,8 +1,8 @@
 /* The event loop that all connections of a file system share on its worker: an epoll inside the port's epoll, timers, and a
  * resolver for names. The file system's `turn` calls ps_hadoop_loop_turn, and callbacks are called only from there.
  *
- * A callback may add and remove watches and timers. A removed one is no longer called, even if it was ready in the same
- * turn.
+ * A callback may add and remove watches and timers. The callback of a removed watch or timer is no longer called,
+ * even if the watch or timer was ready in the same turn.
  *
  * Thread: the worker of the file system. */
 #pragma once
@@ -15,7 +15,7 @@ struct ps_hadoop_loop;
 
 /* ---- descriptors ---- */
 
-/* Embedded in its owner's structure. With all members but `ready` zero it watches nothing. */
+/* Embedded in its owner's structure. A watch whose members are zero, except `ready`, watches nothing. */
 struct ps_hadoop_watch {
     int fd;
     uint32_t events; /* 0: not watched */
@@ -26,12 +26,12 @@ struct ps_hadoop_watch {
 /* Watches `fd` for `events` (EPOLLIN, EPOLLOUT), level-triggered, or changes the events. Does nothing if they are the same. */
 void ps_hadoop_loop_watch(struct ps_hadoop_loop *loop, struct ps_hadoop_watch *watch, int fd,
                           uint32_t events);
-/* Ends a watch; call it before the descriptor is closed. Does nothing if it is not watched. */
+/* Ends a watch; call it before the descriptor is closed. Does nothing if the descriptor is not watched. */
 void ps_hadoop_loop_unwatch(struct ps_hadoop_loop *loop, struct ps_hadoop_watch *watch);
 
 /* ---- timers ---- */
 
-/* Embedded in its owner's structure. With all members but `fire` zero it is not set. */
+/* Embedded in its owner's structure. A timer whose members are zero, except `fire`, is not set. */
 struct ps_hadoop_timer {
     uint64_t due_ns; /* mono_ns */
     void (*fire)(struct ps_hadoop_timer *timer);
@@ -47,7 +47,7 @@ void ps_hadoop_loop_unset(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *t
 
 /* ---- names ---- */
 
-/* Embedded in its owner's structure. With all members but `found` zero it is not in progress. */
+/* Embedded in its owner's structure. A lookup whose members are zero, except `found`, is not in progress. */
 struct ps_hadoop_lookup {
     /* Called once, in a later turn. `error`: 0, or an error of getaddrinfo. The address has the requested port. */
     void (*found)(struct ps_hadoop_lookup *lookup, const struct ps_address *address, int error);

@@ -54,7 +54,8 @@ bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t lengt
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason);
 /* Reads until `in` has at least `length` bytes. */
 int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, char *reason);
-/* Reads a frame: a length in four bytes, and that number of bytes. `*frame` is valid until the next call, which reads after it. */
+/* Reads a frame: a length in four bytes, and that number of bytes. `*frame` is valid until the next call, which
+ * reads the next frame. */
 int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants,
                        char *reason);
 

@@ -147,8 +147,8 @@ static bool rolls_for_replicas(struct ps_bucket_writer *sink, struct ps_bucket *
     return false;
 }
 
-/* Returns whether the file must be rolled, as BucketWriter.shouldRotate does. Unlike there, a full file is also rolled when rolling
- * for replicas has stopped. A file is never rolled before its first event. */
+/* Returns whether the file must be rolled, as BucketWriter.shouldRotate does. Unlike in BucketWriter, a full file
+ * is also rolled when rolling for replicas has stopped. A file is never rolled before its first event. */
 static bool must_roll(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     const struct ps_bucket_writer_settings *settings = sink->settings;
@@ -200,7 +200,7 @@ static bool ensure_file(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
         return false;
     if (bucket->file != NULL && must_roll(sink, bucket)) {
         ps_bucket_file_close(bucket->file);
-        if (bucket->file != NULL) /* its close has failed */
+        if (bucket->file != NULL) /* closing the file has failed */
             return false;
     }
     if (bucket->file == NULL && ps_bucket_files_are_many(sink)) {
@@ -214,7 +214,7 @@ static bool ensure_file(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
     return bucket->earlier == 0 && ps_bucket_file_has_room(bucket->file);
 }
 
-/* Writes events until something stops it. Returns whether more of them may be written. */
+/* Writes events until something stops it. Returns whether more events may be written. */
 static bool write_some(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     struct ps_err err;

@@ -1,4 +1,4 @@
-/* Makes events that no file can take dead letters (penstock.deadletter). */
+/* Turns events that cannot be written to any file into dead letters (penstock.deadletter). */
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason)

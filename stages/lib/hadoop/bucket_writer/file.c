@@ -365,7 +365,7 @@ static void begin_flush(struct ps_bucket_file *file)
     ps_file_flush(file->stream, sink->settings->flush, flushed, file);
 }
 
-/* Makes the answers of the flushes in flight be ignored. */
+/* From now on, the answers to the flushes in flight are ignored. */
 static void forget_flushes(struct ps_bucket_file *file)
 {
     file->sink->opened.flush_count -= file->flush_count;
@@ -533,7 +533,8 @@ static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uin
     sink->waiting_bytes = left_bytes + ps_bucket_bytes_of(sink, &bucket->waiting);
 }
 
-/* Returns whether the path can never exist, so that no file can take its events. With a placer there may be other reasons. */
+/* Returns whether the path can never exist, so that no file can take its events. Returns false with a placer,
+ * because its paths can be refused for other reasons. */
 static bool is_unwritable(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_bucket_writer *sink = file->sink;

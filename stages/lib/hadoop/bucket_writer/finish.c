@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_LOOK_NS PS_NS_PER_S /* interval at which it asks whether a file is closed */
+#define RECOVER_LOOK_NS PS_NS_PER_S /* interval of the questions whether a file is closed */
 #define LATER_LOOK_NS                                                                                        \
     (10 * PS_NS_PER_S) /* the same after the call time-out, or while another client has the lease */
 #define LEASE_NS (90 * PS_NS_PER_S) /* HDFS grants the lease to any client 60 s after its last renewal */
@@ -53,7 +53,8 @@ static const char *const verbs[] = {
     [PS_BUCKET_RECOVER] = "complete", [PS_BUCKET_RENAME] = "rename", [PS_BUCKET_REMOVE] = "remove"};
 
 /* Returns whether the file system will complete the file later: it cannot be reached now, its datanodes do not agree on the length
- * yet, or another client has the lease until it expires (through WebHDFS, that may be a DataNode that was lost). */
+ * yet, or another client has the lease until it expires (through WebHDFS, that client may be a DataNode that was
+ * lost). */
 static bool will_complete(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     return file->next == PS_BUCKET_RECOVER &&
@@ -95,7 +96,7 @@ static void go_on(struct ps_bucket_file *file, enum ps_bucket_next next)
     perform(file);
 }
 
-/* Removes an orphan that is empty; renames others. */
+/* Removes an orphan that is empty; renames an orphan that is not. */
 static void measured(void *file_, const struct ps_file_answer *answer)
 {
     bool empty =
@@ -123,8 +124,8 @@ static void look_at_end(struct ps_bucket_file *file)
         ps_file_stat(sink->filesystem, file->path, measured, file);
 }
 
-/* Makes the file wait before the next question, much shorter than hdfs.retryInterval, which only limits how often a
- * try is counted. Returns false if the file does not have to wait. */
+/* Makes the file wait before the next question. The wait is much shorter than hdfs.retryInterval, which only limits
+ * how often a try is counted. Returns false if the file does not have to wait. */
 static bool waits(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     uint64_t now_ns = file->sink->now.mono_ns;

@@ -43,7 +43,8 @@ struct ps_bucket_flush {
 };
 
 void ps_bucket_window_init(struct ps_bucket_window *window);
-/* Adjusts the window after a flush was answered: after took_ns, in which `events` events of the file were acknowledged. */
+/* Adjusts the window to a flush that was answered after took_ns. In this time `events` events of the file were
+ * acknowledged. */
 void ps_bucket_window_answered(struct ps_bucket_window *window, uint64_t took_ns, uint64_t events);
 
 /* ---- troubles (troubles.c) ---- */
@@ -104,13 +105,13 @@ struct ps_bucket_file {
     uint64_t event_count, body_bytes; /* as BucketWriter counts them, for rolling */
     struct {
         uint64_t events, bytes; /* values of event_count and body_bytes at the last flush */
-        uint64_t touched_ns;    /* when the first event after it was written */
+        uint64_t touched_ns;    /* when the first event after the last flush was written */
     } flushed;
     uint64_t acknowledged;     /* number of acknowledged events */
     uint64_t roll_ns, idle_ns; /* due times; PS_NEVER: none */
     struct {
         uint64_t due_ns; /* state RESTS: when to try again */
-        /* state RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
+        /* next operation RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
         uint64_t soon_until_ns, give_up_ns;
         uint32_t tries;
         struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
@@ -137,10 +138,10 @@ struct ps_bucket {
     bool is_ready;                     /* it is in the sink's list `ready` */
     uint32_t failures;                 /* number of failures in a row */
     struct ps_bucket_trouble *trouble; /* cause of the last failure; NULL: none */
-    uint32_t attempts;                 /* number of these failures for which the file system gave an answer */
+    uint32_t attempts;                 /* number of failures in a row that the file system answered */
     uint32_t under_replicated;         /* number of rolls for missing replicas in a row */
-    uint64_t rest_ns;                  /* end of the backoff: no event is written before */
-    uint64_t counter;                  /* number of its last file; 0: the clock gives the next one */
+    uint64_t rest_ns;                  /* end of the backoff: no event is written before this time */
+    uint64_t counter;                  /* number of its last file; 0: the clock gives the next number */
     uint32_t hash, length, directory_length;
     char name[]; /* not terminated */
 };
@@ -193,7 +194,7 @@ struct ps_bucket_taking {
 /* Events that no file can take (dead_letters.c). */
 struct ps_bucket_refusals {
     struct ps_held_group flawed;     /* events that become dead letters, in order */
-    struct ps_held_group exhausted;  /* the same, after penstock.retry.max attempts */
+    struct ps_held_group exhausted;  /* events that become dead letters after penstock.retry.max attempts */
     struct ps_held_group *giving_up; /* the list whose first event is becoming a dead letter */
     char exhaustion[512];            /* reason of the last attempt's failure */
     char format_error[512];          /* last error of a file's format */
@@ -294,9 +295,10 @@ static inline bool ps_bucket_files_are_many(const struct ps_bucket_writer *sink)
 {
     return sink->ending.busy_count >= PS_BUCKET_ENDING_MAX;
 }
-/* Writes the first waiting events of the bucket until the file has no room or must be rolled, but at least one. Removes the written events
- * from the waiting ones. Returns WRITTEN if nothing else stopped it, else the answer for the event that was not written. FAILED: the file
- * has failed, and that is handled. Call it only if ps_bucket_file_has_room. */
+/* Writes the first waiting events of the bucket, at least one, until the file has no room or must be rolled.
+ * Removes the written events from the waiting ones. Returns WRITTEN, or the answer for an event that could not be
+ * written. FAILED: the file has failed, and the function has handled the failure. Call it only if
+ * ps_bucket_file_has_room. */
 enum ps_hadoop_answer ps_bucket_file_write(struct ps_bucket_file *file, struct ps_err *err);
 /* Returns whether a flush can begin now; else an answer has to come first. */
 bool ps_bucket_file_may_flush(const struct ps_bucket_file *file);
@@ -322,7 +324,7 @@ uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink);
 /* Makes all operations that back off due now. */
 void ps_bucket_finish_hurry(struct ps_bucket_writer *sink);
 
-/* orphans.c: looks once for files in a bucket's directory that had their names in use before the start. */
+/* orphans.c: looks once into a bucket's directory for files that were left under names in use before the start. */
 void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket_name *bucket);
 /* Continues the scan of the directories that exist at the start. Returns the mono_ns of the next step. */
 uint64_t ps_bucket_scan_for_orphans(struct ps_bucket_writer *sink);

@@ -185,8 +185,8 @@ static void delist(struct ps_bucket_look *look)
     TAILQ_REMOVE(&look->sink->orphans.looks, look, looks);
 }
 
-/* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. It is
- * `name` below `directory`; `name` NULL: `directory` itself. */
+/* Makes the structure of a directory, and adds it to neither `looks` nor `waiting`. The directory is `name` below
+ * `directory`; `name` NULL: `directory` itself. Returns NULL if there is no memory, or there are too many. */
 static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *directory, size_t length,
                                    const char *name)
 {

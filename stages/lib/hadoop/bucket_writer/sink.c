@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Time limits of a recall: for the creation of a file; for acknowledgements, and operations that failed or timed out
- * before; for other files to be closed and renamed. */
+/* Time limits of a recall. CREATE_NS: for the creation of a file. RECALL_NS: for acknowledgements, and for
+ * operations that failed or timed out before. CLOSE_NS: for closing and renaming other files. */
 #define CREATE_NS PS_NS_PER_S
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
@@ -98,8 +98,8 @@ static bool is_together(const struct ps_bucket_writer *sink, const struct ps_lea
     return is_constant(sink) && lease->count > 0 && lease->cursor == 0 && lease->settled == 0;
 }
 
-/* Finds the buckets of all events, or only that of the first event if they have the same one. New buckets are marked ready, so
- * that they are freed if no event is added to them. */
+/* Finds the buckets of all events, or only the bucket of the first event if all events belong to that bucket. New
+ * buckets are marked ready, so that they are freed if no event is added to them. */
 static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_lease *lease, const char **flaw)
 {
     bool together = is_together(sink, lease);
@@ -295,7 +295,7 @@ static uint64_t next_due(const struct ps_bucket_writer *sink)
     return due_ns;
 }
 
-/* Returns when the next file is to be flushed that need not wait for an answer. */
+/* Returns the time of the next flush, among the files that need not wait for an answer. */
 static uint64_t next_flush(const struct ps_bucket_writer *sink)
 {
     const struct flush_times times = flush_times(sink);

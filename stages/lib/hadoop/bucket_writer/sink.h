@@ -20,13 +20,13 @@
 #include "stages/lib/hadoop/file/writer.h"
 #include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 
-#define PS_BUCKET_LEASES_MAX 1024U /* that a sink holds */
+#define PS_BUCKET_LEASES_MAX 1024U /* number of leases that a sink holds at most */
 
 #define PS_BUCKET_TRIES_ENDLESS UINT32_MAX
 
 enum ps_bucket_placed {
     PS_BUCKET_PLACED,
-    PS_BUCKET_UNPLACEABLE, /* no file can take it */
+    PS_BUCKET_UNPLACEABLE, /* no file can take the event */
     /* Not known yet: the sink returns PS_LATER, and its owner arranges the next `work`. */
     PS_BUCKET_PLACE_LATER,
 };
@@ -59,7 +59,8 @@ struct ps_bucket_writer_settings {
     enum ps_file_flush flush;
     /* Completes and renames files whose writers are gone; false: only reports them. */
     bool recovers_orphans;
-    /* Every event ends with a line feed, and nothing is compressed: an orphan is cut after its last one, if the file system can. */
+    /* Every event ends with a line feed, and nothing is compressed: an orphan is cut after its last line feed, if
+     * the file system can cut files. */
     bool is_lines;
     uint64_t held_bytes_max; /* limit of bytes in the file system's streams */
     struct ps_hadoop_format format;
@@ -93,5 +94,5 @@ uint64_t ps_bucket_writer_tick(struct ps_bucket_writer *sink, const struct ps_no
 bool ps_bucket_writer_recall(struct ps_bucket_writer *sink, struct ps_lease **back, const struct ps_now *now);
 bool ps_bucket_writer_drain(struct ps_bucket_writer *sink, const struct ps_now *now);
 
-/* These functions, for a stage whose state begins with the pointer that ps_bucket_writer_open returned. */
+/* The functions above, for a stage whose state begins with the pointer that ps_bucket_writer_open returned. */
 extern const struct ps_sink_ops ps_bucket_writer_ops;

@@ -6,9 +6,10 @@
  *   block    sync marker, number of records, then four times a length and compressed bytes:
  *            lengths of the keys, keys, lengths of the values, values                         (BLOCK)
  *
- * Lengths of records are 4 bytes, big endian; the others are Hadoop's variable-length integers (WritableUtils.writeVLong). A sync marker
- * in the file follows -1 in the place of a length. NONE and RECORD have one every 100 KiB, as in Hadoop 3 (Hadoop 2: every 2,000 bytes),
- * and at every flush, like Flume's HDFSSequenceFile.sync. With it readers find the next record from any place. */
+ * Lengths of records are 4 bytes, big endian; all other lengths are Hadoop's variable-length integers
+ * (WritableUtils.writeVLong). A sync marker in the file follows -1 in the place of a length. NONE and RECORD have
+ * one every 100 KiB, as in Hadoop 3 (Hadoop 2: every 2,000 bytes), and at every flush, like Flume's
+ * HDFSSequenceFile.sync. With a sync marker readers find the next record from any place. */
 #include "core/name.h"
 #include "stages/lib/hadoop/file/writer_internal.h"
 #include "stages/lib/text/java/long.h"
@@ -31,7 +32,7 @@ static void put_int(char *to, uint32_t number)
 }
 
 /* Writes a non-negative number like WritableUtils.writeVLong: up to 127 as one byte, else -112 minus the number of its bytes,
- * then these, big endian. */
+ * then these bytes, big endian. */
 static size_t put_vint(char *to, uint64_t number)
 {
     if (number <= 127) {

@@ -66,9 +66,9 @@ struct ps_hadoop_writers;
 /* Opens the common part. `format` and `port` must outlive it. Returns NULL with the reason if there is no memory. */
 struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
                                                  struct ps_err *err);
-/* Schemas at URLs of file systems (hdfs:, webhdfs:) are read through the sink's file system. The sink turns it, and closes
- * it before the writers. `url`: of the file system, as in struct ps_hadoop_settings; "": URLs with any server, as for the
- * default file system. */
+/* Schemas at URLs of file systems (hdfs:, webhdfs:) are read through the sink's file system. The sink turns the
+ * file system, and closes it before the writers. `url`: of the file system, as in struct ps_hadoop_settings; "":
+ * schemas of any server are read, as for the default file system. */
 void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps_filesystem *filesystem,
                                     const char *url);
 /* Call it after all writers of the format were closed. NULL is allowed. */

@@ -32,8 +32,8 @@ struct ps_hadoop_writer {
     struct ps_byte_buffer plain;
 
     /* Only for SequenceFile: */
-    struct ps_byte_buffer keys, lengths; /* BLOCK: keys of these records; lengths of the values */
-    /* BLOCK: number of records in the block; else: since the last flush. */
+    struct ps_byte_buffer keys, lengths; /* BLOCK: keys of the records; lengths of the values */
+    /* BLOCK: number of records in the block; else: number of records since the last flush. */
     uint32_t records;
     uint64_t position,
         synced_position; /* number of appended bytes, and of bytes up to the end of the last sync marker */

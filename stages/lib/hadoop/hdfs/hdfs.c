@@ -233,7 +233,8 @@ static bool is_being_recovered(const struct ps_namenode_answer *answer)
            strcmp(ps_hadoop_rpc_simple_class(answer->exception), "RecoveryInProgressException") == 0;
 }
 
-/* Finishes with the end of the namenode's message, which names the owner. Its beginning has the path, which the log line has already. */
+/* Finishes with the end of the namenode's message, which names the owner. The beginning of the message has the
+ * path, which the log line has already. */
 static void leased(struct ps_hdfs_call *call, const struct ps_namenode_answer *answer)
 {
     char reason[PS_FILE_REASON_BYTES];

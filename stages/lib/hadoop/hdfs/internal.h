@@ -153,18 +153,18 @@ struct ps_hdfs_stream {
     struct ps_hdfs_packets packets;
     bool leased, append, sync, hflushed;
     struct {
-        bool is_known;         /* there is one that is being written, or will be after an append */
-        bool must_persist;     /* the namenode has not recorded it durably yet */
-        uint64_t written;      /* offset of the next byte in it */
-        uint64_t acknowledged; /* bytes of it that all datanodes have */
+        bool is_known;         /* a block is being written, or will be after an append */
+        bool must_persist;     /* the namenode has not recorded the block durably yet */
+        uint64_t written;      /* offset of the next byte in the block */
+        uint64_t acknowledged; /* bytes of the block that all datanodes have */
         struct ps_hdfs_located located;
-        PsHadoop__ExtendedBlock prior; /* the block before it, with its length; pool_id NULL: there is none */
+        PsHadoop__ExtendedBlock prior; /* the previous block, with its length; pool_id NULL: none */
         unsigned tries;
     } block;
     struct ps_pipeline pipeline;
     struct ps_hdfs_nodes excluded, failed; /* datanodes: `excluded` for addBlock, `failed` for replacements */
     unsigned recoveries;
-    /* since when it has asked whether its datanodes answer; 0: it does not ask */
+    /* since when the stream has asked whether its datanodes answer; 0: it does not ask */
     uint64_t suspects_ns;
     struct ps_hadoop_timer again; /* repeats the request for a block for which the namenode had no datanode */
     uint64_t again_until_ns;      /* end of the repeated requests, which have no exclusions; 0: none */

@@ -10,7 +10,7 @@
 void ps_hdfs_lease_holder_name(char name[PS_HDFS_HOLDER_BYTES]);
 
 /* Returns whether the name belongs to a process of this machine that has certainly ended. Returns false for another machine, container
- * or program, and if /proc does not show it. */
+ * or program, and if /proc does not show the process. */
 bool ps_hdfs_lease_holder_has_ended(const char *name);
 
 /* Finds the holder in the namenode's message about a file that another client writes ("this file lease is

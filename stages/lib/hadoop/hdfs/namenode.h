@@ -59,8 +59,8 @@ void ps_namenode_release_lease(struct ps_namenode *namenode);
 struct ps_namenode_call;
 struct ps_namenode_kind;
 
-/* The answer to a call, valid during the callback. Each call documents which of the members after `message` it sets. They are
- * NULL after an error, or if the namenode has no value. */
+/* The answer to a call, valid during the callback. Each call documents which of the members after `message` it
+ * sets. These members are NULL after an error, or if the namenode has no value. */
 struct ps_namenode_answer {
     enum ps_file_error error;
     const char *reason; /* one line with the namenode's address and message; "" without an error */
@@ -103,7 +103,7 @@ void ps_namenode_get_server_defaults(struct ps_namenode *namenode, struct ps_nam
 /* Sets answer->stats, of the whole file system. */
 void ps_namenode_get_fs_stats(struct ps_namenode *namenode, struct ps_namenode_call *call,
                               ps_namenode_done *done);
-/* Sets answer->status. PS_FILE_MISSING if the path does not exist. */
+/* Sets answer->status. Fails with PS_FILE_MISSING if the path does not exist. */
 void ps_namenode_get_file_info(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                                ps_namenode_done *done);
 
@@ -117,7 +117,8 @@ struct ps_namenode_creation {
     uint64_t block_size_bytes; /* 0: dfs.blocksize, or 128 MiB */
 };
 
-/* Sets answer->status to the status of the new file, which has its id. It is NULL with Hadoop before 2.2. */
+/* Sets answer->status to the status of the new file, which has its id. answer->status is NULL with Hadoop before
+ * 2.2. */
 void ps_namenode_create(struct ps_namenode *namenode, struct ps_namenode_call *call,
                         const struct ps_namenode_creation *creation, ps_namenode_done *done);
 /* Sets answer->block, the last block if it is not full, and answer->status. `new_block`: writes begin a new block in any case. */
@@ -159,16 +160,18 @@ void ps_namenode_fsync(struct ps_namenode *namenode, struct ps_namenode_call *ca
 void ps_namenode_complete(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                           uint64_t file_id, const PsHadoop__ExtendedBlock *last, ps_namenode_done *done);
 
-/* Calls rename2. PS_FILE_MISSING; PS_FILE_EXISTS without `overwrite`. */
+/* Calls rename2. Fails with PS_FILE_MISSING if `from` or the directory of `to` does not exist, and without
+ * `overwrite` with PS_FILE_EXISTS if `to` exists. */
 void ps_namenode_rename(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *from,
                         const char *to, bool overwrite, ps_namenode_done *done);
 /* Sets answer->result: whether the path existed. */
 void ps_namenode_delete(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                         bool recursive, ps_namenode_done *done);
-/* Sets answer->listing: entries after the name `after` ("": from the first), and the number of remaining ones. PS_FILE_MISSING. */
+/* Sets answer->listing: entries after the name `after` ("": from the first), and the number of remaining ones.
+ * Fails with PS_FILE_MISSING if the path does not exist. */
 void ps_namenode_get_listing(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                              const char *after, ps_namenode_done *done);
-/* Sets answer->blocks. PS_FILE_MISSING. */
+/* Sets answer->blocks. Fails with PS_FILE_MISSING if the path does not exist. */
 void ps_namenode_get_block_locations(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                      const char *path, uint64_t offset, uint64_t length,
                                      ps_namenode_done *done);

@@ -1,7 +1,7 @@
 /* Probes a Hadoop file system for `penstock check --probe`: whether it answers and to whom, and whether a file can be written to the sink's
  * directory. The file is small, has a name of its own ("_penstock_probe_..", which Hive and MapReduce ignore), and is
- * removed again. It also tests the datanodes, which a namenode's answer does not. Then probes how much space is left
- * on HDFS. Thread: control. */
+ * removed again. Writing the file also tests the datanodes, which a namenode's answer does not. Then probes how
+ * much space is left on HDFS. Thread: control. */
 #pragma once
 
 #include "core/probe.h"
@@ -21,7 +21,8 @@ struct ps_hadoop_probe {
 void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settings *settings,
                      const struct ps_hadoop_probe *what);
 
-/* Opens a port with an epoll and a wake_fd for a client that is only probed. Returns false if no descriptor is left, and reports that. */
+/* Opens a port with an epoll and a wake_fd for a client that is only probed. Returns false, after a report, if no
+ * descriptor is left. */
 bool ps_probe_port_open(struct ps_port *port, const struct ps_probe *probe);
 void ps_probe_port_close(struct ps_port *port);
 

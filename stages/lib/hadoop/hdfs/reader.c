@@ -31,8 +31,8 @@ struct ps_hdfs_reader {
     enum ps_checksum_type checksum;
     uint32_t chunk_bytes;
     char *content;
-    size_t length, block_begin; /* `length` of the content so far; where the block begins in it */
-    uint64_t next_offset;       /* in the block, of the next packet */
+    size_t length, block_begin; /* length of the content so far; offset of the block in the content */
+    uint64_t next_offset;       /* offset of the next packet in the block */
     char reason[PS_DATANODE_REASON_BYTES];
 };
 

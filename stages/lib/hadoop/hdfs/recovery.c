@@ -140,7 +140,8 @@ static void drop(struct ps_hdfs_stream *stream, size_t at)
         recovery->restarting--;
 }
 
-/* Removes all other silent datanodes, because the next pipeline would wait for each of them. */
+/* Called after the bad datanode was removed: removes the silent ones too, except the last datanode, because the
+ * next pipeline would wait for each of them. */
 static void leave_out_silent(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__LocatedBlock *located = stream->block.located.block;

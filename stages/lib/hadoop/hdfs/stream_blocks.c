@@ -335,7 +335,8 @@ static void completed(struct ps_namenode_call *call, const struct ps_namenode_an
     ps_hdfs_stream_attend(stream);
 }
 
-/* `has_block`: after an append without new bytes. */
+/* Completes the file with its last block: the current one (after an append without new bytes), else the previous
+ * one. */
 static void complete(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__ExtendedBlock *last = stream->block.prior.pool_id != NULL ? &stream->block.prior : NULL;

@@ -1,4 +1,4 @@
-/* Advice about the URL of a file system that `check` gives without connecting. */
+/* The advice of `check` about the URL of a file system. Does not connect. */
 #pragma once
 
 #include "core/log/log.h"

@@ -1,5 +1,6 @@
-/* Authentication and protection of a connection of Hadoop's RPC, with Kerberos or delegation tokens. Without it a connection
- * uses simple authentication: the server trusts the name in the connection context.
+/* Authentication and protection of a connection of Hadoop's RPC, with Kerberos or delegation tokens. Without
+ * Kerberos and tokens a connection uses simple authentication: the server trusts the name in the connection
+ * context.
  *
  * SASL is a byte stream to the calls above it (SaslRpcClient.java wraps streams, not messages), so it is a struct ps_transport
  * (stages/lib/tls/transport.h):

@@ -182,7 +182,7 @@ static void go_on_connecting(struct ps_hadoop_rpc_connection *connection)
     }
     connection->phase = PS_HADOOP_RPC_UP;
     connection->ops->up(connection);
-    /* `up` may have closed it; otherwise the timer sends the context with the first requests. */
+    /* `up` may have closed the connection; otherwise the timer sends the context with the first requests. */
     if (connection->phase == PS_HADOOP_RPC_UP)
         ps_hadoop_loop_set(connection->loop, &connection->timer, now_ns(connection));
 }

@@ -29,8 +29,8 @@ struct ps_hadoop_rpc_connection_ops {
     void (*up)(struct ps_hadoop_rpc_connection *connection);
     void (*response)(struct ps_hadoop_rpc_connection *connection,
                      const struct ps_hadoop_rpc_response *response);
-    /* The connection is closed; `reason` has the server's address. `exception`: the server refused it with a fatal response;
-     * NULL: it was lost. */
+    /* The connection is closed; `reason` has the server's address. `exception`: the fatal response with which the
+     * server refused the connection; NULL: the connection was lost. */
     void (*lost)(struct ps_hadoop_rpc_connection *connection, const char *reason,
                  const struct ps_hadoop_rpc_response *exception);
 };

@@ -34,7 +34,7 @@ struct ps_hadoop_rpc {
     int32_t next_id;
     uint8_t *ending;  /* request of the call whose `done` runs; ps_hadoop_rpc_repeat uses it again */
     bool complained;  /* it was logged that there is no connection; reset by the next connection */
-    uint64_t told_ns; /* earliest time of the next log line that the server asks to wait */
+    uint64_t told_ns; /* earliest time of the next log line about a server that asks to wait */
 };
 
 static uint64_t now_ns(const struct ps_hadoop_rpc *rpc)
@@ -351,7 +351,7 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
     }
 }
 
-/* Logs which server is the active one after failures. */
+/* After failures, logs which server is the active one. */
 static void answers_again(struct ps_hadoop_rpc *rpc)
 {
     const struct ps_hadoop_rpc_settings *settings = &rpc->settings;

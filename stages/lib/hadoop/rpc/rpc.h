@@ -90,8 +90,8 @@ void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc);
 /* Begins a call that is not in flight; `done` must be set. Copies `message`; `method` is static. */
 void ps_hadoop_rpc_begin(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, const char *method,
                          const ProtobufCMessage *message);
-/* Called only in `done`, which then is not the end: begins the call again with a new id, after a backoff, within its deadline. If
- * it times out, it ends with `error` and `reason`. */
+/* Call it only in `done`. The call then goes on: it is sent again with a new id, after a backoff, within its
+ * deadline. If the call times out, it ends with `error` and `reason`. */
 void ps_hadoop_rpc_repeat(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uint64_t rest_ns,
                           enum ps_file_error error, const char *reason);
 void ps_hadoop_rpc_cancel(struct ps_hadoop_rpc_call *call);

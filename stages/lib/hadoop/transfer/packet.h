@@ -27,7 +27,7 @@
 
 enum ps_checksum_type { PS_CHECKSUM_NONE, PS_CHECKSUM_CRC32, PS_CHECKSUM_CRC32C }; /* numbers on the wire */
 
-#define PS_PACKET_HEAD_BYTES 33U /* maximum number of bytes of a packet, lengths included */
+#define PS_PACKET_HEAD_BYTES 33U /* maximum length of a packet's head, with the lengths before it */
 #define PS_PACKET_HEARTBEAT (-1) /* number of a heartbeat */
 #define PS_PACKET_CHUNK_BYTES_MAX (1U << 20)
 #define PS_PACKET_BYTES_MAX (16U << 20) /* PacketReceiver.MAX_PACKET_SIZE */
@@ -39,7 +39,7 @@ struct ps_packet {
     uint64_t offset;   /* offset of its first byte in the block */
     int64_t number;    /* "seqno" */
     uint32_t length;   /* of the data */
-    uint32_t repeated; /* number of these bytes that an earlier packet had too */
+    uint32_t repeated; /* number of bytes of the data that an earlier packet had too */
     uint32_t limit;    /* of the data */
     bool last, sync;
     bool sealed; /* no bytes may be added */
@@ -74,7 +74,7 @@ struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, 
                                   uint32_t limit);
 /* Copies the bytes that fit. Returns their number; less than `length` also when there is no memory. */
 size_t ps_packet_add(struct ps_packet_pool *pool, struct ps_packet *packet, const void *bytes, size_t length);
-/* Adds bytes that the caller has written at packet->at: fewer than packet->room. */
+/* Adds bytes that the caller has written at packet->at, at most packet->room. */
 static inline void ps_packet_take(struct ps_packet *packet, size_t length)
 {
     packet->at += length;
@@ -93,8 +93,8 @@ static inline bool ps_packet_put(struct ps_packet *packet, const void *bytes, si
 }
 /* Ends the packet, which can then be sent. */
 void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet);
-/* Copies the bytes of the last chunk if it is not full to `to`, which has chunk_bytes. Returns their number.
- * Call it after _seal. */
+/* If the last chunk is not full, copies its bytes to `to`, which has chunk_bytes. Returns their number. Call it
+ * after _seal. */
 uint32_t ps_packet_copy_tail(const struct ps_packet_pool *pool, const struct ps_packet *packet, char *to);
 void ps_packet_free(struct ps_packet_pool *pool, struct ps_packet *packet);
 

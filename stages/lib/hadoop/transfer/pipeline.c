@@ -142,7 +142,8 @@ static void advance(struct ps_pipeline *pipeline, size_t written)
     }
 }
 
-/* Sends a heartbeat between two packets: returns its bytes that are still to be sent. */
+/* Describes the unsent bytes of the heartbeat, which is sent between two packets. Returns the number of parts: 0 or
+ * 1. */
 static int heartbeat_part(const struct ps_pipeline *pipeline, unsigned char *head, struct iovec *part)
 {
     struct ps_packet heartbeat = {.number = PS_PACKET_HEARTBEAT};
@@ -160,8 +161,8 @@ static size_t heartbeat_length(void)
     return 6U + 9 + 9 + 2 + 5; /* lengths; two fixed64, a bool and a fixed32, each with its key */
 }
 
-/* Notes that an answer is awaited. Does not set the timer for each packet: it fires once in `silence_ns` while
- * packets and acknowledgements flow. */
+/* Notes that an answer is awaited. Does not set the timer for each packet: the timer fires once in `silence_ns`
+ * while packets and acknowledgements flow. */
 static void begin_waiting(struct ps_pipeline *pipeline, uint64_t now_ns)
 {
     pipeline->waits_ns = now_ns;

@@ -7,7 +7,7 @@
  * is closed; the owner sets up another one, which sends the packets left in the queue again.
  *
  * The pipeline cannot see which of its datanodes is silent: the first one waits for the others, longer than
- * most call time-outs. So it calls `silent` early, and the owner probes each datanode.
+ * most call time-outs. So the pipeline calls `silent` early, and the owner probes each datanode.
  *
  * A heartbeat is sent when nothing was sent for half of the read time-out (30 s), because datanodes give up
  * silent writers.
@@ -103,7 +103,7 @@ void ps_pipeline_open(struct ps_pipeline *pipeline, const struct ps_pipeline_set
 /* Sends the queue's packets as far as possible. Failures are reported later. Does nothing unless the pipeline
  * is streaming. */
 void ps_pipeline_send(struct ps_pipeline *pipeline);
-/* Returns since when it has waited for an answer; 0: it does not wait. */
+/* Returns since when the pipeline has waited for an answer; 0: it does not wait. */
 uint64_t ps_pipeline_silent_since(const struct ps_pipeline *pipeline);
 /* Gives the pipeline up because of the datanode with this index, and calls `failed` before it returns. The
  * pipeline must be open. */

@@ -230,8 +230,8 @@ static int seal(struct session *session, const struct iovec *parts, int count, c
                : ps_transport_lose(reason, "the library cannot encipher");
 }
 
-/* Extends the reason of a lost connection: a datanode that requires SASL closes a connection without it, and gives no
- * reason to the client. */
+/* Extends the reason of a lost connection: a datanode that requires SASL closes a connection without SASL, and
+ * gives no reason to the client. */
 static ssize_t note_end(struct session *session, ssize_t result, char *reason)
 {
     if (result > 0)

@@ -139,7 +139,7 @@ bool ps_webhdfs_login_accept(struct ps_webhdfs_call *call)
 {
     if (server_of(call)->tickets == NULL)
         return true;
-    /* An error of the authentication filter (403, 500) has no token; it is the answer to the request then. */
+    /* An error of the authentication filter (403, 500) has no token; such an error is the answer to the request. */
     bool good = call->context == NULL || call->slot->request.status >= 400 || is_the_server(call);
     if (good && (call->context == NULL || call->slot->request.status < 400))
         keep_cookie(call);

@@ -55,7 +55,8 @@ struct ps_webhdfs_stream {
     /* Used with STREAM_DEAD, and with an APPEND in doubt until its result is known. */
     enum ps_file_error error;
     char reason[PS_FILE_REASON_BYTES];
-    /* That APPEND was answered with an error: if none of it is in the file, it is not sent again. */
+    /* The APPEND in doubt was answered with an error: if none of its bytes is in the file, the APPEND is not sent
+     * again. */
     bool failed;
 };
 

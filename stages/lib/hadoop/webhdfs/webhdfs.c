@@ -79,7 +79,7 @@ static void on_renamed(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
 }
 
 /* With renameoptions a namenode answers with an exception instead of a boolean, and does not move `from` into a directory
- * with the target's name. HttpFS ignores them. */
+ * with the target's name. HttpFS ignores renameoptions. */
 static void rename_path(struct ps_filesystem *filesystem, const char *from, const char *to,
                         ps_file_done *done, void *argument)
 {

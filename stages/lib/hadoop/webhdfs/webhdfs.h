@@ -2,9 +2,9 @@
  * webhdfs:// and swebhdfs:// (TLS).
  *
  * A namenode answers CREATE, APPEND and OPEN with the URL of a datanode (307), which takes or returns the bytes. WebHDFS has
- * no hflush: a flush is an APPEND of all bytes written since the last one. It opens and closes a block (50 to 500 ms
- * at the server). Flushes that wait for it are combined into the next APPEND. So no file is open on the server
- * between operations.
+ * no hflush: a flush is an APPEND of all bytes written since the last one. Each APPEND opens and closes a block (50
+ * to 500 ms at the server). Flushes that wait meanwhile are combined into the next APPEND. So no file is open on
+ * the server between operations.
  *
  * An APPEND without an answer may have been carried out: the length of the file is checked before another try.
  *
@@ -15,11 +15,11 @@
 #include "stages/lib/filesystem/filesystem.h"
 #include "stages/lib/hadoop/settings.h"
 
-/* Default ports 9870 and 9871; in Hadoop 2 50070 and 50470, of HttpFS 14000. */
+/* Default ports. Hadoop 2 has 50070 and 50470; HttpFS has 14000. */
 #define PS_WEBHDFS_PORT 9870U
 #define PS_SWEBHDFS_PORT 9871U
 
-/* Like ps_hadoop_open, which calls it: settings->url is "webhdfs://.." or "swebhdfs://..". */
+/* Like ps_hadoop_open, which calls this function: settings->url is "webhdfs://.." or "swebhdfs://..". */
 enum ps_status ps_webhdfs_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                                struct ps_err *err);
 
@@ -33,7 +33,7 @@ struct ps_webhdfs_settings {
     const char *user;       /* user.name; NULL: not sent, because Kerberos authenticates the user */
     const char *proxy_user; /* doas; NULL: none */
     const char *delegation; /* a delegation token, used instead of the other authentication; NULL: none */
-    /* Servers require it; without principal and keytab, the default ticket cache is used. */
+    /* The servers require Kerberos. Without principal and keytab, the default ticket cache is used. */
     bool kerberos;
     const char *kerberos_principal, *keytab;
     /* PEM; NULL: the system's authorities, no client certificate. */
