@@ -43,7 +43,7 @@ struct file_roll_state {
     struct ps_port *port;
     void *serializer; /* state of the serializer */
     struct ps_path_manager names;
-    bool began; /* the first file was begun, or that has failed */
+    bool began; /* the first file was begun, or could not be begun */
     int fd;     /* -1: no file is open */
     struct ps_file_output output;
     struct ps_compressed_output compressed; /* above `output` */

@@ -1,6 +1,6 @@
-/* Sink http (Flume's HttpSink): sends each event as the body of a POST. Rules by status code decide whether it is
- * delivered, and whether the sink backs off. Requests are sent in the order of the events, one at a time unless
- * penstock.requests allows more. The back-off is that of all sinks of a server: ps_remote_sink_rest
+/* Sink http (Flume's HttpSink): sends each event as the body of a POST. Rules by status code decide whether the
+ * event is delivered, and whether the sink backs off. Requests are sent in the order of the events, one at a time
+ * unless penstock.requests allows more. The back-off is that of all sinks of a server: ps_remote_sink_rest
  * (stages/lib/remote/sink.c), for the time of ps_port_rest_ns (core/flow/port.h). Thread: its worker. */
 #include "core/stage.h"
 

@@ -165,7 +165,7 @@ static void teardown(void *plan_)
         ps_regex_destroy(plan->regex);
 }
 
-/* It does not register: the nick may be that of an agent that runs. */
+/* Connects without registering, because an agent that runs may use the nick. */
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     struct irc_plan plan = *(const struct irc_plan *)plan_;

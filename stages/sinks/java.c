@@ -1,12 +1,12 @@
 /* Sink java: runs a sink that is a Java class in the Java host (docs/PLUGINS.md).
  *
  * Events are handed over in batches, each in a slot of the shared memory: the next events that are not settled, of one
- * lease or of many. What waits while all slots are used goes into the next free slot together: so a class that commits
- * slowly gets large transactions also from a source that puts one event at a time. The host's channel gives the events to
- * the class; a transaction that is rolled back stays in the host. A commit names the events by batch and number, and
- * settles them. The host may send it some time after the class has committed; until then the slot itself shows how many
- * events of its batch are committed. When the host ends, or the stage is recalled, events that are not committed return
- * to the channel. Thread: the sink's worker. */
+ * lease or of many. Events that wait while all slots are used go into the next free slot together, so a class that
+ * commits slowly gets large transactions, also from a source that puts one event at a time. The host's channel
+ * gives the events to the class; a transaction that is rolled back stays in the host. A commit names the events by
+ * batch and number, and settles them. The host may send it some time after the class has committed; until then the
+ * slot itself shows how many events of its batch are committed. When the host ends, or the stage is recalled,
+ * events that are not committed return to the channel. Thread: the sink's worker. */
 #include "core/sink/finish_held.h"
 #include "stages/lib/java/exchange/commits.h"
 #include "stages/lib/java/component.h"
@@ -26,7 +26,8 @@
 #define ENOUGH_EVENTS PARTS_MAX
 /* The time for which a recall waits for the class to stop. Until then the class may commit. */
 #define RECALL_NS (5 * PS_NS_PER_S)
-/* The same when the agent stops, and a source has hung before: the sink has had the time of that source to deliver what it holds. */
+/* The time when the agent stops and a source has hung before: while the agent waited for that source, the sink
+ * could deliver its events. */
 #define RECALL_BEHIND_HUNG_NS (2 * PS_NS_PER_S)
 
 struct java_plan {
@@ -35,7 +36,7 @@ struct java_plan {
 
 /* Events of a slot's batch that follow each other in one lease. */
 struct part {
-    struct ps_lease *lease; /* valid while `left` is not 0: then it may go back to the channel */
+    struct ps_lease *lease; /* valid while `left` is not 0; afterwards it may go back to the channel */
     uint32_t from;          /* position of the first event in the lease */
     uint32_t first;         /* number of the first event in the batch */
     uint32_t count, left;   /* number of events; of events that are not settled */
@@ -43,7 +44,7 @@ struct part {
 
 struct slot {
     struct ps_java_area area;
-    uint64_t batch;       /* 0: it is free */
+    uint64_t batch;       /* 0: the slot is free */
     uint32_t count, left; /* number of events in the batch; of events that are not settled */
     uint32_t part_count;
     struct part parts[PARTS_MAX]; /* by `first` */
@@ -55,7 +56,7 @@ struct java_state {
     uint32_t waiting; /* events of `held` that are not handed over */
     struct slot slots[SLOTS];
     uint64_t last_batch;
-    uint64_t recall_ns; /* end of the recall's wait; 0: it is not recalled now */
+    uint64_t recall_ns; /* end of the recall's wait; 0: no recall goes on */
     bool recalled;      /* the class was stopped */
     bool accused;       /* the host has broken the protocol, and is being ended */
     struct ps_java_component component;
@@ -151,7 +152,7 @@ static uint32_t slot_fill(struct java_state *state, struct slot *slot)
     return (uint32_t)(at - slot->area.memory);
 }
 
-/* The batch could not be sent: its events are cut again. */
+/* Called when the batch could not be sent: puts its events back, so that the next batch has them. */
 static void slot_undo(struct java_state *state, struct slot *slot)
 {
     for (uint32_t i = slot->part_count; i > 0; i--) {
@@ -253,8 +254,8 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
     return NULL;
 }
 
-/* Returns the number of events that the slot shows as committed. More than it has: the host has damaged its memory, and none of
- * them counts. */
+/* Returns the number of events that the slot shows as committed. Returns 0 if that is more than the batch has,
+ * because the host has then damaged the slot. */
 static uint32_t commits_left(const struct slot *slot)
 {
     uint64_t count = ps_java_commits_count(&slot->area);

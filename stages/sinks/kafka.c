@@ -195,7 +195,8 @@ static void note(void *argument, enum ps_log_level severity, const char *key, co
     ps_report(argument, severity, name, "%s", message);
 }
 
-/* Returns the setting that the native engine does not support, in `err`; NULL: it supports all. */
+/* Returns a text about a setting that the native engine does not support (the text of `err`); NULL if it supports
+ * all settings. */
 static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
                                  struct ps_err *err)
 {
@@ -238,7 +239,7 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
     return PS_FAIL;
 }
 
-/* Checks that the topic of positions is not one of events, whose consumers would read the positions. */
+/* Checks that no events go to the topic of positions, because consumers of the events would read the positions. */
 static enum ps_status check_positions(const struct kafka_plan *plan, const struct ps_context *context)
 {
     size_t length = strlen(plan->positions_topic);

@@ -150,7 +150,7 @@ static void warn_about_serializer(const struct checking *checking)
              message);
 }
 
-/* Notes settings of Hadoop's codecs, which always have their defaults here. */
+/* Reports settings of Hadoop's codecs that have no effect: here each codec has the default settings. */
 static void note_codecs(const struct checking *checking)
 {
     static const char *const keys[] = {

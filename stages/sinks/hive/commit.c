@@ -208,8 +208,8 @@ static void settle(struct ps_hive_txn *txn)
 
 static void commit_again(struct ps_hadoop_timer *timer);
 
-/* Handles the answer to a commit. Without an answer it is unknown whether it was committed, so it is requested again;
- * Hive gives a second commit the same answer as the first. */
+/* Handles the answer to a commit. Without an answer it is unknown whether the transaction was committed, so the
+ * commit is requested again; Hive gives a second commit the same answer as the first. */
 static void committed(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;

@@ -50,10 +50,10 @@ struct ps_hive_txn {
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
     bool is_locked; /* it has its lock, so its files may be begun */
-    /* The transaction follows the previous one: it is committed after it, without its own check of the table
-     * (commit.c). */
+    /* The transaction is committed after the previous one, without its own check of the table (commit.c). */
     bool follows;
-    /* Numbers of these requests among the sink's `asks`; 0: not requested. */
+    /* Positions of the lock request and the commit request in the order of the sink's requests (`asks`); 0: not
+     * requested. */
     uint64_t lock_asked, commit_asked;
     uint64_t look;              /* number of the look at the table that the commit waits for */
     unsigned pending;           /* outstanding answers of the file system and of the metastore */
@@ -73,9 +73,9 @@ TAILQ_HEAD(ps_hive_txns, ps_hive_txn);
 /* ---- partitions (partition.c) ---- */
 
 enum ps_hive_partition_state {
-    PS_HIVE_PARTITION_ASKED, /* a call is in flight that finds or creates it, or opens transactions */
+    PS_HIVE_PARTITION_ASKED, /* a call that finds or creates it, or opens transactions, is in flight */
     PS_HIVE_PARTITION_READY, /* it has transactions that were not begun */
-    PS_HIVE_PARTITION_EMPTY, /* it has none left, and needs new ones */
+    PS_HIVE_PARTITION_EMPTY, /* it has no transactions left, and needs new ones */
     PS_HIVE_PARTITION_RESTS, /* waits until rest_ns */
 };
 
@@ -135,11 +135,11 @@ struct ps_hive_flaws {
 struct ps_hive_looks {
     uint64_t begun, done; /* numbers of the looks that were begun and finished */
     bool under_way;
-    bool is_wanted; /* another one begins at next_ns */
+    bool is_wanted; /* another look begins at next_ns */
     /* the table was replaced or changed: no transaction is committed any longer */
     bool is_changed;
     uint32_t failures;          /* in a row */
-    uint64_t next_ns, began_ns; /* when the next one begins; when the last one began */
+    uint64_t next_ns, began_ns; /* when the next look begins; when the last look began */
 };
 
 /* Transactions to be aborted: aborts.c. */
@@ -198,7 +198,8 @@ size_t ps_hive_aborts_left(const struct ps_hive_sink *sink);
 /* For a plain table: returns whether the last look is recent enough to write events. If not, a look is in flight, and
  * sets `goes_on` when it ends. Also returns true while the metastore does not answer. */
 bool ps_hive_look_is_fresh(struct ps_hive_sink *sink);
-/* Begins a look that is due: after one that was not answered, and each minute for a plain table. Returns the mono_ns of the next one. */
+/* Begins a look that is due: after a look that was not answered, and each minute for a plain table. Returns the
+ * mono_ns of the next look. */
 uint64_t ps_hive_look_due(struct ps_hive_sink *sink);
 /* Requests the look that the commit waits for. Called when the transaction has its lock. */
 void ps_hive_txn_look(struct ps_hive_txn *txn);
@@ -226,7 +227,8 @@ struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partiti
 void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *what, const char *reason);
 /* Aborts transactions that were not begun. */
 void ps_hive_partition_drop_ids(struct ps_hive_partition *partition);
-/* Frees the partition if it has neither events nor transactions and waits for no answer. Returns whether it did. */
+/* Frees the partition if it has neither events nor transactions and waits for no answer. Returns whether the
+ * partition was freed. */
 bool ps_hive_partition_release(struct ps_hive_partition *partition);
 void ps_hive_partition_free(struct ps_hive_partition *partition);
 void ps_hive_partition_heartbeat(struct ps_hive_partition *partition);
@@ -247,15 +249,16 @@ void ps_hive_txn_free(struct ps_hive_txn *txn);
 bool ps_hive_txn_locked(struct ps_hive_txn *txn);
 /* Returns whether the transaction writes to a partition at this location; the partition may have moved since the transaction began. */
 bool ps_hive_txn_is_in(const struct ps_hive_txn *txn, struct ps_slice location);
-/* Returns the memory of its ORC writers, and of files that were not begun. */
+/* Returns the memory of the transaction's ORC writers, and of its files that were not begun, in bytes. */
 uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);
 
-/* commit.c: requests its lock; commits it when it has the lock and its files are complete. */
+/* commit.c: request the transaction's lock, and commit the transaction when it has the lock and its files are
+ * complete. */
 void ps_hive_txn_lock(struct ps_hive_txn *txn);
 void ps_hive_txn_commit_if_complete(struct ps_hive_txn *txn);
 /* Makes the transaction request a look of its own, because the previous transaction has failed. NULL is allowed. */
 void ps_hive_txn_stop_following(struct ps_hive_txn *txn);
-/* Counts an answer; frees a dead transaction after its last one. Returns whether it is dead. */
+/* Counts an answer; frees a dead transaction after its last answer. Returns whether the transaction is dead. */
 bool ps_hive_txn_answered(struct ps_hive_txn *txn);
 
 /* Makes the transaction dead: takes it out of its partition, frees the structures of its files and abandons their streams. Outside of

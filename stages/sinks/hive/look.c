@@ -1,7 +1,7 @@
 /* Checks that a transaction's table and partition are still the same. Dropping or altering them needs an exclusive lock, so after the
- * transaction has its own lock they cannot change until its commit. It is committed after a look that began when it
- * had the lock. One look is enough for the transactions of all partitions, and for those that follow them without a
- * gap between the locks (commit.c). */
+ * transaction has its own lock they cannot change until its commit. The transaction is committed after a look that
+ * began when the transaction had the lock. One look is enough for the transactions of all partitions, and for those
+ * that follow them without a gap between the locks (commit.c). */
 #include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static void go_on(struct ps_hive_sink *sink)
     {
         TAILQ_FOREACH(txn, &partition->txns, list)
         {
-            others_wait |= waits(sink, txn); /* it got its lock after this look began */
+            others_wait |= waits(sink, txn); /* the transaction got its lock after this look began */
             ps_hive_txn_commit_if_complete(txn);
         }
     }

@@ -86,7 +86,7 @@ static void stop_attending(struct ps_hive_partition *partition)
     partition->is_attended = false;
 }
 
-/* Ends the partition's transactions; it is freed when it waits for no answer. */
+/* Ends the partition's transactions; the partition is freed when it waits for no answer. */
 static void close_partition(struct ps_hive_partition *partition)
 {
     partition->is_closing = true;

@@ -207,7 +207,8 @@ static enum ps_status check_kind(const struct ps_hive_table *table, bool is_plai
 }
 
 /* Returns whether Hive would answer "count(*)" from the table's statistics, without reading rows. Hive creates
- * managed tables with statistics of 0 rows. It does not use those of external tables, and append_partition adds none. */
+ * managed tables with statistics of 0 rows. Hive does not use the statistics of external tables; append_partition
+ * adds no statistics. */
 static bool has_old_count(const struct ps_hive_table *table)
 {
     return table->partition_keys.count == 0 && !is(table->table_type, "EXTERNAL_TABLE") &&

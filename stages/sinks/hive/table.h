@@ -45,8 +45,9 @@ bool ps_hive_target_is_same(const struct ps_hive_target *target, const struct ps
     "without the rows that are written here: alter table .. set tblproperties ('COLUMN_STATS_ACCURATE' = "   \
     "'false'), or make it external"
 
-/* Returns whether the text is a value of a partition key. Hive compares values, so replaces the text by the usual one for its value
- * ("2026-2-9" of a date by "2026-02-09"), which needs at most `room` bytes. Does not change texts of string keys. */
+/* Returns whether the text is a value of a partition key. Replaces the text by the usual text for its value
+ * ("2026-2-9" of a date by "2026-02-09"), because Hive compares values and not texts. The usual text needs at most
+ * `room` bytes. Does not change texts of string keys. */
 bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key, char *text, uint32_t *length,
                               uint32_t room);
 

@@ -31,7 +31,7 @@ static void drop_files(struct ps_hive_txn *txn)
     for (uint32_t i = 0; i < txn->used_count; i++) {
         struct ps_hive_file *file = txn->files[txn->used[i]];
         if (file->stream != NULL)
-            txn->pending--; /* the answer of its creation, which otherwise comes with its close */
+            txn->pending--; /* the answer to the file's creation, which otherwise comes with the close */
         free_file(file);
     }
     txn->used_count = 0;
