@@ -86,7 +86,8 @@ static bool read_answers(int fd, struct answers *answers, uint64_t deadline_ns)
     }
 }
 
-/* Takes the answer at `*at`. Its failure is copied to `failure`. Returns false if the answer is not complete. */
+/* Takes the answer at `*at`. If the answer is a failure, copies its text to `failure`. Returns false if the
+ * answer is not complete. */
 static bool next_answer(const struct answers *answers, size_t *at, struct ps_java_answer *answer,
                         char failure[PS_ERR_BYTES])
 {

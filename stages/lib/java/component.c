@@ -150,7 +150,7 @@ void ps_java_component_close(struct ps_java_component *component)
         component->link.host != NULL && component->state != PS_JAVA_WAITS && component->state != PS_JAVA_OVER;
     if (runs && component->state != PS_JAVA_STOPS)
         ps_java_link_stop(&component->link);
-    if (runs) /* the second stop: the component must not wait for answers to its calls (Component.java) */
+    if (runs) /* at a second stop the component does not wait for answers to its calls (Component.java) */
         ps_java_link_stop(&component->link);
     if (!component->was_ready && component->state != PS_JAVA_OVER)
         ps_java_area_abandon(&component->properties); /* the host may still read them */
@@ -215,7 +215,8 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
 
 /* ---- states ---- */
 
-/* Takes PS_JAVA_FOLLOWS, which the host sends once: the component waits until an earlier one has stopped. */
+/* Takes PS_JAVA_FOLLOWS, which the host sends once: the component waits until an earlier component has
+ * stopped. */
 static bool take_reason(struct ps_java_component *component)
 {
     if (component->message.type != PS_JAVA_FOLLOWS || component->was_ready || component->explained)
@@ -242,7 +243,8 @@ static enum ps_java_event_kind end_lost(struct ps_java_component *component)
     return end(component, reason);
 }
 
-/* The component has stopped: because the agent wants it, because the class has ended, or because the host starts again. */
+/* The component has stopped: because the agent has stopped it, because its class has ended, or because the
+ * host starts again. */
 static enum ps_java_event_kind end_stopped(struct ps_java_component *component)
 {
     char reason[600];
@@ -260,7 +262,7 @@ static enum ps_java_event_kind attach(struct ps_java_component *component)
     enum ps_java_sent sent = send_properties(component);
     if (sent == PS_JAVA_LOST)
         return end_lost(component);
-    if (sent == PS_JAVA_BUSY) { /* from the beginning, later */
+    if (sent == PS_JAVA_BUSY) { /* a later call attaches again */
         ps_java_area_give(&component->properties);
         ps_java_link_detach(&component->link);
         return PS_JAVA_NOTHING;
@@ -297,7 +299,8 @@ enum ps_java_event_kind ps_java_component_next(struct ps_java_component *compone
         return PS_JAVA_ENDED;
     if (component->state == PS_JAVA_WAITS)
         return attach(component);
-    /* A host that sends without end does not keep the worker; one that has ended sends no more. */
+    /* A host that sends without end must not keep the worker busy. A host that has ended sends no more
+     * messages, so all of them are taken. */
     if (component->taken++ >= MESSAGES_MAX && !ps_java_link_is_lost(&component->link)) {
         component->taken = 0;
         if (component->port->wake_fd >= 0)
@@ -305,7 +308,7 @@ enum ps_java_event_kind ps_java_component_next(struct ps_java_component *compone
         return PS_JAVA_NOTHING;
     }
     while (ps_java_link_next(&component->link, &component->message, &lost)) {
-        /* A component that was still starting is ready, and stops then. */
+        /* A component that was stopped while it started reports that it is ready, and then stops. */
         bool late = component->state == PS_JAVA_STOPS && component->message.type == PS_JAVA_READY &&
                     !component->was_ready;
         component->was_ready |= component->message.type == PS_JAVA_READY;

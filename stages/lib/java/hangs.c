@@ -2,7 +2,7 @@
 
 #include "rings/flag.h"
 
-static struct ps_flag stops, hung; /* of the process: it has one agent */
+static struct ps_flag stops, hung; /* one pair for the process, which has one agent */
 
 void ps_java_hangs_begin(void)
 {

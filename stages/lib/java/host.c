@@ -37,7 +37,8 @@
 
 static int spawn(struct ps_java_host *host, const struct ps_java_pipes *pipes, int memory)
 {
-    /* The messages are not its standard input: a child that a class starts may inherit that, and read from it. */
+    /* The host does not get its messages on standard input: a child process that a class starts may inherit
+     * the standard input, and read from it. */
     const int further[] = {pipes->output[1], memory, pipes->input[0]};
     return ps_spawn(&host->pid, &(struct ps_spawn){.argv = host->launch.argv,
                                                    .environment = host->launch.environment,
@@ -48,7 +49,7 @@ static int spawn(struct ps_java_host *host, const struct ps_java_pipes *pipes, i
                                                    .further_count = PS_COUNT_OF(further)});
 }
 
-/* Takes over the arguments of the last reload, if it changed them. */
+/* Takes over the arguments of the last reload, if the reload changed them. */
 static void take_fresh(struct ps_java_host *host)
 {
     pthread_mutex_lock(&host->lock);
@@ -150,7 +151,7 @@ static void rest(struct ps_java_host *host, const char *reason)
     snprintf(host->end, sizeof host->end, "%s", reason);
     host->renewed = false;
     pthread_mutex_unlock(&host->lock);
-    if (!ending && all_stop) /* the agent may be stopping: then it is not started again */
+    if (!ending && all_stop) /* the agent may be stopping, and then does not start the host again */
         ps_log(PS_LOG_ERROR, COMPONENT, "%s, while all of its components were being stopped", reason);
     else if (!ending)
         ps_log(PS_LOG_ERROR, COMPONENT, "%s; it is started again in %s", reason,
@@ -322,7 +323,8 @@ static void look_at_life(struct ps_java_host *host)
         (void)kill(host->pid, SIGKILL);
 }
 
-/* Ends the input of a host whose jars have changed: it stops its components and ends, or is killed after RENEW_NS. */
+/* Ends the input of a host whose jars have changed: the host stops its components and ends, or is killed
+ * after RENEW_NS. */
 static void renew(struct ps_java_host *host)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
@@ -380,8 +382,9 @@ static void wait_for_start(struct ps_java_host *host)
         (void)!read(host->wake_fd, &count, sizeof count);
 }
 
-/* Ends the host's input: it stops its components and ends, or is killed after `patience_ms`. A host that is still starting has no
- * components, and would not look at its input before it has started: it is killed at once. */
+/* Ends the host's input: the host stops its components and ends, or is killed after `patience_ms`. A host
+ * that is still starting is killed at once: it has no components, and does not look at its input before it
+ * has started. */
 static void stop_process(struct ps_java_host *host)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + host->patience_ms * PS_NS_PER_MS;
@@ -476,7 +479,8 @@ static bool ask_to_renew(struct ps_java_host *host, uint32_t run, const struct p
     return true;
 }
 
-/* The jars are looked at without the lock, which workers take: a file system that does not answer holds up nobody but the caller. */
+/* The jars are looked at without the lock, which workers take: a file system that does not answer holds up
+ * only the caller. */
 void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
 {
     char why[PS_JAVA_REASON_BYTES] = "";

@@ -101,8 +101,9 @@ static void add_settings(struct ps_java_jars *jars, const char *path)
     close(fd);
 }
 
-/* Adds what a JVM may have read of a folder of classes. The agent's own file is often in such a folder, the configuration directory:
- * it does not count, nor does the time of the folder, which changes with each file that is written and renamed. */
+/* Adds what a JVM may have read of a folder of classes. Such a folder is often the configuration directory,
+ * with the agent's own file. That file does not count, nor does the folder's time, which changes whenever a
+ * file in the folder is written and renamed. */
 static void add_class(struct ps_java_jars *jars, const char *path, const char *name)
 {
     struct stat status;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Weights of a line: a later line takes the place of an earlier one that has less. */
+/* Weights of a line: a line replaces an earlier line of less weight. */
 enum { NOTHING, A_LINE, A_REASON, AN_END };
 
 enum next { AS_IT_IS, THE_REASON, MORE_OF_IT, THE_FRAME, THE_REPORT };
@@ -103,7 +103,8 @@ static void weigh(struct ps_java_last_words *words, struct beginning found, cons
     append(words, "", line, length);
 }
 
-/* Appends the exception of a static initializer, which is some lines behind the error: the error gives no reason. Returns whether the line has it. */
+/* An ExceptionInInitializerError gives no reason; the exception that caused it follows some lines later. If
+ * this line has that exception ("Caused by: "), appends the exception and returns true. */
 static bool take_cause(struct ps_java_last_words *words, const char *line, size_t length)
 {
     static const char error[] = "java.lang.ExceptionInInitializerError", cause[] = "Caused by: ";
@@ -113,7 +114,8 @@ static bool take_cause(struct ps_java_last_words *words, const char *line, size_
     return true;
 }
 
-/* A JVM that shall open a port for JMX, and cannot, names the port in different sentences; the text becomes the one that has it. */
+/* A JVM that cannot open its port for JMX says so in different sentences. If this line has "Port already in
+ * use: " and the port, these words become the text, and the result is true. */
 static bool take_port(struct ps_java_last_words *words, const char *line, size_t length)
 {
     static const char says[] = "Port already in use: ";
@@ -132,7 +134,7 @@ static bool take_port(struct ps_java_last_words *words, const char *line, size_t
 
 void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length)
 {
-    bool of_crash = length > 0 && line[0] == '#'; /* its report, as a comment */
+    bool of_crash = length > 0 && line[0] == '#'; /* a line of a crash report */
     while (length > 0 && (*line == '#' || *line == ' ' || *line == '\t')) {
         line++;
         length--;
@@ -154,7 +156,7 @@ void ps_java_last_words_take(struct ps_java_last_words *words, const char *line,
     weigh(words, found, line, length);
 }
 
-/* Returns what to do about it. */
+/* Returns the rest of the sentence: what the user can do about this end of the JVM; or "". */
 static const char *cure_of(const struct ps_java_last_words *words)
 {
     if (strstr(words->text, "Java heap space") != NULL || strstr(words->text, "GC overhead") != NULL)
@@ -170,7 +172,7 @@ static const char *cure_of(const struct ps_java_last_words *words)
         return "; another process has the port of -agentlib:jdwp, perhaps the Java process of "
                "another agent: give each agent a port of its own in JAVA_OPTS (address=N)";
     bool other_class = strstr(words->text, "find or load main class") != NULL &&
-                       strstr(words->text, "penstock.host.") == NULL; /* a word among the options */
+                       strstr(words->text, "penstock.host.") == NULL; /* the class is one of the options */
     return words->refused || other_class
                ? "; its options are those of JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line"
                : "";

@@ -123,7 +123,7 @@ static void add_logging(struct command *command, const struct ps_class_path *pat
     if (!is_2_own && !is_1_own)
         add_levels(command, &path->log_levels);
     if (!has_argument(command, "-Dlog4j2.disable"))
-        add(command, "-Dlog4j2.disable.jmx=true"); /* its beans take a tenth of the start */
+        add(command, "-Dlog4j2.disable.jmx=true"); /* the beans for JMX take a tenth of the start's time */
 }
 
 /* Returns whether a second JVM of the agent could not start with this option, because it opens a port that the
@@ -138,7 +138,8 @@ static bool is_for_one(const char *option)
     return false;
 }
 
-/* Returns whether the word names a garbage collector: -XX:+UseG1GC. -XX:+UseStringDeduplication does not. */
+/* Returns whether the word names a garbage collector, as -XX:+UseG1GC does and -XX:+UseStringDeduplication
+ * does not. */
 static bool is_collector(const char *word, size_t length)
 {
     static const char prefix[] = "-XX:+Use";
@@ -158,7 +159,8 @@ static bool names_collector(const char *words)
     return false;
 }
 
-/* Returns whether the user has chosen a collector, also in what the JVM reads by itself: it does not start with two of them. */
+/* Returns whether the user has chosen a collector, in the options or in the variables that the JVM itself
+ * reads. A JVM does not start with two collectors. */
 static bool has_collector(const struct command *command)
 {
     static const char *const variables[] = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"};
@@ -200,8 +202,8 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     return true;
 }
 
-/* Returns this process's environment with the folders of native libraries after LD_LIBRARY_PATH, for libraries that need others of the
- * same folder; NULL: as it is. */
+/* Returns this process's environment with the folders of native libraries after LD_LIBRARY_PATH, for
+ * libraries that need other libraries of the same folder. Returns NULL if the environment stays as it is. */
 static const char *const *environment_make(struct ps_arena *arena, const struct ps_class_path *path)
 {
     static const char name[] = "LD_LIBRARY_PATH=";
@@ -226,7 +228,7 @@ static struct ps_java_host *shared;
 static unsigned shared_holders;
 
 #define SHARED_PATIENCE_MS 5000U
-/* Behind a class that hung in the agent's stop an interceptor has 1 s instead of 4 (Host.java). */
+/* If a class hung in the agent's stop, an interceptor has 1 s instead of 4 s to stop (Host.java). */
 #define PATIENCE_BEHIND_HUNG_MS 3000U
 
 struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
@@ -290,7 +292,7 @@ void ps_java_launch_follow(const char *const *argv)
 {
     pthread_mutex_lock(&shared_lock);
     struct ps_java_host *host = argv != NULL ? shared : NULL;
-    shared_holders += host != NULL; /* the look at the jars waits for the file system: not with the lock */
+    shared_holders += host != NULL; /* the look at the jars may take long, so it is without the lock */
     pthread_mutex_unlock(&shared_lock);
     if (host == NULL)
         return;

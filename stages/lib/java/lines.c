@@ -30,7 +30,8 @@ int ps_java_lines_fd(const struct ps_java_lines *lines)
     return lines->fd;
 }
 
-/* Copies the bytes up to the mark, terminated. Returns the byte after the mark; NULL: there is none, or no room. */
+/* Copies the bytes up to the mark, terminated. Returns the byte after the mark; NULL if there is no mark, or
+ * no room. */
 static const char *field(const char *at, const char *end, char *to, size_t room)
 {
     const char *mark = memchr(at, MARK, (size_t)(end - at));

@@ -1,4 +1,5 @@
-/* The links of the Java host's components (host.h): messages to the host, and the inboxes of those from it. */
+/* The links of the Java host's components (host.h): messages to the host, and inboxes for messages from the
+ * host. */
 #include "stages/lib/java/host_internal.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@ void ps_java_host_wake(int fd)
 {
     uint64_t one = 1;
     if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-        return; /* it is full: whoever reads it is awake */
+        return; /* the counter is full, so its reader is awake */
 }
 
 void ps_java_links_lose(struct ps_java_host *host)
@@ -162,7 +163,7 @@ bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *messag
 {
     *lost = false;
     if (!ps_flag_get(
-            &link->has_news)) /* so most calls take no lock: the thread sets it before it wakes the worker */
+            &link->has_news)) /* most calls take no lock; has_news is set before the worker is woken */
         return false;
     pthread_mutex_lock(&link->host->lock);
     bool got = ps_java_inbox_take(&link->inbox, message);

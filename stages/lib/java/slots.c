@@ -19,7 +19,7 @@ uint64_t ps_java_slots_event_max(uint64_t memory_budget_bytes)
 void ps_java_slots_open(struct ps_java_slots *slots, struct ps_java_component *component,
                         struct ps_java_credit *credit, uint64_t bytes_max)
 {
-    uint64_t serial = ps_clock_now().mono_ns; /* a later open source begins with a larger one */
+    uint64_t serial = ps_clock_now().mono_ns; /* a source that is opened later begins with a larger serial */
     slots->component = component;
     slots->credit = credit;
     slots->bytes_max = bytes_max;
@@ -53,7 +53,8 @@ static uint64_t number_of(const struct ps_java_slots *slots, const struct ps_jav
     return (uint64_t)(slot - slots->items);
 }
 
-/* Gives the slot an area of at least `bytes` and tells the host. Returns false: try again later. */
+/* Gives the slot an area of at least `bytes` and tells the host. Returns false if the caller must try again
+ * later. */
 static bool give_area(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes)
 {
     struct ps_java_area area;
@@ -69,7 +70,8 @@ static bool give_area(struct ps_java_slots *slots, struct ps_java_slot *slot, ui
     return true;
 }
 
-/* The host asked for room for one event. Returns false: try again later. */
+/* Called when the host has asked for room for one event: gives the slot a larger area, or refuses. Returns
+ * false if the caller must try again later. */
 static bool grow(struct ps_java_slots *slots, struct ps_java_slot *slot)
 {
     const uint64_t refusal[] = {number_of(slots, slot), 0, 0};
@@ -83,8 +85,8 @@ static bool grow(struct ps_java_slots *slots, struct ps_java_slot *slot)
     return ps_java_component_send(slots->component, PS_JAVA_AREA, refusal, PS_COUNT_OF(refusal), text);
 }
 
-/* Answers a call that is decided. Returns false: try again later. A slot that was made for a large event becomes
- * small again first, if there is memory for that. */
+/* Answers a call that is decided. A slot that was made larger for one event becomes small again first, if
+ * there is memory for that. Returns false if the caller must try again later. */
 static bool answer(struct ps_java_slots *slots, struct ps_java_slot *slot)
 {
     const struct ps_java_credit *credit = slots->credit;
@@ -188,7 +190,8 @@ static bool put_left(struct ps_java_slots *slots)
     return false;
 }
 
-/* Marks the slots whose calls wait for an answer, which nobody would get: their events are not read. */
+/* Marks the slots whose calls wait for an answer that nobody would get. The events of these slots are not
+ * read. */
 static void forget_calls(struct ps_java_slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {
@@ -232,7 +235,7 @@ enum ps_java_read ps_java_slots_read(struct ps_java_slots *slots, struct ps_batc
     if (outcome == PS_JAVA_READ_ALL) {
         slot->phase = PS_JAVA_ANSWERS;
         leave_first(slots);
-    } else if (outcome == PS_JAVA_READ_WRONG) { /* what other slots promise holds nevertheless */
+    } else if (outcome == PS_JAVA_READ_WRONG) { /* the promises of other slots remain valid */
         leave_first(slots);
         forget_calls(slots);
     }

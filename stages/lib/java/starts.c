@@ -10,11 +10,12 @@
 
 #define HOW_FAR UINT64_C(3)
 
-/* For each instance in one word, so that both always belong together: since when, and in the lowest bits enum ps_java_start. */
+/* `starts` has one word for each instance: the time since when, and in the lowest bits an enum ps_java_start.
+ * Both are in one word, so that they always belong together. */
 struct ps_java_starts {
     uint64_t starts[INSTANCES_MAX];
     pthread_mutex_t lock; /* protects the reason */
-    uint64_t waiting;     /* instances that have one, as bits */
+    uint64_t waiting;     /* instances that have a reason, as bits */
     char why[300];        /* the latest reason */
 };
 

@@ -3,13 +3,13 @@
 #include "rings/word.h"
 #include "stages/lib/java/exchange/message.h"
 
-/* Maximum number of events that a class promises before they are in the channels; fewer if they are large, because a channel takes promised
- * events even beyond its byte limit. */
+/* Maximum number of events that a class promises before they are in the channels; fewer if the events are
+ * large, because a channel takes promised events even beyond its byte limit. */
 #define EVENTS_MAX 4096U
 #define BYTES_MAX (UINT64_C(8) << 20)
-/* A class that calls less often than this keeps no room of the channels. */
+/* A class that makes no call for this time gives its room in the channels back. */
 #define PAUSE_NS (100 * PS_NS_PER_MS)
-/* Number of calls without a pause after which room in advance is worth two messages. */
+/* After this many calls without a pause, room in advance is worth the two messages that it takes. */
 #define CALLS_MIN 16U
 
 void ps_java_credit_calls(struct ps_java_credit *credit, uint64_t calls, const struct ps_now *now)

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* Copies the remaining entries into memory of the batch. NULL: the batch is full, or there is no memory. */
+/* Copies the remaining entries into memory of the batch. Returns NULL if the batch is full, or there is no
+ * memory. */
 static const char *copy_rest(struct ps_java_entries *entries, struct ps_batch *batch,
                              struct ps_block_cache *blocks)
 {
@@ -29,7 +30,7 @@ static const char *copy_rest(struct ps_java_entries *entries, struct ps_batch *b
     return entries->block->base + entries->at;
 }
 
-/* Adds the event whose head was read. Returns false: the batch is full, or there is no memory. */
+/* Adds the event whose head was read. Returns false if the batch is full, or there is no memory. */
 static bool add_event(struct ps_event_headers *headers, struct ps_batch *batch,
                       const struct ps_java_reader *entry, const struct ps_java_event *event)
 {

@@ -98,7 +98,7 @@ void ps_java_region_release(struct ps_java_region *region)
         region_free(region);
 }
 
-/* Marks the first free `size` bytes as used and returns their offset. UINT64_MAX: there is no room, or no
+/* Marks the first free `size` bytes as used. Returns their offset, or UINT64_MAX if there is no room, or no
  * memory. */
 static uint64_t extent_take(struct ps_java_region *region, uint64_t size)
 {
@@ -129,7 +129,7 @@ static void extent_give(struct ps_java_region *region, uint64_t offset)
     ps_java_region_release(region);
 }
 
-/* Sets why there is no area. Returns false. */
+/* Sets `why` to the reason why there is no area. Always returns false. */
 static bool lack(const struct ps_java_region *region, uint64_t size, int error, struct ps_err *why)
 {
     struct ps_quantity_text wanted = ps_quantity_print_bytes(size);

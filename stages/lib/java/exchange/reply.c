@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Names of headers made for this reply: they are few different ones. */
+/* Number of slots for the names of a reply's headers, which are few different ones. */
 #define NAMES 16U
 
 void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t count)
@@ -19,7 +19,8 @@ void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t c
 
 /* ---- check ---- */
 
-/* Headers besides those of the origin may be more, together with these, than an event can have. No honest host adds any. */
+/* Returns whether the entry adds headers to those of its origin. Such an entry is refused, because the event
+ * could have more headers than is allowed. No honest host adds headers. */
 static bool adds_headers(const struct ps_java_event *event)
 {
     return event->origin != PS_JAVA_NO_ORIGIN && (event->flags & PS_JAVA_EVENT_HEADERS) == 0 &&
@@ -46,7 +47,7 @@ struct names {
     const struct ps_name *made[NAMES];
 };
 
-/* Returns the name in the batch's memory; NULL: there is no memory. */
+/* Returns the name in the batch's memory; NULL if there is no memory. */
 static const struct ps_name *name_of(struct names *names, struct ps_batch *batch, struct ps_slice text)
 {
     uint32_t slot =
@@ -71,8 +72,8 @@ static bool add_headers(struct ps_java_reply *reply, struct names *names, struct
     return true;
 }
 
-/* The letter has the event as the class got it. One that the class has added has none: it was not the source's. Returns false when
- * there is no room for the letter. */
+/* Makes a dead letter of the event as the class got it. An event that the class has added gets no letter,
+ * because no source has sent it. Returns false when there is no room for the letter. */
 static bool give_up(const struct ps_java_event *event, struct ps_lease *lease, struct ps_port *port)
 {
     static const struct ps_dead_letter_reason reason = {
