@@ -37,8 +37,8 @@ static void report_others(const struct ps_context *context, const char *prefix, 
     }
 }
 
-/* Returns the number, which must be within the limits, or the fallback when it is not set. Returns false if the
- * number is invalid. */
+/* Reads the key's number to *value, which stays as it is if the key is not set. Returns false if the number
+ * is invalid, or outside the limits. */
 static bool number(const struct ps_pairs *pairs, const char *key, int64_t min, int64_t max, int64_t *value)
 {
     const char *text = ps_pairs_get(pairs, key);

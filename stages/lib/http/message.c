@@ -153,7 +153,8 @@ static int on_value(http_parser *parser, const char *at, size_t length)
     return extend(&reading->message->value, reading, at, length);
 }
 
-/* The parser takes any byte after the CR of the line that ends the head, and has read that byte. */
+/* Returns whether the line that ends the head is CR LF, or LF. The parser accepts any byte after the CR, and
+ * has read that byte. */
 static bool empty_line_is_good(const struct reading *reading)
 {
     const char *field = reading->data + reading->message->field.at;

@@ -16,12 +16,12 @@ struct outstanding {
 };
 
 struct ps_http_connection {
-    uint32_t generation; /* of the stream's connection that this belongs to */
+    uint32_t generation; /* that of the stream's connection at this slot */
     struct ps_http_message message;
-    uint32_t rest_at;       /* the request is in the queue already: see ps_http_exchange */
-    bool plain;             /* as rest_at: see ps_http_exchange */
+    uint32_t rest_at;       /* not 0: the request is in the queue; see ps_http_exchange */
+    bool plain;             /* see ps_http_exchange */
     uint64_t rest_events;   /* events of this request that are in no batch yet */
-    bool joined;            /* the chunks of its body are put together */
+    bool joined;            /* the chunks of the request's body are put together */
     uint64_t begun_ns;      /* when the first byte of an incomplete request came; 0: none did */
     struct ps_buffer queue; /* struct outstanding, in order */
     uint32_t first, count;  /* of the queue */
@@ -294,15 +294,15 @@ static bool has_refused_part(const struct ps_http_connection *http)
     return queue_at(http, http->count - 1)->answer.status != 200;
 }
 
-/* Called when the handler refuses a later part for lack of memory, which is the only reason: a mistake in any part
- * refuses the first one. */
+/* Called when the handler refuses a later part. Its only reason is lack of memory: for a mistake in any part
+ * it refuses the first part. */
 static void refuse_rest(struct ps_http_connection *http, const struct ps_http_exchange *exchange)
 {
     set_refusal(&queue_at(http, http->count - 1)->answer, exchange);
     give_up_rest(http);
 }
 
-/* Makes events of the complete request at `data`. PS_FEED_MORE: done with it. */
+/* Makes events of the complete request at `data`. Returns PS_FEED_MORE when all of the request is handled. */
 static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connection *connection,
                                  struct ps_http_connection *http, struct ps_batch *batch, char *data)
 {
@@ -416,7 +416,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     return PS_FEED_MORE;
 }
 
-/* Returns whether a long request, which is received into the connection's own buffer, is complete. */
+/* Returns the length of a long request, which is received into the connection's own buffer; 0 while it is not
+ * complete. */
 static uint32_t frame(void *owner, struct ps_connection *connection, const char *data, uint32_t length)
 {
     struct ps_http_server *server = owner;
@@ -459,14 +460,14 @@ static void settle_events(struct ps_http_connection *http, uint32_t serial, uint
     PS_ASSERT(one->events_left >= events);
     if (refused) {
         one->answer.status = 503;
-        one->answer.intro = NULL; /* set if the handler has refused the rest before */
+        one->answer.intro = NULL; /* the handler may have set it when it refused the rest */
         one->answer.reason = CHANNEL_FULL;
     }
     one->events_left -= events;
 }
 
-/* A batch that is refused because a channel is full gets its outcome before older ones that wait for their channel's
- * promise: each ticket names its request. */
+/* A batch that is refused because a channel is full gets its outcome before older batches that wait for their
+ * channel's promise: each ticket names its request. */
 static void settle_batch(struct ps_http_server *server, const struct ps_batch *batch, bool refused)
 {
     for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {

@@ -62,8 +62,9 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Makes an array of the lines of the text, each an object: '[', a comma for each newline between two of them, ']'.
- * Returns false if a line begins or ends otherwise. */
+/* Makes a JSON array of the text's lines, each of which is an object: puts '[' and ']' around the lines, and
+ * a comma in place of each newline between two lines. Returns false if a line does not begin and end as an
+ * object does. */
 static bool join_lines(struct ps_byte_buffer *bytes, uint32_t *lines)
 {
     char *text = bytes->data, *to = text, *end = text + bytes->length;
@@ -138,7 +139,7 @@ static enum ps_http_taken make_text(struct ps_json_body *body, struct ps_block_c
     return place(&body->bytes, blocks, batch, exchange);
 }
 
-/* Returns whether the field is there and is none of the words, which end with NULL. */
+/* Returns whether the request has the field, with a value that is none of the words. NULL ends the words. */
 static bool is_none_of(const struct ps_http_exchange *exchange, const struct ps_http_part *field,
                        const char *const *words)
 {

@@ -52,7 +52,7 @@ void ps_json_handler_fini(struct ps_json_handler *handler)
 
 /* ---- character sets ---- */
 
-/* Returns the number of the request's character set, or UTF8; -2: Flume does not know it. */
+/* Returns the number of the request's character set, or UTF8; -2 if Flume does not know the character set. */
 static int charset_of(const struct ps_http_exchange *exchange)
 {
     const struct ps_http_part *type = &exchange->message->content_type;
@@ -192,7 +192,8 @@ static bool is_same_name(const struct ps_json_header *a, const struct ps_json_he
            memcmp(text + a->name.at, text + b->name.at, a->name.length) == 0;
 }
 
-/* Finds an earlier header with the same name. Returns NULL if there is none, and remembers this one. */
+/* Returns an earlier header with the same name. If there is none, remembers the header `index`, and returns
+ * NULL. */
 static struct ps_json_header *same_name(struct ps_json_handler *handler, uint32_t index, const char *text)
 {
     struct ps_json_header *headers = handler->scan.headers;
@@ -223,7 +224,7 @@ static uint64_t headers_bytes(struct ps_json_handler *handler, uint32_t count, c
     return bytes;
 }
 
-/* Makes the headers of one event, first ones last, as ps_batch_header_add does. */
+/* Makes the headers of one event, in reverse order, as ps_batch_header_add does. */
 static void make_list(struct ps_json_handler *handler, struct ps_header_area *area, uint32_t event,
                       char *text, const struct ps_name **names)
 {

@@ -74,7 +74,7 @@ static void skip_line(struct reader *reader)
         reader->at++;
 }
 
-/* Skips the comment that begins at the cursor, if one does (`*skipped`). Returns false for a mistake. */
+/* If a comment begins at the cursor, skips the comment and sets *skipped. Returns false after a mistake. */
 static bool skip_comment(struct reader *reader, bool *skipped)
 {
     *skipped = true;
@@ -255,8 +255,8 @@ static bool text_value(struct reader *reader, struct ps_json_text *out)
 
 enum step { STEP_ITEM, STEP_END, STEP_MISTAKE };
 
-/* Moves to the next item of an array, or past its end. `first`: none was read yet. `*is_null`: two separators have nothing
- * between them, which Gson takes as null; the reader stays before the second one. */
+/* Moves to the next item of an array, or past its end. `first`: no item was read yet. `*is_null`: two
+ * separators have nothing between them, which Gson takes as null; the reader stays before the second one. */
 static enum step array_step(struct reader *reader, bool first, bool *is_null)
 {
     *is_null = false;
@@ -450,7 +450,7 @@ static bool header_pairs(struct reader *reader)
 
 static bool headers_value(struct reader *reader, uint32_t first)
 {
-    reader->scan->header_count = first; /* the last member of this name counts */
+    reader->scan->header_count = first; /* the last of several header members counts */
     reader->scan->sizes = (struct ps_header_sizes){.count = 0};
     if (++reader->scan->stamp == 0) { /* the counter has wrapped: old stamps would be valid again */
         memset(reader->scan->places, 0, PLACES * sizeof *reader->scan->places);
