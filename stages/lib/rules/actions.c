@@ -63,7 +63,7 @@ static enum rules_step drop(struct ps_rules_scratch *scratch, uint32_t rule)
     return RULES_STEP_OVER;
 }
 
-/* `drop deadletter`. Without room for the letter it is called again. */
+/* `drop deadletter`. If there is no room for the letter, this step is repeated later. */
 static enum rules_step make_dead_letter(struct rules_work *work, uint32_t rule, const struct ps_event *event)
 {
     struct ps_port *port = work->scratch->port;
@@ -374,7 +374,7 @@ static void event_end(struct ps_rules_scratch *scratch, uint32_t position, uint1
         scratch->routes + scratch->event.route_first, (uint16_t)count, (uint16_t)position};
 }
 
-/* Handles an event on which only one rule acts, which does nothing but route. */
+/* Handles an event on which only one rule acts, and that rule only routes. */
 static inline void act_plain(struct rules_work *work, const struct rules_hit *hit, uint32_t number)
 {
     struct ps_rules_scratch *scratch = work->scratch;

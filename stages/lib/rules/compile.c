@@ -24,7 +24,7 @@ struct node {
 
 struct trees {
     struct node *nodes;
-    uint32_t count, room, *first; /* first: of each rule; [rule_count] is the end */
+    uint32_t count, room, *first; /* first[rule]: the rule's first node; first[rule_count]: the end */
     uint32_t leaf_count;
 };
 
@@ -278,8 +278,8 @@ static int pair_compare(const void *a_, const void *b_)
     return a->entry < b->entry ? -1 : a->entry > b->entry;
 }
 
-/* Makes the lists of rules by atom. A rule that names an atom twice is in its list once, as sure if one of
- * the two is sure. */
+/* Makes the lists of rules by atom. A rule that names an atom twice is in the atom's list once; that entry is
+ * sure if one of the two is sure. */
 static void lists_fill(struct ps_rules_set *set, struct pairs *pairs)
 {
     if (pairs->count > 1)

@@ -1,9 +1,9 @@
-/* The counters of rules and the state of their samples and limits, by rule name. They outlive the sets,
- * so a rule that keeps its name keeps its counts over a reload.
+/* The counters of rules and the state of their samples and limits, by rule name. They outlive the sets, so a
+ * rule that keeps its name keeps its counts over a reload.
  *
  * A worker writes only its own column, through pointers in its scratch, and reads no other part of the
  * counters. The thread that makes or destroys sets (one at a time) adds and releases entries; any thread may
- * read counts. Both take their mutex; workers never do. */
+ * read counts. Both take the counters' mutex; workers never do. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

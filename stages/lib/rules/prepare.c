@@ -192,7 +192,8 @@ static bool rule_captures(struct rules_build *build, const struct ps_rule *sourc
             patterns[named++] = patterns[i];
     }
     rule->captures = ps_arena_alloc(set->arena, (named + 1) * sizeof *rule->captures);
-    /* The list begins with the last pattern. Captures are in the order of the file: of groups with one name the last counts. */
+    /* The list begins with the last pattern. Captures are in the order of the file: of several groups with
+     * the same name the last one counts. */
     for (uint32_t i = named; i-- > 0;) {
         const struct ps_rules_pattern *pattern = &set->rules->patterns[patterns[i]];
         struct rules_capture *capture = &rule->captures[rule->capture_count];

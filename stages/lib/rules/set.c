@@ -24,7 +24,7 @@ static void book_entries(struct ps_rules_set *set)
 static bool set_compile(struct rules_build *build)
 {
     struct ps_rules_set *set = build->set;
-    /* Report all problems that can be found without compiling at once. */
+    /* Reports together all problems that can be found without compiling. */
     bool good = ps_rules_actions_compile(build);
     good &= ps_rules_patterns_check(build->set->rules, build->problems);
     good &= ps_rules_patterns_assign(build);

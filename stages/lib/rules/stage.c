@@ -102,7 +102,7 @@ static const char *environment(const char *name)
     return value != NULL && value[0] == '/' ? value : NULL;
 }
 
-/* NULL: none. */
+/* Returns the directory of the cache of compiled expressions; NULL if there is none. */
 static const char *cache_directory(const struct ps_rules_stage *stage, struct ps_arena *arena)
 {
     const char *base;

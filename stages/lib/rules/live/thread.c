@@ -190,7 +190,8 @@ static void take_back(struct ps_rules_live *live, struct ps_rules_attempt *attem
 }
 
 /* Returns true when files changed since they were read, because the read contents may be half of a file that
- * is being written. Not for files that change all the time: their rules would never be taken. */
+ * is being written. Returns false for files that change all the time, because their rules would never be
+ * taken. */
 static bool is_outdated(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
     return !live->pace.patient && !ps_rules_attempt_is_current(attempt);
@@ -242,7 +243,7 @@ static void wait_until(const struct ps_rules_live *live, uint64_t until_ns)
     (void)ppoll(fds, PS_COUNT_OF(fds), &timeout, NULL); /* ppoll ignores a descriptor below 0 */
 }
 
-/* Without events. */
+/* Looks for changes without inotify's events. Returns whether there may be some. */
 static bool look(struct ps_rules_live *live)
 {
     bool changed = ps_rules_watch_look(live->watch);

@@ -1,4 +1,4 @@
-/* Limits: symbolic links in one path, bytes of a path, bytes of events read at once. */
+/* See watch.h. */
 #include "stages/lib/rules/live/watch.h"
 
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40 /* the kernel's limit */
+#define LINKS_MAX 40 /* symbolic links in one path, as the kernel's limit */
 #define EVENTS_BYTES 16384U
 /* IN_MODIFY is left out, because a file is read after its writer has closed it. */
 #define FOLDER_EVENTS                                                                                        \
