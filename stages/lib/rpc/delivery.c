@@ -77,7 +77,7 @@ static void count_connection(struct ps_rpc_delivery *delivery)
 
 /* ---- calls ---- */
 
-/* Encodes a call. `round` 0: the server may be Flume. */
+/* Encodes a call. `round` is 0 if the server may be Flume. */
 static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_held_range *part,
                      unsigned round)
 {

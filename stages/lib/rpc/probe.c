@@ -32,7 +32,7 @@ static bool send_nothing(struct ps_rpc_client *client, uint64_t now_ns)
     return true;
 }
 
-/* Connects and waits for the answer. Returns false with client->reason. */
+/* Connects and waits for the answer. If there is none, returns false, with the reason in client->reason. */
 static bool converse(struct ps_rpc_client *client, struct attempt *attempt, uint64_t until_ns)
 {
     const struct ps_rpc_client_answers answers = {.answered = on_answer, .owner = attempt};
