@@ -17,7 +17,8 @@ bool ps_remote_probe_address(const struct ps_probe *probe, const struct ps_remot
     return false;
 }
 
-/* Returns false with the reason. It ends, because the plan limits the time. */
+/* If there is no connection, returns false, with the reason in `reason`. The loop ends, because the plan
+ * limits the time for connecting. */
 static bool connects(struct ps_client *client, char *reason)
 {
     if (!ps_client_connect(client, ps_clock_now().mono_ns, reason))

@@ -24,7 +24,8 @@ enum ps_remote_fate ps_remote_fate_of(enum ps_remote_outcome outcome, uint32_t a
 
 /* ---- sending ---- */
 
-/* Cuts the events of a new request, and settles those that have nothing to send. Returns a bound of their bytes. */
+/* Cuts the events of a new request, and settles events that have nothing to send. Returns an upper bound of
+ * the request's bytes. */
 static size_t cut(struct ps_remote_requests *requests, struct ps_held_range *range)
 {
     struct ps_held *held = &requests->sink.held;
@@ -154,7 +155,7 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
     struct ps_held_range *range = &request->range;
     const struct ps_remote_result *repeated = NULL;
     uint32_t index = 0, kept = 0, position = range->from;
-    bool answered = false, reports = !requests->waits; /* one report for requests that wait for each other */
+    bool answered = false, reports = !requests->waits; /* requests that wait for each other share a report */
     request->in_flight = false;
     request->attempts += reached && (!requests->ordered || is_oldest(requests, request));
     for (; ps_held_range_next(range, &position) != NULL; index++) {
@@ -226,8 +227,8 @@ static bool is_letter(const struct ps_remote_requests *requests, const struct ps
            PS_REMOTE_DEAD_LETTER;
 }
 
-/* Begins with the next events that become letters for the same reason, or with one of them while other requests write
- * letters. Returns false if none is left. */
+/* Begins to write the next events that become letters for the same reason; only one event while other
+ * requests write letters. Returns false if no event is left. */
 static bool begin_letters(struct ps_remote_requests *requests, struct ps_remote_request *request)
 {
     const struct ps_held_range *range = &request->range;
