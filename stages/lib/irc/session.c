@@ -10,8 +10,8 @@
 #define REGISTER_NS (60 * PS_NS_PER_S) /* time for registering, and for joining */
 #define CONFIRM_NS (180 * PS_NS_PER_S) /* a server may take two seconds for each line */
 #define OTHER_NICKS_MAX 4U
-#define NARROW_FAILURES 2U       /* in a row: after them each failure makes the window smaller */
-#define WIDEN_CONFIRMATIONS 256U /* in a row: then a reduced window grows by one line */
+#define NARROW_FAILURES 2U       /* from so many in a row on, each failure makes the window smaller */
+#define WIDEN_CONFIRMATIONS 256U /* after so many in a row a reduced window grows by one line */
 
 enum {
     REPLY_WELCOME = 1,
@@ -44,7 +44,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct ps_irc_session *ses
     va_start(arguments, format);
     int length = vsnprintf(session->out + session->out_length, room, format, arguments);
     va_end(arguments);
-    if (length > 0 && (size_t)length < room) /* otherwise drops it: a PONG to a server that does not read */
+    if (length > 0 && (size_t)length < room) /* else drops it: a PONG for a server that does not read */
         session->out_length += (size_t)length;
 }
 
@@ -177,7 +177,7 @@ static bool try_other_nick(struct ps_irc_session *session, const struct ps_irc_m
 {
     if (session->other_nicks++ == OTHER_NICKS_MAX)
         return refused(session, message, "the nick is in use");
-    strcat(session->nick, "_"); /* there is room for OTHER_NICKS_MAX of them */
+    strcat(session->nick, "_"); /* the nick has room for OTHER_NICKS_MAX underscores */
     put(session, "NICK %s\r\n", session->nick);
     return true;
 }
@@ -297,8 +297,8 @@ static bool hear(struct ps_irc_session *session)
 
 /* ---- lines ---- */
 
-/* Finds the next line to send; *behind is the offset after it. Cuts the events before it, which have no lines left.
- * Returns false if there is no line. */
+/* Finds the next line to send; *behind is the offset after the line. Cuts the events before that line's
+ * event, because they have no lines left. Returns false if there is no line. */
 static bool next_line(struct ps_irc_session *session, struct ps_slice *line, size_t *behind)
 {
     const struct ps_event *event;
@@ -309,7 +309,7 @@ static bool next_line(struct ps_irc_session *session, struct ps_slice *line, siz
                              line))
             return true;
         ps_held_cut(&session->sink.held, &range);
-        range = (struct ps_held_range){.lease = NULL}; /* a PONG confirms all of them */
+        range = (struct ps_held_range){.lease = NULL}; /* a PONG confirms all cut events */
         session->next_offset = 0;
     }
     return false;
@@ -345,7 +345,7 @@ static void say(struct ps_irc_session *session)
         session->asked = true;
         session->answer_ns = session->sink.now_ns + CONFIRM_NS;
     } else if (session->sink.held.in_flight > 0) {
-        ps_held_settle_cut(&session->sink.held); /* events without a line; the server has answered nothing */
+        ps_held_settle_cut(&session->sink.held); /* no cut event has a line, so no answer comes */
         session->confirmed_offset = session->next_offset;
     }
 }
