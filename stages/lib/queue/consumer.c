@@ -145,7 +145,7 @@ static struct ps_queue_ticket *next_ticket(struct ps_queue_consumer *consumer, c
         ticket = pop_ticket(consumer->queue);
     if (ticket == NULL) {
         ps_alarm_set(&consumer->alarm, port->wake_fd);
-        ticket = pop_ticket(consumer->queue); /* it may have been pushed before the alarm was set */
+        ticket = pop_ticket(consumer->queue); /* a ticket may have been pushed before the alarm was set */
     }
     return ticket;
 }

@@ -33,7 +33,7 @@ static struct ps_texts split(struct ps_arena *arena, const char *text)
     return texts;
 }
 
-/* `name`: of the channel. */
+/* `name`: the channel's name. */
 static bool find(const struct ps_pairs *flow, const char *name, struct ps_context *context,
                  struct ps_queue_flow_rest *rest)
 {

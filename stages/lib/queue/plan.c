@@ -297,7 +297,7 @@ static bool has_directory(const struct ps_queue_plan *plan)
     return false;
 }
 
-/* The plan has its directories. See ps_queue_plan_find_rest. */
+/* As ps_queue_plan_find_rest, for a plan whose directories are set (set_directories). */
 static enum ps_queue_rest find_rest(const struct ps_queue_plan *plan, struct ps_err *text)
 {
     struct ps_segment_locks locks;

@@ -203,7 +203,8 @@ enum ps_queue_rest ps_queue_plan_find_rest(const struct ps_queue_plan *plan, str
  * and of a log that cannot be read. Changes nothing, and reports nothing if the log is in use. */
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan, struct ps_context *context, const char *key,
                                 const char *value);
-/* Does this for `check`: reports these events as failed, because they wait until the configuration is changed.
- * Not used for a reload, because ps_plan_moves_channel prevents a reload from leaving events behind. */
+/* Like ps_queue_plan_warn_of_rest, for `check`: reports undelivered events in the log as failed, because they
+ * wait until the configuration is changed. Not used for a reload, because ps_plan_moves_channel prevents a
+ * reload from leaving events behind. */
 void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan, struct ps_context *context,
                               const struct ps_probe *probe, const char *key, const char *value);

@@ -120,7 +120,7 @@ static void open_store(struct ps_queue *queue)
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
            ps_quantity_word(fill.events, "event is", "events are"), settings->store->where);
     look_for_held(queue);
-    ps_mark_move(&queue->opened, 1); /* first, because a producer that is woken reads it */
+    ps_mark_move(&queue->opened, 1); /* first, because a producer that is woken reads this mark */
     set_writable(queue);
 }
 
@@ -424,7 +424,8 @@ static void finish(struct ps_queue *queue)
     struct ps_err err = {0};
     if (queue->store == NULL)
         return;
-    struct ps_lease *last = take_last(queue); /* its lock also orders this thread after ps_queue_strip */
+    /* the lock that take_last takes also orders this thread after ps_queue_strip */
+    struct ps_lease *last = take_last(queue);
     (void)record(queue, now_ns());
     (void)collect(queue, now_ns());
     add_last(queue, last);

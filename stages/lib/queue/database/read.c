@@ -202,7 +202,7 @@ enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame
         tables->reading.bytes = (struct ps_tables_bytes){.bytes = NULL};
     }
     if (!has_memory)
-        return PS_STORE_NO_MEMORY; /* the next read reads them again */
+        return PS_STORE_NO_MEMORY; /* the next read reads these events again */
     tables->fed = frame->rows.last;
     /* Reads about as many events as fit into a frame, because those that do not fit must be read again. */
     int64_t limit = 2 * (int64_t)frame->count;

@@ -4,7 +4,7 @@
 #define HEADERS_BETWEEN(spills)                                                                              \
     "SELECT FLH_ID FROM FL_HEADER WHERE " spills " AND FLH_EVENT IN (" EVENTS_BETWEEN ")"
 
-/* A writer has the database to itself until it commits, so the last event is its own. */
+/* A writer has the database to itself until it commits, so the last event is the writer's own. */
 #define SQLITE_EVENT "(SELECT MAX(FLE_ID) FROM FL_EVENT)"
 #define SQLITE_HEADER "(SELECT MAX(FLH_ID) FROM FL_HEADER)"
 #define POSTGRES_EVENT "currval(pg_get_serial_sequence('fl_event', 'fle_id'))"

@@ -177,7 +177,7 @@ static enum ps_status look_whether_behind(struct ps_tables *tables, struct ps_er
     if (read_given(tables, &given, err) != PS_OK)
         return PS_FAIL;
     if (given == PS_SEQUENCE_OF_STANDBY) {
-        disconnect(tables); /* what it lacks for now must not count as removed by another program */
+        disconnect(tables); /* what the server lacks for now must not count as removed by another program */
         return ps_err_set(
             err,
             "the database %s: the server is a standby, which takes no transactions: the channel "
@@ -498,7 +498,7 @@ static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, s
     if (!readable || tables->fed >= tables->last)
         return PS_STORE_EMPTY;
     enum ps_store_fed fed = ps_tables_read(tables, frame, err);
-    if (fed == PS_STORE_EMPTY) /* another program removed them */
+    if (fed == PS_STORE_EMPTY) /* another program removed the rows */
         tables->fed = tables->last;
     tables->broken |= fed == PS_STORE_FAILED;
     return fed;

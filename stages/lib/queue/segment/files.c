@@ -47,7 +47,7 @@ static int disk_close(void *, int fd)
  * so the file is shortened in steps that take less than a millisecond each. */
 #define CLOSERS_MAX 4U
 #define FREE_STEP_BYTES ((off_t)2 << 20)
-#define FREE_PAUSE_NS 1000000 /* after each step, so that waiting writes proceed */
+#define FREE_PAUSE_NS 1000000 /* pause after each step, so that waiting writes proceed */
 static pthread_mutex_t closers_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned closers; /* number of threads that close files */
 
@@ -196,7 +196,7 @@ static int disk_list(void *, const char *path, void (*name)(void *to, const char
     const struct dirent *entry;
     int error = 0;
     do {
-        errno = 0; /* `name` may have set it */
+        errno = 0; /* `name` may have set errno */
         entry = readdir(directory);
         error = errno;
         if (entry != NULL)

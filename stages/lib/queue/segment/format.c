@@ -197,7 +197,7 @@ void ps_segment_state_write(char *to, const struct ps_segment_state *state)
     put32(to + PS_STATE_SLOT_BYTES - 4, ps_crc32c(0, to, PS_STATE_SLOT_BYTES - 4));
 }
 
-/* Returns whether the numbers are consistent: readers of the state rely on that, and loop over them. */
+/* Returns whether the numbers are consistent: readers of the state rely on that, and loop over the ranges. */
 static bool state_is_sound(const struct ps_segment_state *state)
 {
     uint64_t behind = state->low;

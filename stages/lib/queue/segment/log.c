@@ -447,7 +447,8 @@ static void remove_delivered(struct ps_segment_log *log, bool at_once)
             continue;
         }
         ps_segment_path(path, segment->directory, segment->head.segment);
-        log->files->remove(log->files->argument, path); /* if that fails, the next recovery removes it */
+        /* if that fails, the next recovery removes the file */
+        log->files->remove(log->files->argument, path);
         if (log->files->discard != NULL && !at_once)
             log->files->discard(log->files->argument, segment->fd);
         else

@@ -1,6 +1,7 @@
-/* Finds segments that are missing. The state has the newest segment with promised frames. The heads of the existing
- * segments show which frames the missing ones had, and each head has the length of its file. A power cut may remove a
- * segment that the state does not name yet, and one that was created but never used: they do not count as missing. */
+/* Finds segments that are missing. The state has the newest segment with promised frames. The heads of the
+ * existing segments show which frames the missing ones had, and each head has the length of its file. A power
+ * cut may remove a segment that the state does not name yet, and a segment that was created but never used:
+ * such segments do not count as missing. */
 #include <stdlib.h>
 #include <string.h>
 
