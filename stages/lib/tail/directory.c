@@ -347,7 +347,7 @@ void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t devi
 {
     struct entry *entry = find_inode(&directory->table, device, inode);
     if (entry != NULL && entry->group < 0)
-        entry->inode = entry->device = 0; /* its chain still has the entry, but no search finds it */
+        entry->inode = entry->device = 0; /* the hash chain keeps the entry, but no search finds it */
     uint64_t *at = directory->followed.count > 0 ? followed_find(&directory->followed, inode) : NULL;
     if (at != NULL && *at == inode)
         *at = FORGOTTEN;
@@ -406,8 +406,9 @@ static bool is_not_there(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* Fills in the file of a name. Returns false when it is not a regular file or no longer exists. If stat fails otherwise, copies
- * what `before` has; if `before` is NULL, the name is new, and the next look tries it again. */
+/* Fills in `entry` for the file of this name. Returns false when the file is not a regular one or no longer
+ * exists. If stat fails otherwise, copies what `before` has; if `before` is NULL, the name is new, and the next
+ * look tries it again. */
 static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name,
                        const struct entry *before, struct entry *entry)
 {

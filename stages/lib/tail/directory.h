@@ -15,7 +15,7 @@
 enum ps_tail_kind {
     PS_TAIL_FILE_GONE,    /* no longer has a name in this directory: it was deleted or moved elsewhere */
     PS_TAIL_FILE_RENAMED, /* `name` is the new name; `group` is -1 when the new name does not match */
-    PS_TAIL_FILE_CHANGED, /* its size or its time of modification */
+    PS_TAIL_FILE_CHANGED, /* the size or the time of modification changed */
     PS_TAIL_FILE_NEW,
 };
 
@@ -27,8 +27,8 @@ struct ps_tail_change {
     struct timespec modified;
     bool link;  /* the name is a symbolic link: inotify on the directory does not report writes to the file */
     char *name; /* owned by the directory, valid until the next look */
-    /* Set for a NEW or RENAMED file whose name does not match, if a rename from a name that does was reported: that former name and its
-     * group. Else NULL. */
+    /* The former name and its group, if the file is NEW or RENAMED, its name does not match, and a rename from
+     * a name that matches was reported. Else NULL. */
     const char *from;
     int from_group;
 };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SPANS (PS_TAIL_GONE_STREAMS / 2) /* numbers that are in use before the first one is used again */
+#define SPANS (PS_TAIL_GONE_STREAMS / 2) /* a number is used again after this many spans */
 
 void ps_tail_gone_add(struct ps_tail_gone *gone, const char *key)
 {

@@ -36,8 +36,8 @@ uint64_t ps_tail_path_born_ns(const char *path);
 /* The result of comparing the bytes of a file with what is known of them. A file that cannot be read now does not
  * count as another file: the caller tries again. */
 enum ps_tail_seen {
-    PS_TAIL_SEEN_OTHER,      /* it has other bytes there, or is shorter */
-    PS_TAIL_SEEN_SAME,       /* it has these bytes */
+    PS_TAIL_SEEN_OTHER,      /* the file has other bytes there, or is shorter */
+    PS_TAIL_SEEN_SAME,       /* the file has these bytes */
     PS_TAIL_SEEN_UNREADABLE, /* errno says why */
 };
 

@@ -24,7 +24,8 @@ struct ps_tail_keeping {
  * is an error with `cure`. `overtaken`: another program has advanced the positions, so the sink's records are older. */
 enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
                                     bool overtaken, const char *cure, struct ps_err *err);
-/* Returns the name of a span: the record of the file with this key. It points to both. */
+/* Returns the name of the span for the record of the file with this key. The name points to `keeping` and to
+ * `key`. */
 struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping, const char *key);
 /* Adds the question to a batch without anything else in it. Returns false if there is no room for it. */
 bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch *batch);

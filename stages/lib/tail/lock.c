@@ -33,7 +33,7 @@ enum ps_status ps_tail_lock(const char *path, const char *key, int *lock, struct
             ps_err_set(err, "the position file %s is in use by another agent", path);
         return ps_err_append(err, "set another %s for one of the two, or stop one", key);
     }
-    if (!taken) { /* a file system without locks */
+    if (!taken) { /* the file system has no locks */
         close(*lock);
         *lock = -1;
         return PS_OK;

@@ -7,7 +7,7 @@
 #define CLOSED_MAX 8U
 #define ROOM_MAX 4096U /* including the marks of batches that are not delivered yet */
 
-/* Hashes eight bytes at a time, because every read computes it. */
+/* Hashes eight bytes at a time, because every read computes a hash. */
 static uint64_t hash_of(const char *bytes, size_t length)
 {
     uint64_t hash = UINT64_C(0x9E3779B97F4A7C15) ^ length;
@@ -74,7 +74,7 @@ void ps_tail_marks_add(struct ps_tail_marks *marks, const struct ps_tail_mark *m
     bool full = marks->count == marks->room;
     if (full && marks->room >= PS_TAIL_MARKS_MAX) {
         thin_out(marks, delivered);
-        /* Thinning did not help: most belong to batches that are not delivered yet. */
+        /* Removing marks did not help: most marks belong to batches that are not delivered yet. */
         full = marks->count > marks->room - marks->room / 8;
     }
     if (full) {

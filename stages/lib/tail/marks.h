@@ -13,7 +13,7 @@ struct ps_tail_mark {
     int64_t offset;
     uint64_t hash;
     uint32_t length; /* number of bytes that the hash covers; 0: not known */
-    bool ends_batch; /* a batch ends at its position, so it may be the next delivered position */
+    bool ends_batch; /* a batch ends at the mark's offset, so this offset may become the delivered one */
 };
 
 struct ps_tail_marks {
@@ -29,8 +29,8 @@ enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark);
 /* Returns whether the `length` bytes that end at `end` end with the bytes of the mark. */
 bool ps_tail_mark_is_before(const char *end, size_t length, const struct ps_tail_mark *mark);
 
-/* Adds a mark after the others. When there are too many, removes each second one, except the last ones, the one at `delivered`, and
- * those after it that end a batch. */
+/* Adds a mark after the present ones. When there are too many marks, removes every second mark, except the last
+ * marks, the mark at `delivered`, and the marks after that one that end a batch. */
 void ps_tail_marks_add(struct ps_tail_marks *marks, const struct ps_tail_mark *mark, int64_t delivered);
 /* Notes that the batch with the bytes before `offset` has no more of this file: `offset` may be the next delivered position. */
 void ps_tail_marks_end_batch(struct ps_tail_marks *marks, int64_t offset);

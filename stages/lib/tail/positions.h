@@ -36,7 +36,8 @@ struct ps_tail_position {
      * text, and all of it was read when the compressed file had this many bytes. */
     int64_t text;
     char *path;
-    int group;                        /* of the path's present name, -1: none; not written to the file */
+    /* group of the path's present name; -1: no group matches; not written to the file */
+    int group;
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
     struct ps_tail_marks marks;       /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
     struct ps_tail_serial serial;     /* only in the second file */

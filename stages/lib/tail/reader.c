@@ -265,7 +265,7 @@ void ps_tail_file_close(struct ps_tail_reader *reader, struct ps_tail_file *file
 {
     ps_tail_file_forget(reader, file);
     struct closing *closing = malloc(sizeof *closing);
-    if (closing == NULL) { /* without memory for a job, the close may wait here */
+    if (closing == NULL) { /* there is no memory for a job: the close runs here, and may wait */
         close(file->fd);
     } else {
         *closing = (struct closing){.job = {.run = close_run, .discard = close_discard}, .fd = file->fd};

@@ -10,7 +10,7 @@
 /* Returns whether Flume has advanced the positions of a taildir since the number was made: its position file does not end in a
  * newline (stages/lib/tail/positions.h: ours), and is younger. The sink's records are then outdated. */
 bool ps_tail_source_id_is_overtaken(const char *position_path);
-/* Reads the number, or draws and writes one, always if the old one is `overtaken`. */
+/* Reads the number. Draws and writes a new number if there is none, or if the old one is `overtaken`. */
 enum ps_status ps_tail_source_id_need(const char *position_path, bool overtaken,
                                       char owner[PS_TAIL_OWNER_BYTES], struct ps_err *err);
 /* Removes the number, because from now on only the position file has the positions. */

@@ -20,7 +20,7 @@ struct ps_unpacked {
     uint64_t packed_end; /* where the piece ends in the file */
     char *text;          /* the last bytes that were decompressed */
     size_t text_length;
-    uint64_t text_end; /* where they end in the text */
+    uint64_t text_end; /* where the bytes of `text` end in the file's whole text */
     size_t kept_bytes; /* at least this much of the text can be read again */
     bool ended;        /* the whole text was decompressed */
     bool early;        /* the damage: the file ends in the middle of a member or frame */

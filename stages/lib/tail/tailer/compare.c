@@ -176,8 +176,8 @@ static int open_other(struct ps_tail_match *match, const struct ps_tail_candidat
     return fd;
 }
 
-/* The result of the comparison with the candidate that has most of the new file. An early mark of another file may be in a beginning that all
- * of them have, so the first candidate that fits is not always the original. */
+/* The result of the comparison with the candidate that has most of the new file. An early mark of another file
+ * may be in a beginning that all candidates have, so the first candidate that fits is not always the original. */
 struct best {
     int index; /* of the candidate; -1: none fits */
     bool alive, unread;
@@ -262,7 +262,8 @@ static void text_begin(struct ps_tail_match *match)
     for (uint32_t i = 0; i < match->count; i++) {
         struct ps_tail_candidate *candidate = &match->items[i];
         candidate->other = -1;
-        if (candidate->fd >= 0) { /* a duplicate, because the owner may close it before the text ends */
+        /* a duplicate of the descriptor, because the owner may close the file before the text ends */
+        if (candidate->fd >= 0) {
             candidate->other = fcntl(candidate->fd, F_DUPFD_CLOEXEC, 0);
             match->other_error = candidate->other < 0 ? errno : match->other_error;
         } else if (candidate->path != NULL) {

@@ -49,7 +49,7 @@ bool ps_tail_is_compressed(const char *head, size_t length)
     return format_of(head, length) != NULL;
 }
 
-/* ---- the beginning of its text ---- */
+/* ---- the beginning of a compressed file's text ---- */
 
 bool ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length)
 {
@@ -89,9 +89,10 @@ struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start
     return identity;
 }
 
-/* Reads the text's length modulo 2^32 at the end of a gzip file (RFC 1952, ISIZE). An incomplete file ends with other bytes, so the number
- * is certain only if the file is large enough for a text of this length (deflate compresses at most 1,032 to 1) and too small for one that
- * is 2^32 bytes longer. Returns false with errno if the file cannot be read. */
+/* Reads the text's length modulo 2^32 at the end of a gzip file (RFC 1952, ISIZE). An incomplete file ends with
+ * other bytes, so the number is certain only if the file is large enough for a text of this length (deflate
+ * compresses at most 1,032 to 1) and too small for a text that is 2^32 bytes longer. Returns false with errno
+ * if the file cannot be read. */
 static bool gzip_length_read(struct ps_tail_start *start, int fd, int64_t size)
 {
     unsigned char last[4];
@@ -99,7 +100,7 @@ static bool gzip_length_read(struct ps_tail_start *start, int fd, int64_t size)
     if (size < GZIP_BYTES_MIN)
         return true;
     ssize_t length = ps_tail_read_fully(fd, (char *)last, sizeof last, size - (int64_t)sizeof last);
-    if (length != sizeof last) /* it was truncated meanwhile */
+    if (length != sizeof last) /* the file was truncated meanwhile */
         return length >= 0;
     start->text_bytes =
         (int64_t)last[0] | (int64_t)last[1] << 8 | (int64_t)last[2] << 16 | (int64_t)last[3] << 24;

@@ -185,7 +185,7 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
     bool any = false;
     for (struct ps_tail_log *log = original->copies, *next; log != NULL; log = next) {
         next = log->copy.next;
-        if (log->copy.grew) { /* it has more bytes than were compared: the original's marks decide */
+        if (log->copy.grew) { /* the copy has more bytes than were compared: the original's marks decide */
             compare_again(tailer, log);
             continue;
         }
@@ -219,8 +219,8 @@ static bool is_over(const struct ps_tail_log *log)
            log->read_offset == log->delivered_offset;
 }
 
-/* Returns the same for the original of a compressed file. If the original ends in a line without a newline, that line
- * counts in only one of the two files. */
+/* Returns whether the original of a compressed file has lost its name and has been read and delivered
+ * completely. If the original ends in a line without a newline, that line counts in only one of the two files. */
 static bool is_over_for(const struct ps_tail_log *original, const struct ps_tail_log *log)
 {
     return is_over(original) && (!ps_tail_log_is_text(log) || !original->partial);
@@ -232,14 +232,15 @@ static bool waits_for_delivery(const struct ps_tail_log *original)
     return (original->cut_waits || !original->named) && original->read_offset != original->delivered_offset;
 }
 
-/* Returns whether the original of a copy that has waited long enough is unchanged. If that is not known, starts to check it. */
+/* Returns true if the original was checked at or after `since_ns`, or has no name. Else starts a check, unless
+ * the original is read or checked soon, and returns whether that check has ended already. */
 static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uint64_t since_ns)
 {
     if (!original->named || original->checked_ns >= since_ns)
         return true;
     if (original->queued || original->waits || original->cut_waits || original->deferred ||
         original->unreadable || original->state == PS_TAIL_LOG_OPENING)
-        return false; /* it is read or checked soon; while the channel is full, no file is */
+        return false; /* the original is read or checked soon; while the channel is full, no file is read */
     ps_tail_log_open(tailer, original);
     return original->state != PS_TAIL_LOG_OPENING && !original->deferred;
 }
@@ -248,7 +249,7 @@ static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uin
 static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     struct ps_tail_log *original = log->copy.original;
-    bool text = ps_tail_log_is_text(log); /* waits as long as its original is there */
+    bool text = ps_tail_log_is_text(log); /* a compressed file waits as long as its original exists */
     if (is_compared_again(&log->copy, tailer->now_ns, text)) {
         compare_again(tailer, log);
     } else if (log->copy.pends) {

@@ -19,7 +19,7 @@ struct ps_tail_log;
 /* A file from one beginning to the next. The spans of its lines have this number and generation. */
 struct ps_tail_life {
     uint32_t number, generation; /* generation 0: none */
-    int64_t end;                 /* only lines before it also belong to the present file */
+    int64_t end;                 /* only lines before this offset also belong to the present file */
 };
 /* A copy of a copy keeps this many lives. Undelivered lines of older lives come again after a crash. */
 #define PS_TAIL_LIVES_BEFORE 4
@@ -31,7 +31,7 @@ struct ps_tail_copy {
     struct ps_tail_mark mark;     /* both files have the same bytes up to here */
     bool grew;                    /* it has bytes that were not compared */
     bool pends;                   /* it is compared again in any case */
-    int64_t size;                 /* its size when it was compared */
+    int64_t size;                 /* size of the copy when it was compared */
     uint64_t since_ns;            /* the first wait began; 0: it has not waited */
     uint64_t until_ns;            /* the end of the wait for the original to be truncated */
     uint64_t matched_ns;          /* time of the last comparison */

@@ -266,7 +266,7 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
         free(log->path);
         log->path = path_of(tailer, log->directory, name);
         ps_tail_log_changed(tailer, log);
-        tailer->batch_key = PS_TAIL_NO_KEY; /* its header changes */
+        tailer->batch_key = PS_TAIL_NO_KEY; /* the file's header changes */
     }
 }
 
@@ -460,7 +460,8 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
     if (length <
-        0) /* the thread reads it now; the next call finds it in memory, so nobody waits for the answer */
+        /* the thread reads the bytes now; the next call finds them in memory, so nobody waits for the answer */
+        0)
         ps_tail_file_forget(&tailer->reader, &log->file);
     if (length <= (ssize_t)log->identity.head_length || (!any && length != (ssize_t)want))
         return;

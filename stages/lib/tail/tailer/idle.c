@@ -2,7 +2,7 @@
  * every step are in tailer->loose. One tick handles a limited number of each. */
 #include "stages/lib/tail/tailer/internal.h"
 
-#define RESTS_MAX 1024U /* of one tick */
+#define RESTS_MAX 1024U /* maximum number of idle files that one tick handles */
 /* how long a file without a name is kept for its compressed copy */
 #define TEXTS_WAIT_NS (3600 * PS_NS_PER_S)
 
@@ -27,8 +27,8 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
     }
 }
 
-/* Returns whether an open file, which is forgotten when it is closed, was not read since it became idle. Its writer may have added bytes
- * after the last read, and no event reports those of a file without a name. */
+/* Returns whether an open file, which is forgotten when it is closed, was not read since it became idle. Its
+ * writer may have added bytes after the last read, and no event reports writes to a file without a name. */
 static bool is_unchecked(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     return log->state == PS_TAIL_LOG_OPEN && !(log->named && log->matches) &&
@@ -39,7 +39,7 @@ static bool is_unchecked(const struct ps_tailer *tailer, const struct ps_tail_lo
 static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
-        return; /* it may have unread bytes: it is tried again */
+        return; /* the file may have unread bytes: the check is tried again */
     if (is_unchecked(tailer, log)) {
         ps_tail_log_queue(tailer, log);
         if (log->queued)
@@ -53,7 +53,7 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->rest = false;
     if (log->state == PS_TAIL_LOG_OPEN) {
         ps_tail_log_close(tailer, log);
-        ps_tail_slots_put(&tailer->saves.changed, log->number); /* fewer marks are saved */
+        ps_tail_slots_put(&tailer->saves.changed, log->number); /* fewer marks are saved for a closed file */
     }
     struct ps_tail_place *place = &tailer->places[log->directory];
     if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
@@ -61,7 +61,7 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
         return;
     if (ps_tail_texts_wait(tailer) && tailer->now_ns - log->active_ns < TEXTS_WAIT_NS)
-        return; /* one of them may be this file, compressed */
+        return; /* one of the compressed files may have been made from this file */
     rest_is_lost(tailer, log);
     if (log->named)
         ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
@@ -113,7 +113,7 @@ static void loose_rest(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (is_busy(log)) {
     } else if (tailer->now_ns - log->active_ns >= tailer->settings->idle_ns) {
         rested(tailer, log);
-    } else if (!log->named && log->state == PS_TAIL_LOG_OPEN) { /* no event reports writes to it */
+    } else if (!log->named && log->state == PS_TAIL_LOG_OPEN) { /* no event reports writes to this file */
         ps_tail_log_queue(tailer, log);
     }
     if (tailer->table.logs[number] != log)

@@ -27,7 +27,8 @@ enum ps_tail_log_state {
     PS_TAIL_LOG_CLOSED,
     PS_TAIL_LOG_OPENING, /* a job opens the file, or checks whether it is still the same */
     PS_TAIL_LOG_OPEN,
-    /* Closed: the file begins like another file. It waits until it is known whether that one was truncated. */
+    /* Closed: the file begins like another file. It waits until it is known whether the other file was
+     * truncated. */
     PS_TAIL_LOG_COPY,
 };
 
@@ -43,19 +44,20 @@ struct ps_tail_earlier {
 
 /* A file that is followed. */
 struct ps_tail_log {
-    uint32_t number, generation; /* in the spans of its lines; the generation changes when it starts over */
+    /* in the spans of its lines; the generation changes when the file starts over */
+    uint32_t number, generation;
     enum ps_tail_log_state state;
     unsigned directory; /* index in tailer->places */
     int group;          /* group that it was found by */
     bool named;         /* it has a name in the directory */
-    bool matches;       /* that name matches its group */
+    bool matches;       /* its present name matches its group */
     bool matched;       /* it has or had a name that matches */
     bool link;
     bool resolved;       /* it was opened once: its identity, and where reading goes on, are known */
     bool found_at_start; /* the first look found it, with start_bytes: skipToEnd skips these bytes */
     bool queued, waits;  /* `queued` for its turn; `waits` for the thread */
     bool cut_waits;      /* it was truncated: first its directory is looked at, to find its copy */
-    bool cut_looked;     /* that look is done */
+    bool cut_looked;     /* that look at the directory is done */
     uint8_t cut_looks;   /* number of looks that were not enough */
     bool stranger;       /* its inode belongs to another file now */
     bool left_group; /* the last look saw it renamed from a name that matches: the inode is still its own */
@@ -67,7 +69,7 @@ struct ps_tail_log {
     /* Used if the text of the file is read: identity, offsets and marks belong to the text then. */
     struct ps_tail_text_state text;
     bool unreadable;   /* it could not be opened or read since unreadable_ns; it is tried again */
-    bool reopens;      /* that failed more than once: the next try opens it by its name */
+    bool reopens;      /* opening or reading it failed more than once: the next try opens it by its name */
     bool deferred;     /* it waits to be opened, because too many files are open */
     bool hole_checked; /* it begins with a 0 byte, and that is not a hole */
     bool partial;      /* the last read ended in a line without a newline */
@@ -91,7 +93,7 @@ struct ps_tail_log {
     int64_t line_scanned;
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
     struct ps_tail_last_bytes
-        last;     /* checked before each read: the file must still have them before the position */
+        last;     /* the last bytes before the position: each read checks that the file still has them */
     char *detail; /* in the open batch: room for what the sink keeps (sink_positions.c) */
     uint32_t detail_room;
     uint64_t turn_lines;
@@ -105,7 +107,8 @@ struct ps_tail_log {
     struct ps_tail_log *next_inode;
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_serial serial;
-    bool serial_noted, serial_saved; /* it is in the notes of a save; the position file has it */
+    /* `serial` is in the notes of a save; `serial` is in the position file */
+    bool serial_noted, serial_saved;
     struct ps_tail_earlier earlier;
     struct ps_tail_fingerprint_entry head, earlier_head; /* entries of tailer->fingerprints */
     struct ps_tail_copy copy;                            /* if it waits: the file of which it may be a copy */
@@ -164,7 +167,7 @@ struct ps_tailer {
     struct ps_tail_log *queue_first, *queue_last;
     /* The file whose bytes are left in the block, from its read_offset on. */
     struct ps_tail_log *left;
-    /* Numbers of logs that may be in the state that the name says; see slots.h. */
+    /* Queues of the `number`s of logs that may be in the state that the queue's name says; see slots.h. */
     struct ps_tail_slots waiting;     /* for an answer of the thread */
     struct ps_tail_slots turned_away; /* no fetch was free for them */
     struct ps_tail_slots cut;         /* cut_waits: their directory has to be looked at */
@@ -176,11 +179,12 @@ struct ps_tailer {
     struct ps_tail_slots heirs;      /* files that have lines of an earlier life (struct ps_tail_life) */
     struct ps_tail_slots texts;      /* compressed files that are to be opened, or may be idle now */
     struct ps_tail_log *unpacking;   /* the compressed file that is being surveyed or read; NULL: none */
-    struct ps_tail_slots unsaved;    /* their random numbers are not in the position file yet */
-    struct ps_tail_slots unnumbered; /* they wait until it has them */
+    struct ps_tail_slots unsaved;    /* files whose random numbers are not in the position file yet */
+    struct ps_tail_slots unnumbered; /* files that wait until the position file has their random numbers */
     struct ps_tail_slots loose;      /* no matching name, or idle and not closed */
-    uint32_t loose_left;             /* how many of them are looked at before idle_look_ns moves on */
-    uint64_t batch_key;              /* identifies the headers that the open batch has */
+    /* how many files of `loose` are looked at before idle_look_ns moves on */
+    uint32_t loose_left;
+    uint64_t batch_key; /* identifies the headers that the open batch has */
 
     struct ps_tail_fingerprint_index
         fingerprints; /* fingerprints of logs, and of positions that were read at the start */
@@ -247,7 +251,7 @@ void ps_tail_log_numbers(struct ps_tail_log *log, const struct ps_tail_serial *s
 /* Gives a copy the numbers of its original, whose lines it has before `mark`. */
 void ps_tail_log_numbers_inherit(struct ps_tailer *tailer, struct ps_tail_log *log,
                                  const struct ps_tail_origin *origin, int64_t mark);
-/* Called when the file starts over: the number of its former content stays with that. */
+/* Called when the file starts over: the number of its former content stays with the former content. */
 void ps_tail_log_numbers_forget(struct ps_tail_log *log);
 /* Draws the number of a file that is to be read, if its lines get identities and it has none. */
 void ps_tail_log_number(struct ps_tailer *tailer, struct ps_tail_log *log);
@@ -315,7 +319,8 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
 /* Makes the log a compressed file whose text is read: its identity becomes that of the text. The text is surveyed in its turn. */
 void ps_tail_text_found(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
                         const struct ps_tail_identity *identity);
-/* Continues a compressed file from its position in the position file. `text`: that member of the position. */
+/* Continues a compressed file from its position in the position file. `text`: the member `text` of the
+ * position. */
 void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
                              const struct ps_tail_stamp *stamp, int64_t text);
 /* Asks for the file to be opened in its turn, because it changed. */
@@ -348,14 +353,15 @@ uint64_t ps_tail_texts_tick(struct ps_tailer *tailer);
 struct ps_tail_match;
 
 enum ps_tail_matched {
-    PS_TAIL_MATCH_NONE,    /* it is a file of its own */
-    PS_TAIL_MATCH_COPY,    /* it waits for its original */
-    PS_TAIL_MATCH_GOES_ON, /* it is read from the position of its original */
+    PS_TAIL_MATCH_NONE,    /* the log is a file of its own */
+    PS_TAIL_MATCH_COPY,    /* the log waits for its original */
+    PS_TAIL_MATCH_GOES_ON, /* the log is read from the position of its original */
     PS_TAIL_MATCH_AGAIN,   /* compare again: the candidates have changed meanwhile */
 };
 
-/* Returns the files that the log may be a copy of, or NULL if no file begins as it does. `size`: size of the log. `before`: NULL, or the
- * comparison that is repeated, which is freed: if it has hints, only these are considered. */
+/* Returns the files that the log may be a copy of, or NULL if no file begins as it does. `size`: size of the
+ * log. `before`: the comparison that is repeated, which is freed, or NULL. If `before` has hints, only the
+ * files of the hints are considered. */
 struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
                                          size_t length, int64_t size, struct ps_tail_match *before);
 /* Compares the candidates with the new file. Call it on the source's thread. */
@@ -388,7 +394,7 @@ uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
 enum ps_tail_step {
     PS_TAIL_STEP_MOVED, /* read something: there may be more */
     PS_TAIL_STEP_END,   /* nothing more to read now */
-    PS_TAIL_STEP_WAIT,  /* the thread reads it */
+    PS_TAIL_STEP_WAIT,  /* the thread reads the bytes */
     PS_TAIL_STEP_FULL,  /* the batch is full, or there is no memory */
     PS_TAIL_STEP_FLUSH, /* the batch has the headers of another file */
 };

@@ -32,7 +32,7 @@ static inline size_t ps_tail_last_bytes_before(int64_t offset)
     return offset < (int64_t)PS_TAIL_MARK_BYTES ? (size_t)offset : PS_TAIL_MARK_BYTES;
 }
 
-/* Returns whether these bytes begin with them. */
+/* Returns whether `bytes` begins with the bytes of `last`. */
 static inline bool ps_tail_last_bytes_begin(const struct ps_tail_last_bytes *last, const char *bytes,
                                             size_t length)
 {

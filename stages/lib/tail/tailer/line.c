@@ -110,8 +110,8 @@ static void line_run_text(struct ps_tail_line *line)
     }
 }
 
-/* Looks for the line's end from line->scanned on, and reads the line if it ends. After a rest the end of the file ends the line,
- * unless it has grown. */
+/* Looks for the line's end from line->scanned on, and reads the line if it ends. After a rest the end of the
+ * file ends the line, unless the file has grown. */
 static void line_look(struct ps_tail_line *line)
 {
     enum { PIECE = LINE_PIECE_BYTES };
@@ -139,7 +139,8 @@ static void line_look(struct ps_tail_line *line)
     free(piece);
 }
 
-/* Returns whether the file ends before the place to which it was looked through. */
+/* Returns whether the file now ends before line->scanned, the end of the bytes that were searched for the
+ * newline. */
 static bool line_was_cut(const struct ps_tail_line *line)
 {
     struct stat status;

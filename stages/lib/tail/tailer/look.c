@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define PURPOSE "a directory that is followed"
-/* Interval of looks while inotify reports changes, for those without an event (memory mapping, links). */
+/* Interval of looks while inotify reports changes, because some changes have no event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
 #define CHANGES_MAX 1000U /* changes of a look that are taken in one tick */
 #define CUT_MAX 256U      /* truncated files that are opened in one tick */
@@ -184,7 +184,7 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
 {
     struct ps_tail_log *log = ps_tail_log_by_inode(&tailer->table, change->device, change->inode);
     if (log != NULL && log->directory != number) {
-        /* Another directory has it: this is a second name, or it was moved here. */
+        /* Another directory has the file: this is its second name, or it was moved here. */
         if (log->named) {
             other_keep(log, number, change);
             return;
@@ -198,7 +198,8 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
         log->left_group = change->from != NULL;
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
         look_again_if_compressed(tailer, log);
-    } else if (change->from != NULL) { /* it had a name that matches, and lost it before any look */
+    } else if (change->from !=
+               NULL) { /* the file had a name that matches, and lost that name before any look */
         struct ps_tail_change before = *change;
         before.name = (char *)(uintptr_t)change->from;
         before.group = change->from_group;
@@ -286,7 +287,8 @@ static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
     return false;
 }
 
-/* Moves the truncated files of a directory that was looked at to the queue cut_seen, to be opened. */
+/* Called after a look at the directory: moves its truncated files to the queue cut_seen, to be opened. While an
+ * unresolved file may be their copy, they wait for another look, at most CUT_LOOKS_MAX times. */
 static void cut_looked(struct ps_tailer *tailer, unsigned place)
 {
     bool unresolved = has_unresolved(tailer, place);
@@ -300,7 +302,7 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
             continue;
         }
         if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) {
-            /* One of the unresolved files may be its copy. */
+            /* One of the unresolved files may be this file's copy. */
             tailer->places[place].names = true;
             tailer->places[place].look_ns = 0;
             ps_tail_slots_put(&tailer->cut, number);
@@ -490,7 +492,8 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
 void ps_tail_places_close(struct ps_tailer *tailer)
 {
     for (unsigned i = 0; i < tailer->place_count; i++) {
-        if (!tailer->places[i].looking || tailer->places[i].taking) /* otherwise the thread discards it */
+        /* otherwise the thread discards the job */
+        if (!tailer->places[i].looking || tailer->places[i].taking)
             looking_discard(&tailer->places[i].job->job);
         renamings_end(tailer->places[i].renamings, NULL);
         free(tailer->places[i].path);

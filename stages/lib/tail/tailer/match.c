@@ -34,12 +34,13 @@ struct finding {
     struct ps_tail_log *log;
     struct ps_tail_match *match;
     const struct ps_tail_match *before; /* the comparison whose hints are the candidates now; or NULL */
-    const struct ps_tail_fingerprint_entry *entry; /* that is visited */
+    const struct ps_tail_fingerprint_entry *entry; /* the file that is visited */
     int64_t size;
     bool crowded; /* there was no place for a file */
 };
 
-/* Returns whether there was no previous comparison, or its hints have the file that is visited. */
+/* Returns whether there was no previous comparison, or that comparison found the visited file's last mark in
+ * the new file (`there`). */
 static bool is_hinted(const struct finding *finding)
 {
     const struct ps_tail_match *before = finding->before;
@@ -100,8 +101,8 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
     *place = *candidate;
 }
 
-/* Returns whether a file that is gone stays known only because compressed files wait. For a plain file it is forgotten: that may begin
- * in the same way by chance. */
+/* Returns whether a file that is gone stays known only because compressed files wait. Such a file is not
+ * compared with a plain file, which may begin in the same way by chance. */
 static bool is_for_texts(const struct ps_tailer *tailer, const struct ps_tail_log *other)
 {
     return !other->named && other->state == PS_TAIL_LOG_CLOSED &&
@@ -227,7 +228,7 @@ static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_ta
 {
     struct ps_tail_position *position = found->position;
     if (position->path[0] == '\0')
-        return PS_TAIL_MATCH_AGAIN; /* its file was opened meanwhile */
+        return PS_TAIL_MATCH_AGAIN; /* the position's file was opened meanwhile */
     const struct ps_tail_origin origin = {.identity = &found->identity,
                                           .marks = &found->marks,
                                           .serial = &position->serial,
@@ -307,7 +308,7 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     if (match->alive) {
         ps_tail_copy_wait(tailer, log, other, &match->mark);
         if (match->unread)
-            ps_tail_copy_changed(log); /* it is compared again when the original was read */
+            ps_tail_copy_changed(log); /* the log is compared again when the original was read */
         return PS_TAIL_MATCH_COPY;
     }
     bool whole = match->mark.offset == found->offset; /* otherwise another file may have more of it */
@@ -319,7 +320,8 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     } else {
         const struct ps_tail_origin origin = ps_tail_origin_of(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
-        ps_tail_log_forget_ahead(tailer, other); /* it was truncated: its lines come from the copy */
+        /* the original was truncated: its lines come from the copy */
+        ps_tail_log_forget_ahead(tailer, other);
         ps_tail_slots_put(&tailer->saves.changed, other->number);
         if (whole)
             other->identity.head_length = 0; /* the next copy will be a copy of this copy */

@@ -11,12 +11,12 @@
 
 struct opening {
     struct ps_tail_job job;
-    uint32_t number, generation; /* of the log when the job was made */
+    uint32_t number, generation; /* number and generation of the log when the job was made */
     char *path;
     int fd;                           /* given: to be checked; -1: the job opens the file */
     bool was_open;                    /* the job was given the log's own descriptor */
     int64_t offset;                   /* where reading would go on */
-    struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
+    struct ps_tail_identity expected; /* identity of what was read so far; head_length 0: not known */
     int error; /* errno; 0: the file is open. This and the fields below are results, unless they say "given". */
     struct ps_tail_identity identity;
     uint64_t born_ns; /* 0: not known */
@@ -180,7 +180,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         ps_tail_log_as_remembered(tailer, log, position);
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
-        if (same_path) /* it is read from its beginning, unless it is itself a copy */
+        if (same_path) /* the file is read from its beginning, unless it is itself a copy */
             ps_tail_position_taken(tailer, position);
         bool other_name = !log->matches && !same_path && position->group >= 0;
         bool renamed = other_name && is_older(tailer, opening, position);
@@ -194,7 +194,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
                    "bytes are not read",
                    log->path, position->path, (long long)opening->size);
         }
-        return renamed; /* true: from its beginning */
+        return renamed; /* true: the file is read from its beginning */
     }
     *offset = position->text != 0 || position->offset <= opening->size ? position->offset : 0;
     ps_tail_marks_free(&log->marks);
@@ -245,8 +245,9 @@ static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uin
     tailer->places[log->directory].look_ns = look_ns;
 }
 
-/* Returns whether the position file has another beginning for this inode: the file was truncated while the agent was down,
- * or the inode is another file's. The log keeps its old position until the look, for a restart before it. */
+/* Returns whether the position file has another beginning for this inode: the file was truncated while the
+ * agent was down, or the inode is another file's. The log keeps its old position until the look, so that a
+ * restart before the look finds it. */
 static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
                                     const struct opening *opening)
 {
@@ -280,7 +281,7 @@ static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const s
     ps_tail_log_changed(tailer, log);
 }
 
-/* Decides about a compressed file that is in the position file. `text`: that member of the position. */
+/* Decides about a compressed file that is in the position file. `text`: the member `text` of the position. */
 static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
                                           const struct opening *opening, int64_t offset, int64_t text)
 {
@@ -307,7 +308,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
     int64_t offset = 0, text = 0;
     if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode) == NULL)
-        return READS_NOT; /* it is identified when it has bytes */
+        return READS_NOT; /* the file is identified when it has bytes */
     log->resolved = true;
     if (differs_from_remembered(tailer, log, opening))
         return READS_NOT;
@@ -373,7 +374,7 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
     return log->compressed;
 }
 
-/* Starts reading its lines. */
+/* Starts reading the file's lines. */
 static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     skip_hole(tailer, log, opening);
@@ -544,7 +545,7 @@ static void match_answer(void *owner, struct ps_tail_job *job)
     bool again;
     struct ps_tail_log *log = opening_back(tailer, opening, &again);
     int error = ps_tail_match_error(tailer, log, opening->match);
-    if (error != 0) { /* its original is not known: it is opened again */
+    if (error != 0) { /* the file's original is not known: the file is opened again */
         opening->error = error;
         log->resolved = false;
         ps_tail_slots_put(&tailer->unresolved, log->number);

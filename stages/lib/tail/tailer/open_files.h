@@ -10,7 +10,7 @@ struct ps_tail_log;
 struct ps_tail_open_files {
     uint32_t count, opening, max; /* open; being opened; limit of both together */
     bool lowered;                 /* `max` was lowered, because the process had no descriptor left */
-    bool failing;                 /* no file was opened since then */
+    bool failing;                 /* no file was opened since `max` was lowered */
     /* Too many files are open and none could be closed: each file that is read to its end is closed. */
     bool crowded;
     struct ps_tail_log *oldest, *newest; /* list of open files, by active_ns */

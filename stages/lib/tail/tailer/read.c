@@ -86,9 +86,10 @@ static bool offset_set(const struct ps_tailer *tailer, struct ps_batch *batch, s
     return ps_batch_header_add(batch, event, tailer->settings->byte_offset, value, length);
 }
 
-/* Gives the line added last its identity: the number of the file and the offset of the line's beginning. The line ends at the
- * first newline, or else the identity also has the length: another rest of the file may come at the same offset, and after a change of
- * penstock.line.max another piece of a long line. Returns false when there is no memory. */
+/* Gives the line added last its identity: the number of the file and the offset of the line's beginning. If the
+ * line does not end at a newline, the identity also has its length: another rest of the file, or after a change
+ * of penstock.line.max another piece of a long line, may begin at the same offset. Returns false when there is
+ * no memory. */
 static bool identity_add(const struct ps_tailer *tailer, const struct ps_tail_log *log,
                          struct ps_batch *batch, int64_t offset, uint32_t piece)
 {
@@ -490,7 +491,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&
         !(log->rest && is_end && fresh > 0)) {
         enum ps_tail_step step = no_line(tailer, log, fresh, length == (ssize_t)room, room);
-        is_end = log->file.ended; /* of a file that ends where a page ends, known only now */
+        is_end = log->file.ended; /* the end of a file that ends where a page ends is known only now */
         if (step != PS_TAIL_STEP_END || !log->rest || !is_end || fresh == 0)
             return step;
     }

@@ -10,7 +10,8 @@
 struct loading {
     struct ps_tail_job job;
     char *path;
-    char *records;                               /* of the sink, to be read as well; NULL: none */
+    /* the positions that the sink keeps, to be read as well; NULL: none */
+    char *records;
     struct ps_tail_position_file *position_file; /* held */
     /* Results: */
     struct ps_tail_positions positions;
@@ -134,14 +135,14 @@ void ps_tail_load(struct ps_tailer *tailer, char *records)
     ps_tail_thread_ask(&tailer->thread, &loading->job);
 }
 
-/* ---- whose positions they are ---- */
+/* ---- dropping positions that a file took over, or that no file can take over ---- */
 
 static void remembered_drop(struct ps_tailer *tailer, size_t index)
 {
     struct ps_tail_remembered *remembered = &tailer->remembered;
     if (!remembered->kept[index])
         return;
-    if (remembered->positions.items[index].path[0] != '\0') /* no file has it */
+    if (remembered->positions.items[index].path[0] != '\0') /* no file has this position */
         ps_tail_keep_gone(&tailer->sink, remembered->positions.items[index].inode);
     remembered->kept[index] = false;
     remembered->left--;

@@ -1,5 +1,5 @@
-/* The positions of the position file and of the sink, which were read at the start. Each stays until a file takes it over, or no file can.
- * See remembered.c. Thread: the worker of the source. */
+/* The positions of the position file and of the sink, which were read at the start. Each position stays until a
+ * file takes it over, or until no file can take it over. See remembered.c. Thread: the worker of the source. */
 #pragma once
 
 #include "stages/lib/tail/fingerprint_index.h"

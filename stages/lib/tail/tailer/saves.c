@@ -202,7 +202,7 @@ uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
     if (!saves->dirty || saves->saving)
         return PS_NEVER;
     if (tailer->draining && tailer->outstanding == 0)
-        return ps_tail_saves_again(saves) ? saves->again_ns : PS_NEVER; /* ps_tailer_drain does it */
+        return ps_tail_saves_again(saves) ? saves->again_ns : PS_NEVER; /* ps_tailer_drain saves */
     if (saves->due_ns == 0)
         saves->due_ns = tailer->now_ns + tailer->settings->save_ns;
     bool at_once = tailer->unnumbered.count > 0 && saves->rest_ns < saves->due_ns;

@@ -11,9 +11,9 @@ struct ps_tail_saves {
     struct ps_tail_position_file *position_file; /* the source holds one reference */
     struct ps_tail_slots changed;                /* logs whose position may differ from the position file's */
     struct ps_tail_notes notes;                  /* for the position file */
-    bool dirty, saving, failed;                  /* `failed`: the last save */
+    bool dirty, saving, failed;                  /* `failed`: the last save failed */
     uint64_t due_ns;                             /* time of the next save; 0: none is due */
-    uint64_t rest_ns;                            /* no save before it */
+    uint64_t rest_ns;                            /* no save begins before this time */
     unsigned tries;                              /* saves that failed while the source ends */
     uint64_t again_ns;                           /* time of the next such save */
 };

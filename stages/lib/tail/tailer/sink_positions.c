@@ -108,7 +108,7 @@ void ps_tail_keep_gone(struct ps_tail_sink_positions *sink, uint64_t inode)
         ps_tail_gone_add(&sink->gone, key);
 }
 
-/* Returns whether another file has the inode: its own position is kept. */
+/* Returns whether a followed file has the inode of this key: the position of that file is kept. */
 static bool is_used(const void *table, const char *key)
 {
     return ps_tail_log_by_inode(table, 0, strtoull(key, NULL, 10)) != NULL;
@@ -148,7 +148,7 @@ bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *t
     bool all = ps_tail_gone_tell(&tailer->sink.gone, tailer->sink.keeping, batch, is_used, &tailer->table) &&
                tell_announced(tailer, batch);
     *told = batch->span_count > before;
-    batch->flush |= *told; /* it may have no lines for long */
+    batch->flush |= *told; /* the batch may get no lines for a long time */
     return all;
 }
 

@@ -14,7 +14,7 @@ struct ps_tail_sink_positions {
     const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
     bool asked;                            /* the question to the sink is in a batch */
     struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
-    struct ps_tail_gone gone;              /* by inode, which the next batch reports */
+    struct ps_tail_gone gone;              /* files that are gone, by inode; the next batch reports them */
 };
 
 /* Adds to the batch the question for the positions, or the positions that changed without lines. Sets *told if anything

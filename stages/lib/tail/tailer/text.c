@@ -16,7 +16,7 @@
 #define AGAIN_TIMES 4U
 /* Interval between two checks of the file that is read, while others wait. */
 #define NEXT_LOOK_NS (20 * PS_NS_PER_MS)
-/* Surveys that are repeated because the candidates began anew meanwhile. */
+/* Maximum number of surveys of one file that are repeated because the candidates began anew meanwhile. */
 #define TRIES_MAX 8U
 
 struct survey {
@@ -216,8 +216,8 @@ static void file_take(struct ps_tailer *tailer, struct ps_tail_log *log, int fd)
     ps_tail_opened(tailer);
 }
 
-/* Starts reading. A last line without a newline counts at once, because nobody writes on. The last line of a damaged file is incomplete,
- * and does not count. */
+/* Starts reading. A last line without a newline counts at once, because nobody will complete it. The last line
+ * of a damaged file is incomplete, and does not count. */
 static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_text *text)
 {
     ps_tail_text_limit(text, log->text.bytes);
@@ -347,7 +347,7 @@ static bool is_due(struct ps_tailer *tailer, struct ps_tail_log *log)
     return text->end == PS_TAIL_TEXT_DAMAGED && (settles || (text->settled && !log->resolved));
 }
 
-/* Starts a survey or a read. Returns whether it keeps the descriptor. */
+/* Starts a survey or a read. Returns whether the descriptor is kept. */
 static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
                        const struct ps_tail_text_opening *opening)
 {
@@ -359,7 +359,8 @@ static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
     }
     if (!same) {
         if (log->text.done)
-            ps_tail_log_changed(tailer, log); /* else a restart would find it marked as read to its end */
+            /* else a restart would find the file marked as read to its end */
+            ps_tail_log_changed(tailer, log);
         ps_tail_text_state_changed(&log->text, &opening->stamp, tailer->now_ns);
     }
     if (!log->resolved)
@@ -387,7 +388,7 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_tail_log_remove(tailer, log);
         return true;
     }
-    if (opening->was_open) { /* it changed while it was read */
+    if (opening->was_open) { /* the file changed while it was read */
         ps_tail_log_close(tailer, log);
         ps_tail_text_ask(tailer, log);
         return true;

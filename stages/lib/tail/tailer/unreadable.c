@@ -17,7 +17,7 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     struct ps_tail_place *place = &tailer->places[log->directory];
     bool again = log->unreadable;
     if (!again) {
-        /* Where the reason is to be looked for: log->path may be another file's by now. */
+        /* The file's present path, where people look for the reason: log->path may be another file's by now. */
         char *path = ps_tail_log_place_of(tailer, log);
         ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", path,
                strerror(error));
