@@ -194,7 +194,7 @@ static enum ps_status input_get(struct ps_keystore_input *input, uint8_t **owned
     return PS_OK;
 }
 
-/* Names the store, and the key of the password that did not open it. */
+/* Names the store in the message, and the configuration key of the password that did not open the store. */
 static void name_store(const struct ps_keystore_request *request, enum ps_keystore_fault fault,
                        struct ps_err *err)
 {

@@ -29,7 +29,7 @@ struct bag_key {
 struct bag_certificate {
     X509 *certificate;
     const ASN1_OCTET_STRING *id;
-    bool trusted; /* it has Java's mark */
+    bool trusted; /* the certificate has Java's mark */
 };
 
 struct walk {
@@ -43,7 +43,7 @@ struct walk {
     size_t key_count;
     struct bag_certificate *certificates; /* PS_KEYSTORE_ENTRIES_MAX of them */
     size_t certificate_count;
-    bool marked; /* at least one has Java's mark */
+    bool marked; /* at least one certificate has Java's mark */
     bool key_entries;
 };
 
