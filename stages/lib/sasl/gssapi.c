@@ -323,7 +323,7 @@ const char *ps_gss_context_peer(const struct ps_gss_context *context)
 
 struct ps_gss_acceptor {
     krb5_context library;
-    krb5_keytab keys; /* in memory while this is open */
+    krb5_keytab keys; /* the keys, which stay in memory while this handle is open */
     gss_cred_id_t credential;
 };
 

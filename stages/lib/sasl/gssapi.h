@@ -88,5 +88,5 @@ void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
                                              bool *later, char *reason);
 /* Returns whether the last take failed because the KDC refused the tickets (an unknown principal, a wrong key);
- * it will refuse them until an administrator corrects the mistake. Thread: any worker. */
+ * the KDC will refuse the tickets until an administrator corrects the mistake. Thread: any worker. */
 bool ps_gss_initiator_is_refused(struct ps_gss_initiator *initiator);

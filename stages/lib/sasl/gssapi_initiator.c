@@ -17,9 +17,9 @@
 
 /* A job: the thread makes a context and its first token. */
 struct preparation {
-    struct ps_gss_context *context; /* NULL: it failed */
+    struct ps_gss_context *context; /* NULL: the job failed */
     struct ps_gss_token token;
-    bool refused;     /* it failed, and later tries will fail as well */
+    bool refused;     /* the job failed, and later tries will fail as well */
     uint64_t good_ns; /* nearly the time until which a server accepts the token */
     char reason[PS_GSS_REASON_BYTES];
 };
@@ -69,7 +69,7 @@ static void begin_store(struct kerberos_client *client)
 }
 
 /* Gets a ticket for the principal: from the store during the first half of the ticket's life, later from a
- * KDC. Without a principal it takes the ticket of the default cache. */
+ * KDC. Without a principal, takes the ticket of the default cache. */
 static bool acquire(struct kerberos_client *client, gss_name_t name, struct preparation *preparation)
 {
     begin_store(client);

@@ -86,7 +86,7 @@ static bool make_nonce(struct password *password)
         return true;
     if (RAND_bytes(bytes, sizeof bytes) != 1)
         return false;
-    size_t length = ps_base64_encode(password->nonce, bytes, sizeof bytes); /* it has no comma */
+    size_t length = ps_base64_encode(password->nonce, bytes, sizeof bytes); /* Base64 has no comma */
     password->nonce[length] = '\0';
     return true;
 }

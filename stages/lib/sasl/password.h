@@ -18,7 +18,7 @@
 
 struct ps_password_settings {
     const char *name, *password;
-    const char *nonce; /* tests: instead of a random one */
+    const char *nonce; /* tests: used instead of a random nonce */
 };
 
 /* Returns whether ps_password_open knows the mechanism ("SCRAM-SHA-256"). */

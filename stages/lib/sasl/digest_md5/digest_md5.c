@@ -17,7 +17,7 @@ enum state {
     BEGUN,
     ANSWERED, /* the server must still prove that it knows the secret */
     OPEN,
-    REFUSED, /* a challenge was wrong: every later one is refused */
+    REFUSED, /* a challenge was wrong: every later challenge is refused */
 };
 
 struct digest {

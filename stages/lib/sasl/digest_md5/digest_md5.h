@@ -25,7 +25,7 @@ struct ps_digest_md5_settings {
     const char
         *cipher; /* for auth-conf: the only cipher allowed ("3des", "rc4"); NULL: the first that the server
                  * offers */
-    const char *cnonce; /* tests: instead of a random one */
+    const char *cnonce; /* tests: used instead of a random cnonce */
 };
 
 /* Opens the mechanism. The settings are copied. Returns NULL when there is no memory. The caller owns the
