@@ -20,7 +20,7 @@ static void write_repeat(struct ps_orc_byte_run *run, uint8_t byte)
 void ps_orc_byte_end(struct ps_orc_byte_run *run)
 {
     if (run->repeat >= REPEAT_MIN)
-        write_repeat(run, run->bytes[0]); /* the literals before it are written already */
+        write_repeat(run, run->bytes[0]); /* the literals before the repeat are written already */
     else
         write_literals(run, run->count);
     run->count = run->repeat = 0;

@@ -30,7 +30,7 @@ struct ps_orc_group {
 
 struct ps_orc_column {
     const struct ps_orc_type *type;
-    bool has_null;  /* in this stripe */
+    bool has_null;  /* the column has a null in this stripe */
     bool is_direct; /* a string without a dictionary */
     uint32_t dictionary_size;
     struct ps_orc_stream present_stream, data, second, dictionary_data;
