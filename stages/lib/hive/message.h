@@ -52,7 +52,7 @@ size_t ps_hive_request_write(enum ps_hive_call call, const struct ps_hive_reques
 enum ps_hive_error {
     PS_HIVE_OK,
     PS_HIVE_MISSING,  /* the table, database or partition does not exist */
-    PS_HIVE_EXISTS,   /* another client has created it, which counts as success */
+    PS_HIVE_EXISTS,   /* another client has created the partition, which counts as success */
     PS_HIVE_TXN_GONE, /* the transaction or lock was aborted or is not known */
     PS_HIVE_REFUSED,  /* the metastore's reason is in `reason` */
     PS_HIVE_NO_CALL,  /* this version does not have the call */

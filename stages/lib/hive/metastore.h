@@ -23,7 +23,7 @@ struct ps_metastore;
 struct ps_metastore_settings {
     const char
         *addresses; /* "thrift://host:9083,thrift://..": Flume's hive.metastore, Hive's hive.metastore.uris */
-    /* time limit of a call, from the moment at which it is first in the queue; Flume's callTimeout */
+    /* time limit of a call, from the moment at which the call is first in the queue; Flume's callTimeout */
     uint64_t call_timeout_ns;
     uint64_t connect_ns;                     /* time limit of each attempt to connect */
     const struct ps_hive_security *security; /* NULL: none */

@@ -21,7 +21,7 @@ char ps_hive_separator(struct ps_slice text, char usual)
         memcpy(digits, text.data, text.length);
         digits[text.length] = '\0';
         long number = strtol(digits, &end, 10);
-        bool has_blank = digits[0] <= ' '; /* strtol would skip it */
+        bool has_blank = digits[0] <= ' '; /* strtol would skip a blank */
         if (end != digits && *end == '\0' && !has_blank && number >= INT8_MIN && number <= INT8_MAX)
             return (char)number;
     }

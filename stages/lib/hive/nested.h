@@ -32,8 +32,8 @@ void ps_hive_separators(char separators[PS_HIVE_SEPARATORS], struct ps_slice fie
 void ps_hive_nested_open(struct ps_hive_nested *nested, struct ps_slice collection, struct ps_slice map_key);
 void ps_hive_nested_close(struct ps_hive_nested *nested);
 
-/* Checks whether a column of this type has a text. Returns PS_FAIL with the reason if it has more levels than there are separators, or
- * a map whose keys are not plain values. */
+/* Checks whether a column of this type has a text. Returns PS_FAIL with the reason if the type has more levels than
+ * there are separators, or a map whose keys are not plain values. */
 enum ps_status ps_hive_nested_check(const struct ps_orc_type *type, struct ps_err *err);
 
 /* Begins a row: frees the values of the previous one. */
