@@ -6,5 +6,5 @@
 #define PS_HADOOP_USER_BYTES 256U
 
 /* Returns `user`: HADOOP_USER_NAME of the environment, else the name of the process's user, as in UserGroupInformation;
- * without an entry in the password file its number. Thread: control, or a worker in `open`. */
+ * the user's number if the password file has no entry for the user. Thread: control, or a worker in `open`. */
 const char *ps_hadoop_user(char user[PS_HADOOP_USER_BYTES]);

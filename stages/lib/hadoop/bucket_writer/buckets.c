@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ROLLS_MAX 30U                /* BucketWriter.maxConsecUnderReplRotations */
-#define FUTILE_ROLLS_MAX 3U          /* the same limit without the key hdfs.minBlockReplicas */
+#define FUTILE_ROLLS_MAX 3U          /* limit without the key hdfs.minBlockReplicas */
 #define LATER_NS (10 * PS_NS_PER_MS) /* interval of tries while a serializer waits for something */
 
 /* ---- the table ---- */

@@ -501,7 +501,7 @@ static void end(struct ps_bucket_file *file)
         ps_file_abandon(file->stream);
     file->stream = NULL;
     writer_close(file);
-    if (!file->created) /* it may be another program's file, so it is not removed */
+    if (!file->created) /* the file may be another program's, so it is not removed */
         ps_bucket_file_free(file);
     else
         ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
@@ -534,7 +534,7 @@ static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uin
 }
 
 /* Returns whether the path can never exist, so that no file can take its events. Returns false with a placer,
- * because its paths can be refused for other reasons. */
+ * because the paths of a placer can be refused for other reasons. */
 static bool is_unwritable(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_bucket_writer *sink = file->sink;

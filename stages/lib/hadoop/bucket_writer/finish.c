@@ -113,8 +113,8 @@ static void cut(void *file_, const struct ps_file_answer *answer)
         ps_file_stat(file->sink->filesystem, file->path, measured, file);
 }
 
-/* Called when the file is complete: cuts an incomplete last line, whose event was not acknowledged because its writer
- * was killed. */
+/* Called when the file is complete: cuts an incomplete last line, whose event was not acknowledged because the
+ * file's writer was killed. */
 static void look_at_end(struct ps_bucket_file *file)
 {
     const struct ps_bucket_writer *sink = file->sink;
@@ -154,7 +154,7 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_LEASE && file->orphan) {
         let_go(file, answer);
     } else if (answer->error == PS_FILE_MISSING && file->orphan) {
-        leave(file); /* its writer has renamed it */
+        leave(file); /* the file's writer has renamed it */
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
         ps_count(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_RECOVERED, 1);
         file->retry.tries = 0;
@@ -197,7 +197,7 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
         perform(file);
     } else if (answer->error == PS_FILE_MISSING) {
-        if (file->retry.tries == 0) /* an earlier attempt without an answer may have renamed it */
+        if (file->retry.tries == 0) /* an earlier attempt without an answer may have renamed the file */
             ps_log(PS_LOG_ERROR, file->sink->port->component,
                    "%s no longer exists: the sink cannot rename it to %s; %s %s in it", file->path,
                    file->target, ps_quantity_print_count(file->acknowledged).text,

@@ -16,7 +16,8 @@
 #define PS_BUCKET_NAME_CHAINS 1024U /* a power of two */
 #define PS_BUCKET_FLUSHES_MAX 2U    /* in flight for one file, besides the one before it is closed */
 #define PS_BUCKET_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined */
-/* With more touched files, a file's second flush starts only after this many bytes of bodies since its first flush. */
+/* With more touched files than PS_BUCKET_FLUSHED_FILES, a file's second flush starts only after this many bytes of
+ * bodies since its first flush. */
 #define PS_BUCKET_FLUSH_BYTES 65536U
 
 enum {
@@ -74,9 +75,9 @@ void ps_bucket_trouble_left(struct ps_bucket_trouble **held);
 /* ---- files (file.c, finish.c) ---- */
 
 enum ps_bucket_file_state {
-    PS_BUCKET_FILE_OPEN,    /* its bucket writes to it */
+    PS_BUCKET_FILE_OPEN,    /* its bucket writes to the file */
     PS_BUCKET_FILE_CLOSING, /* flushed and closed; the answers are awaited */
-    PS_BUCKET_FILE_ASKED,   /* an operation on its name is in flight */
+    PS_BUCKET_FILE_ASKED,   /* an operation on the file's name is in flight */
     PS_BUCKET_FILE_RESTS,   /* waits until due_ns */
 };
 
@@ -85,15 +86,15 @@ enum ps_bucket_next { PS_BUCKET_RECOVER, PS_BUCKET_RENAME, PS_BUCKET_REMOVE };
 
 struct ps_bucket_file {
     struct ps_bucket_writer *sink;
-    struct ps_bucket *bucket;        /* NULL: all its events are acknowledged, and it is not open */
+    struct ps_bucket *bucket;        /* NULL: the file is not open, and all its events are acknowledged */
     struct ps_file_stream *stream;   /* NULL: closed or abandoned */
     struct ps_hadoop_writer *writer; /* NULL: closed */
     struct ps_output output;
     char *room_begin; /* beginning of the buffer that the stream gave to `output`; NULL: none */
     enum ps_bucket_file_state state;
     enum ps_bucket_next next;
-    bool created; /* the file system has confirmed its creation */
-    bool touched; /* it is in the sink's list `touches` */
+    bool created; /* the file system has confirmed the creation */
+    bool touched; /* the file is in the sink's list `touches` */
     bool orphan;  /* left by an agent that was killed */
     bool has_run; /* a run of events is being written */
     /* a write failed: no more events are written, and the answer to the last flush is awaited */
@@ -114,14 +115,15 @@ struct ps_bucket_file {
         /* next operation RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
         uint64_t soon_until_ns, give_up_ns;
         uint32_t tries;
-        struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
+        struct ps_bucket_trouble
+            *trouble; /* last failure to close, complete or rename the file; NULL: none */
     } retry;
-    uint64_t counter; /* the number in its final name */
+    uint64_t counter; /* the number in the final name */
     TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
     char *path, *target;                /* name in use, final name */
     struct ps_bucket_file *same_name;   /* in the sink's hash chain */
-    struct ps_bucket_file **name_place; /* the pointer to it in its chain; NULL: it is in no chain */
+    struct ps_bucket_file **name_place; /* the pointer to the file in its hash chain; NULL: none */
     char bucket_name[];                 /* a copy, because the file can outlive its bucket */
 };
 
@@ -134,14 +136,14 @@ struct ps_bucket {
     TAILQ_ENTRY(ps_bucket) recent, ready;
     struct ps_bucket_file *file; /* the file that is written to; NULL: none */
     struct ps_held_group waiting;
-    uint32_t earlier;                  /* number of unacknowledged events of its earlier files */
-    bool is_ready;                     /* it is in the sink's list `ready` */
+    uint32_t earlier;                  /* number of unacknowledged events of the bucket's earlier files */
+    bool is_ready;                     /* the bucket is in the sink's list `ready` */
     uint32_t failures;                 /* number of failures in a row */
     struct ps_bucket_trouble *trouble; /* cause of the last failure; NULL: none */
     uint32_t attempts;                 /* number of failures in a row that the file system answered */
     uint32_t under_replicated;         /* number of rolls for missing replicas in a row */
     uint64_t rest_ns;                  /* end of the backoff: no event is written before this time */
-    uint64_t counter;                  /* number of its last file; 0: the clock gives the next number */
+    uint64_t counter;                  /* number of the last file; 0: the clock gives the next number */
     uint32_t hash, length, directory_length;
     char name[]; /* not terminated */
 };
@@ -222,8 +224,7 @@ struct ps_bucket_ending {
 /* The search for files of agents that were killed (orphans.c). */
 struct ps_bucket_orphans {
     struct ps_bucket_looks looks;
-    struct ps_bucket_look
-        *look_chains[PS_BUCKET_NAME_CHAINS]; /* the same, by the hashes of their directories */
+    struct ps_bucket_look *look_chains[PS_BUCKET_NAME_CHAINS]; /* hash chains of the directories in `looks` */
     struct ps_bucket_scan scan;
     uint32_t look_count; /* number of directories in `looks` and in scan.waiting */
     int64_t started_ms;  /* wall-clock time of the first call; 0: not called yet */

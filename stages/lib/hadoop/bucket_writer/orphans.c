@@ -19,8 +19,8 @@ struct ps_bucket_look {
     TAILQ_ENTRY(ps_bucket_look) looks;
     struct ps_bucket_look *same_hash; /* hash chain of the list `looks` */
     struct ps_bucket_writer *sink;
-    bool scanned;   /* the scan listed it, and continues with the next one */
-    uint32_t depth; /* number of levels of directories that may be below it */
+    bool scanned;   /* the scan listed the directory, and continues with the next one */
+    uint32_t depth; /* number of levels of directories that may be below this one */
     uint64_t modified_ms;
     uint32_t length;
     char directory[]; /* "": the root */

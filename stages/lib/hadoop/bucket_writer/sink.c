@@ -227,7 +227,7 @@ static void roll_old(struct ps_bucket_writer *sink)
     struct ps_bucket_file *file;
     while ((file = TAILQ_FIRST(&sink->opened.rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
         if (file->broken)
-            break; /* its failure is handled soon */
+            break; /* the failure of the file is handled soon */
         ps_bucket_retire(sink, file->bucket);
     }
     while ((file = TAILQ_FIRST(&sink->opened.idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
@@ -243,7 +243,7 @@ static void roll_old(struct ps_bucket_writer *sink)
  * waiting for them. */
 struct flush_times {
     uint64_t wait_ns; /* delay after the first event of a file */
-    uint64_t all_ns;  /* when all files are flushed; PS_NEVER: each only at its time */
+    uint64_t all_ns;  /* when all files are flushed; PS_NEVER: each file only at its own time */
 };
 
 static struct flush_times flush_times(const struct ps_bucket_writer *sink)

@@ -87,7 +87,7 @@ struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_set
 void ps_bucket_writer_close(struct ps_bucket_writer *sink);
 
 /* Like the functions of struct ps_sink_ops of the same names. `recall` also closes all files, as Flume's sink does when
- * it stops, and waits for that up to the call time-out. */
+ * it stops, and waits for the end of the files up to the call time-out. */
 enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_lease **lease,
                                      const struct ps_now *now);
 uint64_t ps_bucket_writer_tick(struct ps_bucket_writer *sink, const struct ps_now *now);

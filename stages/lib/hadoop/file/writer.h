@@ -36,7 +36,7 @@ enum ps_hadoop_file_type {
     PS_HADOOP_COMPRESSED_STREAM, /* CompressedStream: the same bytes, compressed */
 };
 
-/* org.apache.hadoop.io.SequenceFile.CompressionType. Flume's sink uses NONE without hdfs.codeC, and BLOCK with it. */
+/* org.apache.hadoop.io.SequenceFile.CompressionType. Flume's sink uses BLOCK if hdfs.codeC is set, else NONE. */
 enum ps_hadoop_compression {
     PS_HADOOP_COMPRESSION_NONE,
     PS_HADOOP_COMPRESSION_RECORD, /* each value separately */
@@ -63,7 +63,8 @@ bool ps_hadoop_write_format_find(const char *name, bool *text);
 
 struct ps_hadoop_writers;
 
-/* Opens the common part. `format` and `port` must outlive it. Returns NULL with the reason if there is no memory. */
+/* Opens the common part. `format` and `port` must outlive the common part. Returns NULL with the reason if there is
+ * no memory. */
 struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
                                                  struct ps_err *err);
 /* Schemas at URLs of file systems (hdfs:, webhdfs:) are read through the sink's file system. The sink turns the
@@ -74,7 +75,8 @@ void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps
 /* Call it after all writers of the format were closed. NULL is allowed. */
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers);
 
-/* For tests: returns the memory of all its writers and of their common part, without the blocks of Avro serializers. */
+/* For tests: returns the memory of the common part and of all its writers, in bytes, without the blocks of Avro
+ * serializers. */
 size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers);
 
 struct ps_hadoop_writer;

@@ -15,7 +15,7 @@ struct ps_hadoop_writers {
     struct ps_byte_buffer key_lengths;       /* of a block */
     struct ps_random random;
     const struct ps_name *timestamp;
-    struct ps_chain_share share; /* shared by its serializers */
+    struct ps_chain_share share; /* shared by the serializers of all writers */
     struct ps_port serializer_port;
     struct ps_filesystem *schema_filesystem; /* NULL: none */
     const char *schema_url;

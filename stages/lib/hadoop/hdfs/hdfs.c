@@ -256,7 +256,7 @@ static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answe
     bool ended = answer->error == PS_FILE_LEASE && ps_hdfs_owner_has_ended(answer->message);
     if (answer->error == PS_FILE_EXISTS)
         finish(call, &(struct ps_file_answer){.error = PS_FILE_OK, .reason = ""});
-    else if (answer->error == PS_FILE_OK) /* it was renamed meanwhile, so this call created a new file */
+    else if (answer->error == PS_FILE_OK) /* the file was renamed meanwhile, so this call created a new one */
         ps_namenode_delete(namenode, &call->call, call->path, false, vanished);
     else if (ended || is_being_recovered(answer))
         ps_namenode_recover_lease(namenode, &call->call, call->path, recovered);

@@ -26,7 +26,7 @@ struct ps_hdfs_reader {
     PsHadoop__GetBlockLocationsResponse *located; /* NULL: not known yet */
     size_t block, node;                           /* indexes of the block that is read, and of its datanode */
     struct ps_datanode_link link;
-    bool waits;    /* it waits for the server's defaults */
+    bool waits;    /* the reader waits for the server's defaults */
     bool answered; /* OP_READ_BLOCK was answered */
     enum ps_checksum_type checksum;
     uint32_t chunk_bytes;

@@ -298,7 +298,8 @@ void ps_hdfs_stream_commit(struct ps_file_stream *file_stream, size_t length)
 
 /* ---- operations ---- */
 
-/* Called at the deadline of the first operation. Its time-out began in the first turn that saw it. */
+/* Called at the deadline of the first operation. The time-out of the operation began in the first turn that saw
+ * it. */
 static void too_late(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_stream *stream = STREAM_OF(timer, timer);

@@ -45,7 +45,7 @@ struct ps_hadoop_rpc_call {
     uint64_t sent_ns;
     int32_t id, retry_count;
     unsigned rests;           /* number of backoffs of this call in a row */
-    bool uncertain;           /* it was sent, and may have been carried out */
+    bool uncertain;           /* the call was sent, and may have been carried out */
     enum ps_file_error error; /* of the last try; PS_FILE_OK: none */
     const char *method;
     uint8_t *request; /* the method and its message, as in a request after the header */

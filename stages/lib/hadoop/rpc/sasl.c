@@ -264,7 +264,7 @@ static int answer(struct session *session, const PsHadoop__RpcSasl *message, cha
     return put ? 1 : ps_transport_lose(reason, "no memory");
 }
 
-/* Ends the exchange. It is an error if the server ends it before the mechanism does. */
+/* Ends the exchange. It is an error if the server ends the exchange before the mechanism does. */
 static int finish(struct session *session, const PsHadoop__RpcSasl *message, char *reason)
 {
     if (session->state == EXCHANGE && message->has_token) {

@@ -28,8 +28,8 @@ struct ps_datanode_settings {
     bool nagle;         /* not dfs.data.transfer.client.tcpnodelay */
     uint64_t send_buffer_bytes; /* dfs.client.socket.send.buffer.size; 0: the kernel's */
     uint64_t connect_ns;        /* time limit for connecting, including the handshake */
-    uint64_t read_timeout_ns;   /* dfs.client.socket-timeout; a datanode that is silent for this time */
-    uint64_t read_timeout_per_node_ns; /* plus this time for each datanode of the pipeline is given up */
+    uint64_t read_timeout_ns;   /* dfs.client.socket-timeout: silence after which a datanode is given up */
+    uint64_t read_timeout_per_node_ns; /* added to read_timeout_ns for each datanode of the pipeline */
     uint64_t silence_ns; /* after this silence the pipeline's datanodes are probed (silence.c); 0: never */
     uint64_t probe_ns;   /* time limit for a probed datanode's answer */
 };
@@ -52,7 +52,7 @@ struct ps_datanode_link {
     struct ps_client_plan plan;
     struct ps_client client;
     struct ps_hadoop_watch watch;
-    struct ps_hadoop_timer timer; /* time limit while it connects */
+    struct ps_hadoop_timer timer; /* time limit for connecting */
     struct ps_hadoop_lookup lookup;
     void *security_settings;
     char *operation; /* bytes still to be sent */

@@ -19,7 +19,7 @@
 
 struct ps_packet_segment {
     struct ps_packet_segment *next;
-    uint32_t length;    /* of its data; set when the segment is full or the packet is sealed */
+    uint32_t length;    /* of the segment's data; set when the segment is full or the packet is sealed */
     uint32_t sum_count; /* number of sums; set together with the length */
     uint32_t *sums;     /* big-endian, as on the wire */
     char data[];        /* segment_bytes; then the sums */

@@ -428,7 +428,7 @@ static void on_time(struct ps_hadoop_timer *timer)
         next_ns = silence_due_ns(pipeline);
     ps_hadoop_loop_set(pipeline->link.settings->loop, timer, next_ns);
     if (silent)
-        pipeline->ops->silent(pipeline); /* the callback may close it */
+        pipeline->ops->silent(pipeline); /* the callback may close the pipeline */
 }
 
 /* ---- set-up ---- */

@@ -26,7 +26,7 @@ struct ps_packet_queue {
 
 /* Adds a sealed packet. */
 void ps_packet_queue_add(struct ps_packet_queue *queue, struct ps_packet *packet);
-/* Removes the first one. */
+/* Removes the first packet, and returns it. */
 struct ps_packet *ps_packet_queue_remove(struct ps_packet_queue *queue);
 
 struct ps_pipeline;

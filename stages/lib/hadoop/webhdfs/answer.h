@@ -33,9 +33,9 @@ struct ps_webhdfs_statuses {
     json_t *document;
 };
 
-/* Reads a FileStatus (one entry) or FileStatuses. The status of the requested file itself has an empty name; it gets
- * `own_name`, which the caller owns. Returns false if the body is neither, a name is not that of a directory's entry, or
- * there is no memory. The caller frees the statuses. */
+/* Reads a FileStatus (one entry) or FileStatuses. The status of the requested file itself has an empty name, which
+ * is replaced by `own_name`; the caller owns `own_name`. Returns false if the body is neither, a name is not that
+ * of a directory's entry, or there is no memory. The caller frees the statuses. */
 bool ps_webhdfs_statuses_read(const char *body, size_t length, const char *own_name,
                               struct ps_webhdfs_statuses *statuses);
 /* {0} is allowed. */

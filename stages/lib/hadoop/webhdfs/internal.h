@@ -42,7 +42,7 @@ struct ps_webhdfs {
     struct ps_webhdfs_slot slots[PS_WEBHDFS_SLOTS];
     unsigned begun;                       /* total number of calls that were begun */
     struct ps_webhdfs_call *first, *last; /* list of all calls that have not ended, oldest first */
-    /* List of all streams; list of the streams with work; position of the turn in the latter. */
+    /* List of all streams; list of the streams with work; position of the turn in the list of streams with work. */
     struct ps_webhdfs_stream *all_streams, *streams, *cursor;
     bool listed_more;  /* a stream got work since the turn began */
     struct ps_now now; /* time of this turn */
@@ -52,7 +52,7 @@ struct ps_webhdfs {
 struct ps_webhdfs_outcome {
     enum ps_file_error error;
     const char *reason; /* one line */
-    bool lost;          /* the request was sent and not answered: it may have been carried out, or still be */
+    bool lost;          /* the request was sent and not answered: its effect is unknown */
     bool
         in_part; /* the server that got the data answered with an error: the request may have been carried out in part, or
                   * completely */
@@ -75,7 +75,7 @@ struct ps_webhdfs_call {
     /* Called from ps_webhdfs_calls_turn after the call was removed from its list; the call is freed afterwards. */
     void (*ended)(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome);
     void *owner; /* a stream */
-    char *to;    /* RENAME: its target, which the call owns */
+    char *to;    /* RENAME: the new path, which the call owns */
     ps_file_done *done;
     void *argument;
     uint64_t deadline_ns; /* 0: the call time-out after the first turn that sees the call */
@@ -84,7 +84,7 @@ struct ps_webhdfs_call {
 
     struct ps_webhdfs *webhdfs;
     struct ps_webhdfs_call *previous, *next;
-    struct ps_webhdfs_slot *slot; /* NULL: it waits for a slot */
+    struct ps_webhdfs_slot *slot; /* NULL: the call waits for a slot */
     size_t server;
     unsigned attempts, hops;
     uint64_t wake_ns;                  /* time of the next try; 0: in flight */
@@ -109,7 +109,7 @@ uint64_t ps_webhdfs_calls_turn(struct ps_webhdfs *webhdfs);
 /* ---- authentication by Kerberos: login.c ---- */
 
 enum ps_webhdfs_login {
-    PS_WEBHDFS_LOGIN_READY,  /* send it with the headers of the slot */
+    PS_WEBHDFS_LOGIN_READY,  /* send the request with the headers of the slot */
     PS_WEBHDFS_LOGIN_WAITS,  /* try again later */
     PS_WEBHDFS_LOGIN_FAILED, /* call->reason has the reason */
 };

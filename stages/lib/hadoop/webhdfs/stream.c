@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define PURPOSE "a WebHDFS stream"
-#define GATHER_BYTES_MAX (4U << 20) /* bytes that are sent even without a flush */
+#define GATHER_BYTES_MAX (4U << 20) /* this many gathered bytes are sent even without a flush */
 /* Kept by an idle stream's buffer, because there may be thousands of streams. */
 #define KEPT_BYTES_MAX 4096U
 /* wait before the length is requested: the datanode finishes what it received */

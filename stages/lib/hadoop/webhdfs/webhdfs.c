@@ -188,9 +188,10 @@ static void on_recovered(struct ps_webhdfs_call *call, const struct ps_webhdfs_o
     answer_error(call, outcome->error, outcome->reason);
 }
 
-/* No WebHDFS server has an operation like recoverLease, but an empty APPEND has its effect: it is refused while another client
- * holds the lease, begins the recovery if that client did not renew the lease for a minute, and finally closes the file. So it
- * never takes the file of a living writer, whatever `recovery` is. */
+/* No WebHDFS server has an operation like recoverLease, but an empty APPEND has the same effect: the APPEND is
+ * refused while another client holds the lease, begins the recovery if that client did not renew the lease for a
+ * minute, and finally closes the file. So the APPEND never takes the file of a living writer, whatever `recovery`
+ * is. */
 static void recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery,
                     ps_file_done *done, void *argument)
 {
