@@ -348,7 +348,7 @@ static void hive_outline(const void *plan_, const struct ps_context *, FILE *out
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
 }
 
-/* Returns 0 for plain tables, because files have no transactions. Flume does not support such tables. */
+/* Returns 0 for plain tables, because files have no transactions. Flume does not support plain tables. */
 static int64_t hive_batch_events(const void *plan_)
 {
     const struct ps_hive_plan *plan = plan_;

@@ -40,7 +40,7 @@ enum ps_hive_txn_state {
     PS_HIVE_TXN_FILLS,
     PS_HIVE_TXN_ENDS,    /* its files are being closed, and its lock is awaited */
     PS_HIVE_TXN_COMMITS, /* the commit was requested, or will be again */
-    PS_HIVE_TXN_DEAD,    /* it has failed: answers that still come are ignored */
+    PS_HIVE_TXN_DEAD,    /* the transaction has failed: answers that still come are ignored */
 };
 
 struct ps_hive_txn {
@@ -49,7 +49,7 @@ struct ps_hive_txn {
     TAILQ_ENTRY(ps_hive_txn) list;       /* in the partition's list, or in the sink's list `dead` */
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
-    bool is_locked; /* it has its lock, so its files may be begun */
+    bool is_locked; /* the transaction has its lock, so its files may be begun */
     /* The transaction is committed after the previous one, without its own check of the table (commit.c). */
     bool follows;
     /* Positions of the lock request and the commit request in the order of the sink's requests (`asks`); 0: not
@@ -57,11 +57,11 @@ struct ps_hive_txn {
     uint64_t lock_asked, commit_asked;
     uint64_t look;              /* number of the look at the table that the commit waits for */
     unsigned pending;           /* outstanding answers of the file system and of the metastore */
-    uint64_t first_ns, last_ns; /* when its first and its last event came */
+    uint64_t first_ns, last_ns; /* when the first and the last event came */
     uint64_t asked_ns;          /* when the lock (for check_lock) or the first commit was requested */
     uint32_t tries;
     struct ps_hadoop_timer timer; /* repeats the request for the lock or the commit */
-    struct ps_held_group written; /* its events; they are settled when it is committed */
+    struct ps_held_group written; /* the transaction's events, which are settled at its commit */
     char *directory;
     uint32_t *used; /* numbers of the buckets that have a file */
     uint32_t used_count;
@@ -73,9 +73,9 @@ TAILQ_HEAD(ps_hive_txns, ps_hive_txn);
 /* ---- partitions (partition.c) ---- */
 
 enum ps_hive_partition_state {
-    PS_HIVE_PARTITION_ASKED, /* a call that finds or creates it, or opens transactions, is in flight */
-    PS_HIVE_PARTITION_READY, /* it has transactions that were not begun */
-    PS_HIVE_PARTITION_EMPTY, /* it has no transactions left, and needs new ones */
+    PS_HIVE_PARTITION_ASKED, /* a call that finds or creates the partition, or opens transactions, is in flight */
+    PS_HIVE_PARTITION_READY, /* the partition has transactions that were not begun */
+    PS_HIVE_PARTITION_EMPTY, /* the partition has no transactions left, and needs new ones */
     PS_HIVE_PARTITION_RESTS, /* waits until rest_ns */
 };
 
@@ -86,7 +86,7 @@ struct ps_hive_partition {
     bool is_attended;
     enum ps_hive_partition_state state;
     bool is_found;     /* `directory` is known */
-    bool is_closing;   /* it is freed when its transactions have ended */
+    bool is_closing;   /* the partition is freed when its transactions have ended */
     bool is_opening;   /* the call that opens transactions is in flight */
     uint32_t failures; /* number of failures in a row */
     struct ps_log_backoff trouble;
@@ -99,13 +99,13 @@ struct ps_hive_partition {
     uint32_t id_next, id_count; /* counted in pairs */
     int64_t *opened;            /* transactions that have no write ids yet */
     uint32_t opened_count;
-    char *directory;   /* its path in the file system */
+    char *directory;   /* path of the partition in the file system */
     uint64_t found_ns; /* when the metastore was asked for the directory */
     char *bucket_path; /* of a plain table: directory and prefix of its files; NULL: not made yet */
     char *name;        /* "day=2026-11-21"; NULL: the table has no partitions */
     char *values[PS_HIVE_PARTITION_KEYS_MAX];
     uint32_t hash, key_length;
-    char key[]; /* its values, each followed by a 0 */
+    char key[]; /* the partition's values, each followed by a byte 0 */
 };
 
 TAILQ_HEAD(ps_hive_partitions, ps_hive_partition);
@@ -212,8 +212,8 @@ void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answe
 /* Finds or adds a partition. Returns NULL if there is no memory. */
 struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key,
                                                 uint32_t key_length);
-/* For a plain table: returns whether the partition's directory is known. If it is not, or was found too long ago, asks the
- * metastore for it or creates the partition. */
+/* For a plain table: returns whether the partition's directory is known. If it is not, or was found too long ago,
+ * asks the metastore for the directory, or creates the partition. */
 bool ps_hive_partition_find(struct ps_hive_partition *partition);
 /* Does what is possible now: requests what the partition needs, begins transactions, writes events. */
 void ps_hive_partition_pump(struct ps_hive_partition *partition);
@@ -233,19 +233,20 @@ bool ps_hive_partition_release(struct ps_hive_partition *partition);
 void ps_hive_partition_free(struct ps_hive_partition *partition);
 void ps_hive_partition_heartbeat(struct ps_hive_partition *partition);
 
-/* Begins the next transaction of a ready partition. Returns NULL if it has failed, which is handled. */
+/* Begins the next transaction of a ready partition. Returns NULL if the transaction has failed; the failure was
+ * handled then. */
 struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition);
 /* Writes the first waiting event. Returns false if that failed; the transaction has failed then. */
 bool ps_hive_txn_write_next(struct ps_hive_txn *txn);
-/* Completes the transaction's files; after that it is committed. */
+/* Completes the transaction's files; afterwards the transaction is committed. */
 void ps_hive_txn_end(struct ps_hive_txn *txn);
-/* Makes the transaction's events wait again, and the partition rest. `abort`: aborts it in Hive. */
+/* Makes the transaction's events wait again, and the partition rest. `abort`: aborts the transaction in Hive. */
 void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, const char *reason);
 /* Forgets the transaction's events, because the leases go back. */
 void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort);
 void ps_hive_txn_free(struct ps_hive_txn *txn);
-/* Begins the files when the transaction has its lock, with the bytes that were kept. Returns false if the transaction has failed,
- * which is handled. */
+/* Begins the files when the transaction has its lock, with the bytes that were kept. Returns false if the
+ * transaction has failed; the failure was handled then. */
 bool ps_hive_txn_locked(struct ps_hive_txn *txn);
 /* Returns whether the transaction writes to a partition at this location; the partition may have moved since the transaction began. */
 bool ps_hive_txn_is_in(const struct ps_hive_txn *txn, struct ps_slice location);

@@ -11,7 +11,7 @@
 /* The metastore is asked again after this time, because the partition may have been dropped. */
 #define LOCATION_NS (60 * PS_NS_PER_S)
 #define EVENTS_AT_ONCE 4096U /* written in one cycle */
-/* A transaction with this many events ends after SILENCE_NS without an event, because its channel is empty then. */
+/* A transaction with this many events ends after SILENCE_NS without an event, because the channel is empty then. */
 #define ENOUGH_EVENTS 100U
 #define SILENCE_NS (50 * PS_NS_PER_MS)
 

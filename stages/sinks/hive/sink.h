@@ -35,7 +35,7 @@ struct ps_hive_plain_settings {
     enum ps_file_flush flush;
     bool recovers_orphans;
     struct ps_hadoop_format format; /* without the serializer */
-    const char *file_suffix;        /* extension of its codec; "": none */
+    const char *file_suffix;        /* extension of the codec; "": none */
 };
 
 enum ps_hive_serializer { PS_HIVE_DELIMITED, PS_HIVE_JSON };

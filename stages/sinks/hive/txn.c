@@ -69,7 +69,7 @@ bool ps_hive_txn_answered(struct ps_hive_txn *txn)
     return true;
 }
 
-/* Removes the transaction from its partition; it is freed after the last answer. */
+/* Removes the transaction from its partition; the transaction is freed after the last answer. */
 static void die(struct ps_hive_txn *txn)
 {
     txn->pending++;
