@@ -447,8 +447,7 @@ static void remove_delivered(struct ps_segment_log *log, bool at_once)
             continue;
         }
         ps_segment_path(path, segment->directory, segment->head.segment);
-        /* if that fails, the next recovery removes the file */
-        log->files->remove(log->files->argument, path);
+        log->files->remove(log->files->argument, path); /* on failure the next recovery removes the file */
         if (log->files->discard != NULL && !at_once)
             log->files->discard(log->files->argument, segment->fd);
         else
