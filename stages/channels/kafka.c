@@ -56,7 +56,7 @@ struct kafka_channel {
     struct ps_kafka_channel_put *puts;
     struct ps_kafka_channel_take *takes;
     struct ps_kafka_channel_carried carried;
-    bool forsaken;             /* a reload takes it away: `teardown` logs what stays in the topic */
+    bool forsaken;             /* a reload removes the channel: `teardown` logs what stays in the topic */
     struct ps_counters *spare; /* used if the context has none */
 };
 
@@ -443,7 +443,7 @@ static bool channel_trouble(const void *plan_, char *text, size_t room)
 
 /* ---- reload and stop ---- */
 
-/* Returns whether both lists name a broker: then they are of one cluster. */
+/* Returns whether a broker is in both lists: then the lists are of one cluster. */
 static bool share_a_broker(const char *a, const char *b)
 {
     struct ps_slice address;
@@ -475,7 +475,7 @@ static bool channel_part(void *plan, unsigned consumer, const struct ps_now *now
     return ps_kafka_channel_take_part(take, take->part_until_ns, now->mono_ns);
 }
 
-/* At the same time, so that several that wait do not wait longer. */
+/* Recalls all producers at the same time, so that several that wait do not wait longer than one. */
 static void recall_puts(struct kafka_channel *plan, uint64_t until_ns)
 {
     for (bool all = false; !all && ps_clock_now().mono_ns < until_ns;) {

@@ -1,13 +1,12 @@
-/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): a queue of leases in memory between workers
- * (stages/lib/queue/memory.h), and a log on disk (stages/lib/queue/queue.h) for events that do not fit into memory.
+/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): a queue of leases in
+ * memory between workers (stages/lib/queue/memory.h), and a log on disk (stages/lib/queue/queue.h) for events
+ * that do not fit into memory.
  *
  * The events of each producer stay in order across both, without a queue that all threads share:
  *
  *   put    to memory only if everything that went to disk was delivered, so memory never has anything newer
  *          than the disk; else to disk
- *   take   from memory first. A frame is claimed from the disk only when the memory queue was empty, and taken only if
- *          it is still empty after that: at that moment everything that its producer put into memory
- *          before it is visible
+ *   take   from memory first. A frame is claimed from the disk only when the memory queue was empty, and taken only if the memory queue is still empty after that: everything that the frame's producer put into memory before the frame is visible at that moment
  *
  * A put into memory is the promise; a put to disk is promised when it is synced, as in the file channel. */
 #include <stdlib.h>
@@ -31,7 +30,7 @@
 /* State of one producer, used by its worker. */
 struct spill_producer {
     uint64_t full_since_ns; /* when memory became full; 0: it has room */
-    bool spilled;           /* its last lease went to disk */
+    bool spilled;           /* the producer's last lease went to disk */
     bool active;            /* Flume's overflowActivated: the next put to disk does not wait for memory */
 } PS_ALIGNED_GAP;
 
