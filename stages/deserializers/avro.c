@@ -1,10 +1,11 @@
-/* Deserializer avro (Flume's AvroEventDeserializer): each record of an Avro container file is an event. Its body is the datum as it
- * is in the file; a header has the schema, or its fingerprint.
+/* Deserializer avro (Flume's AvroEventDeserializer): each record of an Avro container file is an event. Its
+ * body is the datum as it is in the file; a header has the schema, or its fingerprint.
  *
- * A file can only be read again from a sync marker, so the position moves when all records of a block are in batches: to the marker
- * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
- * through the schema (stages/lib/avro/schema.h). Records of a block that an earlier run has delivered (input->inside) are left out.
- * Thread: the source's worker. */
+ * A file can only be read again from a sync marker, so the position moves when all records of a block are in
+ * batches: to the marker before the next block, where Flume's deserializer looks for it. Blocks are collected
+ * in a buffer, decompressed into another, and cut by walking through the schema (stages/lib/avro/schema.h).
+ * Records of a block that an earlier run has delivered (input->inside) are left out. Thread: the source's
+ * worker. */
 #include "core/stage.h"
 #include "core/text/hex.h"
 #include "stages/lib/avro/codec/codec.h"
@@ -16,7 +17,7 @@
 #include <string.h>
 
 #define READ_BYTES (256U * 1024U)
-#define OUT_BYTES (256U * 1024U)   /* of events in one call of `work` */
+#define OUT_BYTES (256U * 1024U)   /* bytes of events in one call of `work` */
 #define HEAD_BYTES 4096U           /* bytes that are read first for a header */
 #define WINDOW_BYTES (64U * 1024U) /* size of the pieces that are searched for a marker */
 
@@ -31,7 +32,7 @@ struct avro_state {
     struct ps_slab slab;
     struct ps_buffer head, raw, plain; /* the file's header; a block as in the file; the decompressed block */
     struct ps_avro_container container; /* points into `head` */
-    struct ps_avro_schema *schema;      /* of the last file, because most files have the same */
+    struct ps_avro_schema *schema;      /* schema of the last file, because most files have the same schema */
     char *schema_text;
     size_t schema_length;
     char fingerprint[17];

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-#define READ_BYTES (128U * 1024U) /* in one call of `work` */
+#define READ_BYTES (128U * 1024U) /* bytes that one call of `work` reads */
 #define FIRST_NEED_BYTES 4096U
 
 struct line_plan {
@@ -30,7 +30,7 @@ struct line_state {
     struct ps_buffer large; /* a line that does not fit into a block, from input->position on */
     uint32_t need;          /* room that the next line needs at least */
     uint32_t line_bytes;    /* average length of recent lines */
-    uint64_t bytes_max;     /* of one line: a quarter of the memory budget */
+    uint64_t bytes_max;     /* maximum length of one line: a quarter of the memory budget */
     bool fresh;             /* a file begins */
 };
 
