@@ -23,7 +23,7 @@
 /* The reason why the class does not handle events now, for /readyz; common to all workers. */
 struct trouble {
     pthread_mutex_t lock;
-    char text[400]; /* empty: it does */
+    char text[400]; /* empty: the class handles events */
 };
 
 struct java_plan {
@@ -42,24 +42,25 @@ struct java_state {
     struct ps_port *port;
     struct ps_java_area request, answer;
     enum phase phase;
-    const struct ps_lease *lease;  /* of the batch that was handed over last */
-    uint64_t sequence;             /* of its batch: leases are used again */
-    uint64_t batch;                /* number of the last one that was handed over */
+    const struct ps_lease *lease;  /* lease of the batch that was handed over last */
+    uint64_t sequence;             /* sequence of the batch of `lease`, because leases are used again */
+    uint64_t batch;                /* number of the last batch that was handed over */
     enum ps_java_message_type due; /* AREA or DROP for this batch, which is still to be sent; 0: none */
     bool unchanged;                /* REPLIED: the events are as they were */
     bool is_too_large;             /* what the class returned for the batch that was handed over last */
     struct ps_java_reply reply;
-    unsigned failures;      /* of batches, in a row */
+    unsigned failures;      /* number of batches in a row that failed */
     uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
     uint64_t again_ns;      /* when the component is opened again; 0: it is open */
-    bool failed;            /* it could not be configured, and backs off */
+    bool failed;            /* the class could not be configured, and is tried again later */
     bool accused;           /* the host has broken the protocol, and is being ended */
     struct ps_java_component component;
 };
 
-/* Returns whether Flume's source of this type hands over its events one by one: ChannelProcessor.processEvent calls
- * intercept(Event), processEventBatch calls intercept(List). A class may do different things in the two. `avro` and
- * `thrift` do both, as their clients ask; their calls are in one batch here, so the class gets lists. */
+/* Returns whether Flume's source of this type hands over its events one by one: ChannelProcessor.processEvent
+ * calls intercept(Event), processEventBatch calls intercept(List). A class may do different things in the two
+ * methods. `avro` and `thrift` do both, as their clients ask; their calls are in one batch here, so the class
+ * gets lists. */
 static bool has_single_events(const char *source_type)
 {
     static const char *const types[] = {"netcat",    "netcatudp",  "syslogtcp",
@@ -289,7 +290,7 @@ static bool reserve(struct java_state *state, struct ps_java_area *area, uint64_
 {
     uint64_t wanted = bytes > AREA_BYTES ? bytes : AREA_BYTES;
     if (is_of_this_run(state, area) && area->size >= wanted && area->size <= 2 * wanted)
-        return true; /* one that was made for a large batch is given back */
+        return true; /* an area that was made for a large batch is given back */
     ps_java_area_give(area);
     return ps_java_component_take_area(&state->component, wanted, area);
 }
@@ -345,7 +346,7 @@ static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease
         return PS_RETRY;
     state->phase = FREE;
     if (put == PS_JAVA_PUT_WRONG) {
-        if (is_of_this_run(state, &state->answer)) /* else the host that has sent it has ended */
+        if (is_of_this_run(state, &state->answer)) /* else the host that sent the answer has ended */
             accuse(state, "its answer has invalid events");
         serve(state, now);
         return PS_LATER;
@@ -367,7 +368,7 @@ static enum ps_result make_smaller(struct java_state *state, struct ps_lease *le
     return finished(state);
 }
 
-/* Returns whether the host has ended and rests, so that it has no batch. */
+/* Returns whether the host has ended and is not started yet, so that it has no batch. */
 static bool is_down(const struct java_state *state)
 {
     char reason[16];

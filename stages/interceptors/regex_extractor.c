@@ -257,8 +257,8 @@ static bool value_keep(struct ps_batch *batch, const struct ps_event *event, str
     return true;
 }
 
-/* Replaces `value` by the date's milliseconds, printed to `text`. Returns false when it is not such a
- * date. */
+/* Replaces `value` by the date's milliseconds, printed to `text`. Returns false when the value is not a date of
+ * this format. */
 static bool value_millis(const struct ps_joda_date *date, struct ps_slice *value, char *text)
 {
     int64_t ms;

@@ -74,7 +74,7 @@ static enum ps_status remove_header_check(const void *plan_, const struct ps_con
 
 static void names_add(struct remove_header_plan *plan, const char *text, size_t length)
 {
-    if (length <= PS_HEADER_NAME_BYTES_MAX) /* no header has a longer one */
+    if (length <= PS_HEADER_NAME_BYTES_MAX) /* no header has a longer name */
         plan->names[plan->name_count++] = ps_name_intern_bytes(text, length);
 }
 

@@ -1,6 +1,6 @@
-/* Interceptor rules: a rules file (docs/RULES.md) drops, tags, extracts and rewrites events. Changes of
- * the file are loaded while events flow (stages/lib/rules/live/live.h). It does not route; the selector `rules`
- * does. Not in Flume. Thread: the source's worker. */
+/* Interceptor rules: a rules file (docs/RULES.md) drops, tags, extracts and rewrites events. Changes of the
+ * file are loaded while events flow (stages/lib/rules/live/live.h). The interceptor does not route events; the
+ * selector `rules` does. Not in Flume. Thread: the source's worker. */
 #include "stages/lib/rules/stage.h"
 
 static enum ps_status rules_check(const void *plan, const struct ps_context *context)

@@ -1,11 +1,11 @@
-/* Interceptor search_replace (Flume's SearchAndReplaceInterceptor): replaces every match of an expression
- * in the body, by Java's rules. Thread: the source's worker.
+/* Interceptor search_replace (Flume's SearchAndReplaceInterceptor): replaces every match of an expression in
+ * the body, by Java's rules. Thread: the source's worker.
  *
- * Flume decodes every body and encodes it again, so a body that is malformed in its charset changes even without a
- * match; it does so here as well. Otherwise the chain's scan reports which events match, and other events are not
- * changed. New bodies are gathered in the state and put into the batch together, separated by newlines, so that
- * the next pass can scan them in place. When the batch has no room, they stay gathered for the next call, so no
- * event is replaced twice. */
+ * Flume decodes every body and encodes it again, so a body that is malformed in its charset changes even
+ * without a match; it does so here as well. Otherwise the chain's scan reports which events match, and other
+ * events are not changed. New bodies are gathered in the state and put into the batch together, separated by
+ * newlines, so that the next pass can scan them in place. When the batch has no room, they stay gathered for
+ * the next call, so no event is replaced twice. */
 #include "core/text/utf8.h"
 #include "regex/budget.h"
 #include "stages/lib/text/charset.h"
@@ -48,10 +48,10 @@ struct gathered {
 struct search_replace_state {
     struct ps_port *port;
     struct ps_regex_scratch *own_scratch; /* used when there is no scratch of the chain */
-    struct ps_regex_budget own_budget;    /* of that scratch */
+    struct ps_regex_budget own_budget;    /* budget of own_scratch */
     struct ps_transcoder transcoder;
     struct buffer decoded, replaced, out;
-    size_t used;       /* of out */
+    size_t used;       /* used bytes of `out` */
     uint64_t made;     /* bytes made for this batch so far */
     uint32_t position; /* next event to process */
     uint32_t count;    /* bodies gathered but not yet in the batch */
