@@ -1,4 +1,4 @@
-/* A buffer of bytes that grows when needed. {0} is an empty one. Thread: the owner's. */
+/* A buffer of bytes that grows when needed. {0} is an empty buffer. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
@@ -43,8 +43,10 @@ void ps_byte_buffer_clear(struct ps_byte_buffer *bytes, size_t keep_max);
  * bytes while it is empty. */
 #define PS_BYTE_BUFFER_OWN_MAX 4096U
 
-/* Makes room for `more` bytes: takes the spare buffer, if it is long enough, when there are many or there is no buffer yet. */
+/* Makes room for `more` bytes. Takes the spare buffer, if it is long enough, when there are many bytes, or no
+ * buffer yet. */
 bool ps_byte_buffer_reserve_spare(struct ps_byte_buffer *bytes, size_t more, struct ps_byte_buffer *spare);
 
-/* Empties the buffer; a long one becomes the spare one if it is longer, and no longer than `spare_max`. */
+/* Empties the buffer; a long buffer becomes the spare buffer if it is longer than the present one, and no
+ * longer than `spare_max`. */
 void ps_byte_buffer_clear_spare(struct ps_byte_buffer *bytes, struct ps_byte_buffer *spare, size_t spare_max);
