@@ -1,4 +1,5 @@
-/* Reads bytes and big-endian numbers from the front of a buffer, such as a key store's; false: fewer are left. Thread: the owner's. */
+/* Reads bytes and big-endian numbers from the front of a buffer, such as a key store's. Functions return false
+ * if fewer bytes are left. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
