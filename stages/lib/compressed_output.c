@@ -9,7 +9,7 @@
 
 #define PACKED_BYTES (64U * 1024U)
 #define GZIP_WINDOW_BITS (MAX_WBITS + 16)
-#define GZIP_LEVEL 6 /* those of gzip(1) and zstd(1) */
+#define GZIP_LEVEL 6 /* the default levels of gzip(1) and zstd(1) */
 #define ZSTD_LEVEL 3
 #define ZLIB_MEMORY_LEVEL 8
 
@@ -234,7 +234,7 @@ bool ps_compressed_output_commit(struct ps_compressed_output *output)
     if (!write_end(output, &end))
         return false;
     output->end = end;
-    output->file->torn = end.length; /* the next write removes it */
+    output->file->torn = end.length; /* the next write removes the end of the stream */
     output->changed = false;
     output->committed = true;
     return true;
