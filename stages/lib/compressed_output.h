@@ -25,8 +25,8 @@ struct ps_compressed_output {
     bool committed;            /* the stream has bytes in the file */
     bool whole;                /* the last commit wrote the end of a stream, and nothing was undone since */
     struct ps_stream_end none; /* a stream without bytes */
-    struct ps_stream_end end;  /* of the stream as it was committed */
-    struct ps_stream_end debt; /* end of a stream that was given up: written before the next one */
+    struct ps_stream_end end;  /* end of the stream as it was committed */
+    struct ps_stream_end debt; /* end of a stream that was given up: written before the next stream */
 };
 
 /* `file` must live as long. Returns false when there is no memory. */
@@ -50,5 +50,6 @@ void ps_compressed_output_undo(struct ps_compressed_output *output);
 /* Ends the file; everything must be committed. Writes the end of the stream again if an undo removed it. */
 bool ps_compressed_output_end(struct ps_compressed_output *output);
 
-/* `size`: of the file now. If somebody else changed it, a new stream begins at the end of the file. */
+/* `size`: the present size of the file. If somebody else changed it, a new stream begins at the end of the
+ * file. */
 void ps_compressed_output_found(struct ps_compressed_output *output, uint64_t size);
