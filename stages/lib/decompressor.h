@@ -31,7 +31,8 @@ enum ps_decompressed {
 bool ps_decompressor_begin(struct ps_decompressor *decompressor, enum ps_compression kind);
 void ps_decompressor_fini(struct ps_decompressor *decompressor);
 
-/* Takes from the input, and makes at most `room` bytes. Neither taken nor made: it needs more input. Memory is bounded: 40 KB
- * for gzip, 128 MiB for a zstd frame that asks for as much (zstd --long=27 and --ultra -22 do). */
+/* Takes from the input, and makes at most `room` bytes. If it takes and makes nothing, it needs more input.
+ * Memory is bounded: 40 KB for gzip, 128 MiB for a zstd frame that asks for as much (zstd --long=27 and --ultra
+ * -22 do). */
 enum ps_decompressed ps_decompressor_run(struct ps_decompressor *decompressor, const uint8_t *data,
                                          size_t length, size_t *taken, void *to, size_t room, size_t *made);
