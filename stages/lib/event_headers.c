@@ -38,7 +38,7 @@ static const struct ps_name *find_name(struct ps_event_headers *headers, struct 
     return *place;
 }
 
-/* Returns the place of the name in the index: of its header, or a free one. */
+/* Returns the place in the index of the header with this name, or a free place. */
 static struct ps_header **index_find(struct ps_event_headers *headers, const struct ps_name *name)
 {
     uint32_t at = (uint32_t)ps_name_keyed_hash(name->text, name->length) & headers->mask;
@@ -72,5 +72,6 @@ void ps_event_withdraw(struct ps_event_headers *headers, struct ps_batch *batch,
 {
     ps_batch_rewind(batch, point);
     ps_event_headers_begin(headers); /* names that were made for the event are gone */
-    batch->full = batch->count > 0;  /* if it was alone, memory is missing: the caller tries again later */
+    /* if the event was alone in the batch, memory is missing: the caller tries again later */
+    batch->full = batch->count > 0;
 }
