@@ -9,15 +9,17 @@
 
 /* One for each worker. */
 struct ps_event_headers {
-    const struct ps_name *names[PS_EVENT_HEADERS_NAMES]; /* of the batch, by hash */
-    /* Headers of one event with many, by hashes of their names that nobody outside can foresee. */
+    const struct ps_name *names[PS_EVENT_HEADERS_NAMES]; /* names of the batch, by hash */
+    /* The headers of an event that has more than a few, by a keyed hash of the name (ps_name_keyed_hash), so
+     * that no client can choose names that collide. */
     struct ps_header *index[2 * PS_EVENT_HEADERS_MAX];
-    uint32_t mask; /* of the index; 0: the event's headers are few, and are compared one by one */
+    uint32_t mask; /* mask of the index; 0: the event's headers are few, and are compared one by one */
 };
 
 /* Call it when a batch is begun. */
 void ps_event_headers_begin(struct ps_event_headers *headers);
-/* Call it before the headers of an event, which are within the limits (ps_header_sizes_refusal), are added; it has none yet. */
+/* Call it before the headers of an event, which are within the limits (ps_header_sizes_refusal), are added; the
+ * event has no headers yet. */
 void ps_event_headers_expect(struct ps_event_headers *headers, uint32_t count);
 /* Sets a header whose value lives as long as the batch. Returns false: no memory. */
 bool ps_event_headers_add(struct ps_event_headers *headers, struct ps_batch *batch, struct ps_event *event,
