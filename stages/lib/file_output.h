@@ -18,10 +18,11 @@ struct ps_file_output {
     bool failed;         /* a write failed since the last commit */
     uint64_t longest_ns; /* duration of the longest write, since the caller set it to 0 */
     uint64_t written;    /* bytes written since the last commit */
-    uint64_t length;     /* of the file, if nobody else changes it */
+    uint64_t length;     /* length of the file, if nobody else changes the file */
     uint64_t
-        torn; /* its last bytes, which are cut off before the next write: undo could not do it, or the caller
-                            wants it */
+        /* number of the file's last bytes, which are cut off before the next write: undo could not cut them
+         * off, or the caller wants it */
+        torn;
     char *buffer;
     size_t used;
     struct iovec pieces[PS_FILE_OUTPUT_PIECES];
