@@ -15,7 +15,8 @@ struct ps_legacy_event {
     int64_t timestamp, nanos;
     unsigned priority; /* FATAL, ERROR, WARN, INFO, DEBUG, TRACE; others have no name */
     uint32_t field_count;
-    struct ps_header_sizes sizes; /* of the fields and of its own headers: begins as PS_LEGACY_SIZES */
+    /* sizes of the fields and of the event's own headers: begins as PS_LEGACY_SIZES */
+    struct ps_header_sizes sizes;
     /* Reads the next of the fields, which were checked; they lie in a block of the batch. */
     void (*next_field)(void *cursor, struct ps_slice *name, struct ps_slice *value);
     void *cursor;
