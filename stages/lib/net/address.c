@@ -14,7 +14,7 @@
 
 #define BACKLOG 1024
 
-/* Returns the IPv4 address in it, or NULL. */
+/* Returns the IPv4 address in `address`, or NULL. */
 static const uint8_t *ipv4_of(const struct ps_address *address)
 {
     const struct sockaddr *any = (const struct sockaddr *)&address->storage;

@@ -25,8 +25,8 @@ struct ps_bind_options {
     unsigned port;  /* 0: any free port */
     bool datagrams; /* UDP */
     bool share;     /* several workers listen (SO_REUSEPORT) */
-    bool only_try;  /* TCP: does not listen, so that no client connects: only tests whether the port is
-                     * free */
+    /* TCP: only tests whether the port is free; does not listen, so that no client can connect */
+    bool only_try;
     int receive_buffer_bytes; /* UDP: wanted SO_RCVBUF; 0: the system's default */
 };
 

@@ -21,14 +21,14 @@ struct ps_datagrams {
     struct ps_address bound;
     struct ps_port *port;
     bool peers; /* the source uses the senders' addresses */
-    char *room; /* for all messages */
+    char *room; /* room for all messages */
     struct mmsghdr *messages;
     struct iovec *vectors;
     struct ps_address *addresses;
     char *controls;
     uint32_t count, next; /* messages received; the current one */
-    /* in the current message: offset of the next datagram, and size of each in bytes (0: the message is one
-     * datagram) */
+    /* in the current message: offset of the next datagram, and size of each datagram in bytes (0: the message
+     * is one datagram) */
     uint32_t at, segment;
     bool done;               /* the last receive emptied the socket */
     uint32_t overflow;       /* the kernel's count of drops, as of the last time that it was read */

@@ -31,7 +31,7 @@ void ps_listen_add(const struct ps_bind_options *listen, const char *key,
     add(argument, &address);
 }
 
-/* Returns whether it can be bound; if not, sets *error as ps_address_bind sets errno. */
+/* Returns whether the address can be bound; if not, sets *error as ps_address_bind sets errno. */
 static bool try_address(const struct ps_bind_options *listen, uint32_t wait_ms, int *error,
                         struct ps_err *err)
 {

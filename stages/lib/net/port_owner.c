@@ -16,7 +16,8 @@ struct socket_facts {
     unsigned user;
 };
 
-/* A row of proc(5)'s net/tcp: "sl: local:port remote:port state queues timer retransmits user timeout inode". */
+/* Finds the socket with this local port and state in proc(5)'s net/tcp or net/udp. A row: "sl: local:port
+ * remote:port state queues timer retransmits user timeout inode". Returns false if there is none. */
 static bool find_socket(const char *path, unsigned port, unsigned state, struct socket_facts *facts)
 {
     FILE *file = fopen(path, "re");

@@ -37,7 +37,7 @@ static int compare(const struct sockaddr *a, const struct sockaddr *b)
                   &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr));
 }
 
-/* Returns the first address after `tried` in this order, or the first of all. */
+/* Returns the first address after `tried` in the order of `compare`, or the first of all. */
 static const struct addrinfo *next_of(const struct addrinfo *list, const struct sockaddr *tried)
 {
     const struct addrinfo *least = list, *next = NULL;

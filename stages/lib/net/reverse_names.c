@@ -15,7 +15,7 @@
 #define ASK_AGAIN_NS (10 * PS_NS_PER_S) /* when a queue had no room for the question or its answer */
 
 struct entry {
-    uint8_t key[20]; /* address, IPv4 mapped, and scope */
+    uint8_t key[20]; /* address (an IPv4 address as a mapped one) and scope */
     uint64_t until_ns;
     uint32_t length;
     bool used, known;
@@ -40,7 +40,7 @@ static void key_of(const struct ps_address *peer, uint8_t key[20])
     }
 }
 
-/* Converts an IPv4-mapped address to IPv4: it is looked up as such. */
+/* Converts an IPv4-mapped address to IPv4: the name server is asked for the IPv4 address. */
 static struct ps_address unmapped(const struct ps_address *peer)
 {
     uint8_t key[20];
@@ -80,7 +80,7 @@ void ps_reverse_names_destroy(struct ps_reverse_names *names)
     free(names);
 }
 
-/* Returns the address's entry; else makes one, in a free slot or in that of the entry that expires first. */
+/* Returns the address's entry; else makes one, in a free slot, or in the slot of the entry that expires first. */
 static struct entry *entry_of(struct ps_reverse_names *names, const uint8_t key[20])
 {
     uint32_t hash = ps_fnv32(PS_FNV32, key, 20);
