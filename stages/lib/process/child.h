@@ -1,7 +1,7 @@
-/* A child process whose output is read. It is started with posix_spawn in its own process group, with
- * standard output (and, optionally, standard error) on non-blocking pipes. A pidfd becomes readable when it
- * ends. No other code may wait for it. Thread: the worker that started it. Only the start (as long as the
- * kernel needs to execute a file) and ps_child_kill block. */
+/* A child process whose output is read. It is started with posix_spawn in its own process group, with standard
+ * output (and, optionally, standard error) on non-blocking pipes. A pidfd becomes readable when the process
+ * ends. No other code may wait for the process. Thread: the worker that started it. Only the start (as long as
+ * the kernel needs to execute a file) and ps_child_kill block. */
 #pragma once
 
 #include "core/status.h"
@@ -10,11 +10,11 @@
 
 struct ps_child {
     pid_t pid;          /* 0: none */
-    bool ended;         /* reaped; `status` is valid */
+    bool ended;         /* the process is reaped; `status` is valid */
     int status;         /* as a shell shows it: exit code, or 128 + signal */
     int input;          /* kept open; nothing is written to it, as with Java's Process */
     int output, errors; /* -1: none */
-    int pidfd;          /* readable when it has ended; -1: none */
+    int pidfd;          /* readable when the process has ended; -1: none */
     char mark[64];      /* NAME=value in its environment, inherited by all that it starts */
 };
 
@@ -34,10 +34,10 @@ bool ps_child_poll(struct ps_child *child);
  * when the process has been reaped: ps_child_signal_descendants reaches what it left behind. */
 void ps_child_signal(struct ps_child *child, int signal, bool group);
 
-/* Sends a signal to every process that it or one of its descendants started, also those in another session
- * (setsid) or whose parent has ended: it looks for the child's mark in /proc/<pid>/environ. A process that
- * cleared its environment, or that belongs to another user, is not found. Returns how many were found. Takes a
- * few milliseconds with hundreds of processes. (stages/lib/process/descendants.c) */
+/* Sends a signal to every process that the child or one of its descendants started, also those in another
+ * session (setsid) or whose parent has ended: it looks for the child's mark in /proc/<pid>/environ. A process
+ * that cleared its environment, or that belongs to another user, is not found. Returns how many were found.
+ * Takes a few milliseconds with hundreds of processes. (stages/lib/process/descendants.c) */
 unsigned ps_child_signal_descendants(const struct ps_child *child, int signal);
 /* Writes a mark that no other child has. */
 void ps_child_mark(struct ps_child *child);

@@ -1,6 +1,7 @@
-/* The processes that a child started: found by a mark in their environment, because a new session, a new
- * group and a parent that has ended all hide them from the process tree. PR_SET_CHILD_SUBREAPER would show the
- * last kind, but it is a property of the whole agent, whose other helper processes have their own waiters. */
+/* The processes that a child started: found by a mark in their environment, because a new session, a new group
+ * and a parent that has ended all hide them from the process tree. PR_SET_CHILD_SUBREAPER would show processes
+ * whose parent has ended, but it is a property of the whole agent, whose other helper processes have their own
+ * waiters. */
 #include "stages/lib/process/child.h"
 
 #include <dirent.h>
@@ -62,7 +63,7 @@ static bool has_mark(int proc, const char *pid, const char *mark)
     return found;
 }
 
-/* Between the search and the signal the process may end and its number be given to another one: the
+/* Between the search and the signal the process may end, and its number may be given to another process: the
  * descriptor stays with the process that was searched. */
 static bool signal_marked(int proc, const char *pid, const char *mark, int signal_number)
 {

@@ -5,7 +5,7 @@
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-#define PATHS_LENGTH_MAX 200 /* of all of them: check shows them twice in a message of 1,023 bytes */
+#define PATHS_LENGTH_MAX 200 /* total of the paths, which check shows twice in a message of 1,023 bytes */
 
 struct parsing {
     struct ps_arena *arena;

@@ -16,8 +16,8 @@ struct ps_tail_command {
     size_t count;
     bool
         from_start; /* -n +1: from the files' beginnings; else tail skips what a file has, or all but its end */
-    bool sudo;      /* it runs as another user */
-    bool titles;    /* between the lines of several files it writes their names */
+    bool sudo;      /* tail runs as another user */
+    bool titles;    /* between the lines of several files tail writes their names */
 };
 
 /* `words` ends with NULL. `shell`: a shell splits and unquotes them; without one, a quote is part of a name. Returns false if
