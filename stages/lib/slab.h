@@ -23,8 +23,9 @@ struct ps_slab {
     struct ps_block_cache *blocks;
     struct ps_slab_page *open[PS_SLAB_CLASSES]; /* pages with room */
     struct ps_slab_page *spare;                 /* page structs without a block */
-    uint64_t held_bytes;                        /* of the budget, whole blocks included */
-    uint64_t limit_bytes;                       /* on held_bytes; UINT64_MAX after init */
+    /* bytes of the budget that the slab holds, whole blocks included */
+    uint64_t held_bytes;
+    uint64_t limit_bytes; /* limit of held_bytes; UINT64_MAX after init */
 };
 
 /* A buffer and where its memory comes from. */
