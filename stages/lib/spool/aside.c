@@ -74,7 +74,7 @@ void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_f
         (void)unlink(path);
 }
 
-/* Returns whether the file that the positions file names is gone, or another one has its name. */
+/* Returns whether the file that the positions file names is gone, or another file has its name. */
 static bool is_stale(const char *path)
 {
     struct ps_spool_meta meta;

@@ -190,7 +190,7 @@ void ps_spool_kept_free(struct ps_spool_records *records)
     *records = (struct ps_spool_records){.items = NULL};
 }
 
-/* ---- whose they are ---- */
+/* ---- the file to which a record belongs ---- */
 
 /* Returns 0, or why the record's path cannot be looked at. */
 static int look(const struct ps_spool *spool, const struct ps_spool_kept *kept, char path[PATH_BYTES],
@@ -283,7 +283,7 @@ static bool may_be(const struct ps_spool_kept *kept, const char *path)
 /* The answers to the question whether the record's file is in the directory. */
 enum there {
     THERE,
-    MISSING, /* this list of the directory lacks it; the next one may have it */
+    MISSING, /* this list of the directory lacks the file; the next list may have it */
     GONE,    /* the file is gone, or retired */
 };
 

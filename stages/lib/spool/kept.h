@@ -11,14 +11,14 @@
 
 enum ps_spool_kept_end {
     PS_SPOOL_KEPT_OPEN,     /* the file has undelivered bytes after the position */
-    PS_SPOOL_KEPT_FINISHED, /* all of it is delivered: it is to be retired */
+    PS_SPOOL_KEPT_FINISHED, /* all of the file is delivered: the file is to be retired */
     PS_SPOOL_KEPT_BROKEN,   /* the rest could not be read (penstock.onFileError = skip) */
 };
 
 struct ps_spool_kept {
     char *path;
     uint64_t device, inode, born_ns, position, inside;
-    struct ps_spool_state state; /* when it was opened */
+    struct ps_spool_state state; /* size and ctime of the file when it was opened */
     enum ps_compression compression;
     enum ps_spool_kept_end end;
     bool missed; /* the last list of the directory lacked its file */
@@ -27,8 +27,9 @@ struct ps_spool_kept {
 struct ps_spool_records {
     struct ps_spool_kept *items;
     size_t count, room;
-    bool compared; /* with the directory: a fetch has had the keys of all files that are gone */
-    bool told;     /* the log says that a file cannot be looked at */
+    /* the records were compared with the directory: a fetch has the keys of all files that are gone */
+    bool compared;
+    bool told; /* the log says that a file cannot be looked at */
 };
 
 /* Prints the name of a file's record, terminated. */
@@ -46,12 +47,14 @@ void ps_spool_kept_free(struct ps_spool_records *records);
 enum ps_spool_kept_found {
     PS_SPOOL_KEPT_NONE,
     PS_SPOOL_KEPT_FOUND,
-    PS_SPOOL_KEPT_UNREADABLE, /* not known yet: the file is not read, because its events would be repeated */
+    /* the position is not known yet: the file is not read, because its events would be repeated */
+    PS_SPOOL_KEPT_UNREADABLE,
 };
 
 /* Sets the start position of the file that was just opened from its record, and removes the record from spool->records. */
 enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
                                              struct ps_err *err);
-/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. A record is compared with the next
- * list, too, if there is no memory, if its file cannot be looked at now, or if this is the first list that lacks it. */
+/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. A record
+ * is compared with the next list, too, if there is no memory, if its file cannot be looked at now, or if this
+ * is the first list that lacks the file. */
 void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch);

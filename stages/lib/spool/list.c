@@ -97,7 +97,7 @@ static void candidate_add(struct ps_spool *spool, const char *path, size_t name_
         .modified_ms = (int64_t)status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000};
 }
 
-/* Before the directory is read, so that nothing is missed between. */
+/* Called before the directory is read, so that no change is missed between the two. */
 static void watch(struct ps_spool *spool, const char *directory)
 {
     if (spool->notify_fd < 0 || ps_tail_notify_add(spool->notify_fd, directory, false) >= 0 ||
@@ -167,7 +167,7 @@ static bool directory_list(struct ps_spool *spool, char *path, size_t length, un
     DIR *directory = opendir(path);
     bool good = directory != NULL;
     if (directory == NULL && depth > 0 && errno == ENOENT)
-        return true; /* it went meanwhile */
+        return true; /* the file was removed meanwhile */
     int error = errno;
     errno = 0;
     for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL; errno = 0) {

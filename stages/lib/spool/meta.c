@@ -151,7 +151,7 @@ enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_len
     return PS_SPOOL_META_READ;
 }
 
-/* Returns PS_SPOOL_META_READ if all of it was read. */
+/* Returns PS_SPOOL_META_READ if all `length` bytes were read. */
 static enum ps_spool_meta_read part_read(int fd, uint8_t *to, size_t length, off_t offset, struct ps_err *err)
 {
     for (size_t done = 0; done < length;) {
@@ -164,7 +164,7 @@ static enum ps_spool_meta_read part_read(int fd, uint8_t *to, size_t length, off
         }
         if (got == 0) {
             ps_err_set(err, "became shorter while it was read");
-            return PS_SPOOL_META_UNREADABLE; /* Flume is writing it */
+            return PS_SPOOL_META_UNREADABLE; /* Flume is writing the file */
         }
         done += (size_t)got;
     }
@@ -224,7 +224,7 @@ static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
     char inode[64], state[64], events[32];
     uint8_t sync[PS_AVRO_SYNC_BYTES];
     if (getrandom(sync, sizeof sync, GRND_NONBLOCK) != sizeof sync)
-        memset(sync, 0xA5, sizeof sync); /* it need not be secret, only rare in longs */
+        memset(sync, 0xA5, sizeof sync); /* the marker need not be secret, only rare in longs */
     snprintf(inode, sizeof inode, "%llu:%llu", (unsigned long long)meta->device,
              (unsigned long long)meta->inode);
     snprintf(state, sizeof state, "%llu:%llu", (unsigned long long)meta->state.size,

@@ -26,15 +26,17 @@ struct ps_spool_meta {
     uint64_t position;
     uint64_t device, inode; /* 0: not known (Flume wrote it) */
     enum ps_compression
-        compression; /* of the file, if the position is one of its text; NONE: it is one of its bytes */
-    struct ps_spool_state state; /* of a file that is left alone */
-    uint64_t events;             /* before the position; known if `counted` */
+        /* compression of the file, if the position is in its decompressed text; NONE: the position is in its
+         * bytes */
+        compression;
+    struct ps_spool_state state; /* size and ctime of a file that is left alone */
+    uint64_t events;             /* number of events before the position; known if `counted` */
     bool counted;
 };
 
 enum ps_spool_meta_read {
-    PS_SPOOL_META_READ,       /* without a target: there is none, or it is empty */
-    PS_SPOOL_META_DAMAGED,    /* it is not such a file: the file that it was for is read from its beginning */
+    PS_SPOOL_META_READ,       /* the file was read; `target` NULL: there is no file, or it is empty */
+    PS_SPOOL_META_DAMAGED,    /* this is not a positions file: the data file is read from its beginning */
     PS_SPOOL_META_UNREADABLE, /* the file exists, but the system cannot read it: the position is unknown */
 };
 

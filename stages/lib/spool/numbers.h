@@ -1,10 +1,11 @@
-/* The random numbers of the files of a spooling directory. With the number of an event in its file, a file's number is the identity of
- * the event (core/flow/identity.h). They are in a file of the tracker directory, .flumespool-numbers: a JSON array of the files that
- * are opened and not retired, each with device, inode, size and ctime (a file that was changed is another one), and with a
- * fingerprint of the settings that decide what an event is (with other settings an event may have other bytes).
+/* The random numbers of the files of a spooling directory. With the number of an event in its file, a file's
+ * number is the identity of the event (core/flow/identity.h). They are in a file of the tracker directory,
+ * .flumespool-numbers: a JSON array of the files that are opened and not retired, each with device, inode, size
+ * and ctime (a file that was changed counts as another file), and with a fingerprint of the settings that
+ * decide what an event is (with other settings an event may have other bytes).
  *
- * A fetch writes the file once for all files that it opens, before it hands them out: no event is delivered whose number a kill would
- * make unknown. Thread: the source's. */
+ * A fetch writes the file once for all files that it opens, before it hands them out: no event is delivered
+ * whose number a kill would make unknown. Thread: the source's. */
 #pragma once
 
 #include "stages/lib/spool/spool.h"
@@ -13,7 +14,7 @@
 
 struct ps_spool_number {
     uint64_t device, inode;
-    struct ps_spool_state state; /* when the file was opened */
+    struct ps_spool_state state; /* size and ctime of the file when it was opened */
     uint64_t settings, number;
 };
 

@@ -367,7 +367,7 @@ void ps_spool_probe(const void *plan_, struct ps_context *context, const struct 
         ps_probe_key_failed(probe, "spoolDir", what, strerror(errno),
                             "make the directory, and let this user read and write it; with trackingPolicy = "
                             "tracker_dir it need not be written");
-        return; /* trackerDir may be in it */
+        return; /* trackerDir may be below spoolDir */
     }
     ps_probe_ok(probe, "%s: can be read%s", what, renames ? " and written" : "");
     ps_probe_directory_to_make_last(probe, "trackerDir", tracker_path(plan, context));

@@ -14,7 +14,7 @@ struct ps_spool_plan {
     bool header, basename, recursive;
     int64_t batch_size, poll_delay_ms, backoff_max_ms, lines_max;
     struct ps_pairs deserializer_keys;
-    /* Made by build: */
+    /* Set by build: */
     const struct ps_name *header_name, *basename_name;
     struct ps_charset charset;
     const struct ps_stage_ops *deserializer;

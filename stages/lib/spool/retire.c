@@ -124,7 +124,7 @@ static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)
         size_t room = spool->aside_room == 0 ? 16 : 2 * spool->aside_room;
         void *aside = realloc(spool->aside, room * sizeof *spool->aside);
         if (aside == NULL)
-            return; /* it is read again, and will end here again */
+            return; /* the file is read again, and will be left alone here again */
         spool->aside = aside;
         spool->aside_room = room;
     }
@@ -145,7 +145,7 @@ void ps_spool_retire_run(struct ps_tail_job *job)
     } else {
         set_aside(spool, file);
         if (ps_spool_aside_write(spool, file) &&
-            is_as_opened(file)) /* if it is corrected later, it has no position */
+            is_as_opened(file)) /* if the file is corrected later, it has no position */
             meta_forget(spool, file);
     }
     file->in_flight = false;

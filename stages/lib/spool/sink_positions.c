@@ -112,7 +112,7 @@ bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *b
         return sink->known;
     bool all = ps_tail_gone_tell(&sink->gone, &sink->keeping, batch, NULL, NULL);
     *told = batch->span_count > before;
-    batch->flush |= *told; /* there may be no files for long */
+    batch->flush |= *told; /* there may be no files for a long time */
     return all && sink->known;
 }
 

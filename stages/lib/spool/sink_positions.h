@@ -16,9 +16,9 @@ struct ps_spool_sink_positions {
     struct ps_tail_keeping keeping;
     bool keeps; /* the sink keeps positions */
     bool asked, known;
-    int lock;                 /* of the source's number; -1: none */
+    int lock;                 /* lock of the file with the source's number; -1: none */
     char *records;            /* the sink's records, until the thread takes them */
-    struct ps_tail_gone gone; /* which the next batch reports */
+    struct ps_tail_gone gone; /* files that are gone; the next batch reports them */
 };
 
 /* Reads or draws the number of the source, beside its meta file, under a lock. Without `keeps` removes it: then only the meta
@@ -31,7 +31,7 @@ void ps_spool_keep_close(struct ps_spool_sink_positions *sink);
  * be read into the batch. */
 bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
                         bool *told);
-/* Called when a span was delivered. Returns whether it was the question. */
+/* Called when a span was delivered. Returns whether the span was the question to the sink. */
 bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
                             struct ps_port *port);
 /* Returns whether files may be opened. */

@@ -183,7 +183,8 @@ static void nothing(struct ps_tail_job *)
 {
 }
 
-/* Frees `spool` with the last job: when that is discarded, even without having run, no other job is in use. */
+/* Frees `spool` with the last job: when the last job is discarded, even without having run, no other job is in
+ * use. */
 static void goodbye_discard(struct ps_tail_job *job)
 {
     struct goodbye *goodbye = (struct goodbye *)(void *)job;
@@ -229,7 +230,7 @@ static void meta_tidy(struct ps_spool *spool)
 }
 
 /* Reads the position of the previous process once. Returns false with the reason if it exists but cannot be
- * read: then no file is read, because the events of the current one would be repeated. */
+ * read: then no file is read, because the events of the current file would be repeated. */
 static bool meta_load(struct ps_spool *spool, char *reason)
 {
     struct ps_err err = {.length = 0};
@@ -354,7 +355,7 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->state = ps_spool_state_of(&status);
     file->end = PS_SPOOL_RETIRED;
     file->in_flight = start_find(spool, file);
-    if (!file->in_flight) { /* the next list will have it */
+    if (!file->in_flight) { /* the next list will have the file */
         close(fd);
         file->fd = -1;
     }

@@ -52,7 +52,8 @@ struct ps_spool;
 
 enum ps_spool_end {
     PS_SPOOL_RETIRED,
-    PS_SPOOL_VIOLATED, /* it changed, its name was used before, or it cannot be renamed: `reason` */
+    /* the file changed, its name was used before, or it cannot be renamed: `reason` says which */
+    PS_SPOOL_VIOLATED,
 };
 
 struct ps_spool_file {
@@ -61,12 +62,12 @@ struct ps_spool_file {
     /* Set by fetch. */
     char *path;       /* as Flume writes it: spoolDir and the path below it */
     const char *name; /* the last part of `path` */
-    int fd;           /* the owner takes it, and writes -1 */
+    int fd;           /* the owner takes the descriptor, and writes -1 */
     enum ps_tail_way way;
     uint64_t device, inode, size, start; /* start: where an earlier run's delivery ended */
     uint64_t inside;                     /* events after `start` that an earlier run delivered */
     uint64_t number; /* random number of the file (numbers.h); 0: its events have no identities */
-    uint64_t events; /* before `start`; known if `counted` */
+    uint64_t events; /* number of events before `start`; known if `counted` */
     bool counted;
     uint64_t born_ns;                /* 0: the file system does not know it */
     bool begun;                      /* an earlier run delivered a part of it */
@@ -74,7 +75,7 @@ struct ps_spool_file {
     enum ps_compression compression; /* positions are those of its text */
     int64_t modified_ms;
     struct ps_spool_state state; /* when it was opened */
-    bool in_flight;              /* the thread's */
+    bool in_flight;              /* the thread's: the file is opened and not retired */
     bool taken;                  /* the owner's, from the answer of fetch to that of retire */
     uint64_t stop;               /* set by the owner before retire: where its delivered events end */
     /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */
@@ -89,7 +90,8 @@ struct ps_spool_fetch {
     bool list; /* list again, even if files of the last list are left */
     struct ps_spool_file *files[PS_SPOOL_FETCH_MAX];
     unsigned wanted;
-    char *records; /* of the files, as a sink keeps them (kept.h); NULL: known, or none. The fetch frees it */
+    /* records of the files, as a sink keeps them (kept.h); NULL: taken before, or none. The fetch frees them */
+    char *records;
     /* The result of the fetch. */
     unsigned found;                       /* files[0 .. found - 1] are open */
     bool listed;                          /* the directory was listed, and no file of the list is left */
@@ -105,7 +107,7 @@ struct ps_spool_mark {
     struct ps_spool *spool;
     const struct ps_spool_file *file;
     uint64_t position;
-    uint64_t events; /* before it; known if `counted` */
+    uint64_t events; /* number of events before `position`; known if `counted` */
     bool counted;
     bool failed;
     char reason[PS_SPOOL_REASON_BYTES];

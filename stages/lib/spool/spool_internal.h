@@ -10,7 +10,7 @@
 /* A file of the last list. */
 struct ps_spool_candidate {
     char *path;
-    uint32_t name_at; /* of the last part */
+    uint32_t name_at; /* offset of the last part of `path` */
     uint64_t device, inode;
     int64_t modified_ms;
 };
@@ -34,7 +34,7 @@ struct ps_spool {
     } * aside; /* files that are not read again in this run */
     size_t aside_count, aside_room;
     struct ps_spool_meta meta; /* the content of the meta file, now or at the start */
-    bool meta_known;           /* it was read */
+    bool meta_known;           /* the meta file was read */
     bool watch_failed;         /* the failure was logged */
     bool look_failed;          /* the failure was logged */
     struct ps_spool_numbers numbers;
@@ -57,15 +57,17 @@ const char *ps_spool_below(const struct ps_spool *spool, const char *path);
 /* Makes the path of the file's marker in the tracker directory. Returns false when it is too long. */
 bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room);
 
-/* Deletes the meta file, whose file is retired. If that fails, its position counts for no other file of that name, and it is deleted later. */
+/* Deletes the meta file, because its file is retired. If that fails, the meta file is deleted later, and its
+ * position counts for no other file of that name. */
 void ps_spool_meta_delete(struct ps_spool *spool);
 
 /* Writes the position of a file that is left alone. Returns whether a position exists and was written.
  * (stages/lib/spool/aside.c) */
 bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file);
 void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file);
-/* Sets the position at which a previous process left the file alone, if the file is unchanged since; else 0. Returns false if it
- * cannot be read now: the file is not read before, because its events would be repeated. */
+/* Sets the position at which a previous process left the file alone, if the file is unchanged since; else 0.
+ * Returns false if the position cannot be read now: then the file is not read yet, because its events would be
+ * repeated. */
 bool ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file, uint64_t *position,
                           struct ps_err *err);
 /* Forgets files that are gone. Called once, before the first file is opened. */
