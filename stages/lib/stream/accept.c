@@ -14,8 +14,8 @@
 /* with this number of silent connections, the longest silent one makes room */
 #define SILENT_MAX 64U
 #define SEARCH_MAX 4096U                /* slots looked at for one new connection */
-#define WAIT_NS (100 * PS_NS_PER_MS)    /* before the next look when all are in use */
-#define LIMIT_LOG_NS (60 * PS_NS_PER_S) /* between two reports */
+#define WAIT_NS (100 * PS_NS_PER_MS)    /* wait before the next look when all slots are in use */
+#define LIMIT_LOG_NS (60 * PS_NS_PER_S) /* interval between two reports of the limit */
 
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
                                 struct ps_err *err)
@@ -73,7 +73,7 @@ static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, 
            "cannot accept connections: %s; retrying every second (raise ulimit -n, systemd: LimitNOFILE=)",
            strerror(error));
     stream->accept_after_ns = now->mono_ns + PS_ACCEPT_PAUSE_NS;
-    /* a listener that stays armed is not accepted from before that time either */
+    /* no connection is accepted before that time, also from a listener that stays armed */
     (void)ps_listeners_arm(stream, false);
 }
 
@@ -111,8 +111,8 @@ static bool close_silent(struct ps_stream *stream, const struct ps_now *now)
     return true;
 }
 
-/* Returns whether a connection that waits at the listener may be accepted. At the limit it first makes room,
- * or stops accepting for WAIT_NS: the kernel keeps those that wait. */
+/* Returns whether a connection that waits at the listener may be accepted. At the limit it first makes room, or
+ * stops accepting for WAIT_NS: the kernel keeps connections that wait. */
 static bool has_room(struct ps_stream *stream, const struct ps_listener *listener, const struct ps_now *now)
 {
     if (stream->connections_max == 0 || stream->open_count < stream->connections_max)

@@ -122,5 +122,5 @@ uint32_t ps_call_server_message_bytes(void *server_, struct ps_connection *conne
     if (call != NULL)
         return call->bytes_left;
     uint32_t bytes = server->protocol->measure(server, data, length);
-    return bytes != UINT32_MAX ? bytes : length; /* `feed` closes the connection */
+    return bytes != UINT32_MAX ? bytes : length; /* UINT32_MAX: `feed` closes the connection */
 }

@@ -1,6 +1,7 @@
-/* A server of calls over the connections of a stream: what the protocols of Flume's RPC have in common. Events of calls become rows of a batch, which
- * point to the received bytes; a call whose events do not fit into one batch is spread over several. A protocol (stages/lib/avro/server.h,
- * stages/lib/thrift/server.h) reads messages and events, and writes answers. Its server begins with this struct.
+/* A server of calls over the connections of a stream: what the protocols of Flume's RPC have in common. Events
+ * of calls become rows of a batch, which point to the received bytes; a call whose events do not fit into one
+ * batch is spread over several batches. A protocol (stages/lib/avro/server.h, stages/lib/thrift/server.h) reads
+ * messages and events, and writes answers. Its server begins with this struct.
  *
  * Thread: the source's worker. */
 #pragma once

@@ -12,7 +12,7 @@
 #define NAME_NS (5 * PS_NS_PER_S)
 #define LINGER_NS PS_NS_PER_S
 #define LINGER_BYTES_MAX (1U << 20)
-#define REPLIES_BYTES_MAX (1U << 20) /* unsent replies of one connection; with more it is closed */
+#define REPLIES_BYTES_MAX (1U << 20) /* limit of one connection's unsent replies; with more it is closed */
 
 static bool grow(struct ps_stream *stream)
 {
@@ -180,7 +180,7 @@ void ps_connection_end_giant(struct ps_stream *stream, struct ps_connection *con
 
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection)
 {
-    if (stream->rest == connection) { /* its bytes are not all split yet */
+    if (stream->rest == connection) { /* the connection's bytes are not all split yet */
         connection->doomed = true;
         return;
     }
@@ -197,7 +197,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
         ops->close(connection->session);
         connection->session = NULL;
     }
-    close(connection->fd); /* also removes it from the epoll */
+    close(connection->fd); /* also removes the socket from the epoll */
     connection->fd = -1;
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_stream_carry_changed(stream, connection);

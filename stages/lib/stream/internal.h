@@ -1,5 +1,5 @@
-/* Internals of the stream: shared by stream.c (reading), accept.c (listeners), connection.c
- * (life and replies of a connection), memory.c (unfinished messages) and slow.c (slow ones). No other file includes it. */
+/* Internals of the stream: shared by stream.c (reading), accept.c (listeners), connection.c (life and replies
+ * of a connection), memory.c (unfinished messages) and slow.c (slow messages). No other file includes it. */
 #pragma once
 
 #include <sys/epoll.h>
@@ -7,7 +7,7 @@
 #include "stages/lib/stream/stream.h"
 
 #define PS_CONNECTION_CHUNK 64U
-#define PS_ACCEPT_PAUSE_NS PS_NS_PER_S       /* before accepting again when it failed */
+#define PS_ACCEPT_PAUSE_NS PS_NS_PER_S       /* wait before accepting again when accepting failed */
 #define PS_LISTENER_TAG UINT32_C(0xFFFF0000) /* in epoll data, slots from here up are listeners */
 
 /* Takes over `fd` and `memory` (ps_stream_reserve_session; empty without sessions). Returns NULL, and takes neither, when

@@ -9,16 +9,16 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#define SHARE 4U /* a stream may hold this part of the budget, over all workers */
+#define SHARE 4U /* a stream may hold 1/4 of the budget, over all workers */
 #define LIMIT_BYTES_MIN (4U * PS_BLOCK_BYTES)
-#define MESSAGE_SHARE 16U /* of the budget: the longest message */
+#define MESSAGE_SHARE 16U /* the longest message is 1/16 of the budget */
 #define MESSAGE_BYTES_MIN (128U * 1024U)
-#define FLOOR_SHARE 8U       /* of the limit: the amount that a shortage leaves a stream */
+#define FLOOR_SHARE 8U       /* a shortage leaves a stream 1/8 of its limit */
 #define SHORT_NS PS_NS_PER_S /* a shortage as long as this is not ordinary back-pressure */
 #define LOOK_NS (200 * PS_NS_PER_MS)
 #define IDLE_LOOK_NS PS_NS_PER_S
 #define EVENTS_MAX 64
-#define POLLS_MAX 4 /* of the epoll in one tick */
+#define POLLS_MAX 4 /* calls of epoll_wait in one tick */
 
 /* ---- limits ---- */
 
@@ -107,7 +107,7 @@ void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *con
     stream->partial_end[connection->large] = &connection->partial_next;
 }
 
-/* Writes the message that a connection has begun as a dead letter. */
+/* Writes a dead letter with the part of a message that the connection has sent so far (its `carry`). */
 static void deadletter_carry(const struct ps_connection *connection, struct ps_port *port, const char *code,
                              const char *why)
 {
@@ -131,7 +131,8 @@ void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connectio
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_stream_carry_changed(stream, connection);
     connection->frame = 0;
-    if (connection->closing) /* it waits for its replies, and only the bytes that nobody reads were kept */
+    /* the connection waits for its replies, and only bytes that nobody reads were kept */
+    if (connection->closing)
         return;
     ps_stream_finish(stream, connection);
 }

@@ -40,11 +40,12 @@ struct ps_connection {
     int fd; /* -1: free */
     uint32_t slot, generation;
     uint16_t listener; /* index, in the order of the source's ports */
-    bool closing;      /* no longer read; closed when no reply is outstanding and all are sent */
+    /* the connection is no longer read; it is closed when no reply is outstanding and all replies are sent */
+    bool closing;
     bool lingering;    /* all replies are sent, the write side is shut down: waits for the peer to close */
     bool held;         /* not read until the peer's name is known */
     bool unwritable;   /* replies wait for the socket */
-    bool wants_write;  /* its session */
+    bool wants_write;  /* its session waits until the socket is writable */
     bool listed;       /* in stream->more */
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
     bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
@@ -56,7 +57,7 @@ struct ps_connection {
     struct ps_buffer carry, out;
     struct ps_block
         *giant; /* the first `frame` bytes of `carry` while they are split; NULL: the message is not long */
-    uint32_t giant_used;  /* bytes of it that are finished */
+    uint32_t giant_used;  /* bytes of `giant` that are finished */
     uint32_t out_sent;    /* bytes of `out` already sent */
     uint64_t owed;        /* events with an outstanding reply (counted by the source) */
     uint64_t active_ns;   /* when bytes were received or sent last */
@@ -65,8 +66,9 @@ struct ps_connection {
     uint32_t bits;        /* for the source's use */
     const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
     uint32_t farewell_length;
-    uint32_t discarded;                                  /* bytes discarded while lingering */
-    void *session;                                       /* of options.session; NULL: the socket itself */
+    uint32_t discarded; /* bytes discarded while lingering */
+    /* session of the kind options.session; NULL: the socket itself */
+    void *session;
     struct ps_buffer session_memory;                     /* of stream->session_slab; never written */
     struct ps_connection *next;                          /* in the free list or in stream->more */
     struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
@@ -154,10 +156,10 @@ struct ps_stream {
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];
     uint64_t refused_seen;    /* of the cache's refused_count, at the last tick */
-    uint64_t short_since_ns;  /* memory is short since then; 0: it is not */
+    uint64_t short_since_ns;  /* time since which memory is short; 0: it is not short */
     uint64_t idle_check_ns;   /* next search for idle connections */
     uint64_t slow_check_ns;   /* next look for slow messages */
-    uint64_t slow_checked_ns; /* the last one */
+    uint64_t slow_checked_ns; /* time of the last look for slow messages */
     uint32_t connections_max; /* this worker's part of options.connections_max */
     uint32_t hand;            /* slot at which the search for a silent connection goes on */
     uint64_t limit_logged_ns; /* when the limit was reported last; 0: never */
@@ -170,7 +172,8 @@ struct ps_stream {
     struct ps_reverse_names *names;
     struct epoll_event *events;
     int event_count, event_next;
-    struct ps_connection *rest;     /* the one whose received bytes are not all split yet: comes first */
+    /* the connection whose received bytes are not all split yet: it comes first */
+    struct ps_connection *rest;
     struct ps_connection *more_now; /* the part of `more` that is being read */
     struct ps_connection *more;     /* connections whose sessions have bytes that the epoll does not show */
     uint32_t row_bytes;             /* running mean of the input bytes per row */
