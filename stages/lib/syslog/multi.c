@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-#define PRIORITY_CHARS_MAX 5 /* between "<" and ">" */
+#define PRIORITY_CHARS_MAX 5 /* maximum number of characters between "<" and ">" */
 #define RFC3164_CHARS 15
-#define TIME_BYTES_MAX 24U   /* any 64-bit number */
-#define NUMBER_BYTES_MAX 12U /* any facility or severity */
+#define TIME_BYTES_MAX 24U   /* room for any 64-bit number */
+#define NUMBER_BYTES_MAX 12U /* room for any facility or severity */
 #define TIME_IN_PLACE_MIN 15U
 /* Times nearer to 0 have at most 15 characters, sign included */
 #define TIME_IN_PLACE_LIMIT INT64_C(100000000000000)
@@ -202,7 +202,7 @@ static bool decode(struct ps_batch *batch, struct ps_transcoder *transcoder, str
             return true;
         }
     }
-    if (transcoder->charset->unit == 2) /* as MINA: drop the odd byte left of a two-byte newline */
+    if (transcoder->charset->unit == 2) /* as MINA: drops the odd byte that a two-byte newline leaves */
         line->length &= ~1U;
     char *copy = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_DECODED_MAX(line->length));
     if (copy == NULL)

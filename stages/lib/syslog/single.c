@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define TIME_DIGITS_NOW 13U /* of the times from 2001 to 2286 */
+#define TIME_DIGITS_NOW 13U /* number of digits of a time in ms from 2001 to 2286 */
 /* Maximum number of characters, sign included, of a time in ms whose stamp has a year of four digits */
 #define TIME_DIGITS 15U
 
@@ -339,7 +339,7 @@ static struct ps_slice render_time(struct ps_syslog_single *parser, const struct
 /* The start of a message: "<priority>". */
 struct start {
     unsigned priority, digits;
-    bool bad;        /* it is not "<digits>" */
+    bool bad;        /* the message does not begin with "<digits>" */
     bool incomplete; /* cut at size_max */
     bool plain;      /* the message is plain text (stages/lib/text/scan.h) */
 };

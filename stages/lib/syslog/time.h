@@ -45,9 +45,9 @@ bool ps_syslog_time_local3164(struct ps_syslog_time *time, const char *text, uin
  * format stops reading there; the fraction is read as a number of milliseconds. */
 bool ps_syslog_time_local5424(struct ps_syslog_time *time, const char *text, uint32_t length, int64_t *ms);
 
-/* SyslogParser.parseRfc3164Time for a stamp of 15 characters. Returns ms in UTC: in the current year if that
- * is within a month of now, else in 1999 (stamp ahead) or 2001 (stamp behind), because Joda's default year is
- * 2000; 0 when it is not a date. */
+/* SyslogParser.parseRfc3164Time for a stamp of 15 characters. Returns ms in UTC: in the current year if the
+ * time is then within a month of now, else in 1999 (stamp ahead) or 2001 (stamp behind), because Joda's default
+ * year is 2000; 0 when it is not a date. */
 int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, uint32_t length);
 
 /* SyslogParser.parseRfc5424Date. Returns false when the stamp is not a date. */
