@@ -24,7 +24,7 @@ struct ps_tls_client {
 
 struct session {
     SSL *ssl;
-    BIO_METHOD *method; /* over a pipe; else NULL */
+    BIO_METHOD *method; /* used over a pipe; else NULL */
     enum ps_tls_keys keys;
 };
 
@@ -107,7 +107,7 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
         return PS_OK;
     if (SSL_CTX_use_certificate_chain_file(client->context, cert) != 1)
         return ps_err_set(err, "cert=%s: %s", cert, openssl_reason());
-    if (key == NULL) /* both are in one file */
+    if (key == NULL) /* the certificate and the key are in one file */
         key = cert;
     if (SSL_CTX_use_PrivateKey_file(client->context, key, SSL_FILETYPE_PEM) != 1)
         return ps_err_set(err, "key=%s: %s", key, openssl_reason());
@@ -265,7 +265,8 @@ static void explain_handshake(const struct session *session, char *reason)
     bool trust =
         verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
         verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
-        verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT || /* the file has an authority, not its issuer */
+        /* the file has an authority, but not the authority's issuer */
+        verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
         verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
         verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
         verdict == X509_V_ERR_CERT_SIGNATURE_FAILURE; /* an authority of the same name, with another key */

@@ -24,7 +24,8 @@ struct ps_tls_client_settings {
          * are trusted */
         ca;
     const char *ca_text; /* PEM certificates to trust, or NULL */
-    /* Each certificate of `ca_text` is trusted alone, as in Java; else only chains that end at a self-signed one */
+    /* Each certificate of `ca_text` is trusted alone, as in Java; else only chains that end at a self-signed
+     * certificate */
     bool trust_each;
     const char *cert; /* PEM file of the client's own certificate, or NULL */
     const char *key;  /* PEM file of its private key; NULL: it is in `cert` */

@@ -13,7 +13,7 @@
 struct ps_tls_connection {
     SSL *ssl;
     bool established, more, broken;
-    struct ps_tls_pipe pipe; /* in place of a socket; else zeroed */
+    struct ps_tls_pipe pipe; /* used in place of a socket; else zeroed */
     BIO_METHOD *method;
     char reason[160];
 };
@@ -149,7 +149,8 @@ enum ps_tls_result ps_tls_connection_write(struct ps_tls_connection *connection,
 
 enum ps_tls_result ps_tls_connection_shutdown(struct ps_tls_connection *connection)
 {
-    /* OpenSSL forbids it after a fatal error; before the handshake is complete there is nothing to close. */
+    /* OpenSSL forbids SSL_shutdown after a fatal error; before the handshake is complete there is nothing to
+     * close. */
     if (connection->broken || !connection->established)
         return PS_TLS_OK;
     ERR_clear_error();

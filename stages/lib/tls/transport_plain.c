@@ -20,7 +20,7 @@ int ps_transport_lose(char *reason, const char *why)
     return -1;
 }
 
-/* Handles a failed call of the socket: it is not possible now, or never again. */
+/* Handles a failed call of the socket: the call is not possible now, or never again. */
 static ssize_t explain(int error, short events, short *wants, char *reason)
 {
     if (error != EAGAIN && error != EINTR && error != ENOBUFS)
@@ -75,8 +75,8 @@ static void plain_end(void *session)
     shutdown(plain->fd, SHUT_WR);
 }
 
-/* Reads what came back first: unread bytes would make the kernel reset the connection and discard data that
- * is still in flight. */
+/* First reads the bytes that came back: unread bytes would make the kernel reset the connection and discard
+ * data that is still in flight. */
 static void plain_close(void *session)
 {
     const struct plain *plain = session;
