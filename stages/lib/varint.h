@@ -25,7 +25,8 @@ static inline size_t ps_varint_length(uint64_t value)
     return length;
 }
 
-/* Returns how many bytes it took; 0: it does not end within `available` bytes, or within PS_VARINT_BYTES_MAX. */
+/* Returns the length of the number in bytes; 0: it does not end within `available` bytes, or within
+ * PS_VARINT_BYTES_MAX. */
 static inline size_t ps_varint_get(const uint8_t *bytes, size_t available, uint64_t *value)
 {
     uint64_t made = 0;
