@@ -1,12 +1,11 @@
-/* Selector multiplexing (Flume's MultiplexingChannelSelector): the value of one header chooses the
- * channels of an event. Thread: the source's worker.
+/* Selector multiplexing (Flume's MultiplexingChannelSelector): the value of one header chooses the channels of
+ * an event. Thread: the source's worker.
  *
  * As in Flume:
  * - The value is compared exactly. An event with a missing or blank value, or one without a mapping, goes
  *   to the default channels; without default channels it is dropped.
  * - Optional channels are looked up only by the value.
- * - A channel that is required for a value (or by default, for a value without mapping) is not also optional
- *   for it.
+ * - A channel that is required for a value (or by default, for a value without mapping) is not also optional for this value.
  * - Lists are split at single blanks: a double blank names an empty channel and drops the source. */
 #include "core/stage.h"
 
