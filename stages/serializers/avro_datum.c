@@ -20,8 +20,9 @@ struct avro_datum_plan {
 
 struct avro_datum_state {
     struct ps_avro_blocks_state file;
-    bool began;                          /* the file has its schema */
-    struct ps_avro_named_schema *schema; /* of the file, or of the event that will begin it; NULL: none yet */
+    bool began; /* the file has its schema */
+    /* schema of the file, or of the event that will begin the file; NULL: none yet */
+    struct ps_avro_named_schema *schema;
 };
 
 static const struct ps_option options[] = {
