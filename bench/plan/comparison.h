@@ -21,9 +21,9 @@ struct ps_compared {
     double rate, low, high; /* events/s; high is INFINITY for "at least"; rate 0: unknown */
 };
 
-/* Computes the relative change from `before` to `now` and its 95 % interval: both ends of an interval are taken as
- * independent errors of the logarithm of the rate and added as squares. `*change`, `*low` and `*high` are 0 when
- * unknown; `*high` can be INFINITY and `*low` -1. */
+/* Computes the relative change from `before` to `now` and its 95 % interval: the errors of the two rates, in their
+ * logarithms, are taken as independent and added as squares. `*change`, `*low` and `*high` are 0 when unknown; `*high`
+ * can be INFINITY and `*low` -1. */
 enum ps_comparison_verdict ps_compare_rates(const struct ps_compared *before, const struct ps_compared *now,
                                             double *change, double *low, double *high);
 

@@ -30,25 +30,25 @@ struct ps_flow {
     const double *due;
     double lost;          /* events lost on the way, of all connections: they do not wait anywhere */
     double latency_p99_s; /* 0: unknown */
-    double stall_s;       /* how long this machine stopped the generator at a time; 0: it did not */
+    double stall_s; /* longest time for which this machine stopped the generator; 0: it did not stop it */
 };
 
 enum ps_flow_verdict {
     PS_FLOW_UNKNOWN, /* too little was recorded */
     PS_FLOW_LEVEL,   /* everything due came in time */
     PS_FLOW_BEHIND,  /* the number of events on their way grew */
-    PS_FLOW_STARVED, /* the number of events on their way grew on a connection, but not in the sum */
+    PS_FLOW_STARVED, /* the number of events on their way grew on one connection, but not in total */
     PS_FLOW_SLOW,    /* the upper percentile is a large part of the trial */
 };
 
 struct ps_flow_result {
     enum ps_flow_verdict verdict;
-    bool decisive;       /* the delay grew so much that a stall of the machine is not the reason */
-    unsigned connection; /* with PS_FLOW_STARVED: the row */
-    double on_its_way;   /* events due and not received at the end of the schedule, lost ones not included */
-    double growth_s; /* how much longer the delay was at the end than at the beginning, of the worst row */
-    double growth;   /* the same growth in seconds for each second between the two windows */
-    double goodput;  /* events/s received near the end, of all connections; 0: unknown */
+    bool decisive;        /* the delay grew so much that a stall of the machine is not the reason */
+    unsigned connection;  /* with PS_FLOW_STARVED: the row */
+    double on_its_way;    /* events due and not received at the end of the schedule, lost ones not included */
+    double growth_s;      /* how much longer the worst row's delay was at the end than at the beginning */
+    double growth;        /* the same growth in seconds for each second between the two windows */
+    double goodput;       /* events/s received near the end, of all connections; 0: unknown */
     double goodput_worst; /* the rate at which the worst connection would not have fallen behind */
 };
 

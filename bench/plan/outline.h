@@ -28,8 +28,8 @@ struct ps_outline {
     void *own;
 };
 
-/* `arguments` are those of `penstock agent`: -n NAME -f FILE [-f FILE]... [-c DIR] [-Dkey=value]... Returns
- * PS_FAIL when that agent would not start; the error contains the first problems. Owns: ps_outline_fini
+/* `arguments` are those of `penstock agent`: -n NAME -f FILE [-f FILE]... [-c DIR] [-Dkey=value]... Returns PS_FAIL
+ * when an agent with these arguments would not start; the error contains the first problems. Owns: ps_outline_fini
  * frees, even after a failure. */
 enum ps_status ps_outline_read(struct ps_outline *outline, const char *const *arguments,
                                unsigned argument_count, struct ps_err *err);

@@ -24,7 +24,7 @@ struct ps_planning_config {
     const char *format, *shape; /* for the document */
     uint64_t size_bytes;        /* 0: the natural size */
     unsigned connections;
-    bool paced_by_sleep;               /* decided by the program, not by the user */
+    bool paced_by_sleep;               /* the program, not the user, chose to pace by sleep */
     unsigned workers_min, workers_max; /* 0: as in the file, no scaling */
     bool project;
     struct ps_projection_wish wish;
@@ -52,7 +52,7 @@ struct ps_planning {
     struct ps_search *search; /* the search for the goals' rates, with the largest number of workers */
     struct ps_trial *trials;  /* as many as the search has */
     unsigned trial_count, trial_room;
-    unsigned workers; /* of the running subject; 0: as in the file */
+    unsigned workers; /* number of workers of the running subject; 0: as in the file */
     double event_bytes;
 
     struct ps_limits limits;
@@ -68,8 +68,8 @@ struct ps_planning {
     double seconds;
 };
 
-/* Runs the plan. Returns PS_FAIL when the subject did not start or ended; the results so far are valid all
- * the same. Owns: the caller calls ps_planning_fini in any case. `config` must outlive it. */
+/* Runs the plan. Returns PS_FAIL when the subject did not start, or ended; the results so far are valid all the same.
+ * Owns: the caller calls ps_planning_fini in any case. `config` must outlive `planning`. */
 enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_planning_config *config,
                                struct ps_err *err);
 void ps_planning_fini(struct ps_planning *planning);

@@ -13,7 +13,7 @@
 struct ps_projection_wish {
     double rate;          /* events/s in total */
     double size_bytes;    /* size of an event; 0: as measured */
-    double headroom;      /* share of a machine's figure that is kept free, below 1 */
+    double headroom;      /* share of a machine's rate that is kept free, below 1 */
     unsigned spare;       /* machines that may be down at the same time */
     double retention_s;   /* how long brokers keep records; 0: not given */
     unsigned replication; /* copies; 0: not given */
@@ -45,7 +45,7 @@ struct ps_projection {
     char assumptions[PS_ASSUMPTIONS_MAX][PS_ASSUMPTION_BYTES];
 };
 
-/* Returns PS_FAIL when no rate was held, or when it would take more than a million machines. */
+/* Returns PS_FAIL when no rate was held, or when the wish needs more than a million machines. */
 enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
                                   const struct ps_projection_measured *measured,
                                   struct ps_projection *projection, struct ps_err *err);

@@ -18,9 +18,9 @@ struct ps_requirement {
 };
 
 enum ps_requirement_verdict {
-    /* a trial at this rate was held, and that was confirmed; or the rate lies below the 95 % interval */
+    /* trials at this rate were held, and this result is confirmed; or the rate lies below the 95 % interval */
     PS_REQUIREMENT_MET,
-    /* a trial at this rate was not held, and that was confirmed; or the rate lies above the 95 % interval */
+    /* trials at this rate were not held, and this result is confirmed; or the rate lies above the 95 % interval */
     PS_REQUIREMENT_MISSED,
     PS_REQUIREMENT_NOT_SHOWN, /* neither: the rate lies between both ends, or the time was too short */
 };

@@ -27,8 +27,8 @@ struct ps_scaling {
     double peak_workers; /* worker count from which more workers reduce the rate; 0: none */
 };
 
-/* Fits by least squares of the relative error of n / rate, which is linear in 1/lambda, sigma/lambda,
- * kappa/lambda. One point gives only lambda; kappa is fitted from three different worker counts. Returns
- * false when there is no point, or one is not positive or a lower limit. */
+/* Fits by least squares of the relative error of n / rate, which is linear in 1/lambda, sigma/lambda, kappa/lambda. One
+ * point gives only lambda; kappa is fitted from three different worker counts. Returns false when there is no point, or
+ * when a point is not positive or is only a lower limit. */
 bool ps_scaling_fit(const struct ps_scaling_point *points, unsigned count, struct ps_scaling *scaling);
 double ps_scaling_rate(const struct ps_scaling *scaling, double workers);

@@ -2,7 +2,7 @@
  * given), a running agent, or any other program with a target and a far end.
  *
  * An agent file is not changed: settings for the measurement (ports, brokers, directories, workers) are
- * written to a second file, which is merged after it, in a directory of the plan.
+ * written to a second file, which lies in a directory of the plan and is merged after the agent file.
  *
  * Thread: the driver's. */
 #pragma once
@@ -52,7 +52,7 @@ struct ps_subject {
  * calls ps_subject_stop in any case. `config` must outlive the subject. */
 enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,
                                 struct ps_err *err);
-/* Stops what was started and removes the files that were made. */
+/* Stops what ps_subject_start started and removes the files that it made. */
 void ps_subject_stop(struct ps_subject *subject);
 
 /* Call between two trials: waits until channels are empty (at most 10 s) and removes the files of file_roll.

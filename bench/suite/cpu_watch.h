@@ -1,6 +1,6 @@
 /* Detects when a CPU was not available: a thread on that CPU repeatedly sleeps for a fifth of a millisecond,
  * with priority over all others where permitted (SCHED_FIFO). When it wakes late, the hypervisor or the
- * kernel had the CPU, and other threads on it are not responsible for their delay in that time.
+ * kernel had the CPU, and a delay of other threads on this CPU in that time is not their fault.
  *
  * Thread: the bench's main one. */
 #pragma once

@@ -8,8 +8,8 @@
 
 #include "core/base.h"
 
-/* Returns a new directory below TMPDIR, else /var/tmp: it must be on the disk that is to be measured. The program removes
- * it when it ends. */
+/* Returns a new directory below TMPDIR, else /var/tmp: the directory must be on the disk that is to be measured. The
+ * program removes it when the program ends. */
 const char *ps_disk_directory(void);
 /* Removes the directory's content. */
 void ps_disk_clear(const char *directory);

@@ -8,7 +8,7 @@
 
 #define PS_DRAIN_CONNECTIONS_MAX 4
 
-/* Finds the first and the last CPU that this process may use; the same one when there is only one. */
+/* Finds the first and the last CPU that this process may use; both are the same when there is only one CPU. */
 void ps_cpu_ends(int *first, int *last);
 /* Pins this thread to a CPU, if that is allowed. */
 void ps_cpu_pin(int cpu);

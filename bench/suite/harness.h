@@ -1,5 +1,5 @@
-/* One stage, bound, built and open, without an engine around it, for benches that call `work` directly; and
- * batches of log lines for it.
+/* One stage, bound, built and open, without an engine around it, for benches that call `work` directly; and batches of
+ * log lines for the stage.
  *
  * Thread: one, which acts as the stage's worker. Errors end the program with a message. */
 #pragma once
@@ -27,7 +27,7 @@ struct ps_bench_harness {
 void ps_bench_harness_init(struct ps_bench_harness *harness, uint64_t bytes);
 void ps_bench_harness_fini(struct ps_bench_harness *harness);
 
-/* Opens a stage. `keys`: its configuration as key, value, .., NULL. `channels`: a selector's channels. */
+/* Opens a stage. `keys`: the stage's configuration as key, value, .., NULL. `channels`: a selector's channels. */
 void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, const char *name,
                            struct ps_texts channels, const char *const *keys);
 

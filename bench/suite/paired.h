@@ -12,10 +12,10 @@
 struct ps_bench_options {
     double seconds; /* per measurement */
     unsigned rounds;
-    uint64_t events;  /* per measurement, where a count ends it */
+    uint64_t events;  /* per measurement, in benches where a count ends a measurement */
     const char *only; /* run only this variant */
     const char *brokers;
-    int broker_pid; /* its CPU time is measured, too; 0: not */
+    int broker_pid; /* process whose CPU time is measured, too; 0: none */
 };
 
 /* `options` holds the defaults. Ends the program with a message when the options are invalid. */

@@ -15,7 +15,7 @@ pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length);
 /* The same with `rate` bytes per millisecond; bytes that are not accepted in time are sent later. */
 pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate);
 void ps_pump_stop(pid_t pump);
-/* Sends them as fast as they are accepted, in the calling process, which ends with the connection. */
+/* Sends the bytes as fast as they are accepted, in the calling process. The process ends when the connection ends. */
 _Noreturn void ps_pump_send(unsigned port, const char *bytes, size_t length);
 
 /* Connects to a port of 127.0.0.1 on which a process will soon listen; tries for ten seconds, then ends the process. */

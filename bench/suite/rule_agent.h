@@ -9,7 +9,7 @@ struct ps_rule_agent {
     const char *program; /* compiles the rules in a separate process; NULL: in this one */
     int cpu;             /* the worker's CPU */
     unsigned port;
-    unsigned probe_port; /* port of a second such source, which answers events with OK; 0: none */
+    unsigned probe_port; /* port of a second netcat source, which answers events with OK; 0: none */
 };
 
 /* Ends the program with a message when the agent does not start. */

@@ -5,8 +5,8 @@
  * event in a hundred is hit, by one rule. Dense: six rules per service, which all share their longest literal
  * except for the name ("service=<name>-<n> status="); every event is hit by one to three rules.
  *
- * The spread set has the curve of bare Hyperscan on which the goals are based: 1,000 rules cost it 1.4 to 1.8
- * times what 10 do, 10,000 cost 2.4 to 2.9 times.
+ * The spread set has the curve of bare Hyperscan on which the goals are based: 1,000 rules cost Hyperscan 1.4 to 1.8
+ * times as much as 10 rules, and 10,000 rules 2.4 to 2.9 times.
  *
  * Expressions use only what Java, PCRE and POSIX extended expressions have in common, with the word as group
  * 1, so that Flume, rsyslog and syslog-ng accept them unchanged. Events have 256 bytes and no newline.
@@ -42,7 +42,7 @@ const char *ps_rule_traffic_name(enum ps_rule_traffic_kind kind);
 /* Writes the expression of rule number `rule`, from 0. Returns its length. */
 unsigned ps_rule_traffic_pattern(const struct ps_rule_traffic *traffic, uint32_t rule,
                                  char pattern[PS_RULE_TRAFFIC_PATTERN_BYTES]);
-/* Writes what group 1 of the rule matches: its word; dense: its service. */
+/* Writes what group 1 of the rule matches: spread: the rule's word; dense: the rule's service. */
 unsigned ps_rule_traffic_word(const struct ps_rule_traffic *traffic, uint32_t rule,
                               char word[PS_RULE_TRAFFIC_PATTERN_BYTES]);
 /* Returns the rule's channel: one of PS_RULE_TRAFFIC_SHAPES names. Events that no rule hits go to "rest". */

@@ -1,5 +1,6 @@
 /* Shows what load, verify and plan do and found: text for people, with one status line that is rewritten in place on a
- * terminal; with --json, objects for programs, one per line. Colour is used only on a terminal, and not when NO_COLOR is set.
+ * terminal; with --json, objects for programs, one per line. Colour is used only on a terminal, and not when NO_COLOR
+ * is set.
  *
  * Thread: one at a time. Threads that send or read events never call it. */
 #pragma once
@@ -42,8 +43,8 @@ void ps_live_clear(struct ps_live *live);
 void ps_live_note(struct ps_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints text of the final report as it is (the caller adds newlines). Does nothing with json. */
 void ps_live_print(struct ps_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* With json, writes the object as one line. Always takes ownership of the object; NULL means that it could
- * not be made. A `progress` object is not written when quiet. */
+/* With json, writes the object as one line. Always takes ownership of the object; NULL means that the object could not
+ * be made. A `progress` object is not written when quiet. */
 void ps_live_object(struct ps_live *live, json_t *object, bool progress);
 
 /* Returns {"p50":..,"p99.9":..,"max":..} for the given percentiles, 0 when the histogram is empty; the

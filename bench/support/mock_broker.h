@@ -1,7 +1,7 @@
 /* An embedded Kafka: librdkafka's mock cluster, for tests, for quickstart.sh and for `penstock mock-broker`.
  * It listens on ephemeral ports of 127.0.0.1 and serves real clients. Memory only; it keeps about 5 MB or
- * 100,000 messages of a partition. It proves nothing about duplicates or transactions: it does not
- * deduplicate, and its transactions are not real ones.
+ * 100,000 messages of a partition. A test with it proves nothing about duplicates or transactions: it does not
+ * deduplicate, and does not isolate or undo transactions.
  *
  * Thread: the creator's. */
 #pragma once
@@ -13,13 +13,13 @@
 struct ps_mock_broker;
 struct rd_kafka_mock_cluster_s;
 
-/* When it cannot be made, returns NULL with a line in `err`. `broker_count` 1 .. 16. */
+/* When the cluster cannot be made, returns NULL with a line in `err`. `broker_count` 1 .. 16. */
 struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_err *err);
 void ps_mock_broker_destroy(struct ps_mock_broker *mock);
 
-/* Lets clients also reach the cluster at 127.0.0.1:port, which is its bootstrap address from now on; the brokers'
- * own ports, which metadata name, stay as they are. Returns PS_FAIL when it cannot listen; `err` names the port and
- * the reason (it is in use, for example). */
+/* Lets clients also reach the cluster at 127.0.0.1:port, which is its bootstrap address from now on; the brokers' own
+ * ports, which metadata name, stay as they are. Returns PS_FAIL when it cannot listen; `err` names the port and the
+ * reason (the port is in use, for example). */
 enum ps_status ps_mock_broker_listen(struct ps_mock_broker *mock, uint16_t port, struct ps_err *err);
 
 /* Returns the brokers as host:port,host:port. */

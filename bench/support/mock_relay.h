@@ -2,7 +2,7 @@
  * that the kernel chooses. A thread forwards bytes between clients and the first broker. A client that has asked for
  * metadata connects to the brokers' own ports; the relay is what `bootstrap.servers` names.
  *
- * Thread: create and destroy: the owner's. */
+ * Thread: the owner's, for create and destroy. */
 #pragma once
 
 #include "core/status.h"
@@ -13,9 +13,9 @@
 
 struct ps_mock_relay;
 
-/* Listens on 127.0.0.1:port and forwards to 127.0.0.1:broker_port. While the most connections are open, further
- * clients wait until one ends. When it cannot listen, returns NULL; `err` names the port and the reason (it is in
- * use, for example). */
+/* Listens on 127.0.0.1:port and forwards to 127.0.0.1:broker_port. While the maximum number of connections is open,
+ * further clients wait until a connection ends. When it cannot listen, returns NULL; `err` names the port and the
+ * reason (the port is in use, for example). */
 struct ps_mock_relay *ps_mock_relay_create(uint16_t port, uint16_t broker_port, struct ps_err *err);
 /* Closes every connection. NULL is allowed. */
 void ps_mock_relay_destroy(struct ps_mock_relay *relay);

@@ -41,7 +41,7 @@ void ps_stamp_write(const struct ps_stamp *stamp, char *to);
 enum ps_stamp_state {
     PS_STAMP_NONE, /* no stamp here */
     PS_STAMP_GOOD, /* stamp and covered bytes are unchanged */
-    /* The stamp is good; the covered bytes end early, and those present cannot be checked. */
+    /* The stamp is good; the covered bytes end early, and the bytes that are present cannot be checked. */
     PS_STAMP_CUT,
     PS_STAMP_CHANGED, /* the stamp is good; the covered bytes were changed */
     /* The text begins like a stamp, but H does not match or the record ends within it: the numbers have no

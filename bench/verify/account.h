@@ -20,8 +20,8 @@ struct ps_account {
 
     uint64_t records;   /* all records, of the following kinds too */
     uint64_t foreign;   /* without a stamp */
-    uint64_t broken;    /* with the beginning of a stamp, but invalid numbers */
-    uint64_t other;     /* of other runs, when only one is tracked */
+    uint64_t broken;    /* records with the beginning of a stamp, but invalid numbers */
+    uint64_t other;     /* records of other runs, when only one run is tracked */
     uint64_t untracked; /* good stamps that could not be tracked: too many runs, no memory */
     uint32_t other_run; /* the first of these runs; valid when `other` > 0 */
     /* Arrival of the last record with a tracked stamp; 0: none yet. */
@@ -30,11 +30,11 @@ struct ps_account {
     struct ps_arrivals *arrivals;   /* NULL: not counted; owned */
 };
 
-/* Returns NULL when there is no memory. `run` is used when run_only. Owns: the caller destroys it. */
+/* Returns NULL when there is no memory. `run_only`: only the run `run` is tracked. Owns: the caller destroys it. */
 struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only, uint32_t run);
 void ps_account_destroy(struct ps_account *account);
 
-/* Counts from now on when the events of each source arrive, in steps of `step_ns`. */
+/* From now on, records how many events arrive in each interval of `step_ns`, by source (arrivals.h). */
 void ps_account_count_arrivals(struct ps_account *account, uint64_t step_ns);
 
 /* Accounts for one record. The stream number also distinguishes far ends (far/end.h). */

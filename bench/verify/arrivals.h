@@ -43,7 +43,7 @@ static inline void ps_arrivals_add(struct ps_arrivals *arrivals, uint32_t source
         arrivals->steps[step][group]++;
 }
 
-/* Makes {"start_unix_ns":N,"step_ns":N,"received":[[count, ...], ...]}: for each group the steps from the first
- * in which anything arrived to the last; start_unix_ns is where the first of them begins. `start_unix_ns` is
- * the wall clock at start_ns. Owns: the caller. */
+/* Makes {"start_unix_ns":N,"step_ns":N,"received":[[count, ...], ...]}: for each group the counts of the steps, from
+ * the first step in which anything arrived to the last. The member start_unix_ns is the time at which this first step
+ * begins; the argument `start_unix_ns` is the wall clock at start_ns. Owns: the caller. */
 json_t *ps_arrivals_json(const struct ps_arrivals *arrivals, uint64_t start_unix_ns);

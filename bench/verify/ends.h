@@ -47,7 +47,7 @@ struct ps_manifest_file {
     struct stat facts;
 };
 
-/* Reads the manifests that are new or were replaced; `files` and `paths` have `count` entries. Returns
- * PS_FAIL when one exists and is invalid. */
+/* Reads the manifests that are new or were replaced; `files` and `paths` have `count` entries. Returns PS_FAIL when a
+ * manifest exists and is invalid. */
 enum ps_status ps_ends_manifests(struct ps_manifest_file *files, const char *const *paths, unsigned count,
                                  struct ps_expected *expected, struct ps_err *err);

@@ -26,7 +26,7 @@ struct ps_outcome {
     const struct ps_expected *expected;
     const struct ps_verdict *verdict;
     double seconds;
-    double last_s;      /* when the last event with a stamp arrived; below 0: none did */
+    double last_s;      /* when the last event with a stamp arrived; below 0: none arrived */
     const char *ended;  /* "idle", "signal" ... */
     const char *remark; /* problems noticed by far ends, NULL: none */
     bool lossy;

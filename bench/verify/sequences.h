@@ -1,7 +1,7 @@
-/* The set of sequence numbers seen of one source. It is stored in chunks of 65,536 numbers: a bitmap while
- * numbers arrive, only the chunk's number when all its numbers were seen, and a list of holes for an older chunk in
- * which few numbers are missing. A thousand million numbers in order, with some missing, take kilobytes; the worst
- * order and the worst gaps take one bit per number.
+/* The set of sequence numbers seen of one source. It is stored in chunks of 65,536 numbers: a bitmap while the chunk's
+ * numbers arrive; only the chunk's number when all its numbers were seen; a list of holes for an older chunk in which
+ * few numbers are missing. A thousand million numbers in order, with some missing, take kilobytes; the worst order and
+ * the worst gaps take one bit per number.
  *
  * Answers are never guesses: when a chunk had to be dropped for lack of memory, the answer for its numbers is UNKNOWN
  * for ever.
@@ -38,7 +38,7 @@ enum ps_sequence {
     PS_SEQUENCE_NEW,
     PS_SEQUENCE_AGAIN,
     PS_SEQUENCE_UNKNOWN, /* new or seen before: the set no longer knows this range */
-    /* Not added; ps_sequences_compact or _forget of some set may free memory. */
+    /* The number was not added; ps_sequences_compact or ps_sequences_forget of some set may free memory. */
     PS_SEQUENCE_NO_MEMORY,
 };
 

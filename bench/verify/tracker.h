@@ -1,5 +1,5 @@
 /* Tracks runs, their sources, the numbers seen of each source, and the order in each stream, within one
- * memory limit. When the limit is reached it first compacts and then forgets the oldest numbers; answers that
+ * memory limit. When the limit is reached, the tracker first compacts and then forgets the oldest numbers; answers that
  * are no longer known are reported as unknown.
  *
  * An event is reordered when it arrives for the first time and its number is below the highest seen before
@@ -28,7 +28,7 @@ struct ps_tracker_counts {
 struct ps_source {
     uint32_t run, source;
     uint32_t number;       /* index of this source among all tracked ones */
-    uint64_t last_end;     /* the number after the one marked as last; 0: no mark seen */
+    uint64_t last_end;     /* the number after the event that is marked as last; 0: no mark was seen */
     bool last_contradicts; /* two different events of the source had the mark */
     struct ps_tracker_counts tally;
     struct ps_sequences seen;

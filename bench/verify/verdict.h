@@ -17,7 +17,7 @@ struct ps_expected {
     bool events_known;
     uint64_t events;  /* in total */
     uint32_t sources; /* number of sources; 0: not given */
-    /* manifests that were read, and those that were named but are not written yet */
+    /* number of manifests that were read, and of manifests that were named but are not written yet */
     unsigned manifest_count, manifest_missing;
     struct ps_manifest manifests[PS_VERDICT_MANIFESTS_MAX];
 };
@@ -36,11 +36,11 @@ struct ps_verdict {
     uint64_t other_runs;            /* records of other runs */
     uint64_t early, due_before, source_count;
     unsigned run_count; /* runs that count */
-    uint32_t run;       /* the first of them, or the requested one */
+    uint32_t run;       /* the first of the runs that count, or the requested run */
     bool run_known;
     char why[512]; /* when not complete: the cause and the remedy; else "" */
     struct ps_tracker_facts facts;
-    int exit_code; /* 0: all arrived, once, in order and unchanged; 1: not so; 2: unknown */
+    int exit_code; /* 0: all events arrived, once, in order and unchanged; 1: they did not; 2: unknown */
 };
 
 /* Makes the verdict. `lossy`: far ends may have lost records themselves. */
@@ -50,7 +50,8 @@ void ps_verdict_make(struct ps_verdict *verdict, const struct ps_account *accoun
 /* Returns whether this run counts: it is in a manifest, or there is no manifest. */
 bool ps_verdict_looks_at(const struct ps_expected *expected, uint32_t run);
 
-/* Writes the number after a source's last event to *end. Returns false when it is not known, or something contradicts it. */
+/* Writes the number after a source's last event to *end. Returns false when it is not known, or something contradicts
+ * it. */
 bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *source, uint64_t *end);
 
 /* Counts the distinct events that have arrived, and those sent; returns false when the number sent is not

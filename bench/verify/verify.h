@@ -29,7 +29,7 @@ struct ps_verify_options {
     uint64_t duration_ns; /* 0: no limit */
     uint64_t memory_bytes;
     uint64_t every_ns;    /* interval between progress reports */
-    uint64_t arrivals_ns; /* length of the steps in which arrivals are counted; 0: they are not */
+    uint64_t arrivals_ns; /* length of the steps in which arrivals are counted; 0: arrivals are not counted */
     bool json, quiet;
     bool histogram; /* with json: every latency in the summary */
 };

@@ -7,10 +7,9 @@
  *   e  how often a trial's result has nothing to do with the subject: 2 or 12 %
  *
  * Before the trials T is anywhere from 25 % below the lower end to 25 % above the upper end, uniform in its
- * logarithm, and every w and e is equally likely. A trial shorter than the full length counts by its share of
- * that length, and only when it was not held: in a short trial a queue may have absorbed a rate that is too
- * high. The result is the probability that T lies between the two ends, and the interval that contains T with
- * 95 %.
+ * logarithm, and every w and e is equally likely. A trial that is shorter than the full length counts only when it was
+ * not held, and then with its share of the full length: in a short trial a queue may have absorbed a rate that is too
+ * high. The result is the probability that T lies between the two ends, and the interval that contains T with 95 %.
  *
  * The model does not cover trials with a common error (a machine that is busy for a whole minute).
  *

@@ -8,7 +8,7 @@
  * - several goals share their trials
  * - trials are short far from the answer and long near it
  * - full-length trials decide whether a rate is held: a rate is a lower end when it was held for half of the required
- *   time, and an upper end when it was missed for more than half of it; a miss by far counts twice
+ *   time, and an upper end when it was missed for more than half of it; a miss by a large margin counts twice
  * - when a rate was not held although a higher rate was (loss inversion), the lower of the two is the upper end
  *
  * Thread: the driver's. */
@@ -33,7 +33,7 @@ struct ps_search_config {
     double rate_first;         /* where the search begins; 0: rate_min */
     double precision;          /* relative width of the answer's interval: upper / lower - 1 */
     double budget_s;           /* for all goals; every trial's cost_s counts */
-    double long_s;             /* length of a full trial; 0: from a goal's share of the budget */
+    double long_s;             /* length of a full trial; 0: it follows from a goal's share of the budget */
     unsigned repeats;          /* number of full-length trials that decide; 0: 2 */
     /* maximum number of full-length trials at one bound, to raise the confidence; 0: 5 */
     unsigned repeats_max;
@@ -53,8 +53,8 @@ struct ps_search_answer {
      * held. */
     bool behind;
     bool decisive; /* the subject fell so far behind that no second trial is needed */
-    /* events/s that arrived, and at which no connection would have fallen behind; 0: unknown. Only used to
-     * choose the next rate */
+    /* events/s that arrived; events/s at which no connection would have fallen behind; 0: unknown. Only used to choose
+     * the next rate */
     double goodput, goodput_worst;
     double latency_ns[PS_GOALS_MAX]; /* each goal's percentile */
     /* false: the load was not offered at this rate, for reasons outside the subject */
@@ -99,9 +99,9 @@ struct ps_search_figure {
     /* The 95 % interval: wider than lower..upper when trials were few or noisy. high95 is 0 when the generator,
      * not the subject, failed at the upper end: there is no upper limit. */
     double low95, high95;
-    unsigned repeats; /* full-length trials at the end that has fewer of them */
+    unsigned repeats; /* number of full-length trials at that end of the interval which has fewer */
     double bunched;   /* at the lower end: share of the events that the generator sent late */
-    bool busy;        /* that share is too large to confirm an end: the machine was busy */
+    bool busy;        /* `bunched` is too large to confirm an end: the machine was busy */
 };
 
 /* Returns whether the rate is only a lower limit: the subject held the highest rate of the range or of the generator.

@@ -7,7 +7,7 @@
 #define PS_SEARCH_TRIALS_MAX 1000U
 #define PS_SEARCH_LEVELS 3U
 
-/* A level of the search: the length of its trials, how many of them decide, and the width of its interval. */
+/* A level of the search: the length of its trials, the number of trials that decide, and the width of its interval. */
 struct ps_search_level {
     double seconds, width;
     unsigned repeats;
@@ -24,11 +24,11 @@ struct ps_search {
     struct ps_search_trial trials[PS_SEARCH_TRIALS_MAX];
 };
 
-/* The bounds that the trials of a level give; 0 where there is none. */
+/* The bounds that the trials of a level give; 0: there is no such bound. */
 struct ps_search_bounds {
     /* The highest held rate below `upper`; the lowest rate that was not held. */
     double lower, upper;
-    double open;    /* a rate between them that was tried but is undecided */
+    double open;    /* a rate between `lower` and `upper` that was tried but is undecided */
     bool generator; /* at `upper` the generator failed more often than the subject */
 };
 
@@ -39,9 +39,10 @@ void ps_search_bound(const struct ps_search *search, unsigned goal, const struct
 /* Returns the number of full-length trials of the level at a rate. */
 unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate);
 
-/* A hint about the rate at which the subject's limit lies, from the nearest trial that was too high. Latency goals have no hint. */
+/* A hint about the rate at which the subject's limit lies, from the nearest trial that was too high. Latency goals have
+ * no hint. */
 struct ps_search_hint {
-    double goodput, worst; /* of all connections, and for the worst of them; 0: none */
-    bool refuted;          /* it was followed already, and that rate was too high as well */
+    double goodput, worst; /* of all connections; the rate that the worst connection would hold; 0: none */
+    bool refuted;          /* the hint was already followed, and its rate was too high as well */
 };
 struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned goal, double upper);

@@ -40,13 +40,13 @@ struct ps_trial {
     double rate, seconds; /* as requested */
     unsigned run;
     double offered;       /* events that were due */
-    double sent;          /* those of the `offered` events that left the generator */
+    double sent;          /* number of the `offered` events that left the generator */
     double achieved_rate; /* events/s completed while the schedule ran */
     double received, lost, duplicated, reordered, corrupted;
     double refused;       /* events that the target refused for good; included in `lost` */
     double loss;          /* lost / sent */
     double shortfall;     /* share of the rate that the target did not accept */
-    double bunched;       /* events that the generator sent late, together with others */
+    double bunched;       /* number of events that the generator sent late, together with other events */
     bool behind;          /* the number of events due and not received grew: the rate was not held */
     double growth;        /* seconds of delay gained per second, of the worst connection */
     double goodput;       /* events/s that arrived, 0: unknown */
@@ -57,12 +57,12 @@ struct ps_trial {
     bool generator_held;
     bool lossy; /* the far end itself dropped records: losses are not the subject's alone */
     bool failed, interrupted;
-    char note[256]; /* why it failed, or a remark */
+    char note[256]; /* why the trial failed, or a remark */
     struct {
         json_t *latency;   /* percentiles and maximum, ns; NULL: not known */
         json_t *histogram; /* [[value, count], ...]; NULL */
         json_t *timeline;  /* an object for each step */
-        json_t *arrivals;  /* verify's: when the events of each connection came; NULL: not known */
+        json_t *arrivals;  /* from verify: when the events of each connection came; NULL: not known */
         json_t *delivered; /* [[wall clock ns, events], ...] from the agent's counters; NULL */
         json_t *due;       /* [[seconds, events], ...] of an uneven load; NULL */
     } json;
@@ -95,7 +95,7 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary);
 /* Takes verify's summary; call it after load's. */
 bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const struct ps_goal *goals,
                           unsigned goal_count);
-/* Takes the number of events that the agent's sinks delivered: without a far end, or when the far end was
+/* Takes the number of events that the agent's sinks delivered. Called when there is no far end, or the far end was
  * lossy. */
 void ps_trial_take_counters(struct ps_trial *trial, double delivered);
 /* Adds a step of load or verify, which ended `t` seconds after the load began, to the timeline. */

@@ -1,8 +1,8 @@
-/* Accounts for a run at the far end: it reads the records of a topic that were written since a mark.
+/* Accounts for a run at the far end: reads the records that were written to a topic since a mark.
  *
- * Numbered bodies begin with ps_kafka_account_number's text. Their numbers go in turn, `turn` at a time, to `streams` streams
- * (the partitions of an input topic, or one file), and the events of a stream must be in order in each partition of the topic.
- * Other bodies can only be counted. Errors end the program.
+ * Numbered bodies begin with ps_kafka_account_number's text. Their numbers go in turn, `turn` at a time, to `streams`
+ * streams (the partitions of an input topic, or one file), and the events of a stream must be in order in each
+ * partition of the topic. Other bodies can only be counted. Errors end the program.
  *
  * Thread: the bench's main one. */
 #pragma once
@@ -29,9 +29,10 @@ void ps_kafka_account_number(char *body, uint64_t number);
 void ps_kafka_mark_init(struct ps_kafka_mark *mark, const char *brokers, const char *topic, int partitions);
 void ps_kafka_mark_fini(struct ps_kafka_mark *mark);
 
-/* Counts the records that came since the mark, which moves to the end of the topic. */
+/* Counts the records that came since the mark, and moves the mark to the end of the topic. */
 void ps_kafka_account_count(struct ps_kafka_mark *mark, uint64_t events, struct ps_kafka_account *account);
-/* Reads the records that were committed since the mark. Their bodies are numbered from 0 to events - 1. The mark moves to the end. */
+/* Reads the records that were committed since the mark. Their bodies are numbered from 0 to events - 1. The mark moves
+ * to the end. */
 void ps_kafka_account_read(struct ps_kafka_mark *mark, uint64_t events, unsigned streams, unsigned turn,
                            struct ps_kafka_account *account);
 

@@ -1,5 +1,5 @@
-/* The parts of bare librdkafka loops in benches: a producer and a consumer with the settings of a fast program. Errors end
- * the program.
+/* The parts of bare librdkafka loops in benches: a producer and a consumer with the settings of a fast program. Errors
+ * end the program.
  *
  * Thread: the bench's main one. */
 #pragma once
@@ -17,28 +17,31 @@ extern uint64_t ps_kafka_loop_reported;
 
 _Noreturn void ps_kafka_loop_fatal(const char *what);
 
-/* Idempotent, acks=all, linger 5 ms. A report destroys the message that _private of the record names, if any. */
+/* Makes a producer: idempotent, acks=all, linger 5 ms. A report destroys the message that the record's _private points
+ * to, if any. */
 rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression);
 /* Makes a member of a new group that reads the topic from its beginning; it commits only on the bench's call. */
 rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
 
 /* Makes a topic, if it is not there. */
 void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions);
-/* Deletes a topic, so that the broker's disk does not fill. A broker that cannot (the mock one) keeps it. */
+/* Deletes a topic, so that the broker's disk does not fill. A broker that cannot delete topics (the mock broker) keeps
+ * the topic. */
 void ps_kafka_loop_topic_delete(rd_kafka_t *client, const char *name);
 /* Produces all messages, waiting for room. Payloads are not copied. */
 void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
                            rd_kafka_message_t *messages, int count);
 
-/* Input and results of a paired bench of an agent and a bare loop over one broker; `argument` of its struct ps_paired. */
+/* Input and results of a paired bench of an agent and a bare loop over one broker. It is the `argument` of the bench's
+ * struct ps_paired. */
 struct ps_kafka_loop_job {
     const char *brokers;
     uint64_t events;
     double bare_per_second, agent_per_second; /* wall clock, of the last round */
 };
 
-/* Measures the agent from its first delivered events until `events` of them are delivered, then stops it. Returns events per
- * CPU-second of this process. */
+/* Measures the agent from its first delivered events until `events` of them are delivered, then stops it. Returns
+ * events per CPU-second of this process. */
 double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job);
 
 /* Rates, CPU time and losses of the runs of one side of a pair; the warm-up is the first run. */

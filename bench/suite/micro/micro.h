@@ -28,7 +28,8 @@ void ps_micro_bytes(struct ps_micro *micro, uint64_t bytes_per_iteration);
 
 void ps_micro_add(const char *name, void (*run)(struct ps_micro *micro));
 
-/* Each bench/suite/micro/<noun>.c has one; micro.cc calls them all, as listed in bench/suite/micro/micro.def. */
+/* Each bench/suite/micro/<noun>.c has such a function; micro.cc calls all of them, as listed in
+ * bench/suite/micro/micro.def. */
 #define MICRO(noun) void ps_micro_##noun(void);
 #include "bench/suite/micro/micro.def"
 #undef MICRO

@@ -1,7 +1,7 @@
 /* Reads Avro object container files as they grow: HDFS and file_roll files of the avro_event serializer, and any
- * others (Avro 1.11 specification, "Object Container Files"). Codecs null, deflate, snappy. It takes a block only
- * when the block and its marker are complete, so a file that is still being written causes no error. It skips a
- * damaged block up to the next marker, and counts it.
+ * others (Avro 1.11 specification, "Object Container Files"). Codecs null, deflate, snappy. A block is taken only when
+ * the block and its marker are complete, so a file that is still being written causes no error. A damaged block is
+ * skipped up to the next marker, and counted.
  *
  * Thread: the far end's. */
 #pragma once

@@ -1,5 +1,5 @@
-/* Detects by its first bytes what a file contains: lines, an Avro container, or one of them compressed by
- * gzip. Fed as the file is read. Thread: the far end's. */
+/* Detects by its first bytes what a file contains: lines, an Avro container, or one of them compressed by gzip. The
+ * file's bytes are fed in pieces, as they are read. Thread: the far end's. */
 #pragma once
 
 #include "bench/verify/far/avro.h"

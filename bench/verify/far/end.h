@@ -26,7 +26,7 @@ enum ps_far_read {
 
 struct ps_far_end_ops {
     const char *scheme;  /* "kafka" */
-    const char *summary; /* one line for --help, with its keys */
+    const char *summary; /* one line for --help, with the keys of the URL */
     /* Reads the URL's keys; may block (connects to brokers, binds ports), but for no longer than `wait_ns`, if that is
      * not 0 and shorter than its own limit. */
     enum ps_status (*open)(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err);
@@ -38,8 +38,8 @@ struct ps_far_end_ops {
      * kernel dropped, answers that could not be sent. NULL when there are none. `*lossy`: records may be missing
      * because of these problems, so the subject did not cause all losses. The text is valid until the next call. */
     const char *(*remark)(void *state, bool *lossy);
-    /* Returns the listening address, with the real port when port 0 was requested: "127.0.0.1:41234". NULL when it
-     * does not listen. */
+    /* Returns the listening address, with the real port when port 0 was requested: "127.0.0.1:41234". NULL when the far
+     * end does not listen. */
     const char *(*address)(void *state);
     void (*close)(void *state);
 };

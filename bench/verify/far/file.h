@@ -13,7 +13,7 @@ struct ps_far_file {
     struct ps_far_identity identity;
     int fd;            /* -1: closed */
     uint64_t position; /* bytes read so far */
-    uint64_t limit;    /* it may be read up to here: its size when it was last examined */
+    uint64_t limit;    /* the file may be read up to here: its size when it was last examined */
     uint64_t stream;
     uint64_t changed_ns; /* wall clock: time of its last change when it was last examined */
     uint64_t size;       /* its size when it was last examined or listed */
@@ -23,12 +23,12 @@ struct ps_far_file {
     unsigned headed, tailed;
 
     /* the following members are used when following (series.c) */
-    uint64_t missed_ns;  /* it is missing in listings since this time; 0: it was in the last one */
-    unsigned missed;     /* number of consecutive listings without it */
+    uint64_t missed_ns;  /* the file is missing in listings since this time; 0: the last listing had it */
+    unsigned missed;     /* number of consecutive listings without the file */
     bool cold;           /* it was read to its end and closed */
     bool refused;        /* it cannot be opened, or it was already read under another name */
-    bool settled;        /* it is decided whether it is a copy of another file */
-    uint64_t doubted_ns; /* it seems to be truncated since this time; 0: it does not seem so */
+    bool settled;        /* it is known whether this file is a copy of another file */
+    uint64_t doubted_ns; /* the file seems to be truncated since this time; 0: it does not */
     /* the possible original; this file is not read until it is known whether it is a copy */
     struct ps_far_file *copy_of;
     uint64_t held_ns, held_until_ns, held_bytes;
@@ -56,5 +56,6 @@ void ps_far_file_restart(struct ps_far_file *file, struct ps_far_hand *hand, str
 bool ps_far_file_begins_like(const struct ps_far_file *copy, const struct ps_far_file *file);
 /* Returns true when `copy` begins with the bytes that were read from `file` up to the position. */
 bool ps_far_file_continues(const struct ps_far_file *copy, const struct ps_far_file *file);
-/* `copy` continues at the position of `file`; `file` begins at 0 with the stream of `copy`. */
+/* Exchanges the streams of both: `copy` continues at the position of `file`, and `file` begins at 0 with the stream of
+ * `copy`. */
 void ps_far_file_swap(struct ps_far_file *file, struct ps_far_file *copy);
