@@ -29,7 +29,7 @@ uint64_t ps_regex_mono_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-/* On some virtual machines reading the CPU time takes longer than a match. */
+/* Returns the time that one reading of the CPU time takes: on some virtual machines it is longer than a match. */
 static uint64_t clock_cost_ns(void)
 {
     uint64_t least_ns = UINT64_MAX, before_ns = ps_regex_cpu_ns();

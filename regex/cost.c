@@ -136,7 +136,7 @@ static uint64_t sequence(struct reader *reader)
 
 static uint64_t alternatives(struct reader *reader)
 {
-    if (++reader->depth > DEPTH_MAX) { /* not a realistic expression; bounds our stack */
+    if (++reader->depth > DEPTH_MAX) { /* no real expression is so deep; this limits our stack */
         reader->at += strlen(reader->at);
         return UINT64_MAX;
     }
@@ -160,7 +160,7 @@ uint64_t ps_cost_states(const char *text)
     return states;
 }
 
-/* Returns the end of the item at `at`, which is not a repeat. */
+/* Returns the end of the item at `at`. The item is not a repeat. */
 static const char *token_end(const char *at)
 {
     return *at == '\\' ? escape_end(at) : *at == '[' ? class_end(at) : at + 1;

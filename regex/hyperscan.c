@@ -9,7 +9,7 @@
 
 #include "regex/cost.h"
 
-/* Maximum number of times that a set is compiled again without an expression that was too large. */
+/* Maximum number of times that a set is compiled again after an expression was too large. */
 #define TRIES_MAX 64U
 #define PAGE_BYTES 4096
 
@@ -66,7 +66,7 @@ static void rest_take(struct rest *rest, const struct ps_hyperscan_expression *e
     }
 }
 
-/* Hyperscan reports that the set is too large, but not which expression: picks the one with the most
+/* Hyperscan reports that the set is too large, but not which expression: returns the expression with the most
  * states. */
 static uint32_t costliest(const struct rest *rest)
 {

@@ -40,7 +40,7 @@
 
 struct ps_regex {
     pcre2_code *code;
-    pcre2_code *after; /* used after an empty match: the same, except for \G */
+    pcre2_code *after; /* used after an empty match: like the other, except for \G */
     char *text;
     unsigned flags;
     bool jit;
@@ -56,10 +56,10 @@ struct ps_regex_scratch {
     uint64_t given_up;
     struct ps_regex_budget *budget; /* NULL: no limit for a batch */
     uint64_t find_ns;               /* CPU time that the find at hand may take */
-    bool slow;                      /* it was searched with many steps, or took much time */
+    bool slow;                      /* the find was searched with many steps, or took much time */
 };
 
-/* Returns NULL on error; `err` has PCRE2's message about our translation. */
+/* Compiles a translated pattern. Returns NULL on error; `err` then has PCRE2's message about our translation. */
 static pcre2_code *compile(const char *pattern, enum ps_regex_how how, bool *jit, struct ps_err *err)
 {
     uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
@@ -194,8 +194,8 @@ void ps_regex_give_up(struct ps_regex_scratch *scratch)
     scratch->given_up++;
 }
 
-/* Repairs the text before `*start` and after it separately, and moves `*start` to the new boundary. Without memory
- * `data` is NULL. */
+/* Repairs the text before `*start` and the text after it separately, and moves `*start` to the boundary of the repaired
+ * texts. `data` of the result is NULL if there is no memory. */
 static struct ps_slice repair(struct ps_regex_scratch *scratch, const char *subject, size_t length,
                               size_t *start)
 {
@@ -334,7 +334,7 @@ static int search_charged(const struct ps_regex *regex, struct search *search,
     return found;
 }
 
-/* Runs a search in a batch that has shown nothing unusual. */
+/* Runs a search in a batch in which nothing unusual was seen so far. */
 static int search_sampled(const struct ps_regex *regex, struct search *search,
                           struct ps_regex_scratch *scratch)
 {

@@ -16,7 +16,7 @@ struct piece {
 struct ps_regex_replacement {
     struct piece *pieces;
     size_t count;
-    unsigned groups; /* number of groups that a match must return for it */
+    unsigned groups; /* number of groups that a match must return for this text */
 };
 
 void ps_regex_replacement_destroy(struct ps_regex_replacement *replacement)

@@ -64,7 +64,7 @@ static bool step(int socket, const struct ps_bytes *request, size_t *sent, struc
             if (*sent == request->length)
                 (void)shutdown(socket, SHUT_WR);
         } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            *sent = request->length; /* it has exited: its exit status gives the reason */
+            *sent = request->length; /* the compiler has exited: its exit status gives the reason */
         }
     }
     ssize_t n = recv(socket, room, sizeof room, 0);
@@ -101,7 +101,7 @@ static enum talk child_talk(int socket, const struct ps_bytes *request, const st
     return talk;
 }
 
-/* Waits until the child ends; with `kill_it` kills it first. Returns the signal that ended it, or 0. */
+/* Waits until the child ends; with `kill_it` kills the child first. Returns the signal that ended the child, or 0. */
 static int child_end(struct child *child, bool kill_it)
 {
     close(child->socket);

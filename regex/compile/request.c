@@ -33,7 +33,7 @@ void ps_compile_request_write(struct ps_bytes *request, const struct ps_compile_
 static enum ps_status expressions_read(struct ps_bytes_reader *reader, struct ps_compile_request *request,
                                        struct ps_err *err)
 {
-    /* The texts with their terminators need less room than the bytes they are read from. */
+    /* The texts with their terminators need less room than the bytes from which they are read. */
     char *to = request->texts =
         ps_must_alloc(1, (size_t)(reader->end - reader->at) + 1, "a request of the compiler");
     request->expressions =

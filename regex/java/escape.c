@@ -94,7 +94,7 @@ static bool read_control(struct ps_java_parser *parser, uint32_t *character)
     return true;
 }
 
-/* Parses escapes that name a character. Returns false if it is another escape, or on failure. */
+/* Parses an escape that names a character. Returns false if it is another escape, or on failure. */
 static bool read_character(struct ps_java_parser *parser, uint32_t c, uint32_t *character)
 {
     switch (c) {
@@ -132,7 +132,7 @@ static bool read_character(struct ps_java_parser *parser, uint32_t c, uint32_t *
     }
 }
 
-/* Reads digits as long as such a group exists. */
+/* Reads the number of a group: takes a further digit only if a group with the longer number exists. */
 static struct ps_java_node *read_reference(struct ps_java_parser *parser, uint32_t first)
 {
     struct ps_java_node *node = ps_java_node_make(parser->arena, PS_JAVA_REFERENCE, parser->cursor - 2);

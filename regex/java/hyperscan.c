@@ -10,7 +10,7 @@
 #define HYPERSCAN_LENGTH_MAX 15000U /* Hyperscan accepts at most 16,000 */
 #define HYPERSCAN_REPEAT_MAX 32000U
 #define NODES_MAX 100000U
-#define FEW 8U /* up to this number, characters beyond ASCII are written out */
+#define FEW 8U /* at most so many characters beyond ASCII are written out one by one */
 
 struct converter {
     struct ps_arena *arena;
@@ -22,8 +22,8 @@ struct converter {
 
 /* The surroundings of a node. */
 struct context {
-    bool leading, trailing; /* nothing before it, or after it, must match */
-    bool bare;              /* it replaces a back-reference, away from its own surroundings */
+    bool leading, trailing; /* nothing has to match before the node, or after it */
+    bool bare;              /* a group's content, copied in place of a back-reference: neighbours unknown */
 };
 
 static struct ps_bytes_node *make(struct converter *converter, enum ps_bytes_kind kind,
@@ -145,7 +145,7 @@ static struct ps_bytes_node *convert_repeat(struct converter *converter, const s
     return repeat;
 }
 
-/* Returns for each child whether everything after it can match nothing. */
+/* Returns for each child whether everything after the child can match the empty text. */
 static const bool *look_right(struct converter *converter, const struct ps_java_node *node, bool trailing)
 {
     size_t count = 0;
@@ -202,7 +202,7 @@ static struct ps_bytes_node *convert_look(struct converter *converter, const str
     if (!node->negative && !context.bare && (node->behind ? context.leading : context.trailing)) {
         struct ps_bytes_node *made = convert(converter, node->child, context);
         struct ps_bytes_node *apart = make(converter, PS_BYTES_CONCAT, node);
-        apart->child = made; /* does not follow the node before it */
+        apart->child = made; /* the node before it is not its neighbour */
         return made->kind == PS_BYTES_NEVER ? made : apart;
     }
     return left_out(converter, node, node->behind ? "look-behind" : "look-ahead");

@@ -4,8 +4,8 @@
  * For PCRE2: an expression with the same meaning, including groups, over well-formed UTF-8.
  *
  * For Hyperscan: an expression over *bytes* (never its UTF-8 mode) that finds a match in every subject in
- * which Java finds one, whatever the bytes are (also malformed UTF-8, which Java reads as U+FFFD, and NUL).
- * It may find more matches; `exactness` says when it cannot. The translation:
+ * which Java finds one, whatever the bytes are (also malformed UTF-8, which Java reads as U+FFFD, and NUL). Hyperscan
+ * may find more matches; `exactness` says when it cannot. The translation:
  *
  *   - Characters outside ASCII of a class or a dot become one to four bytes 0x80..0xFE
  *     ("[\x80-\xFE]{1,4}"; in a star or plus simply those bytes). 0xFF is never part of a match: no text has
@@ -56,11 +56,11 @@ struct ps_java_regex {
     bool prefilter;  /* HS_FLAG_PREFILTER may be given: every report is confirmed */
     bool repair;     /* U+FFFD may be part of a match: see 0xFF above */
     bool crosses_newline; /* a match may contain \n: newlines alone do not separate events of a batch */
-    bool anchored;        /* it has ^ or $ (MULTILINE is set for all) */
+    bool anchored;        /* the expression has ^ or $ (MULTILINE is set for all) */
     enum ps_regex_exactness exactness;
-    char why[160];        /* for users: why it is not exact ("look-ahead at 12"), or "" */
+    char why[160];        /* for users: why the translation is not exact ("look-ahead at 12"), or "" */
     unsigned group_count; /* without group 0 */
-    char **group_names;   /* [0 .. group_count]; NULL for those without a name */
+    char **group_names;   /* [0 .. group_count]; NULL for a group without a name */
     uint32_t length_min;  /* fewest bytes of a match; 0: may be empty */
 };
 

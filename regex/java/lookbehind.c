@@ -1,6 +1,7 @@
-/* Look-behind. Java accepts any content with a maximum length; PCRE2 requires alternatives of one length each. The content
- * is therefore expanded: a(b|cd)e? becomes abe|ab|acde|acd. A repeat at its left end needs only its minimum number of
- * rounds, because only whether there is a beginning counts. Called while translating; pure. */
+/* Look-behind. Java accepts any content with a maximum length; PCRE2 requires alternatives of one length each. The
+ * content is therefore expanded: a(b|cd)e? becomes abe|ab|acde|acd. A repeat at the left end of the content needs only
+ * its minimum number of rounds, because the beginning of the content only has to exist. Called while translating;
+ * pure. */
 #include "regex/java/internal.h"
 
 #define ALTERNATIVES_MAX 512U
@@ -33,7 +34,7 @@ static struct lengths measure_alone(const struct ps_java_node *node)
     return lengths;
 }
 
-/* Handles alternatives: all children, or for a question mark the only child and nothing. */
+/* Handles alternatives: all children; for a question mark, the only child and the empty text. */
 static void measure_either(const struct ps_java_node *node, struct lengths *lengths)
 {
     int32_t longest = node->kind == PS_JAVA_EITHER ? -1 : 0;
@@ -231,7 +232,7 @@ static void expand_concat(struct work *work, const struct ps_java_node *node, bo
     }
 }
 
-/* "\r\n" or a single terminator: see the printer. */
+/* Expands \R to "\r\n" or a single terminator, as the printer of PCRE2 does. */
 static void expand_line_break(struct work *work, const struct ps_java_node *node, struct list *out)
 {
     static const struct ps_java_range ends[] = {{0x0A, 0x0D}, {0x85, 0x85}, {0x2028, 0x2029}};

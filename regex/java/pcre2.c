@@ -1,4 +1,4 @@
-/* Prints an expression's tree for PCRE2. Nothing depends on PCRE2's options: line terminators, the words of
+/* Prints an expression's tree for PCRE2. The output does not depend on PCRE2's options: line terminators, the words of
  * \b and case-insensitive letters are written out with Java's meaning. Called while translating; pure. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,7 +123,8 @@ static void put_set(struct ps_java_text *text, struct ps_arena *arena, const str
 /* Maximum number of combining marks after a letter that \b takes into account. */
 #define MARKS_MAX 4
 
-/* In Java up to 18, a word is letters, digits, "_" and the marks that follow a letter or digit. */
+/* Prints \b or \B. Without (?U), in Java up to 18, a word is letters, digits, "_" and the marks that follow a letter or
+ * digit. */
 static void put_boundary(struct ps_java_text *text, const struct ps_java_node *node)
 {
     if (node->unicode) {
@@ -151,8 +152,8 @@ static void put_boundary(struct ps_java_text *text, const struct ps_java_node *n
         ps_java_text_put(text, "(?![_\\p{L}\\p{Nd}]|(?<!_)\\p{Mn})");
         return;
     }
-    /* Tests what is after the position: a word character; or a mark, which continues the word of a letter before
-     * it, so that it is at a boundary only after "_"; or a character that is not part of a word. */
+    /* Tests what is after the position: a word character; or a mark, which continues the word of a letter before it, so
+     * that there is a boundary before a mark only after "_"; or a character that is not part of a word. */
     ps_java_text_put(text, "(?%s(?=[_\\p{L}\\p{Nd}])%s|(?=\\p{Mn})(?<=_)|(?![_\\p{L}\\p{Nd}\\p{Mn}])(?:%s))",
                      node->negative ? "!" : ":", without, with);
 }
@@ -192,11 +193,11 @@ struct printer {
     bool guarded;
 };
 
-/* PCRE2's JIT (10.42) has an optimization for repeats near the beginning ("early fail"), which loses matches
- * and finds wrong ones when the repeat can be reached in more than one way. It is not applied after an
- * assertion, so one is printed before the first item that is not a plain sequence of classes, their repeats,
- * and groups around them. Up to that point the optimization is correct, and thirty times as fast
- * ("([a-z]+)=(a|b)" in a long line). */
+/* PCRE2's JIT (10.42) has an optimization for repeats near the beginning ("early fail"), which loses matches and finds
+ * wrong ones when the repeat can be reached in more than one way. PCRE2 does not apply the optimization after an
+ * assertion, so an assertion is printed before the first item that is not a plain sequence of classes, their repeats,
+ * and groups around them. Up to that point the optimization is correct, and thirty times as fast ("([a-z]+)=(a|b)" in a
+ * long line). */
 static bool is_straight(const struct ps_java_node *node)
 {
     switch (node->kind) {
@@ -248,7 +249,8 @@ static void put_repeat(struct printer *printer, const struct ps_java_node *node)
 {
     const struct ps_java_node *child = node->child;
     bool possessive = node->greed == PS_JAVA_POSSESSIVE;
-    /* Java does not backtrack into a round of a possessive repeat, nor of one that it calls deterministic. */
+    /* Java does not backtrack into a round of a possessive repeat, nor into a round of a repeat that it calls
+     * deterministic. */
     if (child->kind == PS_JAVA_CLASS)
         put_node(printer, child);
     else if (possessive || (ps_java_has(child, PS_JAVA_LINE_BREAK) && ps_java_deterministic(child)))
@@ -339,7 +341,7 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     }
 }
 
-/* Returns whether the node can match only at the beginning of the text; PCRE2 also detects that. */
+/* Returns whether the node can match only at the beginning of the text; PCRE2 also detects such nodes. */
 static bool is_anchored(const struct ps_java_node *node)
 {
     if (node->kind == PS_JAVA_EITHER) {

@@ -71,8 +71,8 @@ uint32_t ps_java_after_next(struct ps_java_parser *parser)
     return ps_java_at(parser, parser->cursor - 1);
 }
 
-/* Returns ": X in a properties file", where X is the first word of the cure with a backslash, as Java's properties need it:
- * each backslash twice; "" without one. */
+/* Returns ": X in a properties file", where X is the first word of the cure that has a backslash, with each backslash
+ * doubled, as Java's properties need it. Returns "" if no word has a backslash. */
 static const char *in_properties(struct ps_arena *arena, const char *cure)
 {
     const char *word = strchr(cure, '\\');
@@ -129,7 +129,7 @@ static size_t quotations_resolve(const uint32_t *in, size_t from, size_t length,
         if (c >= 0x80 || is_letter(c)) {
             out[used++] = c;
         } else if (c >= '0' && c <= '9') {
-            if (begins) { /* otherwise it might continue an escape before it */
+            if (begins) { /* elsewhere the character might continue an escape before it */
                 out[used++] = '\\';
                 out[used++] = 'x';
                 out[used++] = '3';

@@ -1,6 +1,6 @@
-/* Sets of code points: Java's character classes with unions, intersections and complements. Sets of ranges
- * are computed. Sets with Unicode properties, whose members only PCRE2 knows, are kept as expressions. Called
- * while translating; pure. */
+/* Sets of code points: Java's character classes with unions, intersections and complements. Sets of ranges are
+ * computed. Only PCRE2 knows the members of Unicode properties, so operations on sets with properties are kept as
+ * expressions. Called while translating; pure. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

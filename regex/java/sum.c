@@ -32,7 +32,7 @@ static bool has_no_width(const struct ps_bytes_node *node)
     }
 }
 
-/* Returns whether the node may begin (or, with `end`, end) with a byte beyond ASCII whose character is not
+/* Returns whether a match of the node may begin (with `end`: end) with a byte beyond ASCII whose character is not
  * fixed. */
 static bool may_be_high(const struct ps_bytes_node *node, bool end)
 {
@@ -48,8 +48,8 @@ static bool may_be_high(const struct ps_bytes_node *node, bool end)
     return may;
 }
 
-/* The surroundings of a node: it is in a run of one class; a neighbour on that side may be beyond ASCII. Two
- * such neighbours can share the bytes of one character. */
+/* The surroundings of a node. `run`: the node is in a run of one class; `left`, `right`: the neighbour on that side may
+ * be beyond ASCII. Two such neighbours can share the bytes of one character. */
 struct around {
     bool run, left, right;
 };

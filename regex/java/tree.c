@@ -32,7 +32,7 @@ bool ps_java_deterministic(const struct ps_java_node *node)
     case PS_JAVA_GRAPHEME:
         return false;
     case PS_JAVA_REPEAT:
-        /* A repeat of a nondeterministic group is nondeterministic; "?" always is. */
+        /* A repeat of a nondeterministic group is nondeterministic; "?" is always nondeterministic. */
         if (node->min != node->max || (node->max == 1 && node->min == 0))
             return false;
         return ps_java_deterministic(node->child);

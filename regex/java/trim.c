@@ -1,4 +1,4 @@
-/* Cuts off the parts at the ends of an expression over bytes that need not match: whether there is a match
+/* Cuts off those parts at the ends of an expression over bytes that need not match, because whether there is a match
  * counts, not where it begins and ends. Called while translating; pure. */
 #include "regex/java/bytes.h"
 
@@ -154,7 +154,7 @@ static bool are_disjoint(const struct ps_bytes_node *a, const struct ps_bytes_no
     return (a->ascii[0] & b->ascii[0]) == 0 && (a->ascii[1] & b->ascii[1]) == 0 && !(a->high && b->high);
 }
 
-/* Clears `atomic` where it loses nothing, as in "[^"]*+"": backtracking into the repeat would not help. */
+/* Clears `atomic` where backtracking into the repeat would not help, as in "[^"]*+"", so that nothing is lost. */
 static void atomic_clear(struct ps_bytes_node *node)
 {
     for (struct ps_bytes_node *child = node->child; child != NULL; child = child->next) {

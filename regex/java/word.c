@@ -1,5 +1,5 @@
-/* Finds where a \b certainly has an ASCII word character next to it. Only there is Hyperscan's \b usable, and
- * PCRE2's needs to test one side only. Called while translating; pure. */
+/* Finds where a \b certainly has an ASCII word character next to it. Only at such a \b can Hyperscan's \b be used, and
+ * PCRE2 needs to test one side only. Called while translating; pure. */
 #include "regex/java/internal.h"
 
 enum edge { EDGE_NONE, EDGE_WORD, EDGE_OTHER }; /* EDGE_NONE: zero-width, look further */
@@ -90,7 +90,7 @@ static void mark(struct ps_arena *arena, struct ps_java_node *node, bool left, b
     case PS_JAVA_ATOMIC: /* the choice in the group is made before the following expression is tested */
         right = false;
         break;
-    case PS_JAVA_LOOK: /* touches only its left neighbour; a look-behind only its right one */
+    case PS_JAVA_LOOK: /* a look-ahead has only its left neighbour; a look-behind only its right one */
         left &= !node->behind;
         right &= node->behind;
         break;

@@ -118,7 +118,9 @@ static struct begin atom(struct reader *reader)
         return (struct begin){value < 0 ? newline : value == '\n', false};
     }
     reader->at++;
-    if (byte == '^') /* cannot match before a newline of the matcher, because 0xFF is before it */
+    /* ^ does not match just before the newline that the matcher puts before a subject: the byte before that newline
+     * is 0xFF */
+    if (byte == '^')
         return (struct begin){false, false};
     if (byte == '$')
         return (struct begin){true, true};

@@ -17,7 +17,7 @@ static int hit_bit(unsigned id, unsigned long long, unsigned long long to, unsig
     return 0;
 }
 
-/* Clears the bits of subjects that do not match. */
+/* Clears the bits of subjects that do not match, as PCRE2 decides. */
 static void row_verify(struct ps_matcher_scratch *scratch, uint32_t pattern, const struct ps_slice *subjects,
                        uint64_t *row)
 {

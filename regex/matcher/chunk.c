@@ -1,6 +1,6 @@
-/* The unit of one scan call: a run of adjacent subjects in place, copies of subjects, or one subject alone.
- * Called by workers. Allocates only for a subject that must be copied and is longer than any before;
- * without memory for it PCRE2 decides, as after a scan that failed. */
+/* The unit of one scan call: a run of adjacent subjects in place, copies of subjects, or one subject alone. Called by
+ * workers. Allocates only for a subject that must be copied and is longer than any before. If there is no memory for
+ * it, PCRE2 decides about the subject, as after a scan that failed. */
 #include "regex/matcher/internal.h"
 
 #include <stdlib.h>
@@ -118,7 +118,7 @@ void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_s
         chunk_copy(scratch, subjects, at, count);
 }
 
-/* Hyperscan reports nearly in order, so this checks the subject of the last report and the next one, and
+/* Hyperscan reports nearly in order, so this function checks the subject of the last report and the next subject, and
  * otherwise searches. It runs for every report, so it avoids unpredictable branches. */
 uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
 {
@@ -127,7 +127,7 @@ uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
     if (PS_UNLIKELY(to < before[low] + gap))
         low = 0;
     low += ends[low] < to;
-    /* finds the first that ends at `to` or later; the sentinel is after all */
+    /* finds the first subject that ends at `to` or later; the sentinel ends after all subjects */
     while (PS_UNLIKELY(ends[low] < to)) {
         uint32_t middle = low + (high - low) / 2;
         if (ends[middle] < to)

@@ -66,8 +66,7 @@ static void sort_patterns(uint32_t *patterns, uint32_t count)
     }
 }
 
-/* Writes the patterns of the hits' expressions that really match to `scratch->matched`; returns their
- * number. */
+/* Writes to `scratch->matched` those patterns of the hits' expressions that really match. Returns their number. */
 static uint32_t decide(struct ps_matcher_scratch *scratch, const struct ps_slice *subject,
                        const uint64_t *hits, uint32_t hit_count)
 {

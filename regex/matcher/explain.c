@@ -13,7 +13,7 @@
 /* For the database of one expression; a larger one evicts others from the CPU caches. */
 #define DATABASE_BYTES_HIGH (UINT64_C(512) << 10)
 
-/* Returns LEFT_OUT when Hyperscan cannot run the expression. */
+/* Compiles one expression alone. Returns LEFT_OUT when Hyperscan cannot run it. */
 static enum ps_hyperscan_outcome build_one(const struct ps_java_regex *java, uint64_t *bytes)
 {
     struct ps_hyperscan_expression expression;

@@ -7,14 +7,14 @@
 /* The meaning of a report of Hyperscan about a pattern. */
 enum ps_matcher_worth {
     PS_WORTH_TAKEN, /* the pattern matches */
-    PS_WORTH_PLAIN, /* it matches if the subject is plain, else PCRE2 decides */
+    PS_WORTH_PLAIN, /* the pattern matches if the subject is plain, else PCRE2 decides */
     PS_WORTH_ASKED, /* PCRE2 decides */
 };
 
 /* The bytes between subjects in one scan. */
 enum ps_matcher_border {
-    PS_BORDER_NEWLINE, /* "\n": no expression can match one; allows scanning in place */
-    PS_BORDER_FF,      /* "\xFF": nothing matches it; no expression has ^ or $ */
+    PS_BORDER_NEWLINE, /* "\n": no expression can match a newline; allows scanning in place */
+    PS_BORDER_FF,      /* "\xFF": nothing matches this byte; no expression has ^ or $ */
     PS_BORDER_BOTH,    /* "\n\xFF\n": for sets with both kinds of expressions */
 };
 
@@ -38,8 +38,8 @@ struct ps_matcher {
 
 /* ---- regex/matcher/plan.c: the patterns that go to Hyperscan, and their form there ---- */
 
-/* Fills in Hyperscan's expression for a pattern, without its id. Returns false if there is none. Owns: the caller
- * frees the text. */
+/* Fills in Hyperscan's expression for a pattern, without its id. Returns false if the pattern has no such expression.
+ * Owns: the caller frees the text. */
 bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression);
 
 /* The expressions for Hyperscan, and the patterns they stand for. */
@@ -102,13 +102,13 @@ struct ps_matcher_scratch {
     uint32_t limits[PS_MATCHER_SUBJECTS_MAX + 2];
 };
 
-/* Makes the next chunk from the subjects [at, count), or from the first ones of them. Subjects that follow each other in memory
- * stay in place, a long one is a chunk alone, and others are copied together. */
+/* Makes the next chunk from the subjects [at, count), or from the first ones of them. Subjects that follow each other
+ * in memory stay in place, a long subject is a chunk alone, and all other subjects are copied together. */
 void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
                            uint32_t count);
 /* Makes a chunk of one subject. */
 void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_slice *subject, uint32_t at);
-/* Returns whether there was no memory for the copy of its subject: it cannot be scanned. */
+/* Returns whether there was no memory for the copy of the chunk's subject, so that the chunk cannot be scanned. */
 static inline bool ps_matcher_chunk_is_missing(const struct ps_matcher_chunk *chunk)
 {
     return chunk->data == NULL && chunk->length > 0;

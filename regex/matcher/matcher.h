@@ -1,8 +1,8 @@
 /* Matches many expressions against many subjects in one pass, with Hyperscan and PCRE2 behind one interface.
  *
- * A matcher is const and shared by all workers; a scratch belongs to one worker. PCRE2 confirms Hyperscan's reports where
- * the translation requires it (regex/java/java.h), and PCRE2 alone runs the expressions that Hyperscan cannot. The result
- * is therefore always that of Java's find(), for any bytes.
+ * A matcher is const and shared by all workers; a scratch belongs to one worker. PCRE2 confirms Hyperscan's reports
+ * where the translation requires it (regex/java/java.h), and PCRE2 alone runs the expressions that Hyperscan cannot.
+ * The result is therefore always that of Java's find(), for any bytes.
  *
  * Subjects are scanned in batches where that gives the same result. The bytes between them depend on the set:
  *
@@ -26,12 +26,12 @@ struct ps_matcher_scratch;
 struct ps_matcher_options {
     /* Directory of compiled databases (regex/compile/cache/cache.h). NULL: no cache. */
     const char *cache_directory;
-    /* As ps_context.program: the compiler runs as a process of its own, within the limits below. NULL: it
-     * runs in this thread, without them. */
+    /* As ps_context.program: the compiler runs as a process of its own, within the limits below. NULL: the compiler
+     * runs in this thread, without limits. */
     const char *program;
-    uint64_t compile_memory_bytes;     /* 0: no limit */
-    uint64_t compile_time_ms;          /* CPU time; 0: no limit */
-    bool idle;                         /* `program` compiles at SCHED_IDLE, so as not to slow down workers */
+    uint64_t compile_memory_bytes; /* 0: no limit */
+    uint64_t compile_time_ms;      /* CPU time; 0: no limit */
+    bool idle; /* `program` compiles at SCHED_IDLE, so that it does not slow down workers */
     bool (*cancelled)(void *argument); /* called now and then while compiling; may be NULL */
     void *argument;
 };

@@ -127,8 +127,8 @@ static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const st
     if (matcher->border == PS_BORDER_BOTH && java->crosses_newline &&
         ps_matcher_begins_with_newline(expression->text))
         return PS_WORTH_ASKED; /* the newline may be one that the matcher added */
-    /* ^ and $ also match at newlines within a subject, and a character beyond ASCII is several bytes, which
-     * may be taken for several characters. A plain subject has neither. */
+    /* ^ and $ also match at newlines within a subject, and a character beyond ASCII is several bytes, which may be
+     * taken for several characters. A plain subject has neither newlines nor characters beyond ASCII. */
     bool taken = java->exactness == PS_REGEX_EXACT && !java->anchored && !java->repair;
     return taken ? PS_WORTH_TAKEN : PS_WORTH_PLAIN;
 }

@@ -118,7 +118,7 @@ static bool take_extract(struct rules_parser *parser, struct ps_action *action)
 static bool take_replace(struct rules_parser *parser, struct ps_action *action)
 {
     action->kind = PS_ACTION_REPLACE;
-    if (parser->token.kind != TOKEN_REGEX) { /* read by ps_rules_take_action */
+    if (parser->token.kind != TOKEN_REGEX) { /* ps_rules_take_action has read this token */
         parser->panic = true;
         return false;
     }

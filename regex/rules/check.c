@@ -40,7 +40,7 @@ static void uses_check(struct rules_parser *parser)
     }
 }
 
-/* ${body} and ${rule} mean something else. */
+/* Warns about groups named `body` or `rule`: ${body} and ${rule} have another meaning. */
 static void group_names_check(struct rules_parser *parser)
 {
     for (size_t i = 0; i < parser->group_source_count; i++) {

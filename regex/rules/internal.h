@@ -55,7 +55,7 @@ struct rules_loader {
     struct rules_names regexes, patterns, files;
     struct ps_regex **regex_list; /* indexed by the numbers in `regexes` */
     size_t regex_count;
-    bool *pattern_live; /* by pattern number: used by a rule that is not disabled */
+    bool *pattern_live; /* by pattern number: whether a rule that is not disabled uses it */
     size_t pattern_live_count;
     struct ps_rules_place mode_place, default_place; /* line 0: not given */
     struct ps_rules_expected *expected;
@@ -103,7 +103,7 @@ void ps_rules_include(struct rules_loader *loader, const char *name, struct ps_r
 void ps_rules_parse_text(struct rules_loader *loader, const char *file, const char *text, size_t length,
                          unsigned depth);
 void ps_rules_advance(struct rules_parser *parser);
-/* Reads the next token as an expression. */
+/* Reads the next token, an expression. */
 void ps_rules_advance_regex(struct rules_parser *parser);
 /* Reports a syntax error, unless one was just reported, and starts recovery. */
 void ps_rules_syntax_error(struct rules_parser *parser, struct ps_rules_place place, const char *cure,
@@ -141,14 +141,14 @@ bool ps_rules_template(struct rules_parser *parser, const struct rules_token *to
 void ps_rules_take_test(struct rules_parser *parser);
 
 /* ---- rules/pattern.c ---- */
-/* Returns the expression of a REGEX token; equal ones share one. Returns NULL after reporting an error. Owns:
- * the loader owns it. */
+/* Returns the expression of a REGEX token; equal expressions are created once. Returns NULL after reporting an error.
+ * Owns: the loader owns it. */
 struct ps_regex *ps_rules_regex(struct rules_parser *parser, const struct rules_token *token);
 bool ps_rules_pattern_number(struct rules_parser *parser, struct ps_rules_subject subject,
                              const struct rules_token *token, uint32_t *number);
 /* From here on in the rule, the expression's named groups can be set. */
 void ps_rules_group_source_add(struct rules_parser *parser, const struct ps_regex *regex);
-/* Moves the patterns that only disabled rules use after the others. */
+/* Moves the patterns that only disabled rules use behind all other patterns. */
 void ps_rules_live_patterns_first(struct rules_loader *loader);
 
 /* ---- rules/check.c ---- */

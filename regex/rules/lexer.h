@@ -1,7 +1,7 @@
 /* The lexer of rules files. The parser holds one token and reads the next one on demand, because only the
  * context tells an expression (/.../) from a slash.
  *
- * Thread: any; each parse has its own lexer. The lexer does not stop at a bad byte: it reports it once and
+ * Thread: any; each parse has its own lexer. The lexer does not stop at a bad byte: it reports the byte once and
  * returns TOKEN_BAD. */
 #pragma once
 
@@ -38,7 +38,7 @@ struct rules_token {
     const char *text;
     uint32_t length;
     bool first_on_line;
-    bool glued;      /* nothing between it and the token before it */
+    bool glued;      /* nothing is between this token and the token before it */
     unsigned flags;  /* REGEX: ps_regex_flags */
     const char *raw; /* REGEX: the first byte after the delimiter, as written */
     int raw_column;  /* column of `raw` */
@@ -52,7 +52,8 @@ struct rules_lexer {
     const char *at, *end;
     int line, column;
     bool fresh; /* only blanks on this line so far */
-    int unclosed_line; /* line of the last string or expression that is not closed, so that the rest of the line is lost; 0: none */
+    /* line of the last string or expression that is not closed, so that the rest of the line is lost; 0: none */
+    int unclosed_line;
     bool quiet; /* problems are not reported while the parser recovers from an error */
 };
 
@@ -60,8 +61,8 @@ void ps_rules_lexer_init(struct rules_lexer *lexer, struct ps_arena *arena,
                          struct ps_rules_problems *problems, const char *file, const char *text,
                          size_t length);
 void ps_rules_lexer_next(struct rules_lexer *lexer, struct rules_token *token);
-/* The same where an expression is expected: /.../flags or m|...|flags. Otherwise reports an error and returns
- * TOKEN_BAD. */
+/* Reads the next token where an expression is expected: /.../flags or m|...|flags. Otherwise reports an error and
+ * returns TOKEN_BAD. */
 void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token);
 /* Tests whether the next token looks like an expression. */
 bool ps_rules_lexer_at_regex(struct rules_lexer *lexer);

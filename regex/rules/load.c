@@ -108,7 +108,7 @@ static const char *chain_text(struct rules_loader *loader, size_t from, struct p
                            loader->seen[from].path);
 }
 
-/* Returns true if the file was already read, after reporting that. */
+/* Returns true if the file was already read, and reports this. */
 static bool seen_before(struct rules_loader *loader, const struct stat *status, struct ps_rules_place place)
 {
     for (size_t i = 0; i < loader->seen_count; i++) {
@@ -276,7 +276,7 @@ struct ps_rules *ps_rules_parse(const char *name, const char *text, size_t lengt
     loader_init(&loader, problems);
     name = ps_arena_text(loader.arena, name);
     file_list(&loader, name, ps_rules_hash(PS_RULES_HASH, text, length));
-    bool there = stat(name, &status) == 0; /* lets a file that it includes detect a cycle */
+    bool there = stat(name, &status) == 0; /* so that a file which it includes detects a cycle */
     *RULES_PUSH(loader.arena, loader.seen, loader.seen_count) =
         (struct rules_open_file){.path = name,
                                  .device = there ? status.st_dev : 0,

@@ -178,7 +178,7 @@ bool ps_rules_take_subject(struct rules_parser *parser, struct ps_rules_subject 
     return subject->header != NULL;
 }
 
-/* The loader's texts are freed with it when the load fails. */
+/* Keeps a channel's name in the problems' arena, because the loader's texts are freed when the load fails. */
 static void route_keep(struct ps_rules_problems *problems, const char *name, struct ps_rules_place place)
 {
     const char *last =
@@ -217,7 +217,8 @@ bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel
 
 /* ---- recovery after an error ---- */
 
-/* A keyword of the file level at the start of a line ends every block: a brace is missing. */
+/* Returns whether the token is a keyword of the file level at the start of a line. It ends every block: a brace is
+ * missing. */
 static bool at_file_word(const struct rules_parser *parser)
 {
     return parser->token.first_on_line && is_one_of(&parser->token, file_words);
@@ -264,8 +265,8 @@ void ps_rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules
     parser->panic = parser->lexer.quiet = false;
 }
 
-/* Skips from the statement that began at `from` to the next one: a keyword of the file level, or any line
- * outside of braces. */
+/* Skips from the statement that began at `from` to the next statement: a keyword of the file level, or any line outside
+ * of braces. */
 static void file_recover(struct rules_parser *parser, struct ps_rules_place from)
 {
     unsigned depth = 0;

@@ -7,8 +7,8 @@
 
 #include "regex/rules/internal.h"
 
-/* ps_regex_create's message begins with the expression itself, which the reported place already shows.
- * Returns the rest of the message. `*offset` is the offset that it names, or -1. */
+/* ps_regex_create's message begins with the expression itself, which the reported place already shows. Returns the rest
+ * of the message. `*offset` is the offset that the message names, or -1. */
 static const char *reason_of(const char *message, const char *pattern, long *offset)
 {
     static const char words[] = "is not a valid expression: ", at[] = "at offset ";

@@ -113,8 +113,8 @@ struct ps_rules_problems {
     /* filled by ps_rules_load, in the arena; each file once, the main file first */
     struct ps_rules_file *files;
     size_t file_count;
-    /* With `keep_routes`: every channel that a route names, in the arena, even when the load fails. So code that
-     * knows the channels can report missing ones together with the errors of the text (ps_rules_set_check_routes). */
+    /* With `keep_routes`: every channel that a route names, in the arena, even when the load fails. So code that knows
+     * the channels can report missing channels together with the errors of the text (ps_rules_set_check_routes). */
     bool keep_routes;
     struct ps_rules_channel *routes;
     size_t route_count;
@@ -141,7 +141,7 @@ struct ps_rules_subject {
  * double represents precisely enough to compare. Anything else is compared as bytes. */
 bool ps_rules_number(const char *text, size_t length, double *number);
 
-/* An expression applied to a subject; equal ones (subject, text, flags) share one pattern. */
+/* An expression applied to a subject. Uses with the same subject, text and flags share one pattern. */
 struct ps_rules_pattern {
     struct ps_rules_subject subject;
     struct ps_regex *regex;

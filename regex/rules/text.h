@@ -4,8 +4,8 @@
 #include "regex/rules/rules.h"
 
 /* Parses one escape that begins at `at` (a backslash) in a text that ends at `end`. `*taken` source bytes become
- * `*made` bytes at `out` (never more than `*taken`). Returns NULL; if it is not an escape, returns advice for the
- * user, and `*taken` is the number of bytes to skip. */
+ * `*made` bytes at `out` (never more than `*taken`). Returns NULL on success. If the text is not an escape, returns
+ * advice for the user, and `*taken` is the number of bytes to skip. */
 const char *ps_rules_text_unescape(const char *at, const char *end, size_t *taken, char *out, size_t *made);
 
 /* Parses decimal digits without a sign. Returns true for a number up to `max`. */

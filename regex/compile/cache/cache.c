@@ -92,7 +92,7 @@ static bool file_read(int fd, struct ps_bytes *bytes, char *note, size_t room)
         return refuse(note, room, "it is too large");
     if (!read_bytes(fd, (size_t)about.st_size, bytes))
         return refuse(note, room, "it cannot be read");
-    (void)futimens(fd, NULL); /* renews its age; fails for root's file, which then ages without harm */
+    (void)futimens(fd, NULL); /* renews the file's age; fails for a file of root, which ages without harm */
     return true;
 }
 
