@@ -5,7 +5,8 @@
 #include "core/helper/helper.h"
 
 #define PATIENCE_MS 1000U
-/* requests at a time: the next one may come while the `old` client of the last one is still being destroyed */
+/* requests at a time: a request may come while the `old` client of the request before is still being
+ * destroyed */
 #define ASKS 2U
 
 struct job {
@@ -18,11 +19,11 @@ struct ask {
     struct job make, destroy;
 };
 
-/* The thread frees it. */
+/* The helper's thread frees the factory. */
 struct ps_kafka_client_factory {
     struct ps_kafka_making making;
     struct ps_helper *helper;
-    struct job *asked; /* the worker's request whose reply it has not read yet; NULL: none */
+    struct job *asked; /* the request whose reply the worker has not read yet; NULL: none */
     unsigned next;
     struct ask asks[ASKS];
     struct job last;
@@ -128,9 +129,10 @@ bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *factory, void
     return true;
 }
 
-/* Cancels the request. If the thread has begun it, waits for the thread, which uses the caller's config for some
- * milliseconds. If the thread is still destroying another client, perhaps for long (a name server that does not
- * answer), does not wait: the thread will skip the request. Returns the client if it was made nevertheless, or NULL. */
+/* Cancels the request. If the thread has begun it, waits for the thread, which uses the caller's config for
+ * some milliseconds. If the thread is still destroying another client, does not wait, because that may take
+ * long (a name server that does not answer): the thread will skip the request. Returns the client if the
+ * thread has made it nevertheless; else NULL. */
 static void *cancel(struct ps_kafka_client_factory *factory)
 {
     struct job *asked = factory->asked;

@@ -84,7 +84,7 @@ static void set_default(struct ps_kafka_settings *settings, const char *name, co
 /* Sent records wait without limit for their answer and are sent again in order, whatever happens to brokers.
  * A request that is finally refused ends the producer (gapless), so that no later request overtakes it; the
  * sender then makes a new producer. Without idempotence the order is not certain: with one request in flight
- * librdkafka 2.0.2 has a second one ready, which is sent before the first is tried again. */
+ * librdkafka 2.0.2 has a second request ready, and sends it before it tries the first one again. */
 static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
 {
     const char *idempotence = ps_kafka_settings_get(settings, "enable.idempotence");
@@ -161,7 +161,7 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     sender->spread = spreads[wants->partitioner];
     if (native && !lingers) /* the native client fills record sets while requests are in flight */
         ps_kafka_settings_set(settings, "linger.ms", "0");
-    if (native) /* the native client copies the bodies in flight, and no others */
+    if (native) /* the native client copies only the bodies in flight */
         set_number(settings, "queue.buffering.max.kbytes", sender->in_flight_bytes_max / 1024);
     sender->pairs = settings->items;
     sender->pair_count = settings->count;

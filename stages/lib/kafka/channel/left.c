@@ -7,7 +7,8 @@
 #include "core/log/log.h"
 #include "core/quantity.h"
 
-/* Limit of the time for which the control thread asks the brokers: signals and the next reload wait meanwhile. */
+/* Limit of the time for which the control thread asks the brokers. Signals and the next reload wait for its
+ * end. */
 #define ASK_NS (2 * PS_NS_PER_S)
 #define END_MS 1000U /* time for the client to end: milliseconds are enough unless a name server is silent */
 /* Timestamps with which ListOffsets returns the beginning and the end of a partition. */
@@ -20,7 +21,7 @@ static int rest_ms(uint64_t until_ns)
     return now_ns < until_ns ? (int)((until_ns - now_ns) / PS_NS_PER_MS) + 1 : 0;
 }
 
-/* Returns a list of the topic's partitions; NULL: the brokers do not answer, or have no such topic. */
+/* Returns a list of the topic's partitions; NULL if the brokers do not answer, or have no such topic. */
 static rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_t *client, const char *topic,
                                                       uint64_t until_ns)
 {
@@ -42,7 +43,8 @@ static rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_t *client, const 
     return list;
 }
 
-/* Sets each offset to the beginning or the end of its partition, as `end` says. Returns whether all are known. */
+/* Sets each offset to the beginning or the end of its partition, as `end` says. Returns whether all of these
+ * offsets are known. */
 static bool find_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list, int64_t end,
                       uint64_t until_ns)
 {
@@ -54,7 +56,8 @@ static bool find_ends(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list,
     return known;
 }
 
-/* Counts the records after the offsets of the client's group that the brokers have not removed. */
+/* Sets *count to the number of records behind the committed offsets of the client's group, without records
+ * that the brokers have removed. Returns whether the number is known. */
 static bool count_left(rd_kafka_t *client, const char *topic, uint64_t until_ns, uint64_t *count)
 {
     rd_kafka_topic_partition_list_t *next = partitions_of(client, topic, until_ns);
@@ -102,8 +105,8 @@ static void client_destroy(void *client)
     rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-/* rd_kafka_destroy waits for the library's threads, which may wait for a name server without a limit: calls it on a
- * helper thread. */
+/* Calls rd_kafka_destroy on a helper thread, because it waits for the library's threads, which may wait for a
+ * name server without a limit. */
 static void client_end(rd_kafka_t *client)
 {
     struct ps_err err = {0};

@@ -100,8 +100,8 @@ static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
         struct ps_lease *lease = put->waiting, *after = lease->next;
         lease->next = NULL;
         enum ps_result result = ps_kafka_sender_take(put->sender, &lease, now);
-        /* DONE: all events of the lease are settled. It must wait for earlier leases, and for a tick, which returns
-         * it. */
+        /* DONE: all events of the lease are settled. The lease must wait for earlier leases, and for a tick,
+         * which returns it. */
         bool early = result == PS_DONE && (put->sender->window.held.count > 0 || put->engine_port == NULL);
         if (result == PS_LATER || early) {
             lease->next = after;
@@ -152,8 +152,8 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
-/* Gives up the leases of this list that are too old, which return to their sources, and appends the others to the
- * waiting leases. */
+/* Gives up the leases of this list that are too old: they return to their sources. Appends the other leases
+ * of the list to the waiting leases. */
 static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, const struct ps_now *now)
 {
     while (list != NULL) {

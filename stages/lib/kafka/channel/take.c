@@ -55,7 +55,7 @@ static void destroy_consumer(const void *, void *consumer)
     free(consumer);
 }
 
-/* Called when a batch and all before it were delivered. */
+/* Called when a batch and all batches before it were delivered. */
 static void delivered(void *argument, struct ps_batch *batch)
 {
     struct ps_kafka_channel_take *take = argument;
@@ -126,8 +126,8 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
     take->phase = PS_KAFKA_CHANNEL_OPEN;
 }
 
-/* Replaces a client that has failed: the next one reads the uncommitted records again. Positions of batches that are
- * delivered later are discarded, because their generation is old. */
+/* Replaces a client that has failed: the next client reads the uncommitted records again. Positions of
+ * batches that are delivered later are discarded, because their generation is old. */
 static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err reason = {0};
@@ -181,8 +181,8 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     const struct ps_kafka_consumer_reader reader = {
         .stream = stream_of, .take = take_record, .argument = take};
     struct ps_kafka_consumer *consumer = &take->group.consumer;
-    /* Takes a batch only if records are there: the worker could not distinguish an empty open batch from one that a
-     * sink holds. */
+    /* Takes a batch only if records are there: the worker could not distinguish an empty open batch from a
+     * batch that a sink holds. */
     if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || take->parting ||
         !ps_kafka_consumer_has_records(consumer))
         return NULL;
@@ -253,7 +253,7 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     take->left = true;
     ps_readback_close(take->readback); /* leases that are returned from now on are only freed */
     take->readback = NULL;
-    /* their records are read again, like those of leases that were given back */
+    /* records of these letters are read again, like records of leases that were given back */
     ps_kafka_dead_letters_clear(&take->dead_letters);
     if (take->held != NULL)
         ps_port_home(port, &take->held);
@@ -307,7 +307,7 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
     take->farewell = NULL;
     take->phase = PS_KAFKA_CHANNEL_NEW;
     if (take->factory != NULL)
-        /* also destroys a consumer that it may be making */
+        /* also destroys the consumer that the factory may be making */
         ps_kafka_client_factory_destroy(take->factory, NULL);
     take->factory = NULL;
     ps_kafka_group_fini(&take->group);

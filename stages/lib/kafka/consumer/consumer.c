@@ -14,7 +14,7 @@
 #define KEPT_BYTES 65536U /* initial size of the buffer for the record that was not taken */
 /* Polls while a client closes, each CLOSE_POLL_MS long: 1 s in all. */
 #define CLOSE_TRIES 50U
-#define LEAVE_TRIES 400U /* 8 s: the library gives up its request to leave after 5 s */
+#define LEAVE_TRIES 400U /* 8 s in all: the library gives up its request to leave after 5 s */
 #define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U /* requests that wake the library's thread; after a second it wakes by itself */
@@ -149,11 +149,12 @@ bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer)
     return consumer->fatal || rd_kafka_consumer_closed(consumer->client);
 }
 
-/* rd_kafka_destroy waits for the client to close, and a closing client waits for the application's answer to its last
- * rebalance: for ever, if no answer was given in time. So this function answers; a closing client takes any
- * assignment as an empty one. It answers only if a rebalance is open: otherwise the client may end at any moment and
- * drop the request of rd_kafka_assign, which then waits for ever. If the coordinator is silent, the rebalance and the
- * end of the client come together, when the request to leave times out. */
+/* rd_kafka_destroy waits for the client to close, and a closing client waits for the application's answer to
+ * its last rebalance: for ever, if no answer was given in time. So this function answers; a closing client
+ * takes any assignment as an empty one. The function answers only if a rebalance is open: otherwise the
+ * client may end at any moment and drop the request of rd_kafka_assign, and that call then waits for ever. If
+ * the coordinator is silent, the rebalance and the end of the client come together, when the request to leave
+ * times out. */
 static void finish_closing(struct ps_kafka_consumer *consumer, unsigned tries)
 {
     for (unsigned i = 0; i < tries && !ps_kafka_consumer_closed(consumer); i++) {
@@ -235,7 +236,8 @@ static void report_log(struct ps_kafka_consumer *consumer, rd_kafka_event_t *eve
         return;
     if (strcmp(facility, "CGRPJOINSTATE") == 0)
         watch_state(consumer, text);
-    /* Failed connections and fatal errors also come as error events, which are logged once and with a remedy. */
+    /* Failed connections and fatal errors also come as error events, and these are logged once, with a
+     * remedy. */
     bool reported =
         strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 || strcmp(facility, "FATAL") == 0;
     ps_log(level <= 4 && !reported ? PS_LOG_WARN : PS_LOG_DEBUG, consumer->component, "librdkafka: %s: %s",
@@ -319,7 +321,7 @@ static char *copy_bytes(char *to, const char **bytes, uint32_t length)
     return to + length;
 }
 
-/* Returns whether `kept_bytes` holds this many bytes. */
+/* Makes `kept_bytes` hold this many bytes. Returns false if there is no memory. */
 static bool kept_reserve(struct ps_kafka_consumer *consumer, size_t bytes)
 {
     if (bytes <= consumer->kept_room)
@@ -330,8 +332,8 @@ static bool kept_reserve(struct ps_kafka_consumer *consumer, size_t bytes)
     return consumer->kept_bytes != NULL;
 }
 
-/* Copies a record for which the reader had no room: the library hands it over only once. Without memory for it the
- * consumer ends: the next one reads the record again. */
+/* Copies a record for which the reader had no room: the library hands it over only once. Without memory for
+ * the copy the consumer ends: the next consumer reads the record again. */
 static void keep(struct ps_kafka_consumer *consumer, const struct ps_kafka_message *message)
 {
     size_t need = (size_t)message->key_length + message->value_length + 1;
@@ -411,8 +413,8 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
     return reading.count;
 }
 
-/* Wakes the library's thread that fetches from a broker, which any request does. A metadata request is small, and
- * with a time-out of zero the call does not wait for its answer. */
+/* Wakes the library's thread that fetches from a broker: any request wakes it. A metadata request is small,
+ * and with a time-out of zero the call does not wait for its answer. */
 static void wake_fetchers(struct ps_kafka_consumer *consumer)
 {
     const struct rd_kafka_metadata *metadata = NULL;

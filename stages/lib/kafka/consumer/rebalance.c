@@ -165,7 +165,7 @@ static void assign(struct ps_kafka_group *group, const rd_kafka_topic_partition_
     }
 }
 
-/* Unassigns the partitions. Their positions that are delivered later are discarded. */
+/* Unassigns the partitions. Positions in these partitions that are delivered later are discarded. */
 static void unassign(struct ps_kafka_group *group, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {

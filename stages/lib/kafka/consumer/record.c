@@ -77,7 +77,7 @@ static void note(struct pending *pending, const struct ps_name *name, const char
         (struct ps_header){.name = name, .value = value, .value_length = length};
 }
 
-/* Returns whether the event has a header of that name, or gets one. */
+/* Returns whether the event has a header of that name, or one is pending. */
 static bool has(const struct ps_event *event, const struct pending *pending, const struct ps_name *name)
 {
     for (uint32_t i = 0; i < pending->count; i++)
@@ -205,7 +205,7 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
     if (plan->timestamp != NULL && !has_own(event, plan->timestamp) &&
         !note_timestamp(state, &pending, message->timestamp_ms))
         return false;
-    if (plan->mapped_count > 0) { /* they replace existing headers */
+    if (plan->mapped_count > 0) { /* mapped headers replace existing headers */
         if (!ps_batch_headers_add(state->batch, event, pending.items, pending.count) ||
             !add_mapped(state, event, message))
             return false;
@@ -224,8 +224,8 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
 
 /* ---- bodies ---- */
 
-/* Copies a datum into the batch. Returns NULL if there is no room, or no memory: then the batch is not marked as
- * full. */
+/* Copies a datum into the batch. Returns NULL if there is no room, or no memory. An empty batch is not marked
+ * as full for lack of memory. */
 static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t length)
 {
     if (length > PS_BLOCK_BYTES) {
@@ -313,7 +313,8 @@ static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_ka
                               memcmp(first->name->member.data, state->membership->member.data,
                                      first->name->member.length) != 0)) {
             state->batch->full =
-                /* a batch has records of one assignment: if that is lost, the whole batch may be dropped */
+                /* a batch has records of one assignment: if the assignment is lost, the whole batch may be
+                 * dropped */
                 true;
             return false;
         }

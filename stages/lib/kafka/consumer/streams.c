@@ -115,8 +115,8 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
     return index;
 }
 
-/* Returns whether the group may have an offset above `next`. A commit that is under way, or that failed, counts too,
- * because the broker may carry it out. */
+/* Returns whether the group may have an offset above `next`. An offset of a commit that is under way, or that
+ * failed, counts too, because the broker may carry that commit out. */
 static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t next)
 {
     bool asked = stream->committing_generation == stream->generation && stream->committing > next;

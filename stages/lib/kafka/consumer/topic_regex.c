@@ -65,7 +65,7 @@ static void put_set(struct translation *t, const bool *set)
     if (dash)
         fputc('-', t->out);
     if (!any && !dash)
-        fputc('/', t->out); /* occurs in no topic name, so it matches nothing */
+        fputc('/', t->out); /* no topic name has '/', so the class matches nothing */
     fputc(']', t->out);
 }
 

@@ -51,8 +51,8 @@ static void read_claims(struct ps_wire_in *in, struct ps_kafka_group_member *mem
     }
 }
 
-/* Reads the generation from the assignor's own data in a subscription. In Java's CooperativeStickyAssignor this is
- * only the generation; librdkafka writes partitions before it. */
+/* Reads the generation from the assignor's own data in a subscription. In Java's CooperativeStickyAssignor
+ * this is only the generation; librdkafka writes partitions before the generation. */
 static int32_t generation_of(const char *data, uint32_t length)
 {
     if (data == NULL || length < sizeof(int32_t))

@@ -1,22 +1,23 @@
 /* Commits the offsets of delivered records: asynchronously, one request at a time.
  *
- * A commit has topic names. If a topic was deleted and created again, the group would take an offset of the former
- * topic as one of the new topic, and the next member would skip the records before it. So offsets of the former topic
- * are no longer committed, and a committed one is lowered. A partition's offset is not committed while it is in doubt
- * which topic it belongs to, or while metadata does not have the topic. */
+ * A commit has topic names. If a topic was deleted and created again, the group would take an offset of the
+ * former topic as one of the new topic, and the next member would skip the records before it. So offsets of
+ * the former topic are no longer committed, and an offset that was committed is lowered. A partition's offset
+ * is not committed while it is in doubt which topic it belongs to, or while metadata does not have the
+ * topic. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define RETRY_NS (500 * PS_NS_PER_MS) /* after a commit that failed */
+#define RETRY_NS (500 * PS_NS_PER_MS) /* pause after a commit that failed */
 #define VERSION_OF_INSTANCES 7
 #define VERSION_OF_EPOCHS 6
 #define VERSION_WITHOUT_RETENTION 5
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
-/* Called after new metadata: notes whether the stream's topic still exists, and is the same one. If the group may
- * have an offset of the former topic, this offset will be lowered. */
+/* Called after new metadata: notes whether the stream's topic still exists, and is still the same topic. If
+ * the group may have an offset of the former topic, this offset will be lowered. */
 static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part,
                         struct ps_kafka_stream *stream)
 {
@@ -46,8 +47,8 @@ static void note_topics(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* Called when the sink has committed. If it has committed offsets of a former topic, these are lowered immediately,
- * because a new member would begin to read there. */
+/* Called when the sink has committed. If the sink has committed offsets of a former topic, these offsets are
+ * lowered immediately, because a new member would begin to read at them. */
 static void note_committed(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_streams_note_committed(&fetch->streams);
@@ -138,7 +139,7 @@ static void commit(struct ps_kafka_fetch *fetch)
             ? make_request(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_COMMIT), count)
             : NULL;
     if (request == NULL)
-        return; /* the streams stay dirty: it is tried again */
+        return; /* the streams stay dirty: the commit is tried again */
     fetch->commits.dirty = fetch->commits.doubtful = count < dirty;
     fetch->commits.lowers = false;
     fetch->commits.asked = true;
@@ -146,9 +147,10 @@ static void commit(struct ps_kafka_fetch *fetch)
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Returns whether there is an offset to commit, and only the time may forbid it. While the member joins it commits
- * nothing: the coordinator would answer such a commit only after the JoinGroup before it, and refuse it because of
- * its old generation. A cooperative member that stops does not join again, so it may commit. */
+/* Returns whether there is an offset to commit, and nothing but the interval between commits forbids the
+ * commit. While the member joins it commits nothing: the coordinator would answer such a commit only after
+ * the JoinGroup before it, and refuse it because of its old generation. A cooperative member that stops does
+ * not join again, so it may commit. */
 static bool may_commit(const struct ps_kafka_fetch *fetch)
 {
     bool member =

@@ -23,7 +23,7 @@ static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *read
 
 /* ---- the functions of a reader ---- */
 
-/* The requests of the reader, with the range of versions that it can use. */
+/* The requests of the reader, with the versions that the reader can use. */
 static const struct {
     int16_t key, least, most;
     enum ps_kafka_native_kind kind;
@@ -36,7 +36,7 @@ static const struct {
     {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
     {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},
     {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
-    /* versions before 3 need a permission that clients do not have */
+    /* OffsetForLeaderEpoch: versions before 3 need a permission that clients do not have */
     {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH},
 };
 

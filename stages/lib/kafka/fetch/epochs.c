@@ -1,10 +1,11 @@
-/* Asks the leader of a partition whether it has the records that were read (KIP-320). A new leader is asked; so is
- * the first one, if the group's offset was committed with an epoch, because leaders may have changed since then. If
- * no other replica is left, a replica that was behind may become the leader (unclean.leader.election.enable): it has
- * other records, or none, at offsets that were read. Each leader has an epoch, which is in its batches, and which is
- * committed with an offset. The leader is asked at which offset of its log the epoch of the last record that was read
- * ends. The records after that offset differ, and are read. If the topic was created again (it has another id), no
- * leader is asked, because all its records are new.
+/* Asks the leader of a partition whether it has the records that were read (KIP-320). A new leader is asked.
+ * The first leader is asked too if the group's offset was committed with an epoch, because leaders may have
+ * changed since the commit. If no other replica is left, a replica that was behind may become the leader
+ * (unclean.leader.election.enable): such a leader has other records, or none, at offsets that were read. Each
+ * leader has an epoch, which is in its batches, and which is committed with an offset. The leader is asked at
+ * which offset of its log the epoch of the last record that was read ends. The records after that offset
+ * differ, and are read. If the topic was created again (it has another id), no leader is asked, because all
+ * its records are new.
  *
  * Brokers answer this to consumers from Kafka 2.3 on. Older brokers are not asked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -29,8 +30,8 @@ static bool is_too_old(const struct ps_kafka_native_broker *broker)
            ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEADER_EPOCH) < 0;
 }
 
-/* A partition is not checked if the epoch of its last record is not known: reading begins there, or the records have
- * an old format. */
+/* A partition is not checked if the epoch of its last record is not known, because no record was read yet, or
+ * because the records have an old format. */
 static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
@@ -47,8 +48,8 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     part->rest_ns = part->waits_ns = fetch->mono_ns;
 }
 
-/* Returns whether metadata is older than the group's offset, which has the epoch of a later leader: the leader that
- * metadata names was replaced, and is not asked. */
+/* Returns whether metadata is older than the group's offset: the offset has the epoch of a later leader. The
+ * leader that metadata names was replaced then, and is not asked. */
 static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_kafka_native_partition *place)
 {
     return place->leader_epoch < 0 || (part->checked < 0 && part->epoch > place->leader_epoch);
@@ -158,8 +159,8 @@ static void warn(struct ps_kafka_fetch *fetch)
     fetch->epochs_warn_ns = fetch->mono_ns + WARN_AGAIN_NS;
 }
 
-/* Leaves the former topic. Its records are delivered first, because they no longer count after a new offset was
- * chosen. */
+/* Leaves the former topic. Waits until the records of the former topic are delivered, because they no longer
+ * count after a new offset was chosen. */
 static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
@@ -174,8 +175,9 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
            "topic %s, partition %d: the topic was deleted and created again. The source continues as "
            "kafka.consumer.auto.offset.reset says",
            part->topic->name, part->number);
-    /* The group's coordinator may take offsets of the former topic as offsets of the new one. So they are no longer
-     * committed, and a committed one is lowered before the partition is read or given up. */
+    /* The group's coordinator may take offsets of the former topic as offsets of the new one. So offsets of
+     * the former topic are no longer committed, and an offset that was committed is lowered before the
+     * partition is read or given up. */
     if (ps_kafka_part_place(part) != NULL) {
         ps_kafka_parts_go_to(fetch, stream, 0, -1);
         part->life = part->topic->lives; /* from here on the stream belongs to the new topic */
@@ -305,7 +307,8 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         part->state = PS_KAFKA_PART_READY;
         return;
     }
-    /* Waits until all records that were read are delivered: deliveries of these no longer count once the offset is changed. */
+    /* Waits until all records that were read are delivered: their deliveries no longer count once the offset
+     * is changed. */
     if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
         truncated(fetch, stream, end, epoch);
         return;

@@ -145,7 +145,7 @@ static bool is_reading(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->paused && !fetch->stopped && !fetch->fatal && fetch->starved_ns == 0 &&
            fetch->member.phase <=
-               PS_KAFKA_MEMBER_STABLE; /* before STABLE: partitions that it has kept over a rebalance */
+               PS_KAFKA_MEMBER_STABLE; /* before STABLE: partitions kept over a rebalance */
 }
 
 /* Sends the broker a Fetch request if partitions are wanted from it. Returns false if there is no room for its
@@ -177,8 +177,8 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     return true;
 }
 
-/* Asks the brokers with numbers from `from` to before `end`. Returns false if one of them has to wait for room; the
- * next turn begins with it. */
+/* Asks the brokers with numbers from `from` to before `end`. Returns false if a broker has to wait for room;
+ * the next turn begins with that broker. */
 static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
 {
     uint32_t number = 0;
@@ -228,7 +228,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
             due_ns = ps_least(due_ns,
                               broker->rest_ns > broker->throttle_ns ? broker->rest_ns : broker->throttle_ns);
         else if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
-            due_ns = ps_least(due_ns, broker->throttle_ns); /* its connection may have come up in this turn */
+            due_ns = ps_least(due_ns, broker->throttle_ns); /* the connection may have come up in this turn */
     }
     return due_ns;
 }
@@ -285,9 +285,9 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
     return !in->failed;
 }
 
-/* Returns whether the error says that the broker has another topic of this name, or does not know the requested topic
- * yet or any longer: then the source asks for metadata. An offset that this broker has just returned may be one of
- * its other topic, so it is requested again. */
+/* If the error says that the broker has another topic of this name, or does not know the topic yet or any
+ * longer, notes the doubt; an offset that the broker has just returned is requested again. Returns whether
+ * the error is of this kind, and too young to be reported. */
 static bool is_of_another_topic(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
     if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID && error != PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID) {
@@ -415,7 +415,7 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     int64_t next;
     if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_by != correlation ||
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
-        return false; /* it was requested in an earlier assignment, or has been requested again since */
+        return false; /* the partition was requested in an earlier assignment, or again since */
     part->asked = false;
     if (answer->error == 0) {
         part->stale_ns = 0;
@@ -437,7 +437,7 @@ static void check_session(struct ps_kafka_fetch_session *session, const char *to
         ps_kafka_session_renew(session);
 }
 
-/* Returns the name of the answer's next topic; NULL: it has no name, or its id is not known. */
+/* Returns the name of the answer's next topic; NULL if the topic has no name, or its id is not known. */
 static const char *read_topic(struct ps_wire_in *in, int16_t version,
                               const struct ps_kafka_fetch_session *session, uint32_t *hint, uint32_t *length)
 {
@@ -487,12 +487,12 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     }
     end_fields(in, version);
     if (session != NULL && session->full && answered != session->count)
-        ps_kafka_session_renew(session); /* its session may lack the partitions that the answer left out */
+        ps_kafka_session_renew(session); /* the session may lack the partitions that the answer left out */
     return !in->failed;
 }
 
-/* Called when the request is no longer under way: partitions that its answer left out are requested again. Called
- * twice for an answer that cannot be read, because that also ends the connection. */
+/* Called when the request is no longer under way: partitions that its answer left out are requested again.
+ * Called twice for an answer that cannot be read, because such an answer also ends the connection. */
 static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request)
 {
     if (request->node < 0)
@@ -532,8 +532,8 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     return fetched;
 }
 
-/* Reads the error and the session id of an answer, and handles them. Sets *session to the session of this request;
- * NULL: it has none. Returns whether the next request may follow immediately. */
+/* Reads the error and the session id of an answer, and handles them. Sets *session to the session of this
+ * request, or to NULL if the request has none. Returns whether the next request may follow immediately. */
 static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                          struct ps_wire_in *in, struct ps_kafka_fetch_session **session)
 {

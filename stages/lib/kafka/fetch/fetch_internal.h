@@ -508,8 +508,8 @@ void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids)
  * partition. */
 bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                            uint32_t stream, int32_t leader_epoch);
-/* Removes the partitions that the request no longer wants. Returns the number of removed partitions: they
- * follow after session->count, and the request must name them. */
+/* Removes the partitions that the request no longer wants. Returns the number of removed partitions: they are
+ * now in session->parts from index session->count on, and the request must name them. */
 uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
 /* Handles the error and the session id of an answer. Returns false if the answer is not that to the last
  * request. */

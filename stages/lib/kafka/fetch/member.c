@@ -1,12 +1,13 @@
 /* A member of a consumer group (the classic protocol: KIP-62; static members: KIP-345; ids: KIP-394).
  *
- * The eager protocol: when the group rebalances, a member first gives all of its partitions up, then joins again and
- * gets others. The cooperative protocol (KIP-429): it joins immediately, reports the partitions that it has, and
- * continues to read them; then it gives up those that it is not assigned again, and joins once more, so that other
- * members get them.
+ * The eager protocol: when the group rebalances, a member first gives all of its partitions up, then joins
+ * again and gets new partitions. The cooperative protocol (KIP-429): it joins immediately, reports the
+ * partitions that it has, and continues to read them; then it gives up the partitions that it was not
+ * assigned again, and joins once more, so that other members get these partitions.
  *
- * Partitions that are given up are no longer read; the member waits until what was read is delivered and committed, as
- * kafka/consumer/rebalance.h says. It joins only then, and continues to send heartbeats meanwhile. */
+ * Partitions that are given up are no longer read; the member waits until what was read is delivered and
+ * committed, as kafka/consumer/rebalance.h says. It joins only then, and continues to send heartbeats
+ * meanwhile. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
@@ -101,7 +102,7 @@ static void begin_rebalance(struct ps_kafka_fetch *fetch)
 {
     if (!fetch->settings.cooperative)
         ps_kafka_member_revoke(fetch, false);
-    else if (!fetch->member.gives_up) /* otherwise it joins again when those partitions are given up */
+    else if (!fetch->member.gives_up) /* otherwise the member joins again when its partitions are given up */
         fetch->member.phase = PS_KAFKA_MEMBER_OUT;
 }
 
@@ -179,7 +180,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         return true;
     }
     member->generation = generation;
-    member->answered_ns = fetch->mono_ns; /* the wait for the others may have taken longer than the session */
+    member->answered_ns = fetch->mono_ns; /* the wait for others may have taken longer than the session */
     member->assignor = PS_KAFKA_RANGE;
     for (unsigned i = 0; i < PS_KAFKA_ASSIGNOR_COUNT; i++) {
         if (names(protocol, protocol_length, ps_kafka_assignor_names[i]))
@@ -198,7 +199,8 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
 }
 
-/* Takes a partition of the assignment: one that the member has kept is read on, any other one is new. */
+/* Takes a partition of the assignment. A partition that the member has kept is read on; any other partition
+ * is new. */
 static void take_partition(void *argument, struct ps_slice topic, int32_t partition)
 {
     struct ps_kafka_fetch *fetch = argument;
@@ -354,7 +356,7 @@ static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broke
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Returns whether the topics are known: those of a pattern only after the first metadata. */
+/* Returns whether the topics are known. The topics of a pattern are known after the first metadata. */
 static bool may_join(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->subscription.has_pattern || fetch->subscription.found_ns != 0;

@@ -1,13 +1,13 @@
-/* Changes of the member's state by other files of this folder: errors by which it has lost its partitions, or must
- * join again. */
+/* Changes of the member's state by other files of this folder: errors by which the member has lost its
+ * partitions, or must join again. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REST_NS (500 * PS_NS_PER_MS)      /* after an error that may pass */
-#define REFUSED_REST_NS (2 * PS_NS_PER_S) /* after one that an operator must correct */
+#define REST_NS (500 * PS_NS_PER_MS)      /* pause after an error that may pass */
+#define REFUSED_REST_NS (2 * PS_NS_PER_S) /* pause after one that an operator must correct */
 
 void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length)
 {
@@ -25,7 +25,8 @@ struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch
     return ps_kafka_native_coordinator_broker(fetch->client, &fetch->member.coordinator);
 }
 
-/* These connections have only the group's requests. After the drop the member's state says that none is under way. */
+/* These connections have only the group's requests. After the drop the member's state says that no request is
+ * under way. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all)
 {
     int32_t node = fetch->member.coordinator.node;

@@ -1,6 +1,6 @@
 /* Finds the offset at which reading a partition begins: the group's committed offset (OffsetFetch; with
- * read_committed one that no open transaction may change, KIP-447), else the offset by auto.offset.reset
- * (ListOffsets). */
+ * read_committed, an offset that no open transaction may change, KIP-447), else the offset by
+ * auto.offset.reset (ListOffsets). */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
 
@@ -16,8 +16,8 @@
 
 /* ---- the group's offsets ---- */
 
-/* Returns whether the partition's offset must be requested. It must not change before all fetched records are
- * delivered: otherwise a transaction would commit an old offset after the new one. */
+/* Returns whether the partition's offset must be requested. The offset must not change before all fetched
+ * records are delivered: otherwise a transaction would commit an old offset after the new one. */
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
@@ -180,9 +180,9 @@ static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part
     return place != NULL ? place->leader : NULL;
 }
 
-/* Called before an offset is requested, which will be one of the topic as it is known now. If the topic was created
- * again since the last request, the delivered records are of the former topic, and their offset is no longer
- * committed. */
+/* Called before an offset is requested: the offset will be one of the topic as it is known now. If the topic
+ * was created again since the last request, the delivered records are of the former topic, and the offset
+ * after these records is no longer committed. */
 static void begin_life(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
@@ -239,9 +239,10 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* Handles an answer to ListOffsets. The offset may be below those of earlier records, if their log no longer exists.
- * If the end of the log is requested a second time because the broker may have had another topic, reading begins at
- * the end in the first answer: the log may be the same one, with new records since then. */
+/* Handles an answer to ListOffsets. The offset may be below the offsets of earlier records, if the log of
+ * these records no longer exists. If the end of the log is requested a second time because the broker may
+ * have had another topic, reading begins at the end in the first answer: the log may be the same log, with
+ * new records since the first answer. */
 static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int16_t error)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];

@@ -87,7 +87,7 @@ static void note_aborted(struct ps_kafka_fetch_reading *reading, const struct ps
     }
 }
 
-/* A control batch ends a transaction of its producer. */
+/* Handles a control batch, which ends a transaction of its producer. */
 static void note_control(struct ps_kafka_fetch_reading *reading, const struct ps_kafka_batch *batch)
 {
     struct ps_kafka_batch_cursor cursor;

@@ -20,7 +20,7 @@ static enum ps_kafka_batch_outcome read_frame(struct ps_kafka_batch *batch, cons
     *batch = (struct ps_kafka_batch){.bytes = at};
     batch->base_offset = ps_wire_get_int64(&in);
     int32_t length = ps_wire_get_int32(&in);
-    batch->leader_epoch = ps_wire_get_int32(&in); /* in old formats it is the checksum */
+    batch->leader_epoch = ps_wire_get_int32(&in); /* in old formats this field is the checksum */
     int8_t magic = ps_wire_get_int8(&in);
     if (in.failed)
         return PS_KAFKA_BATCH_PART;
@@ -121,7 +121,7 @@ static inline bool get_varint(const char **at, const char *end, int64_t *value)
     return long_varint(at, end, value);
 }
 
-/* Reads bytes with their length before them; length -1: null. */
+/* Reads a length and so many bytes; the length -1 means null. */
 static inline bool get_bytes(const char **at, const char *end, const char **bytes, uint32_t *length)
 {
     int64_t value;

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Maximum number of bytes of one answer. A larger answer saves nothing and causes cache misses: it cannot use the memory of the
- * last answer again, which is still in the CPU's caches. */
+/* Maximum number of bytes of one answer. A larger answer saves nothing and causes cache misses: it does not
+ * fit into the memory of the last answer, which is still in the CPU's caches. */
 #define ANSWER_BYTES (1024U * 1024U)
 #define ANSWER_BYTES_MIN (64U * 1024U)
 

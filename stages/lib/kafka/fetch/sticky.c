@@ -79,7 +79,7 @@ static int compare_name(const void *name, const void *topic)
                                   ((const struct ps_kafka_group_topic *)topic)->name);
 }
 
-/* Returns the number of the claimed partition; NOBODY: the group does not read it. */
+/* Returns the number of the claimed partition; NOBODY if the group does not read the partition. */
 static uint32_t number_of(const struct sticky *sticky, const struct ps_kafka_group_claim *claim)
 {
     const struct ps_kafka_group_topic *topic =
@@ -114,7 +114,7 @@ static void keep_claims(struct sticky *sticky)
 
 /* ---- shares ---- */
 
-/* Returns the subscribed member with the fewest partitions; NOBODY: there is none. */
+/* Returns the subscribed member with the fewest partitions; NOBODY if no member is subscribed. */
 static uint32_t poorest(const struct sticky *sticky, uint32_t topic)
 {
     uint32_t found = NOBODY;
@@ -164,7 +164,8 @@ static void balance(struct sticky *sticky)
     } while (moved);
 }
 
-/* Returns for each partition whether it moves: a member claims it, and another one, which does not claim it, gets it. */
+/* Returns for each partition whether it moves: one member claims the partition, and another member, which
+ * does not claim it, gets it. */
 static bool *find_taken(const struct sticky *sticky)
 {
     bool *taken = make(sticky->partition_count, sizeof *taken);

@@ -10,7 +10,8 @@ static int compare(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* Compiles expressions as librdkafka takes them: POSIX extended regular expressions, separated by commas. */
+/* Compiles expressions of the form that librdkafka takes: POSIX extended regular expressions, separated by
+ * commas. */
 static enum ps_status compile(regex_t *expression, const char *text, const char *what, struct ps_err *err)
 {
     char reason[256];

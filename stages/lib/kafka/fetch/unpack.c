@@ -21,7 +21,8 @@ struct ps_kafka_unpacker {
     bool has_inflate;
     LZ4F_dctx *lz4;
     ZSTD_DCtx *zstd;
-    /* Bytes to which 16 bytes of the last batch were decompressed: the first block is sized by it. */
+    /* Bytes to which 16 bytes of the last batch were decompressed, by codec: the size of the first block
+     * follows from this number. */
     uint32_t ratio_of_16[PS_KAFKA_COMPRESSIONS];
     /* The batch for which there was no memory in the last call, and the size of the block that it needs; NULL: none. */
     const char *waiting;
@@ -77,7 +78,7 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
 static bool resize(struct unpacking *unpacking, uint64_t size)
 {
     struct ps_block_cache *blocks = unpacking->blocks;
-    /* the doubled size may be more than is needed: measure() finds the exact size */
+    /* the doubled size may be larger than necessary: measure() finds the exact size */
     if (size > unpacking->most)
         return fail(unpacking,
                     unpacking->block != NULL ? PS_KAFKA_UNPACK_NO_MEMORY : PS_KAFKA_UNPACK_TOO_LARGE);
@@ -281,9 +282,9 @@ static uint64_t first_bytes(const struct ps_kafka_unpacker *unpacker, const stru
     return ps_least(expected, ps_depot_budget_bytes(unpacking->blocks->depot) / 4);
 }
 
-/* Decompresses the batch. While a block grows, memory for the old and the new one is needed. Without that memory,
- * tries again with a block of the exact size; if there is no memory for it either, the next call begins with that
- * size. */
+/* Decompresses the batch. While a block grows, memory for the old and the new one is needed. Without that
+ * memory, tries again with a block of the exact size. If there is no memory for this block either, the next
+ * call begins with a block of the exact size. */
 static bool unpack_whole(struct unpacking *unpacking, enum ps_kafka_compression codec)
 {
     struct ps_kafka_unpacker *unpacker = unpacking->unpacker;

@@ -55,8 +55,9 @@ void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const
  * lease's attempts are used up. */
 void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why);
 
-/* Gives up the next events, if they are condemned. Sets *end to the position at which the sender must stop this
- * time. Returns false if there is no room for a letter. */
+/* Gives up the next event if it is condemned, or the lease's events if the lease's attempts are used up. If a
+ * later event is condemned, lowers *end to that event's position. Returns false if there is no room for a
+ * letter. */
 bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t *end);
 
 /* Settles the events whose letters are written. Called at every tick. */

@@ -35,10 +35,11 @@ struct ps_kafka_keeping {
     uint64_t rest_ns; /* earliest time of the next reading of the topic */
     bool failing;     /* a failed reading was logged, and none succeeded since */
     struct ps_kafka_frames committed,
-        written,      /* `committed` and the leases of the transaction that is being committed */
-        held;         /* the leases that the sender holds and has not committed yet */
-    bool full;        /* there is no room for the range of another lease: commit without delay */
-    uint64_t room_ns; /* when there will be room for a first lease; PS_NEVER: there is room */
+        written, /* `committed` and the leases of the transaction that is being committed */
+        held;    /* the leases that the sender holds and has not committed yet */
+    bool full;   /* there is no room for the range of another lease: commit without delay */
+    /* when a lease will fit that does not fit now, although the sender holds no lease; else PS_NEVER */
+    uint64_t room_ns;
     /* number of position records of this transaction that were submitted, and number of those that were
      * delivered */
     uint32_t submitted, delivered;
