@@ -234,7 +234,7 @@ struct head {
     uint64_t damages; /* damaged places before the record */
 };
 
-/* Compares records as Flume does. */
+/* Returns whether the left record comes before the right one, in Flume's order. */
 static bool is_before(const struct head *left, const struct head *right)
 {
     static const int rank[] = {
