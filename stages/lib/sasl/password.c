@@ -175,7 +175,8 @@ static bool sign(const struct password *password, const uint8_t *key, const void
     return HMAC(password->hash, key, (int)password->hash_bytes, data, length, to, NULL) != NULL;
 }
 
-/* RFC 5802, section 3. `authentication` is the AuthMessage; `proof` is written, and the server's signature kept. */
+/* Computes the client's proof, and keeps the server's signature (RFC 5802, section 3). `authentication`: the
+ * AuthMessage. Returns false if OpenSSL fails. */
 static bool prove(struct password *password, const struct offer *offer, const char *authentication,
                   uint8_t *proof)
 {

@@ -77,7 +77,8 @@ static bool read_maxbuf(const char *value, uint32_t *bytes)
  * server the other. */
 static const char *const once[] = {"nonce", "qop", "cipher", "rspauth", "maxbuf", "charset", "algorithm"};
 
-/* `seen` has a bit for each name of `once` that was read before. */
+/* Returns false with `reason` if a name of `once` was read before. `seen` has a bit for each name of `once` that
+ * was read. */
 static bool is_new(const char *name, unsigned *seen, char *reason)
 {
     for (unsigned i = 0; i < PS_COUNT_OF(once); i++) {
