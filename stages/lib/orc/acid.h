@@ -29,7 +29,7 @@ void ps_orc_acid_close(struct ps_orc_acid *acid);
 bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row);
 
 /* Completes the file. Called at the end of each transaction, and at the end of the file; after the end of a
- * transaction more rows may follow. */
+ * transaction more rows may follow. Returns false as ps_orc_writer_add does. */
 bool ps_orc_acid_end(struct ps_orc_acid *acid);
 
 /* Returns the wrapped writer, for its rows and memory. */

@@ -14,8 +14,8 @@ enum ps_orc_compression { /* the numbers of the PostScript */
                           PS_ORC_ZSTD = 5,
 };
 
-/* Finds a codec by its name in orc.compress: "NONE", "ZLIB", "SNAPPY", "LZ4", "ZSTD"; case does not
- * matter. */
+/* Finds a codec by its name in orc.compress: "NONE", "ZLIB", "SNAPPY", "LZ4", "ZSTD"; case does not matter. Returns
+ * false if there is no such codec. */
 bool ps_orc_compression_find(const char *name, enum ps_orc_compression *compression);
 
 struct ps_orc_compressor {

@@ -36,7 +36,7 @@ uint64_t ps_orc_murmur(const void *bytes, size_t length, uint64_t seed)
     return hash ^ hash >> 33;
 }
 
-/* Java's shift keeps the sign */
+/* Shifts as Java's >> does, which keeps the sign. */
 static uint64_t shift_right(uint64_t value, unsigned bits)
 {
     return (uint64_t)((int64_t)value >> bits);
