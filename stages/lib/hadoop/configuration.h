@@ -55,13 +55,14 @@ const char *ps_hadoop_configuration_text(const struct ps_hadoop_configuration *c
  * excludes for the keys that this program reads. */
 bool ps_hadoop_configuration_boolean(const struct ps_hadoop_configuration *configuration, const char *key,
                                      bool missing);
-/* Decimal or 0x... */
+/* Reads a number, decimal or 0x... */
 uint64_t ps_hadoop_configuration_number(const struct ps_hadoop_configuration *configuration, const char *key,
                                         uint64_t missing);
-/* A number with k, m, g, t, p or e, which are powers of 1,024 (Configuration.getLongBytes). */
+/* Reads a number of bytes, with k, m, g, t, p or e, which are powers of 1,024 (Configuration.getLongBytes). */
 uint64_t ps_hadoop_configuration_bytes(const struct ps_hadoop_configuration *configuration, const char *key,
                                        uint64_t missing);
-/* A number with ns, us, ms, s, m, h or d; without a unit milliseconds (Configuration.getTimeDuration). */
+/* Reads a time with the unit ns, us, ms, s, m, h or d; a number without a unit is in milliseconds
+ * (Configuration.getTimeDuration). Returns milliseconds. */
 uint64_t ps_hadoop_configuration_ms(const struct ps_hadoop_configuration *configuration, const char *key,
                                     uint64_t missing);
 /* Like ps_hadoop_configuration_ms, but a number without a unit is in seconds (Configuration.getTimeDuration with SECONDS). */

@@ -507,7 +507,8 @@ static void end(struct ps_bucket_file *file)
         ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
 }
 
-/* Counts attempts for penstock.retry.max, as the sink http does: an attempt without an answer does not count. */
+/* Counts the attempt, unless it had no answer (as the sink http does). Returns whether penstock.retry.max attempts
+ * are used up, and the port has dead letters. */
 static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_port *port = file->sink->port;

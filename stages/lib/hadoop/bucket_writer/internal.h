@@ -115,8 +115,7 @@ struct ps_bucket_file {
         /* next operation RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
         uint64_t soon_until_ns, give_up_ns;
         uint32_t tries;
-        struct ps_bucket_trouble
-            *trouble; /* last failure to close, complete or rename the file; NULL: none */
+        struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename; NULL: none */
     } retry;
     uint64_t counter; /* the number in the final name */
     TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
@@ -272,7 +271,7 @@ struct ps_bucket_writer {
 enum ps_bucket_placed ps_bucket_find(struct ps_bucket_writer *sink, const struct ps_lease *lease,
                                      uint32_t position, struct ps_bucket_name *name, const char **flaw);
 
-/* Returns the total of the bodies of a list's events. */
+/* Returns the total length of the bodies of a list's events, in bytes. */
 static inline uint64_t ps_bucket_bytes_of(const struct ps_bucket_writer *sink,
                                           const struct ps_held_group *list)
 {

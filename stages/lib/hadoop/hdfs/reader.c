@@ -194,7 +194,7 @@ static bool verify(const struct ps_hdfs_reader *reader, const char *sums, const 
     return true;
 }
 
-/* Takes a packet. Returns like take_response. */
+/* Takes a packet. Returns the same values as take_response. */
 static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char **reason)
 {
     const char *in = reader->link.in;
