@@ -223,7 +223,7 @@ static int64_t or_default(int64_t number, const char *fallback)
     return number >= 0 ? number : strtoll(fallback, NULL, 10);
 }
 
-/* Returns 0 for never, or no limit. */
+/* Converts milliseconds to nanoseconds. A number below 1, which means never or no limit, becomes 0. */
 static uint64_t ms_ns(int64_t ms)
 {
     return ms <= 0 ? 0 : (uint64_t)(ms < LONGEST_MS ? ms : LONGEST_MS) * PS_NS_PER_MS;
@@ -348,7 +348,8 @@ static void hive_outline(const void *plan_, const struct ps_context *, FILE *out
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
 }
 
-/* Returns 0 for plain tables, because files have no transactions. Flume does not support plain tables. */
+/* Returns the limit of events in a transaction; 0 for plain tables, because files have no transactions. Flume does
+ * not support plain tables. */
 static int64_t hive_batch_events(const void *plan_)
 {
     const struct ps_hive_plan *plan = plan_;
