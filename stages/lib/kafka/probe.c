@@ -191,8 +191,8 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
                     topic->partition_cnt == 1 ? "" : "s");
 }
 
-/* Tries an address alone: the client uses any address that answers, so a wrong one would be noticed only when the
- * others are down. */
+/* Tries an address alone: the client uses any address that answers, so a wrong address would be noticed only
+ * when the others are down. */
 static void try_address(const struct attempt *all, const char *address)
 {
     const struct ps_probe *probe = all->probe;

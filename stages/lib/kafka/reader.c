@@ -52,7 +52,7 @@ static const char *const settings[][2] = {
     {"topic.metadata.refresh.interval.ms", "10000"},
 };
 
-/* Set after the user's properties: the reader depends on them. */
+/* Set after the user's properties, because the reader depends on these values. */
 static const char *const fixed[][2] = {
     {"auto.offset.reset", "error"},
     {"enable.partition.eof", "false"},
@@ -130,8 +130,8 @@ static int time_left_ms(const struct ps_kafka_reader *reader)
                                              : (int)((reader->patience_end_ns - now_ns) / PS_NS_PER_MS) + 1;
 }
 
-/* Asks for the number of partitions; 0: the topic does not exist. Some brokers answer for a new topic before
- * they know its partitions. */
+/* Asks for the number of partitions, which is 0 if the topic does not exist. Some brokers answer for a new
+ * topic before they know its partitions. */
 static rd_kafka_resp_err_t partitions_ask(struct ps_kafka_reader *reader, const struct topic *topic,
                                           int32_t *count)
 {

@@ -66,8 +66,8 @@ bool ps_kafka_setting_secret(const char *name)
            strcmp(name, "sasl.jaas.config") == 0 || strcmp(name, "ssl.keystore.key") == 0;
 }
 
-/* Returns the value as librdkafka takes it. It refuses a list of eager and cooperative assignors: then the eager ones are
- * written to `text` and returned. */
+/* Returns the value as librdkafka takes it. librdkafka refuses a list of eager and cooperative assignors: for
+ * such a list writes the eager ones to `text`, and returns `text`. */
 static const char *value_for_library(const struct ps_pair *pair, char *text, size_t room)
 {
     if (strcmp(pair->key, "partition.assignment.strategy") != 0 || strchr(pair->value, ',') == NULL)

@@ -42,8 +42,8 @@ void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
     free(broker);
 }
 
-/* Registers the socket in the client's epoll for the events that the connection needs. Closing a socket removes it
- * from the epoll. */
+/* Registers the socket in the client's epoll for the events that the connection needs. When a socket is
+ * closed, it leaves the epoll. */
 static void watch(struct ps_kafka_native_broker *broker)
 {
     short events = 0;
@@ -154,7 +154,7 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
     else
         broker->addresses.tried = 0;
     ps_kafka_native_want_metadata(client);
-    if (idle || broker->gone) /* a broker closes connections that are not used */
+    if (idle || broker->gone) /* no failure: brokers close connections that are not used */
         return;
     if (broker->addresses.tried == 0) /* otherwise the next address may work */
         tell_lost(broker, code, reason);
@@ -223,7 +223,7 @@ void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker)
     memcpy(question.name, broker->host, sizeof question.name);
     broker->phase = PS_KAFKA_NATIVE_RESOLVING;
     if (!ps_resolver_ask(broker->client->resolver, &question)) {
-        broker->phase = PS_KAFKA_NATIVE_DOWN; /* the resolver has no room: it is asked again later */
+        broker->phase = PS_KAFKA_NATIVE_DOWN; /* the resolver has no room: the broker asks again later */
         broker->rest_ns = broker->client->now.mono_ns + broker->client->settings.reconnect_ns;
     }
 }
@@ -277,8 +277,7 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
         ps_kafka_native_broker_connect(best);
     if (silent != NULL && (best == NULL || best->phase != PS_KAFKA_NATIVE_UP))
         return silent; /* a silent broker, because there is no other */
-    return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best
-                                                             : NULL; /* it must answer other requests first */
+    return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best : NULL; /* `best` cannot be asked now */
 }
 
 /* ---- writing ---- */
@@ -297,7 +296,7 @@ void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
         broker->produce_in_flight++;
 }
 
-/* Adds a part of the request that is not written yet. */
+/* Adds the bytes of this part of the request that are not written yet. */
 static int add_part(struct iovec *parts, int count, char *bytes, uint64_t length, uint64_t *skip)
 {
     if (count == WRITE_PARTS || length == 0)
@@ -324,8 +323,8 @@ static int gather(const struct ps_kafka_native_request *request, struct iovec *p
     return add_part(parts, count, request->head + from, request->head_length - from, &skip);
 }
 
-/* With acks=0 the broker does not answer: a written request counts as delivered, and the request leaves the list
- * of those that wait for an answer. */
+/* With acks=0 the broker does not answer: a written request counts as delivered, and leaves the list of
+ * requests that wait for an answer. */
 static void settle_written(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
 {
     struct ps_kafka_native_request **at = &broker->first;
@@ -385,7 +384,7 @@ static void await_ticket(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* The broker must answer the oldest request within the time-out. */
+/* Returns the time by which the broker must answer the oldest request. */
 static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
 {
     uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
@@ -405,8 +404,9 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
     ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* Gives up the connection to a silent broker that the cluster has removed. Another broker must report this removal: if none
- * is connected, begins to connect to one, even while the silent one has the request for metadata. */
+/* Gives up the connection to a silent broker that the cluster has removed. Another broker must report this
+ * removal: if no other broker is connected, begins to connect to one, even while the silent broker has the
+ * request for metadata. */
 static void check_life(struct ps_kafka_native_broker *broker)
 {
     static const char reason[] = "the broker does not answer, and the cluster has removed it";
@@ -473,8 +473,8 @@ static void prolong(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* Returns when an unused connection is closed, as Java's client does (connections.max.idle.ms). The next request
- * connects again. */
+/* Returns when to close the connection if it stays unused (connections.max.idle.ms), as Java's client does.
+ * The next request connects again. */
 static uint64_t idle_ns(const struct ps_kafka_native_broker *broker)
 {
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL && broker->ready == NULL &&

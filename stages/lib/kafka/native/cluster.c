@@ -1,6 +1,6 @@
-/* Reads the answers that describe the cluster: where its brokers are, which of them leads a partition (Metadata), and which one keeps a
- * transaction or a group (FindCoordinator). Lengths and counts from the broker are not trusted: every read is bounded
- * (wire.h). */
+/* Reads the answers that describe the cluster: where the brokers are, which broker leads a partition
+ * (Metadata), and which broker keeps a transaction or a group (FindCoordinator). Lengths and counts from the
+ * broker are not trusted: every read is bounded (wire.h). */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/errors.h"
@@ -11,8 +11,9 @@
 #define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_LEADER_NOT_AVAILABLE 5
 #define ERROR_FATAL (-150)
-/* The time for which brokers that are behind may still return a former topic's id. It is limited, because the other
- * id may have come from a broker that is behind: then the id noted as former is the right one. */
+/* The time for which brokers that are behind may still return a former topic's id. The time is limited,
+ * because the client may have the new id from a broker that is behind: then the id noted as former is the
+ * right one. */
 #define FORMER_ID_NS (10 * PS_NS_PER_S)
 /* a topic that a reader wants may not exist for a long time */
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS)
@@ -68,8 +69,8 @@ static bool is_at(const struct ps_kafka_native_broker *broker, const char *host,
            memcmp(broker->host, host, length) == 0;
 }
 
-/* Notes that a node is at this address. A broker with another address is a new broker; a broker known only from
- * bootstrap.servers becomes the node at its address. Returns false without memory. */
+/* Notes that a node is at this address. A node with another address than before is a new broker; a broker
+ * known only from bootstrap.servers becomes the node at its address. Returns false without memory. */
 static bool note_broker(struct ps_kafka_native *client, int32_t node, const char *host, uint32_t length,
                         int32_t port)
 {
@@ -182,11 +183,11 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
     return is;
 }
 
-/* Called if the answer lacks the partition, or has an older leader epoch than the known one: such an answer is out of
- * date (KIP-320). But if no broker takes the partition's records, and all answers have been like this for
- * topic_patience_ns, the topic was created again: its leader epochs begin with 0 again, and it may have fewer
- * partitions. Then the producer ends, and the next one learns the topic as it is now. Returns whether no record waits
- * for another answer. */
+/* Called if the answer lacks the partition, or has an older leader epoch than the known one: such an answer
+ * is out of date (KIP-320). But if no broker takes the partition's records, and all answers have been like
+ * this for topic_patience_ns, the topic was created again: its leader epochs begin with 0 again, and the
+ * topic may have fewer partitions. Then the producer ends, and the next producer learns the topic as it is
+ * now. Returns whether no record needs another answer. */
 static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
     bool waits = partition->returned != NULL || partition->first != NULL;
@@ -197,7 +198,7 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     }
     if (partition->older_ns == 0)
         partition->older_ns = client->now.mono_ns;
-    if (!waits) /* waits first for the answers to the sets in flight */
+    if (!waits) /* the answers to the sets in flight must come first */
         return false;
     if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(

@@ -13,11 +13,11 @@
 
 #define GZIP_WINDOW_BITS (15 + 16)
 #define GZIP_MEMORY_LEVEL 8
-#define SNAPPY_BLOCK_BYTES 32768U /* of Java's SnappyOutputStream */
+#define SNAPPY_BLOCK_BYTES 32768U /* as in Java's SnappyOutputStream */
 #define DATA_BYTES_MAX (1U << 30)
 
-/* Java's SnappyOutputStream: magic, version 1, compatible with version 1; then blocks, each with its length before
- * it. */
+/* The head that Java's SnappyOutputStream writes: magic, version 1, compatible with version 1. Blocks follow,
+ * each after its length. */
 static const char snappy_head[16] = "\x82SNAPPY\0\0\0\0\1\0\0\0\1";
 
 struct ps_kafka_compressor {
@@ -47,7 +47,7 @@ static bool open_zstd(struct ps_kafka_compressor *compressor, int level)
                                                 level == PS_KAFKA_COMPRESSION_LEVEL_DEFAULT ? 0 : level));
 }
 
-/* Independent blocks, because Java reads no others. */
+/* The blocks are independent, because Java reads no other frames. */
 static bool open_lz4(struct ps_kafka_compressor *compressor, int level)
 {
     compressor->lz4_preferences = (LZ4F_preferences_t){

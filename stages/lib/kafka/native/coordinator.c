@@ -1,6 +1,6 @@
-/* Coordinators: the brokers that keep a transactional id or a consumer group. A coordinator moves to another broker
- * when its broker stops: if it cannot be reached, or answers that it is not the coordinator, the native client asks
- * the cluster again. */
+/* Coordinators: the brokers that keep a transactional id or a consumer group. When a coordinator's broker
+ * stops, another broker becomes the coordinator. So the native client asks the cluster again if the broker
+ * cannot be reached, or answers that it is not the coordinator. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/least.h"
@@ -41,7 +41,7 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
     struct ps_kafka_native_broker *broker =
         coordinator->node >= 0 ? ps_kafka_native_find_node(client, coordinator->node) : NULL;
     if (broker != NULL && has_failed(coordinator, broker)) {
-        ps_kafka_native_coordinator_forget(client, coordinator); /* it may have moved to another broker */
+        ps_kafka_native_coordinator_forget(client, coordinator); /* it may be another broker now */
         broker = NULL;
     }
     if (broker == NULL) {
@@ -73,7 +73,7 @@ uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client
             continue;
         if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
             return coordinator->rest_ns;
-        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN; /* its socket wakes the worker */
+        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN; /* the broker's socket wakes the worker */
         if (broker->phase == PS_KAFKA_NATIVE_DOWN)
             rested_ns = ps_least(rested_ns, broker->rest_ns);
     }

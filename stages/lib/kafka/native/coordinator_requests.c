@@ -127,7 +127,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_na
     return ps_kafka_native_request_end(request, ps_wire_put_string(at, group.data, group.length));
 }
 
-/* Returns how many positions from `from` on are of one topic; positions are sorted. */
+/* Returns how many positions from `from` on are of the same topic; positions are sorted. */
 static uint32_t topic_run(const struct ps_kafka_native_transaction *transaction, uint32_t from)
 {
     uint32_t end = from + 1;

@@ -23,8 +23,8 @@ struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *cli
     return set;
 }
 
-/* Keeps the set for later use, unless its buffers are too large in total: a buffer keeps the size of its largest set,
- * and with many partitions all buffers would become that large. */
+/* Keeps the set for later use, unless its buffers are too large in total: a buffer keeps the size of its
+ * largest set, and with many partitions all buffers would become as large as the largest set. */
 void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
     if (client->free.set_bytes + set->room > 2 * client->settings.queue_bytes_max) {

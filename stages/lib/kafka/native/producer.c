@@ -187,7 +187,7 @@ static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
     return set;
 }
 
-/* Returns the partition's open set, which is its last one; NULL: a new set is needed. */
+/* Returns the partition's open set, which is its last set; NULL if a new set is needed. */
 static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partition *partition,
                                              uint32_t records_max)
 {
@@ -221,8 +221,8 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
     return ERROR_NO_MEMORY;
 }
 
-/* Adds records that have only values. Returns the number of records taken; *error is the reason why the next one was
- * not. */
+/* Adds records that have only values. Returns the number of records taken; *error is the reason why the next
+ * record was not taken. */
 static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                            const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
 {
@@ -246,7 +246,7 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
     return done;
 }
 
-/* One record waits here until the topic's partitions are known. The sink keeps the others. */
+/* One record waits here until the topic's partitions are known. The sink keeps the other records. */
 static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record, int *error)
 {
@@ -275,8 +275,9 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
     return 1;
 }
 
-/* Returns how many of the records, from the first one on, have only values and go to the partition that was chosen
- * for the first one; at most as many as the client has room for. 0: the first one has more than a value. */
+/* Returns how many of the records, from the first one on, have only values and go to the partition that was
+ * chosen for the first one; at most as many as the client has room for. Returns 0 if the first record has
+ * more than a value. */
 static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                const struct ps_kafka_record *records, uint32_t count)
 {

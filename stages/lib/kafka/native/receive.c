@@ -25,7 +25,8 @@ static bool make_room(struct ps_kafka_native_broker *broker, uint32_t need)
     return true;
 }
 
-/* Returns the length of the response at the buffer's front, length field included; 0: not known yet. */
+/* Returns the length of the response at the buffer's front, length field included; 0 if the length is not
+ * known yet. */
 static uint64_t response_bytes(const struct ps_kafka_native_broker *broker, uint32_t from)
 {
     uint32_t length = broker->in_length - from;
@@ -65,9 +66,9 @@ static bool handle(struct ps_kafka_native_broker *broker, const char *bytes, uin
     return true;
 }
 
-/* Prepares to receive an answer. A reader gives the memory for an answer to Fetch, and the broker's own buffer has
- * only its beginning. Returns false if the rest does not go into the broker's buffer, because the reader gave memory
- * or has none now. */
+/* Prepares to receive an answer. A reader gives the memory for an answer to Fetch, and the broker's own
+ * buffer has only its beginning. Returns false if the rest of the answer does not go into the broker's
+ * buffer: the reader gave memory, or has no memory now. */
 static bool begin_answer(struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native_request *request = broker->first;

@@ -52,7 +52,7 @@ void ps_kafka_native_set_reset(struct ps_kafka_native_set *set, struct ps_kafka_
 
 /* ---- adding ---- */
 
-/* The length of one record: without its length field, and with it. */
+/* The length of one record, without and with the record's length field. */
 struct size {
     uint64_t body, all;
 };

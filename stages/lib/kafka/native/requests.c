@@ -241,7 +241,7 @@ static bool knows_producer(const struct ps_kafka_native *client,
            (partition->known_ns != 0 && client->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
 }
 
-/* Takes sets while there is room, one of each ready partition, and closes them. */
+/* Takes sets while there is room, one set of each ready partition, and closes them. */
 static void take_sets(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
 {
     struct ps_kafka_native *client = broker->client;
@@ -268,7 +268,7 @@ static void take_sets(struct ps_kafka_native_broker *broker, struct ps_kafka_nat
     }
 }
 
-/* Sets of one topic are adjacent. */
+/* Sorts the sets, so that sets of the same topic are adjacent. */
 static void sort_sets(struct ps_kafka_native_request *request)
 {
     for (uint32_t i = 1; i < request->set_count; i++) {

@@ -175,7 +175,7 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
     bool denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
-    if (!denied || !partition->rewinds) /* otherwise the answer may be that of the former leader */
+    if (!denied || !partition->rewinds) /* while sets are sent again, the answer may be the former leader's */
         partition->denied = denied;
     if (!denied)
         partition->older_ns = 0;
@@ -184,7 +184,8 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
             partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
-        /* An error "out of order" is normal if an earlier set is sent again: this set follows it. */
+        /* An error "out of order" is normal if an earlier set is sent again: this set is sent after that
+         * set. */
         ps_kafka_native_want_metadata(client);
         set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
         ps_kafka_native_partition_return(client, set);
@@ -233,8 +234,8 @@ static int16_t read_answer(struct ps_wire_in *in, int16_t version)
     return error;
 }
 
-/* The same for a flexible version. The new leader of a partition that moved is in tags, which are skipped: Metadata
- * has it. */
+/* Reads an answer in a flexible version. The new leader of a partition that moved is in tags, which are
+ * skipped: Metadata has it. */
 static int16_t read_second_answer(struct ps_wire_in *in)
 {
     uint32_t length;

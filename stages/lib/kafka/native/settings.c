@@ -42,8 +42,8 @@ static bool uses_tls(const struct ps_kafka_property_list *from)
     return protocol != NULL && strcasestr(protocol, "ssl") != NULL;
 }
 
-/* ps_kafka_native_tls_open reads these properties. If another one is set, which the translation from Java's never makes,
- * librdkafka is used. */
+/* ps_kafka_native_tls_open reads these properties. If another property of TLS is set, librdkafka is used; the
+ * translation of Java's properties never sets one. */
 static enum ps_status check_tls(const struct ps_kafka_property_list *from, struct ps_err *err)
 {
     static const char *const known[] = {"ssl.ca.pem",

@@ -9,16 +9,16 @@
 uint64_t ps_kafka_native_broker_asked_ns(const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_native_request *request = broker->first;
-    /* starved: it has answered, but there is no memory for the answer */
+    /* starved: the broker has answered, but there is no memory for the answer */
     if (request == NULL || broker->fetch.starved)
         return PS_NEVER;
     uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
     return broker->fetch.answer != NULL && broker->begun_ns > since_ns ? broker->begun_ns : since_ns;
 }
 
-/* Returns the time from which the broker is silent: SILENT_NS after its last answer, or after its oldest request was written in full.
- * PS_NEVER: it has no request to answer, or the request waits for other members of a group. A Fetch may wait for
- * records, so its limit is longer by that time. */
+/* Returns the time from which the broker is silent: SILENT_NS after its last answer, or after its oldest
+ * request was written in full. PS_NEVER if the broker has no request to answer, or if the request waits for
+ * other members of a group. A Fetch may wait for records, so its limit is longer by that wait. */
 static uint64_t silent_ns(const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_native_request *request = broker->first;
@@ -56,7 +56,8 @@ uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *br
     return due_ns > broker->doubted_ns + SILENT_NS ? due_ns : broker->doubted_ns + SILENT_NS;
 }
 
-/* Returns whether there is another broker that answers, or (`up` false) that may be connected to. */
+/* Returns whether there is another broker that answers; with `up` false, one that the client may connect to
+ * is enough. */
 static bool has_other(const struct ps_kafka_native_broker *broker, bool up)
 {
     const struct ps_kafka_native_broker *other = broker->client->brokers;

@@ -114,9 +114,10 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 
 /* ---- partitions ---- */
 
-/* Returns whether no set points to a partition of the topic, so that the array of partitions may move. Only then is a
- * larger array made for a topic with added partitions. A topic that was created again with fewer partitions keeps the
- * old ones, until a record for one of those ends the producer (cluster.c). */
+/* Returns whether no set points to a partition of the topic, so that the array of partitions may move.
+ * Only then is a larger array made for a topic with added partitions. A topic that was created again with
+ * fewer partitions keeps the old partitions, until a record for a removed partition ends the producer
+ * (cluster.c). */
 static bool is_still(const struct ps_kafka_native_topic *topic)
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
@@ -228,7 +229,7 @@ struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native
     return set;
 }
 
-/* Compares sequence numbers, which have 31 bits and wrap around to 0. */
+/* Compares sequence numbers, which have 31 bits: 0 follows the largest one. */
 static bool is_before(const struct ps_kafka_native_set *one, const struct ps_kafka_native_set *other)
 {
     uint32_t distance = ((uint32_t)one->base_sequence - (uint32_t)other->base_sequence) << 1;

@@ -1,13 +1,13 @@
 /* Transactions (KIP-98, KIP-360, KIP-447, KIP-890), as a producer sees them.
  *
- * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent.
- * A commit has steps: for each member of a group that read the records, the group joins, and its coordinator gets
- * the positions; then the transaction's coordinator ends it. The client never sends a request to abort: it dies, and
- * the next client with the same transactional id requests a producer id, which aborts the open transaction and fences
- * its requests.
+ * One transaction is open at a time, from the first record on. A partition joins it before its first set is
+ * sent. A commit has steps: for each member of a group that read the records, the group joins, and the
+ * group's coordinator gets the positions; then the transaction's coordinator ends the transaction. The client
+ * never sends a request to abort: it dies, and the next client with the same transactional id requests a
+ * producer id, which aborts the open transaction and fences its requests.
  *
- * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and a group
- * with its positions. */
+ * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and
+ * a group with its positions. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/slice.h"
@@ -106,15 +106,15 @@ static struct ps_kafka_native_request *step_request(struct ps_kafka_native *clie
     return NULL;
 }
 
-/* Returns whether the group of the positions is in this cluster: a transaction cannot have offsets of a group in
- * another one. If not, the client dies. */
+/* Returns whether the group of the positions is in this cluster: a transaction cannot have offsets of a group
+ * in another cluster. If not, the client dies. */
 static bool is_here(struct ps_kafka_native *client)
 {
     struct ps_slice cluster = client->transaction.positions[client->transaction.from].name->cluster;
     const struct ps_slice here = {client->cluster, (uint32_t)strlen(client->cluster)};
     if (here.length == 0) {
         ps_kafka_native_want_metadata(client);
-        return false; /* not known yet */
+        return false; /* the cluster is not known yet */
     }
     if (cluster.length == 0 || ps_slice_same(cluster, here))
         return true;
@@ -131,7 +131,7 @@ static void ask_step(struct ps_kafka_native *client)
     if (transaction->step == PS_KAFKA_NATIVE_FILLING || transaction->step_asked)
         return;
     if (transaction->step == PS_KAFKA_NATIVE_STEP_END && !transaction->any_joined) {
-        /* no record or position is in it */
+        /* the transaction has no record and no position */
         ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED);
         return;
     }

@@ -55,8 +55,8 @@ void ps_kafka_native_transaction_finish(struct ps_kafka_native *client, enum ps_
     finish(client, &end);
 }
 
-/* Returns whether the result of the commit is not known: a request may have ended the transaction, or may still end
- * it; or the client is finding out whether it did. */
+/* Returns whether the result of the commit is not known: a request may have ended the transaction, or may
+ * still end it, or the client is finding out whether the transaction has ended. */
 static bool is_unknown(const struct ps_kafka_native_transaction *transaction)
 {
     return transaction->end_lost || transaction->step == PS_KAFKA_NATIVE_STEP_RESOLVE ||
@@ -171,7 +171,7 @@ static bool unreadable(char *reason, const char *what)
     return false;
 }
 
-/* Returns the error that counts of several: the first permanent one, else the first temporary one. */
+/* Returns which of two errors counts: the first permanent error, else the first temporary one. */
 static int16_t worse(int16_t error, int16_t other)
 {
     if (error == 0 || (passes(error) && other != 0 && !passes(other)))
@@ -227,7 +227,7 @@ static void next_member(struct ps_kafka_native_transaction *transaction)
                                                                : PS_KAFKA_NATIVE_STEP_END;
 }
 
-/* Handles the error of a step that has one error for all. Returns whether the step is done. */
+/* Handles the error of a step whose answer has only one error. Returns whether the step is done. */
 static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;

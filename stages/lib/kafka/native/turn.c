@@ -140,8 +140,8 @@ static void offer_rested(struct ps_kafka_native *client)
 
 /* ---- records that wait too long (delivery.timeout.ms) ---- */
 
-/* Returns whether the set waits too long. A set that was filled before the first turn has no birth time yet: gets it
- * now. */
+/* Returns whether the set waits too long. A set that was filled before the first turn has no birth time yet,
+ * and gets it now. */
 static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
     if (set->born_ns == 0)
@@ -170,7 +170,7 @@ static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partit
     return true;
 }
 
-/* The same for a record whose topic is not known yet. */
+/* Does as expire() for a record whose topic is not known yet. */
 static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
     struct ps_kafka_native_set *set = topic->unplaced;
@@ -262,8 +262,8 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
     return client->reported;
 }
 
-/* Returns when a broker can be asked for metadata or the producer's id: PS_NEVER while one is being connected, which wakes
- * the worker. */
+/* Returns when a broker can be asked for metadata or the producer's id: PS_NEVER while a connection to a
+ * broker is being made, because its end wakes the worker. */
 static uint64_t ask_due_ns(const struct ps_kafka_native *client)
 {
     uint64_t due_ns = PS_NEVER, rested_ns = PS_NEVER;
@@ -309,7 +309,7 @@ static void purge_set(struct ps_kafka_native *client, struct ps_kafka_native_set
 static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
     struct ps_kafka_native_set *set;
-    ps_kafka_native_partition_lead(partition, NULL); /* removes it from its leader's list */
+    ps_kafka_native_partition_lead(partition, NULL); /* removes the partition from its leader's list */
     while ((set = partition->returned) != NULL) {
         partition->returned = set->next;
         purge_set(client, set);

@@ -161,7 +161,8 @@ static enum ps_status create_topic(const struct reader *reader, rd_kafka_t *clie
     return status;
 }
 
-/* Warns of a single replica in a cluster with several brokers: the positions are lost with its broker. */
+/* Warns if the topic has a single replica in a cluster with several brokers: the positions are lost with the
+ * broker of that replica. */
 static void look_at_replicas(const struct reader *reader, const struct rd_kafka_metadata *metadata,
                              struct job *job)
 {
@@ -223,7 +224,7 @@ static const char *policy_of(rd_kafka_event_t *event)
     return NULL;
 }
 
-/* Returns the answer to DescribeConfigs; NULL: the thread must stop. */
+/* Returns the answer to DescribeConfigs; NULL if the thread must stop. */
 static rd_kafka_event_t *ask_policy(const struct reader *reader, rd_kafka_t *client)
 {
     char text[TEXT_BYTES];
@@ -268,9 +269,10 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
     return status;
 }
 
-/* Sets *low and *end to the offsets of the first record and of the next one to be written. The client must be read_uncommitted:
- * a read_committed one would get the last stable offset as the end. Requests metadata again after an error, because
- * librdkafka's query does not: if the last metadata had no leader, the query returns an error immediately. */
+/* Sets *low and *end to the offsets of the first record and of the next one to be written. The client must be
+ * read_uncommitted: a read_committed client would get the last stable offset as the end. Requests metadata
+ * again after an error, because librdkafka's query does not: if the last metadata had no leader, the query
+ * returns an error immediately. */
 static enum ps_status end_of(struct reader *reader, rd_kafka_t *client, rd_kafka_topic_t *topic,
                              struct job *job, int64_t *low, int64_t *end)
 {

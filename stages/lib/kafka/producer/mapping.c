@@ -1,6 +1,7 @@
 #include "stages/lib/kafka/producer/mapping.h"
 
-/* Java's Integer.parseInt and Long.parseLong for base 10: an optional sign, digits, nothing else. */
+/* Reads a number as Java's Integer.parseInt and Long.parseLong do for base 10: an optional sign, then digits,
+ * and nothing else. */
 static bool parse_number(struct ps_slice text, int64_t min, int64_t max, int64_t *value)
 {
     uint32_t i = 0;

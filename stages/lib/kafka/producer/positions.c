@@ -64,7 +64,8 @@ static uint64_t number_of(struct ps_slice digits)
     return strtoull(text, NULL, 16);
 }
 
-/* Returns the owner of a lease, which is a frame of a log, or a batch of a source of files (conf/validate/guarantee.c). */
+/* Returns the owner of a lease. The lease is a frame of a log, or a batch of a source of files
+ * (conf/validate/guarantee.c). */
 static struct unit unit_of(const struct ps_lease *lease)
 {
     const struct ps_batch *batch = lease->batch;
@@ -101,7 +102,7 @@ static bool has_room(struct ps_kafka_sender *sender, const struct unit *unit)
     if (sender->window.held.count == 0)
         keeping->held.count = 0;
     else if (keeping->known_for != keeping->producers)
-        return false; /* the positions are read for the first lease; this one must wait */
+        return false; /* the positions are being read for the first lease; this lease must wait */
     if (ps_kafka_frames_is_next(&keeping->held, unit->salt, unit->number, now_ns) ||
         ps_kafka_frames_is_next(&keeping->committed, unit->salt, unit->number, now_ns))
         return true;
@@ -172,7 +173,7 @@ void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_keeping *keeping = keeping_of(sender);
     const struct ps_lease *lease = sender->window.held.first;
-    if (lease != NULL && unit_of(lease).asks) /* the sender holds no other lease then */
+    if (lease != NULL && unit_of(lease).asks) /* the sender holds no lease besides one that asks */
         ps_kept_positions_leave(keeping->owner, keeping->records);
 }
 

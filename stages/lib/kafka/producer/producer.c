@@ -44,11 +44,11 @@ struct choice {
     uint32_t *turn;
     /* -1: the partitioner was not called, because the topic's partitions are not known yet */
     int32_t partition;
-    int32_t count; /* partitions of the topic, when it was called */
+    int32_t count; /* partitions of the topic, when the partitioner was called */
 };
 static _Thread_local struct choice *choosing;
 
-/* Returns the next partition in turn that has a leader: Java's sticky partitioner prefers those. */
+/* Returns the next partition in turn that has a leader, as Java's sticky partitioner prefers. */
 static int32_t next_available(const rd_kafka_topic_t *topic, uint32_t start, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {

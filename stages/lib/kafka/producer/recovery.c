@@ -73,7 +73,8 @@ static void give_up(struct ps_kafka_sender *sender, const char *why)
     ps_kafka_sender_check_fence(sender);
 }
 
-/* Handles a single refused event: logs it and tries it again later; no event after it is sent before it. */
+/* Handles a single refused event: logs the event and tries it again later. Later events are not sent before
+ * it. */
 static void report_refused_event(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -198,8 +199,8 @@ static void halve(struct ps_kafka_sender *sender)
            cause->topic, cause->group_bytes == 0 ? "up to " : "", was);
 }
 
-/* The broker refuses this one event: it becomes a dead letter, then later events continue. The request size is not lowered
- * after this refusal, because the event alone is too large. */
+/* The broker refuses this one event: the event becomes a dead letter, and then later events are sent. The
+ * request size is not lowered after this refusal, because the event alone is too large. */
 static void condemn(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U /* reports handled per tick */
-/* These limits replace PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the leases. The
- * second one applies if no record was delivered for PS_KAFKA_PATIENCE_NS, so that an answer is not likely. */
+/* These limits replace PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the
+ * leases. The second limit applies if no record was delivered for PS_KAFKA_PATIENCE_NS, so that an answer is
+ * not likely. */
 #define RECALL_PATIENCE_NS (PS_NS_PER_S)
 #define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
@@ -108,8 +109,9 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     }
 }
 
-/* Returns whether the sender waits for the reports of the submitted records, so that linger.ms would only delay it:
- * before a commit, in a drain or recall, after a failure, or in the search for a refused record. */
+/* Returns whether the sender waits for the reports of the submitted records, so that linger.ms would only
+ * delay the sender: before a commit, in a drain or recall, after a failure, or in the search for a refused
+ * record. */
 static bool hurries(const struct ps_kafka_sender *sender)
 {
     return sender->transaction.hurry || sender->recalling || sender->search.stepping ||
@@ -133,7 +135,8 @@ static bool poll_producer(struct ps_kafka_sender *sender)
     return sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS) >= POLL_RECORDS;
 }
 
-/* Lets an engine without threads send what was submitted. Returns the time at which it needs the next call. */
+/* Lets an engine without threads send what was submitted. Returns the time at which the engine needs the next
+ * call. */
 static uint64_t send_submitted(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_engine *engine = sender->plan->engine;
@@ -145,8 +148,8 @@ static uint64_t send_submitted(struct ps_kafka_sender *sender)
 
 /* ---- after a failure ---- */
 
-/* Purges the records that were submitted and not reported: waiting ones immediately, sent ones after give_up_ns.
- * Repeats it for requests that the library puts back into its queue. */
+/* Purges the records that were submitted and not reported: waiting ones immediately, sent ones after
+ * give_up_ns. Purges again later, because the library may put requests back into its queue. */
 static void purge_submitted(struct ps_kafka_sender *sender)
 {
     if (sender->patient || sender->now.mono_ns < sender->purge_again_ns)
@@ -187,7 +190,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     }
     if (sender->now.mono_ns < sender->resume_ns)
         return;
-    /* it failed while it resolved the last commit */
+    /* the new producer failed while it found out how the last commit ended */
     if (sender->fatal && ps_kafka_sender_is_transactional(sender)) {
         sender->fatal = false;
         sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
@@ -352,7 +355,8 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     bool transactional = ps_kafka_sender_is_transactional(sender);
     if ((*lease)->settled == (*lease)->count && !transactional)
         return PS_DONE;
-    /* Only one lease may wait for room here: the next stays in the channel, whose fill counter shows it. */
+    /* Only one lease may wait for room here: the next leases stay in the channel, where they count as its
+     * fill. */
     if (sender->window.held.next != NULL || sender->full || ps_held_is_full(&sender->window.held) ||
         !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
         return PS_LATER;
@@ -406,7 +410,8 @@ static uint64_t recall_patience_ns(const struct ps_kafka_sender *sender)
     return silent ? RECALL_SILENT_PATIENCE_NS : RECALL_PATIENCE_NS;
 }
 
-/* Returns whether the recall must wait for a transaction that may end soon, or whose outcome is not known. */
+/* Returns whether the recall must wait for the transaction, which may end soon, or whose outcome is not
+ * known. */
 static bool holds_recall(struct ps_kafka_sender *sender)
 {
     if (sender->recalling)

@@ -1,12 +1,12 @@
 /* The part of the sender (kafka/producer/sender.h) for brokers that do not answer.
  *
  * librdkafka retries temporary failures without reporting them: when nothing was delivered for 10 s, this
- * part logs it. While librdkafka 2.0.2 waits for an answer, it spins if more records are ready to be sent than may be
- * in flight (docs/decisions/0004-waves.md). So after 5 s without a report the partitions are held, which lets its
- * thread sleep. The next report or broken connection releases them. If neither comes, they are released for 1.1 s
- * after each hold, in which the library spins; holds become longer. After a broken connection no partition is held
- * until a record was delivered: without a connection the library does not spin, and a hold would prevent it from
- * resending. */
+ * part logs it. While librdkafka 2.0.2 waits for an answer, it spins if more records are ready to be sent
+ * than may be in flight (docs/decisions/0004-waves.md). So after 5 s without a report the partitions are
+ * held, which lets its thread sleep. The next report or broken connection releases the partitions. If neither
+ * comes, the partitions are released for 1.1 s after each hold, and the library spins in that time; holds
+ * become longer. After a broken connection no partition is held until a record was delivered: without a
+ * connection the library does not spin, and a hold would prevent it from resending. */
 #include "stages/lib/kafka/producer/sender.h"
 #include "core/backoff.h"
 #include "core/quantity.h"
@@ -18,7 +18,7 @@
 /* longer than a change of leaders takes, which a hold must not delay */
 #define HOLD_AFTER_NS (5 * PS_NS_PER_S)
 #define HELD_MIN_NS (4 * PS_NS_PER_S) /* duration of the first hold; it doubles until a record is delivered */
-/* meanwhile an unanswered request times out and breaks its connection */
+/* long enough for an unanswered request to time out and break its connection */
 #define HELD_MAX_NS (32 * PS_NS_PER_S)
 #define RELEASED_NS (1100 * PS_NS_PER_MS) /* between two holds: the library's threads check once a second */
 

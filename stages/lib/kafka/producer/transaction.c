@@ -15,11 +15,11 @@
 #define DELAY_NS (10 * PS_NS_PER_S)  /* from the beginning of a commit to the first warning */
 #define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (20 * PS_NS_PER_MS)
-/* Memory that is held for a long time is no longer in the CPU's caches when it is used again, and its pages were given
- * back. So a transaction has little memory, unless commits take a large share of the time because brokers are far away:
- * twice as much if each of the last FIT_COMMITS commits took more than 1/PAUSE_SHARE_MAX of the time in which its
- * transaction was filled and written, half if each took less than 1/PAUSE_SHARE_MIN. One slow commit does not count: a
- * broker may have paused. */
+/* Memory that is held for a long time is no longer in the CPU's caches when it is used again, and its pages
+ * may have been returned to the kernel. So a transaction has little memory, unless commits take a large share
+ * of the time because brokers are far away: twice as much if each of the last FIT_COMMITS commits took more
+ * than 1/PAUSE_SHARE_MAX of the time in which its transaction was filled and written, half if each took less
+ * than 1/PAUSE_SHARE_MIN. One slow commit does not count: a broker may have paused. */
 #define FULL_BYTES_MIN (16U << 20)
 #define PAUSE_SHARE_MAX 8U
 #define PAUSE_SHARE_MIN 32U
@@ -28,7 +28,7 @@
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
-#define ID_MORE_BYTES 32U /* bytes of the instance's number, or of the log's */
+#define ID_MORE_BYTES 32U /* bytes of the instance's number, or of the owner's kind and number */
 
 static bool keeps(const struct ps_kafka_sender *sender)
 {
@@ -299,7 +299,7 @@ static void fit_memory(struct ps_kafka_sender *sender)
     transaction->fast_count %= FIT_COMMITS;
 }
 
-/* Logs which positions the engine has left out. */
+/* Logs which positions the engine has left out of the transaction. */
 static void report_left_out(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -344,8 +344,8 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     leave_to_others(sender, end->stale);
 }
 
-/* Settles the leases that are committed by the positions from the topic. If all of them are, the last transaction was
- * committed. */
+/* Settles the leases that are committed by the positions from the topic. If all leases are committed, the
+ * last transaction was committed. */
 static void compare_with_positions(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_end end = {.ending = PS_KAFKA_END_COMMITTED, .text = ""};
@@ -429,7 +429,7 @@ static uint64_t close_ns(const struct ps_kafka_sender *sender)
                           transaction->taken_ns + QUIET_NS);
 }
 
-/* Logs that a commit takes long. silence.c does not, because no record is in flight. */
+/* Logs that a commit takes long. silence.c logs nothing then, because no record is in flight. */
 static uint64_t warn_of_delay(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -456,7 +456,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         return warn_of_delay(sender);
     if (sender->window.held.count == 0) {
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
-        /* If the time is in the past, the lease that waited for room was taken by another sink. */
+        /* If room_ns is in the past, another sink has taken the lease that waited for room. */
         bool waits = keeps(sender) && transaction->keeping.room_ns > sender->now.mono_ns;
         return waits ? transaction->keeping.room_ns : PS_NEVER;
     }

@@ -238,8 +238,8 @@ static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *e
     }
 }
 
-/* Allocates room for the words of `length` bytes: decoding never makes a text longer, each word takes one
- * more byte, and the result of ${} is bounded by this room. */
+/* Allocates room for the words in `length` bytes of text: decoding never makes a text longer, each word takes
+ * one more byte, and the results of ${} must fit into this room. */
 static enum ps_status parser_init(struct parser *parser, struct ps_jaas_entry *entry, const char *text,
                                   size_t length, struct ps_err *err)
 {

@@ -3,7 +3,7 @@
  * librdkafka 2.0.2 (src/rdkafka_ssl.c) uses only the first certificate of ssl.certificate.pem, but all of
  * ssl.ca.pem. So the intermediate certificates that a broker may need are also put into ssl.ca.pem: OpenSSL
  * completes the client's chain from there. This trusts no further authority, because OpenSSL ends a chain
- * only at a self-signed certificate, and those of the key's chain are left out. */
+ * only at a self-signed certificate, and self-signed certificates of the key's chain are left out. */
 #include "stages/lib/kafka/security/tls.h"
 
 #include "stages/lib/keystore/keystore.h"
