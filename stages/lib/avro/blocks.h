@@ -11,7 +11,7 @@ struct ps_avro_blocks {
     enum ps_avro_codec codec;
     uint64_t interval_bytes;     /* DataFileWriter.setSyncInterval */
     struct ps_byte_buffer block; /* the records of the block that is not full */
-    uint64_t count;              /* of them */
+    uint64_t count;              /* number of records in `block` */
     char sync[PS_AVRO_SYNC_BYTES];
 };
 
@@ -30,5 +30,5 @@ static inline bool ps_avro_blocks_reserve(struct ps_avro_blocks *blocks, size_t 
 bool ps_avro_blocks_added(struct ps_avro_blocks *blocks, struct ps_output *output);
 bool ps_avro_blocks_flush(struct ps_avro_blocks *blocks, struct ps_output *output);
 
-/* Frees its memory. */
+/* Frees the memory of `blocks`. */
 void ps_avro_blocks_fini(struct ps_avro_blocks *blocks);

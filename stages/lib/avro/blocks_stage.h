@@ -9,10 +9,10 @@
 struct ps_avro_blocks_plan {
     int64_t sync_interval;
     const char *codec_name;
-    enum ps_avro_codec codec; /* of codec_name; set by _build */
+    enum ps_avro_codec codec; /* codec of codec_name; set by _build */
 };
 
-/* The first member of its state. */
+/* The first member of the serializer's state. */
 struct ps_avro_blocks_state {
     struct ps_port *port;
     struct ps_avro_blocks blocks;

@@ -7,7 +7,7 @@
 
 static const uint8_t magic[4] = {'O', 'b', 'j', 1};
 
-/* Reads a long. An incomplete one gives SHORT if it can still become valid, else BAD. */
+/* Reads a long. Returns SHORT for an incomplete long that can still become valid, else BAD. */
 static enum ps_avro_container_result take_long(const uint8_t **at, const uint8_t *end, int64_t *number)
 {
     const uint8_t *start = *at;

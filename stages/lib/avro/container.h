@@ -19,7 +19,7 @@ struct ps_avro_container {
     const uint8_t *metadata; /* the map, in the caller's bytes */
     size_t metadata_length;
     uint8_t sync[PS_AVRO_SYNC_BYTES];
-    size_t length; /* of the whole header: where the first block begins */
+    size_t length; /* length of the whole header: where the first block begins */
 };
 
 /* Reads the header at the beginning of a file. */
@@ -35,7 +35,7 @@ struct ps_avro_block {
     int64_t record_count;
     const uint8_t *data; /* compressed with the file's codec */
     size_t data_length;
-    size_t length; /* of the whole block, with its sync marker */
+    size_t length; /* length of the whole block, with its sync marker */
 };
 
 /* Reads the block at `bytes`. SHORT: block->length is how many bytes are needed at least (0: not known yet).

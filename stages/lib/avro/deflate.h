@@ -1,5 +1,6 @@
-/* A compressed connection: inflates what is read from below it and deflates what is written, one zlib stream each way,
- * flushed after each write. Below is a socket or TLS; above may be TLS again. Results are those of stages/lib/tls/tls.h.
+/* A compressed connection: inflates what is read from the layer below and deflates what is written, one zlib
+ * stream each way, flushed after each write. The layer below is a socket or TLS; the layer above may be TLS.
+ * Results are those of stages/lib/tls/tls.h.
  *
  * Thread: the connection's owner. Never blocks. */
 #pragma once
@@ -17,7 +18,7 @@ struct ps_avro_deflate {
      * the same bytes again until they are written. */
     struct iovec out;
     size_t out_of;
-    struct ps_avro_zlib_input in; /* received, not inflated yet; in in_bytes */
+    struct ps_avro_zlib_input in; /* received bytes that are not inflated yet; they are in in_bytes */
     const char *why;              /* reason after PS_TLS_ERROR, if the compression failed; else NULL */
     uint8_t in_bytes[PS_AVRO_DEFLATE_IN_BYTES];
 };

@@ -17,7 +17,7 @@ size_t ps_avro_event_encode(const struct ps_batch *batch, const struct ps_event 
 /* Reads a datum part by part. */
 struct ps_avro_event_reader {
     const unsigned char *next, *end;
-    int64_t items_left; /* of the current block of the map */
+    int64_t items_left; /* items that are left in the current block of the map */
 };
 
 enum ps_avro_event_step {
@@ -37,7 +37,7 @@ enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *r
 /* The result of a first pass over a datum. */
 struct ps_avro_datum {
     struct ps_slice body;
-    size_t length; /* of the datum */
+    size_t length; /* length of the datum */
     struct ps_header_sizes headers;
 };
 

@@ -6,12 +6,12 @@
 #define FRAME_BYTES 4U
 #define MD5_BYTES 16
 
-/* A frame of six bytes, and the last one. HandshakeResponse: match BOTH, no protocol, no hash, no metadata;
- * the client then assumes that the server has the same protocol. The call's answer: no metadata, no error;
- * void has no bytes. */
+/* A frame of six bytes, and the empty last frame. HandshakeResponse: match BOTH, no protocol, no hash, no
+ * metadata; the client then assumes that the server has the same protocol. The call's answer: no metadata, no
+ * error; void has no bytes. */
 const char ps_avro_legacy_answer[PS_AVRO_LEGACY_ANSWER_BYTES] = {[3] = 6};
 
-/* Returns the number of frames before the last one, which is empty; SIZE_MAX when not all have arrived. */
+/* Returns the number of frames before the last one, which is empty; SIZE_MAX when not all frames have arrived. */
 static size_t count_frames(const char *body, size_t length)
 {
     size_t frames = 0;
@@ -28,7 +28,7 @@ static size_t count_frames(const char *body, size_t length)
     }
 }
 
-/* Joins all frames to one. Returns its length. */
+/* Joins all frames to one. Returns the length of this frame. */
 static size_t join_frames(char *body, size_t frames)
 {
     size_t at = 0, joined = 0;

@@ -1,7 +1,7 @@
-/* FlumeOGEventAvroServer of Flume 0.9 (flumeCompatibility.avdl): void append(AvroFlumeOGEvent evt), over
- * Avro's HTTP transport: the body of a POST has frames, each an int32 length and its bytes, up to an empty
- * one; together they are a handshake and a call. Sources: HttpTransceiver and Responder of Avro 1.11. Thread:
- * any; no state. */
+/* FlumeOGEventAvroServer of Flume 0.9 (flumeCompatibility.avdl): void append(AvroFlumeOGEvent evt), over Avro's
+ * HTTP transport: the body of a POST has frames, each an int32 length and that many bytes; an empty frame is
+ * the last one. The bytes of all frames are a handshake and a call. Sources: HttpTransceiver and Responder of
+ * Avro 1.11. Thread: any; no state. */
 #pragma once
 
 #include "stages/lib/avro/reader.h"
@@ -10,7 +10,7 @@
 struct ps_avro_legacy_request {
     const char *reason; /* why the body is refused, a static text; NULL: it has an event */
     struct ps_legacy_event event;
-    struct ps_avro_reader fields; /* the event's cursor, with the rest of its block */
+    struct ps_avro_reader fields; /* cursor of the event's fields, with the rest of their block */
     int64_t block_left;
 };
 

@@ -10,7 +10,7 @@
 #include "stages/lib/tls/stage.h"
 
 struct ps_avro_options {
-    /* As bound. */
+    /* As the option rows set them. */
     struct ps_rpc_options calls;
     const char *compression;
     int64_t level, io_workers;

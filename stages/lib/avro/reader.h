@@ -1,12 +1,12 @@
-/* Reading Avro's binary encoding from bytes that were received: a cursor that never leaves them. After the first mistake
- * every read returns zero. Thread: any. */
+/* Reading Avro's binary encoding from bytes that were received: a cursor that never leaves these bytes. After
+ * the first mistake every read returns zero. Thread: any. */
 #pragma once
 
 #include "stages/lib/avro/binary.h"
 
 struct ps_avro_reader {
     const uint8_t *at, *end;
-    bool bad; /* permanent */
+    bool bad; /* a read made a mistake; permanent */
 };
 
 static inline int64_t ps_avro_read_long(struct ps_avro_reader *in)

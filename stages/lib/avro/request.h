@@ -10,7 +10,7 @@
 
 #include "core/base.h"
 
-/* More pieces are refused: Java's writers make one for each 8 KiB and two for each long body. */
+/* More pieces are refused: Java's writers make one piece for each 8 KiB and two for each long body. */
 #define PS_AVRO_MESSAGE_PIECES_MAX 65536U
 #define PS_AVRO_MD5_BYTES 16U
 #define PS_AVRO_REASON_BYTES 128U
@@ -19,14 +19,14 @@
 
 struct ps_avro_message {
     uint32_t serial;
-    uint32_t wire_bytes;    /* all of it, framing included */
-    uint32_t payload_bytes; /* without the framing */
+    uint32_t wire_bytes;    /* length of the whole message, framing included */
+    uint32_t payload_bytes; /* length without the framing */
 };
 
 enum ps_avro_framing {
     PS_AVRO_PARTIAL, /* the message is incomplete */
     PS_AVRO_WHOLE,
-    PS_AVRO_GARBAGE, /* the bytes are not a message, or one longer than `most` bytes */
+    PS_AVRO_GARBAGE, /* the bytes are not a message, or are a message longer than `most` bytes */
 };
 
 /* Measures the message at `data`. */
@@ -57,15 +57,15 @@ enum ps_avro_match { PS_AVRO_MATCH_BOTH, PS_AVRO_MATCH_CLIENT, PS_AVRO_MATCH_NON
 struct ps_avro_request {
     enum ps_avro_call call;
     enum ps_avro_match match; /* when the payload has a handshake */
-    bool batch;               /* appendBatch */
-    unsigned round;           /* 1 or 2, of another penstock (rpc.h); 0: none */
+    bool batch;               /* the call is appendBatch */
+    unsigned round;           /* 1 or 2: the round of a call from another penstock (rpc.h); 0: none */
     uint64_t events;
-    uint32_t events_at; /* of the payload: where the first event (append) or block (appendBatch) begins */
+    uint32_t events_at; /* offset in the payload of the first event (append) or block (appendBatch) */
     char reason[PS_AVRO_REASON_BYTES];
 };
 
-/* Reads a message's whole payload. `handshake`: it begins with a HandshakeRequest; one with the text of the
- * client's protocol adds to `clients`. */
+/* Reads a message's whole payload. `handshake`: the payload begins with a HandshakeRequest. A HandshakeRequest
+ * with the text of the client's protocol is added to `clients`. */
 void ps_avro_request_read(const void *payload, size_t length, bool handshake, struct ps_avro_clients *clients,
                           struct ps_avro_request *request);
 

@@ -129,7 +129,8 @@ static bool get_payload(struct ps_avro_reader *in, bool handshake, struct ps_avr
     if (in->bad)
         return false;
     answer->failed = *in->at++ == 1;
-    int64_t number = ps_avro_read_long(in); /* a status, or an error's branch: the string is the first */
+    /* a status, or the branch of the error's union: the string is the first branch */
+    int64_t number = ps_avro_read_long(in);
     if (answer->failed) {
         size_t length;
         in->bad = in->bad || number != 0;

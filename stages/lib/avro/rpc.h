@@ -12,19 +12,20 @@
 #include "core/base.h"
 
 #define PS_AVRO_HANDSHAKE_BYTES 545U
-#define PS_AVRO_CALL_BYTES 13U /* metadata and name */
+#define PS_AVRO_CALL_BYTES 13U /* length of metadata and name of a call */
 #define PS_AVRO_ROUND_CALL_BYTES 31U
 #define PS_AVRO_EVENT_BYTES 11U /* maximum number of bytes of an event in addition to the body */
 #define PS_AVRO_COUNT_BYTES 10U /* maximum number of bytes of the count of an array's block */
 #define PS_AVRO_HEAD_BYTES (8U + 4U + PS_AVRO_HANDSHAKE_BYTES + 4U)
-#define PS_AVRO_PIECES_MAX 1024U /* buffers of an answer */
+#define PS_AVRO_PIECES_MAX 1024U /* maximum number of buffers of an answer */
 #define PS_AVRO_ANSWER_BYTES_MAX 65536U
 /* Room for the largest answer on the wire. */
 #define PS_AVRO_WIRE_BYTES_MAX (8 + 4 * PS_AVRO_PIECES_MAX + PS_AVRO_ANSWER_BYTES_MAX)
 
 #define PS_AVRO_ROUND_KEY "penstock.round"
 
-/* The protocol as JSON, and its MD5, which names it. It is our own text, which the client sends to the server. */
+/* The protocol as JSON, and the MD5 of this text, which names the protocol. The text is our own; the client
+ * sends it to the server. */
 extern const char ps_avro_protocol[];
 extern const uint8_t ps_avro_protocol_md5[16];
 
@@ -32,8 +33,8 @@ extern const uint8_t ps_avro_protocol_md5[16];
 size_t ps_avro_put_handshake(uint8_t *to);
 size_t ps_avro_put_call(uint8_t *to); /* of appendBatch; blocks of events follow, and a count of 0 */
 /* The same call to another penstock, with a round of 1 or 2 in its metadata (PS_AVRO_ROUND_KEY). After the
- * server has answered a call FAILED, it answers all later calls of the same round FAILED, so that calls
- * already on their way do not overtake it. The client begins the other round when all are answered. */
+ * server has answered a call FAILED, it answers all later calls of the same round FAILED, so that calls already
+ * on their way do not overtake it. The client begins the other round when all calls are answered. */
 size_t ps_avro_put_round_call(uint8_t *to, unsigned round);
 size_t ps_avro_put_count(uint8_t *to, uint32_t count);
 size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length); /* without headers */

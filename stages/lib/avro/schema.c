@@ -38,8 +38,9 @@ static const char *const primitive_names[T_PRIMITIVES] = {"null",  "boolean", "i
 
 struct node {
     enum type type;
-    uint32_t first, count; /* its parts in `parts`; `count` of an enum: symbols, of a fixed: bytes */
-    char *name;            /* full name of a named type */
+    /* the node's parts in `parts`; `count` of an enum: number of symbols, of a fixed: of bytes */
+    uint32_t first, count;
+    char *name; /* full name of a named type */
 };
 
 struct ps_avro_schema {

@@ -1,6 +1,6 @@
-/* An Avro schema (Avro 1.11 specification): finds the end of a datum, and the schema's fingerprint. Its JSON
- * is untrusted, so its size and depth are bounded, and so is the depth of a datum. Thread: any; const after
- * it is made. */
+/* An Avro schema (Avro 1.11 specification): finds the end of a datum, and the schema's fingerprint. The JSON of
+ * a schema is untrusted, so its size and depth are bounded, and so is the depth of a datum. Thread: any; const
+ * after it is made. */
 #pragma once
 
 #include "core/status.h"

@@ -16,10 +16,10 @@
 
 struct ps_avro_named_schema {
     struct ps_avro_schemas *schemas;
-    struct ps_slice name; /* its own copy */
+    struct ps_slice name; /* a copy of the name */
     bool url;
     bool reading; /* an answer is pending */
-    bool failing; /* logged */
+    bool failing; /* a failure was logged, and lasts */
     char *text;   /* NULL: not read */
     size_t length;
     uint64_t retry_ns; /* earliest time of the next read */
@@ -101,8 +101,8 @@ static struct ps_avro_named_schema *entry_make(struct ps_avro_schemas *schemas, 
     return schema;
 }
 
-/* Returns the place of a new entry: after the others, or the place of the least recently used one.
- * SCHEMAS_MAX when all are in use. */
+/* Returns the index for a new entry: after the others, or the index of the least recently used entry. Returns
+ * SCHEMAS_MAX when all entries are in use. */
 static uint32_t place_find(struct ps_avro_schemas *schemas)
 {
     uint32_t place = SCHEMAS_MAX;

@@ -3,8 +3,8 @@
 #include "stages/lib/avro/reader.h"
 #include "stages/lib/avro/rpc.h"
 
-/* In ps_connection.bits: the handshake is done; the round (rpc.h) in which a call was refused, or 0; above it the index + 1
- * of the call that is being read, or 0. */
+/* In ps_connection.bits: the handshake is done; the round (rpc.h) in which a call was refused, or 0; in the
+ * bits above, the index + 1 of the call that is being read, or 0. */
 #define SHAKEN 1U
 #define REFUSED_SHIFT 1U
 #define REFUSED_MASK (3U << REFUSED_SHIFT)
@@ -42,7 +42,7 @@ static void set_refused(struct ps_connection *connection, unsigned round)
     connection->bits = (connection->bits & ~REFUSED_MASK) | round << REFUSED_SHIFT;
 }
 
-/* Returns whether the call is refused because it must not overtake one that was refused before. */
+/* Returns whether the call is refused because it must not overtake a call that was refused before. */
 static bool must_fail(struct ps_connection *connection, const struct ps_avro_request *request)
 {
     unsigned refused = (connection->bits & REFUSED_MASK) >> REFUSED_SHIFT;

@@ -13,7 +13,7 @@ struct session {
     void *tls; /* settings of ps_transport_tls; NULL: no TLS */
     struct ps_avro_deflate deflate;
     struct ps_tls_pipe inside;              /* below TLS: the compression */
-    char reason[PS_TRANSPORT_REASON_BYTES]; /* TLS's */
+    char reason[PS_TRANSPORT_REASON_BYTES]; /* reason that TLS gave */
 };
 
 /* ---- TLS below the compression ---- */

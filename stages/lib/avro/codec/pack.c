@@ -13,7 +13,7 @@
 #define ZSTANDARD_LEVEL 3
 #define BZIP2_LEVEL 9
 
-#define DEFLATE_WINDOW_BITS (-15) /* raw */
+#define DEFLATE_WINDOW_BITS (-15) /* raw deflate, without a zlib header */
 #define CRC_BYTES 4U
 
 struct ps_avro_packer {

@@ -10,7 +10,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define DEFLATE_WINDOW_BITS (-15) /* raw */
+#define DEFLATE_WINDOW_BITS (-15) /* raw deflate, without a zlib header */
 #define CRC_BYTES 4U
 #define ROOM_MIN 1024U
 #define XZ_MEMORY_MIN (UINT64_C(16) << 20) /* the memory that level 6, Java's default, needs, and some more */
@@ -183,7 +183,7 @@ static enum ps_avro_unpacked unpack_xz(struct ps_avro_unpacker *unpacker, const 
 /* ---- zstandard ---- */
 
 /* Decompresses the frame in one call, which needs no memory for a window. Java's frames do not contain their
- * length, so with too little room it begins again. */
+ * length, so with too little room the decompression begins again. */
 static enum ps_avro_unpacked unpack_zstandard(struct ps_avro_unpacker *unpacker, const uint8_t *data,
                                               size_t length, struct ps_avro_plain *plain)
 {
@@ -209,7 +209,7 @@ static enum ps_avro_unpacked unpack_zstandard(struct ps_avro_unpacker *unpacker,
             return PS_AVRO_UNPACK_CHECKSUM;
         if (ZSTD_getErrorCode(got) != ZSTD_error_dstSize_tooSmall)
             return PS_AVRO_UNPACK_DAMAGED;
-        plain->length = plain->room; /* so that make_room adds to it */
+        plain->length = plain->room; /* so that make_room adds to the room */
         ready = make_room(plain, length);
         plain->length = 0;
         if (ready != PS_AVRO_UNPACKED)
