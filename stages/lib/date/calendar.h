@@ -17,7 +17,8 @@ static inline bool ps_is_leap_year(int64_t year)
 /* Returns the days of a month; month 0..11. */
 int ps_month_days(int64_t year, int month);
 
-/* The English names: twelve long ones and twelve of three letters; of the days seven and seven, from Monday on. */
+/* The English names: months, twelve long names and twelve of three letters; days, seven and seven, from Monday
+ * on. */
 extern const char *const ps_month_names[24], *const ps_day_names[14];
 
 struct ps_civil {

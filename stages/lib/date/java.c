@@ -11,7 +11,7 @@
 struct item {
     char letter; /* 0: literal `text` */
     unsigned count;
-    bool adjacent; /* a number follows directly: this one has exactly `count` digits */
+    bool adjacent; /* another number follows directly: this number has exactly `count` digits */
     char text;
 };
 
@@ -185,7 +185,7 @@ static bool read_zone(struct reader *r, const struct item *item)
     return read_offset(r, false);
 }
 
-/* Expands a two-digit year to one from 80 years before to 20 years after now. */
+/* Expands a two-digit year to a year from 80 years before to 20 years after now. */
 static int64_t expand_year(int64_t year, int64_t now_ms)
 {
     struct ps_civil now;

@@ -7,7 +7,7 @@
 
 struct ps_java_date;
 
-/* Returns NULL with the letter in `err` that is not a pattern letter or not supported. Thread: control. */
+/* Returns NULL if a letter is not a pattern letter or not supported; `err` has the letter. Thread: control. */
 struct ps_java_date *ps_java_date_create(const char *pattern, struct ps_err *err);
 void ps_java_date_destroy(struct ps_java_date *date);
 

@@ -18,7 +18,7 @@ struct rule {
 };
 
 struct ps_time_zone {
-    size_t count; /* transitions */
+    size_t count; /* number of transitions */
     int64_t *at;
     int32_t *offsets;      /* the offset from at[i] on */
     int32_t first_offset;  /* the offset before the first transition */
@@ -302,7 +302,7 @@ const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char 
                 zone->has_tail = tail_read(zone, own);
             return zone;
         }
-        (void)file_load(zone, arena, "/etc/localtime"); /* if it does not exist: UTC */
+        (void)file_load(zone, arena, "/etc/localtime"); /* if the file does not exist: UTC */
         return zone;
     }
     if (custom_read(name, &zone->first_offset))

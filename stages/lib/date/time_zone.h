@@ -12,14 +12,14 @@ struct ps_time_zone;
  * text gives GMT and sets *known to false. NULL or "" gives the process's zone (TZ, else /etc/localtime). */
 const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char *name, bool *known);
 
-/* Returns the seconds to add to UTC at a time. */
+/* Returns the number of seconds to add to UTC at this time. */
 int32_t ps_time_zone_offset(const struct ps_time_zone *zone, int64_t utc_s);
 
-/* Converts wall clock time (seconds as if it were UTC) to UTC as java.util.GregorianCalendar does. A time
- * that occurs twice gives the later one; a time that daylight saving skips is read with the offset before
- * it. */
+/* Converts wall clock time (seconds as if it were UTC) to UTC as java.util.GregorianCalendar does. A wall clock
+ * time that occurs twice gives the later UTC time; a time that daylight saving skips is read with the offset
+ * before the change. */
 int64_t ps_time_zone_from_wall(const struct ps_time_zone *zone, int64_t wall_s);
 
-/* The same as Joda-Time does it: a time that occurs twice gives the earlier one; for a skipped time it
- * returns false (Joda-Time: IllegalInstantException). */
+/* The same as Joda-Time does it: a time that occurs twice gives the earlier UTC time. Returns false for a
+ * skipped time (Joda-Time: IllegalInstantException). */
 bool ps_time_zone_from_wall_strict(const struct ps_time_zone *zone, int64_t wall_s, int64_t *utc_s);

@@ -7,7 +7,7 @@
 #define HALFDAY_MS (12 * HOUR_MS)
 #define DAY_MS (24 * HOUR_MS)
 #define WEEK_MS (7 * DAY_MS)
-#define MONTH_MS INT64_C(2629746000) /* on average */
+#define MONTH_MS INT64_C(2629746000) /* average length of a month */
 #define YEAR_MS INT64_C(31556952000)
 #define NO_END INT64_MAX
 #define YEAR_MIN (-292275054)

@@ -34,7 +34,8 @@ struct ps_joda_value {
 };
 
 struct ps_joda_fields {
-    struct ps_joda_value all[PS_JODA_FIELDS_MAX + 1]; /* one more for a year that the text does not have */
+    /* one more place, for a year that the text does not have */
+    struct ps_joda_value all[PS_JODA_FIELDS_MAX + 1];
     size_t count;
 };
 

@@ -71,7 +71,7 @@ static bool read_two_digit_year(struct reader *r, const struct item *item, int p
     if (!item->lenient)
         return two_digit_year(r, item, pivot);
     bool has_sign = false, negative = false;
-    while (r->p < r->end && *r->p == '+') { /* also more than one */
+    while (r->p < r->end && *r->p == '+') { /* Joda-Time accepts several plus signs */
         has_sign = true;
         r->p++;
     }
