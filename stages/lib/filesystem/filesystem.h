@@ -36,7 +36,7 @@ enum ps_file_error {
 
 struct ps_file_status {
     const char *name;      /* last part of the path; valid during the callback */
-    uint64_t length_bytes; /* of an open file: its length as far as the file system knows it */
+    uint64_t length_bytes; /* of an open file: the length as far as the file system knows it */
     uint64_t modified_ms;  /* since 1970 */
     unsigned replication;  /* 0: the file system has no such value */
     bool directory;
@@ -45,8 +45,9 @@ struct ps_file_status {
 /* The capacity of the file system, and the share of it that a new file takes. */
 struct ps_file_space {
     uint64_t capacity_bytes, remaining_bytes; /* counts each copy of a block */
-    uint64_t block_bytes;                     /* of a new file; 0: unknown before the first file is created */
-    unsigned replication;                     /* the same */
+    /* block size of a new file; 0: unknown before the first file is created */
+    uint64_t block_bytes;
+    unsigned replication; /* replication of a new file; 0: as block_bytes */
 };
 
 /* The outcome of an operation; valid during the callback. */
@@ -54,7 +55,7 @@ struct ps_file_answer {
     enum ps_file_error error;
     const char *reason; /* of an error: one line for the log, with the server and its message; otherwise "" */
     const struct ps_file_status
-        *entries; /* stat: one; list: the directory's, after an error those that could be read */
+        *entries; /* stat: one; list: the directory's entries, after an error those that could be read */
     size_t entry_count;
     const struct ps_file_space *space; /* measure */
     const char *content;               /* read */
@@ -76,12 +77,13 @@ struct ps_file_creation {
 enum ps_file_flush {
     PS_FILE_HFLUSH, /* readers see the bytes, and every datanode of the pipeline has them in memory, as with
                      * Flume's sink */
-    PS_FILE_HSYNC,  /* and the datanodes have them on disk */
+    PS_FILE_HSYNC,  /* as PS_FILE_HFLUSH, and the datanodes have the bytes on disk */
 };
 
 enum ps_file_recovery {
-    PS_FILE_OWN,       /* this file system wrote it, and lost or abandoned the stream */
-    PS_FILE_ABANDONED, /* another process wrote it: recover only if that process ended or lost its lease */
+    PS_FILE_OWN, /* this file system wrote the file, and lost or abandoned the stream */
+    /* another process wrote the file: recover it only if that process ended or lost its lease */
+    PS_FILE_ABANDONED,
 };
 
 /* The implementations of a file system. Each function is documented below, at the call that users make. */
@@ -105,7 +107,7 @@ struct ps_filesystem_ops {
     void (*cut_line)(struct ps_filesystem *, const char *path, ps_file_done *,
                      void *argument); /* NULL: not supported */
     void (*measure)(struct ps_filesystem *, ps_file_done *,
-                    void *argument); /* the free room, one call at a time; NULL: not supported */
+                    void *argument); /* measures the free room, one call at a time; NULL: not supported */
     uint64_t (*turn)(struct ps_filesystem *, const struct ps_now *now);
     void (*close)(struct ps_filesystem *);
 };
@@ -114,7 +116,8 @@ struct ps_filesystem_ops {
 struct ps_filesystem {
     const struct ps_filesystem_ops *ops;
     uint64_t
-        held_bytes; /* written to streams and not yet acknowledged by the far end, of all streams: memory that is in use */
+        /* bytes written to all streams and not yet acknowledged by the far end: memory that is in use */
+        held_bytes;
     unsigned under_way; /* operations whose callback is still to be called */
     bool has_leases;    /* PS_FILE_LEASE shows that another process has a file open, also while it writes
                      * nothing */
@@ -139,16 +142,16 @@ static inline struct ps_file_stream *ps_file_create(struct ps_filesystem *filesy
 }
 
 /* Copies the bytes; they are sent when a packet is full, or by a flush. Unacknowledged bytes are counted in
- * `held_bytes`; a sink stops taking leases when that reaches its share of the memory budget. Returns false
- * when there is no memory or the stream has failed; the outcome of the next flush has the reason. */
+ * `held_bytes`; a sink stops taking leases when `held_bytes` reaches the sink's share of the memory budget.
+ * Returns false when there is no memory or the stream has failed; the outcome of the next flush has the reason. */
 static inline bool ps_file_write(struct ps_file_stream *stream, const void *bytes, size_t length)
 {
     return stream->filesystem->ops->write(stream, bytes, length);
 }
 
 /* Returns room for the next bytes of the stream, which saves a copy of small pieces: *room bytes, 0 when none
- * is free now. It is valid until the next call for this stream. ps_file_commit then takes fewer than *room
- * bytes of it, as if they had been written. */
+ * is free now. The room is valid until the next call for this stream. ps_file_commit then takes fewer than
+ * *room bytes of it, as if they had been written. */
 static inline char *ps_file_reserve(struct ps_file_stream *stream, size_t *room)
 {
     *room = 0;
@@ -224,9 +227,9 @@ static inline void ps_file_read(struct ps_filesystem *filesystem, const char *pa
     filesystem->ops->read(filesystem, path, length_max, done, argument);
 }
 
-/* Completes a file that a dead client left open, at the length that its datanodes agree on (HDFS:
- * recoverLease until it is closed). PS_FILE_UNAVAILABLE: the file is still open, call again. PS_FILE_LEASE:
- * another client writes it, and nothing was changed. */
+/* Completes a file that a dead client left open, at the length that its datanodes agree on (HDFS: recoverLease
+ * until the file is closed). PS_FILE_UNAVAILABLE: the file is still open, call again. PS_FILE_LEASE: another
+ * client writes it, and nothing was changed. */
 static inline void ps_file_recover(struct ps_filesystem *filesystem, const char *path,
                                    enum ps_file_recovery recovery, ps_file_done *done, void *argument)
 {

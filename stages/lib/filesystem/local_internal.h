@@ -16,7 +16,7 @@ struct ps_local_buffer {
 };
 
 struct ps_local_caller {
-    ps_file_done *done; /* NULL: its stream was abandoned */
+    ps_file_done *done; /* NULL: the operation's stream was abandoned */
     void *argument;
 };
 
@@ -52,7 +52,7 @@ struct ps_local {
     struct ps_filesystem base;
     struct ps_local_outcome *outcomes, **last_outcome; /* in order */
     struct ps_local_outcome *free_outcomes;
-    struct ps_local_outcome *delivering; /* its callback runs */
+    struct ps_local_outcome *delivering; /* the outcome whose callback runs */
     struct ps_local_buffer *free_buffers;
     struct ps_local_stream *streams;
 };

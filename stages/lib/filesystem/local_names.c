@@ -113,7 +113,7 @@ static const char *next_name(DIR *directory)
     return entry != NULL ? entry->d_name : NULL;
 }
 
-/* Returns whether the error of a name that was listed means that it is gone meanwhile, or a link to nothing. */
+/* Returns whether the error of a listed name means that the name is gone meanwhile, or is a link to nothing. */
 static bool is_gone(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
@@ -143,7 +143,7 @@ static int list_directory(const char *path, struct listing *listing)
         fill_status(&listing->entries[listing->count++], NULL, &facts);
     }
     if (error == 0)
-        error = errno; /* of the end of the names */
+        error = errno; /* the error of the end of the names */
     closedir(directory);
     return error;
 }
@@ -203,8 +203,8 @@ void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t le
     outcome->answer.content_length = error == 0 ? length : 0;
 }
 
-/* Sets *locked if another process has the lock that local.c takes; false on a file system without locks. Returns the error if that cannot
- * be found out. */
+/* Sets *locked to whether another process has the lock that local.c takes; to false on a file system without
+ * locks. Returns 0, or the error if that cannot be found out. */
 static int look_at_lock(const char *path, bool *locked)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -231,7 +231,7 @@ void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum p
     snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);
 }
 
-/* Sets *end to the offset after the last line feed; 0: there is none. Returns the error. */
+/* Sets *end to the offset after the last line feed; 0: there is none. Returns 0, or the error. */
 static int find_end_of_lines(int fd, off_t length, off_t *end)
 {
     char block[65536];
