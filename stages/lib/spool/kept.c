@@ -225,7 +225,7 @@ static bool is_of(const struct ps_spool *spool, const struct ps_spool_kept *kept
     if (reason == 0) /* another link of the file is another file */
         return status.st_ino != file->inode || status.st_dev != file->device;
     if (is_missing(reason))
-        return true; /* it was renamed */
+        return true; /* the file was renamed */
     *error = reason;
     return false;
 }
@@ -304,7 +304,7 @@ static enum there where(const struct ps_spool *spool, const struct ps_spool_kept
         return THERE;
     for (size_t i = 0; i < spool->count; i++)
         if (spool->list[i].inode == kept->inode && may_be(kept, spool->list[i].path))
-            return THERE; /* it was renamed */
+            return THERE; /* the file was renamed */
     /* Without times of birth a renamed file counts as another file, and a new file may soon have the key of this record. */
     return has_inode || kept->born_ns == 0 ? GONE : MISSING;
 }
