@@ -178,7 +178,7 @@ static size_t malformed_bytes(const struct ps_charset *charset, bool little, con
     return left < charset->unit ? left : charset->unit;
 }
 
-/* A decoder may hold the last character back, because another one may combine with it (windows-1258). */
+/* A decoder may hold the last character back, because the next character may combine with it (windows-1258). */
 static void flush(iconv_t handle, char **to, size_t *room)
 {
     (void)iconv(handle, NULL, NULL, to, room);
@@ -236,8 +236,9 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
                                    mark > 0 ? little_mark : little, out, used);
 }
 
-/* Decodes the first character of `length` bytes at `text`, at most HELD_BYTES_MAX bytes to `out`; an escape sequence counts as a character
- * without text. Returns how many bytes it has; 0: it is malformed, with errno EILSEQ, or incomplete, with EINVAL. */
+/* Decodes the first character of `length` bytes at `text`, at most HELD_BYTES_MAX bytes to `out`; an escape
+ * sequence counts as a character without text. Returns how many bytes of the text the character has; 0: it is
+ * malformed, with errno EILSEQ, or incomplete, with EINVAL. */
 static size_t decode_one(const struct ps_transcoder *transcoder, const char *text, size_t length, bool little,
                          char *out, size_t *made)
 {
@@ -264,7 +265,8 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
     return 0;
 }
 
-/* Writes the character that the decoder has held back to `out`. Returns how many bytes it has; 0: there is none. */
+/* Writes to `out` the character that the decoder has held back. Returns how many bytes were written; 0: there
+ * is none. */
 static size_t held_add(const struct ps_transcoder *transcoder, bool little, char *out)
 {
     const struct ps_charset *charset = transcoder->charset;
@@ -318,7 +320,8 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
         *made += bytes;
         used += step;
     }
-    /* A held character was made of the last `step` bytes. If it does not fit into this part, they belong to the next one. */
+    /* A held character was made of the last `step` bytes. If it does not fit into this part, these bytes belong
+     * to the next part. */
     size_t held = held_add(transcoder, little, out + *made);
     if (chars < chars_max)
         *made += held;

@@ -45,7 +45,7 @@ uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, si
 
 struct ps_transcoder {
     const struct ps_charset *charset;
-    void *decode[2], *encode; /* iconv_t; decode[1]: the little-endian one of a marked charset */
+    void *decode[2], *encode; /* iconv_t; decode[1]: for little-endian text of a marked charset */
 };
 
 /* Opens the transcoder. Called only at set-up. `charset` must outlive the transcoder. */

@@ -24,7 +24,7 @@ struct op {
 struct ps_escape {
     size_t op_count;
     struct op ops[PS_ESCAPE_OPS_MAX];
-    bool needs_time; /* some %x */
+    bool needs_time; /* the pattern has some %x */
     struct ps_escape_options options;
     const struct ps_time_zone *zone;
     const struct ps_name *timestamp;
@@ -198,7 +198,7 @@ const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pa
                    (long long)escape->options.value, (long long)most);
         return NULL;
     }
-    bool known; /* otherwise it is GMT, and ps_escape_check_zone reports that */
+    bool known; /* if not known, the zone is GMT, and ps_escape_check_zone reports that */
     escape->zone = ps_time_zone_load(arena, escape->options.time_zone, &known);
     escape->timestamp = ps_name_intern("timestamp");
     const char *text = pattern;

@@ -52,8 +52,8 @@ void ps_escape_check_zone(const struct ps_context *context, const char *key, con
  * Thread: control. */
 void ps_escape_check(const struct ps_context *context, const char *key, const char *pattern);
 
-/* Returns whether a pattern writes this character, apart from the values of headers: in its literal text or, for ':', by %c, the only
- * escape of a time that writes one. */
+/* Returns whether a pattern writes this character, apart from the values of headers: in its literal text or,
+ * for ':', by %c, the only escape of a time that writes a colon. */
 bool ps_escape_writes(const char *pattern, char character);
 
 /* Returns the expanded text if it is the same for all events, else NULL. */

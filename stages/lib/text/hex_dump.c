@@ -82,7 +82,7 @@ static bool dump_body(struct ps_dump *dump, const struct ps_event *event, uint32
 {
     if (event->body_length == 0)
         return true;
-    if (bytes_max == 0) /* HexDump throws for an empty array; EventHelper prints its message */
+    if (bytes_max == 0) /* HexDump throws for an empty array; EventHelper prints the exception's message */
         return ps_dump_text(dump, "...Exception while dumping: illegal index: 0 into array of length 0");
     uint32_t length = event->body_length < bytes_max ? event->body_length : bytes_max;
     if (!dump_reserve(dump, ((size_t)length / ROW_BYTES + 1) * ROW_TEXT_MAX))

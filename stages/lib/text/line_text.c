@@ -267,8 +267,8 @@ static uint32_t newline_find(const struct ps_line_text *text, const char *bytes,
     return length;
 }
 
-/* Decodes the beginning of a text into text->decoded: chars_max, or all but an incomplete character at its end. Sets *used to the number of
- * bytes. Returns false when there is no memory (*full), or they are malformed. */
+/* Decodes the beginning of a text into text->decoded: chars_max, or all but an incomplete character at its end.
+ * Sets *used to the number of bytes. Returns false when there is no memory (*full), or the bytes are malformed. */
 static bool part_decode(struct ps_line_text *text, const char *bytes, uint32_t length, uint32_t chars_max,
                         uint32_t *used, bool *full)
 {
@@ -344,8 +344,8 @@ static bool part_add(struct ps_line_text *text, struct ps_batch *batch, char *pa
     return ps_batch_add(batch, body, length) != NULL;
 }
 
-/* Adds the decoded line, in parts of chars_max; those that a batch has already are skipped. `newline`: the line ended with one,
- * so that a line of exactly chars_max is followed by an empty event. */
+/* Adds the decoded line, in parts of chars_max; parts that a batch has already are skipped. `newline`: the line
+ * ended with a newline, so that a line of exactly chars_max is followed by an empty event. */
 static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool newline)
 {
     char *at = text->decoded.data, *end = at + text->decoded.length;

@@ -28,7 +28,7 @@ struct ps_line_text {
     uint32_t part;            /* number of parts of the first line that are in a batch already */
     /* number of events of all files that end at chars_max although their line continues */
     uint64_t cuts;
-    bool cut_or_end; /* the last event ends at chars_max, and the bytes that were there end with it */
+    bool cut_or_end; /* the last event ends at chars_max, and the available bytes end with this event */
     struct ps_transcoder decoder, encoder;
     struct ps_slab *slab;
     struct ps_buffer decoded, encoded;

@@ -12,12 +12,14 @@ struct ps_line_walk {
     bool ended; /* a newline follows: a sequence that is incomplete at the end of the line is malformed */
     enum ps_decode_policy policy;
     char *
-        out; /* place of the text, with malformed bytes replaced or left out; NULL: the line is only measured */
+        /* where the text is written, with malformed bytes replaced or left out; NULL: the line is only
+         * measured */
+        out;
     /* The results. */
     uint32_t
         used; /* bytes of the line up to where the walk ended: chars_max, a malformed byte that is an error, or the end */
     uint32_t made;  /* number of bytes of the text */
-    uint32_t chars; /* Java's */
+    uint32_t chars; /* number of Java's chars of the text */
     bool cut;       /* the text has chars_max chars, or chars_max - 1 before a character of two chars */
     bool repaired;  /* something was malformed */
     bool bad;       /* the text is malformed, and the policy is FAIL */

@@ -103,7 +103,8 @@ static void entries_sort(struct ps_java_map_entry *entries, size_t count)
     }
 }
 
-/* Merges entries with the same name: the first keeps its place and gets the value of the last, as in Java. */
+/* Merges entries with the same name: the first entry keeps its place and gets the value of the last entry, as
+ * in Java. */
 static void entries_merge(struct ps_java_map *map)
 {
     size_t kept = 0, bucket_start = 0;

@@ -24,8 +24,8 @@ bool ps_json_accept(struct ps_json_cursor *cursor, char character)
     return true;
 }
 
-/* Decodes the escape at the cursor to `to`, and returns the end there. NULL: it is not an escape, or another \uXXXX than the
- * second half of its pair follows. */
+/* Decodes the escape at the cursor to `to`, and returns the end of the written bytes. NULL: the text is not an
+ * escape, or is half of a pair that is followed by a \uXXXX other than the second half. */
 static char *escape_take(struct ps_json_cursor *cursor, char *to)
 {
     uint32_t code;
