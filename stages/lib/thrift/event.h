@@ -16,8 +16,8 @@ struct ps_thrift_datum {
  * as headers beyond the limits of core/flow/limits.h. */
 const char *ps_thrift_event_read(struct ps_thrift_reader *in, struct ps_thrift_datum *datum);
 
-/* Sets the headers of a datum, which `in` has read from a block of the batch, on its event, which has none yet.
- * Returns false without memory. */
+/* Sets the headers of a datum, which `in` has read from a block of the batch, on its event, which has no
+ * headers yet. Returns false without memory. */
 bool ps_thrift_event_add_headers(struct ps_event_headers *headers, struct ps_batch *batch,
                                  struct ps_event *event, const struct ps_thrift_reader *in,
                                  const struct ps_thrift_datum *datum);

@@ -109,8 +109,8 @@ static void pass_value(struct measure *in, enum ps_thrift_type type, unsigned de
     in->bad = true;
 }
 
-/* Passes the head of a message: the newer form begins with the version, the older one, which has none, with the
- * name. */
+/* Passes the head of a message: the newer form begins with the version; the older form has no version and
+ * begins with the name. */
 static void pass_head(struct measure *in)
 {
     uint32_t first = pass_int32(in);

@@ -1,6 +1,6 @@
-/* ThriftFlumeEventServer of Flume 0.9 (flumeCompatibility.thrift): oneway void append(1: ThriftFlumeEvent
- * evt), void close(). Its messages have the binary encoding without frames, so the end of one is known only
- * after parsing it. Thread: any; no state. */
+/* ThriftFlumeEventServer of Flume 0.9 (flumeCompatibility.thrift): oneway void append(1: ThriftFlumeEvent evt),
+ * void close(). Its messages have the binary encoding without frames, so the end of a message is known only
+ * after the message was parsed. Thread: any; no state. */
 #pragma once
 
 #include "stages/lib/legacy_event.h"
@@ -21,9 +21,9 @@ enum ps_thrift_legacy_call {
 struct ps_thrift_legacy_message {
     struct ps_thrift_message message;
     enum ps_thrift_legacy_call call;
-    const char *reason; /* of BAD: static */
+    const char *reason; /* reason for BAD, a static text */
     struct ps_legacy_event event;
-    struct ps_thrift_reader fields; /* the event's cursor */
+    struct ps_thrift_reader fields; /* cursor of the event's fields */
 };
 
 /* Reads a whole message. The result points into itself and must not be copied. */

@@ -6,7 +6,7 @@
 #define COMPACT_VERSION 1U
 #define BINARY_VERSION 0x80010000U
 #define VERSION_MASK 0xffff0000U
-#define LONG_COUNT 15U /* of the compact encoding: the count follows as a separate number */
+#define LONG_COUNT 15U /* compact encoding: the count follows as a separate number */
 
 /* The compact encoding's numbers of types; a field that is a bool has its value in its type. */
 enum { COMPACT_TRUE = 1, COMPACT_FALSE = 2 };

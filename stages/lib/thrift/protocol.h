@@ -1,12 +1,12 @@
-/* Thrift's binary and compact encodings, of bytes that were received and of bytes to be sent. The reader is a cursor that
- * never leaves what has arrived: lengths and counts are compared with it, and nothing is allocated. After the first mistake
- * every read returns zero.
+/* Thrift's binary and compact encodings, of bytes that were received and of bytes to be sent. The reader is a
+ * cursor that never leaves the bytes that have arrived: lengths and counts are compared with their number, and
+ * nothing is allocated. After the first mistake every read returns zero.
  *
- * A message tells its encoding by its first byte: 0x82 is compact, 0x80 binary with a version (strict), 0x00 to 0x7f binary
- * without one (non-strict: the length of a name).
+ * A message tells its encoding by its first byte: 0x82 is compact, 0x80 binary with a version (strict), 0x00 to
+ * 0x7f binary without one (non-strict: the length of a name).
  *
- * Sources: thrift-binary-protocol.md and thrift-compact-protocol.md of Apache Thrift; TBinaryProtocol and TCompactProtocol of
- * libthrift 0.14. Thread: any. */
+ * Sources: thrift-binary-protocol.md and thrift-compact-protocol.md of Apache Thrift; TBinaryProtocol and
+ * TCompactProtocol of libthrift 0.14. Thread: any. */
 #pragma once
 
 #include "core/base.h"
@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-/* As in the binary encoding; the compact one has other numbers on the wire. */
+/* As in the binary encoding; the compact encoding has other numbers on the wire. */
 enum ps_thrift_type {
     PS_THRIFT_STOP = 0,
     PS_THRIFT_BOOL = 2,
@@ -23,7 +23,7 @@ enum ps_thrift_type {
     PS_THRIFT_I16 = 6,
     PS_THRIFT_I32 = 8,
     PS_THRIFT_I64 = 10,
-    PS_THRIFT_STRING = 11, /* and binary */
+    PS_THRIFT_STRING = 11, /* also the type of binary */
     PS_THRIFT_STRUCT = 12,
     PS_THRIFT_MAP = 13,
     PS_THRIFT_SET = 14,
@@ -38,26 +38,26 @@ enum ps_thrift_message_type {
     PS_THRIFT_ONEWAY = 4,
 };
 
-#define PS_THRIFT_DEPTH_MAX 32U /* of nested values that are skipped */
+#define PS_THRIFT_DEPTH_MAX 32U /* maximum depth of nested values that are skipped */
 
 /* ---- reading ---- */
 
 struct ps_thrift_reader {
     const uint8_t *at, *end;
     bool compact;
-    bool bad; /* permanent */
+    bool bad; /* a read made a mistake; permanent */
 };
 
 struct ps_thrift_message {
     enum ps_thrift_message_type type;
-    uint32_t number; /* the client's, which the answer repeats */
+    uint32_t number; /* the client's number of the call, which the answer repeats */
     struct ps_slice name;
 };
 
 /* Reads the head of a message, and sets the reader's encoding. Returns false if it is not a message. */
 bool ps_thrift_read_message(struct ps_thrift_reader *in, struct ps_thrift_message *message);
 
-/* A field of a struct, zeroed before the first one: the compact encoding counts from the one before. */
+/* A field of a struct, zeroed before the first one: the compact encoding counts from the field before. */
 struct ps_thrift_field {
     enum ps_thrift_type type;
     int16_t id;
@@ -73,7 +73,7 @@ int32_t ps_thrift_read_i32(struct ps_thrift_reader *in);
 int64_t ps_thrift_read_i64(struct ps_thrift_reader *in);
 uint8_t ps_thrift_read_byte(struct ps_thrift_reader *in);
 /* The head of a list or a set: its elements' type, and their number. Each element has at least one byte, so no
- * more are accepted than bytes have arrived. */
+ * more elements are accepted than bytes have arrived. */
 uint32_t ps_thrift_read_list(struct ps_thrift_reader *in, enum ps_thrift_type *type);
 /* The head of a map; without entries the types are STOP. */
 uint32_t ps_thrift_read_map(struct ps_thrift_reader *in, enum ps_thrift_type *key,
@@ -88,7 +88,7 @@ void ps_thrift_skip(struct ps_thrift_reader *in, enum ps_thrift_type type);
 #define PS_THRIFT_FIELD_BYTES_MAX 4U
 #define PS_THRIFT_LENGTH_BYTES_MAX 5U
 #define PS_THRIFT_MAP_BYTES_MAX 6U
-#define PS_THRIFT_MESSAGE_BYTES_MAX 16U /* and the name */
+#define PS_THRIFT_MESSAGE_BYTES_MAX 16U /* and the length of the name */
 
 struct ps_thrift_writer {
     uint8_t *at;
@@ -97,7 +97,7 @@ struct ps_thrift_writer {
 
 /* The head of a message; its name is not checked. */
 void ps_thrift_put_message(struct ps_thrift_writer *out, const struct ps_thrift_message *message);
-/* `before`: the id of the field before it in this struct; 0: it is the first. */
+/* `before`: the id of the previous field in this struct; 0: this field is the first. */
 void ps_thrift_put_field(struct ps_thrift_writer *out, enum ps_thrift_type type, int16_t id, int16_t before);
 void ps_thrift_put_stop(struct ps_thrift_writer *out);
 void ps_thrift_put_byte(struct ps_thrift_writer *out, uint8_t byte);

@@ -12,7 +12,7 @@
 #include "stages/lib/thrift/protocol.h"
 
 #define PS_THRIFT_REASON_BYTES 128U
-#define PS_THRIFT_NAME_BYTES_MAX 64U /* of a call's name; an answer repeats at most this much of it */
+#define PS_THRIFT_NAME_BYTES_MAX 64U /* an answer repeats at most this much of a call's name */
 #define PS_THRIFT_ANSWER_BYTES_MAX 320U
 
 /* A field that a client of another penstock adds to a call: the round, 1 or 2 (stages/lib/rpc/protocol.h), which
@@ -24,7 +24,7 @@
 struct ps_thrift_method {
     const char *name;
     bool list;   /* its argument, field 1, is a list of events; else one event */
-    bool oneway; /* never answered */
+    bool oneway; /* the call is never answered */
 };
 
 struct ps_thrift_service {
@@ -67,9 +67,9 @@ struct ps_thrift_request {
     enum ps_thrift_error error; /* the message is a call that cannot be made; `reason` explains why */
     const struct ps_thrift_method *method;
     unsigned method_index;
-    unsigned round;     /* 1 or 2, of another penstock; 0: none */
-    uint32_t events;    /* all of them well formed */
-    uint32_t events_at; /* in the message: where the first one begins */
+    unsigned round;     /* 1 or 2: the round of a call from another penstock; 0: none */
+    uint32_t events;    /* number of events, all of them well formed */
+    uint32_t events_at; /* offset in the message of the first event */
     char reason[PS_THRIFT_REASON_BYTES];
 };
 
@@ -79,8 +79,8 @@ bool ps_thrift_request_read(const struct ps_thrift_service *service, const void 
 
 /* ---- answers ---- */
 
-/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. `round`: the call's; it shows
- * the client that this is a penstock. */
+/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. `round`: the
+ * round of the call; it shows the client that this server is a penstock. */
 size_t ps_thrift_put_result(uint8_t *to, bool compact, const struct ps_slice *name, uint32_t number,
                             int32_t result, unsigned round);
 size_t ps_thrift_put_error(uint8_t *to, const struct ps_thrift_request *request);

@@ -73,7 +73,7 @@ static void read_exception(struct ps_thrift_reader *in, struct ps_rpc_answer *an
     }
 }
 
-/* Returns whether it has a result. */
+/* Returns whether the answer has a result. */
 static bool read_result(struct ps_thrift_reader *in, struct ps_rpc_answer *answer)
 {
     struct ps_thrift_field field = {.id = 0};

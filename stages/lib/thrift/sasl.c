@@ -9,7 +9,7 @@
 #define MECHANISM "GSSAPI"
 #define HEAD_BYTES 5U
 #define LAYERS_BYTES 4U
-#define NO_LAYER 1U /* bit: neither integrity nor privacy */
+#define NO_LAYER 1U /* bit of the layer without integrity and privacy */
 
 /* Values of TSaslTransport.NegotiationStatus. */
 enum { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
@@ -19,7 +19,7 @@ enum {
     MECHANISM_NAMED, /* server: which mechanism the client wants */
     TOKEN,           /* a token for the library; at the client, also the server's level */
     CONFIRMATION,    /* server: an empty message, because the client has the last token */
-    LAYERS,          /* server: the chosen one */
+    LAYERS,          /* server: the layer that the client has chosen */
     LAST,            /* client: the server's COMPLETE */
     OPEN,
     FAILED,
@@ -158,7 +158,7 @@ static enum ps_tls_result read_message(struct ps_thrift_sasl *sasl, size_t *leng
 
 /* ---- the server ---- */
 
-/* Gives the library the client's token, and answers with its own. */
+/* Gives the client's token to the library, and answers with the library's token. */
 static bool take_token(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
 {
     struct ps_gss_token token = {.length = 0};

@@ -1,8 +1,9 @@
-/* Kerberos as Flume's thrift source and sink speak it: the SASL mechanism GSSAPI (RFC 4752) with QOP auth, in the messages of
- * Thrift's TSaslTransport, before the frames. Afterwards the frames are as without it, because QOP auth protects nothing.
+/* Kerberos as Flume's thrift source and sink speak it: the SASL mechanism GSSAPI (RFC 4752) with QOP auth, in
+ * the messages of Thrift's TSaslTransport, before the frames. Afterwards the frames are as without it, because
+ * QOP auth protects nothing.
  *
  *   message  1 byte status, int32 length, that number of bytes
- *   client   START "GSSAPI", then OK with each of its tokens; an empty one when it needs no more
+ *   client   START "GSSAPI", then OK with each of its tokens; an empty OK when it needs no more
  *   server   OK with each of its tokens, then OK with the layers that it offers, wrapped: 1 (none), no size
  *   client   COMPLETE with the chosen layer, wrapped: 1, no size, and the user it wants to act for (mostly none)
  *   server   COMPLETE
@@ -13,21 +14,21 @@
 #include "stages/lib/sasl/sasl_gssapi.h"
 #include "stages/lib/tls/tls.h"
 
-#define PS_THRIFT_SASL_BYTES_MAX 65536U /* of a message: the longest Kerberos token */
+#define PS_THRIFT_SASL_BYTES_MAX 65536U /* limit of a message: the longest Kerberos token */
 
 struct ps_thrift_sasl {
     struct ps_tls_pipe below;
     bool server;
     int state;
-    struct ps_gss_context *context; /* server */
+    struct ps_gss_context *context; /* used by a server */
     struct ps_sasl *client;
     uint8_t *in, *out;
     size_t in_length, out_length, out_at;
     char reason[PS_SASL_REASON_BYTES + 64];
 };
 
-/* Takes the context. `first` is a client's first token, which it takes as well; a server has none. Returns false
- * without memory. */
+/* Takes the context. `first`: a client's first token, which the function also takes; a server has no such
+ * token. Returns false without memory. */
 bool ps_thrift_sasl_init(struct ps_thrift_sasl *sasl, const struct ps_tls_pipe *below,
                          struct ps_gss_context *context, struct ps_gss_token *first);
 void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl);

@@ -120,8 +120,8 @@ const struct ps_stream_session_ops ps_thrift_session_sasl = {
 struct client_session {
     int fd;
     const struct ps_transport *transport; /* below: plain, or TLS */
-    void *under;                          /* its session */
-    bool shaken;                          /* it has */
+    void *under;                          /* session of `transport` */
+    bool shaken;                          /* the handshake of `transport` is complete */
     short wants;
     struct ps_thrift_sasl sasl;
     char reason[PS_TRANSPORT_REASON_BYTES];

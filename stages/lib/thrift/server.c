@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* In ps_connection.bits: the round (request.h) in which a call was refused, or 0; above it the index + 1 of its newest
- * call that is not answered, or 0. The calls of a connection are a ring: after the newest comes the oldest. */
+/* In ps_connection.bits: the round (request.h) in which a call was refused, or 0; in the bits above, the index
+ * + 1 of the connection's newest call that is not answered, or 0. The calls of a connection are a ring: after
+ * the newest comes the oldest. */
 #define REFUSED_MASK 3U
 #define CALL_SHIFT 2U
 
@@ -68,7 +69,7 @@ static void end_call(struct ps_thrift_server *server, struct ps_call *call)
     ps_calls_end(&server->base.calls, call);
 }
 
-/* Returns whether the call is refused because it must not overtake one that was refused before. */
+/* Returns whether the call is refused because it must not overtake a call that was refused before. */
 static bool must_fail(struct ps_connection *connection, const struct ps_thrift_request *request)
 {
     unsigned refused = connection->bits & REFUSED_MASK;
@@ -101,7 +102,7 @@ static size_t put_answer(struct ps_thrift_server *server, uint8_t *to, const str
     return call->reply_length;
 }
 
-/* Answers the connection's oldest calls, as many as are decided. It may close the connection. */
+/* Answers the connection's oldest calls, as many as are decided. The function may close the connection. */
 static void answer_in_turn(struct ps_thrift_server *server, uint64_t origin)
 {
     struct ps_connection *connection;

@@ -14,7 +14,7 @@
 
 struct ps_thrift_server {
     struct ps_call_server base;              /* must be first */
-    const struct ps_thrift_service *service; /* const */
+    const struct ps_thrift_service *service; /* constant during the server's life */
     uint32_t kept_count;                     /* answers that were ready before their turn */
 };
 
