@@ -1,6 +1,6 @@
-/* Source avro (Flume's AvroSource): events by Avro RPC, from Flume's Avro sinks, its SDK clients and other agents. Each call
- * is answered with OK once all required channels have promised its events, with FAILED when one is full.
- * Thread: its worker. */
+/* Source avro (Flume's AvroSource): events by Avro RPC, from Flume's Avro sinks, its SDK clients and other
+ * agents. Each call is answered with OK once all required channels have promised its events, with FAILED when
+ * one channel is full. Thread: its worker. */
 #include "core/stage.h"
 
 #include <strings.h>

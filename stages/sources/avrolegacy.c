@@ -9,7 +9,7 @@
 #include "stages/lib/net/options.h"
 
 #define HEAD_BYTES_MAX 8192U
-#define BODY_BYTES (16U << 20) /* of a call, if the memory budget allows it */
+#define BODY_BYTES (16U << 20) /* limit of a call, if the memory budget allows it */
 #define REQUEST_NS (300 * PS_NS_PER_S)
 
 struct legacy_plan {

@@ -17,9 +17,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define READS_MAX 8                 /* of standard error, in one call of tick */
-#define POLL_NS (50 * PS_NS_PER_MS) /* between checks whether a process has ended */
-#define TERM_NS (5 * PS_NS_PER_S)   /* from SIGTERM to SIGKILL */
+#define READS_MAX 8                 /* reads of standard error in one call of `tick` */
+#define POLL_NS (50 * PS_NS_PER_MS) /* interval between checks whether a process has ended */
+#define TERM_NS (5 * PS_NS_PER_S)   /* time from SIGTERM to SIGKILL */
 #define DRAIN_NS (2 * PS_NS_PER_S)
 #define ERROR_LINE_BYTES 2048U
 
@@ -142,8 +142,8 @@ static const char *taildir_groups(struct ps_arena *arena, const struct ps_tail_c
     return ps_arena_format(arena, "%s.filegroups = %s%s", prefix, names, lines);
 }
 
-/* If the command only follows files, recommends the source taildir, with the lines to write. Also for a command with
- * a shell, if it means the same without one. */
+/* If the command only follows files, recommends the source taildir, with the lines to write. Also for a command
+ * with a shell, if the command means the same without a shell. */
 static void advise_taildir(const struct exec_plan *plan, const struct ps_context *context)
 {
     struct ps_tail_command command;

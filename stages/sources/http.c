@@ -16,7 +16,7 @@
 #include "stages/lib/tls/stage.h"
 
 #define BODY_BYTES_MAX (1 << 30)
-#define BODY_BYTES (64U * 1024 * 1024) /* if the memory budget allows it */
+#define BODY_BYTES (64U * 1024 * 1024) /* limit of a body, if the memory budget allows it */
 
 enum handler { HANDLER_JSON, HANDLER_BLOB, HANDLER_MORPHLINE_BLOB };
 

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Limit of bytes that one call of `work` reads, except for a larger event. */
+/* Limit of the bytes that one call of `work` reads; a single event may be larger. */
 #define WORK_BYTES (256U * 1024U)
 /* A stop waits this long for the class to stop, and for the channels to answer its calls. */
 #define DRAIN_NS (5 * PS_NS_PER_S)
@@ -43,7 +43,7 @@ struct java_plan {
 /* The reason why a part of a whole flow cannot start or work, for /readyz: the worker writes it, any thread reads it. */
 struct trouble {
     pthread_mutex_t lock;
-    char text[600]; /* "": all work */
+    char text[600]; /* "": all parts work */
 };
 
 struct java_state {
@@ -57,7 +57,7 @@ struct java_state {
     struct ps_event_headers headers;
 };
 
-/* Refuses a flow in Java whose channels would leave events behind that the native ones have. */
+/* Refuses a flow in Java whose channels would leave behind events that native channels have. */
 static enum ps_status refuse_rest(const struct java_plan *plan, struct ps_context *context,
                                   struct ps_err *err)
 {
@@ -177,7 +177,7 @@ static void take_message(struct java_state *state, const struct ps_now *now)
 {
     const struct ps_java_message *message = &state->component.message;
     const char *wrong = "it sent a message that a source must not send";
-    if (state->slots.revoked) /* promises_revoke has found the promised events in the slots */
+    if (state->slots.revoked) /* promises_revoke has already found the promised events in the slots */
         return;
     if (message->type == PS_JAVA_PUT)
         wrong = take_put(state, message, now);

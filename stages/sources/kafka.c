@@ -22,9 +22,10 @@
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records delivered in this time come twice */
 /* longest name of a group whose offsets are committed in transactions */
 #define GROUP_BYTES_MAX 1000U
-/* limit when it stops: for the last commit, and again for leaving the group */
+/* limits of the waits when the source stops: for the last commit, and again for leaving the group */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
-/* Limits of the wait for memory for a record, which is as long as the record has waited already. */
+/* Limits of the wait before memory for a record is tried again; each wait is as long as the record has waited
+ * already. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
 #define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
 
@@ -35,7 +36,7 @@ struct kafka_plan {
     int64_t batch_size, batch_duration_ms;
     int engine;
     bool flume_event_format, set_topic_header, migrate_offsets;
-    /* Made by build: */
+    /* Set by build: */
     struct ps_kafka_settings settings;
     struct ps_texts subscription, wanted;
     struct ps_kafka_record_plan record;
@@ -163,7 +164,8 @@ static struct ps_texts wanted_topics(const struct kafka_plan *plan)
     return plan->topics.count > 0 ? plan->topics : plan->old_topics;
 }
 
-/* Returns the setting that the native engine does not support, in `err`; NULL: it supports all. */
+/* Returns the setting that the native engine does not support, in `err`; NULL: the engine supports all
+ * settings. */
 static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
                                  struct ps_err *err)
 {

@@ -23,7 +23,7 @@ struct port_plan {
 };
 
 struct multiport_plan {
-    struct ps_listen listen; /* its port is not used */
+    struct ps_listen listen; /* the member `port` is not used */
     const char *port_header, *default_charset, *keep_fields, *client_ip_header, *client_host_header;
     struct ps_texts port_texts;
     struct ps_pairs port_charsets;
@@ -284,8 +284,8 @@ static void say_unbound(const struct multiport_state *state, const struct ps_err
     ps_log(PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s", err->text);
 }
 
-/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: of the last failure. Logs every
- * failure; but if no port is bound, the caller reports the last one. */
+/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: the last failure. Logs every
+ * failure; but if no port is bound, the caller reports the last failure. */
 static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
 {
     const struct multiport_plan *plan = state->plan;

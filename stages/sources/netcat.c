@@ -17,7 +17,7 @@
 #include "stages/lib/text/scan.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)
-#define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
+#define WIDE_LINE_CHARS_MAX 32768 /* limit of a line in UTF-16 and UTF-32 */
 #define OKS_AT_ONCE 1024U
 
 /* In ps_connection.bits: flags for UTF-16, and above them the index + 1 of the connection's newest call, or 0. A call
@@ -48,7 +48,7 @@ struct netcat_state {
     uint32_t too_long_length;
     char *oks; /* OKS_AT_ONCE answers */
     uint32_t ok_length;
-    uint32_t mark_length; /* of the byte order mark before a connection's first answer in UTF-16 */
+    uint32_t mark_length; /* length of the byte order mark before a connection's first answer in UTF-16 */
 };
 
 #define FIELD(name) offsetof(struct netcat_plan, name)
@@ -127,8 +127,9 @@ static const char *line_end(const struct ps_charset *charset, bool little, const
     return NULL;
 }
 
-/* Converts a line to UTF-8: in place if possible, else decoded into the batch. A byte order mark that begins the connection is not
- * part of the line; one that begins a later line is a character. Returns false without memory. */
+/* Converts a line to UTF-8: in place if possible, else decoded into the batch. A byte order mark that begins
+ * the connection is not part of the line; a mark that begins a later line is a character. Returns false without
+ * memory. */
 static bool decode(struct netcat_state *state, struct ps_batch *batch, bool little, char **line,
                    uint32_t *length)
 {

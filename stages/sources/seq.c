@@ -14,7 +14,7 @@ struct seq_plan {
 struct seq_state {
     struct ps_port *port;
     uint64_t next;
-    uint32_t length; /* of text */
+    uint32_t length; /* length of `text` */
     char text[DIGITS_MAX];
 };
 

@@ -22,7 +22,7 @@ struct syslogudp_state {
     const struct syslogudp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;
-    struct ps_address peer; /* of the last datagram; `ip` is its text */
+    struct ps_address peer; /* sender of the last datagram; client.ip is the sender's address as text */
     struct ps_syslog_client client;
     char ip[PS_ADDRESS_TEXT_BYTES];
     struct ps_reverse_names *names; /* NULL: not used */

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define POSITION_FILE "/.flume/taildir_position.json" /* in the home directory */
+#define POSITION_FILE "/.flume/taildir_position.json" /* path below the home directory */
 
 struct taildir_plan {
     struct ps_texts groups;
@@ -38,7 +38,7 @@ struct taildir_plan {
 struct taildir_state {
     struct ps_tailer *tailer;
     struct ps_tail_keeping keeping;
-    int lock; /* of the position file; -1: it cannot be locked */
+    int lock; /* lock of the position file; -1: it cannot be locked */
 };
 
 #define FIELD(name) offsetof(struct taildir_plan, name)
@@ -200,7 +200,7 @@ static void group_headers(struct ps_arena *arena, const struct ps_pairs *headers
 
 /* ---- check ---- */
 
-/* Returns whether the group was named before: it counts once, as in Flume. */
+/* Returns whether an earlier entry of filegroups is the same group: the group counts once, as in Flume. */
 static bool group_is_again(const struct taildir_plan *plan, size_t number)
 {
     for (size_t i = 0; i < number; i++) {
@@ -469,7 +469,7 @@ static void probe_directory(const struct ps_probe *probe, const char *key, const
     if (folder >= 0)
         close(folder);
     else if (errno != ENOENT && errno != EMFILE &&
-             errno != ENFILE) /* of a reload: the agent has no descriptor left */
+             errno != ENFILE) /* the probe of a reload: the agent has no descriptor left */
         ps_probe_key_failed(probe, key, directory, strerror(errno),
                             "write <directory>/<expression>, with a directory that this user can read");
 }

@@ -1,6 +1,6 @@
-/* Source thrift (Flume's ThriftSource): events by Thrift RPC over framed transport, from Flume's Thrift sinks, its SDK
- * clients, clients in other languages, and other agents. Each call is answered with OK once all required channels
- * have promised its events, with FAILED when one is full. Thread: its worker. */
+/* Source thrift (Flume's ThriftSource): events by Thrift RPC over framed transport, from Flume's Thrift sinks,
+ * its SDK clients, clients in other languages, and other agents. Each call is answered with OK once all
+ * required channels have promised its events, with FAILED when one channel is full. Thread: its worker. */
 #include "core/stage.h"
 
 #include <strings.h>

@@ -7,7 +7,7 @@
 #include "stages/lib/stream/stream.h"
 #include "stages/lib/thrift/legacy.h"
 
-#define MESSAGE_BYTES (16U << 20) /* of an event, if the memory budget allows it */
+#define MESSAGE_BYTES (16U << 20) /* limit of a message, if the memory budget allows it */
 
 struct legacy_plan {
     struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */

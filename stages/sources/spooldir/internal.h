@@ -17,13 +17,14 @@ struct ps_spooldir_reading {
     uint32_t stream;                /* number of its stream in spans */
     uint64_t delivered, noted, end; /* positions; `noted`: the last one in a span */
     uint32_t moves;                 /* how often `noted` has moved */
-    uint32_t delivered_inside;      /* delivered events after `delivered`: of an Avro block that was begun */
-    uint64_t events;                /* that were made of the file, in all runs */
-    uint64_t delivered_events;      /* before `delivered`, unless `uncounted` */
-    bool uncounted;                 /* a batch had no room for the number */
-    bool blocks;                    /* its position does not move with every event */
+    /* delivered events after the position `delivered`: events of an Avro block that was begun */
+    uint32_t delivered_inside;
+    uint64_t events;           /* number of events that were made of the file, in all runs */
+    uint64_t delivered_events; /* number of events before `delivered`, unless `uncounted` */
+    bool uncounted;            /* a batch had no room for the number */
+    bool blocks;               /* its position does not move with every event */
     bool begun, complete, failed, retiring, any;
-    char *absolute; /* for the header; NULL: it is file->path */
+    char *absolute; /* absolute path for the header; NULL: file->path is absolute */
 };
 
 /* The source's own counter: events that end at deserializer.maxLineLength although their line continues. */
@@ -58,7 +59,7 @@ static inline struct ps_spooldir_reading *ps_spooldir_reading_at(struct ps_spool
     return &state->files[number % PS_SPOOL_FILES_MAX];
 }
 
-/* Position of a span PS_SPOOLDIR_INSIDE: it only grows, as a span requires. */
+/* Returns the position of a span PS_SPOOLDIR_INSIDE. The position only grows, as a span requires. */
 static inline int64_t ps_spooldir_inside(uint32_t moves, uint64_t events)
 {
     return (int64_t)((uint64_t)(moves & INT32_MAX) << 32 | (events < UINT32_MAX ? events : UINT32_MAX));
@@ -77,7 +78,8 @@ void ps_spooldir_next_unread(struct ps_spooldir *state);
 
 /* ---- marks and the end of files (retire.c) ---- */
 
-/* Retires the files that are delivered, oldest first; writes the position of the oldest one that is not. */
+/* Retires the files that are delivered, oldest first; writes the position of the oldest file that is not
+ * delivered. */
 void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once);
 
 /* Returns whether the oldest file has a position that is not written yet. */

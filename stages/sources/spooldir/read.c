@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define STEPS_MAX 64 /* files, or pieces of one, in one call of `work` */
+#define STEPS_MAX 64 /* files, or pieces of a file, in one call of `work` */
 #define WORK_BYTES (512U * 1024U)
 
 int64_t ps_spooldir_input_read(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
@@ -34,8 +34,8 @@ static bool batch_ready(struct ps_spooldir *state, struct ps_spooldir_reading *r
            ps_spool_keep_span(&state->sink, batch, reading->stream, reading->noted, reading->file);
 }
 
-/* Notes in the batch how many events of the file are behind its position, for the account of a stop. Without room for that
- * the account has fewer. */
+/* Notes in the batch how many events of the file are behind its position, for the account of a stop. Without
+ * room for that the account has fewer events. */
 static void inside_note(const struct ps_spooldir *state, struct ps_batch *batch,
                         struct ps_spooldir_reading *reading)
 {
@@ -84,7 +84,7 @@ static void span_move(struct ps_spooldir *state, struct ps_batch *batch, struct 
                       uint64_t position)
 {
     bool moved = ps_batch_span(batch, reading->stream, PS_SPOOLDIR_POSITION, (int64_t)position, NULL);
-    PS_ASSERT(moved); /* batch_ready has made it */
+    PS_ASSERT(moved); /* batch_ready has made the span */
     reading->moves += position != reading->noted;
     reading->noted = position;
     inside_note(state, batch, reading);
@@ -124,7 +124,7 @@ static void file_broken(struct ps_spooldir *state, struct ps_spooldir_reading *r
         snprintf(reason, sizeof reason, "%.500s %.500s", reading->file->path, ps_err_join(err));
     ps_spooldir_file_failed(state, reason);
     if (state->stopped)
-        return; /* its position stays before the unreadable part */
+        return; /* the file's position stays before the unreadable part */
     reading->failed = true;
     reading->file->end = PS_SPOOL_VIOLATED;
     file_over(state, reading, batch);

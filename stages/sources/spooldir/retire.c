@@ -1,5 +1,5 @@
-/* The end of the files of a spooling directory: their positions are written, they are retired in order, and those that
- * break the rules are left alone or end the source. Thread: the worker. */
+/* The end of the files of a spooling directory: their positions are written, they are retired in order, and
+ * files that break the rules are left alone or end the source. Thread: the worker. */
 #include "stages/sources/spooldir/internal.h"
 
 /* Ends the source as in Flume: nothing more is read. */

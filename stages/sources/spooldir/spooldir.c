@@ -1,16 +1,16 @@
-/* Source spooldir (Flume's SpoolDirectorySource): reads the files that are put into a directory, one after the other, and
- * renames, deletes or marks each when all of it is promised.
+/* Source spooldir (Flume's SpoolDirectorySource): reads the files that are put into a directory, one after the
+ * other, and renames, deletes or marks each when all of it is promised.
  *
- * A thread opens files, lists the directory and writes positions (stages/lib/spool/). The worker reads bytes that are
- * in the page cache (stages/lib/tail/reader.h), and a deserializer makes events of them. Files are opened ahead, so
- * that thousands of small ones fill batches. Files are retired in order, each when it is delivered to its end; the
- * meta file has the position of the oldest file that is not. A batch has one span for each of its files: the position
- * after the file's last event, plus one if that is the end of the file, so that a file without events also has an
- * end.
+ * A thread opens files, lists the directory and writes positions (stages/lib/spool/). The worker reads bytes
+ * that are in the page cache (stages/lib/tail/reader.h), and a deserializer makes events of them. Files are
+ * opened ahead, so that thousands of small ones fill batches. Files are retired in order, each when it is
+ * delivered to its end; the meta file has the position of the oldest file that is not delivered. A batch has
+ * one span for each of its files: the position after the file's last event, plus one if that is the end of the
+ * file, so that a file without events also has an end.
  *
- * A file that breaks the rules of a spooling directory (it changes, its name was used before, its bytes do not fit
- * the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone. Thread: the
- * worker. */
+ * A file that breaks the rules of a spooling directory (it changes, its name was used before, its bytes do not
+ * fit the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
+ * Thread: the worker. */
 #include "core/flow/engine_source.h"
 #include "stages/sources/spooldir/internal.h"
 
