@@ -200,7 +200,7 @@ static void destroy(struct ps_load *load)
 
 /* ---- starting ---- */
 
-/* The main thread wakes up so often that it would disturb a pinned sender: keeps it off the senders' CPUs. */
+/* Keeps the main thread off the senders' CPUs, because it wakes up so often that it would disturb a pinned sender. */
 static void leave_sender_cpus(const struct ps_load_config *config)
 {
     cpu_set_t allowed;

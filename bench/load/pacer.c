@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define LOOK_NS UINT64_C(20000) /* between polls of the descriptors while busy or spinning */
+#define LOOK_NS UINT64_C(20000) /* time between polls of the descriptors while busy or spinning */
 #define SLEEP_MAX_NS (20 * PS_NS_PER_MS)
 #define SLEEP_STEP_NS PS_NS_PER_MS
 #define MARK_NS PS_NS_PER_MS
@@ -60,7 +60,7 @@ void ps_pacer_worked(struct ps_pacer *pacer, uint64_t now_ns)
     uint64_t away_ns = wall_ns > cpu_ns ? wall_ns - cpu_ns : 0;
     if (away_ns > now_ns - before_ns)
         away_ns = now_ns - before_ns;
-    if (away_ns > PS_PACER_GAP_NS) /* the gap's exact position in this time is not known */
+    if (away_ns > PS_PACER_GAP_NS) /* all of this time counts as the gap */
         gap_note(pacer, before_ns, before_ns + away_ns);
 }
 

@@ -183,7 +183,7 @@ static void start(struct ps_sender *sender, uint64_t start_ns)
         sender->due_ns[i] = ps_lane_given(lane) ? PS_NEVER : start_ns + lane->schedule.next_ns;
     }
     sender->down_since_ns = 0;
-    if (sender->down_count > 0) { /* connections were lost before the start */
+    if (sender->down_count > 0) { /* connections were lost before the start: an outage begins at the start */
         sender->outages[0].from_ns = start_ns;
         memcpy(sender->outages[0].reason, sender->last_reason, sizeof sender->last_reason);
         sender->down_since_ns = start_ns;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define CLOCK_STEP_MS 10.0             /* smaller steps are not printed */
-#define BUNCHED_NS (10 * PS_NS_PER_MS) /* events later than this came in a bunch with the next ones */
+#define BUNCHED_NS (10 * PS_NS_PER_MS) /* an event later than this came in a bunch with the next */
 
 static json_t *integer(uint64_t number)
 {

@@ -96,7 +96,8 @@ static bool figure_add(json_t *figures, const char *name, const struct ps_compar
     return verdict == PS_COMPARED_WORSE;
 }
 
-/* An interval without an upper end belongs to an "at least" figure; without a lower end no interval was computed. */
+/* An interval without an upper end belongs to an "at least" figure; if the lower end is missing, no interval was
+ * computed. */
 static struct ps_compared compared_of(double rate, double low95, double high95)
 {
     return (struct ps_compared){rate, low95, low95 > 0 && !(high95 > 0) ? (double)INFINITY : high95};

@@ -17,7 +17,7 @@
 
 struct process {
     pid_t pid, parent;
-    double cpu_s, ended_s; /* ended_s: of children that were waited for */
+    double cpu_s, ended_s; /* ended_s: CPU time of children that were waited for */
     char name[PS_CPU_NAME_BYTES];
 };
 
@@ -37,7 +37,7 @@ static pid_t number_of(const char *name)
     return name[0] != '\0' && name[strspn(name, "0123456789")] == '\0' ? (pid_t)strtol(name, NULL, 10) : 0;
 }
 
-/* Parses PROC/PID/stat; its name may contain blanks and brackets. */
+/* Parses PROC/PID/stat, in which the process's name may contain blanks and brackets. */
 static bool process_read(struct process *process, const char *proc, pid_t pid)
 {
     char path[PATH_BYTES], line[1024];

@@ -6,13 +6,13 @@
 #define ALLOWED_SHARE 0.002 /* of the trial */
 #define WINDOW_SHARE 0.125  /* length of a window as a share of the trial; at least WINDOW_S */
 #define WINDOW_S 0.4        /* but at most a quarter of the trial */
-#define DECISIVE 2.0        /* growth by this factor of the allowed growth needs no second trial */
+#define DECISIVE 2.0        /* growth of more than this many times the allowed growth needs no second trial */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0
 #define SLOW_S 1.0       /* a p99 above this and above SLOW_SHARE of the trial is too slow */
 #define SLOW_SHARE 0.25  /* of the trial's length */
 #define LATE_SHARE 0.65  /* the end of a trial begins after this share of it */
-#define LATE_CHANGE 0.01 /* if the rate at the end is lower by more than this share, it alone counts */
+#define LATE_CHANGE 0.01 /* if the rate at the end is lower by more than this share, only that rate counts */
 
 double ps_flow_allowed_s(double seconds, double stall_s)
 {
@@ -91,8 +91,8 @@ static struct row row_of(const struct ps_flow *flow, unsigned row, double lost_s
     return (struct row){growth_s, growth_s / (end.at_s - begin.at_s), true};
 }
 
-/* Returns how many events a second came between two windows, measured at their lowest delays: these are at the same
- * point of a batch. */
+/* Returns how many events a second came between two windows. Measures from the lowest delay of one to the lowest delay
+ * of the other, because these are at the same point of a batch. */
 static double came_between(const struct ps_flow *flow, double from_s, double to_s, double window_s)
 {
     struct low begin = lowest(flow, flow->rows, from_s, from_s + window_s, 0);

@@ -192,7 +192,7 @@ void ps_parts_measure(struct ps_parts *parts, const struct ps_scrape *before, co
  * through 0. */
 struct line {
     double base, slope;
-    double at;    /* value at the answer's rate: that of the nearest trial */
+    double at;    /* value in the trial whose rate is nearest to the answer's */
     double error; /* standard error of the slope; 0: too few trials to know it */
     bool one_rate;
 };
@@ -327,8 +327,8 @@ static bool is_evidence(const struct ps_limit *limit)
 }
 
 /* Returns the key for sorting. First come parts that grew with the rate, ordered by the rate at which they are full;
- * then queues, losses and waits that were seen; then the parts that did not grow. When no part that grew is near its
- * end, evidence comes before them. */
+ * then queues, losses and waits that were seen; then the parts that did not grow. When no part that grew is nearly
+ * full, evidence comes before these parts. */
 static double order_of(const struct ps_limit *limit, bool evidence_first)
 {
     double most = fmin(fmax(limit->utilisation, limit->beyond), 1);
@@ -343,7 +343,7 @@ static double order_of(const struct ps_limit *limit, bool evidence_first)
 
 static void sort(struct ps_limits *limits, bool evidence_first)
 {
-    /* insertion sort keeps the order of equal ones; there are at most 193 items */
+    /* insertion sort keeps the order of equal items; there are at most 193 */
     for (unsigned i = 1; i < limits->count; i++)
         for (unsigned k = i; k > 0; k--) {
             struct ps_limit *one = &limits->items[k - 1], *two = &limits->items[k], swap = *two;

@@ -70,9 +70,9 @@ struct ps_limits {
     struct ps_limit items[PS_LIMITS_MAX]; /* the part that saturates first comes first */
 };
 
-/* Ranks the parts. `rate` is the answer of the search. Only held trials define the lines, unless there are
- * fewer than two. A part that did not grow with the rate is never first: when no part that grew is near its
- * end, queues, waits and losses that were seen come first, and without any "the pipeline itself" does. */
+/* Ranks the parts. `rate` is the answer of the search. Only held trials define the lines, unless there are fewer than
+ * two. A part that did not grow with the rate is never first: when no part that grew is nearly full, queues, waits and
+ * losses that were seen come first; if there are none, "the pipeline itself" comes first. */
 void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
                     double rate);
 /* Called after ps_limits_find when the search ended before the pipeline's end was seen: then --rate-max or the load

@@ -24,8 +24,7 @@ static void note(const struct ps_planning *planning, const char *text)
 
 /* ---- one search ---- */
 
-/* Returns a run number that differs for every trial of this plan and, most likely, from those of other
- * plans. */
+/* Returns a run number that no other trial of this plan has and, most likely, no trial of another plan. */
 static unsigned run_name(struct ps_planning *planning)
 {
     static uint64_t state;
@@ -49,7 +48,7 @@ static void setup_make(struct ps_planning *planning, struct ps_trial_setup *setu
     setup->uneven = strcmp(config->shape, "constant") != 0;
 }
 
-/* Stores the trial, or frees it unless `keep`. */
+/* Stores the trial if `keep`, else frees it. */
 static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, bool keep)
 {
     if (trial->event_bytes > 0)

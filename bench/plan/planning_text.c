@@ -77,7 +77,7 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "?";
 }
 
-/* 0: the document does not have it. */
+/* Returns a number of the document; 0: the document does not have it. */
 static double number_of(const json_t *object, const char *key)
 {
     return json_number_value(json_object_get(object, key));

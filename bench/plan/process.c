@@ -78,7 +78,7 @@ static void fill(struct ps_process *child)
 
 const char *ps_process_line(struct ps_process *child)
 {
-    if (child->line_length > 0) { /* removes the line returned before */
+    if (child->line_length > 0) { /* removes the line that the last call returned */
         child->length -= child->line_length;
         memmove(child->buffer, child->buffer + child->line_length, child->length);
         child->line_length = 0;

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Moderate: a consumer can follow it and a replica can catch up with it. */
+/* A moderate rate: a consumer can follow it, and a replica can catch up with it. */
 #define PARTITION_BYTES_PER_S (5.0 * (1 << 20))
 #define DISK_FILL 0.7 /* brokers with fuller disks have no room for a rebalance */
 #define MACHINES_MAX 1e6
@@ -24,7 +24,7 @@ __attribute__((format(printf, 2, 3))) static void assume(struct ps_projection *p
     va_end(arguments);
 }
 
-/* The cost of larger events grows with their size; smaller ones do not count as cheaper. */
+/* Larger events cost more in proportion to their size; smaller events are not taken to cost less. */
 static double rate_at_size(const struct ps_projection_measured *measured, double size_bytes,
                            struct ps_projection *projection)
 {

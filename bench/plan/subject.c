@@ -134,8 +134,8 @@ static enum ps_status file_start(struct ps_subject *subject, struct ps_err *err)
     return agent_start(subject, err);
 }
 
-/* Finds the process that listens where the load goes, when that is on this machine. Its CPU time is the
- * subject's, not that of another program. */
+/* Finds the process that listens where the load goes, when that is on this machine. The CPU time of this process counts
+ * as the subject's, not as another program's. */
 static void pid_find(struct ps_subject *subject)
 {
     const char *host = strstr(subject->target, "://"), *end, *colon;

@@ -92,7 +92,7 @@ struct ps_axis ps_axis_log(double low, double high, unsigned ticks_max, double f
     low = isfinite(low) && low > 0 ? fmax(low, high * 1e-15) : high;
     axis.low = round_log(fmin(low, high), false);
     axis.high = round_log(fmax(low, high), true);
-    if (axis.high <= axis.low * 1.01) { /* a single value, which is round */
+    if (axis.high <= axis.low * 1.01) { /* the data have a single value, which is round */
         axis.low = round_log(axis.low * 0.6, false);
         axis.high = round_log(axis.high * 1.5, true);
     }

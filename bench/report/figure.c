@@ -79,7 +79,7 @@ struct ps_figure ps_figure_short(double count)
     return three_digits(count, true);
 }
 
-/* Sets a narrow blank between number and unit, and the sign for micro. */
+/* Puts a narrow blank between number and unit, and µ for "u" (micro). */
 static struct ps_figure typeset(const char *text)
 {
     struct ps_figure figure = {""};

@@ -9,7 +9,7 @@
 #define BUSY 0.9 /* from this utilisation on a part is shown as the limit */
 #define IDLE 0.01
 #define SHOWN 8U
-#define SHOWN_ALWAYS 3U /* even when idle: the next limits are of interest */
+#define SHOWN_ALWAYS 3U /* parts shown even when idle: the next limits are of interest */
 #define TIGHT 0.7       /* from this utilisation on a part is shown as a next limit */
 
 struct part {

@@ -117,8 +117,8 @@ static void add_series(struct percentile_chart *chart, const struct ps_report_tr
     chart->series_count += series->count >= 2;
 }
 
-/* Returns the usable trial whose rate is nearest to `rate` (as a ratio) within `low` to `high`; the latest of
- * equals. */
+/* Returns the usable trial within `low` to `high` whose rate is nearest to `rate` (as a ratio); of several equally near
+ * trials, the latest. */
 static const struct ps_report_trial *nearest(const struct percentile_chart *chart, double rate, double low,
                                              double high)
 {
@@ -135,7 +135,7 @@ static const struct ps_report_trial *nearest(const struct percentile_chart *char
     return best;
 }
 
-/* Returns the trial at the lowest rate above the answer that did not hold; preferably of the same goal. */
+/* Returns the trial at the lowest rate above the answer that did not hold; preferably a trial of the same goal. */
 static const struct ps_report_trial *too_much(const struct percentile_chart *chart, double rate,
                                               const struct ps_report_goal *answer)
 {

@@ -39,10 +39,12 @@ void ps_svg_figure(struct ps_html *html, const struct ps_svg_figure *figure)
 
 /* ---- text ---- */
 
-/* Advance widths as shares of the font size: roughly those of the widest of DejaVu, Verdana, Arial, Segoe and Roboto. */
+/* Advance widths as shares of the font size: roughly those of the widest of DejaVu, Verdana, Arial, Segoe and
+ * Roboto. */
 static double character_width(unsigned char first)
 {
-    /* These are µ, – and the narrow space; the caller handles CJK, which is wider. */
+    /* Such characters are µ, – and the narrow space; the caller handles the wider characters of Chinese, Japanese and
+     * Korean. */
     if (first >= 0x80)
         return first < 0xe0 ? 0.62 : 0.6;
     if (first >= '0' && first <= '9')

@@ -33,7 +33,7 @@ static const char *const fill_classes[FILLS_MAX] = {"s1", "s2", "s3", "s4", "s5"
 
 /* ---- data ---- */
 
-/* Returns the larger of two values; ignores one that was not measured. */
+/* Returns the larger of two values; ignores a value that was not measured (NaN). */
 static double larger(double one, double other)
 {
     return fmax(one, other); /* fmax returns the number when one is NaN */
@@ -212,7 +212,7 @@ static unsigned find_panels(struct panel panels[PANELS_MAX], const struct timeli
     return count;
 }
 
-/* Returns the start of a sample: it covers the time since the previous one. */
+/* Returns the start of a sample, which covers the time since the previous sample. */
 static double began(const struct timeline *timeline, size_t at)
 {
     if (at > 0)
@@ -278,7 +278,7 @@ static void draw_outages(struct ps_svg *svg, const struct timeline *timeline, co
     }
 }
 
-/* Draws the grid of a panel above the last one, whose axis applies to all. */
+/* Draws the grid of a panel that is not the last. The axis of the last panel applies to all. */
 static void draw_time_grid(struct ps_svg *svg, const struct ps_plot *plot, const struct ps_axis *times)
 {
     ps_svg_line(svg, plot->left, plot->bottom, plot->right, plot->bottom, "base");

@@ -16,7 +16,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define MARKS 4096U /* lines of a client that were sent and are not answered yet */
+#define MARKS 4096U /* maximum number of a client's lines that were sent and are not answered yet */
 #define SAMPLES_MAX (1U << 20)
 #define ANSWER "OK\n"
 #define ANSWER_BYTES 3U

@@ -39,7 +39,7 @@
 #define INPUTS_MAX 256U
 #define INPUT_BYTES (128U << 10)
 #define SPOOL_BYTES (256U << 20)
-#define OUTPUT_WATER (4U << 20) /* bytes on their way to the far end; with more this target stops as well */
+#define OUTPUT_WATER (4U << 20) /* bytes on their way to the far end; with more, this target stops reading */
 #define TICK_MS 1
 #define IDLE_S 0.5
 #define SAG_S 10.0
@@ -111,7 +111,7 @@ static void out_close(void)
     target.queued = 0;
 }
 
-/* A new far end listens for every trial: connects while there are inputs. */
+/* Connects to the far end while there are inputs, because a new far end listens for every trial. */
 static void out_open(void)
 {
     if (target.out >= 0 || target.input_count == 0)

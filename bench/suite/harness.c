@@ -9,7 +9,8 @@
 
 #define KEYS_MAX 16U
 #define BATCHES_MAX 256U
-/* Maximum number of leases of one batch: one of the chain, and a required and an optional one for each of four channels. */
+/* Maximum number of leases of one batch: one for the chain of interceptors, and for each of four channels a required
+ * lease and an optional lease. */
 #define LEASES_MAX 9U
 
 static _Noreturn void fatal(const char *name, const char *why)

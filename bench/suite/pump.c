@@ -72,7 +72,7 @@ static _Noreturn void pump_paced(unsigned port, const char *bytes, size_t length
     }
 }
 
-/* `rate` 0: as fast as they are accepted. */
+/* `rate` 0: sends the bytes as fast as they are accepted. */
 pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate)
 {
     pid_t child = fork();

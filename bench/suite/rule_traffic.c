@@ -48,7 +48,7 @@ static const char *const dense_patterns[] = {
     "service=(%s-%u) status=4[0-9][0-9]", "service=(%s-%u) status=5[0-9][0-9]",
     "service=(%s-%u) status=50[0-9]",     "service=(%s-%u) status=503",
 };
-#define DENSE_EACH 4U /* rules per service, of which exactly one hits each of its events */
+#define DENSE_EACH 4U /* the first rules of a service, of which exactly one hits each event of the service */
 
 void ps_rule_traffic_init(struct ps_rule_traffic *traffic, enum ps_rule_traffic_kind kind, uint32_t rules)
 {
@@ -70,8 +70,9 @@ enum shape { STATUS, PATH, EXCEPTION, TAG, USER, HOST, BETWEEN, ANCHORED };
 static const char *const channel_names[PS_RULE_TRAFFIC_SHAPES] = {"status", "path", "exception", "program",
                                                                   "user",   "host", "between",   "anchored"};
 
-/* Typical expressions; %s is the rule's own word. They also contain text that all traffic has ("request",
- * "status=5"): if they consisted of their own words only, 10 rules would cost a sixth and 10,000 a third. */
+/* Typical expressions; %s is the rule's own word. They also contain text that all traffic has ("request", "status=5"):
+ * if the expressions consisted of their own words only, 10 rules would cost a sixth of what they cost, and 10,000 rules
+ * a third. */
 static const char *const spread_patterns[PS_RULE_TRAFFIC_SHAPES] = {
     [STATUS] = "status=5[0-9][0-9] .*service=(%s)",
     [PATH] = "\"[A-Z]+ /api/v[0-9]/(%s)/",

@@ -25,7 +25,7 @@
 #define ACTIVE 100U
 #define LINE "a line of a log that somebody writes now and then, and that is waited for at the other end\n"
 #define LOOK_NS 200000L
-#define WAIT_NS (10 * PS_NS_PER_S) /* for a line, before the bench gives up */
+#define WAIT_NS (10 * PS_NS_PER_S) /* longest wait for a line, before the bench gives up */
 
 static const char agent_text[] =
     "a.sources = s\na.channels = c\na.sinks = k\na.sources.s.channels = c\n"
@@ -37,7 +37,7 @@ static const char agent_text[] =
 struct job {
     const struct ps_bench_options *options;
     struct ps_agent *agent;
-    uint64_t delivered; /* lines that were written and waited for */
+    uint64_t delivered; /* number of lines that were written and delivered */
     int files[ACTIVE];
 };
 

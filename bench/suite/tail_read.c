@@ -1,6 +1,6 @@
-/* Measures a source of files -> memory -> null in this process, and a bare loop over the same file in turn: `read` into a
- * buffer of 256 KiB and a search for newlines. The file has lines of 512 bytes and is in the page cache. Prints a record for each
- * source: bytes per CPU-second of both.
+/* Measures a source of files -> memory -> null in this process, and a bare loop over the same file in turn: `read` into
+ * a buffer of 256 KiB and a search for newlines. The file has lines of 512 bytes and is in the page cache. Prints a
+ * record for each source: bytes per CPU-second of both.
  *
  *   bench_tail_read [--events 1000000] [--rounds 5] [--only taildir|spooldir]
  *
@@ -22,7 +22,7 @@
 #define BUFFER_BYTES (256U * 1024U)
 
 struct kind {
-    const char *name, *keys; /* keys: the directory, three times */
+    const char *name, *keys; /* keys: text into which the directory is put three times */
 };
 
 static const struct kind kinds[] = {

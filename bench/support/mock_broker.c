@@ -26,7 +26,7 @@ struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_er
     struct ps_mock_broker *mock = ps_must_alloc(1, sizeof *mock, "the mock broker");
     mock->broker_count = broker_count;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    /* its log would have a line for every client that disconnects */
+    /* logs only errors, or there would be a line for every client that disconnects */
     rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof reason);
     /* like those of real brokers, answers do not wait for the client's delayed acknowledgement (40 ms) */
     rd_kafka_conf_set(conf, "socket.nagle.disable", "true", reason, sizeof reason);

@@ -50,8 +50,8 @@ static void connection_close(struct ps_mock_relay *relay, unsigned index)
     relay->connections[index] = relay->connections[--relay->count];
 }
 
-/* The connection of a client that cannot be served is closed: the client tries again. Does not wait for the broker:
- * librdkafka's mock cluster lets few connections wait, and while its queue is full a connect takes seconds. */
+/* Accepts a connection. Closes it if the client cannot be served: the client tries again. Does not wait for the broker,
+ * because librdkafka's mock cluster lets few connections wait, and while its queue is full a connect takes seconds. */
 static void connection_accept(struct ps_mock_relay *relay)
 {
     struct sockaddr_in address = loopback(relay->broker_port);

@@ -10,7 +10,8 @@
 #define HEAD_BYTES 28U  /* before H */
 #define CHECK_BYTES 32U /* before C */
 #define DIGIT 0x80U     /* marks a digit among bytes */
-/* A stamp with at most this many bytes that are not digits counts as damaged; with more the text is not a stamp. */
+/* A stamp with at most this many bytes that are not digits counts as damaged; a text with more of them is not a
+ * stamp. */
 #define BAD_DIGITS_MAX 2U
 
 /* Every pair of base64url digits, in the order of their 12-bit value. */
@@ -149,7 +150,7 @@ static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const cha
     const char *from = at + PS_STAMP_BYTES;
     size_t left = length - PS_STAMP_BYTES, covered = stamp->covered;
     if (left < covered)
-        return PS_STAMP_CUT; /* escapes only make the text longer */
+        return PS_STAMP_CUT; /* with escapes the text would be even longer */
     uint32_t plain = covered > 0 ? ps_crc32c(crc, from, covered) : crc;
     if (PS_LIKELY(plain == wanted))
         return PS_STAMP_GOOD;
@@ -159,7 +160,7 @@ static enum ps_stamp_state covered_check(const struct ps_stamp *stamp, const cha
     return PS_STAMP_CHANGED;
 }
 
-/* Examines what begins with "~1" at `at`, with `length` bytes to the record's end. */
+/* Examines the text at `at`, which begins with "~1"; the record has `length` bytes from there on. */
 static enum ps_stamp_state check(const char *at, size_t length, struct ps_stamp *stamp)
 {
     if (PS_UNLIKELY(length < PS_STAMP_BYTES)) {

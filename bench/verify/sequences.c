@@ -9,7 +9,7 @@
 #define WORDS_MIN 8U
 /* a list of this number of holes takes half of a bitmap's size; with one more it becomes a bitmap again */
 #define HOLES_MAX 1024U
-#define BEHIND 4U /* few late numbers are expected in a span that is this far before the last one */
+#define BEHIND 4U /* few late numbers are expected in a span that is so many spans before the last */
 
 enum kind { FULL, BITS, HOLES, FORGOTTEN };
 

@@ -111,8 +111,8 @@ static struct ps_source *largest(struct ps_tracker *tracker)
     return best;
 }
 
-/* Frees an eighth of the limit if it can; returns false when nothing could be freed. It examines everything,
- * so it must run rarely. */
+/* Frees an eighth of the limit if possible; returns false when nothing could be freed. Examines all sets, so it must
+ * run rarely. */
 static bool free_memory(struct ps_tracker *tracker)
 {
     if (tracker->relief_hold > 0) {

@@ -1,5 +1,5 @@
-/* Compares counts with the number of events sent. This number comes from a manifest, the user or the marks; when what
- * arrived contradicts it, the result is "unknown", never a figure. */
+/* Compares counts with the number of events sent. This number comes from a manifest, the user or the marks; when the
+ * events that arrived contradict this number, the result is "unknown", never a figure. */
 #include "bench/verify/verdict.h"
 #include "core/quantity.h"
 
@@ -73,7 +73,7 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdi
     va_end(arguments);
 }
 
-/* Uses a manifest: its sources, seen or not, and no others. */
+/* Checks by a manifest: the sources that it names, seen or not, and no others. */
 static void check_manifest(struct ps_verdict *verdict, const struct ps_account *account,
                            const struct ps_manifest *manifest)
 {
@@ -97,7 +97,7 @@ static void check_manifest(struct ps_verdict *verdict, const struct ps_account *
     verdict->lost += known;
 }
 
-/* Uses the total number of events. */
+/* Checks by the total number of events. */
 static void check_events(struct ps_verdict *verdict, const struct ps_expected *expected, uint64_t holes)
 {
     uint64_t received = verdict->tally.received;
@@ -112,7 +112,7 @@ static void check_events(struct ps_verdict *verdict, const struct ps_expected *e
         verdict->lost = expected->events - received;
 }
 
-/* Uses the marks on the last events of one run's sources, and the number of sources. */
+/* Checks by the marks on the last events of one run's sources, and by the number of sources. */
 static void check_marks(struct ps_verdict *verdict, const struct ps_expected *expected,
                         const struct ps_run *run)
 {

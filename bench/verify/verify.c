@@ -1,6 +1,5 @@
-/* Runs a verification: readers pass records to one account under a mutex; the main thread examines the
- * account twenty times a second. A reader takes the mutex at the first record of a read and releases it after
- * the last. */
+/* Runs a verification: readers pass records to one account under a mutex; the main thread examines the account twenty
+ * times a second. A reader takes the mutex at the first record of a read and releases it after the last record. */
 #include "bench/verify/verify.h"
 #include "bench/verify/ends.h"
 #include "bench/verify/outcome.h"
@@ -25,7 +24,7 @@ struct reader {
     struct ps_url url;
     const struct ps_far_end_ops *ops;
     pthread_t thread;
-    bool locked; /* only used by the reader's thread: it holds the mutex */
+    bool locked; /* used only by the reader's thread: true: that thread holds the mutex */
     /* guarded by the mutex */
     bool open, over, failed;
     char address[256], remark[1024];

@@ -16,7 +16,8 @@ static struct ps_content_op *op_add(struct maker *maker, enum ps_content_op_kind
     PS_ASSERT(content->op_count < PS_CONTENT_OPS_MAX);
     struct ps_content_op *op = &content->ops[content->op_count++];
     *op = (struct ps_content_op){.kind = kind, .part = part};
-    if (part != NULL) { /* from its place in the template text: the ops before it may change */
+    /* the keys follow from the part's place in the template text, because the ops before it may change */
+    if (part != NULL) {
         op->keys[0] = ps_mix(content->seed ^ UINT64_C(0x8ebc6af09c88c6e3),
                              (part->offset + 1) * UINT64_C(0x9e3779b97f4a7c15));
         op->keys[1] = ps_mix_next(op->keys[0] ^ content->seed);

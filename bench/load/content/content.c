@@ -65,7 +65,7 @@ static enum ps_status format_try(struct ps_content *content, const struct ps_con
         return try(content, config, format->name, format->template, err);
     for (unsigned i = 0; i < PS_COUNT_OF(format->sized) && format->sized[i] != NULL; i++) {
         if (try(content, config, format->name, format->sized[i], err) == PS_OK)
-            return PS_OK; /* on failure the error of the smallest variant remains */
+            return PS_OK; /* if all variants fail, the error of the smallest remains */
     }
     return PS_FAIL;
 }

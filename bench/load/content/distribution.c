@@ -32,7 +32,7 @@ void ps_alias_make(struct ps_alias *alias, struct ps_arena *arena, const double 
             small[small_count++] = more;
         }
     }
-    while (small_count > 0) { /* full except for rounding: both outcomes are the row itself */
+    while (small_count > 0) { /* these rows are full except for rounding: both outcomes are the row itself */
         uint32_t full = small[--small_count];
         alias->rows[full] = (struct ps_alias_row){UINT32_MAX, full};
     }

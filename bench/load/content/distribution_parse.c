@@ -115,7 +115,7 @@ static enum ps_status zipf_parse(struct ps_distribution *distribution, struct ps
     return PS_OK;
 }
 
-/* Reads name=NUMBER. It is an error when `wanted` and missing. */
+/* Reads name=NUMBER. A missing number is an error if `wanted`. */
 static enum ps_status number_get(struct ps_arguments *arguments, const char *name, bool wanted,
                                  double *number, struct ps_err *err)
 {
@@ -145,8 +145,8 @@ static enum ps_status normal_parse(struct ps_distribution *distribution, struct 
     return PS_OK;
 }
 
-/* Parses VALUE=WEIGHT,VALUE=WEIGHT,... or VALUE,VALUE; an argument's name is then the value. Arguments whose
- * names are not numbers are left for others (width=, digits=). */
+/* Parses VALUE=WEIGHT,VALUE=WEIGHT,... or VALUE,VALUE, in which the name of an argument is the value. Arguments whose
+ * names are not numbers (width=, digits=) are left for other functions. */
 static enum ps_status choice_parse(struct ps_distribution *distribution, struct ps_arena *arena,
                                    struct ps_arguments *arguments, bool real, struct ps_err *err)
 {

@@ -60,8 +60,8 @@ static enum ps_status stamp_insert(struct ps_template *template, const char *wha
                        err);
 }
 
-/* The covered bytes end before the next quote of the template's text: there a JSON string ends, and software
- * that parses the record may write the rest in another form. */
+/* The covered bytes end before the next quote of the template's text: at a quote a JSON string ends, and software that
+ * parses the record may write the rest in another form. */
 static enum ps_status cover_end_insert(struct ps_template *template, uint32_t at, struct ps_err *err)
 {
     for (; at < template->count; at++) {

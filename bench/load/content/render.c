@@ -16,9 +16,9 @@ struct event {
     char *run;       /* the run that contains the fixed fields */
     char *stamp;     /* NULL: not written yet */
     char *cover_end; /* NULL: the end of the event */
-    /* Padding goes here once the rest is written; NULL: it is done or there is none. */
+    /* The padding goes here after the rest is written; NULL: the padding is written, or there is none. */
     char *pad;
-    uint64_t base; /* for its random numbers */
+    uint64_t base; /* seed of the event's random numbers */
 };
 
 static inline uint64_t random_of(const struct event *event, const uint64_t *keys)
@@ -26,7 +26,7 @@ static inline uint64_t random_of(const struct event *event, const uint64_t *keys
     return ps_mix(event->base ^ keys[0], (event->base << 32 | event->base >> 32) ^ keys[1]);
 }
 
-/* May write up to 15 bytes too many. */
+/* Copies `length` bytes; may write up to 15 bytes too many. */
 static inline void copy_over(char *to, const char *from, size_t length)
 {
     if (length > 128) {
@@ -186,7 +186,8 @@ static void pad_do(const struct ps_content *content, const struct ps_content_op 
     event->at += body - done;
 }
 
-/* Inserts the padding after the text that follows it is written, because its length is known only then; the text moves. */
+/* Inserts the padding when the text after it is already written, because the length of the padding is known only then.
+ * That text moves. */
 static void pad_insert(const struct ps_content *content, struct event *event, const char *start,
                        uint64_t body)
 {

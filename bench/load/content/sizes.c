@@ -66,7 +66,7 @@ static void ip_width(const struct ps_template_part *part, uint32_t *min, uint32_
 {
     uint32_t last =
         part->network | (part->host_bits == 0 ? 0 : (uint32_t)((UINT64_C(1) << part->host_bits) - 1));
-    *min = address_width(part->network); /* its host bits are 0, so no byte is shorter */
+    *min = address_width(part->network); /* the network's host bits are 0, so no address of it is shorter */
     *max = address_width(last);
 }
 

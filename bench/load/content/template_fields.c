@@ -89,7 +89,7 @@ static enum ps_status choice_parse(struct ps_template_part *part, struct ps_aren
         if (argument->name != NULL && (!ps_number_real(argument->value, &weights[i]) || !(weights[i] > 0)))
             return ps_err_set(err, "the weight of %s is `%s`; it must be a number above 0", text,
                               argument->value);
-        /* room after it, so that it can be copied in pieces of 16 bytes */
+        /* room after the text, so that the text can be copied in pieces of 16 bytes */
         uint32_t length = (uint32_t)strlen(text);
         char *copy = ps_arena_alloc(arena, length + 16);
         memcpy(copy, text, length);
@@ -141,7 +141,7 @@ static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena 
     if (part->time == PS_TIME_STRFTIME && part->length > STRFTIME_BYTES_MAX)
         return ps_err_set(err, "the format has %u bytes, and the limit is %u", part->length,
                           STRFTIME_BYTES_MAX);
-    /* its result would depend on the process's time zone */
+    /* the result of %s would depend on the process's time zone */
     if (part->time == PS_TIME_STRFTIME && strstr(name, "%s") != NULL)
         return ps_err_set(err, "for seconds since the epoch write {time:epoch_s}, not %%s");
     return PS_OK;
@@ -205,7 +205,7 @@ static enum ps_status size_parse(struct ps_template_part *part, struct ps_arena 
     if (ps_distribution_parse(distribution, arena, first, arguments, false, err) != PS_OK)
         return PS_FAIL;
     if (distribution->kind == PS_DISTRIBUTION_NORMAL && distribution->min < 1)
-        distribution->min = 1; /* cuts off the tail; the fields need more than 1 byte anyway */
+        distribution->min = 1; /* cuts off the tail below 1; the fields need more than 1 byte anyway */
     if (distribution->min < 1 || distribution->max > SIZE_MAX_BYTES || distribution->max < 1)
         return ps_err_set(err, "from %lld to %lld bytes; an event can have from 1 to %s",
                           (long long)distribution->min, (long long)distribution->max,

@@ -111,7 +111,7 @@ static bool call_make(struct ps_avro_lane *lane, struct ps_avro_call *call)
     return true;
 }
 
-/* Returns the call to write next, or NULL when none may be written. Until the server knows the protocol only
+/* Returns the call to write next, or NULL when no call may be written now. Until the server knows the protocol, only
  * one call is sent. */
 static struct ps_avro_call *next_call(struct ps_avro_lane *lane)
 {

@@ -2,8 +2,8 @@
 
 #include "core/clock.h"
 
-#define DOUBLINGS_MAX 3       /* of the limit for connecting and handshake */
-#define STEADY_NS PS_NS_PER_S /* after this long the connection was good: the failures are reset */
+#define DOUBLINGS_MAX 3       /* how often the limit for connecting and handshake is doubled */
+#define STEADY_NS PS_NS_PER_S /* a connection that was up for so long was good: the failures are reset */
 
 void ps_load_connection_init(struct ps_load_connection *connection, const struct ps_client_plan *plan,
                              struct ps_lane *lane)
@@ -33,7 +33,8 @@ void ps_load_connection_work(struct ps_load_connection *connection, uint64_t now
     if (client->phase == PS_CLIENT_CLOSED) {
         good = ps_client_connect(client, now_ns, reason);
         ps_lane_descriptor_changed(connection->lane);
-        /* A server that needs longer for a handshake than the last attempt had would never finish one. */
+        /* Each attempt has more time than the last one, or a server that needs longer would never finish a
+         * handshake. */
         client->limit_ns <<= connection->failures < DOUBLINGS_MAX ? connection->failures : DOUBLINGS_MAX;
         client->deadline_ns = now_ns + client->limit_ns;
         connection->deadline_ns = client->deadline_ns;

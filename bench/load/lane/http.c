@@ -174,8 +174,8 @@ static uint64_t earlier(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-/* Connects before the first request, so that an unreachable server is found before the schedule begins. Returns the
- * time by which it must be called again, until the server has accepted. */
+/* Connects before the first request, so that an unreachable server is found before the schedule begins. Until the
+ * server has accepted, returns the time by which this function must be called again. */
 static uint64_t begin(struct ps_http_lane *lane)
 {
     struct ps_http_request *probe = &lane->probe;

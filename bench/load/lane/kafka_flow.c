@@ -22,7 +22,7 @@
 #define POLL_MAX 8192U /* reports handled in one call */
 #define SUBMIT_MAX 8U  /* blocks submitted in one call */
 #define WAVE_BYTES (UINT64_C(1) << 20)
-#define SILENCE_NS PS_NS_PER_S /* without a report for this long beyond linger: an outage */
+#define SILENCE_NS PS_NS_PER_S /* after this time beyond linger without a report an outage begins */
 /* interval of checks until a broker has answered for the first time */
 #define ANSWER_LOOK_NS (20 * PS_NS_PER_MS)
 #define PURGE_NS (100 * PS_NS_PER_MS)
@@ -475,7 +475,7 @@ static uint64_t check_stall(struct ps_kafka_flow *flow)
 static uint64_t go_on_collecting(struct ps_kafka_flow *flow)
 {
     if (flow->in_flight > 0) {
-        /* purges what the library was retrying during the first purge */
+        /* purges again: the first purge leaves records that the library was retrying */
         if (flow->now_ns >= flow->purge_ns) {
             flow->plan->engine->purge(flow->producer, true);
             flow->purge_ns = flow->now_ns + PURGE_NS;
@@ -499,7 +499,7 @@ static bool begin(struct ps_kafka_flow *flow)
     const struct ps_kafka_flow_plan *plan = flow->plan;
     PS_ASSERT(plan->engine->topic(flow->producer, plan->topic, (uint32_t)strlen(plan->topic)) != NULL);
     (void)poll_reports(flow);
-    if (flow->phase != PS_KAFKA_FLOW_SENDING) /* a fatal error: another producer is made */
+    if (flow->phase != PS_KAFKA_FLOW_SENDING) /* a fatal error: another producer will be made */
         return true;
     flow->begun = plan->engine->answered(flow->producer);
     if (flow->begun)

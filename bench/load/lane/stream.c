@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define PARTS_MAX 8
-#define WORK_BYTES_MAX (1U << 20) /* written in one call, then the other lanes have their turn */
+#define WORK_BYTES_MAX (1U << 20) /* bytes written in one call; then the other lanes have their turn */
 #define ANSWER_BYTES 16384U
 #define HALF_BYTES 1024U     /* the longest answer that may be split between two reads */
 #define LOOK_NS PS_NS_PER_MS /* how often a stream without answers checks whether the peer has closed */

@@ -15,8 +15,8 @@ void ps_shape_destroy(struct ps_shape *shape)
     free(shape);
 }
 
-/* Returns how far into a piece the area under it is `events`. Uses the stable form of the quadratic formula,
- * which subtracts no nearly equal numbers when the slope is small. */
+/* Returns the time from the beginning of a piece at which the area under the piece reaches `events`. Uses the stable
+ * form of the quadratic formula, which subtracts no nearly equal numbers when the slope is small. */
 static double piece_inverse(const struct ps_shape_piece *piece, double events)
 {
     if (piece->slope == 0)

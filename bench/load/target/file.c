@@ -212,11 +212,11 @@ static bool copy_and_cut(struct file_target *file)
     return good;
 }
 
-/* Returns false after an error; it will be tried again. */
+/* Rotates the file. Returns false after an error; the rotation will be tried again. */
 static bool rotate(struct file_target *file, uint64_t now_ns)
 {
     bool copy = file->plan->rotate == ROTATE_COPYTRUNCATE;
-    /* After a failed copy PATH.1 is incomplete: it is overwritten, not kept. */
+    /* After a failed copy PATH.1 is incomplete, so it is overwritten and not kept. */
     bool shifted = copy && file->rotating;
     file->rotating = true;
     if (!shifted && !shift(file, copy ? 1 : 0)) {
@@ -252,7 +252,7 @@ static uint32_t write_end(const struct file_target *file, const struct ps_load_b
     while (event < block->count &&
            file->size_bytes + (block->ends[event] - block->cursor) <= file->plan->size_bytes)
         end = block->ends[event++];
-    if (end == 0 && file->size_bytes == 0) /* an event larger than the size limit */
+    if (end == 0 && file->size_bytes == 0) /* the file is empty, and the event is larger than the limit */
         end = block->ends[event];
     return end;
 }

@@ -55,7 +55,7 @@ static enum ps_status headers_make(struct ps_http_plan *plan, struct ps_url *url
     bool good =
         header_add(plan, plan->format == PS_HTTP_FLUME ? "Content-Type: application/json; charset=utf-8"
                                                        : "Content-Type: text/plain; charset=utf-8") &&
-        header_add(plan, "Expect:"); /* do not ask before sending a large body */
+        header_add(plan, "Expect:"); /* libcurl must not ask before it sends a large body */
     if (text != NULL && (strchr(text, ':') == NULL || strpbrk(text, "\r\n") != NULL))
         return ps_err_set(err, "header=%s: write NAME:VALUE", text);
     if (text != NULL)

@@ -46,7 +46,7 @@ static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_u
     ps_kafka_settings_set(settings, "message.timeout.ms", "0");
     ps_kafka_settings_set(settings, "linger.ms", LINGER_MS);
     ps_kafka_settings_set(settings, "message.max.bytes", RECORD_BYTES_MAX);
-    /* a larger queue than this target can fill */
+    /* the queue is larger than this target can fill */
     ps_kafka_settings_set(settings, "queue.buffering.max.messages", "10000000");
     ps_kafka_settings_set(settings, "queue.buffering.max.kbytes", "2097151");
     for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &name, &value);)
@@ -72,7 +72,7 @@ static bool is_topic_name(const char *name)
     return good == length && length > 0 && length <= 249 && !is_word(name, ".", "..");
 }
 
-/* Reads the properties that this target needs itself. */
+/* Reads those properties of the producer that this target itself needs. */
 static void settings_read(struct ps_kafka_flow_plan *plan)
 {
     const char *linger = ps_kafka_settings_get(&plan->settings, "queue.buffering.max.ms");
@@ -80,7 +80,7 @@ static void settings_read(struct ps_kafka_flow_plan *plan)
         linger = ps_kafka_settings_get(&plan->settings, "linger.ms");
     plan->linger_ns = (uint64_t)(strtod(linger, NULL) * (double)PS_NS_PER_MS);
     uint32_t bytes = (uint32_t)strtoul(ps_kafka_settings_get(&plan->settings, "message.max.bytes"), NULL, 10);
-    /* The library checks that message.max.bytes is at least 1,000. */
+    /* Not below 0, because the library refuses a message.max.bytes below 1,000. */
     plan->value_bytes_max = bytes - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES;
 }
 

@@ -207,7 +207,8 @@ static void refused(struct udp_target *udp, uint64_t now_ns)
     lost(udp, now_ns, reason);
 }
 
-/* Handles the error of a first message that was not sent. Returns false when nothing more can be sent now. */
+/* Handles the error when not even the first message of a call was sent. Returns false when nothing more can be sent
+ * now. */
 static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
 {
     char reason[128];
@@ -222,14 +223,14 @@ static bool not_sent(struct udp_target *udp, int error, uint64_t now_ns)
         return false;
     case EINTR:
         return true;
-    case ECONNREFUSED: /* the refusal of an earlier datagram, which was already completed */
+    case ECONNREFUSED: /* an earlier datagram was refused, which was already counted as completed */
         was_refused(udp);
         refused(udp, now_ns);
         return false;
     case EINVAL:
     case EIO:
     case EMSGSIZE:
-        /* the segments are too long for the device, or the device cannot compute checksums */
+        /* EMSGSIZE, EINVAL: the segments are too long for the device; EIO: the device cannot compute checksums */
         if (udp->counts[0] > 1) {
             udp->segment_bytes_max = error == EIO ? 0 : length - 1;
             return true;

@@ -39,7 +39,7 @@ static const struct column {
     {"note", NULL, "note"},
 };
 
-/* Writes a text; in quotes when it has a character that would end it. */
+/* Writes a text; in quotes if it has a character that would end the field. */
 static void text_write(FILE *file, const char *text)
 {
     if (strpbrk(text, ",\"\r\n") == NULL) {

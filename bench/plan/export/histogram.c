@@ -1,7 +1,7 @@
-/* HdrHistogram's text formats. The V2 encoding: a header of 40 bytes (big endian), then the counts as ZigZag LEB128 (nine
- * bytes at most), a run of zeros as its negated length; deflated (zlib), after a cookie and a length, in
- * base64. With two significant digits HdrHistogram has 128 linear steps in each power of two, and its index
- * of a value is ps_histogram_bucket's. */
+/* HdrHistogram's text formats. The V2 encoding: a header of 40 bytes (big endian), then the counts as ZigZag LEB128
+ * (nine bytes at most), a run of zeros as its negated length; deflated (zlib), after a cookie and a length, in base64.
+ * With two significant digits HdrHistogram has 128 linear steps in each power of two, and its index of a value is
+ * ps_histogram_bucket's. */
 #include "bench/plan/export/export.h"
 #include "core/big_endian.h"
 #include "bench/plan/result.h"
@@ -75,15 +75,15 @@ static enum ps_status text_put(FILE *file, char **text, const size_t *length, co
 
 /* ---- percentiles ---- */
 
-/* Returns the level after `level`, both in per cent: five steps to each halving of what is missing to 100 %. */
+/* Returns the level after `level`, both in per cent: each halving of the distance to 100 % has five steps. */
 static double level_after(double level)
 {
     double halvings = floor(log2(100 / (100 - level))) + 1;
     return level + 100 / (STEPS_PER_HALVING * exp2(halvings));
 }
 
-/* Writes a line for each level, with the value that reaches it. The highest value has two lines: for the first level
- * above those of the other values, and for 100 %. */
+/* Writes a line for each level, with the smallest value at which that share of all values is reached. The highest value
+ * has two lines: for the first level above those of the other values, and for 100 %. */
 static void percentiles_write(FILE *file, const struct ps_histogram *histogram)
 {
     double level = 0, value_ms = 0;
@@ -179,7 +179,7 @@ static size_t count_write(uint8_t *to, int64_t count)
 /* Encodes the histogram. Owns: the caller frees the result. */
 static uint8_t *encode(const struct ps_histogram *histogram, size_t *length)
 {
-    const double ratio = 1; /* of integers to doubles: not used */
+    const double ratio = 1; /* ratio of integers to doubles: not used */
     uint64_t ratio_bits;
     uint32_t last = bucket_last(histogram);
     uint8_t *plain = ps_must_alloc(1, HEADER_BYTES + (last + 1) * COUNT_BYTES_MAX, "a histogram");

@@ -9,7 +9,7 @@
 #define LONG_SHARE 7.5    /* a goal's time is enough for this number of full trials */
 #define MIDDLE_SHARE 4.0  /* a full trial takes as long as this number of trials that narrow the range */
 #define SHORT_SHARE 16.0  /* or as this number of trials that find the range */
-#define SHORT_LEAST_S 1.0 /* shorter trials see half a batch or half a pause */
+#define SHORT_LEAST_S 1.0 /* a shorter trial would see half a batch or half a pause */
 
 struct ps_search *ps_search_create(const struct ps_search_config *config)
 {
@@ -75,8 +75,8 @@ static double inside(const struct ps_search *search, unsigned goal, const struct
     return sqrt(bounds->lower * bounds->upper);
 }
 
-/* Chooses a rate when this level has only an upper end. It is the last level's lower end, unless the throughput at
- * the upper end shows that this rate is too high (a subject that sags in a longer trial). */
+/* Chooses a rate when this level has only an upper end. Returns the previous level's lower end, unless the throughput
+ * at the upper end shows that this rate is too high (for a subject that sags in a longer trial). */
 static double below(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                     double upper, double before_lower, double stretch)
 {
@@ -98,7 +98,8 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
         stretch = FIRST_STEP;
     if (now->open > 0)
         return now->open;
-    /* A wide interval found by shorter trials is narrowed from inside; its ends are not tried again. */
+    /* A wide interval from shorter trials is narrowed by trying rates between its ends; the ends themselves are not
+     * tried again. */
     struct ps_search_bounds wide = {lower > 0 ? lower : before->lower, upper > 0 ? upper : before->upper, 0,
                                     false};
     if ((lower == 0 || upper == 0) && before->lower > 0 && before->upper > 0 && wide.lower < wide.upper &&
@@ -119,7 +120,7 @@ static double step(const struct ps_search *search, unsigned goal, const struct p
     if (upper <= lower * (1 + level->width))
         return 0;
     double rate = round_rate(search, inside(search, goal, now, level->width));
-    return rate > lower && rate < upper ? rate : 0; /* 0: no representable rate lies between them */
+    return rate > lower && rate < upper ? rate : 0; /* 0: no representable rate lies between both ends */
 }
 
 /* Returns the trial for the first level that is not finished for this goal. */

@@ -61,7 +61,7 @@ static int is_full(const struct ps_search_trial *trial, const struct ps_search_l
     return trial->ask.seconds > level->seconds * 0.999;
 }
 
-/* A miss by so much that chance is not the reason: it counts as DECISIVE trials. */
+/* Returns whether the trial missed by so much that chance is not the reason. Such a miss counts as DECISIVE trials. */
 static bool is_decisive(const struct ps_search_trial *trial, enum ps_trial_verdict verdict, double loss_max)
 {
     const struct ps_search_answer *answer = &trial->answer;
@@ -194,7 +194,7 @@ static struct ps_posterior posterior_of(const struct ps_search *search, unsigned
     for (unsigned i = 0; i < rates; i++) {
         const struct tally *tally = &tallies[i];
         if (tally->rate < lower / 2 || tally->rate > upper * 2)
-            continue; /* so far away that it only shows how often trials fail by chance */
+            continue; /* this rate is so far away that it only shows how often trials fail by chance */
         points[count++] =
             (struct ps_posterior_point){tally->rate, FULL_TRIAL_WEIGHT * tally->full_good_s / last->seconds,
                                         FULL_TRIAL_WEIGHT * bad_seconds(tally) / last->seconds};
@@ -255,7 +255,7 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     do /* the longest trials that give a bound */
         ps_search_bound(search, goal, &search->levels[--level], &bounds);
     while (level > 0 && bounds.lower == 0 && bounds.upper == 0);
-    if (bounds.lower == 0 || bounds.upper == 0) { /* one end only: a shorter level may have both */
+    if (bounds.lower == 0 || bounds.upper == 0) { /* a level of shorter trials may have both ends */
         for (unsigned other = level; other-- > 0;) {
             struct ps_search_bounds wider;
             ps_search_bound(search, goal, &search->levels[other], &wider);

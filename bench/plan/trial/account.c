@@ -24,8 +24,8 @@ static bool is_summary(const json_t *object)
 
 /* ---- the timeline ---- */
 
-/* Returns the timeline's object for the step that ends at `t` (a line reports the time before it); creates it
- * when missing. */
+/* Returns the timeline's object for the step that ends at `t` (a line of progress reports the time before it); creates
+ * it when missing. */
 static json_t *step_of(struct ps_trial *trial, double t)
 {
     if (trial->json.timeline == NULL)

@@ -8,7 +8,7 @@
 
 #define SAMPLES_MAX 100000U
 #define NOW_AND_THEN 3.0 /* smallest ratio of p99 to p90 of the generator's lateness */
-/* without arrivals: a load of which the target accepted less than the asked rate by this share */
+/* without arrivals, the rate was not held if the target accepted less than the rate by this share */
 #define SHORTFALL_LEAST 0.015
 
 struct samples {

@@ -100,7 +100,7 @@ static void verify_line(struct run *run, const char *line)
     json_decref(object);
 }
 
-/* Waits a moment for output of either child and handles it. */
+/* Waits at most 50 ms for output of load and verify, and handles the output. */
 static void take_lines(struct run *run)
 {
     struct pollfd ready[2] = {{.fd = run->load.out, .events = POLLIN},

@@ -86,7 +86,7 @@ struct reading {
     struct ps_kafka_account *account;
     unsigned streams, turn;
     uint8_t *seen;  /* by number */
-    uint64_t *last; /* by partition and stream: the last number and 1 */
+    uint64_t *last; /* by partition and stream: the last number, plus one */
     int open;       /* partitions that are not at their end */
 };
 
@@ -154,7 +154,7 @@ void ps_kafka_account_read(struct ps_kafka_mark *mark, uint64_t events, unsigned
     rd_kafka_t *client = client_new(mark);
     assign(client, mark);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(client);
-    /* A call waits for its whole time unless it has PER_CALL messages: so the time is short. */
+    /* A call waits for its whole time unless it gets PER_CALL messages, so the time is short. */
     for (int waited_ms = 0; reading.open > 0;) {
         ssize_t count = rd_kafka_consume_batch_queue(queue, BATCH_WAIT_MS, taken, PER_CALL);
         waited_ms = count == 0 ? waited_ms + BATCH_WAIT_MS : 0;

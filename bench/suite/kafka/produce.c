@@ -1,14 +1,14 @@
-/* Measures ways to write events into Kafka in turn, on the same broker: sink kafka with each of its engines, an agent with
- * StressSource -> memory -> sink kafka, and a bare rd_kafka_produce_batch loop. Prints a record for each variant: events per
- * CPU-second of this process (including the library's threads) of both sides, and their ratio; "broker" variants: CPU-seconds
- * of the broker for a million events.
+/* Measures ways to write events into Kafka in turn, on the same broker: sink kafka with each of its engines, an agent
+ * with StressSource -> memory -> sink kafka, and a bare rd_kafka_produce_batch loop. Prints a record for each variant:
+ * events per CPU-second of this process (including the library's threads) of both sides, and their ratio; "broker"
+ * variants: CPU-seconds of the broker for a million events.
  *
  *   bench_kafka_produce [--events 2000000] [--rounds 3] [--only VARIANT] [--brokers LIST [--broker-pid PID]]
  *
- * Without --brokers the broker is an embedded one in a separate process. All send events of 120 bytes with acks=all from an
- * idempotent producer and read every delivery report. Sink and loop take them from the same ring of batches, 1,024 events a
- * batch; StressSource makes its own. In each run the topic must grow by the number of records sent. With keys each event
- * has one of 65,536, and both sides choose the partition as Java does. */
+ * Without --brokers the broker is an embedded one in a separate process. All send events of 120 bytes with acks=all
+ * from an idempotent producer and read every delivery report. Sink and loop take them from the same ring of batches,
+ * 1,024 events a batch; StressSource makes its own. In each run the topic must grow by the number of records sent. With
+ * keys each event has one of 65,536, and both sides choose the partition as Java does. */
 #include "bench/suite/paired.h"
 #include "bench/suite/kafka/loop.h"
 #include "bench/support/mock_broker.h"
@@ -120,7 +120,7 @@ struct job {
     bool mock;
     char few_name[64], many_name[64]; /* topics, of one variant */
     const struct variant *variant;
-    uint64_t events, sent; /* asked for in a run, and written by the last one */
+    uint64_t events, sent; /* events asked for in a run; events that the last run wrote */
     double per_second;     /* wall clock, of the last run */
     struct ps_kafka_mark few, many;
     struct ps_kafka_side subject, reference;

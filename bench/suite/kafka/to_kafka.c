@@ -1,13 +1,13 @@
 /* Measures Kafka -> memory -> Kafka in this process and a bare librdkafka loop that consumes and produces, in
- * turn, with the same records of the same broker; and exactly once beside at least once, from Kafka and from a file. Prints a
- * record for each variant: events per CPU-second of this process (including the library's threads) of both.
+ * turn, with the same records of the same broker; and exactly once beside at least once, from Kafka and from a file.
+ * Prints a record for each variant: events per CPU-second of this process (including the library's threads) of both.
  *
  *   bench_kafka_to_kafka --brokers LIST [--broker-pid PID] [--events 2000000] [--rounds 3] [--only VARIANT]
  *
- * The broker is external (tests/real/kafka start), because the embedded one stores too little. For each variant the program
- * creates topics with four partitions, fills the input topic, or a file, with EVENTS numbered records of 120 bytes, with the
- * variant's compression, and deletes all of it at its end. With lz4 both sides compress what they send. After each run the
- * committed records of the output topic are read, and every number is looked for.
+ * The broker is external (tests/real/kafka start), because the embedded one stores too little. For each variant the
+ * program creates topics with four partitions, fills the input topic, or a file, with EVENTS numbered records of 120
+ * bytes, with the variant's compression, and deletes all of it at its end. With lz4 both sides compress what they send.
+ * After each run the committed records of the output topic are read, and every number is looked for.
  *
  * The bare loop takes 1,024 messages at a time, passes their bytes to rd_kafka_produce_batch without copying,
  * frees each message at its delivery report, and commits every 200 ms. */
@@ -29,7 +29,7 @@
 
 struct variant {
     const char *name, *engine, *compression;
-    bool exactly_once; /* compared with the same agent that delivers at least once, else with the loop */
+    bool exactly_once; /* true: compared with the same agent at least once; false: with the loop */
     bool file;         /* taildir is the source */
     double goal, goal_ratio;
 };
@@ -46,7 +46,7 @@ struct job {
     struct ps_kafka_loop_job base; /* the first member */
     int broker_pid;
     const struct variant *variant;
-    char from[64], to[64];       /* topics; with a file only `to` */
+    char from[64], to[64];       /* names of topics; `from` is unused if the input is a file */
     char folder[64], file[128];  /* of variants with a file */
     struct ps_kafka_mark output; /* end of the topic before the run */
     struct ps_kafka_side subject, reference;

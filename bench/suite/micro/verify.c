@@ -50,8 +50,8 @@ static void bench_track(struct ps_micro *micro)
     ps_tracker_destroy(tracker);
 }
 
-/* The whole accounting: records as a far end hands them over. The stamps are written again for each
- * thousand. */
+/* Measures the whole accounting, with records as a far end hands them over. For each batch of 1,000 records the stamps
+ * are written again, which is measured too. */
 static void bench_account(struct ps_micro *micro)
 {
     struct ps_account *account = ps_account_create(UINT64_C(256) << 20, false, 0);

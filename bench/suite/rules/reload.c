@@ -230,7 +230,8 @@ static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *coun
     return longest;
 }
 
-/* Waits until load has reported a tenth of a second that began after from_ns, which on a busy machine comes late. Returns its end. */
+/* Waits until load has reported a tenth of a second that began after from_ns, which on a busy machine comes late.
+ * Returns its end. */
 static uint64_t await_look(struct sender *probe, uint64_t from_ns)
 {
     for (int tries = 0; tries < 1200; tries++) {
@@ -248,7 +249,8 @@ static uint64_t await_look(struct sender *probe, uint64_t from_ns)
     exit(1);
 }
 
-/* Returns the median of the p99 latencies of the tenths of a second in this period; `*worst` is the highest of them. */
+/* Returns the median of the p99 latencies of the tenths of a second in this period; `*worst` is the highest p99 of
+ * them. */
 static double p99_ms(struct sender *probe, uint64_t from_ns, uint64_t to_ns, double *worst)
 {
     static double figures[LOOKS_MAX];
@@ -333,7 +335,7 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
     out->reload_s = ps_spread_of(reloads, rounds).median;
 }
 
-/* Tells ps_paired_print that there is a reference; it is never called. */
+/* Tells ps_paired_print that there is a reference. This function is never called. */
 static double taken_in_turn(void *)
 {
     return 0;

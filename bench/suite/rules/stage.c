@@ -258,8 +258,8 @@ static double bare_of(const struct set *set, enum way way, unsigned round)
     return fmin(set->ns[BARE_EVENTS][round], set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES][round]);
 }
 
-/* Tells ps_paired_print that there is a reference; it is never called, the reference was measured with the
- * rest. */
+/* Tells ps_paired_print that there is a reference. This function is never called, because the reference was measured
+ * with the rest. */
 static double taken_in_turn(void *)
 {
     return 0;

@@ -222,7 +222,7 @@ static bool hand_records(struct ps_far_avro *avro, const char *data, size_t leng
     }
     struct ps_far_data all = {
         .at = data, .end = data + length, .steps_left = (uint64_t)length * STEPS_PER_BYTE + 65536};
-    for (; count > 0; count--) { /* also of a schema whose data have no bytes: the steps bound their number */
+    for (; count > 0; count--) { /* ends also if the data have no bytes: `steps_left` limits it */
         const char *record;
         size_t record_length;
         if (!ps_far_schema_next(avro->schema, &all, &record, &record_length))
@@ -249,7 +249,7 @@ static enum got take_block(struct ps_far_avro *avro, size_t at, size_t *used, st
         return BAD;
     *used = avro->needed;
     if (!hand_records(avro, data.at, (size_t)size, count, hand))
-        avro->bad_count++; /* the marker is where it should be: the next block can be read */
+        avro->bad_count++; /* the next block can be read, because the marker is where it should be */
     return GOT;
 }
 

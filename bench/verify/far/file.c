@@ -38,7 +38,7 @@ bool ps_far_file_open(struct ps_far_file *file, struct ps_far_notes *notes)
         return true;
     file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file->fd < 0) {
-        if (errno != ENOENT) { /* otherwise it was renamed or removed: the next listing shows that */
+        if (errno != ENOENT) { /* ENOENT: the file was renamed or removed, which the next listing shows */
             ps_far_note(notes, true, "%s cannot be read: %s", file->path, strerror(errno));
             file->refused = true;
         }

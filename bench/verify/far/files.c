@@ -1,9 +1,9 @@
 /* Far end file: a file, all files of a directory and its subdirectories, or the files that match a pattern;
- * plain lines, Avro containers, gzip. Reads them once to their ends, or follows them.
+ * plain lines, Avro containers, gzip. Reads the files once to their ends, or follows them.
  *
  * Files are read one after the other, by default in the order of their last change: a sink that rolls its
- * files writes them in that order, so order is expected across them (one stream). With stream=file it is only
- * expected within each file.
+ * files writes them in that order, so order is expected across all files (one stream). With stream=file, order is
+ * expected only within each file.
  *
  * Thread: the reader's. */
 #include "bench/verify/far/ends.h"

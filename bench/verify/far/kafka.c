@@ -87,7 +87,7 @@ static enum ps_far_read far_kafka_read(void *state, int timeout_ms, ps_far_recor
     struct far_kafka *far = state;
     far->taker = taker;
     far->argument = argument;
-    far->now_ns = 0; /* the clock is read when the first record arrives */
+    far->now_ns = 0; /* 0: the clock is read when the first record arrives */
     if (ps_kafka_reader_read(far->reader, timeout_ms, on_record, far) > 0)
         return PS_FAR_SOME;
     const char *failure = ps_kafka_reader_failure(far->reader);

@@ -16,12 +16,12 @@
 #define HOLD_NS PS_NS_PER_S
 #define HOLD_MAX_NS (30 * PS_NS_PER_S) /* the longest wait, even if the copy keeps growing */
 #define GONE_NS (20 * PS_NS_PER_MS)    /* QUIET_NS for a file that was never opened */
-#define DOUBT_NS (300 * PS_NS_PER_MS)  /* how long the copy of a truncated file is searched for */
+#define DOUBT_NS (300 * PS_NS_PER_MS)  /* longest search for the copy of a truncated file */
 /* Maximum number of finished files that stay open, and of files that are opened in advance. */
 #define OPEN_MAX 128U
 #define ROUNDS_MAX 8U
 #define MISSED_MIN 3U /* consecutive listings without the file */
-#define SCANS_MAX 4U  /* consecutive listings: one may miss files that are renamed meanwhile */
+#define SCANS_MAX 4U  /* consecutive listings: a single listing may miss files that are renamed meanwhile */
 
 #define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
 
@@ -151,7 +151,7 @@ static void known_update(struct ps_far_series *series, struct ps_far_file *file,
 }
 
 /* Returns true when the file's name is gone and no process should still write to it. A file that was never opened can
- * no longer be read, and others wait for it, so it gets less time. */
+ * no longer be read, and other files wait for it, so it gets less time. */
 static bool is_gone(const struct ps_far_file *file, uint64_t now_ns)
 {
     uint64_t patience_ns = file->fd < 0 && !file->cold ? GONE_NS : QUIET_NS;
@@ -213,7 +213,7 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
         inotify_add_watch(series->watch_fd, listing.directories[i], WATCHED);
     ps_far_listing_fini(&listing);
     bool more = series->count > before;
-    bool vanished = false; /* it was in the previous listing */
+    bool vanished = false; /* a file of the previous listing is missing */
     for (size_t i = 0; i < before; i++)
         vanished = vanished || series->files[i]->missed == 1;
     if (more && vanished && known == 0) /* other files may have been created and removed in between */
@@ -230,7 +230,8 @@ static bool scan(struct ps_far_series *series, struct ps_far_hand *hand)
 
 /* ---- their contents ---- */
 
-/* Returns a file that `file` may be a copy of: one that was already partly read, or will be before it. */
+/* Returns a file of which `file` may be a copy. Parts of the original were already read, or will be read before
+ * `file`. */
 static struct ps_far_file *original_find(const struct ps_far_series *series, const struct ps_far_file *file)
 {
     bool before = true;
@@ -244,9 +245,9 @@ static struct ps_far_file *original_find(const struct ps_far_series *series, con
     return NULL;
 }
 
-/* A file that begins like another one may be the copy that is made before the other is truncated. If it were
- * read now, its records would count twice; so it waits until the other file is truncated, or until so much
- * time has passed that it must be another file. Returns true when it waits. */
+/* Returns true when the file has to wait. A file that begins like another file may be a copy, which is made before the
+ * original is truncated. If the copy were read now, its records would count twice. So the file waits until the other
+ * file is truncated, or until so much time has passed that the file cannot be a copy. */
 static bool is_held(struct ps_far_series *series, struct ps_far_file *file, uint64_t size, uint64_t now_ns)
 {
     if (file->settled || file->position > 0 || size == 0)
@@ -334,7 +335,7 @@ static enum seen look_at(struct ps_far_series *series, size_t index, uint64_t no
     if (file->refused || file->cold)
         return SEEN;
     if (!ps_far_file_open(file, series->notes) || !ps_far_identify(NULL, file->fd, &now)) {
-        series->scan_ns = 0; /* it was renamed or removed */
+        series->scan_ns = 0; /* the file was renamed or removed: list again */
         return file->refused ? SEEN : UNCLEAR;
     }
     file->changed_ns = now.changed_ns;
@@ -376,8 +377,8 @@ static bool sort_unread(struct ps_far_series *series)
 
 /* Examines the files from the last to the first: when a record is found in a file, the files before it are examined
  * later, so their limits include all that was written before that record, and reading up to the limits in order keeps
- * the order of writing. Files after an unclear one have to wait, and so do files after the first OPEN_MAX that are
- * not open yet. */
+ * the order of writing. Files after an unclear file have to wait, and so do files after the first OPEN_MAX that are not
+ * open yet. */
 static void look(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
@@ -403,8 +404,8 @@ static void look(struct ps_far_series *series, struct ps_far_hand *hand)
     close_some(series);
 }
 
-/* Returns true when the data just read may be used: the file was not truncated meanwhile, and when it is the
- * first piece of a file, all files that existed then are known, because one of them may come before it. */
+/* Returns true when the data just read may be used: the file was not truncated meanwhile, and, for the first piece of a
+ * file, all files that existed at the time of reading are known, because one of them may come before this file. */
 static bool may_take(struct ps_far_series *series, struct ps_far_file *file, struct ps_far_hand *hand)
 {
     if (file->position > 0)

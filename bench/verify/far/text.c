@@ -71,7 +71,8 @@ static void feed_lines(struct ps_far_text *text, const char *at, const char *end
     }
 }
 
-/* Called when the bytes are not a length: reads lines from here on, beginning with the digits already read. */
+/* Called when the bytes are not a length: from here on reads lines, of which the first begins with the digits that were
+ * already read. */
 static void fall_back(struct ps_far_text *text)
 {
     char digits[24];
@@ -84,7 +85,7 @@ static void fall_back(struct ps_far_text *text)
     text->number = 0;
 }
 
-/* Reads one byte of a length; returns false when it cannot be part of one. */
+/* Reads one byte of a length. Returns false when the byte cannot be part of a length. */
 static bool length_byte(struct ps_far_text *text, char byte)
 {
     if (byte >= '0' && byte <= '9' && text->digits < DIGITS_MAX) {

@@ -39,7 +39,7 @@ struct far_http {
     struct MHD_Daemon *daemon;
     char address[PS_FAR_ADDRESS_BYTES];
     uint64_t next_stream, unanswered, malformed;
-    struct ps_far_hand *hand; /* belongs to the current call of read */
+    struct ps_far_hand *hand; /* valid during the current call of read */
     struct ps_far_notes notes;
     char first[256];
 };
@@ -111,8 +111,7 @@ static void hand_lines(struct far_http *far, const struct body *body)
     ps_far_text_fini(&text);
 }
 
-/* Handles a complete body. Flume's handler answers 400 only for JSON that it cannot read; this one does the
- * same. */
+/* Handles a complete body. Like Flume's handler, answers 400 only for JSON that cannot be read. */
 static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *connection,
                                   struct request *request)
 {
@@ -155,7 +154,8 @@ static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *c
     return answer(connection, MHD_HTTP_OK, "");
 }
 
-/* libmicrohttpd calls it after a request's header, for each piece of its body, and at its end. */
+/* libmicrohttpd calls this function after a request's header, for each piece of the request's body, and at the
+ * request's end. */
 static enum MHD_Result serve(void *far_, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload,
                              size_t *upload_bytes, void **request_)

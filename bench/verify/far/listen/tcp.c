@@ -1,8 +1,8 @@
 /* Far end tcp: listens and takes lines, or frames with a length prefix (RFC 6587), from any number of
  * connections. A connection is a stream.
  *
- * Bytes are received into one shared buffer and handed over without a copy; a connection only has memory of
- * its own for an incomplete record. The last record of a connection needs no newline.
+ * Bytes are received into one shared buffer and handed over without a copy; a connection has memory of its own only for
+ * an incomplete record. The last record of a connection needs no newline.
  *
  * Thread: the reader's. */
 #include "bench/verify/far/ends.h"
@@ -178,7 +178,7 @@ static void receive(struct far_tcp *far, struct connection *connection, struct p
         ps_far_note(&far->notes, true, "records of more than 1 MiB were cut");
 }
 
-/* epoll is level-triggered: what this call does not handle is reported again by the next ones. */
+/* epoll is level-triggered: the next calls report again what this call does not handle. */
 static enum ps_far_read far_tcp_read(void *state, int timeout_ms, ps_far_record_taker *taker, void *argument,
                                      struct ps_err *)
 {
