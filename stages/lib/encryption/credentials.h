@@ -13,7 +13,7 @@ struct ps_credentials {
     const char *folder; /* base of a relative password_file; NULL: the working directory */
 };
 
-/* Reads the secret of an alias (case does not matter) from the first store that has it into `secret`,
- * terminated. PS_FAIL: no store has it, or one cannot be read. The caller overwrites the secret. */
+/* Copies the secret of an alias (case does not matter) to `secret`, terminated; the first store that has the alias
+ * counts. PS_FAIL: no store has the alias, or a store cannot be read. The caller overwrites the secret. */
 enum ps_status ps_credential_read(const struct ps_credentials *credentials, const char *alias,
                                   char secret[PS_CREDENTIAL_BYTES_MAX + 1], struct ps_err *err);

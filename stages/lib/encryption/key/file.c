@@ -81,8 +81,8 @@ size_t ps_key_file_parse(const uint8_t *bytes, size_t length, uint8_t *key, stru
 
 /* ---- the file ---- */
 
-/* Tests the file's owner and modes: a user who can write the file can choose the key, and one who can read it
- * has it. */
+/* Tests the file's owner and modes: a user who can write the file can choose the key, and a user who can read the
+ * file has the key. */
 static enum ps_status check_access(const char *path, const struct stat *about, struct ps_err *err)
 {
     if (!S_ISREG(about->st_mode))
