@@ -21,7 +21,7 @@
 #define ANSWER_BYTES_MAX (PS_BEARER_TOKEN_BYTES_MAX + 4096U)
 #define SUBJECT_BYTES_MAX 512U
 
-/* Belongs to the helper while it works, then to the owner. */
+/* Belongs to the helper while the helper works, then to the owner. */
 struct asking {
     char *endpoint, *client_id, *client_secret, *scope;
     char *token; /* NULL: none */
