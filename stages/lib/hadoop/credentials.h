@@ -1,5 +1,5 @@
-/* Delegation tokens of a file (org.apache.hadoop.security.Credentials, as written by `hdfs fetchdt` and YARN). They authenticate as
- * their owner, without Kerberos, until they expire.
+/* Delegation tokens of a file (org.apache.hadoop.security.Credentials, as written by `hdfs fetchdt` and YARN). A
+ * client with a token authenticates as the token's owner, without Kerberos, until the token expires.
  *
  *   "HDTS", version 0   Writable: tokens, then secret keys
  *           version 1   protocol buffers: the message Credentials of credentials.proto, after its length

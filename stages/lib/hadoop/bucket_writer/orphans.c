@@ -1,7 +1,7 @@
-/* Finds files that a killed agent left under their names in use. At the start it scans the directories below the part of hdfs.path
- * without escapes, the most recently modified first; later it looks once into the directory of each bucket. A file is
- * taken only if its writer has ended: by the file system's answer (ps_file_recover), or because the file was not
- * written to for a while. */
+/* Finds files that a killed agent left under their names in use. At the start the sink scans the directories below
+ * the part of hdfs.path without escapes, the most recently modified first; later the sink looks once into the
+ * directory of each bucket. A file is taken only if its writer has ended: by the file system's answer
+ * (ps_file_recover), or because the file was not written to for a while. */
 #include "core/quantity.h"
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
@@ -47,8 +47,8 @@ static bool take_end(const char *text, size_t *length, const char *part)
     return true;
 }
 
-/* Returns whether the name is one of this sink's names in use: in-use prefix, prefix, ".", number, suffix, in-use suffix. Sets where the
- * prefix is, and the number. */
+/* Returns whether the name is one of this sink's names in use: in-use prefix, prefix, ".", number, suffix, in-use
+ * suffix. Sets the place of the prefix, and the number. */
 static bool is_in_use(const struct ps_bucket_look *look, const char *name, const char **prefix,
                       size_t *prefix_length, uint64_t *counter)
 {

@@ -359,7 +359,7 @@ static void close_all(struct ps_bucket_writer *sink)
 }
 
 /* Returns how long a recall waits for acknowledgements of the file. A file whose creation is not confirmed has no
- * acknowledged events, so it may be lost. */
+ * acknowledged events, so the file may be lost. */
 static uint64_t acknowledgement_ns(const struct ps_bucket_file *file)
 {
     return file->created ? RECALL_NS : CREATE_NS;

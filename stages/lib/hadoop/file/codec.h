@@ -1,4 +1,4 @@
-/* The compression codecs of Hadoop (org.apache.hadoop.io.compress), with its default settings:
+/* The compression codecs of Hadoop (org.apache.hadoop.io.compress), with Hadoop's default settings:
  *
  *   DefaultCodec, DeflateCodec   zlib streams (RFC 1950), level 6
  *   GzipCodec                    gzip members (RFC 1952), level 6

@@ -246,8 +246,8 @@ void ps_hdfs_suspect(struct ps_hdfs_stream *stream);
 bool ps_hdfs_node_is_silent(const struct ps_hdfs *hdfs, const PsHadoop__DatanodeId *id);
 /* Adds the datanodes that are left out. */
 void ps_hdfs_add_silent_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *nodes);
-/* Writes the rest of the message of a time-out: "; datanode 10.0.0.7:9866 does not answer", the datanodes that it waits for, the
- * namenode's last reason for the call in flight, or "". */
+/* Writes the rest of the message of a time-out: "; datanode 10.0.0.7:9866 does not answer", the datanodes that the
+ * stream waits for, the namenode's last reason for the call in flight, or "". */
 void ps_hdfs_describe_wait(struct ps_hdfs_stream *stream, char *out, size_t room);
 void ps_hdfs_free_inquiries(struct ps_hdfs *hdfs);
 

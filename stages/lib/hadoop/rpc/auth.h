@@ -21,7 +21,7 @@
 
 enum ps_hadoop_rpc_method {
     PS_HADOOP_RPC_SIMPLE,   /* the connection context names the user, and the real user behind a proxy user */
-    PS_HADOOP_RPC_KERBEROS, /* the server knows the real user: the context names only the effective one */
+    PS_HADOOP_RPC_KERBEROS, /* the server knows the real user: the context names only the effective user */
     PS_HADOOP_RPC_TOKEN,    /* the server knows both users */
 };
 

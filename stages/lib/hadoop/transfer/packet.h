@@ -1,20 +1,20 @@
 /* Packets of data transfer: what a writer sends to the first datanode of a pipeline, up to 288 KiB of a block
  * at a time (PacketHeader.java, DFSPacket.java, DFSOutputStream.java). On the wire:
  *
- *   4 bytes  length of the checksums, the data and itself      2 bytes  length of the header
+ *   4 bytes  length of the checksums, of the data and of these 4 bytes      2 bytes  length of the header
  *   header   PacketHeader: offset in the block, number, whether it is the last, length of the data, whether
  *     to sync
  *   4 bytes  checksum of each chunk                            data
  *
- * A chunk is `chunk_bytes` (512) of the block; chunks begin at multiples of that. A packet begins where a
- * chunk begins. If a flush ends in the middle of a chunk, the next packet repeats that chunk from its
- * beginning, because the datanode replaces its checksum (BlockReceiver.receivePacket). One exception: an
- * append to a block that ends in the middle of a chunk. The writer does not have the chunk's beginning, so
- * packets begin inside the chunk and are sent one at a time up to the chunk's end, with a checksum of their
- * own bytes only; the datanode computes the chunk's checksum.
+ * A chunk is `chunk_bytes` (512) of the block; chunks begin at multiples of `chunk_bytes`. A packet begins where a
+ * chunk begins. If a flush ends in the middle of a chunk, the next packet repeats that chunk from its beginning,
+ * because the datanode replaces the chunk's checksum (BlockReceiver.receivePacket). One exception: an append to a
+ * block that ends in the middle of a chunk. The writer does not have the chunk's beginning, so packets begin inside
+ * the chunk and are sent one at a time up to the chunk's end, with a checksum of their own bytes only; the datanode
+ * computes the chunk's checksum.
  *
  * A packet's bytes are in segments of 8 KiB with their sums, so that a small flush holds little memory. Bytes
- * are copied once, into the segment, and checksummed there when it is full: whole chunks cost half the CPU
+ * are copied once, into the segment, and checksummed there when the segment is full: whole chunks cost half the CPU
  * time of single lines.
  *
  * Thread: the worker of the file system. */

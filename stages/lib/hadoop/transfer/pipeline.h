@@ -85,7 +85,7 @@ struct ps_pipeline {
     size_t packet_sent;    /* of queue->unsent */
     size_t heartbeat_left; /* the unsent bytes of a heartbeat */
     uint64_t wrote_ns;
-    uint64_t waits_ns;      /* since when an answer is awaited; 0: none is */
+    uint64_t waits_ns;      /* since when an answer is awaited; 0: no answer is awaited */
     uint64_t told_ns;       /* time of the last call of `silent` */
     uint64_t sent_bytes;    /* end of the last packet sent, as an offset in the block */
     uint64_t rest_until_ns; /* a datanode is congested: no packet is sent before this time */
