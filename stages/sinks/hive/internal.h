@@ -126,7 +126,7 @@ struct ps_hive_asking {
 struct ps_hive_flaws {
     struct ps_held_group events; /* events that become dead letters, in order */
     struct ps_deadletter_pending letters;
-    char reason[512];                        /* why the first of them cannot be written */
+    char reason[512];                        /* why the first of the events cannot be written */
     uint64_t bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
     struct ps_log_backoff batch;             /* a whole batch */
 };
