@@ -44,7 +44,7 @@ void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histo
  * - a descriptor is ready: ready[0 .. *ready_count)
  * - 20 ms have passed, so that the caller sees orders
  *
- * It polls the descriptors now and then even when it is already late. */
+ * Polls the descriptors now and then even when `due_ns` has already passed. */
 uint64_t ps_pacer_wait(struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, int *ready_count);
 
 /* Called after the sender has worked: finds out whether the thread lost its core since the last reading. */

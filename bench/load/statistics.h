@@ -11,7 +11,7 @@ struct ps_statistics {
     uint64_t memory_up, memory_down; /* down: lost, with reconnection attempts going on */
     uint64_t downs, reasons;         /* connections lost; errors of any kind */
     struct ps_histogram latency_ns;  /* completed minus due */
-    /* Handed to the target minus due, where the target did not block. */
+    /* Time at which an event was handed to the target minus its due time, where the target did not block. */
     struct ps_histogram schedule_error_ns;
     struct ps_histogram schedule_error_net_ns; /* without the gaps that the pacer detected */
     struct ps_histogram gap_ns;                /* gaps that the pacer detected */

@@ -15,7 +15,7 @@ struct ps_load_watch {
     uint32_t sender_count;
     struct ps_live *live;
     uint64_t start_ns;
-    uint64_t end_ns; /* of the schedule, since its start; PS_NEVER: not known yet */
+    uint64_t end_ns; /* end of the schedule, since its start; PS_NEVER: not known yet */
     /* For random arrivals: a second copy of the lanes' schedules, to count the due events. */
     struct ps_schedule *due_schedules;
     uint64_t due_counted;

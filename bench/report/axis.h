@@ -23,5 +23,5 @@ struct ps_axis ps_axis_linear(double low, double high, unsigned ticks_max, doubl
  * count as the smallest positive end. */
 struct ps_axis ps_axis_log(double low, double high, unsigned ticks_max, double from, double to);
 
-/* Returns the position of a value; values outside the axis get the position of its end. */
+/* Returns the position of a value; a value outside the axis gets the position of the nearer end. */
 double ps_axis_at(const struct ps_axis *axis, double value);

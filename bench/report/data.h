@@ -53,7 +53,7 @@ void ps_report_data_fini(struct ps_report *report);
 
 double ps_report_number(const json_t *object, const char *key);
 const char *ps_report_string(const json_t *object, const char *key);
-/* Returns NULL when it is not an array or is empty. */
+/* Returns the array of this key, or NULL when the value is not an array or is empty. */
 const json_t *ps_report_array(const json_t *object, const char *key);
 
 /* Returns the first goal whose rate is known, or NULL. */

@@ -36,7 +36,7 @@ struct ps_svg_figure {
     const char *id;          /* fixed word, unique on the page */
     const char *title;       /* name of the picture; also for screen readers */
     const char *description; /* describes the content in words; may contain foreign text */
-    const char *caption;     /* shown below it; markup of the report, may be NULL */
+    const char *caption;     /* shown below the picture; markup of the report, may be NULL */
     double wide_height, narrow_height;
     void (*draw)(struct ps_svg *svg, const void *context);
     const void *context;
@@ -110,12 +110,12 @@ double ps_svg_axis_room(const struct ps_axis *axis, ps_svg_format format);
  * a thin line leads to a label that moved far. */
 struct ps_svg_label {
     double y;          /* of the end of the line */
-    const char *class; /* of the colour sample before it */
+    const char *class; /* class of the colour sample before the label */
     const char *text;
 };
 #define PS_SVG_LABELS_MAX 12U
 void ps_svg_labels_right(struct ps_svg *svg, const struct ps_plot *plot, const struct ps_svg_label *labels,
                          unsigned count);
-/* Moves positions (in any order) apart until they are `gap` away from each other and within low and high, as
- * little as possible; keeps their order, and that of the array for equal ones. */
+/* Moves positions (in any order) apart until they are `gap` away from each other and within low and high, as little as
+ * possible; keeps their order; equal positions keep the order of the array. */
 void ps_svg_spread(double *places, unsigned count, double gap, double low, double high);

@@ -43,12 +43,12 @@ uint32_t ps_content_event_bytes_max(const struct ps_content *content);
 /* Returns the mean size of an event in bytes, framing included, from a sample of 1,000 events. */
 double ps_content_event_bytes_mean(const struct ps_content *content);
 
-/* All formats with one line each for --help; the last has name NULL. The fields of a template are
+/* All formats with one line each for --help; the last has the name NULL. The fields of a template are in
  * ps_template_fields (bench/load/content/template.h). */
 struct ps_content_format {
     const char *name, *summary;
     const char *template; /* used without a size */
-    /* Used with a size: the first that fits is taken; NULL where there are fewer. */
+    /* Templates used when a size is given: the first one that fits is taken; NULL after the last. */
     const char *sized[3];
 };
 extern const struct ps_content_format ps_content_formats[];
@@ -61,8 +61,8 @@ void ps_content_writer_destroy(struct ps_content_writer *writer);
 
 struct ps_content_order {
     uint32_t source;         /* for the stamp and for the fields that depend on the source */
-    uint64_t first_sequence; /* of the first event; each later event's is one higher */
-    /* This event gets the stamp's `last` mark; UINT64_MAX: not known yet. */
+    uint64_t first_sequence; /* sequence number of the first event; each later event has the next number */
+    /* The event with this number gets the stamp's `last` mark; UINT64_MAX: not known yet. */
     uint64_t last_sequence;
     const uint64_t *due_wall_ns;
     uint32_t count;

@@ -38,7 +38,7 @@ static inline uint32_t ps_alias_draw(const struct ps_alias *alias, uint64_t rand
 {
     uint32_t index = (uint32_t)(((random >> 32) * alias->count) >> 32);
     struct ps_alias_row row = alias->rows[index];
-    /* a branch would be mispredicted */
+    /* without a branch, which would be mispredicted */
     uint32_t other = 0 - (uint32_t)((uint32_t)random >= row.threshold);
     return index ^ ((index ^ row.other) & other);
 }

@@ -9,7 +9,7 @@
 #include "bench/load/content/template.h"
 #include "bench/load/content/words.h"
 
-/* Text is copied in pieces that may reach past its end; buffers have this much room after the text. */
+/* Text is copied in pieces that may reach past the end of the text; buffers have this much room after it. */
 #define PS_CONTENT_SLACK 64U
 #define PS_CONTENT_SIZE_MAX (UINT32_C(16) << 20)
 #define PS_STRFTIME_TEXT_MAX 128U
@@ -102,7 +102,7 @@ struct ps_content_writer {
  * size. */
 enum ps_status ps_content_compile(struct ps_content *content, uint32_t size_bytes, const char *what,
                                   struct ps_err *err);
-/* Inserts the stamp, the end of its covered bytes, and the padding among the parts. */
+/* Inserts into the parts the stamp, a marker where the bytes that the stamp covers end, and the padding. */
 enum ps_status ps_content_place(struct ps_content *content, uint32_t size_bytes, const char *what,
                                 struct ps_err *err);
 /* Computes the sizes of events and checks the size asked for. */
@@ -117,14 +117,14 @@ void ps_content_part_width(const struct ps_content *content, const struct ps_tem
 uint32_t ps_content_clock_width(const struct ps_template_part *part);
 /* Returns the number of digits that change within the second; `*offset` is where they begin, in bytes. */
 uint32_t ps_content_clock_subsecond(const struct ps_template_part *part, uint32_t *offset);
-/* Writes each time of the template as it is in `second` (seconds since 1970): into the writer's skeleton, or into the texts of its
- * strftime formats. */
+/* Writes each time of the template as it is in `second` (seconds since 1970): into the writer's skeleton, or into the
+ * texts of its strftime formats. */
 void ps_content_clock_set(struct ps_content_writer *writer, uint64_t second);
-/* Finds the shortest and longest text that a strftime format makes. Returns false when one is empty or
- * PS_STRFTIME_TEXT_MAX or longer. */
+/* Finds the shortest and longest text that a strftime format makes. Returns false when a text is empty, or has
+ * PS_STRFTIME_TEXT_MAX bytes or more. */
 bool ps_content_strftime_bounds(const struct ps_template_part *part, uint32_t *min, uint32_t *max);
 
-/* Returns the largest body that fits into `size` bytes with its framing; 0 when none fits. */
+/* Returns the length of the largest body that fits into `size` bytes with its framing; 0 when none fits. */
 uint32_t ps_content_body(enum ps_framing framing, uint32_t size);
-/* Returns the bytes that framing adds to a body. */
+/* Returns how many bytes framing adds to a body. */
 uint32_t ps_content_framing(enum ps_framing framing, uint64_t body);

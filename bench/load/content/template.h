@@ -29,7 +29,7 @@ enum ps_template_kind {
     PS_TEMPLATE_STAMP,
     PS_TEMPLATE_PAD,
     PS_TEMPLATE_SIZE,
-    /* Not a field: the end of what a stamp covers; content/place.c inserts it. */
+    /* Not a field: marks the end of the bytes that a stamp covers; content/place.c inserts it. */
     PS_TEMPLATE_COVER_END,
 };
 

@@ -3,8 +3,8 @@
  *
  * OK completes a batch. After FAILED and UNKNOWN (the source's channel is full) the batch is sent again with
  * back-off, after all other calls in flight were answered and before anything new. The lane gives the connection up
- * after an error, an invalid answer, no answer in time, and when it breaks; it then sends the unanswered events
- * again over a new one, and they may arrive twice.
+ * after an error, an invalid answer, no answer in time, and when it breaks; it then sends the unanswered events again
+ * over a new connection, and these events may arrive twice.
  *
  * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch; after that only TLS allocates. */
 #pragma once
@@ -54,7 +54,7 @@ struct ps_avro_lane {
     uint32_t serial;
     uint64_t now_ns;
 
-    bool greeted, greeting; /* the handshake is answered; the handshake was sent */
+    bool greeted, greeting; /* the server has answered the handshake; the handshake was sent */
     bool full;              /* the socket accepts no more now */
     /* A call must be sent again: no new call is sent until all calls are answered. */
     bool rewinding;

@@ -28,7 +28,7 @@ static inline bool ps_block_queue_is_empty(const struct ps_block_queue *queue)
 
 void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *block);
 
-/* Return the offset where event `at` of a block begins, and its length, both with framing. */
+/* These return the offset at which event `at` of a block begins, and the event's length, both with framing. */
 static inline uint32_t ps_block_begin(const struct ps_load_block *block, uint32_t at)
 {
     return at == 0 ? 0 : block->ends[at - 1];

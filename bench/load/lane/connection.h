@@ -1,5 +1,5 @@
-/* A lane's connection over a byte stream: connects with back-off and reports up and down to the lane. Its user reads
- * and writes the protocol (stream.h, avro.h).
+/* A lane's connection over a byte stream: connects with back-off and reports up and down to the lane. The code that
+ * uses the connection reads and writes the protocol (stream.h, avro.h).
  *
  * Thread: the lane's sender. Never blocks. */
 #pragma once
@@ -17,8 +17,8 @@ struct ps_load_connection {
 
 void ps_load_connection_init(struct ps_load_connection *connection, const struct ps_client_plan *plan,
                              struct ps_lane *lane);
-/* Continues until the connection is up; does nothing when it is. While it is not, `deadline_ns` is the latest
- * time of the next call. */
+/* Goes on connecting; does nothing when the connection is up. While it is not up, `deadline_ns` is the latest time of
+ * the next call. */
 void ps_load_connection_work(struct ps_load_connection *connection, uint64_t now_ns);
 /* Closes a connection that failed; it is made again after a delay. */
 void ps_load_connection_lose(struct ps_load_connection *connection, uint64_t now_ns, const char *reason);

@@ -10,7 +10,7 @@ struct ps_lane {
     struct ps_schedule schedule;
     uint64_t sequence;    /* of the next event */
     uint64_t failed;      /* events */
-    uint64_t last_due_ns; /* of the events given to the target; since the start */
+    uint64_t last_due_ns; /* due time of the last event given to the target, since the start */
     uint64_t last_completed_ns;
     uint64_t freed_ns;    /* when the target last returned a block while events were waiting */
     uint32_t number;      /* among all lanes */

@@ -41,8 +41,9 @@ enum ps_status ps_shape_create(struct ps_shape **shape, const struct ps_shape_co
                                struct ps_err *err);
 void ps_shape_destroy(struct ps_shape *shape);
 
-/* Returns the time at which the area under the curve is `events` (event i: T(i)); PS_NEVER: it never is. `*piece` is
- * the number of the piece where the search begins (0 at first), and then of the piece found. Not for closed shapes. */
+/* Returns the time at which the area under the curve is `events` (event i: T(i)); PS_NEVER: the area never reaches
+ * `events`. `*piece` is the number of the piece where the search begins (0 at first), and then of the piece found. Not
+ * for closed shapes. */
 uint64_t ps_shape_due_ns(const struct ps_shape *shape, double events, unsigned *piece);
 /* Returns how many events are due before `until_ns`: the smallest i with T(i) >= until_ns. For Poisson: the
  * expected number. */

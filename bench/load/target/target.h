@@ -38,19 +38,19 @@ enum ps_completion {
 
 struct ps_target_ops {
     const char *scheme;  /* "tcp" */
-    const char *summary; /* one line for --help, with its keys */
+    const char *summary; /* one line for --help, with the keys of the URL */
     enum ps_framing framing;
     enum ps_completion completion;
     /* Maximum number of blocks that one lane may have given and that are not completed; at least 2. */
     uint32_t blocks_max;
-    bool one_lane; /* several connections make no sense: stdout, file */
+    bool one_lane; /* the target takes only one connection: stdout, file */
 
     /* Reads the URL's keys with ps_url_get; the caller then calls ps_url_check. May change `*framing`. The
      * plan is shared by all lanes and constant afterwards. May block (resolves names). */
     enum ps_status (*plan)(void **plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
     void (*unplan)(void *plan);
 
-    /* Returns the meaning of completion with this plan. NULL: it is `completion`. */
+    /* Returns the meaning of completion with this plan. NULL: the meaning is `completion` with every plan. */
     enum ps_completion (*completes)(const void *plan);
 
     /* Begins to connect. Returns PS_FAIL only for errors that waiting cannot cure. `*state` belongs to the
@@ -60,7 +60,7 @@ struct ps_target_ops {
      * blocks are outstanding. */
     void (*give)(void *state, struct ps_load_block *block);
     /* Connects, writes, reads answers. Returns the time (monotonic) at which it must be called again even if its
-     * descriptor is not ready; PS_NEVER: it need not be. */
+     * descriptor is not ready; PS_NEVER: `work` need not be called before. */
     uint64_t (*work)(void *state, uint64_t now_ns);
     /* Returns the descriptor and events to poll for, or -1. */
     int (*descriptor)(void *state, short *events);
