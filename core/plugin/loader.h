@@ -25,7 +25,7 @@ const struct ps_stage_ops *const *ps_plugins_stages(const struct ps_plugins *plu
 /* Returns module number `index`, or NULL after the last. */
 const struct ps_module *ps_plugins_module(const struct ps_plugins *plugins, size_t index);
 
-/* Returns the module that has the stage; NULL: it is a native one. */
+/* Returns the module that has the stage; NULL: the stage is native. */
 const struct ps_module *ps_plugins_module_of(const struct ps_plugins *plugins,
                                              const struct ps_stage_ops *ops);
 

@@ -21,6 +21,6 @@ const struct ps_module *ps_module_open(const char *path, const char **cure, stru
 
 /* Gives back what ps_module_open returned. The last user's call unloads the object: after that, none of its code may
  * run. An object with stages that fill or edit batches stays loaded, because the batches may refer to its texts. All
- * objects stay loaded if a thread was left alone (core/thread.h), because it may still run their code; and one stays
- * whose last user leaves while another file is loaded, because that may take for ever. */
+ * objects stay loaded if a thread was left alone (core/thread.h), because it may still run their code; and an object
+ * stays loaded if its last user leaves while another file is being loaded, because that load may never end. */
 void ps_module_close(const struct ps_module *module);

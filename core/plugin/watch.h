@@ -1,5 +1,5 @@
-/* Watches the load of a plug-in: a constructor of it, or of a library that it needs, may not return. After 2 s the log
- * names the file. Thread: the one that loads; one at a time. */
+/* Watches the load of a plug-in: a constructor of the plug-in, or of a library that it needs, may not return. After 2 s
+ * the log names the file. Thread: the one that loads; one at a time. */
 #pragma once
 
 #include <stdbool.h>
