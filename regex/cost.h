@@ -15,9 +15,9 @@
 /* Counts the states of a translated expression (ps_java_regex.hyperscan). The result saturates. */
 uint64_t ps_cost_states(const char *text);
 
-/* Returns the translated expression as Hyperscan gets it. A small one is returned unchanged. In others, large
- * repeats are loosened ("{5,9000}" becomes "{5,}"), so the result matches everything the original matches,
- * and more. Returns NULL if loosening cannot make it small enough. Owns: the caller frees the result. */
+/* Returns the translated expression as Hyperscan gets it. A small expression is returned unchanged. In other
+ * expressions, large repeats are loosened ("{5,9000}" becomes "{5,}"), so the result matches everything the original
+ * matches, and more. Returns NULL if loosening cannot make it small enough. Owns: the caller frees the result. */
 char *ps_cost_loosen(const char *text);
 
 /* Finds the repeat with the highest bound in an expression as the user wrote it. Returns false if there is

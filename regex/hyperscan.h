@@ -32,10 +32,9 @@ struct ps_hyperscan_built {
     uint8_t *outcomes; /* one for each expression, in order */
 };
 
-/* Compiles the expressions, with no bound on time or memory (regex/compile/compiler.h has the limits). Fails
- * only when memory runs out, or when Hyperscan does not name the failing expression and no remaining one is
- * large enough to be the cause. `*failed` is then the index of the failing expression, or UINT32_MAX. Thread:
- * any but a worker. */
+/* Compiles the expressions, with no bound on time or memory (regex/compile/compiler.h has the limits). Fails only when
+ * memory runs out, or when Hyperscan does not name the failing expression and no remaining expression is large enough
+ * to be the cause. `*failed` is then the index of the failing expression, or UINT32_MAX. Thread: any but a worker. */
 enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressions, uint32_t count,
                                   struct ps_hyperscan_built *built, uint32_t *failed, struct ps_err *err);
 void ps_hyperscan_built_fini(struct ps_hyperscan_built *built);

@@ -1,10 +1,10 @@
 /* Compiled databases on disk, so that a restart or a reload need not compile again.
  *
  * The cache is a directory of its own (created with mode 0700 if missing) with one file for each set, named
- * "<hash of the key>.hsdb", of mode 0600, written to a temporary file and renamed into place. A file holds
- * everything it depends on: our format's version, Hyperscan's version and the CPU features it detected, and
- * the whole key (all expressions, flags, ids). All of it is compared. A file is refused, and replaced after
- * compiling, when:
+ * "<hash of the key>.hsdb", of mode 0600, written to a temporary file and renamed into place. A file holds everything
+ * that its database depends on: our format's version, Hyperscan's version and the CPU features it detected, and the
+ * whole key (all expressions, flags, ids). All of it is compared. A file is refused, and replaced after compiling,
+ * when:
  *
  *   - anything differs;
  *   - it is damaged or cut off;
