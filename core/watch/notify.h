@@ -4,8 +4,8 @@
 
 #include "core/base.h"
 
-/* Sends lines like "READY=1\nSTATUS=serving", printf rules, at most 1,000 bytes. Returns false when not
- * under systemd, or when it was not sent. */
+/* Sends lines like "READY=1\nSTATUS=serving", printf rules, at most 1,000 bytes. Returns false when the agent does not
+ * run under systemd, or when the message was not sent. */
 bool ps_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Report that the agent serves, reloads, or stops. `systemctl status` shows `status`. */

@@ -65,7 +65,7 @@ struct ps_metrics_component {
     const char *group;    /* sinks: its sink group, or NULL */
     enum ps_metrics_member member;
     uint64_t penalty_ns;            /* penalised: the remaining time; 0: until its turn */
-    enum ps_metrics_wait waits_for; /* of the instance that waits longest, with the time */
+    enum ps_metrics_wait waits_for; /* what the instance that waits longest waits for, with the time */
     uint64_t wait_ns;
 };
 
@@ -103,8 +103,8 @@ struct ps_metrics_worker {
     uint64_t batches_out; /* of its pool */
     uint64_t blocks_cached;
     uint64_t memory_waits; /* how often a source found the budget used up */
-    const char *doing;     /* the component that it calls; NULL: none */
-    bool behind;           /* it has not carried out its orders yet */
+    const char *doing;     /* the component that the worker calls; NULL: none */
+    bool behind;           /* the worker has not carried out its orders yet */
 };
 
 struct ps_metrics_process {
@@ -112,9 +112,9 @@ struct ps_metrics_process {
     int64_t start_ms;
     uint64_t budget_bytes, used_bytes; /* memory budget */
     uint64_t reload_count, reload_failed_count;
-    const char *reload_failure; /* why the last reload failed; NULL: it did not, or there was none */
+    const char *reload_failure; /* why the last reload failed; NULL: it succeeded, or there was none */
     const char *left_out; /* lines about components that the file lists and the agent runs without, or NULL */
-    bool cut;             /* for that reason a channel has none of its sources or sinks */
+    bool cut;             /* because of `left_out` a channel has none of its sources or sinks */
     uint64_t stall_limit_ns; /* penstock.ready.stall; 0: no limit */
     bool stopping;
     const char *orders; /* control's last order to the workers: "run", "drain" */
@@ -169,13 +169,13 @@ void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *pag
  * each problem. `mono_ns` is now. */
 bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
-/* For /readyz and /healthz: returns whether the agent does everything that its configuration asks for. It does not
- * when
+/* For /readyz and /healthz: returns whether the agent does everything that its configuration asks for. It does not do
+ * so when
  *
  *   - it is stopping,
  *   - the last reload failed,
  *   - a channel has none of the sources, or of the sinks, that the file connects with it: all were dropped for mistakes,
- *   - a component is not open, unless it is a sink of a group that has another one that can deliver,
+ *   - a component is not open, unless it is a sink of a group in which another sink can deliver,
  *   - a stage runs on with earlier data, because its current file is not usable, or cannot be written,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,
  *   - a worker is stuck (ps_metrics_live).

@@ -477,7 +477,7 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
         server_free(server);
         return NULL;
     }
-    sigset_t all, before; /* the server's threads inherit it: only control handles signals */
+    sigset_t all, before; /* the server's threads inherit a mask of all signals: control handles them */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     server->daemon = daemon_start(server, settings->request_ms);

@@ -40,5 +40,5 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
 /* Waits for responses that are being written; ends a /tail immediately. */
 void ps_metrics_server_stop(struct ps_metrics_server *server);
 
-/* For tests that listen on port 0: returns the port, or 0 while it does not listen yet. */
+/* For tests that listen on port 0: returns the port, or 0 while the server does not listen yet. */
 uint16_t ps_metrics_server_port(const struct ps_metrics_server *server);
