@@ -31,7 +31,7 @@ extern const uint8_t ps_avro_protocol_md5[16];
 
 /* Each writes to `to` and returns the number of bytes. */
 size_t ps_avro_put_handshake(uint8_t *to);
-size_t ps_avro_put_call(uint8_t *to); /* of appendBatch; blocks of events follow, and a count of 0 */
+size_t ps_avro_put_call(uint8_t *to); /* a call of appendBatch; blocks of events follow, and a count of 0 */
 /* The same call to another penstock, with a round of 1 or 2 in its metadata (PS_AVRO_ROUND_KEY). After the
  * server has answered a call FAILED, it answers all later calls of the same round FAILED, so that calls already
  * on their way do not overtake it. The client begins the other round when all calls are answered. */

@@ -13,7 +13,7 @@
 /* In ps_call.bits. */
 enum {
     CALL_IS_BATCH = 1,
-    CALL_SHAKES = 2,      /* its answer includes the handshake's */
+    CALL_SHAKES = 2,      /* the call's answer includes the answer to the handshake */
     CALL_MATCH_SHIFT = 2, /* two bits */
     CALL_ROUND_SHIFT = 4,
 };
