@@ -18,8 +18,8 @@ struct ps_memory_queue;
 
 struct ps_memory_queue_settings {
     uint64_t capacity;    /* events; 0: no lease is accepted */
-    uint64_t bytes_max;   /* of bodies; 0: unlimited */
-    uint64_t quota_bytes; /* of memory, rows and headers included; 0: unlimited */
+    uint64_t bytes_max;   /* limit of the bytes of bodies; 0: unlimited */
+    uint64_t quota_bytes; /* limit of the memory in bytes, rows and headers included; 0: unlimited */
     unsigned producers, consumers;
 };
 

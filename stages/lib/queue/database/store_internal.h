@@ -45,7 +45,7 @@ struct ps_tables {
     uint64_t frames_lost; /* one for each database that was lost */
 
     uint64_t appended, promised;        /* numbers of frames */
-    uint64_t added_events, added_bytes; /* of the open transaction */
+    uint64_t added_events, added_bytes; /* events and bytes that the open transaction adds */
     uint64_t events, bytes;             /* events and bytes in the database that are not taken */
     /* Identity of an event in a transaction whose COMMIT failed; 0: none. */
     int64_t unsure;

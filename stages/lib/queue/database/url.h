@@ -14,7 +14,7 @@ struct ps_jdbc_url {
     enum ps_database_kind kind;
     bool derby;                 /* the URL names Derby; SQLite is used instead */
     bool create;                /* SQLite: the file may be created */
-    const char *name;           /* of the file, of Derby's directory, or of the PostgreSQL database */
+    const char *name;           /* name of the file, of Derby's directory, or of the PostgreSQL database */
     const char *hosts, *ports;  /* PostgreSQL: separated by commas; "": the driver's default */
     struct ps_pairs parameters; /* decoded, in the order of the URL */
 };

@@ -73,7 +73,7 @@ struct ps_events_item {
 };
 
 struct ps_events_field {
-    uint32_t number; /* of the name */
+    uint32_t number; /* number of the name */
     const char *name, *value;
     uint32_t name_length, value_length;
 };

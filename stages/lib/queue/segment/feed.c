@@ -233,7 +233,8 @@ enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_se
         const struct ps_segment *segment = &log->segments[i];
         struct ps_frame frame;
         if (segment->head.segment != log->feed.segment)
-            feed_segment(log, segment); /* its segment was removed, because everything in it was delivered */
+            /* the segment of log->feed was removed, because everything in it was delivered */
+            feed_segment(log, segment);
         if (ps_segment_is_held(segment)) {
             if (!feed_pass_over(log, i))
                 return PS_SEGMENT_EMPTY;

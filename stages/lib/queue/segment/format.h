@@ -64,10 +64,11 @@ enum ps_frame_kind {
 
 struct ps_frame {
     enum ps_frame_kind kind;
-    uint32_t length;   /* of the payload on the disk, bytes; includes the tag if the segment is encrypted */
+    /* length of the payload on the disk, bytes; includes the tag if the segment is encrypted */
+    uint32_t length;
     uint32_t checksum; /* CRC32C of the payload on the disk, seeded with the salt */
     uint32_t count;    /* number of events in the frame */
-    uint64_t bytes;    /* of their bodies */
+    uint64_t bytes;    /* bytes of the events' bodies */
     /* EVENTS: 1, 2, .. without gaps; other kinds: the number of the last frame of events before this frame. */
     uint64_t number;
     uint64_t promised; /* frames up to this number were synced before this frame was written */

@@ -23,7 +23,7 @@ struct ps_chunks;
 #define PS_SEGMENT_GROWTH 8U
 
 struct ps_segment_options {
-    struct ps_texts directories; /* of the segments, at least one; they must exist */
+    struct ps_texts directories; /* directories of the segments, at least one; all must exist */
     /* One of `directories` that was just made although another one existed, so its file system may not be
      * mounted. Then the log is not opened if a segment with promised frames is missing. NULL: there is no such
      * directory. */
@@ -69,7 +69,7 @@ struct ps_segment_place {
     const char *directory;
     uint64_t segment, offset; /* `offset`: where the payload begins in the segment's file */
     int fd;
-    uint32_t length; /* of the payload, bytes */
+    uint32_t length; /* length of the payload, bytes */
     uint32_t count, checksum, salt;
     uint64_t bytes;
     uint64_t promised;

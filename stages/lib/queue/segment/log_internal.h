@@ -35,7 +35,7 @@ struct ps_segment {
     int fd;
     uint64_t end;          /* where its next frame begins, or would begin */
     uint64_t promised_end; /* end of its promised frames; only for the segment that is written */
-    uint64_t size;         /* of the file */
+    uint64_t size;         /* size of the file */
     const char *directory;
     size_t turn;          /* order in which the files were found */
     struct ps_seal *seal; /* the segment's key; NULL: not encrypted, or the key is missing */
@@ -59,7 +59,7 @@ struct ps_segment_log {
         char *buffer;
         uint64_t chunk;
         size_t buffered, kept;
-        int direct_fd; /* of the last segment, bypasses the page cache; -1: none */
+        int direct_fd; /* descriptor of the last segment that bypasses the page cache; -1: none */
     } tail;
     uint64_t next, promised;                  /* numbers of frames of events */
     uint64_t events, bytes;                   /* appended and not delivered */

@@ -189,7 +189,7 @@ struct tail {
     uint64_t promised; /* frames up to this number were promised, according to the frames of the tail */
     char *payload;
     size_t room;
-    uint32_t length; /* of the latest payload, bytes */
+    uint32_t length; /* length of the latest payload, bytes */
 };
 
 static enum ps_segment_read read_payload(struct ps_segment_log *log, struct tail *tail,

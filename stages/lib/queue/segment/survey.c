@@ -110,7 +110,7 @@ struct survey {
     struct ps_taken taken;                /* without the frames that recovery gave up */
     char *payload;
     size_t room;
-    uint32_t length; /* of the latest payload, bytes */
+    uint32_t length; /* length of the latest payload, bytes */
 };
 
 /* Calls `damage` for the bytes at `offset`. Frames from survey->next up to `before` - 1 were in them; `before` is 0 when that is not known. */

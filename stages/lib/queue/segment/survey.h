@@ -7,7 +7,7 @@
 
 struct ps_survey_segment {
     const char *directory;
-    uint64_t number, bytes; /* of the file */
+    uint64_t number, bytes; /* number and size of the file */
     uint64_t first;         /* number of the first frame of events, as the head says */
     bool readable;          /* the head is valid and of this log, so the following fields are known */
     bool unused;            /* the file is not readable, and all zero: a crash interrupted its creation */
@@ -54,7 +54,7 @@ enum ps_survey_slot { PS_SURVEY_EMPTY, PS_SURVEY_READABLE, PS_SURVEY_DAMAGED };
 
 struct ps_survey_state {
     enum ps_survey_slot slots[2];
-    uint64_t generation, log; /* of the newest slot; 0: no slot is valid */
+    uint64_t generation, log; /* generation and log of the newest slot; 0: no slot is valid */
     uint64_t segment;         /* the last segment with a promised frame; 0: none */
     uint64_t low;             /* every frame below this number was delivered */
     int error;                /* errno of the slot that cannot be read; 0: both can be read */
