@@ -27,6 +27,6 @@ bool ps_spool_header_ready(struct ps_batch *batch, const struct ps_name *name, c
     const struct ps_header *header = ps_header_find(batch->shared, name);
     if (header != NULL && header->value_length == length && memcmp(header->value, value, length) == 0)
         return true;
-    batch->full = true; /* its events are of another file */
+    batch->full = true; /* the events of the batch are of another file */
     return false;
 }
