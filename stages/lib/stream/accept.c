@@ -141,7 +141,8 @@ void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct p
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 pause_accepting(stream, now, errno);
             else if (errno != EAGAIN && errno != EWOULDBLOCK)
-                continue; /* that connection is gone already (ECONNABORTED, network errors: accept(2)) */
+                /* the accepted connection is gone already (ECONNABORTED, network errors: accept(2)) */
+                continue;
             return;
         }
         struct ps_buffer memory = {.data = NULL};

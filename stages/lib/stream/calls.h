@@ -20,7 +20,7 @@ struct ps_call {
     uint32_t bits;
     uint32_t next;         /* index of another call */
     uint32_t reply_length; /* bytes of `reply` */
-    char *reply;           /* its answer, from malloc: freed with the call; NULL: none */
+    char *reply;           /* the call's answer, from malloc: freed with the call; NULL: none */
 };
 
 struct ps_calls {

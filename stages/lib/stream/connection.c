@@ -215,7 +215,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
 bool ps_connection_has_ended(const struct ps_connection *connection)
 {
     char byte;
-    if (connection->listed) /* its session has bytes */
+    if (connection->listed) /* the connection's session has bytes */
         return false;
     ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 64
-#define READ_BYTES_MAX (128U * 1024) /* of one connection per round */
+#define READ_BYTES_MAX (128U * 1024) /* limit for one connection in one round */
 #define READ_BYTES_MIN 4096U
-#define ROUND_BYTES_MAX (512U * 1024) /* of all connections per call */
+#define ROUND_BYTES_MAX (512U * 1024) /* limit for all connections in one call */
 #define CARRY_SPLIT_MAX (16U * 1024)  /* a longer unfinished message is received into its own buffer */
 #define FRAME_COPY_MAX (128U * 1024)  /* a longer message gets its own block */
 #define SWEEP_NS (200 * PS_NS_PER_MS)
@@ -181,7 +181,7 @@ static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct 
         return false;
     }
     if (!ps_batch_refer(batch, connection->giant, first)) {
-        batch->full = true; /* its list of blocks is */
+        batch->full = true; /* the batch's list of blocks is full */
         keep_rest(stream, batch, connection, false);
         return false;
     }

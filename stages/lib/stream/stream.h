@@ -62,14 +62,14 @@ struct ps_connection {
     uint64_t owed;        /* events with an outstanding reply (counted by the source) */
     uint64_t active_ns;   /* when bytes were received or sent last */
     uint64_t begun_ns;    /* with options.message_ns: the message that is not complete began no earlier */
-    uint64_t deadline_ns; /* of a handshake, a held or a lingering connection; 0: none */
+    uint64_t deadline_ns; /* deadline of a handshake, a held or a lingering connection; 0: none */
     uint32_t bits;        /* for the source's use */
     const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
     uint32_t farewell_length;
     uint32_t discarded; /* bytes discarded while lingering */
     /* session of the kind options.session; NULL: the socket itself */
     void *session;
-    struct ps_buffer session_memory;                     /* of stream->session_slab; never written */
+    struct ps_buffer session_memory;                     /* memory of stream->session_slab; never written */
     struct ps_connection *next;                          /* in the free list or in stream->more */
     struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
     struct ps_address peer;
@@ -155,7 +155,7 @@ struct ps_stream {
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];
-    uint64_t refused_seen;    /* of the cache's refused_count, at the last tick */
+    uint64_t refused_seen;    /* value of the cache's refused_count at the last tick */
     uint64_t short_since_ns;  /* time since which memory is short; 0: it is not short */
     uint64_t idle_check_ns;   /* next search for idle connections */
     uint64_t slow_check_ns;   /* next look for slow messages */
@@ -165,7 +165,7 @@ struct ps_stream {
     uint64_t limit_logged_ns; /* when the limit was reported last; 0: never */
     struct ps_listener *listeners;
     uint16_t listener_count;
-    struct ps_connection **chunks; /* of PS_CONNECTION_CHUNK each */
+    struct ps_connection **chunks; /* chunks of PS_CONNECTION_CHUNK connections each */
     uint32_t chunk_count;
     struct ps_connection *free;
     uint32_t open_count, timed_count, held_count;
