@@ -7,7 +7,7 @@
 
 #define PS_TAIL_MARK_BYTES 256U    /* a mark covers at most this much before its position */
 #define PS_TAIL_MARK_BYTES_MIN 64U /* a mark of fewer bytes is not used, unless the file begins there */
-#define PS_TAIL_MARKS_MAX 64U      /* of one file, besides the marks of batches that are not delivered yet */
+#define PS_TAIL_MARKS_MAX 64U /* marks of one file, besides the marks of batches that are not delivered yet */
 
 struct ps_tail_mark {
     int64_t offset;

@@ -10,7 +10,7 @@
 struct ps_tail_position_file {
     struct ps_refcount holders;
     struct ps_tail_positions remembered, logs; /* by number; path NULL: none */
-    uint64_t hash;                             /* of the text of the position file */
+    uint64_t hash;                             /* hash of the text of the position file */
 };
 
 struct ps_tail_position_file *ps_tail_position_file_create(void)

@@ -46,7 +46,7 @@ struct ps_tail_position {
 struct ps_tail_positions {
     struct ps_tail_position *items; /* in the order of the file; the last one of an inode counts */
     size_t count, room;
-    uint64_t hash; /* of the position file's text when it was last read or written; 0: not known */
+    uint64_t hash; /* hash of the position file's text when it was last read or written; 0: not known */
     /* In the identities: hashes of the position files that fit; 0: not given. */
     uint64_t goes_with, goes_with_earlier;
     /* In the identities: when they were written, in ms since 1970; 0: not given. */
@@ -54,7 +54,7 @@ struct ps_tail_positions {
     /* When the position file was written, in ns since 1970: its time of modification, or the time in the identities if that is earlier
      * (a copy of the file, and touch, make it younger). 0: not known. */
     uint64_t saved_ns;
-    bool ours; /* this program wrote it */
+    bool ours; /* this program wrote the position file */
     bool cut;  /* the text ended early or had a mistake: only the entries before that are here */
 };
 

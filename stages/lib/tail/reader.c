@@ -129,7 +129,8 @@ static void fetch_answer(void *, struct ps_tail_job *job)
 {
     struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
     if (fetch->text != NULL && fetch->length < 0 && fetch->error == EAGAIN && !fetch->orphan) {
-        ps_tail_thread_ask(fetch->reader->thread, &fetch->job); /* it has not reached the offset yet */
+        /* decompression has not reached the offset yet */
+        ps_tail_thread_ask(fetch->reader->thread, &fetch->job);
         return;
     }
     fetch->done = true;

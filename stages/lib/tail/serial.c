@@ -2,8 +2,8 @@
 
 #include <sys/random.h>
 
-/* Ends the lines of the former number at `offset`. If it ended earlier, lines between have no number, and the former one is dropped:
- * a copy may have given it to lines at their offsets. */
+/* Ends the lines of the former number at `offset`. If they ended earlier, the lines between have no number, and
+ * the former number is dropped, because a copy may have given it to lines at the offsets between. */
 static void end_before(struct ps_tail_serial *serial, int64_t offset)
 {
     if (offset > serial->from)

@@ -7,8 +7,8 @@
 #include "core/base.h"
 
 struct ps_tail_serial {
-    uint64_t own;    /* of the lines from `from` on; 0: not drawn */
-    uint64_t before; /* of the lines before `from`; 0: they have no identity */
+    uint64_t own;    /* number of the lines from `from` on; 0: not drawn */
+    uint64_t before; /* number of the lines before `from`; 0: these lines have no identity */
     int64_t from;
 };
 
@@ -22,9 +22,10 @@ static inline uint64_t ps_tail_serial_at(const struct ps_tail_serial *serial, in
  * from the same image, do not get the same one. It stays 0 if the kernel has no random numbers. */
 void ps_tail_serial_draw(struct ps_tail_serial *serial, int64_t offset);
 
-/* Returns the numbers of a copy whose lines before `mark` are those of its original. `whole`: these are all that was read of the
- * original. The first whole copy takes the number of its original, with ps_tail_serial_give. Any other needs a number from the mark on,
- * because lines of the original that are not in the copy may have that of the original. */
+/* Returns the numbers of a copy whose lines before `mark` are those of its original. `whole`: the mark is where
+ * reading of the original ended. The first whole copy takes the original's number, with ps_tail_serial_give.
+ * Any other copy needs a number of its own from the mark on, because lines of the original that are not in the
+ * copy may have the original's number. */
 struct ps_tail_serial ps_tail_serial_of_copy(const struct ps_tail_serial *original, int64_t mark, bool whole);
 
 /* The file's number goes to its copy: the file, which was read up to `offset`, needs another one from there on. */

@@ -109,7 +109,7 @@ static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     if (*found)
         mark_read(match, end);
     else if (fstat(other, &status) != 0 || !is_intact(match, candidate, other, status.st_size))
-        return false; /* it was truncated during the comparison */
+        return false; /* the other file was truncated during the comparison */
     const struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
     candidate->unsure = !*found && candidate->offset == 0 && status.st_size < size;
     candidate->shared = !*found && candidate->offset > 0 && size >= candidate->offset &&
@@ -179,7 +179,7 @@ static int open_other(struct ps_tail_match *match, const struct ps_tail_candidat
 /* The result of the comparison with the candidate that has most of the new file. An early mark of another file
  * may be in a beginning that all candidates have, so the first candidate that fits is not always the original. */
 struct best {
-    int index; /* of the candidate; -1: none fits */
+    int index; /* index of the candidate; -1: none fits */
     bool alive, unread;
     int64_t offset;
     struct ps_tail_mark mark;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
-#define COPIES_MAX 1024U /* of one look; further ones wait for the next look */
+#define COPIES_MAX 1024U /* waiting copies that one tick handles; the others wait for the next tick */
 
 /* ---- going on ---- */
 

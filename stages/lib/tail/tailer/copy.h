@@ -29,10 +29,10 @@ struct ps_tail_copy {
     struct ps_tail_log *original; /* NULL: the original is gone */
     struct ps_tail_log *next;     /* in the original's list of copies */
     struct ps_tail_mark mark;     /* both files have the same bytes up to here */
-    bool grew;                    /* it has bytes that were not compared */
-    bool pends;                   /* it is compared again in any case */
+    bool grew;                    /* the copy has bytes that were not compared */
+    bool pends;                   /* the copy is compared again in any case */
     int64_t size;                 /* size of the copy when it was compared */
-    uint64_t since_ns;            /* the first wait began; 0: it has not waited */
+    uint64_t since_ns;            /* time when the first wait began; 0: the copy has not waited */
     uint64_t until_ns;            /* the end of the wait for the original to be truncated */
     uint64_t matched_ns;          /* time of the last comparison */
 };

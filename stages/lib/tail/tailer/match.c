@@ -311,7 +311,8 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
             ps_tail_copy_changed(log); /* the log is compared again when the original was read */
         return PS_TAIL_MATCH_COPY;
     }
-    bool whole = match->mark.offset == found->offset; /* otherwise another file may have more of it */
+    /* otherwise another file may be a copy of more of the original */
+    bool whole = match->mark.offset == found->offset;
     if (found->kind == PS_TAIL_WAS_EARLIER) {
         const struct ps_tail_origin origin = ps_tail_origin_earlier(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);

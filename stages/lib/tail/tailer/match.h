@@ -13,7 +13,7 @@ enum ps_tail_candidate_kind {
 
 struct ps_tail_candidate {
     enum ps_tail_candidate_kind kind;
-    uint32_t number, generation; /* of the log */
+    uint32_t number, generation; /* number and generation of the log */
     struct ps_tail_position *position;
     struct ps_tail_identity identity;
     int64_t offset; /* where reading goes on */
@@ -27,8 +27,8 @@ struct ps_tail_candidate {
     int64_t distance;
     /* Used while the file is compared with a text, piece by piece: */
     int other;        /* descriptor; -1: not open, or the file is not the one that was read */
-    bool differs;     /* its bytes differ from the text */
-    int64_t size;     /* its size, as far as it was read */
+    bool differs;     /* the file's bytes differ from the text */
+    int64_t size;     /* size of the part of the file that was read */
     uint32_t mark_at; /* index of the next mark to look for; `marked`: the text has the mark before it */
     bool marked;
 };

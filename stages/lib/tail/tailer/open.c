@@ -25,10 +25,10 @@ struct opening {
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
     size_t head_length;
-    struct ps_tail_start start;     /* of a compressed file */
+    struct ps_tail_start start;     /* beginning of a compressed file's text */
     bool unpacks, was_text;         /* compressed files are read; the position is one in decompressed text */
-    enum ps_compression kind;       /* of a compressed file that is read; else NONE */
-    struct ps_tail_stamp stamp;     /* of the compressed file when it was opened */
+    enum ps_compression kind;       /* kind of a compressed file that is read; else NONE */
+    struct ps_tail_stamp stamp;     /* stamp of the compressed file when it was opened */
     struct ps_tail_last_bytes last; /* before `offset` */
     int64_t data_offset;            /* where the data begins after a hole at the beginning */
     struct ps_tail_match *match;    /* files that it may be a copy of */
@@ -319,7 +319,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
         return READS;
     }
     if (!log->matched)
-        return READS_NOT; /* its inode was that of another file */
+        return READS_NOT; /* reported only for its inode, which another file had */
     return UNKNOWN;
 }
 
@@ -352,7 +352,9 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
         ps_tail_log_restart(tailer, log);
     }
     if (same &&
-        looked) /* it had other bytes before the look: the lines that follow may be others than those that were read once */
+        /* the file had other bytes before the look: lines that follow may differ from lines that were read
+         * there earlier */
+        looked)
         ps_tail_serial_give(&log->serial, log->read_offset);
     log->identity = opening->identity;
     ps_tail_log_index(tailer, log);

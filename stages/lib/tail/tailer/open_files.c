@@ -77,7 +77,8 @@ bool ps_tail_room_make(struct ps_tailer *tailer)
     uint32_t count = open->count + open->opening, want;
     if (open->opening >= OPENING_MAX)
         return false;
-    if (open->failing && open->opening > 0) /* one at a time: each failure lowers the limit */
+    /* only one file is opened at a time, because each failure lowers the limit */
+    if (open->failing && open->opening > 0)
         return false;
     if (count < open->max) {
         open->crowded = false;

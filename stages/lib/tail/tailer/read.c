@@ -326,7 +326,7 @@ static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_lo
         return read_failed(tailer, log);
     if (length > 0)
         return PS_TAIL_STEP_MOVED;
-    log->unreadable = false; /* it was read to its end */
+    log->unreadable = false; /* the file was read to its end */
     return PS_TAIL_STEP_END;
 }
 

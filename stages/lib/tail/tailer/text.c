@@ -21,7 +21,7 @@
 
 struct survey {
     struct ps_tail_job job;
-    uint32_t number; /* of the log, which exists until the answer: its state is OPENING */
+    uint32_t number; /* number of the log, which exists until the answer, because its state is OPENING */
     struct ps_tail_text *text;
     struct ps_tail_match *match; /* NULL: no file begins like it, or its original is known */
     struct ps_tail_mark own;     /* the mark before its position, if it is known */
@@ -132,7 +132,7 @@ static bool has_none(const struct ps_tail_log *log)
 static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
 {
     if (log->text.end != PS_TAIL_TEXT_WHOLE && survey->at < log->read_offset)
-        return true; /* its text ends before the position, so it cannot be compared: nothing is read */
+        return true; /* the text ends before the position, so the bytes cannot be compared: nothing is read */
     return survey->at >= log->read_offset && (survey->own.length == 0 || survey->own_seen);
 }
 
@@ -197,7 +197,8 @@ static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const st
     log->text.end = ps_tail_text_end(survey->text);
     if (!ps_tail_text_state_is_final(&log->text)) {
         log->unreadable = false;
-        ps_tail_slots_put(&tailer->texts, log->number); /* it grows, or is idle */
+        /* the file is opened again when it has grown, or has been idle */
+        ps_tail_slots_put(&tailer->texts, log->number);
     } else if (!log->resolved) {
         compared(tailer, log, survey);
     } else if (is_known(log, survey)) {
@@ -424,7 +425,7 @@ static bool is_over(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     bool rests = log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits;
     if (rests && log->named)
-        ps_tail_log_close(tailer, log); /* it is tried again after the other files' turns */
+        ps_tail_log_close(tailer, log); /* the file is tried again after the other files' turns */
     /* A deleted file stays open, because it cannot be opened again, and is read on beside the next file. */
     return rests || log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
            !ps_tail_log_is_text(log); /* its inode belongs to another file */
