@@ -22,7 +22,7 @@ struct ps_spooldir_reading {
     uint64_t events;           /* number of events that were made of the file, in all runs */
     uint64_t delivered_events; /* number of events before `delivered`, unless `uncounted` */
     bool uncounted;            /* a batch had no room for the number */
-    bool blocks;               /* its position does not move with every event */
+    bool blocks;               /* the file's position does not move with every event */
     bool begun, complete, failed, retiring, any;
     char *absolute; /* absolute path for the header; NULL: file->path is absolute */
 };
