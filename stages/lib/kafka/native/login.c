@@ -171,7 +171,7 @@ bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, stru
     return fail(broker, reason, text, strlen(text));
 }
 
-/* Java's client renews a session after 85 to 95 % of its time. */
+/* Notes when to log in again: after 85 % of the session's time. Java's client does so after 85 to 95 %. */
 static void note_lifetime(struct ps_kafka_native_broker *broker, int64_t lifetime_ms)
 {
     broker->login.again_ns = PS_NEVER;

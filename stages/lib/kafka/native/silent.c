@@ -68,7 +68,7 @@ static bool has_other(const struct ps_kafka_native_broker *broker, bool up)
     return other != NULL;
 }
 
-/* Makes the client skip the broker's answer to Metadata, so that another broker can be asked now. */
+/* Makes the client skip this broker's answer to Metadata, so that the client can ask another broker now. */
 static void ignore_metadata(struct ps_kafka_native_broker *broker)
 {
     for (struct ps_kafka_native_request *request = broker->first; request != NULL; request = request->next) {

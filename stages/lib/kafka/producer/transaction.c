@@ -429,7 +429,8 @@ static uint64_t close_ns(const struct ps_kafka_sender *sender)
                           transaction->taken_ns + QUIET_NS);
 }
 
-/* Logs that a commit takes long. silence.c logs nothing then, because no record is in flight. */
+/* Logs that a commit takes long. Returns the time of the next such line. silence.c logs nothing then, because
+ * no record is in flight. */
 static uint64_t warn_of_delay(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
