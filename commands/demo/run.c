@@ -179,7 +179,7 @@ static void verify_line(struct demo_run *run, const char *line)
     json_decref(object);
 }
 
-/* Waits at most 100 ms for lines of load and verify. Handles all lines of load that are there, and one line of verify. */
+/* Waits at most 100 ms for lines of load and verify. Handles the lines of load that have come, and one of verify. */
 static void take_lines(struct demo_run *run)
 {
     struct pollfd ready[2] = {{.fd = run->load.out, .events = POLLIN},
