@@ -16,6 +16,7 @@
 #define PURPOSE "the numbers of spooled files"
 #define PATH_BYTES 4096U
 #define TEXT_BYTES_MAX (1U << 20) /* a longer file is not ours */
+#define NUMBERS_KEPT (4 * PS_SPOOL_FILES_MAX)
 
 /* ---- the list ---- */
 
@@ -162,7 +163,16 @@ static bool is_in_flight(const struct ps_spool *spool, const struct ps_spool_num
     return false;
 }
 
-/* Drops the numbers of files that are retired, or gone. Called when the directory was listed, and all its files are open. */
+void ps_spool_numbers_forget(struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    struct ps_spool_number *number = find(&spool->numbers, file);
+    if (number != NULL)
+        *number = spool->numbers.items[--spool->numbers.count];
+}
+
+/* Drops the numbers of files that are gone, so that their list does not grow without limit: the numbers of files that this process
+ * retires go with these. A few are kept, because a directory may be unreadable, or not mounted, for a while. Called when the directory
+ * was listed, and all its files are open. */
 static void tidy(struct ps_spool *spool)
 {
     size_t kept = 0;
@@ -209,7 +219,7 @@ void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *
         return;
     if (!spool->numbers.known)
         load(spool);
-    if (spool->next == spool->count && !spool->lacks)
+    if (spool->next == spool->count && !spool->lacks && spool->numbers.count > NUMBERS_KEPT)
         tidy(spool);
     for (unsigned i = 0; i < fetch->found; i++)
         any |= drawn[i] = !fetch->files[i]->finished && give(spool, fetch->files[i]);
@@ -222,8 +232,8 @@ void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *
     for (unsigned i = 0; error != 0 && i < fetch->found; i++) {
         if (!drawn[i])
             continue;
-        struct ps_spool_number *number = find(&spool->numbers, fetch->files[i]);
-        *number = spool->numbers.items[--spool->numbers.count];
+        ps_spool_numbers_forget(
+            spool, fetch->files[i]); /* nothing is left to forget behind another link of the same file */
         fetch->files[i]->number = 0;
     }
 }

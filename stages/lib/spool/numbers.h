@@ -28,6 +28,9 @@ struct ps_spool_numbers {
  * then. */
 void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *fetch);
 
+/* The file is retired, or will be read as another one. The next save drops its number on the disk. */
+void ps_spool_numbers_forget(struct ps_spool *spool, const struct ps_spool_file *file);
+
 /* Read and print the text of the file. Parsing stops at the first mistake: files without a number get one. */
 void ps_spool_numbers_parse(struct ps_spool_numbers *numbers, const char *text, size_t length);
 void ps_spool_numbers_print(const struct ps_spool_numbers *numbers, FILE *out);

@@ -142,6 +142,7 @@ void ps_spool_retire_run(struct ps_tail_job *job)
                         : file_rename(spool, file))) {
         meta_forget(spool, file);
         ps_spool_aside_forget(spool, file);
+        ps_spool_numbers_forget(spool, file);
     } else {
         set_aside(spool, file);
         if (ps_spool_aside_write(spool, file) &&

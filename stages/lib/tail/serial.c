@@ -17,7 +17,7 @@ void ps_tail_serial_draw(struct ps_tail_serial *serial, int64_t offset)
     uint64_t number;
     if (serial->own != 0 || getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
         return;
-    end_before(serial, offset);
+    end_before(serial, offset > serial->from ? offset : serial->from);
     serial->own = number;
 }
 

@@ -233,6 +233,24 @@ static void test_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file that is cut, and empty for a while, gets its number with its first line: at the next start, the position of an empty file is not
+ * taken, and its number would be lost. */
+static void test_empty_for_a_while(void **unused)
+{
+    append("app.log", "one\ntwo\nthree\n");
+    START(SAVED_LONG_AGO);
+    take(3);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    ps_test_source_settle(&stage, 0, 100);
+    append("app.log", "1\n2\n");
+    take(2);
+    kill_source();
+    open_again();
+    take_again(2);
+    assert_all_differ();
+    ps_test_stage_fini(&stage);
+}
+
 /* A file of which no position was saved is cut while the agent is down, and begins as before. */
 static void test_cut_and_begins_alike(void **unused)
 {
@@ -454,6 +472,7 @@ int main(void)
         TEST(test_stop_and_kill),
         TEST(test_renamed),
         TEST(test_cut),
+        TEST(test_empty_for_a_while),
         TEST(test_cut_and_begins_alike),
         TEST(test_replaced),
         TEST(test_copied_and_cut),

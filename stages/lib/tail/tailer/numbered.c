@@ -48,6 +48,9 @@ bool ps_tail_log_is_numbered(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (PS_LIKELY(log->serial.own != 0 && log->serial_saved) || !gives_identities(tailer))
         return true;
+    ps_tail_log_grow(tailer, log);
+    if (log->identity.head_length == 0)
+        return true; /* there is nothing to read yet */
     ps_tail_log_number(tailer, log);
     if (tailer->saves.failed || log->serial.own == 0)
         return true;

@@ -373,6 +373,8 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
     int64_t offset = log->compressed ? opening->size : 0;
     if (!log->text_left)
         ps_tail_log_move(tailer, log, offset, offset);
+    if (!log->compressed)
+        ps_tail_log_numbers_forget(log);
     return log->compressed;
 }
 

@@ -425,6 +425,7 @@ static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_ta
         ps_tail_log_close(tailer, log);
         log->resolved = false;
         log->identity.head_length = 0;
+        ps_tail_log_numbers_forget(log);
         ps_tail_log_index(tailer, log);
         ps_tail_slots_put(&tailer->unresolved, log->number);
         ps_tail_log_open(tailer, log);

@@ -123,8 +123,11 @@ static void note(struct ps_tailer *tailer, uint32_t number)
     struct ps_tail_log *log = tailer->table.logs[number];
     if (log != NULL) {
         ps_tail_log_grow(tailer, log);
-        log->serial_noted = log->resolved && log->state != PS_TAIL_LOG_COPY;
+        /* At the start, the position of a file that was empty is not taken: its number would be lost. */
+        log->serial_noted = log->resolved && log->state != PS_TAIL_LOG_COPY && log->identity.head_length > 0;
         log->serial_saved &= log->serial_noted;
+        if (log->serial.own != 0 && !log->serial_saved)
+            ps_tail_slots_put(&tailer->unsaved, number);
     }
     if (log != NULL && is_new(tailer, log)) {
         const struct ps_tail_position position = {

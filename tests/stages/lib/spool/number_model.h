@@ -65,17 +65,18 @@ static bool number_model_expect(const struct ps_spool_file *file, const struct p
     return true;
 }
 
-/* `all`: all files of the directory are open, and the numbers of others are dropped. `drawn`: a file got a new number, so they are written. */
-static void number_model_fetched(const struct ps_spool_file *files, bool all, bool drawn)
+/* The file is retired. */
+static void number_model_retired(const struct ps_spool_file *file)
 {
-    struct number_list kept = {.count = 0};
-    for (size_t i = 0; all && i < PS_SPOOL_FILES_MAX; i++) {
-        const struct number_of *found = number_model_find(&files[i]);
-        if (files[i].in_flight && found < &number_model.known.items[number_model.known.count])
-            kept.items[kept.count++] = *found;
-    }
-    if (all)
-        number_model.known = kept;
+    struct number_list *known = &number_model.known;
+    struct number_of *found = number_model_find(file);
+    if (found < &known->items[known->count])
+        *found = known->items[--known->count];
+}
+
+/* `drawn`: a file got a new number, so the numbers are written. */
+static void number_model_fetched(bool drawn)
+{
     if (drawn)
         number_model.saved = number_model.known;
 }

@@ -404,7 +404,7 @@ static void fetch(void)
             fail_msg("%s was not opened", path_of(model.list[model.next]));
         model.next++;
     }
-    number_model_fetched(files, model.next == model.count, drawn);
+    number_model_fetched(drawn);
     assert_int_equal(fetch->more, model.next < model.count);
     assert_int_equal(fetch->listed, listed && model.next == model.count);
     expect_aside_files();
@@ -499,6 +499,7 @@ static void retire(size_t which)
         if (model.meta.name == name)
             model.meta.name = NAMES;
         aside_forget(model.open[which].opened.device, model.open[which].opened.inode);
+        number_model_retired(file);
     }
     model.open[which].file = NULL;
     expect_aside_files();

@@ -160,11 +160,23 @@ static void test_copy_of_a_part(void **unused)
     assert_int_equal(ps_tail_serial_at(&copy, 5), 0);
 }
 
+/* A copy that keeps the number of its original up to a mark is read again from before the mark: its lines there keep that number. */
+static void test_drawn_before_the_mark(void **unused)
+{
+    struct ps_tail_serial serial = {.before = 7, .from = 100};
+    ps_tail_serial_draw(&serial, 40);
+    assert_int_equal(ps_tail_serial_at(&serial, 40), 7);
+    assert_int_equal(ps_tail_serial_at(&serial, 99), 7);
+    assert_int_not_equal(serial.own, 0);
+    assert_true(ps_tail_serial_at(&serial, 100) == serial.own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_first_and_second_copy),
+        cmocka_unit_test(test_drawn_before_the_mark),
         cmocka_unit_test(test_copy_of_a_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
