@@ -394,8 +394,7 @@ static void fetch(void)
         list_make();
     ps_spool_fetch_prepare(fetch, bench.spool, answer);
     fetch->job.run(&fetch->job);
-    assert_false(fetch->failed);
-    assert_true(fetch->found <= fetch->wanted);
+    assert_true(!fetch->failed && fetch->found <= fetch->wanted);
     bool drawn = false;
     for (unsigned i = 0; i < fetch->found; i++)
         drawn |= expect_opened(fetch->files[i]);
