@@ -595,16 +595,19 @@ def digits_of_other_scripts(case, flume, penstock):
         value is not None and is_one(value) for _, headers in case.events for value in headers.values())
 
 
-def group_in_negative_look(case, flume, penstock):
-    """docs/stages/interceptor_regex_extractor.md: Java keeps what a group matched within `(?!` and `(?<!`."""
+def group_in_look(case, flume, penstock):
+    """docs/stages/interceptor_regex_extractor.md: Java keeps what a group matched within a look-around, an atomic group or a possessive repetition."""
     if case.type != "regex_extractor" or len(flume.events) != len(penstock.events) or flume.refused is not None:
         return False
     serializers = case.keys.get("serializers", "").split()
-    names = {case.keys.get(f"serializers.{one}.name", "").encode() for i, one in enumerate(serializers) if i + 1 in groups_within(case.keys.get("regex", ""), "?!", "?<!")}
+    kept = kept_groups(case.keys.get("regex", ""))
+    named = [case.keys.get(f"serializers.{one}.name", "").encode() for one in serializers]
+    names = {name for i, name in enumerate(named) if i + 1 in kept}
 
-    def others(headers):
-        return {name: value for name, value in headers.items() if name not in names and value is not None}
-    return bool(names) and all(theirs[0] == ours[0] and others(theirs[1]) == others(ours[1]) for theirs, ours in zip(flume.events, penstock.events))
+    def is_kept(theirs, ours):
+        differing = {name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name)}
+        return differing <= names and all(ours.get(name) is None or named.count(name) > 1 for name in differing)
+    return bool(names) and all(theirs[0] == ours[0] and is_kept(theirs[1], ours[1]) for theirs, ours in zip(flume.events, penstock.events))
 
 
 KEEPING = ("?=", "?!", "?<=", "?<!", "?>")  # Java keeps what a group within one of these matched
@@ -624,10 +627,10 @@ def is_part(part, whole):
 
 
 def group_that_was_left(case, flume, penstock):
-    """docs/stages/interceptor_regex_filter.md: Java keeps what such a group matched, and `\\1` of another alternative finds it."""
+    """docs/stages/interceptor_regex_filter.md: Java keeps what such a group matched, and `\\1` of another alternative or at another place finds it."""
     regex = case.keys.get("regex", "")
     asked = {int(number) for number in re.findall(r"\\([1-9])", regex)}
-    return case.type == "regex_filter" and "|" in regex and bool(asked & kept_groups(regex)) and \
+    return case.type == "regex_filter" and bool(asked & kept_groups(regex)) and \
         flume.refused is None and penstock.refused is None and abs(len(flume.events) - len(penstock.events)) == 1 and not (flume.events and penstock.events)
 
 
@@ -657,7 +660,7 @@ def group_that_replaces(case, flume, penstock):
     """docs/stages/interceptor_search_replace.md: the same; `$1` of another alternative has what the group matched."""
     regex = case.keys.get("searchPattern", "")
     asked = {int(number) for number in re.findall(r"\$([1-9])", case.keys.get("replaceString", ""))}
-    if case.type != "search_replace" or not asked & (kept_groups(regex) if "|" in regex else groups_within(regex, "?!", "?<!")) or len(flume.events) != len(penstock.events):
+    if case.type != "search_replace" or not asked & kept_groups(regex) or len(flume.events) != len(penstock.events):
         return False
     return flume.refused is None and penstock.refused is None and all(
         theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
@@ -780,7 +783,7 @@ def refused_block_size(case, flume, penstock):
 
 
 BAD_LITERALS = {text.encode() for text in draw.BAD_LITERALS}
-KNOWN = [write_format_in_any_case, a_file_for_each_schema, schema_that_flume_does_not_read, refused_block_size, costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, empty_group_repeated, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [write_format_in_any_case, a_file_for_each_schema, schema_that_flume_does_not_read, refused_block_size, costly_expression, match_given_up, round_value_without_rounding, group_in_look, group_that_was_left, group_that_replaces, group_in_repetition, empty_group_repeated, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, three_bytes_before_a_pair, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
