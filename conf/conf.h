@@ -23,9 +23,9 @@ struct ps_conf_part {
     void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
     const char *file;      /* file (and `line`) of the key that names the component's type */
     int line;
-    /* The plan lacks a value that `check` needs, and the component was refused for that (conf/validate/component.h). */
+    /* The component was refused because its plan lacks a value that `check` needs (conf/validate/component.h). */
     bool unchecked;
-    /* The Java class that one of the keys names was refused, and therefore the component (conf/validate/engine.h). */
+    /* The component was refused because one of its keys names a Java class that was refused (conf/validate/engine.h). */
     bool refused;
 };
 

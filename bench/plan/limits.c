@@ -12,8 +12,9 @@
 /* A part counts as growing if its growth from rate 0 to the found rate is more than this share of the whole. */
 #define GROWTH_LEAST 0.005
 #define GROWTH_ERRORS 3.0 /* growth counts from this number of standard errors on */
-#define NEAR 1.3          /* a part that is full below this multiple of the answer limits it */
-#define EVIDENCE 0.5      /* a queue or a wait above this shows that its consumer is too slow */
+/* A time that is used up below this multiple of the found rate is named as a limit. */
+#define NEAR 1.3
+#define EVIDENCE 0.5 /* a queue or a wait above this shows that its consumer is too slow */
 #define LOSS_EVIDENCE 0.0005
 
 /* ---- a list of parts ---- */

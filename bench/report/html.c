@@ -90,8 +90,8 @@ static uint32_t code_point(const unsigned char *at, size_t *bytes)
     return point;
 }
 
-/* Returns whether the code point is no character of XML 1.0 (section 2.2), is a control character, or changes the
- * text's direction (Unicode's UAX 9). */
+/* Returns whether the code point is left out: XML 1.0 (section 2.2) does not allow it, it is a control character, or it
+ * changes the text's direction (Unicode's UAX 9). */
 static bool is_forbidden(uint32_t point)
 {
     return (point < 0x20 && point != '\t' && point != '\n' && point != '\r') ||

@@ -199,7 +199,7 @@ static int XMLCALL note_encoding(void *reading_, const XML_Char *name, XML_Encod
     return XML_STATUS_ERROR;
 }
 
-/* Converts a piece of the text, or, at its end, what the decoder holds back. Bytes that are no character become
+/* Converts a piece of the text. At the end of the text, converts the bytes that the decoder still holds. Malformed bytes become
  * U+FFFD, as in Java. */
 static size_t convert_piece(iconv_t decoder, char **in, size_t *in_left, char *piece, size_t room)
 {

@@ -1,5 +1,5 @@
-/* Flows whose sink reads the identities of events (core/flow/identity.h): the sink's own key penstock.identity is true. A source of
- * files is asked to give its events identities only then, because a new file waits until its random number is on the disk.
+/* Flows whose sink reads the identities of events (core/flow/identity.h): the sink's key penstock.identity is true. Only in these flows
+ * is a source of files asked to give its events identities, because a new file waits until its random number is on the disk.
  * Thread: the control thread. */
 #pragma once
 

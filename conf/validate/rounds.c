@@ -17,7 +17,7 @@ struct end {
 
 /* ---- does a sink send to a source? ---- */
 
-/* What `listens` of a source is compared with. */
+/* The end that a sink sends to, compared with each address on which a source listens (ps_stage_ops.listens). */
 struct question {
     struct end end;
     bool is_met;

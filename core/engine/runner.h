@@ -108,8 +108,8 @@ struct ps_source_runner {
         /* index of the next interceptor; number of interceptors + 1: the selector is done too */
         size_t stage;
         bool routed;
-        bool fails;         /* an interceptor cannot handle the batch now (PS_BACKOFF) */
-        bool rests;         /* fails, or a process that an interceptor needs does not run (ps_port.is_down) */
+        bool fails; /* an interceptor cannot handle the batch now (PS_BACKOFF) */
+        bool rests; /* `fails` is set, or a process that an interceptor needs is down (ps_port.is_down) */
         uint64_t failed_ns; /* when the chain first rested; 0: it has not */
         bool halves; /* the interceptor cannot handle so many events at a time: the batch must be halved */
         /* Leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain

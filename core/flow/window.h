@@ -30,7 +30,7 @@ struct ps_window *ps_window_create_unordered(void (*report)(void *argument, stru
 
 /* Called when the source is closed. `report` is no longer called, and the window is freed when its last batch is
  * returned. Marks the batches that were not reported (`unreported`): a replayable source reads them again. Returns the
- * number of events in those of them that are complete: these events will arrive twice. */
+ * number of events in the unreported batches that are complete: these events will arrive twice. */
 uint64_t ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);

@@ -149,7 +149,7 @@ static const struct ps_option options[] = {
      .fallback = "never",
      .words = PS_WORDS("never", "auto"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "never: compressed files are not read, and named in the log; auto: the text of files whose "
+     .help = "never: compressed files are not read, and the log names them; auto: the text of files whose "
              "first bytes are those of gzip or zstd is read as soon as the file is whole, except what was "
              "read before the file was compressed; files of other formats are not read"},
     PS_OPTION_END,

@@ -88,8 +88,9 @@ static void print_rules(const struct ps_rules_bench *bench)
     }
     if (shown < count)
         printf("... and %zu more; --verbose shows all\n", count - shown);
-    puts("* for each event of the sample, estimated: confirmations and groups; PCRE2 checks every event for "
-         "an expression that only it can run");
+    puts("* estimated matches of PCRE2 for each event of the sample: to confirm and for groups; an "
+         "expression that only PCRE2 "
+         "can run is matched with every event");
 }
 
 static void print_names(const struct ps_rules_bench *bench, const char *what,

@@ -217,7 +217,7 @@ static void visit_rings(const struct ps_channel_plan *channel, const struct ps_m
     }
 }
 
-/* `ordered`: the number of the last orders; 0: not compared, because only control may read the orders. */
+/* `ordered`: the number of the last orders that the worker was given; 0: unknown, because only the control thread may read it. */
 static void visit_worker(struct ps_agent *agent, unsigned id, uint64_t ordered,
                          const struct ps_metrics_visitor *visitor)
 {

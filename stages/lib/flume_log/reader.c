@@ -131,7 +131,7 @@ static enum ps_status directory_open(struct ps_flume_log *log, struct directory 
     return status;
 }
 
-/* Returns whether a log with the same key can be read. */
+/* Returns whether a log file that was encrypted with this key could be decrypted, so that the key is the right one. */
 static bool key_is_right(const struct ps_flume_log *log, const char *key_name)
 {
     for (size_t i = 0; i < log->file_count; i++)

@@ -292,7 +292,8 @@ void ps_java_launch_follow(const char *const *argv)
 {
     pthread_mutex_lock(&shared_lock);
     struct ps_java_host *host = argv != NULL ? shared : NULL;
-    shared_holders += host != NULL; /* the look at the jars may take long, so it is without the lock */
+    shared_holders +=
+        host != NULL; /* keeps the host while the jars are compared without the lock, which may take long */
     pthread_mutex_unlock(&shared_lock);
     if (host == NULL)
         return;

@@ -212,6 +212,18 @@ static bool give(struct ps_spool *spool, struct ps_spool_file *file)
     return true;
 }
 
+/* Forgets the numbers that were drawn and are not on the disk. Two files of a fetch may be links of one: both are without a number then. */
+static void take_back(struct ps_spool *spool, const struct ps_spool_fetch *fetch,
+                      const bool drawn[PS_SPOOL_FETCH_MAX])
+{
+    for (unsigned i = 0; i < fetch->found; i++)
+        if (drawn[i])
+            ps_spool_numbers_forget(spool, fetch->files[i]);
+    for (unsigned i = 0; i < fetch->found; i++)
+        if (find(&spool->numbers, fetch->files[i]) == NULL)
+            fetch->files[i]->number = 0;
+}
+
 void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *fetch)
 {
     bool drawn[PS_SPOOL_FETCH_MAX] = {false}, any = false;
@@ -223,17 +235,14 @@ void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *
         tidy(spool);
     for (unsigned i = 0; i < fetch->found; i++)
         any |= drawn[i] = !fetch->files[i]->finished && give(spool, fetch->files[i]);
-    int error = any ? save(spool) : 0;
+    if (!any)
+        return;
+    int error = save(spool);
     if (error != 0 && !spool->numbers_failed)
         ps_log(PS_LOG_ERROR, spool->component,
                "%s/" PS_SPOOL_NUMBERS_NAME " cannot be written: %s: events of new files have no identities",
                spool->tracker, strerror(error));
     spool->numbers_failed = error != 0;
-    for (unsigned i = 0; error != 0 && i < fetch->found; i++) {
-        if (!drawn[i])
-            continue;
-        ps_spool_numbers_forget(
-            spool, fetch->files[i]); /* nothing is left to forget behind another link of the same file */
-        fetch->files[i]->number = 0;
-    }
+    if (error != 0)
+        take_back(spool, fetch, drawn);
 }

@@ -230,7 +230,7 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("report", "recover"),
      .fallback = "report",
      .flags = PS_OPTION_EXTENSION,
-     .help = "files that have had their names in use since before the start: report logs and counts them; "
+     .help = "files with the in-use suffix that an earlier process left: report logs and counts them; "
              "recover completes and renames those whose writers are gone"},
     {.key = "penstock.hsync",
      .type = PS_OPTION_BOOL,

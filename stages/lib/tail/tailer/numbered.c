@@ -36,9 +36,10 @@ static bool gives_identities(const struct ps_tailer *tailer)
     return tailer->settings->identities && tailer->sink.keeping == NULL;
 }
 
+/* An empty file has no position that the next process could find it by, so its number would be lost. */
 void ps_tail_log_number(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (log->serial.own != 0 || !gives_identities(tailer))
+    if (log->serial.own != 0 || log->identity.head_length == 0 || !gives_identities(tailer))
         return;
     ps_tail_serial_draw(&log->serial, log->read_offset);
     save_first(tailer, log);
@@ -51,13 +52,13 @@ bool ps_tail_log_is_numbered(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_grow(tailer, log);
     if (log->identity.head_length == 0)
         return true; /* there is nothing to read yet */
-    ps_tail_log_number(tailer, log);
-    if (tailer->saves.failed || log->serial.own == 0)
-        return true;
-    if (!log->serial_noted) {
+    if (log->serial.own != 0 && !log->serial_noted) {
         ps_tail_slots_put(&tailer->unsaved, log->number);
         ps_tail_log_changed(tailer, log);
     }
+    ps_tail_log_number(tailer, log);
+    if (tailer->saves.failed || log->serial.own == 0)
+        return true;
     log->waits = true;
     ps_tail_slots_put(&tailer->unnumbered, log->number);
     return false;

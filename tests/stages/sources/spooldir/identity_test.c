@@ -224,6 +224,22 @@ static void test_cannot_be_written(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Two links of one file share a number; neither has one that is not on the disk. */
+static void test_links_without_number(void **unused)
+{
+    assert_int_equal(mkdir(ps_test_folder_path(".flumespool"), 0755), 0);
+    assert_int_equal(mkdir(numbers_path(), 0755), 0);
+    ps_test_folder_append("file1", "one\n", 4);
+    char from[512];
+    snprintf(from, sizeof from, "%s", ps_test_folder_path("file1"));
+    assert_int_equal(link(from, ps_test_folder_path("file2")), 0);
+    start();
+    wait_for(2);
+    assert_string_equal(stage.events[0].identity, "");
+    assert_string_equal(stage.events[1].identity, "");
+    ps_test_stage_fini(&stage);
+}
+
 /* The text of the file: what was printed is parsed; a mistake ends it. */
 static void test_text(void **unused)
 {
@@ -259,8 +275,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_histories), TEST(test_number_and_position), TEST(test_nobody_asked),
-        TEST(test_cannot_be_written),     cmocka_unit_test(test_text),
+        cmocka_unit_test(test_histories), TEST(test_number_and_position),  TEST(test_nobody_asked),
+        TEST(test_cannot_be_written),     TEST(test_links_without_number), cmocka_unit_test(test_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
