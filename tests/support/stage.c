@@ -390,7 +390,11 @@ void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms)
 
 void ps_test_stage_real_clock(struct ps_test_stage *stage)
 {
-    stage->now = ps_clock_now();
+    struct ps_now now = ps_clock_now();
+    if (now.mono_ns + stage->ahead_ns < stage->now.mono_ns)
+        stage->ahead_ns = stage->now.mono_ns - now.mono_ns;
+    now.mono_ns += stage->ahead_ns;
+    stage->now = now;
 }
 
 bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level level, const char *text)

@@ -46,6 +46,7 @@ struct ps_test_stage {
     struct ps_port port;
     struct ps_counters counters;
     struct ps_now now; /* the fake clock, passed to every call */
+    uint64_t ahead_ns; /* by which it is ahead of the real one (ps_test_stage_real_clock) */
     struct ps_err err; /* of the last bind, check, build or open that failed, or of ps_port_failed */
     bool built, opened;
     bool failed; /* the open stage called ps_port_failed */
@@ -111,7 +112,8 @@ void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
 void ps_test_stage_start_identities(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                                     const char *const *keys);
 
-/* Sets the fake clock to the real one. */
+/* Lets the fake clock go on with the real one. It is set to the real clock, but it does not go back: on a machine that was started a
+ * short time ago, or after long fake times, it stays ahead of the real clock by the difference. */
 void ps_test_stage_real_clock(struct ps_test_stage *stage);
 
 /* Returns whether a problem of that level (ERROR: the component is dropped) has `text` in its key or
