@@ -37,12 +37,13 @@ static char *path_normal(const char *text)
     return path;
 }
 
-/* Flume's canary: tests that files can be written and deleted. */
+/* Flume's canary: tests that files can be written and deleted. Its name begins with a dot, so that no source reads it as a file of
+ * events: a process that is killed here leaves it in the directory. */
 static enum ps_status canary_try(const char *directory, struct ps_err *err)
 {
     char path[PATH_BYTES];
     static const char text[] = "testing flume file permissions\n";
-    snprintf(path, sizeof path, "%s/flume-spooldir-perm-check-XXXXXX.canary", directory);
+    snprintf(path, sizeof path, "%s/.flume-spooldir-perm-check-XXXXXX.canary", directory);
     int fd = mkostemps(path, 7, O_CLOEXEC);
     bool good = fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1;
     int error = errno;

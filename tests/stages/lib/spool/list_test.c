@@ -268,10 +268,43 @@ static void test_each_call_fails(void **unused)
     ps_test_folder_teardown(NULL);
 }
 
+/* The file by which a source checks the directory at its start is no file of events. If the process ends before the file is deleted, as
+ * by SIGKILL, the file stays; here it cannot be deleted. */
+static void test_file_of_the_check(void **unused)
+{
+    struct ps_tail_thread none = {.helper = NULL};
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".track",
+                                               .suffix = ".DONE",
+                                               .include = ".*",
+                                               .ignore = "^$"};
+    ps_test_call_broken = "unlink";
+    assert_null(ps_spool_create(&settings, &err));
+    ps_test_call_broken = NULL;
+    assert_non_null(strstr(err.text, "Unable to read and modify files"));
+    DIR *directory = opendir(ps_test_folder());
+    unsigned left = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        left += strstr(entry->d_name, "flume-spooldir-perm-check-") != NULL;
+    closedir(directory);
+    assert_int_equal(left, 1);
+    spool = ps_spool_create(&settings, &err);
+    assert_non_null(spool);
+    assert_true(ps_spool_list(spool));
+    if (spool->count > 0)
+        fail_msg("%s is read", spool->list[0].path);
+    ps_spool_leave(spool, &none);
+    ps_test_folder_teardown(NULL);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn),
-                                              cmocka_unit_test(test_each_call_fails)};
+                                              cmocka_unit_test(test_each_call_fails),
+                                              cmocka_unit_test(test_file_of_the_check)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
