@@ -89,6 +89,10 @@ static void span_move(struct ps_spooldir *state, struct ps_batch *batch, struct 
     reading->noted = position;
     inside_note(state, batch, reading);
     events_note(state, batch, reading);
+    /* Nothing of the file is in the batch: its record stays, which may say that the event of an empty file is delivered. */
+    if (!reading->complete && position == reading->file->start &&
+        state->input.inside == reading->file->inside)
+        return;
     ps_spool_keep_record(&state->sink, batch, reading->stream, reading->file, state->input.inside,
                          !reading->complete ? PS_SPOOL_KEPT_OPEN
                          : reading->failed  ? PS_SPOOL_KEPT_BROKEN
@@ -230,6 +234,10 @@ enum ps_result ps_spooldir_work(const void *, void *state_, struct ps_batch *bat
     for (unsigned step = 0; step < STEPS_MAX && batch->body_bytes - bytes < WORK_BYTES; step++) {
         if (state->current == state->opened) {
             (void)ps_tail_thread_answers(&state->thread);
+            moved |= state->sink.gone.count > 0;
+            /* A file that was opened now may have the key of a file that is gone: the next call reports that one first. */
+            if (state->sink.gone.count > 0)
+                break;
             ps_spooldir_fetch_if_due(state, now->mono_ns);
         }
         if (state->current == state->opened || state->stopped ||
