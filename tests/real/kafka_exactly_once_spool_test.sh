@@ -3,8 +3,9 @@
 # spooldir -> memory channel -> Kafka with penstock.guarantee = exactly-once and a real broker: the agent is killed with SIGKILL
 # again and again (KILLS=n for each case), stopped, and reloaded, and its meta file is removed, while files are put into the directory, also empty ones.
 # Cases: what is done with a finished file (renamed, deleted, marked) and the deserializers LINE, AVRO (blocks of 1,000 records) and BLOB
-# (pieces of a file). Readers of committed records (kcat, and Java's consumer) see each event once, those of one file in order; each
-# file is retired, and no record of a file is left in the topic of positions.
+# (pieces of a file). Readers of committed records (kcat, and Java's consumer) see each event once, those of one file in order, and
+# nothing else; each file is retired, and no record of a file is left in the topic of positions. On a failure it prints the files that
+# were put, both topics with offsets and times, and the log of all lives of the agent.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -28,9 +29,10 @@ avro_blocks() { # FILE COUNT
     done
 }
 
-# DIRECTORY FORMAT: puts files until the file `stop` is there, then writes how many files, lines and empty files there were.
+# DIRECTORY FORMAT LIST: puts files until the file `stop` is there, then writes how many files, lines and empty files there were. Writes
+# name, lines and time of each into LIST.
 write_files() {
-    local directory=$1 format=$2 file=0 all=0 empty=0 count
+    local directory=$1 format=$2 list=$3 file=0 all=0 empty=0 count
     while [[ ! -e $work/stop ]]; do
         file=$((file + 1)) count=$((RANDOM % 10 == 0 ? 0 : RANDOM % 1500))
         case $format in
@@ -46,15 +48,17 @@ write_files() {
         esac
         ((count > 0)) || empty=$((empty + 1))
         all=$((all + count))
+        echo "file-$file $count $EPOCHREALTIME" >>"$list"
         mv "$work/next" "$directory/file-$file"
         sleep 0.0$((2 + RANDOM % 7))
     done
     echo "$file $all $empty" >"$work/written"
 }
 
-look() { # TOPIC: sets total, unique, blank
+look() { # TOPIC: sets total, unique, blank, other
     kcat -C -q -e -b "$brokers" -t "$1" -o beginning -X isolation.level=read_committed >"$work/all"
     blank=$(grep -c '^$' "$work/all" || true)
+    other=$(grep -vcE '^(>?f.*)?$' "$work/all" || true)
     sed -n 's/^>\{0,1\}\(f.*\)/\1/p' "$work/all" >"$work/out"
     total=$(wc -l <"$work/out")
     unique=$(sort -u "$work/out" | wc -l)
@@ -77,11 +81,40 @@ records_left() {
 }
 no_records() { [[ ! $(records_left "$1") ]]; }
 
+# ---- what a failure is judged by ----
+
+records() { # TOPIC ISOLATION FORMAT
+    kcat -C -q -e -b "$brokers" -t "$1" -o beginning -X isolation.level="$2" -f "$3"
+}
+evidence() { # NAME DIRECTORY TOPIC POSITIONS
+    echo "--- $1: files that were put: name, events, time"
+    cat "$work/$1.files"
+    echo "--- files that are left"
+    find "$2" -printf '%P, inode %i, %s bytes\n' | sort
+    echo "--- events of $3 that are empty, strange or there twice: offset, time, value"
+    records "$3" read_committed '%o %T %s\n' | awk 'NF == 2 || NF > 3 || (NF == 3 && ($3 !~ /^>?f/ || seen[$3]++))'
+    echo "--- records of $4: committed, offset, time, key, value"
+    records "$4" read_committed '%o\n' >"$work/committed"
+    records "$4" read_uncommitted '%o %T %k %s\n' |
+        awk 'NR == FNR {committed[$1]; next} {print ($1 in committed ? "yes" : "no "), $0}' "$work/committed" -
+    echo "--- log of the agent"
+    cat "$work/$1.log"
+}
+# These two use the variables of run_case.
+broken() { # WHAT
+    evidence "$name" "$directory" "$topic" "$positions" >&2 || true
+    fail "$name: $*"
+}
+begin_life() {
+    printf '=== life %d, %(%T)T\n' $((++life)) -1 >>"$work/$name.log"
+    agent_start "$name"
+}
+
 reloads() { grep -c 'reading the configuration again' "$work/$1.log" || true; } # NAME
 more_reloads() { (($(reloads "$1") > $2)); }
 
 run_case() { # NAME FORMAT DELETE TRACK [KEY=VALUE]...
-    local name=$1 format=$2 delete=$3 track=$4 kill blanks writer
+    local name=$1 format=$2 delete=$3 track=$4 kill blanks writer life=0
     local directory=$work/$name topic=spool-$name positions=spool-$name-positions
     shift 4
     mkdir -p "$directory"
@@ -90,8 +123,8 @@ run_case() { # NAME FORMAT DELETE TRACK [KEY=VALUE]...
     exactly_once_file "$name" "$topic" "$positions" 50 sources.r1.type=spooldir sources.r1.host= sources.r1.port= \
         sources.r1.spoolDir="$directory" sources.r1.deletePolicy="$delete" sources.r1.trackingPolicy="$track" \
         sources.r1.pollDelay=20 sources.r1.deserializer="$format" channels.c1.capacity=20000 "$@"
-    agent_start "$name"
-    write_files "$directory" "$format" &
+    begin_life
+    write_files "$directory" "$format" "$work/$name.files" &
     writer=$!
     children[$writer]=writer
     await 60 has_written "$topic" 1000 || fail "$name: no events arrive"
@@ -114,22 +147,23 @@ run_case() { # NAME FORMAT DELETE TRACK [KEY=VALUE]...
             agent_kill "$name"
         fi
         ((kill % 3 != 0)) || rm -f "$directory/.flumespool/.flumespool-main.meta" # the topic has the positions
-        agent_start "$name"
+        begin_life
     done
     touch "$work/stop"
     wait "$writer" || fail "the writer ends with $?"
     unset "children[$writer]"
     read -r files lines blanks <"$work/written"
     await 180 is_retired "$directory" "$delete" "$track" ||
-        fail "$name: $(retired "$directory" "$delete" "$track") of $files files are not retired"
-    await 60 no_records "$positions" || fail "$name: records are left: $(records_left "$positions" | head -3)"
+        broken "$(retired "$directory" "$delete" "$track") of $files files are not retired"
+    await 60 no_records "$positions" || broken "records are left: $(records_left "$positions" | head -3)"
     agent_stop "$name"
     look "$topic"
     step "$name: $kills kills, $files files, written $lines, committed $total, lost $((lines - unique)), twice $((total - unique))"
-    ((unique == lines)) || fail "$name: events are lost"
-    ((total == unique)) || fail "$name: events are there twice: $(sort "$work/out" | uniq -d | head -3 | tr '\n' ' ')"
-    [[ $format == BLOB ]] || ((blank == blanks)) || fail "$name: $blanks empty files, $blank empty events"
-    awk -F- '$2 <= last[$1] {print $0 " after " last[$1]; exit 1} {last[$1] = $2}' "$work/out" || fail "$name: the order changed"
+    ((unique == lines)) || broken "events are lost"
+    ((total == unique)) || broken "events are there twice: $(sort "$work/out" | uniq -d | head -3 | tr '\n' ' ')"
+    [[ $format == BLOB ]] || ((blank == blanks)) || broken "$blanks empty files, $blank empty events"
+    ((other == 0)) || broken "$other events are of no file that was put: $(grep -vE '^(>?f.*)?$' "$work/all" | head -3)"
+    awk -F- '$2 <= last[$1] {print $0 " after " last[$1]; exit 1} {last[$1] = $2}' "$work/out" || broken "the order changed"
     says_nothing "$name" ' (FATAL|modified since|re-used)'
 }
 
