@@ -7,19 +7,31 @@
  * the machine's network. root takes these namespaces directly: everything else stays as it is, other users included.
  * An ordinary user takes them in a user namespace that knows only this user, with the same number and no more rights than before. Where the kernel refuses (a
  * container, a system without user namespaces), the command runs in the machine's own network. ctest calls it for each test: tests/tests.cmake says which
- * tests it leaves alone. The tests with real servers share servers, and so one network: ./test.sh starts their ctest with it. */
+ * tests it leaves alone. The tests with real servers share servers, and so one network: ./test.sh starts their ctest with it.
+ *
+ * The time since the machine's start is the command's own too, where the kernel allows it: an agent starts seconds after its machine, and
+ * tests run on machines that have been up for days. With PENSTOCK_UPTIME_S it is this number of seconds, with 0 the machine's own; without it,
+ * half of the commands have one between 1 and 900 s, drawn from PENSTOCK_SEED_BASE, which ./test.sh sets, and the command. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+#define UPTIME_MAX_S 900U
 
 static bool write_file(const char *path, const char *text)
 {
@@ -79,6 +91,65 @@ static const char *isolate(void)
     return loopback_up() ? NULL : "loopback";
 }
 
+/* ---- the time since the machine's start ---- */
+
+static uint64_t fnv1a(uint64_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Returns the seconds that the command is to see; 0: as they are. */
+static unsigned wanted_uptime_s(char *const *arguments)
+{
+    const char *own = getenv("PENSTOCK_UPTIME_S"), *base = getenv("PENSTOCK_SEED_BASE");
+    if (own != NULL)
+        return (unsigned)strtoul(own, NULL, 10);
+    if (base == NULL)
+        return 0;
+    uint64_t hash = fnv1a(UINT64_C(0xcbf29ce484222325), base);
+    for (; *arguments != NULL; arguments++) {
+        const char *slash = strrchr(*arguments, '/'); /* a clone elsewhere draws the same */
+        hash = fnv1a(hash, slash != NULL ? slash : *arguments);
+    }
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    return (hash >> 32) % 2 == 0 ? 0 : 1 + (unsigned)((hash >> 33) % UPTIME_MAX_S);
+}
+
+/* Prints how far the clock is to be from that of the machine: as far as now, plus what is missing to `uptime_s`. */
+static int print_offset(char *text, size_t room, clockid_t clock, const char *name, unsigned uptime_s)
+{
+    char line[128];
+    int64_t offset_s = 0;
+    struct timespec now = {0};
+    FILE *file = fopen("/proc/self/timens_offsets", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0)
+            offset_s = strtoll(line + strlen(name), NULL, 10);
+    if (file != NULL)
+        fclose(file);
+    clock_gettime(clock, &now);
+    return snprintf(text, room, "%s %" PRId64 " 0\n", name,
+                    offset_s + (int64_t)uptime_s - (int64_t)now.tv_sec);
+}
+
+/* Moves this process into a time namespace. A kernel that refuses leaves the clocks as they are. */
+static void take_uptime(unsigned uptime_s)
+{
+    char monotonic[64], since_boot[64], text[128];
+    print_offset(monotonic, sizeof monotonic, CLOCK_MONOTONIC, "monotonic", uptime_s);
+    print_offset(since_boot, sizeof since_boot, CLOCK_BOOTTIME, "boottime", uptime_s);
+    snprintf(text, sizeof text, "%s%s", monotonic, since_boot);
+    if (unshare(CLONE_NEWTIME) != 0 || !write_file("/proc/self/timens_offsets", text))
+        return;
+    int fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && setns(fd, CLONE_NEWTIME) == 0)
+        fprintf(stderr, "isolated: PENSTOCK_UPTIME_S=%u\n", uptime_s);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Tries it in a child, since a process that was refused after its first step cannot go back. Returns whether it works; else puts the reason into
  * refused. */
 static bool works(char *refused, size_t size)
@@ -133,6 +204,9 @@ int main(int argc, char **argv)
     }
     if (!can || step != NULL)
         fprintf(stderr, "isolated: in the machine's network (%s)\n", refused);
+    unsigned uptime_s = wanted_uptime_s(argv + 1);
+    if (can && step == NULL && uptime_s > 0)
+        take_uptime(uptime_s);
     execvp(argv[1], argv + 1);
     fprintf(stderr, "isolated: cannot run %s: %s\n", argv[1], strerror(errno));
     return 127;
