@@ -456,6 +456,10 @@ static void test_mistakes(void **unused)
         {{"filegroups", "g"}, "no group has files"},
         {{"filegroups", "g", "filegroups.g", "name"}, "has no directory"},
         {{"filegroups", "g", "filegroups.g", "/tmp/(x"}, "(x"},
+        {{"filegroups", "g", "filegroups.g", "/tmp/*.x"}, "write /tmp/.*[.]x"},
+        {{"filegroups", "g", "filegroups.g", "//tmp//y//*.x"}, "write /tmp/y/.*[.]x"},
+        {{"filegroups", "g", "filegroups.g", "/*.x"},
+         "write /.*[.]x"}, /* of the root, not of the working directory */
         {{"filegroups", "g", "filegroups.g", "/tmp/x", "headers.g", "x"}, "no header"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {

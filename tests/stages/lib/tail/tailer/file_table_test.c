@@ -149,9 +149,51 @@ static void test_queue(void **unused)
     free(tailer);
 }
 
+/* ---- the table ---- */
+
+#define MANY 300U
+
+/* Files lose their names, and others get them, while the table grows: each name finds the file that has it now, each inode its own file. */
+static void test_names(void **unused)
+{
+    uint64_t state = ps_test_seed() | 1;
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place place = {.path = (char *)(uintptr_t) "/logs"};
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    struct ps_tail_log *named[10] = {NULL}, *all[MANY];
+    tailer->settings = &(const struct ps_tail_settings){.identities = false};
+    tailer->port = &port;
+    tailer->places = &place;
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned which = (unsigned)(ps_test_random(&state) % PS_COUNT_OF(named));
+        char name[16];
+        snprintf(name, sizeof name, "app.%u", which);
+        if (named[which] != NULL)
+            ps_tail_log_rename(tailer, named[which], NULL, false); /* it was deleted, and is still read */
+        named[which] = NULL;
+        if (i % 3 > 0)
+            named[which] = ps_tail_log_add(
+                tailer, 0, &(struct ps_tail_change){.device = 1, .inode = 1000 + i, .name = name});
+        all[i] = named[which];
+        for (unsigned k = 0; k < PS_COUNT_OF(named); k++) {
+            snprintf(name, sizeof name, "app.%u", k);
+            assert_ptr_equal(ps_tail_log_by_name(&tailer->table, 0, name), named[k]);
+            assert_null(ps_tail_log_by_name(&tailer->table, 1, name));
+        }
+        for (unsigned k = 0; k <= i; k++)
+            assert_ptr_equal(ps_tail_log_by_inode(&tailer->table, 1, 1000 + k), all[k]);
+    }
+    assert_true(tailer->table.room > 64); /* it grew with names that were gone */
+    ps_tail_logs_free(tailer);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    free(tailer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
         cmocka_unit_test_setup_teardown(test_grow, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_queue)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,6 +259,18 @@ static void test_records_of_another_version(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* What a file with a number looks like when it was cut, or edited. */
+static const char *const no_numbers[] = {"",
+                                         "0123\n",
+                                         "0123456789abcdef",
+                                         "0123456789abcdef ",
+                                         "0123456789abcde\n\n",
+                                         "0123456789ABCDEF\n",
+                                         "0123456789abcdef0\n",
+                                         "0123456789abcdef\n\n",
+                                         "0123456789abcdef\n0123",
+                                         "0123456789abcdef\n0123456789abcdef\n"};
+
 /* The source's number is deleted when only the position file is used, so that a later sink finds no old records. */
 static void test_number(void **unused)
 {
@@ -276,12 +288,14 @@ static void test_number(void **unused)
     prepare(PS_KEYS(NULL));
     assert_string_not_equal(owner(), first);
     ps_test_stage_close(&stage);
-    FILE *file = fopen(id_path(), "w");
-    assert_non_null(file);
-    fputs("0123\n", file);
-    fclose(file);
-    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
-    assert_non_null(strstr(stage.err.text, "does not have a number of 16 digits"));
+    for (size_t i = 0; i < PS_COUNT_OF(no_numbers); i++) {
+        FILE *file = fopen(id_path(), "w");
+        assert_non_null(file);
+        fputs(no_numbers[i], file);
+        fclose(file);
+        assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+        assert_non_null(strstr(stage.err.text, "does not have a number of 16 digits"));
+    }
     ps_test_stage_fini(&stage);
     ps_test_stage_init(&stage, &ps_source_taildir);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("filegroups", "g", "filegroups.g", pattern,

@@ -82,10 +82,45 @@ static void test_path(void **unused)
     free(tailer);
 }
 
+/* A look at one directory tries its own files again, and does not forget those of another one. */
+static void test_two_directories(void **unused)
+{
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place places[] = {{.path = (char *)(uintptr_t) "/a", .look_ns = PS_NEVER},
+                                     {.path = (char *)(uintptr_t) "/b", .look_ns = PS_NEVER}};
+    struct ps_tail_log files[4], *logs[PS_COUNT_OF(files)];
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->port = &port;
+    tailer->places = places;
+    tailer->table.logs = logs;
+    ps_tail_slots_grow(&tailer->unreadable, 4);
+    for (uint32_t i = 0; i < PS_COUNT_OF(files); i++) {
+        files[i] = (struct ps_tail_log){
+            .number = i, .directory = i % 2, .name = (char *)(uintptr_t) "x", .state = PS_TAIL_LOG_OPENING};
+        logs[i] = &files[i];
+        ps_tail_log_unreadable(tailer, logs[i], EACCES);
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned place = 0; place < PS_COUNT_OF(places); place++) {
+            places[place].unreadable = true;
+            ps_tail_unreadable_queue(tailer, place);
+            assert_int_equal(tailer->unreadable.count, PS_COUNT_OF(files));
+            for (size_t i = 0; i < PS_COUNT_OF(files); i++) {
+                assert_int_equal(files[i].again, files[i].directory == place); /* queued again */
+                files[i].again = false;
+            }
+        }
+    }
+    ps_tail_slots_free(&tailer->unreadable);
+    free(tailer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_two_directories),
         cmocka_unit_test_setup_teardown(test_path, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
