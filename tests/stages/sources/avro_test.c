@@ -1,4 +1,5 @@
 /* Source avro against a client that sends bytes. (Real clients: tests/real/flume_avro_test.sh.) */
+#include "stages/lib/avro/request.h"
 #include "stages/lib/avro/zlib.h"
 #include "stages/lib/stream/stream.h"
 #include "tests/support/avro_rpc.h"
@@ -60,18 +61,27 @@ static void send_call(int fd, uint32_t serial, size_t piece)
     free(message);
 }
 
+static uint8_t answer_bytes[4096];
+
+/* Returns what the last answer, which had a handshake, says of the two protocols. */
+static enum ps_avro_match answered_match(void)
+{
+    return (enum ps_avro_match)(answer_bytes[12] /
+                                2); /* behind the number, the count of pieces and a length */
+}
+
 /* Waits for the next answer. */
 static struct ps_avro_answer receive_answer(struct ps_test_stage *stage, int fd, bool handshake)
 {
     static uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
-    uint8_t bytes[4096];
+    uint8_t *const bytes = answer_bytes;
     struct ps_avro_answer answer;
     size_t length = 0, taken = 0;
     for (;;) {
         bool closed;
         const char *one = ps_test_receive(stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
         assert_false(closed);
-        assert_true(length < sizeof bytes);
+        assert_true(length < sizeof answer_bytes);
         bytes[length++] = (uint8_t)one[0];
         enum ps_avro_reading reading =
             ps_avro_read_answer(bytes, length, handshake, scratch, &answer, &taken);
@@ -133,6 +143,7 @@ static void test_handshakes(void **unused)
     ps_test_avro_call_name(&call, "appendBatch");
     send_call(fd, 1, 64);
     assert_true(receive_answer(&stage, fd, true).no_match);
+    assert_int_equal(answered_match(), PS_AVRO_MATCH_NONE);
     ps_test_avro_call_clear(&call);
     ps_test_avro_call_handshake(&call, stranger, "{\"protocol\":\"AvroSourceProtocol\"}",
                                 ps_avro_protocol_md5);
@@ -140,6 +151,7 @@ static void test_handshakes(void **unused)
     ps_test_avro_call_event(&call, "one", 3, NULL);
     send_call(fd, 2, 64);
     expect_status(&stage, fd, true, 2, PS_AVRO_OK);
+    assert_int_equal(answered_match(), PS_AVRO_MATCH_BOTH);
     close(fd);
     fd = client(&stage);
     ps_test_avro_call_clear(&call);
@@ -148,6 +160,7 @@ static void test_handshakes(void **unused)
     ps_test_avro_call_event(&call, "two", 3, NULL);
     send_call(fd, 3, 64);
     expect_status(&stage, fd, true, 3, PS_AVRO_OK);
+    assert_int_equal(answered_match(), PS_AVRO_MATCH_CLIENT); /* it does not know the server's */
     ps_test_expect(&stage.events[1], "two", NULL);
     close(fd);
     ps_test_stage_fini(&stage);

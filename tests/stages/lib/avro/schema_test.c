@@ -1,9 +1,11 @@
 /* Where a datum ends: types within types; a datum that lacks any bytes is incomplete. */
 #include "stages/lib/avro/schema.h"
 
+#include "stages/lib/avro/binary.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define TYPES_MAX 65536U
 
@@ -130,9 +132,33 @@ static void test_most_types(void **state)
     free(json);
 }
 
+/* Only parts within parts are limited, not parts beside each other: an array of many records, of which each has records. */
+static void test_many_parts(void **state)
+{
+    enum { ITEMS = 1000 };
+    static const char json[] =
+        "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"r\",\"fields\":["
+        "{\"name\":\"a\",\"type\":" PAIR "},{\"name\":\"b\",\"type\":\"pair\"}]}}";
+    static const char item[] = "\4ab" EIGHT "\2z" EIGHT;
+    static uint8_t datum[2 + ITEMS * sizeof item];
+    struct ps_err err = {0};
+    struct ps_avro_schema *schema = ps_avro_schema_create(json, sizeof json - 1, &err);
+    if (schema == NULL)
+        fail_msg("%s", err.text);
+    uint8_t *end = datum + ps_avro_put_long(datum, ITEMS);
+    for (unsigned i = 0; i < ITEMS; i++)
+        end = mempcpy(end, item, sizeof item - 1);
+    *end++ = 0;
+    const uint8_t *at = datum;
+    assert_true(ps_avro_schema_skip(schema, &at, end));
+    assert_ptr_equal(at, end);
+    ps_avro_schema_destroy(schema);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types_within_types),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_many_parts),
+                                       cmocka_unit_test(test_types_within_types),
                                        cmocka_unit_test(test_numbers_at_their_ends),
                                        cmocka_unit_test(test_orders), cmocka_unit_test(test_most_types)};
     return cmocka_run_group_tests(tests, NULL, NULL);

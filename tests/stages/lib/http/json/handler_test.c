@@ -177,9 +177,67 @@ static void test_memory_runs_out(void **unused)
     assert_true(failures > 100);
 }
 
+/* Takes the text as a request of this many events, with enough memory. */
+static struct ps_batch *taken(uint32_t events)
+{
+    static const char head[] = "application/json";
+    const struct ps_http_message message = {.content_type = {.at = 0, .length = sizeof head - 1}};
+    request_encode(1);
+    return ask(head, &message, events, false).batch;
+}
+
+/* Takes a request with some hundred names. */
+static void take_many_names(void)
+{
+    text_length = 0;
+    put("[{\"headers\":{\"many\":\"\"");
+    for (unsigned i = 0; i < 2000; i++)
+        put(",\"many%u\":\"\"", i);
+    put("}}]");
+    ps_batch_give(taken(1));
+}
+
+/* A header whose value is null is no header, and does not change others of its name: neither in its own event nor in the next ones. */
+static void test_null_values(void **unused)
+{
+    static const struct {
+        const char *json, *wanted; /* the headers of all events */
+    } cases[] = {
+        {"[{\"headers\":{\"a\":null}}]", ";"},
+        {"[{\"headers\":{\"a\":null,\"a\":\"1\"}}]", "a=1;"},
+        {"[{\"headers\":{\"b\":null}},{\"headers\":{\"b\":\"1\"}}]", ";b=1;"},
+        {"[{\"headers\":{\"d\":\"2\",\"c\":null}},{\"headers\":{\"c\":\"1\",\"d\":null}},{\"headers\":{\"d\":"
+         "\"3\"}}]",
+         "d=2;c=1;d=3;"},
+        {"[{\"headers\":{\"e\":\"1\"}},{\"headers\":{\"e\":null}},{\"headers\":{\"e\":\"2\"}}]", "e=1;;e=2;"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char found[256] = "";
+        uint32_t events = 0;
+        take_many_names();
+        text_length = 0;
+        put("%s", cases[i].json);
+        for (const char *at = cases[i].wanted; *at != '\0'; at++)
+            events += *at == ';';
+        struct ps_batch *batch = taken(events);
+        for (uint32_t k = 0; k < events; k++) {
+            struct ps_header_cursor cursor = ps_headers_begin(batch, &batch->events[k]);
+            const struct ps_header *header;
+            while ((header = ps_headers_next(&cursor)) != NULL)
+                snprintf(found + strlen(found), sizeof found - strlen(found), "%.*s=%.*s",
+                         (int)header->name->length, header->name->text, (int)header->value_length,
+                         header->value);
+            snprintf(found + strlen(found), sizeof found - strlen(found), ";");
+        }
+        assert_string_equal(found, cases[i].wanted);
+        ps_batch_give(batch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_null_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
