@@ -260,6 +260,43 @@ static void test_the_last_list(void **state)
     }
 }
 
+/* The queue's thread does not come to its work, and the ring is full of leases: one that is refused counts nothing, however often it is tried. */
+static void test_full_ring(void **state)
+{
+    static struct ps_lease leases[2 * PS_QUEUE_RING_LEASES + 8];
+    struct ps_fill fill;
+    uint64_t events = 0, bytes = 0, kept_events = 0, kept_bytes = 0;
+    unsigned refused = 0;
+    plan = (struct plan){.sync_each = true};
+    const struct ps_queue_settings settings = shelf_settings(&ops, PRODUCERS);
+    queue = ps_queue_create(&settings);
+    queue->writable = true; /* as the thread sets it */
+    for (unsigned i = 0; i < PS_COUNT_OF(leases); i++) {
+        struct ps_lease *lease = &leases[i];
+        *lease = (struct ps_lease){.count = 1 + i % 3, .bytes = 7 + i % 5};
+        for (unsigned tries = 0; lease != NULL && tries < 3; tries++) {
+            if (ps_queue_put(queue, 0, &lease) != PS_PUT_OK)
+                refused++;
+        }
+        if (lease == NULL) {
+            events += leases[i].count;
+            bytes += leases[i].bytes;
+        }
+        ps_queue_fill(queue, &fill);
+        assert_int_equal(fill.size, events);
+        assert_int_equal(fill.bytes, bytes);
+        assert_int_equal(ps_queue_undelivered(queue), events);
+    }
+    assert_true(refused >= 3 * 8 && events > 0);
+    for (const struct ps_lease *lease = ps_queue_strip(queue); lease != NULL; lease = lease->next) {
+        kept_events += lease->count;
+        kept_bytes += lease->bytes;
+    }
+    assert_int_equal(kept_events, events);
+    assert_int_equal(kept_bytes, bytes);
+    ps_queue_destroy(queue);
+}
+
 /* ---- in an agent ---- */
 
 static enum ps_status build(void *channel, struct ps_context *context, struct ps_err *err)
@@ -321,9 +358,13 @@ static void test_an_agent_stops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_it_broke_before),       cmocka_unit_test(test_it_breaks_at_the_stop),
-        cmocka_unit_test(test_given_up_and_not_home), cmocka_unit_test(test_never_opened),
-        cmocka_unit_test(test_the_last_list),         cmocka_unit_test(test_an_agent_stops),
+        cmocka_unit_test(test_it_broke_before),
+        cmocka_unit_test(test_it_breaks_at_the_stop),
+        cmocka_unit_test(test_given_up_and_not_home),
+        cmocka_unit_test(test_never_opened),
+        cmocka_unit_test(test_the_last_list),
+        cmocka_unit_test(test_an_agent_stops),
+        cmocka_unit_test(test_full_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
