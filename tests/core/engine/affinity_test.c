@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdio.h>
 
+#include "core/engine/agent/internal.h"
 #include "core/engine/engine.h"
 #include "tests/support/flow.h"
 
@@ -113,12 +114,47 @@ static void test_opens_unpinned(void **state)
     assert_true(CPU_EQUAL(&mine, &opened_with));
 }
 
+/* A reload may add workers: they get the CPUs that the new configuration names. The worker that runs keeps its own until the next start. */
+static void test_added_workers(void **state)
+{
+    static const struct ps_machine machine = {.cores = 64, .memory_bytes = UINT64_C(1) << 30};
+    struct ps_err err = {0};
+    struct ps_agent_account account;
+    cpu_set_t mine;
+    unsigned cpu = 0;
+    char text[16];
+    struct flow flow = {.total = 1000,
+                        .source_count = 1,
+                        .channel_count = 1,
+                        .sink_count = 1,
+                        .options = {.workers = 1, .drain_timeout_ms = 20000, .reload_timeout_ms = 20000}};
+    assert_int_equal(sched_getaffinity(0, sizeof mine, &mine), 0);
+    while (!CPU_ISSET(cpu, &mine))
+        cpu++;
+    snprintf(text, sizeof text, "%u", cpu);
+    flow_init(&flow);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    flow.options.workers = 3;
+    flow.options.cpus = (struct ps_texts){3, (const char *const[]){text, text, text}};
+    if (ps_agent_reload(agent, flow_spec(&flow), &machine, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(ps_engine_worker_count(agent->engine), 3);
+    assert_int_equal(ps_worker_cpu(ps_engine_worker(agent->engine, 0)), -1);
+    assert_int_equal(ps_worker_cpu(ps_engine_worker(agent->engine, 1)), cpu);
+    assert_int_equal(ps_worker_cpu(ps_engine_worker(agent->engine, 2)), cpu);
+    ps_agent_stop(agent, 20000, NULL, NULL, &account);
+    flow_fini(&flow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_not_told),
         cmocka_unit_test(test_mask_stays),
         cmocka_unit_test(test_opens_unpinned),
+        cmocka_unit_test(test_added_workers),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

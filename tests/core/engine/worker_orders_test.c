@@ -1,16 +1,24 @@
 /* How orders end: a reload that closes some sources of a worker while others stay open. */
 #include "core/engine/engine.h"
+#include "core/flow/engine_channel.h"
 #include "tests/support/flow.h"
+
+extern const struct ps_stage_ops ps_channel_memory;
 
 static struct flow flow;
 static struct ps_engine *engine;
 static struct ps_now now;
 
+static const struct ps_stage_ops *channel_stage; /* takes the place of each channel's; NULL: flow's own */
+
 static struct ps_plan *plan_after(struct ps_plan *before, bool adopts)
 {
     struct ps_err err = {0};
     const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};
-    struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, before, &err);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    for (size_t i = 0; channel_stage != NULL && i < spec->channel_count; i++)
+        spec->channels[i].stage.ops = channel_stage;
+    struct ps_plan *plan = ps_plan_create(spec, &machine, before, &err);
     if (plan != NULL && adopts)
         ps_plan_adopt(plan, before); /* what it adopts is not built anew */
     if (plan == NULL || ps_plan_build(plan, &err) != PS_OK)
@@ -182,6 +190,53 @@ static void test_another_flow_reads_on(void **state)
     flow_fini(&flow);
 }
 
+static uint64_t quota_bytes; /* what a channel was told last */
+
+static void note_quota(void *plan, uint64_t bytes)
+{
+    quota_bytes = bytes;
+}
+
+/* A channel that stays over a reload is told its share of the memory in the next plan. */
+static void test_a_channel_that_stays_gets_its_new_share(void **state)
+{
+    struct ps_left carried, lost;
+    flow = (struct flow){.total = 1000000,
+                         .source_count = 1,
+                         .sources = {{.channels = 1}},
+                         .channel_count = 1,
+                         .sink_count = 1,
+                         .options = {.workers = 1}};
+    struct ps_stage_ops stage = ps_channel_memory;
+    struct ps_channel_ops channel = *stage.channel;
+    struct ps_engine_channel_ops engine_ops = *ps_engine_channel(stage.channel);
+    engine_ops.set_quota = note_quota;
+    channel.engine = &engine_ops;
+    stage.channel = &channel;
+    channel_stage = &stage;
+    struct ps_plan *plan = start(100);
+    flow.channels_stay = UINT32_MAX;
+    struct ps_plan *next = plan_after(plan, true);
+    assert_non_null(next->channels[0].adopts);
+    next->channel_quota_bytes = plan->channel_quota_bytes / 2;
+    reach(ps_engine_order(engine, PS_PHASE_DRAIN, plan, next));
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, next));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, next));
+    ps_engine_carry_over(engine, plan, next, &carried, &lost);
+    assert_int_equal(quota_bytes, next->channel_quota_bytes);
+    reach(ps_engine_order(engine, PS_PHASE_RUN, next, NULL));
+    ps_plan_retire(plan, next);
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL);
+    cycle(1000);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
+    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(next);
+    flow_fini(&flow);
+    channel_stage = NULL;
+}
+
 /* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms when the
  * source paused, and never ended when the source continued. */
 static void reload_and_stop(struct ps_plan *plan, struct ps_plan *next)
@@ -268,6 +323,7 @@ int main(void)
                                        cmocka_unit_test(test_another_flow_reads_on),
                                        cmocka_unit_test(test_a_closing_source_gets_the_room_of_its_channel),
                                        cmocka_unit_test(test_a_closing_sink_gets_no_more_dead_letters),
-                                       cmocka_unit_test(test_restored_events_are_not_old)};
+                                       cmocka_unit_test(test_restored_events_are_not_old),
+                                       cmocka_unit_test(test_a_channel_that_stays_gets_its_new_share)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

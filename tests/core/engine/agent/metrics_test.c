@@ -305,12 +305,43 @@ static void test_each_component_once(void **state)
     }
 }
 
+/* ---- batches of a source ---- */
+
+static void see_batches(void *argument, const struct ps_metrics_component *component)
+{
+    uint64_t *sum = argument;
+    if (component->kind == PS_KIND_SOURCE)
+        *sum = component->batch_events->sum;
+}
+
+/* The sizes of batches are those of all instances of a source. */
+static void test_batches_of_all_instances(void **state)
+{
+    struct flow flow = made();
+    flow.sources[0].instances = 3;
+    flow.options.workers = 3;
+    flow_init(&flow);
+    start(&flow, flow_spec(&flow));
+    const struct ps_metrics_source source = ps_agent_metrics(gate.agent);
+    uint64_t sum = 0, until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (sum < 3 * flow.total) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        source.visit(source.argument, &(struct ps_metrics_visitor){.argument = &sum,
+                                                                   .process = see_process,
+                                                                   .component = see_batches,
+                                                                   .worker = see_worker});
+    }
+    assert_int_equal(sum, 3 * flow.total);
+    stop(&flow);
+}
+
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stuck_sink),
-                                       cmocka_unit_test(test_stuck_interceptor),
-                                       cmocka_unit_test(test_parked_worker), cmocka_unit_test(test_reload),
-                                       cmocka_unit_test(test_each_component_once)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stuck_sink),          cmocka_unit_test(test_stuck_interceptor),
+        cmocka_unit_test(test_parked_worker),       cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_each_component_once), cmocka_unit_test(test_batches_of_all_instances)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
