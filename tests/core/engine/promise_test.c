@@ -254,6 +254,24 @@ static void test_promised_later(void **state)
     }
 }
 
+/* The promise is made while the worker is about to sleep: it does not sleep before the source has learned of it. */
+static void test_promised_before_a_sleep(void **state)
+{
+    start(&refusing);
+    make(2);
+    struct ps_worker *worker = ps_engine_worker(agent.engine, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        script.promise = 1;
+        assert_false(ps_worker_park(worker, &agent.now)); /* it looks at everything once more */
+        ps_worker_unpark(worker);
+        ps_test_small_agent_settle(&agent);
+        assert_string_equal(script.story, i == 0 ? "+a" : "+a+b");
+        assert_true(ps_worker_park(worker, &agent.now));
+        ps_worker_unpark(worker);
+    }
+    ps_test_small_agent_stop(&agent, true);
+}
+
 /* A channel that promises some leases by the put, and others later. */
 static void test_some_promised_later(void **state)
 {
@@ -388,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promised_later),
+        cmocka_unit_test(test_promised_before_a_sleep),
         cmocka_unit_test(test_some_promised_later),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_positions_of_some_later),
