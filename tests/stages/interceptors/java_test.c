@@ -464,6 +464,11 @@ static void test_too_much(void **unused)
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
     assert_int_equal(lease->count, 0);
     assert_false(stage.port.is_too_large || is_outdated(&stage, ""));
+    ps_test_java->mode = PS_TEST_JAVA_SLOW;
+    lease = PS_LEASE(&stage, PS_BODY("small"));
+    assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
+    assert_int_equal(lease->count, 1); /* it is not given up for the one before, while it is on its way */
+    assert_false(stage.port.is_too_large);
     ps_test_stage_fini(&stage);
 }
 

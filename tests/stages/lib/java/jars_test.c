@@ -117,6 +117,28 @@ static void test_folder_of_classes(void **unused)
     ps_java_jars_free(jars);
 }
 
+/* A change of any byte of a longer file of settings is seen. */
+static void test_long_settings(void **unused)
+{
+    static char text[3 * 4096 + 100];
+    static const off_t places[] = {0, 1, 4095, 4096, 8191, 8192, sizeof text - 1};
+    char path[512];
+    memset(text, 'a', sizeof text);
+    assert_int_equal(mkdir(ps_test_folder_path("long"), 0755), 0);
+    ps_test_folder_append("long/site.xml", text, sizeof text);
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("long"));
+    struct ps_java_jars *jars = expect(read_path(path), path, NULL, NULL);
+    int fd = open(ps_test_folder_path("long/site.xml"), O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < PS_COUNT_OF(places); i++) {
+        assert_int_equal(pwrite(fd, "b", 1, places[i]), 1);
+        jars = expect(jars, path, "long/site.xml", "has changed");
+        jars = expect(jars, path, NULL, NULL);
+    }
+    close(fd);
+    ps_java_jars_free(jars);
+}
+
 static void test_no_class_path(void **unused)
 {
     const char *const none[] = {"java", "Main", NULL}, *const torn[] = {"java", "-cp", NULL};
@@ -169,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_files),
                                        cmocka_unit_test(test_folder),
                                        cmocka_unit_test(test_folder_of_classes),
+                                       cmocka_unit_test(test_long_settings),
                                        cmocka_unit_test(test_no_class_path),
                                        cmocka_unit_test(test_equal),
                                        cmocka_unit_test(test_no_descriptor)};

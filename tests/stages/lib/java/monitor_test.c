@@ -132,13 +132,31 @@ static void test_ran_for_a_minute(void **state)
     ps_java_monitor_destroy(monitor);
 }
 
+/* Returns whether the process has ended; it may still be listed, because nobody has waited for it. */
+static bool has_ended(pid_t pid)
+{
+    char name[64], state = '\0';
+    snprintf(name, sizeof name, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(name, "r");
+    bool ended = file == NULL || (fscanf(file, "%*d %*s %c", &state) == 1 && state == 'Z');
+    if (file != NULL)
+        fclose(file);
+    return ended;
+}
+
 /* Output for which the pipe has no room is dropped. At the end the process is killed with its children. */
 static void test_reads_nothing(void **state)
 {
     static char json[256 << 10];
-    struct ps_java_monitor *monitor = create("trap '' TERM; sleep 1000 & wait", PS_NS_PER_S);
+    char script[512];
+    snprintf(script, sizeof script, "trap '' TERM; sleep 1000 & echo $! >%s; mv %s %s; wait",
+             ps_test_folder_path("new"), ps_test_folder_path("new"), ps_test_folder_path("child"));
+    struct ps_java_monitor *monitor = create(script, PS_NS_PER_S);
     uint64_t now_ns = PS_NS_PER_S;
     unsigned fed = 0;
+    await_file(monitor, now_ns, "child", 2);
+    const pid_t child = (pid_t)atoi(ps_test_folder_read("child"));
+    assert_true(child > 0 && !has_ended(child));
     memset(json, ' ', sizeof json);
     for (int i = 0; i < 50; i++) {
         now_ns += PS_NS_PER_S;
@@ -149,6 +167,8 @@ static void test_reads_nothing(void **state)
     }
     assert_int_equal(fed, 1); /* the pipe never had room for the rest */
     ps_java_monitor_destroy(monitor);
+    for (const uint64_t begin_ns = ps_test_patient_ns(); !has_ended(child); usleep(1000))
+        assert_true(ps_test_patient_ns() - begin_ns < PS_TEST_PATIENCE_MS * PS_NS_PER_MS);
 }
 
 static void test_no_program(void **state)
@@ -169,7 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gets, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_started_again, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_ran_for_a_minute, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test(test_reads_nothing),
+        cmocka_unit_test_setup_teardown(test_reads_nothing, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_no_program),
     };
     signal(SIGPIPE, SIG_IGN);

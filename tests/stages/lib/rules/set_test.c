@@ -207,6 +207,18 @@ static void test_headers_set(void **unused)
     ps_test_rules_end(rules);
 }
 
+/* Groups without a name between those with one. */
+static void test_groups_without_names(void **unused)
+{
+    struct ps_test_rules *rules = ps_test_rules_start("rule a { when body ~ /(a)(b)(?<c>.)((d))(?<e>.)/\n"
+                                                      "  extract body ~ /(.)(?<last>.)$/\n"
+                                                      "  set header.h = \"${c}${e}${last}\"\n"
+                                                      "}\n",
+                                                      false);
+    assert_run(rules, PS_BODY("abXdYz"), "a | | abXdYz h=XYz last=z e=Y c=X");
+    ps_test_rules_end(rules);
+}
+
 /* Conditions see events as they arrived, whatever earlier rules did to them; templates see the changes. */
 static void test_conditions_see_what_came(void **unused)
 {
@@ -408,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_shared_header),
         cmocka_unit_test(test_body_conditions),
         cmocka_unit_test(test_headers_set),
+        cmocka_unit_test(test_groups_without_names),
         cmocka_unit_test(test_conditions_see_what_came),
         cmocka_unit_test(test_extract_and_replace),
         cmocka_unit_test(test_replaced_bytes),

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define B32 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
 static void test_by_hand(void **unused)
 {
     static const struct {
@@ -46,6 +48,12 @@ static void test_by_hand(void **unused)
         {"x+\\x41bcdef", NULL},
         {"\\p{L}+abcdef", NULL},
         {"[a&&[b]]+abcdef", "abcdef"},
+        {"x+ab{2}cd", "xabbcd"},
+        {"x+ab{32}cd", "xa" B32 "cd"},
+        {"x+ab{33}cdefgh",
+         B32 "cdefgh"}, /* longer repeats are cut, and what is before them is not adjacent */
+        {"x+ab{1000}cdefgh", B32 "cdefgh"},
+        {"x+ab{32,}cdefgh", B32 "cdefgh"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char *fragment = ps_regex_fragment(cases[i].pattern);
