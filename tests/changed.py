@@ -187,6 +187,8 @@ def choose(chosen, path, included):
         if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
             for kind in ("sim", "stress"):
                 chosen.folder(kind, path)
+        if parts[:4] == ["stages", "lib", "kafka", "native"]:  # behind the table of stages/lib/kafka/producer/seam.h, through which it is called
+            chosen.folder("stages_lib_kafka_producer", path)
         if parts[:3] == ["stages", "lib", "queue"] or path == "stages/channels/file.c":
             chosen.folder("crash", path)
         end_to_end(chosen, path)
