@@ -1,5 +1,8 @@
 #include "core/thread.h"
 
+#include "core/clock.h"
+
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,6 +10,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define JOIN_REST_NS_MIN 50000
+#define JOIN_REST_NS_MAX 5000000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool left_alone; /* a thread was left alone at some time; it may still run; under `lock` */
@@ -40,17 +46,16 @@ int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argu
 
 bool ps_thread_join(pthread_t thread, uint32_t patience_ms)
 {
-    struct timespec until;
     if (patience_ms == PS_THREAD_PATIENT)
         return pthread_join(thread, NULL) == 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += patience_ms / 1000;
-    until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
+    uint64_t until_ns = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    long rest_ns = JOIN_REST_NS_MIN;
+    int failed;
+    while ((failed = pthread_tryjoin_np(thread, NULL)) == EBUSY && ps_clock_now().mono_ns < until_ns) {
+        nanosleep(&(struct timespec){.tv_nsec = rest_ns}, NULL);
+        rest_ns = rest_ns < JOIN_REST_NS_MAX ? 2 * rest_ns : rest_ns;
     }
-    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+    if (failed == 0)
         return true;
     pthread_mutex_lock(&lock);
     left_alone = true;

@@ -327,10 +327,10 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
         snprintf(text, sizeof text, "%s", format);
     va_end(arguments);
 
-    uint64_t mono_ns = ps_clock_now().mono_ns;
     struct held held = {.count = 0};
     struct ps_log_limit_entry *entry, evicted;
     pthread_mutex_lock(&log_state.mutex);
+    uint64_t mono_ns = ps_clock_now().mono_ns; /* read with the lock, so that no entry is younger */
     log_state.counts[level]++;
     if (log_state.unlimited) {
         emit(level, component, text, &held, mono_ns);
@@ -395,9 +395,9 @@ bool ps_log_text_chosen(enum ps_log_level level, const char *component, const ch
 
 static void emit_all_owed(bool all)
 {
-    uint64_t mono_ns = ps_clock_now().mono_ns;
     struct ps_log_limit_entry *entry;
     pthread_mutex_lock(&log_state.mutex);
+    uint64_t mono_ns = ps_clock_now().mono_ns;
     while ((entry = ps_log_limit_owing(&log_state.limit, mono_ns, all)) != NULL)
         emit_owed(entry, mono_ns);
     pthread_mutex_unlock(&log_state.mutex);

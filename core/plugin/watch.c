@@ -69,11 +69,11 @@ static void *watch(void *)
     pthread_mutex_lock(&lock);
     while (being_loaded != NULL) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may be set meanwhile */
         until.tv_nsec += (long)LOOK_MS * 1000000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&has_ended, &lock, &until);
+        pthread_cond_clockwait(&has_ended, &lock, CLOCK_MONOTONIC, &until);
         if (being_loaded != NULL)
             look();
     }

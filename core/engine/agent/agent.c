@@ -49,7 +49,9 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
     pthread_mutex_init(&agent->lock, NULL);
     agent->plan = plan;
     ps_agent_note_left_out(agent, plan->spec);
-    agent->start_ms = ps_clock_now().wall_ms;
+    struct ps_now now = ps_clock_now();
+    agent->start_ms = now.wall_ms;
+    agent->start_mono_ns = now.mono_ns;
     ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_COMPONENTS | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS,
                      log_line, NULL);
     ps_plan_describe(plan, PS_PLAN_ENGINE, plan->spec->verbose ? log_line : debug_line, NULL);

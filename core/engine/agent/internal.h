@@ -11,7 +11,8 @@ struct ps_agent {
     /* Control holds it while it replaces the plan, but not while components close or open. Another thread (metrics)
      * holds it while it reads the plan. Workers never take it. */
     pthread_mutex_t lock;
-    int64_t start_ms;
+    int64_t start_ms;       /* wall clock, for the metric */
+    uint64_t start_mono_ns; /* the same moment, which no step of the wall clock changes */
     uint64_t reload_count, reload_failed_count;
     char reload_failure[1024]; /* why the last reload failed; "" when it did not */
     char *left_out;            /* ps_agent_spec.left_out and .cut of the configuration that was read last */

@@ -223,7 +223,7 @@ static void visit_worker(struct ps_agent *agent, unsigned id, uint64_t ordered,
 {
     struct ps_worker *worker = ps_engine_worker(agent->engine, id);
     const struct ps_worker_stats *stats = ps_worker_stats(worker);
-    uint64_t up_ns = (uint64_t)(ps_clock_now().wall_ms - agent->start_ms) * PS_NS_PER_MS;
+    uint64_t up_ns = ps_clock_now().mono_ns - agent->start_mono_ns;
     struct ps_metrics_worker seen = {
         .id = id,
         .cpu = ps_worker_cpu(worker),

@@ -19,6 +19,18 @@ static struct ps_local_outcome *answer(struct ps_filesystem *filesystem, ps_file
     return ps_local_answer(local, NULL, &(struct ps_local_caller){done, argument}, error, what, path);
 }
 
+/* Returns whether both are names of one file: an earlier call made the link, and was killed or refused before it removed `from`; or a
+ * network mount repeated a call whose answer was lost. Leaves errno as it was. */
+static bool is_same_file(const char *from, const char *to)
+{
+    struct stat one, other;
+    int error = errno;
+    bool same = lstat(from, &one) == 0 && lstat(to, &other) == 0 && one.st_dev == other.st_dev &&
+                one.st_ino == other.st_ino && one.st_nlink > 1;
+    errno = error;
+    return same;
+}
+
 /* Renames without overwriting. Without RENAME_NOREPLACE (some network mounts) it makes a hard link, which does not overwrite. */
 static int rename_new(const char *from, const char *to)
 {
@@ -26,7 +38,7 @@ static int rename_new(const char *from, const char *to)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return errno;
-    if (link(from, to) != 0)
+    if (link(from, to) != 0 && !(errno == EEXIST && is_same_file(from, to)))
         return errno;
     return unlink(from) == 0 ? 0 : errno;
 }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCANNED_MAX 1000U               /* limit of directories that are listed at the start */
+#define SCANNED_MAX 1000U   /* limit of directories that are listed at the start */
+#define AHEAD_MS_MAX 60000U /* names are numbered on from the time of the first file of a directory */
 #define SCAN_REST_NS (10 * PS_NS_PER_S) /* backoff when the file system did not answer */
 
 /* A directory. It is in the list `looks` if it was listed or is being listed, so that it is listed once; and in `waiting` until the
@@ -212,6 +213,14 @@ static void discard(struct ps_bucket_look *look)
     free(look);
 }
 
+/* Returns whether the number, the wall-clock time of its making in ms, may be of a file that was begun after the start: by this sink, or by
+ * another one that writes now. A time to come is of an earlier run, whose clock was ahead. */
+static bool is_of_this_run(const struct ps_bucket_writer *sink, uint64_t counter)
+{
+    return counter >= (uint64_t)sink->orphans.started_ms &&
+           counter <= (uint64_t)sink->now.wall_ms + AHEAD_MS_MAX;
+}
+
 static void look_into(struct ps_bucket_look *look, const struct ps_file_answer *answer)
 {
     const char *first = NULL, *prefix;
@@ -220,7 +229,7 @@ static void look_into(struct ps_bucket_look *look, const struct ps_file_answer *
     for (size_t i = 0; i < answer->entry_count; i++) {
         const struct ps_file_status *entry = &answer->entries[i];
         if (entry->directory || !is_in_use(look, entry->name, &prefix, &prefix_length, &counter) ||
-            counter >= (uint64_t)look->sink->orphans.started_ms)
+            is_of_this_run(look->sink, counter))
             continue;
         if (count++ == 0)
             first = entry->name;
