@@ -33,3 +33,7 @@ void ps_token_source_destroy(struct ps_token_source *source);
  * `later` is true while the helper asks the endpoint, else `reason` (PS_SASL_REASON_BYTES) says why there is no
  * token, and the next call asks again. */
 const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns, bool *later, char *reason);
+/* Called when a server has refused the token: its time may be over for the server though not for this clock, which stands still while the
+ * machine is suspended; or the keys of the endpoint have changed. The next call of ps_token_source_take asks for a new one, unless
+ * the token is younger than 10 s: an account without rights does not ask the endpoint at each connection. */
+void ps_token_source_refused(struct ps_token_source *source, uint64_t now_ns);

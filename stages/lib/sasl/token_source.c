@@ -20,6 +20,7 @@
 #define TIMEOUT_MS 20000L
 #define ANSWER_BYTES_MAX (PS_BEARER_TOKEN_BYTES_MAX + 4096U)
 #define SUBJECT_BYTES_MAX 512U
+#define REFUSED_REST_NS (10 * PS_NS_PER_S)
 
 /* Belongs to the helper while the helper works, then to the owner. */
 struct asking {
@@ -35,7 +36,7 @@ struct ps_token_source {
     bool asked;        /* the helper has `asking` */
     uint64_t asked_ns; /* when the endpoint was asked last */
     char *subject, *token;
-    uint64_t renew_ns, end_ns; /* of the token */
+    uint64_t begun_ns, renew_ns, end_ns; /* of the token */
 };
 
 static char *copy(const char *text)
@@ -227,8 +228,17 @@ static void keep(struct ps_token_source *source, char *token, uint64_t life_s, u
 {
     wipe(source->token);
     source->token = token;
+    source->begun_ns = begun_ns;
     source->renew_ns = begun_ns + life_s * PS_NS_PER_S / 5 * 4;
     source->end_ns = begun_ns + life_s * PS_NS_PER_S;
+}
+
+void ps_token_source_refused(struct ps_token_source *source, uint64_t now_ns)
+{
+    if (source->token == NULL || now_ns - source->begun_ns < REFUSED_REST_NS)
+        return;
+    wipe(source->token);
+    source->token = NULL;
 }
 
 const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns, bool *later, char *reason)

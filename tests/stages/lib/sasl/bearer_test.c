@@ -246,6 +246,27 @@ static void test_late_answer(void **state)
     close(endpoint.listener);
 }
 
+/* A token that a server refuses is given up, but not one that is younger than 10 s. */
+static void test_refused(void **state)
+{
+    struct endpoint endpoint = endpoint_open();
+    char reason[PS_SASL_REASON_BYTES];
+    bool later;
+    struct ps_token_source *source = source_of(&endpoint);
+    ps_token_source_refused(source, PS_NS_PER_S); /* there is none yet */
+    serve(&endpoint, ANSWER("200 OK", "{\"access_token\":\"first\",\"expires_in\":3600}"));
+    assert_string_equal(await(source, PS_NS_PER_S, reason), "first");
+    pthread_join(endpoint.thread, NULL);
+    ps_token_source_refused(source, 11 * PS_NS_PER_S - 1);
+    assert_string_equal(ps_token_source_take(source, 11 * PS_NS_PER_S, &later, reason), "first");
+    ps_token_source_refused(source, 11 * PS_NS_PER_S);
+    serve(&endpoint, ANSWER("200 OK", "{\"access_token\":\"second\",\"expires_in\":3600}"));
+    assert_string_equal(await(source, 12 * PS_NS_PER_S, reason), "second");
+    pthread_join(endpoint.thread, NULL);
+    ps_token_source_destroy(source);
+    close(endpoint.listener);
+}
+
 /* Each failure is reported once, with the endpoint's words, and the next call sends a new request. */
 static void test_endpoint_fails(void **state)
 {
@@ -282,7 +303,7 @@ int main(void)
         cmocka_unit_test(test_message),     cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_unsecured),   cmocka_unit_test(test_subjects),
         cmocka_unit_test(test_endpoint),    cmocka_unit_test(test_endpoint_fails),
-        cmocka_unit_test(test_late_answer),
+        cmocka_unit_test(test_late_answer), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
