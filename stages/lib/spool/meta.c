@@ -18,6 +18,7 @@
  * commit */
 #define PART_BYTES (64U * 1024U)
 #define INODE_KEY "penstock.file"
+#define BORN_KEY "penstock.born" /* time of birth of the file: its inode is used again after it is deleted */
 #define COMPRESSION_KEY "penstock.compression"
 #define STATE_KEY "penstock.state"   /* size and ctime of a file that is left alone */
 #define EVENTS_KEY "penstock.events" /* before the position */
@@ -98,17 +99,20 @@ static void compression_parse(const struct ps_avro_container *container, struct 
     }
 }
 
-static void events_parse(const struct ps_avro_container *container, struct ps_spool_meta *meta)
+/* Reads a number. Returns false if the metadata has no such key, or something else there. */
+static bool number_parse(const struct ps_avro_container *container, const char *key, uint64_t *number)
 {
     struct ps_slice text;
     char copy[32], *end;
-    if (!ps_avro_container_meta(container, EVENTS_KEY, &text) || text.length == 0 ||
-        text.length >= sizeof copy)
-        return;
+    if (!ps_avro_container_meta(container, key, &text) || text.length == 0 || text.length >= sizeof copy)
+        return false;
     memcpy(copy, text.data, text.length);
     copy[text.length] = '\0';
-    meta->events = strtoull(copy, &end, 10);
-    meta->counted = *end == '\0';
+    unsigned long long value = strtoull(copy, &end, 10);
+    if (*end != '\0')
+        return false;
+    *number = value;
+    return true;
 }
 
 static enum ps_spool_meta_read damaged(struct ps_err *err, const char *reason)
@@ -147,7 +151,8 @@ enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_len
     pair_parse(&container, INODE_KEY, &meta->device, &meta->inode);
     pair_parse(&container, STATE_KEY, &meta->state.size, &meta->state.changed_ns);
     compression_parse(&container, meta);
-    events_parse(&container, meta);
+    (void)number_parse(&container, BORN_KEY, &meta->born_ns);
+    meta->counted = number_parse(&container, EVENTS_KEY, &meta->events);
     return PS_SPOOL_META_READ;
 }
 
@@ -221,7 +226,7 @@ enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_met
 
 static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
 {
-    char inode[64], state[64], events[32];
+    char inode[64], born[32], state[64], events[32];
     uint8_t sync[PS_AVRO_SYNC_BYTES];
     if (getrandom(sync, sizeof sync, GRND_NONBLOCK) != sizeof sync)
         memset(sync, 0xA5, sizeof sync); /* the marker need not be secret, only rare in longs */
@@ -229,9 +234,14 @@ static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
              (unsigned long long)meta->inode);
     snprintf(state, sizeof state, "%llu:%llu", (unsigned long long)meta->state.size,
              (unsigned long long)meta->state.changed_ns);
+    snprintf(born, sizeof born, "%llu", (unsigned long long)meta->born_ns);
     snprintf(events, sizeof events, "%llu", (unsigned long long)meta->events);
-    const char *pairs[13] = {"avro.schema", schema, "file", meta->target, INODE_KEY, inode};
+    const char *pairs[15] = {"avro.schema", schema, "file", meta->target, INODE_KEY, inode};
     size_t count = 6;
+    if (meta->born_ns != 0) {
+        pairs[count++] = BORN_KEY;
+        pairs[count++] = born;
+    }
     if (meta->compression != PS_COMPRESSION_NONE) {
         pairs[count++] = COMPRESSION_KEY;
         pairs[count++] = compression_words[meta->compression];

@@ -2,8 +2,8 @@
  * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long}
  * whose metadata names the file; the last record counts. Flume reads ours, and we read Flume's.
  *
- * Ours is written each time to a new file, which is renamed over the old one. It also has the file's device and inode, so
- * that a position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
+ * Ours is written each time to a new file, which is renamed over the old one. It also has the file's device, inode and
+ * time of birth, so that a position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
 #pragma once
 
 #include "core/status.h"
@@ -25,6 +25,7 @@ struct ps_spool_meta {
     char *target; /* the file's path; NULL: there is no position. Free with ps_spool_meta_fini */
     uint64_t position;
     uint64_t device, inode; /* 0: not known (Flume wrote it) */
+    uint64_t born_ns;       /* time of the file's birth; 0: not known */
     enum ps_compression
         /* compression of the file, if the position is in its decompressed text; NONE: the position is in its
          * bytes */

@@ -258,7 +258,8 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
     const struct ps_spool_meta *meta = &spool->meta;
     if (meta->target == NULL || strcmp(meta->target, file->path) != 0)
         return 0;
-    bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device);
+    bool reborn = meta->born_ns != 0 && file->born_ns != 0 && meta->born_ns != file->born_ns;
+    bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device || reborn);
     if (!other && meta->compression != file->compression) {
         ps_log(PS_LOG_WARN, spool->component,
                "the position in %s was saved for another compression (penstock.decompress or the file's name "
@@ -436,6 +437,7 @@ void ps_spool_fetch_prepare(struct ps_spool_fetch *fetch, struct ps_spool *spool
 
 void ps_spool_mark_prepare(struct ps_spool_mark *mark, struct ps_spool *spool, ps_spool_answer answer)
 {
+                                 .born_ns = file->born_ns,
     mark->job = (struct ps_tail_job){.run = mark_run, .answer = answer, .discard = nothing};
     mark->spool = spool;
 }

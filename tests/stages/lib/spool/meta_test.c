@@ -42,6 +42,7 @@ static void test_round_trip(void **unused)
                                      .position = positions[i % PS_COUNT_OF(positions)],
                                      .device = UINT64_MAX,
                                      .inode = UINT64_MAX - i,
+                                     .born_ns = i % 3 == 0 ? 0 : UINT64_MAX - i,
                                      .compression = kinds[i / 2 % PS_COUNT_OF(kinds)]};
         if (i % 2 == 1)
             meta.state = (struct ps_spool_state){.size = UINT64_MAX - i, .changed_ns = UINT64_MAX};
@@ -49,6 +50,7 @@ static void test_round_trip(void **unused)
         struct ps_spool_meta back = read_meta();
         assert_string_equal(back.target, target);
         assert_true(back.position == meta.position && back.device == meta.device && back.inode == meta.inode);
+        assert_true(back.born_ns == meta.born_ns);
         assert_int_equal(back.compression, meta.compression);
         assert_true(ps_spool_is_same_state(back.state, meta.state));
         ps_spool_meta_fini(&back);
