@@ -36,9 +36,16 @@ bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, 
     return length > 0 && (size_t)length < room;
 }
 
+bool ps_spool_is_canary(const char *name)
+{
+    static const char begins[] = "flume-spooldir-perm-check-";
+    name += name[0] == '.';
+    return strncmp(name, begins, sizeof begins - 1) == 0 && ps_text_ends(name, ".canary");
+}
+
 bool ps_spool_wants(const struct ps_spool *spool, const char *name)
 {
-    return name[0] != '.' && !ps_text_ends(name, spool->suffix);
+    return name[0] != '.' && !ps_text_ends(name, spool->suffix) && !ps_spool_is_canary(name);
 }
 
 static bool matches(const struct ps_spool *spool, const struct ps_regex *regex, const char *name)

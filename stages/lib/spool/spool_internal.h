@@ -51,6 +51,9 @@ struct ps_spool {
 bool ps_spool_list(struct ps_spool *spool);
 void ps_spool_list_free(struct ps_spool *spool);
 
+/* Returns whether the name is that of a file by which Flume, or penstock (with a dot before it), checks the directory at its start. */
+bool ps_spool_is_canary(const char *name);
+
 /* Returns the file's path relative to spoolDir. */
 const char *ps_spool_below(const struct ps_spool *spool, const char *path);
 

@@ -268,6 +268,19 @@ static void test_each_call_fails(void **unused)
     ps_test_folder_teardown(NULL);
 }
 
+/* Returns how many files of checks are in the directory. */
+static unsigned checks_left(void)
+{
+    static const char begins[] = ".flume-spooldir-perm-check-";
+    unsigned left = 0;
+    DIR *directory = opendir(ps_test_folder());
+    assert_non_null(directory);
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        left += strncmp(entry->d_name, begins, sizeof begins - 1) == 0;
+    closedir(directory);
+    return left;
+}
+
 /* The file by which a source checks the directory at its start is no file of events. If the process ends before the file is deleted, as
  * by SIGKILL, the file stays; here it cannot be deleted. */
 static void test_file_of_the_check(void **unused)
@@ -285,12 +298,7 @@ static void test_file_of_the_check(void **unused)
     assert_null(ps_spool_create(&settings, &err));
     ps_test_call_broken = NULL;
     assert_non_null(strstr(err.text, "Unable to read and modify files"));
-    DIR *directory = opendir(ps_test_folder());
-    unsigned left = 0;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        left += strstr(entry->d_name, "flume-spooldir-perm-check-") != NULL;
-    closedir(directory);
-    assert_int_equal(left, 1);
+    assert_int_equal(checks_left(), 1);
     spool = ps_spool_create(&settings, &err);
     assert_non_null(spool);
     assert_true(ps_spool_list(spool));
@@ -300,11 +308,70 @@ static void test_file_of_the_check(void **unused)
     ps_test_folder_teardown(NULL);
 }
 
+/* Each start removes the files of checks that earlier processes left, and nothing else. The file of Flume's own check is no file of
+ * events either; names that are only near are. */
+static void test_files_of_earlier_checks(void **unused)
+{
+    static const char *const kept[] = {
+        ".flume-spooldir-perm-check-1.canaryx", ".flume-spooldir-perm-chec-1.canary",
+        "flume-spooldir-perm-check-27.canary",  "x.flume-spooldir-perm-check-1.canary",
+        "flume-spooldir-perm-check-1.canar",    "flume-spooldir-perm-chec-1.canary"};
+    struct ps_tail_thread none = {.helper = NULL};
+    struct ps_err err = {.length = 0};
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".track",
+                                               .suffix = ".DONE",
+                                               .include = ".*",
+                                               .ignore = "^$"};
+    for (size_t i = 0; i < PS_COUNT_OF(kept); i++)
+        ps_test_folder_append(kept[i], "x", 1);
+    ps_test_folder_append(".flume-spooldir-perm-check-Ab3dE6.canary", "x", 1);
+    ps_test_folder_append(".flume-spooldir-perm-check-zzzzzz.canary", "", 0);
+    assert_int_equal(mkdir(ps_test_folder_path(".flume-spooldir-perm-check-folder.canary"), 0755), 0);
+    assert_int_equal(symlink("/nowhere", ps_test_folder_path(".flume-spooldir-perm-check-link.canary")), 0);
+    spool = ps_spool_create(&settings, &err);
+    assert_non_null(spool);
+    assert_int_equal(checks_left(), 2 + 1); /* the directory, the link and the first of `kept` */
+    for (size_t i = 0; i < PS_COUNT_OF(kept); i++)
+        if (access(ps_test_folder_path(kept[i]), F_OK) != 0)
+            fail_msg("%s was removed", kept[i]);
+    assert_true(ps_spool_list(spool));
+    for (size_t i = 0; i < spool->count; i++)
+        assert_string_not_equal(spool->list[i].path + spool->list[i].name_at, kept[2]);
+    assert_int_equal(spool->count, 3);
+    ps_spool_leave(spool, &none);
+    ps_test_folder_teardown(NULL);
+}
+
+static bool other_starts; /* another agent starts while this one checks, and removes the file of its check */
+
+int mkostemps(char *name, int suffix_length, int flags)
+{
+    int fd = PS_TEST_REAL(mkostemps)(name, suffix_length, flags);
+    if (other_starts)
+        assert_int_equal(PS_TEST_REAL(unlink)(name), 0);
+    return fd;
+}
+
+static void test_file_of_the_check_is_removed(void **unused)
+{
+    struct ps_tail_thread none = {.helper = NULL};
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    other_starts = true;
+    spool_open(false, false, PS_SPOOL_OLDEST);
+    other_starts = false;
+    ps_spool_leave(spool, &none);
+    ps_test_folder_teardown(NULL);
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn),
-                                              cmocka_unit_test(test_each_call_fails),
-                                              cmocka_unit_test(test_file_of_the_check)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_drawn), cmocka_unit_test(test_each_call_fails),
+        cmocka_unit_test(test_file_of_the_check), cmocka_unit_test(test_files_of_earlier_checks),
+        cmocka_unit_test(test_file_of_the_check_is_removed)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
