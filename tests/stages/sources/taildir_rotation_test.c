@@ -1,7 +1,6 @@
 /* Files that are renamed, copied, truncated and deleted while the source taildir follows them, and while it is down. */
 #include "tests/stages/sources/taildir_support.h"
 
-#include <fcntl.h>
 #include <time.h>
 
 /* Files are created, written and renamed to names that do not match, before the source looks at the directory. */
@@ -96,24 +95,6 @@ static void test_renamed_while_stopped(void **unused)
     restart();
     expect_nothing();
     ps_test_stage_fini(&stage);
-}
-
-/* Sets the position file's modification time, and the time in it. */
-static void positions_are_of(time_t saved)
-{
-    char text[4096];
-    const struct timespec times[2] = {{.tv_sec = saved}, {.tv_sec = saved}};
-    const char *path = ps_test_folder_path("state/positions.json.identities");
-    FILE *file = fopen(path, "r+");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    char *written = strstr(text, "\"written\":");
-    assert_non_null(written);
-    snprintf(written, (size_t)(text + sizeof text - written), "\"written\":%lld000}]\n", (long long)saved);
-    rewind(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("state/positions.json"), times, 0), 0);
 }
 
 static void cut_and_rename(time_t saved, const char *events)

@@ -4,8 +4,10 @@
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct ps_test_stage stage;
@@ -96,6 +98,24 @@ static inline void write_positions(const char *text)
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
+}
+
+/* Sets the position file's modification time, and the time in the identities. */
+static inline void positions_are_of(time_t saved)
+{
+    static char text[1 << 20];
+    const struct timespec times[2] = {{.tv_sec = saved}, {.tv_sec = saved}};
+    const char *path = ps_test_folder_path("state/positions.json.identities");
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    char *written = strstr(text, "\"written\":");
+    assert_non_null(written);
+    snprintf(written, (size_t)(text + sizeof text - written), "\"written\":%lld000}]\n", (long long)saved);
+    rewind(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(utimensat(AT_FDCWD, positions, times, 0), 0);
 }
 
 static inline unsigned long inode_of(const char *name)

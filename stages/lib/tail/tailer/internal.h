@@ -55,11 +55,14 @@ struct ps_tail_log {
     bool link;
     bool resolved;       /* it was opened once: its identity, and where reading goes on, are known */
     bool found_at_start; /* the first look found it, with start_bytes: skipToEnd skips these bytes */
-    bool queued, waits;  /* `queued` for its turn; `waits` for the thread */
-    bool cut_waits;      /* it was truncated: first its directory is looked at, to find its copy */
-    bool cut_looked;     /* that look at the directory is done */
-    uint8_t cut_looks;   /* number of looks that were not enough */
-    bool stranger;       /* its inode belongs to another file now */
+    /* It was made after the positions were saved last, or shortly before: skipToEnd skips nothing of it. Until it is opened its time of
+     * modification counts, then the time when it was made. */
+    bool is_young;
+    bool queued, waits; /* `queued` for its turn; `waits` for the thread */
+    bool cut_waits;     /* it was truncated: first its directory is looked at, to find its copy */
+    bool cut_looked;    /* that look at the directory is done */
+    uint8_t cut_looks;  /* number of looks that were not enough */
+    bool stranger;      /* its inode belongs to another file now */
     bool left_group; /* the last look saw it renamed from a name that matches: the inode is still its own */
     bool copied;     /* a copy is read from its position; earlier lines are not delivered yet */
     bool again;      /* a change was reported while a job has the file, or while it waits for a job */

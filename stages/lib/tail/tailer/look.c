@@ -149,6 +149,12 @@ static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_lo
         log->again = true;
 }
 
+/* Returns 0, not known, for a time before 1970. */
+static uint64_t modified_ns(const struct timespec *modified)
+{
+    return modified->tv_sec < 0 ? 0 : (uint64_t)modified->tv_sec * PS_NS_PER_S + (uint64_t)modified->tv_nsec;
+}
+
 /* Keeps a name in a second directory: the file was moved here and the first directory has not missed it yet, or it has two names. */
 static void other_keep(struct ps_tail_log *log, unsigned number, const struct ps_tail_change *change)
 {
@@ -209,6 +215,7 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
         log = ps_tail_log_add(tailer, number, change);
         log->found_at_start = !place->looked && !place->was_missing;
         log->start_bytes = change->size_bytes;
+        log->is_young = ps_tail_is_young(tailer, modified_ns(&change->modified));
         ps_tail_log_changed(tailer, log);
     }
     ps_tail_log_queue(tailer, log);

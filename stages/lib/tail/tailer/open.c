@@ -310,6 +310,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode) == NULL)
         return READS_NOT; /* the file is identified when it has bytes */
     log->resolved = true;
+    log->is_young = ps_tail_is_young(tailer, opening->born_ns);
     if (differs_from_remembered(tailer, log, opening))
         return READS_NOT;
     if (remembered(tailer, log, opening, &offset, &text)) {
@@ -351,10 +352,8 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
     }
-    if (same &&
-        /* the file had other bytes before the look: lines that follow may differ from lines that were read
-         * there earlier */
-        looked)
+    /* The file had other bytes before the look: lines that follow may differ from lines that were read there earlier. */
+    if (same && looked)
         ps_tail_serial_give(&log->serial, log->read_offset);
     log->identity = opening->identity;
     ps_tail_log_index(tailer, log);
@@ -422,7 +421,8 @@ static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 /* Starts reading a file that is not a copy. */
 static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
-    bool skips = tailer->settings->skip_to_end && log->found_at_start && log->start_bytes <= opening->size;
+    bool skips = tailer->settings->skip_to_end && log->found_at_start && !log->is_young &&
+                 log->start_bytes <= opening->size;
     read_from(tailer, log, opening, skips ? log->start_bytes : 0);
     begin(tailer, log, opening);
 }

@@ -155,6 +155,13 @@ void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *p
     remembered_drop(tailer, (size_t)(position - tailer->remembered.positions.items));
 }
 
+bool ps_tail_is_young(const struct ps_tailer *tailer, uint64_t made_ns)
+{
+    const struct ps_tail_positions *positions = &tailer->remembered.positions;
+    return positions->ours && positions->saved_ns != 0 && made_ns != 0 &&
+           made_ns + PS_TAIL_GRACE_NS >= positions->saved_ns;
+}
+
 /* Returns whether the position's file may still be found. A look can miss a file that is renamed while the look reads
  * the names: a later look finds it. */
 static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_position *position)

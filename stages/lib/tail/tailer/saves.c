@@ -93,14 +93,15 @@ static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const 
                                   .count = end - begin};
 }
 
-/* Returns whether the file was made while the agent ran and no byte of it was read: after a restart, skipToEnd would skip it if
- * the position file did not name it. False if the position file had a position for its inode, which is kept instead. */
+/* Returns whether the file was made while the agent ran, or since it ran last, and no byte of it was read: after a restart,
+ * skipToEnd would skip it if the position file did not name it. False if the position file had a position for its inode, which
+ * is kept instead. */
 static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     const struct ps_tail_position *position =
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     return tailer->settings->skip_to_end && log->named && log->matches &&
-           (!log->found_at_start || log->start_bytes == 0) &&
+           (!log->found_at_start || log->start_bytes == 0 || log->is_young) &&
            (!log->resolved || log->state == PS_TAIL_LOG_COPY) &&
            (position == NULL || position->path[0] == '\0');
 }

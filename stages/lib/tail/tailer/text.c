@@ -140,8 +140,8 @@ static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
  * because the place in the text where the new part begins is not known. */
 static void own_file(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
 {
-    bool skips =
-        tailer->settings->skip_to_end && log->found_at_start && log->text.stamp.size == log->start_bytes;
+    bool skips = tailer->settings->skip_to_end && log->found_at_start && !log->is_young &&
+                 log->text.stamp.size == log->start_bytes;
     const struct ps_tail_mark mark = survey_end_mark(survey);
     ps_tail_marks_free(&log->marks);
     if (skips)

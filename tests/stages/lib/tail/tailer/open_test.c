@@ -1,5 +1,7 @@
 /* What taildir makes of a file that it opens again after a stop. */
-#include "tests/stages/sources/taildir_support.h"
+#include "stages/lib/tail/identity.h"
+#include "tests/stages/sources/taildir_packed.h"
+#include "tests/stages/sources/taildir_positions.h"
 
 /* A file was written over while the source was stopped: with skipToEnd, too, all of its lines are new, whether it is shorter now, as long as it was, or
  * longer, and whatever of it had been read. What it had before the first start is skipped. */
@@ -39,10 +41,138 @@ static void test_written_over_while_stopped(void **unused)
     }
 }
 
+/* Returns whether the file system tells when a file was made. Without this time skipToEnd skips what a kill has left without a position. */
+static bool births_known(void)
+{
+    return ps_tail_path_born_ns(ps_test_folder_path("app.log")) != 0;
+}
+
+/* Starts with app.log, which is skipped, and keeps the position file as a kill at this moment leaves it. */
+static void start_and_keep(void)
+{
+    append("app.log", "old\n");
+    PS_START(AUTO, "skipToEnd", "true");
+    await_saved("app.log");
+    ps_test_positions_copy(positions, ps_test_folder_path("state/kept"));
+}
+
+/* SIGKILL: the next process finds the position file that was kept. */
+static void kill_source(void)
+{
+    ps_test_stage_close(&stage);
+    ps_test_source_clear(&stage);
+    ps_test_positions_copy(ps_test_folder_path("state/kept"), positions);
+}
+
+/* The agent is killed after a rotation, before the first save that has the new file: with skipToEnd, too, its lines are read, those that were
+ * delivered again, and those that came while the agent was down. The same for a compressed file. What had its lines before
+ * the first start is not read. */
+static void test_killed_after_a_rotation(void **unused)
+{
+    start_and_keep();
+    if (!births_known())
+        ps_test_skip("the file system does not tell when a file was made");
+    time_t rotated = time(NULL);
+    move("app.log", "app.log.1");
+    append("app.log", "one\n");
+    expect("one");
+    append("app.log", "two\n");
+    kill_source();
+    append("app.log", "three\n");
+    append("app.log.1", "rest\n");
+    compressed("app.gz", "packed\n");
+    positions_are_of(rotated + 5); /* the save may have begun before the file came, and have ended after */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
+    static const char *const lines[] = {"one", "two", "three", "rest", "packed"};
+    for (size_t i = 0; i < PS_COUNT_OF(lines); i++) {
+        size_t times = 0;
+        for (size_t event = 0; event < stage.event_count; event++)
+            times += strcmp(stage.events[event].body, lines[i]) == 0;
+        assert_int_equal(times, 1);
+    }
+    ps_test_source_clear(&stage);
+    expect_nothing();
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* A file without a position is skipped if it was made long before the last save: the agent knew of it, and did not follow it. */
+static void test_older_than_the_save(void **unused)
+{
+    start_and_keep();
+    kill_source();
+    append("app.other", "one\n");
+    compressed("app.gz", "packed\n");
+    positions_are_of(time(NULL) + 3600);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    work_until(PS_COUNTER_extra, 3);
+    expect_nothing();
+    append("app.other", "two\n");
+    expect("two");
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* A position file that Flume has written: what was made since is skipped, as Flume does it. */
+static void test_positions_of_flume(void **unused)
+{
+    append("app.log", "old\n");
+    snprintf(text, sizeof text, "[{\"inode\":%lu,\"pos\":4,\"file\":\"%s\"}]", inode_of("app.log"),
+             ps_test_folder_path("app.log"));
+    write_positions(text);
+    append("app.other", "one\n");
+    PS_START("skipToEnd", "true");
+    work_until(PS_COUNTER_extra, 2);
+    expect_nothing();
+    append("app.other", "two\n");
+    append("app.log", "three\n");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, 2);
+    ps_test_source_clear(&stage);
+    ps_test_stage_fini(&stage);
+}
+
+/* Files come while the agent is stopped, and it stops again before all of them are opened: the position file names them. */
+static void test_stopped_before_they_are_opened(void **unused)
+{
+    enum { COUNT = 1200 }; /* more than are opened at once */
+    char name[32];
+    bool came[COUNT] = {false};
+    start_and_keep();
+    if (!births_known())
+        ps_test_skip("the file system does not tell when a file was made");
+    ps_test_stage_close(&stage);
+    for (unsigned i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "app.%u", i);
+        snprintf(text, sizeof text, "%u\n", i);
+        append(name, text);
+    }
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    work_until(PS_COUNTER_extra, COUNT + 1);
+    ps_test_source_close_batch(&stage); /* delivers the lines that were read from some of them */
+    assert_true(stage.event_count < COUNT);
+    ps_test_stage_close(&stage);
+    positions_are_of(time(NULL) + 3600);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        came[strtoul(stage.events[i].body, NULL, 10)] = true;
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_true(came[i]);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_written_over_while_stopped, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_after_a_rotation, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_older_than_the_save, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_positions_of_flume, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_stopped_before_they_are_opened, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
