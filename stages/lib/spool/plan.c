@@ -304,6 +304,7 @@ struct ps_spool_settings ps_spool_plan_settings(const struct ps_spool_plan *plan
                                       .marks = plan->marks,
                                       .identities = plan->identities && !plan->sink_keeps &&
                                                     plan->deserializer->deserializer->continues,
+                                      .kept = plan->sink_keeps,
                                       .events_settings = plan->events_settings};
 }
 

@@ -132,6 +132,45 @@ static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)
     spool->aside[spool->aside_count++].inode = file->inode;
 }
 
+/* Returns 0, or why the names of the retired files may be the old ones after a power cut. Each directory is synced once where its files
+ * follow each other. */
+static int ends_sync(const struct ps_spool *spool)
+{
+    char path[PATH_BYTES], before[PATH_BYTES] = "";
+    for (size_t i = 0; i < spool->retired_count; i++) {
+        const struct ps_spool_file *file = spool->retired[i];
+        if (spool->marks)
+            (void)ps_spool_marker(spool, file->path, path, sizeof path);
+        else
+            snprintf(path, sizeof path, "%s", file->path);
+        *strrchr(path, '/') = '\0';
+        if (strcmp(path, before) == 0)
+            continue;
+        int error = ps_directory_sync(path[0] == '\0' ? "/" : path);
+        if (error != 0)
+            return error;
+        memcpy(before, path, sizeof before);
+    }
+    return 0;
+}
+
+/* Ends a group of retired files: when their new names are on the disk, their records and numbers may be forgotten. If they are not,
+ * a power cut may bring a file back, whose events would come again under exactly once, or with other identities. */
+static void group_end(struct ps_spool *spool, struct ps_spool_file *last)
+{
+    int error = ends_sync(spool);
+    last->synced = error == 0;
+    for (size_t i = 0; last->synced && i < spool->retired_count; i++)
+        ps_spool_numbers_forget(spool, spool->retired[i]);
+    spool->retired_count = 0;
+    if (error != 0 && !spool->sync_failed)
+        ps_log(PS_LOG_WARN, spool->component,
+               "the names of finished files cannot be synced: %s: what is known of these files is kept until "
+               "the next start, because a power cut may bring them back",
+               strerror(error));
+    spool->sync_failed = error != 0;
+}
+
 void ps_spool_retire_run(struct ps_tail_job *job)
 {
     struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
@@ -142,7 +181,9 @@ void ps_spool_retire_run(struct ps_tail_job *job)
                         : file_rename(spool, file))) {
         meta_forget(spool, file);
         ps_spool_aside_forget(spool, file);
-        ps_spool_numbers_forget(spool, file);
+        PS_ASSERT(spool->retired_count < PS_SPOOL_FILES_MAX);
+        if (spool->durable_ends)
+            spool->retired[spool->retired_count++] = file;
     } else {
         set_aside(spool, file);
         if (ps_spool_aside_write(spool, file) &&
@@ -150,4 +191,7 @@ void ps_spool_retire_run(struct ps_tail_job *job)
             meta_forget(spool, file);
     }
     file->in_flight = false;
+    file->synced = false;
+    if (spool->durable_ends && file->last)
+        group_end(spool, file);
 }

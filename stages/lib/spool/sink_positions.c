@@ -49,6 +49,7 @@ void ps_spool_keep_close(struct ps_spool_sink_positions *sink)
     ps_tail_unlock(sink->lock);
     free(sink->records);
     ps_tail_gone_free(&sink->gone);
+    ps_tail_gone_free(&sink->retired);
     *sink = (struct ps_spool_sink_positions){.lock = -1};
 }
 
@@ -91,7 +92,14 @@ void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_sp
     char key[PS_TAIL_GONE_KEY_BYTES];
     ps_spool_kept_key(file, key);
     if (sink->keeps)
-        ps_tail_gone_add(&sink->gone, key);
+        ps_tail_gone_add(&sink->retired, key);
+}
+
+void ps_spool_keep_synced(struct ps_spool_sink_positions *sink, bool synced)
+{
+    for (size_t i = 0; synced && i < sink->retired.count; i++)
+        ps_tail_gone_add(&sink->gone, sink->retired.keys[i]);
+    sink->retired.count = 0;
 }
 
 /* ---- batches ---- */

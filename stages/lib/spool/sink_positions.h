@@ -16,9 +16,10 @@ struct ps_spool_sink_positions {
     struct ps_tail_keeping keeping;
     bool keeps; /* the sink keeps positions */
     bool asked, known;
-    int lock;                 /* lock of the file with the source's number; -1: none */
-    char *records;            /* the sink's records, until the thread takes them */
-    struct ps_tail_gone gone; /* files that are gone; the next batch reports them */
+    int lock;                    /* lock of the file with the source's number; -1: none */
+    char *records;               /* the sink's records, until the thread takes them */
+    struct ps_tail_gone gone;    /* files that are gone; the next batch reports them */
+    struct ps_tail_gone retired; /* files of a group that is not complete */
 };
 
 /* Reads or draws the number of the source, beside its meta file, under a lock. Without `keeps` removes it: then only the meta
@@ -39,8 +40,11 @@ bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink);
 /* Exchange data with the thread: its first fetch gets the records, and fetches return the keys of files that are gone. */
 void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
 void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
-/* Notes that the file is retired. */
+/* Notes that the file is retired. Its record is removed after ps_spool_keep_synced. */
 void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file);
+/* The group of retired files is complete. Without `synced` a power cut may bring the files back: their records are left, and the next
+ * start removes them. */
+void ps_spool_keep_synced(struct ps_spool_sink_positions *sink, bool synced);
 
 /* Adds a span of the file to the batch, with room for its record if the sink keeps one. Returns false if there is no room. */
 bool ps_spool_keep_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,

@@ -160,6 +160,7 @@ struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struc
     spool->deletes = settings->deletes;
     spool->marks = settings->marks;
     spool->identities = settings->identities;
+    spool->durable_ends = settings->kept || settings->identities;
     spool->events_settings = settings->events_settings;
     spool->include = ps_regex_create(settings->include, 0, PS_REGEX_WHOLE, err);
     if (spool->include != NULL)

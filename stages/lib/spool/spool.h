@@ -45,6 +45,7 @@ struct ps_spool_settings {
     bool deletes;             /* deletePolicy = immediate */
     bool marks;               /* trackingPolicy = tracker_dir */
     bool identities;          /* events get identities (numbers.h) */
+    bool kept;                /* a sink keeps a record of each file (kept.h) */
     uint64_t events_settings; /* fingerprint of the settings that decide what an event is */
 };
 
@@ -78,6 +79,11 @@ struct ps_spool_file {
     bool in_flight;              /* the thread's: the file is opened and not retired */
     bool taken;                  /* the owner's, from the answer of fetch to that of retire */
     uint64_t stop;               /* set by the owner before retire: where its delivered events end */
+    /* Set by the owner before retire: this is the last of the files that are retired together. */
+    bool last;
+    /* Set by retire of the last one, if files have records or numbers: a power cut does not bring back the files that
+     * were retired together. false: their directories could not be synced. */
+    bool synced;
     /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */
     enum ps_spool_end end;
     char reason[PS_SPOOL_REASON_BYTES];

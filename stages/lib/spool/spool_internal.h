@@ -21,6 +21,7 @@ struct ps_spool {
     enum ps_spool_order order;
     enum ps_spool_decompress decompress;
     bool recursive, deletes, marks, identities;
+    bool durable_ends; /* a file's record or number is kept until its new name outlasts a power cut */
     uint64_t events_settings;
     int notify_fd;
     struct ps_regex *include, *ignore;
@@ -38,7 +39,11 @@ struct ps_spool {
     bool watch_failed;         /* the failure was logged */
     bool look_failed;          /* the failure was logged */
     struct ps_spool_numbers numbers;
-    bool numbers_failed;             /* the failure was logged */
+    bool numbers_failed; /* the failure was logged */
+    /* files that were retired since the last of a group was; their paths are kept until a fetch opens other files */
+    const struct ps_spool_file *retired[PS_SPOOL_FILES_MAX];
+    size_t retired_count;
+    bool sync_failed;                /* the failure was logged */
     struct ps_spool_records records; /* records of the sink for files that are not opened yet */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;

@@ -51,14 +51,28 @@ static void retired(void *owner, struct ps_tail_job *job)
         ps_spooldir_file_failed(state, file->reason);
     if (file->end == PS_SPOOL_RETIRED)
         ps_spool_keep_gone(&state->sink, file);
+    if (file->last)
+        ps_spool_keep_synced(&state->sink, file->synced);
     file->taken = false;
     reading->file = NULL;
     state->oldest++;
 }
 
-void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once)
+/* Asks the thread to retire the file; `last` of those that are retired together. */
+static void retire(struct ps_spooldir *state, struct ps_spooldir_reading *reading, bool last)
+{
+    reading->file->stop = reading->end;
+    reading->file->last = last;
+    ps_spool_retire_prepare(reading->file, retired);
+    ps_tail_thread_ask(&state->thread, &reading->file->job);
+}
+
+/* Retires the files that are delivered, as a group whose directories are synced once. Returns the number of the first file that is
+ * not delivered. */
+static uint32_t retire_delivered(struct ps_spooldir *state)
 {
     uint32_t number = state->oldest;
+    struct ps_spooldir_reading *before = NULL;
     for (; number != state->opened; number++) {
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);
         if (reading->retiring)
@@ -66,10 +80,18 @@ void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once
         if (!reading->complete || reading->delivered <= reading->end)
             break;
         reading->retiring = true;
-        reading->file->stop = reading->end;
-        ps_spool_retire_prepare(reading->file, retired);
-        ps_tail_thread_ask(&state->thread, &reading->file->job);
+        if (before != NULL)
+            retire(state, before, false);
+        before = reading;
     }
+    if (before != NULL)
+        retire(state, before, true);
+    return number;
+}
+
+void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once)
+{
+    uint32_t number = retire_delivered(state);
     if (number == state->opened || state->marking)
         return;
     const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);

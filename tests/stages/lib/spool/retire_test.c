@@ -2,7 +2,7 @@
  * assumption was broken, and its position stays unless the file is as it was opened. Each near miss is tested with each policy. */
 #include "core/log/log.h"
 #include "stages/lib/spool/meta.h"
-#include "stages/lib/spool/spool.h"
+#include "stages/lib/spool/spool_internal.h"
 #include "tests/stages/lib/spool/spool_support.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -22,7 +22,8 @@ static struct ps_spool *spool;
 static struct ps_spool_file *file;
 static char path[PATH_BYTES], marker[PATH_BYTES], other[PATH_BYTES];
 
-static time_t born; /* of all files; 0: the file system does not know it */
+static bool durable; /* files get numbers, which are kept until the files' names are synced */
+static time_t born;  /* of all files; 0: the file system does not know it */
 
 int statx(int fd, const char *restrict name, int flags, unsigned mask, struct statx *restrict status)
 {
@@ -41,6 +42,7 @@ static void open_again(enum policy policy)
                                                .include = "^file$",
                                                .ignore = "^$",
                                                .decompress = PS_SPOOL_DECOMPRESS_NEVER,
+                                               .identities = durable,
                                                .marks = policy == MARKS,
                                                .deletes = policy == DELETES};
     spool = ps_spool_create(&settings, &err);
@@ -331,12 +333,64 @@ static void test_inode_comes_again(void **unused)
     born = 0;
 }
 
+/* Retires the file while the nth call fails. Returns the name of the call, NULL: there are fewer calls. */
+static const char *retire_with_failure(enum policy policy, bool last, uint64_t nth)
+{
+    begin(policy);
+    assert_int_equal(spool->numbers.count, 1);
+    file->last = last;
+    ps_test_call_failed = NULL;
+    close(file->fd);
+    file->fd = -1;
+    ps_spool_retire_prepare(file, answer);
+    ps_test_call_error = EIO;
+    ps_test_call_fails = nth;
+    file->job.run(&file->job);
+    ps_test_call_fails = 0;
+    return ps_test_call_failed;
+}
+
+/* The directory of the new name is synced after the file is renamed, deleted or marked, and before its number is forgotten. If that
+ * fails, the file is retired, and its number stays. Only the last file of a group is synced. */
+static void test_names_are_synced(void **unused)
+{
+    static const char *const retires[POLICIES] = {"renameat2", "open", "unlink"};
+    durable = true;
+    for (enum policy policy = 0; policy < POLICIES; policy++) {
+        uint64_t retired_at = 0, synced_at = 0, nth = 1;
+        for (const char *failed; (failed = retire_with_failure(policy, true, nth)) != NULL; nth++, end()) {
+            if (retired_at == 0 && strcmp(failed, retires[policy]) == 0)
+                retired_at = nth;
+            bool sync = strcmp(failed, "fsync") == 0;
+            if (!sync)
+                continue;
+            synced_at = nth;
+            assert_int_equal(file->end, PS_SPOOL_RETIRED);
+            assert_int_equal(access(path, F_OK) == 0, policy == MARKS);
+            assert_false(file->synced);
+            assert_int_equal(spool->numbers.count, 1);
+        }
+        assert_true(file->synced);
+        assert_int_equal(spool->numbers.count, 0);
+        end();
+        assert_in_range(retired_at, 1, synced_at);
+        assert_null(retire_with_failure(policy, false, 1000));
+        assert_int_equal(file->end, PS_SPOOL_RETIRED);
+        assert_false(file->synced);
+        assert_int_equal(spool->numbers.count, 1);
+        end();
+    }
+    durable = false;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_end), cmocka_unit_test(test_not_deleted),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_end),
+                                       cmocka_unit_test(test_not_deleted),
                                        cmocka_unit_test(test_no_place_for_a_marker),
                                        cmocka_unit_test(test_plain_rename),
-                                       cmocka_unit_test(test_inode_comes_again)};
+                                       cmocka_unit_test(test_inode_comes_again),
+                                       cmocka_unit_test(test_names_are_synced)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,6 +198,11 @@ static void test_records_of_files(void **unused)
     }
     ps_batch_give(batch);
     ps_spool_keep_gone(&sink, &file);
+    ps_spool_keep_synced(&sink, false); /* a power cut may bring the file back */
+    ps_spool_keep_gone(&sink, &file);
+    assert_int_equal(sink.gone.count, 0);
+    ps_spool_keep_synced(&sink, true);
+    ps_spool_keep_synced(&sink, true); /* once */
     assert_int_equal(sink.gone.count, 1);
     assert_string_equal(sink.gone.keys[0], "5-9");
     free(path);

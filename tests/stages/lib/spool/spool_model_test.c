@@ -475,8 +475,8 @@ static void retire(size_t which)
     file->fd = -1;
     file->stop = draw(3) == 0 ? 0 : 1 + draw(20);
     bool unreadable = draw(4) == 0; /* its owner could not read it to its end */
-    if (unreadable)
-        file->end = PS_SPOOL_VIOLATED;
+    file->end = unreadable ? PS_SPOOL_VIOLATED : file->end;
+    file->last = true;
     const char *refusal = expected_refusal(which, &status);
     ps_spool_retire_prepare(file, answer);
     file->job.run(&file->job);
