@@ -154,7 +154,7 @@ static void change(size_t name)
 /* ---- the model ---- */
 
 struct position {
-    uint64_t device, inode, position, size, changed_ns;
+    uint64_t device, inode, born_ns, position, size, changed_ns;
     enum ps_compression compression;
     size_t name; /* NAMES: none */
 };
@@ -272,7 +272,7 @@ static uint64_t start_of(const struct position *opened)
     const struct position *meta = &model.meta;
     uint64_t start = 0;
     if (meta->name == opened->name && meta->inode == opened->inode && meta->device == opened->device &&
-        meta->compression == opened->compression &&
+        meta->born_ns == opened->born_ns && meta->compression == opened->compression &&
         (meta->position <= opened->size || opened->compression != PS_COMPRESSION_NONE))
         start = meta->position;
     for (size_t i = 0; i < model.aside_count; i++) {
@@ -354,8 +354,8 @@ static bool expect_opened(struct ps_spool_file *file)
     struct position opened = {.device = status.st_dev,
                               .inode = status.st_ino,
                               .size = (uint64_t)status.st_size,
-                              .changed_ns = (uint64_t)status.st_ctim.tv_sec * UINT64_C(1000000000) +
-                                            (uint64_t)status.st_ctim.tv_nsec,
+                              .born_ns = ps_tail_path_born_ns(file->path),
+                              .changed_ns = ps_spool_state_of(&status).changed_ns,
                               .compression = compression_of(name),
                               .name = name};
     assert_true(file->fd >= 0 && file->inode == opened.inode && file->device == opened.device);
