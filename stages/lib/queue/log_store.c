@@ -1,6 +1,7 @@
 /* The store on disk: stages/lib/queue/segment behind the functions of stages/lib/queue/store.h. */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct log_store {
     struct ps_segment_log *log;
     struct ps_key_ring *keys;
     struct ps_segment_locks locks;
+    bool *absent; /* which data directories did not exist before the store was opened */
     const char *component;
 };
 
@@ -28,36 +30,44 @@ static void report(void *argument, const char *text)
     ps_log(PS_LOG_WARN, ((const struct log_store *)argument)->component, "%s", text);
 }
 
-static enum ps_status make_directories(const struct ps_log_store_settings *settings, struct ps_err *err)
+/* Notes which data directories do not exist although another one exists. Returns whether there are any. */
+static bool find_absent(const struct ps_texts *directories, bool *absent)
 {
-    if (ps_directories_need(settings->state_directory, err) != PS_OK)
-        return PS_FAIL;
-    for (size_t i = 0; i < settings->data_directories.count; i++) {
-        if (ps_directories_need(settings->data_directories.items[i], err) != PS_OK)
+    size_t count = 0;
+    for (size_t i = 0; i < directories->count; i++) {
+        absent[i] = !ps_directory_exists(directories->items[i]);
+        count += absent[i];
+    }
+    if (count < directories->count)
+        return count > 0;
+    memset(absent, 0, directories->count * sizeof *absent); /* those of a new log */
+    return false;
+}
+
+/* Makes the data directories of a new log. */
+static enum ps_status make_directories(const struct ps_texts *directories, const bool *absent,
+                                       struct ps_err *err)
+{
+    for (size_t i = 0; i < directories->count; i++) {
+        if (!absent[i] && ps_directories_need(directories->items[i], err) != PS_OK)
             return PS_FAIL;
     }
     return PS_OK;
 }
 
-/* Notes which data directories do not exist. Returns one of them if another one exists, else NULL. */
-static const char *find_absent(const struct ps_texts *directories, bool *absent)
+/* Makes the data directories that did not exist. Called when the log was opened without them, so nothing promised is in
+ * them. If they were made before, a kill before they are removed again would leave an empty directory where a file
+ * system is not mounted, and the next start would give up what is on it. */
+static enum ps_status make_absent(const struct ps_texts *directories, const bool *absent, struct ps_err *err)
 {
-    const char *found = NULL;
-    size_t count = 0;
     for (size_t i = 0; i < directories->count; i++) {
-        absent[i] = !ps_directory_exists(directories->items[i]);
-        found = absent[i] ? directories->items[i] : found;
-        count += absent[i];
+        if (absent[i] && ps_directory_exists(directories->items[i]))
+            return ps_err_set(err, "%s appeared while the channel was opened without it",
+                              directories->items[i]);
+        if (absent[i] && ps_directories_need(directories->items[i], err) != PS_OK)
+            return PS_FAIL;
     }
-    return count < directories->count ? found : NULL;
-}
-
-/* Removes the directories that were made for a log that was not opened, so that they are absent at the next try, too. */
-static void unmake(const struct ps_texts *directories, const bool *absent)
-{
-    for (size_t i = 0; i < directories->count; i++)
-        if (absent[i])
-            (void)rmdir(directories->items[i]);
+    return PS_OK;
 }
 
 static void log_store_close(void *store_)
@@ -67,6 +77,7 @@ static void log_store_close(void *store_)
         ps_segment_log_close(store->log);
     ps_key_ring_destroy(store->keys);
     ps_segment_unlock_log(&store->locks);
+    free(store->absent);
     free(store);
 }
 
@@ -77,6 +88,37 @@ static bool load_keys(struct log_store *store, const struct ps_key_source *sourc
         return true;
     store->keys = ps_key_source_load(source, err);
     return store->keys != NULL;
+}
+
+/* Writes all data directories to `sorted`, those that exist first. Returns their number. */
+static size_t sort_directories(const struct ps_texts *directories, const bool *absent, const char **sorted)
+{
+    size_t count = 0, existing = 0;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < directories->count; i++) {
+            if (absent[i] == (turn > 0))
+                sorted[count++] = directories->items[i];
+        }
+        existing = turn == 0 ? count : existing;
+    }
+    return existing;
+}
+
+/* Makes and locks the directories, and opens the log. */
+static bool open_log(struct log_store *store, const struct ps_log_store_settings *settings,
+                     const struct ps_segment_options *options, struct ps_err *err)
+{
+    const struct ps_texts *directories = &settings->data_directories;
+    const char **sorted = ps_must_alloc(directories->count + 1, sizeof *sorted, store->component);
+    struct ps_texts existing = {sort_directories(directories, store->absent, sorted), sorted};
+    struct ps_texts all = {directories->count, sorted};
+    bool opened = make_directories(directories, store->absent, err) == PS_OK &&
+                  ps_segment_lock_log(&store->locks, settings->state_directory, &existing, err) &&
+                  (store->log = ps_segment_log_open(options, err)) != NULL &&
+                  make_absent(directories, store->absent, err) == PS_OK &&
+                  ps_segment_lock_more(&store->locks, &all, err);
+    free(sorted);
+    return opened;
 }
 
 static void *log_store_open(const void *settings_, const char *component, struct ps_err *err)
@@ -92,21 +134,17 @@ static void *log_store_open(const void *settings_, const char *component, struct
                                          .plain = settings->plain,
                                          .report = report,
                                          .argument = store};
-    bool *absent = ps_must_alloc(settings->data_directories.count + 1, sizeof *absent, component);
-    options.absent_directory = find_absent(&settings->data_directories, absent);
     store->component = component;
     store->locks.state = -1;
-    bool ready =
-        load_keys(store, &settings->keys, err) && make_directories(settings, err) == PS_OK &&
-        ps_segment_lock_log(&store->locks, settings->state_directory, &settings->data_directories, err);
-    options.keys = store->keys;
-    if (ready)
-        store->log = ps_segment_log_open(&options, err);
-    if (store->log == NULL && options.absent_directory != NULL)
-        unmake(&settings->data_directories, absent);
-    free(absent);
-    if (store->log != NULL)
-        return store;
+    store->absent = ps_must_alloc(settings->data_directories.count + 1, sizeof *store->absent, component);
+    /* The directory of the state may be in a data directory, which then exists. */
+    if (load_keys(store, &settings->keys, err) &&
+        ps_directories_need(settings->state_directory, err) == PS_OK) {
+        options.keys = store->keys;
+        options.absent = find_absent(&settings->data_directories, store->absent) ? store->absent : NULL;
+        if (open_log(store, settings, &options, err))
+            return store;
+    }
     log_store_close(store);
     return NULL;
 }

@@ -26,7 +26,7 @@ struct sqlite {
     struct stat main, log; /* the files when they were opened and locked */
     /* The descriptor of SQLite's write-ahead log, which has the channel's lock; -1: there is no such log. */
     int log_fd;
-    bool has_reserve; /* the file FILE-reserve exists */
+    bool has_reserve; /* the file FILE-reserve exists, with all its bytes */
     sqlite3_stmt *prepared[PS_DATABASE_STATEMENTS_MAX];
 };
 
@@ -163,6 +163,15 @@ static void reserve_path(const struct ps_database_settings *settings, char to[40
     snprintf(to, 4096, "%s" PS_SQLITE_RESERVE, settings->path);
 }
 
+/* Returns whether all bytes are reserved. A process that was killed while it reserved them leaves a shorter file. */
+static bool has_reserve(const struct ps_database_settings *settings)
+{
+    char path[4096];
+    struct stat about;
+    reserve_path(settings, path);
+    return stat(path, &about) == 0 && (uint64_t)about.st_size >= RESERVE_BYTES;
+}
+
 static void sqlite_keep_room(void *database)
 {
     struct sqlite *sqlite = database;
@@ -234,9 +243,7 @@ static void *sqlite_connect(const struct ps_database_settings *settings, struct 
         sqlite = open_file(settings, err);
     }
     if (sqlite != NULL) {
-        char path[4096];
-        reserve_path(settings, path);
-        sqlite->has_reserve = access(path, F_OK) == 0;
+        sqlite->has_reserve = has_reserve(settings);
         sqlite_keep_room(sqlite);
     }
     return sqlite;

@@ -135,11 +135,12 @@ static int lock_another(const struct ps_segment_locks *locks, const struct ps_te
     return -1;
 }
 
+/* Locks the directories that follow those that are locked already. */
 static bool lock_directories(struct ps_segment_locks *locks, const struct ps_texts *directories, int how,
                              struct ps_err *err)
 {
-    locks->count = 0;
-    locks->directories = ps_must_alloc(directories->count + 1, sizeof *locks->directories, "locks of a log");
+    locks->directories = ps_must_realloc(
+        locks->directories, (directories->count + 1) * sizeof *locks->directories, "locks of a log");
     while (locks->count < directories->count) {
         int fd = lock_another(locks, directories, how, err);
         if (fd < 0) {
@@ -156,6 +157,12 @@ bool ps_segment_lock_log(struct ps_segment_locks *locks, const char *state_direc
 {
     *locks = (struct ps_segment_locks){.state = ps_segment_lock(state_directory, err)};
     return locks->state >= 0 && lock_directories(locks, directories, LOCK_EX, err);
+}
+
+bool ps_segment_lock_more(struct ps_segment_locks *locks, const struct ps_texts *directories,
+                          struct ps_err *err)
+{
+    return lock_directories(locks, directories, LOCK_EX, err);
 }
 
 bool ps_segment_lock_log_shared(struct ps_segment_locks *locks, const char *state_directory,

@@ -19,6 +19,10 @@ struct ps_segment_locks {
  * its holder. */
 bool ps_segment_lock_log(struct ps_segment_locks *locks, const char *state_directory,
                          const struct ps_texts *directories, struct ps_err *err);
+/* Locks further data directories for writing. `directories` begins with those that are locked already. If it
+ * returns false, no lock is held. */
+bool ps_segment_lock_more(struct ps_segment_locks *locks, const struct ps_texts *directories,
+                          struct ps_err *err);
 /* Takes all locks for reading; creates no file. */
 bool ps_segment_lock_log_shared(struct ps_segment_locks *locks, const char *state_directory,
                                 const struct ps_texts *directories, struct ps_err *err);

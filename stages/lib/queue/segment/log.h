@@ -23,11 +23,12 @@ struct ps_chunks;
 #define PS_SEGMENT_GROWTH 8U
 
 struct ps_segment_options {
-    struct ps_texts directories; /* directories of the segments, at least one; all must exist */
-    /* One of `directories` that was just made although another one existed, so its file system may not be
-     * mounted. Then the log is not opened if a segment with promised frames is missing. NULL: there is no such
-     * directory. */
-    const char *absent_directory;
+    struct ps_texts directories; /* directories of the segments, at least one */
+    /* For each of `directories`, whether it does not exist although another one does, so its file system may not be
+     * mounted. Then the log is not opened if a segment with promised frames is missing. The caller makes these
+     * directories after the log was opened, and before it is used. NULL: all exist. The caller keeps the array as
+     * long as the log. */
+    const bool *absent;
     const char *state_directory; /* directory of the state file */
     uint64_t segment_bytes;      /* size of a segment file; a frame that is longer gets a longer file */
     /* Size of the first file that is created. Each full segment is followed by a segment that is

@@ -180,6 +180,17 @@ static bool is_aside(const struct ps_segment_log *log, uint64_t number)
            ps_segment_missing_find(log, number, PS_SEGMENT_DAMAGED) != NULL;
 }
 
+/* Returns a data directory that does not exist, or NULL. */
+static const char *absent_directory(const struct ps_segment_log *log)
+{
+    const struct ps_segment_options *options = &log->options;
+    for (size_t i = 0; options->absent != NULL && i < options->directories.count; i++) {
+        if (options->absent[i])
+            return options->directories.items[i];
+    }
+    return NULL;
+}
+
 /* Refuses to give up a segment that may be in a directory whose file system is not mounted: its frames would count as
  * delivered, and the file would be removed when the directory is back. Changes nothing. */
 static enum ps_status leave_away(const struct ps_segment_log *log, uint64_t number, struct ps_err *err)
@@ -189,7 +200,7 @@ static enum ps_status leave_away(const struct ps_segment_log *log, uint64_t numb
         "%s does not exist, and segment %llu, which has acknowledged events, is missing: mount the "
         "file system of that directory. If its disk is lost, or the directory is new, create "
         "it: then the channel goes on without what is missing",
-        log->options.absent_directory, (unsigned long long)number);
+        absent_directory(log), (unsigned long long)number);
 }
 
 static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segment_state *state,
@@ -207,7 +218,7 @@ static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segme
     if (gone.first > gone.last && !is_newest)
         return PS_OK;
     bool is_needed = is_newest || !ps_taken_has_all(&log->taken, gone.first, gone.last);
-    if (is_needed && log->options.absent_directory != NULL)
+    if (is_needed && absent_directory(log) != NULL)
         return leave_away(log, number, err);
     miss(log, &gone);
     return PS_OK;
@@ -307,7 +318,7 @@ enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segme
     if (state == NULL)
         return PS_OK;
     if (log->count == 0 && state->low < state->next) {
-        if (log->options.absent_directory != NULL)
+        if (absent_directory(log) != NULL)
             return leave_away(log, state->segment, err);
         all_gone(log, state);
         return PS_OK;

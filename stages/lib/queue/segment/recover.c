@@ -165,6 +165,8 @@ static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *e
 {
     for (size_t i = 0; i < log->options.directories.count; i++) {
         struct listing listing = {log, log->options.directories.items[i], err, PS_OK};
+        if (log->options.absent != NULL && log->options.absent[i])
+            continue;
         if (log->files->list(log->files->argument, listing.directory, found, &listing) != 0)
             return ps_err_set(err, "%s cannot be read: %s", listing.directory, strerror(errno));
         if (listing.status != PS_OK)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/folder.h"
@@ -101,6 +102,165 @@ static void test_comes_back(void **state)
     assert_non_null(store);
     assert_int_equal(take_all(store), FRAMES);
     assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+}
+
+static unsigned calls_left; /* the process ends at the last of these calls; 0: it does not end */
+
+#define KILLED 9
+
+static void count_call(void)
+{
+    if (calls_left > 0 && --calls_left == 0)
+        _exit(KILLED);
+}
+
+static int dying_open(void *argument, const char *path, bool create)
+{
+    count_call();
+    return ps_segment_disk.open(argument, path, create);
+}
+
+static ssize_t dying_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
+{
+    count_call();
+    return ps_segment_disk.read(argument, fd, to, length, offset);
+}
+
+static int dying_list(void *argument, const char *path, void (*name)(void *to, const char *name), void *to)
+{
+    count_call();
+    return ps_segment_disk.list(argument, path, name, to);
+}
+
+static int dying_close(void *argument, int fd)
+{
+    count_call();
+    return ps_segment_disk.close(argument, fd);
+}
+
+/* Opens the store in another process, which ends at this call. Returns whether it ended there. */
+static bool is_killed_at(unsigned call)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        calls_left = call;
+        void *store = open_store();
+        if (store != NULL)
+            ps_log_store.close(store);
+        _exit(store != NULL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status) == KILLED;
+}
+
+static void let_it_die(void)
+{
+    files.open = dying_open;
+    files.read = dying_read;
+    files.list = dying_list;
+    files.close = dying_close;
+}
+
+/* The process is killed while it finds out that the directory is needed: later processes do not open the log either. */
+static void test_killed_while_it_is_away(void **state)
+{
+    unsigned call = 1;
+    put_all();
+    assert_int_equal(rename(second, away), 0);
+    let_it_die();
+    for (; is_killed_at(call); call++)
+        expect_refused();
+    assert_true(call > FRAMES / 3 / 2); /* at least one call for each file that is there */
+    assert_int_equal(rename(away, second), 0);
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+}
+
+/* The same when a new directory is named: at last it is made. */
+static void test_killed_while_it_is_added(void **state)
+{
+    unsigned call = 1;
+    settings.data_directories.count = 1;
+    put_all();
+    settings.data_directories.count = 2;
+    let_it_die();
+    while (is_killed_at(call))
+        call++;
+    assert_true(call > FRAMES / 3);
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+    assert_int_equal(access(second, F_OK), 0);
+}
+
+static int mounting_list(void *argument, const char *path, void (*name)(void *to, const char *name), void *to)
+{
+    int result = ps_segment_disk.list(argument, path, name, to);
+    (void)rename(away, second);
+    return result;
+}
+
+/* The directory is not needed, and comes back while the log is opened: the next try reads it. */
+static void test_comes_back_meanwhile(void **state)
+{
+    put_all();
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    assert_int_equal(ps_log_store.sync(store, &err), PS_OK);
+    ps_log_store.close(store);
+    put_more(FRAMES + 1, 1); /* in the first directory */
+    assert_int_equal(rename(second, away), 0);
+    files.list = mounting_list;
+    assert_null(open_store());
+    assert_non_null(strstr(err.text, "second appeared"));
+    store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), 1);
+    assert_int_equal(lost, 0);
+    ps_log_store.close(store);
+}
+
+/* A new data directory in which the directory of the state is made: the first try opens the log. */
+static void test_has_the_state(void **state)
+{
+    char inside[600];
+    snprintf(inside, sizeof inside, "%s/checkpoint", second);
+    settings.state_directory = inside;
+    assert_int_equal(mkdir(first, 0750), 0);
+    put_all();
+    void *store = open_store();
+    assert_non_null(store);
+    assert_int_equal(take_all(store), FRAMES);
+    ps_log_store.close(store);
+}
+
+/* A directory that is made at last is locked like the others. */
+static void test_is_locked(void **state)
+{
+    char other[512];
+    assert_int_equal(mkdir(first, 0750), 0);
+    void *store = open_store();
+    assert_non_null(store);
+    snprintf(other, sizeof other, "%s/other", ps_test_folder());
+    for (unsigned i = 0; i < 2; i++) {
+        struct ps_log_store_settings others = settings;
+        others.data_directories = (struct ps_texts){1, &directories[i]};
+        others.state_directory = other;
+        err = (struct ps_err){.length = 0};
+        assert_null(ps_log_store.open(&others, "channel c2", &err));
+        assert_non_null(strstr(err.text, directories[i]));
+        assert_non_null(strstr(err.text, "in use by another channel"));
+    }
     ps_log_store.close(store);
 }
 
@@ -205,11 +365,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_comes_back, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_comes_back_meanwhile, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_has_all, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_has_the_newest, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_has_the_state, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_is_added, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_is_created, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_is_locked, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_is_not_needed, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_while_it_is_added, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_while_it_is_away, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_space_beside_it, set_up, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,11 +228,37 @@ static void test_room_for_the_reserve(void **state)
     free_blocks = 0;
 }
 
+/* A process that was killed while it reserved them left an empty file, or a part of them: the next one reserves all bytes. */
+static void test_reserve_of_a_killed_process(void **state)
+{
+    static const off_t left[] = {0, (8 << 20) - 1, 8 << 20};
+    struct ps_err err = {0};
+    char reserve[700];
+    struct stat status;
+    snprintf(reserve, sizeof reserve, "%s" PS_SQLITE_RESERVE, path);
+    for (size_t i = 0; i < PS_COUNT_OF(left); i++) {
+        free_blocks = 0;
+        assert_true(ops->make_room(database));
+        FILE *file = fopen(reserve, "w");
+        assert_non_null(file);
+        fclose(file);
+        assert_int_equal(truncate(reserve, left[i]), 0);
+        free_blocks = (UINT64_C(16) << 20) / BLOCK_BYTES;
+        void *another = ops->connect(&settings, &err);
+        assert_non_null(another);
+        assert_int_equal(stat(reserve, &status), 0);
+        assert_int_equal(status.st_size, 8 << 20);
+        ops->close(another);
+    }
+    free_blocks = 0;
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(test_rows_until_no_more_are_wanted),
-                                       TEST(test_a_failure_and_the_next), TEST(test_values_at_the_limits),
-                                       TEST(test_files_that_are_gone), TEST(test_room_for_the_reserve)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_rows_until_no_more_are_wanted), TEST(test_a_failure_and_the_next),
+        TEST(test_values_at_the_limits),          TEST(test_files_that_are_gone),
+        TEST(test_room_for_the_reserve),          TEST(test_reserve_of_a_killed_process)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
