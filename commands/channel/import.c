@@ -228,8 +228,29 @@ static enum ps_status directory_make(const char *path, struct ps_err *err)
     return PS_OK;
 }
 
+/* Refuses a log of which only some data directories exist: a disk may not be mounted, and opening the log would give up the promised
+ * events on it. */
+static enum ps_status none_is_away(const struct ps_texts *directories, struct ps_err *err)
+{
+    const char *away = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < directories->count; i++) {
+        bool exists = ps_directory_exists(directories->items[i]);
+        count += exists;
+        away = exists ? away : directories->items[i];
+    }
+    if (away == NULL || count == 0)
+        return PS_OK;
+    return ps_err_set(err,
+                      "%s does not exist, and other data directories of the channel do: mount its disk, or "
+                      "create it, then import again",
+                      away);
+}
+
 static enum ps_status directories_make(struct ps_channel_command *command, struct ps_err *err)
 {
+    if (none_is_away(&command->data_directories, err) != PS_OK)
+        return PS_FAIL;
     enum ps_status status = directory_make(command->checkpoint_directory, err);
     for (size_t i = 0; status == PS_OK && i < command->data_directories.count; i++)
         status = directory_make(command->data_directories.items[i], err);
