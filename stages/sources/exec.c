@@ -386,7 +386,7 @@ static bool exec_drain(const void *, void *state_, const struct ps_now *now)
         state->drain_ns = now->mono_ns + DRAIN_NS;
         if (state->phase == PHASE_RUNS) {
             ps_child_signal(&state->child, SIGTERM, true);
-            (void)ps_child_signal_descendants(&state->child, SIGTERM);
+            (void)ps_child_signal_descendants(&state->child, SIGTERM, NULL);
         }
     }
     bool running = state->phase == PHASE_RUNS || state->phase == PHASE_ENDS;

@@ -205,7 +205,12 @@ struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t
 
 bool ps_flume_log_file_is_noise(struct ps_flume_log_file *file)
 {
-    return !is_filled(file, 0, PS_FLUME_END) && !is_filled(file, 0, 0) && search(file, 0) == file->size;
+    return !is_filled(file, 0, PS_FLUME_END) && !is_filled(file, 0, 0) && !ps_flume_log_file_has_record(file);
+}
+
+bool ps_flume_log_file_has_record(struct ps_flume_log_file *file)
+{
+    return search(file, 0) < file->size;
 }
 
 void ps_flume_log_file_close(struct ps_flume_log_file *file)

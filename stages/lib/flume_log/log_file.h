@@ -45,6 +45,8 @@ struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t
                                                  struct ps_err *err);
 /* Returns whether the log has bytes but no readable record: if it is encrypted, the key may be wrong. Reads up to the first record. */
 bool ps_flume_log_file_is_noise(struct ps_flume_log_file *file);
+/* Returns whether a record of the log can be read: if it is encrypted, the key is right. */
+bool ps_flume_log_file_has_record(struct ps_flume_log_file *file);
 void ps_flume_log_file_close(struct ps_flume_log_file *file);
 
 enum ps_flume_reading {

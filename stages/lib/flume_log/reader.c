@@ -131,12 +131,13 @@ static enum ps_status directory_open(struct ps_flume_log *log, struct directory 
     return status;
 }
 
-/* Returns whether a log file that was encrypted with this key could be decrypted, so that the key is the right one. */
+/* Returns whether a log file that was encrypted with this key could be decrypted, so that the key is the right one. A log without records
+ * shows nothing. */
 static bool key_is_right(const struct ps_flume_log *log, const char *key_name)
 {
     for (size_t i = 0; i < log->file_count; i++)
         if (log->files[i]->key_name != NULL && strcmp(log->files[i]->key_name, key_name) == 0 &&
-            !ps_flume_log_file_is_noise(log->files[i]))
+            ps_flume_log_file_has_record(log->files[i]))
             return true;
     return false;
 }

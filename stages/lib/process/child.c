@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define EXEC_ROUNDS 8  /* a process that is in an exec shows no environment for a moment; others never do */
 #define KILL_ROUNDS 20 /* a process may start another one before it is killed */
 
 _Static_assert(sizeof(((struct ps_child_cpus *)0)->words) >= sizeof(cpu_set_t),
@@ -122,21 +123,32 @@ void ps_child_signal(struct ps_child *child, int signal, bool group)
         (void)kill(group ? -child->pid : child->pid, signal);
 }
 
+static void kill_descendants(const struct ps_child *child)
+{
+    bool unknown = true;
+    for (int round = 0; round < KILL_ROUNDS && unknown; round++) {
+        unknown = false;
+        bool found = ps_child_signal_descendants(child, SIGKILL, &unknown) > 0;
+        unknown = found || (unknown && round < EXEC_ROUNDS);
+        if (unknown)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 void ps_child_kill(struct ps_child *child)
 {
     if (child->pid == 0)
         return;
     ps_child_signal(child, SIGTERM, true);
-    unsigned others = ps_child_signal_descendants(child, SIGTERM);
+    unsigned others = ps_child_signal_descendants(child, SIGTERM, NULL);
     for (int i = 0; i < 100 && (others > 0 || !ps_child_poll(child)); i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         (void)ps_child_poll(child);
         if (others > 0 && i % 10 == 0)
-            others = ps_child_signal_descendants(child, 0);
+            others = ps_child_signal_descendants(child, 0, NULL);
     }
     ps_child_signal(child, SIGKILL, true);
-    for (int round = 0; round < KILL_ROUNDS && ps_child_signal_descendants(child, SIGKILL) > 0; round++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    kill_descendants(child);
     while (!ps_child_poll(child))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     ps_child_fini(child);

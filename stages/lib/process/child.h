@@ -37,8 +37,9 @@ void ps_child_signal(struct ps_child *child, int signal, bool group);
 /* Sends a signal to every process that the child or one of its descendants started, also those in another
  * session (setsid) or whose parent has ended: it looks for the child's mark in /proc/<pid>/environ. A process
  * that cleared its environment, or that belongs to another user, is not found. Returns how many were found.
- * Takes a few milliseconds with hundreds of processes. (stages/lib/process/descendants.c) */
-unsigned ps_child_signal_descendants(const struct ps_child *child, int signal);
+ * `unknown`, if not NULL, is set if a process showed no environment: it has none, or it is in the middle of an exec
+ * and will be found later. Takes a few milliseconds with hundreds of processes. (stages/lib/process/descendants.c) */
+unsigned ps_child_signal_descendants(const struct ps_child *child, int signal, bool *unknown);
 /* Writes a mark that no other child has. */
 void ps_child_mark(struct ps_child *child);
 /* Returns the caller's environment with the mark, for ps_spawn; NULL: no memory. The caller frees the array. */

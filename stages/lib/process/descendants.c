@@ -42,8 +42,9 @@ const char **ps_child_environment(const struct ps_child *child)
     return environment;
 }
 
-/* Returns whether an environment block of /proc has this entry. Reads it in pieces: it may be large. */
-static bool has_mark(int proc, const char *pid, const char *mark)
+/* Returns whether an environment block of /proc has this entry. Reads it in pieces: it may be large. Sets `unknown` if the block of a
+ * process, not of a thread of the kernel, is empty. */
+static bool has_mark(int proc, const char *pid, const char *mark, bool *unknown)
 {
     char path[300], text[8192];
     size_t length = strlen(mark) + 1, held = 0; /* with its NUL */
@@ -52,23 +53,28 @@ static bool has_mark(int proc, const char *pid, const char *mark)
     if (fd < 0)
         return false;
     bool found = false;
+    bool empty = true;
     for (ssize_t n; !found && (n = read(fd, text + held, sizeof text - held)) > 0;) {
         held += (size_t)n;
+        empty = false;
         found = memmem(text, held, mark, length) != NULL;
         size_t keep = held < length ? held : length;
         memmove(text, text + held - keep, keep);
         held = keep;
     }
     close(fd);
+    snprintf(path, sizeof path, "%s/exe", pid);
+    if (empty && unknown != NULL && readlinkat(proc, path, text, sizeof text) > 0)
+        *unknown = true;
     return found;
 }
 
 /* Between the search and the signal the process may end, and its number may be given to another process: the
  * descriptor stays with the process that was searched. */
-static bool signal_marked(int proc, const char *pid, const char *mark, int signal_number)
+static bool signal_marked(int proc, const char *pid, const char *mark, int signal_number, bool *unknown)
 {
     int fd = (int)syscall(SYS_pidfd_open, (pid_t)atoi(pid), 0);
-    bool marked = has_mark(proc, pid, mark);
+    bool marked = has_mark(proc, pid, mark, unknown);
     if (marked) {
         if (fd >= 0)
             marked = syscall(SYS_pidfd_send_signal, fd, signal_number, NULL, 0) == 0;
@@ -80,7 +86,7 @@ static bool signal_marked(int proc, const char *pid, const char *mark, int signa
     return marked;
 }
 
-unsigned ps_child_signal_descendants(const struct ps_child *child, int signal_number)
+unsigned ps_child_signal_descendants(const struct ps_child *child, int signal_number, bool *unknown)
 {
     unsigned found = 0;
     DIR *folder = child->mark[0] != '\0' ? opendir("/proc") : NULL;
@@ -88,7 +94,7 @@ unsigned ps_child_signal_descendants(const struct ps_child *child, int signal_nu
         return 0;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && atoi(entry->d_name) != child->pid)
-            found += signal_marked(dirfd(folder), entry->d_name, child->mark, signal_number);
+            found += signal_marked(dirfd(folder), entry->d_name, child->mark, signal_number, unknown);
     }
     closedir(folder);
     return found;

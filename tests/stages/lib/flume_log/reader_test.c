@@ -386,12 +386,14 @@ static void test_old_logs_are_refused(void **state)
 static void test_wrong_keys_are_refused(void **state)
 {
     static const uint8_t another[sizeof ps_flume_writer_key] = "another";
-    struct ps_flume_writer one = {.log = 1};
+    struct ps_flume_writer one = {.log = 1}, empty = {.log = 2};
     uint8_t meta[128];
     put(&one, 1, "a");
     ps_flume_write_end(&one, 1, 1);
     ps_flume_writer_encrypt(&one);
     ps_flume_writer_save(&one, ps_test_folder(), 100);
+    ps_flume_writer_encrypt(&empty); /* a log without records shows nothing about its key */
+    ps_flume_writer_save(&empty, ps_test_folder(), 100);
     key_bytes = NULL;
     refuses("the log is encrypted (AESCTRNOPADDING, key key-0): there is no key key-0");
     key_bytes = another;

@@ -90,9 +90,9 @@ static void test_other_marks(void **unused)
     ps_child_init(&child);
     ps_child_mark(&child);
     pid_t other = start_marked(child.mark, '0');
-    assert_int_equal(ps_child_signal_descendants(&child, SIGKILL), 0);
+    assert_int_equal(ps_child_signal_descendants(&child, SIGKILL, NULL), 0);
     pid_t own = start_marked(child.mark, '\0');
-    assert_int_equal(ps_child_signal_descendants(&child, SIGKILL), 1);
+    assert_int_equal(ps_child_signal_descendants(&child, SIGKILL, NULL), 1);
     assert_int_equal(waitpid(own, NULL, 0), own);
     assert_true(lives(other));
     assert_int_equal(kill(other, SIGKILL), 0);
