@@ -659,7 +659,10 @@ def match_given_up(case, flume, penstock):
 def group_that_replaces(case, flume, penstock):
     """docs/stages/interceptor_search_replace.md: the same; `$1` of another alternative has what the group matched."""
     regex = case.keys.get("searchPattern", "")
-    asked = {int(number) for number in re.findall(r"\$([1-9])", case.keys.get("replaceString", ""))}
+    replacement = case.keys.get("replaceString", "")
+    groups = [one for one in draw.all_groups_of(regex) if one.captures]
+    asked = {int(number) for number in re.findall(r"\$([1-9])", replacement)} | {
+        number for number, one in enumerate(groups, 1) if one.name and f"${{{one.name}}}" in replacement}
     if case.type != "search_replace" or not asked & kept_groups(regex) or len(flume.events) != len(penstock.events):
         return False
     return flume.refused is None and penstock.refused is None and all(

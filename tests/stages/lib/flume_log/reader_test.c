@@ -394,6 +394,7 @@ static void test_wrong_keys_are_refused(void **state)
     ps_flume_writer_save(&one, ps_test_folder(), 100);
     ps_flume_writer_encrypt(&empty); /* a log without records shows nothing about its key */
     ps_flume_writer_save(&empty, ps_test_folder(), 100);
+    ps_flume_writer_fini(&empty);
     key_bytes = NULL;
     refuses("the log is encrypted (AESCTRNOPADDING, key key-0): there is no key key-0");
     key_bytes = another;
