@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/fnv.h"
+
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
 #endif
@@ -93,13 +95,6 @@ static const char *isolate(void)
 
 /* ---- the time since the machine's start ---- */
 
-static uint64_t fnv1a(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 /* Returns the seconds that the command is to see; 0: as they are. */
 static unsigned wanted_uptime_s(char *const *arguments)
 {
@@ -108,10 +103,11 @@ static unsigned wanted_uptime_s(char *const *arguments)
         return (unsigned)strtoul(own, NULL, 10);
     if (base == NULL)
         return 0;
-    uint64_t hash = fnv1a(UINT64_C(0xcbf29ce484222325), base);
+    uint64_t hash = ps_fnv64(PS_FNV64, base, strlen(base));
     for (; *arguments != NULL; arguments++) {
         const char *slash = strrchr(*arguments, '/'); /* a clone elsewhere draws the same */
-        hash = fnv1a(hash, slash != NULL ? slash : *arguments);
+        const char *word = slash != NULL ? slash : *arguments;
+        hash = ps_fnv64(hash, word, strlen(word));
     }
     hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
     return (hash >> 32) % 2 == 0 ? 0 : 1 + (unsigned)((hash >> 33) % UPTIME_MAX_S);

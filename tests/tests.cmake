@@ -39,6 +39,7 @@ add_executable(isolated ${CMAKE_SOURCE_DIR}/tests/isolated.c)
 set_target_properties(isolated PROPERTIES C_STANDARD 17 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_compile_options(isolated PRIVATE -Wall -Wextra -Wconversion -Wshadow) # no sanitizer: a process with its threads cannot change its user namespace
 target_compile_definitions(isolated PRIVATE _GNU_SOURCE)
+target_include_directories(isolated PRIVATE ${CMAKE_SOURCE_DIR})
 if(TARGET penstock)
   add_dependencies(penstock isolated)
 endif()

@@ -1,12 +1,11 @@
 /* `penstock channel import`: copies the events of a Flume file channel into a channel of penstock. */
 #include "commands/channel/channel.h"
 #include "core/clock.h"
-#include "core/durable.h"
 #include "core/quantity.h"
 #include "stages/lib/flume_log/directory.h"
 #include "stages/lib/flume_log/reader.h"
 #include "stages/lib/queue/segment/events.h"
-#include "stages/lib/queue/segment/lock.h"
+#include "stages/lib/queue/segment/hold.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -219,41 +218,18 @@ static enum ps_status is_new(const struct import *import, struct ps_err *err)
 
 /* ---- the directories ---- */
 
-static enum ps_status directory_make(const char *path, struct ps_err *err)
+static enum ps_status is_not_of_flume(const char *directory, struct ps_err *err)
 {
-    if (ps_directories_need(path, err) != PS_OK)
-        return PS_FAIL;
-    if (ps_flume_log_is_directory(path))
-        return ps_err_set(err, "%s has a file channel of Flume; import into another directory", path);
+    if (ps_flume_log_is_directory(directory))
+        return ps_err_set(err, "%s has a file channel of Flume; import into another directory", directory);
     return PS_OK;
 }
 
-/* Refuses a log of which only some data directories exist: a disk may not be mounted, and opening the log would give up the promised
- * events on it. */
-static enum ps_status none_is_away(const struct ps_texts *directories, struct ps_err *err)
+static enum ps_status are_not_of_flume(const struct ps_channel_command *command, struct ps_err *err)
 {
-    const char *away = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < directories->count; i++) {
-        bool exists = ps_directory_exists(directories->items[i]);
-        count += exists;
-        away = exists ? away : directories->items[i];
-    }
-    if (away == NULL || count == 0)
-        return PS_OK;
-    return ps_err_set(err,
-                      "%s does not exist, and other data directories of the channel do: mount its disk, or "
-                      "create it, then import again",
-                      away);
-}
-
-static enum ps_status directories_make(struct ps_channel_command *command, struct ps_err *err)
-{
-    if (none_is_away(&command->data_directories, err) != PS_OK)
-        return PS_FAIL;
-    enum ps_status status = directory_make(command->checkpoint_directory, err);
+    enum ps_status status = is_not_of_flume(command->checkpoint_directory, err);
     for (size_t i = 0; status == PS_OK && i < command->data_directories.count; i++)
-        status = directory_make(command->data_directories.items[i], err);
+        status = is_not_of_flume(command->data_directories.items[i], err);
     return status;
 }
 
@@ -293,30 +269,34 @@ static int print_result(const struct import *import, const struct ps_flume_log *
     return found.damages > 0 || found.events_lost > 0 || import->dropped_headers > 0 ? 1 : 0;
 }
 
+/* Opens the log, copies all events into it, and notes that. Returns the exit status. */
 static int import_run(struct import *import, struct ps_flume_log *flume, struct ps_err *err)
 {
-    struct ps_segment_options options = {.directories = import->command->data_directories,
-                                         .state_directory = import->command->checkpoint_directory,
+    struct ps_channel_command *command = import->command;
+    struct ps_segment_options options = {.directories = command->data_directories,
+                                         .state_directory = command->checkpoint_directory,
                                          .segment_bytes = SEGMENT_BYTES,
                                          .first_segment_bytes = FIRST_SEGMENT_BYTES,
                                          .files = &ps_segment_disk,
-                                         .keys = import->command->keys,
-                                         .active_key = import->command->active_key,
-                                         .plain = import->command->plain,
+                                         .keys = command->keys,
+                                         .active_key = command->active_key,
+                                         .plain = command->plain,
                                          .report = ps_channel_report,
-                                         .argument = import->command};
-    import->log = ps_segment_log_open(&options, err);
-    if (import->log == NULL)
-        return 2;
-    enum ps_status status = note(import, "begun", err);
-    if (status == PS_OK)
-        status = copy_all(import, flume, err);
-    ps_segment_log_close(import->log);
-    if (status == PS_OK)
-        status = note(import, "done", err);
+                                         .argument = command};
+    struct ps_segment_hold hold;
+    int code = 2;
+    if (ps_segment_hold_open(&hold, &options, err) != PS_OK)
+        return code;
+    import->log = hold.log;
+    if (is_new(import, err) == PS_OK) {
+        bool copied = note(import, "begun", err) == PS_OK && copy_all(import, flume, err) == PS_OK &&
+                      note(import, "done", err) == PS_OK;
+        code = copied ? print_result(import, flume) : 1;
+    }
     ps_events_encoder_fini(&import->encoder);
     ps_arena_destroy(import->names);
-    return status == PS_OK ? print_result(import, flume) : 1;
+    ps_segment_hold_close(&hold);
+    return code;
 }
 
 /* For --dry-run: reads every event and creates nothing. Returns the exit status. */
@@ -354,19 +334,15 @@ int ps_main_channel_import(struct ps_channel_command *command)
                                            .report = ps_channel_report,
                                            .argument = command,
                                            .keys = {ps_channel_flume_key, command}};
-    struct ps_segment_locks locks = {.state = -1};
     int code = 2;
     if (look_first(&import, &err) == PS_OK)
         flume = ps_flume_log_open(&options, &err);
     if (flume != NULL && command->dry_run)
         code = import_try(&import, flume, &err);
-    else if (flume != NULL && directories_make(command, &err) == PS_OK &&
-             ps_segment_lock_log(&locks, command->checkpoint_directory, &command->data_directories, &err) &&
-             is_new(&import, &err) == PS_OK)
+    else if (flume != NULL && are_not_of_flume(command, &err) == PS_OK)
         code = import_run(&import, flume, &err);
     if (err.length > 0)
         ps_channel_say(command, "%s", ps_err_join(&err));
     ps_flume_log_close(flume);
-    ps_segment_unlock_log(&locks);
     return code;
 }

@@ -89,8 +89,7 @@ static void print_rules(const struct ps_rules_bench *bench)
     if (shown < count)
         printf("... and %zu more; --verbose shows all\n", count - shown);
     puts("* estimated matches of PCRE2 for each event of the sample: to confirm and for groups; an "
-         "expression that only PCRE2 "
-         "can run is matched with every event");
+         "expression that only PCRE2 can run is matched with every event");
 }
 
 static void print_names(const struct ps_rules_bench *bench, const char *what,

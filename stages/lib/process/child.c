@@ -125,12 +125,12 @@ void ps_child_signal(struct ps_child *child, int signal, bool group)
 
 static void kill_descendants(const struct ps_child *child)
 {
-    bool unknown = true;
-    for (int round = 0; round < KILL_ROUNDS && unknown; round++) {
-        unknown = false;
+    bool again = true;
+    for (int round = 0; round < KILL_ROUNDS && again; round++) {
+        bool unknown = false; /* a process showed no environment */
         bool found = ps_child_signal_descendants(child, SIGKILL, &unknown) > 0;
-        unknown = found || (unknown && round < EXEC_ROUNDS);
-        if (unknown)
+        again = found || (unknown && round < EXEC_ROUNDS);
+        if (again)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }

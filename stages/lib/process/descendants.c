@@ -63,9 +63,10 @@ static bool has_mark(int proc, const char *pid, const char *mark, bool *unknown)
         held = keep;
     }
     close(fd);
-    snprintf(path, sizeof path, "%s/exe", pid);
-    if (empty && unknown != NULL && readlinkat(proc, path, text, sizeof text) > 0)
-        *unknown = true;
+    if (empty && unknown != NULL) {
+        snprintf(path, sizeof path, "%s/exe", pid);
+        *unknown |= readlinkat(proc, path, text, sizeof text) > 0;
+    }
     return found;
 }
 

@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/durable.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/store.h"
-#include "stages/lib/queue/segment/lock.h"
+#include "stages/lib/queue/segment/hold.h"
 
 #define RETRY_NS (3 * PS_NS_PER_S) /* like Flume's lifecycle supervisor */
 #define ROUND_FRAMES 128U
@@ -18,10 +17,8 @@
 #define RECENT_FRAMES 128U
 
 struct log_store {
-    struct ps_segment_log *log;
+    struct ps_segment_hold hold;
     struct ps_key_ring *keys;
-    struct ps_segment_locks locks;
-    bool *absent; /* which data directories did not exist before the store was opened */
     const char *component;
 };
 
@@ -30,54 +27,11 @@ static void report(void *argument, const char *text)
     ps_log(PS_LOG_WARN, ((const struct log_store *)argument)->component, "%s", text);
 }
 
-/* Notes which data directories do not exist although another one exists. Returns whether there are any. */
-static bool find_absent(const struct ps_texts *directories, bool *absent)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < directories->count; i++) {
-        absent[i] = !ps_directory_exists(directories->items[i]);
-        count += absent[i];
-    }
-    if (count < directories->count)
-        return count > 0;
-    memset(absent, 0, directories->count * sizeof *absent); /* those of a new log */
-    return false;
-}
-
-/* Makes the data directories of a new log. */
-static enum ps_status make_directories(const struct ps_texts *directories, const bool *absent,
-                                       struct ps_err *err)
-{
-    for (size_t i = 0; i < directories->count; i++) {
-        if (!absent[i] && ps_directories_need(directories->items[i], err) != PS_OK)
-            return PS_FAIL;
-    }
-    return PS_OK;
-}
-
-/* Makes the data directories that did not exist. Called when the log was opened without them, so nothing promised is in
- * them. If they were made before, a kill before they are removed again would leave an empty directory where a file
- * system is not mounted, and the next start would give up what is on it. */
-static enum ps_status make_absent(const struct ps_texts *directories, const bool *absent, struct ps_err *err)
-{
-    for (size_t i = 0; i < directories->count; i++) {
-        if (absent[i] && ps_directory_exists(directories->items[i]))
-            return ps_err_set(err, "%s appeared while the channel was opened without it",
-                              directories->items[i]);
-        if (absent[i] && ps_directories_need(directories->items[i], err) != PS_OK)
-            return PS_FAIL;
-    }
-    return PS_OK;
-}
-
 static void log_store_close(void *store_)
 {
     struct log_store *store = store_;
-    if (store->log != NULL)
-        ps_segment_log_close(store->log);
+    ps_segment_hold_close(&store->hold);
     ps_key_ring_destroy(store->keys);
-    ps_segment_unlock_log(&store->locks);
-    free(store->absent);
     free(store);
 }
 
@@ -88,37 +42,6 @@ static bool load_keys(struct log_store *store, const struct ps_key_source *sourc
         return true;
     store->keys = ps_key_source_load(source, err);
     return store->keys != NULL;
-}
-
-/* Writes all data directories to `sorted`, those that exist first. Returns their number. */
-static size_t sort_directories(const struct ps_texts *directories, const bool *absent, const char **sorted)
-{
-    size_t count = 0, existing = 0;
-    for (unsigned turn = 0; turn < 2; turn++) {
-        for (size_t i = 0; i < directories->count; i++) {
-            if (absent[i] == (turn > 0))
-                sorted[count++] = directories->items[i];
-        }
-        existing = turn == 0 ? count : existing;
-    }
-    return existing;
-}
-
-/* Makes and locks the directories, and opens the log. */
-static bool open_log(struct log_store *store, const struct ps_log_store_settings *settings,
-                     const struct ps_segment_options *options, struct ps_err *err)
-{
-    const struct ps_texts *directories = &settings->data_directories;
-    const char **sorted = ps_must_alloc(directories->count + 1, sizeof *sorted, store->component);
-    struct ps_texts existing = {sort_directories(directories, store->absent, sorted), sorted};
-    struct ps_texts all = {directories->count, sorted};
-    bool opened = make_directories(directories, store->absent, err) == PS_OK &&
-                  ps_segment_lock_log(&store->locks, settings->state_directory, &existing, err) &&
-                  (store->log = ps_segment_log_open(options, err)) != NULL &&
-                  make_absent(directories, store->absent, err) == PS_OK &&
-                  ps_segment_lock_more(&store->locks, &all, err);
-    free(sorted);
-    return opened;
 }
 
 static void *log_store_open(const void *settings_, const char *component, struct ps_err *err)
@@ -135,14 +58,9 @@ static void *log_store_open(const void *settings_, const char *component, struct
                                          .report = report,
                                          .argument = store};
     store->component = component;
-    store->locks.state = -1;
-    store->absent = ps_must_alloc(settings->data_directories.count + 1, sizeof *store->absent, component);
-    /* The directory of the state may be in a data directory, which then exists. */
-    if (load_keys(store, &settings->keys, err) &&
-        ps_directories_need(settings->state_directory, err) == PS_OK) {
+    if (load_keys(store, &settings->keys, err)) {
         options.keys = store->keys;
-        options.absent = find_absent(&settings->data_directories, store->absent) ? store->absent : NULL;
-        if (open_log(store, settings, &options, err))
+        if (ps_segment_hold_open(&store->hold, &options, err) == PS_OK)
             return store;
     }
     log_store_close(store);
@@ -151,7 +69,7 @@ static void *log_store_open(const void *settings_, const char *component, struct
 
 static struct ps_segment_log *log_of(const void *store)
 {
-    return ((const struct log_store *)store)->log;
+    return ((const struct log_store *)store)->hold.log;
 }
 
 static char *log_store_lend(void *store, uint32_t room)

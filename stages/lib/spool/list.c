@@ -36,7 +36,8 @@ bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, 
     return length > 0 && (size_t)length < room;
 }
 
-bool ps_spool_is_canary(const char *name)
+/* Returns whether the name is that of a canary: Flume's, or with a dot before it, penstock's. */
+static bool is_canary(const char *name)
 {
     static const char begins[] = "flume-spooldir-perm-check-";
     name += name[0] == '.';
@@ -45,7 +46,7 @@ bool ps_spool_is_canary(const char *name)
 
 bool ps_spool_wants(const struct ps_spool *spool, const char *name)
 {
-    return name[0] != '.' && !ps_text_ends(name, spool->suffix) && !ps_spool_is_canary(name);
+    return name[0] != '.' && !ps_text_ends(name, spool->suffix) && !is_canary(name);
 }
 
 static bool matches(const struct ps_spool *spool, const struct ps_regex *regex, const char *name)
@@ -133,6 +134,17 @@ static bool look(struct ps_spool *spool, const char *path, struct stat *status)
     return false;
 }
 
+/* Removes the canary of a process that was killed before it removed it. The canary of another agent that starts now may
+ * go, too: that agent does not need it any more. One that cannot be removed does no harm. */
+static void canary_remove(const struct ps_spool *spool, const char *name)
+{
+    char path[PATH_BYTES + 256];
+    struct stat status;
+    int length = snprintf(path, sizeof path, "%s/%s", spool->directory, name);
+    if (length > 0 && (size_t)length < sizeof path && lstat(path, &status) == 0 && S_ISREG(status.st_mode))
+        (void)unlink(path);
+}
+
 static bool directory_list(struct ps_spool *spool, char *path, size_t length, unsigned depth);
 
 static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char *path, size_t length,
@@ -141,6 +153,8 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
     const char *name = entry->d_name;
     struct stat status;
     size_t name_length = strlen(name);
+    if (name[0] == '.' && depth == 0 && !spool->listed && !spool->marks && is_canary(name))
+        canary_remove(spool, name);
     if (!ps_spool_wants(spool, name) && (name[0] == '.' || entry->d_type == DT_REG))
         return true;
     if (length + 1 + name_length >= PATH_BYTES) {
@@ -246,5 +260,6 @@ bool ps_spool_list(struct ps_spool *spool)
         qsort(spool->list, spool->count, sizeof *spool->list,
               spool->order == PS_SPOOL_OLDEST ? compare_oldest : compare_youngest);
     begun_first(spool);
+    spool->listed = true;
     return good;
 }

@@ -38,39 +38,19 @@ static char *path_normal(const char *text)
     return path;
 }
 
-/* Removes the canaries of processes that were killed before they removed them. Those of another agent that starts now may go, too: it
- * does not need its file any more. One that cannot be removed does no harm. */
-static void canaries_tidy(const char *path)
-{
-    char canary[PATH_BYTES + 256];
-    struct stat status;
-    DIR *directory = opendir(path);
-    for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        if (entry->d_name[0] != '.' || !ps_spool_is_canary(entry->d_name))
-            continue;
-        int length = snprintf(canary, sizeof canary, "%s/%s", path, entry->d_name);
-        if (length > 0 && (size_t)length < sizeof canary && lstat(canary, &status) == 0 &&
-            S_ISREG(status.st_mode))
-            (void)unlink(canary);
-    }
-    if (directory != NULL)
-        closedir(directory);
-}
-
 /* Flume's canary: tests that files can be written and deleted. Its name begins with a dot, so that no source reads it as a file of
- * events: a process that is killed here leaves it in the directory, until the next start. */
+ * events. A process that is killed here leaves it in the directory, and the first listing of the next one removes it. */
 static enum ps_status canary_try(const char *directory, struct ps_err *err)
 {
     char path[PATH_BYTES];
     static const char text[] = "testing flume file permissions\n";
-    canaries_tidy(directory);
     snprintf(path, sizeof path, "%s/.flume-spooldir-perm-check-XXXXXX.canary", directory);
     int fd = mkostemps(path, 7, O_CLOEXEC);
     bool good = fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1;
     int error = errno;
     if (fd >= 0) {
         close(fd);
-        if (unlink(path) != 0 && errno != ENOENT) { /* ENOENT: another agent's start removed it */
+        if (unlink(path) != 0 && errno != ENOENT) { /* ENOENT: another agent's first listing removed it */
             error = errno;
             good = false;
         }

@@ -44,6 +44,7 @@ struct ps_spool {
     const struct ps_spool_file *retired[PS_SPOOL_FILES_MAX];
     size_t retired_count;
     bool sync_failed;                /* the failure was logged */
+    bool listed;                     /* the directory was listed once */
     struct ps_spool_records records; /* records of the sink for files that are not opened yet */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;
@@ -55,9 +56,6 @@ struct ps_spool {
  * found are valid. */
 bool ps_spool_list(struct ps_spool *spool);
 void ps_spool_list_free(struct ps_spool *spool);
-
-/* Returns whether the name is that of a file by which Flume, or penstock (with a dot before it), checks the directory at its start. */
-bool ps_spool_is_canary(const char *name);
 
 /* Returns the file's path relative to spoolDir. */
 const char *ps_spool_below(const struct ps_spool *spool, const char *path);

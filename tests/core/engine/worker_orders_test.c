@@ -190,53 +190,6 @@ static void test_another_flow_reads_on(void **state)
     flow_fini(&flow);
 }
 
-static uint64_t quota_bytes; /* what a channel was told last */
-
-static void note_quota(void *plan, uint64_t bytes)
-{
-    quota_bytes = bytes;
-}
-
-/* A channel that stays over a reload is told its share of the memory in the next plan. */
-static void test_a_channel_that_stays_gets_its_new_share(void **state)
-{
-    struct ps_left carried, lost;
-    flow = (struct flow){.total = 1000000,
-                         .source_count = 1,
-                         .sources = {{.channels = 1}},
-                         .channel_count = 1,
-                         .sink_count = 1,
-                         .options = {.workers = 1}};
-    struct ps_stage_ops stage = ps_channel_memory;
-    struct ps_channel_ops channel = *stage.channel;
-    struct ps_engine_channel_ops engine_ops = *ps_engine_channel(stage.channel);
-    engine_ops.set_quota = note_quota;
-    channel.engine = &engine_ops;
-    stage.channel = &channel;
-    channel_stage = &stage;
-    struct ps_plan *plan = start(100);
-    flow.channels_stay = UINT32_MAX;
-    struct ps_plan *next = plan_after(plan, true);
-    assert_non_null(next->channels[0].adopts);
-    next->channel_quota_bytes = plan->channel_quota_bytes / 2;
-    reach(ps_engine_order(engine, PS_PHASE_DRAIN, plan, next));
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, next));
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, next));
-    ps_engine_carry_over(engine, plan, next, &carried, &lost);
-    assert_int_equal(quota_bytes, next->channel_quota_bytes);
-    reach(ps_engine_order(engine, PS_PHASE_RUN, next, NULL));
-    ps_plan_retire(plan, next);
-    (void)ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL);
-    cycle(1000);
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
-    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
-    ps_engine_destroy(engine);
-    ps_plan_destroy(next);
-    flow_fini(&flow);
-    channel_stage = NULL;
-}
-
 /* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms when the
  * source paused, and never ended when the source continued. */
 static void reload_and_stop(struct ps_plan *plan, struct ps_plan *next)
@@ -259,6 +212,40 @@ static void reload_and_stop(struct ps_plan *plan, struct ps_plan *next)
     ps_engine_destroy(engine);
     ps_plan_destroy(next);
     flow_fini(&flow);
+}
+
+static uint64_t quota_bytes; /* what a channel was told last */
+
+static void note_quota(void *plan, uint64_t bytes)
+{
+    quota_bytes = bytes;
+}
+
+/* A channel that stays over a reload is told its share of the memory in the next plan. */
+static void test_a_channel_that_stays_gets_its_new_share(void **state)
+{
+    flow = (struct flow){.total = 1000000,
+                         .source_count = 1,
+                         .sources = {{.channels = 1}},
+                         .channel_count = 1,
+                         .sink_count = 1,
+                         .options = {.workers = 1}};
+    struct ps_stage_ops stage = ps_channel_memory;
+    struct ps_channel_ops channel = *stage.channel;
+    struct ps_engine_channel_ops engine_ops = *ps_engine_channel(stage.channel);
+    engine_ops.set_quota = note_quota;
+    channel.engine = &engine_ops;
+    stage.channel = &channel;
+    channel_stage = &stage;
+    struct ps_plan *plan = start(100);
+    flow.channels_stay = UINT32_MAX;
+    struct ps_plan *next = plan_after(plan, true);
+    assert_non_null(next->channels[0].adopts);
+    uint64_t expected = plan->channel_quota_bytes / 2;
+    next->channel_quota_bytes = expected;
+    reload_and_stop(plan, next);
+    assert_int_equal(quota_bytes, expected);
+    channel_stage = NULL;
 }
 
 /* The channel is full, and r1, which closes, must put its last batch into it: r0 leaves it the room. */

@@ -656,14 +656,18 @@ def match_given_up(case, flume, penstock):
     return True
 
 
+def groups_asked(groups, replacement):
+    """The numbers of the groups that a replacement names, by `$1` or by `${name}`."""
+    return {int(number) for number in re.findall(r"\$([1-9])", replacement)} | {
+        number for number, one in enumerate(groups, 1) if one.name and f"${{{one.name}}}" in replacement}
+
+
 def group_that_replaces(case, flume, penstock):
     """docs/stages/interceptor_search_replace.md: the same; `$1` of another alternative has what the group matched."""
     regex = case.keys.get("searchPattern", "")
     replacement = case.keys.get("replaceString", "")
     groups = [one for one in draw.all_groups_of(regex) if one.captures]
-    asked = {int(number) for number in re.findall(r"\$([1-9])", replacement)} | {
-        number for number, one in enumerate(groups, 1) if one.name and f"${{{one.name}}}" in replacement}
-    if case.type != "search_replace" or not asked & kept_groups(regex) or len(flume.events) != len(penstock.events):
+    if case.type != "search_replace" or not groups_asked(groups, replacement) & kept_groups(regex) or len(flume.events) != len(penstock.events):
         return False
     return flume.refused is None and penstock.refused is None and all(
         theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
@@ -681,7 +685,7 @@ def group_in_repetition(case, flume, penstock):
     serializers = case.keys.get("serializers", "").split()
     names = {case.keys.get(f"serializers.{one}.name", "").encode() for number, one in enumerate(serializers, 1) if number in doubtful}
     replacement = case.keys.get("replaceString", "")
-    asked = any(re.search(rf"\${number}|\$\{{{groups[number - 1].name}\}}", replacement) for number in doubtful)
+    asked = groups_asked(groups, replacement) & doubtful
 
     def others(headers):
         return {name: value for name, value in headers.items() if name not in names and value is not None}

@@ -308,7 +308,7 @@ static void test_file_of_the_check(void **unused)
     ps_test_folder_teardown(NULL);
 }
 
-/* Each start removes the files of checks that earlier processes left, and nothing else. The file of Flume's own check is no file of
+/* The first listing removes the files of checks that earlier processes left, and nothing else. The file of Flume's own check is no file of
  * events either; names that are only near are. */
 static void test_files_of_earlier_checks(void **unused)
 {
@@ -333,14 +333,18 @@ static void test_files_of_earlier_checks(void **unused)
     assert_int_equal(symlink("/nowhere", ps_test_folder_path(".flume-spooldir-perm-check-link.canary")), 0);
     spool = ps_spool_create(&settings, &err);
     assert_non_null(spool);
+    assert_true(ps_spool_list(spool));
     assert_int_equal(checks_left(), 2 + 1); /* the directory, the link and the first of `kept` */
     for (size_t i = 0; i < PS_COUNT_OF(kept); i++)
         if (access(ps_test_folder_path(kept[i]), F_OK) != 0)
             fail_msg("%s was removed", kept[i]);
-    assert_true(ps_spool_list(spool));
     for (size_t i = 0; i < spool->count; i++)
         assert_string_not_equal(spool->list[i].path + spool->list[i].name_at, kept[2]);
     assert_int_equal(spool->count, 3);
+    ps_test_folder_append(".flume-spooldir-perm-check-Bc4eF7.canary", "x",
+                          1); /* of an agent that starts now */
+    assert_true(ps_spool_list(spool));
+    assert_int_equal(checks_left(), 2 + 1 + 1);
     ps_spool_leave(spool, &none);
     ps_test_folder_teardown(NULL);
 }
