@@ -239,7 +239,7 @@ struct ps_kafka_native {
         uint64_t answered_ns; /* time of the last answer */
         uint64_t rest_ns;     /* earliest time of the next request */
     } metadata;
-    int32_t correlation;
+    uint32_t correlation; /* of the next request, modulo 2^31 */
     struct ps_kafka_native_statistics statistics;
     struct {
         uint64_t bytes, records; /* bytes before compression, in which buffers are measured */

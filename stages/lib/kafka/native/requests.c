@@ -66,7 +66,7 @@ static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_reques
         request->head = head;
         request->head_room = (uint32_t)need;
     }
-    request->correlation = client->correlation++ & INT32_MAX;
+    request->correlation = (int32_t)(client->correlation++ & INT32_MAX);
     char *at = request->head + sizeof(int32_t);
     at = ps_wire_put_int16(at, keys[request->kind]);
     at = ps_wire_put_int16(at, request->version);

@@ -464,6 +464,18 @@ static void test_sequence_outlives_other_topics(void **state)
     end(&run);
 }
 
+/* The 2^31st request, after weeks: the number of a request begins at 0 again. */
+static void test_number_of_a_request_wraps(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    deliver(&run);
+    ((struct ps_kafka_native *)(void *)run.producer)->correlation = INT32_MAX;
+    for (unsigned i = 0; i < 3; i++)
+        deliver(&run);
+    end(&run);
+}
+
 /* ---- limits ---- */
 
 /* If two sets are together longer than a request may be, they are sent in two requests. */
@@ -533,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_old_leader_answers_late),
         cmocka_unit_test(test_late_metadata_before_a_repetition),
         cmocka_unit_test(test_sequence_outlives_other_topics),
+        cmocka_unit_test(test_number_of_a_request_wraps),
         cmocka_unit_test(test_request_limit),
         cmocka_unit_test(test_throttle),
     };
