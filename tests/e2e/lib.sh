@@ -11,6 +11,7 @@ work=$(mktemp -d)
 declare -A children=()
 finish() {
     local code=$? child
+    [[ $BASHPID == "$$" ]] || exit "$code" # a subshell that was killed before it had begun
     for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
     rm -rf "$work"
     exit $code

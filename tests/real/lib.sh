@@ -46,6 +46,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
 declare -A children=() # pid -> description
 finish() {
     local child code=$?
+    [[ $BASHPID == "$$" ]] || exit "$code" # a subshell that was killed before it had begun
     for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
     for child in $("$kafka" pids --dir "$work/kafka" 2>/dev/null) $("$hdfs" pids --dir "$work/hdfs" 2>/dev/null); do
         kill -KILL "$child" 2>/dev/null || true

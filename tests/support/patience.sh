@@ -59,12 +59,15 @@ patient_await() { # SECONDS COMMAND...
 }
 
 patient_limit() { # SECONDS COMMAND...
-    local seconds=$1 code=0 command watcher
+    local seconds=$1 code=0 command watcher end_of_script
     shift
     "$@" <&0 &
     command=$!
+    end_of_script=$(trap -p EXIT)
+    trap - EXIT # a subshell that is killed before it has begun would run it, and remove the script's files
     { patient_rest "$seconds"; kill "$command"; } >/dev/null 2>&1 &
     watcher=$!
+    eval "$end_of_script"
     wait "$command" || code=$?
     kill "$watcher" 2>/dev/null || true
     wait "$watcher" 2>/dev/null || true
