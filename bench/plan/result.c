@@ -399,6 +399,25 @@ static void list_assumptions(const struct ps_planning *planning,
                        "one would take CPU time from the subject");
 }
 
+static char *written(const json_t *document)
+{
+    return json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(12));
+}
+
+/* Returns the document with the numbers that a reader of its file gets, so that a page and verdicts that are made from the
+ * file later are the same: 12 digits turn 0.014500000000000002 into 0.0145, which is printed as another percentage. Takes
+ * ownership; returns the document as it is when there is no memory. */
+static json_t *as_written(json_t *document)
+{
+    char *text = written(document);
+    json_t *read = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    if (read == NULL)
+        return document;
+    json_decref(document);
+    return read;
+}
+
 json_t *ps_result_document(const struct ps_planning *planning)
 {
     const struct ps_planning_config *config = planning->config;
@@ -432,12 +451,12 @@ json_t *ps_result_document(const struct ps_planning *planning)
         ps_output_json_text(config->project && !planning->projected ? planning->projection_note : NULL));
     set(document, "assumptions", assumptions);
     set(document, "interrupted", json_boolean(planning->interrupted));
-    return document;
+    return as_written(document);
 }
 
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err)
 {
-    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    char *text = written(document);
     if (text == NULL)
         return ps_err_set(err, "no memory for the result");
     enum ps_status status = ps_output_write(path, text, strlen(text), err);

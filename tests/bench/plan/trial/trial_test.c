@@ -219,7 +219,7 @@ static void test_plan(void **state)
     snprintf(page, sizeof page, "%s/page.html", directory);
     assert_int_equal(ps_result_write(document, path, &err), PS_OK);
     assert_int_equal(ps_result_read(&again, path, &err), PS_OK);
-    assert_true(json_object_size(again) == json_object_size(document));
+    assert_true(json_equal(again, document)); /* each number too: a page made from the file is the same */
     assert_int_equal(ps_report_write(again, page, &err), PS_OK);
     assert_int_equal(access(page, R_OK), 0);
     json_decref(again);
