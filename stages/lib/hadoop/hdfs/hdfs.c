@@ -22,6 +22,7 @@
 #define PROBE_NS_MAX (10 * PS_NS_PER_S)
 #define AUTHORITY_BYTES 512U
 #define RECOVER_STEP_NS (250 * PS_NS_PER_MS)
+#define KEY_REST_NS PS_NS_PER_S /* between two requests for a data encryption key */
 
 /* ---- operations on names ---- */
 
@@ -340,17 +341,21 @@ static void defaults_told(struct ps_namenode_call *rpc, const struct ps_namenode
         end_defaults(hdfs, &outcome);
 }
 
-/* If the request fails, the old key stays, and the next turn asks again. */
+/* If the request fails, the old key stays. If a key is still wanted, the first turn after a rest asks again: the namenode
+ * refuses, or its clock and this machine's differ so much that the new key seems to have expired. */
 static void key_told(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs *hdfs = rpc->argument;
+    struct ps_now now = ps_hadoop_loop_now(hdfs->loop);
     if (answer->error == PS_FILE_OK)
         ps_hadoop_security_set_key(hdfs->security, answer->encryption_key);
+    if (ps_hadoop_security_wants_key(hdfs->security, (uint64_t)now.wall_ms))
+        hdfs->key_rests_until_ns = now.mono_ns + KEY_REST_NS;
 }
 
 static void renew_key(struct ps_hdfs *hdfs, const struct ps_now *now)
 {
-    if (hdfs->defaults == PS_DEFAULTS_KNOWN &&
+    if (hdfs->defaults == PS_DEFAULTS_KNOWN && now->mono_ns >= hdfs->key_rests_until_ns &&
         ps_hadoop_security_wants_key(hdfs->security, (uint64_t)now->wall_ms) &&
         !ps_namenode_call_is_busy(&hdfs->key_call))
         ps_namenode_get_data_encryption_key(hdfs->namenode, &hdfs->key_call, key_told);

@@ -56,6 +56,7 @@ struct ps_hdfs {
     struct ps_namenode_call defaults_call;
     struct ps_hadoop_security *security;
     struct ps_namenode_call key_call;   /* for the next data encryption key, when the present one expires */
+    uint64_t key_rests_until_ns;        /* mono_ns before which no key is requested */
     struct ps_namenode_call space_call; /* for `measure`, of which one can be in flight */
     ps_file_done *space_done;
     void *space_argument;

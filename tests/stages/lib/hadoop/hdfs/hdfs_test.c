@@ -1,6 +1,7 @@
 /* Operations on names, against a scripted namenode. */
 #include "tests/support/hdfs_stream.h"
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,6 +221,73 @@ static void test_the_settings_reach_the_namenode(void **state)
     unsetenv("HADOOP_USER_NAME");
 }
 
+/* ---- data encryption keys ---- */
+
+/* Answers the request for a key, with one that ends at this time; 0: refuses. */
+static void answer_key(struct ps_test_stream *bench, uint64_t end_ms)
+{
+    static const uint8_t secret[] = "secret";
+    static char pool[] = "BP-1";
+    PsHadoop__DataEncryptionKey key = PS_HADOOP__DATA_ENCRYPTION_KEY__INIT;
+    PsHadoop__GetDataEncryptionKeyResponse response = PS_HADOOP__GET_DATA_ENCRYPTION_KEY_RESPONSE__INIT;
+    ps_test_stream_expect(bench, "getDataEncryptionKey");
+    key.block_pool_id = pool;
+    key.nonce = key.encryption_key =
+        (ProtobufCBinaryData){.len = sizeof secret - 1, .data = (uint8_t *)(uintptr_t)secret};
+    key.expiry_date = end_ms;
+    response.data_encryption_key = &key;
+    if (end_ms != 0)
+        ps_test_stream_answer(bench, &response.base);
+    else
+        refuse(bench, "org.apache.hadoop.security.AccessControlException", "Permission denied");
+}
+
+/* Creates a file at a namenode whose datanodes encrypt what they are sent; the first key has ended already. */
+static void create_encrypted(struct ps_test_stream *bench)
+{
+    PsHadoop__FsServerDefaults defaults = PS_HADOOP__FS_SERVER_DEFAULTS__INIT;
+    PsHadoop__GetServerDefaultsResponse response = PS_HADOOP__GET_SERVER_DEFAULTS_RESPONSE__INIT;
+    ps_test_stream_create(bench);
+    ps_test_stream_expect(bench, "getServerDefaults");
+    defaults.block_size = PS_TEST_BLOCK_BYTES;
+    defaults.bytes_per_checksum = 512;
+    defaults.write_packet_size = 65536;
+    defaults.replication = 2;
+    defaults.has_encrypt_data_transfer = defaults.encrypt_data_transfer = true;
+    response.server_defaults = &defaults;
+    ps_test_stream_answer(bench, &response.base);
+    answer_key(bench, 1);
+    ps_test_stream_answer_create(bench);
+}
+
+/* Takes turns at one moment, and checks that none of them calls the namenode. */
+static void expect_no_call(struct ps_test_stream *bench)
+{
+    for (unsigned turn = 0; turn < 10; turn++)
+        ps_test_stream_turn(bench);
+    struct pollfd ready = {.fd = bench->namenode.fd, .events = POLLIN};
+    assert_int_equal(bench->namenode.in.length, 0);
+    assert_int_equal(poll(&ready, 1, 20), 0);
+}
+
+/* A key is refused, or has ended already when it comes: the next one is requested a second later, not in the next turn. */
+static void test_a_rest_between_requests_for_a_key(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    create_encrypted(bench);
+    for (unsigned i = 0; i < 4; i++) {
+        answer_key(bench, i % 2);
+        expect_no_call(bench);
+        bench->client.now.mono_ns += PS_NS_PER_S - 1;
+        expect_no_call(bench);
+        bench->client.now.mono_ns++;
+    }
+    answer_key(bench, (uint64_t)bench->client.now.wall_ms + 3600000);
+    expect_no_call(bench);
+    bench->client.now.mono_ns += PS_NS_PER_S;
+    expect_no_call(bench);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, ps_test_stream_set_up, ps_test_stream_tear_down)
@@ -232,6 +300,7 @@ int main(void)
         TEST(test_a_file_that_is_gone_stays_so),
         TEST(test_safe_mode_is_named),
         TEST(test_the_answers_to_operations_on_names),
+        TEST(test_a_rest_between_requests_for_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
