@@ -181,12 +181,14 @@ enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions
     uint64_t written_ns = (uint64_t)identities.written_ms * PS_NS_PER_MS;
     if (written_ns > 0 && written_ns < positions->saved_ns)
         positions->saved_ns = written_ns;
+    positions->clock_was_set_back = positions->saved_ns / PS_NS_PER_MS > (uint64_t)ps_clock_now().wall_ms;
     if (status == PS_OK && identities.goes_with != 0 && is_newer(&identities, positions)) {
         struct ps_tail_positions older = *positions;
         *positions = identities;
         positions->ours = true;
         positions->hash = older.hash;
         positions->saved_ns = older.saved_ns;
+        positions->clock_was_set_back = older.clock_was_set_back;
         identities = older;
     } else {
         identities_add(positions, &identities);

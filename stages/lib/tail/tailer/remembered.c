@@ -159,7 +159,7 @@ bool ps_tail_is_young(const struct ps_tailer *tailer, uint64_t made_ns)
 {
     const struct ps_tail_positions *positions = &tailer->remembered.positions;
     return positions->ours && positions->saved_ns != 0 && made_ns != 0 &&
-           made_ns + PS_TAIL_GRACE_NS >= positions->saved_ns;
+           (positions->clock_was_set_back || made_ns + PS_TAIL_GRACE_NS >= positions->saved_ns);
 }
 
 /* Returns whether the position's file may still be found. A look can miss a file that is renamed while the look reads

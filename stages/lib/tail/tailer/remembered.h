@@ -27,7 +27,8 @@ bool ps_tail_load_go_on(struct ps_tailer *tailer);
 /* Drops a position of the position file, because a file now continues at it, or because no file can. */
 void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
 /* Returns whether a file that was made at this time, in ns since 1970, may have come too late for the last save: it has no position,
- * because the agent was killed or stopped before. False if the time is 0 (not known), or if another program wrote the position file. */
+ * because the agent was killed or stopped before. True for any time if the clock was set back since the save: lines that are read in vain
+ * do less harm than lines that are skipped. False if the time is 0 (not known), or if another program wrote the position file. */
 bool ps_tail_is_young(const struct ps_tailer *tailer, uint64_t made_ns);
 /* Gives up positions whose files were not found. Returns when to call it again. */
 uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer);

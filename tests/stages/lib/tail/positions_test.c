@@ -445,10 +445,16 @@ static void test_touched(void **unused)
     assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
     assert_true(again.saved_ns >= now_ns &&
                 again.saved_ns <= (uint64_t)ps_clock_now().wall_ms * PS_NS_PER_MS);
+    assert_false(again.clock_was_set_back);
+    ps_tail_positions_free(&again);
+    assert_int_equal(unlink(ps_test_folder_path("positions.json.identities")), 0);
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+    assert_true(again.clock_was_set_back); /* nothing but the future time of modification is left */
     ps_tail_positions_free(&again);
     assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("positions.json"), before, 0), 0);
     assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
     assert_true(again.saved_ns == 86400 * PS_NS_PER_S);
+    assert_false(again.clock_was_set_back);
     ps_tail_positions_free(&again);
     positions = (struct ps_tail_positions){.count = 0};
 }

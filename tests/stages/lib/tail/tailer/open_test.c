@@ -3,6 +3,28 @@
 #include "tests/stages/sources/taildir_packed.h"
 #include "tests/stages/sources/taildir_positions.h"
 
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#define EARLIER_S 3600
+
+static _Atomic time_t made_earlier_s; /* how much earlier files were made, as the source sees it */
+
+/* Called in place of libc's function. */
+int statx(int folder, const char *restrict path, int flags, unsigned mask, struct statx *restrict status)
+{
+    int result = (int)syscall(SYS_statx, folder, path, flags, mask, status);
+    if (result == 0)
+        status->stx_btime.tv_sec -= made_earlier_s;
+    return result;
+}
+
+static void changed_earlier(const char *name)
+{
+    const struct timespec times[2] = {{.tv_sec = time(NULL) - EARLIER_S}, {.tv_sec = time(NULL) - EARLIER_S}};
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0), 0);
+}
+
 /* A file was written over while the source was stopped: with skipToEnd, too, all of its lines are new, whether it is shorter now, as long as it was, or
  * longer, and whatever of it had been read. What it had before the first start is skipped. */
 static void test_written_over_while_stopped(void **unused)
@@ -105,13 +127,40 @@ static void test_older_than_the_save(void **unused)
     kill_source();
     append("app.other", "one\n");
     compressed("app.gz", "packed\n");
-    positions_are_of(time(NULL) + 3600);
+    changed_earlier("app.other");
+    changed_earlier("app.gz");
+    made_earlier_s = EARLIER_S;
+    positions_are_of(time(NULL));
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     work_until(PS_COUNTER_extra, 3);
     expect_nothing();
     append("app.other", "two\n");
     expect("two");
     fence();
+    ps_test_stage_fini(&stage);
+    made_earlier_s = 0;
+}
+
+/* The clock was set back while the agent was down: the time of the last save has not come yet, and says nothing of the files that came
+ * meanwhile. All of them are read, once. */
+static void test_clock_was_set_back(void **unused)
+{
+    start_and_keep();
+    if (!births_known())
+        ps_test_skip("the file system does not tell when a file was made");
+    kill_source();
+    append("app.other", "one\n");
+    compressed("app.gz", "packed\n");
+    positions_are_of(time(NULL) + EARLIER_S);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    bool is_first = strcmp(stage.events[0].body, "one") == 0;
+    assert_string_equal(stage.events[is_first ? 0 : 1].body, "one");
+    assert_string_equal(stage.events[is_first ? 1 : 0].body, "packed");
+    ps_test_source_clear(&stage);
+    expect_nothing();
+    restart();
+    expect_nothing();
     ps_test_stage_fini(&stage);
 }
 
@@ -154,7 +203,8 @@ static void test_stopped_before_they_are_opened(void **unused)
     ps_test_source_close_batch(&stage); /* delivers the lines that were read from some of them */
     assert_true(stage.event_count < COUNT);
     ps_test_stage_close(&stage);
-    positions_are_of(time(NULL) + 3600);
+    made_earlier_s = EARLIER_S;
+    positions_are_of(time(NULL));
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
     assert_int_equal(stage.event_count, COUNT);
@@ -163,6 +213,7 @@ static void test_stopped_before_they_are_opened(void **unused)
     for (unsigned i = 0; i < COUNT; i++)
         assert_true(came[i]);
     ps_test_stage_fini(&stage);
+    made_earlier_s = 0;
 }
 
 int main(void)
@@ -171,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_written_over_while_stopped, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_killed_after_a_rotation, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_older_than_the_save, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_clock_was_set_back, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_positions_of_flume, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_stopped_before_they_are_opened, setup, ps_test_folder_teardown),
     };
