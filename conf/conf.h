@@ -81,8 +81,8 @@ struct ps_conf_origin {
     const char *shown;               /* the URI for messages: without its password */
     const char *path;                /* local file, or NULL for http(s) */
     int64_t modified_ns, size_bytes; /* of the file when it was read; modified_ns -1: it did not exist */
-    int64_t modified_s;              /* http: Last-Modified, for If-Modified-Since; 0 = not sent */
-    uint64_t hash;                   /* of the bytes, for servers without Last-Modified */
+    int64_t modified_s;              /* http: Last-Modified, for If-Modified-Since; 0 = none, or too new */
+    uint64_t hash;                   /* of the bytes, for checks without If-Modified-Since */
 };
 
 /* Settings from log4j.properties or log4j2.xml of the configuration directory, -Dflume.root.logger and

@@ -7,7 +7,7 @@ struct ps_file {
     char *bytes; /* malloc'ed, terminated by a NUL that `length` does not count */
     size_t length;
     int64_t modified_ns; /* file: mtime; http: -1 */
-    int64_t modified_s;  /* http: Last-Modified, 0 when not sent */
+    int64_t modified_s;  /* http: Last-Modified; 0: not sent, or too new (conf/file_fetch.c) */
     bool unchanged;      /* http: status 304, no bytes */
 };
 

@@ -4,8 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <curl/curl.h>
+
+/* RFC 7232, 2.2.2: allows for the case that the time of the answer and that of the change are of different clocks. */
+#define CHANGE_AGE_S 60
 
 struct fetch {
     struct ps_file *file;
@@ -36,6 +40,21 @@ const char *ps_file_uri_masked(const char *uri, char *room, size_t size)
     int kept = colon != NULL && colon < at ? (int)(colon + 1 - uri) : (int)(authority - uri);
     snprintf(room, size, "%.*s***%s", kept, uri, at);
     return room;
+}
+
+/* Returns Last-Modified, or 0 if it is not sent, or if the answer came so soon after the change that another change may
+ * have, or get, the same time in seconds. */
+static int64_t modified_s_of(CURL *curl)
+{
+    struct curl_header *date;
+    curl_off_t modified = -1;
+    time_t answered = -1;
+    curl_easy_getinfo(curl, CURLINFO_FILETIME_T, &modified);
+    if (curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
+        answered = curl_getdate(date->value, NULL);
+    if (answered < 0)
+        answered = time(NULL);
+    return modified > 0 && answered - modified >= CHANGE_AGE_S ? (int64_t)modified : 0;
 }
 
 enum ps_status ps_file_fetch(const char *uri, const char *user, const char *password, int64_t since_s,
@@ -73,13 +92,11 @@ enum ps_status ps_file_fetch(const char *uri, const char *user, const char *pass
     }
     CURLcode code = curl_easy_perform(curl);
     long answer = 0, unmet = 0;
-    curl_off_t modified = -1;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer);
-    curl_easy_getinfo(curl, CURLINFO_FILETIME_T, &modified);
     curl_easy_getinfo(curl, CURLINFO_CONDITION_UNMET, &unmet);
-    curl_easy_cleanup(curl);
     file->modified_ns = -1;
-    file->modified_s = modified > 0 ? (int64_t)modified : 0;
+    file->modified_s = modified_s_of(curl);
+    curl_easy_cleanup(curl);
     file->unchanged = answer == 304 || unmet != 0;
     if (code == CURLE_OK && (answer == 200 || answer == 304))
         return PS_OK;

@@ -239,23 +239,28 @@ static void test_changed_files_are_seen_and_a_backup_helps(void **state)
     assert_int_equal(system(clean), 0);
 }
 
-/* A web server that gives the answers below in order and records the requests. */
+struct reply {
+    const char *head, *body; /* body NULL: none */
+    bool is_conditional;     /* a request with If-Modified-Since gets the status 304 instead */
+};
+
+/* A web server that gives the replies in order and records the requests. */
 struct server {
+    const struct reply *replies;
+    size_t reply_count;
     int fd;
+    pthread_t thread;
     char requests[4][2048];
     int count;
 };
 
+#define NOT_MODIFIED "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"
+
 static void *server_run(void *argument)
 {
-    static const char *const answers[] = {
-        "HTTP/1.1 200 OK\r\nLast-Modified: Wed, 15 Nov 2023 03:43:20 GMT\r\nConnection: close\r\n\r\n",
-        "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n",
-        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    };
     struct server *server = argument;
-    for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
+    for (size_t i = 0; i < server->reply_count; i++) {
+        const struct reply *reply = &server->replies[i];
         int client = accept(server->fd, NULL, NULL);
         if (client < 0)
             return NULL;
@@ -266,28 +271,51 @@ static void *server_run(void *argument)
                 break;
             length += (size_t)got;
         }
-        ssize_t sent = write(client, answers[i], strlen(answers[i]));
-        if (i == 0 && sent > 0)
-            sent = write(client, agent, strlen(agent));
+        bool is_unmodified =
+            reply->is_conditional && strstr(server->requests[i], "If-Modified-Since") != NULL;
+        const char *head = is_unmodified ? NOT_MODIFIED : reply->head;
+        ssize_t sent = write(client, head, strlen(head));
+        if (reply->body != NULL && !is_unmodified && sent > 0)
+            sent = write(client, reply->body, strlen(reply->body));
         close(client);
         server->count++;
     }
     return NULL;
 }
 
-static void test_a_configuration_comes_over_http(void **state)
+/* Starts the server, and writes the URI of its configuration. */
+static void server_start(struct server *server, char *uri, size_t room)
 {
-    struct server server = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    assert_int_equal(bind(server.fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(server.fd, 4), 0);
-    assert_int_equal(getsockname(server.fd, (struct sockaddr *)&address, &size), 0);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, server_run, &server), 0);
+    server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(server->fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(server->fd, 4), 0);
+    assert_int_equal(getsockname(server->fd, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(pthread_create(&server->thread, NULL, server_run, server), 0);
+    snprintf(uri, room, "http://127.0.0.1:%d/agent.properties", ntohs(address.sin_port));
+}
 
+/* Waits until all replies are given. */
+static void server_end(struct server *server)
+{
+    pthread_join(server->thread, NULL);
+    close(server->fd);
+    assert_int_equal(server->count, server->reply_count);
+}
+
+static void test_a_configuration_comes_over_http(void **state)
+{
+    static const struct reply replies[] = {
+        {"HTTP/1.1 200 OK\r\nLast-Modified: Wed, 15 Nov 2023 03:43:20 GMT\r\nConnection: close\r\n\r\n",
+         agent, false},
+        {NOT_MODIFIED, NULL, false},
+        {"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", NULL, false},
+        {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", NULL, false},
+    };
+    struct server server = {.replies = replies, .reply_count = PS_COUNT_OF(replies)};
     char uri[64];
-    snprintf(uri, sizeof uri, "http://127.0.0.1:%d/agent.properties", ntohs(address.sin_port));
+    server_start(&server, uri, sizeof uri);
     struct ps_command command;
     struct ps_conf *conf;
     struct ps_err err = {.length = 0};
@@ -304,12 +332,42 @@ static void test_a_configuration_comes_over_http(void **state)
     assert_non_null(strstr(conf->problems.items[0].what, "-user and -pwd"));
     ps_conf_destroy(conf);
     ps_command_fini(&command);
-    pthread_join(thread, NULL);
-    close(server.fd);
-    assert_int_equal(server.count, 4);
+    server_end(&server);
     assert_non_null(strstr(server.requests[0], "Authorization: Basic Zmx1bWU6c2VjcmV0"));
     assert_null(strstr(server.requests[0], "If-Modified-Since"));
     assert_non_null(strstr(server.requests[1], "If-Modified-Since: Wed, 15 Nov 2023 03:43:20 GMT"));
+}
+
+/* The configuration is changed, read, and changed again with the same Last-Modified: the next check sees that. If it was
+ * read long after its change, the server is asked for later changes only. */
+static void test_changes_over_http_of_the_same_second(void **state)
+{
+#define OF_TIME(date)                                                                                        \
+    "HTTP/1.1 200 OK\r\nDate: Wed, 15 Nov 2023 " date " GMT\r\n"                                             \
+    "Last-Modified: Wed, 15 Nov 2023 03:43:20 GMT\r\nConnection: close\r\n\r\n"
+    static const char *const heads[] = {OF_TIME("03:43:20"), OF_TIME("03:43:21"), OF_TIME("03:44:19"),
+                                        OF_TIME("03:44:20")};
+    for (size_t i = 0; i < PS_COUNT_OF(heads); i++) {
+        bool is_new = i < 3;
+        const struct reply replies[] = {
+            {heads[i], agent, false}, {heads[i], agent, true}, {heads[i], "a1.sources = r2\n", true}};
+        struct server server = {.replies = replies, .reply_count = PS_COUNT_OF(replies)};
+        struct ps_command command;
+        struct ps_conf *conf;
+        struct ps_err err = {.length = 0};
+        char uri[64];
+        server_start(&server, uri, sizeof uri);
+        command_of(&command, WORDS("-n", "a1", "-u", uri));
+        assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
+        assert_false(ps_conf_changed(conf, &command, &err));
+        assert_int_equal(ps_conf_changed(conf, &command, &err), is_new);
+        assert_int_equal(err.length, 0);
+        ps_conf_destroy(conf);
+        ps_command_fini(&command);
+        server_end(&server);
+        assert_int_equal(strstr(server.requests[2], "If-Modified-Since") == NULL, is_new);
+    }
+#undef OF_TIME
 }
 
 /* ---- commands ---- */
@@ -426,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_a_reload_knows_what_changed),
         cmocka_unit_test(test_changed_files_are_seen_and_a_backup_helps),
         cmocka_unit_test(test_a_configuration_comes_over_http),
+        cmocka_unit_test(test_changes_over_http_of_the_same_second),
         cmocka_unit_test(test_commands_give_their_first_line),
         cmocka_unit_test(test_unclosed_references_cost_little),
         cmocka_unit_test(test_passwords_of_uris_are_masked),
