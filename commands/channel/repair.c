@@ -7,6 +7,7 @@
 #include "stages/lib/queue/segment/lock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,9 +75,31 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
 
 static const char bytes_unreadable[] = "bytes of it cannot be read";
 
+/* Lets `copy` and the original exchange their names, and then moves the original into `folder`. Returns false if the file
+ * system cannot exchange names: nothing has changed then. */
+static bool exchange(struct repair *repair, const char *directory, const char *from, const char *copy,
+                     const char *folder, const char *to)
+{
+    const struct ps_segment_files *files = &ps_segment_disk;
+    struct ps_err err = {0};
+    if (renameat2(AT_FDCWD, copy, AT_FDCWD, from, RENAME_EXCHANGE) != 0)
+        return false;
+    if (files->sync_directory(files->argument, directory) == 0 && rename(copy, to) == 0 &&
+        files->sync_directory(files->argument, folder) == 0 &&
+        files->sync_directory(files->argument, directory) == 0) {
+        printf("%s: %s; moved to %s\n", from, bytes_unreadable, to);
+        repair->moved++;
+        return true;
+    }
+    ps_err_set(&err, "%s has the bytes that can be read, but the original, %s, cannot be moved to %s: %s",
+               from, copy, to, strerror(errno));
+    give_up_failed(repair, &err);
+    return true;
+}
+
 /* Puts `copy` in place of directory/name, and the original into directory/damaged-TIME. The name always has a file,
- * because an agent that starts without a segment gives up all of its frames; only on a file system without hard links
- * the name has no file for a moment. */
+ * because an agent that starts without a segment gives up all of its frames; only on a file system that has no hard
+ * links, and cannot exchange two names either, the name has no file for a moment. */
 static void replace_by(struct repair *repair, const char *directory, const char *name, const char *copy)
 {
     const struct ps_segment_files *files = &ps_segment_disk;
@@ -86,7 +109,10 @@ static void replace_by(struct repair *repair, const char *directory, const char 
     const char *to = ps_arena_format(arena, "%s/%s", folder, name);
     size_t failed = repair->failed;
     struct ps_err err = {0};
-    bool linked = (mkdir(folder, 0750) == 0 || errno == EEXIST) && link(from, to) == 0;
+    bool has_folder = mkdir(folder, 0750) == 0 || errno == EEXIST;
+    bool linked = has_folder && link(from, to) == 0;
+    if (has_folder && !linked && exchange(repair, directory, from, copy, folder, to))
+        return;
     if (!linked)
         set_aside(repair, directory, name, bytes_unreadable);
     if (repair->failed > failed)
@@ -101,10 +127,16 @@ static void replace_by(struct repair *repair, const char *directory, const char 
     }
     ps_err_set(&err, "%s cannot take the place of %s: %s", copy, from, strerror(errno));
     give_up_failed(repair, &err);
-    if (linked && !renamed) {
-        (void)unlink(copy);
+    if (renamed)
+        return;
+    if (linked) {
         (void)unlink(to);
+    } else if (rename(to, from) == 0) {
+        repair->moved--;
+    } else {
+        return; /* the copy is all that is left here */
     }
+    (void)unlink(copy);
 }
 
 /* Replaces directory/name by a copy of its readable bytes, and moves the original aside. */
