@@ -1,5 +1,6 @@
 #include "stages/lib/spool/kept.h"
 
+#include "core/durable.h"
 #include "core/log/log.h"
 #include "stages/lib/spool/spool_internal.h"
 #include "stages/lib/tail/identity.h"
@@ -322,6 +323,48 @@ static void tell_unsure(const struct ps_spool *spool, struct ps_spool_records *r
            spool->directory, kept->path, strerror(error));
 }
 
+/* Syncs the directory that has, or had, this name in it, or the nearest one above it that is left. `synced`: the directory that was
+ * synced last. Returns 0, or why it cannot be synced. Changes the path. */
+static int names_sync(char *path, char synced[PATH_BYTES])
+{
+    int error = ENOENT;
+    char *slash;
+    while (is_missing(error) && (slash = strrchr(path, '/')) != NULL) {
+        *slash = '\0';
+        if (strcmp(path, synced) == 0)
+            return 0;
+        error = ps_directory_sync(path[0] == '\0' ? "/" : path);
+    }
+    if (error == 0)
+        snprintf(synced, PATH_BYTES, "%s", path);
+    return error;
+}
+
+/* Makes it durable that the record's file is gone, or retired: else a power cut may bring the file back after its record was
+ * removed, and its events would come again. The process that retired the file may have been killed before it did this. */
+static int end_sync(const struct ps_spool *spool, const struct ps_spool_kept *kept, char synced[PATH_BYTES])
+{
+    char path[PATH_BYTES], marker[PATH_BYTES];
+    if (snprintf(path, PATH_BYTES, "%s/%s", spool->directory, kept->path) >= (int)PATH_BYTES)
+        return 0; /* no file can have this path */
+    bool marked =
+        spool->marks && ps_spool_marker(spool, path, marker, sizeof marker) && access(marker, F_OK) == 0;
+    return names_sync(marked ? marker : path, synced);
+}
+
+/* Logs once, for all records, that the end of a file cannot be made durable. */
+static void tell_unsynced(const struct ps_spool *spool, struct ps_spool_records *records,
+                          const struct ps_spool_kept *kept, int error)
+{
+    if (records->told_unsynced)
+        return;
+    records->told_unsynced = true;
+    ps_log(PS_LOG_WARN, spool->component,
+           "the directory of %s/%s, which is gone, cannot be synced: %s: until then, the sink keeps the "
+           "position records of such files, because a power cut may bring them back",
+           spool->directory, kept->path, strerror(error));
+}
+
 /* Returns whether the file counts as gone. A list can miss a file that is renamed while the names are read, so two lists in a row must
  * lack it. */
 static bool is_gone(struct ps_spool_kept *kept, enum there there)
@@ -335,13 +378,17 @@ void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch)
 {
     struct ps_spool_records *records = &spool->records;
     bool all_known = true;
+    char synced[PATH_BYTES] = "";
     for (size_t i = records->count; i-- > 0;) {
         struct ps_spool_kept *kept = &records->items[i];
         int error;
         enum there there = where(spool, kept, &error);
         if (error != 0)
             tell_unsure(spool, records, kept, error);
-        void *gone = is_gone(kept, there)
+        bool is_over = is_gone(kept, there);
+        if (is_over && (error = end_sync(spool, kept, synced)) != 0)
+            tell_unsynced(spool, records, kept, error);
+        void *gone = is_over && error == 0
                          ? reallocarray(fetch->gone, fetch->gone_count + 1, sizeof *fetch->gone)
                          : NULL;
         all_known &= error == 0 && (there == THERE || gone != NULL);

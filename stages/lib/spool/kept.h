@@ -29,7 +29,8 @@ struct ps_spool_records {
     size_t count, room;
     /* the records were compared with the directory: a fetch has the keys of all files that are gone */
     bool compared;
-    bool told; /* the log says that a file cannot be looked at */
+    bool told;          /* the log says that a file cannot be looked at */
+    bool told_unsynced; /* the log says that a directory cannot be synced */
 };
 
 /* Prints the name of a file's record, terminated. */
@@ -54,7 +55,7 @@ enum ps_spool_kept_found {
 /* Sets the start position of the file that was just opened from its record, and removes the record from spool->records. */
 enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
                                              struct ps_err *err);
-/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. A record
- * is compared with the next list, too, if there is no memory, if its file cannot be looked at now, or if this
- * is the first list that lacks the file. */
+/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch, after the directories of
+ * these files are synced. A record is compared with the next list, too, if there is no memory, if its file cannot be looked at
+ * or its directory cannot be synced now, or if this is the first list that lacks the file. */
 void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch);

@@ -413,6 +413,34 @@ static void test_never_looked_at(void **unused)
     close_spool();
 }
 
+/* A power cut may bring a file back whose directory is not synced: its record stays until that is possible, also if the directory is gone
+ * itself. The log says so once. */
+static void test_gone_files_are_synced(void **unused)
+{
+    static const char *const paths[] = {"a", "d/e/a"};
+    for (size_t i = 0; i < PS_COUNT_OF(paths); i++) {
+        make_one(".a");
+        char **kept = &ps_spool_fetch_of(spool)->records, *own = *kept, *at = strstr(own, "\"a\"");
+        assert_non_null(at);
+        assert_true(asprintf(kept, "%.*s\"%s%s", (int)(at - own), own, paths[i], at + 2) > 0);
+        free(own);
+        expect_fetch(0, 0);
+        ps_log_set_level(PS_LOG_WARN);
+        uint64_t warnings = ps_log_count(PS_LOG_WARN);
+        ps_test_call_broken = "fsync";
+        ps_test_call_error = EIO;
+        for (unsigned tries = 0; tries < 3; tries++)
+            expect_fetch(0, 0);
+        ps_test_call_broken = NULL;
+        ps_log_set_level(PS_LOG_OFF);
+        assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, 1);
+        expect_fetch(0, 1);
+        expect_fetch(0, 0);
+        close_spool();
+        assert_int_equal(unlink(ps_test_folder_path(".a")), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_members),
@@ -427,7 +455,8 @@ int main(void)
                                        TEST(another_link),
                                        TEST(another_file_has_the_name),
                                        TEST(paths_without_a_file),
-                                       TEST(never_looked_at)};
+                                       TEST(never_looked_at),
+                                       TEST(gone_files_are_synced)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
