@@ -54,10 +54,10 @@ struct ps_tail_positions {
     /* When the position file was written, in ns since 1970: its time of modification, or the time in the identities if that is earlier
      * (a copy of the file, and touch, make it younger). 0: not known. */
     uint64_t saved_ns;
-    bool
-        clock_was_set_back; /* saved_ns had not come yet when the file was read: no other time can be compared with it */
-    bool ours;              /* this program wrote the position file */
-    bool cut;               /* the text ended early or had a mistake: only the entries before that are here */
+    /* saved_ns had not come yet when the file was read, so no other time can be compared with it. */
+    bool clock_was_set_back;
+    bool ours; /* this program wrote the position file */
+    bool cut;  /* the text ended early or had a mistake: only the entries before that are here */
 };
 
 /* Adds a position; copies the path and the last marks. Ends the process if there is no memory. */
