@@ -321,8 +321,7 @@ bool ps_http_url_is_usable(const char *url, char *reason, size_t room)
 
 void ps_http_print_url(const char *url, char *out, size_t room)
 {
-    const char *host = strstr(url, "//") + 2, *at = strchr(host, '@'), *slash = strchr(host, '/');
-    if (at == NULL || (slash != NULL && slash < at))
-        at = host - 1;
-    snprintf(out, room, "%.*s%s", (int)(host - url), url, at + 1);
+    const char *host = strstr(url, "//") + 2;
+    const char *at = memrchr(host, '@', strcspn(host, "/?#")); /* a password may have this letter, too */
+    snprintf(out, room, "%.*s%s", (int)(host - url), url, at != NULL ? at + 1 : host);
 }

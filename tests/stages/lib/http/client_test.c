@@ -151,6 +151,30 @@ static void test_no_descriptors(void **unused)
     ps_http_client_close(&own);
 }
 
+/* A URL in a message has no user name and no password, and the server that is meant. */
+static void test_printed_urls(void **unused)
+{
+    static const char *const rows[][2] = {
+        {"http://h/x", "http://h/x"},
+        {"http://u:p@h:80/x", "http://h:80/x"},
+        {"https://u@h", "https://h"},
+        {"http://u:p@q@h/x", "http://h/x"},
+        {"http://u:@h?a=b@c", "http://h?a=b@c"},
+        {"http://h/a@b", "http://h/a@b"},
+        {"http://h?a=b@c", "http://h?a=b@c"},
+        {"http://h#a@b", "http://h#a@b"},
+        {"http://u:p@h/a@b", "http://h/a@b"},
+        {"http://u@[::1]:80/", "http://[::1]:80/"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char text[64], little[9];
+        ps_http_print_url(rows[i][0], text, sizeof text);
+        assert_string_equal(text, rows[i][1]);
+        ps_http_print_url(rows[i][0], little, sizeof little);
+        assert_int_equal(strncmp(little, rows[i][1], sizeof little - 1), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_printed_urls),
     };
     static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY",
                                           "ALL_PROXY"};
