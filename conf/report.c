@@ -26,7 +26,8 @@ void ps_report_problems(FILE *file, const struct ps_conf *conf, bool colour)
         const struct ps_problem *problem = &conf->problems.items[i];
         const char *text = ps_problem_text(arena, problem);
         const char *word = ps_severity_word(problem->severity);
-        const char *at = colour ? strstr(text, word) : NULL;
+        size_t place = problem->file != NULL ? strlen(problem->file) : 0; /* a path may have the word, too */
+        const char *at = colour ? strstr(text + place, word) : NULL;
         if (at == NULL)
             fprintf(file, "%s\n", text);
         else
