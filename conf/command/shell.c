@@ -358,6 +358,7 @@ static bool is_one_of(const struct word *word, const char *const *list)
 static const char *const openers[] = {"if", "case", "for", "while", "until", "select", "function", NULL};
 static const char *const closers[] = {"fi", "esac", "done", NULL};
 static const char *const starters[] = {"then", "do", "else", "elif", "!", "{", "}", NULL};
+static const char *const askers[] = {"if", "while", "until", NULL};
 static const char *const declarers[] = {"export", "declare", "typeset", "readonly", "local", NULL};
 static const char *const readers[] = {"source", ".", "eval", NULL};
 
@@ -379,7 +380,7 @@ static void skip_compound(struct parser *parser, int line, const char *what)
         depth -= begins && is_one_of(&word, closers);
         if (word.name_length > 0 && !ps_texts_have(&names, name_of(parser->shell, &word)))
             ps_texts_add(parser->shell->arena, &names, name_of(parser->shell, &word));
-        begins = (begins && is_one_of(&word, starters)) || is_one_of(&word, starters);
+        begins = is_one_of(&word, starters) || (begins && is_one_of(&word, askers));
         free(word.text);
     }
     if (names.count > 0)

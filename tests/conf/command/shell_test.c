@@ -119,6 +119,46 @@ static void test_gaps(void **state)
 }
 
 /* Values that double at each line, and nesting without an end. */
+/* A compound command is skipped to its own end, with those in it, and a word of an argument ends nothing. */
+static void test_ends_of_compound_commands(void **state)
+{
+    static const struct {
+        const char *text, *what, *names; /* the names of the variables, with blanks */
+    } rows[] = {
+        {"for x in a; do echo fi done esac; A=1; done; B=1", "for", "A"},
+        {"for x in a\ndo\n  A=1\ndone\nB=1", "for", "A"},
+        {"while x; do case $y in c) A=1;; *) C=2;; esac; A=3; done; B=1", "while", "A C"},
+        {"until x; do if y; then A=1; fi; done; B=1", "until", "A"},
+        {"if x; then y; elif z; then A=1; else if u; then C=1; fi; fi; B=1", "if", "A C"},
+        {"if ! x; then A=1; fi; B=1", "if", "A"},
+        {"if x; then { A=1; }; fi; B=1", "if", "A"},
+        {"if if x; then y; fi; then A=1; fi; B=1", "if", "A"},
+        {"while while x; do y; done; do A=1; done; B=1", "while", "A"},
+        {"until case $x in y) true;; esac; do A=1; done; B=1", "until", "A"},
+        {"if x; then if if y; then z; fi; then u; fi; A=1; fi; B=1", "if", "A"},
+        {"if x; then while while y; do z; done; do u; done; A=1; fi; B=1", "if", "A"},
+        {"if echo 'fi'; then A=1; fi; B=1", "if", "A"},
+        {"if x; then A=1; A=2; C=$A; fi; B=1", "if", "A C"},
+        {"if x; then export A=1 C=2; fi; B=1", "if", "A C"},
+        {"case x in if) A=1;; esac; B=1", "case", "A"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_shell shell = read_text(rows[i].text);
+        const struct ps_shell_variable *behind = ps_shell_find(&shell, "B");
+        char names[64] = "";
+        if (shell.gap_count != 1 || strcmp(shell.gaps[0].what, rows[i].what) != 0)
+            fail_msg("%s has %zu gaps", rows[i].text, shell.gap_count);
+        for (size_t k = 0; k < shell.gaps[0].names.count; k++) {
+            strcat(names, k > 0 ? " " : "");
+            strcat(names, shell.gaps[0].names.items[k]);
+        }
+        if (behind == NULL || strcmp(behind->value, "1") != 0 || strcmp(names, rows[i].names) != 0 ||
+            ps_shell_find(&shell, "A") != NULL)
+            fail_msg("%s: it sets %s, and B is %s", rows[i].text, names,
+                     behind != NULL ? "there" : "not there");
+    }
+}
+
 static void test_large_values_have_limits(void **state)
 {
     char *text = calloc(1, 1 << 16);
@@ -141,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_ends_of_compound_commands),
         cmocka_unit_test(test_large_values_have_limits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
