@@ -28,12 +28,15 @@ struct command {
     struct ps_arena *arena;
     const char *argv[ARGUMENTS_MAX + 1];
     size_t count;
+    bool is_cut; /* there are more arguments than there is room for */
 };
 
 static void add(struct command *command, const char *argument)
 {
     if (command->count < ARGUMENTS_MAX)
         command->argv[command->count++] = argument;
+    else
+        command->is_cut = true;
 }
 
 static bool has_argument(const struct command *command, const char *prefix)
@@ -198,7 +201,13 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     add_logging(command, path);
     add_class_path(command, path, jar);
     add(command, main_class);
-    add(command, NULL);
+    if (command->is_cut) {
+        ps_err_set(err,
+                   "there are too many options for Java: the command may have %u words with those of "
+                   "JAVA_OPTS, of FLUME_JAVA_OPTS and of the command line",
+                   ARGUMENTS_MAX);
+        return false;
+    }
     return true;
 }
 
@@ -308,6 +317,6 @@ const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_
     if (!command_make(&command, path, main_class, err))
         return NULL;
     const char **argv = ps_arena_alloc(arena, (command.count + 1) * sizeof *argv);
-    memcpy(argv, command.argv, command.count * sizeof *argv);
+    memcpy(argv, command.argv, (command.count + 1) * sizeof *argv); /* the last one is NULL */
     return argv;
 }

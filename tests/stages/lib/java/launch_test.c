@@ -118,6 +118,77 @@ static void test_levels_of_loggers(void **unused)
     }
 }
 
+/* Returns the arguments with a blank behind each. */
+static const char *joined(struct ps_arena *arena, const char *const *argv)
+{
+    const char *text = "";
+    for (; *argv != NULL; argv++)
+        text = ps_arena_format(arena, "%s%s ", text, *argv);
+    return text;
+}
+
+/* The program comes first, the main class last, our jar before the user's. Options that only one JVM can have are those of the host. */
+static void test_order(void **unused)
+{
+    static const char *const options[] = {
+        "-Da=b",  "-agentlib:jdwp=x",         "-agentpath:/y", "-javaagent:z.jar", "-Xrunhprof",
+        "-Xmx1g", "-Dcom.sun.management.x=1", "-Dcom.sun.x=1"};
+    static const char *const entries[] = {"/one.jar", "/two/*"};
+    static const char only[] = "-agentlib:jdwp=x -agentpath:/y -javaagent:z.jar -Xrunhprof ";
+    struct ps_class_path path = {.java = "/bin/java",
+                                 .options = {PS_COUNT_OF(options), options},
+                                 .entries = {PS_COUNT_OF(entries), entries},
+                                 .library_path = "/native"};
+    struct ps_err err = {.length = 0};
+    struct ps_arena *arena = ps_arena_create();
+    without_variables();
+    const char *const *argv = ps_java_launch_alone(arena, &path, "org.example.Main", &err);
+    assert_non_null(argv);
+    const char *alone = joined(arena, argv), *host = joined(arena, ps_java_launch_command(arena, &path));
+    assert_int_equal(strncmp(alone, "/bin/java -Da=b -Xmx1g -Dcom.sun.x=1 ", 37), 0);
+    assert_non_null(
+        strstr(alone, "/penstock-java.jar:/one.jar:/two/* -Djava.library.path=/native org.example.Main "));
+    assert_string_equal(strstr(alone, "org.example.Main"), "org.example.Main ");
+    assert_int_equal(strncmp(host, "/bin/java -Da=b ", 16), 0);
+    assert_int_equal(strncmp(host + 16, only, sizeof only - 1), 0);
+    assert_non_null(strstr(host, " -Dcom.sun.management.x=1 "));
+    assert_string_equal(strstr(host, "penstock.host."), "penstock.host.Host ");
+    path.library_path = NULL;
+    assert_null(strstr(joined(arena, ps_java_launch_command(arena, &path)), "java.library.path"));
+    path.java = NULL;
+    path.java_lacks = "there is none";
+    assert_null(ps_java_launch_alone(arena, &path, "org.example.Main", &err));
+    assert_string_equal(err.text, "there is none");
+    ps_arena_destroy(arena);
+}
+
+/* More options than a command can have are an error; without it, the class would be missing. */
+static void test_too_many_options(void **unused)
+{
+    const char *options[300];
+    struct ps_arena *arena = ps_arena_create();
+    size_t most = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(options); i++)
+        options[i] = "-Da=b";
+    for (size_t count = 200; count <= PS_COUNT_OF(options); count++) {
+        struct ps_err err = {.length = 0};
+        const struct ps_class_path path = {.java = "/bin/java",
+                                           .options = {.items = options, .count = count}};
+        const char *const *argv = ps_java_launch_alone(arena, &path, "org.example.Main", &err);
+        if (argv == NULL) {
+            assert_non_null(strstr(err.text, "too many options for Java"));
+            continue;
+        }
+        assert_int_equal(most, count > 200 ? count - 1 : 0); /* none is refused before */
+        most = count;
+        while (argv[1] != NULL)
+            argv++;
+        assert_string_equal(*argv, "org.example.Main");
+    }
+    assert_in_range(most, 240, 256);
+    ps_arena_destroy(arena);
+}
+
 int main(void)
 {
     struct ps_err none = {.length = 0};
@@ -130,6 +201,8 @@ int main(void)
         cmocka_unit_test(test_beans_of_log4j),
         cmocka_unit_test(test_samples_for_jstat),
         cmocka_unit_test(test_levels_of_loggers),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_too_many_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
