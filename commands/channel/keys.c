@@ -117,12 +117,13 @@ void ps_channel_held_print(const struct ps_channel_command *command, const struc
 {
     if (held->segments == 0)
         return;
-    fprintf(
-        to,
-        "%s %s in %s %s %s encrypted and were not read: the command has no key for them, or a wrong one. The "
-        "latest of these segments is encrypted with key %s: give that key with %s\n",
-        ps_quantity_print_count(held->events).text, ps_quantity_word(held->events, "event", "events"),
-        ps_quantity_print_count(held->segments).text, ps_quantity_word(held->segments, "segment", "segments"),
-        ps_quantity_word(held->events, "is", "are"), held->key,
-        command->file != NULL ? "encryption.keyProvider.keys of the channel" : "--key NAME=FILE");
+    fprintf(to,
+            "%s %s in %s %s %s encrypted and %s not read: the command has no key for %s, or a wrong one. The "
+            "latest of these segments is encrypted with key %s: give that key with %s\n",
+            ps_quantity_print_count(held->events).text, ps_quantity_word(held->events, "event", "events"),
+            ps_quantity_print_count(held->segments).text,
+            ps_quantity_word(held->segments, "segment", "segments"),
+            ps_quantity_word(held->events, "is", "are"), ps_quantity_word(held->events, "was", "were"),
+            ps_quantity_word(held->events, "it", "them"), held->key,
+            command->file != NULL ? "encryption.keyProvider.keys of the channel" : "--key NAME=FILE");
 }
