@@ -46,6 +46,21 @@ enum ps_test_java_edit {
     PS_TEST_JAVA_EMPTY,  /* all are dropped */
 };
 
+/* How an interceptor of mode BEYOND breaks the protocol. */
+enum ps_test_java_lie {
+    PS_TEST_JAVA_LIE_EVENT,   /* its answer names an event that does not exist */
+    PS_TEST_JAVA_LIE_BYTES,   /* its answer has a byte more than its area */
+    PS_TEST_JAVA_LIE_EVENTS,  /* its answer has an event more than a batch may have */
+    PS_TEST_JAVA_LIE_NOTHING, /* its answer has an event and no bytes */
+    PS_TEST_JAVA_LIE_SHORT,   /* its answer lacks the last number */
+    PS_TEST_JAVA_LIE_NEED,    /* it wants an area of the same size */
+    PS_TEST_JAVA_LIE_NEEDS,   /* it wants more than 1 GiB */
+    PS_TEST_JAVA_LIE_TROUBLE, /* it cannot handle a batch that it was not given */
+    PS_TEST_JAVA_LIE_READY,   /* it is ready once more */
+    PS_TEST_JAVA_LIE_COMMIT,  /* it commits the batch, as a sink does */
+    PS_TEST_JAVA_LIES,
+};
+
 struct ps_test_java_control {
     volatile enum ps_test_java_mode mode;
     volatile enum ps_test_java_edit edit;
@@ -59,13 +74,14 @@ struct ps_test_java_control {
     volatile int abandoned;  /* stopped components whose stage was closed */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;
-    volatile int call_events;        /* maximum of one call; 0: 7 */
-    volatile int large_bytes;        /* length of the body of each tenth event; 0: as the others */
-    volatile int taken, refused;     /* events, as the agent has answered */
-    volatile int promises;           /* the sources promise events where they may */
-    volatile int promised, keeps;    /* promised events; how often it was asked to stop promising */
-    volatile int revoked;            /* events whose promise was revoked */
-    volatile int needs, needs_taken; /* requests for larger slots or reply areas; larger slots that came */
+    volatile int call_events;           /* maximum of one call; 0: 7 */
+    volatile int large_bytes;           /* length of the body of each tenth event; 0: as the others */
+    volatile int taken, refused;        /* events, as the agent has answered */
+    volatile int promises;              /* the sources promise events where they may */
+    volatile int promised, keeps;       /* promised events; how often it was asked to stop promising */
+    volatile int revoked;               /* events whose promise was revoked */
+    volatile int needs, needs_taken;    /* requests for larger slots or reply areas; larger slots that came */
+    volatile enum ps_test_java_lie lie; /* of an interceptor, in mode BEYOND */
 };
 
 extern struct ps_test_java_control *ps_test_java;

@@ -478,7 +478,9 @@ static void test_single_events(void **unused)
     static const struct {
         const char *source_type;
         int singles;
-    } cases[] = {{"netcat", 1}, {"syslogudp", 1}, {"thriftlegacy", 1}, {"exec", 0}, {"avro", 0}, {NULL, 0}};
+    } cases[] = {{"netcat", 1},     {"netcatudp", 1},    {"syslogtcp", 1}, {"syslogudp", 1},
+                 {"avrolegacy", 1}, {"thriftlegacy", 1}, {"exec", 0},      {"avro", 0},
+                 {"syslog", 0},     {"thrift", 0},       {NULL, 0}};
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_test_stage stage;
         int singles = ps_test_java->singles;

@@ -2,6 +2,7 @@
  * answer wrongly, or not answer. */
 #include "stages/lib/java/ask.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -119,6 +120,32 @@ static void test_no_program(void **state)
     assert_string_equal(err.text, "cannot run /no/such/java: No such file or directory");
 }
 
+static unsigned open_fds(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* No question leaves a descriptor open, however it ends. */
+static void test_descriptors(void **state)
+{
+    static const char *const scripts[] = {"printf >&3 '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'",
+                                          "printf >&3 '\\41\\0\\0\\0\\6broken'", "exec 3>&-; exit 1",
+                                          "sleep 1000"};
+    unsigned before = open_fds();
+    for (size_t i = 0; i < PS_COUNT_OF(scripts); i++) {
+        struct heard heard;
+        struct ps_err err;
+        enum ps_status status = ask(scripts[i], i == 3 ? 50 : 30000, &heard, &err);
+        assert_int_equal(status, i == 0 ? PS_OK : PS_FAIL);
+        assert_int_equal(open_fds(), before);
+    }
+    test_no_program(state);
+    assert_int_equal(open_fds(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_no_program),
+        cmocka_unit_test(test_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

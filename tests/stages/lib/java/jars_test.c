@@ -186,6 +186,26 @@ static void test_no_descriptor(void **unused)
     ps_java_jars_free(expect(jars, path, "full/a.jar", "has changed"));
 }
 
+/* Of several places that cannot be read, the first one is named. A place that is not there, also below a file, is none of them. */
+static void test_first_that_is_blocked(void **unused)
+{
+    char path[600];
+    struct rlimit before;
+    assert_int_equal(mkdir(ps_test_folder_path("first"), 0700), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("second"), 0700), 0);
+    ps_test_folder_append("file", "a", 1);
+    snprintf(path, sizeof path, "%s/no.jar:%s/*", ps_test_folder_path("file"), ps_test_folder_path("file"));
+    struct ps_java_jars *jars = read_path(path);
+    assert_null(ps_java_jars_blocked(jars));
+    ps_java_jars_free(jars);
+    snprintf(path, sizeof path, "%s/*:%s/*", ps_test_folder_path("first"), ps_test_folder_path("second"));
+    ps_test_no_descriptors(&before);
+    jars = read_path(path);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_non_null(strstr(ps_java_jars_blocked(jars), "/first: Too many open files"));
+    ps_java_jars_free(jars);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_files),
@@ -194,6 +214,7 @@ int main(void)
                                        cmocka_unit_test(test_long_settings),
                                        cmocka_unit_test(test_no_class_path),
                                        cmocka_unit_test(test_equal),
-                                       cmocka_unit_test(test_no_descriptor)};
+                                       cmocka_unit_test(test_no_descriptor),
+                                       cmocka_unit_test(test_first_that_is_blocked)};
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

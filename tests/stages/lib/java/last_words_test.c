@@ -143,6 +143,36 @@ static void test_a_jvm_that_has_run(void **unused)
     expect("", "", NULL);
 }
 
+/* Nothing that the JVM wrote before it ran belongs to what it writes later. */
+static void test_what_running_ends(void **unused)
+{
+    static const char over[] = "Terminating due to java.lang.OutOfMemoryError: Metaspace";
+    char lines[200];
+    snprintf(lines, sizeof lines, "%s\n", over);
+    expect(REFUSED, lines, over); /* it did not refuse its options */
+    expect("Error occurred during initialization of VM\n", lines, over);
+    expect("Error: LinkageError occurred while loading main class a.B\n", lines, over);
+    expect("Error: Could not find or load main class a.B\n", lines, over);
+    expect("Problematic frame:\n", lines, over);
+    expect("An error report file with more information is saved as:\n", lines, over);
+    expect(lines, "", over); /* its end is still its end */
+    expect(lines, "Terminating due to java.lang.OutOfMemoryError: Java heap space\n", over);
+}
+
+/* A frame belongs to a crash, and a cause to an ExceptionInInitializerError. */
+static void test_lines_that_belong_to_another(void **unused)
+{
+    expect("Error: first\nProblematic frame:\nC [lib.so]\na word\n", NULL, "Error: first");
+    expect("Error: first\nCaused by: second\n", NULL, "Error: first");
+    expect("a word\nError: first\nError: second\na word\n", NULL, "Error: first");
+    expect("Error: LinkageError occurred\nfirst\nsecond\n", NULL, "Error: LinkageError occurred: first");
+    expect("Error occurred during initialization of VM\n\nfirst\nError: second\n", NULL, "first" OPTIONS);
+    expect("# warning: nothing\nVM warning: nothing\nWARNING: nothing\n", NULL, NULL);
+    expect("SIGSEGV of a test\n", NULL, "SIGSEGV of a test"); /* a line, not the report of a crash */
+    expect("GC overhead limit exceeded\n", NULL,
+           "GC overhead limit exceeded; give it more with -Xmx in JAVA_OPTS");
+}
+
 /* A line may be long; the text is cut. */
 static void test_bounds(void **unused)
 {
@@ -164,7 +194,8 @@ static void test_bounds(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_jvm_that_does_not_start), cmocka_unit_test(test_a_port_that_is_taken),
-        cmocka_unit_test(test_a_jvm_that_has_run), cmocka_unit_test(test_bounds)};
+        cmocka_unit_test(test_a_jvm_that_does_not_start),    cmocka_unit_test(test_a_port_that_is_taken),
+        cmocka_unit_test(test_a_jvm_that_has_run),           cmocka_unit_test(test_what_running_ends),
+        cmocka_unit_test(test_lines_that_belong_to_another), cmocka_unit_test(test_bounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "stages/lib/java/monitor.h"
 
 #include "core/clock.h"
+#include "core/log/log.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -171,6 +172,51 @@ static void test_reads_nothing(void **state)
         assert_true(ps_test_patient_ns() - begin_ns < PS_TEST_PATIENCE_MS * PS_NS_PER_MS);
 }
 
+/* At its end the process prints more than a pipe takes: that is read, so that it ends by itself. */
+static void test_prints_at_its_end(void **state)
+{
+    char script[512];
+    snprintf(script, sizeof script,
+             "cat >/dev/null; i=0; while [ $i -lt 200 ]; do i=$((i + 1)); echo \"$1\"; done; echo >%s",
+             ps_test_folder_path("ended"));
+    static char line[1000];
+    memset(line, 'x', sizeof line - 1);
+    const char *const argv[] = {"/bin/sh", "-c", script, "sh", line, NULL};
+    struct ps_java_monitor *monitor =
+        ps_java_monitor_create_command(argv, "a.B", &(struct ps_pairs){0, NULL}, PS_NS_PER_S);
+    ps_log_set_level(PS_LOG_OFF);
+    assert_true(ps_java_monitor_turn(monitor, PS_NS_PER_S));
+    ps_java_monitor_destroy(monitor);
+    ps_log_set_level(PS_LOG_INFO);
+    assert_non_null(ps_test_folder_read("ended"));
+}
+
+/* While a long message is on its way, the next one is dropped: the process gets the first one whole. */
+static void test_one_message_at_a_time(void **state)
+{
+    enum { LONG = 200 << 10 };
+    static char json[LONG], got[CLASS_BYTES + LONG];
+    char script[512];
+    snprintf(script, sizeof script, "while [ ! -e %s ]; do sleep 0.01; done; cat >%s",
+             ps_test_folder_path("go"), ps_test_folder_path("got"));
+    struct ps_java_monitor *monitor = create(script, PS_NS_PER_S);
+    for (size_t i = 0; i < LONG; i++)
+        json[i] = (char)('a' + i % 23);
+    assert_true(ps_java_monitor_turn(monitor, PS_NS_PER_S));
+    ps_java_monitor_feed(monitor, json, LONG);
+    ps_java_monitor_feed(monitor, "{}", 2);
+    ps_test_folder_append("go", "", 0);
+    const size_t bytes = CLASS_BYTES - 6 + 4 + LONG;
+    await_file(monitor, PS_NS_PER_S, "got", bytes);
+    ps_java_monitor_destroy(monitor);
+    FILE *file = fopen(ps_test_folder_path("got"), "r");
+    assert_non_null(file);
+    assert_int_equal(fread(got, 1, sizeof got, file), bytes);
+    fclose(file);
+    assert_memory_equal(got, wanted, CLASS_BYTES - 6);
+    assert_memory_equal(got + CLASS_BYTES - 6 + 4, json, LONG);
+}
+
 static void test_no_program(void **state)
 {
     const char *const argv[] = {"/no/such/java", NULL};
@@ -190,6 +236,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_started_again, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_ran_for_a_minute, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_reads_nothing, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_prints_at_its_end, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_one_message_at_a_time, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test(test_no_program),
     };
     signal(SIGPIPE, SIG_IGN);

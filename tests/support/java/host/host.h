@@ -34,7 +34,7 @@ void fake_misbehave(struct fake_batch *batch);
 
 /* Returns whether the batch waits for a larger area. */
 bool fake_answer(struct fake_batch *batch);
-/* Gives an invalid answer: BEYOND names an event that does not exist, the other modes a batch that does not. */
+/* Gives an invalid answer: BEYOND as `lie` says, the other modes for a batch that does not exist. */
 void fake_answer_badly(struct fake_batch *batch);
 
 /* ---- source.c ---- */

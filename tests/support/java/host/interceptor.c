@@ -105,6 +105,59 @@ bool fake_answer(struct fake_batch *batch)
     return false;
 }
 
+/* Writes an entry for an event that does not exist. Returns its bytes. */
+static uint32_t put_no_event(const struct fake_batch *batch)
+{
+    fake_entries.bytes = fake_entries.count = 0;
+    put_same(batch->count);
+    char *to = fake_map(batch->reply_offset, batch->reply_size);
+    memcpy(to, fake_entries.data, fake_entries.bytes);
+    munmap(to, batch->reply_size);
+    return fake_entries.bytes;
+}
+
+static void lie(const struct fake_batch *batch)
+{
+    uint64_t numbers[] = {batch->number, 0, 1, 0};
+    uint32_t type = PS_JAVA_REPLY, count = 4;
+    switch (fake_control->lie) {
+    case PS_TEST_JAVA_LIE_BYTES:
+        numbers[1] = batch->reply_size + 1;
+        break;
+    case PS_TEST_JAVA_LIE_EVENTS:
+        numbers[2] = PS_BATCH_EVENTS_MAX + 1;
+        numbers[3] = 1;
+        break;
+    case PS_TEST_JAVA_LIE_NOTHING:
+        break;
+    case PS_TEST_JAVA_LIE_SHORT:
+        count = 3;
+        break;
+    case PS_TEST_JAVA_LIE_NEED:
+    case PS_TEST_JAVA_LIE_NEEDS:
+        numbers[1] = fake_control->lie == PS_TEST_JAVA_LIE_NEED ? batch->reply_size : (UINT64_C(1) << 30) + 1;
+        type = PS_JAVA_NEED;
+        count = 2;
+        break;
+    case PS_TEST_JAVA_LIE_TROUBLE:
+        numbers[0]++;
+        type = PS_JAVA_TROUBLE;
+        count = 2;
+        break;
+    case PS_TEST_JAVA_LIE_READY:
+        type = PS_JAVA_READY;
+        count = 0;
+        break;
+    case PS_TEST_JAVA_LIE_COMMIT:
+        type = PS_JAVA_COMMIT;
+        count = 3;
+        break;
+    default:
+        numbers[1] = put_no_event(batch);
+    }
+    fake_send(type, batch->link, numbers, count, NULL);
+}
+
 void fake_answer_badly(struct fake_batch *batch)
 {
     uint64_t numbers[] = {batch->number, 0, 1, 0};
@@ -114,12 +167,8 @@ void fake_answer_badly(struct fake_batch *batch)
     } else if (fake_control->mode == PS_TEST_JAVA_STRANGE) {
         numbers[0] += 1000;
     } else {
-        fake_entries.bytes = fake_entries.count = 0;
-        put_same(batch->count);
-        char *to = fake_map(batch->reply_offset, batch->reply_size);
-        memcpy(to, fake_entries.data, fake_entries.bytes);
-        munmap(to, batch->reply_size);
-        numbers[1] = fake_entries.bytes;
+        lie(batch);
+        return;
     }
     fake_send(PS_JAVA_REPLY, batch->link, numbers, 4, NULL);
 }

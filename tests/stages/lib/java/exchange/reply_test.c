@@ -110,21 +110,28 @@ static void test_drawn(void **unused)
     }
 }
 
-/* The origin of an entry is one too large, an entry is one too many, a byte is left, or an entry adds a header to those of its origin, which have no
- * limit together then: nothing changes. */
+/* The origin of an entry is one too large, an entry is one too many, a byte is left, an entry adds a header to those of its origin, which have no
+ * limit together then, or has a longer body or more headers than bytes: nothing changes. */
 static void test_wrong(void **unused)
 {
     static struct ps_java_reply reply;
-    for (unsigned kind = 0; kind < 6; kind++) {
+    for (unsigned kind = 0; kind < 8; kind++) {
         struct ps_lease *lease = lease_make(4);
         const struct drawn event = {.body_length = 4, .header_count = kind == 5, .names = {1}, .values = {1}};
         uint32_t bytes = 0;
-        for (uint32_t i = 0; i < 3; i++)
-            bytes += entry_write(area + bytes, &event,
+        for (uint32_t i = 0; i < 3; i++) {
+            struct ps_java_event head;
+            char *entry = area + bytes;
+            bytes += entry_write(entry, &event,
                                  kind == 1 && i == 2   ? 4
                                  : kind == 4 && i == 1 ? 4
                                                        : i + 1,
-                                 PS_JAVA_EVENT_BODY);
+                                 PS_JAVA_EVENT_BODY | (kind > 5 ? PS_JAVA_EVENT_HEADERS : 0));
+            memcpy(&head, entry, sizeof head);
+            head.body_length += kind == 6 && i == 1 ? 1 : 0;
+            head.header_count += kind == 7 && i == 2 ? 1 : 0;
+            memcpy(entry, &head, sizeof head);
+        }
         ps_java_reply_begin(&reply, kind == 2 ? bytes + 4 : bytes, kind == 3 ? 4 : 3);
         enum ps_java_put wanted = kind == 0 ? PS_JAVA_PUT_DONE : PS_JAVA_PUT_WRONG;
         assert_int_equal(ps_java_reply_put(&reply, lease, &port, area), wanted);
