@@ -1,3 +1,4 @@
+#include "regex/regex.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -140,6 +141,46 @@ static void test_bad_one_of_several(void **unused)
         if (ps_test_stage_bind(&stage, keys) != PS_FAIL)
             fail_msg("the bad serializer %u was taken", bad);
         assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, key));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* As many serializers as groups that can be asked for, each with its own group, and one more, which is refused. */
+static void test_most_serializers(void **unused)
+{
+    enum { MOST = PS_REGEX_GROUPS_MAX - 1 };
+    for (unsigned count = MOST; count <= MOST + 1; count++) {
+        static char regex[8 * (MOST + 1)], list[8 * (MOST + 1)], texts[MOST + 1][2][32], body[MOST + 2];
+        const char *keys[2 * (MOST + 1) + 5] = {"regex", regex, "serializers", list};
+        struct ps_test_stage stage;
+        size_t used = 4;
+        regex[0] = list[0] = '\0';
+        for (unsigned i = 0; i < count; i++) {
+            strcat(regex, "(.)");
+            snprintf(list + strlen(list), sizeof list - strlen(list), "s%u ", i);
+            snprintf(texts[i][0], sizeof texts[i][0], "serializers.s%u.name", i);
+            snprintf(texts[i][1], sizeof texts[i][1], "n%u", i);
+            body[i] = (char)('a' + i % 26);
+            keys[used++] = texts[i][0];
+            keys[used++] = texts[i][1];
+        }
+        body[count] = '\0';
+        ps_test_stage_init(&stage, &ps_interceptor_regex_extractor);
+        assert_int_equal(ps_test_stage_bind(&stage, keys), count > MOST ? PS_FAIL : PS_OK);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_ERROR, "are 100; at most 99 are possible"),
+                         count > MOST);
+        if (count == MOST) {
+            assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+            struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(body));
+            assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+            struct ps_test_event event = ps_test_lease_event(&stage, lease, 0);
+            for (unsigned i = 0; i < count; i++) {
+                const char *value = ps_test_event_header(&event, texts[i][1]);
+                if (value == NULL || value[0] != body[i] || value[1] != '\0')
+                    fail_msg("%s is %s", texts[i][1], value != NULL ? value : "not there");
+            }
+        }
         ps_test_stage_fini(&stage);
     }
 }
@@ -345,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_bad_one_of_several),
+        cmocka_unit_test(test_most_serializers),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_headers_before),
         cmocka_unit_test(test_bad_input),

@@ -123,6 +123,34 @@ static void test_after_another_filter(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* More events than fit into one word of bits, and none at all. */
+static void test_many_events_and_none(void **unused)
+{
+    enum { EVENTS = 3 * 64 + 8 };
+    static struct ps_test_event events[EVENTS];
+    static const char *const excludes[] = {"false", "true"};
+    for (size_t i = 0; i < EVENTS; i++)
+        events[i] = i % 3 == 0 ? PS_BODY("yes") : PS_BODY("no");
+    for (size_t exclude = 0; exclude < 2; exclude++) {
+        struct ps_test_stage stage;
+        ps_test_stage_start(&stage, &ps_interceptor_regex_filter,
+                            PS_KEYS("regex", "y", "excludeEvents", excludes[exclude]));
+        struct ps_lease *lease = ps_test_lease(&stage, events, EVENTS);
+        assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+        uint32_t position = 0;
+        for (uint32_t i = 0; i < EVENTS; i++) {
+            if ((i % 3 == 0) != (exclude == 1))
+                assert_int_equal(ps_lease_row(lease, position++), i);
+        }
+        assert_int_equal(lease->count, position);
+        const uint64_t nothing[PS_BATCH_EVENTS_MAX / 64] = {0};
+        assert_true(ps_lease_filter_bits(lease, nothing));
+        assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+        assert_int_equal(lease->count, 0);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* No memory for the list: the same lease is processed later. */
 static void test_no_memory(void **unused)
 {
@@ -186,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_bad_expressions),
         cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_after_another_filter),
+        cmocka_unit_test(test_many_events_and_none),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_describe),
     };

@@ -1,5 +1,6 @@
 /* Interceptor rules: its keys, its effects on a lease, the problems that `check` reports, its counters. The meaning of the
  * language is tested with rules_set, reloading in tests/stages/lib/rules/live/live_test.c. */
+#include "regex/rules/rules.h"
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 
@@ -161,6 +162,76 @@ static void test_described(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* The directory of compiled expressions: the key, or the first of the variables that names a whole path. */
+static void test_cache_directory(void **state)
+{
+    static const struct {
+        const char *key, *systemd, *xdg, *home, *cache;
+    } rows[] = {
+        {"/key", "/systemd", "/xdg", "/home", "/key"},
+        {"none", "/systemd", "/xdg", "/home", "none"},
+        {NULL, "/systemd", "/xdg", "/home", "/systemd"},
+        {NULL, "/first:/second", "/xdg", "/home", "/first"},
+        {NULL, "relative", "/xdg", "/home", "/xdg/penstock"},
+        {NULL, "", "/xdg", "/home", "/xdg/penstock"},
+        {NULL, NULL, "relative", "/home", "/home/.cache/penstock"},
+        {NULL, NULL, NULL, "/home", "/home/.cache/penstock"},
+        {NULL, NULL, NULL, "relative", "none"},
+        {NULL, NULL, NULL, NULL, "none"},
+    };
+    static const char *const names[] = {"CACHE_DIRECTORY", "XDG_CACHE_HOME", "HOME"};
+    char *before[PS_COUNT_OF(names)];
+    for (size_t k = 0; k < PS_COUNT_OF(names); k++)
+        before[k] = getenv(names[k]) != NULL ? strdup(getenv(names[k])) : NULL;
+    const char *file = ps_test_rules_write("a.rules", "rule a { when body ~ /a/ drop }\n");
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const char *const values[] = {rows[i].systemd, rows[i].xdg, rows[i].home};
+        static struct lines lines;
+        struct ps_test_stage stage;
+        char wanted[64];
+        for (size_t k = 0; k < PS_COUNT_OF(names); k++)
+            (void)(values[k] != NULL ? setenv(names[k], values[k], 1) : unsetenv(names[k]));
+        ps_test_stage_init(&stage, &ps_interceptor_rules);
+        assert_int_equal(ps_test_stage_bind(&stage, rows[i].key != NULL ? PS_KEYS("rules.file", file,
+                                                                                  "rules.cache", rows[i].key)
+                                                                        : PS_KEYS("rules.file", file)),
+                         PS_OK);
+        lines.length = lines.count = 0;
+        stage.ops->describe(stage.plan, &stage.context, line_add, &lines);
+        snprintf(wanted, sizeof wanted, "; cache: %s\n", rows[i].cache);
+        if (strstr(lines.text, wanted) == NULL)
+            fail_msg("row %zu: %s", i, lines.text);
+        ps_test_stage_fini(&stage);
+    }
+    for (size_t k = 0; k < PS_COUNT_OF(names); k++) {
+        (void)(before[k] != NULL ? setenv(names[k], before[k], 1) : unsetenv(names[k]));
+        free(before[k]);
+    }
+}
+
+/* As many problems as are kept, and one more: the others are counted. */
+static void test_more_problems_than_are_kept(void **state)
+{
+    for (unsigned count = PS_RULES_PROBLEMS_MAX; count < PS_RULES_PROBLEMS_MAX + 3; count++) {
+        struct ps_test_stage stage;
+        char text[8192], wanted[64];
+        size_t length = 0;
+        for (unsigned i = 0; i < count; i++)
+            length += (size_t)snprintf(text + length, sizeof text - length,
+                                       "rule r%u { when body ~ /[/ drop }\n", i);
+        const char *file = ps_test_rules_write("many.rules", "%s", text);
+        ps_test_stage_init(&stage, &ps_interceptor_rules);
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("rules.file", file)), PS_FAIL);
+        assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "many.rules:100:"));
+        assert_false(ps_test_stage_reported(&stage, PS_LOG_ERROR, "many.rules:101:"));
+        snprintf(wanted, sizeof wanted, "%u more like these", count - PS_RULES_PROBLEMS_MAX);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_WARN, "more like these"),
+                         count > PS_RULES_PROBLEMS_MAX);
+        assert_true(count == PS_RULES_PROBLEMS_MAX || ps_test_stage_reported(&stage, PS_LOG_WARN, wanted));
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* The file is good when it is checked, but gone when it is loaded. */
 static void test_gone_before_build(void **state)
 {
@@ -179,8 +250,15 @@ static void test_gone_before_build(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_acts),         TEST(test_drops_all), TEST(test_refused),           TEST(test_all_problems),
-        TEST(test_cost_is_told), TEST(test_described), TEST(test_gone_before_build),
+        TEST(test_acts),
+        TEST(test_drops_all),
+        TEST(test_refused),
+        TEST(test_all_problems),
+        TEST(test_cost_is_told),
+        TEST(test_described),
+        TEST(test_gone_before_build),
+        TEST(test_cache_directory),
+        TEST(test_more_problems_than_are_kept),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,6 +146,44 @@ static void test_instances(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* What the matchers of each instance have counted is one number, which goes on when the rules change. */
+static void test_matches_of_instances(void **state)
+{
+    struct ps_test_stage stage;
+    struct ps_port ports[3];
+    void *states[3];
+    assert_int_equal(try_bind(&stage, "rule a { when body ~ /(ab)\\1/ route c1 }\n"), PS_OK);
+    stage.context.instances = 3;
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        ports[i] = stage.port;
+        ports[i].instance = i;
+        states[i] = calloc(1, stage.ops->state_size);
+        assert_non_null(states[i]);
+        assert_int_equal(stage.ops->open(stage.plan, states[i], &ports[i], &stage.err), PS_OK);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("abab"), PS_BODY("b"));
+        stage.state = states[i];
+        struct ps_route *route = ps_test_selector_work(&stage, lease);
+        assert_ways(lease, 0, route, "r--");
+        assert_ways(lease, 1, route, "---");
+        ps_test_route_free(route);
+        assert_true(ps_test_series(&stage, "rules_confirmed", NULL) == i + 1);
+        assert_true(ps_test_series(&stage, "rules_confirms", NULL) >= i + 1);
+    }
+    ps_test_rules_replace("a.rules", "rule a { when body ~ /abc/ route c1 }\n");
+    ps_test_series_wait(&stage, "rules_generation", 2);
+    assert_true(ps_test_series(&stage, "rules_confirmed", NULL) == 3);
+    assert_true(ps_test_series(&stage, "rule_hits", "a") == 3);
+    stage.state = NULL;
+    for (unsigned i = 0; i < 3; i++) {
+        stage.ops->close(stage.plan, states[i]);
+        free(states[i]);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
 
 int main(void)
@@ -153,7 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_routes),           TEST(test_no_default),
         TEST(test_unknown_channels), TEST(test_unknown_channel_later),
-        TEST(test_instances),
+        TEST(test_instances),        TEST(test_matches_of_instances),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,6 +301,29 @@ static void test_bad(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* The first error of a refused file is the reason for /readyz, not a warning before it and not the errors after it. */
+static void test_reason_of_a_refusal(void **state)
+{
+    char reason[300];
+    start("a.rules");
+    assert_false(stage.ops->outdated(stage.plan, reason, sizeof reason));
+    ps_test_rules_replace("a.rules", "rule a { when true set header.x = \"${none}\" }\n"
+                                     "rule b { when true dorp }\nrule c { when body ~ /(/ drop }\n");
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    assert_true(stage.ops->outdated(stage.plan, reason, sizeof reason));
+    static const char end[] = "; the rules before it stay active";
+    if (strstr(reason, "a.rules:2:") == NULL || strstr(reason, "a.rules:1:") != NULL ||
+        strstr(reason, "a.rules:3:") != NULL || strchr(reason, '\n') != NULL ||
+        strcmp(reason + strlen(reason) - (sizeof end - 1), end) != 0)
+        fail_msg("%s", reason);
+    assert_true(series("rules_last_reload_successful") == 0);
+    ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 1); /* as before: nothing is loaded */
+    ps_test_series_wait(&stage, "rules_last_reload_successful", 1);
+    assert_false(stage.ops->outdated(stage.plan, reason, sizeof reason));
+    assert_true(series("rules_generation") == 1);
+    ps_test_stage_fini(&stage);
+}
+
 /* ---- reload on request ---- */
 
 static void test_reread(void **state)
@@ -457,6 +480,7 @@ int main(void)
         TEST(test_includes),
         TEST(test_config_map),
         TEST(test_bad),
+        TEST(test_reason_of_a_refusal),
         TEST(test_reread),
         TEST(test_changed_before_open),
         TEST(test_counts_outlive_sets),
