@@ -114,6 +114,32 @@ static void test_other_keys(void **unused)
     assert_int_equal(errors, 0);
 }
 
+/* Each key that has an effect is known with its own prefix only, wherever it is among others. */
+static void test_known_keys(void **unused)
+{
+    static const struct {
+        unsigned prefix;
+        const char *key;
+    } rows[] = {{0, "sendServerVersion"}, {0, "sendDateHeader"},      {0, "sendXPoweredBy"},
+                {0, "requestHeaderSize"}, {1, "idleTimeout"},         {2, "includeProtocols"},
+                {2, "excludeProtocols"},  {2, "includeCipherSuites"}, {2, "excludeCipherSuites"},
+                {2, "needClientAuth"}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const struct ps_pair pairs[] = {{.key = "other", .value = "1"},
+                                        {.key = rows[i].key, .value = "256"},
+                                        {.key = "another", .value = "1"}};
+        for (unsigned prefix = 0; prefix < 4; prefix++) {
+            struct ps_jetty_options options = {.http = {0, NULL}};
+            struct ps_pairs *const lists[] = {&options.http, &options.connector, &options.tls, &options.pool};
+            lists[prefix]->count = 3;
+            lists[prefix]->items = (struct ps_pair *)(uintptr_t)pairs;
+            (void)read_options(&options);
+            if (errors != 0 || warnings != (prefix == rows[i].prefix ? 2 : 3))
+                fail_msg("%s with prefix %u: %u warnings", rows[i].key, prefix, warnings);
+        }
+    }
+}
+
 static void check_list(const struct ps_texts *texts, const char *wanted)
 {
     char text[128] = "";
@@ -149,10 +175,8 @@ static void test_lists(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_booleans),
-        cmocka_unit_test(test_other_keys),
-        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_numbers),    cmocka_unit_test(test_booleans), cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_known_keys), cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

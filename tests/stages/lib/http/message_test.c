@@ -134,6 +134,45 @@ static void test_longest_body(void **unused)
     expect(&limits, "a length and one", more, sizeof more - 1, 413, NULL);
 }
 
+/* The marks of chunks have a limit of their own: a body of single bytes with long extensions is refused as too long, not the head. */
+static void test_marks_of_chunks(void **unused)
+{
+    static char text[1 << 20];
+    const uint32_t most = ps_http_message_bytes_max(&limits);
+    uint32_t length = (uint32_t)snprintf(text, sizeof text, "%s1;", HEAD);
+    memset(text + length, 'a', sizeof text - length);
+    for (uint32_t more = 0; more < 2; more++) {
+        struct ps_http_message message;
+        enum ps_http_read read = read_cut(&message, &limits, text, length, most - 1 + more);
+        assert_int_equal(read, more == 0 ? PS_HTTP_PART : PS_HTTP_BAD);
+        assert_int_equal(message.status, more == 0 ? 0 : 413);
+        if (more > 0)
+            assert_string_equal(message.reason, "the body is too long");
+    }
+    /* a head of which a part of a field is missing, one byte below the limit and at it */
+    static const char field[] = "POST / HTTP/1.1\r\nHost: h\r\nA: bcd";
+    for (uint32_t more = 0; more < 2; more++) {
+        struct ps_http_message message;
+        const struct ps_http_limits exact = {.head_bytes_max = (uint32_t)sizeof field - 1 + 1 - more,
+                                             .body_bytes_max = BODY_MAX};
+        enum ps_http_read read = read_cut(&message, &exact, field, 3, sizeof field - 1);
+        assert_int_equal(read, more == 0 ? PS_HTTP_PART : PS_HTTP_BAD);
+        if (more > 0) {
+            assert_int_equal(message.status, 431);
+            assert_string_equal(message.reason, "the header fields are too long");
+        }
+    }
+    /* what was refused stays refused, and what is complete stays complete */
+    struct ps_http_message message;
+    static const char bad[] = "POST / HTTP/1.1\r\nA b: c\r\n\r\n", good[] = "GET / HTTP/1.0\r\n\r\nrest";
+    assert_int_equal(read_cut(&message, &limits, bad, 0, sizeof bad - 1), PS_HTTP_BAD);
+    assert_int_equal(ps_http_message_read(&message, &limits, bad, sizeof bad - 1), PS_HTTP_BAD);
+    assert_int_equal(read_cut(&message, &limits, good, 0, sizeof good - 1), PS_HTTP_COMPLETE);
+    assert_int_equal(message.length, sizeof good - 1 - 4);
+    assert_int_equal(ps_http_message_read(&message, &limits, good, sizeof good - 1), PS_HTTP_COMPLETE);
+    assert_int_equal(message.length, sizeof good - 1 - 4);
+}
+
 /* Exactly the longest head, and one byte more: of a field it is 431, of the target 414. */
 static void test_longest_head(void **unused)
 {
@@ -229,8 +268,9 @@ static void test_reasons(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunk_lines),  cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_goes_on),      cmocka_unit_test(test_longest_body),
-        cmocka_unit_test(test_longest_head), cmocka_unit_test(test_host_blanks)};
+        cmocka_unit_test(test_chunk_lines),    cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_goes_on),        cmocka_unit_test(test_longest_body),
+        cmocka_unit_test(test_longest_head),   cmocka_unit_test(test_host_blanks),
+        cmocka_unit_test(test_marks_of_chunks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
