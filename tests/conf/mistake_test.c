@@ -165,6 +165,9 @@ static void test_mistakes_of_the_start_stay(void **state)
            "Flume has no sink `nul`"); /* now c1 has none: not the last of the list */
     expect(text, "k1 k2 k9", "k1", NULL);
     expect(text, "k1.channel = c1", "k1.channel = c2", "loses its last sink"); /* no mistake of the start */
+    /* the same mistake, of another component */
+    expect(text, "k2.type = null\na1.sinks.k2.channel = c2\na1.sinks.k9.type = nul\n",
+           "k2.type = nul\na1.sinks.k2.channel = c2\na1.sinks.k9.type = null\n", "Flume has no sink `nul`");
 }
 
 static const char small[] = "a1.sources = r1\n"

@@ -55,7 +55,7 @@ size_t ps_test_class_write(const struct ps_test_class *class, uint8_t bytes[PS_T
     uint32_t constructor = 5 + 2 * interfaces;
     put(&writer, 0xCAFEBABE, 4);
     put(&writer, class->version != 0 ? class->version : 52, 4);
-    put(&writer, constructor + 4, 2); /* two texts, and a long, which counts twice */
+    put(&writer, constructor + 5, 2); /* two texts, a long, which counts twice, and a text */
     put_class(&writer, 1, class->name);
     put_class(&writer, 3, class->super != NULL ? class->super : "java/lang/Object");
     for (uint32_t i = 0; i < interfaces; i++)
@@ -65,6 +65,7 @@ size_t ps_test_class_write(const struct ps_test_class *class, uint8_t bytes[PS_T
     put(&writer, 5, 1);
     put(&writer, 0, 4);
     put(&writer, 42, 4);
+    put_text(&writer, class->second != NULL ? class->second : "");
     put(&writer, (class->hidden ? 0 : 1) | class->more_access, 2);
     put(&writer, 2, 2);
     put(&writer, 4, 2);
@@ -73,8 +74,10 @@ size_t ps_test_class_write(const struct ps_test_class *class, uint8_t bytes[PS_T
         put(&writer, 6 + 2 * i, 2);
     put(&writer, 1, 2); /* a field */
     put_method(&writer, 1, constructor, constructor + 1);
-    put(&writer, 1, 2);
+    put(&writer, class->second != NULL ? 2 : 1, 2);
     put_method(&writer, class->no_constructor ? 2 : 1, constructor, constructor + 1);
+    if (class->second != NULL)
+        put_method(&writer, 1, constructor, constructor + 4);
     put(&writer, 0, 2);
     return writer.length;
 }

@@ -11,6 +11,7 @@ struct ps_test_class {
     bool hidden;          /* not public */
     bool no_constructor;
     const char *constructor; /* the type of its constructor; NULL: ()V */
+    const char *second;      /* of a second constructor, which is public; NULL: none */
     unsigned version;        /* of the file: 61 is of Java 17; 0: 52, of Java 8 */
 };
 

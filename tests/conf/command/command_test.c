@@ -8,6 +8,7 @@
 #include "conf/command/log4j.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <uchar.h>
 #include <unistd.h>
 
@@ -216,6 +217,31 @@ static void test_environment_script(void **state)
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);
 }
 
+/* Lines count from the first one, with those that are empty or comments; the last one may have no end. A script that cannot be read is
+ * reported, one that is not there is not. */
+static void test_lines_of_the_environment_script(void **state)
+{
+    struct directory *directory = *state;
+    char path[128];
+    ps_env_read(&directory->conf, directory->path);
+    assert_int_equal(directory->conf.problems.count, 0);
+    write_file(directory, "flume-env.sh",
+               "\n  # JAVA_OPTS=\"-Dcommented=out\"\n\t\n\tJAVA_OPTS=\"-Done=1\" # more\n\n\n  "
+               "JAVA_OPTS=\"$JAVA_OPTS -Dtwo=2\"");
+    ps_env_read(&directory->conf, directory->path);
+    assert_true(reported(directory, 4, "-Done=..."));
+    assert_true(reported(directory, 7, "-Dtwo=..."));
+    assert_int_equal(directory->conf.problems.count, 2);
+    snprintf(path, sizeof path, "%s/flume-env.sh", directory->path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    ps_env_read(&directory->conf, directory->path);
+    assert_int_equal(directory->conf.problems.count, 3);
+    assert_true(reported(directory, 0, "none of its settings is used: "));
+    assert_true(
+        reported(directory, 0, "it is a directory; put a file there that the user of the agent can read"));
+}
+
 static void test_assignments_of_the_environment_script(void **state)
 {
     struct directory *directory = *state;
@@ -402,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_options_of_each_command),
         IN_DIRECTORY(test_options_file),
         IN_DIRECTORY(test_environment_script),
+        IN_DIRECTORY(test_lines_of_the_environment_script),
         IN_DIRECTORY(test_assignments_of_the_environment_script),
         IN_DIRECTORY(test_log4j_1),
         IN_DIRECTORY(test_the_command_line_wins_over_log4j),

@@ -61,6 +61,36 @@ static void test_what_a_class_is(void **state)
     ps_arena_destroy(parsed.arena);
 }
 
+/* A class counts as what each of its public constructors makes it. Of the others, and of a field with such a name and type, nothing
+ * counts. */
+static void test_several_constructors(void **state)
+{
+    static const struct {
+        const char *first, *second; /* types; second NULL: there is one constructor */
+        bool hidden;                /* the first is not public */
+        bool has, inner;
+    } rows[] = {{"()V", "(I)V", false, true, false},      {"(I)V", "()V", false, true, false},
+                {"(I)V", "(J)V", false, false, false},    {"()V", "(I)V", true, false, false},
+                {"(La/B;)V", "()V", false, true, true},   {"()V", "(La/B;)V", false, true, true},
+                {"(La/B;)V", "(I)V", false, false, true}, {"(I)V", "(La/B;)V", true, false, true},
+                {"(La/B;)V", "(I)V", true, false, false}, {"(La/B;I)V", NULL, false, false, false},
+                {"(La/BB;)V", NULL, false, false, false}, {"()V", NULL, true, false, false},
+                {"()I", NULL, false, false, false}};
+    struct parsed parsed = {.arena = ps_arena_create()};
+    uint8_t bytes[PS_TEST_CLASS_BYTES];
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const struct ps_test_class class = {.name = "a/B$C",
+                                            .constructor = rows[i].first,
+                                            .second = rows[i].second,
+                                            .no_constructor = rows[i].hidden};
+        size_t length = ps_test_class_write(&class, bytes);
+        assert_int_equal(parse(&parsed, bytes, length), PS_OK);
+        if (parsed.file.has_constructor != rows[i].has || parsed.file.is_inner != rows[i].inner)
+            fail_msg("row %zu: %d, %d", i, parsed.file.has_constructor, parsed.file.is_inner);
+    }
+    ps_arena_destroy(parsed.arena);
+}
+
 static void test_damaged_ones_are_refused(void **state)
 {
     struct parsed parsed = {.arena = ps_arena_create()};
@@ -98,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_class_is),
+        cmocka_unit_test(test_several_constructors),
         cmocka_unit_test(test_damaged_ones_are_refused),
         cmocka_unit_test(test_an_unknown_constant_is_named),
     };

@@ -160,6 +160,12 @@ static void test_did_you_mean(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(builders); i++)
         assert_string_equal(ps_classes_nearest(classes, builders[i], builder), "org.example.Filter$Builder");
     assert_null(ps_classes_nearest(classes, "something", SINK));
+    /* a class that cannot be instantiated is not proposed */
+    assert_null(ps_classes_nearest(classes, "org.apache.flume.sink.AbstractSnik", SINK));
+    assert_null(ps_classes_nearest(classes, "org.apache.flume.sink.AbstractSink", SINK));
+    assert_null(ps_classes_nearest(classes, "org.apache.flume.Snik", SINK));
+    assert_null(ps_classes_nearest(classes, "org.apache.flume.interceptor.Interceptor", builder));
+    assert_null(ps_classes_nearest(classes, "org.example.Filter$Bilder", SINK)); /* of another kind */
     ps_classes_close(classes);
 }
 
