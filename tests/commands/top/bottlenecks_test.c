@@ -65,6 +65,15 @@ static void test_limits(void **state)
     expect(&view, "90 % of the memory budget is used: sources wait when it is used up\n"
                   "worker 3 is busy 95 % of the time\n"
                   "r1 drops 2 /s (filters, events without a route, the kernel's buffer)\n");
+    view.used_bytes = 899;
+    view.busiest = 0.949;
+    source.dropped_s = 0;
+    expect(&view, "nobody waits\n");
+    channel.size = 90;
+    expect(&view, "c1 is 90 % full\n"); /* also if it does not grow */
+    channel.size = 0;
+    source.waits = 0.05;
+    expect(&view, "r1 waits 5 % of the time\n");
 }
 
 int main(void)
