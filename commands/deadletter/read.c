@@ -55,9 +55,9 @@ static bool body_of(struct ps_deadletter *letter, char **memory)
 static bool is_component(const char *component, const char *wanted)
 {
     size_t length = strlen(wanted);
-    for (const char *at = component; (at = strstr(at, wanted)) != NULL; at++)
+    for (const char *at = component; length > 0 && (at = strstr(at, wanted)) != NULL; at++)
         if ((at == component || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' '))
-            return length > 0;
+            return true;
     return false;
 }
 
