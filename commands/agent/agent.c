@@ -386,6 +386,7 @@ static int run(struct service *service)
         return 1;
     ps_process_set_dumpable(false);
     raise_descriptors();
+    (void)ps_notify_open();
     service->signal_fd = ps_service_open_signals();
     if (!wait_for_files(service))
         return 0;

@@ -9,6 +9,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+static int socket_fd = -1; /* kept until the process ends; -1: not made yet */
+
+bool ps_notify_open(void)
+{
+    if (socket_fd < 0 && getenv("NOTIFY_SOCKET") != NULL)
+        socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return socket_fd >= 0;
+}
+
 static bool send_text(const char *text, size_t length)
 {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -22,13 +31,11 @@ static bool send_text(const char *text, size_t length)
     memcpy(address.sun_path, path, path_length);
     if (path[0] == '@')
         address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    if (!ps_notify_open())
         return false;
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_length + (path[0] == '/'));
-    ssize_t sent = sendto(fd, text, length, MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
-    close(fd);
-    return sent == (ssize_t)length;
+    return sendto(socket_fd, text, length, MSG_NOSIGNAL, (const struct sockaddr *)&address, size) ==
+           (ssize_t)length;
 }
 
 bool ps_notify(const char *format, ...)

@@ -4,6 +4,11 @@
 
 #include "core/base.h"
 
+/* Makes the socket for all messages. Called when the agent starts: later there may be no descriptor left, and systemd
+ * would end a service whose READY or WATCHDOG it does not receive. Without this call the first message makes the socket.
+ * Returns false when the agent does not run under systemd, or when no descriptor is left. */
+bool ps_notify_open(void);
+
 /* Sends lines like "READY=1\nSTATUS=serving", printf rules, at most 1,000 bytes. Returns false when the agent does not
  * run under systemd, or when the message was not sent. */
 bool ps_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));

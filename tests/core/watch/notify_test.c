@@ -1,6 +1,6 @@
 /* The datagrams of sd_notify, as the other end of the socket receives them. */
 #include "core/watch/notify.h"
-#include "tests/support/support.h"
+#include "tests/support/no_descriptors.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -67,6 +67,26 @@ static void test_abstract(void **state)
     close(fd);
 }
 
+/* Clients may have taken all descriptors: the messages need none. Runs first, while no message has made the socket. */
+static void test_no_descriptors(void **state)
+{
+    char path[64];
+    struct rlimit before;
+    unsetenv("NOTIFY_SOCKET");
+    assert_false(ps_notify_open());
+    snprintf(path, sizeof path, "@ps_notify_test_%d", (int)getpid());
+    int fd = listen_at(path);
+    setenv("NOTIFY_SOCKET", path, 1);
+    assert_true(ps_notify_open());
+    ps_test_no_descriptors(&before);
+    bool ready = ps_notify_ready("running"), fed = ps_notify_watchdog();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(ready && fed);
+    expect(fd, "READY=1\nSTATUS=running");
+    expect(fd, "WATCHDOG=1");
+    close(fd);
+}
+
 static void test_not_under_systemd(void **state)
 {
     unsetenv("NOTIFY_SOCKET");
@@ -103,9 +123,8 @@ static void test_watchdog_interval(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_path),
-        cmocka_unit_test(test_abstract),
-        cmocka_unit_test(test_not_under_systemd),
+        cmocka_unit_test(test_no_descriptors),    cmocka_unit_test(test_path),
+        cmocka_unit_test(test_abstract),          cmocka_unit_test(test_not_under_systemd),
         cmocka_unit_test(test_watchdog_interval),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
