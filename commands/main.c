@@ -1,8 +1,10 @@
 /* The penstock program: calls the subcommand, commands/<name>.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/text/nearest.h"
 #include "core/thread.h"
@@ -95,8 +97,20 @@ static int finish(const char *name, int code)
     return code == 0 ? 2 : code;
 }
 
+/* Opens the standard descriptors that are closed: otherwise the next file that is opened gets such a number, and what is
+ * printed goes into that file. Reads and writes still fail, except that messages go nowhere. */
+static void fill_standard_descriptors(void)
+{
+    static const int flags[] = {
+        [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_WRONLY};
+    for (int fd = 0; fd < (int)PS_COUNT_OF(flags); fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", flags[fd]);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     if (argc < 2) {
         usage(stderr);
         return 2;
