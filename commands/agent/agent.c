@@ -388,6 +388,10 @@ static int run(struct service *service)
     raise_descriptors();
     (void)ps_notify_open();
     service->signal_fd = ps_service_open_signals();
+    if (service->signal_fd < 0) {
+        ps_log(PS_LOG_ERROR, "agent", "not started: cannot receive signals: %s", strerror(errno));
+        return 1;
+    }
     if (!wait_for_files(service))
         return 0;
     if (load_first(service) != PS_OK) {

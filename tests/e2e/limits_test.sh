@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Closed standard descriptors are not given to other files.
+# Closed standard descriptors are not given to other files. An agent that cannot receive signals does not start.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+for program in cc; do
+    command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
+done
 cd "$work"
 port=$(free_port)
 config() { # MORE: the agent's file
@@ -36,3 +39,30 @@ stop_agent TERM 0
 code=0
 "$PENSTOCK" components >&- 2>components.err || code=$?
 [[ $code == 2 ]] || fail "lost output is not told: exit status $code"
+
+# Refuses a descriptor for signals while there is a file no-signals.
+cat >refuses.c <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int signalfd(int fd, const sigset_t *set, int flags)
+{
+    if (access("no-signals", F_OK) == 0)
+        return errno = EMFILE, -1;
+    return (int)syscall(SYS_signalfd4, fd, set, 8, flags);
+}
+
+END
+cc -shared -fPIC refuses.c -o refuses.so 2>cc.err || fail "refuses.c does not compile"
+
+# ---- signals ----
+
+touch no-signals
+code=0
+LD_PRELOAD=$work/refuses.so timeout -s KILL 60 "$PENSTOCK" agent -n a1 -f agent.properties 2>agent.err || code=$?
+[[ $code == 1 ]] || fail "exit status $code"
+says 'ERROR agent: not started: cannot receive signals: Too many open files$' || fail "an agent without signals starts"
+rm no-signals
