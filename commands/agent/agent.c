@@ -156,8 +156,34 @@ static void check_token_file(const char *path)
         ps_log(PS_LOG_ERROR, "metrics", "/tail refuses everybody: %s", err.text);
 }
 
-/* When the settings are wrong or no descriptor is free, the agent runs without a server. ps_conf_load has already
- * reported the settings. */
+/* Starts the server if the configuration asks for one. If there is no descriptor or thread for it, control calls this
+ * function again until there is one. When the settings are wrong, which ps_conf_load has reported, the agent runs without
+ * a server. */
+static void start_server(struct service *service)
+{
+    const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    struct ps_err err = {0};
+    if (!monitoring->on || service->server != NULL || now_ns < service->server_retry_ns)
+        return;
+    service->server_retry_ns = now_ns + PS_METRICS_SERVER_RETRY_MS * PS_NS_PER_MS;
+    struct ps_metrics_server_settings settings = {.host = monitoring->host,
+                                                  .port = monitoring->port >= 0 ? (uint16_t)monitoring->port
+                                                                                : PS_METRICS_SERVER_PORT,
+                                                  .prometheus = monitoring->prometheus,
+                                                  .access = {.token = monitoring->token,
+                                                             .token_path = monitoring->token_path,
+                                                             .hosts = monitoring->hosts},
+                                                  .retry_ms = PS_METRICS_SERVER_RETRY_MS};
+    service->metrics = ps_agent_metrics(service->agent);
+    service->server = ps_metrics_server_start(&settings, &service->metrics, &err);
+    ps_err_join(&err);
+    if (service->server == NULL && strcmp(err.text, service->server_failure.text) != 0)
+        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s; trying again every %s", err.text,
+               ps_quantity_print_ns(PS_METRICS_SERVER_RETRY_MS * PS_NS_PER_MS).text);
+    service->server_failure = err;
+}
+
 static void start_monitoring(struct service *service)
 {
     const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
@@ -168,21 +194,9 @@ static void start_monitoring(struct service *service)
         if (service->monitor == NULL)
             ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
     }
-    if (!monitoring->on)
-        return;
-    struct ps_metrics_server_settings settings = {.host = monitoring->host,
-                                                  .port = monitoring->port >= 0 ? (uint16_t)monitoring->port
-                                                                                : PS_METRICS_SERVER_PORT,
-                                                  .prometheus = monitoring->prometheus,
-                                                  .access = {.token = monitoring->token,
-                                                             .token_path = monitoring->token_path,
-                                                             .hosts = monitoring->hosts},
-                                                  .retry_ms = PS_METRICS_SERVER_RETRY_MS};
-    check_token_file(monitoring->token_path);
-    service->metrics = ps_agent_metrics(service->agent);
-    service->server = ps_metrics_server_start(&settings, &service->metrics, &err);
-    if (service->server == NULL)
-        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
+    if (monitoring->on)
+        check_token_file(monitoring->token_path);
+    start_server(service);
 }
 
 /* Gives the metrics to a monitor that is a Java class, once a second. */
@@ -269,6 +283,7 @@ static void control_loop(struct service *service)
             poll_at_ns = ps_clock_now().mono_ns + interval_ns;
         }
         ps_service_tell_watchdog(service);
+        start_server(service);
         feed_monitor(service);
         ps_log_turn();
     }

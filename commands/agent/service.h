@@ -17,6 +17,8 @@ struct service {
     struct ps_conf *running, *seen;
     struct ps_agent *agent;
     struct ps_metrics_server *server;
+    uint64_t server_retry_ns;     /* while there is no server: when it is started again */
+    struct ps_err server_failure; /* the reason that was logged last */
     struct ps_java_monitor *monitor;
     struct ps_metrics_source metrics; /* `server` has a pointer to it */
     int signal_fd;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Closed standard descriptors are not given to other files. An agent that cannot receive signals does not start.
+# The metrics server is asked for again when the machine refuses it for a while. Closed standard descriptors are not given to other files. An agent that
+# cannot receive signals does not start.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in cc; do
@@ -7,6 +8,7 @@ for program in cc; do
 done
 cd "$work"
 port=$(free_port)
+metrics_port=$(free_port)
 config() { # MORE: the agent's file
     cat >fresh <<END
 a1.sources = r1
@@ -40,10 +42,12 @@ code=0
 "$PENSTOCK" components >&- 2>components.err || code=$?
 [[ $code == 2 ]] || fail "lost output is not told: exit status $code"
 
-# Refuses a descriptor for signals while there is a file no-signals.
+# Refuses a descriptor for signals while there is a file no-signals, and the metrics server while there is a file no-http.
 cat >refuses.c <<'END'
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,8 +59,21 @@ int signalfd(int fd, const sigset_t *set, int flags)
     return (int)syscall(SYS_signalfd4, fd, set, 8, flags);
 }
 
+typedef void *start_va(unsigned, unsigned short, void *, void *, void *, void *, va_list);
+
+void *MHD_start_daemon(unsigned flags, unsigned short port, void *a, void *b, void *c, void *d, ...)
+{
+    va_list options;
+    if (access("no-http", F_OK) == 0)
+        return errno = EAGAIN, (void *)0;
+    va_start(options, d);
+    void *daemon = ((start_va *)dlsym(RTLD_NEXT, "MHD_start_daemon_va"))(flags, port, a, b, c, d, options);
+    va_end(options);
+    return daemon;
+}
+
 END
-cc -shared -fPIC refuses.c -o refuses.so 2>cc.err || fail "refuses.c does not compile"
+cc -shared -fPIC refuses.c -o refuses.so -ldl 2>cc.err || fail "refuses.c does not compile"
 
 # ---- signals ----
 
@@ -66,3 +83,17 @@ LD_PRELOAD=$work/refuses.so timeout -s KILL 60 "$PENSTOCK" agent -n a1 -f agent.
 [[ $code == 1 ]] || fail "exit status $code"
 says 'ERROR agent: not started: cannot receive signals: Too many open files$' || fail "an agent without signals starts"
 rm no-signals
+
+# ---- the metrics server ----
+
+touch no-http
+LD_PRELOAD=$work/refuses.so "$PENSTOCK" agent -n a1 -f agent.properties -i 1 -Dflume.monitoring.type=prometheus \
+    -Dflume.monitoring.port="$metrics_port" 2>agent.err &
+agent=$!
+children[$agent]=1
+await "the metrics server is refused" says 'ERROR agent: no metrics: metrics server: cannot start: .*; trying again every 3 s$'
+rm no-http
+answers() { [[ $(curl -s -o ready.txt -w '%{http_code}' --noproxy '*' "http://127.0.0.1:$metrics_port/readyz") == "$1" ]]; } # STATUS
+await "the metrics server is started again" answers 200
+(($(grep -c 'no metrics' agent.err) == 1)) || fail "each try is in the log"
+stop_agent TERM 0

@@ -338,9 +338,7 @@ struct ps_acceptor *ps_acceptor_create(const struct ps_accept_settings *settings
     for (size_t i = 0; i < PS_ACCEPT_CONNECTIONS_MAX; i++)
         acceptor->connections[i].fd = -1;
     spare_open(acceptor);
-    if (fd >= 0) {
-        listens(acceptor);
-    } else {
+    if (fd < 0) {
         ps_log(PS_LOG_ERROR, "metrics", "%s; the metrics server tries again every %g s", err->text,
                settings->retry_ms / 1000.0);
         acceptor->retry_ns = ps_clock_now().mono_ns + settings->retry_ms * PS_NS_PER_MS;
@@ -348,11 +346,16 @@ struct ps_acceptor *ps_acceptor_create(const struct ps_accept_settings *settings
     return acceptor;
 }
 
-void ps_acceptor_start(struct ps_acceptor *acceptor)
+enum ps_status ps_acceptor_start(struct ps_acceptor *acceptor, struct ps_err *err)
 {
-    acceptor->started = ps_thread_start(&acceptor->thread, "metrics", acceptor_run, acceptor) == 0;
+    bool listening = acceptor->fd >= 0; /* then the thread does not write the port */
+    int error = ps_thread_start(&acceptor->thread, "metrics", acceptor_run, acceptor);
+    acceptor->started = error == 0;
     if (!acceptor->started)
-        ps_log(PS_LOG_ERROR, "metrics", "cannot start its thread");
+        return ps_err_set(err, "metrics server: cannot start its thread: %s", strerror(error));
+    if (listening)
+        listens(acceptor);
+    return PS_OK;
 }
 
 void ps_acceptor_stop(struct ps_acceptor *acceptor)

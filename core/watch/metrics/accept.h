@@ -44,8 +44,9 @@ struct ps_accept_settings {
 /* Listens; `settings` are copied. Returns NULL on error: port in use, no such address. With retry_ms it logs
  * the error and returns an acceptor that tries again. */
 struct ps_acceptor *ps_acceptor_create(const struct ps_accept_settings *settings, struct ps_err *err);
-/* Starts the acceptor's thread, which calls `add` and inherits the caller's signal mask. */
-void ps_acceptor_start(struct ps_acceptor *acceptor);
+/* Starts the acceptor's thread, which calls `add` and inherits the caller's signal mask. Returns PS_FAIL if there is no
+ * thread for it: then call ps_acceptor_stop, so that clients do not wait for an answer. */
+enum ps_status ps_acceptor_start(struct ps_acceptor *acceptor, struct ps_err *err);
 /* Ends the thread and closes the listening socket. May be called without ps_acceptor_start. */
 void ps_acceptor_stop(struct ps_acceptor *acceptor);
 /* Call it after ps_acceptor_stop, and after the last ps_acceptor_closed. */

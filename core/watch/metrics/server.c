@@ -481,16 +481,17 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     server->daemon = daemon_start(server, settings->request_ms);
-    if (server->daemon != NULL)
-        ps_acceptor_start(server->acceptor);
+    enum ps_status status = server->daemon != NULL
+                                ? ps_acceptor_start(server->acceptor, err)
+                                : ps_err_set(err, "metrics server: cannot start: %s", strerror(errno));
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (server->daemon == NULL) {
-        ps_err_set(err, "metrics server: cannot start: %s", strerror(errno));
-        ps_acceptor_stop(server->acceptor);
-        server_free(server);
-        return NULL;
-    }
-    return server;
+    if (status == PS_OK)
+        return server;
+    ps_acceptor_stop(server->acceptor);
+    if (server->daemon != NULL)
+        MHD_stop_daemon(server->daemon);
+    server_free(server);
+    return NULL;
 }
 
 void ps_metrics_server_stop(struct ps_metrics_server *server)

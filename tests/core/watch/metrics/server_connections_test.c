@@ -2,13 +2,16 @@
  * in use at the start. Requests are written to bare sockets. */
 #include "core/watch/metrics/accept.h"
 #include "core/watch/metrics/server.h"
+#include "tests/support/conformance.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static int threads_left = -1; /* number of threads that can still be started; -1: any. Atomic */
+
+/* Replaces the function of libc. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    int left = __atomic_load_n(&threads_left, __ATOMIC_SEQ_CST);
+    if (left == 0)
+        return EAGAIN;
+    if (left > 0)
+        __atomic_store_n(&threads_left, left - 1, __ATOMIC_SEQ_CST);
+    if (real == NULL)
+        *(void **)(&real) = dlsym(RTLD_NEXT, "pthread_create");
+    return real(thread, attributes, run, argument);
+}
 
 static void visit(void *argument, const struct ps_metrics_visitor *visitor)
 {
@@ -304,6 +323,36 @@ static void test_port_is_tried_again(void **state)
     ps_metrics_server_stop(server);
 }
 
+/* Each thread of the server is refused in turn: the start fails, says why, and leaves no port at which clients would wait
+ * for an answer. */
+static void test_no_thread(void **state)
+{
+    const struct ps_metrics_server_settings settings = {
+        .host = "127.0.0.1", .port = (uint16_t)ps_test_port(SOCK_STREAM), .retry_ms = 50};
+    struct ps_metrics_server *server = NULL;
+    const struct sockaddr_in to = address_of(settings.port);
+    uint64_t infos = ps_log_count(PS_LOG_INFO);
+    unsigned fds = ps_test_open_fds();
+    int threads = -1;
+    while (server == NULL) {
+        struct ps_err err = {0};
+        __atomic_store_n(&threads_left, ++threads, __ATOMIC_SEQ_CST);
+        server = ps_metrics_server_start(&settings, &provider, &err);
+        __atomic_store_n(&threads_left, -1, __ATOMIC_SEQ_CST);
+        if (server != NULL)
+            break;
+        assert_non_null(strstr(err.text, "metrics server: cannot start"));
+        assert_int_equal(ps_log_count(PS_LOG_INFO), infos); /* it does not say that it listens */
+        int fd = socket_new();
+        assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), -1);
+        close(fd);
+        assert_int_equal(ps_test_open_fds(), fds);
+    }
+    assert_int_equal(threads, 2); /* the library's, and the acceptor's */
+    assert_int_equal(health_of(settings.port), 200);
+    ps_metrics_server_stop(server);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -311,7 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dripping_clients),    cmocka_unit_test(test_clients_that_do_not_read),
         cmocka_unit_test(test_request_time),        cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_port_is_tried_again),
+        cmocka_unit_test(test_port_is_tried_again), cmocka_unit_test(test_no_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
