@@ -19,6 +19,8 @@
 /* Longest time of the tests, in milliseconds: more than the 5 s after which the system asks its second name server
  * (resolv.conf(5), timeout). */
 #define TRY_MS UINT64_C(6000)
+/* After a build that failed, control waits this many times as long as the build took: compiling rules may take minutes. */
+#define BUILD_REST 10U
 #define REFUSED "the new configuration is not used; the agent keeps the old one: "
 
 /* ---- the helper thread ---- */
@@ -134,6 +136,14 @@ static void say_refused(const char *reason)
     ps_log(PS_LOG_ERROR, "agent", REFUSED "%s", reason);
 }
 
+/* Notes a failure that may pass without a change of the files: the next poll loads them again (refusal_has_changed). */
+static void refuse_for_now(struct service *service, const char *reason)
+{
+    ps_agent_reload_failed(service->agent, reason);
+    ps_err_set(&service->refusal, "%s", reason);
+    say_refused(reason);
+}
+
 /* Returns the first of `count` problems that refuses the configuration loaded last, or NULL. */
 static const struct ps_problem *first_refusing(struct service *service, size_t *count)
 {
@@ -211,13 +221,15 @@ static bool build(struct service *service, struct ps_plan *next)
 {
     service->job.plan = next;
     service->doing = "a reload: builds the next plan";
+    uint64_t began_ns = ps_clock_now().mono_ns;
     if (!run_aside(service, job_build))
         return false;
     if (service->job.status == PS_OK)
         return true;
     ps_plan_destroy(next);
-    ps_agent_reload_failed(service->agent, ps_err_join(&service->job.err));
-    say_refused(service->job.err.text);
+    refuse_for_now(service, ps_err_join(&service->job.err));
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    service->retry_ns = now_ns + BUILD_REST * (now_ns - began_ns);
     return false;
 }
 
@@ -248,6 +260,7 @@ static void reload(struct service *service)
 {
     size_t count;
     service->job.conf = NULL;
+    service->retry_ns = 0;
     if (!run_aside(service, job_load))
         return;
     struct ps_conf *conf = service->job.conf;
@@ -282,12 +295,13 @@ void ps_service_reload(struct service *service)
 
 /* Returns whether a refused configuration is worth another attempt although its own files are the same: when a file
  * that they name (rules) exists again or was corrected, the configuration may be accepted, or refused for another
- * reason. Only the stages know the files that are named, so this function loads the configuration. */
+ * reason; when only the tests or the build failed, they may succeed now. Only the stages know the files that are named,
+ * so this function loads the configuration. */
 static bool refusal_has_changed(struct service *service)
 {
     size_t count;
     struct ps_err now = {0};
-    if (service->refusal.length == 0)
+    if (service->refusal.length == 0 || ps_clock_now().mono_ns < service->retry_ns)
         return false;
     service->job.conf = NULL;
     if (!run_aside(service, job_load))

@@ -32,7 +32,8 @@ struct service {
     bool missing;           /* a file is missing, and that was reported */
     bool log_in_file;       /* a log file was opened: what a user has to see goes to standard error, too */
     struct ps_err poll_failure; /* the last error that was reported */
-    struct ps_err refusal;      /* why `seen` was refused when it was read; empty when it was accepted */
+    struct ps_err refusal;      /* why the last reload was refused; empty when it was carried out */
+    uint64_t retry_ns;          /* monotonic: not before this time `seen` is tried again */
     /* A stop has left a helper thread running, which may still use `seen`, a plan, and `job`. */
     bool abandoned;
     struct {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The metrics server is asked for again when the machine refuses it for a while. Closed standard descriptors are not given to other files. An agent that
-# cannot receive signals does not start.
+# What the machine refuses for a while (a process that compiles) is asked for again, without a restart or another change of a file:
+# the metrics server, a reload. Closed standard descriptors are not given to other files. An agent that cannot receive signals does not start.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in cc; do
@@ -42,13 +42,16 @@ code=0
 "$PENSTOCK" components >&- 2>components.err || code=$?
 [[ $code == 2 ]] || fail "lost output is not told: exit status $code"
 
-# Refuses a descriptor for signals while there is a file no-signals, and the metrics server while there is a file no-http.
+# Refuses a descriptor for signals while there is a file no-signals, and the metrics server while there is a file no-http; ends the compiler of rules
+# while there is a file no-compiler.
 cat >refuses.c <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,6 +75,15 @@ void *MHD_start_daemon(unsigned flags, unsigned short port, void *a, void *b, vo
     return daemon;
 }
 
+__attribute__((constructor)) static void end_compiler(void)
+{
+    char line[256];
+    int fd = open("/proc/self/cmdline", O_RDONLY);
+    ssize_t length = read(fd, line, sizeof line);
+    close(fd);
+    if (length > 0 && memmem(line, (size_t)length, "rules\0compile", 13) != 0 && access("no-compiler", F_OK) == 0)
+        _exit(1);
+}
 END
 cc -shared -fPIC refuses.c -o refuses.so -ldl 2>cc.err || fail "refuses.c does not compile"
 
@@ -84,9 +96,9 @@ LD_PRELOAD=$work/refuses.so timeout -s KILL 60 "$PENSTOCK" agent -n a1 -f agent.
 says 'ERROR agent: not started: cannot receive signals: Too many open files$' || fail "an agent without signals starts"
 rm no-signals
 
-# ---- the metrics server ----
+# ---- the metrics server, the compiler ----
 
-touch no-http
+touch no-http no-compiler
 LD_PRELOAD=$work/refuses.so "$PENSTOCK" agent -n a1 -f agent.properties -i 1 -Dflume.monitoring.type=prometheus \
     -Dflume.monitoring.port="$metrics_port" 2>agent.err &
 agent=$!
@@ -96,4 +108,17 @@ rm no-http
 answers() { [[ $(curl -s -o ready.txt -w '%{http_code}' --noproxy '*' "http://127.0.0.1:$metrics_port/readyz") == "$1" ]]; } # STATUS
 await "the metrics server is started again" answers 200
 (($(grep -c 'no metrics' agent.err) == 1)) || fail "each try is in the log"
+
+cat >a.rules <<'END'
+rule one { when body ~ /a[bc]d/ drop }
+END
+config "a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = rules
+a1.sources.r1.interceptors.i1.rules.file = $work/a.rules
+a1.sources.r1.interceptors.i1.rules.cache = none"
+await "a reload whose build fails is refused" says 'the new configuration is not used; the agent keeps the old one: .*the compiler ended without an answer'
+answers 503 || fail "/readyz does not tell"
+rm no-compiler
+await "it is tried again" says 'INFO agent: reloaded'
+await "the agent is ready" answers 200
 stop_agent TERM 0
