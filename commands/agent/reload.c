@@ -47,8 +47,9 @@ static bool wait_for_job(struct service *service, int done_fd)
     }
 }
 
-/* Runs a job on a thread of its own and waits for it. Returns false when a signal to stop came first: the
- * thread then continues and ends with the process. */
+/* Runs a job on a thread of its own and waits for it. Returns false when it is not done: because a signal to stop came
+ * first (`abandoned`: the thread then continues and ends with the process), or because there is no thread for it (job.err has
+ * the reason). Control does not run it by itself: meanwhile it would serve neither signals nor the watchdog. */
 static bool run_aside(struct service *service, void (*run)(struct service *service))
 {
     struct ps_err err = {0};
@@ -58,19 +59,18 @@ static bool run_aside(struct service *service, void (*run)(struct service *servi
     struct ps_helper *helper = done_fd >= 0 ? ps_helper_create(&settings, &err) : NULL;
     service->job.run = run;
     service->job.err = (struct ps_err){0};
-    bool done = true;
+    bool done = false;
     if (helper != NULL) {
         (void)ps_helper_ask(helper, service);
         done = wait_for_job(service, done_fd);
         (void)ps_helper_destroy(helper, done ? PS_THREAD_PATIENT : 0);
     } else {
-        ps_log(PS_LOG_WARN, "agent", "cannot start a thread for the reload: %s",
-               done_fd >= 0 ? err.text : strerror(errno));
-        run(service);
+        ps_err_set(&service->job.err, "cannot start a thread for the reload: %s",
+                   done_fd >= 0 ? ps_err_join(&err) : strerror(errno));
     }
     if (done_fd >= 0)
         close(done_fd);
-    if (!done) {
+    if (helper != NULL && !done) {
         ps_log(PS_LOG_WARN, "agent", "asked to stop: the reload is abandoned");
         service->abandoned = true;
     }
@@ -144,6 +144,16 @@ static void refuse_for_now(struct service *service, const char *reason)
     say_refused(reason);
 }
 
+/* Runs a job of a reload. If there is no thread for it, notes that the reload is refused for now. */
+static bool run_step(struct service *service, void (*run)(struct service *service))
+{
+    if (run_aside(service, run))
+        return true;
+    if (!service->abandoned)
+        refuse_for_now(service, service->job.err.text);
+    return false;
+}
+
 /* Returns the first of `count` problems that refuses the configuration loaded last, or NULL. */
 static const struct ps_problem *first_refusing(struct service *service, size_t *count)
 {
@@ -202,7 +212,8 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     service->doing = "a reload: tries directories and addresses of new and changed components";
     struct ps_problems *failures = &service->job.failures;
     ps_problems_init(failures, conf->arena);
-    if (!run_aside(service, job_try))
+    bool tried = run_step(service, job_try);
+    if (service->abandoned)
         return false;
     size_t count = failures->count;
     for (size_t i = 1; i < count; i++) /* refuse() prints the first one */
@@ -210,7 +221,7 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     if (count > 0)
         refuse(service, failures->items, count);
     ps_problems_fini(failures);
-    if (count == 0)
+    if (tried && count == 0)
         return true;
     ps_plan_destroy(next);
     return false;
@@ -222,14 +233,15 @@ static bool build(struct service *service, struct ps_plan *next)
     service->job.plan = next;
     service->doing = "a reload: builds the next plan";
     uint64_t began_ns = ps_clock_now().mono_ns;
-    if (!run_aside(service, job_build))
-        return false;
-    if (service->job.status == PS_OK)
-        return true;
-    ps_plan_destroy(next);
-    refuse_for_now(service, ps_err_join(&service->job.err));
-    uint64_t now_ns = ps_clock_now().mono_ns;
-    service->retry_ns = now_ns + BUILD_REST * (now_ns - began_ns);
+    if (run_step(service, job_build)) {
+        if (service->job.status == PS_OK)
+            return true;
+        refuse_for_now(service, ps_err_join(&service->job.err));
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        service->retry_ns = now_ns + BUILD_REST * (now_ns - began_ns);
+    }
+    if (!service->abandoned)
+        ps_plan_destroy(next);
     return false;
 }
 
@@ -261,7 +273,7 @@ static void reload(struct service *service)
     size_t count;
     service->job.conf = NULL;
     service->retry_ns = 0;
-    if (!run_aside(service, job_load))
+    if (!run_step(service, job_load))
         return;
     struct ps_conf *conf = service->job.conf;
     bool runs = false;
@@ -289,8 +301,9 @@ void ps_service_reload(struct service *service)
     reload(service);
     service->doing = NULL;
     if (service->stops == 0)
-        ps_notify_ready(service->seen == service->running ? "running"
-                                                          : "running; the last reload failed, see the log");
+        ps_notify_ready(service->seen == service->running && service->refusal.length == 0
+                            ? "running"
+                            : "running; the last reload failed, see the log");
 }
 
 /* Returns whether a refused configuration is worth another attempt although its own files are the same: when a file
@@ -318,7 +331,8 @@ static bool refusal_has_changed(struct service *service)
 /* Reports a missing file or a failure once, not at every poll. */
 bool ps_service_configuration_changed(struct service *service)
 {
-    if (!run_aside(service, job_look))
+    service->job.changed = false;
+    if (!run_aside(service, job_look) && service->abandoned)
         return false;
     struct ps_err *err = &service->job.err;
     const char *missing = ps_conf_missing(service->seen);

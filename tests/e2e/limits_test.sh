@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the machine refuses for a while (a process that compiles) is asked for again, without a restart or another change of a file:
+# What the machine refuses for a while (descriptors, threads, a process that compiles) is asked for again, without a restart or another change of a file:
 # the metrics server, a reload. Closed standard descriptors are not given to other files. An agent that cannot receive signals does not start.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-for program in cc; do
+for program in cc prlimit; do
     command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
 done
 cd "$work"
@@ -121,4 +121,21 @@ answers 503 || fail "/readyz does not tell"
 rm no-compiler
 await "it is tried again" says 'INFO agent: reloaded'
 await "the agent is ready" answers 200
+
+# ---- a reload without descriptors ----
+
+first_unused() { # prints the lowest number that no descriptor of the agent has
+    local fd=0
+    while [[ -e /proc/$agent/fd/$fd ]]; do fd=$((fd + 1)); done
+    echo $fd
+}
+unused=$(for _ in {1..20}; do first_unused; sleep 0.02; done | sort -n | head -n 1) # a look at the file has some for a moment
+limit=$(prlimit --pid $agent --nofile --noheadings --output SOFT | tr -d ' ')
+prlimit --pid $agent --nofile="$unused": || fail "prlimit"
+kill -HUP $agent
+await "a reload without descriptors is refused" \
+    says 'ERROR agent: the new configuration is not used; the agent keeps the old one: cannot start a thread for the reload: Too many open files$'
+prlimit --pid $agent --nofile="$limit":
+await "it is tried again" says 'reload: nothing changed in the configuration'
+await "the agent is ready again" answers 200
 stop_agent TERM 0
