@@ -344,10 +344,9 @@ static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, 
 {
     struct spill *spill = plan;
     const struct spill_producer *mine = &spill->producers[producer];
-    uint64_t due_ns = PS_NEVER;
     if (spill->queue == NULL)
         return PS_NEVER;
-    (void)ps_queue_tick(spill->queue, producer, port);
+    uint64_t due_ns = ps_queue_tick(spill->queue, producer, port);
     uint64_t wait_ends_ns = mine->full_since_ns + (uint64_t)spill->overflow_timeout_s * PS_NS_PER_S;
     if (mine->full_since_ns > 0 && now->mono_ns < wait_ends_ns)
         due_ns = wait_ends_ns;

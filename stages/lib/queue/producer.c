@@ -1,6 +1,9 @@
 /* The producers' side, on their workers. */
 #include "stages/lib/queue/queue_internal.h"
 
+#include "core/clock.h"
+#include "stages/lib/least.h"
+
 /* With fewer leases waiting for the thread, an open batch is put before it is full. */
 #define HUNGRY_LEASES 2U
 
@@ -49,17 +52,21 @@ uint64_t ps_queue_tick(struct ps_queue *queue, unsigned producer, struct ps_port
             ps_queue_count(&mine->put, -(uint64_t)lease->count, -lease->bytes);
         ps_port_home(port, &lease);
     }
-    return PS_NEVER;
+    if (producer != 0 || PS_LIKELY(queue->start_ns == 0))
+        return PS_NEVER;
+    if (ps_clock_now().mono_ns >= queue->start_ns)
+        ps_queue_start(queue);
+    return queue->start_ns > 0 ? queue->start_ns : PS_NEVER;
 }
 
 /* Also serves as the producer after a reload has removed the last source, so that the leases that the reload restored are returned. */
 uint64_t ps_queue_consumer_tick(struct ps_queue *queue, unsigned consumer, struct ps_port *port,
                                 const struct ps_now *now)
 {
-    uint64_t retry_ns = queue->consumers[consumer].retry_ns;
+    uint64_t retry_ns = queue->consumers[consumer].retry_ns, due_ns = PS_NEVER;
     if (PS_UNLIKELY(queue->orphaned) && consumer == 0)
-        (void)ps_queue_tick(queue, 0, port);
-    return PS_LIKELY(retry_ns <= now->mono_ns) ? PS_NEVER : retry_ns;
+        due_ns = ps_queue_tick(queue, 0, port);
+    return PS_LIKELY(retry_ns <= now->mono_ns) ? due_ns : ps_least(retry_ns, due_ns);
 }
 
 bool ps_queue_hungry(const struct ps_queue *queue, unsigned producer)

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/quantity.h"
 #include "core/thread.h"
 #include "stages/lib/least.h"
+
+#define START_NS PS_NS_PER_S /* between tries to start the thread */
 
 struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings)
 {
@@ -55,19 +58,38 @@ void ps_queue_destroy(struct ps_queue *queue)
     free(queue);
 }
 
+/* Returns 0, or the errno of what was refused. */
+static int try_to_start(struct ps_queue *queue)
+{
+    if (!ps_park_init(&queue->park))
+        return errno;
+    /* cleared first, because the thread may have other trouble at once */
+    pthread_mutex_lock(&queue->told.lock);
+    queue->told.trouble[0] = '\0';
+    pthread_mutex_unlock(&queue->told.lock);
+    int error = ps_thread_start(&queue->thread, "durable-queue", ps_queue_main, queue);
+    if (error != 0)
+        ps_park_fini(&queue->park);
+    return error;
+}
+
 void ps_queue_start(struct ps_queue *queue)
 {
-    int error = EAGAIN;
-    if (ps_park_init(&queue->park))
-        error = ps_thread_start(&queue->thread, "durable-queue", ps_queue_main, queue);
+    char text[sizeof queue->told.trouble];
+    int error = try_to_start(queue);
     queue->started = error == 0;
+    queue->start_ns = queue->started ? 0 : ps_clock_now().mono_ns + START_NS;
     if (queue->started)
         return;
-    ps_park_fini(&queue->park);
-    snprintf(queue->told.trouble, sizeof queue->told.trouble, "cannot start its thread: %s", strerror(error));
-    ps_log(PS_LOG_ERROR, queue->settings.component,
-           "%s; raise the limits of processes and open files (TasksMax, LimitNOFILE) and restart",
-           queue->told.trouble);
+    snprintf(text, sizeof text, "cannot start its thread: %s; trying again every %s", strerror(error),
+             ps_quantity_print_ns(START_NS).text);
+    pthread_mutex_lock(&queue->told.lock);
+    memcpy(queue->told.trouble, text, sizeof text);
+    pthread_mutex_unlock(&queue->told.lock);
+    if (queue->start_error != error)
+        ps_log(PS_LOG_ERROR, queue->settings.component,
+               "%s; raise the limits of processes and open files (TasksMax, LimitNOFILE)", text);
+    queue->start_error = error;
 }
 
 void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason)
@@ -245,6 +267,7 @@ struct ps_lease *ps_queue_strip(struct ps_queue *queue)
         ps_park_fini(&queue->park);
         queue->started = false;
     }
+    queue->start_ns = 0;
     for (unsigned i = 0; i < queue->settings.producers; i++)
         strip_promised(&queue->producers[i], &list);
     for (; queue->ring.count > 0; ps_queue_entry_pop(queue))

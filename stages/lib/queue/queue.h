@@ -33,7 +33,8 @@ struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings);
 /* Call it after ps_queue_strip, or if the durable queue was never started. */
 void ps_queue_destroy(struct ps_queue *queue);
 
-/* The functions of the channel; see struct ps_channel_ops for their meaning and threads. */
+/* The functions of the channel; see struct ps_channel_ops for their meaning and threads. If there is no thread or
+ * descriptor for ps_queue_start, the first producer's ps_queue_tick calls it again. */
 void ps_queue_start(struct ps_queue *queue);
 enum ps_put ps_queue_put(struct ps_queue *queue, unsigned producer, struct ps_lease **lease);
 uint64_t ps_queue_tick(struct ps_queue *queue, unsigned producer, struct ps_port *port);

@@ -86,7 +86,11 @@ struct ps_queue {
     struct ps_park park;
     pthread_t thread;
     bool started;
-    bool orphaned; /* there is no producer: the first consumer serves the leases that a reload restored */
+    /* When the first producer starts the thread again, which could not be started; 0: that is not needed. Control writes it
+     * before workers run and after they have stopped, that producer's worker meanwhile, like `started` and `park`. */
+    uint64_t start_ns;
+    int start_error; /* the errno that was logged last */
+    bool orphaned;   /* there is no producer: the first consumer serves the leases that a reload restored */
     struct ps_flag stop;
     uint64_t read_ahead_bytes; /* see ps_queue_read_ahead_bytes. Atomic */
     uint64_t put_bytes_max;    /* limit of the memory of leases that wait to be written; control sets it */
