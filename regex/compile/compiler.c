@@ -136,15 +136,19 @@ static enum ps_status run_child(uint32_t count, const struct ps_bytes *key, cons
 {
     struct ps_bytes request = {0}, bytes = {0};
     struct child child;
-    if (child_start(&child, how->program, err) != PS_OK)
+    if (child_start(&child, how->program, err) != PS_OK) {
+        answer->passing = true;
         return PS_FAIL;
+    }
     ps_compile_request_write(&request, &how->limits, key);
     enum talk talk = child_talk(child.socket, &request, how, &bytes);
     int signal = child_end(&child, talk != TALK_DONE);
     enum ps_status status = PS_FAIL;
-    if (talk != TALK_DONE || signal != 0 || bytes.length == 0)
+    if (talk != TALK_DONE || signal != 0 || bytes.length == 0) {
         explain(talk, signal, &how->limits, err);
-    else
+        /* a compiler that ends by itself and without an answer could not be loaded */
+        answer->passing = talk != TALK_CANCELLED && (signal == SIGKILL || signal == 0);
+    } else
         status = ps_compile_answer_read(bytes.data, bytes.length, count, answer, err);
     ps_bytes_fini(&request);
     ps_bytes_fini(&bytes);

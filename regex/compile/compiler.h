@@ -44,6 +44,9 @@ void ps_compile_request_fini(struct ps_compile_request *request);
 struct ps_compile_answer {
     struct ps_hyperscan_built built;
     uint32_t failed; /* index of the failing expression, or UINT32_MAX */
+    bool
+        passing; /* after a failure: the same request may succeed later, because the compiler's process did not start, was
+                      * killed, or got no CPU */
     char error[1024];
 };
 
@@ -64,7 +67,7 @@ struct ps_compile_how {
     void *argument;
 };
 /* Compiles, and returns when that is done. On PS_OK, `answer` has a database, which has no bytes when all expressions
- * were left out. `answer->failed` is always set. */
+ * were left out. `answer->failed` and `answer->passing` are always set. */
 enum ps_status ps_compile_run(const struct ps_hyperscan_expression *expressions, uint32_t count,
                               const struct ps_bytes *key, const struct ps_compile_how *how,
                               struct ps_compile_answer *answer, struct ps_err *err);

@@ -54,6 +54,7 @@ static enum ps_status answer_get(const struct ps_matcher *matcher, const struct 
                                        report->cache_note, sizeof report->cache_note);
     if (!report->cached) {
         status = ps_compile_run(plan->expressions, plan->count, &key, &how, answer, err);
+        report->passing = answer->passing;
         if (status != PS_OK)
             failed_pattern_find(matcher, plan, answer->failed, report, err);
         else if (options->cache_directory != NULL) {

@@ -46,6 +46,7 @@ struct ps_matcher_report {
     bool cached;             /* came from the cache */
     char cache_note[256];    /* why a cache file was refused or not written; "" if neither */
     uint32_t failed_pattern; /* on failure: the likely cause, or UINT32_MAX */
+    bool passing;            /* on failure: it may succeed later (struct ps_compile_answer) */
 };
 
 /* Creates a matcher. Expressions that are too large for Hyperscan are loosened for it and confirmed by PCRE2,

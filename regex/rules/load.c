@@ -140,6 +140,12 @@ static void file_list(struct rules_loader *loader, const char *path, uint64_t ha
         (struct ps_rules_file){ps_arena_text(problems->arena, path), hash};
 }
 
+/* Returns whether a file that could not be opened may be opened later without a change of the file. */
+static bool is_passing(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ESTALE;
+}
+
 /* Opens and reads the file. Returns false after reporting an error, or if the file was already read. */
 static bool file_read(struct rules_loader *loader, const char *path, struct ps_rules_place place,
                       struct content *content, struct stat *status)
@@ -148,9 +154,10 @@ static bool file_read(struct rules_loader *loader, const char *path, struct ps_r
     bool met = false;
     /* O_NONBLOCK: a FIFO must not block the caller. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, status) != 0)
+    if (fd < 0 || fstat(fd, status) != 0) {
+        loader->problems->passing |= is_passing(errno);
         why = strerror(errno);
-    else if (S_ISDIR(status->st_mode))
+    } else if (S_ISDIR(status->st_mode))
         why = "it is a directory";
     else if (!S_ISREG(status->st_mode))
         why = "it is not a regular file";

@@ -110,6 +110,8 @@ struct ps_rules_problems {
     struct ps_arena *arena; /* for their texts; owned by the caller */
     struct ps_rules_problem items[PS_RULES_PROBLEMS_MAX];
     size_t count, errors, warnings;
+    bool
+        passing; /* an error is due to a lack of memory, descriptors or processes: the same files may be usable later */
     /* filled by ps_rules_load, in the arena; each file once, the main file first */
     struct ps_rules_file *files;
     size_t file_count;

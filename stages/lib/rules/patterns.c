@@ -159,6 +159,7 @@ static struct ps_matcher *matcher_make(struct rules_build *build, uint32_t heade
     struct ps_matcher *matcher = ps_matcher_create(list, count, &build->options->matcher, &report, &err);
     if (matcher == NULL) {
         bool one = report.failed_pattern < count;
+        build->problems->passing |= report.passing;
         struct ps_rules_place place =
             one ? rules->patterns[(*numbers)[report.failed_pattern]].place : place_of_rules(rules);
         ps_rules_problem_add(build->problems, PS_RULES_ERROR, place, NULL, "%s", err.text);

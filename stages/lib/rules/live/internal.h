@@ -75,6 +75,8 @@ struct ps_rules_live {
     struct ps_rules_attempt bad;  /* the last attempt if it failed; else it has no arena */
     bool stop;                    /* requested */
     struct ps_rules_pace pace;
+    uint64_t retry_ns; /* after a failure that may pass: when the same files are read again; else PS_NEVER */
+    uint64_t retry_wait_ns; /* the last wait until then; 0: the last load did not fail like that */
     struct ps_rules_unrest unrest;
 };
 

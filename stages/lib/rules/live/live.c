@@ -85,8 +85,8 @@ static void log_attempt(const struct ps_rules_live *live, const struct ps_rules_
     if (attempt->version != NULL)
         log_loaded(live, attempt);
     else
-        ps_log(PS_LOG_ERROR, live->options.component, "%s is not usable: the old rules stay active",
-               live->options.file);
+        ps_log(PS_LOG_ERROR, live->options.component, "%s is not usable%s: the old rules stay active",
+               live->options.file, attempt->problems->passing ? " now, and is tried again" : "");
 }
 
 static void unrest_log(struct ps_rules_live *live, uint64_t mono_ns)

@@ -126,6 +126,7 @@ static struct ps_rules_version *version_create(struct ps_rules_attempt *attempt,
         ps_rules_problem_add(attempt->problems, PS_RULES_ERROR,
                              (struct ps_rules_place){attempt->live->options.file, 0, 0}, NULL, "%s",
                              err.text);
+        attempt->problems->passing = true; /* there was no memory */
         ps_rules_version_destroy(version);
         return NULL;
     }

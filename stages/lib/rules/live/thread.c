@@ -7,13 +7,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/backoff.h"
 #include "core/helper/helper.h"
+#include "stages/lib/least.h"
 #include "stages/lib/rules/live/internal.h"
 
 #define LOOK_NS (10 * PS_NS_PER_S)      /* interval for checking files without an event: NFS sends none */
 #define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* the same when inotify is not available */
-#define REST_NS (10 * PS_NS_PER_MS)     /* pause between two turns: a busy folder has many events */
-#define SAY_MS 1000U                    /* interval of the log lines about the progress of a load */
+/* Waits after failures that may pass. A wait is at least RETRY_REST times as long as the load, which may take minutes. */
+#define RETRY_NS (2 * PS_NS_PER_S)
+#define RETRY_MAX_NS (60 * PS_NS_PER_S)
+#define RETRY_REST 10U
+#define REST_NS (10 * PS_NS_PER_MS) /* pause between two turns: a busy folder has many events */
+#define SAY_MS 1000U                /* interval of the log lines about the progress of a load */
 #define WISH_STOP (UINT64_C(1) << 32)
 
 void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)
@@ -151,10 +157,20 @@ static bool nothing_new(struct ps_rules_live *live, bool wanted)
     return !wanted && live->bad.arena != NULL && ps_rules_attempt_is_current(&live->bad);
 }
 
+/* Sets the time of the next load after a failure that may pass although the files stay the same. */
+static void retry_later(struct ps_rules_live *live, uint64_t began_ns)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns, rest_ns = RETRY_REST * (now_ns - began_ns);
+    live->retry_wait_ns = ps_backoff_next(live->retry_wait_ns, RETRY_NS, RETRY_MAX_NS);
+    live->retry_ns = now_ns + (rest_ns > live->retry_wait_ns ? rest_ns : live->retry_wait_ns);
+}
+
 static void take(struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
     ps_rules_attempt_fini(&live->bad);
     if (attempt->version == NULL) {
+        if (attempt->problems->passing)
+            retry_later(live, attempt->began_ns);
         live->bad = *attempt;
         ps_rules_attempt_follow(&live->bad);
         ps_rules_live_note(live, &live->bad);
@@ -233,6 +249,15 @@ static void reload(struct ps_rules_live *live)
     ps_rules_pace_done(&live->pace, ps_rules_attempt_is_current(latest(live)), ps_clock_now().mono_ns);
 }
 
+/* Loads, and forgets the waits when the load did not fail in a way that may pass. */
+static void load_due(struct ps_rules_live *live)
+{
+    live->retry_ns = PS_NEVER;
+    reload(live);
+    if (live->retry_ns == PS_NEVER)
+        live->retry_wait_ns = 0;
+}
+
 static void wait_until(const struct ps_rules_live *live, uint64_t until_ns)
 {
     struct pollfd fds[] = {{.fd = live->wake_fd, .events = POLLIN},
@@ -257,12 +282,12 @@ void *ps_rules_live_thread(void *live_)
     uint64_t look_ns = live->options.watch
                            ? 0
                            : PS_NEVER; /* the first check at once: the file may have changed since build */
+    live->retry_ns = PS_NEVER;
     ps_rules_attempt_follow(&live->good);
     if (live->options.watch && !ps_rules_attempt_is_current(&live->good))
         note_change(live);
     while (!live->stop) {
-        uint64_t until_ns = ps_rules_pace_due_ns(&live->pace);
-        wait_until(live, until_ns < look_ns ? until_ns : look_ns);
+        wait_until(live, ps_least(ps_least(ps_rules_pace_due_ns(&live->pace), look_ns), live->retry_ns));
         requests_take(live);
         if (ps_rules_watch_touched(live->watch))
             note_change(live);
@@ -273,8 +298,9 @@ void *ps_rules_live_thread(void *live_)
                 note_change(live);
             ps_rules_live_unrest(live, now_ns);
         }
+        live->pace.wanted |= now_ns >= live->retry_ns;
         if (!live->stop && now_ns >= ps_rules_pace_due_ns(&live->pace))
-            reload(live);
+            load_due(live);
         if (!live->stop && live->options.settle_ms > 0)
             nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
     }

@@ -2,6 +2,7 @@
  * a worker sees meanwhile. Through the interceptor `rules`; effects of compiling in another process are tested in
  * compile_test.c. */
 #include "tests/support/folder.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/rules/files.h"
 
 #include "rings/swap.h"
@@ -89,6 +90,22 @@ static void unlink_file(const char *name)
 static void link_file(const char *target, const char *name)
 {
     assert_int_equal(symlink(target, ps_test_folder_path(name)), 0);
+}
+
+/* The changed file cannot be opened for want of a descriptor: it is read again without another change. */
+static void test_no_descriptors(void **state)
+{
+    struct rlimit before;
+    start("a.rules");
+    ps_test_rules_write("b.rules", PS_TEST_RULES_GENERATION, 2);
+    ps_test_no_descriptors(&before);
+    int renamed = rename(ps_test_folder_path("b.rules"), ps_test_folder_path("a.rules"));
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(renamed, 0);
+    assert_int_equal(written(), 1);
+    becomes(2);
+    ps_test_stage_fini(&stage);
 }
 
 /* ---- ways of changing a file ---- */
@@ -482,6 +499,7 @@ int main(void)
         TEST(test_bad),
         TEST(test_reason_of_a_refusal),
         TEST(test_reread),
+        TEST(test_no_descriptors),
         TEST(test_changed_before_open),
         TEST(test_counts_outlive_sets),
         TEST(test_half_done_lease_keeps_its_set),
