@@ -81,3 +81,8 @@ struct ps_database_ops {
 };
 
 extern const struct ps_database_ops ps_database_sqlite, ps_database_postgres;
+
+/* Reads the first bytes of a database file, at most `room`. SQLite reads them, because a connection of this process may be
+ * open: any other `close` of the file would release that connection's locks. Returns the number of bytes; -1: errno has the
+ * reason. Thread: any. */
+ssize_t ps_sqlite_read_first(const char *path, void *to, size_t room);

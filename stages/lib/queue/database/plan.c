@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/text/utf8.h"
@@ -226,14 +227,16 @@ static const char *wrong_with_file(const char *path)
 {
     static const char magic[16] = "SQLite format 3";
     char begin[sizeof magic];
-    int fd = access(path, F_OK) == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0)
-        return access(path, F_OK) == 0 || errno != ENOENT ? strerror(errno) : NULL;
-    ssize_t length = read(fd, begin, sizeof begin);
-    int error = errno;
-    close(fd);
+    struct stat file;
+    if (stat(path, &file) != 0)
+        return errno != ENOENT ? strerror(errno) : NULL;
+    if (!S_ISREG(file.st_mode))
+        return S_ISDIR(file.st_mode) ? strerror(EISDIR) : "it is not a regular file";
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+        return strerror(errno);
+    ssize_t length = ps_sqlite_read_first(path, begin, sizeof begin);
     if (length < 0)
-        return strerror(error);
+        return strerror(errno);
     /* SQLite treats a file of one byte as empty. */
     if (length > 1 && (length < (ssize_t)sizeof begin || memcmp(begin, magic, sizeof magic) != 0))
         return "it is not an SQLite database";

@@ -83,6 +83,37 @@ static enum ps_status make_file(const struct ps_database_settings *settings, str
 
 /* ---- the files ---- */
 
+static ssize_t read_first(sqlite3_file *file, void *to, size_t room)
+{
+    sqlite3_int64 length = 0;
+    if (file->pMethods->xFileSize(file, &length) != SQLITE_OK)
+        return -1;
+    room = (uint64_t)length < room ? (size_t)length : room;
+    return room == 0 || file->pMethods->xRead(file, to, (int)room, 0) == SQLITE_OK ? (ssize_t)room : -1;
+}
+
+ssize_t ps_sqlite_read_first(const char *path, void *to, size_t room)
+{
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    sqlite3_file *file = ps_must_alloc(1, (size_t)system->szOsFile, "a database");
+    char *full = ps_must_alloc(1, (size_t)system->mxPathname + 1, "a database");
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+    ssize_t length = -1;
+    errno = EINVAL;
+    /* its result is not only SQLITE_OK, but has another bit when there is a symbolic link in the path */
+    bool opened = (system->xFullPathname(system, path, system->mxPathname, full) & 0xff) == SQLITE_OK &&
+                  system->xOpen(system, full, file, flags, &flags) == SQLITE_OK;
+    if (opened)
+        length = read_first(file, to, room);
+    int error = errno;
+    if (opened)
+        file->pMethods->xClose(file);
+    free(full);
+    free(file);
+    errno = error;
+    return length;
+}
+
 /* Returns whether the path still names this file. Sets errno to 0 if it names another file. */
 static bool is_file(const char *path, const struct stat *file)
 {

@@ -4,8 +4,10 @@
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct ps_test_stage stage;
@@ -89,6 +91,44 @@ static void test_a_directory(void **state)
     snprintf(url, sizeof url, "jdbc:sqlite:%s", ps_test_folder_path("folder"));
     const struct ps_database_plan plan = {.url = url, .schema = {.create = true}};
     assert_string_equal(probe_says(&plan, true), "FAILED driver.url: Is a directory\n");
+}
+
+/* Returns whether this process has a lock of SQLite's on the file. Another process looks, because its `close` leaves the
+ * locks of this one. */
+static bool is_locked(const char *path)
+{
+    enum { PENDING_BYTE = 0x40000000, SHARED_BYTES = 510 }; /* https://sqlite.org/src/file/src/os.h */
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct flock lock = {
+            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = PENDING_BYTE + 2, .l_len = SHARED_BYTES};
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &lock) != 0 ? 2 : lock.l_type == F_UNLCK);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status) == 0;
+}
+
+/* A reload tests the file of a channel that runs: the connection keeps its locks. Without them another program may take
+ * itself for the last one that uses the file, and remove the log with the newest events. */
+static void test_an_open_database(void **state)
+{
+    char path[256], url[300];
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("db.sqlite"));
+    snprintf(url, sizeof url, "jdbc:sqlite:%s", path);
+    const struct ps_database_settings settings = {
+        .kind = PS_DATABASE_SQLITE, .label = path, .path = path, .create = true};
+    const struct ps_database_plan plan = {.url = url, .schema = {.create = true}};
+    void *database = ps_database_sqlite.connect(&settings, &stage.err);
+    assert_non_null(database);
+    assert_int_equal(ps_database_sqlite.execute(database, "CREATE TABLE t (a)", &stage.err), PS_OK);
+    assert_true(is_locked(path));
+    assert_string_equal(probe_says(&plan, true), "");
+    assert_true(is_locked(path));
+    ps_database_sqlite.close(database);
+    assert_false(is_locked(path));
 }
 
 /* A URL that names nothing is an error of `check`; the probe is silent. A server is not asked in a reload. */
@@ -210,7 +250,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_files), TEST(test_a_directory), TEST(test_urls),
+        TEST(test_files), TEST(test_a_directory), TEST(test_an_open_database), TEST(test_urls),
         TEST(test_keys),  TEST(test_names),       TEST(test_lock_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
