@@ -70,7 +70,7 @@ static bool write_row(struct file *file, const struct ps_orc_value *row)
     if (orc != NULL)
         return ps_orc_writer_add(orc, row);
     lines.length = 0;
-    if (!ps_hive_text_append(&text_format, type, row, &lines, &err)) {
+    if (ps_hive_text_append(&text_format, type, row, &lines, &err) != PS_HIVE_LINE_WRITTEN) {
         fprintf(stderr, "%s\n", err.text);
         return true;
     }

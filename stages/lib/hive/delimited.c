@@ -97,7 +97,8 @@ static bool read_row(struct ps_hive_rows *rows, const char *body, uint32_t lengt
                 &delimited->nested, delimited->type->children[column], at, (uint32_t)(stop - at));
         at = stop < end ? stop + delimited->delimiter.length : NULL;
     }
-    if (delimited->nested.memory.failed)
+    rows->lacks_memory = delimited->nested.memory.failed;
+    if (rows->lacks_memory)
         return ps_err_set(err, "no memory for a row") == PS_OK;
     *row = (struct ps_orc_value){.items = delimited->values, .item_count = delimited->type->child_count};
     return true;

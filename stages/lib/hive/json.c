@@ -276,13 +276,14 @@ static bool read_row(struct ps_hive_rows *rows, const char *body, uint32_t lengt
         .seed = json->seed};
     const size_t mark = sizeof(BYTE_ORDER_MARK) - 1;
     ps_hive_row_memory_clear(&json->memory);
+    rows->lacks_memory = false;
     if (length >= mark && memcmp(body, BYTE_ORDER_MARK, mark) == 0)
         reader.text.at += mark;
     if (!ps_hive_json_take(&reader.text, '{'))
         return ps_hive_json_wrong(&reader.text, "the body is not an object");
-    if (!read_struct(&reader, json->type, row))
-        return false;
-    return !json->memory.failed || ps_hive_json_wrong(&reader.text, "no memory");
+    bool is_read = read_struct(&reader, json->type, row);
+    rows->lacks_memory = json->memory.failed;
+    return is_read && (!json->memory.failed || ps_hive_json_wrong(&reader.text, "no memory"));
 }
 
 static void close_rows(struct ps_hive_rows *rows)

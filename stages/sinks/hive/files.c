@@ -25,6 +25,7 @@ struct ps_hive_files {
     struct rows_plan rows;
     struct ps_bucket_writer *hdfs;
     struct ps_byte_buffer line;     /* line of the next event */
+    struct ps_log_backoff trouble;  /* there is no memory for a line */
     struct ps_hive_partition *last; /* partition of the previous event in the same call; NULL: none */
     char *prefix;                   /* prefix of the files' names */
     char *directory;                /* directory of the table */
@@ -79,14 +80,16 @@ static enum ps_bucket_placed find_bucket(struct ps_bucket_placer *placer, const 
 
 /* ---- lines: a serializer ---- */
 
-/* Reads the event's body and makes its line. Returns false if it is not a row of this table. */
-static bool make_line(struct ps_hive_files *files, const struct ps_event *event, struct ps_err *reason)
+/* Reads the event's body and makes its line. REFUSED: it is not a row of this table. */
+static enum ps_hive_line make_line(struct ps_hive_files *files, const struct ps_event *event,
+                                   struct ps_err *reason)
 {
     const struct ps_hive_sink *sink = files->sink;
     struct ps_orc_value row;
     ps_byte_buffer_clear(&files->line, LINE_KEPT_BYTES);
-    return ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, reason) &&
-           ps_hive_text_append(&sink->table.text, sink->table.type, &row, &files->line, reason);
+    if (ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, reason))
+        return ps_hive_text_append(&sink->table.text, sink->table.type, &row, &files->line, reason);
+    return sink->rows->lacks_memory ? PS_HIVE_LINE_NO_MEMORY : PS_HIVE_LINE_REFUSED;
 }
 
 static void explain(struct ps_bucket_placer *placer, const struct ps_lease *lease, uint32_t position,
@@ -95,13 +98,26 @@ static void explain(struct ps_bucket_placer *placer, const struct ps_lease *leas
     (void)make_line((struct ps_hive_files *)(void *)placer, ps_lease_event(lease, position), reason);
 }
 
+/* Reports once that there is no memory for a line; the bucket writer asks again every 10 ms. */
+static enum ps_serializer_answer wait_for_memory(struct ps_hive_files *files, struct ps_err *reason)
+{
+    const struct ps_hive_sink *sink = files->sink;
+    const char *text = ps_err_join(reason);
+    if (ps_log_backoff_says(&files->trouble, text, sink->now.mono_ns))
+        ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s; it waits", text);
+    return PS_SERIALIZER_LATER;
+}
+
 /* Without dead letters, an event that is not a row is dropped, as in Flume: its line is empty. */
 static enum ps_serializer_answer rows_ready(const void *plan, void *, const struct ps_batch *,
                                             const struct ps_event *event, struct ps_err *reason)
 {
     struct ps_hive_files *files = ((const struct rows_plan *)plan)->files;
     const struct ps_port *port = files->sink->port;
-    if (make_line(files, event, reason))
+    enum ps_hive_line made = make_line(files, event, reason);
+    if (made == PS_HIVE_LINE_NO_MEMORY)
+        return wait_for_memory(files, reason);
+    if (made == PS_HIVE_LINE_WRITTEN)
         return PS_SERIALIZER_READY;
     files->line.length = 0;
     ps_count(port->counters, PS_COUNTER_malformed, 1);

@@ -273,6 +273,10 @@ bool ps_hive_txn_write_next(struct ps_hive_txn *txn)
     struct ps_err err = {.length = 0};
     struct ps_orc_value row;
     if (!ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, &err)) {
+        if (sink->rows->lacks_memory) { /* the event may be a row: it waits */
+            ps_hive_txn_fail(txn, true, "a row cannot be read", ps_err_join(&err));
+            return false;
+        }
         ps_hive_refuse_next(sink, waiting, ps_err_join(&err));
         return true;
     }

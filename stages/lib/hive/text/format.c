@@ -125,8 +125,9 @@ void ps_hive_text_format_free(struct ps_hive_text_format *format)
     format->mappings = NULL;
 }
 
-bool ps_hive_text_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
-                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err)
+enum ps_hive_line ps_hive_text_append(const struct ps_hive_text_format *format,
+                                      const struct ps_orc_type *row_type, const struct ps_orc_value *row,
+                                      struct ps_byte_buffer *line, struct ps_err *err)
 {
     return format->is_json ? ps_hive_json_append(format, row_type, row, line, err)
                            : ps_hive_lazy_append(format, row_type, row, line, err);

@@ -42,7 +42,14 @@ enum ps_status ps_hive_text_format_read(const struct ps_hive_table *table, const
                                         struct ps_hive_text_format *format, struct ps_err *err);
 void ps_hive_text_format_free(struct ps_hive_text_format *format);
 
-/* Appends the row as a line with its end. Returns false if the row cannot be a line of this table (`err` has the
- * column and the reason) or there is no memory; then `line` ends with a part of the row. */
-bool ps_hive_text_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
-                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err);
+/* The result of ps_hive_text_append. After all but WRITTEN `line` ends with a part of the row. */
+enum ps_hive_line {
+    PS_HIVE_LINE_WRITTEN,
+    PS_HIVE_LINE_REFUSED, /* the row cannot be a line of this table; `err` has the column and the reason */
+    PS_HIVE_LINE_NO_MEMORY,
+};
+
+/* Appends the row as a line with its end. */
+enum ps_hive_line ps_hive_text_append(const struct ps_hive_text_format *format,
+                                      const struct ps_orc_type *row_type, const struct ps_orc_value *row,
+                                      struct ps_byte_buffer *line, struct ps_err *err);

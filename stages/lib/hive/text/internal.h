@@ -9,10 +9,12 @@
 bool ps_hive_text_wrong(struct ps_err *err, const char *column, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-bool ps_hive_lazy_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
-                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err);
-bool ps_hive_json_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
-                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err);
+enum ps_hive_line ps_hive_lazy_append(const struct ps_hive_text_format *format,
+                                      const struct ps_orc_type *row_type, const struct ps_orc_value *row,
+                                      struct ps_byte_buffer *line, struct ps_err *err);
+enum ps_hive_line ps_hive_json_append(const struct ps_hive_text_format *format,
+                                      const struct ps_orc_type *row_type, const struct ps_orc_value *row,
+                                      struct ps_byte_buffer *line, struct ps_err *err);
 
 /* openx.c: reads the table's serde properties, and checks whether all its columns can be written. */
 enum ps_status ps_hive_openx_read(const struct ps_hive_pairs *parameters, const struct ps_orc_type *row_type,

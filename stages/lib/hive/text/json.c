@@ -11,10 +11,12 @@ struct json {
     struct ps_byte_buffer *line;
     struct ps_err *err;
     const char *column;
+    bool lacks_memory;
 };
 
 static bool no_memory(struct json *json)
 {
+    json->lacks_memory = true;
     ps_err_set(json->err, "no memory for a row");
     return false;
 }
@@ -122,9 +124,12 @@ static bool put_value(struct json *json, const struct ps_orc_type *type, const s
     }
 }
 
-bool ps_hive_json_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
-                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err)
+enum ps_hive_line ps_hive_json_append(const struct ps_hive_text_format *format,
+                                      const struct ps_orc_type *row_type, const struct ps_orc_value *row,
+                                      struct ps_byte_buffer *line, struct ps_err *err)
 {
     struct json json = {.format = format, .line = line, .err = err};
-    return put_struct(&json, row_type, row) && put(&json, "\n", 1);
+    if (put_struct(&json, row_type, row) && put(&json, "\n", 1))
+        return PS_HIVE_LINE_WRITTEN;
+    return json.lacks_memory ? PS_HIVE_LINE_NO_MEMORY : PS_HIVE_LINE_REFUSED;
 }

@@ -7,10 +7,12 @@ struct lazy {
     struct ps_byte_buffer *line;
     struct ps_err *err;
     const char *column;
+    bool lacks_memory;
 };
 
 static bool no_memory(struct lazy *lazy)
 {
+    lazy->lacks_memory = true;
     ps_err_set(lazy->err, "no memory for a row");
     return false;
 }
@@ -101,16 +103,24 @@ static bool put_value(struct lazy *lazy, const struct ps_orc_type *type, const s
     return true;
 }
 
-bool ps_hive_lazy_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
-                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err)
+static bool put_row(struct lazy *lazy, const struct ps_orc_type *type, const struct ps_orc_value *row)
 {
-    struct lazy lazy = {.format = format, .line = line, .err = err};
-    for (uint32_t i = 0; i < row_type->child_count; i++) {
-        lazy.column = row_type->names[i];
-        if (i > 0 && !put(&lazy, format->separators, 1))
+    for (uint32_t i = 0; i < type->child_count; i++) {
+        lazy->column = type->names[i];
+        if (i > 0 && !put(lazy, lazy->format->separators, 1))
             return false;
-        if (!put_value(&lazy, row_type->children[i], &row->items[i], 1))
+        if (!put_value(lazy, type->children[i], &row->items[i], 1))
             return false;
     }
-    return put(&lazy, "\n", 1);
+    return put(lazy, "\n", 1);
+}
+
+enum ps_hive_line ps_hive_lazy_append(const struct ps_hive_text_format *format,
+                                      const struct ps_orc_type *row_type, const struct ps_orc_value *row,
+                                      struct ps_byte_buffer *line, struct ps_err *err)
+{
+    struct lazy lazy = {.format = format, .line = line, .err = err};
+    if (put_row(&lazy, row_type, row))
+        return PS_HIVE_LINE_WRITTEN;
+    return lazy.lacks_memory ? PS_HIVE_LINE_NO_MEMORY : PS_HIVE_LINE_REFUSED;
 }

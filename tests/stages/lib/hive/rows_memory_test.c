@@ -2,6 +2,7 @@
  * reason, never taken with nulls, and the next one is read whole. */
 #include "stages/lib/hive/delimited.h"
 #include "stages/lib/hive/json.h"
+#include "stages/lib/hive/text/format.h"
 #include "tests/support/allocations.h"
 #include "tests/support/hive_value.h"
 #include "tests/support/support.h"
@@ -78,6 +79,7 @@ static void check(bool is_json, bool is_used)
         if (is_read == has_failed)
             fail_msg("allocation %llu: the row is %s", (unsigned long long)which,
                      is_read ? "taken" : err.text);
+        assert_int_equal(rows->lacks_memory, has_failed);
         if (!is_read)
             assert_non_null(strstr(err.text, "no memory"));
         expect_row();
@@ -86,6 +88,56 @@ static void check(bool is_json, bool is_used)
             return;
         assert_true(which < 100);
     }
+}
+
+/* A body that is no row is refused for what it is. */
+static void test_a_body_that_is_no_row(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_orc_value row;
+    type = hive_type_of("struct<a:array<string>,m:map<int,int>,s:struct<x:int,y:array<int>>>");
+    open_rows(true);
+    rows->lacks_memory = true; /* of an earlier row */
+    assert_false(ps_hive_rows_read(rows, "[]", 2, &row, &err));
+    assert_false(rows->lacks_memory);
+    rows->lacks_memory = true;
+    assert_false(ps_hive_rows_read(rows, "{\"a\":1}", 7, &row, &err));
+    assert_false(rows->lacks_memory);
+    ps_hive_rows_close(rows);
+    ps_orc_type_destroy(type);
+}
+
+static void append_line(bool is_json)
+{
+    const struct ps_hive_text_format format = {.is_json = is_json, .separators = "|\002\003\004\005\006\007"};
+    struct ps_orc_value row;
+    struct ps_err err = {.length = 0};
+    for (uint64_t which = 1;; which++) {
+        struct ps_byte_buffer line = {0};
+        assert_true(ps_hive_rows_read(rows, body, (uint32_t)length, &row, &err));
+        ps_test_allocation_fails = which;
+        enum ps_hive_line made = ps_hive_text_append(&format, type, &row, &line, &err);
+        bool has_failed = ps_test_allocation_fails == 0;
+        ps_test_allocation_fails = 0;
+        free(line.data);
+        assert_int_equal(made, has_failed ? PS_HIVE_LINE_NO_MEMORY : PS_HIVE_LINE_WRITTEN);
+        if (!has_failed)
+            return;
+        assert_true(which < 100);
+    }
+}
+
+/* The line of a row, of which each allocation fails once. */
+static void test_each_allocation_of_a_line(void **unused)
+{
+    type = hive_type_of("struct<a:array<string>,m:map<int,int>,s:struct<x:int,y:array<int>>>");
+    make_body(true);
+    open_rows(true);
+    for (unsigned is_json = 0; PS_TEST_ALLOCATIONS && is_json < 2; is_json++)
+        append_line(is_json);
+    ps_hive_rows_close(rows);
+    free(body);
+    ps_orc_type_destroy(type);
 }
 
 static void test_each_allocation(void **unused)
@@ -108,6 +160,8 @@ static void test_each_allocation(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation),
+                                       cmocka_unit_test(test_a_body_that_is_no_row),
+                                       cmocka_unit_test(test_each_allocation_of_a_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

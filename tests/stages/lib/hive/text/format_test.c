@@ -70,7 +70,7 @@ static char *line_of(const char *body)
         rows = ps_hive_json_open(type, &err);
     assert_non_null(rows);
     assert_true(ps_hive_rows_read(rows, body, (uint32_t)strlen(body), &row, &err));
-    if (!ps_hive_text_append(&format, type, &row, &line, &err))
+    if (ps_hive_text_append(&format, type, &row, &line, &err) != PS_HIVE_LINE_WRITTEN)
         line.length = 0;
     assert_true(ps_byte_buffer_append(&line, "", 1));
     return line.data;
@@ -174,7 +174,7 @@ static void test_json(void **unused)
                                            {.null = true}};
         const struct ps_orc_value row = {.items = bad, .item_count = 5};
         struct ps_byte_buffer line = {0};
-        assert_false(ps_hive_text_append(&format, type, &row, &line, &err));
+        assert_int_equal(ps_hive_text_append(&format, type, &row, &line, &err), PS_HIVE_LINE_REFUSED);
         assert_non_null(strstr(ps_err_join(&err), "column b: it is not UTF-8"));
         free(line.data);
     }
