@@ -6,6 +6,7 @@
  * events are not changed. New bodies are gathered in the state and put into the batch together, separated by
  * newlines, so that the next pass can scan them in place. When the batch has no room, they stay gathered for
  * the next call, so no event is replaced twice. */
+#include "core/log/backoff.h"
 #include "core/text/utf8.h"
 #include "regex/budget.h"
 #include "stages/lib/text/charset.h"
@@ -50,6 +51,7 @@ struct search_replace_state {
     struct ps_regex_scratch *own_scratch; /* used when there is no scratch of the chain */
     struct ps_regex_budget own_budget;    /* budget of own_scratch */
     struct ps_transcoder transcoder;
+    struct ps_log_backoff trouble; /* there is no memory */
     struct buffer decoded, replaced, out;
     size_t used;       /* used bytes of `out` */
     uint64_t made;     /* bytes made for this batch so far */
@@ -197,7 +199,8 @@ static bool buffer_need(struct buffer *buffer, size_t bytes)
 enum outcome {
     BODY_SAME,
     BODY_NEW,
-    BODY_TOO_LONG, /* the result would be too long: the body is not changed */
+    BODY_TOO_LONG,  /* the result would be too long: the body is not changed */
+    BODY_NO_MEMORY, /* the body must be tried again, because it may have what is to be replaced */
 };
 
 /* Writes replaceAll of a text to `buffer` at `used`. `most`: maximum bytes of the result. */
@@ -207,15 +210,16 @@ static enum outcome text_replace(const struct search_replace_plan *plan, struct 
 {
     struct ps_regex_scratch *scratch =
         plan->scanned ? ps_regex_chain_scratch(state->port) : state->own_scratch;
-    for (size_t guess = length + 64; buffer_need(buffer, used + guess); guess = buffer->room - used + 1) {
+    for (size_t guess = length + 64;; guess = buffer->room - used + 1) {
+        if (!buffer_need(buffer, used + guess))
+            return BODY_NO_MEMORY;
         *made = ps_regex_replace_all(plan->regex, scratch, plan->replacement, text, length,
                                      buffer->data + used, buffer->room - used, count);
         if (*made != SIZE_MAX)
             return *made <= most ? BODY_NEW : BODY_TOO_LONG;
         if (buffer->room - used > most)
-            break;
+            return BODY_TOO_LONG;
     }
-    return BODY_TOO_LONG;
 }
 
 /* Handles a body that is UTF-8 or only ASCII. `matches`: the result of the scan. */
@@ -226,13 +230,13 @@ static enum outcome body_utf8(const struct search_replace_plan *plan, struct sea
     if (matches) {
         enum outcome outcome = text_replace(plan, state, event->body, event->body_length, &state->out,
                                             state->used, most, made, &count);
-        if (outcome == BODY_TOO_LONG || count > 0)
+        if (outcome != BODY_NEW || count > 0)
             return outcome;
     }
     if (ps_utf8_valid_length(event->body, event->body_length) == event->body_length)
         return BODY_SAME;
     if (!buffer_need(&state->out, state->used + 3 * (size_t)event->body_length))
-        return BODY_TOO_LONG;
+        return BODY_NO_MEMORY;
     *made = ps_utf8_repair(event->body, event->body_length, state->out.data + state->used);
     return *made <= most ? BODY_NEW : BODY_TOO_LONG;
 }
@@ -244,13 +248,15 @@ static enum outcome body_transcode(const struct search_replace_plan *plan, struc
     size_t length, replaced;
     uint32_t count;
     if (!buffer_need(&state->decoded, PS_CHARSET_DECODED_MAX(event->body_length)))
-        return BODY_TOO_LONG;
+        return BODY_NO_MEMORY;
     (void)ps_transcoder_decode(&state->transcoder, event->body, event->body_length, true, false,
                                state->decoded.data, &length);
-    if (text_replace(plan, state, state->decoded.data, length, &state->replaced, 0, most, &replaced,
-                     &count) != BODY_NEW ||
-        !buffer_need(&state->out, state->used + PS_CHARSET_ENCODED_MAX(replaced)))
-        return BODY_TOO_LONG;
+    enum outcome outcome =
+        text_replace(plan, state, state->decoded.data, length, &state->replaced, 0, most, &replaced, &count);
+    if (outcome != BODY_NEW)
+        return outcome;
+    if (!buffer_need(&state->out, state->used + PS_CHARSET_ENCODED_MAX(replaced)))
+        return BODY_NO_MEMORY;
     ps_transcoder_encode(&state->transcoder, state->replaced.data, replaced, state->out.data + state->used,
                          made);
     if (*made == event->body_length &&
@@ -282,7 +288,8 @@ static size_t bytes_left(const struct search_replace_plan *plan, const struct se
     return most > state->made ? (size_t)(most - state->made) : 0;
 }
 
-static void event_replace(const struct search_replace_plan *plan, struct search_replace_state *state,
+/* Returns false if there is no memory: the event is as it was. */
+static bool event_replace(const struct search_replace_plan *plan, struct search_replace_state *state,
                           const struct ps_batch *batch, struct ps_event *event, bool matches)
 {
     size_t most = bytes_left(plan, state, batch), made = 0;
@@ -291,12 +298,13 @@ static void event_replace(const struct search_replace_plan *plan, struct search_
     if (outcome == BODY_TOO_LONG)
         ps_instance_counter_add(&plan->left, state->port, 1);
     if (outcome != BODY_NEW)
-        return;
+        return outcome != BODY_NO_MEMORY;
     state->gathered[state->count++] = (struct gathered){event, state->used, (uint32_t)made};
     state->used += made;
     state->made += made + 1;
     if (buffer_need(&state->out, state->used + 1))
         state->out.data[state->used++] = '\n';
+    return true;
 }
 
 /* ---- the batch ---- */
@@ -319,8 +327,17 @@ static bool gathered_put(struct search_replace_state *state, struct ps_lease *le
     return true;
 }
 
+/* Reports, at most once a minute, that the batch waits for memory. */
+static enum ps_result no_memory(struct search_replace_state *state, const struct ps_now *now)
+{
+    static const char text[] = "no memory for a new body: the batch waits";
+    if (ps_log_backoff_says_outage(&state->trouble, text, now->mono_ns, 60 * PS_NS_PER_S))
+        ps_log(PS_LOG_ERROR, state->port->component, "%s", text);
+    return PS_RETRY;
+}
+
 static enum ps_result search_replace_work(const void *plan_, void *state_, struct ps_lease *lease,
-                                          const struct ps_now *)
+                                          const struct ps_now *now)
 {
     const struct search_replace_plan *plan = plan_;
     struct search_replace_state *state = state_;
@@ -335,7 +352,10 @@ static enum ps_result search_replace_work(const void *plan_, void *state_, struc
     while (state->position < lease->count) {
         uint16_t row = ps_lease_row(lease, state->position++);
         bool matches = bits != NULL && ((bits[row / 64] >> (row % 64)) & 1);
-        event_replace(plan, state, lease->batch, &lease->batch->events[row], matches);
+        if (!event_replace(plan, state, lease->batch, &lease->batch->events[row], matches)) {
+            state->position--;
+            return no_memory(state, now);
+        }
         if (state->used >= gather && !gathered_put(state, lease))
             return PS_RETRY;
     }

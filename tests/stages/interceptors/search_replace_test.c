@@ -1,3 +1,4 @@
+#include "tests/support/allocations.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -312,6 +313,47 @@ static void test_after_a_filter(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Replaces in a long body while the n-th allocation fails. Returns whether there was such an allocation. */
+static bool replace_without_memory(const char *charset, const char *body, uint64_t which, unsigned *waits)
+{
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_interceptor_search_replace,
+                        PS_KEYS("searchPattern", "x", "replaceString", "yx", "charset", charset));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("ax"), PS_BODY(body), PS_BODY("xb"));
+    enum ps_result result;
+    ps_test_allocation_fails = which;
+    for (*waits = 0; (result = ps_test_interceptor_work(&stage, lease)) == PS_RETRY; ++*waits)
+        assert_true(*waits < 2);
+    bool has_failed = ps_test_allocation_fails == 0;
+    ps_test_allocation_fails = 0;
+    assert_int_equal(result, PS_DONE);
+    uint32_t length = ps_lease_event(lease, 1)->body_length;
+    if (length != 2 * strlen(body) - 1)
+        fail_msg("%s, allocation %llu: %zu bytes became %u", charset, (unsigned long long)which, strlen(body),
+                 length);
+    assert_int_equal(ps_lease_event(lease, 0)->body_length, 3);
+    assert_int_equal(ps_lease_event(lease, 2)->body_length, 3);
+    ps_test_stage_fini(&stage);
+    return has_failed;
+}
+
+/* Each allocation fails once. No body passes as it was: the batch waits, and each match is replaced once. */
+static void test_no_memory_for_a_body(void **unused)
+{
+    static const char *const charsets[] = {"UTF-8", "ISO-8859-1"};
+    static char body[20001];
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer has its own allocator");
+    memset(body, 'x', sizeof body - 1);
+    for (size_t i = 0; i < PS_COUNT_OF(charsets); i++) {
+        unsigned waits, all = 0;
+        body[0] = i == 0 ? '-' : '\xE9';
+        for (uint64_t which = 1; replace_without_memory(charsets[i], body, which, &waits); which++)
+            all += waits;
+        assert_true(all > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,7 +361,7 @@ int main(void)
         cmocka_unit_test(test_bad_keys),       cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_too_long),       cmocka_unit_test(test_limit_of_each_batch),
         cmocka_unit_test(test_many),           cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_after_a_filter),
+        cmocka_unit_test(test_after_a_filter), cmocka_unit_test(test_no_memory_for_a_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
