@@ -20,6 +20,7 @@ struct ps_avro_named_schema {
     bool url;
     bool reading; /* an answer is pending */
     bool failing; /* a failure was logged, and lasts */
+    bool starved; /* the text is a schema, and there was no memory for it */
     char *text;   /* NULL: not read */
     size_t length;
     uint64_t retry_ns; /* earliest time of the next read */
@@ -154,10 +155,12 @@ static bool entry_set(struct ps_avro_named_schema *schema, const char *text, siz
                       struct ps_err *reason)
 {
     struct ps_avro_schema *parsed = ps_avro_schema_create(text, length, reason);
+    schema->starved = false;
     if (parsed == NULL)
         return false;
     ps_avro_schema_destroy(parsed);
     char *copy = malloc(length + 1);
+    schema->starved = copy == NULL;
     if (copy == NULL)
         return ps_err_set(reason, "no memory") == PS_OK;
     memcpy(copy, text, length);
@@ -265,7 +268,7 @@ enum ps_avro_schema_state ps_avro_schema_look(struct ps_avro_named_schema *schem
     if (!schema->url) {
         if (entry_set(schema, schema->name.data, schema->name.length, reason))
             return PS_AVRO_SCHEMA_READ;
-        return PS_AVRO_SCHEMA_BAD;
+        return schema->starved ? PS_AVRO_SCHEMA_LATER : PS_AVRO_SCHEMA_BAD;
     }
     helper_collect(schema->schemas);
     if (!schema->reading && schema->text == NULL && ps_clock_now().mono_ns >= schema->retry_ns)

@@ -15,7 +15,7 @@ struct ps_avro_named_schema;
 
 enum ps_avro_schema_state {
     PS_AVRO_SCHEMA_READ,  /* its text was read, and is a schema */
-    PS_AVRO_SCHEMA_LATER, /* reading is under way, or will be tried again */
+    PS_AVRO_SCHEMA_LATER, /* reading is under way, or will be tried again; or there is no memory */
     PS_AVRO_SCHEMA_BAD,   /* a literal that is not a schema */
 };
 

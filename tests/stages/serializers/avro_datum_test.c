@@ -3,6 +3,7 @@
 #include "stages/lib/avro/container.h"
 #include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/byte_buffer.h"
+#include "tests/support/allocations.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>
@@ -153,6 +154,26 @@ static void test_refused(void **unused)
     fixture_fini(&fixture);
 }
 
+/* Without memory for the text of a schema the event waits. */
+static void test_no_memory_for_a_schema(void **unused)
+{
+    const struct ps_test_event one = PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA);
+    struct fixture fixture;
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer has its own allocator");
+    fixture_init(&fixture, NULL);
+    uint64_t before = ps_test_allocation_count;
+    assert_int_equal(ask(&fixture, one), PS_SERIALIZER_READY);
+    uint64_t all = ps_test_allocation_count - before; /* the last one is the copy of the text */
+    fixture_fini(&fixture);
+    fixture_init(&fixture, NULL);
+    ps_test_allocation_fails = all;
+    assert_int_equal(ask(&fixture, one), PS_SERIALIZER_LATER);
+    assert_int_equal(ps_test_allocation_fails, 0);
+    assert_int_equal(ask(&fixture, one), PS_SERIALIZER_READY);
+    fixture_fini(&fixture);
+}
+
 static void write_text(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -270,9 +291,13 @@ static int await_helpers(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literal),        cmocka_unit_test(test_another_schema),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_url),
-        cmocka_unit_test(test_url_unreadable), cmocka_unit_test(test_url_checked),
+        cmocka_unit_test(test_literal),
+        cmocka_unit_test(test_another_schema),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_url_unreadable),
+        cmocka_unit_test(test_url_checked),
+        cmocka_unit_test(test_no_memory_for_a_schema),
     };
     return cmocka_run_group_tests(tests, NULL, await_helpers);
 }
