@@ -239,17 +239,31 @@ static bool is_double(const struct files *files, size_t at)
     return false;
 }
 
+/* Handles a file that cannot be opened or read. Returns whether it is given up. It stays unless the disk is the reason:
+ * it may be sound then, and the next `repair` can read it. */
+static bool gives_up(struct repair *repair, const char *path, const char *reason, int error)
+{
+    bool is_of_disk = ps_segment_is_disk_error(error);
+    if (is_of_disk && repair->command->give_up)
+        return true;
+    if (is_of_disk)
+        ps_channel_say(repair->command, "%s: %s: " GIVE_UP_CURE, path, reason);
+    else
+        ps_channel_say(repair->command,
+                       "%s: %s: it stays as it is, because this says nothing about the file. Remove the "
+                       "cause, and repair again",
+                       path, reason);
+    repair->failed++;
+    return false;
+}
+
 /* A segment without a valid head cannot be read at all. */
 static void set_unreadable_aside(struct repair *repair, const char *directory, const char *name, int error)
 {
-    const char *reason =
-        ps_arena_format(repair->command->arena, "its head cannot be read (%s)", strerror(error));
-    if (repair->command->give_up) {
+    struct ps_arena *arena = repair->command->arena;
+    const char *reason = ps_arena_format(arena, "its head cannot be read (%s)", strerror(error));
+    if (gives_up(repair, ps_arena_format(arena, "%s/%s", directory, name), reason, error))
         set_aside(repair, directory, name, reason);
-        return;
-    }
-    ps_channel_say(repair->command, "%s/%s: %s: " GIVE_UP_CURE, directory, name, reason);
-    repair->failed++;
 }
 
 /* Moves the segments aside that the channel cannot open. `newest`: the segment that the state names. A later segment
@@ -276,28 +290,34 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
     }
 }
 
-static void set_state_aside(struct repair *repair, const struct files *files, uint64_t log, bool is_there)
+/* Returns whether the state was read, does not exist, is no file, or is given up. Only then something is moved: without the
+ * state it is not known which log's segments stay. */
+static bool state_is_decided(struct repair *repair, const struct ps_survey_state *state)
 {
-    struct ps_survey_state state;
-    bool readable = ps_segment_survey_state(repair->command->checkpoint_directory, &state);
-    bool damaged = state.slots[0] == PS_SURVEY_DAMAGED || state.slots[1] == PS_SURVEY_DAMAGED;
-    if (!is_there)
+    struct ps_arena *arena = repair->command->arena;
+    int error = state->error;
+    if (error == 0 || error == ENOENT || error == EISDIR)
+        return true;
+    const char *path = ps_arena_format(arena, "%s/state", repair->command->checkpoint_directory);
+    return gives_up(repair, path, ps_arena_format(arena, "it cannot be read (%s)", strerror(error)), error);
+}
+
+/* `is_open`: the file could be opened. */
+static void set_state_aside(struct repair *repair, const struct files *files, uint64_t log,
+                            const struct ps_survey_state *state, bool is_open)
+{
+    bool damaged = state->slots[0] == PS_SURVEY_DAMAGED || state->slots[1] == PS_SURVEY_DAMAGED;
+    if (!is_open && state->error == ENOENT)
         return;
-    if (readable && state.error != 0 && !repair->command->give_up) {
-        ps_channel_say(repair->command, "%s/state: it cannot be read (%s): " GIVE_UP_CURE,
-                       repair->command->checkpoint_directory, strerror(state.error));
-        repair->failed++;
-        return;
-    }
-    if (!readable)
+    if (!is_open)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it cannot be read");
-    else if (state.generation == 0 && damaged)
+    else if (state->generation == 0 && damaged)
         set_aside(repair, repair->command->checkpoint_directory, "state",
                   "neither of its two slots can be read: events that were delivered since the segments began "
                   "are delivered again");
-    else if (state.generation > 0 && segments_of(files, log) > 0 && state.log != log)
+    else if (state->generation > 0 && segments_of(files, log) > 0 && state->log != log)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
-    else if (state.error != 0)
+    else if (state->error != 0)
         give_up_in(repair, repair->command->checkpoint_directory, "state");
 }
 
@@ -347,7 +367,6 @@ int ps_main_channel_repair(struct ps_channel_command *command)
     struct ps_err err = {0};
     struct ps_survey_state state;
     struct files files = {0};
-    struct stat about;
     struct ps_segment_locks locks = {.state = -1};
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
     ps_utc_print(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", time(NULL));
@@ -359,11 +378,12 @@ int ps_main_channel_repair(struct ps_channel_command *command)
         ps_segment_unlock_log(&locks);
         return 2;
     }
-    const char *state_file = ps_arena_format(command->arena, "%s/state", command->checkpoint_directory);
-    ps_segment_survey_state(command->checkpoint_directory, &state);
-    uint64_t log = choose_log(&files, &state);
-    set_segments_aside(&repair, &files, log, state.segment);
-    set_state_aside(&repair, &files, log, stat(state_file, &about) == 0);
+    bool is_open = ps_segment_survey_state(command->checkpoint_directory, &state);
+    if (state_is_decided(&repair, &state)) {
+        uint64_t log = choose_log(&files, &state);
+        set_segments_aside(&repair, &files, log, state.segment);
+        set_state_aside(&repair, &files, log, &state, is_open);
+    }
     free(files.items);
     int code = repair.failed > 0 || (command->dry_run && repair.moved > 0) ? 1 : 0;
     if (!command->dry_run && repair.failed == 0)

@@ -11,6 +11,11 @@
 #define BLOCK_BYTES                                                                                          \
     ((size_t)4096) /* the unit in which a failing disk is read: one or several of its sectors */
 
+bool ps_segment_is_disk_error(int error)
+{
+    return error == EIO || error == EBADMSG || error == EUCLEAN || error == ENODATA;
+}
+
 struct copy {
     const struct ps_segment_files *files;
     int from, to; /* to -1: nothing is written */
@@ -18,6 +23,7 @@ struct copy {
     void (*gap)(void *argument, uint64_t offset, uint64_t length);
     void *argument;
     uint64_t gap_from, gap_to; /* the latest gap; unreadable bytes that follow extend it */
+    bool read_failed;          /* not for the disk's sake: the copy is not made */
 };
 
 static void end_gap(struct copy *copy)
@@ -50,6 +56,9 @@ static enum ps_status copy_piece(struct copy *copy, uint64_t offset, size_t leng
     ssize_t got = copy->files->read(copy->files->argument, copy->from, copy->piece, length, offset);
     if (got >= 0)
         return put(copy, offset, (size_t)got);
+    copy->read_failed = !ps_segment_is_disk_error(errno);
+    if (copy->read_failed)
+        return PS_FAIL;
     if (length <= BLOCK_BYTES) {
         add_gap(copy, offset, length);
         return PS_OK;
@@ -92,7 +101,8 @@ enum ps_status ps_segment_give_up(const struct ps_segment_files *files, const ch
         copy.piece = ps_must_alloc(1, PIECE_BYTES, "a copy of a file");
         status = copy_all(&copy, (uint64_t)size);
         if (status != PS_OK)
-            ps_err_set(err, "%s cannot be written: %s", to, strerror(errno));
+            ps_err_set(err, "%s cannot be %s: %s", copy.read_failed ? from : to,
+                       copy.read_failed ? "read" : "written", strerror(errno));
     }
     free(copy.piece);
     if (copy.from >= 0)

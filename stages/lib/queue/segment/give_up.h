@@ -6,9 +6,13 @@
 #include "core/status.h"
 #include "stages/lib/queue/segment/files.h"
 
-/* Copies `from` to a new file `to`, and syncs it; `to` NULL: only reads. Calls `gap` for each run of unreadable
- * bytes. Fails if the file cannot be opened at all, or if the copy cannot be written; then the file `to` may
- * exist. */
+/* Returns whether this errno of an open or a read says that the disk cannot read the file. Any other one (EMFILE, ENOMEM, EACCES,
+ * ESTALE) says nothing about its bytes. */
+bool ps_segment_is_disk_error(int error);
+
+/* Copies `from` to a new file `to`, and syncs it; `to` NULL: only reads. Calls `gap` for each run of bytes that the disk
+ * cannot read. Fails if the file cannot be opened at all, if a read fails for another reason, or if the copy cannot be
+ * written; then the file `to` may exist. */
 enum ps_status ps_segment_give_up(const struct ps_segment_files *files, const char *from, const char *to,
                                   void (*gap)(void *argument, uint64_t offset, uint64_t length),
                                   void *argument, struct ps_err *err);

@@ -21,6 +21,7 @@ bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state
     *state = (struct ps_survey_state){.slots = {PS_SURVEY_EMPTY, PS_SURVEY_EMPTY}};
     snprintf(path, sizeof path, "%s/state", state_directory);
     int fd = files->open(files->argument, path, false);
+    state->error = fd < 0 ? errno : 0;
     for (unsigned i = 0; fd >= 0 && i < 2; i++) {
         ssize_t got = files->read(files->argument, fd, bytes, PS_STATE_SLOT_BYTES, i * PS_STATE_SLOT_BYTES);
         state->error = got < 0 ? errno : state->error;

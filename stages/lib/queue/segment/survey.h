@@ -57,7 +57,7 @@ struct ps_survey_state {
     uint64_t generation, log; /* generation and log of the newest slot; 0: no slot is valid */
     uint64_t segment;         /* the last segment with a promised frame; 0: none */
     uint64_t low;             /* every frame below this number was delivered */
-    int error;                /* errno of the slot that cannot be read; 0: both can be read */
+    int error;                /* errno of the open, or of the slot that cannot be read; 0: both can be read */
 };
 
 /* Reads all segments of an open log, in order. Call it before any frame is fed. */

@@ -22,6 +22,7 @@ enum call { OPEN_FROM, SIZE, OPEN_TO, ALLOCATE, WRITE, SYNC, CALLS };
 static struct ps_segment_files files;
 static enum call broken;    /* CALLS: none */
 static bool bad[BLOCKS];    /* blocks that the disk cannot read */
+static int bad_error;       /* the errno of their reads */
 static unsigned open_count; /* descriptors */
 static unsigned sync_count;
 static char from[512], to[512];
@@ -53,7 +54,7 @@ static ssize_t read_some(void *argument, int fd, void *into, size_t length, uint
     for (uint64_t block = offset / BLOCK_BYTES; block * BLOCK_BYTES < offset + length && block < BLOCKS;
          block++) {
         if (bad[block]) {
-            errno = EIO;
+            errno = bad_error;
             return -1;
         }
     }
@@ -94,6 +95,7 @@ static int setup(void **state)
     files.size = size_of;
     files.sync = sync_one;
     broken = CALLS;
+    bad_error = EIO;
     open_count = sync_count = 0;
     memset(bad, 0, sizeof bad);
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -179,6 +181,26 @@ static void expect_copy(void)
     assert_memory_equal(copied, expected, FILE_BYTES);
 }
 
+/* Only what the disk cannot read is given up. */
+static void test_errors_that_are_not_the_disks(void **unused)
+{
+    static const int disks[] = {EIO, EBADMSG, EUCLEAN, ENODATA};
+    static const int others[] = {ENOMEM, EMFILE, ENFILE, EACCES, EPERM, ESTALE, EISDIR, ENOENT, EAGAIN, 0};
+    bad[5] = true;
+    for (size_t i = 0; i < PS_COUNT_OF(disks); i++) {
+        bad_error = disks[i];
+        expect_copy();
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        struct ps_err err = {.length = 0};
+        (void)unlink(to);
+        bad_error = others[i];
+        assert_int_equal(give_up(i % 2 == 0 ? to : NULL, &err), PS_FAIL);
+        assert_int_equal(seen.count, 0);
+        assert_non_null(strstr(err.text, "from cannot be read: "));
+    }
+}
+
 static void test_gaps(void **unused)
 {
     static const unsigned edges[] = {0, 1, 254, 255, 256, 257, 511, 512, BLOCKS - 2, BLOCKS - 1};
@@ -211,6 +233,7 @@ static void test_empty_file(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(calls_that_fail), TEST(gaps), TEST(empty_file)};
+    const struct CMUnitTest tests[] = {TEST(calls_that_fail), TEST(gaps), TEST(errors_that_are_not_the_disks),
+                                       TEST(empty_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
