@@ -15,15 +15,29 @@
 
 #define PATH_BYTES 4096U
 
-static bool violated(struct ps_spool_file *file, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static bool violated(struct ps_spool_file *file, const char *format, ...)
+/* Returns whether the call may succeed later, without a change of the file, its name or the rights to it. */
+static bool passes(int error)
+{
+    static const int errors[] = {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ESTALE, EROFS};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++)
+        if (error == errors[i])
+            return true;
+    return false;
+}
+
+/* Sets the reason for which the file is not retired. `error`: the errno of the call that failed; 0: an assumption is
+ * broken. */
+static bool failed(struct ps_spool_file *file, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static bool failed(struct ps_spool_file *file, int error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(file->reason, sizeof file->reason, format, arguments);
     va_end(arguments);
-    file->end = PS_SPOOL_VIOLATED;
+    file->again = passes(error);
+    if (!file->again)
+        file->end = PS_SPOOL_VIOLATED;
     return false;
 }
 
@@ -31,28 +45,30 @@ static bool is_unchanged(struct ps_spool_file *file)
 {
     struct stat status;
     bool there = stat(file->path, &status) == 0;
+    if (!there && passes(errno))
+        return failed(file, errno, "%s cannot be looked at: %s", file->path, strerror(errno));
     int64_t modified_ms =
         there ? (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000 : 0;
     if (!there || modified_ms != file->modified_ms || status.st_ino != file->inode ||
         status.st_dev != file->device)
-        return violated(file, "File has been modified since being read: %s", file->path);
+        return failed(file, 0, "File has been modified since being read: %s", file->path);
     if ((uint64_t)status.st_size != file->size)
-        return violated(file, "File has changed size since being read: %s", file->path);
+        return failed(file, 0, "File has changed size since being read: %s", file->path);
     return true;
 }
 
 static bool reused(struct ps_spool_file *file, const char *target)
 {
-    return violated(file,
-                    "File name has been re-used with different files. Spooling assumptions violated for %s",
-                    target);
+    return failed(file, 0,
+                  "File name has been re-used with different files. Spooling assumptions violated for %s",
+                  target);
 }
 
 static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file)
 {
     char target[PATH_BYTES];
     if (snprintf(target, sizeof target, "%s%s", file->path, spool->suffix) >= (int)sizeof target)
-        return violated(file, "Unable to move %s: its new name is too long", file->path);
+        return failed(file, 0, "Unable to move %s: its new name is too long", file->path);
     ps_log(PS_LOG_DEBUG, spool->component, "Preparing to move file %s to %s", file->path, target);
     if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
         return true;
@@ -65,30 +81,31 @@ static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file
     }
     if (errno == EEXIST)
         return reused(file, target);
-    return violated(file,
-                    "Unable to move %s to %s: %s. This will likely cause duplicate events. Please verify "
-                    "that flume has sufficient permissions to perform these operations.",
-                    file->path, target, strerror(errno));
+    return failed(file, errno,
+                  "Unable to move %s to %s: %s. This will likely cause duplicate events. Please verify "
+                  "that flume has sufficient permissions to perform these operations.",
+                  file->path, target, strerror(errno));
 }
 
 static bool file_mark(const struct ps_spool *spool, struct ps_spool_file *file)
 {
     char marker[PATH_BYTES], above[PATH_BYTES];
     if (!ps_spool_marker(spool, file->path, marker, sizeof marker))
-        return violated(file, "Could not create tracker file for %s: its path is too long", file->path);
+        return failed(file, 0, "Could not create tracker file for %s: its path is too long", file->path);
     ps_log(PS_LOG_DEBUG, spool->component, "Preparing to create tracker file for %s at %s", file->path,
            marker);
     size_t length = (size_t)(strrchr(marker, '/') - marker);
     memcpy(above, marker, length);
     above[length] = '\0';
-    struct ps_err err = {.length = 0};
-    if (ps_directories_need(above, &err) != PS_OK)
-        return violated(file, "Could not create tracker file: %s", err.text);
+    int error = ps_directories_make(above, 0750);
+    if (error != 0)
+        return failed(file, error, "Could not create tracker file: %s cannot be made: %s", above,
+                      strerror(error));
     int fd = open(marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 && errno == EEXIST)
         return reused(file, marker);
     if (fd < 0)
-        return violated(file, "Could not create tracker file: %s: %s", marker, strerror(errno));
+        return failed(file, errno, "Could not create tracker file: %s: %s", marker, strerror(errno));
     close(fd);
     return true;
 }
@@ -97,7 +114,7 @@ static bool file_delete(const struct ps_spool *spool, struct ps_spool_file *file
 {
     ps_log(PS_LOG_DEBUG, spool->component, "Preparing to delete file %s", file->path);
     if (unlink(file->path) != 0)
-        return violated(file, "Unable to delete spool file: %s: %s", file->path, strerror(errno));
+        return failed(file, errno, "Unable to delete spool file: %s: %s", file->path, strerror(errno));
     return true;
 }
 
@@ -171,10 +188,9 @@ static void group_end(struct ps_spool *spool, struct ps_spool_file *last)
     spool->sync_failed = error != 0;
 }
 
-void ps_spool_retire_run(struct ps_tail_job *job)
+/* Retires the file, or leaves it alone. */
+static void end_file(struct ps_spool *spool, struct ps_spool_file *file)
 {
-    struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
-    struct ps_spool *spool = file->spool;
     if (file->end == PS_SPOOL_RETIRED && is_unchanged(file) &&
         (spool->deletes ? file_delete(spool, file)
          : spool->marks ? file_mark(spool, file)
@@ -184,13 +200,27 @@ void ps_spool_retire_run(struct ps_tail_job *job)
         PS_ASSERT(spool->retired_count < PS_SPOOL_FILES_MAX);
         if (spool->durable_ends)
             spool->retired[spool->retired_count++] = file;
-    } else {
+    } else if (!file->again) {
         set_aside(spool, file);
         if (ps_spool_aside_write(spool, file) &&
             is_as_opened(file)) /* if the file is corrected later, it has no position */
             meta_forget(spool, file);
     }
-    file->in_flight = false;
+}
+
+void ps_spool_retire_run(struct ps_tail_job *job)
+{
+    struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
+    struct ps_spool *spool = file->spool;
+    bool had_to_wait = file->again, is_behind = spool->waits != NULL && spool->waits != file;
+    file->again = is_behind;
+    if (!is_behind) {
+        end_file(spool, file);
+        spool->waits = file->again ? file : NULL;
+    }
+    if (file->again && !had_to_wait) /* a process that begins meanwhile must not read it again */
+        (void)ps_spool_aside_write(spool, file);
+    file->in_flight = file->again;
     file->synced = false;
     if (spool->durable_ends && file->last)
         group_end(spool, file);

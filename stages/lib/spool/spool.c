@@ -358,6 +358,7 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->compression = compression;
     file->state = ps_spool_state_of(&status);
     file->end = PS_SPOOL_RETIRED;
+    file->again = false;
     file->in_flight = start_find(spool, file);
     if (!file->in_flight) { /* the next list will have the file */
         close(fd);

@@ -86,6 +86,9 @@ struct ps_spool_file {
     bool synced;
     /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */
     enum ps_spool_end end;
+    /* Set by retire: the system could not do it now (no space, no descriptor; `reason` has it), or not for an earlier file. The owner
+     * asks again later, for all files since the first of these, in their order. */
+    bool again;
     char reason[PS_SPOOL_REASON_BYTES];
 };
 

@@ -43,6 +43,8 @@ struct ps_spool {
     /* files that were retired since the last of a group was; their paths are kept until a fetch opens other files */
     const struct ps_spool_file *retired[PS_SPOOL_FILES_MAX];
     size_t retired_count;
+    /* the file that could not be retired for a reason that passes; those behind it wait, too; NULL: none */
+    const struct ps_spool_file *waits;
     bool sync_failed;                /* the failure was logged */
     bool listed;                     /* the directory was listed once */
     struct ps_spool_records records; /* records of the sink for files that are not opened yet */

@@ -1,6 +1,7 @@
 /* The state of a source spooldir, and the functions that its files share. See spooldir.c. Thread: the worker. */
 #pragma once
 
+#include "core/log/backoff.h"
 #include "core/stage.h"
 #include "stages/lib/spool/plan.h"
 #include "stages/lib/spool/sink_positions.h"
@@ -23,7 +24,8 @@ struct ps_spooldir_reading {
     uint64_t delivered_events; /* number of events before `delivered`, unless `uncounted` */
     bool uncounted;            /* a batch had no room for the number */
     bool blocks;               /* the file's position does not move with every event */
-    bool begun, complete, failed, retiring, any;
+    bool begun, complete, failed, any;
+    bool retiring;  /* the thread was asked to retire the file, and perhaps could not yet */
     char *absolute; /* absolute path for the header; NULL: file->path is absolute */
 };
 
@@ -52,6 +54,12 @@ struct ps_spooldir {
     uint64_t next_list_ns, listed_ns, marked_ns;
     uint32_t marked_stream;
     uint64_t marked_position;
+    /* Delivered files that the system could not rename, delete or mark for a reason that passes (`waits`). They are tried again
+     * at `retry_ns`; 0: that is not set yet. */
+    uint32_t retires; /* files that are being retired */
+    bool waits;
+    uint64_t retry_ns, retire_failures;
+    struct ps_log_backoff trouble;
 };
 
 static inline struct ps_spooldir_reading *ps_spooldir_reading_at(struct ps_spooldir *state, uint32_t number)
@@ -82,7 +90,7 @@ void ps_spooldir_next_unread(struct ps_spooldir *state);
  * delivered. */
 void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once);
 
-/* Returns whether the oldest file has a position that is not written yet. */
+/* Returns whether the oldest file that is not being retired has a position that is not written yet. */
 bool ps_spooldir_has_unmarked(struct ps_spooldir *state);
 
 /* Says that a file broke the rules; ends the source as in Flume, unless penstock.onFileError = skip. */

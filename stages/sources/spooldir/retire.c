@@ -45,8 +45,15 @@ static void retired(void *owner, struct ps_tail_job *job)
 {
     struct ps_spooldir *state = owner;
     struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
+    state->retires--;
+    if (file->again) {
+        state->waits = true;
+        return;
+    }
     struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, state->oldest);
     PS_ASSERT(reading->file == file); /* jobs are answered in order */
+    state->retire_failures = 0;
+    state->trouble = (struct ps_log_backoff){.tries = 0};
     if (file->end != PS_SPOOL_RETIRED && !reading->failed)
         ps_spooldir_file_failed(state, file->reason);
     if (file->end == PS_SPOOL_RETIRED)
@@ -61,23 +68,45 @@ static void retired(void *owner, struct ps_tail_job *job)
 /* Asks the thread to retire the file; `last` of those that are retired together. */
 static void retire(struct ps_spooldir *state, struct ps_spooldir_reading *reading, bool last)
 {
+    state->retires++;
     reading->file->stop = reading->end;
     reading->file->last = last;
     ps_spool_retire_prepare(reading->file, retired);
     ps_tail_thread_ask(&state->thread, &reading->file->job);
 }
 
+/* Returns whether the files that wait are to be retired again. Begins their rest if the oldest one has just failed. */
+static bool is_time_to_retire(struct ps_spooldir *state, uint64_t now_ns)
+{
+    char tries[PS_LOG_BACKOFF_BYTES];
+    if (!state->waits)
+        return false;
+    if (state->retry_ns == 0) {
+        const char *reason = ps_spooldir_reading_at(state, state->oldest)->file->reason;
+        state->retry_ns = now_ns + ps_port_rest_ns(state->port, ++state->retire_failures);
+        if (ps_log_backoff_says(&state->trouble, reason, now_ns))
+            ps_log(PS_LOG_ERROR, state->port->component, "%s: it is tried again%s", reason,
+                   ps_log_backoff_text(&state->trouble, now_ns, tries));
+    }
+    return state->retires == 0 && now_ns >= state->retry_ns;
+}
+
 /* Retires the files that are delivered, as a group whose directories are synced once. Returns the number of the first file that is
  * not delivered. */
-static uint32_t retire_delivered(struct ps_spooldir *state)
+static uint32_t retire_delivered(struct ps_spooldir *state, uint64_t now_ns)
 {
     uint32_t number = state->oldest;
     struct ps_spooldir_reading *before = NULL;
+    bool again = is_time_to_retire(state, now_ns);
+    if (again) {
+        state->waits = false;
+        state->retry_ns = 0;
+    }
     for (; number != state->opened; number++) {
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);
-        if (reading->retiring)
+        if (reading->retiring && !again)
             continue;
-        if (!reading->complete || reading->delivered <= reading->end)
+        if (!reading->retiring && (!reading->complete || reading->delivered <= reading->end))
             break;
         reading->retiring = true;
         if (before != NULL)
@@ -91,7 +120,7 @@ static uint32_t retire_delivered(struct ps_spooldir *state)
 
 void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once)
 {
-    uint32_t number = retire_delivered(state);
+    uint32_t number = retire_delivered(state, now_ns);
     if (number == state->opened || state->marking)
         return;
     const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);
@@ -115,9 +144,12 @@ void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once
 
 bool ps_spooldir_has_unmarked(struct ps_spooldir *state)
 {
-    if (state->oldest == state->opened)
+    uint32_t number = state->oldest;
+    while (number != state->opened && ps_spooldir_reading_at(state, number)->retiring)
+        number++;
+    if (number == state->opened)
         return false;
-    const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, state->oldest);
-    return !reading->retiring && reading->delivered != reading->file->start &&
+    const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, number);
+    return reading->delivered != reading->file->start &&
            (reading->stream != state->marked_stream || reading->delivered != state->marked_position);
 }

@@ -96,6 +96,8 @@ static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *n
     if (ps_spooldir_has_unmarked(state) && !state->marking &&
         state->marked_ns + PS_SPOOLDIR_MARK_NS < next_ns)
         next_ns = state->marked_ns + PS_SPOOLDIR_MARK_NS;
+    if (state->waits && state->retires == 0 && state->retry_ns < next_ns)
+        next_ns = state->retry_ns;
     if (state->starved && !state->paused && now->mono_ns + MEMORY_RETRY_NS < next_ns)
         next_ns = now->mono_ns + MEMORY_RETRY_NS;
     return next_ns;
@@ -137,11 +139,11 @@ static bool spooldir_drain(const void *, void *state_, const struct ps_now *now)
                        !state->mark_failed); /* a failed write is not repeated immediately */
     for (uint32_t i = state->oldest; i != state->opened; i++) {
         const struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, i);
-        if (reading->retiring || (reading->begun && reading->delivered < reading->noted))
+        if (reading->begun && reading->delivered < reading->noted)
             return false;
     }
-    return !state->marking && (state->mark_failed || !ps_spooldir_has_unmarked(state)) &&
-           !ps_spooldir_is_inside(state);
+    return state->retires == 0 && !state->marking &&
+           (state->mark_failed || !ps_spooldir_has_unmarked(state)) && !ps_spooldir_is_inside(state);
 }
 
 static const struct ps_source_ops source = {

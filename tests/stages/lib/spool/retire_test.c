@@ -174,13 +174,13 @@ static void cannot_rename(void)
 
 static void cannot_delete(void)
 {
-    ps_test_call_error = EIO;
+    ps_test_call_error = EACCES;
     ps_test_call_broken = "unlink";
 }
 
 static void cannot_create(void)
 {
-    ps_test_call_error = ENOSPC;
+    ps_test_call_error = EACCES;
     ps_test_call_path = marker;
     ps_test_call_fails = 0;
     ps_test_call_broken = "open";
@@ -210,7 +210,7 @@ static const struct {
      ": Permission denied. This will likely cause duplicate events. Please verify that "
      "flume has sufficient permissions to perform these operations.",
      false, false},
-    {cannot_create, 1U << MARKS, "Could not create tracker file: %s: No space left on device", false, true},
+    {cannot_create, 1U << MARKS, "Could not create tracker file: %s: Permission denied", false, true},
 };
 
 static void expect(size_t row, enum policy policy)
@@ -259,10 +259,78 @@ static void test_not_deleted(void **unused)
     cannot_delete();
     retire();
     ps_test_call_broken = NULL;
-    snprintf(reason, sizeof reason, "Unable to delete spool file: %s: Input/output error", path);
+    snprintf(reason, sizeof reason, "Unable to delete spool file: %s: Permission denied", path);
     assert_string_equal(file->reason, reason);
     assert_int_equal(file->end, PS_SPOOL_VIOLATED);
     assert_int_equal(access(path, F_OK), 0);
+    end();
+}
+
+/* Returns whether the position of a file that is not retired is kept for the next process. */
+static bool has_aside(void)
+{
+    DIR *tracker = opendir(ps_test_folder_path(".track"));
+    bool found = false;
+    assert_non_null(tracker);
+    for (const struct dirent *entry; (entry = readdir(tracker)) != NULL;)
+        found |= strncmp(entry->d_name, ".flumespool-aside-", 18) == 0;
+    closedir(tracker);
+    return found;
+}
+
+/* The system cannot do it now: nothing is broken, the next process does not read the file again, and the next try retires it. */
+static void expect_another_try(enum policy policy, const char *call, int error, const char *reason)
+{
+    begin(policy);
+    ps_test_call_error = error;
+    ps_test_call_path = policy == MARKS ? marker : NULL;
+    ps_test_call_broken = call;
+    for (unsigned tries = 0; tries < 3; tries++) {
+        retire();
+        assert_true(file->again && file->in_flight);
+        assert_int_equal(file->end, PS_SPOOL_RETIRED);
+        assert_non_null(strstr(file->reason, reason));
+        assert_non_null(strstr(file->reason, strerror(error)));
+    }
+    ps_test_call_broken = ps_test_call_path = NULL;
+    assert_int_equal(access(path, F_OK), 0);
+    assert_true(has_aside());
+    retire();
+    assert_false(file->again || file->in_flight);
+    assert_int_equal(file->end, PS_SPOOL_RETIRED);
+    assert_int_equal(access(path, F_OK) == 0, policy == MARKS);
+    assert_false(has_aside() || has_position());
+    end();
+}
+
+static void test_errors_that_pass(void **unused)
+{
+    static const int errors[] = {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ESTALE, EROFS};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        expect_another_try(RENAMES, "renameat2", errors[i], "Unable to move");
+        expect_another_try(DELETES, "unlink", errors[i], "Unable to delete");
+        expect_another_try(MARKS, "open", errors[i], "Could not create tracker file");
+        expect_another_try(RENAMES, "stat", errors[i], "cannot be looked at");
+    }
+}
+
+/* The next process goes on behind what was delivered of a file that could not be retired. */
+static void test_a_restart_before_the_next_try(void **unused)
+{
+    begin(RENAMES);
+    file->stop = sizeof TEXT - 1; /* all of it; the mark has its middle */
+    ps_test_call_error = ENOSPC;
+    ps_test_call_broken = "renameat2";
+    retire();
+    ps_test_call_broken = NULL;
+    assert_true(file->again);
+    leave();
+    open_again(RENAMES);
+    assert_int_equal(file->start, sizeof TEXT - 1);
+    file->stop = file->start;
+    retire();
+    assert_int_equal(file->end, PS_SPOOL_RETIRED);
+    assert_false(has_aside());
     end();
 }
 
@@ -388,6 +456,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_end),
                                        cmocka_unit_test(test_not_deleted),
                                        cmocka_unit_test(test_no_place_for_a_marker),
+                                       cmocka_unit_test(test_errors_that_pass),
+                                       cmocka_unit_test(test_a_restart_before_the_next_try),
                                        cmocka_unit_test(test_plain_rename),
                                        cmocka_unit_test(test_inode_comes_again),
                                        cmocka_unit_test(test_names_are_synced)};
