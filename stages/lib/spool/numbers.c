@@ -115,23 +115,42 @@ static bool path_of(const struct ps_spool *spool, const char *suffix, char path[
     return length > 0 && (size_t)length < PATH_BYTES;
 }
 
-/* Reads the numbers of the previous process, once. A file that cannot be read counts as lost: its files get other numbers. */
-static void load(struct ps_spool *spool)
+/* Reads the text of an open file of numbers. Returns 0 or an errno. What is not ours counts as lost: its files get other
+ * numbers. */
+static int read_from(struct ps_spool *spool, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    if (!S_ISREG(status.st_mode) || status.st_size > TEXT_BYTES_MAX)
+        return 0;
+    size_t room = (size_t)status.st_size;
+    char *text = ps_must_alloc(room + 1, 1, PURPOSE);
+    ssize_t length = ps_tail_read_fully(fd, text, room, 0);
+    int error = length < 0 ? errno : 0;
+    ps_spool_numbers_parse(&spool->numbers, text, length > 0 ? (size_t)length : 0);
+    free(text);
+    return error;
+}
+
+bool ps_spool_numbers_load(struct ps_spool *spool, char *reason)
 {
     char path[PATH_BYTES];
-    struct stat status;
-    spool->numbers.known = true;
-    int fd = path_of(spool, "", path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0)
-        return;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= TEXT_BYTES_MAX) {
-        size_t room = (size_t)status.st_size;
-        char *text = ps_must_alloc(room + 1, 1, PURPOSE);
-        ssize_t length = ps_tail_read_fully(fd, text, room, 0);
-        ps_spool_numbers_parse(&spool->numbers, text, length > 0 ? (size_t)length : 0);
-        free(text);
-    }
-    close(fd);
+    if (!spool->identities || spool->numbers.known)
+        return true;
+    bool has_path = path_of(spool, "", path);
+    int fd = has_path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int error = fd >= 0 ? read_from(spool, fd) : has_path && errno != ENOENT ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    spool->numbers.known = error == 0;
+    if (error != 0)
+        snprintf(
+            reason, PS_SPOOL_REASON_BYTES,
+            "%.600s cannot be read: %s; make it readable, or remove it: then the events of files that are "
+            "not finished get other identities",
+            path, strerror(error));
+    return error == 0;
 }
 
 static int save(const struct ps_spool *spool)
@@ -229,8 +248,6 @@ void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *
     bool drawn[PS_SPOOL_FETCH_MAX] = {false}, any = false;
     if (!spool->identities)
         return;
-    if (!spool->numbers.known)
-        load(spool);
     if (spool->next == spool->count && !spool->lacks && spool->numbers.count > NUMBERS_KEPT)
         tidy(spool);
     for (unsigned i = 0; i < fetch->found; i++)

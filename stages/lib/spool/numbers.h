@@ -24,6 +24,11 @@ struct ps_spool_numbers {
     bool known; /* the file was read */
 };
 
+/* Reads the numbers of the previous process once, before the first file is opened. Returns false with the reason
+ * (PS_SPOOL_REASON_BYTES) if they are there and the system does not let them be read now: then no file is read, because its
+ * events would get other identities. */
+bool ps_spool_numbers_load(struct ps_spool *spool, char *reason);
+
 /* Sets the numbers of the files that the fetch has opened. They stay 0 while the file cannot be written: the events have no identities
  * then. */
 void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *fetch);

@@ -390,7 +390,8 @@ static void fetch_run(struct ps_tail_job *job)
     fetch->found = 0;
     if (!spool->meta_known)
         ps_spool_aside_tidy(spool);
-    fetch->failed = !records_load(spool, fetch) || (!spool->meta_known && !meta_load(spool, fetch->reason));
+    fetch->failed = !records_load(spool, fetch) || (!spool->meta_known && !meta_load(spool, fetch->reason)) ||
+                    !ps_spool_numbers_load(spool, fetch->reason);
     if (fetch->failed) {
         fetch->more = fetch->listed = false;
         return;
