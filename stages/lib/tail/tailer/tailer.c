@@ -152,7 +152,7 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 
 enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)
 {
-    bool moved = false, opening = false;
+    bool moved = false, opening = false, starved = false;
     uint64_t before = batch->body_bytes;
     tailer->now_ns = now->mono_ns;
     if (!ps_tail_keep_tell(tailer, batch, &moved))
@@ -173,6 +173,8 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
         if (step == PS_TAIL_STEP_FLUSH)
             batch->flush = true;
         if (step == PS_TAIL_STEP_FULL || step == PS_TAIL_STEP_FLUSH) {
+            starved = !batch->full && !batch->flush;
+            batch->flush |= starved && !ps_batch_is_empty(batch); /* its delivery frees memory */
             moved |= batch->full || batch->flush;
             break;
         }
@@ -189,7 +191,8 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
         moved = true;
     if (moved && before == 0 && batch->count > 0)
         ps_count(tailer->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
-    return moved || (tailer->queue_first != NULL && !tailer->draining && !opening) ? PS_DONE : PS_IDLE;
+    bool waits = opening || starved;
+    return moved || (tailer->queue_first != NULL && !tailer->draining && !waits) ? PS_DONE : PS_IDLE;
 }
 
 void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
