@@ -191,8 +191,10 @@ static enum ps_result read_once(struct ps_pipe_lines *lines, struct ps_batch *ba
 {
     bool blocked;
     if (lines->carry_next > 0) {
-        *moved = true;
-        return carry_finish(lines, batch) ? PS_DONE : PS_IDLE;
+        uint32_t before = lines->carry_end;
+        bool is_finished = carry_finish(lines, batch);
+        *moved |= is_finished || lines->carry_end != before;
+        return is_finished ? PS_DONE : PS_IDLE;
     }
     if (lines->carry.length > 0) {
         carry_read(lines, &blocked);

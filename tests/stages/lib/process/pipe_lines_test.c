@@ -189,9 +189,61 @@ static void test_idle(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* There is no memory for a line that is longer than a block, and complete: PS_IDLE each time, until there is some. */
+static void test_no_memory_for_a_long_line(void **unused)
+{
+    enum { LENGTH = 300000 };
+    static char line[LENGTH];
+    struct ps_test_stage stage;
+    struct ps_pipe_lines reader;
+    struct ps_block *taken = NULL, *block;
+    int fds[2];
+    size_t written = 0;
+    memset(line, 'a', sizeof line);
+    ps_test_stage_init_sized(&stage, &ps_sink_null, 4U << 20);
+    ps_pipe_lines_init(&reader, &stage.port, PS_PIPE_CHARSET_UTF8, 1U << 20);
+    assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    ps_pipe_lines_begin(&reader, fds[0]);
+    struct ps_batch *batch = ps_batch_take(&stage.bump, stage.now);
+    for (unsigned turns = 0; reader.carry.length < LENGTH; turns++) {
+        assert_in_range(turns, 0, 1000);
+        size_t left = sizeof line - written;
+        ssize_t put = left > 0 ? write(fds[1], line + written, left < 4096 ? left : 4096) : 0;
+        written += put > 0 ? (size_t)put : 0;
+        (void)ps_pipe_lines_work(&reader, batch);
+    }
+    while ((block = ps_block_take(stage.port.blocks)) != NULL) {
+        block->next = taken;
+        taken = block;
+    }
+    assert_int_equal(write(fds[1], "\n", 1), 1);
+    for (unsigned i = 0; reader.carry_next == 0; i++) {
+        assert_in_range(i, 0, 10);
+        (void)ps_pipe_lines_work(&reader, batch);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(ps_pipe_lines_work(&reader, batch), PS_IDLE);
+    assert_int_equal(batch->count, 0);
+    for (; taken != NULL; taken = block) {
+        block = taken->next;
+        ps_block_drop(stage.port.blocks, taken);
+    }
+    assert_int_equal(ps_pipe_lines_work(&reader, batch), PS_DONE);
+    assert_int_equal(batch->count, 1);
+    assert_int_equal(batch->events[0].body_length, LENGTH);
+    assert_int_equal(ps_pipe_lines_work(&reader, batch), PS_IDLE);
+    ps_batch_close(batch);
+    ps_batch_give(batch);
+    ps_pipe_lines_fini(&reader);
+    close(fds[0]);
+    close(fds[1]);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_read_line),
-                                       cmocka_unit_test(test_next_pipe), cmocka_unit_test(test_idle)};
+                                       cmocka_unit_test(test_next_pipe), cmocka_unit_test(test_idle),
+                                       cmocka_unit_test(test_no_memory_for_a_long_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
