@@ -503,7 +503,7 @@ static double open_files(void)
 static double resident_bytes(void)
 {
     long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
+    FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
     if (fscanf(file, "%*d %ld", &pages) != 1)

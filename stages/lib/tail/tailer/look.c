@@ -7,6 +7,7 @@
 #include "stages/lib/tail/trouble.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -458,7 +459,7 @@ static struct ps_tail_look *looking_make(const struct ps_tailer *tailer, struct 
         (struct ps_tail_job){.run = looking_run, .answer = looking_answer, .discard = looking_discard};
     looking->directory = directory;
     looking->place = place;
-    looking->notify_fd = tailer->notify_fd >= 0 ? dup(tailer->notify_fd) : -1;
+    looking->notify_fd = tailer->notify_fd >= 0 ? fcntl(tailer->notify_fd, F_DUPFD_CLOEXEC, 0) : -1;
     return looking;
 }
 
