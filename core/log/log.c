@@ -36,7 +36,9 @@ static struct {
     char *path;
     uint64_t checked_ns; /* when the file was last looked for at its path */
     bool unlimited, stuck, json;
-    uint64_t dropped; /* lines that could not be written */
+    uint64_t dropped;  /* lines that could not be written */
+    int dropped_error; /* the errno for which the last of them was; 0: the reader does not read */
+    bool is_torn;      /* the file ends with a part of a line */
     uint64_t counts[PS_LOG_OFF];
     struct ps_log_limit limit;
 } log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
@@ -121,6 +123,7 @@ static void file_follow(uint64_t mono_ns)
         return; /* continues to write to the old file */
     close(log_state.fd);
     log_state.fd = fd;
+    log_state.is_torn = false;
 }
 
 void ps_log_set_json(bool json)
@@ -151,7 +154,7 @@ enum ps_status ps_log_open(const char *path, struct ps_err *err)
     log_state.fd = fd;
     log_state.path = copy;
     log_state.form = path != NULL ? FORM_FILE : FORM_UNKNOWN;
-    log_state.stuck = false;
+    log_state.stuck = log_state.is_torn = false;
     pthread_mutex_unlock(&log_state.mutex);
     return PS_OK;
 }
@@ -239,19 +242,36 @@ static size_t json_line(char *line, size_t room, enum ps_log_level level, const 
 
 /* ---- writing ---- */
 
-/* Writes the line to the descriptor. Returns false when the reader does not read. */
+/* Returns the number of bytes that were written; if these are not all, errno has the reason. */
+static size_t write_bytes(int fd, const char *bytes, size_t length)
+{
+    size_t done = 0;
+    while (done < length) {
+        ssize_t written = write(fd, bytes + done, length - done);
+        if (written < 0 && errno != EINTR)
+            break;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return done;
+}
+
+/* Writes the line to the descriptor. Returns false when the reader does not read, or the system cannot write it. */
 static bool write_line(int fd, const char *line, size_t length)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
     int timeout_ms = log_state.stuck ? 0 : STUCK_WAIT_MS;
     log_state.stuck = poll(&ready, 1, timeout_ms) == 0;
+    log_state.dropped_error = 0;
     if (log_state.stuck)
         return false;
-    ssize_t written;
-    do
-        written = write(fd, line, length);
-    while (written < 0 && errno == EINTR);
-    return written == (ssize_t)length;
+    if (log_state.is_torn)
+        log_state.is_torn = write_bytes(fd, "\n", 1) == 0;
+    size_t written = write_bytes(fd, line, length);
+    if (written == length)
+        return true;
+    log_state.dropped_error = errno == EAGAIN ? 0 : errno;
+    log_state.is_torn |= written > 0;
+    return false;
 }
 
 /* The note about lines that were held back; it follows the text of a written line. */
@@ -285,9 +305,12 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
     size_t length = 0, remarked = write_held(remark, 160, held);
     remark[remarked] = '\0';
     if (log_state.dropped > 0)
-        sprintf(remark + remarked, " (%s %s dropped: the reader of the log was too slow)",
-                ps_quantity_print_count(log_state.dropped).text,
-                ps_quantity_word(log_state.dropped, "line", "lines"));
+        snprintf(remark + remarked, sizeof remark - remarked, " (%s %s dropped: %s%s)",
+                 ps_quantity_print_count(log_state.dropped).text,
+                 ps_quantity_word(log_state.dropped, "line", "lines"),
+                 log_state.dropped_error == 0 ? "the reader of the log was too slow"
+                                              : "the log could not be written: ",
+                 log_state.dropped_error == 0 ? "" : strerror(log_state.dropped_error));
     if (log_state.json) {
         char whole[TEXT_BYTES + sizeof remark];
         int count = snprintf(whole, sizeof whole, "%s%s", text, remark);

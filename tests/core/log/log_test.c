@@ -4,7 +4,9 @@
 #include "tests/support/support.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -302,6 +304,48 @@ static void test_limit_accounts(void **state)
     assert_int_equal(written + told, asked);
 }
 
+/* Lines that the disk has no room for are counted with its reason; the reader is not blamed. */
+static void test_full_disk(void **state)
+{
+    char text[4096];
+    assert_int_equal(ps_log_open("/dev/full", NULL), PS_OK);
+    ps_log(PS_LOG_WARN, "agent", "lost 1");
+    ps_log(PS_LOG_WARN, "agent", "lost 2");
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    ps_log(PS_LOG_WARN, "agent", "there is room");
+    ps_log(PS_LOG_WARN, "agent", "the next one");
+    file_read(path, text, sizeof text);
+    assert_non_null(strstr(text,
+                           "agent: there is room (2 lines dropped: the log could not be written: No space "
+                           "left on device)\n"));
+    assert_non_null(strstr(text, "agent: the next one\n"));
+    assert_null(strstr(text, "too slow"));
+}
+
+/* A line of which only a part could be written does not spoil the next one. */
+static void test_torn_line(void **state)
+{
+    char text[4096];
+    struct rlimit before;
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    ps_log(PS_LOG_WARN, "agent", "whole");
+    size_t length = file_read(path, text, sizeof text);
+    void (*former)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){length + 10, before.rlim_max}), 0);
+    ps_log(PS_LOG_WARN, "agent", "torn");
+    ps_log(PS_LOG_WARN, "agent", "lost");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, former);
+    ps_log(PS_LOG_WARN, "agent", "whole again");
+    assert_true(file_read(path, text, sizeof text) > length + 11);
+    assert_int_equal(text[length + 10], '\n');
+    assert_memory_equal(text + length, text + length + 11, 10); /* the beginning of the date */
+    assert_non_null(strstr(text + length + 11,
+                           "agent: whole again (2 lines dropped: the log could not be written: File too "
+                           "large)\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +358,8 @@ int main(void)
         cmocka_unit_test(test_stuck_reader),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_torn_line, setup, teardown),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_limit_owed),
         cmocka_unit_test(test_limit_accounts),
