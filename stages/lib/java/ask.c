@@ -29,9 +29,12 @@ static int write_question(const struct ps_java_question *question, struct ps_err
 {
     char count[24];
     int fd = memfd_create("penstock-ask", MFD_CLOEXEC);
-    FILE *out = fd >= 0 ? fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 5), "w") : NULL;
+    int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 5) : -1;
+    FILE *out = copy >= 0 ? fdopen(copy, "w") : NULL;
     if (out == NULL) {
-        ps_err_set(err, "there is no memory for a question: %s", strerror(errno));
+        ps_err_set(err, "a file in memory for a question cannot be made: %s", strerror(errno));
+        if (copy >= 0)
+            close(copy);
         if (fd >= 0)
             close(fd);
         return -1;

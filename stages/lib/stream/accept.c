@@ -67,11 +67,24 @@ bool ps_listeners_arm(struct ps_stream *stream, bool armed)
     return all;
 }
 
+static const char *cure_of(int error)
+{
+    switch (error) {
+    case EMFILE:
+        return " (raise ulimit -n, systemd: LimitNOFILE=)";
+    case ENFILE:
+        return " (raise fs.file-max)";
+    case ENOSPC: /* of epoll_ctl */
+        return " (raise fs.epoll.max_user_watches)";
+    default:
+        return "";
+    }
+}
+
 static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, int error)
 {
-    ps_log(PS_LOG_ERROR, stream->port->component,
-           "cannot accept connections: %s; retrying every second (raise ulimit -n, systemd: LimitNOFILE=)",
-           strerror(error));
+    ps_log(PS_LOG_ERROR, stream->port->component, "cannot accept connections: %s; retrying every second%s",
+           strerror(error), cure_of(error));
     stream->accept_after_ns = now->mono_ns + PS_ACCEPT_PAUSE_NS;
     /* no connection is accepted before that time, also from a listener that stays armed */
     (void)ps_listeners_arm(stream, false);
@@ -151,9 +164,10 @@ void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct p
             continue;
         }
         if (ps_connection_open(stream, fd, index, &peer, &memory, now) == NULL) {
+            int error = errno;
             ps_buffer_free(&stream->session_slab, &memory);
             close(fd);
-            pause_accepting(stream, now, ENOMEM);
+            pause_accepting(stream, now, error);
             return;
         }
     }

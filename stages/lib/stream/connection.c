@@ -105,13 +105,16 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now)
 {
+    errno = ENOMEM;
     if (stream->free == NULL && !grow(stream))
         return NULL;
     struct ps_connection *connection = stream->free;
     const struct ps_stream_session_ops *ops = stream->options.session;
     void *session = NULL;
-    if (ops != NULL && (session = ops->open(stream->options.session_settings, fd)) == NULL)
+    if (ops != NULL && (session = ops->open(stream->options.session_settings, fd)) == NULL) {
+        errno = ENOMEM; /* the library's error */
         return NULL;
+    }
     uint32_t slot = connection->slot, generation = connection->generation + 1;
     struct ps_connection *next_free = connection->next;
     *connection = (struct ps_connection){.fd = fd,
@@ -126,12 +129,14 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          .peer = *peer};
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = ps_connection_origin(connection)};
     if (epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        int error = errno;
         if (session != NULL)
             ops->close(session);
         connection->fd = -1;
         connection->next = next_free;
         connection->session = NULL;
         connection->session_memory = (struct ps_buffer){.data = NULL};
+        errno = error;
         return NULL;
     }
     stream->free = next_free;

@@ -10,8 +10,8 @@
 #define PS_ACCEPT_PAUSE_NS PS_NS_PER_S       /* wait before accepting again when accepting failed */
 #define PS_LISTENER_TAG UINT32_C(0xFFFF0000) /* in epoll data, slots from here up are listeners */
 
-/* Takes over `fd` and `memory` (ps_stream_reserve_session; empty without sessions). Returns NULL, and takes neither, when
- * there is no memory or the socket cannot be watched. */
+/* Takes over `fd` and `memory` (ps_stream_reserve_session; empty without sessions). Returns NULL with errno, and takes neither, when
+ * there is no memory (ENOMEM) or the socket cannot be watched (ENOSPC: fs.epoll.max_user_watches). */
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
                                          const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now);

@@ -1,7 +1,11 @@
 #include "stages/lib/tail/notify.h"
 
+#include "core/log/log.h"
+
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -41,6 +45,16 @@ int ps_tail_notify_add(int fd, const char *path, bool file)
 void ps_tail_notify_remove(int fd, int watch)
 {
     (void)inotify_rm_watch(fd, watch);
+}
+
+void ps_tail_notify_tell(const char *component, const char *directory, int error, bool *told)
+{
+    if (*told || (error != ENOSPC && error != ENOMEM))
+        return;
+    *told = true;
+    ps_log(PS_LOG_WARN, component,
+           "%s cannot be watched: %s%s: it is looked at at intervals (penstock.poll.interval)", directory,
+           strerror(error), error == ENOSPC ? " (fs.inotify.max_user_watches)" : "");
 }
 
 static unsigned what_of(uint32_t mask)

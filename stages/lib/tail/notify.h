@@ -23,6 +23,10 @@ bool ps_tail_notify_works(const char *directory);
 int ps_tail_notify_add(int fd, const char *path, bool file);
 void ps_tail_notify_remove(int fd, int watch);
 
+/* Logs once (`told`) that the system has no watch for a directory. `error`: the errno of ps_tail_notify_add; 0: there is a
+ * watch. A directory that does not exist, or may not be read, is not reported here. Thread: the owner's. */
+void ps_tail_notify_tell(const char *component, const char *directory, int error, bool *told);
+
 /* `name` is NULL for an event of the watched path itself. `from`: the former name of the file; NULL if it was not
  * renamed, came from another directory, or the two events of the rename did not arrive together. */
 typedef void ps_tail_happened(void *argument, int watch, unsigned what, const char *name, const char *from);

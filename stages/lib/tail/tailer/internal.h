@@ -160,6 +160,7 @@ struct ps_tailer {
     struct ps_tail_thread thread;
     struct ps_tail_reader reader;
     int notify_fd;
+    bool is_unwatched_told; /* the log has why a directory cannot be watched */
     bool draining;
 
     struct ps_tail_place *places;

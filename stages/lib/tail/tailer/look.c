@@ -79,8 +79,8 @@ struct ps_tail_look {
     struct ps_tail_directory *directory;
     struct ps_tail_renaming *renamings;
     unsigned place;
-    int notify_fd; /* a duplicate of tailer->notify_fd; -1: no events are wanted */
-    int watch;
+    int notify_fd;          /* a duplicate of tailer->notify_fd; -1: no events are wanted */
+    int watch, watch_error; /* watch_error: the errno for which the last call gave no watch */
     bool names, works;
     struct ps_tail_changes changes;
     uint64_t took_ns;
@@ -108,6 +108,7 @@ static void looking_run(struct ps_tail_job *job)
     if (looking->notify_fd >= 0 && looking->watch < 0) {
         looking->works = ps_tail_notify_works(path);
         looking->watch = looking->works ? ps_tail_notify_add(looking->notify_fd, path, false) : -1;
+        looking->watch_error = looking->works && looking->watch < 0 ? errno : 0;
     }
     renamings_end(looking->renamings, looking->directory);
     looking->renamings = NULL;
@@ -385,6 +386,8 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
     const struct ps_tail_changes *changes = &looking->changes;
     if (looking->watch >= 0 && changes->error == 0)
         place->watch = looking->watch;
+    ps_tail_notify_tell(tailer->port->component, place->path, looking->watch_error,
+                        &tailer->is_unwatched_told);
     if (changes->error != 0 && changes->error != place->error)
         ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", place->path,
                strerror(changes->error));

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "tests/support/folder.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/support.h"
 
 #define MADE "\\75\\0\\0\\0\\0" /* the class was made */
@@ -146,6 +147,30 @@ static void test_descriptors(void **state)
     assert_int_equal(open_fds(), before);
 }
 
+/* The last descriptor is used up by the question: the reason is the system's. */
+static void test_no_descriptors(void **state)
+{
+    struct heard heard;
+    struct ps_err err;
+    struct rlimit before;
+    int used[8]; /* the question's descriptor is not below 5 */
+    for (size_t i = 0; i < PS_COUNT_OF(used); i++)
+        used[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (unsigned left = 0; left < 2; left++) {
+        ps_test_no_descriptors(&before);
+        struct rlimit limit;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        limit.rlim_cur += left;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        enum ps_status status = ask("exit 0", 1000, &heard, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(status, PS_FAIL);
+        assert_string_equal(err.text, "a file in memory for a question cannot be made: Too many open files");
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(used); i++)
+        close(used[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_no_program),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,11 @@
 /* The limit of connections: a new one takes the place of the longest silent one, or waits. */
+#include "core/log/log.h"
+#include "tests/support/folder.h"
 #include "tests/support/net.h"
+#include "tests/support/no_descriptors.h"
 
+#include <dlfcn.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -157,12 +162,72 @@ static void test_one_that_is_owed_an_answer_stays(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static bool no_watches; /* the user has no watch of an epoll left */
+
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    static int (*real)(int, int, int, struct epoll_event *);
+    if (real == NULL) {
+        void *found = dlsym(RTLD_NEXT, "epoll_ctl");
+        memcpy(&real, &found, sizeof real);
+    }
+    if (!no_watches || operation != EPOLL_CTL_ADD)
+        return real(epoll_fd, operation, fd, event);
+    errno = ENOSPC;
+    return -1;
+}
+
+/* A connection that cannot be accepted waits, and the log has the reason and its cure. */
+static void expect_reason(bool has_descriptors, const char *reason)
+{
+    struct ps_test_stage stage;
+    struct rlimit before;
+    char path[512];
+    ps_log_unlimited();
+    snprintf(path, sizeof path, "%s", ps_test_folder_path(has_descriptors ? "watches" : "descriptors"));
+    start(&stage, "4");
+    int fd = client(&stage);
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    no_watches = has_descriptors;
+    if (!has_descriptors)
+        ps_test_no_descriptors(&before);
+    cycles(&stage, 3);
+    if (!has_descriptors)
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    no_watches = false;
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    assert_int_equal(open_count(&stage), 0);
+    const char *said = ps_test_folder_read(has_descriptors ? "watches" : "descriptors");
+    if (strstr(said, reason) == NULL)
+        fail_msg("%s", said);
+    ps_test_stage_pass_ms(&stage, 1100);
+    if (has_descriptors) { /* the connection that could not be watched was closed */
+        close(fd);
+        fd = client(&stage);
+    }
+    assert_served(&stage, fd);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_reasons(void **state)
+{
+    assert_int_equal(ps_test_folder_setup(state), 0);
+    expect_reason(false,
+                  "cannot accept connections: Too many open files; retrying every second (raise ulimit -n, "
+                  "systemd: LimitNOFILE=)\n");
+    expect_reason(true, "cannot accept connections: No space left on device; retrying every second (raise "
+                        "fs.epoll.max_user_watches)\n");
+    assert_int_equal(ps_test_folder_teardown(state), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_one_takes_the_place_of_the_longest_silent),
         cmocka_unit_test(test_waits_while_all_are_in_use),
         cmocka_unit_test(test_one_that_is_owed_an_answer_stays),
+        cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

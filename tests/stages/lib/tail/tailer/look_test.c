@@ -1,5 +1,9 @@
 /* The descriptors of a source taildir that looks at directories: no program that the agent starts inherits one. */
+#define PS_TEST_CALLS_OF_ALL_THREADS
+
+#include "core/log/log.h"
 #include "tests/stages/sources/taildir_support.h"
+#include "tests/support/system_calls.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -49,9 +53,34 @@ static void test_descriptors_stay_here(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The user has no watch left: the log says so once, and lines are found when the directory is looked at. */
+static void test_no_watch(void **unused)
+{
+    static const char reason[] = "cannot be watched: No space left on device (fs.inotify.max_user_watches)";
+    append("app.log", "one\n");
+    ps_test_call_error = ENOSPC;
+    ps_test_call_broken = "inotify_add_watch";
+    ps_test_calls_count = true;
+    assert_int_equal(ps_log_open(ps_test_folder_path("said"), NULL), PS_OK);
+    PS_START("penstock.poll.interval", "100");
+    expect("one");
+    for (unsigned i = 0; i < 3; i++) {
+        append("app.log", "two\n");
+        expect("two");
+    }
+    ps_test_calls_count = false;
+    ps_test_call_broken = NULL;
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    const char *said = strstr(ps_test_folder_read("said"), reason);
+    assert_non_null(said);
+    assert_null(strstr(said + 1, reason));
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_descriptors_stay_here, setup, ps_test_folder_teardown)};
+        cmocka_unit_test_setup_teardown(test_descriptors_stay_here, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_no_watch, setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
