@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/log/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,15 @@ static uint64_t number_of(const rd_kafka_conf_t *conf, const char *name)
     return rd_kafka_conf_get(conf, name, text, &size) == RD_KAFKA_CONF_OK ? strtoull(text, NULL, 10) : 0;
 }
 
+/* Gives back what a consumer without a client has. Returns PS_FAIL. */
+static enum ps_status unmake(struct ps_kafka_consumer *consumer, rd_kafka_conf_t *conf)
+{
+    if (consumer->wake_fd >= 0)
+        close(consumer->wake_fd);
+    rd_kafka_conf_destroy(conf);
+    return PS_FAIL;
+}
+
 enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
                                       const struct ps_kafka_consumer_config *config, struct ps_err *err)
 {
@@ -91,23 +101,25 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
     *consumer = (struct ps_kafka_consumer){.component = config->component,
                                            .reports = {.component = config->component},
                                            .wanted = config->wanted};
+    consumer->wake_fd = config->wake_fd >= 0 ? fcntl(config->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (consumer->wake_fd < 0 && config->wake_fd >= 0) /* records would wait for another wake-up */
+        return ps_err_set(
+            err, "cannot copy a file descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
+            strerror(errno));
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (configure(conf, config, err) != PS_OK) {
-        rd_kafka_conf_destroy(conf);
-        return PS_FAIL;
-    }
+    if (configure(conf, config, err) != PS_OK)
+        return unmake(consumer, conf);
     consumer->records_max = number_of(conf, "queued.min.messages");
     consumer->bytes_max = number_of(conf, "queued.max.messages.kbytes") * 1024;
     consumer->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
     if (consumer->client == NULL) {
-        rd_kafka_conf_destroy(conf);
-        return ps_err_set(err, "%s", reason);
+        ps_err_set(err, "%s", reason);
+        return unmake(consumer, conf);
     }
     rd_kafka_set_log_queue(consumer->client, NULL);
     rd_kafka_poll_set_consumer(consumer->client);
     consumer->control = rd_kafka_queue_get_consumer(consumer->client);
     consumer->records = rd_kafka_queue_new(consumer->client);
-    consumer->wake_fd = config->wake_fd >= 0 ? fcntl(config->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (consumer->wake_fd >= 0) {
         const uint64_t one = 1;
         rd_kafka_queue_io_event_enable(consumer->control, consumer->wake_fd, &one, sizeof one);

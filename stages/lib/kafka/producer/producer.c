@@ -8,6 +8,7 @@
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/kafka/producer/topic_cache.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -133,6 +134,26 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
     return PS_OK;
 }
 
+/* Without the descriptor the worker would hear of reports only when something else wakes it. */
+static enum ps_status copy_wake_fd(struct ps_kafka_producer *producer, int wake_fd, struct ps_err *err)
+{
+    producer->wake_fd = wake_fd >= 0 ? fcntl(wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (producer->wake_fd >= 0 || wake_fd < 0)
+        return PS_OK;
+    return ps_err_set(
+        err, "cannot copy a file descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
+        strerror(errno));
+}
+
+/* Frees a producer that has no client yet. */
+static void unmake(struct ps_kafka_producer *producer, rd_kafka_conf_t *conf)
+{
+    if (producer->wake_fd >= 0)
+        close(producer->wake_fd);
+    rd_kafka_conf_destroy(conf);
+    free(producer);
+}
+
 static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_config *config,
                                                  struct ps_err *err)
 {
@@ -146,22 +167,20 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
     producer->portion_bytes = PORTION_BYTES;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (configure(producer, conf, config, err) != PS_OK) {
-        rd_kafka_conf_destroy(conf);
-        free(producer);
+    if (copy_wake_fd(producer, config->wake_fd, err) != PS_OK ||
+        configure(producer, conf, config, err) != PS_OK) {
+        unmake(producer, conf);
         return NULL;
     }
     producer->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (producer->client == NULL) {
-        rd_kafka_conf_destroy(conf);
-        free(producer);
+        unmake(producer, conf);
         ps_err_set(err, "%s", reason);
         return NULL;
     }
     rd_kafka_set_log_queue(producer->client, NULL);
     producer->queue = rd_kafka_queue_get_main(producer->client);
     ps_kafka_topic_cache_init(&producer->topics, producer->client);
-    producer->wake_fd = config->wake_fd >= 0 ? fcntl(config->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (producer->wake_fd >= 0) {
         const uint64_t one = 1;
         rd_kafka_queue_io_event_enable(producer->queue, producer->wake_fd, &one, sizeof one);

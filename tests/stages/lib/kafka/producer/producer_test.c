@@ -169,12 +169,26 @@ static void test_purge(void **state)
     engine->destroy(producer);
 }
 
+/* A producer that could not wake its worker is not made: it is tried again when there is a descriptor. */
+static void test_no_descriptor_to_wake(void **unused)
+{
+    struct ps_err err = {0};
+    const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = ps_test_cluster.bootstrap}};
+    struct ps_kafka_producer_config config = {.component = "test",
+                                              .pairs = pairs,
+                                              .pair_count = PS_COUNT_OF(pairs),
+                                              .wake_fd = 1000000}; /* it cannot be copied */
+    assert_null(engine->create(&config, &err));
+    assert_non_null(strstr(err.text, "cannot copy a file descriptor: Bad file descriptor"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_no_descriptor_to_wake),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }
