@@ -3,6 +3,7 @@
  * The pipe is read into the batch's block and split there. While the channel is full the pipe is not read, and the
  * command waits when the pipe is full (Flume ends the command instead). Lines are split like BufferedReader.readLine.
  * The command runs in its own process group, which is killed when the source closes. */
+#include "core/log/backoff.h"
 #include "core/stage.h"
 #include "stages/lib/process/child.h"
 #include "stages/lib/process/pipe_lines.h"
@@ -21,6 +22,7 @@
 #define POLL_NS (50 * PS_NS_PER_MS) /* interval between checks whether a process has ended */
 #define TERM_NS (5 * PS_NS_PER_S)   /* time from SIGTERM to SIGKILL */
 #define DRAIN_NS (2 * PS_NS_PER_S)
+#define START_REST_NS (3 * PS_NS_PER_S) /* until a start that the system refused is tried again */
 #define ERROR_LINE_BYTES 2048U
 
 struct exec_plan {
@@ -40,7 +42,8 @@ struct exec_state {
     struct ps_child child;
     struct ps_child_cpus cpus;
     struct ps_pipe_lines lines;
-    uint64_t drain_ns; /* draining until this time; 0: not draining */
+    uint64_t drain_ns;             /* draining until this time; 0: not draining */
+    struct ps_log_backoff refused; /* starts that the system refused */
     char error_line[ERROR_LINE_BYTES];
     uint32_t error_length;
     uint64_t error_count;
@@ -265,16 +268,37 @@ static void run_end(struct exec_state *state, const struct ps_now *now)
         ps_child_signal(&state->child, SIGTERM, false);
 }
 
+/* Called when the command could not be started. A start that the system refuses for want of something is tried again
+ * whatever `restart` says: nothing has run yet. */
+static void start_failed(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now,
+                         struct ps_err *err)
+{
+    int error = state->child.start_error;
+    bool passes = error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
+    bool is_wrong = error == ENOENT || error == EACCES;
+    char tries[PS_LOG_BACKOFF_BYTES];
+    if (!passes) {
+        ps_log(PS_LOG_ERROR, state->port->component, "%s%s", err->text,
+               is_wrong ? "; write the full path of the command, or check `shell`" : "");
+        run_over(plan, state, now, "unknown");
+        return;
+    }
+    if (ps_log_backoff_says(&state->refused, err->text, now->mono_ns))
+        ps_log(PS_LOG_ERROR, state->port->component, "%s; it is tried again every 3 s%s", err->text,
+               ps_log_backoff_text(&state->refused, now->mono_ns, tries));
+    state->phase = PHASE_WAITS;
+    state->at_ns = now->mono_ns + START_REST_NS;
+}
+
 static void run_start(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now)
 {
     struct ps_err err = {.length = 0};
     state->error_length = 0;
     if (ps_child_start(&state->child, plan->argv, plan->log_errors, &state->cpus, &err) != PS_OK) {
-        ps_log(PS_LOG_ERROR, state->port->component,
-               "%s; write the full path of the command, or check `shell`", err.text);
-        run_over(plan, state, now, "unknown");
+        start_failed(plan, state, now, &err);
         return;
     }
+    state->refused = (struct ps_log_backoff){.tries = 0};
     state->phase = PHASE_RUNS;
     ps_pipe_lines_begin(&state->lines, state->child.output);
     if (!watch(state, state->child.output) || !watch(state, state->child.errors) ||

@@ -97,6 +97,7 @@ enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, b
     if (failed != 0) {
         child->pid = 0;
         ps_child_fini(child);
+        child->start_error = failed;
         return ps_err_set(err, "cannot start %s: %s", argv[0], strerror(failed));
     }
     child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* -1 on an old kernel: the caller polls */

@@ -11,6 +11,7 @@
 struct ps_child {
     pid_t pid;          /* 0: none */
     bool ended;         /* the process is reaped; `status` is valid */
+    int start_error;    /* the errno of a start that failed */
     int status;         /* as a shell shows it: exit code, or 128 + signal */
     int input;          /* kept open; nothing is written to it, as with Java's Process */
     int output, errors; /* -1: none */
@@ -22,7 +23,7 @@ void ps_child_init(struct ps_child *child);
 
 /* Starts the process. `argv` ends with NULL; argv[0] is searched for in PATH. In the child, signals have
  * their default handlers, and it may run on the CPUs of `cpus` (the process's set before workers were
- * pinned). Without `errors`, standard error is discarded. */
+ * pinned). Without `errors`, standard error is discarded. On failure child->start_error is the errno. */
 struct ps_child_cpus;
 enum ps_status ps_child_start(struct ps_child *child, const char *const *argv, bool errors,
                               const struct ps_child_cpus *cpus, struct ps_err *err);

@@ -1,4 +1,5 @@
 /* Source exec with real commands. */
+#include "tests/support/no_descriptors.h"
 #include "tests/support/stage.h"
 
 #include <signal.h>
@@ -258,6 +259,54 @@ static void log_end(const char *path, int fd, char *text, size_t room)
     unlink(path);
 }
 
+/* Starts the source at the limit of descriptors, and reads what is logged. */
+static void start_without_descriptors(struct ps_test_stage *stage, const char *command, char *text,
+                                      size_t room)
+{
+    char path[] = "/tmp/penstock-exec-XXXXXX";
+    struct rlimit before;
+    start(stage, PS_KEYS("command", command));
+    int fd = log_begin(path);
+    ps_test_no_descriptors(&before);
+    for (unsigned i = 0; i < 2000; i += 100) { /* less than the pause */
+        (void)stage->ops->source->tick(stage->plan, stage->state, &stage->now);
+        ps_test_stage_pass_ms(stage, 100);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    log_end(path, fd, text, room);
+}
+
+/* The system refuses the start: it is tried again, without `restart`, too. The log has the reason, and no advice on the command. */
+static void test_refused_start(void **unused)
+{
+    struct ps_test_stage stage;
+    static char text[65536];
+    start_without_descriptors(&stage, "echo late", text, sizeof text);
+    assert_non_null(strstr(text, "cannot start echo: Too many open files; it is tried again every 3 s"));
+    assert_null(strstr(text, "full path"));
+    assert_null(strstr(text, "exited with"));
+    ps_test_stage_pass_ms(&stage, 3000);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "late");
+    ps_test_source_settle(&stage, 1, 100); /* once */
+    ps_test_stage_fini(&stage);
+}
+
+/* The advice is for a command that is not there. */
+static void test_advice(void **unused)
+{
+    struct ps_test_stage stage;
+    static char text[65536];
+    char path[] = "/tmp/penstock-exec-XXXXXX";
+    start(&stage, PS_KEYS("command", "/no/such/command x"));
+    int fd = log_begin(path);
+    ps_test_source_settle(&stage, 0, 100);
+    log_end(path, fd, text, sizeof text);
+    assert_non_null(
+        strstr(text, "cannot start /no/such/command: No such file or directory; write the full path"));
+    ps_test_stage_fini(&stage);
+}
+
 /* Stopping: the command gets SIGTERM, and its last output is still read. It is not started again, and the log does not
  * say that it will be. */
 static void test_drain(void **unused)
@@ -372,6 +421,8 @@ int main(void)
         cmocka_unit_test(test_many_lines),
         cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_refused_start),
+        cmocka_unit_test(test_advice),
         cmocka_unit_test(test_no_such_command),
         cmocka_unit_test(test_descendants_are_killed),
         cmocka_unit_test(test_drain),
