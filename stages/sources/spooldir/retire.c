@@ -47,6 +47,8 @@ static void retired(void *owner, struct ps_tail_job *job)
     struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
     state->retires--;
     if (file->again) {
+        if (file->last) /* those before it were retired */
+            ps_spool_keep_synced(&state->sink, file->synced);
         state->waits = true;
         return;
     }
