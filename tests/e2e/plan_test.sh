@@ -110,22 +110,26 @@ result '.subject.brokers == "embedded" and .subject.workers == 2 and (.subject.f
 result '[.trials[] | select(.received == .sent and .latency_ns.p99 > 0)] | length >= 1'
 result '.scaling == null or (.scaling.points | map(.workers) - [1, 2] == [])'
 
-echo "interrupted: the partial result is printed, and no files are left"
-true >"$work/out" # the shell in the background empties it too late: trials of the run before would be found
-"$PENSTOCK" plan --json -n a1 -f "$work/null.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
-plan=$!
-until grep -q '"type":"trial"' "$work/out"; do
-    kill -0 $plan 2>/dev/null || fail "it ended"
-    sleep 0.1
+echo "interrupted, also by the end of the terminal: the partial result is printed, and no files are left"
+for signal in INT HUP; do
+    rm -f "$work/cut.json"
+    true >"$work/out" # the shell in the background empties it too late: trials of the run before would be found
+    "$PENSTOCK" plan --json -n a1 -f "$work/roll.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
+    plan=$!
+    until grep -q '"type":"trial"' "$work/out"; do
+        kill -0 $plan 2>/dev/null || fail "it ended"
+        sleep 0.1
+    done
+    kill -$signal $plan
+    code=0
+    wait $plan || code=$?
+    ((code == 1)) || fail "interrupted by SIG$signal: exit $code"
+    result '.interrupted and (.trials | length) >= 1'
+    [[ -s $work/cut.json ]] || fail "no result"
+    for left in "$TMPDIR"/* "$work"/roll/*; do
+        [[ ! -e $left ]] || fail "SIG$signal: it left $left"
+    done
 done
-kill -INT $plan
-code=0
-wait $plan || code=$?
-((code == 1)) || fail "interrupted: exit $code"
-result '.interrupted and (.trials | length) >= 1'
-[[ -s $work/cut.json ]] || fail "no result"
-left=("$TMPDIR"/*)
-[[ ! -e ${left[0]} ]] || fail "it left ${left[*]}"
 
 echo "errors say what to do"
 says() { # WANTED-EXIT PATTERN OPTION...
