@@ -47,7 +47,7 @@ static void test_report_is_a_sum(void **unused)
         struct ps_rules_set_report one = report_of(rules, parts[i]);
         assert_int_equal(one.header_matcher_count, i > 0);
         assert_int_equal(one.pattern_count, i < 2 ? 1 : 2);
-        assert_true(one.matcher.database_bytes > 0);
+        assert_true(one.matcher.database_bytes > 0 && one.matcher.scratch_bytes > 0);
         database += one.matcher.database_bytes;
         scratch += one.matcher.scratch_bytes;
     }

@@ -74,6 +74,10 @@ static void test_most_channels(void **state)
     struct ps_texts channels = ps_rules_set_channels(set);
     assert_int_equal(channels.count, MOST);
     assert_string_equal(channels.items[MOST - 1], "n4095");
+    for (uint32_t i = 0; i < MOST; i++) {
+        assert_int_equal(set->rule[i].route_count, 1);
+        assert_int_equal(set->rule[i].routes[0], 2 * i);
+    }
     ps_rules_set_destroy(set);
     put("rule again { when header.h == \"x\" route n0 }\nrule more { when header.h == \"y\" route more }\n");
     assert_null(ps_test_rules_compile(rules, text.bytes, options));

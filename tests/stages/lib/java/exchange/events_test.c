@@ -95,6 +95,24 @@ static bool is_good(uint32_t name_length, uint32_t value_length, uint32_t body_l
     return good;
 }
 
+/* Two lengths whose sum is less than each of them. */
+static void test_lengths_beyond_32_bits(void **state)
+{
+    static const uint32_t names[] = {1, 8, 16};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        for (uint32_t sum = 0; sum < names[i]; sum += 4) {
+            const uint32_t lengths[] = {names[i], UINT32_MAX - names[i] + 1 + sum};
+            struct ps_java_event head;
+            struct ps_slice name, value;
+            struct ps_java_reader reader =
+                entry((struct ps_java_event){.size = HEAD + 32, .header_count = 1}, 1 << 20);
+            memcpy(area + HEAD, lengths, sizeof lengths);
+            assert_true(ps_java_reader_next(&reader, &head));
+            assert_false(ps_java_reader_header(&reader, &name, &value));
+        }
+    }
+}
+
 static void test_lengths(void **state)
 {
     static const uint32_t names[] = {0, 1, 8, PS_HEADER_NAME_BYTES_MAX};
@@ -119,6 +137,7 @@ static void test_lengths(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(test_sizes), TEST(test_an_entry_ends), TEST(test_lengths)};
+    const struct CMUnitTest tests[] = {TEST(test_sizes), TEST(test_an_entry_ends), TEST(test_lengths),
+                                       TEST(test_lengths_beyond_32_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
