@@ -142,7 +142,11 @@ static void test_other_lines(void **state)
     const struct ps_deadletter_command all = {.replays_max = 3};
     assert_true(read_letters(all, &found));
     assert_true(found.files == 2 && found.letters == 5 && found.unreadable == 0 && found.torn == 0);
-    uint64_t bytes = found.bytes;
+    struct stat first, second;
+    assert_int_equal(stat(ps_test_folder_path("1.jsonl"), &first), 0);
+    assert_int_equal(stat(ps_test_folder_path("2.jsonl"), &second), 0);
+    const uint64_t bytes = (uint64_t)(first.st_size + second.st_size);
+    assert_int_equal(found.bytes, bytes);
     put("1.jsonl", "{\"body\":\"torn\"}");
     assert_true(read_letters(all, &found));
     assert_string_equal(given, "a b c d x ");
