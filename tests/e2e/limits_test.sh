@@ -86,6 +86,7 @@ __attribute__((constructor)) static void end_compiler(void)
 }
 END
 cc -shared -fPIC refuses.c -o refuses.so -ldl 2>cc.err || fail "refuses.c does not compile"
+export ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0" # refuses.so comes before the sanitizer's library
 
 # ---- signals ----
 
