@@ -131,7 +131,7 @@ static void save(unsigned number, uint64_t position)
     bench.saved = position;
 }
 
-/* The file is delivered completely. Returns false when it could not be renamed or deleted: it stays until the next run, as in Flume. */
+/* The file is delivered completely. Returns false when it could not be renamed or deleted: it stays until the next run. */
 static bool retire(unsigned number)
 {
     struct ps_spool_file *file = bench.open[number];
@@ -140,7 +140,7 @@ static bool retire(unsigned number)
     bench.open[number] = NULL;
     ps_spool_retire_prepare(file, answer);
     run(&file->job);
-    bench.retired[number] = file->end == PS_SPOOL_RETIRED;
+    bench.retired[number] = file->end == PS_SPOOL_RETIRED && !file->again;
     if (bench.retired[number] && number == bench.saved_file)
         bench.saved_file = FILES;
     return bench.retired[number];
