@@ -4,6 +4,7 @@
 
 #include "core/log/log.h"
 #include "core/text/ends.h"
+#include "stages/lib/tail/identity.h"
 #include "stages/lib/tail/notify.h"
 
 #include <dirent.h>
@@ -54,7 +55,30 @@ static bool matches(const struct ps_spool *spool, const struct ps_regex *regex, 
     return ps_regex_find(regex, spool->scratch, name, strlen(name), 0, NULL, 0);
 }
 
-static bool is_known(const struct ps_spool *spool, const struct stat *status)
+/* Returns whether this file of the device and the inode is the one that was left alone: when that one is gone, another file may have
+ * its inode. Its contents do not tell, because a file that is left alone may change. */
+static bool is_left(const struct ps_spool_left *left, const char *path)
+{
+    uint64_t born_ns = left->born_ns != 0 ? ps_tail_path_born_ns(path) : 0;
+    if (born_ns != 0)
+        return born_ns == left->born_ns;
+    return left->path == NULL || strcmp(left->path, path) == 0;
+}
+
+/* Forgets the files left alone that a whole listing lacks: they are gone, and their inodes may be used again. */
+static void left_forget(struct ps_spool *spool)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < spool->aside_count; i++) {
+        if (spool->aside[i].seen)
+            spool->aside[kept++] = spool->aside[i];
+        else
+            free(spool->aside[i].path);
+    }
+    spool->aside_count = kept;
+}
+
+static bool is_known(struct ps_spool *spool, const char *path, const struct stat *status)
 {
     for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++) {
         const struct ps_spool_file *file = &spool->files[i];
@@ -62,8 +86,11 @@ static bool is_known(const struct ps_spool *spool, const struct stat *status)
             return true;
     }
     for (size_t i = 0; i < spool->aside_count; i++) {
-        if (spool->aside[i].inode == status->st_ino && spool->aside[i].device == status->st_dev)
-            return true;
+        struct ps_spool_left *left = &spool->aside[i];
+        if (left->inode != status->st_ino || left->device != status->st_dev || !is_left(left, path))
+            continue;
+        left->seen = true;
+        return true;
     }
     return false;
 }
@@ -171,7 +198,7 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
                directory_list(spool, path, length + 1 + name_length, depth + 1);
     if (ps_spool_wants(spool, name) && matches(spool, spool->include, name) &&
         !matches(spool, spool->ignore, name) && look(spool, path, &status) && S_ISREG(status.st_mode) &&
-        !is_known(spool, &status)) {
+        !is_known(spool, path, &status)) {
         int error;
         if (!is_marked(spool, path, &error) && error == 0)
             candidate_add(spool, path, length + 1, &status);
@@ -253,6 +280,8 @@ bool ps_spool_list(struct ps_spool *spool)
     char path[PATH_BYTES + 256];
     ps_spool_list_free(spool);
     spool->lacks = false;
+    for (size_t i = 0; i < spool->aside_count; i++)
+        spool->aside[i].seen = false;
     size_t length = strlen(spool->directory);
     memcpy(path, spool->directory, length + 1);
     bool good = directory_list(spool, path, length, 0);
@@ -261,5 +290,7 @@ bool ps_spool_list(struct ps_spool *spool)
               spool->order == PS_SPOOL_OLDEST ? compare_oldest : compare_youngest);
     begun_first(spool);
     spool->listed = true;
+    if (good && !spool->lacks)
+        left_forget(spool);
     return good;
 }

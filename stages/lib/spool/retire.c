@@ -145,8 +145,11 @@ static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)
         spool->aside = aside;
         spool->aside_room = room;
     }
-    spool->aside[spool->aside_count].device = file->device;
-    spool->aside[spool->aside_count++].inode = file->inode;
+    spool->aside[spool->aside_count++] =
+        (struct ps_spool_left){.device = file->device,
+                               .inode = file->inode,
+                               .born_ns = file->born_ns,
+                               .path = file->born_ns == 0 ? strdup(file->path) : NULL};
 }
 
 /* Returns 0, or why the names of the retired files may be the old ones after a power cut. Each directory is synced once where its files

@@ -93,6 +93,8 @@ static void spool_free(struct ps_spool *spool)
 {
     ps_spool_list_free(spool);
     free(spool->list);
+    for (size_t i = 0; i < spool->aside_count; i++)
+        free(spool->aside[i].path);
     free(spool->aside);
     ps_spool_meta_fini(&spool->meta);
     ps_spool_numbers_free(&spool->numbers);

@@ -15,6 +15,14 @@ struct ps_spool_candidate {
     int64_t modified_ms;
 };
 
+/* A file that is not read again in this run, while it exists: penstock.onFileError = skip. */
+struct ps_spool_left {
+    uint64_t device, inode;
+    uint64_t born_ns; /* 0: the file system does not know it */
+    char *path;       /* as it was opened; NULL: not needed, because born_ns is known */
+    bool seen;        /* in the listing that is being made, or the last one */
+};
+
 struct ps_spool {
     /* Const after ps_spool_create. */
     char *component, *directory, *tracker, *suffix, *meta_path;
@@ -30,9 +38,7 @@ struct ps_spool {
     struct ps_spool_candidate *list;
     size_t count, room, next;
     bool lacks; /* the list lacks files that could not be looked at, or noted */
-    struct {
-        uint64_t device, inode;
-    } * aside; /* files that are not read again in this run */
+    struct ps_spool_left *aside;
     size_t aside_count, aside_room;
     struct ps_spool_meta meta; /* the content of the meta file, now or at the start */
     bool meta_known;           /* the meta file was read */

@@ -1,6 +1,7 @@
 /* The files of a spooling directory, in order: random names, directories, links, times and markers, and files that are open or left alone, compared with a
  * model. Many files have the same time, so that their names decide. */
 #include "stages/lib/spool/spool_internal.h"
+#include "stages/lib/tail/identity.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 #include "tests/support/system_calls.h"
@@ -86,8 +87,8 @@ static void leave_alone(const struct file *file)
         spool->aside_room = 2 * spool->aside_room + 1;
         spool->aside = ps_must_realloc(spool->aside, spool->aside_room * sizeof *spool->aside, "a test");
     }
-    spool->aside[spool->aside_count].device = file->device;
-    spool->aside[spool->aside_count++].inode = file->inode;
+    spool->aside[spool->aside_count++] = (struct ps_spool_left){
+        .device = file->device, .inode = file->inode, .born_ns = ps_tail_path_born_ns(file->path)};
 }
 
 /* Draws why a file that would be read is not: it is open, or left alone, or has a marker. Similar files on another
@@ -268,6 +269,88 @@ static void test_each_call_fails(void **unused)
     ps_test_folder_teardown(NULL);
 }
 
+/* Leaves alone a file that was opened under the first name, and had the inode of the file that has the second one now. */
+static void retire_violated(const char *name, const char *inode_of, uint64_t born_ns)
+{
+    struct ps_spool_file *file = &spool->files[0];
+    struct stat status;
+    assert_int_equal(stat(ps_test_folder_path(inode_of), &status), 0);
+    free(file->path);
+    file->path = strdup(ps_test_folder_path(name));
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
+    file->born_ns = born_ns;
+    file->end = PS_SPOOL_VIOLATED;
+    file->in_flight = true;
+    ps_spool_retire_run(&file->job);
+}
+
+/* Lists the directory. Returns whether the list has the file. */
+static bool has(const char *name)
+{
+    bool found = false;
+    assert_true(ps_spool_list(spool));
+    for (size_t i = 0; i < spool->count; i++)
+        found |= strcmp(spool->list[i].path + spool->list[i].name_at, name) == 0;
+    return found;
+}
+
+/* A file that was left alone is gone, and another one has its inode: it is read. Where times of birth are not known, it is read if it has
+ * another name. */
+static void test_inode_of_a_file_left_alone(void **unused)
+{
+    struct ps_tail_thread none = {.helper = NULL};
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    spool_open(false, false, PS_SPOOL_OLDEST);
+    for (char name[] = "p"; name[0] <= 't'; name[0]++)
+        ps_test_folder_append(name, "x", 1);
+    const uint64_t born_p = ps_tail_path_born_ns(ps_test_folder_path("p")),
+                   born_q = ps_tail_path_born_ns(ps_test_folder_path("q"));
+    retire_violated("p", "p", born_p);
+    assert_false(has("p"));
+    if (born_q != 0) {
+        retire_violated("q", "q", born_q - 1);
+        assert_true(has("q"));
+    }
+    retire_violated("r", "r", 0);
+    assert_false(has("r"));
+    retire_violated("gone", "s", 0);
+    assert_true(has("s"));
+    assert_true(has("t"));
+    assert_false(has("p"));
+    assert_false(has("r"));
+    ps_spool_leave(spool, &none);
+    ps_test_folder_teardown(NULL);
+}
+
+/* Files that are left alone come and go: those that are gone are forgotten, but not by a listing that is not whole. */
+static void test_files_left_alone_go(void **unused)
+{
+    struct ps_tail_thread none = {.helper = NULL};
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    spool_open(false, false, PS_SPOOL_OLDEST);
+    ps_test_folder_append("stays", "x", 1);
+    retire_violated("stays", "stays", ps_tail_path_born_ns(ps_test_folder_path("stays")));
+    for (unsigned i = 0; i < 100; i++) {
+        ps_test_folder_append("goes", "x", 1);
+        retire_violated("goes", "goes", ps_tail_path_born_ns(ps_test_folder_path("goes")));
+        assert_int_equal(spool->aside_count, 2);
+        if (i % 2 == 0) {
+            assert_false(has("goes"));
+            assert_int_equal(spool->aside_count, 2);
+        }
+        assert_int_equal(unlink(ps_test_folder_path("goes")), 0);
+        ps_test_call_broken = i % 4 < 2 ? "readdir" : "stat";
+        assert_false(ps_spool_list(spool) && !spool->lacks);
+        ps_test_call_broken = NULL;
+        assert_int_equal(spool->aside_count, 2);
+        assert_false(has("stays"));
+        assert_int_equal(spool->aside_count, 1);
+    }
+    ps_spool_leave(spool, &none);
+    ps_test_folder_teardown(NULL);
+}
+
 /* Returns how many files of checks are in the directory. */
 static unsigned checks_left(void)
 {
@@ -372,10 +455,13 @@ static void test_file_of_the_check_is_removed(void **unused)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drawn), cmocka_unit_test(test_each_call_fails),
-        cmocka_unit_test(test_file_of_the_check), cmocka_unit_test(test_files_of_earlier_checks),
-        cmocka_unit_test(test_file_of_the_check_is_removed)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn),
+                                              cmocka_unit_test(test_each_call_fails),
+                                              cmocka_unit_test(test_file_of_the_check),
+                                              cmocka_unit_test(test_files_of_earlier_checks),
+                                              cmocka_unit_test(test_file_of_the_check_is_removed),
+                                              cmocka_unit_test(test_inode_of_a_file_left_alone),
+                                              cmocka_unit_test(test_files_left_alone_go)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

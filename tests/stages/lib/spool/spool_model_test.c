@@ -7,6 +7,7 @@
 #include "stages/lib/decompressor.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
+#include "tests/stages/lib/spool/left_model.h"
 #include "tests/stages/lib/spool/number_model.h"
 #include "tests/stages/lib/spool/spool_support.h"
 #include "tests/stages/lib/spool/two_file_systems.h"
@@ -164,10 +165,6 @@ struct position {
 static struct {
     struct position meta, aside[STEPS]; /* aside: positions of files that were left alone, over runs */
     size_t aside_count;
-    struct {
-        uint64_t device, inode;
-    } left[STEPS]; /* in this run */
-    size_t left_count;
     size_t list[NAMES], count, next;
     struct {
         size_t name;
@@ -200,11 +197,7 @@ static bool may_be_read(size_t name, const struct stat *status)
         if (model.open[i].file != NULL && opened->inode == status->st_ino && opened->device == status->st_dev)
             return false;
     }
-    for (size_t i = 0; i < model.left_count; i++) {
-        if (model.left[i].inode == status->st_ino && model.left[i].device == status->st_dev)
-            return false;
-    }
-    return !is_marked(name);
+    return !left_model_has(status, path_of(name)) && !is_marked(name);
 }
 
 static const char *last_of(size_t name)
@@ -226,6 +219,7 @@ static void list_make(void)
     int64_t times[NAMES];
     struct stat status;
     model.count = model.next = 0;
+    left_model_list();
     for (size_t name = 0; name < NAMES; name++) {
         if (!is_there(path_of(name), &status) || !may_be_read(name, &status))
             continue;
@@ -238,6 +232,7 @@ static void list_make(void)
         model.list[at] = name;
         times[at] = milliseconds_of(&status);
     }
+    left_model_listed();
     for (size_t i = 0; i < model.count; i++) {
         if (model.list[i] != model.meta.name)
             continue;
@@ -454,8 +449,7 @@ static void left_alone(size_t which, const struct stat *status)
 {
     const struct position *opened = &model.open[which].opened;
     const struct ps_spool_file *file = model.open[which].file;
-    model.left[model.left_count].device = opened->device;
-    model.left[model.left_count++].inode = opened->inode;
+    left_model_add(file);
     if (file->stop == 0)
         return;
     aside_forget(opened->device, opened->inode);
@@ -518,7 +512,8 @@ static void begin(void)
     if (bench.spool == NULL)
         fail_msg("%s", err.text);
     model.new_life = true;
-    model.left_count = model.count = model.next = 0;
+    model.count = model.next = 0;
+    left_model.count = 0;
 }
 
 static void end(void)
