@@ -1,6 +1,5 @@
 /* Appends frames, syncs them, and takes delivered ones. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,26 +8,7 @@
 
 /* bytes between two writes of the state; they limit the tail that recovery reads */
 #define STATE_EVERY_BYTES ((uint64_t)16 << 20)
-#define NEWS_MAX 4096U /* ranges in one frame */
-
-void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
-                       ...)
-{
-    char path[PS_SEGMENT_PATH_BYTES], text[PS_SEGMENT_PATH_BYTES + 256];
-    va_list arguments;
-    ps_segment_path(path, segment->directory, segment->head.segment);
-    int length = snprintf(text, sizeof text, "%s: ", path);
-    va_start(arguments, format);
-    vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
-    va_end(arguments);
-    if (log->options.report != NULL)
-        log->options.report(log->options.argument, text);
-}
-
-void ps_segment_path(char *to, const char *directory, uint64_t number)
-{
-    snprintf(to, PS_SEGMENT_PATH_BYTES, "%s/%012llu.segment", directory, (unsigned long long)number);
-}
+#define NEWS_MAX 4096U /* ranges in one frame of news */
 
 struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment)
 {
@@ -390,21 +370,30 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
     return PS_OK;
 }
 
+/* Appends a frame with these ranges of delivered frames. Sets *offset to where it begins in the last segment. */
+static enum ps_status append_taken(struct ps_segment_log *log, const struct ps_taken_range *ranges,
+                                   uint32_t count, uint64_t *offset, struct ps_err *err)
+{
+    char *payload = ps_must_alloc(count, PS_TAKEN_RANGE_BYTES, "what was delivered of a log");
+    for (uint32_t i = 0; i < count; i++)
+        ps_taken_range_write(payload + i * (size_t)PS_TAKEN_RANGE_BYTES, &ranges[i]);
+    struct ps_frame frame = {.kind = PS_FRAME_TAKEN, .length = count * PS_TAKEN_RANGE_BYTES};
+    enum ps_status status = make_room(log, frame.length, err);
+    frame.number = log->next - 1;
+    *offset = status == PS_OK ? last_segment(log)->end : 0;
+    if (status == PS_OK)
+        status = put_frame(log, &frame, payload, err);
+    free(payload);
+    return status;
+}
+
 /* Appends frames with the numbers of the frames delivered since the last such frame. */
 static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
 {
+    uint64_t offset;
     while (log->news.count > 0) {
         uint32_t count = log->news.count < NEWS_MAX ? (uint32_t)log->news.count : NEWS_MAX;
-        char *payload = ps_must_alloc(count, PS_TAKEN_RANGE_BYTES, "what was delivered of a log");
-        for (uint32_t i = 0; i < count; i++)
-            ps_taken_range_write(payload + i * PS_TAKEN_RANGE_BYTES, &log->news.ranges[i]);
-        struct ps_frame frame = {.kind = PS_FRAME_TAKEN, .length = count * PS_TAKEN_RANGE_BYTES};
-        enum ps_status status = make_room(log, frame.length, err);
-        frame.number = log->next - 1;
-        if (status == PS_OK)
-            status = put_frame(log, &frame, payload, err);
-        free(payload);
-        if (status != PS_OK)
+        if (append_taken(log, log->news.ranges, count, &offset, err) != PS_OK)
             return PS_FAIL;
         log->news.count -= count;
         memmove(log->news.ranges, log->news.ranges + count, log->news.count * sizeof *log->news.ranges);
@@ -412,64 +401,51 @@ static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err
     return PS_OK;
 }
 
-/* Returns whether all frames of segment `i` were delivered, so that the log no longer needs the segment. Not for the
- * last segment. */
-static bool is_delivered(const struct ps_segment_log *log, size_t i)
+enum ps_status ps_segment_log_save(struct ps_segment_log *log, struct ps_err *err)
 {
-    if (i + 1 >= log->count)
-        return false;
-    uint64_t first = log->segments[i].head.first, next = log->segments[i + 1].head.first;
-    return next <= log->taken.low ||
-           (log->taken.count > 0 && first < next && ps_taken_has_all(&log->taken, first, next - 1));
-}
-
-static bool has_delivered(const struct ps_segment_log *log)
-{
-    size_t i = 0;
-    if (log->taken.count == 0) /* deliveries were in order, so only the oldest segments can be complete */
-        return is_delivered(log, 0);
-    while (i < log->count && !is_delivered(log, i))
-        i++;
-    return i < log->count;
-}
-
-/* Removes delivered segments that the state no longer needs. `at_once`: frees their space before it returns. */
-static void remove_delivered(struct ps_segment_log *log, bool at_once)
-{
-    size_t kept = 0;
-    if (log->taken.count > PS_STATE_RANGES_MAX || !has_delivered(log))
-        return; /* no state that contains these deliveries was written */
-    for (size_t i = 0; i < log->count; i++) {
-        char path[PS_SEGMENT_PATH_BYTES];
-        struct ps_segment *segment = &log->segments[i];
-        if (!is_delivered(log, i)) {
-            log->segments[kept++] = *segment;
-            continue;
-        }
-        ps_segment_path(path, segment->directory, segment->head.segment);
-        log->files->remove(log->files->argument, path); /* on failure the next recovery removes the file */
-        if (log->files->discard != NULL && !at_once)
-            log->files->discard(log->files->argument, segment->fd);
-        else
-            log->files->close(log->files->argument, segment->fd);
-        ps_seal_destroy(segment->seal);
-    }
-    log->count = kept;
+    uint64_t offset;
+    if (!ps_segment_state_fits(log))
+        return PS_OK; /* the tail grows until it does */
+    if (log->taken.count <= PS_STATE_RANGES_MAX)
+        return ps_segment_state_save(log, NULL, 0, err);
+    struct ps_taken_range *ranges = ps_segment_state_choose(log);
+    size_t others = log->taken.count - PS_STATE_RANGES_MAX;
+    PS_ASSERT(others <= PS_FRAME_PAYLOAD_MAX / PS_TAKEN_RANGE_BYTES);
+    enum ps_status status = append_taken(log, ranges + PS_STATE_RANGES_MAX, (uint32_t)others, &offset, err);
+    if (status == PS_OK)
+        status = sync_last(log, err);
+    log->torn = status != PS_OK;
+    if (status == PS_OK)
+        status = ps_segment_state_save(log, ranges, offset, err);
+    free(ranges);
+    return status;
 }
 
 /* Writes the state if that is due, and removes the delivered segments. */
 static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 {
-    bool some_gone = log->taken.count <= PS_STATE_RANGES_MAX && has_delivered(log);
+    bool some_gone = ps_segment_state_fits(log) && ps_segment_has_delivered(log);
     /* The state must name the newest segment before frames in it are promised: only then does a restart notice if the
      * file is missing. */
     bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
                     log->state.segment == last_segment(log)->head.segment;
     if (!some_gone && is_named && !log->state.remade && log->state.since_bytes < STATE_EVERY_BYTES)
         return PS_OK;
-    if (ps_segment_state_save(log, err) != PS_OK)
+    /* each try appends the ranges again that the state has no room for */
+    if (log->trim_failed && log->taken.count > PS_STATE_RANGES_MAX &&
+        log->state.since_bytes < log->state.retry_bytes)
         return PS_FAIL;
-    remove_delivered(log, false);
+    if (log->writing && !ps_segment_state_fits(log))
+        return ps_err_set(
+            err,
+            "events that are not delivered are spread over more than %u segments, and the state has "
+            "no room for what was delivered between them: find the sink that does not deliver",
+            (unsigned)PS_STATE_RANGES_MAX);
+    if (ps_segment_log_save(log, err) != PS_OK) {
+        log->state.retry_bytes = log->state.since_bytes + STATE_EVERY_BYTES;
+        return PS_FAIL;
+    }
+    ps_segment_remove_delivered(log, false);
     return PS_OK;
 }
 
@@ -481,6 +457,10 @@ enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *er
         return PS_FAIL;
     /* The frames are promised. If the state cannot be written, only the tail grows. */
     bool trimmed = trim(log, &trouble) == PS_OK || log->count == 0;
+    if (log->torn) {
+        *err = trouble;
+        return PS_FAIL;
+    }
     if (!trimmed && !log->trim_failed)
         ps_segment_report(log, last_segment(log), "delivered segments stay on the disk for now: %s",
                           ps_err_join(&trouble));
@@ -517,7 +497,7 @@ static void drop_unused(struct ps_segment_log *log)
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
 {
     log->tail.buffered = log->tail.kept; /* drops bytes that were not written */
-    log->dirty = false;
+    log->dirty = log->torn = false;
     log->next = log->promised + 1;
     log->events -= log->unsynced_events;
     log->bytes -= log->unsynced_bytes;
@@ -527,12 +507,12 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
         drop_unused(log);
     }
     log->writing = false;
-    if (ps_segment_state_save(log, err) != PS_OK)
+    if (ps_segment_log_save(log, err) != PS_OK)
         return PS_FAIL;
-    if (log->taken.count <= PS_STATE_RANGES_MAX)
+    if (ps_segment_state_fits(log))
         log->news.count = 0; /* the state has these deliveries */
     /* On a full disk, only removing delivered segments makes space, so this is done first. */
-    remove_delivered(log, true);
+    ps_segment_remove_delivered(log, true);
     return segment_create(log, 0, err);
 }
 

@@ -74,11 +74,14 @@ struct ps_segment_log {
         int fd;
         uint64_t generation;
         uint64_t since_bytes; /* bytes appended since the state was written */
-        uint64_t segment;     /* the last used segment that the state names; 0: none */
-        bool remade;          /* the state file was created again: both of its slots must be written */
+        uint64_t
+            retry_bytes; /* since_bytes at which a state with too many ranges is tried again after a failure */
+        uint64_t segment; /* the last used segment that the state names; 0: none */
+        bool remade;      /* the state file was created again: both of its slots must be written */
         char *slot;
     } state;
     bool trim_failed; /* the last trim failed, and the failure was reported */
+    bool torn;        /* a frame of ps_segment_log_save could not be appended: the log must be renewed */
     struct {
         uint64_t segment, offset, number;
     } feed; /* the next frame to feed is at or after this place */
@@ -168,8 +171,25 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
 /* Creates the state file again if it was removed or replaced: without the file, a restart would deliver
  * everything again. */
 enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
-/* Writes the state. Called right after a sync. */
-enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err);
+/* Returns whether a state can be written: either it has room for all delivered ranges, or the log is being written, so
+ * that the others can be in the log, and the state has room for those that may have all frames of a segment. Without one of
+ * these a restart would miss the segments that were removed within it. */
+bool ps_segment_state_fits(const struct ps_segment_log *log);
+/* Returns all delivered ranges, of which there are more than PS_STATE_RANGES_MAX: first those for the state (the ones that it needs, and the
+ * oldest of the others), then the rest. The caller frees them. Call it only if ps_segment_state_fits. */
+struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log);
+/* Writes the state. Called right after a sync. `ranges`: from ps_segment_state_choose, and the tail begins at this offset of the last
+ * segment, with a frame of the ranges that are not for the state; NULL: the state has room for all. */
+enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_taken_range *ranges,
+                                     uint64_t offset, struct ps_err *err);
+/* Writes the state if it fits. Called right after a sync. Appends and syncs the ranges that it has no room for. If that fails, sets
+ * log->torn. (log.c) */
+enum ps_status ps_segment_log_save(struct ps_segment_log *log, struct ps_err *err);
+/* Returns whether a segment can be removed. (trim.c) */
+bool ps_segment_has_delivered(const struct ps_segment_log *log);
+/* Removes delivered segments that the state no longer needs. Called right after the state was written. `at_once`: frees
+ * their space before it returns. */
+void ps_segment_remove_delivered(struct ps_segment_log *log, bool at_once);
 /* Reads the slots of the state file. NOTHING: no slot is valid. FAILED: a slot that may be newer than the other
  * one cannot be read; `err` has the reason. `ranges` has room for PS_STATE_RANGES_MAX. */
 enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,

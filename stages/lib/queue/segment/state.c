@@ -69,7 +69,51 @@ static enum ps_status write_slot(struct ps_segment_log *log, struct ps_segment_s
     return PS_OK;
 }
 
-enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err)
+/* Returns whether a segment begins, or the next one will begin, in the range after its first frame or right after the range: only then
+ * the range may have all frames of a segment. Called for each range in order, with *segment 0 at first. */
+static bool has_beginning(const struct ps_segment_log *log, const struct ps_taken_range *range,
+                          size_t *segment)
+{
+    while (*segment < log->count && log->segments[*segment].head.first <= range->first)
+        ++*segment;
+    uint64_t first = *segment < log->count ? log->segments[*segment].head.first : log->next;
+    return first - 1 <= range->last;
+}
+
+/* Returns the number of ranges that must be in the state. */
+static size_t needed(const struct ps_segment_log *log)
+{
+    size_t count = 0, segment = 0;
+    for (size_t i = 0; i < log->taken.count; i++)
+        count += has_beginning(log, &log->taken.ranges[i], &segment);
+    return count;
+}
+
+bool ps_segment_state_fits(const struct ps_segment_log *log)
+{
+    return log->taken.count <= PS_STATE_RANGES_MAX || (log->writing && needed(log) <= PS_STATE_RANGES_MAX);
+}
+
+struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log)
+{
+    struct ps_taken_range *to = ps_must_alloc(log->taken.count, sizeof *to, "what was delivered of a log");
+    size_t spare = PS_STATE_RANGES_MAX - needed(log), kept = 0, rest = PS_STATE_RANGES_MAX, segment = 0;
+    for (size_t i = 0; i < log->taken.count; i++) {
+        const struct ps_taken_range *range = &log->taken.ranges[i];
+        if (has_beginning(log, range, &segment)) {
+            to[kept++] = *range;
+        } else if (spare > 0) {
+            to[kept++] = *range;
+            spare--;
+        } else {
+            to[rest++] = *range;
+        }
+    }
+    return to;
+}
+
+enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_taken_range *ranges,
+                                     uint64_t offset, struct ps_err *err)
 {
     const struct ps_segment *last = log->count > 0 ? &log->segments[log->count - 1] : NULL;
     struct ps_segment_state state = {.log = log->id,
@@ -82,9 +126,15 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
                                      .range_count = (uint32_t)log->taken.count,
                                      .ranges = log->taken.ranges};
     PS_ASSERT(log->tail.buffered == log->tail.kept && log->next == log->promised + 1);
-    if (log->taken.count > PS_STATE_RANGES_MAX)
-        /* there are too many ranges for a slot: no state is written, and the tail grows, until there are fewer */
-        return PS_OK;
+    if (ranges != NULL) {
+        state.offset = offset;
+        state.range_count = PS_STATE_RANGES_MAX;
+        state.ranges = ranges;
+        for (size_t i = PS_STATE_RANGES_MAX; i < log->taken.count; i++) {
+            state.events += ranges[i].events;
+            state.bytes += ranges[i].bytes;
+        }
+    }
     if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
         (log->state.remade && write_slot(log, &state, err) != PS_OK)) /* both slots of a new file */
         return PS_FAIL;

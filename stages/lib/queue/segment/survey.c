@@ -373,11 +373,14 @@ static void taken_read(struct survey *survey)
     free(state.ranges);
     for (size_t i = 0; i < log->count; i++) {
         const struct ps_segment *segment = &log->segments[i];
-        uint64_t offset = ps_segment_head_bytes(&segment->head);
         struct ps_frame frame;
         struct ps_taken_range range;
         if (segment->head.segment < survey->state_segment)
             continue;
+        /* an earlier frame of the state's segment may have a part of a range of the tail, which then would not be added */
+        uint64_t offset = segment->head.segment == survey->state_segment && survey->state_offset > 0
+                              ? survey->state_offset
+                              : ps_segment_head_bytes(&segment->head);
         for (; ps_segment_walk(log, segment, &offset, &frame, NULL) == PS_SEGMENT_READ_WHOLE &&
                frame.kind != PS_FRAME_END;
              offset += ps_frame_span(frame.length)) {

@@ -3,6 +3,7 @@
  * of a search. Everything comes out once, in order and unchanged, from memory and after a restart. */
 #include "tests/stages/lib/queue/segment/lossy_log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define FRAMES_MAX 9000U
@@ -195,6 +196,259 @@ static void test_ranges_of_a_state(void **state)
     ranges_of_a_state(true);
 }
 
+/* ---- more delivered ranges than a state has room for ---- */
+
+#define MANY_SEGMENT_BYTES 65536U
+
+/* Makes a log of which every second frame of 1 .. 2 * ranges was delivered; the first sync of that is the caller's. */
+static void many_ranges(unsigned ranges)
+{
+    struct ps_segment_place place;
+    make_log(MANY_SEGMENT_BYTES, true);
+    for (uint64_t number = 1; number <= 2 * (uint64_t)ranges; number++)
+        append(number, 3, false);
+    lossy_log_sync(lg);
+    for (uint64_t number = 1; number <= 2 * (uint64_t)ranges; number++) {
+        assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+        if (number % 2 == 0)
+            ps_segment_log_take(lg, &place);
+    }
+    assert_int_equal(lg->taken.count, ranges);
+}
+
+/* Appends a frame, syncs it, and takes it. Returns whether the power stayed. */
+static bool pass_one(uint64_t number)
+{
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    assert_true(number < FRAMES_MAX);
+    lengths[number] = 1000;
+    lossy_log_payload(wanted, number, lengths[number]);
+    if (ps_segment_log_append(lg, wanted, lengths[number], 1, lengths[number], &place, &err) != PS_OK ||
+        ps_segment_log_sync(lg, &err) != PS_OK)
+        return false;
+    expect_frame(number);
+    assert_int_equal(place.number, number);
+    ps_segment_log_take(lg, &place);
+    return true;
+}
+
+/* Some frames wait, for a sink that does not deliver, and later ones come and go: their segments are removed, although the state has
+ * no room for all delivered ranges. No frame comes again after a restart, and none is lost. */
+static void test_segments_go_with_many_ranges(void **state)
+{
+    for (unsigned life = 0; life < 3; life++) {
+        const unsigned ranges =
+            life == 2 ? 4100 : PS_STATE_RANGES_MAX + 5; /* the others of 4100 fill a segment */
+        struct ps_segment_place place;
+        many_ranges(ranges);
+        lossy_log_sync(lg);
+        size_t before = lg->count;
+        uint64_t last = 2 * (uint64_t)ranges + (life == 2 ? 12 : 10 * MANY_SEGMENT_BYTES / 1000);
+        for (uint64_t number = 2 * (uint64_t)ranges + 1; number <= last; number++) {
+            assert_true(pass_one(number));
+            assert_in_range(lg->count, 1, before + 2);
+        }
+        if (life == 1) { /* another process closes the log as it ends */
+            ps_segment_log_close(lg);
+            lossy_restart(&disk, NULL);
+            open_log(MANY_SEGMENT_BYTES);
+        } else {
+            lossy_log_sync(lg);
+            reopen(MANY_SEGMENT_BYTES);
+        }
+        assert_in_range(lg->count, 1, before + 2);
+        assert_int_equal(lg->events, ranges);
+        for (uint64_t number = 1; number < 2 * (uint64_t)ranges; number += 2) {
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+            expect_whole(&place, number);
+            ps_segment_log_take(lg, &place);
+        }
+        expect_end();
+        assert_true(pass_one(last + 1));
+        lossy_log_sync(lg);
+        assert_int_equal(lg->count, 1);
+        assert_int_equal(lg->events, 0);
+        reopen(MANY_SEGMENT_BYTES);
+        expect_end();
+        end_log();
+    }
+}
+
+/* The power goes at any call while that happens. What was acknowledged and not delivered comes, and of what was delivered only the
+ * frame that was delivered last may come again. */
+static void test_power_goes_with_many_ranges(void **state)
+{
+    const unsigned ranges = PS_STATE_RANGES_MAX + 5;
+    const uint64_t first = 2 * (uint64_t)ranges + 1, last = first + 3 * MANY_SEGMENT_BYTES / 1000;
+    uint64_t random = ps_test_seed() | 1;
+    bool whole = false;
+    for (uint64_t cut = 1; !whole; cut += 1 + ps_test_random(&random) % 5) {
+        struct ps_segment_place place;
+        struct ps_err err = {0};
+        many_ranges(ranges);
+        disk.power_until = disk.changes + cut;
+        bool even_synced = ps_segment_log_sync(lg, &err) == PS_OK;
+        uint64_t number = first;
+        while (even_synced && number <= last && pass_one(number))
+            number++;
+        whole = number > last;
+        lossy_log_kill(lg);
+        lossy_restart(&disk, &random);
+        open_log(MANY_SEGMENT_BYTES);
+        assert_false(lossy_log_reported("missing") || lossy_log_reported(" lost with ") ||
+                     lossy_log_reported("events are lost"));
+        uint64_t next_odd = 1;
+        while (ps_segment_log_feed(lg, &place, NULL) == PS_SEGMENT_FED) {
+            expect_whole(&place, place.number);
+            if (place.number >= first ? place.number + 1 < number : place.number % 2 == 0 && even_synced)
+                fail_msg("power cut %u: frame %u comes again", (unsigned)cut, (unsigned)place.number);
+            if (place.number < first && place.number % 2 == 1) {
+                assert_int_equal(place.number, next_odd);
+                next_odd += 2;
+            }
+        }
+        assert_int_equal(next_odd, first);
+        end_log();
+    }
+}
+
+/* Appends the frame, unless it is promised already, and syncs it; renews the log after a failure. */
+static void insist(uint64_t number)
+{
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    for (unsigned tries = 0; tries < 5; tries++) {
+        lengths[number] = 1000;
+        lossy_log_payload(wanted, number, lengths[number]);
+        if ((ps_segment_log_promised(lg) >= number ||
+             ps_segment_log_append(lg, wanted, lengths[number], 1, lengths[number], &place, &err) == PS_OK) &&
+            ps_segment_log_sync(lg, &err) == PS_OK)
+            return;
+        while (ps_segment_log_renew(lg, &err) != PS_OK)
+            assert_true(++tries < 5);
+    }
+    fail_msg("%s", err.text);
+}
+
+/* Any call fails once while that happens: the log is renewed, and in the end it has what was not delivered, and nothing else. */
+static void test_a_call_fails_with_many_ranges(void **state)
+{
+    const unsigned ranges = PS_STATE_RANGES_MAX + 5;
+    const uint64_t first = 2 * (uint64_t)ranges + 1, last = first + 2 * MANY_SEGMENT_BYTES / 1000;
+    uint64_t random = ps_test_seed() | 1;
+    bool whole = false;
+    for (uint64_t at = 1; !whole; at += 1 + ps_test_random(&random) % 5) {
+        struct ps_segment_place place;
+        many_ranges(ranges);
+        disk.fail_at = disk.changes + at;
+        disk.fail_errno = EIO;
+        for (uint64_t number = first; number <= last; number++) {
+            insist(number);
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+            expect_whole(&place, number);
+            ps_segment_log_take(lg, &place);
+        }
+        insist(last); /* syncs what was taken */
+        whole = disk.changes < disk.fail_at;
+        disk.fail_at = 0;
+        assert_in_range(lg->count, 1, 12);
+        reopen(MANY_SEGMENT_BYTES);
+        assert_false(lossy_log_reported("missing") || lossy_log_reported(" lost with ") ||
+                     lossy_log_reported("events are lost"));
+        for (uint64_t number = 1; number < first; number += 2)
+            expect_frame(number);
+        assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_EMPTY);
+        end_log();
+    }
+}
+
+/* The ranges that the state has no room for begin the next segment, and with that the one before it is complete: all its frames were
+ * delivered, and the frame before them was not. It is removed, and a restart does not miss it. `full`: at first there is no room for the
+ * next segment. What is appended when there is room again is not behind the end of the last one. */
+static void many_ranges_begin_a_segment(bool full)
+{
+    struct ps_err err = {0};
+    static struct ps_segment_place places[FRAMES_MAX];
+    uint64_t number = 1;
+    make_log(MANY_SEGMENT_BYTES, true);
+    for (; lg->count < 2; number++)
+        append(number, 3, false);
+    const uint64_t second = lg->segments[1].head.first, last = second + 2 * (PS_STATE_RANGES_MAX + 1250);
+    for (; number <= last; number++)
+        append(number, 3, false);
+    lossy_log_sync(lg);
+    for (number = 1; number <= last; number++) {
+        assert_int_equal(ps_segment_log_feed(lg, &places[number], NULL), PS_SEGMENT_FED);
+        if (number > 1 && (number < second || (number - second) % 2 == 1))
+            ps_segment_log_take(lg, &places[number]);
+    }
+    lossy_log_sync(lg);
+    append(last + 1, 60000, false); /* it stays, and fills its segment */
+    append(last + 2, 6000, false);
+    lossy_log_sync(lg);
+    assert_int_equal(lg->segments[lg->count - 1].head.first, last + 2);
+    expect_frame(last + 1);
+    assert_int_equal(ps_segment_log_feed(lg, &places[last + 2], NULL), PS_SEGMENT_FED);
+    ps_segment_log_take(lg, &places[last + 2]);
+    assert_true(pass_one(last + 3));
+    lossy_log_sync(lg);
+    assert_int_equal(lg->segments[lg->count - 1].head.first, last + 2);
+    ps_segment_log_take(lg, &places[1]); /* the first segment goes */
+    if (full) {
+        disk.allocate_max = 1;
+        assert_int_equal(ps_segment_log_sync(lg, &err), PS_FAIL);
+        disk.allocate_max = 0;
+        assert_int_equal(ps_segment_log_renew(lg, &err), PS_OK);
+    }
+    if (full)
+        append(last + 4, 3, false);
+    lossy_log_sync(lg);
+    assert_int_equal(lg->segments[0].head.first, second);
+    assert_int_equal(lg->segments[lg->count - 1].head.first, last + 4);
+    assert_int_equal(lg->segments[lg->count - 2].head.first, last + 1);
+    reopen(MANY_SEGMENT_BYTES);
+    assert_int_equal(report_count, 0);
+    for (number = second; number <= last; number += 2)
+        expect_frame(number);
+    expect_frame(last + 1);
+    if (full)
+        expect_frame(last + 4);
+    expect_end();
+    end_log();
+}
+
+static void test_many_ranges_begin_a_segment(void **state)
+{
+    many_ranges_begin_a_segment(false);
+    many_ranges_begin_a_segment(true);
+}
+
+/* While the state cannot be written, the ranges that it has no room for are not appended again with every sync. */
+static void test_state_fails_with_many_ranges(void **state)
+{
+    const unsigned ranges = 4000;
+    many_ranges(ranges);
+    size_t before = lg->count;
+    snprintf(disk.unwritable, sizeof disk.unwritable, "/state/state");
+    uint64_t number = 2 * (uint64_t)ranges + 1;
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(pass_one(number++));
+    assert_in_range(lg->count, before, before + 6);
+    unsigned told = 0;
+    for (unsigned i = 0; i < report_count && i < PS_COUNT_OF(reports); i++)
+        told += strstr(reports[i], "delivered segments stay on the disk for now: ") != NULL;
+    assert_int_equal(told, 1);
+    disk.unwritable[0] = '\0';
+    ps_segment_log_close(lg);
+    lossy_restart(&disk, NULL);
+    open_log(MANY_SEGMENT_BYTES);
+    for (number = 1; number < 2 * (uint64_t)ranges; number += 2)
+        expect_frame(number);
+    expect_end();
+    end_log();
+}
+
 /* A segment is removed with the last of its frames, when the delivered range ends exactly where the next segment begins. */
 static void test_the_last_frame_of_a_segment(void **state)
 {
@@ -330,6 +584,11 @@ int main(void)
         cmocka_unit_test(test_a_frame_longer_than_a_segment),
         cmocka_unit_test(test_a_frame_ends_a_chunk),
         cmocka_unit_test(test_ranges_of_a_state),
+        cmocka_unit_test(test_segments_go_with_many_ranges),
+        cmocka_unit_test(test_power_goes_with_many_ranges),
+        cmocka_unit_test(test_a_call_fails_with_many_ranges),
+        cmocka_unit_test(test_many_ranges_begin_a_segment),
+        cmocka_unit_test(test_state_fails_with_many_ranges),
         cmocka_unit_test(test_ranges_of_a_frame),
         cmocka_unit_test(test_frames_that_are_remembered),
         cmocka_unit_test(test_next_to_a_search),

@@ -14,7 +14,8 @@
 static struct ps_segment_files disk; /* the machine's, but sync can fail */
 static bool sync_fails;
 static char numbers[256], damages[512];
-static unsigned damage_count, segment_count, lost_count, unsure_count;
+static uint64_t segment_bytes = 1024;
+static unsigned damage_count, segment_count, lost_count, unsure_count, delivered_count;
 
 static int sync_or_fail(void *argument, int fd)
 {
@@ -31,7 +32,7 @@ static struct ps_segment_log *open_log(const struct ps_segment_files *files)
     directories[0] = ps_test_folder();
     struct ps_segment_options options = {.directories = {1, directories},
                                          .state_directory = ps_test_folder(),
-                                         .segment_bytes = 1024,
+                                         .segment_bytes = segment_bytes,
                                          .files = files};
     struct ps_segment_log *log = ps_segment_log_open(&options, &err);
     if (log == NULL)
@@ -54,6 +55,7 @@ static const char *frame_seen(void *argument, const struct ps_survey_frame *fram
 {
     snprintf(numbers + strlen(numbers), sizeof numbers - strlen(numbers), "%s%llu%s", numbers[0] ? " " : "",
              (unsigned long long)frame->frame.number, frame->delivered ? "d" : "");
+    delivered_count += frame->delivered;
     if (frame->payload != NULL)
         assert_int_equal(frame->payload[0], (char)frame->frame.number);
     return NULL;
@@ -79,7 +81,7 @@ static void survey(bool heads_only)
         .frame = frame_seen, .damage = damage_seen, .segment = segment_seen, .heads_only = heads_only};
     struct ps_segment_log *log = open_log(&ps_segment_disk_read_only);
     numbers[0] = damages[0] = 0;
-    damage_count = segment_count = lost_count = unsure_count = 0;
+    damage_count = segment_count = lost_count = unsure_count = delivered_count = 0;
     ps_segment_survey(log, &visitor);
     ps_segment_log_close(log);
 }
@@ -245,6 +247,48 @@ static void test_looking_changes_nothing(void **state)
     assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
 }
 
+static void append_bytes(struct ps_segment_log *log, unsigned number, uint32_t length)
+{
+    static char payload[300000];
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    payload[0] = (char)number;
+    assert_int_equal(ps_segment_log_append(log, payload, length, 1, 1, &place, &err), PS_OK);
+    assert_int_equal(place.number, number);
+}
+
+/* The state has no room for all ranges. One of the others was delivered in parts, of which the state's segment has only the last one: the
+ * survey knows all of it. */
+static void test_more_ranges_than_a_state_has_room_for(void **state)
+{
+    const unsigned ranges = PS_STATE_RANGES_MAX + 5, first = 2 * ranges + 2, last = first + 8;
+    struct ps_err err = {0};
+    struct ps_segment_place places[2 * (PS_STATE_RANGES_MAX + 5) + 12];
+    segment_bytes = 400000;
+    struct ps_segment_log *log = open_log(&ps_segment_disk);
+    for (unsigned number = 1; number <= last + 1; number++)
+        append_bytes(log, number, 1);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    for (unsigned number = 1; number <= last; number++) {
+        assert_true(ps_segment_log_feed(log, &places[number], NULL) == PS_SEGMENT_FED);
+        if (number > first || (number < first && number > 12 && number % 2 == 0))
+            ps_segment_log_take(log, &places[number]);
+    }
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    append_bytes(log, last + 2, 200000); /* begins another segment */
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    ps_segment_log_take(log, &places[first]);
+    for (unsigned number = 2; number <= 12; number += 2)
+        ps_segment_log_take(log, &places[number]);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    ps_segment_log_close(log);
+    survey(true);
+    segment_bytes = 1024;
+    assert_int_equal(segment_count, 2);
+    assert_int_equal(damage_count, 0);
+    assert_int_equal(delivered_count, ranges + last - first + 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
@@ -256,6 +300,7 @@ int main(void)
         TEST(test_last_head_is_damaged),
         TEST(test_looking_changes_nothing),
         TEST(test_delivered_segments_behind_an_open_frame_go),
+        TEST(test_more_ranges_than_a_state_has_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
