@@ -1,6 +1,8 @@
 /* The open files, sorted by their last news, and the limit of their number. */
 #include "stages/lib/tail/tailer/internal.h"
 
+#include "core/backoff.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +11,10 @@
 
 #define OPEN_MAX 100000U
 #define OPEN_MIN 16U /* the limit of open files is not lowered below this */
+/* after a failure the limit is raised when this time has passed; longer if it failed again after each time that it was raised, because each
+ * failure is logged */
+#define RAISE_AFTER_NS (60 * PS_NS_PER_S)
+#define RAISE_AFTER_MAX_NS (60 * RAISE_AFTER_NS)
 
 /* ---- the list ---- */
 
@@ -71,8 +77,24 @@ bool ps_tail_log_may_close(const struct ps_tail_log *log)
     return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named;
 }
 
+/* Raises a limit that was lowered by an eighth if no opening has failed for some time: the process may have descriptors again. */
+static void raise_limit(struct ps_tailer *tailer)
+{
+    struct ps_tail_open_files *open = &tailer->open;
+    if (!open->lowered || tailer->now_ns < open->raise.ns)
+        return;
+    uint32_t full = ps_tail_open_files_max(), more = open->max + open->max / 8;
+    open->max = more < full ? more : full;
+    open->lowered = open->max < full;
+    if (open->raise.tried || !open->lowered)
+        open->raise.wait_ns = 0;
+    open->raise.ns = tailer->now_ns + (open->raise.wait_ns > 0 ? open->raise.wait_ns : RAISE_AFTER_NS);
+    open->raise.tried = true;
+}
+
 bool ps_tail_room_make(struct ps_tailer *tailer)
 {
+    raise_limit(tailer);
     struct ps_tail_open_files *open = &tailer->open;
     uint32_t count = open->count + open->opening, want;
     if (open->opening >= OPENING_MAX)
@@ -122,12 +144,16 @@ bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int e
         return false;
     if (!open->failing || open->opening == 0) {
         open->max = fewer;
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s cannot be opened: %s; at most %u files stay open from now on: raise LimitNOFILE, or "
-               "'ulimit -n'",
-               log->path, strerror(error), fewer);
+        if (open->raise.wait_ns == 0 || open->raise.tried)
+            open->raise.wait_ns = ps_backoff_next(open->raise.wait_ns, RAISE_AFTER_NS, RAISE_AFTER_MAX_NS);
+        open->raise.tried = false;
+        ps_log(
+            PS_LOG_WARN, tailer->port->component,
+            "%s cannot be opened: %s; at most %u files stay open for now: raise LimitNOFILE, or 'ulimit -n'",
+            log->path, strerror(error), fewer);
     }
     open->failing = open->lowered = true;
+    open->raise.ns = tailer->now_ns + open->raise.wait_ns;
     log->deferred = true;
     ps_tail_slots_put(&open->deferred, log->number);
     return true;

@@ -10,7 +10,12 @@ struct ps_tail_log;
 struct ps_tail_open_files {
     uint32_t count, opening, max; /* open; being opened; limit of both together */
     bool lowered;                 /* `max` was lowered, because the process had no descriptor left */
-    bool failing;                 /* no file was opened since `max` was lowered */
+    struct {
+        uint64_t ns;      /* when a lowered limit is raised next */
+        uint64_t wait_ns; /* time from a failure to that; 0: none has failed yet */
+        bool tried;       /* it was raised, and no opening has failed since */
+    } raise;
+    bool failing; /* no file was opened since `max` was lowered */
     /* Too many files are open and none could be closed: each file that is read to its end is closed. */
     bool crowded;
     struct ps_tail_log *oldest, *newest; /* list of open files, by active_ns */
@@ -28,7 +33,7 @@ void ps_tail_log_active(struct ps_tail_open_files *open, struct ps_tail_log *log
 bool ps_tail_log_is_active(const struct ps_tail_open_files *open, const struct ps_tail_log *log);
 /* Removes the file from the list of open files. */
 void ps_tail_log_inactive(struct ps_tail_open_files *open, struct ps_tail_log *log);
-/* Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
+/* Raises a lowered limit if that is due. Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
 bool ps_tail_room_make(struct ps_tailer *tailer);
 /* Opens files that waited for room. */
 void ps_tail_deferred_tick(struct ps_tailer *tailer);

@@ -144,6 +144,76 @@ static void test_drawn(void **unused)
     }
 }
 
+/* Fails to open a file. Returns the limit after that. */
+static uint32_t limit_after_failure(struct ps_tailer *tailer)
+{
+    assert_true(ps_tail_fewer_open(tailer, &logs[0], EMFILE));
+    tailer->open.failing = false; /* another file was opened */
+    return tailer->open.max;
+}
+
+static uint32_t limit_at(struct ps_tailer *tailer, uint64_t now_ns)
+{
+    tailer->now_ns = now_ns;
+    (void)ps_tail_room_make(tailer);
+    return tailer->open.max;
+}
+
+/* The process had no descriptor left for a moment: a minute without a failure raises the limit by an eighth, until it is what it was at
+ * first. */
+static void test_limit_rises_again(void **unused)
+{
+    struct ps_tailer *tailer = tailer_new();
+    uint64_t now_ns = 1000 * PS_NS_PER_S;
+    const uint32_t full = tailer->open.max = ps_tail_open_files_max();
+    tailer->now_ns = now_ns;
+    tailer->open.count = LEAST + 2;
+    assert_int_equal(limit_after_failure(tailer), LEAST);
+    tailer->open.count = LEAST - 1;
+    assert_int_equal(limit_at(tailer, now_ns + 60 * PS_NS_PER_S - 1), LEAST);
+    unsigned raised = 0;
+    for (uint32_t limit = LEAST; limit < full; raised++) {
+        now_ns += 60 * PS_NS_PER_S;
+        uint32_t more = limit + limit / 8 < full ? limit + limit / 8 : full;
+        assert_int_equal(limit_at(tailer, now_ns), more);
+        assert_int_equal(limit_at(tailer, now_ns + 60 * PS_NS_PER_S - 1), more);
+        limit = more;
+    }
+    assert_true(raised > 5);
+    assert_false(tailer->open.lowered);
+    assert_int_equal(limit_at(tailer, now_ns + 60 * PS_NS_PER_S), full);
+    tailer_free(tailer);
+}
+
+/* The process has no more descriptors: the tries get rarer, up to one an hour, and are as frequent as before when one succeeds. */
+static void test_limit_rises_rarely(void **unused)
+{
+    static const uint64_t minutes[] = {1, 2, 4, 8, 16, 32, 60, 60};
+    struct ps_tailer *tailer = tailer_new();
+    uint64_t now_ns = 1000 * PS_NS_PER_S;
+    tailer->now_ns = now_ns;
+    tailer->open.max = 1000;
+    tailer->open.count = 20;
+    assert_int_equal(limit_after_failure(tailer), 18);
+    assert_int_equal(limit_after_failure(tailer), 16); /* of the same moment */
+    tailer->open.count = 10;
+    for (size_t i = 0; i < PS_COUNT_OF(minutes); i++) {
+        now_ns += minutes[i] * 60 * PS_NS_PER_S;
+        assert_int_equal(limit_at(tailer, now_ns - 1), 16);
+        assert_int_equal(limit_at(tailer, now_ns), 18);
+        assert_int_equal(limit_after_failure(tailer), 16);
+    }
+    now_ns += 60 * 60 * PS_NS_PER_S;
+    assert_int_equal(limit_at(tailer, now_ns), 18);
+    now_ns += 60 * 60 * PS_NS_PER_S;
+    assert_int_equal(limit_at(tailer, now_ns - 1), 18);
+    assert_int_equal(limit_at(tailer, now_ns), 20);
+    now_ns += 60 * PS_NS_PER_S;
+    assert_int_equal(limit_at(tailer, now_ns - 1), 20);
+    assert_int_equal(limit_at(tailer, now_ns), 22);
+    tailer_free(tailer);
+}
+
 /* As many openings at the same time as there may be, and one more. */
 static void test_most_openings(void **unused)
 {
@@ -286,10 +356,15 @@ static void test_list(void **unused)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_drawn),     cmocka_unit_test(test_most_openings),
-        cmocka_unit_test(test_room),   cmocka_unit_test(test_may_close), cmocka_unit_test(test_process_limit),
-        cmocka_unit_test(test_list)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors),
+                                              cmocka_unit_test(test_drawn),
+                                              cmocka_unit_test(test_most_openings),
+                                              cmocka_unit_test(test_room),
+                                              cmocka_unit_test(test_may_close),
+                                              cmocka_unit_test(test_process_limit),
+                                              cmocka_unit_test(test_list),
+                                              cmocka_unit_test(test_limit_rises_again),
+                                              cmocka_unit_test(test_limit_rises_rarely)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
