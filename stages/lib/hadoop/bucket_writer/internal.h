@@ -10,7 +10,7 @@
 
 #include <sys/queue.h>
 
-#define PS_BUCKET_LOOKS_MAX 10000U /* directories that are listed, or wait to be listed */
+#define PS_BUCKET_LOOKS_MAX 10000U /* directories that were listed, are being listed, or wait for it */
 /* files that are being closed, completed or renamed; at this number no file is opened */
 #define PS_BUCKET_ENDING_MAX 512U
 #define PS_BUCKET_NAME_CHAINS 1024U /* a power of two */

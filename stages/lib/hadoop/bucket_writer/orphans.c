@@ -20,7 +20,8 @@ struct ps_bucket_look {
     TAILQ_ENTRY(ps_bucket_look) looks;
     struct ps_bucket_look *same_hash; /* hash chain of the list `looks` */
     struct ps_bucket_writer *sink;
-    bool scanned;   /* the scan listed the directory, and continues with the next one */
+    bool answered; /* the file system has answered: the directory only stays so that it is not listed again */
+    bool scanned;  /* the scan listed the directory, and continues with the next one */
     uint32_t depth; /* number of levels of directories that may be below this one */
     uint64_t modified_ms;
     uint32_t length;
@@ -186,12 +187,34 @@ static void delist(struct ps_bucket_look *look)
     TAILQ_REMOVE(&look->sink->orphans.looks, look, looks);
 }
 
+static void discard(struct ps_bucket_look *look)
+{
+    look->sink->orphans.look_count--;
+    free(look);
+}
+
+/* Forgets the directory that was listed first. If a file is begun in it later, the directory is listed again. */
+static void forget_oldest(struct ps_bucket_writer *sink)
+{
+    struct ps_bucket_look *look;
+    TAILQ_FOREACH_REVERSE(look, &sink->orphans.looks, ps_bucket_looks, looks)
+    {
+        if (!look->answered)
+            continue;
+        delist(look);
+        discard(look);
+        return;
+    }
+}
+
 /* Makes the structure of a directory, and adds it to neither `looks` nor `waiting`. The directory is `name` below
- * `directory`; `name` NULL: `directory` itself. Returns NULL if there is no memory, or there are too many. */
+ * `directory`; `name` NULL: `directory` itself. Returns NULL if there is no memory, or too many are listed or waiting. */
 static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *directory, size_t length,
                                    const char *name)
 {
     size_t room = length + (name != NULL ? strlen(name) + 1 : 0);
+    if (sink->orphans.look_count >= PS_BUCKET_LOOKS_MAX)
+        forget_oldest(sink);
     struct ps_bucket_look *look =
         sink->orphans.look_count < PS_BUCKET_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
     if (look == NULL)
@@ -205,12 +228,6 @@ static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *di
     }
     sink->orphans.look_count++;
     return look;
-}
-
-static void discard(struct ps_bucket_look *look)
-{
-    look->sink->orphans.look_count--;
-    free(look);
 }
 
 /* Returns whether the number, the wall-clock time of its making in ms, may be of a file that was begun after the start: by this sink, or by
@@ -274,6 +291,7 @@ static void listed(void *look_, const struct ps_file_answer *answer)
     look_into(look, answer);
     if (look->scanned)
         descend(look, answer);
+    look->answered = true;
 }
 
 static void list(struct ps_bucket_look *look)

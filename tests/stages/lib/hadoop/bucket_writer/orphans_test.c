@@ -244,6 +244,41 @@ static void test_no_answer(void **unused)
     ps_test_bucket_finish();
 }
 
+/* Returns whether a file that is begun in the directory with this number makes the sink list it. */
+static bool lists(unsigned number)
+{
+    char text[64];
+    unsigned before = ps_test_files_count(PS_TEST_LIST);
+    int length = snprintf(text, sizeof text, "/d/%u/f", number);
+    const struct ps_bucket_name name = {text, (uint32_t)length, (uint32_t)length - 2};
+    ps_bucket_writer_look(*(struct ps_bucket_writer **)ps_test_bucket_stage.state, &name);
+    return ps_test_files_count(PS_TEST_LIST) > before;
+}
+
+/* Files go to more and more directories: each new one is listed, and those that were listed first are forgotten; one that is being
+ * listed is not. */
+static void test_many_directories(void **unused)
+{
+    ps_test_bucket_setup(NULL);
+    ps_test_bucket_start();
+    ps_test_bucket_pass(1);
+    ps_test_files_hold(PS_TEST_LIST, "/d/0");
+    for (unsigned i = 0; i < PS_BUCKET_LOOKS_MAX + 500; i++) {
+        if (!lists(i))
+            fail_msg("directory %u is not listed", i);
+        if (i % 100 == 0)
+            ps_test_bucket_pass(1);
+    }
+    ps_test_bucket_pass(1);
+    assert_false(lists(0));
+    assert_true(lists(1));
+    assert_false(lists(1000));
+    assert_false(lists(PS_BUCKET_LOOKS_MAX + 499));
+    ps_test_files_hold(PS_TEST_LIST, NULL);
+    ps_test_bucket_pass(1);
+    ps_test_bucket_finish();
+}
+
 /* There are more files than hash chains, and a third of the names is removed. */
 static void test_names(void **unused)
 {
@@ -283,6 +318,7 @@ int main(void)
         IN_FOLDER(test_many),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_many_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
