@@ -1,5 +1,6 @@
 /* Operations on files whose streams are gone. A file that its writer could not complete is completed; then the file is
  * renamed, or removed if none of its events was acknowledged. */
+#include "core/backoff.h"
 #include "core/quantity.h"
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
@@ -14,6 +15,10 @@
 /* without leases: a file that was not written to for this time counts as one without a writer */
 #define QUIET_MS (10 * UINT64_C(60000))
 #define REMOVE_TRIES 3U /* tries to remove an empty file */
+/* Without a limit of tries, the interval grows after so many of them up to an hour (or what it is, if that is longer): what is
+ * refused for so long is refused until somebody puts it right, and there may be many such files. */
+#define STEADY_TRIES 10U
+#define LONG_NS (60 * 60 * PS_NS_PER_S)
 
 char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
 {
@@ -40,13 +45,61 @@ static void leave(struct ps_bucket_file *file)
     ps_bucket_file_free(file);
 }
 
+/* ---- the files that rest: a pairing heap by due_ns, because there may be many ---- */
+
+/* Joins two heaps; NULL: an empty one. */
+static struct ps_bucket_file *meld(struct ps_bucket_file *one, struct ps_bucket_file *other)
+{
+    if (one == NULL || other == NULL)
+        return one != NULL ? one : other;
+    struct ps_bucket_file *first = other->retry.due_ns < one->retry.due_ns ? other : one;
+    struct ps_bucket_file *second = first == one ? other : one;
+    second->retry.beside = first->retry.below;
+    first->retry.below = second;
+    return first;
+}
+
+/* Takes the file that is due first out of the heap: joins the heaps below it in pairs, then the pairs. */
+static struct ps_bucket_file *take_resting(struct ps_bucket_writer *sink)
+{
+    struct ps_bucket_file *first = sink->ending.resting, *at = first->retry.below, *pairs = NULL;
+    while (at != NULL) {
+        struct ps_bucket_file *one = at, *other = at->retry.beside;
+        at = other != NULL ? other->retry.beside : NULL;
+        one->retry.beside = NULL;
+        struct ps_bucket_file *pair = meld(one, other);
+        pair->retry.beside = pairs;
+        pairs = pair;
+    }
+    sink->ending.resting = NULL;
+    while (pairs != NULL) {
+        struct ps_bucket_file *next = pairs->retry.beside;
+        pairs->retry.beside = NULL;
+        sink->ending.resting = meld(sink->ending.resting, pairs);
+        pairs = next;
+    }
+    first->retry.below = NULL;
+    return first;
+}
+
 static void rest(struct ps_bucket_file *file, uint64_t rest_ns)
 {
     struct ps_bucket_writer *sink = file->sink;
     ps_bucket_file_set_state(file, PS_BUCKET_FILE_RESTS);
     file->retry.due_ns = sink->now.mono_ns + rest_ns;
-    if (file->retry.due_ns < sink->ending.due_ns)
-        sink->ending.due_ns = file->retry.due_ns;
+    sink->ending.resting = meld(sink->ending.resting, file);
+}
+
+/* ---- tries ---- */
+
+/* Returns the time from the last failed try to the next one. */
+static uint64_t interval_ns(const struct ps_bucket_file *file)
+{
+    const struct ps_bucket_writer_settings *settings = file->sink->settings;
+    if (settings->close_tries != PS_BUCKET_TRIES_ENDLESS || file->retry.tries <= STEADY_TRIES)
+        return settings->retry_ns;
+    return ps_backoff_doubled(settings->retry_ns, settings->retry_ns > LONG_NS ? settings->retry_ns : LONG_NS,
+                              file->retry.tries - STEADY_TRIES);
 }
 
 static const char *const verbs[] = {
@@ -80,13 +133,12 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
     }
     if (file->next == PS_BUCKET_RENAME)
         ps_count(sink->port->counters, (enum ps_counter)PS_BUCKET_RENAMES_RETRIED, 1);
+    uint64_t wait_ns = interval_ns(file);
     if (ps_bucket_trouble_met(sink, &file->retry.trouble, verbs[file->next], answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s%s", verbs[file->next],
-               file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text, behind);
+               file->path, answer->reason, ps_quantity_print_ns(wait_ns).text, behind);
     file->retry.give_up_ns = 0;
-    rest(file, will_complete(file, answer) && sink->settings->retry_ns > LATER_LOOK_NS
-                   ? LATER_LOOK_NS
-                   : sink->settings->retry_ns);
+    rest(file, will_complete(file, answer) && wait_ns > LATER_LOOK_NS ? LATER_LOOK_NS : wait_ns);
 }
 
 static void go_on(struct ps_bucket_file *file, enum ps_bucket_next next)
@@ -287,25 +339,18 @@ void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next)
 
 uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink)
 {
-    if (sink->now.mono_ns < sink->ending.due_ns)
-        return sink->ending.due_ns;
-    sink->ending.due_ns = PS_NEVER;
-    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->ending.files), *next; file != NULL; file = next) {
-        next = TAILQ_NEXT(file, finishing);
-        if (file->state != PS_BUCKET_FILE_RESTS)
-            continue;
-        if (file->retry.due_ns <= sink->now.mono_ns)
-            perform(file);
-        else if (file->retry.due_ns < sink->ending.due_ns)
-            sink->ending.due_ns = file->retry.due_ns;
+    /* each file once: one that fails at once may be due again */
+    for (uint32_t left = sink->ending.count; left > 0 && sink->ending.resting != NULL; left--) {
+        if (sink->ending.resting->retry.due_ns > sink->now.mono_ns)
+            break;
+        perform(take_resting(sink));
     }
-    return sink->ending.due_ns;
+    return sink->ending.resting != NULL ? sink->ending.resting->retry.due_ns : PS_NEVER;
 }
 
 void ps_bucket_finish_hurry(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->ending.files, finishing)
-    file->retry.due_ns = 0;
-    sink->ending.due_ns = 0;
+    file->retry.due_ns = 0; /* of all files, so that the heap stays in order */
 }

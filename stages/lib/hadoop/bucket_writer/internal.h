@@ -115,7 +115,8 @@ struct ps_bucket_file {
         /* next operation RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
         uint64_t soon_until_ns, give_up_ns;
         uint32_t tries;
-        struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename; NULL: none */
+        struct ps_bucket_file *below, *beside; /* state RESTS: in the heap of these files (finish.c) */
+        struct ps_bucket_trouble *trouble;     /* last failure to close, complete or rename; NULL: none */
     } retry;
     uint64_t counter; /* the number in the final name */
     TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
@@ -216,8 +217,8 @@ struct ps_bucket_opened {
 struct ps_bucket_ending {
     struct ps_bucket_files files;
     uint32_t count;
-    uint32_t busy_count; /* number of files in the states CLOSING and ASKED */
-    uint64_t due_ns;     /* no file that backs off is due before this time */
+    uint32_t busy_count;            /* number of files in the states CLOSING and ASKED */
+    struct ps_bucket_file *resting; /* the file in state RESTS that is due first; NULL: there is none */
 };
 
 /* The search for files of agents that were killed (orphans.c). */
