@@ -9,7 +9,8 @@
 #define LEASES 4U
 #define EVENTS 25U
 #define REQUESTS ((int)LEASES) /* one lease per request */
-#define PERSISTENT 7           /* a request of 25 is halved until one event is left, which is blamed */
+#define INVALID_TIMESTAMP 32 /* no event has a timestamp of its own: the clock is blamed, and not an event */
+#define PERSISTENT 7         /* a request of 25 is halved until one event is left, which is blamed */
 
 static bool is_broker_error(const struct ps_kafka_error *error)
 {
@@ -47,7 +48,8 @@ static void run_position(int position, int times)
     unsigned tried = 0;                /* outcomes */
     for (size_t i = 0; i < ps_kafka_error_count; i++) {
         bool blames =
-            ps_kafka_errors[i].outcome == PS_KAFKA_SPLIT || ps_kafka_errors[i].outcome == PS_KAFKA_BLAME;
+            ps_kafka_errors[i].outcome == PS_KAFKA_SPLIT ||
+            (ps_kafka_errors[i].outcome == PS_KAFKA_BLAME && ps_kafka_errors[i].code != INVALID_TIMESTAMP);
         unsigned outcome = 1U << ps_kafka_errors[i].outcome;
         if (!is_broker_error(&ps_kafka_errors[i]) || (times > 1 && !blames && (tried & outcome) != 0))
             continue; /* one of the codes that only cause a backoff */

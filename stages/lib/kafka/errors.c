@@ -52,7 +52,8 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {0, "NO_ERROR", PS_KAFKA_DELIVERED,
      "the record was written with the acknowledgements that acks requires"},
     {2, "CORRUPT_MESSAGE", PS_KAFKA_BLAME,
-     "the broker found a bad checksum, or a record without key on a compacted topic"},
+     "the broker found a bad checksum, or a record without key on a compacted topic; a single event is sent "
+     "again twice before it is blamed"},
     {3, "UNKNOWN_TOPIC_OR_PARTITION", PS_KAFKA_AGAIN,
      "the broker does not know the partition (yet): check that the topic exists"},
     {4, "INVALID_FETCH_SIZE", PS_KAFKA_AGAIN, "not an answer to produce"},
@@ -83,7 +84,8 @@ const struct ps_kafka_error ps_kafka_errors[] = {
      "1"},
     {32, "INVALID_TIMESTAMP", PS_KAFKA_BLAME,
      "the timestamp is too far from the broker's clock: check timestampHeader and "
-     "message.timestamp.difference.max.ms"},
+     "message.timestamp.difference.max.ms. Without such a header it is the time of sending: WAIT, check this "
+     "agent's clock"},
     {33, "UNSUPPORTED_SASL_MECHANISM", PS_KAFKA_WAIT,
      "the broker does not offer kafka.producer.sasl.mechanism"},
     {34, "ILLEGAL_SASL_STATE", PS_KAFKA_AGAIN, "the connection is not authenticated"},

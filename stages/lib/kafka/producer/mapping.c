@@ -77,6 +77,16 @@ static void map_headers(const struct ps_kafka_mapping *mapping, const struct ps_
     }
 }
 
+bool ps_kafka_mapping_gives_timestamp(const struct ps_kafka_mapping *mapping, const struct ps_batch *batch,
+                                      const struct ps_event *event)
+{
+    struct ps_slice value;
+    int64_t number;
+    return mapping->timestamp_header != NULL &&
+           ps_event_header(batch, event, mapping->timestamp_header, &value) &&
+           parse_number(value, INT64_MIN, INT64_MAX, &number);
+}
+
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
                                           const struct ps_batch *batch, const struct ps_event *event,
                                           struct ps_kafka_fields *fields, const struct ps_now *now,

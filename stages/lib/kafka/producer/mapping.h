@@ -55,6 +55,10 @@ static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapp
            !mapping->event_format;
 }
 
+/* Returns whether the record of the event gets the timestamp of a header; otherwise it gets the time of sending. */
+bool ps_kafka_mapping_gives_timestamp(const struct ps_kafka_mapping *mapping, const struct ps_batch *batch,
+                                      const struct ps_event *event);
+
 /* Sets `topic`, and every field of the record except value and token. Headers and topic may point into
  * `fields`. *timestamp_ignored is set when the timestamp header is not a number: Flume warns and continues. */
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,

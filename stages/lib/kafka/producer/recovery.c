@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ERROR_CORRUPT_MESSAGE 2
+#define ERROR_INVALID_TIMESTAMP 32
+#define DOUBTS_MAX 2U /* an event whose bytes arrived damaged is sent again this often before it is blamed */
+
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
 {
     return ps_port_rest_ns(sender->port, ++sender->rest_count);
@@ -175,7 +179,55 @@ void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender)
         return;
     if (sender->search.blamed == sender->search.fence)
         ps_log(PS_LOG_INFO, sender->port->component, "the refused event is delivered now");
-    sender->search.fence = sender->search.blamed = NULL;
+    sender->search.fence = sender->search.blamed = sender->search.doubted = NULL;
+}
+
+/* Returns whether the refused timestamp was made here, not taken from a header: of the only event, or of each event of
+ * a request. */
+static bool is_stamped_here(const struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_mapping *mapping = &sender->plan->mapping;
+    const struct ps_kafka_cause *cause = &sender->cause;
+    if (mapping->timestamp_header == NULL)
+        return true;
+    if (cause->group_count > 1)
+        return false;
+    const struct ps_lease *lease = ps_kafka_token_lease(cause->last_token);
+    const struct ps_event *event = ps_lease_event(lease, ps_kafka_token_position(cause->last_token));
+    return !ps_kafka_mapping_gives_timestamp(mapping, lease->batch, event);
+}
+
+/* Returns whether the only event of the request is sent again before it is blamed. Then it is sent alone. */
+static bool is_in_doubt(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    if (cause->group_count > 1)
+        return false;
+    if (sender->search.doubted != cause->last_token)
+        sender->search.doubts = 0;
+    sender->search.doubted = cause->last_token;
+    if (sender->search.doubts >= DOUBTS_MAX)
+        return false;
+    sender->search.doubts++;
+    sender->search.fence = cause->last_token;
+    return true;
+}
+
+/* Returns what follows from the first failure. The broker may refuse a record which is in order: because of a wrong
+ * clock, or because bytes were changed on the way. */
+static enum ps_kafka_outcome judge(struct ps_kafka_sender *sender)
+{
+    static const struct ps_kafka_error wrong_clock = {ERROR_INVALID_TIMESTAMP, "INVALID_TIMESTAMP",
+                                                      PS_KAFKA_WAIT,
+                                                      "the broker refuses the time of sending: check this "
+                                                      "agent's clock, the broker's clock and the topic's "
+                                                      "message.timestamp.after.max.ms"};
+    struct ps_kafka_cause *cause = &sender->cause;
+    if (cause->error->code == ERROR_INVALID_TIMESTAMP && is_stamped_here(sender))
+        cause->error = &wrong_clock;
+    if (cause->error->code == ERROR_CORRUPT_MESSAGE && is_in_doubt(sender))
+        return PS_KAFKA_AGAIN;
+    return cause->error->outcome;
 }
 
 static void halve(struct ps_kafka_sender *sender)
@@ -227,7 +279,8 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
     if (cause->error == NULL)
         return;
     ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
-    switch (cause->error->outcome) {
+    enum ps_kafka_outcome outcome = judge(sender);
+    switch (outcome) {
     case PS_KAFKA_SPLIT:
     case PS_KAFKA_BLAME:
         if (cause->group_count > 1)
@@ -250,7 +303,7 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
                "topic %s: %s (%s); undelivered events are sent again, in order, after %s", cause->topic,
                cause->error->name, cause->error->meaning, ps_quantity_print_ns(rest_ns).text);
-        if (cause->error->outcome != PS_KAFKA_RENEW)
+        if (outcome != PS_KAFKA_RENEW)
             ps_kafka_letters_failed(sender, cause->error->meaning);
         attempt_failed(sender, cause->error->meaning);
         break;

@@ -449,6 +449,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->transaction.released = 0;
     sender->transaction.phase = PS_KAFKA_TRANSACTION_FILLING;
     sender->search.fence = sender->search.blamed = NULL;
+    sender->search.doubted = NULL;
     sender->search.stepping = false;
     sender->search.step_records = 0;
     sender->search.step_bytes = 0;

@@ -108,6 +108,9 @@ struct ps_kafka_sender {
         uint32_t step_records;
         uint64_t step_bytes;
         void *blamed; /* the event that was already logged and counted as refused */
+        /* the event that was sent again because its bytes may have been damaged on the way, and how often */
+        void *doubted;
+        unsigned doubts;
     } search;
     struct ps_kafka_letters letters;
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */

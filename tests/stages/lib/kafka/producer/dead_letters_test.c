@@ -91,6 +91,35 @@ static void test_refused(void **state)
     }
 }
 
+/* A refusal for which no event is to blame: the time of sending is refused, or one record arrives damaged. There is no
+ * letter. */
+static void test_not_to_blame(void **state)
+{
+    static const int codes[] = {32, 2};
+    for (size_t i = 0; i < PS_COUNT_OF(codes); i++) {
+        ps_test_folder_setup(state);
+        start_with_letters(1);
+        fake.code = codes[i];
+        fake.refuses_all = true;
+        add_leases(1, 1, 32);
+        for (unsigned turns = 0; turns < 10000 && fake.refusal_count < 2; turns++)
+            turn();
+        fake.refuses_all = false;
+        wait_done();
+        assert_all();
+        assert_int_equal(dead_events(), 0);
+        assert_int_equal(counted(PS_COUNTER_refused), 0);
+        stop_with_letters();
+        ps_test_folder_teardown(state);
+    }
+}
+
+/* A record that arrives damaged each time becomes a letter. */
+static void test_always_damaged(void **state)
+{
+    run_refused(2, "record-refused", 7, 1, true);
+}
+
 /* Records that can never be sent do not stop the others, not even for a cycle. */
 static void test_too_large_here(void **state)
 {
@@ -217,6 +246,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_not_to_blame),
+        cmocka_unit_test_setup_teardown(test_always_damaged, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_too_large_here, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_not_settled_before_written, ps_test_folder_setup,
                                         ps_test_folder_teardown),

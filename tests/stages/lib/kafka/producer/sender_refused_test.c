@@ -204,6 +204,81 @@ static void test_topic_refused(void **state)
     }
 }
 
+/* ---- a refusal for which the event is not to blame ---- */
+
+#define INVALID_TIMESTAMP 32
+#define CORRUPT_MESSAGE 2
+
+/* Adds a lease of one event, with a timestamp header or without. */
+static void add_stamped(const char *time)
+{
+    const char *const headers[] = {"time", time, NULL};
+    char *body = ps_arena_alloc(stage.arena, 16);
+    snprintf(body, 16, "%-8u", sent_count++);
+    const struct ps_test_event event = {
+        .body = body, .length = (uint32_t)strlen(body), .headers = time != NULL ? headers : NULL};
+    leases[lease_count++] = ps_test_lease(&stage, &event, 1);
+}
+
+/* The broker refuses the time of sending: the clock is wrong, and no event. */
+static void run_wrong_clock(bool has_header, const char *time)
+{
+    start(1);
+    struct ps_kafka_sender_plan stamps = plan;
+    stamps.mapping.key_header = ps_name_intern("key");
+    stamps.mapping.timestamp_header = has_header ? ps_name_intern("time") : NULL;
+    stamps.mapping.mask = UINT64_MAX;
+    sender->plan = &stamps;
+    fake.code = INVALID_TIMESTAMP;
+    fake.rest_code = -148;
+    fake.refuses_all = true;
+    for (unsigned i = 0; i < 4; i++)
+        add_stamped(time);
+    offer_together();
+    pass_s(30);
+    bool blamed = has_header && time != NULL && time[0] != 'x';
+    assert_int_equal(counted(PS_COUNTER_refused), blamed);
+    assert_in_range(fake.refusal_count, 7, 12);
+    assert_int_equal(fake.log_count[0], 0);
+    fake.refuses_all = false;
+    wait_done();
+    assert_all();
+    assert_int_equal(counted(PS_COUNTER_refused), blamed);
+    stop();
+}
+
+static void test_wrong_clock(void **state)
+{
+    run_wrong_clock(false, NULL);
+    run_wrong_clock(false, "1"); /* not a header that the sink uses */
+    run_wrong_clock(true, NULL);
+    run_wrong_clock(true, "x"); /* not a number: the time of sending is used */
+    run_wrong_clock(true, "1");
+}
+
+/* The only event of a request arrives damaged: it is sent again twice, and only then blamed. */
+static void test_damaged_on_the_way(void **state)
+{
+    for (unsigned times = 1; times <= 3; times++) {
+        start(1);
+        fake.code = CORRUPT_MESSAGE;
+        fake.rest_code = -148;
+        for (unsigned round = 0; round < 2; round++) {
+            unsigned before = fake.refusal_count;
+            fake.refuses_all = true;
+            add_leases(1, 1, 32);
+            for (unsigned i = 0; i < 10000 && fake.refusal_count < before + times; i++)
+                turn();
+            assert_int_equal(fake.refusal_count, before + times);
+            fake.refuses_all = false;
+            wait_done();
+            assert_all();
+            assert_int_equal(counted(PS_COUNTER_refused), times == 3 ? round + 1 : 0);
+        }
+        stop();
+    }
+}
+
 /* The broker has the records already: they count as delivered. */
 static void test_known_already(void **state)
 {
@@ -224,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_large_poison),     cmocka_unit_test(test_two_refused),
         cmocka_unit_test(test_smaller_requests), cmocka_unit_test(test_smaller_requests_of_small_records),
         cmocka_unit_test(test_topic_refused),    cmocka_unit_test(test_known_already),
+        cmocka_unit_test(test_wrong_clock),      cmocka_unit_test(test_damaged_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
