@@ -214,12 +214,15 @@ static bool left_out(const struct ps_kafka_fetch *fetch)
 static void failed(struct ps_kafka_fetch *fetch, int16_t error)
 {
     bool moved = error == PS_KAFKA_ERROR_NOT_COORDINATOR;
+    /* A new coordinator loads its log, which may take long, or its replicas are slow: the time limit of the revocation
+     * applies. */
+    bool passes = error == PS_KAFKA_ERROR_COORDINATOR_LOADS || error == PS_KAFKA_ERROR_TIMED_OUT;
     fetch->commits.dirty = true;
     /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own.
      * COORDINATOR_NOT_AVAILABLE counts as a refusal: the coordinator itself answers so while too few replicas of
      * its log are in sync. */
     fetch->commits.failed = !moved;
-    fetch->commits.refused += !moved;
+    fetch->commits.refused += !moved && !passes;
     if (error != fetch->commits.reported)
         ps_log(PS_LOG_WARN, fetch->port->component,
                "offsets could not be committed: %s (%s); retrying while the partitions are assigned",

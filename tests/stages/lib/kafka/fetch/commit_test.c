@@ -1,6 +1,9 @@
-/* The native fetch client whose commits are lost: the connection ends before the answer comes, and nobody knows whether they were carried out. */
+/* The native fetch client whose commits are lost: the connection ends before the answer comes, and nobody knows whether
+ * they were carried out. Commits that the coordinator answers with an error. */
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
+
+#include <limits.h>
 
 static void append(struct run *run)
 {
@@ -41,9 +44,55 @@ static void test_each_commit_is_lost(void **state)
     assert_true(commits > 2);
 }
 
+/* The coordinator answers commits with this error for 3 s of a revocation, then takes them. Returns whether the member
+ * waited for that. */
+static bool is_awaited(int16_t error)
+{
+    static struct run run;
+    begin(&run, 1, NULL, 0);
+    append(&run);
+    read_all(&run);
+    append(&run);
+    while (run.waiting_count == 0)
+        turn(&run);
+    run.group.fail_key = PS_TEST_KEY_COMMIT;
+    run.group.fail_error = error;
+    run.group.fail_at = 1;
+    run.group.fail_last = UINT_MAX;
+    run.group.rebalances = true;
+    unsigned joins = run.group.asked[PS_TEST_KEY_JOIN];
+    uint64_t until_ns = run.group.now_ns + 3 * PS_NS_PER_S;
+    while (run.group.now_ns < until_ns) {
+        turn(&run);
+        deliver(&run);
+    }
+    assert_true(run.group.counts.errors > 3);
+    bool awaited = run.group.asked[PS_TEST_KEY_JOIN] == joins;
+    run.group.fail_at = run.group.fail_last = 0;
+    read_all(&run);
+    stop(&run);
+    assert_false(run.dead);
+    check_committed(&run);
+    assert_int_equal(run.again > 0, !awaited);
+    end(&run);
+    return awaited;
+}
+
+/* A coordinator that loads its log, or whose replicas are slow, does not refuse commits: the member waits, and no record
+ * is read twice. Another error, four times in a row, ends the revocation. */
+static void test_coordinator_loads(void **state)
+{
+    assert_true(is_awaited(14));
+    assert_true(is_awaited(7));
+    assert_false(is_awaited(-1));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_commit_is_lost)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_commit_is_lost),
+        cmocka_unit_test(test_coordinator_loads),
+    };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
