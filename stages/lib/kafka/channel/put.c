@@ -3,9 +3,11 @@
 #include <stdlib.h>
 
 #include "core/quantity.h"
+#include "stages/lib/least.h"
 
 #define HUNGRY_LEASES 2U
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
+#define READ_NS PS_NS_PER_S /* time in which the client reads the acknowledgements that have come */
 /* Leases that wait for room in the sender are offered again after this time, unless a report wakes the worker
  * before. */
 #define WAITING_LOOK_NS (2 * PS_NS_PER_MS)
@@ -152,6 +154,16 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
+/* If the process may not have run for some time, gives the client's threads time to read the acknowledgements that came
+ * meanwhile. */
+static void note_pause(struct ps_kafka_channel_put *put, const struct ps_now *now)
+{
+    uint64_t until_ns = now->mono_ns + ps_least(put->plan->patience_ns / 4, READ_NS);
+    if (now->mono_ns - put->ticked_ns >= put->plan->patience_ns / 2 && until_ns > put->give_up_ns)
+        put->give_up_ns = until_ns;
+    put->ticked_ns = now->mono_ns;
+}
+
 /* Gives up the leases of this list that are too old: they return to their sources. Appends the other leases
  * of the list to the waiting leases. */
 static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, const struct ps_now *now)
@@ -232,13 +244,16 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
     if (put->sender == NULL)
         return put->retry_ns;
     put->engine_port = port;
+    uint64_t next_ns = now->mono_ns + WAITING_LOOK_NS, sender_ns = PS_NEVER;
+    if (!put->giving_up) { /* first takes the acknowledgements that have come: they count as progress */
+        sender_ns = ps_kafka_sender_tick(put->sender, now);
+        feed(put, now);
+    }
     note_progress(put, now);
-    uint64_t next_ns = now->mono_ns + WAITING_LOOK_NS;
+    note_pause(put, now);
     if (put->giving_up || must_give_up(put, now)) {
         give_up(put, now);
     } else {
-        uint64_t sender_ns = ps_kafka_sender_tick(put->sender, now);
-        feed(put, now);
         if (put->waiting == NULL || sender_ns < next_ns)
             next_ns = sender_ns;
         /* The time at which a source's client may have to be refused. */

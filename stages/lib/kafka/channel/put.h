@@ -40,6 +40,7 @@ struct ps_kafka_channel_put {
     /* time of the last acknowledgement, or of the last tick at which no lease waited for one */
     uint64_t progress_ns;
     uint64_t give_up_ns; /* earliest time of the next look for leases to give up */
+    uint64_t ticked_ns;  /* time of the last tick */
     bool giving_up;      /* taking back the sender's leases, to give up those that are too old */
     /* this producer has taken all leases that the last plan left, including those of other workers */
     bool has_all;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define TICK_NS (500 * PS_NS_PER_MS)
+#define PAUSE_NS (3 * PS_NS_PER_S)          /* the process did not run for this time, or longer */
 #define PAUSED_TICK_NS (100 * PS_NS_PER_MS) /* the worker does not watch the sockets while the source waits */
 
 static struct ps_kafka_fetch *of(struct ps_kafka_reading *reading)
@@ -241,6 +242,8 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
 static uint64_t tick(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns)
 {
     struct ps_kafka_fetch *fetch = of(reading);
+    if (mono_ns - fetch->mono_ns >= PAUSE_NS) /* the sink could not deliver anything either */
+        fetch->member.revoke_until_ns += mono_ns - fetch->mono_ns;
     fetch->mono_ns = mono_ns;
     fetch->paused = paused;
     take_turn(fetch);

@@ -16,6 +16,7 @@
 #define READY_MAX 64
 /* the search for records that wait too long runs each tenth of delivery.timeout.ms */
 #define EXPIRY_PARTS 10U
+#define PAUSE_NS (3 * PS_NS_PER_S)            /* turns are at most a second apart while records wait */
 #define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two Metadata requests */
 
 /* ---- metadata and the producer's id ---- */
@@ -149,6 +150,37 @@ static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native
     return client->now.mono_ns >= set->born_ns + client->settings.delivery_ns;
 }
 
+static void make_younger(struct ps_kafka_native_set *set, uint64_t by_ns)
+{
+    for (; set != NULL; set = set->next)
+        set->born_ns += by_ns;
+}
+
+/* Called before a turn at this time. Time for which the process did not run, because it was stopped or its machine was
+ * frozen, is no time in which the brokers could write a record. Sets made since the last turn have the time of that
+ * turn. */
+static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
+{
+    uint64_t pause_ns = now_ns - client->now.mono_ns;
+    if (client->settings.delivery_ns == 0 || client->now.mono_ns == 0 || pause_ns < PAUSE_NS)
+        return;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
+            make_younger(topic->unplaced, pause_ns);
+            for (int32_t p = 0; p < topic->partition_count; p++) {
+                make_younger(topic->partitions[p].first, pause_ns);
+                make_younger(topic->partitions[p].returned, pause_ns);
+            }
+        }
+    }
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
+        for (struct ps_kafka_native_request *request = broker->first; request != NULL;
+             request = request->next)
+            for (uint32_t i = 0; i < request->set_count; i++)
+                make_younger(request->sets[i], pause_ns);
+    }
+}
+
 /* Reports a set that waits too long, and ends the producer: later sets would overtake it. The sender makes a new
  * producer and sends undelivered events again. A set in flight is checked only when its answer is late. */
 static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
@@ -231,6 +263,7 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
     struct ps_question answer;
     client->listener = listener;
     client->reported = 0;
+    forgive_pause(client, listener->now.mono_ns);
     client->now = listener->now;
     report_purged(client);
     while (ps_resolver_answer(client->resolver, &answer)) {

@@ -87,11 +87,36 @@ static void test_coordinator_loads(void **state)
     assert_false(is_awaited(-1));
 }
 
+/* The process does not run for a minute while partitions are given up: the sink had no time to deliver, so the limit of
+ * 30 s is not over. */
+static void test_pause_of_the_process(void **state)
+{
+    static struct run run;
+    static const struct ps_pair session = {.key = "session.timeout.ms", .value = "300000"};
+    begin(&run, 1, &session, 1);
+    append(&run);
+    while (run.waiting_count == 0)
+        turn(&run);
+    run.group.rebalances = true;
+    for (unsigned turns = 0; turns < 1000; turns++)
+        turn(&run);
+    run.group.now_ns += 60 * PS_NS_PER_S;
+    for (unsigned turns = 0; turns < 10; turns++)
+        turn(&run);
+    read_all(&run);
+    stop(&run);
+    assert_false(run.dead);
+    check_committed(&run);
+    assert_int_equal(run.again, 0);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_commit_is_lost),
         cmocka_unit_test(test_coordinator_loads),
+        cmocka_unit_test(test_pause_of_the_process),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

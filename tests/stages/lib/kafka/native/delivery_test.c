@@ -367,6 +367,34 @@ static void test_delivery_timeout_without_brokers(void **state)
     end(&run);
 }
 
+/* The process does not run for ten minutes (SIGSTOP, a frozen machine): neither a record in flight, whose answer has
+ * come, nor one behind it, nor one of later is too old. */
+static void test_pause_of_the_process(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "message.timeout.ms", .value = "3000"},
+                                    {.key = "max.in.flight.requests.per.connection", .value = "1"}};
+    struct run run;
+    begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
+    deliver(&run);
+    submit(&run);
+    struct produced produced = expect_produce(&run);
+    submit(&run);
+    turn(&run);
+    answer_produce(&run, &produced, 0, 0);
+    run.now.mono_ns += 600 * PS_NS_PER_S;
+    produced = expect_produce(&run);
+    run.now.mono_ns += 600 * PS_NS_PER_S;
+    ps_test_broker_hang_up(&run.broker);
+    produced = expect_produce(&run); /* the set that was in flight is sent again */
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 3);
+    run.now.mono_ns += 600 * PS_NS_PER_S;
+    deliver(&run);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(run.reports[i].error, 0);
+    end(&run);
+}
+
 /* connections.max.idle.ms: an idle connection is closed, not one with a request under way; the next record makes another. */
 static void test_idle(void **state)
 {
@@ -448,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_written_in_part),
         cmocka_unit_test(test_delivery_timeout),
+        cmocka_unit_test(test_pause_of_the_process),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_all_down),
