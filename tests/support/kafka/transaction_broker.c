@@ -36,6 +36,7 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     broker->faults = faults;
     broker->producer = broker->ended = broker->next = (struct producer){.id = FIRST_ID, .epoch = -1};
     broker->assignment = 1;
+    broker->out_partitions = PS_TEST_OUT_PARTITIONS;
     broker->connections.handle = handle;
     broker->connections.argument = broker;
     ps_test_connections_open(&broker->connections);
@@ -152,6 +153,25 @@ bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker)
 void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition)
 {
     broker->removed[partition] = true;
+}
+
+void ps_test_coordinator_shrink(struct ps_test_coordinator *broker, unsigned partitions)
+{
+    broker->out_partitions = partitions;
+}
+
+/* Returns the error of AddPartitionsToTxn for a partition of `out`, if the request names one that does not exist: none
+ * of the others is added. Else 0. */
+static int16_t unknown(const struct ps_test_coordinator *broker, struct ps_wire_in numbers, uint32_t count,
+                       int32_t number)
+{
+    if (number >= (int32_t)broker->out_partitions)
+        return ERROR_UNKNOWN_PARTITION;
+    for (uint32_t i = 0; i < count; i++) {
+        if (ps_wire_get_int32(&numbers) >= (int32_t)broker->out_partitions)
+            return ERROR_NOT_ATTEMPTED;
+    }
+    return 0;
 }
 
 /* Returns the error of partition `number`, the one at `place` of `count` in its request, whose own error is 0. */
@@ -288,12 +308,14 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
         at = ps_test_coordinator_take_topic(in, at, false, &of_positions);
         uint32_t count = ps_wire_get_count(in, 4), has = answered(broker, count);
         at = ps_wire_put_int32(at, (int32_t)has);
+        const struct ps_wire_in numbers = *in;
         for (uint32_t i = 0; i < count; i++) {
             int32_t number = ps_wire_get_int32(in);
             if (i >= has)
                 continue;
             struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
-            int16_t own = error != 0 || of_positions ? error : refuse(broker, 24, i, count, number);
+            int16_t own = error != 0 || of_positions ? error : unknown(broker, numbers, count, number);
+            own = own != 0 || of_positions ? own : refuse(broker, 24, i, count, number);
             partition->joined |= own == 0;
             broker->ongoing |= own == 0;
             at = ps_wire_put_int32(at, number);

@@ -62,6 +62,8 @@ void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key,
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
 /* Removes this input partition, as if its topic was deleted: its offsets are no longer committed. */
 void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
+/* Topic `out` was created again, with only this number of partitions. */
+void ps_test_coordinator_shrink(struct ps_test_coordinator *broker, unsigned partitions);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;

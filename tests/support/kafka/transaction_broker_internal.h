@@ -17,6 +17,7 @@
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_INVALID_EPOCH 47
 #define ERROR_CONCURRENT 51
+#define ERROR_NOT_ATTEMPTED 55
 #define ERROR_UNSTABLE 88
 #define ERROR_FENCED 90
 #define ERROR_ABORTABLE 120
@@ -54,6 +55,7 @@ struct ps_test_coordinator {
     uint64_t random;
     unsigned faults;
     struct partition partitions[PARTITIONS]; /* of `out`, and the one of the positions */
+    unsigned out_partitions;                 /* the first ones of `out` are there */
     struct producer producer;
     bool second;           /* the second protocol of transactions (KIP-890) */
     struct producer ended, /* second protocol: who committed the last transaction, */

@@ -143,8 +143,10 @@ static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in
         const char *set = ps_wire_take(in, (size_t)bytes);
         assert_non_null(set);
         struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
-        int16_t error = ps_test_coordinator_fails(broker) ? ERROR_NOT_LEADER
-                                                          : append(broker, partition, set, (uint32_t)bytes);
+        bool gone = !of_positions && number >= (int32_t)broker->out_partitions;
+        int16_t error = gone                                ? ERROR_UNKNOWN_PARTITION
+                        : ps_test_coordinator_fails(broker) ? ERROR_NOT_LEADER
+                                                            : append(broker, partition, set, (uint32_t)bytes);
         at = ps_wire_put_int32(at, number);
         at = ps_wire_put_int16(at, error);
         for (unsigned field = 0; field < 3; field++)
@@ -217,7 +219,7 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, cha
     at = ps_wire_put_string(at, "here", 4);
     at = ps_wire_put_int32(at, 0);
     at = ps_wire_put_int32(at, 2);
-    at = put_topic(at, "out", PS_TEST_OUT_PARTITIONS);
+    at = put_topic(at, "out", broker->out_partitions);
     return put_topic(at, PS_TEST_POSITIONS, 1);
 }
 

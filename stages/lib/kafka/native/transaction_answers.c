@@ -179,6 +179,14 @@ static int16_t worse(int16_t error, int16_t other)
     return error;
 }
 
+/* Called when the coordinator does not know the partition: metadata shows whether the topic was created again without
+ * it (cluster.c). */
+static void note_unknown(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
+{
+    partition->denied = true;
+    ps_kafka_native_want_metadata(client);
+}
+
 static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
@@ -196,7 +204,11 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
             int32_t number = ps_wire_get_int32(in);
             int16_t error = ps_wire_get_int16(in);
             worst = worse(worst, error);
-            if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count || error != 0)
+            if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count)
+                continue;
+            if (error == ERROR_UNKNOWN_PARTITION)
+                note_unknown(client, &topic->partitions[number]);
+            if (error != 0)
                 continue;
             transaction->any_joined = true;
             topic->partitions[number].joined = transaction->number;

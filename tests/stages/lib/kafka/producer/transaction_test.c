@@ -365,6 +365,37 @@ static void test_each_error_of_the_end(void **state)
     }
 }
 
+static void run_until_complete(struct run *run, uint64_t within_ns)
+{
+    uint64_t since_ns = run->stage.now.mono_ns;
+    while (!is_complete(run)) {
+        read_some(run);
+        turn(run);
+        if (run->stage.now.mono_ns - since_ns > within_ns)
+            fail_msg("offsets %lld and %lld", (long long)ps_test_coordinator_offset(run->broker, 0),
+                     (long long)ps_test_coordinator_offset(run->broker, 1));
+    }
+}
+
+/* The topic is created again with fewer partitions: no partition can be added to a transaction with the removed ones.
+ * The producer ends, and the next one knows the topic as it is. */
+static void test_removed_partitions(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        run.assignment = -1;
+        run.records = FEW_RECORDS;
+        run_until_complete(&run, TIME_MAX_NS);
+        ps_test_coordinator_shrink(run.broker, 1);
+        run.records = 2 * FEW_RECORDS;
+        run_until_complete(&run, 60 * PS_NS_PER_S);
+        verify(&run);
+        assert_true(ps_test_coordinator_counts(run.broker).producers > 1);
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_memory_of_each),
         cmocka_unit_test(test_linger),
         cmocka_unit_test(test_each_error_of_the_end),
+        cmocka_unit_test(test_removed_partitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
