@@ -39,7 +39,7 @@ static void fill(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_native_broker *broker = fetch->client->brokers;
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(fetch->client, "t", 1);
-    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
+    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(fetch->client, topic, PARTITIONS));
     memcpy(topic->id, "0123456789abcdef", sizeof topic->id);
     topic->has_id = true;
     broker->node = 1;

@@ -39,7 +39,7 @@ static struct ps_kafka_native *make(void)
 static void fill(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(client, "t", 1);
-    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
+    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(client, topic, PARTITIONS));
     for (int32_t i = 0; i < PARTITIONS; i++) {
         int error;
         const struct ps_kafka_record record = {

@@ -38,7 +38,8 @@ struct partition {
 struct ps_test_brokers {
     struct node nodes[PS_TEST_BROKERS];
     char bootstrap[32];
-    struct partition partitions[PS_TEST_PARTITIONS];
+    struct partition partitions[PS_TEST_PARTITIONS_MAX];
+    unsigned partition_count;
     uint64_t random;
     unsigned faults;
     int16_t produce_most, metadata_most;
@@ -76,8 +77,10 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
     }
     snprintf(brokers->bootstrap, sizeof brokers->bootstrap, "127.0.0.1:%u",
              brokers->nodes[0].connections.port);
-    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
-        brokers->partitions[i].leader = draw(brokers, PS_TEST_BROKERS);
+    brokers->partition_count = PS_TEST_PARTITIONS;
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS_MAX; i++) {
+        brokers->partitions[i].leader =
+            i < PS_TEST_PARTITIONS ? draw(brokers, PS_TEST_BROKERS) : i % PS_TEST_BROKERS;
         brokers->partitions[i].next = sequence;
         brokers->partitions[i].epoch = FIRST_EPOCH;
         brokers->partitions[i].numbers = calloc(PS_TEST_RECORDS_MAX, sizeof(uint32_t));
@@ -90,7 +93,7 @@ void ps_test_brokers_stop(struct ps_test_brokers *brokers)
 {
     for (unsigned i = 0; i < PS_TEST_BROKERS; i++)
         ps_test_connections_close(&brokers->nodes[i].connections);
-    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++)
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS_MAX; i++)
         free(brokers->partitions[i].numbers);
     free(brokers);
 }
@@ -100,9 +103,15 @@ const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers)
     return brokers->bootstrap;
 }
 
+void ps_test_brokers_widen(struct ps_test_brokers *brokers, unsigned partitions)
+{
+    assert_in_range(partitions, 1, PS_TEST_PARTITIONS_MAX);
+    brokers->partition_count = partitions;
+}
+
 void ps_test_brokers_lead(struct ps_test_brokers *brokers, unsigned node)
 {
-    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS_MAX; i++) {
         brokers->partitions[i].leader = node;
         brokers->partitions[i].epoch++;
     }
@@ -204,7 +213,7 @@ static int16_t append(struct partition *partition, const char *bytes, uint32_t l
 static int16_t set_comes(struct ps_test_brokers *brokers, unsigned node, int32_t number, const char *bytes,
                          uint32_t length)
 {
-    assert_in_range(number, 0, PS_TEST_PARTITIONS - 1);
+    assert_in_range(number, 0, brokers->partition_count - 1);
     struct partition *partition = &brokers->partitions[number];
     if (fails(brokers)) {
         partition->leader = draw(brokers, PS_TEST_BROKERS);
@@ -266,7 +275,7 @@ static char *put_topic(struct ps_test_brokers *brokers, int16_t version, enum ps
 {
     unsigned count = kind == PS_TEST_METADATA_NO_TOPIC ? 0
                      : kind == PS_TEST_METADATA_FEWER  ? 1
-                                                       : PS_TEST_PARTITIONS;
+                                                       : brokers->partition_count;
     unsigned older = kind == PS_TEST_METADATA_OLDER;
     at = ps_wire_put_int16(at, kind == PS_TEST_METADATA_NO_TOPIC ? ERROR_UNKNOWN_TOPIC : 0);
     at = ps_wire_put_string(at, "t", 1);

@@ -7,7 +7,8 @@
 #include "core/base.h"
 
 #define PS_TEST_BROKERS 2U
-#define PS_TEST_PARTITIONS 3U
+#define PS_TEST_PARTITIONS 3U     /* of the topic at first */
+#define PS_TEST_PARTITIONS_MAX 6U /* after partitions were added */
 #define PS_TEST_RECORDS_MAX 20000U
 
 struct ps_test_brokers;
@@ -33,6 +34,8 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
 void ps_test_brokers_stop(struct ps_test_brokers *brokers);
 /* Returns HOST:PORT of the first broker. */
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers);
+/* Sets the number of partitions. */
+void ps_test_brokers_widen(struct ps_test_brokers *brokers, unsigned partitions);
 /* Makes this broker the leader of all partitions. */
 void ps_test_brokers_lead(struct ps_test_brokers *brokers, unsigned node);
 void ps_test_brokers_hold(struct ps_test_brokers *brokers, unsigned node, enum ps_test_hold hold);

@@ -306,7 +306,8 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
         look_for_another(client, topic, id, error, count);
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
     }
-    if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
+    if (topic != NULL && error == 0 && !in->failed &&
+        !ps_kafka_native_topic_resize(client, topic, (int32_t)count))
         complete = false;
     for (uint32_t i = 0; i < count; i++) {
         struct partition_is is = read_partition(in, version);

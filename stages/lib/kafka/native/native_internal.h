@@ -293,7 +293,8 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_n
                                                          const char *name, uint32_t length);
 void ps_kafka_native_topics_free(struct ps_kafka_native *client);
 /* Sets the number of partitions of the topic, if the number has grown. Returns false if there is no memory. */
-bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count);
+bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
+                                  int32_t partition_count);
 /* Returns the partition for a record: the one that the record names, or one chosen by key or in turn. */
 int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record);

@@ -114,36 +114,66 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 
 /* ---- partitions ---- */
 
-/* Returns whether no set points to a partition of the topic, so that the array of partitions may move.
- * Only then is a larger array made for a topic with added partitions. A topic that was created again with
- * fewer partitions keeps the old partitions, until a record for a removed partition ends the producer
- * (cluster.c). */
-static bool is_still(const struct ps_kafka_native_topic *topic)
+/* Moves the partition, and makes its sets that are not in flight point to the new place. */
+static void move(struct ps_kafka_native_partition *from, struct ps_kafka_native_partition *to)
 {
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        const struct ps_kafka_native_partition *partition = &topic->partitions[i];
-        if (partition->first != NULL || partition->in_flight > 0 || partition->returned != NULL ||
-            partition->ready)
-            return false;
-    }
-    return true;
+    *to = *from;
+    if (to->first == NULL)
+        to->end = &to->first;
+    for (struct ps_kafka_native_set *set = to->first; set != NULL; set = set->next)
+        set->partition = to;
+    for (struct ps_kafka_native_set *set = to->returned; set != NULL; set = set->next)
+        set->partition = to;
 }
 
-bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count)
+/* Makes a set point to its partition's new place, if it is one of the topic. */
+static void follow(struct ps_kafka_native_set *set, const struct ps_kafka_native_topic *topic,
+                   struct ps_kafka_native_partition *partitions)
 {
-    if (partition_count <= topic->partition_count || (topic->partition_count > 0 && !is_still(topic)))
+    if (set != NULL && set->partition->topic == topic && set->partition != &topic->nowhere)
+        set->partition = &partitions[set->partition->number];
+}
+
+/* Makes everything else that points to a moved partition of the topic point to its new place: sets in flight or to be
+ * reported, and the lists of ready partitions. */
+static void follow_all(struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
+                       struct ps_kafka_native_partition *partitions)
+{
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
+        for (struct ps_kafka_native_request *request = broker->first; request != NULL;
+             request = request->next)
+            for (uint32_t i = 0; i < request->set_count; i++)
+                follow(request->sets[i], topic, partitions);
+        struct ps_kafka_native_partition **at = &broker->ready;
+        for (; *at != NULL; at = &(*at)->next_ready) {
+            if ((*at)->topic == topic)
+                *at = &partitions[(*at)->number];
+        }
+        broker->ready_end = at;
+    }
+    for (struct ps_kafka_native_set *set = client->purged; set != NULL; set = set->next)
+        follow(set, topic, partitions);
+}
+
+/* A topic that was created again with fewer partitions keeps the old partitions, until a record for a removed partition
+ * ends the producer (cluster.c). */
+bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
+                                  int32_t partition_count)
+{
+    if (partition_count <= topic->partition_count)
         return true;
     struct ps_kafka_native_partition *partitions = calloc((size_t)partition_count, sizeof *partitions);
     if (partitions == NULL)
         return false;
     for (int32_t i = 0; i < partition_count; i++) {
         struct ps_kafka_native_partition *partition = &partitions[i];
-        if (i < topic->partition_count)
-            *partition = topic->partitions[i];
-        else
-            *partition = (struct ps_kafka_native_partition){.topic = topic, .number = i, .leader_epoch = -1};
+        *partition = (struct ps_kafka_native_partition){.topic = topic, .number = i, .leader_epoch = -1};
         partition->end = &partition->first;
+        if (i < topic->partition_count)
+            move(&topic->partitions[i], partition);
     }
+    if (topic->partition_count > 0)
+        follow_all(client, topic, partitions);
     free(topic->partitions);
     topic->partitions = partitions;
     topic->partition_count = partition_count;

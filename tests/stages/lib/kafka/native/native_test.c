@@ -117,7 +117,7 @@ static void submit(struct run *run, uint32_t count)
 static void verify(const struct run *run)
 {
     uint32_t total = 0;
-    for (unsigned p = 0; p < PS_TEST_PARTITIONS; p++) {
+    for (unsigned p = 0; p < PS_TEST_PARTITIONS_MAX; p++) {
         const uint32_t *numbers;
         uint32_t count = ps_test_brokers_log(run->brokers, p, &numbers);
         for (uint32_t i = 1; i < count; i++)
@@ -160,6 +160,39 @@ static void test_faults(void **state)
     for (unsigned i = 0; i < 40; i++) {
         print_message("seed %llu\n", (unsigned long long)(seed + i));
         run_one(seed + i, 5 + i * 5, i % 2 == 0 ? 0 : INT32_MAX - 500);
+    }
+}
+
+/* Partitions are added while there is always a record to be sent: they get records, too. */
+static void run_added(uint64_t seed, unsigned faults)
+{
+    static struct run run;
+    const uint32_t *numbers;
+    begin(&run, seed, faults, 0, "500");
+    go_to(&run, 0);
+    for (unsigned turns = 0; run.report_count < RECORDS; turns++) {
+        if (run.submitted >= RECORDS / 6)
+            ps_test_brokers_widen(run.brokers, PS_TEST_PARTITIONS_MAX);
+        uint32_t left = RECORDS - run.submitted;
+        if (left > 0)
+            submit(&run, left < 5 ? left : 5);
+        turn(&run);
+        if (turns > TURNS_MAX)
+            fail_msg("%u of %u records were reported", run.report_count, RECORDS);
+    }
+    verify(&run);
+    for (unsigned p = PS_TEST_PARTITIONS; p < PS_TEST_PARTITIONS_MAX; p++)
+        assert_true(ps_test_brokers_log(run.brokers, p, &numbers) > 0);
+    end(&run);
+}
+
+static void test_added_partitions(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    run_added(1, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        run_added(seed + i, 5 + i * 5);
     }
 }
 
@@ -300,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calm),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_added_partitions),
         cmocka_unit_test(test_late_metadata_with_sets_in_flight),
         cmocka_unit_test(test_no_broker),
     };
