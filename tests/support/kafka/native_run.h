@@ -27,6 +27,7 @@
 struct cluster {
     int16_t error;
     int32_t partitions, leader, epoch;
+    bool last_has_none; /* the last partition has no leader */
 };
 
 struct run {
@@ -149,7 +150,7 @@ static inline char *put_metadata(const struct run *run, char *at)
     for (int32_t i = 0; i < count; i++) {
         at = ps_wire_put_int16(at, 0);
         at = ps_wire_put_int32(at, i);
-        at = ps_wire_put_int32(at, run->cluster.leader);
+        at = ps_wire_put_int32(at, run->cluster.last_has_none && i == count - 1 ? -1 : run->cluster.leader);
         at = ps_wire_put_int32(at, run->cluster.epoch);
         for (int list = 0; list < 3; list++)
             at = ps_wire_put_int32(at, 0);

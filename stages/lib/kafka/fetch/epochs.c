@@ -250,7 +250,7 @@ static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
         return false;
     }
     if (place == NULL || place->leader == NULL || is_behind(part, place))
-        ps_kafka_native_want_metadata(fetch->client);
+        ps_kafka_fetch_want_leader(fetch);
     if (part->queued > 0)
         part->waits_ns = fetch->mono_ns;
     return true;

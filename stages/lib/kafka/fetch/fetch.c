@@ -212,7 +212,7 @@ void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
     uint32_t first = fetch->requests.broker_turn;
     fetch->requests.broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
     if (misses_leader(fetch))
-        ps_kafka_native_want_metadata(fetch->client);
+        ps_kafka_fetch_want_leader(fetch);
 }
 
 uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)

@@ -88,6 +88,7 @@ enum ps_kafka_part_state {
     PS_KAFKA_PART_CHECKED,
 };
 
+#define PS_KAFKA_LEADER_REST_NS (500 * PS_NS_PER_MS)
 #define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* backoff after a request that failed */
 
 /* An assigned partition; its index is the stream's. */
@@ -319,6 +320,14 @@ struct ps_kafka_fetch {
 static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_native *client)
 {
     return client->reader_argument;
+}
+
+/* Asks for metadata because the leader of a partition is not known, or metadata is behind; at most twice a second. */
+static inline void ps_kafka_fetch_want_leader(const struct ps_kafka_fetch *fetch)
+{
+    if (!fetch->client->metadata.asked &&
+        fetch->mono_ns >= fetch->client->metadata.answered_ns + PS_KAFKA_LEADER_REST_NS)
+        ps_kafka_native_want_metadata(fetch->client);
 }
 
 static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker *broker,

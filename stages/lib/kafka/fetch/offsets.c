@@ -233,7 +233,7 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
             continue;
         struct ps_kafka_native_broker *broker = leader_of(&fetch->parts[i]);
         if (broker == NULL)
-            ps_kafka_native_want_metadata(fetch->client);
+            ps_kafka_fetch_want_leader(fetch);
         else if (ps_kafka_fetch_reach(fetch->client, broker) != NULL)
             ask_leader(fetch, broker);
     }

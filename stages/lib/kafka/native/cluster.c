@@ -4,6 +4,7 @@
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/least.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,9 @@
  * because the client may have the new id from a broker that is behind: then the id noted as former is the
  * right one. */
 #define FORMER_ID_NS (10 * PS_NS_PER_S)
+/* the time between two questions for leaders that nobody needs now: it doubles, up to the second one */
+#define LOOK_REST_NS (100 * PS_NS_PER_MS)
+#define LOOK_REST_MAX_NS (5 * PS_NS_PER_S)
 /* a topic that a reader wants may not exist for a long time */
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS)
 
@@ -208,6 +212,23 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     return false;
 }
 
+/* Returns whether a record waits for the partition's leader. A reader asks itself for leaders that it needs. */
+static bool is_awaited(const struct ps_kafka_native *client,
+                       const struct ps_kafka_native_partition *partition)
+{
+    return client->reader == NULL &&
+           (partition->first != NULL || partition->returned != NULL || partition->in_flight > 0);
+}
+
+/* Returns whether a record waits for a topic that the cluster lacks. A reader may need any of its topics. */
+static bool is_topic_awaited(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
+{
+    bool awaited = client->reader != NULL || topic->unplaced != NULL;
+    for (int32_t i = 0; i < topic->partition_count && !awaited; i++)
+        awaited = is_awaited(client, &topic->partitions[i]);
+    return awaited;
+}
+
 /* Sets the partition's leader. Returns whether the partition needs no other answer. */
 static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                        const struct partition_is *is)
@@ -281,8 +302,9 @@ static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_nat
         topic->partition_count = (int32_t)count;
 }
 
-/* Reads a topic of the answer. Returns whether no partition of it needs another answer. */
-static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
+/* Reads a topic of the answer. Returns whether no partition of it needs another answer. Sets *urgent if a partition that
+ * needs one is needed now. */
+static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version, bool *urgent)
 {
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
@@ -300,6 +322,7 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     if (late)
         topic = NULL;
     bool complete = !late && (topic == NULL || (error == 0 && count > 0));
+    *urgent |= !complete && (late || is_topic_awaited(client, topic));
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
     if (topic != NULL && !in->failed) {
@@ -307,18 +330,26 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
     }
     if (topic != NULL && error == 0 && !in->failed &&
-        !ps_kafka_native_topic_resize(client, topic, (int32_t)count))
+        !ps_kafka_native_topic_resize(client, topic, (int32_t)count)) {
         complete = false;
+        *urgent = true;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct partition_is is = read_partition(in, version);
-        if (!in->failed && topic != NULL && error == 0)
-            complete &= set_leader(client, topic, &is);
+        if (in->failed || topic == NULL || error != 0 || set_leader(client, topic, &is))
+            continue;
+        complete = false;
+        *urgent |= is_awaited(client, &topic->partitions[is.number]);
     }
     if (is_flexible(version))
         (void)ps_wire_get_int32(in); /* topic_authorized_operations */
     end_fields(in, version);
-    for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++)
-        complete &= needs_no_other(client, &topic->partitions[i]);
+    for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++) {
+        if (needs_no_other(client, &topic->partitions[i]))
+            continue;
+        complete = false;
+        *urgent = true;
+    }
     if (complete && topic != NULL)
         topic->asked_ns = 0;
     else if (topic != NULL && topic->asked_ns == 0)
@@ -349,6 +380,15 @@ static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in, 
     }
 }
 
+/* Called after an answer: sets when to ask for the partitions without a leader that nobody needs now. */
+static void plan_look(struct ps_kafka_native *client, bool complete)
+{
+    uint64_t rest_ns = client->metadata.look_rest_ns;
+    rest_ns = complete ? 0 : rest_ns == 0 ? LOOK_REST_NS : ps_least(2 * rest_ns, LOOK_REST_MAX_NS);
+    client->metadata.look_rest_ns = rest_ns;
+    client->metadata.look_ns = complete ? PS_NEVER : client->now.mono_ns + rest_ns;
+}
+
 bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,
                                      char *reason)
 {
@@ -356,21 +396,22 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
     end_fields(in, version); /* of the header */
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    bool has_brokers = read_brokers(client, in, version), complete = has_brokers;
+    bool has_brokers = read_brokers(client, in, version), complete = has_brokers, urgent = !has_brokers;
     if (version >= 2)
         read_cluster(client, in, version);
     (void)ps_wire_get_int32(in); /* controller */
     uint32_t count = complete ? get_count(in, version, 9) : 0;
     for (uint32_t i = 0; i < count; i++)
-        complete &= read_topic(client, in, version);
+        complete &= read_topic(client, in, version, &urgent);
     if (in->failed)
         return ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
     if (client->all_topics && has_brokers)
         note_missing(client);
     client->metadata.answered_ns = client->now.mono_ns;
-    if (!complete)
+    plan_look(client, complete);
+    if (urgent)
         client->metadata.wanted = true;
-    if (!complete && client->reader != NULL)
+    if (urgent && client->reader != NULL)
         client->metadata.rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
     return true;
 }

@@ -238,6 +238,9 @@ struct ps_kafka_native {
         bool asked, wanted;
         uint64_t answered_ns; /* time of the last answer */
         uint64_t rest_ns;     /* earliest time of the next request */
+        /* when to ask again although nobody needs what the last answer lacked, and how long after that answer; PS_NEVER and
+         * 0: it lacked nothing */
+        uint64_t look_ns, look_rest_ns;
     } metadata;
     uint32_t correlation; /* of the next request, modulo 2^31 */
     struct ps_kafka_native_statistics statistics;

@@ -125,6 +125,7 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     client->id.id = -1;
     client->id.epoch = -1;
     client->metadata.wanted = true;
+    client->metadata.look_ns = PS_NEVER;
     if (ps_kafka_native_settings_read(&client->settings, config->pairs, config->pair_count, err) != PS_OK ||
         open_compressor(client, err) != PS_OK ||
         ps_kafka_native_account_read(&client->account, config->pairs, config->pair_count, config->wake_fd,

@@ -236,6 +236,8 @@ static bool lingers(struct ps_kafka_native *client, const struct ps_kafka_native
 void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
                                      struct ps_kafka_native_partition *partition)
 {
+    if (partition->first != NULL && partition->leader == NULL)
+        ps_kafka_native_want_metadata(client);
     if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->rewinds ||
         partition->alone || (partition->first->closed && partition->in_flight > 0) ||
         partition->rest_ns > client->now.mono_ns || lingers(client, partition) ||

@@ -21,13 +21,19 @@
 
 /* ---- metadata and the producer's id ---- */
 
+/* Returns when metadata is requested although nobody waits for it. */
+static uint64_t look_ns(const struct ps_kafka_native *client)
+{
+    return ps_least(client->metadata.look_ns,
+                    client->metadata.answered_ns + client->settings.metadata_age_ns);
+}
+
 static bool wants_metadata(const struct ps_kafka_native *client)
 {
     bool needed = client->topic_count > 0 || client->all_topics ||
                   (ps_kafka_native_is_transactional(client) && client->cluster[0] == '\0');
     return !client->metadata.asked && needed && client->now.mono_ns >= client->metadata.rest_ns &&
-           (client->metadata.wanted ||
-            client->now.mono_ns >= client->metadata.answered_ns + client->settings.metadata_age_ns);
+           (client->metadata.wanted || client->now.mono_ns >= look_ns(client));
 }
 
 static bool wants_id(const struct ps_kafka_native *client)
@@ -309,8 +315,9 @@ static uint64_t ask_due_ns(const struct ps_kafka_native *client)
             rested_ns = ps_least(rested_ns, broker->rest_ns);
     }
     if ((client->topic_count > 0 || client->all_topics) && !client->metadata.asked)
-        due_ns = client->metadata.wanted ? client->metadata.rest_ns
-                                         : client->metadata.answered_ns + client->settings.metadata_age_ns;
+        due_ns = client->metadata.wanted || look_ns(client) < client->metadata.rest_ns
+                     ? client->metadata.rest_ns
+                     : look_ns(client);
     if (client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
         !ps_kafka_native_is_transactional(client))
         due_ns = ps_least(due_ns, client->id_rest_ns);

@@ -91,6 +91,12 @@ static void turn_often(struct run *run, unsigned turns)
     }
 }
 
+static void turn_for(struct run *run, uint64_t time_ns)
+{
+    for (uint64_t until_ns = run->group.now_ns + time_ns; run->group.now_ns < until_ns;)
+        turn_often(run, 1);
+}
+
 static void move_leaders(struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
@@ -307,15 +313,18 @@ static void test_former_topic_is_named_late(void **state)
     unsigned read = run.read;
     ps_test_group_make_anew(&run.group);
     append_plain(&run);
-    turn_often(&run, 400);
+    uint64_t since_ns = run.group.now_ns;
+    turn_for(&run, PS_NS_PER_S);
     for (unsigned i = 0; i < 10; i++) {
         run.group.former_answers = 1;
         for (unsigned turns = 0; run.group.former_answers > 0; turns++) {
             assert_in_range(turns, 0, 1000);
             turn_often(&run, 1);
         }
-        turn_often(&run, 200);
+        turn_for(&run, 300 * PS_NS_PER_MS);
     }
+    assert_in_range(run.group.now_ns - since_ns, 4 * PS_NS_PER_S,
+                    10 * PS_NS_PER_S); /* longer, it would be yet another */
     read_all(&run);
     assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
     finish(&run);

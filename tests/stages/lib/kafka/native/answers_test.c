@@ -325,6 +325,37 @@ static void test_late_answer_while_no_record_waits(void **state)
     end(&run);
 }
 
+/* A partition that has no record has no leader: the client asks for it more and more seldom. A record for it ends the
+ * wait. */
+static void test_unused_partition_without_a_leader(void **state)
+{
+    struct run run;
+    struct ps_test_request request;
+    unsigned asked = 0;
+    begin(&run, "client.id", "c");
+    run.cluster.partitions = 2;
+    run.cluster.last_has_none = true;
+    deliver(&run);
+    for (unsigned i = 0; i < 10000; i++) {
+        turn(&run);
+        while (ps_test_broker_ask(&run.broker, &request)) {
+            assert_int_equal(request.key, KEY_METADATA);
+            asked++;
+            answer(&run, &request, UINT32_MAX);
+        }
+    }
+    assert_in_range(asked, 4, 8); /* after 100, 200, .. ms, and each 5 s */
+    run.cluster.last_has_none = false;
+    uint64_t since_ns = run.now.mono_ns;
+    assert_int_equal(submit_of(&run, "value", 5, 1), 0);
+    const struct produced produced = expect_produce(&run);
+    assert_int_equal(produced.partition, 1);
+    assert_in_range(run.now.mono_ns - since_ns, 0, 120 * PS_NS_PER_MS);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    end(&run);
+}
+
 /* The topic is created again with fewer partitions. The producer continues as long as no record is for a missing partition. */
 static void test_topic_made_anew_with_fewer_partitions(void **state)
 {
@@ -540,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_topic_made_anew),
         cmocka_unit_test(test_late_answer_of_a_partition_without_a_leader),
         cmocka_unit_test(test_late_answer_while_no_record_waits),
+        cmocka_unit_test(test_unused_partition_without_a_leader),
         cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_first_set_for_each_leader),
         cmocka_unit_test(test_old_leader_answers_late),
