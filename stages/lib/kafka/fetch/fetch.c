@@ -193,25 +193,13 @@ static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
     return true;
 }
 
-static bool misses_leader(const struct ps_kafka_fetch *fetch)
-{
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        const struct ps_kafka_native_partition *place =
-            part->state == PS_KAFKA_PART_READY ? ps_kafka_part_place(part) : NULL;
-        if (part->state == PS_KAFKA_PART_READY && (place == NULL || place->leader == NULL))
-            return true;
-    }
-    return false;
-}
-
 void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
 {
     if (!is_reading(fetch))
         return;
     uint32_t first = fetch->requests.broker_turn;
     fetch->requests.broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
-    if (misses_leader(fetch))
+    if (ps_kafka_parts_miss_leader(fetch))
         ps_kafka_fetch_want_leader(fetch);
 }
 

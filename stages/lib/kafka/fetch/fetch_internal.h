@@ -89,6 +89,8 @@ enum ps_kafka_part_state {
 };
 
 #define PS_KAFKA_LEADER_REST_NS (500 * PS_NS_PER_MS)
+#define PS_KAFKA_TELL_AFTER_NS                                                                               \
+    (10 * PS_NS_PER_S) /* the reason why a partition is not read is logged after this time */
 #define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* backoff after a request that failed */
 
 /* An assigned partition; its index is the stream's. */
@@ -118,11 +120,13 @@ struct ps_kafka_fetch_part {
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     /* CHECKED: the leader lacks the record before `next`; earlier records must be delivered first */
     bool lacks;
-    uint64_t rest_ns;    /* no request before this time */
-    uint64_t waits_ns;   /* CHECKED: since when it has waited only for the answer */
-    uint32_t session_at; /* index in the session of the broker that was asked last; may be out of date */
-    bool named;          /* the Fetch request that is being made names the partition */
-    bool assigned;       /* the last assignment has the partition */
+    uint64_t rest_ns;       /* no request before this time */
+    uint64_t unstable_ns;   /* COMMITTED: since when the coordinator returns errors; 0: it does not */
+    uint64_t leaderless_ns; /* since when the leader is not known; 0: it is known */
+    uint64_t waits_ns;      /* CHECKED: since when it has waited only for the answer */
+    uint32_t session_at;    /* index in the session of the broker that was asked last; may be out of date */
+    bool named;             /* the Fetch request that is being made names the partition */
+    bool assigned;          /* the last assignment has the partition */
 };
 
 /* Returns the partition in the metadata. NULL: the topic does not have the partition, or is not known. */
@@ -423,6 +427,8 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
 /* Drops the partitions that were being given up, so that other members may get them. */
 void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
+/* Returns whether the leader of a partition that is to be read is not known. After some time logs which one. */
+bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch);
 /* Returns whether some partition is assigned, or being given up. */
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,

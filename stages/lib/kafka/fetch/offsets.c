@@ -108,10 +108,15 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
     part->asked = false;
     if (error != 0) {
         part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
-        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS) /* the member's heartbeats go on */
+        part->unstable_ns = part->unstable_ns != 0 ? part->unstable_ns : fetch->mono_ns;
+        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS || /* the member's heartbeats go on */
+            fetch->mono_ns >= part->unstable_ns + PS_KAFKA_TELL_AFTER_NS)
             ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetFetch",
                                    fetch->mono_ns);
-    } else if (offset >= 0) {
+        return;
+    }
+    part->unstable_ns = 0;
+    if (offset >= 0) {
         part->next = offset;
         part->epoch = epoch;
         part->checked = -1;

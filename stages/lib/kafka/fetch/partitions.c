@@ -129,6 +129,28 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
                            part->topic->name, part->number);
 }
 
+bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        const struct ps_kafka_native_partition *place =
+            part->state == PS_KAFKA_PART_NONE ? NULL : ps_kafka_part_place(part);
+        bool needed = (part->state == PS_KAFKA_PART_READY || part->state == PS_KAFKA_PART_RESET) &&
+                      fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+        bool missed = needed && (place == NULL || place->leader == NULL);
+        any |= missed;
+        part->leaderless_ns = !missed ? 0 : part->leaderless_ns != 0 ? part->leaderless_ns : fetch->mono_ns;
+        if (!missed || fetch->mono_ns < part->leaderless_ns + PS_KAFKA_TELL_AFTER_NS)
+            continue;
+        char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 96];
+        snprintf(text, sizeof text, "topic %s, partition %d is not read: its leader is not known",
+                 part->topic->name, part->number);
+        ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, text, fetch->mono_ns);
+    }
+    return any;
+}
+
 /* ---- what was fetched ---- */
 
 void ps_kafka_fetch_reading_close(struct ps_kafka_fetch *fetch)

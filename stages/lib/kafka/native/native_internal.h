@@ -260,7 +260,8 @@ struct ps_kafka_native {
     } free;                                           /* to be used again */
     struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
     bool fatal, answered;
-    bool all_down_told; /* since the last answer, it was reported that no broker can be reached */
+    uint64_t refused_told_ns; /* when an error that does not pass was named last; 0: never */
+    bool all_down_told;       /* since the last answer, it was reported that no broker can be reached */
     struct {
         bool told;
         int code;

@@ -51,9 +51,10 @@ struct ps_kafka_native_partition {
     bool denied; /* by this leader's last answer, another broker leads, or it has no such partition */
     /* since when all metadata has lacked the partition, or had an older leader (cluster.c); 0: it does not */
     uint64_t older_ns;
-    uint64_t known_ns; /* when this leader last took a set, and so knows the producer; 0: never */
-    bool ready;        /* in its leader's list */
-    uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */
+    uint64_t refused_ns; /* since when its records are refused for a reason that may pass; 0: they are not */
+    uint64_t known_ns;   /* when this leader last took a set, and so knows the producer; 0: never */
+    bool ready;          /* in its leader's list */
+    uint64_t joined;     /* the transaction that it has joined (client->transaction.number) */
     struct ps_kafka_native_partition *next_ready;
 };
 

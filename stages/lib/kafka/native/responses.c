@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/native/wire.h"
 
+#include "core/quantity.h"
 #include "stages/lib/kafka/errors.h"
 
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #define ERROR_DUPLICATE 46
 #define ERROR_UNSUPPORTED_VERSION 35
 #define ERROR_GAPLESS (-148)
+#define TELL_AFTER_NS (10 * PS_NS_PER_S) /* an error that does not pass is named after this time, */
+#define TELL_AGAIN_NS (60 * PS_NS_PER_S) /* and again after this time */
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
 
@@ -168,6 +171,24 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
 
 /* ---- Produce ---- */
 
+/* Names an error that does not pass: the records of a partition are sent again and again, also while other partitions
+ * take theirs. */
+static void tell_refused(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                         const struct ps_kafka_error *error)
+{
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 128];
+    if (partition->refused_ns == 0)
+        partition->refused_ns = client->now.mono_ns;
+    uint64_t refused_ns = client->now.mono_ns - partition->refused_ns;
+    bool told = client->refused_told_ns != 0 && client->now.mono_ns < client->refused_told_ns + TELL_AGAIN_NS;
+    if (refused_ns < TELL_AFTER_NS || told)
+        return;
+    client->refused_told_ns = client->now.mono_ns;
+    snprintf(text, sizeof text, "topic %s, partition %d takes no records since %s: %s",
+             partition->topic->name, partition->number, ps_quantity_print_ns(refused_ns).text, error->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
+}
+
 /* Handles the answer for one set of a request. */
 static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error)
 {
@@ -182,6 +203,7 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     if (error == 0 || error == ERROR_DUPLICATE) {
         if (!partition->rewinds)
             partition->known_ns = client->now.mono_ns;
+        partition->refused_ns = 0;
         ps_kafka_native_report(client, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
         /* An error "out of order" is normal if an earlier set is sent again: this set is sent after that
@@ -189,6 +211,8 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
         ps_kafka_native_want_metadata(client);
         set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
         ps_kafka_native_partition_return(client, set);
+        if (known->outcome == PS_KAFKA_AGAIN)
+            tell_refused(client, partition, known);
     } else {
         bool renews = known->outcome == PS_KAFKA_RENEW;
         char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];

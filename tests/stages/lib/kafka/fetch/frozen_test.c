@@ -263,6 +263,38 @@ static void test_frozen_before_metadata(void **state)
     begins_at_frozen(true);
 }
 
+/* The cluster has no leader for a partition: metadata is requested twice a second at most, and the log names the partition
+ * after 10 s. */
+static void test_no_leader(void **state)
+{
+    struct ps_err err = {0};
+    char path[] = "/tmp/penstock-frozen-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    begin_reading();
+    assert_int_equal(ps_log_open(path, &err), PS_OK);
+    ps_log_set_level(PS_LOG_WARN);
+    run.group.removed = 1;
+    append_to_all();
+    ps_kafka_native_want_metadata(((struct ps_kafka_fetch *)run.reading)->client);
+    turn_for(PS_NS_PER_S);
+    unsigned asked = run.group.asked[PS_TEST_KEY_METADATA];
+    turn_for(8 * PS_NS_PER_S);
+    assert_in_range(run.group.asked[PS_TEST_KEY_METADATA] - asked, 2, 17);
+    assert_false(has_said(path, "its leader is not known"));
+    turn_for(3 * PS_NS_PER_S);
+    assert_true(has_said(path, "topic t, partition 0 is not read: its leader is not known"));
+    ps_log_set_level(PS_LOG_OFF);
+    assert_int_equal(ps_log_open(NULL, &err), PS_OK);
+    unlink(path);
+    run.group.removed = 0;
+    read_all(&run);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_leader_and_coordinator),
         cmocka_unit_test(test_no_other),
         cmocka_unit_test(test_reason),
+        cmocka_unit_test(test_no_leader),
         cmocka_unit_test(test_frozen_before_the_versions),
         cmocka_unit_test(test_frozen_before_metadata),
     };

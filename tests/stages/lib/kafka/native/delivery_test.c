@@ -63,6 +63,34 @@ static void test_produce_errors(void **state)
     }
 }
 
+/* An error that may pass, and does not: it is named after 10 s, and then each minute. */
+static void test_lasting_error(void **state)
+{
+    struct run run;
+    unsigned told = 0;
+    begin(&run, "client.id", "c");
+    run.turn_ns = PS_NS_PER_S / 4;
+    deliver(&run);
+    submit(&run);
+    uint64_t since_ns = run.now.mono_ns;
+    while (run.now.mono_ns < since_ns + 80 * PS_NS_PER_S) {
+        const struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, 19, 0);
+        turn(&run);
+        if (run.now.mono_ns < since_ns + 10 * PS_NS_PER_S)
+            assert_string_equal(run.told, "");
+        if (run.told[0] != '\0')
+            assert_non_null(strstr(run.told, "topic t, partition 0 takes no records since "));
+        told += strstr(run.told, "NOT_ENOUGH_REPLICAS") != NULL;
+        run.told[0] = '\0';
+    }
+    assert_int_equal(told, 2);
+    const struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    end(&run);
+}
+
 /* With any error of a topic, its record waits until the error has passed, or is reported when the time limit is
  * over. */
 static void test_metadata_errors(void **state)
@@ -465,6 +493,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_produce_errors),
+        cmocka_unit_test(test_lasting_error),
         cmocka_unit_test(test_metadata_errors),
         cmocka_unit_test(test_producer_id_errors),
         cmocka_unit_test(test_slow_answers),
