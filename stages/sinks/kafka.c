@@ -382,6 +382,7 @@ static void build_transactions(struct kafka_plan *plan, const struct ps_context 
         .positions_topic = plan->keeps_positions ? plan->positions_topic : NULL,
         .positions = &ps_kafka_positions_topic,
         .interval_ns = (uint64_t)plan->transaction_interval_ms * PS_NS_PER_MS,
+        .timeout_ns = (uint64_t)plan->transaction_timeout_ms * PS_NS_PER_MS,
         .bytes_max = context->channel_quota_bytes / 5, /* less than half of a sink's share */
     };
     ps_kafka_settings_set(&plan->settings, "transaction.timeout.ms",

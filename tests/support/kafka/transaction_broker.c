@@ -518,6 +518,8 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
 {
     struct ps_test_coordinator *broker = argument;
     struct ps_wire_in *in = &request->body;
+    if (request->key == 0 && ps_test_coordinator_is_busy(broker, connection, request->length))
+        return false;
     bool lost = is_lost(broker, request->key);
     if ((lost && !broker->loss.carried_out) || ps_test_coordinator_fails(broker)) {
         connection->breaks = true; /* before it is carried out */
@@ -536,7 +538,18 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
     return true;
 }
 
+void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits)
+{
+    broker->limits = *limits;
+}
+
 bool ps_test_coordinator_serve(struct ps_test_coordinator *broker)
 {
+    broker->turn++;
+    if (!broker->ongoing)
+        broker->begun_turn = broker->turn;
+    else if (broker->limits.timeout_turns != 0 &&
+             broker->turn - broker->begun_turn >= broker->limits.timeout_turns)
+        time_out(broker);
     return ps_test_connections_serve(&broker->connections);
 }

@@ -64,6 +64,12 @@ bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
 void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
 /* Topic `out` was created again, with only this number of partitions. */
 void ps_test_coordinator_shrink(struct ps_test_coordinator *broker, unsigned partitions);
+/* Limits, from now on: the broker takes this many bytes of Produce requests at each call of ps_test_coordinator_serve
+ * (0: any number), and aborts a transaction that has been open for so many calls (0: never). */
+struct ps_test_limits {
+    unsigned turn_bytes, timeout_turns;
+};
+void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;

@@ -70,6 +70,8 @@ struct ps_test_coordinator {
     int16_t refused_key, refusals[2];                 /* the key is 0: nothing is to be refused */
     bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
     bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
+    struct ps_test_limits limits;
+    unsigned turn, begun_turn; /* now; when the open transaction began */
     struct ps_test_coordinator_counts counts;
 };
 
@@ -84,6 +86,10 @@ void ps_test_coordinator_forget_id(void);
 char *ps_test_coordinator_take_topic(struct ps_wire_in *in, char *at, bool flexible, bool *of_positions);
 struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *broker, bool of_positions,
                                                 int32_t number);
+
+/* Returns whether the broker has not taken all bytes of this Produce request yet. */
+bool ps_test_coordinator_is_busy(const struct ps_test_coordinator *broker,
+                                 struct ps_test_connection *connection, uint32_t length);
 
 /* Requests, by their names: each reads the rest of the request, and writes the answer to `at`. */
 char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,

@@ -167,6 +167,13 @@ static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in
     return ps_wire_put_uvarint(at, 0);
 }
 
+bool ps_test_coordinator_is_busy(const struct ps_test_coordinator *broker,
+                                 struct ps_test_connection *connection, uint32_t length)
+{
+    connection->number += broker->limits.turn_bytes;
+    return broker->limits.turn_bytes != 0 && connection->number < length;
+}
+
 char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,
                                   char *at)
 {

@@ -216,3 +216,26 @@ static inline void serve_until(struct run *run, size_t done, uint64_t within_ms)
                      (unsigned long long)within_ms);
     }
 }
+
+/* Each record of the input is committed once, and in the order of its partition within each output partition. */
+static inline void verify(const struct run *run)
+{
+    static uint32_t numbers[PS_TEST_IN_PARTITIONS * RECORDS + 1];
+    static uint8_t seen[PS_TEST_IN_PARTITIONS * RECORDS];
+    uint32_t total = 0;
+    memset(seen, 0, sizeof seen);
+    for (unsigned p = 0; p < PS_TEST_OUT_PARTITIONS; p++) {
+        int64_t last[PS_TEST_IN_PARTITIONS] = {-1, -1};
+        uint32_t count = ps_test_coordinator_committed(run->broker, p, numbers, PS_COUNT_OF(numbers));
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t from = numbers[i] / RECORDS;
+            if (seen[numbers[i]]++ > 0)
+                fail_msg("record %u is committed twice", numbers[i]);
+            if ((int64_t)numbers[i] <= last[from])
+                fail_msg("partition %u: record %u comes after %lld", p, numbers[i], (long long)last[from]);
+            last[from] = numbers[i];
+        }
+        total += count;
+    }
+    assert_int_equal(total, PS_TEST_IN_PARTITIONS * run->records);
+}

@@ -282,12 +282,13 @@ bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender)
 
 /* ---- writing ---- */
 
-/* Makes the owner's record: the committed leases and all leases of this transaction. */
+/* Makes the owner's record: the committed leases and those of this transaction. */
 static void compose_owner(struct ps_kafka_sender *sender, struct ps_kafka_record *record)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
     keeping->written = keeping->committed;
-    for (const struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
+    for (const struct ps_lease *lease = sender->window.held.first; lease != sender->transaction.end;
+         lease = lease->next) {
         const struct unit unit = unit_of(lease);
         if (unit.kind != NULL)
             ps_kafka_frames_add(&keeping->written, unit.salt, unit.number, sender->now.mono_ns);

@@ -104,6 +104,8 @@ static void report_refused_event(struct ps_kafka_sender *sender, const char *why
 
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns)
 {
+    if (ps_kafka_sender_is_transactional(sender) && sender->phase == PS_KAFKA_SENDING && !sender->recalling)
+        ps_kafka_transaction_failed(sender);
     sender->phase = PS_KAFKA_COLLECTING;
     sender->patient = false;
     sender->purge_again_ns = 0;

@@ -389,8 +389,11 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     finish_settled(sender); /* the next commit must not contain the leases of the last one */
     if (ps_kafka_sender_is_transactional(sender))
         commit_ns = ps_kafka_transaction_tick(sender);
+    bool commits = sender->transaction.phase == PS_KAFKA_TRANSACTION_COMMITTING;
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
     finish_settled(sender);
+    if (commits && sender->transaction.phase == PS_KAFKA_TRANSACTION_FILLING && sender->window.held.count > 0)
+        send_ns = now->mono_ns; /* the next transaction begins with leases that are held already */
     uint64_t look_ns = ps_least(ps_kafka_sender_check_silence(sender), send_ns);
     if (more) /* the wake descriptor does not fire again for events that have come already */
         return now->mono_ns;
@@ -447,6 +450,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->recalling = sender->transaction.hurry = false;
     sender->recall_ns = 0;
     sender->transaction.released = 0;
+    sender->transaction.end = NULL;
     sender->transaction.phase = PS_KAFKA_TRANSACTION_FILLING;
     sender->search.fence = sender->search.blamed = NULL;
     sender->search.doubted = NULL;

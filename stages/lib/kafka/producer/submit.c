@@ -222,7 +222,7 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
 {
     struct ps_held *held = &sender->window.held;
-    while (held->next != NULL && !sender->full) {
+    while (held->next != sender->transaction.end && !sender->full) {
         struct ps_lease *lease = held->next;
         uint32_t end = lease->count;
         bool fenced = sender->search.fence != NULL && ps_kafka_token_lease(sender->search.fence) == lease;

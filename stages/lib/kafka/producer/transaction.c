@@ -26,6 +26,10 @@
 #define FIT_COMMITS 8U
 /* limit of a recall whose last commit may have been carried out */
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
+/* A transaction that fails at this share of its timeout is too large; one that takes less than the other share may be
+ * twice as large. */
+#define TIMEOUT_SHARE_OLD 2U
+#define TIMEOUT_SHARE_LITTLE 4U
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
 #define ID_MORE_BYTES 32U /* bytes of the instance's number, or of the owner's kind and number */
@@ -188,7 +192,7 @@ static bool counts(const struct ps_span *span, bool kept)
            (kept ? span->name->detail.length > 0 || span->position < 0 : span->name->member.length > 0);
 }
 
-/* Collects the positions of all leases, except those of leases without a member, read before a reload by a source
+/* Collects the positions of the transaction's leases, except those of leases without a member, read before a reload by a source
  * that commits its positions itself, and those of committed leases, whose positions the topic has. Returns false
  * without memory. */
 static bool collect_positions(struct ps_kafka_sender *sender)
@@ -198,7 +202,8 @@ static bool collect_positions(struct ps_kafka_sender *sender)
     bool kept = keeps(sender);
     if (transaction->index != NULL)
         memset(transaction->index, 0, transaction->index_size * sizeof *transaction->index);
-    for (const struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
+    for (const struct ps_lease *lease = sender->window.held.first; lease != transaction->end;
+         lease = lease->next) {
         if (kept && ps_kafka_positions_has(sender, lease))
             continue;
         for (uint32_t i = 0; i < lease->batch->span_count; i++) {
@@ -214,10 +219,37 @@ static bool collect_positions(struct ps_kafka_sender *sender)
 
 /* ---- leases ---- */
 
+static uint32_t leases_max(const struct ps_kafka_sender *sender)
+{
+    uint32_t most = sender->transaction.leases_max;
+    return most != 0 ? most : LEASES_MAX;
+}
+
+static uint32_t count_leases(const struct ps_kafka_sender *sender)
+{
+    uint32_t count = 0;
+    for (const struct ps_lease *lease = sender->window.held.first; lease != sender->transaction.end;
+         lease = lease->next)
+        count++;
+    return count;
+}
+
+/* Chooses the leases of the next transaction: the oldest ones that are not committed. */
+static void choose_leases(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    struct ps_lease *lease = sender->window.held.first;
+    for (uint32_t i = 0; i < transaction->released; i++)
+        lease = lease->next;
+    for (uint32_t count = 0; lease != NULL && count < leases_max(sender); count++)
+        lease = lease->next;
+    transaction->end = lease;
+}
+
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease)
 {
     return sender->transaction.phase == PS_KAFKA_TRANSACTION_FILLING &&
-           sender->window.held.count < LEASES_MAX &&
+           sender->window.held.count < leases_max(sender) &&
            (!keeps(sender) || ps_kafka_positions_fits(sender, lease));
 }
 
@@ -268,12 +300,19 @@ void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct
     }
 }
 
-static void settle_all(struct ps_kafka_sender *sender)
+/* Settles the leases of the transaction, which is committed. The next one begins with the lease after them. */
+static void settle_leases(struct ps_kafka_sender *sender)
 {
-    for (struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next)
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    transaction->released = count_leases(sender);
+    for (struct ps_lease *lease = sender->window.held.first; lease != transaction->end; lease = lease->next)
         ps_lease_settle_all(lease);
-    sender->window.held.next = NULL;
-    sender->transaction.released = sender->window.held.count;
+    sender->window.held.next = transaction->end;
+    sender->window.held.position = 0;
+    transaction->memory_bytes = 0;
+    for (const struct ps_lease *lease = transaction->end; lease != NULL; lease = lease->next)
+        transaction->memory_bytes += lease->memory_bytes;
+    choose_leases(sender);
 }
 
 /* ---- the end ---- */
@@ -297,6 +336,36 @@ static void fit_memory(struct ps_kafka_sender *sender)
         transaction->full_bytes = full / 2;
     transaction->slow_count %= FIT_COMMITS;
     transaction->fast_count %= FIT_COMMITS;
+}
+
+/* Called at each commit. While transactions have few leases, and take little of the timeout, the next one may have
+ * twice as many: it then takes half of the timeout. */
+static void fit_leases(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    uint64_t age_ns = sender->now.mono_ns - transaction->begun_ns;
+    if (transaction->leases_max == 0 || count_leases(sender) < transaction->leases_max ||
+        age_ns >= sender->plan->transaction.timeout_ns / TIMEOUT_SHARE_LITTLE)
+        return;
+    transaction->leases_max = transaction->leases_max < LEASES_MAX / 2 ? 2 * transaction->leases_max : 0;
+}
+
+/* The cluster aborts a transaction that is too large for a slow line or a producer's quota, and would do so each time.
+ * So after one that became old, the next one has half as many leases. */
+void ps_kafka_transaction_failed(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    uint64_t timeout_ns = sender->plan->transaction.timeout_ns,
+             age_ns = sender->now.mono_ns - transaction->begun_ns;
+    uint32_t count = count_leases(sender);
+    if (timeout_ns == 0 || count < 2 || age_ns < timeout_ns / TIMEOUT_SHARE_OLD)
+        return;
+    transaction->leases_max = count / 2;
+    ps_log(
+        PS_LOG_WARN, sender->port->component,
+        "the transaction %s failed after %s, and penstock.transaction.timeout is %s: the next one is half as "
+        "large. Raise that key if the line to the brokers or a quota is slow",
+        transaction->id, ps_quantity_print_ns(age_ns).text, ps_quantity_print_ns(timeout_ns).text);
 }
 
 /* Logs which positions the engine has left out of the transaction. */
@@ -323,14 +392,17 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
         transaction->phase = PS_KAFKA_TRANSACTION_RESOLVING;
         return;
     }
-    if (end->ending == PS_KAFKA_END_COMMITTED)
+    if (end->ending == PS_KAFKA_END_COMMITTED) {
         fit_memory(sender);
+        fit_leases(sender);
+    } else if (end->ending == PS_KAFKA_END_ABORTED && transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING) {
+        ps_kafka_transaction_failed(sender);
+    }
     transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
     if (end->ending == PS_KAFKA_END_COMMITTED) {
         report_left_out(sender);
-        settle_all(sender);
-        transaction->memory_bytes = 0;
+        settle_leases(sender);
         sender->letters.failures = 0;
         count_end(sender, PS_KAFKA_GAUGE_transactions_committed);
         sender->rest_count = 0;
@@ -344,16 +416,17 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     leave_to_others(sender, end->stale);
 }
 
-/* Settles the leases that are committed by the positions from the topic. If all leases are committed, the
- * last transaction was committed. */
+/* Settles the leases that are committed by the positions from the topic. If all leases of the last transaction are
+ * committed, it was committed. */
 static void compare_with_positions(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_end end = {.ending = PS_KAFKA_END_COMMITTED, .text = ""};
-    bool all = sender->window.held.first != NULL;
+    bool all = sender->window.held.first != NULL, in_last = true;
     uint64_t events = 0;
     for (struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
+        in_last &= lease != sender->transaction.end;
         if (!ps_kafka_positions_has(sender, lease)) {
-            all = false;
+            all &= !in_last;
             continue;
         }
         events += lease->count - lease->settled;
@@ -385,6 +458,7 @@ bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
         transaction->asked = true;
         return false;
     }
+    choose_leases(sender);
     transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
     return true;
@@ -392,17 +466,20 @@ bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
 
 static bool is_all_delivered(const struct ps_kafka_sender *sender)
 {
-    return sender->phase == PS_KAFKA_SENDING && sender->window.held.next == NULL &&
+    return sender->phase == PS_KAFKA_SENDING && sender->window.held.next == sender->transaction.end &&
            sender->window.held.in_flight == 0 && sender->cause.error == NULL && !sender->fatal;
 }
 
-/* Commits if all events are delivered. Without memory for the positions, the next tick tries again. */
+/* Commits if all events are delivered. Without memory for the positions, the next tick tries again. If there is a
+ * fence, it is behind the transaction's leases. */
 static void commit(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    if (!is_all_delivered(sender) || sender->search.stepping || !collect_positions(sender))
+    bool stops_stepping = sender->search.stepping && sender->search.fence == NULL;
+    if (!is_all_delivered(sender) || stops_stepping || !collect_positions(sender))
         return;
     PS_ASSERT(transaction->released == 0);
+    PS_ASSERT(transaction->end == NULL || sender->window.held.position == 0); /* nothing of it is sent */
     if (keeps(sender) && !ps_kafka_positions_write(sender))
         return;
     transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
@@ -421,7 +498,8 @@ static bool is_full(const struct ps_kafka_sender *sender)
 static uint64_t close_ns(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_transaction *transaction = &sender->transaction;
-    bool full = is_full(sender) || sender->window.held.count >= LEASES_MAX ||
+    bool full = is_full(sender) || transaction->end != NULL ||
+                sender->window.held.count >= leases_max(sender) ||
                 (keeps(sender) && transaction->keeping.full);
     return full || transaction->hurry
                ? 0
@@ -466,7 +544,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         if (sender->now.mono_ns < due_ns)
             return due_ns;
         transaction->phase = PS_KAFKA_TRANSACTION_CLOSING;
-        transaction->was_full = is_full(sender);
+        transaction->was_full = is_full(sender) && transaction->end == NULL;
     }
     commit(sender);
     return transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING

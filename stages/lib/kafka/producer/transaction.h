@@ -6,8 +6,11 @@
  *   committing  The engine commits events and positions.
  *   resolving   The answer to a commit did not come. A new producer finds out how the commit ended.
  *
- * A commit settles all leases, which then return to their channels. After any failure a new producer with the
- * same transactional id aborts the open transaction, and all leases that the sender holds are sent again.
+ * A commit settles the leases of the transaction, which then return to their channels. After any failure a new
+ * producer with the same transactional id aborts the open transaction, and its leases are sent again.
+ *
+ * A transaction has all leases that the sender holds, or, after one that was too slow for its timeout, only the first of
+ * them (`end`). The other leases are the next transaction's.
  * Thread: the sink's worker. */
 #pragma once
 
@@ -22,6 +25,7 @@ struct ps_kafka_transaction_plan {
     /* NULL: no transactions. Each instance appends its own number, or the log's number */
     const char *id;
     uint64_t interval_ns; /* from the first lease to the commit, at most */
+    uint64_t timeout_ns;  /* the cluster aborts a transaction of this age; 0: not known */
     /* the sink's share of memory: a transaction whose leases keep this much is committed early */
     uint64_t bytes_max;
     /* The positions of a channel on disk, or of a source of files, are records of this topic; NULL: positions are
@@ -62,6 +66,11 @@ struct ps_kafka_transaction {
     uint32_t slow_count; /* number of full transactions in a row whose commits took much of the time */
     uint32_t fast_count; /* number of full transactions in a row whose commits took little of the time */
     uint32_t released;   /* number of the oldest leases that are committed and must be returned */
+    /* The first held lease that the transaction does not have; NULL: it has all of them. Nothing of this lease, and of
+     * those after it, is sent before the commit. */
+    struct ps_lease *end;
+    /* Limit of the leases of a transaction, since one was too slow for its timeout; 0: none */
+    uint32_t leases_max;
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the assignments lost last */
     uint32_t lost_count;
     /* The positions to commit: one for each partition, sorted by member and topic. Their texts are in the batches. */
@@ -80,6 +89,8 @@ bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_
 void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *lease);
 /* Called when records were reported as delivered. */
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);
+/* Called when the open transaction is given up, after a failure. */
+void ps_kafka_transaction_failed(struct ps_kafka_sender *sender);
 /* Closes and commits when it is time. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender);
 /* ps_kafka_listener.ended; `argument` is the sender. */

@@ -1,0 +1,144 @@
+/* Transactions that do not have all leases that the sender holds, after one that was too slow for its timeout. The broker keeps transactions (tests/support/kafka/transaction_broker.h). */
+#include "tests/support/kafka/transaction_run.h"
+
+#define TURN_MS 2U /* of the sender's clock */
+#define EACH 450U  /* records of each input partition */
+#define TIMEOUT_TURNS 500U
+#define TURN_BYTES 10U /* of a slow line: it takes too few in TIMEOUT_TURNS */
+
+/* Reads batches until each input partition is read this far. Returns how many. */
+static unsigned read_until(struct run *run, uint32_t records)
+{
+    unsigned before = run->waiting_end;
+    run->records = records;
+    for (unsigned i = 1; run->read[0] < records || run->read[1] < records; i++) {
+        if (run->read[i % 2] < records)
+            read_batch(run, i % 2);
+    }
+    return run->waiting_end - before;
+}
+
+/* Asserts that the committed offsets are those of the committed records, without gaps. */
+static void expect_positions(const struct run *run)
+{
+    static uint32_t numbers[PS_TEST_IN_PARTITIONS * RECORDS + 1];
+    uint32_t counts[PS_TEST_IN_PARTITIONS] = {0}, next[PS_TEST_IN_PARTITIONS] = {0};
+    for (unsigned p = 0; p < PS_TEST_OUT_PARTITIONS; p++) {
+        uint32_t count = ps_test_coordinator_committed(run->broker, p, numbers, PS_COUNT_OF(numbers));
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t from = numbers[i] / RECORDS, place = numbers[i] % RECORDS;
+            counts[from]++;
+            next[from] = place >= next[from] ? place + 1 : next[from];
+        }
+    }
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++) {
+        assert_int_equal(next[i], counts[i]);
+        assert_int_equal(ps_test_coordinator_offset(run->broker, i), counts[i]);
+    }
+}
+
+/* As serve_until, and looks at each commit. */
+static void serve_commits(struct run *run, size_t done, uint64_t within_ms)
+{
+    uint64_t since_ns = run->stage.now.mono_ns;
+    unsigned commits = 0;
+    while (run->stage.done_count < done) {
+        turn(run);
+        if (commits != ps_test_coordinator_counts(run->broker).commits)
+            expect_positions(run);
+        commits = ps_test_coordinator_counts(run->broker).commits;
+        if (run->stage.now.mono_ns - since_ns > within_ms * PS_NS_PER_MS)
+            fail_msg("%zu of %zu leases are done after %llu ms", run->stage.done_count, done,
+                     (unsigned long long)within_ms);
+    }
+}
+
+static void begin_with_timeout(struct run *run, uint64_t seed)
+{
+    begin(run, seed, 0);
+    run->plan.transaction.timeout_ns = (uint64_t)TIMEOUT_TURNS * TURN_MS * PS_NS_PER_MS;
+    run->plan.transaction.interval_ns = 3600 * PS_NS_PER_S; /* it closes when no lease comes */
+    open_source(run);
+    read_batch(run, 0);
+    serve_until(run, 1, 5000); /* the producer has its id */
+}
+
+/* What is held needs longer than a transaction may take. It is committed in parts, each record once; when the line is fast
+ * again, so are transactions. */
+static void test_slow_line(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin_with_timeout(&run, seed);
+        struct ps_test_limits limits = {.turn_bytes = TURN_BYTES, .timeout_turns = TIMEOUT_TURNS};
+        ps_test_coordinator_limit(run.broker, &limits);
+        unsigned count = read_until(&run, EACH);
+        assert_in_range(count, 30, 200);
+        serve_commits(&run, 1 + count, 40 * TIMEOUT_TURNS * TURN_MS);
+        struct ps_test_coordinator_counts counts = ps_test_coordinator_counts(run.broker);
+        print_message("%u leases, %u commits, %u timed out, %u producers\n", count, counts.commits,
+                      counts.timed_out, counts.producers);
+        assert_in_range(counts.timed_out, 1, 5);
+        assert_in_range(counts.commits, 3, 20);
+        uint32_t leases_max = run.sender->transaction.leases_max;
+        assert_in_range(leases_max, 1, count / 2);
+        verify(&run);
+        limits.turn_bytes = 0;
+        ps_test_coordinator_limit(run.broker, &limits);
+        count += read_until(&run, RECORDS);
+        serve_commits(&run, 1 + count, 40 * TIMEOUT_TURNS * TURN_MS);
+        verify(&run);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).timed_out, counts.timed_out);
+        assert_in_range(run.sender->transaction.leases_max, 2 * leases_max, 16 * leases_max);
+        end(&run);
+    }
+}
+
+/* A transaction that fails when it is young has all its leases the next time. */
+static void test_young_failure(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin_with_timeout(&run, seed);
+        unsigned count = read_until(&run, EACH);
+        ps_test_coordinator_refuse(run.broker, 26, 120, 0); /* its end */
+        serve_commits(&run, 1 + count, 20000);
+        assert_true(ps_test_coordinator_has_refused(run.broker));
+        assert_int_equal(ps_test_coordinator_counts(run.broker).commits, 2);
+        assert_int_equal(run.sender->transaction.leases_max, 0);
+        verify(&run);
+        end(&run);
+    }
+}
+
+/* A recall gives back all leases, those of the next transactions, too. */
+static void test_recall_of_a_part(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin_with_timeout(&run, seed);
+        struct ps_test_limits limits = {.turn_bytes = TURN_BYTES, .timeout_turns = TIMEOUT_TURNS};
+        ps_test_coordinator_limit(run.broker, &limits);
+        unsigned count = read_until(&run, EACH);
+        for (unsigned turns = 0; run.sender->transaction.end == NULL; turns++) {
+            assert_in_range(turns, 0, 4 * TIMEOUT_TURNS);
+            turn(&run);
+        }
+        recall(&run);
+        assert_null(run.sender->transaction.end);
+        assert_int_equal(run.sender->window.held.count, 0);
+        serve_commits(&run, 1 + count, 40 * TIMEOUT_TURNS * TURN_MS);
+        verify(&run);
+        end(&run);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slow_line),
+        cmocka_unit_test(test_young_failure),
+        cmocka_unit_test(test_recall_of_a_part),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
