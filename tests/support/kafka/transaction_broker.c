@@ -37,6 +37,7 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     broker->producer = broker->ended = broker->next = (struct producer){.id = FIRST_ID, .epoch = -1};
     broker->assignment = 1;
     broker->out_partitions = PS_TEST_OUT_PARTITIONS;
+    broker->refused_number = PS_TEST_NO_NUMBER;
     broker->connections.handle = handle;
     broker->connections.argument = broker;
     ps_test_connections_open(&broker->connections);
@@ -316,6 +317,8 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
             struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
             int16_t own = error != 0 || of_positions ? error : unknown(broker, numbers, count, number);
             own = own != 0 || of_positions ? own : refuse(broker, 24, i, count, number);
+            if (own == 0 && broker->denies && !of_positions)
+                own = ERROR_TOPIC_NOT_AUTHORIZED;
             partition->joined |= own == 0;
             broker->ongoing |= own == 0;
             at = ps_wire_put_int32(at, number);
@@ -536,6 +539,16 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
     ps_test_connection_end(connection, at);
     connection->breaks = ps_test_coordinator_fails(broker); /* after the answer */
     return true;
+}
+
+void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint32_t number)
+{
+    broker->refused_number = number;
+}
+
+void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies)
+{
+    broker->denies = denies;
 }
 
 void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits)

@@ -70,6 +70,11 @@ struct ps_test_limits {
     unsigned turn_bytes, timeout_turns;
 };
 void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits);
+/* Refuses each record set that has this number (87), until it is called with PS_TEST_NO_NUMBER. */
+#define PS_TEST_NO_NUMBER UINT32_MAX
+void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint32_t number);
+/* Sets whether this client may not write to topic `out`. */
+void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;

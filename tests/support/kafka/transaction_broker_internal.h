@@ -13,11 +13,13 @@
 #define ERROR_NOT_COORDINATOR 16
 #define ERROR_NOT_ENOUGH_REPLICAS 19
 #define ERROR_ILLEGAL_GENERATION 22
+#define ERROR_TOPIC_NOT_AUTHORIZED 29
 #define ERROR_UNSUPPORTED_VERSION 35
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_INVALID_EPOCH 47
 #define ERROR_CONCURRENT 51
 #define ERROR_NOT_ATTEMPTED 55
+#define ERROR_INVALID_RECORD 87
 #define ERROR_UNSTABLE 88
 #define ERROR_FENCED 90
 #define ERROR_ABORTABLE 120
@@ -71,6 +73,8 @@ struct ps_test_coordinator {
     bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
     bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
     struct ps_test_limits limits;
+    uint32_t refused_number; /* PS_TEST_NO_NUMBER: none */
+    bool denies;
     unsigned turn, begun_turn; /* now; when the open transaction began */
     struct ps_test_coordinator_counts counts;
 };

@@ -92,6 +92,24 @@ static void append_records(struct partition *partition, struct ps_wire_in *in, i
     }
 }
 
+static bool has_number(struct ps_wire_in in, int32_t count, uint32_t number)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (ps_test_record_number(&in, i) == number)
+            return true;
+    return false;
+}
+
+/* Returns the error of a set whose records the topic does not take; 0: it takes them. */
+static int16_t refuses_records(const struct ps_test_coordinator *broker, struct ps_wire_in in, int32_t count)
+{
+    if (broker->denies)
+        return ERROR_TOPIC_NOT_AUTHORIZED;
+    return broker->refused_number != PS_TEST_NO_NUMBER && has_number(in, count, broker->refused_number)
+               ? ERROR_INVALID_RECORD
+               : 0;
+}
+
 static int16_t append(struct ps_test_coordinator *broker, struct partition *partition, const char *bytes,
                       uint32_t length)
 {
@@ -112,6 +130,10 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
     }
     if (ps_test_coordinator_spoils(broker))
         return ERROR_ABORTABLE;
+    bool of_positions = partition == &broker->partitions[PS_TEST_OUT_PARTITIONS];
+    int16_t refused = of_positions ? 0 : refuses_records(broker, in, count);
+    if (refused == ERROR_TOPIC_NOT_AUTHORIZED)
+        return refused;
     if (broker->second)
         partition->joined = broker->ongoing = true;
     assert_true(partition->joined);
@@ -119,11 +141,13 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
         partition->producer = producer;
         partition->next = 0;
     }
+    if (refused != 0)
+        return refused;
     if (sequence < partition->next)
         return 0; /* a duplicate is answered like the original */
     if (sequence != partition->next)
         return ERROR_OUT_OF_ORDER;
-    if (partition == &broker->partitions[PS_TEST_OUT_PARTITIONS])
+    if (of_positions)
         append_positions(partition, &in, count);
     else
         append_records(partition, &in, count);

@@ -26,11 +26,15 @@ static void attempt_failed(struct ps_kafka_sender *sender, const char *why)
 }
 
 static void set_cause(struct ps_kafka_sender *sender, const struct ps_kafka_error *error,
-                      enum ps_kafka_flaw flaw, void *last_token, const char *topic, int32_t partition)
+                      enum ps_kafka_flaw flaw, void *token, const char *topic, int32_t partition)
 {
     struct ps_kafka_cause *cause = &sender->cause;
-    *cause = (struct ps_kafka_cause){
-        .error = error, .flaw = flaw, .last_token = last_token, .group_count = 1, .partition = partition};
+    *cause = (struct ps_kafka_cause){.error = error,
+                                     .flaw = flaw,
+                                     .first_token = token,
+                                     .last_token = token,
+                                     .group_count = 1,
+                                     .partition = partition};
     snprintf(cause->topic, sizeof cause->topic, "%s", topic);
 }
 
@@ -169,6 +173,7 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
         return;
     set_cause(sender, error, PS_KAFKA_FLAW_NONE, report->tokens[report->count - 1], report->topic,
               report->partition);
+    cause->first_token = report->tokens[0];
     cause->group_count = report->group_count;
     cause->group_left = report->group_count - report->count;
     cause->group_bytes = report->group_bytes;
@@ -232,6 +237,14 @@ static enum ps_kafka_outcome judge(struct ps_kafka_sender *sender)
     return cause->error->outcome;
 }
 
+void ps_kafka_sender_end_search(struct ps_kafka_sender *sender)
+{
+    sender->search.first = NULL;
+    sender->search.stepping = false;
+    sender->search.step_records = 0;
+    sender->search.step_bytes = 0;
+}
+
 static void halve(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -282,9 +295,14 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         return;
     ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
     enum ps_kafka_outcome outcome = judge(sender);
+    if (ps_kafka_sender_is_transactional(sender) && cause->first_token != NULL && outcome != PS_KAFKA_RENEW)
+        sender->transaction.suspect = ps_kafka_token_lease(cause->first_token);
     switch (outcome) {
     case PS_KAFKA_SPLIT:
     case PS_KAFKA_BLAME:
+        /* While the largest request is not known, those before may be too large, too. */
+        sender->search.first =
+            outcome == PS_KAFKA_BLAME && sender->search.step_bytes == 0 ? cause->first_token : NULL;
         if (cause->group_count > 1)
             halve(sender);
         else if (ps_kafka_letters_has(sender))

@@ -201,6 +201,7 @@ static void await_producer(struct ps_kafka_sender *sender)
         return;
     PS_ASSERT(sender->window.held.in_flight == 0); /* events in flight would be sent twice */
     ps_held_rewind(&sender->window.held);
+    sender->search.reached = false;
     sender->full = false;
     sender->phase = PS_KAFKA_SENDING;
 }
@@ -211,9 +212,7 @@ static void stop_stepping(struct ps_kafka_sender *sender)
 {
     uint64_t learned = sender->search.step_bytes;
     uint64_t before = ps_kafka_sender_request_bytes_max(sender);
-    sender->search.stepping = false;
-    sender->search.step_records = 0;
-    sender->search.step_bytes = 0;
+    ps_kafka_sender_end_search(sender);
     if (learned == 0)
         return;
     learned = learned < SMALL_REQUEST_BYTES ? SMALL_REQUEST_BYTES : learned;
@@ -271,6 +270,8 @@ static void finish_settled(struct ps_kafka_sender *sender)
     while ((!transactional || sender->transaction.released > 0) &&
            (lease = ps_kafka_window_pop_settled(&sender->window, sender->now.mono_ns, &held_ns)) != NULL) {
         sender->transaction.released -= transactional;
+        if (PS_UNLIKELY(sender->search.first != NULL && ps_kafka_token_lease(sender->search.first) == lease))
+            sender->search.first = NULL;
         ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
         ps_port_done(sender->port, &lease);
     }
@@ -451,12 +452,11 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->recall_ns = 0;
     sender->transaction.released = 0;
     sender->transaction.end = NULL;
+    sender->transaction.suspect = NULL;
     sender->transaction.phase = PS_KAFKA_TRANSACTION_FILLING;
     sender->search.fence = sender->search.blamed = NULL;
     sender->search.doubted = NULL;
-    sender->search.stepping = false;
-    sender->search.step_records = 0;
-    sender->search.step_bytes = 0;
+    ps_kafka_sender_end_search(sender);
     sender->cause.error = NULL;
     sender->cause.group_left = 0;
     sender->fatal = false;

@@ -53,7 +53,7 @@ enum ps_kafka_phase {
 struct ps_kafka_cause {
     const struct ps_kafka_error *error; /* NULL: no failure */
     enum ps_kafka_flaw flaw;            /* if not NONE, the reason why an event cannot become a record */
-    void *last_token;                   /* the last event of the request that failed */
+    void *first_token, *last_token;     /* the first and the last event of the request that failed */
     /* number of events of that request, and number of those that have no report yet */
     uint32_t group_count, group_left;
     uint64_t group_bytes; /* 0: not known */
@@ -104,6 +104,10 @@ struct ps_kafka_sender {
     struct {
         /* The last event that may be submitted, because this event may be the refused one. NULL: no limit. */
         void *fence;
+        /* The first event that may be the refused one: those before it are submitted without steps. NULL: the search
+         * begins with the first event that is sent again. */
+        void *first;
+        bool reached; /* since the last rewind, all events before `first` are submitted */
         bool stepping;
         uint32_t step_records;
         uint64_t step_bytes;
@@ -187,6 +191,8 @@ static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_s
 }
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
+/* Ends the search for the refused event. */
+void ps_kafka_sender_end_search(struct ps_kafka_sender *sender);
 /* Returns the length of the next backoff in ns: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery
  * the shortest backoff is next. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

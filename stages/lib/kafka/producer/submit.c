@@ -2,6 +2,7 @@
 #include "stages/lib/avro/event.h"
 #include "stages/lib/kafka/producer/sender.h"
 #include "core/quantity.h"
+#include "stages/lib/least.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,24 @@ static bool add_plain(struct ps_kafka_sender *sender, struct run *run, struct ps
     return true;
 }
 
+/* Returns whether the next records are submitted only when those before them are reported. */
+static bool steps(const struct ps_kafka_sender *sender)
+{
+    return sender->search.stepping && (sender->search.first == NULL || sender->search.reached);
+}
+
+/* Lowers *stop to the event with which the steps begin, if the lease has this event and it is still to come. */
+static void stop_before_steps(struct ps_kafka_sender *sender, const struct ps_lease *lease, uint32_t *stop)
+{
+    const void *first = sender->search.first;
+    if (PS_LIKELY(!sender->search.stepping) || steps(sender) || ps_kafka_token_lease(first) != lease)
+        return;
+    uint32_t position = ps_kafka_token_position(first);
+    sender->search.reached = sender->window.held.position >= position;
+    if (!sender->search.reached)
+        *stop = (uint32_t)ps_least(*stop, position);
+}
+
 /* Fills a run from the next event on; returns the position where the next run starts. */
 static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
                          uint32_t end)
@@ -163,8 +182,8 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
     if (plain && !choose_topic(sender, run, mapping->topic, mapping->topic_length))
         return sender->window.held.position;
     uint32_t position = sender->window.held.position;
-    uint32_t most = sender->search.step_records != 0 && sender->search.step_records < PS_KAFKA_RUN_MAX
-                        ? sender->search.step_records
+    uint32_t most = steps(sender) && sender->search.step_records != 0
+                        ? (uint32_t)ps_least(sender->search.step_records, PS_KAFKA_RUN_MAX)
                         : PS_KAFKA_RUN_MAX;
     uint64_t bytes = 0;
     for (; position < end && run->count < most; position++) {
@@ -230,7 +249,8 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
             end = ps_kafka_token_position(sender->search.fence) + 1;
         while (held->position < end) {
             uint32_t stop = end;
-            if (sender->search.stepping && held->in_flight > 0)
+            stop_before_steps(sender, lease, &stop);
+            if (steps(sender) && held->in_flight > 0)
                 return;
             if (ps_kafka_letters_has(sender) && !ps_kafka_letters_pass(sender, lease, &stop))
                 return;

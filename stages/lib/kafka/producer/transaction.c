@@ -234,16 +234,21 @@ static uint32_t count_leases(const struct ps_kafka_sender *sender)
     return count;
 }
 
-/* Chooses the leases of the next transaction: the oldest ones that are not committed. */
+/* Chooses the leases of the next transaction: the oldest ones that are not committed, up to the suspect. The suspect
+ * is alone in its transaction. */
 static void choose_leases(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
     struct ps_lease *lease = sender->window.held.first;
     for (uint32_t i = 0; i < transaction->released; i++)
         lease = lease->next;
-    for (uint32_t count = 0; lease != NULL && count < leases_max(sender); count++)
+    uint32_t count = 0, most = leases_max(sender);
+    for (; lease != NULL && count < most && (lease != transaction->suspect || count == 0); count++) {
+        most = lease == transaction->suspect ? 1 : most;
         lease = lease->next;
+    }
     transaction->end = lease;
+    transaction->suspect = NULL;
 }
 
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease)
@@ -272,6 +277,9 @@ static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stre
         events += lease->count - lease->settled;
         ps_lease_settle_all(lease);
     }
+    if (sender->search.fence != NULL &&
+        lease_is_lost(transaction, ps_kafka_token_lease(sender->search.fence)))
+        sender->search.fence = sender->search.blamed = NULL; /* it is not sent any more */
     ps_log(events > 0 ? PS_LOG_WARN : PS_LOG_DEBUG, sender->port->component,
            "the group %.*s assigned partitions of this agent to other members before %s events of these "
            "partitions were committed: the other members read these events again",

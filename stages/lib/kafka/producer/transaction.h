@@ -9,8 +9,8 @@
  * A commit settles the leases of the transaction, which then return to their channels. After any failure a new
  * producer with the same transactional id aborts the open transaction, and its leases are sent again.
  *
- * A transaction has all leases that the sender holds, or, after one that was too slow for its timeout, only the first of
- * them (`end`). The other leases are the next transaction's.
+ * A transaction has all leases that the sender holds, or only the first of them (`end`): after one that was too slow
+ * for its timeout, and after one that failed because of an event. The other leases are the next transaction's.
  * Thread: the sink's worker. */
 #pragma once
 
@@ -69,6 +69,9 @@ struct ps_kafka_transaction {
     /* The first held lease that the transaction does not have; NULL: it has all of them. Nothing of this lease, and of
      * those after it, is sent before the commit. */
     struct ps_lease *end;
+    /* The lease whose event made the last producer fail, until the next transaction begins: what is before it is
+     * committed without it, so that it is not written again with each attempt. NULL: none */
+    const struct ps_lease *suspect;
     /* Limit of the leases of a transaction, since one was too slow for its timeout; 0: none */
     uint32_t leases_max;
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the assignments lost last */

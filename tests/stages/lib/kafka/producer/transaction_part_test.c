@@ -1,4 +1,7 @@
-/* Transactions that do not have all leases that the sender holds, after one that was too slow for its timeout. The broker keeps transactions (tests/support/kafka/transaction_broker.h). */
+/* Transactions that do not have all leases that the sender holds: after one that was too slow for its timeout, and after one that
+ * failed because of an event. The broker keeps transactions (tests/support/kafka/transaction_broker.h). */
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
 #include "tests/support/kafka/transaction_run.h"
 
 #define TURN_MS 2U /* of the sender's clock */
@@ -133,12 +136,119 @@ static void test_recall_of_a_part(void **state)
     }
 }
 
+/* ---- an event that is refused ---- */
+
+#define REFUSED (RECORDS + EACH - 5) /* one of the last of the second partition */
+
+/* Returns the number of leases in the channel before the one that has the refused event. */
+static unsigned leases_before_refused(const struct run *run)
+{
+    for (unsigned i = run->waiting_from; i < run->waiting_end; i++) {
+        const struct ps_lease *lease = run->waiting[i];
+        for (uint32_t position = 0; position < lease->count; position++) {
+            uint32_t number;
+            memcpy(&number, ps_lease_event(lease, position)->body, sizeof number);
+            if (number == REFUSED)
+                return i - run->waiting_from;
+        }
+    }
+    fail();
+    return 0;
+}
+
+/* Reads all batches; the broker refuses one of the last events. Returns how many batches were read before it. */
+static unsigned begin_refused(struct run *run, uint64_t seed)
+{
+    const struct ps_test_limits limits = {.timeout_turns = TIMEOUT_TURNS};
+    begin_with_timeout(run, seed);
+    run->plan.transaction.timeout_ns = 0; /* so that no transaction is small because it was slow */
+    ps_test_coordinator_limit(run->broker, &limits);
+    ps_test_coordinator_refuse_record(run->broker, REFUSED);
+    (void)read_until(run, EACH);
+    return leases_before_refused(run);
+}
+
+/* The search for the refused event is over before its transaction times out, although there are many events before it. */
+static void test_dead_letter(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        ps_test_folder_setup(state);
+        (void)begin_refused(&run, seed);
+        ps_test_dead_letters_open(&run.stage);
+        serve_until(&run, run.waiting_end, 20000);
+        assert_int_equal(ps_test_dead_letters_with("record-refused"), 1);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).timed_out, 0);
+        verify_but(&run, REFUSED);
+        end(&run);
+        ps_test_dead_letters_close(&run.stage);
+        ps_test_folder_teardown(state);
+    }
+}
+
+static void pass_turns(struct run *run, unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++)
+        turn(run);
+}
+
+/* What is before the refused event is committed, and is not written again with each attempt. */
+static void test_refused_event_waits(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        unsigned before = begin_refused(&run, seed);
+        serve_commits(&run, 1 + before, 20000);
+        pass_turns(&run, 10000); /* 20 s, some attempts */
+        assert_int_equal(run.stage.done_count, 1 + before);
+        assert_int_equal(ps_test_stage_counter(&run.stage, PS_COUNTER_refused), 1);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).timed_out, 0);
+        ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        serve_until(&run, run.waiting_end, 20000);
+        verify(&run);
+        end(&run);
+    }
+}
+
+static bool is_complete(const struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        if (ps_test_coordinator_offset(run->broker, i) < (int64_t)run->records)
+            return false;
+    return run->waiting_from == run->waiting_end && run->stage.done_count == run->waiting_end;
+}
+
+/* The group assigns the partitions again while the refused event is searched for: that event is not waited for any more. */
+static void test_refused_event_of_others(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        (void)begin_refused(&run, seed);
+        for (unsigned turns = 0; run.sender->search.fence == NULL; turns++) {
+            assert_in_range(turns, 0, 10000);
+            turn(&run);
+        }
+        assert_true(run.stage.done_count < run.waiting_end);
+        run.assignment = -ps_test_coordinator_reassign(run.broker);
+        serve_until(&run, run.waiting_end, 20000);
+        assert_int_not_equal(ps_test_coordinator_counts(run.broker).stale, 0);
+        ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        for (unsigned turns = 0; !is_complete(&run); turns++) {
+            assert_in_range(turns, 0, 10000);
+            read_some(&run);
+            turn(&run);
+        }
+        verify(&run);
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slow_line),
-        cmocka_unit_test(test_young_failure),
-        cmocka_unit_test(test_recall_of_a_part),
+        cmocka_unit_test(test_slow_line),           cmocka_unit_test(test_young_failure),
+        cmocka_unit_test(test_recall_of_a_part),    cmocka_unit_test(test_dead_letter),
+        cmocka_unit_test(test_refused_event_waits), cmocka_unit_test(test_refused_event_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
