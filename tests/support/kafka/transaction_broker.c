@@ -317,7 +317,7 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
             struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
             int16_t own = error != 0 || of_positions ? error : unknown(broker, numbers, count, number);
             own = own != 0 || of_positions ? own : refuse(broker, 24, i, count, number);
-            if (own == 0 && broker->denies && !of_positions)
+            if (own == 0 && broker->denies && broker->refused_number == PS_TEST_NO_NUMBER && !of_positions)
                 own = ERROR_TOPIC_NOT_AUTHORIZED;
             partition->joined |= own == 0;
             broker->ongoing |= own == 0;

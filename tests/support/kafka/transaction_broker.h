@@ -73,7 +73,8 @@ void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct 
 /* Refuses each record set that has this number (87), until it is called with PS_TEST_NO_NUMBER. */
 #define PS_TEST_NO_NUMBER UINT32_MAX
 void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint32_t number);
-/* Sets whether this client may not write to topic `out`. */
+/* Sets whether this client may not write to topic `out` (29): nothing, or only the sets that ps_test_coordinator_refuse_record
+ * names. */
 void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {

@@ -187,9 +187,22 @@ static void note_unknown(struct ps_kafka_native *client, struct ps_kafka_native_
     ps_kafka_native_want_metadata(client);
 }
 
+/* Reports the first records of a partition that may not be written to: then the sender knows the topic and the event, and
+ * counts the attempt. The other records are purged. */
+static void report_denied(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                          int16_t error)
+{
+    struct ps_kafka_native_set *set = NULL;
+    if (partition != NULL && !partition->ready && ps_kafka_error_find(error)->outcome == PS_KAFKA_WAIT)
+        set = ps_kafka_native_partition_pop(partition);
+    if (set != NULL)
+        ps_kafka_native_report(client, set, error);
+}
+
 static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
+    struct ps_kafka_native_partition *denied = NULL; /* the first one with the error `worst` */
     int16_t worst = 0;
     (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t topics = ps_wire_get_count(in, 6);
@@ -203,11 +216,14 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
         for (uint32_t i = 0; i < count; i++) {
             int32_t number = ps_wire_get_int32(in);
             int16_t error = ps_wire_get_int16(in);
+            bool is_worst = worse(worst, error) != worst;
             worst = worse(worst, error);
             if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count)
                 continue;
             if (error == ERROR_UNKNOWN_PARTITION)
                 note_unknown(client, &topic->partitions[number]);
+            if (is_worst)
+                denied = &topic->partitions[number];
             if (error != 0)
                 continue;
             transaction->any_joined = true;
@@ -227,6 +243,7 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
         ps_kafka_native_die(client, worst,
                             "no partition can be added to the transaction %s: error %d, %s (%s)",
                             transaction->id, worst, known->name, known->meaning);
+        report_denied(client, denied, worst);
     }
     return true;
 }

@@ -55,8 +55,9 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
     if (sender->port->retry_max == 0 || !ps_kafka_letters_has(sender) || sender->window.held.first == NULL ||
         ++letters->failures < sender->port->retry_max)
         return;
-    letters->exhausted = sender->window.held.first;
-    /* the oldest lease with unsettled events */
+    /* the oldest lease with unsettled events; in transactions only a commit settles, but they know which lease failed */
+    letters->exhausted =
+        sender->transaction.suspect != NULL ? sender->transaction.suspect : sender->window.held.first;
     while (letters->exhausted->settled == letters->exhausted->count) {
         if (letters->exhausted->next == NULL) {
             letters->exhausted = NULL;

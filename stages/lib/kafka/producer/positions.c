@@ -333,6 +333,7 @@ static void give_up(struct ps_kafka_sender *sender, int code)
     snprintf(sender->last_error, sizeof sender->last_error, "topic %s: %s",
              sender->plan->transaction.positions_topic, error->meaning);
     sender->fatal = true;
+    sender->fatal_code = code;
 }
 
 /* Submits record `number` of the positions: the owner's, then those of files. */

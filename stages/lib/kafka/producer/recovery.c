@@ -10,6 +10,7 @@
 #define ERROR_CORRUPT_MESSAGE 2
 #define ERROR_INVALID_TIMESTAMP 32
 #define DOUBTS_MAX 2U /* an event whose bytes arrived damaged is sent again this often before it is blamed */
+#define FATAL (-150)  /* a fatal error without a meaning of its own */
 
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
 {
@@ -143,6 +144,7 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     const struct ps_kafka_error *error = ps_kafka_error_find(code);
     if (error->outcome == PS_KAFKA_RENEW) { /* a report will have the reason */
         sender->fatal = true;
+        sender->fatal_code = code;
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
         return false;
     }
@@ -278,6 +280,16 @@ static void condemn(struct ps_kafka_sender *sender)
     ps_kafka_letters_condemn(sender, cause->last_token, cause->error->meaning);
 }
 
+/* Returns the error of a producer that failed without a report: its own, unless that is the error of a record. */
+static const struct ps_kafka_error *fatal_error(const struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(sender->fatal_code);
+    return error->outcome == PS_KAFKA_WAIT || error->outcome == PS_KAFKA_AGAIN ||
+                   error->outcome == PS_KAFKA_RENEW
+               ? error
+               : ps_kafka_error_find(FATAL);
+}
+
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -289,7 +301,7 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         return;
     }
     if (sender->fatal && cause->error == NULL)
-        set_cause(sender, ps_kafka_error_find(-150), PS_KAFKA_FLAW_NONE, NULL, "-", -1);
+        set_cause(sender, fatal_error(sender), PS_KAFKA_FLAW_NONE, NULL, "-", -1);
     sender->fatal = false;
     if (cause->error == NULL)
         return;
@@ -323,7 +335,7 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
                "topic %s: %s (%s); undelivered events are sent again, in order, after %s", cause->topic,
                cause->error->name, cause->error->meaning, ps_quantity_print_ns(rest_ns).text);
-        if (outcome != PS_KAFKA_RENEW)
+        if (outcome != PS_KAFKA_RENEW && cause->first_token != NULL)
             ps_kafka_letters_failed(sender, cause->error->meaning);
         attempt_failed(sender, cause->error->meaning);
         break;

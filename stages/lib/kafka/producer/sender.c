@@ -84,6 +84,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     switch (notice->kind) {
     case PS_KAFKA_NOTICE_FATAL:
         sender->fatal = true;
+        sender->fatal_code = notice->code;
         /* a refused request (gapless) and a transaction that is aborted on purpose have a log line of their own */
         ps_log(notice->code == -148 || sender->transaction.renews ? PS_LOG_DEBUG : PS_LOG_WARN, component,
                "the Kafka producer cannot continue, a new one is made: %s", notice->text);

@@ -71,9 +71,10 @@ struct ps_kafka_sender {
     struct ps_kafka_statistics statistics;
 
     enum ps_kafka_phase phase;
-    bool full;   /* the engine has no room: wait for a report */
-    bool fatal;  /* the producer reported a fatal error */
-    bool making; /* a producer is requested */
+    bool full;      /* the engine has no room: wait for a report */
+    bool fatal;     /* the producer reported a fatal error */
+    int fatal_code; /* of the last such error */
+    bool making;    /* a producer is requested */
     bool recalling;
     uint64_t recall_ns;   /* when the recall that waits for a transaction began; 0: there is no such recall */
     bool patient;         /* while COLLECTING: submitted records are sent, not purged */

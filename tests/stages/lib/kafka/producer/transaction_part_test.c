@@ -243,12 +243,81 @@ static void test_refused_event_of_others(void **state)
     }
 }
 
+/* Each attempt to write to a topic counts, also one that fails before a record is sent. */
+static void test_attempts(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        ps_test_folder_setup(state);
+        begin_with_timeout(&run, seed);
+        ps_test_dead_letters_open(&run.stage);
+        run.stage.port.retry_max = 2;
+        ps_test_coordinator_deny(run.broker, true);
+        int64_t read = run.read[0];
+        read_batch(&run, 0);
+        serve_until(&run, 2, 20000);
+        assert_int_equal(ps_test_dead_letters_with("attempts-exhausted"), run.read[0] - read);
+        assert_int_equal(ps_test_dead_letters_with("grant WRITE"), run.read[0] - read);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).producers, 3);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        ps_test_coordinator_deny(run.broker, false);
+        read_batch(&run, 0);
+        serve_until(&run, 3, 20000);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        end(&run);
+        ps_test_dead_letters_close(&run.stage);
+        ps_test_folder_teardown(state);
+    }
+}
+
+static void read_one(struct run *run)
+{
+    run->records = (uint32_t)run->read[0] + 1;
+    read_batch(run, 0);
+}
+
+/* Two events are in one transaction, and the second one may not be written: only the second one is given up. */
+static void test_attempts_of_the_second(void **state)
+{
+    static struct run run;
+    static uint32_t numbers[RECORDS];
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        ps_test_folder_setup(state);
+        begin_with_timeout(&run, seed);
+        ps_test_dead_letters_open(&run.stage);
+        run.stage.port.retry_max = 1;
+        read_one(&run);
+        uint32_t denied = (uint32_t)run.read[0], count = 0;
+        read_one(&run);
+        ps_test_coordinator_deny(run.broker, true);
+        ps_test_coordinator_refuse_record(run.broker, denied);
+        serve_until(&run, 3, 20000);
+        assert_int_equal(ps_test_dead_letters_with("attempts-exhausted"), 1);
+        for (unsigned p = 0; p < PS_TEST_OUT_PARTITIONS; p++) {
+            uint32_t more = ps_test_coordinator_committed(run.broker, p, numbers, PS_COUNT_OF(numbers));
+            for (uint32_t i = 0; i < more; i++)
+                assert_int_not_equal(numbers[i], denied);
+            count += more;
+        }
+        assert_int_equal(count, denied);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), denied + 1);
+        end(&run);
+        ps_test_dead_letters_close(&run.stage);
+        ps_test_folder_teardown(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slow_line),           cmocka_unit_test(test_young_failure),
-        cmocka_unit_test(test_recall_of_a_part),    cmocka_unit_test(test_dead_letter),
-        cmocka_unit_test(test_refused_event_waits), cmocka_unit_test(test_refused_event_of_others),
+        cmocka_unit_test(test_slow_line),
+        cmocka_unit_test(test_young_failure),
+        cmocka_unit_test(test_recall_of_a_part),
+        cmocka_unit_test(test_dead_letter),
+        cmocka_unit_test(test_refused_event_waits),
+        cmocka_unit_test(test_refused_event_of_others),
+        cmocka_unit_test(test_attempts),
+        cmocka_unit_test(test_attempts_of_the_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
