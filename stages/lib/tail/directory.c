@@ -584,6 +584,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
         if (changes->error != ENOENT && changes->error != ENOTDIR)
             return;
         table = (struct table){.count = 0};
+        directory->listed = false; /* it may come back with the same time, as after a mount */
     }
     compare(directory, &table, changes);
     renamed_retire(directory);

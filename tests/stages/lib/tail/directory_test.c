@@ -399,9 +399,178 @@ static void test_fails_beside_links(void **unused)
     assert_true(nth > 3 * FILES);
 }
 
+/* ---- order and names ---- */
+
+static void set_times(const char *name, time_t seconds, long ns)
+{
+    const struct timespec times[2] = {{seconds, ns}, {seconds, ns}};
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0), 0);
+}
+
+/* New files: the oldest first, down to the nanosecond; of one time those that do not match, then by name, the last in the alphabet first. */
+static void test_order(void **unused)
+{
+    static const struct {
+        const char *name;
+        time_t s;
+        long ns;
+    } files[] = {{"app.c", 1000, 2}, {"app.b", 1000, 1}, {"app.a", 999, 5},  {"app.1", 1001, 0},
+                 {"app.2", 1001, 0}, {"app", 1001, 0},   {"old.1", 1001, 0}, {"old.9", 1000, 2}};
+    struct stat status;
+    for (size_t i = 0; i < PS_COUNT_OF(files); i++) {
+        append(files[i].name, "x");
+        set_times(files[i].name, files[i].s, files[i].ns);
+        assert_int_equal(stat(ps_test_folder_path(files[i].name), &status), 0);
+        if (files[i].name[0] == 'o')
+            ps_tail_directory_follow(directory, status.st_ino);
+    }
+    expect("new app.a, new app.b, new old.9 -, new app.c, new old.1 -, new app.2, new app.1, new app");
+    move("app.c", "old.7"); /* gone, renamed, changed, new: whatever their times and names are */
+    append("app.b", "y");
+    append("app.zz", "x"); /* before the other one goes, whose inode it would get */
+    set_times("app.zz", 1, 0);
+    assert_int_equal(unlink(ps_test_folder_path("app")), 0);
+    expect("gone app, renamed old.7 -, changed app.b, new app.zz");
+}
+
+/* A file keeps the name that it had, also if a better one appears; a name that matches is better than any other, and a name of its own better than a
+ * link. */
+static void test_better_names(void **unused)
+{
+    struct stat status;
+    append("app.m", "x");
+    expect("new app.m");
+    assert_int_equal(link(ps_test_folder_path("app.m"), ps_test_folder_path("app.a")), 0);
+    assert_int_equal(symlink("app.m", ps_test_folder_path("app.b")), 0);
+    move("app.m", "aside"); /* in a list by age, it now is between the others */
+    move("aside", "app.m");
+    assert_int_equal(link(ps_test_folder_path("app.m"), ps_test_folder_path("app.c")), 0);
+    assert_int_equal(link(ps_test_folder_path("app.m"), ps_test_folder_path("app.z")), 0);
+    expect("");
+    assert_int_equal(unlink(ps_test_folder_path("app.c")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("app.m")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("app.b")), 0);
+    expect("renamed app.a");
+    assert_int_equal(stat(ps_test_folder_path("app.a"), &status), 0);
+    assert_int_equal(link(ps_test_folder_path("app.a"), ps_test_folder_path("aaa")), 0);
+    move("app.a", "app.y");
+    expect("renamed app.y"); /* not aaa, and app.z comes later in the alphabet */
+    assert_int_equal(unlink(ps_test_folder_path("app.y")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("app.z")), 0);
+    expect("renamed aaa -");
+    append("app.t", "x");
+    assert_int_equal(symlink("app.t", ps_test_folder_path("app.0")), 0);
+    assert_int_equal(symlink("app.t", ps_test_folder_path("app.zz")), 0);
+    expect("new app.t");
+    assert_false(changes.items[0].link);
+}
+
+/* Each rename that was reported counts for one look, however many there are. */
+static void test_many_renamed(void **unused)
+{
+    enum { MANY = 3000 }; /* several in each chain */
+    char from[32], to[32];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(from, sizeof from, "app.%d", i);
+        snprintf(to, sizeof to, "old.%d", i);
+        ps_tail_directory_renamed(directory, from, to);
+        if (i % 100 == 0)
+            append(to, "x");
+    }
+    ps_tail_directory_look(directory, false, &changes);
+    assert_int_equal(changes.count, MANY / 100);
+    for (size_t i = 0; i < changes.count; i++) {
+        assert_string_equal(changes.items[i].from + 4, changes.items[i].name + 4);
+        assert_memory_equal(changes.items[i].from, "app.", 4);
+        assert_int_equal(changes.items[i].from_group, 7);
+        assert_int_equal(changes.items[i].group, -1);
+    }
+    for (int i = 1; i < MANY; i += 100) {
+        snprintf(to, sizeof to, "old.%d", i);
+        append(to, "x");
+    }
+    ps_tail_directory_look(directory, true, &changes);
+    assert_int_equal(changes.count, 0);
+}
+
+/* ---- names that are read again ---- */
+
+/* Names are not read again as long as the directory's time stays the same, unless the caller wants it, or wants it always. Names of no file do not
+ * change that. */
+static void test_known_names(void **unused)
+{
+    static const char *const dangling[] = {"nowhere", "app.loop", "app/none"}; /* ENOENT, ELOOP, ENOTDIR */
+    for (unsigned cache = 0; cache < 2; cache++) {
+        const struct ps_tail_filter filter = {.match = match};
+        directory_free();
+        directory = ps_tail_directory_create(ps_test_folder(), &filter, cache > 0);
+        if (cache == 0) {
+            append("app", "x");
+            for (size_t i = 0; i < PS_COUNT_OF(dangling); i++)
+                assert_int_equal(symlink(dangling[i], ps_test_folder_path(i == 1   ? "app.loop"
+                                                                          : i == 0 ? "app.0"
+                                                                                   : "app.2")),
+                                 0);
+        }
+        if (cache > 0) {
+            set_time("app", 1);
+            set_time("app.new.0", 2);
+        }
+        set_time("", 1000);
+        expect(cache > 0 ? "new app, new app.new.0" : "new app");
+        append("app", "y");
+        append(cache > 0 ? "app.new.1" : "app.new.0", "x");
+        set_time("", 1000);
+        expect(cache > 0 ? "changed app" : "changed app, new app.new.0");
+        if (cache > 0) {
+            ps_tail_directory_look(directory, true, &changes);
+            assert_int_equal(changes.count, 1);
+            assert_string_equal(changes.items[0].name, "app.new.1");
+            append("app.new.2", "x");
+            set_time("", 1001);
+            expect("new app.new.2");
+        }
+    }
+}
+
+/* The directory is away for a while, as a file system that is mounted again, or there is a file where it was: its files are gone. It comes back as
+ * it was, with its former time, and they are found again. */
+static void test_away_for_a_while(void **unused)
+{
+    char moved[4096], path[2048];
+    append("app", "x");
+    snprintf(path, sizeof path, "%s", ps_test_folder());
+    snprintf(moved, sizeof moved, "%s.moved", path);
+    set_time("", 1000);
+    for (unsigned file = 0; file < 2; file++) {
+        expect("new app");
+        expect("");
+        assert_int_equal(rename(path, moved), 0);
+        int fd = file > 0 ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+        assert_int_equal(fd >= 0, file > 0);
+        if (fd >= 0)
+            close(fd);
+        for (unsigned look = 0; look < 2; look++) {
+            ps_tail_directory_look(directory, false, &changes);
+            assert_int_equal(changes.error, file > 0 ? ENOTDIR : ENOENT);
+            assert_int_equal(changes.count, look == 0);
+            assert_true(look > 0 || changes.items[0].kind == PS_TAIL_FILE_GONE);
+        }
+        if (file > 0)
+            assert_int_equal(unlink(path), 0);
+        assert_int_equal(rename(moved, path), 0);
+    }
+    expect("new app");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_better_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_renamed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_known_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_away_for_a_while, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fails_beside_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_new_and_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
