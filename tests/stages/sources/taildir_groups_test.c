@@ -82,6 +82,34 @@ static void test_renamed_beside_a_near_directory(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The same with a group for the directory above, whose expression would stand for the whole rest of the path: named first, and named last. */
+static void test_renamed_below_a_directory(void **unused)
+{
+    static const char *const orders[] = {"first outer inner", "first inner outer"};
+    char first[600], outer[600], inner[600];
+    for (size_t i = 0; i < PS_COUNT_OF(orders); i++) {
+        setup(NULL);
+        group_of(first, sizeof first, "none/first[.]log"); /* the group that a file of none would have */
+        group_of(outer, sizeof outer, ".*[.]log");
+        group_of(inner, sizeof inner, "in/.*[.]log");
+        assert_int_equal(mkdir(ps_test_folder_path("in"), 0700), 0);
+        append("in/app.log", "one\n");
+        PS_START("filegroups", orders[i], "filegroups.first", first, "filegroups.outer", outer,
+                 "filegroups.inner", inner, "headers.first.group", "first", "headers.outer.group", "outer",
+                 "headers.inner.group", "inner");
+        expect("one");
+        ps_test_stage_close(&stage);
+        append("in/app.log", "two\n");
+        move("in/app.log", "in/app.log.1");
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_string_equal(stage.events[0].body, "two");
+        assert_string_equal(ps_test_event_header(&stage.events[0], "group"), "inner");
+        ps_test_stage_fini(&stage);
+        ps_test_folder_teardown(NULL);
+    }
+}
+
 /* After a start with a narrower expression, what a file of no group has behind its position is counted: the exact number of bytes, and
  * nothing if all of it was delivered, or the file is shorter now. */
 static void test_file_of_no_group(void **unused)
@@ -114,12 +142,96 @@ static void test_file_of_no_group(void **unused)
     }
 }
 
+/* ---- what `check` says ---- */
+
+/* Each group is checked, whatever the ones before and after it are. */
+static void test_one_wrong_group_of_several(void **unused)
+{
+    static const struct {
+        const char *first, *second, *problem; /* problem NULL: there is none */
+    } rows[] = {
+        {"/tmp/a", "/tmp/b", NULL},
+        {"a", "/tmp/b", "a has no directory"},
+        {"/tmp/a", "b", "b has no directory"},
+        {"/tmp/(a", "/tmp/b", "(a"},
+        {"/tmp/a", "/tmp/(b", "(b"},
+        {"/tmp/a/", "/tmp/b", "such as /tmp/a/.*"},
+        {"/tmp/a", "/tmp/b/", "such as /tmp/b/.*"},
+        {"/a/", "/b", "such as /a/.*"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        ps_test_stage_init(&stage, &ps_source_taildir);
+        const char *const keys[] = {"filegroups",   "f s", "filegroups.f", rows[i].first, "filegroups.s",
+                                    rows[i].second, NULL};
+        assert_int_equal(ps_test_stage_bind(&stage, keys), rows[i].problem == NULL ? PS_OK : PS_FAIL);
+        if (rows[i].problem != NULL)
+            assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, rows[i].problem));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Keys of groups that are not named, groups without files, and groups that are named twice: each is told, and the others are read. */
+static void test_told_of_groups(void **unused)
+{
+    static const struct {
+        const char *keys[14];
+        enum ps_log_level level;
+        const char *words; /* NULL: there is nothing to tell */
+    } rows[] = {
+        {{"filegroups", "web db", "filegroups.web", "/tmp/a", "filegroups.db", "/tmp/b"}, PS_LOG_WARN, NULL},
+        {{"filegroups", "web db", "filegroups.db", "/tmp/b"}, PS_LOG_WARN, "filegroups.web"},
+        {{"filegroups", "web db", "filegroups.web", "/tmp/b"}, PS_LOG_WARN, "filegroups.db"},
+        {{"filegroups", "web db web", "filegroups.web", "/tmp/a", "filegroups.db", "/tmp/b"},
+         PS_LOG_WARN,
+         "the group web is named twice"},
+        {{"filegroups", "web db", "filegroups.web", "/tmp/a", "filegroups.db", "/tmp/b", "filegroups.wep",
+          "/tmp/c"},
+         PS_LOG_WARN,
+         "did you mean web?"},
+        {{"filegroups", "web dbase", "filegroups.web", "/tmp/a", "filegroups.dbase", "/tmp/b",
+          "filegroups.dbas", "/tmp/c"},
+         PS_LOG_WARN,
+         "did you mean dbase?"},
+        {{"filegroups", "web db", "filegroups.web", "/tmp/a", "filegroups.db", "/tmp/b", "headers.web.a", "1",
+          "headers.wep.b", "2"},
+         PS_LOG_WARN,
+         "did you mean web?"},
+        {{"filegroups", "web db", "filegroups.web", "/tmp/a", "filegroups.db", "/tmp/b", "headers.webx.a",
+          "1"},
+         PS_LOG_WARN,
+         "the group webx: no event gets the header"},
+        {{"filegroups", "web db", "filegroups.web", "/tmp/a", "filegroups.db", "/tmp/b", "headers.db.a", "1"},
+         PS_LOG_WARN,
+         NULL},
+        {{"filegroups", "web", "filegroups.web", "/tmp/a", "headers.web.a", "1", "headers.web", "2"},
+         PS_LOG_ERROR,
+         "no header: write headers.<group>.<header>"},
+        {{"filegroups", "web", "filegroups.web", "/tmp/a", "headers.web", "1", "headers.web.a", "2"},
+         PS_LOG_ERROR,
+         "no header: write headers.<group>.<header>"},
+        {{"filegroups", "web db"}, PS_LOG_ERROR, "no group has files"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        ps_test_stage_init(&stage, &ps_source_taildir);
+        bool is_wrong = rows[i].level == PS_LOG_ERROR;
+        assert_int_equal(ps_test_stage_bind(&stage, rows[i].keys), is_wrong ? PS_FAIL : PS_OK);
+        if (rows[i].words != NULL)
+            assert_true(ps_test_stage_reported(&stage, rows[i].level, rows[i].words));
+        else
+            assert_false(ps_test_stage_reported(&stage, rows[i].level, ""));
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_wrong_group_of_several),
+        cmocka_unit_test(test_told_of_groups),
         cmocka_unit_test_setup_teardown(test_near_names, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_groups_with_near_names, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_renamed_beside_a_near_directory, setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_renamed_below_a_directory),
         cmocka_unit_test(test_file_of_no_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

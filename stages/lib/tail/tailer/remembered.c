@@ -72,6 +72,8 @@ static void follow(struct ps_tailer *tailer, struct ps_tail_position *position)
         if (strncmp(position->path, path, length) != 0 || position->path[length] != '/')
             continue;
         const char *name = position->path + length + strspn(position->path + length, "/");
+        if (strchr(name, '/') != NULL)
+            continue; /* a file of a directory below, which may have a group of its own */
         ps_tail_directory_follow(tailer->places[i].directory, position->inode);
         position->group = ps_tail_directory_match(tailer->places[i].directory, name);
     }
