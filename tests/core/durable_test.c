@@ -82,6 +82,9 @@ static void test_a_sync_of_a_directory_that_fails(void **unused)
 {
     fail_sync(0, EINVAL);
     assert_int_equal(make("none"), PS_OK);
+    fail_sync(0, EROFS); /* there is nothing to be written */
+    assert_int_equal(make("none.2"), PS_OK);
+    assert_true(is_directory("none.2"));
     fail_sync(2, EIO);
     assert_int_equal(make("a/b"), PS_FAIL);
     assert_true(is_directory("a"));

@@ -94,6 +94,72 @@ static void test_sizes_and_shares(void **state)
     }
 }
 
+/* Each unit, and each limit from both sides. */
+static void test_units_and_limits(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } sizes[] = {{"3", 3},
+                 {"3B", 3},
+                 {"3k", 3000},
+                 {"3kB", 3000},
+                 {"3K", 3000},
+                 {"3KB", 3000},
+                 {"3M", 3000000},
+                 {"3MB", 3000000},
+                 {"3G", UINT64_C(3000000000)},
+                 {"3GB", UINT64_C(3000000000)},
+                 {"3T", UINT64_C(3000000000000)},
+                 {"3TB", UINT64_C(3000000000000)},
+                 {"3KiB", 3 << 10},
+                 {"3kiB", 3 << 10},
+                 {"3MiB", 3 << 20},
+                 {"3GiB", UINT64_C(3) << 30},
+                 {"3TiB", UINT64_C(3) << 40},
+                 {"9e18", UINT64_C(9000000000000000000)}},
+      durations[] = {{"3", 3 * PS_NS_PER_S},
+                     {"3ns", 3},
+                     {"3us", 3000},
+                     {"3ms", 3000000},
+                     {"3s", 3 * PS_NS_PER_S},
+                     {"3m", 180 * PS_NS_PER_S},
+                     {"3min", 180 * PS_NS_PER_S},
+                     {"3h", 10800 * PS_NS_PER_S},
+                     {"3d", 259200 * PS_NS_PER_S},
+                     {"9000000000s", UINT64_C(9000000000000000000)}},
+      counts[] = {{"1", 1}, {"10", 10}, {"0.01k", 10}, {"2K", 2000}, {"2M", 2000000}, {"2G", 2000000000}};
+    static const char *const long_sizes[] = {"9.1e18", "9100000TB", "3MIB", "3mb", "3 B", "3Bk"},
+                             *const long_durations[] = {"9100000000s", "105000d", "3M", "3S", "3mins"};
+    struct ps_err err = {0};
+    uint64_t value;
+    double rate;
+    for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
+        assert_int_equal(ps_quantity_bytes("--size", sizes[i].text, &value, &err), PS_OK);
+        assert_int_equal(value, sizes[i].value);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(durations); i++) {
+        assert_int_equal(ps_quantity_duration("--time", durations[i].text, &value, &err), PS_OK);
+        assert_int_equal(value, durations[i].value);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
+        uint64_t count = counts[i].value;
+        assert_int_equal(ps_quantity_count("--count", counts[i].text, count, count, &value, &err), PS_OK);
+        assert_int_equal(value, count);
+        assert_int_equal(ps_quantity_count("--count", counts[i].text, count + 1, count + 1, &value, &err),
+                         PS_FAIL);
+        assert_int_equal(ps_quantity_count("--count", counts[i].text, 0, count - 1, &value, &err), PS_FAIL);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(long_sizes); i++)
+        assert_int_equal(ps_quantity_bytes("--size", long_sizes[i], &value, &err), PS_FAIL);
+    for (size_t i = 0; i < PS_COUNT_OF(long_durations); i++)
+        assert_int_equal(ps_quantity_duration("--time", long_durations[i], &value, &err), PS_FAIL);
+    assert_int_equal(ps_quantity_rate("--rate", "1e12", &rate, &err), PS_OK);
+    assert_int_equal(ps_quantity_rate("--rate", "50k/s", &rate, &err), PS_OK);
+    assert_true(rate == 50000);
+    assert_int_equal(ps_quantity_rate("--rate", "1000.1G", &rate, &err), PS_FAIL);
+}
+
 static void test_ports(void **state)
 {
     static const char *const good[] = {"1", "80", "09092", "65535"};
@@ -175,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rates),
                                        cmocka_unit_test(test_ports),
+                                       cmocka_unit_test(test_units_and_limits),
                                        cmocka_unit_test(test_counts),
                                        cmocka_unit_test(test_durations),
                                        cmocka_unit_test(test_sizes_and_shares),

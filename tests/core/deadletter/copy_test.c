@@ -134,6 +134,48 @@ static void test_bytes(void **state)
     ps_batch_give(batch);
 }
 
+/* A body of exactly the longest length is whole, and its letter does not tell a length. */
+static void test_longest_body(void **state)
+{
+    for (uint32_t most = 9; most <= 11; most++) {
+        struct ps_dead_letter letter = letter_of(NULL, NULL);
+        letter.bytes = "0123456789";
+        letter.length = 10;
+        struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, most);
+        struct ps_batch *batch = take();
+        assert_true(ps_dead_letter_copy_add(copy, batch));
+        free(copy);
+        assert_int_equal(batch->events[0].body_length, most < 10 ? most : 10);
+        assert_int_equal(count_headers(batch, &batch->events[0]), most < 10 ? 8 : 7);
+        ps_batch_give(batch);
+    }
+}
+
+/* The count of an earlier letter, as somebody may have changed it. */
+static void test_counts(void **state)
+{
+    static const struct {
+        const char *before, *count;
+    } rows[] = {{"0", "1"},  {"1", "2"},  {"9", "10"}, {"99999", "100000"}, {"999999", "1000000"},
+                {"", "1"},   {"x", "1"},  {"4x", "1"}, {"x4", "1"},         {"-4", "1"},
+                {" 4", "1"}, {"4:", "1"}, {"4/", "1"}, {"007", "8"}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_batch *from = take();
+        struct ps_event *event = ps_batch_add_copy(from, "x", 1);
+        assert_true(ps_batch_header_add(from, event, ps_name_intern("penstock.deadletter.counts"), "7", 1));
+        assert_true(ps_batch_header_add(from, event, ps_name_intern("penstock.deadletter.count"),
+                                        rows[i].before, (uint32_t)strlen(rows[i].before)));
+        const struct ps_dead_letter letter = letter_of(from, event);
+        struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, 1000);
+        struct ps_batch *batch = take();
+        assert_true(ps_dead_letter_copy_add(copy, batch));
+        free(copy);
+        assert_header(batch, &batch->events[0], "penstock.deadletter.count", rows[i].count);
+        ps_batch_give(batch);
+        ps_batch_give(from);
+    }
+}
+
 /* A batch without room stays as it was, and the next one takes the letter. */
 static void test_no_room(void **state)
 {
@@ -191,6 +233,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_event, setup, teardown),
         cmocka_unit_test_setup_teardown(test_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_longest_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_for_a_header, setup, teardown),
     };

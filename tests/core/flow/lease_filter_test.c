@@ -118,6 +118,32 @@ static void test_nothing_to_write(void **unused)
     fixture_fini(&fixture);
 }
 
+/* Events that were settled before and those that were not, and the place of the next one: nothing is left to be handled. */
+static void test_settle_all(void **unused)
+{
+    static const uint32_t counts[] = {1, 63, 64, 65, 200, PS_BATCH_EVENTS_MAX};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
+        struct ps_batch *batch = batch_make(&fixture, counts[i]);
+        struct ps_lease *lease = ps_batch_chain(batch);
+        assert_int_equal(lease->count, counts[i]);
+        for (uint32_t position = 0; position < lease->count; position += 3)
+            ps_lease_settle(lease, position);
+        lease->cursor = lease->count / 2;
+        for (unsigned again = 0; again < 2; again++) {
+            ps_lease_settle_all(lease);
+            assert_int_equal(lease->settled, counts[i]);
+            assert_int_equal(lease->cursor, counts[i]);
+            for (uint32_t position = 0; position < lease->count; position++)
+                assert_true(ps_lease_is_settled(lease, position));
+        }
+        assert_int_equal(lease->dead, 0);
+        ps_batch_give(batch);
+    }
+    fixture_fini(&fixture);
+}
+
 static void test_no_memory(void **unused)
 {
     struct fixture fixture;
@@ -167,9 +193,8 @@ static void test_body_set(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_naive),
-        cmocka_unit_test(test_nothing_to_write),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_against_naive), cmocka_unit_test(test_nothing_to_write),
+        cmocka_unit_test(test_settle_all),    cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_body_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,36 @@ static void test_one_stage_twice(void **unused)
     assert_null(check(stages, 2, &cure));
 }
 
+/* Each stage is checked, and compared with each one before it. */
+static void test_several_stages(void **unused)
+{
+    const char *cure;
+    make_good();
+    struct ps_stage_ops second = stage, third = stage;
+    const struct ps_stage_ops *stages[] = {&stage, &second, &third, NULL};
+    second.name = "second";
+    third.name = "third";
+    second.aliases = third.aliases = NULL;
+    assert_null(check(stages, 3, &cure));
+    third.summary = NULL;
+    assert_string_equal(check(stages, 3, &cure), "has a stage third that lacks a summary");
+    assert_null(check(stages, 2, &cure)); /* the third one is not looked at */
+    second.summary = NULL;
+    assert_string_equal(check(stages, 3, &cure), "has a stage second that lacks a summary");
+    second.summary = third.summary = "a summary";
+    third.name = "second";
+    assert_string_equal(check(stages, 3, &cure), "has sink `second` twice");
+    third.name = "good";
+    assert_string_equal(check(stages, 3, &cure), "has sink `good` twice");
+    third.name = "third";
+    third.aliases = PS_WORDS("fourth", "second");
+    assert_string_equal(check(stages, 3, &cure), "has sink `second` twice");
+    third.aliases = PS_WORDS("fourth", "org.example.Good");
+    assert_string_equal(check(stages, 3, &cure), "has sink `org.example.Good` twice");
+    third.aliases = NULL;
+    assert_null(check(stages, 3, &cure));
+}
+
 static void test_own_stages_are_good(void **unused)
 {
     size_t count = 0;
@@ -360,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_a_stage_that_is_no_memory),
         cmocka_unit_test(test_as_many_counters_as_there_may_be),
         cmocka_unit_test(test_one_stage_twice),
+        cmocka_unit_test(test_several_stages),
         cmocka_unit_test(test_own_stages_are_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

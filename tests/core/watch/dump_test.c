@@ -132,8 +132,88 @@ static void test_nothing(void **state)
            "reloads: 0 carried out, 0 failed\n");
 }
 
+/* What the components of the first test do not have: groups, dead letters, states, waits, and a sink that has been slow for exactly a second, or a
+ * little less. */
+static void test_other_words(void **state)
+{
+#define SINK(number, ...)                                                                                    \
+    {                                                                                                        \
+        .kind = PS_KIND_SINK, .name = "k" #number, .type = "null", .workers = 1, __VA_ARGS__                 \
+    }
+#define COUNTS "; holds 0 leases; events taken 0, delivered 0, retried 0, refused 0, possibly doubled 0"
+    struct ps_metrics_component components[] = {
+        {.kind = PS_KIND_SOURCE,
+         .name = "r1",
+         .type = "spooldir",
+         .workers = UINT64_C(1) << 63,
+         .state = PS_METRICS_HALTED,
+         .error = "one\ntwo\nthree",
+         .held = 1,
+         .open_events = 1,
+         .counters = {[PS_COUNTER_deadletter] = 1234, [PS_COUNTER_OpenConnectionCount] = 1}},
+        {.kind = PS_KIND_SOURCE,
+         .name = "r2",
+         .type = "seq",
+         .workers = 3,
+         .waits_for = PS_METRICS_WAITS_FOR_MEMORY,
+         .error = "not said while it is open"},
+        {.kind = PS_KIND_CHANNEL, .name = "c1", .type = "memory", .fill = {.size = 1, .capacity = 1}},
+        {.kind = PS_KIND_CHANNEL, .name = "c2", .type = "memory", .fill = {.capacity = 10}},
+        SINK(1, .state = PS_METRICS_CLOSED),
+        SINK(2, .stalled_ns = PS_NS_PER_S - 1, .counters = {[PS_COUNTER_deadletter] = 5}),
+        SINK(3, .stalled_ns = PS_NS_PER_S),
+        SINK(4, .group = "g1"),
+        SINK(5, .group = "g1", .member = PS_METRICS_MEMBER_ACTIVE),
+        SINK(6, .group = "g1", .member = PS_METRICS_MEMBER_STANDBY),
+        SINK(7, .group = "g2", .member = PS_METRICS_MEMBER_PENALISED, .penalty_ns = 3200 * PS_NS_PER_MS),
+        SINK(8, .extra = (const char *const[]){"first", "second", NULL},
+             .counters = {[PS_COUNTER_extra + 1] = 7}),
+    };
+    struct ps_metrics_ring rings[] = {{.channel = "c2", .producer = 3, .size = 1, .capacity = 2}};
+    struct ps_metrics_worker workers[] = {{.cpu = -1,
+                                           .parked = true,
+                                           .parked_count = 1,
+                                           .batches_out = 1,
+                                           .blocks_cached = 1,
+                                           .memory_waits = 1,
+                                           .heartbeat_ns = 0}};
+    const struct ps_metrics metrics = {
+        .process = {.left_out = "source r3 is left out\n", .stall_limit_ns = 60 * PS_NS_PER_S},
+        .components = components,
+        .component_count = PS_COUNT_OF(components),
+        .rings = rings,
+        .ring_count = PS_COUNT_OF(rings),
+        .workers = workers,
+        .worker_count = PS_COUNT_OF(workers),
+    };
+    expect(&metrics,
+           "agent : 1 worker, last order: none\n"
+           "memory: 0 B of the budget of 0 B are used\n"
+           "reloads: 0 carried out, 0 failed\n"
+           "source r3 is left out\n"
+           "worker 0: parked; 0 cycles, the last began 16 min 40 s ago, the longest took 0 s; parked 1 time, "
+           "busy 0 s; 1 batch of its pool is out, 1 free block, 1 time no memory\n"
+           "source r1 (spooldir) on worker 63: halted: one; two; three; 1 batch under way, 1 event in open "
+           "batches; events received 0, accepted 0, dropped 0, malformed 0, dead letters 1,234; 1 "
+           "connection\n"
+           "source r2 (seq) on workers 0, 1: open; waits for memory; 0 batches under way, 0 events in open "
+           "batches; events received 0, accepted 0, dropped 0, malformed 0\n"
+           "channel c1 (memory): 1 of 1 event, 0 B\n"
+           "channel c2 (memory): 0 of 10 events, 0 B; ring of producer 3: 1 of 2 leases\n"
+           "sink k1 (null) on worker 0: closed" COUNTS "\n"
+           "sink k2 (null) on worker 0: open" COUNTS ", dead letters 5\n"
+           "sink k3 (null) on worker 0: open; has had events for 1 s without delivering any" COUNTS "\n"
+           "sink k4 (null) on worker 0: open" COUNTS "; in group g1: not decided yet\n"
+           "sink k5 (null) on worker 0: open" COUNTS "; in group g1: active\n"
+           "sink k6 (null) on worker 0: open" COUNTS "; in group g1: stands by\n"
+           "sink k7 (null) on worker 0: open" COUNTS
+           "; in group g2: left out, because it failed, for 3.2 s more\n"
+           "sink k8 (null) on worker 0: open" COUNTS "; its own: second 7\n");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything), cmocka_unit_test(test_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything), cmocka_unit_test(test_nothing),
+                                       cmocka_unit_test(test_other_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

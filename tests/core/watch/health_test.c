@@ -167,9 +167,98 @@ static void test_group_that_is_tried(void **state)
     ps_page_fini(&page);
 }
 
+/* Two failures in a row are ordinary; the third one is told, with its reason. */
+static void test_failing(void **state)
+{
+    components[1].trouble_count = 2;
+    components[1].error = "the broker says no";
+    expect(ps_metrics_ready, "");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 1\n");
+    components[1].trouble_count = 3;
+    expect(ps_metrics_ready, "sink k1 has failed 3 times in a row: the broker says no\n");
+    expect(ps_metrics_live, "");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
+    components[1].error = NULL;
+    expect(ps_metrics_ready, "sink k1 has failed 3 times in a row: no reason is known\n");
+    components[1].stalled_ns = 61 * PS_NS_PER_S; /* the failures are the reason */
+    expect(ps_metrics_ready, "sink k1 has failed 3 times in a row: no reason is known\n");
+    components[1].state = PS_METRICS_OPENING;
+    expect(ps_metrics_ready, "sink k1 is not open\n");
+}
+
+/* At the limits exactly. */
+static void test_limits(void **state)
+{
+    components[1].stalled_ns = 60 * PS_NS_PER_S;
+    expect(ps_metrics_ready, "sink k1 has events, but has delivered none for 1 min\n");
+    components[1].stalled_ns = 0;
+    worker.heartbeat_ns = NOW_NS - PS_METRICS_STUCK_NS;
+    struct ps_page page = {0};
+    assert_false(ps_metrics_live(&metrics, NOW_NS, &page));
+    ps_page_fini(&page);
+    worker.heartbeat_ns = NOW_NS + PS_NS_PER_S; /* it began a cycle since the snapshot */
+    expect(ps_metrics_live, "");
+}
+
+/* Each worker counts, also behind one that is parked. */
+static void test_several_workers(void **state)
+{
+    struct ps_metrics_worker workers[] = {{.parked = true},
+                                          {.id = 1, .heartbeat_ns = NOW_NS - 20 * PS_NS_PER_S},
+                                          {.id = 2, .heartbeat_ns = NOW_NS},
+                                          {.id = 3, .heartbeat_ns = NOW_NS - 30 * PS_NS_PER_S}};
+    metrics.workers = workers;
+    metrics.worker_count = PS_COUNT_OF(workers);
+    expect(ps_metrics_live, "worker 1 is stuck: it has completed no cycle for 20 s\n"
+                            "worker 3 is stuck: it has completed no cycle for 30 s\n");
+}
+
+/* A sink that is not open is made up for by another sink of its own group that delivers, and by no other one. */
+static void test_groups(void **state)
+{
+    static const struct {
+        const char *group, *other;
+        enum ps_metrics_state state;
+        enum ps_metrics_member member;
+        bool ready;
+    } rows[] = {{"g1", "g1", PS_METRICS_OPEN, PS_METRICS_MEMBER_ACTIVE, true},
+                {"g1", "g1", PS_METRICS_OPEN, PS_METRICS_MEMBER_STANDBY, true},
+                {"g1", "g1", PS_METRICS_OPEN, PS_METRICS_MEMBER_NOT, true},
+                {"g1", "g1", PS_METRICS_CLOSED, PS_METRICS_MEMBER_ACTIVE, false},
+                {"g1", "g1", PS_METRICS_OPEN, PS_METRICS_MEMBER_PENALISED, false},
+                {"g1", "g2", PS_METRICS_OPEN, PS_METRICS_MEMBER_ACTIVE, false},
+                {"g1", NULL, PS_METRICS_OPEN, PS_METRICS_MEMBER_ACTIVE, false},
+                {NULL, "g1", PS_METRICS_OPEN, PS_METRICS_MEMBER_ACTIVE, false},
+                {NULL, NULL, PS_METRICS_OPEN, PS_METRICS_MEMBER_ACTIVE, false}};
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(rows); i++) {
+        size_t row = i / 2, which = i % 2; /* the sink that is closed is the first or the second one */
+        struct ps_page page = {0};
+        components[which] = (struct ps_metrics_component){.kind = PS_KIND_SINK,
+                                                          .name = "k1",
+                                                          .type = "kafka",
+                                                          .group = rows[row].group,
+                                                          .member = PS_METRICS_MEMBER_PENALISED,
+                                                          .state = PS_METRICS_CLOSED};
+        components[1 - which] = (struct ps_metrics_component){.kind = PS_KIND_SINK,
+                                                              .name = "k2",
+                                                              .type = "kafka",
+                                                              .group = rows[row].other,
+                                                              .member = rows[row].member,
+                                                              .state = rows[row].state};
+        if (ps_metrics_ready(&metrics, NOW_NS, &page) != rows[row].ready)
+            fail_msg("row %zu, closed sink %zu: %s", row, which, page.text);
+        assert_non_null(strstr(page.text, "sink k1 is closed\n"));
+        ps_page_fini(&page);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_failing, setup),
+        cmocka_unit_test_setup(test_limits, setup),
+        cmocka_unit_test_setup(test_several_workers, setup),
+        cmocka_unit_test_setup(test_groups, setup),
         cmocka_unit_test_setup(test_all_is_well, setup),
         cmocka_unit_test_setup(test_not_open, setup),
         cmocka_unit_test_setup(test_halted_source, setup),

@@ -491,6 +491,14 @@ static void test_tail(void **state)
     assert_false(ps_flag_get(&engine.tap->wanted));
     request("GET", "/tail?component=c1&count=4294967297&wait=1"); /* as many as are possible, not one */
     assert_true(reply.length >= 2 * (sizeof line - 1));
+    static const char *const tens[] = {"", "&count=", "&count=x3", "&count=-3", "&count=:3", "&count=/3"};
+    for (size_t i = 0; i < PS_COUNT_OF(tens); i++) { /* what is no number counts as not given */
+        char path[64] = "/tail?component=c1";
+        request("GET", strcat(path, tens[i]));
+        assert_int_equal(reply.length, 10 * (sizeof line - 1));
+    }
+    request("GET", "/tail?component=c1&count=0");
+    assert_int_equal(reply.length, 0);
     ps_flag_set(&worker_stop, true);
     pthread_join(thread, NULL);
     request("GET", "/tail?component=c1&count=3&wait=0"); /* no event: an empty answer, not an error */

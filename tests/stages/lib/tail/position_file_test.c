@@ -186,6 +186,55 @@ static void test_ledger(void **unused)
     }
 }
 
+/* All that a note has of a position is written, and belongs to the list: what the caller had may be changed or freed. The marks behind the
+ * position are not written. */
+static void test_all_of_a_note(void **unused)
+{
+    char path[300], name[] = "/logs/app";
+    struct ps_err err = {.length = 0};
+    struct ps_tail_notes notes = {.count = 0};
+    struct ps_tail_positions found;
+    struct ps_tail_position_file *file = ps_tail_position_file_create();
+    struct ps_tail_mark marks[] = {{.offset = 100, .hash = 7, .length = 64},
+                                   {.offset = 200, .hash = UINT64_MAX, .length = 65},
+                                   {.offset = 201, .hash = 9, .length = 66}};
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("all.json"));
+    for (unsigned i = 0; i < 3; i++) {
+        struct ps_tail_position position = {
+            .inode = 100 + i,
+            .offset = 200,
+            .text = i == 0   ? 0
+                    : i == 1 ? PS_TAIL_POSITION_OF_TEXT
+                             : 4711,
+            .path = name,
+            .identity = {.device = 3, .inode = 100 + i, .head = 5 + i, .head_length = 6 + i},
+            .marks = {.items = marks, .count = 3},
+            .serial = {.own = UINT64_MAX - i, .before = 8 + i, .from = 9 + i}};
+        ps_tail_notes_add(&notes, i, i == 1, &position);
+    }
+    memset(marks, 0, sizeof marks);
+    memset(name, '#', sizeof name - 1);
+    ps_tail_position_file_take(file, &notes);
+    assert_int_equal(ps_tail_position_file_write(file, path, &err), PS_OK);
+    assert_int_equal(ps_tail_positions_load(path, &found, &err), PS_OK);
+    assert_int_equal(found.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct ps_tail_position *position = ps_tail_positions_find(&found, 100 + i);
+        assert_string_equal(position->path, "/logs/app");
+        assert_int_equal(position->text, i == 0 ? 0 : i == 1 ? PS_TAIL_POSITION_OF_TEXT : 4711);
+        assert_true(position->identity.device == 3 && position->identity.head == 5 + i);
+        assert_int_equal(position->identity.head_length, 6 + i);
+        assert_true(position->serial.own == UINT64_MAX - i && position->serial.before == 8 + i);
+        assert_int_equal(position->serial.from, 9 + i);
+        assert_int_equal(position->marks.count, 2);
+        assert_true(position->marks.items[0].hash == 7 && position->marks.items[0].length == 64);
+        assert_true(position->marks.items[1].hash == UINT64_MAX && position->marks.items[1].offset == 200);
+    }
+    ps_tail_positions_free(&found);
+    ps_tail_notes_free(&notes);
+    ps_tail_position_file_drop(file);
+}
+
 /* ---- identities of files ---- */
 
 static int file_of(const char *bytes, size_t length)
@@ -328,11 +377,10 @@ static void test_troubles(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slots),
-                                       cmocka_unit_test(test_ledger),
-                                       cmocka_unit_test(test_identity_by_pieces),
-                                       cmocka_unit_test(test_read_fully),
-                                       cmocka_unit_test(test_hole),
-                                       cmocka_unit_test(test_troubles)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slots),         cmocka_unit_test(test_ledger),
+        cmocka_unit_test(test_all_of_a_note), cmocka_unit_test(test_identity_by_pieces),
+        cmocka_unit_test(test_read_fully),    cmocka_unit_test(test_hole),
+        cmocka_unit_test(test_troubles)};
     return cmocka_run_group_tests(tests, setup, ps_test_folder_teardown);
 }

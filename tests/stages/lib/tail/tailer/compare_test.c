@@ -167,9 +167,159 @@ static void test_original_grows_meanwhile(void **unused)
     ps_tail_match_free(match);
 }
 
+/* ---- a text in pieces ---- */
+
+/* Passes a text in drawn pieces; before each piece is as much of the text as a survey keeps. */
+static void pass_in_pieces(struct ps_tail_match *match, const char *text, int64_t size, uint64_t *state)
+{
+    for (int64_t at = 0; at < size;) {
+        int64_t length = 1 + (int64_t)(ps_test_random(state) % 400);
+        length = length < size - at ? length : size - at;
+        size_t before = at < (int64_t)PS_TAIL_MARK_BYTES ? (size_t)at : PS_TAIL_MARK_BYTES;
+        ps_tail_match_text(match, text + at, before, (size_t)length, at);
+        at += length;
+    }
+    struct ps_tail_mark end = ps_tail_mark_of(size, text, (size_t)size);
+    ps_tail_match_text_end(match, size, &end);
+}
+
+/* The same rows, piece by piece: marks lie within the pieces, at their ends, and across them. */
+static void test_pieces(void **unused)
+{
+    uint64_t state = ps_test_seed() | 1;
+    for (unsigned round = 0; round < 20; round++) {
+        for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+            const struct row *row = &rows[i];
+            struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
+            candidate_make(&match->items[0], "app", row);
+            match->count = 1;
+            if (row->now.kind != SAME)
+                close(file_of("app", row->now));
+            pass_in_pieces(match, text_of(row->copy), row->copy.size, &state);
+            enum result result = row->result == UNREAD ? NONE : row->result;
+            enum result got = match->found < 0 ? NONE : match->alive ? ALIVE : MARKED;
+            if (got != result || (got != NONE && match->mark.offset != row->offset))
+                fail_msg("a text %s: result %d up to %lld", row->what, (int)got,
+                         (long long)match->mark.offset);
+            close(match->items[0].fd);
+            ps_tail_match_free(match);
+        }
+    }
+}
+
+/* ---- the last mark counts ---- */
+
+/* A new file that shares a part of the content: it is a copy of a cut file only if it has the last of the marks that fit into it. */
+static void test_last_mark(void **unused)
+{
+    static const struct {
+        int same, size; /* so many bytes are the same */
+        int offset;     /* of the mark up to where it is a copy; -1: it is none */
+    } parts[] = {{5000, 5000, 4000}, {4000, 5000, 4000}, {3999, 5000, -1}, {3999, 4000, -1},
+                 {3999, 3999, 2000}, {2000, 3999, 2000}, {1999, 3999, -1}, {2000, 2000, 2000},
+                 {1744, 2000, -1},   {1745, 1999, -1},   {0, 5000, -1}};
+    static const struct row row = {.was = {'A', 5000}, .now = {'C', 99}, .read = 5000, .marks = {2000, 4000}};
+    uint64_t state = ps_test_seed() | 1;
+    for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
+        for (unsigned text = 0; text < 2; text++) {
+            static char copy[MOST];
+            struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
+            candidate_make(&match->items[0], "app", &row);
+            match->count = 1;
+            close(file_of("app", row.now));
+            memset(copy, '#', sizeof copy); /* which no content has */
+            memcpy(copy, text_of(row.was), (size_t)parts[i].same);
+            int fd = file_of("copy", (struct content){'B', 0});
+            assert_int_equal(pwrite(fd, copy, (size_t)parts[i].size, 0), parts[i].size);
+            if (text > 0)
+                pass_in_pieces(match, copy, parts[i].size, &state);
+            else
+                ps_tail_match_run(match, fd);
+            bool is_copy = parts[i].offset >= 0;
+            if ((match->found == 0) != is_copy || (is_copy && match->mark.offset != parts[i].offset))
+                fail_msg("%d of %d bytes of a %s are the same: found %d, up to %lld", parts[i].same,
+                         parts[i].size, text > 0 ? "text" : "file", match->found,
+                         (long long)match->mark.offset);
+            assert_false(match->alive || match->pending);
+            assert_int_equal(match->items[0].unsure, !is_copy);
+            close(fd);
+            close(match->items[0].fd);
+            ps_tail_match_free(match);
+        }
+    }
+}
+
+/* ---- an original that is there ---- */
+
+/* A new file that is none of its copies may share what was read of it: then what was read ahead is given up. Nothing is certain of a file of which
+ * nothing was read, and which is shorter. A deleted file may still be copied: the new one waits while it is shorter. */
+static void test_beside_an_original(void **unused)
+{
+    static const struct {
+        int was, read, mark; /* of the original */
+        int same, size;      /* of the new file */
+        bool unnamed, cut;
+        bool shared, unsure, pending;
+    } cases[] = {
+        {.was = 5000, .read = 3000, .mark = 3000, .same = 3000, .size = 3001, .shared = true},
+        {.was = 5000, .read = 3000, .mark = 3000, .same = 2999, .size = 3001},
+        {.was = 5000, .read = 3000, .mark = 3000, .same = 2999, .size = 2999 + 1},
+        {.was = 5000, .read = 3000, .mark = 3000, .same = 2998, .size = 2999},
+        {.was = 5000, .read = 3000, .mark = 3000, .same = 5000, .size = 5001, .shared = true},
+        {.was = 5000, .read = 3000, .same = 3000, .size = 3001},
+        {.was = 5000, .read = 0, .same = 5000, .size = 5001, .unsure = true},
+        {.was = 5000, .read = 0, .same = 4999, .size = 5000},
+        {.was = 5000,
+         .read = 5000,
+         .mark = 5000,
+         .same = 300,
+         .size = 300,
+         .unnamed = true,
+         .cut = true,
+         .unsure = true,
+         .pending = true},
+        {.was = 5000, .read = 5000, .mark = 5000, .same = 300, .size = 300, .cut = true, .unsure = true},
+        {.was = 5000,
+         .read = 5000,
+         .mark = 5000,
+         .same = 300,
+         .size = 5000,
+         .unnamed = true,
+         .cut = true,
+         .unsure = true},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        const struct row row = {.was = {'A', cases[i].was},
+                                .now = {'C', 99},
+                                .read = cases[i].read,
+                                .marks = {cases[i].mark},
+                                .unnamed = cases[i].unnamed};
+        static char copy[MOST];
+        struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
+        candidate_make(&match->items[0], "app", &row);
+        match->count = 1;
+        if (cases[i].cut)
+            close(file_of("app", row.now));
+        memset(copy, '#', sizeof copy);
+        memcpy(copy, text_of(row.was), (size_t)cases[i].same);
+        int fd = file_of("copy", (struct content){'B', 0});
+        assert_int_equal(pwrite(fd, copy, (size_t)cases[i].size, 0), cases[i].size);
+        ps_tail_match_run(match, fd);
+        if (match->found >= 0 || match->items[0].shared != cases[i].shared ||
+            match->items[0].unsure != cases[i].unsure || match->pending != cases[i].pending)
+            fail_msg("case %zu: found %d%s%s%s", i, match->found, match->items[0].shared ? ", shared" : "",
+                     match->items[0].unsure ? ", unsure" : "", match->pending ? ", pending" : "");
+        close(fd);
+        close(match->items[0].fd);
+        ps_tail_match_free(match);
+    }
+}
+
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(pieces), TEST(last_mark), TEST(beside_an_original),
         cmocka_unit_test_setup_teardown(test_original_grows_meanwhile, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_rows, ps_test_folder_setup, ps_test_folder_teardown)};

@@ -190,10 +190,91 @@ static void test_names(void **unused)
     free(tailer);
 }
 
+/* ---- deliveries ---- */
+
+static struct ps_tail_log *heir_new(struct ps_tailer *tailer, unsigned number, int64_t read)
+{
+    char name[16];
+    snprintf(name, sizeof name, "app.%u", number);
+    struct ps_tail_log *log = ps_tail_log_add(
+        tailer, 0, &(struct ps_tail_change){.device = 1, .inode = 1000 + number, .name = name});
+    ps_tail_log_move(tailer, log, read, 0);
+    return log;
+}
+
+static void deliver(struct ps_tailer *tailer, uint32_t stream, uint32_t generation, int64_t position)
+{
+    const struct ps_span span = {.stream = stream, .generation = generation, .position = position};
+    ps_tail_log_delivered(tailer, &span);
+}
+
+/* A delivery counts for the file, for each of its copies up to where both are the same, and for what a file was before it began anew; never back. */
+static void test_delivered(void **unused)
+{
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place place = {.path = (char *)(uintptr_t) "/logs"};
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->settings = &(const struct ps_tail_settings){.identities = false};
+    tailer->port = &port;
+    tailer->places = &place;
+    tailer->now_ns = 1000;
+    struct ps_tail_log *original = heir_new(tailer, 0, 200), *first = heir_new(tailer, 1, 120),
+                       *second = heir_new(tailer, 2, 90), *anew = heir_new(tailer, 3, 30);
+    const uint32_t number = original->number, generation = original->generation;
+    first->before[0] = (struct ps_tail_life){.number = number, .generation = generation, .end = 100};
+    second->before[0] = (struct ps_tail_life){.number = 70, .generation = 7, .end = 10};
+    second->before[3] = (struct ps_tail_life){.number = number, .generation = generation, .end = 50};
+    anew->earlier.lives[2] = (struct ps_tail_life){.number = number, .generation = generation, .end = 60};
+    anew->earlier.read_offset = 80;
+    struct ps_tail_log *const heirs[] = {first, second, anew};
+    for (size_t i = 0; i < PS_COUNT_OF(heirs); i++)
+        ps_tail_slots_put(&tailer->heirs, heirs[i]->number);
+    static const struct {
+        int64_t position, first, second, earlier;
+    } steps[] = {
+        {40, 40, 40, 40}, {30, 40, 40, 40}, {55, 55, 50, 55}, {100, 100, 50, 60}, {199, 100, 50, 60}};
+    deliver(tailer, number, generation, 20); /* no copy is known yet */
+    assert_int_equal(original->delivered_offset, 20);
+    assert_int_equal(first->delivered_offset, 0);
+    original->copied = true;
+    for (size_t i = 0; i < PS_COUNT_OF(steps); i++) {
+        deliver(tailer, number, generation, steps[i].position);
+        assert_int_equal(original->delivered_offset, steps[i].position > 40 ? steps[i].position : 40);
+        assert_int_equal(first->delivered_offset, steps[i].first);
+        assert_int_equal(second->delivered_offset, steps[i].second);
+        assert_int_equal(anew->earlier.delivered_offset, steps[i].earlier);
+        assert_int_equal(anew->delivered_offset, 0);
+        assert_true(original->copied);
+    }
+    deliver(tailer, number, generation + 1, 500); /* of another life */
+    deliver(tailer, 70, 6, 500);
+    assert_int_equal(original->delivered_offset, 199);
+    assert_int_equal(second->delivered_offset, 50);
+    deliver(tailer, number, generation, 200);
+    assert_false(original->copied); /* all is delivered */
+    assert_int_equal(tailer->outstanding, 3);
+    assert_int_equal(tailer->heirs.count, 3);
+    /* Who has all of it, and was not cut a moment ago, is no heir any more. */
+    ps_tail_log_move(tailer, first, 120, 120);
+    anew->earlier.delivered_offset = 80;
+    anew->earlier.until_ns = 1001;
+    deliver(tailer, 70, 7, 90);
+    assert_int_equal(second->delivered_offset, 50); /* that life ended at 10 */
+    assert_int_equal(tailer->heirs.count, 2);
+    tailer->now_ns = 1001;
+    deliver(tailer, 70, 7, 90);
+    assert_int_equal(tailer->heirs.count, 1);
+    assert_true(tailer->heirs.has[second->number]);
+    ps_tail_logs_free(tailer);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    free(tailer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_delivered), cmocka_unit_test(test_names),
         cmocka_unit_test_setup_teardown(test_grow, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_queue)};
     return cmocka_run_group_tests(tests, NULL, NULL);

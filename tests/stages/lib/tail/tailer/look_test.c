@@ -1,86 +1,345 @@
-/* The descriptors of a source taildir that looks at directories: no program that the agent starts inherits one. */
-#define PS_TEST_CALLS_OF_ALL_THREADS
+/* Looks at directories: what becomes of files that are new, renamed, gone, or in another directory, when the next look is due, and which group and
+ * which directory a file belongs to. */
+#include "stages/lib/tail/tailer/internal.h"
+#include "stages/lib/tail/trouble.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
 
-#include "core/log/log.h"
-#include "tests/stages/sources/taildir_support.h"
-#include "tests/support/system_calls.h"
-
-#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define FDS_MAX 1024
+#define HOUR_NS (3600 * PS_NS_PER_S)
 
-/* Notes which descriptors are open. Returns their number. */
-static unsigned note_open(bool is_open[FDS_MAX])
+static struct ps_counters counters;
+static struct ps_port port = {.component = "source t1", .counters = &counters, .epoll_fd = -1, .wake_fd = -1};
+static char folders[2][512];
+static struct ps_tail_group groups[3];
+static struct ps_tail_settings settings;
+static struct ps_tailer *tailer;
+
+static bool no_inotify; /* only the test decides about looks */
+
+/* Replaces libc's function. */
+int inotify_init1(int flags)
 {
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    assert_non_null(directory);
-    memset(is_open, 0, FDS_MAX * sizeof *is_open);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
-        assert_in_range(fd + 1, 0, FDS_MAX);
-        if (fd < 0 || fd == dirfd(directory))
-            continue;
-        is_open[fd] = true;
-        count++;
-    }
-    closedir(directory);
-    return count;
+    if (!no_inotify)
+        return (int)syscall(SYS_inotify_init1, flags);
+    errno = EMFILE;
+    return -1;
 }
 
-static void test_descriptors_stay_here(void **unused)
+static void start(size_t group_count)
 {
-    bool before[FDS_MAX], after[FDS_MAX];
-    unsigned new_ones = 0;
-    append("app.log", "one\n");
-    (void)note_open(before);
-    PS_START(NULL);
-    expect("one");
-    (void)note_open(after);
-    for (int fd = 0; fd < FDS_MAX; fd++) {
-        if (before[fd] || !after[fd])
-            continue;
-        char path[64], target[256] = "";
-        new_ones++;
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        (void)!readlink(path, target, sizeof target - 1);
-        int flags = fcntl(fd, F_GETFD);
-        if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
-            fail_msg("a program inherits descriptor %d, %s", fd, target);
-    }
-    assert_true(new_ones >= 3); /* the file, and inotify's twice */
-    ps_test_stage_fini(&stage);
+    struct ps_err err = {.length = 0};
+    settings = (struct ps_tail_settings){.groups = groups,
+                                         .group_count = group_count,
+                                         .position_path = "/nowhere/positions.json",
+                                         .trouble = ps_tail_trouble_create(),
+                                         .cache = false,
+                                         .poll_ns = HOUR_NS};
+    counters = (struct ps_counters){{0}};
+    tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->settings = &settings;
+    tailer->port = &port;
+    tailer->draining = true; /* no file is opened */
+    tailer->now_ns = 1000 * PS_NS_PER_S;
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-look", -1, tailer, &err), PS_OK);
+    assert_int_equal(ps_tail_places_open(tailer, &err), PS_OK);
 }
 
-/* The user has no watch left: the log says so once, and lines are found when the directory is looked at. */
-static void test_no_watch(void **unused)
+static void stop(void)
 {
-    static const char reason[] = "cannot be watched: No space left on device (fs.inotify.max_user_watches)";
-    append("app.log", "one\n");
-    ps_test_call_error = ENOSPC;
-    ps_test_call_broken = "inotify_add_watch";
-    ps_test_calls_count = true;
-    assert_int_equal(ps_log_open(ps_test_folder_path("said"), NULL), PS_OK);
-    PS_START("penstock.poll.interval", "100");
-    expect("one");
-    for (unsigned i = 0; i < 3; i++) {
-        append("app.log", "two\n");
-        expect("two");
+    ps_tail_logs_free(tailer);
+    ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+    ps_tail_places_close(tailer);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    ps_tail_notes_free(&tailer->saves.notes);
+    free(tailer);
+    ps_tail_trouble_destroy(settings.trouble);
+}
+
+static int setup(void **state)
+{
+    ps_test_folder_setup(state);
+    no_inotify = false;
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(folders[i], sizeof folders[i], "%s", ps_test_folder_path(i == 0 ? "a" : "b"));
+        assert_int_equal(mkdir(folders[i], 0700), 0);
     }
-    ps_test_calls_count = false;
-    ps_test_call_broken = NULL;
-    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
-    const char *said = strstr(ps_test_folder_read("said"), reason);
-    assert_non_null(said);
-    assert_null(strstr(said + 1, reason));
-    ps_test_stage_fini(&stage);
+    groups[0] = (struct ps_tail_group){.name = "f", .directory = folders[0], .pattern = "app.*"};
+    groups[1] = (struct ps_tail_group){.name = "s", .directory = folders[1], .pattern = "app.*"};
+    groups[2] = (struct ps_tail_group){.name = "t", .directory = folders[0], .pattern = "app.*|more.*"};
+    return 0;
+}
+
+/* Looks at this directory alone, and reads its names. */
+static void look(unsigned number)
+{
+    tailer->now_ns += 1000 * PS_NS_PER_S; /* later than any rest */
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        tailer->places[i].look_ns = i == number ? 0 : PS_NEVER;
+        tailer->places[i].names = i == number;
+    }
+    (void)ps_tail_places_tick(tailer);
+    assert_true(tailer->places[number].looking);
+    assert_int_equal(ps_tail_thread_wait(&tailer->thread, PS_TEST_PATIENCE_MS), 1);
+    assert_false(tailer->places[number].looking);
+}
+
+static void append(const char *name, const char *text)
+{
+    ps_test_folder_append(name, text, strlen(text));
+}
+
+static void move(const char *from, const char *to)
+{
+    assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
+}
+
+static struct ps_tail_log *log_of(const char *name)
+{
+    struct stat status;
+    assert_int_equal(stat(ps_test_folder_path(name), &status), 0);
+    return ps_tail_log_by_inode(&tailer->table, status.st_dev, status.st_ino);
+}
+
+/* ---- directories ---- */
+
+/* A directory is looked at once, whatever the number of its groups is; a file belongs to the first group that has its name. */
+static void test_groups(void **unused)
+{
+    append("a/app.1", "x");
+    append("a/more.1", "x");
+    append("b/app.1", "x");
+    append("b/more.1", "x");
+    start(3);
+    assert_int_equal(tailer->place_count, 2);
+    assert_string_equal(tailer->places[0].path, folders[0]);
+    assert_string_equal(tailer->places[1].path, folders[1]);
+    look(0);
+    look(1);
+    assert_int_equal(tailer->table.count, 3);
+    assert_int_equal(log_of("a/app.1")->group, 0);
+    assert_int_equal(log_of("a/more.1")->group, 2);
+    assert_int_equal(log_of("b/app.1")->group, 1);
+    assert_int_equal(log_of("b/app.1")->directory, 1);
+    assert_null(log_of("b/more.1"));
+    stop();
+}
+
+/* An expression that is none: the reason, and nothing is left. */
+static void test_wrong_expression(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    groups[1].pattern = "(";
+    start(1);
+    stop();
+    settings = (struct ps_tail_settings){
+        .groups = groups, .group_count = 2, .position_path = "/x", .trouble = ps_tail_trouble_create()};
+    tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->settings = &settings;
+    tailer->port = &port;
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-look", -1, tailer, &err), PS_OK);
+    assert_int_equal(ps_tail_places_open(tailer, &err), PS_FAIL);
+    assert_true(err.length > 0);
+    assert_int_equal(tailer->place_count, 1);
+    stop();
+}
+
+/* The trouble of an earlier opening is over when the directory was not looked at yet. */
+static void test_trouble_of_an_earlier_opening(void **unused)
+{
+    char text[256];
+    start(1);
+    ps_tail_trouble_set(settings.trouble, PS_TAIL_TROUBLE_DIRECTORY, "no disk");
+    struct ps_tailer *first = tailer;
+    struct ps_err err = {.length = 0};
+    tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->settings = &settings;
+    tailer->port = &port;
+    assert_int_equal(ps_tail_places_open(tailer, &err), PS_OK);
+    assert_false(ps_tail_trouble_get(settings.trouble, text, sizeof text));
+    ps_tail_places_close(tailer);
+    free(tailer);
+    tailer = first;
+    stop();
+}
+
+/* ---- times ---- */
+
+/* Where the system reports changes, the next look is due after 5 s; else after the interval of the configuration. A change during a look is looked at at
+ * once. */
+static void test_times(void **unused)
+{
+    start(1);
+    struct ps_tail_place *place = &tailer->places[0];
+    look(0);
+    assert_true(place->looked && place->looked_ns == tailer->now_ns);
+    assert_true(place->watch >= 0);
+    assert_true(place->look_ns >= tailer->now_ns + 5 * PS_NS_PER_S &&
+                place->look_ns < tailer->now_ns + HOUR_NS);
+    uint64_t looked_ns = place->looked_ns;
+    append("a/app.1", "x"); /* which is reported */
+    tailer->now_ns += PS_NS_PER_S;
+    (void)ps_tail_places_tick(tailer);
+    assert_true(place->names || place->looking);
+    look(0);
+    assert_int_equal(place->looked_ns, looked_ns); /* that of the first look */
+    stop();
+    no_inotify = true;
+    start(1);
+    place = &tailer->places[0];
+    look(0);
+    assert_int_equal(place->look_ns, tailer->now_ns + HOUR_NS);
+    assert_int_equal(ps_tail_places_tick(tailer), tailer->now_ns + HOUR_NS);
+    assert_false(place->looking);
+    tailer->now_ns += 1000 * PS_NS_PER_S;
+    place->look_ns = 0;
+    (void)ps_tail_places_tick(tailer);
+    place->names = true; /* a change is reported while the thread looks */
+    assert_int_equal(ps_tail_thread_wait(&tailer->thread, PS_TEST_PATIENCE_MS), 1);
+    assert_int_equal(place->look_ns, tailer->now_ns);
+    stop();
+}
+
+/* ---- files ---- */
+
+/* What the first look finds was there at the start, with the size that it has then; what comes later was not. */
+static void test_found(void **unused)
+{
+    append("a/app.1", "12345");
+    assert_int_equal(symlink("app.1", ps_test_folder_path("a/app.0")), 0);
+    assert_int_equal(symlink("../b/other", ps_test_folder_path("a/app.link")), 0);
+    append("b/other", "x");
+    start(1);
+    look(0);
+    struct ps_tail_log *first = log_of("a/app.1"), *linked = log_of("b/other");
+    assert_true(first->found_at_start && first->start_bytes == 5 && !first->link);
+    assert_true(linked->found_at_start && linked->start_bytes == 1 && linked->link);
+    assert_true(tailer->links.has[linked->number] && !tailer->links.has[first->number]);
+    append("a/app.2", "123");
+    append("a/app.1", "6");
+    look(0);
+    struct ps_tail_log *second = log_of("a/app.2");
+    assert_true(!second->found_at_start && second->start_bytes == 3);
+    assert_true(first->found_at_start && first->start_bytes == 5 && first->size == 6);
+    assert_int_equal(tailer->table.count, 3);
+    stop();
+}
+
+/* A file loses the name that matches, gets it back, and is gone. It is the last name that matched that counts for its lines. */
+static void test_renamed(void **unused)
+{
+    char path[600];
+    append("a/app.1", "12345");
+    start(1);
+    look(0);
+    struct ps_tail_log *log = log_of("a/app.1");
+    snprintf(path, sizeof path, "%s/app.1", folders[0]);
+    move("a/app.1", "a/old.1");
+    look(0); /* inotify has reported from where to where */
+    assert_true(log->named && !log->matches && log->matched && log->left_group);
+    assert_string_equal(log->name, "old.1");
+    assert_string_equal(log->path, path);
+    assert_true(tailer->loose.has[log->number]);
+    move("a/old.1", "a/old.2");
+    look(0);
+    assert_false(log->left_group); /* it had left the group before */
+    move("a/old.2", "a/app.3");
+    look(0);
+    assert_true(log->named && log->matches && !log->left_group);
+    snprintf(path, sizeof path, "%s/app.3", folders[0]);
+    assert_string_equal(log->path, path);
+    assert_int_equal(unlink(ps_test_folder_path("a/app.3")), 0);
+    look(0);
+    assert_true(!log->named && !log->matches && log->matched);
+    assert_int_equal(log->gone_ns, tailer->now_ns);
+    assert_string_equal(log->path, path);
+    assert_int_equal(tailer->table.count, 1); /* until it was idle */
+    stop();
+}
+
+/* ---- two directories ---- */
+
+struct way {
+    const char
+        *next; /* name in the second directory before the first one is looked at; NULL: it is deleted there */
+    bool stays;   /* the first name stays, as of a link */
+    bool matches; /* at the end */
+};
+
+/* A file gets a name in a second directory, which is looked at before the first one misses it: it belongs to the second one when the first name is
+ * gone, with the name that it has there then. */
+static void test_moved(void **unused)
+{
+    static const struct way ways[] = {{"app.y", false, true}, {"app.z", false, true}, {"other", false, false},
+                                      {NULL, false, false},   {"app.y", true, true},  {"app.z", true, true},
+                                      {NULL, true, true}};
+    for (size_t i = 0; i < PS_COUNT_OF(ways); i++) {
+        const struct way *way = &ways[i];
+        char path[600], from[64];
+        append("a/app.x", "12345");
+        no_inotify = true;
+        start(2);
+        look(0);
+        look(1);
+        struct ps_tail_log *log = log_of("a/app.x");
+        if (way->stays)
+            assert_int_equal(link(ps_test_folder_path("a/app.x"), ps_test_folder_path("b/app.y")), 0);
+        else
+            move("a/app.x", "b/app.y");
+        look(1);
+        assert_true(log->directory == 0 && log->named && log->group == 0);
+        assert_string_equal(log->name, "app.x");
+        assert_string_equal(log->other_name, "app.y");
+        assert_true(log->other_directory == 1 && log->other_group == 1);
+        snprintf(from, sizeof from, "b/%s", way->next != NULL ? way->next : "");
+        if (way->next == NULL)
+            assert_int_equal(unlink(ps_test_folder_path("b/app.y")), 0);
+        else if (strcmp(way->next, "app.y") != 0)
+            move("b/app.y", from);
+        look(1);
+        assert_int_equal(log->other_name != NULL, way->next != NULL);
+        if (way->next != NULL)
+            assert_string_equal(log->other_name, way->next);
+        look(0);
+        if (way->stays) { /* it has both names */
+            assert_true(log->directory == 0 && log->named);
+            assert_string_equal(log->name, "app.x");
+            assert_int_equal(unlink(ps_test_folder_path("a/app.x")), 0);
+            look(0);
+        }
+        assert_int_equal(log->named, way->next != NULL);
+        assert_int_equal(log->matches, way->matches && way->next != NULL);
+        assert_null(log->other_name);
+        assert_int_equal(log->directory, way->next != NULL);
+        assert_int_equal(log->group, way->next != NULL && way->matches);
+        if (way->next != NULL)
+            assert_string_equal(log->name, way->next);
+        snprintf(path, sizeof path, "%s/%s", folders[log->matches], log->matches ? way->next : "app.x");
+        assert_string_equal(log->path, path);
+        assert_int_equal(tailer->table.count, 1);
+        if (way->next != NULL)
+            assert_int_equal(unlink(ps_test_folder_path(from)), 0);
+        stop();
+    }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_descriptors_stay_here, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_no_watch, setup, ps_test_folder_teardown)};
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(groups),
+                                       TEST(wrong_expression),
+                                       TEST(trouble_of_an_earlier_opening),
+                                       TEST(times),
+                                       TEST(found),
+                                       TEST(renamed),
+                                       TEST(moved)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

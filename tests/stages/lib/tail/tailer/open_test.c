@@ -216,10 +216,42 @@ static void test_stopped_before_they_are_opened(void **unused)
     made_earlier_s = 0;
 }
 
+/* A directory that is made while the source runs, also in the place of a file: with skipToEnd, too, its files are read from their beginning. */
+static void test_directory_comes_later(void **unused)
+{
+    for (unsigned is_file = 0; is_file < 2; is_file++) {
+        char path[600];
+        fresh_folder();
+        snprintf(path, sizeof path, "%s/logs/app.*", ps_test_folder());
+        if (is_file > 0)
+            append("logs", "no directory\n");
+        append("app.first", "old\n");
+        PS_START("skipToEnd", "true", "filegroups", "f g", "filegroups.f", path, "penstock.poll.interval",
+                 "10");
+        wait_for_open(1); /* the other directory was looked at before */
+        if (is_file > 0)
+            assert_int_equal(unlink(ps_test_folder_path("logs")), 0);
+        assert_int_equal(mkdir(ps_test_folder_path("made"), 0700), 0);
+        append("made/app.log", "one\n");
+        move("made", "logs");
+        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        while (stage.event_count == 0) {
+            ps_test_stage_pass_ms(&stage, 600000); /* the rest after a look that took long */
+            (void)ps_test_source_work(&stage);
+            ps_test_source_close_batch(&stage);
+            usleep(500);
+            assert_true(ps_test_patient_ns() < until_ns);
+        }
+        expect("one");
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_written_over_while_stopped, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_directory_comes_later, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_killed_after_a_rotation, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_older_than_the_save, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_clock_was_set_back, setup, ps_test_folder_teardown),

@@ -221,9 +221,162 @@ static void test_text_before(void **unused)
     }
 }
 
+/* ---- marks in a piece ---- */
+
+#define PIECES_MAX 200000U
+
+/* The marks that a piece leaves: at the beginnings of lines that are 64, 16, 4 and 1 KiB before its end, if 256 bytes of the piece are before them,
+ * and at its end. */
+static uint32_t marks_of(struct ps_tail_mark *marks, const char *text, size_t begin, size_t length)
+{
+    uint32_t count = 0;
+    for (size_t before = 65536; before > 0; before = before > 1024 ? before / 4 : 0) {
+        size_t at = length > before ? length - before : 0;
+        while (at > 0 && text[begin + at - 1] != '\n')
+            at--;
+        if (at >= PS_TAIL_MARK_BYTES)
+            marks[count++] = ps_tail_mark_of((int64_t)(begin + at), text + begin + at - PS_TAIL_MARK_BYTES,
+                                             PS_TAIL_MARK_BYTES);
+    }
+    marks[count++] = ps_tail_mark_of((int64_t)(begin + length), text, begin + length);
+    return count;
+}
+
+static void test_marks_in_pieces(void **unused)
+{
+    static const size_t lengths[][2] = {{PIECES_MAX - 300, 300},
+                                        {65536 + 256, 65536 + 257},
+                                        {1024 + 256, 1024 + 255},
+                                        {1024, 1025},
+                                        {4096 + 300, 16384 + 300},
+                                        {70, 100},
+                                        {65536, 65537},
+                                        {2000, PIECES_MAX - 2000}};
+    static const struct ps_tail_settings large = {
+        .groups = &group, .group_count = 1, .batch_events_max = 1024, .line_max_bytes = 1000000};
+    static char text[PIECES_MAX + 1];
+    uint64_t state = ps_test_seed() | 1;
+    tailer->settings = &large;
+    for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
+        struct ps_tail_log log;
+        struct ps_tail_mark expected[16];
+        uint32_t count = 0, first = 0;
+        size_t begin = 0;
+        char name[16];
+        snprintf(name, sizeof name, "app.%zu", i);
+        for (size_t at = 0; at < PIECES_MAX; at++) /* lines of 512 bytes on average */
+            text[at] = ps_test_random(&state) % 512 == 0 ? '\n' : (char)('a' + ps_test_random(&state) % 26);
+        text[PS_TAIL_MARK_BYTES - 1] = '\n'; /* so that a mark may cover exactly the beginning of the piece */
+        text[lengths[i][0] - 1] = text[lengths[i][0] + lengths[i][1] - 1] = '\n';
+        log_init(&log, 0, name, "");
+        for (unsigned piece = 0; piece < 2; piece++) {
+            struct ps_batch *batch = batch_new();
+            batch->capacity = large.batch_events_max;
+            assert_true(ps_bump_new_bytes(&bump)); /* the piece is read at once */
+            ps_test_folder_append(name, text + begin, lengths[i][piece]);
+            while (log.read_offset < (int64_t)(begin + lengths[i][piece]))
+                (void)ps_tail_log_read(tailer, &log, batch);
+            count += marks_of(expected + count, text, begin, lengths[i][piece]);
+            first = piece == 0 ? count : first;
+            begin += lengths[i][piece];
+            ps_batch_give(batch);
+        }
+        if (log.marks.count != count)
+            fail_msg("%zu and %zu bytes: %u marks, and not %u", lengths[i][0], lengths[i][1], log.marks.count,
+                     count);
+        for (uint32_t k = 0; k < count; k++) {
+            const struct ps_tail_mark *mark = &log.marks.items[k];
+            assert_int_equal(mark->offset, expected[k].offset);
+            assert_int_equal(mark->length, expected[k].length);
+            assert_true(mark->hash == expected[k].hash);
+            assert_int_equal(mark->ends_batch, k == first - 1); /* the next batch began there */
+        }
+        log_fini(&log);
+    }
+    tailer->settings = &settings;
+}
+
+/* ---- the end of a file ---- */
+
+static struct ps_batch *batch_next(struct ps_batch *batch)
+{
+    ps_batch_give(batch);
+    return batch_new();
+}
+
+/* A last line without a newline counts when the file rests, and has not grown since its end was seen; each has a rest of its own. What was read to
+ * its end can be read. */
+static void test_last_line(void **unused)
+{
+    struct ps_tail_log log;
+    struct ps_batch *batch = batch_new();
+    log_init(&log, 0, "app.log", "x\nab");
+    log.unreadable = true;
+    tailer->now_ns = 50;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    expect_lines(batch, "x", NULL);
+    assert_true(log.partial && !log.unreadable);
+    assert_int_equal(log.partial_end, 4);
+    tailer->now_ns = 60;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END); /* it does not rest yet */
+    assert_int_equal(batch->count, 1);
+    assert_int_equal(log.active_ns, 50); /* nothing new was seen */
+    log.rest = log.unreadable = true;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    expect_lines(batch, "x", "ab");
+    assert_int_equal(log.read_offset, 4);
+    assert_false(log.partial || log.rest || log.unreadable);
+    batch = batch_next(batch);
+    log.unreadable = true;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    assert_false(log.unreadable || log.partial);
+    ps_test_folder_append("app.log", "c", 1); /* while it rests: its writer is at work */
+    log.rest = true;
+    tailer->now_ns = 70;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    assert_int_equal(batch->count, 0);
+    assert_true(log.partial && !log.rest);
+    assert_int_equal(log.active_ns, 70);
+    assert_int_equal(log.partial_end, 5);
+    ps_test_folder_append("app.log", "d\n", 2);
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    expect_lines(batch, "cd", NULL);
+    assert_false(log.partial);
+    ps_batch_give(batch);
+    log_fini(&log);
+}
+
+/* A batch that has no room for the last line: it comes in the next one, after a rest of its own. */
+static void test_last_line_without_room(void **unused)
+{
+    struct ps_tail_log log;
+    struct ps_batch *batch = batch_new();
+    batch->capacity = BATCH_MAX + 1; /* the source's own limit counts */
+    log_init(&log, 0, "app.log", "1\n2\n3");
+    log.partial_end = 5; /* its end was seen before */
+    log.rest = true;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_FULL);
+    expect_lines(batch, "1", "2");
+    assert_true(batch->full && log.partial);
+    assert_int_equal(ps_batch_left(batch), 1);
+    batch = batch_next(batch);
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_MOVED);
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    assert_int_equal(batch->count, 0);
+    log.rest = true;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    expect_lines(batch, "3", NULL);
+    assert_int_equal(log.read_offset, 5);
+    ps_batch_give(batch);
+    log_fini(&log);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_last_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_last_line_without_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_text_before, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);

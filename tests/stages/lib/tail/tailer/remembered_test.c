@@ -222,7 +222,7 @@ static int match(void *number, const char *name, size_t length)
 }
 
 /* Any name. */
-static int match_all(void *number, const char *, size_t)
+static int match_all(void *number, const char *name, size_t length)
 {
     return *(int *)number;
 }

@@ -1,4 +1,5 @@
-/* A compressed file whose text was read, and that is opened again: as another format, and as a file that is no longer compressed. */
+/* A compressed file whose text was read, and that is opened again: as another format, and as a file that is no longer compressed. And the state of a
+ * text: whether it is final, whose it is, and when its file is opened. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/support.h"
 
@@ -50,8 +51,77 @@ static void test_formats(void **unused)
     }
 }
 
+/* ---- the state ---- */
+
+#define SINCE_NS (1000 * PS_NS_PER_S)
+
+/* A changed file is opened after its wait; an incomplete or damaged one when it has been idle, and an incomplete one again after an hour. */
+static void test_states(void **unused)
+{
+    static const struct {
+        enum ps_compression kind;
+        int64_t bytes;
+        enum ps_tail_text_end end;
+        bool news, settled;
+        bool final;
+        uint64_t due_ns;
+    } rows[] = {
+        {PS_COMPRESSION_NONE, 5, PS_TAIL_TEXT_WHOLE, true, false, true, PS_NEVER},
+        {PS_COMPRESSION_GZIP, -1, PS_TAIL_TEXT_WHOLE, true, false, false, 77},
+        {PS_COMPRESSION_GZIP, -1, PS_TAIL_TEXT_WHOLE, false, false, false, PS_NEVER},
+        {PS_COMPRESSION_GZIP, -1, PS_TAIL_TEXT_DAMAGED, false, true, false, PS_NEVER},
+        {PS_COMPRESSION_GZIP, -1, PS_TAIL_TEXT_EARLY, false, false, false, PS_NEVER},
+        {PS_COMPRESSION_GZIP, 0, PS_TAIL_TEXT_WHOLE, false, false, true, PS_NEVER},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_WHOLE, true, false, true, 77},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_EARLY, true, false, false, 77},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_EARLY, false, false, false, SINCE_NS + PS_TAIL_TEXT_IDLE_NS},
+        {PS_COMPRESSION_ZSTD, 0, PS_TAIL_TEXT_EARLY, false, false, false, SINCE_NS + PS_TAIL_TEXT_IDLE_NS},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_EARLY, false, true, false, SINCE_NS + PS_TAIL_TEXT_PAUSE_NS},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_DAMAGED, false, false, false, SINCE_NS + PS_TAIL_TEXT_IDLE_NS},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_DAMAGED, false, true, true, PS_NEVER},
+        {PS_COMPRESSION_ZSTD, 5, PS_TAIL_TEXT_DAMAGED, true, true, true, 77},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const struct ps_tail_text_state text = {.kind = rows[i].kind,
+                                                .bytes = rows[i].bytes,
+                                                .end = rows[i].end,
+                                                .news = rows[i].news,
+                                                .settled = rows[i].settled,
+                                                .since_ns = SINCE_NS,
+                                                .again_ns = 77};
+        if (ps_tail_text_state_is_final(&text) != rows[i].final ||
+            ps_tail_text_state_due_ns(&text) != rows[i].due_ns)
+            fail_msg("row %zu: %sfinal, due at %llu", i, ps_tail_text_state_is_final(&text) ? "" : "not ",
+                     (unsigned long long)ps_tail_text_state_due_ns(&text));
+    }
+}
+
+/* What is known of a text ends with a change of its file, in size or time. */
+static void test_changes_of_a_text(void **unused)
+{
+    static const struct ps_tail_stamp stamp = {.size = 100, .modified = {5, 6}},
+                                      others[] = {{.size = 101, .modified = {5, 6}},
+                                                  {.size = 100, .modified = {4, 6}},
+                                                  {.size = 100, .modified = {5, 7}}};
+    struct ps_tail_text_state text = {.kind = PS_COMPRESSION_GZIP, .end = PS_TAIL_TEXT_DAMAGED};
+    ps_tail_text_state_remembered(&text, &stamp, 0);
+    assert_true(text.done && text.bytes == 0 && ps_tail_text_state_is_final(&text));
+    assert_true(ps_tail_text_state_is_of(&text, &stamp));
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++)
+        assert_false(ps_tail_text_state_is_of(&text, &others[i]));
+    text.settled = true;
+    ps_tail_text_state_changed(&text, &others[0], SINCE_NS);
+    assert_false(text.done || text.settled || ps_tail_text_state_is_final(&text));
+    assert_int_equal(text.since_ns, SINCE_NS);
+    assert_false(ps_tail_text_state_is_of(&text, &others[0])); /* it was not surveyed */
+    text.bytes = 7;
+    assert_true(ps_tail_text_state_is_of(&text, &others[0]));
+    assert_false(ps_tail_text_state_is_of(&text, &stamp));
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_states),
+                                              cmocka_unit_test(test_changes_of_a_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
