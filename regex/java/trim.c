@@ -44,12 +44,14 @@ static bool has_atomic(const struct ps_bytes_node *node)
     return node->atomic;
 }
 
-/* Returns whether the node is a repeat that matches any part of a plain subject. */
+/* Returns whether the node is a repeat that matches any part of a plain subject. One that stands for something else, as for \X, matches
+ * more than that. */
 static bool is_dots(const struct ps_bytes_node *node)
 {
     const struct ps_bytes_node *child = node->child;
     return node->kind == PS_BYTES_REPEAT && node->max == PS_JAVA_UNBOUNDED && !node->atomic &&
-           child->kind == PS_BYTES_CHARACTER && child->high && child->ascii[1] == UINT64_MAX &&
+           node->loss == PS_REGEX_EXACT && child->kind == PS_BYTES_CHARACTER && child->high &&
+           child->ascii[1] == UINT64_MAX &&
            (child->ascii[0] | UINT64_C(0x2400)) == UINT64_MAX; /* all except \n and \r */
 }
 

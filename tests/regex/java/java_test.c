@@ -25,6 +25,9 @@ static void test_hyperscan(void **unused)
         {"^.*ERROR.*", "ERROR", PS_REGEX_PLAIN},
         {"ERROR.*$", "ERROR", PS_REGEX_PLAIN},
         {"(?s)^.*ERROR.*", "ERROR", PS_REGEX_PLAIN},
+        {"a\\X$", "a[\\x00-\\x7f\\x80-\\xfe]+(?:$|[\\x0d\\xc2\\xe2])",
+         PS_REGEX_CONFIRM}, /* not "a.", as for "a.+$": \X is one character */
+        {"^\\Xa", "^[\\x00-\\x7f\\x80-\\xfe]+a", PS_REGEX_CONFIRM},
         {"x[a-z]+", "x[a-z]", PS_REGEX_EXACT},
         {"[a-z]{3,5}x{2,9}", "[a-z]{3}x{2}", PS_REGEX_EXACT},
         {"(?:foo.*|.*bar)", "foo|bar", PS_REGEX_EXACT},
