@@ -6,8 +6,6 @@
 #include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
-/* bytes between two writes of the state; they limit the tail that recovery reads */
-#define STATE_EVERY_BYTES ((uint64_t)16 << 20)
 #define NEWS_MAX 4096U /* ranges in one frame of news */
 
 struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment)
@@ -122,8 +120,9 @@ static void drop_fresh(const struct ps_segment_log *log, const struct ps_segment
 }
 
 /* Creates the next segment with room for a frame of `span` bytes. When it returns, the file's name is durable; its head
- * becomes durable with its first frames. Sets *no_room if the disk is too full for the file's size. */
-static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, bool *no_room,
+ * becomes durable with its first frames. `ample`: the frame does not count towards the size of a segment. Sets *no_room if the disk is
+ * too full for the file's size. */
+static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, bool ample, bool *no_room,
                                   struct ps_err *err)
 {
     char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES];
@@ -132,6 +131,8 @@ static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, boo
     uint64_t least = ps_segment_head_bytes(&fresh.head) + span + end_span(log);
     fresh.end = fresh.promised_end = ps_segment_head_bytes(&fresh.head);
     fresh.size = least > log->segment_bytes ? least : log->segment_bytes;
+    if (ample)
+        fresh.size = least + log->segment_bytes;
     fresh.head.size = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
     fresh.fd = open_fresh(log, &fresh, path);
     if (fresh.fd < 0)
@@ -162,14 +163,20 @@ static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, boo
 }
 
 /* Creates the next segment. If the disk is too full for its size, tries smaller sizes down to the size of the first segment. */
-static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
+static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, bool ample,
+                                     struct ps_err *err)
 {
     uint64_t least = log->options.first_segment_bytes > 0 ? log->options.first_segment_bytes : UINT64_MAX;
     for (;;) {
         bool no_room = false;
         *err = (struct ps_err){.length = 0};
-        if (segment_try(log, span, &no_room, err) == PS_OK)
+        if (segment_try(log, span, ample, &no_room, err) == PS_OK)
             return PS_OK;
+        if (no_room && ample) {
+            ample = false;
+            continue;
+        }
+        log->full = no_room;
         if (!no_room || log->segment_bytes <= least || log->segment_bytes <= span)
             return PS_FAIL;
         uint64_t less = log->segment_bytes / PS_SEGMENT_GROWTH;
@@ -283,6 +290,17 @@ static enum ps_status still_there(struct ps_segment_log *log, struct ps_err *err
     return ps_err_set(err, "%s was removed or replaced while it was written (%s)", path, strerror(errno));
 }
 
+/* Forgets the news whose frames are durable. */
+static void drop_news(struct ps_segment_log *log)
+{
+    log->news.count -= log->news.appended;
+    if (log->news.count > 0 && log->news.appended > 0)
+        memmove(log->news.ranges, log->news.ranges + log->news.appended,
+                log->news.count * sizeof *log->news.ranges);
+    log->news.closed -= log->news.appended;
+    log->news.appended = 0;
+}
+
 static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
 {
     if (flush(log, err) != PS_OK)
@@ -292,16 +310,19 @@ static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
     if (log->dirty && still_there(log, err) != PS_OK)
         return PS_FAIL;
     log->dirty = false;
+    drop_news(log);
     promise(log);
     return PS_OK;
 }
 
-/* Makes room for a frame: if the segment is full, begins the next one. */
-static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, struct ps_err *err)
+/* Makes room for a frame: if the segment is full, begins the next one. The ranges that a state has no room for are appended again in
+ * each new segment, so if they are long, the segment is longer by that: otherwise each sync would need new segments. */
+static enum ps_status make_room(struct ps_segment_log *log, enum ps_frame_kind kind, uint32_t length,
+                                struct ps_err *err)
 {
     uint64_t span = ps_frame_span(length + tag_bytes(log));
     if (!log->writing)
-        return segment_create(log, span, err);
+        return segment_create(log, span, false, err);
     const struct ps_segment *segment = last_segment(log);
     if (segment->end + span + end_span(log) <= segment->size)
         return PS_OK;
@@ -310,7 +331,7 @@ static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, str
         return PS_FAIL;
     bool may_grow = log->segment_bytes <= log->options.segment_bytes / PS_SEGMENT_GROWTH;
     log->segment_bytes = may_grow ? PS_SEGMENT_GROWTH * log->segment_bytes : log->options.segment_bytes;
-    return segment_create(log, span, err);
+    return segment_create(log, span, kind == PS_FRAME_TAKEN && span > log->segment_bytes / 2, err);
 }
 
 /* ---- putting ---- */
@@ -348,7 +369,7 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
                                      struct ps_err *err)
 {
     PS_ASSERT(length <= PS_FRAME_PAYLOAD_MAX);
-    if (make_room(log, length, err) != PS_OK)
+    if (make_room(log, PS_FRAME_EVENTS, length, err) != PS_OK)
         return PS_FAIL;
     const struct ps_segment *segment = last_segment(log);
     size_t at = log->tail.buffered + PS_FRAME_HEAD_BYTES;
@@ -378,7 +399,7 @@ static enum ps_status append_taken(struct ps_segment_log *log, const struct ps_t
     for (uint32_t i = 0; i < count; i++)
         ps_taken_range_write(payload + i * (size_t)PS_TAKEN_RANGE_BYTES, &ranges[i]);
     struct ps_frame frame = {.kind = PS_FRAME_TAKEN, .length = count * PS_TAKEN_RANGE_BYTES};
-    enum ps_status status = make_room(log, frame.length, err);
+    enum ps_status status = make_room(log, PS_FRAME_TAKEN, frame.length, err);
     frame.number = log->next - 1;
     *offset = status == PS_OK ? last_segment(log)->end : 0;
     if (status == PS_OK)
@@ -387,16 +408,19 @@ static enum ps_status append_taken(struct ps_segment_log *log, const struct ps_t
     return status;
 }
 
-/* Appends frames with the numbers of the frames delivered since the last such frame. */
+/* Appends frames with the numbers of the frames delivered since the last such frame. They stay in the news until they are synced: if
+ * that fails, they are appended again. */
 static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
 {
     uint64_t offset;
-    while (log->news.count > 0) {
-        uint32_t count = log->news.count < NEWS_MAX ? (uint32_t)log->news.count : NEWS_MAX;
-        if (append_taken(log, log->news.ranges, count, &offset, err) != PS_OK)
+    while (log->news.appended < log->news.count) {
+        size_t left = log->news.count - log->news.appended;
+        uint32_t count = left < NEWS_MAX ? (uint32_t)left : NEWS_MAX;
+        if (append_taken(log, log->news.ranges + log->news.appended, count, &offset, err) != PS_OK)
             return PS_FAIL;
-        log->news.count -= count;
-        memmove(log->news.ranges, log->news.ranges + count, log->news.count * sizeof *log->news.ranges);
+        log->news.appended += count; /* from 0 if append_taken ended a segment */
+        if (log->news.closed < log->news.appended)
+            log->news.closed = log->news.appended;
     }
     return PS_OK;
 }
@@ -415,38 +439,11 @@ enum ps_status ps_segment_log_save(struct ps_segment_log *log, struct ps_err *er
     if (status == PS_OK)
         status = sync_last(log, err);
     log->torn = status != PS_OK;
+    log->state.lacks &= log->torn; /* otherwise the tail has them, even if the state cannot be written */
     if (status == PS_OK)
         status = ps_segment_state_save(log, ranges, offset, err);
     free(ranges);
     return status;
-}
-
-/* Writes the state if that is due, and removes the delivered segments. */
-static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
-{
-    bool some_gone = ps_segment_state_fits(log) && ps_segment_has_delivered(log);
-    /* The state must name the newest segment before frames in it are promised: only then does a restart notice if the
-     * file is missing. */
-    bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
-                    log->state.segment == last_segment(log)->head.segment;
-    if (!some_gone && is_named && !log->state.remade && log->state.since_bytes < STATE_EVERY_BYTES)
-        return PS_OK;
-    /* each try appends the ranges again that the state has no room for */
-    if (log->trim_failed && log->taken.count > PS_STATE_RANGES_MAX &&
-        log->state.since_bytes < log->state.retry_bytes)
-        return PS_FAIL;
-    if (log->writing && !ps_segment_state_fits(log))
-        return ps_err_set(
-            err,
-            "events that are not delivered are spread over more than %u segments, and the state has "
-            "no room for what was delivered between them: find the sink that does not deliver",
-            (unsigned)PS_STATE_RANGES_MAX);
-    if (ps_segment_log_save(log, err) != PS_OK) {
-        log->state.retry_bytes = log->state.since_bytes + STATE_EVERY_BYTES;
-        return PS_FAIL;
-    }
-    ps_segment_remove_delivered(log, false);
-    return PS_OK;
 }
 
 enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *err)
@@ -456,7 +453,7 @@ enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *er
         sync_last(log, err) != PS_OK)
         return PS_FAIL;
     /* The frames are promised. If the state cannot be written, only the tail grows. */
-    bool trimmed = trim(log, &trouble) == PS_OK || log->count == 0;
+    bool trimmed = ps_segment_trim(log, &trouble) == PS_OK || log->count == 0;
     if (log->torn) {
         *err = trouble;
         return PS_FAIL;
@@ -494,10 +491,22 @@ static void drop_unused(struct ps_segment_log *log)
     log->count--;
 }
 
+/* Begins the next segment. If the disk is full, and the state has no room for all delivered ranges, then delivered segments go first, and the
+ * other ranges are appended at once: only if the process dies before that, frames of these ranges come again. */
+static enum ps_status begin_again(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (segment_create(log, 0, false, err) != PS_OK &&
+        (!log->full || !ps_segment_make_space(log) || segment_create(log, 0, false, err) != PS_OK))
+        return PS_FAIL;
+    return log->state.lacks ? ps_segment_log_save(log, err) : PS_OK;
+}
+
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
 {
     log->tail.buffered = log->tail.kept; /* drops bytes that were not written */
     log->dirty = log->torn = false;
+    log->news.appended = 0;
+    log->news.closed = log->news.count;
     log->next = log->promised + 1;
     log->events -= log->unsynced_events;
     log->bytes -= log->unsynced_bytes;
@@ -513,7 +522,11 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
         log->news.count = 0; /* the state has these deliveries */
     /* On a full disk, only removing delivered segments makes space, so this is done first. */
     ps_segment_remove_delivered(log, true);
-    return segment_create(log, 0, err);
+    if (begin_again(log, err) != PS_OK)
+        return PS_FAIL;
+    /* The caller may have nothing more to sync for a long time. */
+    return log->news.count == 0 || (append_news(log, err) == PS_OK && sync_last(log, err) == PS_OK) ? PS_OK
+                                                                                                    : PS_FAIL;
 }
 
 /* ---- taking ---- */
@@ -530,7 +543,8 @@ void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *r
 
 static void add_news(struct ps_segment_log *log, const struct ps_taken_range *range)
 {
-    struct ps_taken_range *last = log->news.count > 0 ? &log->news.ranges[log->news.count - 1] : NULL;
+    struct ps_taken_range *last =
+        log->news.count > log->news.closed ? &log->news.ranges[log->news.count - 1] : NULL;
     if (last != NULL && last->last + 1 == range->first) {
         last->last = range->last;
         last->events += range->events;

@@ -69,18 +69,23 @@ struct ps_segment_log {
     struct {
         struct ps_taken_range *ranges;
         size_t count, room;
-    } news; /* delivered, but not yet in a TAKEN frame */
+        size_t appended; /* so many of the first are in TAKEN frames that are not synced */
+        /* So many of the first may be on the disk already. They do not grow, because recovery skips a range of which it knows a part. */
+        size_t closed;
+    } news; /* delivered, but not yet in a durable TAKEN frame */
     struct {
         int fd;
         uint64_t generation;
         uint64_t since_bytes; /* bytes appended since the state was written */
-        uint64_t
-            retry_bytes; /* since_bytes at which a state with too many ranges is tried again after a failure */
-        uint64_t segment; /* the last used segment that the state names; 0: none */
-        bool remade;      /* the state file was created again: both of its slots must be written */
+        uint64_t retry_ns; /* when a state with too many ranges is tried again after a failure; 0: at once */
+        uint64_t retry_wait_ns; /* the wait before retry_ns; 0: none */
+        uint64_t segment;       /* the last used segment that the state names; 0: none */
+        bool remade;            /* the state file was created again: both of its slots must be written */
+        bool lacks; /* neither the state nor the tail has all delivered ranges (ps_segment_make_space) */
         char *slot;
     } state;
     bool trim_failed; /* the last trim failed, and the failure was reported */
+    bool full;        /* the disk was full when the last segment could not be created */
     bool torn;        /* a frame of ps_segment_log_save could not be appended: the log must be renewed */
     struct {
         uint64_t segment, offset, number;
@@ -175,8 +180,10 @@ enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *
  * that the others can be in the log, and the state has room for those that may have all frames of a segment. Without one of
  * these a restart would miss the segments that were removed within it. */
 bool ps_segment_state_fits(const struct ps_segment_log *log);
+/* Returns whether the state has room for the ranges that it needs. */
+bool ps_segment_state_can_choose(const struct ps_segment_log *log);
 /* Returns all delivered ranges, of which there are more than PS_STATE_RANGES_MAX: first those for the state (the ones that it needs, and the
- * oldest of the others), then the rest. The caller frees them. Call it only if ps_segment_state_fits. */
+ * oldest of the others), then the rest. The caller frees them. Call it only if ps_segment_state_can_choose. */
 struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log);
 /* Writes the state. Called right after a sync. `ranges`: from ps_segment_state_choose, and the tail begins at this offset of the last
  * segment, with a frame of the ranges that are not for the state; NULL: the state has room for all. */
@@ -185,6 +192,11 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_taken
 /* Writes the state if it fits. Called right after a sync. Appends and syncs the ranges that it has no room for. If that fails, sets
  * log->torn. (log.c) */
 enum ps_status ps_segment_log_save(struct ps_segment_log *log, struct ps_err *err);
+/* Writes the state if that is due, and removes the delivered segments. Called right after a sync. (trim.c) */
+enum ps_status ps_segment_trim(struct ps_segment_log *log, struct ps_err *err);
+/* For a full disk, if no segment is written and the state has no room for all delivered ranges: writes a state with those that it needs, and
+ * removes the delivered segments. Returns whether there were any; sets log->state.lacks. (trim.c) */
+bool ps_segment_make_space(struct ps_segment_log *log);
 /* Returns whether a segment can be removed. (trim.c) */
 bool ps_segment_has_delivered(const struct ps_segment_log *log);
 /* Removes delivered segments that the state no longer needs. Called right after the state was written. `at_once`: frees

@@ -89,9 +89,14 @@ static size_t needed(const struct ps_segment_log *log)
     return count;
 }
 
+bool ps_segment_state_can_choose(const struct ps_segment_log *log)
+{
+    return needed(log) <= PS_STATE_RANGES_MAX;
+}
+
 bool ps_segment_state_fits(const struct ps_segment_log *log)
 {
-    return log->taken.count <= PS_STATE_RANGES_MAX || (log->writing && needed(log) <= PS_STATE_RANGES_MAX);
+    return log->taken.count <= PS_STATE_RANGES_MAX || (log->writing && ps_segment_state_can_choose(log));
 }
 
 struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log)
@@ -141,6 +146,8 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_taken
     log->state.remade = false;
     log->state.segment = state.offset > 0 ? state.segment : 0;
     log->state.since_bytes = 0;
+    log->state.retry_ns = log->state.retry_wait_ns = 0;
+    log->state.lacks = false;
     return PS_OK;
 }
 

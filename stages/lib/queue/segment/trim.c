@@ -1,5 +1,15 @@
 /* The segments whose frames were all delivered. */
+#include <stdlib.h>
+
+#include "core/backoff.h"
+#include "core/clock.h"
 #include "stages/lib/queue/segment/log_internal.h"
+
+/* bytes between two writes of the state; they limit the tail that recovery reads */
+#define STATE_EVERY_BYTES ((uint64_t)16 << 20)
+/* Waits between tries to write a state that has no room for all ranges. They double, because each try appends the others again. */
+#define RETRY_NS (3 * PS_NS_PER_S)
+#define RETRY_MAX_NS (60 * PS_NS_PER_S)
 
 /* Returns whether all frames of events of segment `i` were delivered, or it has none, so that the log no longer needs the segment. Not
  * for the last segment. */
@@ -22,11 +32,9 @@ bool ps_segment_has_delivered(const struct ps_segment_log *log)
     return i < log->count;
 }
 
-void ps_segment_remove_delivered(struct ps_segment_log *log, bool at_once)
+static void remove_all(struct ps_segment_log *log, bool at_once)
 {
     size_t kept = 0;
-    if (!ps_segment_state_fits(log) || !ps_segment_has_delivered(log))
-        return; /* no state that contains these deliveries was written */
     for (size_t i = 0; i < log->count; i++) {
         char path[PS_SEGMENT_PATH_BYTES];
         struct ps_segment *segment = &log->segments[i];
@@ -43,4 +51,61 @@ void ps_segment_remove_delivered(struct ps_segment_log *log, bool at_once)
         ps_seal_destroy(segment->seal);
     }
     log->count = kept;
+}
+
+void ps_segment_remove_delivered(struct ps_segment_log *log, bool at_once)
+{
+    /* Otherwise no state that contains these deliveries was written. */
+    if (ps_segment_state_fits(log) && ps_segment_has_delivered(log))
+        remove_all(log, at_once);
+}
+
+/* Writes a state without the ranges that it has no room for. They are only in memory after that. */
+static enum ps_status save_part(struct ps_segment_log *log)
+{
+    struct ps_err err = {0};
+    const struct ps_segment *last = &log->segments[log->count - 1];
+    struct ps_taken_range *ranges = ps_segment_state_choose(log);
+    enum ps_status status =
+        ps_segment_state_save(log, ranges, ps_segment_is_used(last) ? last->end : 0, &err);
+    free(ranges);
+    return status;
+}
+
+bool ps_segment_make_space(struct ps_segment_log *log)
+{
+    if (log->taken.count <= PS_STATE_RANGES_MAX || !ps_segment_state_can_choose(log) ||
+        !ps_segment_has_delivered(log) || save_part(log) != PS_OK)
+        return false;
+    log->state.lacks = true;
+    remove_all(log, true);
+    return true;
+}
+
+enum ps_status ps_segment_trim(struct ps_segment_log *log, struct ps_err *err)
+{
+    bool some_gone = ps_segment_state_fits(log) && ps_segment_has_delivered(log);
+    /* The state must name the newest segment before frames in it are promised: only then does a restart notice if the
+     * file is missing. */
+    bool is_named = log->count == 0 || !ps_segment_is_used(&log->segments[log->count - 1]) ||
+                    log->state.segment == log->segments[log->count - 1].head.segment;
+    if (!some_gone && is_named && !log->state.remade && log->state.since_bytes < STATE_EVERY_BYTES)
+        return PS_OK;
+    if (log->trim_failed && log->taken.count > PS_STATE_RANGES_MAX &&
+        ps_clock_ns(CLOCK_MONOTONIC) < log->state.retry_ns)
+        return PS_FAIL;
+    log->state.retry_ns = 0;
+    if (log->writing && !ps_segment_state_fits(log))
+        return ps_err_set(
+            err,
+            "events that are not delivered are spread over more than %u segments, and the state has "
+            "no room for what was delivered between them: find the sink that does not deliver",
+            (unsigned)PS_STATE_RANGES_MAX);
+    if (ps_segment_log_save(log, err) != PS_OK) {
+        log->state.retry_wait_ns = ps_backoff_next(log->state.retry_wait_ns, RETRY_NS, RETRY_MAX_NS);
+        log->state.retry_ns = ps_clock_ns(CLOCK_MONOTONIC) + log->state.retry_wait_ns;
+        return PS_FAIL;
+    }
+    ps_segment_remove_delivered(log, false);
+    return PS_OK;
 }
