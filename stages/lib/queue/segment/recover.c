@@ -271,6 +271,19 @@ static void report_end(const struct ps_segment_log *log, const struct ps_segment
         (unsigned long long)frame->number, (unsigned long long)offset, (unsigned long long)log->next);
 }
 
+/* Reports damaged bytes before a frame if no frame of events was there: then they were numbers of delivered frames. Called before
+ * the frame is counted. */
+static void report_taken(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t offset,
+                         const struct ps_frame *frame)
+{
+    if (offset == segment->end || frame->number + (frame->kind != PS_FRAME_EVENTS) != log->next)
+        return;
+    ps_segment_report(log, segment,
+                      "bytes %llu to %llu are damaged: they had numbers of delivered frames, which may be "
+                      "delivered again",
+                      (unsigned long long)segment->end, (unsigned long long)offset - 1);
+}
+
 /* Reads the frames of one segment from `offset` on. Sets *goes_on to false where the log ends. */
 static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail, struct ps_segment *segment,
                                    uint64_t offset, uint64_t limit, bool *goes_on, struct ps_err *err)
@@ -290,6 +303,7 @@ static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail
             damaged = offset;
             continue; /* the next frame shows whether this one was promised */
         }
+        report_taken(log, segment, offset, &frame);
         *goes_on = frame.kind != PS_FRAME_EVENTS || tail_events(log, tail, segment, &frame);
         if (!*goes_on) {
             report_end(log, segment, offset, &frame);

@@ -285,6 +285,33 @@ static void test_ranges_longer_than_a_segment(void **state)
     end_log();
 }
 
+/* The ranges that the state has no room for are damaged on the disk: that is reported, because their frames come again. */
+static void test_damaged_ranges(void **state)
+{
+    for (unsigned byte = 0; byte < 2; byte++) { /* in the head, and in the payload */
+        struct ps_err err = {0};
+        char path[PS_SEGMENT_PATH_BYTES];
+        struct ps_segment_state saved = {.ranges = calloc(PS_STATE_RANGES_MAX, sizeof *saved.ranges)};
+        uint64_t next = make_ranges(PS_STATE_RANGES_MAX + 5);
+        append(10);
+        lossy_log_sync(lg);
+        assert_int_equal(ps_segment_state_load(lg, &saved, &err), PS_SEGMENT_READ_WHOLE);
+        ps_segment_path(path, "/a", saved.segment);
+        free(saved.ranges);
+        struct lossy_file *file = lossy_find(&disk, path);
+        assert_non_null(file);
+        lossy_log_kill(lg);
+        lossy_restart(&disk, NULL);
+        file->now[saved.offset + (byte == 0 ? 5 : PS_FRAME_HEAD_BYTES)] ^= 1;
+        open_log();
+        assert_int_equal(report_count, 1);
+        assert_non_null(
+            strstr(reports[0], "they had numbers of delivered frames, which may be delivered again"));
+        assert_in_range(lg->events, next / 2 + 5, next / 2 + 10);
+        end_log();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_dies_on_a_full_disk),
         cmocka_unit_test(test_ranges_longer_than_a_segment),
+        cmocka_unit_test(test_damaged_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
