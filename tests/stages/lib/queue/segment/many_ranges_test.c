@@ -312,6 +312,42 @@ static void test_damaged_ranges(void **state)
     }
 }
 
+/* The power goes at any call while a full disk gets space: no waiting frame is lost. */
+static void test_power_goes_on_a_full_disk(void **state)
+{
+    uint64_t random = ps_test_seed() | 1;
+    bool whole = false;
+    for (unsigned cut = 1; !whole; cut++) {
+        struct ps_err err = {0};
+        struct ps_segment_place place;
+        const unsigned ranges = PS_STATE_RANGES_MAX + 50;
+        uint64_t next = make_ranges(ranges), wanted = 1;
+        snprintf(disk.unwritable, sizeof disk.unwritable, "/state/state");
+        for (unsigned i = 0; i < 8; i++)
+            append_and_take(next + i, LONG_BYTES);
+        lossy_log_sync(lg);
+        disk.unwritable[0] = '\0';
+        disk.power_until = disk.changes + cut;
+        disk.allocate_max = 3 * PS_STATE_SLOT_BYTES / 4;
+        (void)ps_segment_log_renew(lg, &err);
+        disk.allocate_max = 0;
+        whole = ps_segment_log_renew(lg, &err) == PS_OK &&
+                ps_segment_log_append(lg, "", 0, 1, 0, &place, &err) == PS_OK &&
+                ps_segment_log_sync(lg, &err) == PS_OK;
+        lossy_log_kill(lg);
+        lossy_restart(&disk, &random);
+        open_log();
+        /* a torn frame at the end may be reported */
+        for (unsigned i = 0; i < report_count && i < PS_COUNT_OF(reports); i++)
+            assert_non_null(strstr(reports[i], "the last frame, at byte "));
+        while (ps_segment_log_feed(lg, &place, NULL) == PS_SEGMENT_FED)
+            wanted += place.number == wanted ? 2 : 0;
+        assert_in_range(wanted, next, next + 9);
+        assert_true(!whole || lg->events == ranges + 1);
+        end_log();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_a_delivery_before_the_renewal),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_dies_on_a_full_disk),
+        cmocka_unit_test(test_power_goes_on_a_full_disk),
         cmocka_unit_test(test_ranges_longer_than_a_segment),
         cmocka_unit_test(test_damaged_ranges),
     };
