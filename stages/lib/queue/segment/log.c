@@ -519,7 +519,7 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
     if (ps_segment_log_save(log, err) != PS_OK)
         return PS_FAIL;
     if (ps_segment_state_fits(log))
-        log->news.count = 0; /* the state has these deliveries */
+        log->news.count = log->news.closed = 0; /* the state has these deliveries */
     /* On a full disk, only removing delivered segments makes space, so this is done first. */
     ps_segment_remove_delivered(log, true);
     if (begin_again(log, err) != PS_OK)
