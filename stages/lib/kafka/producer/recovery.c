@@ -117,6 +117,18 @@ void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_n
     sender->give_up_ns = sender->now.mono_ns + patience_ns;
 }
 
+/* A transaction cannot be committed while one of its events waits. If the event that waits is not of the first lease,
+ * a new producer begins again, and the leases before the event's lease are a transaction. */
+static void commit_leases_before(struct ps_kafka_sender *sender, const void *token)
+{
+    const struct ps_lease *lease = ps_kafka_token_lease(token);
+    if (!ps_kafka_sender_is_transactional(sender) || lease == ps_kafka_transaction_first(sender))
+        return;
+    sender->transaction.suspect = lease;
+    ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
+    sender->patient = true;
+}
+
 /* Handles an event that the producer refused; the producer itself still works. Returns whether the event is
  * given up. */
 static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_kafka_flaw flaw)
@@ -135,6 +147,8 @@ static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_ka
     report_refused_event(sender, why);
     ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
     sender->cause.error = NULL;
+    if (sender->search.fence == token) /* the event waits, its lease is not given up */
+        commit_leases_before(sender, token);
     return false;
 }
 

@@ -234,14 +234,20 @@ static uint32_t count_leases(const struct ps_kafka_sender *sender)
     return count;
 }
 
+struct ps_lease *ps_kafka_transaction_first(const struct ps_kafka_sender *sender)
+{
+    struct ps_lease *lease = sender->window.held.first;
+    for (uint32_t i = 0; i < sender->transaction.released; i++)
+        lease = lease->next;
+    return lease;
+}
+
 /* Chooses the leases of the next transaction: the oldest ones that are not committed, up to the suspect. The suspect
  * is alone in its transaction. */
 static void choose_leases(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    struct ps_lease *lease = sender->window.held.first;
-    for (uint32_t i = 0; i < transaction->released; i++)
-        lease = lease->next;
+    struct ps_lease *lease = ps_kafka_transaction_first(sender);
     uint32_t count = 0, most = leases_max(sender);
     for (; lease != NULL && count < most && (lease != transaction->suspect || count == 0); count++) {
         most = lease == transaction->suspect ? 1 : most;

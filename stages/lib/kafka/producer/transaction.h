@@ -87,6 +87,8 @@ struct ps_kafka_transaction {
 enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct ps_err *err);
 void ps_kafka_transaction_close(struct ps_kafka_sender *sender);
 
+/* Returns the oldest held lease that is not committed; NULL: there is none. */
+struct ps_lease *ps_kafka_transaction_first(const struct ps_kafka_sender *sender);
 /* Returns whether the lease may be taken. */
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *lease);

@@ -138,6 +138,7 @@ static void test_recall_of_a_part(void **state)
 
 /* ---- an event that is refused ---- */
 
+#define LARGE_BYTES 1000U
 #define REFUSED (RECORDS + EACH - 5) /* one of the last of the second partition */
 
 /* Returns the number of leases in the channel before the one that has the refused event. */
@@ -204,6 +205,49 @@ static void test_refused_event_waits(void **state)
         assert_int_equal(ps_test_stage_counter(&run.stage, PS_COUNTER_refused), 1);
         assert_int_equal(ps_test_coordinator_counts(run.broker).timed_out, 0);
         ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        serve_until(&run, run.waiting_end, 20000);
+        verify(&run);
+        end(&run);
+    }
+}
+
+/* Puts a batch of one event into the channel: the partition's next number, with a body of this length. */
+static void read_sized(struct run *run, unsigned partition, uint32_t bytes)
+{
+    char body[2 * LARGE_BYTES] = "";
+    uint32_t number = partition * RECORDS + (uint32_t)run->read[partition]++;
+    struct ps_batch *batch = ps_test_stage_take_batch(&run->stage);
+    assert_non_null(batch);
+    memcpy(body, &number, sizeof number);
+    assert_in_range(bytes, sizeof number, sizeof body);
+    assert_non_null(ps_batch_add_copy(batch, body, bytes));
+    put_batch(run, partition, batch);
+}
+
+/* The sender itself refuses an event, which is too large: what is before it is committed, at once and not when the agent
+ * stops, and what is after it waits. */
+static void test_too_large_event_waits(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        begin_with_timeout(&run, seed);
+        const struct ps_test_limits limits = {.timeout_turns = 10 * TIMEOUT_TURNS};
+        ps_test_coordinator_limit(run.broker, &limits);
+        run.plan.record_bytes_max = 512 + LARGE_BYTES;
+        unsigned before = read_until(&run, EACH);
+        run.records = EACH + 1;
+        read_sized(&run, 1, LARGE_BYTES + 1);
+        read_batch(&run, 0);
+        serve_commits(&run, 1 + before, 8000);
+        unsigned commits = ps_test_coordinator_counts(run.broker).commits,
+                 producers = ps_test_coordinator_counts(run.broker).producers;
+        pass_turns(&run, 2000); /* 4 s, some attempts */
+        assert_int_equal(run.stage.done_count, 1 + before);
+        assert_int_equal(ps_test_stage_counter(&run.stage, PS_COUNTER_refused), 1);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).commits, commits);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).producers, producers);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).timed_out, 0);
+        run.plan.record_bytes_max = 1000000;
         serve_until(&run, run.waiting_end, 20000);
         verify(&run);
         end(&run);
@@ -315,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_recall_of_a_part),
         cmocka_unit_test(test_dead_letter),
         cmocka_unit_test(test_refused_event_waits),
+        cmocka_unit_test(test_too_large_event_waits),
         cmocka_unit_test(test_refused_event_of_others),
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_attempts_of_the_second),
