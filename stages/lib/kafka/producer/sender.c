@@ -454,6 +454,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->transaction.released = 0;
     sender->transaction.end = NULL;
     sender->transaction.suspect = NULL;
+    sender->transaction.renews = false;
     sender->transaction.phase = PS_KAFKA_TRANSACTION_FILLING;
     sender->search.fence = sender->search.blamed = NULL;
     sender->search.doubted = NULL;

@@ -136,6 +136,35 @@ static void test_recall_of_a_part(void **state)
     }
 }
 
+/* A recall comes before the new producer that a lost assignment asks for. The next failure counts as one, and is followed by a
+ * pause. */
+static void test_recall_of_a_lost_assignment(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin_with_timeout(&run, seed);
+        read_batch(&run, 0);
+        run.assignment = ps_test_coordinator_reassign(run.broker);
+        for (unsigned turns = 0; !run.sender->transaction.renews; turns++) {
+            assert_in_range(turns, 0, 10000);
+            turn(&run);
+        }
+        recall(&run);
+        size_t done = run.stage.done_count;
+        for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+            run.read[i] = ps_test_coordinator_offset(run.broker, i);
+        uint64_t failures = ps_test_stage_counter(&run.stage, PS_COUNTER_RollbackCount);
+        read_batch(&run, 0);
+        ps_test_coordinator_refuse(run.broker, 26, 120, 0); /* its end */
+        uint64_t since_ns = run.stage.now.mono_ns;
+        serve_until(&run, done + 1, 20000);
+        assert_true(ps_test_coordinator_has_refused(run.broker));
+        assert_int_equal(ps_test_stage_counter(&run.stage, PS_COUNTER_RollbackCount), failures + 1);
+        assert_true(run.stage.now.mono_ns - since_ns >= PS_NS_PER_S);
+        end(&run);
+    }
+}
+
 /* ---- an event that is refused ---- */
 
 #define LARGE_BYTES 1000U
@@ -357,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_slow_line),
         cmocka_unit_test(test_young_failure),
         cmocka_unit_test(test_recall_of_a_part),
+        cmocka_unit_test(test_recall_of_a_lost_assignment),
         cmocka_unit_test(test_dead_letter),
         cmocka_unit_test(test_refused_event_waits),
         cmocka_unit_test(test_too_large_event_waits),
