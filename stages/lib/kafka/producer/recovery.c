@@ -109,8 +109,11 @@ static void report_refused_event(struct ps_kafka_sender *sender, const char *why
 
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns)
 {
+    int code = sender->fatal ? sender->fatal_code : 0;
+    if (sender->cause.error != NULL)
+        code = sender->cause.error->code;
     if (ps_kafka_sender_is_transactional(sender) && sender->phase == PS_KAFKA_SENDING && !sender->recalling)
-        ps_kafka_transaction_failed(sender);
+        ps_kafka_transaction_failed(sender, code);
     sender->phase = PS_KAFKA_COLLECTING;
     sender->patient = false;
     sender->purge_again_ns = 0;

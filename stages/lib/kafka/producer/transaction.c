@@ -29,6 +29,7 @@
 /* A transaction that fails at this share of its timeout is too large; one that takes less than the other share may be
  * twice as large. */
 #define TIMEOUT_SHARE_OLD 2U
+#define ERROR_DELIVERY_TIMEOUT (-192)
 #define TIMEOUT_SHARE_LITTLE 4U
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
@@ -364,22 +365,32 @@ static void fit_leases(struct ps_kafka_sender *sender)
     transaction->leases_max = transaction->leases_max < LEASES_MAX / 2 ? 2 * transaction->leases_max : 0;
 }
 
-/* The cluster aborts a transaction that is too large for a slow line or a producer's quota, and would do so each time.
- * So after one that became old, the next one has half as many leases. */
-void ps_kafka_transaction_failed(struct ps_kafka_sender *sender)
+/* Returns whether it is an error of a transaction that the cluster has aborted: because of its age, or for another
+ * producer with the same id. */
+static bool is_aborted(int code)
+{
+    return code == 47 || code == 48 || code == 90 || code == 120;
+}
+
+/* The cluster aborts a transaction that is too large for a slow line or a producer's quota, and would do so each time;
+ * or its records wait for longer than delivery.timeout.ms. So after one that became old, and failed for such a reason,
+ * the next one has half as many leases. */
+void ps_kafka_transaction_failed(struct ps_kafka_sender *sender, int code)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
     uint64_t timeout_ns = sender->plan->transaction.timeout_ns,
              age_ns = sender->now.mono_ns - transaction->begun_ns;
     uint32_t count = count_leases(sender);
-    if (timeout_ns == 0 || count < 2 || age_ns < timeout_ns / TIMEOUT_SHARE_OLD)
+    if (timeout_ns == 0 || count < 2 || age_ns < timeout_ns / TIMEOUT_SHARE_OLD ||
+        (!is_aborted(code) && code != ERROR_DELIVERY_TIMEOUT))
         return;
     transaction->leases_max = count / 2;
     ps_log(
         PS_LOG_WARN, sender->port->component,
         "the transaction %s failed after %s, and penstock.transaction.timeout is %s: the next one is half as "
-        "large. Raise that key if the line to the brokers or a quota is slow",
-        transaction->id, ps_quantity_print_ns(age_ns).text, ps_quantity_print_ns(timeout_ns).text);
+        "large%s",
+        transaction->id, ps_quantity_print_ns(age_ns).text, ps_quantity_print_ns(timeout_ns).text,
+        is_aborted(code) ? ". Raise that key if the line to the brokers or a quota is slow" : "");
 }
 
 /* Logs which positions the engine has left out of the transaction. */
@@ -410,7 +421,7 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
         fit_memory(sender);
         fit_leases(sender);
     } else if (end->ending == PS_KAFKA_END_ABORTED && transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING) {
-        ps_kafka_transaction_failed(sender);
+        ps_kafka_transaction_failed(sender, end->code);
     }
     transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;

@@ -94,8 +94,8 @@ bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_
 void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *lease);
 /* Called when records were reported as delivered. */
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);
-/* Called when the open transaction is given up, after a failure. */
-void ps_kafka_transaction_failed(struct ps_kafka_sender *sender);
+/* Called when the open transaction is given up, after a failure. `code`: of kafka/errors.h; 0: nothing failed. */
+void ps_kafka_transaction_failed(struct ps_kafka_sender *sender, int code);
 /* Closes and commits when it is time. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender);
 /* ps_kafka_listener.ended; `argument` is the sender. */

@@ -222,6 +222,30 @@ static void pass_turns(struct run *run, unsigned turns)
         turn(run);
 }
 
+/* A transaction that fails because of its event, and not because of its age, is not divided, however old it is. */
+static void test_refused_event_of_an_old_transaction(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin_with_timeout(&run, seed);
+        struct ps_test_limits limits = {.turn_bytes = TURN_BYTES};
+        ps_test_coordinator_limit(run.broker, &limits);
+        ps_test_coordinator_refuse_record(run.broker, REFUSED);
+        (void)read_until(&run, EACH);
+        uint64_t since_ns = run.stage.now.mono_ns;
+        for (unsigned turns = 0; ps_test_stage_counter(&run.stage, PS_COUNTER_RollbackCount) == 0; turns++) {
+            assert_in_range(turns, 0, 10000);
+            turn(&run);
+        }
+        assert_true(run.stage.now.mono_ns - since_ns > run.plan.transaction.timeout_ns);
+        assert_int_equal(run.sender->transaction.leases_max, 0);
+        ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        serve_until(&run, run.waiting_end, 20000);
+        verify(&run);
+        end(&run);
+    }
+}
+
 /* What is before the refused event is committed, and is not written again with each attempt. */
 static void test_refused_event_waits(void **state)
 {
@@ -389,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_recall_of_a_lost_assignment),
         cmocka_unit_test(test_dead_letter),
         cmocka_unit_test(test_refused_event_waits),
+        cmocka_unit_test(test_refused_event_of_an_old_transaction),
         cmocka_unit_test(test_too_large_event_waits),
         cmocka_unit_test(test_refused_event_of_others),
         cmocka_unit_test(test_attempts),
