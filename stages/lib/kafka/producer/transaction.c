@@ -244,18 +244,19 @@ struct ps_lease *ps_kafka_transaction_first(const struct ps_kafka_sender *sender
 }
 
 /* Chooses the leases of the next transaction: the oldest ones that are not committed, up to the suspect. The suspect
- * is alone in its transaction. */
+ * is alone in its transaction, and then it is no suspect any more. */
 static void choose_leases(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
     struct ps_lease *lease = ps_kafka_transaction_first(sender);
     uint32_t count = 0, most = leases_max(sender);
-    for (; lease != NULL && count < most && (lease != transaction->suspect || count == 0); count++) {
-        most = lease == transaction->suspect ? 1 : most;
-        lease = lease->next;
+    if (lease == transaction->suspect) {
+        most = 1;
+        transaction->suspect = NULL;
     }
+    for (; lease != NULL && lease != transaction->suspect && count < most; count++)
+        lease = lease->next;
     transaction->end = lease;
-    transaction->suspect = NULL;
 }
 
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease)

@@ -264,6 +264,31 @@ static void test_refused_event_waits(void **state)
     }
 }
 
+/* The lease of the refused event is a transaction of its own after the one before it, also when the event is accepted at once. */
+static void test_refused_event_is_alone(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        (void)begin_refused(&run, seed);
+        for (unsigned turns = 0; run.sender->transaction.end == NULL; turns++) {
+            assert_in_range(turns, 0, 10000);
+            turn(&run);
+        }
+        const struct ps_lease *suspect = run.sender->transaction.end;
+        assert_ptr_not_equal(run.sender->window.held.first, suspect);
+        assert_non_null(suspect->next);
+        ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        for (unsigned turns = 0; run.sender->window.held.first != suspect; turns++) {
+            assert_in_range(turns, 0, 10000);
+            turn(&run);
+        }
+        assert_ptr_equal(run.sender->transaction.end, suspect->next);
+        serve_until(&run, run.waiting_end, 20000);
+        verify(&run);
+        end(&run);
+    }
+}
+
 /* Puts a batch of one event into the channel: the partition's next number, with a body of this length. */
 static void read_sized(struct run *run, unsigned partition, uint32_t bytes)
 {
@@ -277,8 +302,7 @@ static void read_sized(struct run *run, unsigned partition, uint32_t bytes)
     put_batch(run, partition, batch);
 }
 
-/* The sender itself refuses an event, which is too large: what is before it is committed, at once and not when the agent
- * stops, and what is after it waits. */
+/* The sender itself refuses an event, which is too large: what is before it is committed, and what is after it waits. */
 static void test_too_large_event_waits(void **state)
 {
     static struct run run;
@@ -414,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_dead_letter),
         cmocka_unit_test(test_refused_event_waits),
         cmocka_unit_test(test_refused_event_of_an_old_transaction),
+        cmocka_unit_test(test_refused_event_is_alone),
         cmocka_unit_test(test_too_large_event_waits),
         cmocka_unit_test(test_refused_event_of_others),
         cmocka_unit_test(test_attempts),
