@@ -44,7 +44,6 @@ void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const
     const struct ps_kafka_cause *cause = &sender->cause;
     letters->condemned = token;
     letters->condemned_code = cause->error->outcome == PS_KAFKA_SPLIT ? "record-too-large" : "record-refused";
-    letters->condemned_attempts = 1;
     snprintf(letters->condemned_text, sizeof letters->condemned_text, "topic %s, partition %d: %s (%s)",
              cause->topic, (int)cause->partition, why, cause->error->name);
 }
@@ -65,15 +64,15 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
         }
         letters->exhausted = letters->exhausted->next;
     }
-    letters->condemned_attempts = letters->failures;
+    letters->exhausted_attempts = letters->failures;
     letters->failures = 0;
-    snprintf(letters->condemned_text, sizeof letters->condemned_text, "%s", why);
+    snprintf(letters->exhausted_text, sizeof letters->exhausted_text, "%s", why);
     ps_log(
         PS_LOG_ERROR, sender->port->component,
         "%s %s to the dead letters after %u %s (penstock.retry.max): %s",
         ps_quantity_print_count(letters->exhausted->count - letters->exhausted->settled).text,
         ps_quantity_word(letters->exhausted->count - letters->exhausted->settled, "event goes", "events go"),
-        letters->condemned_attempts, ps_quantity_word(letters->condemned_attempts, "attempt", "attempts"),
+        letters->exhausted_attempts, ps_quantity_word(letters->exhausted_attempts, "attempt", "attempts"),
         why);
 }
 
@@ -81,8 +80,8 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
 static bool pass_exhausted(struct ps_kafka_sender *sender, struct ps_lease *lease)
 {
     struct ps_kafka_letters *letters = &sender->letters;
-    const struct ps_dead_letter_reason reason = {"attempts-exhausted", letters->condemned_text,
-                                                 letters->condemned_attempts};
+    const struct ps_dead_letter_reason reason = {"attempts-exhausted", letters->exhausted_text,
+                                                 letters->exhausted_attempts};
     struct ps_held *held = &sender->window.held;
     while (held->position < lease->count) {
         if (ps_lease_is_settled(lease, held->position))
@@ -103,8 +102,7 @@ bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *leas
         return true;
     uint32_t position = ps_kafka_token_position(letters->condemned);
     if (sender->window.held.position == position) {
-        const struct ps_dead_letter_reason reason = {letters->condemned_code, letters->condemned_text,
-                                                     letters->condemned_attempts};
+        const struct ps_dead_letter_reason reason = {letters->condemned_code, letters->condemned_text, 1};
         if (!ps_kafka_letters_give_up(sender, lease, &reason))
             return false;
         letters->condemned = NULL;

@@ -25,11 +25,12 @@ struct ps_kafka_letters {
     void *condemned;
     const char *condemned_code; /* reason code of its letter; static */
     char condemned_text[1024];
-    uint32_t condemned_attempts;
 
     /* A lease whose attempts are used up (penstock.retry.max): all its unsettled events get letters. NULL: no
      * such lease. */
     const struct ps_lease *exhausted;
+    char exhausted_text[1024];
+    uint32_t exhausted_attempts;
     uint32_t failures; /* failed requests since the last delivery; they count for the oldest lease */
 };
 

@@ -428,6 +428,37 @@ static void test_attempts_of_the_second(void **state)
     }
 }
 
+/* The attempts of the second event are used up, and then the first one is refused for good: each letter has its own reason. */
+static void test_two_reasons(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        ps_test_folder_setup(state);
+        begin_with_timeout(&run, seed);
+        ps_test_dead_letters_open(&run.stage);
+        run.stage.port.retry_max = 1;
+        uint32_t refused = (uint32_t)run.read[0];
+        read_one(&run);
+        read_one(&run);
+        ps_test_coordinator_deny(run.broker, true);
+        ps_test_coordinator_refuse_record(run.broker, refused + 1);
+        for (unsigned turns = 0; run.sender->letters.exhausted == NULL; turns++) {
+            assert_in_range(turns, 0, 10000);
+            turn(&run);
+        }
+        ps_test_coordinator_deny(run.broker, false);
+        ps_test_coordinator_refuse_record(run.broker, refused);
+        serve_until(&run, 3, 20000);
+        assert_int_equal(ps_test_dead_letters_with("record-refused"), 1);
+        assert_int_equal(ps_test_dead_letters_with("INVALID_RECORD"), 1);
+        assert_int_equal(ps_test_dead_letters_with("attempts-exhausted"), 1);
+        assert_int_equal(ps_test_dead_letters_with("grant WRITE"), 1);
+        end(&run);
+        ps_test_dead_letters_close(&run.stage);
+        ps_test_folder_teardown(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_refused_event_of_others),
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_attempts_of_the_second),
+        cmocka_unit_test(test_two_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
