@@ -551,6 +551,11 @@ void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies)
     broker->denies = denies;
 }
 
+void ps_test_coordinator_damage(struct ps_test_coordinator *broker, bool damages)
+{
+    broker->damages = damages;
+}
+
 void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits)
 {
     broker->limits = *limits;

@@ -76,6 +76,8 @@ void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint3
 /* Sets whether this client may not write to topic `out` (29): nothing, or only the sets that ps_test_coordinator_refuse_record
  * names. */
 void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies);
+/* Sets whether the sets that ps_test_coordinator_refuse_record names are refused as damaged on the way (2). */
+void ps_test_coordinator_damage(struct ps_test_coordinator *broker, bool damages);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;

@@ -6,6 +6,7 @@
 
 #define RECORDS_MAX 400000U
 #define ENDING_REQUESTS 3U /* while these come, the end of a transaction is under way */
+#define ERROR_CORRUPT_MESSAGE 2
 #define ERROR_UNKNOWN_PARTITION 3
 #define ERROR_NOT_LEADER 6
 #define ERROR_COORDINATOR_LOADS 14
@@ -74,7 +75,7 @@ struct ps_test_coordinator {
     bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
     struct ps_test_limits limits;
     uint32_t refused_number; /* PS_TEST_NO_NUMBER: none */
-    bool denies;
+    bool denies, damages;
     unsigned turn, begun_turn; /* now; when the open transaction began */
     struct ps_test_coordinator_counts counts;
 };

@@ -103,7 +103,9 @@ static bool has_number(struct ps_wire_in in, int32_t count, uint32_t number)
 /* Returns the error of a set whose records the topic does not take; 0: it takes them. */
 static int16_t refuses_records(const struct ps_test_coordinator *broker, struct ps_wire_in in, int32_t count)
 {
-    int16_t error = broker->denies ? ERROR_TOPIC_NOT_AUTHORIZED : ERROR_INVALID_RECORD;
+    int16_t error = broker->denies    ? ERROR_TOPIC_NOT_AUTHORIZED
+                    : broker->damages ? ERROR_CORRUPT_MESSAGE
+                                      : ERROR_INVALID_RECORD;
     if (broker->refused_number == PS_TEST_NO_NUMBER)
         return broker->denies ? error : 0;
     return has_number(in, count, broker->refused_number) ? error : 0;

@@ -287,7 +287,8 @@ static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stre
     }
     if (sender->search.fence != NULL &&
         lease_is_lost(transaction, ps_kafka_token_lease(sender->search.fence)))
-        sender->search.fence = sender->search.blamed = NULL; /* it is not sent any more */
+        sender->search.fence = sender->search.blamed = sender->search.doubted =
+            NULL; /* it is not sent any more */
     ps_log(events > 0 ? PS_LOG_WARN : PS_LOG_DEBUG, sender->port->component,
            "the group %.*s assigned partitions of this agent to other members before %s events of these "
            "partitions were committed: the other members read these events again",
@@ -312,7 +313,7 @@ void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct
 {
     for (uint32_t i = 0; i < report->count && sender->search.fence != NULL; i++) {
         if (report->tokens[i] == sender->search.fence)
-            sender->search.fence = sender->search.blamed = NULL;
+            sender->search.fence = sender->search.blamed = sender->search.doubted = NULL;
     }
 }
 
@@ -366,8 +367,7 @@ static void fit_leases(struct ps_kafka_sender *sender)
     transaction->leases_max = transaction->leases_max < LEASES_MAX / 2 ? 2 * transaction->leases_max : 0;
 }
 
-/* Returns whether it is an error of a transaction that the cluster has aborted: because of its age, or for another
- * producer with the same id. */
+/* Returns whether the cluster has aborted the transaction: it was too old, or another producer has its id. */
 static bool is_aborted(int code)
 {
     return code == 47 || code == 48 || code == 90 || code == 120;
@@ -459,6 +459,7 @@ static void compare_with_positions(struct ps_kafka_sender *sender)
         (void)ps_kafka_positions_took(sender, lease);
         ps_lease_settle_all(lease);
     }
+    ps_kafka_sender_check_fence(sender);
     ps_kafka_positions_answer(sender);
     ps_log(events > 0 ? PS_LOG_INFO : PS_LOG_DEBUG, sender->port->component,
            "%s events are not written again: their transaction was committed",

@@ -428,6 +428,42 @@ static void test_attempts_of_the_second(void **state)
     }
 }
 
+/* Turns until the sender has had so many failures. */
+static void fail_until(struct run *run, uint64_t failures)
+{
+    for (unsigned turns = 0; ps_test_stage_counter(&run->stage, PS_COUNTER_RollbackCount) < failures;
+         turns++) {
+        assert_in_range(turns, 0, 10000);
+        turn(run);
+    }
+}
+
+/* An event that arrives damaged is delivered at the third attempt, and its transaction is aborted: when the event is sent again, it
+ * may arrive damaged twice more before it is refused. */
+static void test_damaged_again(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin_with_timeout(&run, seed);
+        uint32_t damaged = (uint32_t)run.read[0];
+        read_one(&run);
+        ps_test_coordinator_damage(run.broker, true);
+        ps_test_coordinator_refuse_record(run.broker, damaged);
+        fail_until(&run, 2);
+        ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        ps_test_coordinator_refuse(run.broker, 26, 120, 0); /* its end */
+        fail_until(&run, 3);
+        assert_true(ps_test_coordinator_has_refused(run.broker));
+        ps_test_coordinator_refuse_record(run.broker, damaged);
+        fail_until(&run, 5);
+        ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);
+        serve_until(&run, 2, 20000);
+        assert_int_equal(ps_test_stage_counter(&run.stage, PS_COUNTER_refused), 0);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), damaged + 1);
+        end(&run);
+    }
+}
+
 /* The attempts of the second event are used up, and then the first one is refused for good: each letter has its own reason. */
 static void test_two_reasons(void **state)
 {
@@ -475,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_attempts_of_the_second),
         cmocka_unit_test(test_two_reasons),
+        cmocka_unit_test(test_damaged_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
