@@ -358,6 +358,55 @@ static void test_copied_and_cut_and_killed(void **unused)
     copied_and_cut(true);
 }
 
+/* Makes the position file name another inode instead of the inode of `from`. */
+static void inode_replace(unsigned long from, unsigned long to)
+{
+    char before[32], after[32], changed[8192];
+    snprintf(before, sizeof before, "\"inode\":%lu,", from);
+    snprintf(after, sizeof after, "\"inode\":%lu,", to);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *text = text_of(i), *at = strstr(text, before);
+        assert_non_null(at);
+        snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, after, at + strlen(before));
+        FILE *file = fopen(file_of(i), "w");
+        assert_non_null(file);
+        assert_true(fputs(changed, file) >= 0);
+        fclose(file);
+    }
+}
+
+/* The same if the copy has the inode of a deleted file that the position file still names: both the copy and the cut file begin
+ * differently from what their inodes' positions have. */
+static void test_copy_has_an_inode_of_a_deleted_file(void **unused)
+{
+    (void)append_long("app.log");
+    append("app.other", "the first line of a file that is gone soon\n");
+    START(SAVED_LONG_AGO);
+    take(11);
+    restart(); /* the positions are saved */
+    append("app.log", "last\n");
+    take(1);
+    kill_source();
+    (void)append_long("app.log.1");
+    append("app.log.1", "last\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "new\n");
+    inode_replace(inode_of("app.other"), inode_of("app.log.1"));
+    assert_int_equal(unlink(ps_test_folder_path("app.other")), 0);
+    uint64_t cut = ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_truncated);
+    open_again();
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 2, 100);
+    bool is_first = strcmp(stage.events[0].body, "last") == 0;
+    assert_int_equal(stage.event_count, 2);
+    assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_truncated), cut + 2);
+    assert_string_equal(stage.events[is_first ? 0 : 1].body, "last");
+    assert_string_equal(stage.events[is_first ? 0 : 1].identity, identity_of("last"));
+    assert_int_not_equal(number_of(stage.events[is_first ? 1 : 0].identity),
+                         number_of(identity_of(LONG("0"))));
+    ps_test_stage_fini(&stage);
+}
+
 /* A rest without a newline is a line of its own; what the file has at its place later has another identity. */
 static void test_rest(void **unused)
 {
@@ -477,6 +526,7 @@ int main(void)
         TEST(test_replaced),
         TEST(test_copied_and_cut),
         TEST(test_copied_and_cut_and_killed),
+        TEST(test_copy_has_an_inode_of_a_deleted_file),
         TEST(test_rest),
         TEST(test_other_pieces),
         TEST(test_older_files),
