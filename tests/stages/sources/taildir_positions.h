@@ -4,11 +4,7 @@
 #include "tests/support/support.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,43 +44,4 @@ static inline void ps_test_positions_copy(const char *from, const char *to)
         ps_test_file_copy(from, to);
         ps_test_file_copy(second, second_to);
     } while (ps_test_inode_of(from) != before[0] || ps_test_inode_of(second) != before[1]);
-}
-
-/* Returns the offset that the position file has for this file, or -1 if it has none. */
-static inline long long ps_test_position_of(const char *position_file, const char *path)
-{
-    static char entries[1 << 20];
-    char entry[64];
-    long long offset = -1;
-    FILE *file = fopen(position_file, "re");
-    if (file == NULL)
-        return -1;
-    entries[fread(entries, 1, sizeof entries - 1, file)] = '\0';
-    fclose(file);
-    snprintf(entry, sizeof entry, "\"inode\":%llu,\"pos\":", (unsigned long long)ps_test_inode_of(path));
-    for (const char *at = entries; (at = strstr(at, entry)) != NULL;) { /* the last one counts */
-        at += strlen(entry);
-        offset = strtoll(at, NULL, 10);
-    }
-    return offset;
-}
-
-/* Returns the number at the beginning of the file's first line that does not begin with '#'. Returns UINT_MAX if there is no such line, or
- * the position file has the file's position after this line's beginning. */
-static inline unsigned ps_test_first_unsaved(const char *position_file, const char *path)
-{
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t length;
-    long long offset = 0, position = ps_test_position_of(position_file, path);
-    unsigned number = UINT_MAX;
-    FILE *file = fopen(path, "re");
-    while (file != NULL && number == UINT_MAX && (length = getline(&line, &room, file)) > 0) {
-        number = line[0] == '#' ? UINT_MAX : (unsigned)strtoul(line, NULL, 10);
-        offset += line[0] == '#' ? length : 0;
-    }
-    if (file != NULL)
-        fclose(file);
-    free(line);
-    return position >= 0 && position <= offset ? number : UINT_MAX;
 }
