@@ -139,8 +139,8 @@ static void source_serve(struct fake_source *source)
 
 static void note_refused(int first, int count, const char *reason)
 {
-    fake_control->refused += count;
     dprintf(fake_arrived, "events %d to %d refused: %s\n", first, first + count - 1, reason);
+    fake_control->refused += count; /* the test reads the line when it has seen the count */
 }
 
 /* An answer without a size: the event is too large, and the class continues with the next one. */
