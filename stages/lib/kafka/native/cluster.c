@@ -302,6 +302,14 @@ static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_nat
         topic->partition_count = (int32_t)count;
 }
 
+/* The first record of a topic may come before the client's first turn, when its time is not known. */
+static void note_listed(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
+{
+    if (topic->listed_ns == 0)
+        topic->written_ns = client->now.mono_ns;
+    topic->listed_ns = client->now.mono_ns;
+}
+
 /* Reads a topic of the answer. Returns whether no partition of it needs another answer. Sets *urgent if a partition that
  * needs one is needed now. */
 static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version, bool *urgent)
@@ -317,7 +325,7 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     struct ps_kafka_native_topic *topic =
         name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
     if (topic != NULL)
-        topic->listed_ns = client->now.mono_ns;
+        note_listed(client, topic);
     bool late = topic != NULL && !in->failed && is_of_the_former(client, topic, id);
     if (late)
         topic = NULL;

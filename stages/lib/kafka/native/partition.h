@@ -86,6 +86,7 @@ struct ps_kafka_native_topic {
     uint32_t sticky_bytes_left;         /* bytes left for the present partition; 0: the next one is chosen */
     uint32_t turn;                      /* partition to try first next time */
     uint64_t used;                      /* value of the client's `uses` when it was used last */
+    uint64_t written_ns;                /* time of the last record for it, or of the first answer with it */
     struct ps_kafka_native_topic *next; /* in its bucket */
 };
 

@@ -302,6 +302,7 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
     struct ps_kafka_native *client = native_of(producer);
     struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)topic_;
     *error = 0;
+    ps_kafka_native_topic_note_use(client, topic);
     if (topic->partition_count == 0 || topic->unplaced != NULL)
         return wait_for_partitions(client, topic, records, error);
     int64_t wall_ms = ps_clock_now().wall_ms;

@@ -174,11 +174,24 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
 
 /* ---- metadata ---- */
 
+static uint32_t count_named(const struct ps_kafka_native *client)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
+             topic = topic->next)
+            count += ps_kafka_native_topic_is_named(client, topic);
+    }
+    return count;
+}
+
 static char *put_topics(const struct ps_kafka_native *client, bool flexible, char *at)
 {
     for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
         for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
              topic = topic->next) {
+            if (!ps_kafka_native_topic_is_named(client, topic))
+                continue;
             if (!flexible) {
                 at = ps_wire_put_string(at, topic->name, topic->length);
                 continue;
@@ -199,16 +212,16 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
     bool flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
     struct ps_kafka_native_request *request =
         ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_METADATA, version);
-    size_t room =
-        16 + (size_t)client->topic_count * (PS_KAFKA_NATIVE_TOPIC_BYTES + PS_KAFKA_NATIVE_TOPIC_ID_BYTES + 3);
+    uint32_t count = count_named(client);
+    size_t room = 16 + (size_t)count * (PS_KAFKA_NATIVE_TOPIC_BYTES + PS_KAFKA_NATIVE_TOPIC_ID_BYTES + 3);
     char *at = request != NULL ? begin(client, request, room) : NULL;
     if (at == NULL)
         return request != NULL ? fail(client, request) : NULL;
     if (flexible) {
         at = ps_wire_put_uvarint(at, 0); /* tags of the header */
-        at = ps_wire_put_uvarint(at, client->all_topics ? 0 : client->topic_count + 1);
+        at = ps_wire_put_uvarint(at, client->all_topics ? 0 : count + 1);
     } else {
-        at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)client->topic_count);
+        at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)count);
     }
     if (!client->all_topics)
         at = put_topics(client, flexible, at);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNUSED_NS (300 * PS_NS_PER_S) /* metadata.max.idle.ms of Java's producer */
+
 static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, uint32_t hash)
 {
     return &client->buckets[hash % PS_COUNT_OF(client->buckets)];
@@ -88,6 +90,25 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     client->topic_count++;
     ps_kafka_native_want_metadata(client);
     return topic;
+}
+
+bool ps_kafka_native_topic_is_named(const struct ps_kafka_native *client,
+                                    const struct ps_kafka_native_topic *topic)
+{
+    bool named = client->reader != NULL || topic->listed_ns == 0 || topic->unplaced != NULL ||
+                 client->now.mono_ns < topic->written_ns + UNUSED_NS;
+    for (int32_t i = 0; i < topic->partition_count && !named; i++) {
+        const struct ps_kafka_native_partition *partition = &topic->partitions[i];
+        named = partition->first != NULL || partition->returned != NULL || partition->in_flight > 0;
+    }
+    return named;
+}
+
+void ps_kafka_native_topic_note_use(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
+{
+    if (!ps_kafka_native_topic_is_named(client, topic))
+        ps_kafka_native_want_metadata(client);
+    topic->written_ns = client->now.mono_ns;
 }
 
 void ps_kafka_native_topics_free(struct ps_kafka_native *client)

@@ -99,7 +99,8 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     NUMBER("metadata.max.age.ms", PC, "topic.metadata.refresh.interval.ms", 0, LONG_TOP, 10, 3600000,
            .help = "also the interval at which new topics of a pattern are found"),
     IGNORED("metadata.max.idle.ms", P,
-            "penstock and librdkafka forget the metadata of unused topics by rules of their own"),
+            "the native engine asks for a topic until five minutes after its last record; librdkafka has a "
+            "rule of its own"),
     CHOICE("metadata.recovery.strategy", PC, WORDS({"none", NULL, NULL}, {"rebootstrap", NULL, NULL}),
            "the bootstrap servers are never forgotten, and are tried again"),
 
