@@ -1,5 +1,6 @@
 #include "core/base.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,4 +58,9 @@ FILE *ps_must_open_text(char **text, size_t *length, const char *purpose)
     if (stream == NULL)
         ps_out_of_memory(0, purpose);
     return stream;
+}
+
+bool ps_is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
 }

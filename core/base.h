@@ -1,4 +1,5 @@
-/* Definitions that every file may use: assertions that stay on in release, memory for set-up, and a few size macros.
+/* Definitions that every file may use: assertions that stay on in release, memory for set-up, the meaning of an errno, and a few size
+ * macros.
  *
  * Failures are handled in one of four ways, never mixed:
  *
@@ -38,6 +39,11 @@ void *ps_must_realloc(void *memory, size_t bytes, const char *purpose);
 char *ps_must_copy_text(const char *text, const char *purpose);
 /* As open_memstream: after fclose, *text is the terminated text, which the caller frees. */
 FILE *ps_must_open_text(char **text, size_t *length, const char *purpose);
+
+/* Returns whether a system call failed with this errno for want of descriptors or of memory: the error says nothing about the file or the
+ * socket, and the same call may succeed later. A caller whose call may also fail for a while with other errors names those itself.
+ * Thread: any. */
+bool ps_is_shortage(int error);
 
 #define PS_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -140,10 +140,11 @@ static void file_list(struct rules_loader *loader, const char *path, uint64_t ha
         (struct ps_rules_file){ps_arena_text(problems->arena, path), hash};
 }
 
-/* Returns whether a file that could not be opened may be opened later without a change of the file. */
+/* Returns whether a file that could not be opened may be opened later without a change of the file. ESTALE: a file server has replaced
+ * the file meanwhile. */
 static bool is_passing(int error)
 {
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ESTALE;
+    return ps_is_shortage(error) || error == ESTALE;
 }
 
 /* Opens and reads the file. Returns false after reporting an error, or if the file was already read. */

@@ -274,7 +274,7 @@ static void start_failed(const struct exec_plan *plan, struct exec_state *state,
                          struct ps_err *err)
 {
     int error = state->child.start_error;
-    bool passes = error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
+    bool passes = ps_is_shortage(error) || error == EAGAIN; /* EAGAIN: the limit of processes */
     bool is_wrong = error == ENOENT || error == EACCES;
     char tries[PS_LOG_BACKOFF_BYTES];
     if (!passes) {

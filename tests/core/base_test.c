@@ -1,4 +1,4 @@
-/* The allocation functions that abort when there is no memory, and PS_ASSERT. */
+/* The allocation functions that abort when there is no memory, PS_ASSERT, and which errors are a shortage. */
 #include "core/base.h"
 
 #include <errno.h>
@@ -100,12 +100,25 @@ static void test_assert(void **state)
     assert_ends(assertion, ": errno == 12345\n");
 }
 
+/* EAGAIN of open(2) is a lease of the file, ENOBUFS is of sockets only, and EIO is of a disk: callers name them. */
+static void test_shortage(void **state)
+{
+    static const int shortages[] = {EMFILE, ENFILE, ENOMEM};
+    static const int others[] = {0,      EAGAIN, EINTR, ENOBUFS, ENOSPC, EDQUOT,
+                                 EACCES, ENOENT, EIO,   ESTALE,  EROFS,  -ENOMEM};
+    for (size_t i = 0; i < PS_COUNT_OF(shortages); i++)
+        assert_true(ps_is_shortage(shortages[i]));
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++)
+        assert_false(ps_is_shortage(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alloc),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_assert),
+        cmocka_unit_test(test_shortage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

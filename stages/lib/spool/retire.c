@@ -15,14 +15,12 @@
 
 #define PATH_BYTES 4096U
 
-/* Returns whether the call may succeed later, without a change of the file, its name or the rights to it. */
+/* Returns whether the call may succeed later, without a change of the file, its name or the rights to it. Retiring a file writes to the
+ * directory, so a full disk, one that fails, and a file system that is read-only for a while pass, too. */
 static bool passes(int error)
 {
-    static const int errors[] = {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EIO, ESTALE, EROFS};
-    for (size_t i = 0; i < PS_COUNT_OF(errors); i++)
-        if (error == errors[i])
-            return true;
-    return false;
+    return ps_is_shortage(error) || error == ENOSPC || error == EDQUOT || error == EIO || error == ESTALE ||
+           error == EROFS;
 }
 
 /* Sets the reason for which the file is not retired. `error`: the errno of the call that failed; 0: an assumption is

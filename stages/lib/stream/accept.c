@@ -151,7 +151,7 @@ void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct p
         int fd = accept4(listener->fd, (struct sockaddr *)&peer.storage, &peer.length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            if (ps_is_shortage(errno) || errno == ENOBUFS) /* ENOBUFS: the memory of sockets */
                 pause_accepting(stream, now, errno);
             else if (errno != EAGAIN && errno != EWOULDBLOCK)
                 /* the accepted connection is gone already (ECONNABORTED, network errors: accept(2)) */

@@ -148,7 +148,7 @@ static void accept_some(struct far_tcp *far, uint64_t now_ns)
         int fd = accept4(far->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             connection_add(far, fd);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        } else if (ps_is_shortage(errno) || errno == ENOBUFS) { /* ENOBUFS: the memory of sockets */
             ps_far_note(&far->notes, false, "connections had to wait: %s", strerror(errno));
             far->accept_after_ns = now_ns + PAUSE_NS;
             watch_listener(far, false);
