@@ -16,8 +16,6 @@
 #define RESULT_DELIVERED INT16_MAX
 /* the event is longer than message.max.bytes: it is never submitted */
 #define RESULT_TOO_LONG (INT16_MAX - 1)
-#define MSG_TIMED_OUT (-192)
-#define ALL_BROKERS_DOWN (-187)
 
 #define POLL_MAX 8192U /* reports handled in one call */
 #define SUBMIT_MAX 8U  /* blocks submitted in one call */
@@ -213,7 +211,7 @@ static void settle(struct ps_load_block *block, uint32_t event, int16_t result)
 static bool is_final(int code)
 {
     enum ps_kafka_outcome outcome = ps_kafka_error_find(code)->outcome;
-    return code == MSG_TIMED_OUT || outcome == PS_KAFKA_SPLIT || outcome == PS_KAFKA_BLAME;
+    return code == PS_KAFKA_LIBRARY_MSG_TIMED_OUT || outcome == PS_KAFKA_SPLIT || outcome == PS_KAFKA_BLAME;
 }
 
 static const char *reason_of(int16_t result, char *text, size_t room)
@@ -222,7 +220,8 @@ static const char *reason_of(int16_t result, char *text, size_t room)
         return "the record is larger than kafka.message.max.bytes";
     const struct ps_kafka_error *error = ps_kafka_error_find(result);
     snprintf(text, room, "%s: %s", error->name,
-             result == MSG_TIMED_OUT ? "not delivered within kafka.message.timeout.ms" : error->meaning);
+             result == PS_KAFKA_LIBRARY_MSG_TIMED_OUT ? "not delivered within kafka.message.timeout.ms"
+                                                      : error->meaning);
     return text;
 }
 
@@ -311,11 +310,11 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     if (notice->kind != PS_KAFKA_NOTICE_ERROR && notice->kind != PS_KAFKA_NOTICE_FATAL)
         return;
     /* ALL_BROKERS_DOWN follows from an earlier error, which gives the cause */
-    if (notice->code != ALL_BROKERS_DOWN || flow->reason[0] == '\0')
+    if (notice->code != PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN || flow->reason[0] == '\0')
         snprintf(flow->reason, sizeof flow->reason, "%s", notice->text);
     if (notice->kind == PS_KAFKA_NOTICE_FATAL)
         collect(flow, notice->text);
-    else if (notice->code == ALL_BROKERS_DOWN)
+    else if (notice->code == PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN)
         note_down(flow, flow->reason);
 }
 

@@ -25,7 +25,7 @@ static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetc
     bool was_there = !stream->former && !stream->gone, loses = was_there && ps_kafka_stream_is_dirty(stream);
     int64_t offset = ps_kafka_stream_reached(stream);
     stream->former = another && has_place;
-    stream->gone = another ? !has_place : part->topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC;
+    stream->gone = another ? !has_place : part->topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     bool is_there = !stream->former && !stream->gone;
     if (loses && !is_there)
         ps_log(PS_LOG_WARN, fetch->port->component,
@@ -216,7 +216,8 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
     bool moved = error == PS_KAFKA_ERROR_NOT_COORDINATOR;
     /* A new coordinator loads its log, which may take long, or its replicas are slow: the time limit of the revocation
      * applies. */
-    bool passes = error == PS_KAFKA_ERROR_COORDINATOR_LOADS || error == PS_KAFKA_ERROR_TIMED_OUT;
+    bool passes =
+        error == PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS || error == PS_KAFKA_ERROR_REQUEST_TIMED_OUT;
     fetch->commits.dirty = true;
     /* A coordinator that has moved refuses nothing, and the search for it has a pause of its own.
      * COORDINATOR_NOT_AVAILABLE counts as a refusal: the coordinator itself answers so while too few replicas of
@@ -227,12 +228,12 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
         ps_log(PS_LOG_WARN, fetch->port->component,
                "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
                rd_kafka_err2str((rd_kafka_resp_err_t)error), rd_kafka_err2name((rd_kafka_resp_err_t)error));
-    if (moved || error == PS_KAFKA_ERROR_NO_COORDINATOR)
+    if (moved || error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE)
         ps_kafka_native_coordinator_forget(fetch->client, &fetch->member.coordinator);
-    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION ||
-        error == PS_KAFKA_ERROR_FENCED_INSTANCE)
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION ||
+        error == PS_KAFKA_ERROR_FENCED_INSTANCE_ID)
         ps_kafka_member_disown(fetch, error);
-    if (error == PS_KAFKA_ERROR_REBALANCING)
+    if (error == PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS)
         ps_kafka_member_rejoin(fetch);
 }
 

@@ -316,7 +316,7 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
     if (error != 0)
         ps_kafka_native_want_metadata(fetch->client);
-    if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
+    if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetForLeaderEpoch",
                                fetch->mono_ns);
 }

@@ -292,6 +292,15 @@ static bool is_of_another_topic(struct ps_kafka_fetch *fetch, struct ps_kafka_fe
     return fetch->mono_ns < part->stale_ns + UNKNOWN_ID_NS;
 }
 
+/* Returns whether the error says that the broker asked is not, or not yet, the one that has the partition's records. */
+static bool is_of_place(int16_t error)
+{
+    return error == PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER ||
+           error == PS_KAFKA_ERROR_REPLICA_NOT_AVAILABLE || error == PS_KAFKA_ERROR_KAFKA_STORAGE_ERROR ||
+           error == PS_KAFKA_ERROR_LISTENER_NOT_FOUND || error == PS_KAFKA_ERROR_FENCED_LEADER_EPOCH ||
+           error == PS_KAFKA_ERROR_UNKNOWN_LEADER_EPOCH;
+}
+
 static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
@@ -302,14 +311,12 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     }
     if (is_of_another_topic(fetch, part, error))
         return;
-    if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC)
+    if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
         ps_kafka_epochs_doubt(fetch, part, !part->missing);
-    part->missing = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC;
+    part->missing = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
-    bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
-                 error == 75 || error == 56;
     ps_kafka_native_want_metadata(fetch->client);
-    if (moves && place != NULL && error != PS_KAFKA_ERROR_UNKNOWN_TOPIC)
+    if (is_of_place(error) && place != NULL)
         return;
     part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
     snprintf(text, sizeof text, "topic %s, partition %d: %s", part->topic->name, part->number,
@@ -535,8 +542,9 @@ static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_nat
     struct ps_kafka_fetch_session *found = ps_kafka_session_of(fetch, request->node);
     if (ps_kafka_session_answered(found, request->correlation, error, id))
         *session = found;
-    bool of_session = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND || error == PS_KAFKA_ERROR_SESSION_EPOCH ||
-                      error == PS_KAFKA_ERROR_SESSION_TOPIC_ID;
+    bool of_session = error == PS_KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND ||
+                      error == PS_KAFKA_ERROR_INVALID_FETCH_SESSION_EPOCH ||
+                      error == PS_KAFKA_ERROR_FETCH_SESSION_TOPIC_ID_ERROR;
     if (error == 0 || (of_session && *session != NULL && !found->full))
         return true; /* an error of the session: the next request names all partitions */
     ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);

@@ -22,40 +22,13 @@
 #pragma once
 
 #include "stages/lib/kafka/consumer/reports.h"
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/fetch/fetch.h"
 #include "stages/lib/kafka/fetch/record_batch.h"
 #include "stages/lib/kafka/fetch/unpack.h"
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include <regex.h>
-
-/* Codes of Kafka's errors (Kafka protocol guide, "Error Codes"). */
-enum {
-    PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE = 1,
-    PS_KAFKA_ERROR_CORRUPT = 2,
-    PS_KAFKA_ERROR_UNKNOWN_TOPIC = 3,
-    PS_KAFKA_ERROR_TIMED_OUT = 7,
-    PS_KAFKA_ERROR_COORDINATOR_LOADS = 14,
-    PS_KAFKA_ERROR_NO_COORDINATOR = 15,
-    PS_KAFKA_ERROR_NOT_COORDINATOR = 16,
-    PS_KAFKA_ERROR_ILLEGAL_GENERATION = 22,
-    PS_KAFKA_ERROR_INCONSISTENT_PROTOCOL = 23,
-    PS_KAFKA_ERROR_UNKNOWN_MEMBER = 25,
-    PS_KAFKA_ERROR_INVALID_SESSION_TIMEOUT = 26,
-    PS_KAFKA_ERROR_REBALANCING = 27,
-    PS_KAFKA_ERROR_TOPIC_AUTHORIZATION = 29,
-    PS_KAFKA_ERROR_GROUP_AUTHORIZATION = 30,
-    PS_KAFKA_ERROR_OLD_VERSION = 35,
-    PS_KAFKA_ERROR_INVALID_REQUEST = 42,
-    PS_KAFKA_ERROR_SESSION_NOT_FOUND = 70,
-    PS_KAFKA_ERROR_SESSION_EPOCH = 71,
-    PS_KAFKA_ERROR_MEMBER_ID_REQUIRED = 79,
-    PS_KAFKA_ERROR_FENCED_INSTANCE = 82,
-    PS_KAFKA_ERROR_UNSTABLE_OFFSETS = 88,
-    PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID = 100,
-    PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID = 103,
-    PS_KAFKA_ERROR_SESSION_TOPIC_ID = 106,
-};
 
 enum ps_kafka_reset { PS_KAFKA_RESET_LATEST, PS_KAFKA_RESET_EARLIEST, PS_KAFKA_RESET_ERROR };
 

@@ -123,7 +123,7 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
     struct ps_kafka_fetch_member *member = member_of(fetch);
     if (error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
         return; /* the answer has the member id */
-    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION) {
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION) {
         ps_kafka_member_set_id(member, "", 0);
         ps_kafka_member_disown(fetch, error);
     } else {
@@ -257,12 +257,12 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     member->phase = PS_KAFKA_MEMBER_OUT;
     if (in->failed)
         return ps_kafka_fetch_unreadable(reason, "SyncGroup");
-    if (error == PS_KAFKA_ERROR_REBALANCING || error == PS_KAFKA_ERROR_INVALID_REQUEST)
+    if (error == PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS || error == PS_KAFKA_ERROR_INVALID_REQUEST)
         /* The member joins again. librdkafka's mock cluster answers INVALID_REQUEST if this SyncGroup comes
          * after the leader's. */
         return true;
     if (error != 0) {
-        if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)
+        if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)
             ps_kafka_member_disown(fetch, error);
         else
             ps_kafka_member_failed(fetch, error, "SyncGroup");
@@ -294,11 +294,11 @@ static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
         return ps_kafka_fetch_unreadable(reason, "Heartbeat");
     if (member->phase != PS_KAFKA_MEMBER_STABLE && member->phase != PS_KAFKA_MEMBER_REVOKING)
         return true;
-    if (error == 0 || error == PS_KAFKA_ERROR_REBALANCING)
+    if (error == 0 || error == PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS)
         member->answered_ns = fetch->mono_ns;
-    if (error == PS_KAFKA_ERROR_REBALANCING && member->phase == PS_KAFKA_MEMBER_STABLE)
+    if (error == PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS && member->phase == PS_KAFKA_MEMBER_STABLE)
         begin_rebalance(fetch);
-    else if (error != 0 && error != PS_KAFKA_ERROR_REBALANCING)
+    else if (error != 0 && error != PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS)
         ps_kafka_member_failed(fetch, error, "Heartbeat");
     return true;
 }

@@ -81,14 +81,14 @@ static void leave_rebalance(struct ps_kafka_fetch *fetch)
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    if (error == PS_KAFKA_ERROR_FENCED_INSTANCE) {
+    if (error == PS_KAFKA_ERROR_FENCED_INSTANCE_ID) {
         ps_kafka_fetch_die(fetch, "the consumer cannot continue: %s (%s); %s",
                            rd_kafka_err2str(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
                            rd_kafka_err2name(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
                            ps_kafka_consumer_remedy(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID));
         return;
     }
-    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER)
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID)
         ps_kafka_member_set_id(member, "", 0);
     if (member->phase == PS_KAFKA_MEMBER_STABLE)
         ps_kafka_member_revoke(fetch, true);
@@ -100,8 +100,9 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
 
 static bool must_be_corrected(int16_t error)
 {
-    return error == PS_KAFKA_ERROR_INCONSISTENT_PROTOCOL || error == PS_KAFKA_ERROR_INVALID_SESSION_TIMEOUT ||
-           error == PS_KAFKA_ERROR_GROUP_AUTHORIZATION || error == PS_KAFKA_ERROR_OLD_VERSION;
+    return error == PS_KAFKA_ERROR_INCONSISTENT_GROUP_PROTOCOL ||
+           error == PS_KAFKA_ERROR_INVALID_SESSION_TIMEOUT ||
+           error == PS_KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED || error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION;
 }
 
 void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what)
@@ -110,15 +111,15 @@ void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const c
     char text[512];
     member->rest_ns = fetch->mono_ns + (must_be_corrected(error) ? REFUSED_REST_NS : REST_NS);
     switch (error) {
-    case PS_KAFKA_ERROR_NO_COORDINATOR:
+    case PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE:
     case PS_KAFKA_ERROR_NOT_COORDINATOR:
         ps_kafka_native_coordinator_forget(fetch->client, &member->coordinator);
         return;
-    case PS_KAFKA_ERROR_COORDINATOR_LOADS:
+    case PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS:
         return;
     case PS_KAFKA_ERROR_ILLEGAL_GENERATION:
-    case PS_KAFKA_ERROR_UNKNOWN_MEMBER:
-    case PS_KAFKA_ERROR_FENCED_INSTANCE:
+    case PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID:
+    case PS_KAFKA_ERROR_FENCED_INSTANCE_ID:
         member->rest_ns = 0;
         ps_kafka_member_disown(fetch, error);
         return;

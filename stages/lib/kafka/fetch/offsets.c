@@ -109,7 +109,7 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
     if (error != 0) {
         part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
         part->unstable_ns = part->unstable_ns != 0 ? part->unstable_ns : fetch->mono_ns;
-        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS || /* the member's heartbeats go on */
+        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSET_COMMIT || /* the member's heartbeats go on */
             fetch->mono_ns >= part->unstable_ns + PS_KAFKA_TELL_AFTER_NS)
             ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetFetch",
                                    fetch->mono_ns);
@@ -262,7 +262,7 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
     ps_kafka_native_want_metadata(fetch->client);
-    if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
+    if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
 }
 

@@ -135,7 +135,7 @@ bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t c
         return false; /* a later request has been sent, over another connection */
     session->asked_by = -1;
     if (error != 0) {
-        session->id = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND ? 0 : session->id;
+        session->id = error == PS_KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND ? 0 : session->id;
         session->epoch = 0;
     } else if (session->full) {
         session->id = id;

@@ -143,8 +143,8 @@ static void report_topics(struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->subscription.topic_count; i++) {
         const struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(
             fetch->client, fetch->subscription.topics[i], (uint32_t)strlen(fetch->subscription.topics[i]));
-        bool tells = topic != NULL && (topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC ||
-                                       topic->error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION);
+        bool tells = topic != NULL && (topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION ||
+                                       topic->error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED);
         if (!tells)
             continue;
         char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 128];

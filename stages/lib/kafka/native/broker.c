@@ -3,6 +3,7 @@
 
 #include "core/backoff.h"
 #include "core/quantity.h"
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/least.h"
 
 #include <errno.h>
@@ -14,11 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define ERROR_TRANSPORT (-195)
-#define ERROR_TLS (-181)
-#define ERROR_AUTHENTICATION (-169)
-#define ERROR_RESOLVE (-193)
-#define ERROR_TRANSACTION_ABORTABLE 120
 #define WRITE_PARTS 64
 #define STARVED_REST_NS (2 * PS_NS_PER_MS)
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
@@ -140,9 +136,9 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
     struct ps_kafka_native *client = broker->client;
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL;
     bool connecting = broker->phase == PS_KAFKA_NATIVE_CONNECTING;
-    int code = broker->login.is_refused                        ? ERROR_AUTHENTICATION
-               : broker->connection.phase == PS_CLIENT_SHAKING ? ERROR_TLS
-                                                               : ERROR_TRANSPORT;
+    int code = broker->login.is_refused                        ? PS_KAFKA_LIBRARY_AUTHENTICATION
+               : broker->connection.phase == PS_CLIENT_SHAKING ? PS_KAFKA_LIBRARY_SSL
+                                                               : PS_KAFKA_LIBRARY_TRANSPORT;
     broker->login.is_refused = false;
     ps_kafka_native_broker_drop(broker);
     if (idle)
@@ -158,7 +154,7 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
         return;
     if (broker->addresses.tried == 0) /* otherwise the next address may work */
         tell_lost(broker, code, reason);
-    if (broker->addresses.tried == 0 && code == ERROR_TRANSPORT)
+    if (broker->addresses.tried == 0 && code == PS_KAFKA_LIBRARY_TRANSPORT)
         ps_kafka_native_tell_all_down(client, reason);
 }
 
@@ -244,7 +240,7 @@ void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, cons
     broker->failures++;
     broker->rest_ns = broker->client->now.mono_ns + reconnect_rest_ns(broker);
     snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
-    ps_kafka_native_notice(broker->client, PS_KAFKA_NOTICE_ERROR, ERROR_RESOLVE, text);
+    ps_kafka_native_notice(broker->client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_LIBRARY_RESOLVE, text);
     ps_kafka_native_tell_all_down(broker->client, gai_strerror(answer->error));
 }
 
@@ -419,7 +415,7 @@ static void check_life(struct ps_kafka_native_broker *broker)
     }
     ps_kafka_native_broker_lose(broker, reason);
     if (gone) /* `lose` does not report a removed broker */
-        tell_lost(broker, ERROR_TRANSPORT, reason);
+        tell_lost(broker, PS_KAFKA_LIBRARY_TRANSPORT, reason);
 }
 
 /* ---- producing ---- */
@@ -433,7 +429,7 @@ bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
     if (!client->transaction.second || broker->versions.has_second)
         return true;
     if (!client->fatal)
-        ps_kafka_native_die(client, ERROR_TRANSACTION_ABORTABLE,
+        ps_kafka_native_die(client, PS_KAFKA_ERROR_TRANSACTION_ABORTABLE,
                             "%s:%u does not support the transaction protocol with which the producer began",
                             broker->host, broker->port);
     return false;

@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERROR_UNKNOWN_TOPIC 3
-#define ERROR_LEADER_NOT_AVAILABLE 5
-#define ERROR_FATAL (-150)
 /* The time for which brokers that are behind may still return a former topic's id. The time is limited,
  * because the client may have the new id from a broker that is behind: then the id noted as former is the
  * right one. */
@@ -206,7 +203,7 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
         return false;
     if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(
-            client, ERROR_FATAL,
+            client, PS_KAFKA_LIBRARY_FATAL,
             "topic %s was deleted and created again: the log of partition %d was replaced or removed",
             partition->topic->name, partition->number);
     return false;
@@ -295,7 +292,7 @@ static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_nat
 {
     bool another = note_id(client, topic, id);
     bool doubtful = client->reader != NULL && !topic->has_id && !is_no_id(id);
-    bool forgets = another || doubtful || error == ERROR_UNKNOWN_TOPIC;
+    bool forgets = another || doubtful || error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     for (int32_t i = 0; forgets && i < topic->partition_count; i++)
         topic->partitions[i].leader_epoch = -1;
     if (another && client->reader != NULL && error == 0 && (int32_t)count < topic->partition_count)
@@ -332,7 +329,7 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     bool complete = !late && (topic == NULL || (error == 0 && count > 0));
     *urgent |= !complete && (late || is_topic_awaited(client, topic));
     if (topic != NULL)
-        topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
+        topic->error = error != 0 ? error : count == 0 ? PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE : 0;
     if (topic != NULL && !in->failed) {
         look_for_another(client, topic, id, error, count);
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
@@ -372,8 +369,8 @@ static void note_missing(struct ps_kafka_native *client)
         for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             if (topic->listed_ns == client->now.mono_ns)
                 continue;
-            topic->error = ERROR_UNKNOWN_TOPIC;
-            look_for_another(client, topic, NULL, ERROR_UNKNOWN_TOPIC, 0);
+            topic->error = PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+            look_for_another(client, topic, NULL, PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION, 0);
         }
     }
 }

@@ -3,6 +3,7 @@
  * cannot be reached, or answers that it is not the coordinator. */
 #include "stages/lib/kafka/native/native_internal.h"
 
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/least.h"
 
 static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordinator *coordinator)
@@ -14,7 +15,7 @@ static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordina
         return;
     if (!broker->versions.has_transactions && client->reader == NULL) {
         ps_kafka_native_die(
-            client, -165,
+            client, PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE,
             "%s:%u is older than Kafka 2.5: its transactions do not know the members of a group",
             broker->host, broker->port);
         return;

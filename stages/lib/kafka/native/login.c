@@ -2,13 +2,12 @@
  * own (KIP-152), and a session is prolonged on the same connection before it ends (KIP-368). */
 #include "stages/lib/kafka/native/native_internal.h"
 
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/sasl/password.h"
 #include "stages/lib/sasl/sasl_gssapi.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define ERROR_UNSUPPORTED_MECHANISM 33
 
 static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char *what, size_t length)
 {
@@ -167,7 +166,7 @@ bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, stru
         return ps_kafka_native_refuse(reason, "the answer to SaslHandshake cannot be read");
     if (error == 0)
         return step(broker, "", 0, reason);
-    if (error == ERROR_UNSUPPORTED_MECHANISM)
+    if (error == PS_KAFKA_ERROR_UNSUPPORTED_SASL_MECHANISM)
         snprintf(text, sizeof text, "the broker offers %s", offered[0] != '\0' ? offered : "nothing");
     else
         snprintf(text, sizeof text, "the broker answers with error %d", error);

@@ -1,12 +1,12 @@
 /* The pools of sets and requests, and the calls of the sink's listener. */
 #include "stages/lib/kafka/native/native_internal.h"
 
+#include "stages/lib/kafka/errors.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ERROR_ALL_DOWN (-187)
 
 struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
                                                      struct ps_kafka_native_partition *partition)
@@ -100,7 +100,7 @@ void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *r
     }
     client->all_down_told = true;
     snprintf(text, sizeof text, "%u/%u brokers are down: %s", count, count, reason);
-    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, ERROR_ALL_DOWN, text);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN, text);
 }
 
 void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)

@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/native/native.h"
 
 #include "core/text/list.h"
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/native/turn.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/least.h"
@@ -13,8 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define ERROR_UNKNOWN_PARTITION (-190)
-#define ERROR_NO_MEMORY (-196)
+#define NO_MEMORY PS_KAFKA_LIBRARY_FAIL /* librdkafka has no code of its own for it */
 #define PORTION_BYTES (256U * 1024U)
 #define LOOKUPS 64U
 #define CONFIGURED_PORT 9092
@@ -208,7 +208,7 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
     struct ps_kafka_native_set *set = last_open(partition, client->settings.set_records_max);
     for (unsigned i = 0; i < 2; i++) {
         if (set == NULL && (set = open_set(client, partition)) == NULL)
-            return ERROR_NO_MEMORY;
+            return NO_MEMORY;
         uint32_t before = set->length;
         if (ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory)) {
             client->queued.bytes += set->length - before;
@@ -216,10 +216,10 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
             return 0;
         }
         if (no_memory)
-            return ERROR_NO_MEMORY;
+            return NO_MEMORY;
         set = NULL; /* the set is full */
     }
-    return ERROR_NO_MEMORY;
+    return NO_MEMORY;
 }
 
 /* Adds records that have only values. Returns the number of records taken; *error is the reason why the next
@@ -243,7 +243,7 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
         done += taken;
         set = NULL; /* if records are left, the set is full */
     }
-    *error = done < count ? ERROR_NO_MEMORY : 0;
+    *error = done < count ? NO_MEMORY : 0;
     return done;
 }
 
@@ -260,7 +260,7 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
         !ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory)) {
         if (set != NULL)
             ps_kafka_native_give_set(client, set);
-        *error = ERROR_NO_MEMORY;
+        *error = NO_MEMORY;
         return 0;
     }
     topic->unplaced = set;
@@ -315,7 +315,7 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
         }
         int32_t number = ps_kafka_native_topic_place(client, topic, &records[i]);
         if (number < 0 || number >= topic->partition_count) {
-            *error = ERROR_UNKNOWN_PARTITION;
+            *error = PS_KAFKA_LIBRARY_UNKNOWN_PARTITION;
             return i;
         }
         struct ps_kafka_native_partition *partition = &topic->partitions[number];

@@ -9,16 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERROR_UNKNOWN_TOPIC 3
-#define ERROR_NOT_LEADER 6
-#define ERROR_TIMED_OUT 7
-#define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
-#define ERROR_NO_COORDINATOR 15
-#define ERROR_NOT_COORDINATOR 16
-#define ERROR_OUT_OF_ORDER 45
-#define ERROR_DUPLICATE 46
-#define ERROR_UNSUPPORTED_VERSION 35
-#define ERROR_GAPLESS (-148)
 #define TELL_AFTER_NS (10 * PS_NS_PER_S) /* an error that does not pass is named after this time, */
 #define TELL_AGAIN_NS (60 * PS_NS_PER_S) /* and again after this time */
 #define TAG_FINALIZED_FEATURES 2
@@ -85,7 +75,7 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
     int16_t error = ps_wire_get_int16(in);
     bool flexible = version >= 3;
     struct second second = {.produces = false};
-    if (error == ERROR_UNSUPPORTED_VERSION && flexible)
+    if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && flexible)
         return ask_versions_again(broker, reason);
     broker->versions.produce = broker->versions.metadata = broker->versions.init = broker->versions.login =
         -1;
@@ -157,7 +147,7 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
     }
     client->id_rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
     if (ps_kafka_native_is_transactional(client) &&
-        (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR))
+        (error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR))
         ps_kafka_native_coordinator_forget(client, &client->transaction.own);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     if (known->outcome != PS_KAFKA_AGAIN) {
@@ -195,21 +185,24 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     struct ps_kafka_native_partition *partition = set->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
-    bool denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
+    bool denied =
+        error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == PS_KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     if (!denied || !partition->rewinds) /* while sets are sent again, the answer may be the former leader's */
         partition->denied = denied;
     if (!denied)
         partition->older_ns = 0;
-    if (error == 0 || error == ERROR_DUPLICATE) {
+    if (error == 0 || error == PS_KAFKA_ERROR_DUPLICATE_SEQUENCE_NUMBER) {
         if (!partition->rewinds)
             partition->known_ns = client->now.mono_ns;
         partition->refused_ns = 0;
         ps_kafka_native_report(client, set, 0);
-    } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
+    } else if (known->outcome == PS_KAFKA_AGAIN ||
+               (error == PS_KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && partition->rewinds)) {
         /* An error "out of order" is normal if an earlier set is sent again: this set is sent after that
          * set. */
         ps_kafka_native_want_metadata(client);
-        set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+        set->perhaps_written |= error == PS_KAFKA_ERROR_REQUEST_TIMED_OUT ||
+                                error == PS_KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
         ps_kafka_native_partition_return(client, set);
         if (known->outcome == PS_KAFKA_AGAIN)
             tell_refused(client, partition, known);
@@ -220,8 +213,8 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
         int32_t number = partition->number;
         ps_kafka_native_report(client, set, error);
         if (client->settings.idempotent)
-            ps_kafka_native_die(client, renews ? error : ERROR_GAPLESS, "topic %s, partition %d: %s", topic,
-                                number, known->name);
+            ps_kafka_native_die(client, renews ? error : PS_KAFKA_LIBRARY_GAPLESS_GUARANTEE,
+                                "topic %s, partition %d: %s", topic, number, known->name);
     }
     ps_kafka_native_partition_landed(client, partition);
 }

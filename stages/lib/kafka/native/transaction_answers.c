@@ -9,24 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERROR_UNKNOWN_PARTITION 3
-#define ERROR_TIMED_OUT 7
-#define ERROR_COORDINATOR_LOADS 14
-#define ERROR_NO_COORDINATOR 15
-#define ERROR_NOT_COORDINATOR 16
-#define ERROR_ILLEGAL_GENERATION 22
-#define ERROR_UNKNOWN_MEMBER 25
-#define ERROR_REBALANCING 27
-#define ERROR_INVALID_EPOCH 47
-#define ERROR_INVALID_STATE 48
-#define ERROR_INVALID_MAPPING 49
-#define ERROR_CONCURRENT 51
-#define ERROR_NOT_AUTHORIZED 53
-#define ERROR_NOT_ATTEMPTED 55
-#define ERROR_FENCED_INSTANCE 82
-#define ERROR_UNSTABLE 88
-#define ERROR_FENCED 90
-#define ERROR_ABORTABLE 120
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
 
 /* A coordinator that starts, or whose metadata is out of date, may not know a topic that exists. The time is limited:
@@ -97,15 +79,15 @@ static struct ps_kafka_native_coordinator *coordinator_of(struct ps_kafka_native
 static bool passes(int16_t error)
 {
     switch (error) {
-    case ERROR_UNKNOWN_PARTITION:
-    case ERROR_TIMED_OUT:
-    case ERROR_COORDINATOR_LOADS:
-    case ERROR_NO_COORDINATOR:
-    case ERROR_NOT_COORDINATOR:
-    case ERROR_REBALANCING:
-    case ERROR_CONCURRENT:
-    case ERROR_NOT_ATTEMPTED:
-    case ERROR_UNSTABLE:
+    case PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+    case PS_KAFKA_ERROR_REQUEST_TIMED_OUT:
+    case PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS:
+    case PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE:
+    case PS_KAFKA_ERROR_NOT_COORDINATOR:
+    case PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS:
+    case PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS:
+    case PS_KAFKA_ERROR_OPERATION_NOT_ATTEMPTED:
+    case PS_KAFKA_ERROR_UNSTABLE_OFFSET_COMMIT:
         return true;
     default:
         return false;
@@ -114,20 +96,20 @@ static bool passes(int16_t error)
 
 static bool is_stale(int16_t error)
 {
-    return error == ERROR_ILLEGAL_GENERATION || error == ERROR_UNKNOWN_MEMBER ||
-           error == ERROR_FENCED_INSTANCE;
+    return error == PS_KAFKA_ERROR_ILLEGAL_GENERATION || error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID ||
+           error == PS_KAFKA_ERROR_FENCED_INSTANCE_ID;
 }
 
 /* Returns whether the coordinator has refused to end the transaction. After any other error it may still end it. */
 static bool is_refusal(int16_t error)
 {
     switch (error) {
-    case ERROR_INVALID_EPOCH:
-    case ERROR_INVALID_STATE:
-    case ERROR_INVALID_MAPPING:
-    case ERROR_NOT_AUTHORIZED:
-    case ERROR_FENCED:
-    case ERROR_ABORTABLE:
+    case PS_KAFKA_ERROR_INVALID_PRODUCER_EPOCH:
+    case PS_KAFKA_ERROR_INVALID_TXN_STATE:
+    case PS_KAFKA_ERROR_INVALID_PRODUCER_ID_MAPPING:
+    case PS_KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case PS_KAFKA_ERROR_PRODUCER_FENCED:
+    case PS_KAFKA_ERROR_TRANSACTION_ABORTABLE:
         return true;
     default:
         return false;
@@ -137,9 +119,10 @@ static bool is_refusal(int16_t error)
 /* Sends the request again after a backoff. */
 static void rest(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
-    uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : client->settings.retry_rest_ns;
+    uint64_t rest_ns =
+        error == PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS ? CONCURRENT_REST_NS : client->settings.retry_rest_ns;
     client->transaction.rest_ns = client->now.mono_ns + rest_ns;
-    if (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR)
+    if (error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR)
         ps_kafka_native_coordinator_forget(client, coordinator_of(client, kind));
 }
 
@@ -220,7 +203,7 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
             worst = worse(worst, error);
             if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count)
                 continue;
-            if (error == ERROR_UNKNOWN_PARTITION)
+            if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
                 note_unknown(client, &topic->partitions[number]);
             if (is_worst)
                 denied = &topic->partitions[number];
@@ -268,7 +251,8 @@ static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_k
         return false;
     }
     /* The coordinator may have written the end to its log, although its replicas did not get it in time. */
-    transaction->end_lost |= kind == PS_KAFKA_NATIVE_END_TRANSACTION && error != ERROR_CONCURRENT;
+    transaction->end_lost |=
+        kind == PS_KAFKA_NATIVE_END_TRANSACTION && error != PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS;
     rest(client, kind, error);
     return false;
 }
@@ -300,7 +284,7 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
                               int16_t error)
 {
     struct ps_kafka_position *position = find_position(&client->transaction, topic, part);
-    if (error != ERROR_UNKNOWN_PARTITION || position == NULL || !leaves_out(client))
+    if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || position == NULL || !leaves_out(client))
         return error;
     position->left_out = true;
     return 0;
@@ -326,7 +310,7 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
             int32_t part = ps_wire_get_int32(in);
             int16_t error = ps_wire_get_int16(in);
             ps_wire_skip_tags(in);
-            missing |= error == ERROR_UNKNOWN_PARTITION;
+            missing |= error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
             worst = worse(worst, in->failed ? 0 : position_error(client, topic, part, error));
         }
         in->failed |= topic.data == NULL;

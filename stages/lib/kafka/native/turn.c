@@ -2,17 +2,13 @@
 #include "stages/lib/kafka/native/turn.h"
 
 #include "core/quantity.h"
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/least.h"
 
 #include <stdio.h>
 #include <sys/epoll.h>
 
-#define ERROR_TIMED_OUT (-192)
-#define ERROR_UNKNOWN_TOPIC (-188)
-#define ERROR_UNKNOWN_PARTITION (-190)
-#define ERROR_PURGED_QUEUE (-152)
-#define ERROR_PURGED_IN_FLIGHT (-151)
 #define READY_MAX 64
 /* the search for records that wait too long runs each tenth of delivery.timeout.ms */
 #define EXPIRY_PARTS 10U
@@ -58,8 +54,9 @@ static void ask(struct ps_kafka_native *client)
         ps_kafka_native_broker_send(broker, request);
     }
     if (id && broker->versions.init < 0) {
-        ps_kafka_native_die(client, -165, "%s:%u gives no producer id: it is older than Kafka 0.11",
-                            broker->host, broker->port);
+        ps_kafka_native_die(client, PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE,
+                            "%s:%u gives no producer id: it is older than Kafka 0.11", broker->host,
+                            broker->port);
         return;
     }
     request = id ? ps_kafka_native_request_id(client, broker->versions.init) : NULL;
@@ -98,7 +95,7 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
         number = ps_kafka_native_topic_place(client, topic, &record);
     topic->unplaced = NULL;
     if (number < 0 || number >= topic->partition_count) {
-        ps_kafka_native_report(client, set, ERROR_UNKNOWN_PARTITION);
+        ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_UNKNOWN_PARTITION);
         return;
     }
     set->partition = &topic->partitions[number];
@@ -121,7 +118,10 @@ static void place_all(struct ps_kafka_native *client)
                 struct ps_kafka_native_set *set = topic->unplaced;
                 topic->unplaced = NULL;
                 topic->asked_ns = client->now.mono_ns;
-                ps_kafka_native_report(client, set, topic->error == 3 ? ERROR_UNKNOWN_TOPIC : topic->error);
+                ps_kafka_native_report(client, set,
+                                       topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                           ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC
+                                           : topic->error);
             }
         }
     }
@@ -201,10 +201,10 @@ static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partit
         if (partition->first == NULL && partition->ready)
             ps_kafka_native_partition_withdraw(partition);
     }
-    ps_kafka_native_die(client, ERROR_TIMED_OUT, "topic %s, partition %d: records waited longer than %s",
-                        partition->topic->name, partition->number,
-                        ps_quantity_print_ns(client->settings.delivery_ns).text);
-    ps_kafka_native_report(client, set, ERROR_TIMED_OUT);
+    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT,
+                        "topic %s, partition %d: records waited longer than %s", partition->topic->name,
+                        partition->number, ps_quantity_print_ns(client->settings.delivery_ns).text);
+    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
     return true;
 }
 
@@ -215,9 +215,9 @@ static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_nati
     if (set == NULL || !is_late(client, set))
         return false;
     topic->unplaced = NULL;
-    ps_kafka_native_die(client, ERROR_TIMED_OUT, "topic %s: a record waited longer than %s", topic->name,
-                        ps_quantity_print_ns(client->settings.delivery_ns).text);
-    ps_kafka_native_report(client, set, ERROR_TIMED_OUT);
+    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT, "topic %s: a record waited longer than %s",
+                        topic->name, ps_quantity_print_ns(client->settings.delivery_ns).text);
+    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
     return true;
 }
 
@@ -248,7 +248,8 @@ static void report_purged(struct ps_kafka_native *client)
         if (client->purged == NULL)
             client->purged_end = &client->purged;
         ps_kafka_native_report(client, set,
-                               set->perhaps_written ? ERROR_PURGED_IN_FLIGHT : ERROR_PURGED_QUEUE);
+                               set->perhaps_written ? PS_KAFKA_LIBRARY_PURGE_INFLIGHT
+                                                    : PS_KAFKA_LIBRARY_PURGE_QUEUE);
     }
 }
 

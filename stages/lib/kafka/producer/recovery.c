@@ -7,10 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERROR_CORRUPT_MESSAGE 2
-#define ERROR_INVALID_TIMESTAMP 32
 #define DOUBTS_MAX 2U /* an event whose bytes arrived damaged is sent again this often before it is blamed */
-#define FATAL (-150)  /* a fatal error without a meaning of its own */
 
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
 {
@@ -243,15 +240,15 @@ static bool is_in_doubt(struct ps_kafka_sender *sender)
  * clock, or because bytes were changed on the way. */
 static enum ps_kafka_outcome judge(struct ps_kafka_sender *sender)
 {
-    static const struct ps_kafka_error wrong_clock = {ERROR_INVALID_TIMESTAMP, "INVALID_TIMESTAMP",
+    static const struct ps_kafka_error wrong_clock = {PS_KAFKA_ERROR_INVALID_TIMESTAMP, "INVALID_TIMESTAMP",
                                                       PS_KAFKA_WAIT,
                                                       "the broker refuses the time of sending: check this "
                                                       "agent's clock, the broker's clock and the topic's "
                                                       "message.timestamp.after.max.ms"};
     struct ps_kafka_cause *cause = &sender->cause;
-    if (cause->error->code == ERROR_INVALID_TIMESTAMP && is_stamped_here(sender))
+    if (cause->error->code == PS_KAFKA_ERROR_INVALID_TIMESTAMP && is_stamped_here(sender))
         cause->error = &wrong_clock;
-    if (cause->error->code == ERROR_CORRUPT_MESSAGE && is_in_doubt(sender))
+    if (cause->error->code == PS_KAFKA_ERROR_CORRUPT_MESSAGE && is_in_doubt(sender))
         return PS_KAFKA_AGAIN;
     return cause->error->outcome;
 }
@@ -297,14 +294,15 @@ static void condemn(struct ps_kafka_sender *sender)
     ps_kafka_letters_condemn(sender, cause->last_token, cause->error->meaning);
 }
 
-/* Returns the error of a producer that failed without a report: its own, unless that is the error of a record. */
+/* Returns the error of a producer that failed without a report: its own; for the error of a record, a fatal error without a meaning of its
+ * own. */
 static const struct ps_kafka_error *fatal_error(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_error *error = ps_kafka_error_find(sender->fatal_code);
     return error->outcome == PS_KAFKA_WAIT || error->outcome == PS_KAFKA_AGAIN ||
                    error->outcome == PS_KAFKA_RENEW
                ? error
-               : ps_kafka_error_find(FATAL);
+               : ps_kafka_error_find(PS_KAFKA_LIBRARY_FATAL);
 }
 
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender)

@@ -62,7 +62,9 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
 
 static bool is_connection_error(int code)
 {
-    return code == -195 || code == -193 || code == -187 || code == -181 || code == -169;
+    return code == PS_KAFKA_LIBRARY_TRANSPORT || code == PS_KAFKA_LIBRARY_RESOLVE ||
+           code == PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN || code == PS_KAFKA_LIBRARY_SSL ||
+           code == PS_KAFKA_LIBRARY_AUTHENTICATION;
 }
 
 /* Handles a new measurement of the round trip to the brokers. */
@@ -86,8 +88,9 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         sender->fatal = true;
         sender->fatal_code = notice->code;
         /* a refused request (gapless) and a transaction that is aborted on purpose have a log line of their own */
-        ps_log(notice->code == -148 || sender->transaction.renews ? PS_LOG_DEBUG : PS_LOG_WARN, component,
-               "the Kafka producer cannot continue, a new one is made: %s", notice->text);
+        ps_log(notice->code == PS_KAFKA_LIBRARY_GAPLESS_GUARANTEE || sender->transaction.renews ? PS_LOG_DEBUG
+                                                                                                : PS_LOG_WARN,
+               component, "the Kafka producer cannot continue, a new one is made: %s", notice->text);
         break;
     case PS_KAFKA_NOTICE_ERROR: /* if a connection broke, records in flight must be sent again */
         ps_kafka_sender_release_hold(sender);

@@ -29,7 +29,6 @@
 /* A transaction that fails at this share of its timeout is too large; one that takes less than the other share may be
  * twice as large. */
 #define TIMEOUT_SHARE_OLD 2U
-#define ERROR_DELIVERY_TIMEOUT (-192)
 #define TIMEOUT_SHARE_LITTLE 4U
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
@@ -370,7 +369,8 @@ static void fit_leases(struct ps_kafka_sender *sender)
 /* Returns whether the cluster has aborted the transaction: it was too old, or another producer has its id. */
 static bool is_aborted(int code)
 {
-    return code == 47 || code == 48 || code == 90 || code == 120;
+    return code == PS_KAFKA_ERROR_INVALID_PRODUCER_EPOCH || code == PS_KAFKA_ERROR_INVALID_TXN_STATE ||
+           code == PS_KAFKA_ERROR_PRODUCER_FENCED || code == PS_KAFKA_ERROR_TRANSACTION_ABORTABLE;
 }
 
 /* The cluster aborts a transaction that is too large for a slow line or a producer's quota, and would do so each time;
@@ -383,7 +383,7 @@ void ps_kafka_transaction_failed(struct ps_kafka_sender *sender, int code)
              age_ns = sender->now.mono_ns - transaction->begun_ns;
     uint32_t count = count_leases(sender);
     if (timeout_ns == 0 || count < 2 || age_ns < timeout_ns / TIMEOUT_SHARE_OLD ||
-        (!is_aborted(code) && code != ERROR_DELIVERY_TIMEOUT))
+        (!is_aborted(code) && code != PS_KAFKA_LIBRARY_MSG_TIMED_OUT))
         return;
     transaction->leases_max = count / 2;
     ps_log(

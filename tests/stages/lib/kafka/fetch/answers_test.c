@@ -553,7 +553,7 @@ static void test_rebalance_longer_than_a_session(void **state)
     append_plain(&run);
     read_all(&run);
     run.group.fail_key = PS_TEST_KEY_SYNC;
-    run.group.fail_error = PS_KAFKA_ERROR_REBALANCING;
+    run.group.fail_error = PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS;
     run.group.fail_at = run.group.fail_last = run.group.asked[PS_TEST_KEY_SYNC] + 1;
     run.group.rebalances = true;
     while (member->phase != PS_KAFKA_MEMBER_JOINING)
