@@ -3,13 +3,11 @@
 
 #include "core/clock.h"
 #include "core/log/log.h"
+#include "stages/lib/kafka/wake_fd.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define EVENTS_MAX 64U    /* events handled in one poll */
 #define KEPT_BYTES 65536U /* initial size of the buffer for the record that was not taken */
@@ -88,9 +86,7 @@ static uint64_t number_of(const rd_kafka_conf_t *conf, const char *name)
 /* Gives back what a consumer without a client has. Returns PS_FAIL. */
 static enum ps_status unmake(struct ps_kafka_consumer *consumer, rd_kafka_conf_t *conf)
 {
-    if (consumer->wake_fd >= 0)
-        close(consumer->wake_fd);
-    rd_kafka_conf_destroy(conf);
+    ps_kafka_wake_fd_unmake(consumer->wake_fd, conf);
     return PS_FAIL;
 }
 
@@ -101,11 +97,8 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
     *consumer = (struct ps_kafka_consumer){.component = config->component,
                                            .reports = {.component = config->component},
                                            .wanted = config->wanted};
-    consumer->wake_fd = config->wake_fd >= 0 ? fcntl(config->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (consumer->wake_fd < 0 && config->wake_fd >= 0) /* records would wait for another wake-up */
-        return ps_err_set(
-            err, "cannot copy a file descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-            strerror(errno));
+    if (ps_kafka_wake_fd_copy(config->wake_fd, &consumer->wake_fd, err) != PS_OK)
+        return PS_FAIL;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (configure(conf, config, err) != PS_OK)
         return unmake(consumer, conf);
@@ -204,8 +197,7 @@ void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
     rd_kafka_queue_destroy(consumer->records);
     rd_kafka_queue_destroy(consumer->control);
     rd_kafka_destroy_flags(consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    if (consumer->wake_fd >= 0)
-        close(consumer->wake_fd);
+    ps_kafka_wake_fd_close(consumer->wake_fd);
     free(consumer->mapped);
     free(consumer->kept_mapped);
     free(consumer->kept_bytes);

@@ -64,9 +64,7 @@ struct ps_kafka_consumer {
     const char *component;
     rd_kafka_t *client;
     rd_kafka_queue_t *control, *records, *closing;
-    /* a duplicate, because the worker may close its own wake_fd before the client factory's thread destroys
-     * this consumer; -1: none */
-    int wake_fd;
+    int wake_fd; /* a duplicate (kafka/wake_fd.h); -1: none */
     struct ps_texts wanted;
     struct ps_slice *mapped; /* the mapped headers of the current record */
     bool fatal;              /* the client failed for good and does nothing more */

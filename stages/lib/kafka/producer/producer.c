@@ -7,14 +7,12 @@
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/kafka/producer/topic_cache.h"
+#include "stages/lib/kafka/wake_fd.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RUN_MAX 256U     /* records per call of produce_batch */
 #define REPORTS_MAX 512U /* tokens per report */
@@ -26,7 +24,7 @@ struct ps_kafka_producer {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     struct ps_kafka_topic_cache topics;
-    int wake_fd; /* a duplicate, because the worker's may be closed before this producer is destroyed */
+    int wake_fd; /* a duplicate (kafka/wake_fd.h); -1: none */
     enum ps_kafka_spread spread;
     uint32_t portion_bytes; /* records without key go to another partition after this many bytes */
     int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
@@ -134,23 +132,10 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
     return PS_OK;
 }
 
-/* Without the descriptor the worker would hear of reports only when something else wakes it. */
-static enum ps_status copy_wake_fd(struct ps_kafka_producer *producer, int wake_fd, struct ps_err *err)
-{
-    producer->wake_fd = wake_fd >= 0 ? fcntl(wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (producer->wake_fd >= 0 || wake_fd < 0)
-        return PS_OK;
-    return ps_err_set(
-        err, "cannot copy a file descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-        strerror(errno));
-}
-
 /* Frees a producer that has no client yet. */
 static void unmake(struct ps_kafka_producer *producer, rd_kafka_conf_t *conf)
 {
-    if (producer->wake_fd >= 0)
-        close(producer->wake_fd);
-    rd_kafka_conf_destroy(conf);
+    ps_kafka_wake_fd_unmake(producer->wake_fd, conf);
     free(producer);
 }
 
@@ -167,7 +152,7 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
     producer->portion_bytes = PORTION_BYTES;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (copy_wake_fd(producer, config->wake_fd, err) != PS_OK ||
+    if (ps_kafka_wake_fd_copy(config->wake_fd, &producer->wake_fd, err) != PS_OK ||
         configure(producer, conf, config, err) != PS_OK) {
         unmake(producer, conf);
         return NULL;
@@ -198,8 +183,7 @@ static void producer_destroy(struct ps_kafka_producer *producer)
     ps_kafka_topic_cache_fini(&producer->topics);
     rd_kafka_queue_destroy(producer->queue);
     rd_kafka_destroy(producer->client);
-    if (producer->wake_fd >= 0)
-        close(producer->wake_fd);
+    ps_kafka_wake_fd_close(producer->wake_fd);
     free(producer);
 }
 
