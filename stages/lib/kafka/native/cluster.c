@@ -307,9 +307,25 @@ static void note_listed(const struct ps_kafka_native *client, struct ps_kafka_na
     topic->listed_ns = client->now.mono_ns;
 }
 
-/* Reads a topic of the answer. Returns whether no partition of it needs another answer. Sets *urgent if a partition that
- * needs one is needed now. */
-static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version, bool *urgent)
+/* What a partition, a topic or the whole answer leaves to be asked for. The need of several is the greatest. */
+enum need {
+    NEED_NOTHING,
+    NEED_LATER, /* another answer, but nobody waits for it */
+    NEED_NOW,
+};
+
+static enum need need_of(bool is_waited_for)
+{
+    return is_waited_for ? NEED_NOW : NEED_LATER;
+}
+
+static enum need greater(enum need one, enum need other)
+{
+    return one > other ? one : other;
+}
+
+/* Reads a topic of the answer. Returns the need of its partitions. */
+static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
 {
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
@@ -326,8 +342,8 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     bool late = topic != NULL && !in->failed && is_of_the_former(client, topic, id);
     if (late)
         topic = NULL;
-    bool complete = !late && (topic == NULL || (error == 0 && count > 0));
-    *urgent |= !complete && (late || is_topic_awaited(client, topic));
+    bool is_whole = !late && (topic == NULL || (error == 0 && count > 0));
+    enum need need = is_whole ? NEED_NOTHING : need_of(late || is_topic_awaited(client, topic));
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE : 0;
     if (topic != NULL && !in->failed) {
@@ -335,31 +351,26 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
     }
     if (topic != NULL && error == 0 && !in->failed &&
-        !ps_kafka_native_topic_resize(client, topic, (int32_t)count)) {
-        complete = false;
-        *urgent = true;
-    }
+        !ps_kafka_native_topic_resize(client, topic, (int32_t)count))
+        need = NEED_NOW;
     for (uint32_t i = 0; i < count; i++) {
         struct partition_is is = read_partition(in, version);
         if (in->failed || topic == NULL || error != 0 || set_leader(client, topic, &is))
             continue;
-        complete = false;
-        *urgent |= is_awaited(client, &topic->partitions[is.number]);
+        need = greater(need, need_of(is_awaited(client, &topic->partitions[is.number])));
     }
     if (is_flexible(version))
         (void)ps_wire_get_int32(in); /* topic_authorized_operations */
     end_fields(in, version);
     for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++) {
-        if (needs_no_other(client, &topic->partitions[i]))
-            continue;
-        complete = false;
-        *urgent = true;
+        if (!needs_no_other(client, &topic->partitions[i]))
+            need = NEED_NOW;
     }
-    if (complete && topic != NULL)
+    if (need == NEED_NOTHING && topic != NULL)
         topic->asked_ns = 0;
     else if (topic != NULL && topic->asked_ns == 0)
         topic->asked_ns = client->now.mono_ns;
-    return complete;
+    return need;
 }
 
 /* Handles topics that an answer with all topics lacks: such an answer has no error for a topic that does not exist. */
@@ -386,8 +397,9 @@ static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in, 
 }
 
 /* Called after an answer: sets when to ask for the partitions without a leader that nobody needs now. */
-static void plan_look(struct ps_kafka_native *client, bool complete)
+static void plan_look(struct ps_kafka_native *client, enum need need)
 {
+    bool complete = need == NEED_NOTHING;
     uint64_t rest_ns = client->metadata.look_rest_ns;
     rest_ns = complete ? 0 : rest_ns == 0 ? LOOK_REST_NS : ps_least(2 * rest_ns, LOOK_REST_MAX_NS);
     client->metadata.look_rest_ns = rest_ns;
@@ -401,22 +413,23 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
     end_fields(in, version); /* of the header */
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    bool has_brokers = read_brokers(client, in, version), complete = has_brokers, urgent = !has_brokers;
+    bool has_brokers = read_brokers(client, in, version);
+    enum need need = has_brokers ? NEED_NOTHING : NEED_NOW;
     if (version >= 2)
         read_cluster(client, in, version);
     (void)ps_wire_get_int32(in); /* controller */
-    uint32_t count = complete ? get_count(in, version, 9) : 0;
+    uint32_t count = has_brokers ? get_count(in, version, 9) : 0;
     for (uint32_t i = 0; i < count; i++)
-        complete &= read_topic(client, in, version, &urgent);
+        need = greater(need, read_topic(client, in, version));
     if (in->failed)
         return ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
     if (client->all_topics && has_brokers)
         note_missing(client);
     client->metadata.answered_ns = client->now.mono_ns;
-    plan_look(client, complete);
-    if (urgent)
+    plan_look(client, need);
+    if (need == NEED_NOW)
         client->metadata.wanted = true;
-    if (urgent && client->reader != NULL)
+    if (need == NEED_NOW && client->reader != NULL)
         client->metadata.rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
     return true;
 }
