@@ -425,14 +425,14 @@ static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err
     return PS_OK;
 }
 
-enum ps_status ps_segment_log_save(struct ps_segment_log *log, struct ps_err *err)
+enum ps_status ps_segment_log_save(struct ps_segment_log *log, size_t needed, struct ps_err *err)
 {
     uint64_t offset;
-    if (!ps_segment_state_fits(log))
+    if (!ps_segment_state_fits(log, needed))
         return PS_OK; /* the tail grows until it does */
     if (log->taken.count <= PS_STATE_RANGES_MAX)
         return ps_segment_state_save(log, NULL, 0, err);
-    struct ps_taken_range *ranges = ps_segment_state_choose(log);
+    struct ps_taken_range *ranges = ps_segment_state_choose(log, needed);
     size_t others = log->taken.count - PS_STATE_RANGES_MAX;
     PS_ASSERT(others <= PS_FRAME_PAYLOAD_MAX / PS_TAKEN_RANGE_BYTES);
     enum ps_status status = append_taken(log, ranges + PS_STATE_RANGES_MAX, (uint32_t)others, &offset, err);
@@ -498,7 +498,7 @@ static enum ps_status begin_again(struct ps_segment_log *log, struct ps_err *err
     if (segment_create(log, 0, false, err) != PS_OK &&
         (!log->full || !ps_segment_make_space(log) || segment_create(log, 0, false, err) != PS_OK))
         return PS_FAIL;
-    return log->state.lacks ? ps_segment_log_save(log, err) : PS_OK;
+    return log->state.lacks ? ps_segment_log_save(log, ps_segment_state_needed(log), err) : PS_OK;
 }
 
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
@@ -516,12 +516,13 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
         drop_unused(log);
     }
     log->writing = false;
-    if (ps_segment_log_save(log, err) != PS_OK)
+    size_t needed = ps_segment_state_needed(log);
+    if (ps_segment_log_save(log, needed, err) != PS_OK)
         return PS_FAIL;
-    if (ps_segment_state_fits(log))
+    if (ps_segment_state_fits(log, needed))
         log->news.count = log->news.closed = 0; /* the state has these deliveries */
     /* On a full disk, only removing delivered segments makes space, so this is done first. */
-    ps_segment_remove_delivered(log, true);
+    ps_segment_remove_delivered(log, needed, true);
     if (begin_again(log, err) != PS_OK)
         return PS_FAIL;
     /* The caller may have nothing more to sync for a long time. */

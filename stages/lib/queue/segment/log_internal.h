@@ -176,22 +176,23 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
 /* Creates the state file again if it was removed or replaced: without the file, a restart would deliver
  * everything again. */
 enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
+/* Returns the number of delivered ranges that must be in the state: those that may have all frames of a segment; all if there are at most
+ * PS_STATE_RANGES_MAX. It looks at each range: a caller counts once. The number stays the same while a state is written. */
+size_t ps_segment_state_needed(const struct ps_segment_log *log);
 /* Returns whether a state can be written: either it has room for all delivered ranges, or the log is being written, so
  * that the others can be in the log, and the state has room for those that may have all frames of a segment. Without one of
  * these a restart would miss the segments that were removed within it. */
-bool ps_segment_state_fits(const struct ps_segment_log *log);
-/* Returns whether the state has room for the ranges that it needs. */
-bool ps_segment_state_can_choose(const struct ps_segment_log *log);
+bool ps_segment_state_fits(const struct ps_segment_log *log, size_t needed);
 /* Returns all delivered ranges, of which there are more than PS_STATE_RANGES_MAX: first those for the state (the ones that it needs, and the
- * oldest of the others), then the rest. The caller frees them. Call it only if ps_segment_state_can_choose. */
-struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log);
+ * oldest of the others), then the rest. The caller frees them. Call it only if `needed` is at most PS_STATE_RANGES_MAX. */
+struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log, size_t needed);
 /* Writes the state. Called right after a sync. `ranges`: from ps_segment_state_choose, and the tail begins at this offset of the last
  * segment, with a frame of the ranges that are not for the state; NULL: the state has room for all. */
 enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_taken_range *ranges,
                                      uint64_t offset, struct ps_err *err);
-/* Writes the state if it fits. Called right after a sync. Appends and syncs the ranges that it has no room for. If that fails, sets
- * log->torn. (log.c) */
-enum ps_status ps_segment_log_save(struct ps_segment_log *log, struct ps_err *err);
+/* Writes the state if it fits. `needed`: of ps_segment_state_needed. Called right after a sync. Appends and syncs the ranges that it has
+ * no room for. If that fails, sets log->torn. (log.c) */
+enum ps_status ps_segment_log_save(struct ps_segment_log *log, size_t needed, struct ps_err *err);
 /* Writes the state if that is due, and removes the delivered segments. Called right after a sync. (trim.c) */
 enum ps_status ps_segment_trim(struct ps_segment_log *log, struct ps_err *err);
 /* For a full disk, if no segment is written and the state has no room for all delivered ranges: writes a state with those that it needs, and
@@ -201,7 +202,7 @@ bool ps_segment_make_space(struct ps_segment_log *log);
 bool ps_segment_has_delivered(const struct ps_segment_log *log);
 /* Removes delivered segments that the state no longer needs. Called right after the state was written. `at_once`: frees
  * their space before it returns. */
-void ps_segment_remove_delivered(struct ps_segment_log *log, bool at_once);
+void ps_segment_remove_delivered(struct ps_segment_log *log, size_t needed, bool at_once);
 /* Reads the slots of the state file. NOTHING: no slot is valid. FAILED: a slot that may be newer than the other
  * one cannot be read; `err` has the reason. `ranges` has room for PS_STATE_RANGES_MAX. */
 enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,

@@ -439,7 +439,7 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
         status = PS_FAIL;
     /* Writes the state of a new log, or of one whose state was lost. Missing frames are then reported only once. */
     if (status == PS_OK && (!has_state || log->frames_lost > 0 || log->options.keeps_behind_holes))
-        status = ps_segment_log_save(log, err);
+        status = ps_segment_log_save(log, ps_segment_state_needed(log), err);
     free(state.ranges);
     log->feed.number = log->taken.low;
     if (log->count > 0) {
@@ -503,6 +503,6 @@ void ps_segment_log_close(struct ps_segment_log *log)
     if (log == NULL)
         return;
     if (log->writing && ps_segment_log_sync(log, &err) == PS_OK)
-        (void)ps_segment_log_save(log, &err);
+        (void)ps_segment_log_save(log, ps_segment_state_needed(log), &err);
     release(log);
 }

@@ -80,29 +80,25 @@ static bool has_beginning(const struct ps_segment_log *log, const struct ps_take
     return first - 1 <= range->last;
 }
 
-/* Returns the number of ranges that must be in the state. */
-static size_t needed(const struct ps_segment_log *log)
+size_t ps_segment_state_needed(const struct ps_segment_log *log)
 {
     size_t count = 0, segment = 0;
+    if (log->taken.count <= PS_STATE_RANGES_MAX)
+        return log->taken.count;
     for (size_t i = 0; i < log->taken.count; i++)
         count += has_beginning(log, &log->taken.ranges[i], &segment);
     return count;
 }
 
-bool ps_segment_state_can_choose(const struct ps_segment_log *log)
+bool ps_segment_state_fits(const struct ps_segment_log *log, size_t needed)
 {
-    return needed(log) <= PS_STATE_RANGES_MAX;
+    return log->taken.count <= PS_STATE_RANGES_MAX || (log->writing && needed <= PS_STATE_RANGES_MAX);
 }
 
-bool ps_segment_state_fits(const struct ps_segment_log *log)
-{
-    return log->taken.count <= PS_STATE_RANGES_MAX || (log->writing && ps_segment_state_can_choose(log));
-}
-
-struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log)
+struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log, size_t needed)
 {
     struct ps_taken_range *to = ps_must_alloc(log->taken.count, sizeof *to, "what was delivered of a log");
-    size_t spare = PS_STATE_RANGES_MAX - needed(log), kept = 0, rest = PS_STATE_RANGES_MAX, segment = 0;
+    size_t spare = PS_STATE_RANGES_MAX - needed, kept = 0, rest = PS_STATE_RANGES_MAX, segment = 0;
     for (size_t i = 0; i < log->taken.count; i++) {
         const struct ps_taken_range *range = &log->taken.ranges[i];
         if (has_beginning(log, range, &segment)) {

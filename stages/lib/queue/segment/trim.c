@@ -53,19 +53,19 @@ static void remove_all(struct ps_segment_log *log, bool at_once)
     log->count = kept;
 }
 
-void ps_segment_remove_delivered(struct ps_segment_log *log, bool at_once)
+void ps_segment_remove_delivered(struct ps_segment_log *log, size_t needed, bool at_once)
 {
     /* Otherwise no state that contains these deliveries was written. */
-    if (ps_segment_state_fits(log) && ps_segment_has_delivered(log))
+    if (ps_segment_state_fits(log, needed) && ps_segment_has_delivered(log))
         remove_all(log, at_once);
 }
 
 /* Writes a state without the ranges that it has no room for. They are only in memory after that. */
-static enum ps_status save_part(struct ps_segment_log *log)
+static enum ps_status save_part(struct ps_segment_log *log, size_t needed)
 {
     struct ps_err err = {0};
     const struct ps_segment *last = &log->segments[log->count - 1];
-    struct ps_taken_range *ranges = ps_segment_state_choose(log);
+    struct ps_taken_range *ranges = ps_segment_state_choose(log, needed);
     enum ps_status status =
         ps_segment_state_save(log, ranges, ps_segment_is_used(last) ? last->end : 0, &err);
     free(ranges);
@@ -74,8 +74,10 @@ static enum ps_status save_part(struct ps_segment_log *log)
 
 bool ps_segment_make_space(struct ps_segment_log *log)
 {
-    if (log->taken.count <= PS_STATE_RANGES_MAX || !ps_segment_state_can_choose(log) ||
-        !ps_segment_has_delivered(log) || save_part(log) != PS_OK)
+    if (log->taken.count <= PS_STATE_RANGES_MAX)
+        return false;
+    size_t needed = ps_segment_state_needed(log);
+    if (needed > PS_STATE_RANGES_MAX || !ps_segment_has_delivered(log) || save_part(log, needed) != PS_OK)
         return false;
     log->state.lacks = true;
     remove_all(log, true);
@@ -84,7 +86,8 @@ bool ps_segment_make_space(struct ps_segment_log *log)
 
 enum ps_status ps_segment_trim(struct ps_segment_log *log, struct ps_err *err)
 {
-    bool some_gone = ps_segment_state_fits(log) && ps_segment_has_delivered(log);
+    size_t needed = ps_segment_state_needed(log);
+    bool fits = ps_segment_state_fits(log, needed), some_gone = fits && ps_segment_has_delivered(log);
     /* The state must name the newest segment before frames in it are promised: only then does a restart notice if the
      * file is missing. */
     bool is_named = log->count == 0 || !ps_segment_is_used(&log->segments[log->count - 1]) ||
@@ -95,17 +98,17 @@ enum ps_status ps_segment_trim(struct ps_segment_log *log, struct ps_err *err)
         ps_clock_ns(CLOCK_MONOTONIC) < log->state.retry_ns)
         return PS_FAIL;
     log->state.retry_ns = 0;
-    if (log->writing && !ps_segment_state_fits(log))
+    if (log->writing && !fits)
         return ps_err_set(
             err,
             "events that are not delivered are spread over more than %u segments, and the state has "
             "no room for what was delivered between them: find the sink that does not deliver",
             (unsigned)PS_STATE_RANGES_MAX);
-    if (ps_segment_log_save(log, err) != PS_OK) {
+    if (ps_segment_log_save(log, needed, err) != PS_OK) {
         log->state.retry_wait_ns = ps_backoff_next(log->state.retry_wait_ns, RETRY_NS, RETRY_MAX_NS);
         log->state.retry_ns = ps_clock_ns(CLOCK_MONOTONIC) + log->state.retry_wait_ns;
         return PS_FAIL;
     }
-    ps_segment_remove_delivered(log, false);
+    ps_segment_remove_delivered(log, needed, false);
     return PS_OK;
 }
