@@ -45,49 +45,12 @@ static void leave(struct ps_bucket_file *file)
     ps_bucket_file_free(file);
 }
 
-/* ---- the files that rest: a pairing heap by due_ns, because there may be many ---- */
-
-/* Joins two heaps; NULL: an empty one. */
-static struct ps_bucket_file *meld(struct ps_bucket_file *one, struct ps_bucket_file *other)
-{
-    if (one == NULL || other == NULL)
-        return one != NULL ? one : other;
-    struct ps_bucket_file *first = other->retry.due_ns < one->retry.due_ns ? other : one;
-    struct ps_bucket_file *second = first == one ? other : one;
-    second->retry.beside = first->retry.below;
-    first->retry.below = second;
-    return first;
-}
-
-/* Takes the file that is due first out of the heap: joins the heaps below it in pairs, then the pairs. */
-static struct ps_bucket_file *take_resting(struct ps_bucket_writer *sink)
-{
-    struct ps_bucket_file *first = sink->ending.resting, *at = first->retry.below, *pairs = NULL;
-    while (at != NULL) {
-        struct ps_bucket_file *one = at, *other = at->retry.beside;
-        at = other != NULL ? other->retry.beside : NULL;
-        one->retry.beside = NULL;
-        struct ps_bucket_file *pair = meld(one, other);
-        pair->retry.beside = pairs;
-        pairs = pair;
-    }
-    sink->ending.resting = NULL;
-    while (pairs != NULL) {
-        struct ps_bucket_file *next = pairs->retry.beside;
-        pairs->retry.beside = NULL;
-        sink->ending.resting = meld(sink->ending.resting, pairs);
-        pairs = next;
-    }
-    first->retry.below = NULL;
-    return first;
-}
-
 static void rest(struct ps_bucket_file *file, uint64_t rest_ns)
 {
     struct ps_bucket_writer *sink = file->sink;
     ps_bucket_file_set_state(file, PS_BUCKET_FILE_RESTS);
     file->retry.due_ns = sink->now.mono_ns + rest_ns;
-    sink->ending.resting = meld(sink->ending.resting, file);
+    ps_bucket_resting_add(&sink->ending.resting, file);
 }
 
 /* ---- tries ---- */
@@ -343,7 +306,7 @@ uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink)
     for (uint32_t left = sink->ending.count; left > 0 && sink->ending.resting != NULL; left--) {
         if (sink->ending.resting->retry.due_ns > sink->now.mono_ns)
             break;
-        perform(take_resting(sink));
+        perform(ps_bucket_resting_take(&sink->ending.resting));
     }
     return sink->ending.resting != NULL ? sink->ending.resting->retry.due_ns : PS_NEVER;
 }

@@ -115,7 +115,7 @@ struct ps_bucket_file {
         /* next operation RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
         uint64_t soon_until_ns, give_up_ns;
         uint32_t tries;
-        struct ps_bucket_file *below, *beside; /* state RESTS: in the heap of these files (finish.c) */
+        struct ps_bucket_file *below, *beside; /* state RESTS: in the heap of these files (resting.c) */
         struct ps_bucket_trouble *trouble;     /* last failure to close, complete or rename; NULL: none */
     } retry;
     uint64_t counter; /* the number in the final name */
@@ -317,6 +317,11 @@ bool ps_bucket_file_is_under_replicated(const struct ps_bucket_file *file);
 void ps_bucket_file_free(struct ps_bucket_file *file);
 /* Returns the file's name in use or its final name, which the caller frees; NULL if there is no memory. */
 char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use);
+
+/* resting.c: adds a file to the heap of files that rest, by its due_ns. *heap is the file that is due first; NULL: there is none. */
+void ps_bucket_resting_add(struct ps_bucket_file **heap, struct ps_bucket_file *file);
+/* Takes the file that is due first out of the heap, which has one. */
+struct ps_bucket_file *ps_bucket_resting_take(struct ps_bucket_file **heap);
 
 /* finish.c: takes a file whose stream is closed or abandoned, and begins the next operation on its name. */
 void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next);
