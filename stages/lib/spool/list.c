@@ -163,12 +163,10 @@ static bool look(struct ps_spool *spool, const char *path, struct stat *status)
 
 /* Removes the canary of a process that was killed before it removed it. The canary of another agent that starts now may
  * go, too: that agent does not need it any more. One that cannot be removed does no harm. */
-static void canary_remove(const struct ps_spool *spool, const char *name)
+static void canary_remove(const char *path)
 {
-    char path[PATH_BYTES + 256];
     struct stat status;
-    int length = snprintf(path, sizeof path, "%s/%s", spool->directory, name);
-    if (length > 0 && (size_t)length < sizeof path && lstat(path, &status) == 0 && S_ISREG(status.st_mode))
+    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode))
         (void)unlink(path);
 }
 
@@ -180,16 +178,19 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
     const char *name = entry->d_name;
     struct stat status;
     size_t name_length = strlen(name);
-    if (name[0] == '.' && depth == 0 && !spool->listed && !spool->marks && is_canary(name))
-        canary_remove(spool, name);
+    bool has_room = length + 1 + name_length < PATH_BYTES;
+    if (has_room) {
+        path[length] = '/';
+        memcpy(path + length + 1, name, name_length + 1);
+    }
+    if (has_room && name[0] == '.' && depth == 0 && !spool->listed && !spool->marks && is_canary(name))
+        canary_remove(path);
     if (!ps_spool_wants(spool, name) && (name[0] == '.' || entry->d_type == DT_REG))
         return true;
-    if (length + 1 + name_length >= PATH_BYTES) {
+    if (!has_room) {
         errno = ENAMETOOLONG;
         return false;
     }
-    path[length] = '/';
-    memcpy(path + length + 1, name, name_length + 1);
     bool is_directory = entry->d_type == DT_DIR;
     if (entry->d_type == DT_UNKNOWN && lstat(path, &status) == 0)
         is_directory = S_ISDIR(status.st_mode);
