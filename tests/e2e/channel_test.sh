@@ -11,24 +11,8 @@ port=$(free_port)
 channel() { "$PENSTOCK" channel "$@"; }
 
 configuration() { # DIRECTORY: an agent with the channel that is there
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = $port
-a1.sources.r1.channels = c1
-a1.channels.c1.type = file
-a1.channels.c1.checkpointDir = $1/checkpoint
-a1.channels.c1.dataDirs = $1/data
-a1.channels.c1.maxFileSize = 1048576
-a1.channels.c1.minimumRequiredSpace = 1048576
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.channel = c1
-END
+    numbers_agent "a1.channels.c1.type = file" "a1.channels.c1.checkpointDir = $1/checkpoint" "a1.channels.c1.dataDirs = $1/data" \
+        "a1.channels.c1.maxFileSize = 1048576" "a1.channels.c1.minimumRequiredSpace = 1048576"
 }
 
 

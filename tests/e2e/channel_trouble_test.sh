@@ -6,21 +6,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 port=$(free_port)
 touch "$work/plain"
-cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = $port
-a1.sources.r1.channels = c1
-a1.channels.c1.type = file
-a1.channels.c1.keep-alive = 1
-a1.channels.c1.checkpointDir = $work/plain/checkpoint
-a1.channels.c1.dataDirs = $work/plain/data
-a1.sinks.k1.type = null
-a1.sinks.k1.channel = c1
-END
+netcat_flow "a1.channels.c1.type = file" "a1.channels.c1.keep-alive = 1" "a1.channels.c1.checkpointDir = $work/plain/checkpoint" \
+    "a1.channels.c1.dataDirs = $work/plain/data" "a1.sinks.k1.type = null" >"$work/agent.properties"
 "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.root.logger=DEBUG,console >"$work/agent.out" 2>"$work/agent.err" &
 children[$!]=1
 await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"

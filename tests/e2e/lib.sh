@@ -139,9 +139,8 @@ start_spool_agent() { # waits until this life's metrics are served; $agent is it
 }
 serves_metrics() { (($(grep -c "metrics: listening" "$work/agent.err") > lives)); }
 
-# For tests of a durable channel c1 whose events are numbers: from netcat at $port into files of $work/out.
-numbers_agent() { # LINES...: the agent's file; these are the channel's, and others
-    cat >"$work/agent.properties" <<END
+netcat_flow() { # LINES...: prints the file of an agent from netcat at $port by c1 to k1; these are the types of c1 and k1, and others
+    cat <<END
 a1.sources = r1
 a1.channels = c1
 a1.sinks = k1
@@ -149,12 +148,14 @@ a1.sources.r1.type = netcat
 a1.sources.r1.bind = 127.0.0.1
 a1.sources.r1.port = $port
 a1.sources.r1.channels = c1
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
 a1.sinks.k1.channel = c1
 END
-    printf '%s\n' "$@" >>"$work/agent.properties"
+    printf '%s\n' "$@"
+}
+
+# For tests of a durable channel c1 whose events are numbers: from netcat at $port into files of $work/out.
+numbers_agent() { # LINES...: the agent's file; these are the channel's, and others
+    netcat_flow "a1.sinks.k1.type = file_roll" "a1.sinks.k1.sink.directory = $work/out" "a1.sinks.k1.sink.rollInterval = 0" "$@" >"$work/agent.properties"
 }
 send_numbers() { # FROM TO: sends these, one line each, and prints the answers
     python3 - "$port" "$1" "$2" <<'END'

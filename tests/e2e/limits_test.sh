@@ -10,19 +10,7 @@ cd "$work"
 port=$(free_port)
 metrics_port=$(free_port)
 config() { # MORE: the agent's file
-    cat >fresh <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = $port
-a1.sources.r1.channels = c1
-a1.channels.c1.type = memory
-a1.sinks.k1.type = null
-a1.sinks.k1.channel = c1
-$1
-END
+    netcat_flow "a1.channels.c1.type = memory" "a1.sinks.k1.type = null" "$1" >fresh
     mv fresh agent.properties
 }
 says() { grep -qE -- "$1" agent.err; }

@@ -1,8 +1,7 @@
 /* penstock channel repair --give-up-unreadable: the name of the state file always has a file, whatever the file system can do and
  * whichever call fails. A kill at any moment then leaves the original or its copy under the name. */
 #include "commands/commands.h"
-#include "stages/lib/queue/segment/events.h"
-#include "stages/lib/queue/segment/log.h"
+#include "core/base.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/support/folder.h"
+#include "tests/support/small_channel.h"
 #include "tests/support/support.h"
 
 static char state_path[512];
@@ -68,33 +68,8 @@ int rename(const char *from, const char *to)
 
 static void make_channel(void)
 {
-    char data[256], checkpoint[256];
-    const char *directories[1] = {data};
-    struct ps_events_encoder encoder = {0};
-    struct ps_segment_place place;
-    struct ps_err err = {0};
-    assert_int_equal(ps_test_folder_setup(NULL), 0);
-    snprintf(data, sizeof data, "%s/data", ps_test_folder());
-    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", ps_test_folder());
-    assert_int_equal(mkdir(data, 0750), 0);
-    assert_int_equal(mkdir(checkpoint, 0750), 0);
-    struct ps_segment_options options = {.directories = {1, directories},
-                                         .state_directory = checkpoint,
-                                         .segment_bytes = 4096,
-                                         .files = &ps_segment_disk};
-    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
-    if (log == NULL)
-        fail_msg("%s", err.text);
-    ps_events_begin(&encoder);
-    ps_events_add(&encoder, "body", 4, 1);
-    const char *payload = ps_events_end(&encoder);
-    assert_int_equal(ps_segment_log_append(log, payload, (uint32_t)encoder.length, encoder.count,
-                                           encoder.body_bytes, &place, &err),
-                     PS_OK);
-    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
-    ps_events_encoder_fini(&encoder);
-    ps_segment_log_close(log);
-    snprintf(state_path, sizeof state_path, "%s/state", checkpoint);
+    ps_test_small_channel_make();
+    snprintf(state_path, sizeof state_path, "%s/checkpoint/state", ps_test_folder());
 }
 
 static void remove_channel(void)

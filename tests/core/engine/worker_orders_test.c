@@ -144,6 +144,20 @@ static uint64_t made(unsigned source)
     return flow.sources[source].origins[0].next;
 }
 
+/* Stops the agent, which runs this plan: so many cycles for its drain. */
+static void stop(struct ps_plan *plan, unsigned cycles)
+{
+    struct ps_left carried, lost;
+    (void)ps_engine_order(engine, PS_PHASE_DRAIN, plan, NULL);
+    cycle(cycles);
+    reach(ps_engine_order(engine, PS_PHASE_RECALL, plan, NULL));
+    reach(ps_engine_order(engine, PS_PHASE_CLOSE, plan, NULL));
+    ps_engine_carry_over(engine, plan, NULL, &carried, &lost);
+    ps_engine_destroy(engine);
+    ps_plan_destroy(plan);
+    flow_fini(&flow);
+}
+
 /* A reload waits for the sink k1, which takes long: r0, of whose flow nothing changes, reads on until CLOSE, and its
  * sink delivers. r1, which puts into k1's channel, pauses even if only its sink changes. */
 static void test_another_flow_reads_on(void **state)
@@ -180,14 +194,7 @@ static void test_another_flow_reads_on(void **state)
     uint64_t first = made(0), second = made(1);
     cycle(200);
     assert_true(made(0) > first && made(1) > second);
-    (void)ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL);
-    cycle(1000);
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
-    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
-    ps_engine_destroy(engine);
-    ps_plan_destroy(next);
-    flow_fini(&flow);
+    stop(next, 1000);
 }
 
 /* Carries out the reload, and stops the agent. The drain must end in a second: it took less than 300 ms when the
@@ -204,14 +211,7 @@ static void reload_and_stop(struct ps_plan *plan, struct ps_plan *next)
     ps_engine_carry_over(engine, plan, next, &carried, &lost);
     reach(ps_engine_order(engine, PS_PHASE_RUN, next, NULL));
     ps_plan_retire(plan, next);
-    (void)ps_engine_order(engine, PS_PHASE_DRAIN, next, NULL);
-    cycle(3000);
-    reach(ps_engine_order(engine, PS_PHASE_RECALL, next, NULL));
-    reach(ps_engine_order(engine, PS_PHASE_CLOSE, next, NULL));
-    ps_engine_carry_over(engine, next, NULL, &carried, &lost);
-    ps_engine_destroy(engine);
-    ps_plan_destroy(next);
-    flow_fini(&flow);
+    stop(next, 3000);
 }
 
 static uint64_t quota_bytes; /* what a channel was told last */
