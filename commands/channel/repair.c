@@ -290,8 +290,8 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
     }
 }
 
-/* Returns whether the state was read, does not exist, is no file, or is given up. Only then something is moved: without the
- * state it is not known which log's segments stay. */
+/* Returns whether the state was read, does not exist, is no file, or is given up. Otherwise the command moves nothing: without the state
+ * it does not know which log's segments stay. */
 static bool state_is_decided(struct repair *repair, const struct ps_survey_state *state)
 {
     struct ps_arena *arena = repair->command->arena;

@@ -15,8 +15,8 @@
 /* without leases: a file that was not written to for this time counts as one without a writer */
 #define QUIET_MS (10 * UINT64_C(60000))
 #define REMOVE_TRIES 3U /* tries to remove an empty file */
-/* Without a limit of tries, the interval grows after so many of them up to an hour (or what it is, if that is longer): what is
- * refused for so long is refused until somebody puts it right, and there may be many such files. */
+/* If the tries have no limit, the interval grows after this number of tries, up to an hour; an interval that is longer stays as it is. An
+ * operation that was refused so often is refused until somebody puts the cause right, and there may be many such files. */
 #define STEADY_TRIES 10U
 #define LONG_NS (60 * 60 * PS_NS_PER_S)
 

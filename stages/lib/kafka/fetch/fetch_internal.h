@@ -96,7 +96,7 @@ struct ps_kafka_fetch_part {
     uint64_t rest_ns;       /* no request before this time */
     uint64_t unstable_ns;   /* COMMITTED: since when the coordinator returns errors; 0: it does not */
     uint64_t leaderless_ns; /* since when the leader is not known; 0: it is known */
-    uint64_t waits_ns;      /* CHECKED: since when it has waited only for the answer */
+    uint64_t waits_ns;      /* CHECKED: since when only the answer has been missing */
     uint32_t session_at;    /* index in the session of the broker that was asked last; may be out of date */
     bool named;             /* the Fetch request that is being made names the partition */
     bool assigned;          /* the last assignment has the partition */

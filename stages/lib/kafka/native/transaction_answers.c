@@ -170,8 +170,8 @@ static void note_unknown(struct ps_kafka_native *client, struct ps_kafka_native_
     ps_kafka_native_want_metadata(client);
 }
 
-/* Reports the first records of a partition that may not be written to: then the sender knows the topic and the event, and
- * counts the attempt. The other records are purged. */
+/* Reports the first records of a partition to which the producer may not write. The report gives the sender the topic and the event, and
+ * the sender counts the attempt. The other records are purged. */
 static void report_denied(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                           int16_t error)
 {

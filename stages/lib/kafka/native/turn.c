@@ -162,9 +162,9 @@ static void make_younger(struct ps_kafka_native_set *set, uint64_t by_ns)
         set->born_ns += by_ns;
 }
 
-/* Called before a turn at this time. Time for which the process did not run, because it was stopped or its machine was
- * frozen, is no time in which the brokers could write a record. Sets made since the last turn have the time of that
- * turn. */
+/* Called before a turn at this time. If the process did not run for a while, because it was stopped or its machine was frozen, the
+ * brokers could not write records meanwhile: the time does not count as a record's wait. Sets made since the last turn have the time of
+ * that turn. */
 static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
 {
     uint64_t pause_ns = now_ns - client->now.mono_ns;

@@ -220,7 +220,7 @@ static bool is_stamped_here(const struct ps_kafka_sender *sender)
     return !ps_kafka_mapping_gives_timestamp(mapping, lease->batch, event);
 }
 
-/* Returns whether the only event of the request is sent again before it is blamed. Then it is sent alone. */
+/* Returns whether the refused event, if the request had no other, is sent again before it is blamed. If so, it is sent alone. */
 static bool is_in_doubt(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;

@@ -242,8 +242,8 @@ struct ps_lease *ps_kafka_transaction_first(const struct ps_kafka_sender *sender
     return lease;
 }
 
-/* Chooses the leases of the next transaction: the oldest ones that are not committed, up to the suspect. The suspect
- * is alone in its transaction, and then it is no suspect any more. */
+/* Chooses the leases of the next transaction: the oldest ones that are not committed, up to the suspect. If the suspect is the oldest, it
+ * gets a transaction of its own, and stops being the suspect. */
 static void choose_leases(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;

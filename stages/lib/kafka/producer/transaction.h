@@ -69,8 +69,8 @@ struct ps_kafka_transaction {
     /* The first held lease that the transaction does not have; NULL: it has all of them. Nothing of this lease, and of
      * those after it, is sent before the commit. */
     struct ps_lease *end;
-    /* The lease whose event made a producer fail, until its own transaction begins: what is before it is committed
-     * without it, so that it is not written again with each attempt. NULL: none */
+    /* The lease whose event made a producer fail, until its own transaction begins. The leases before it are committed
+     * without it, so that each attempt does not write them again. NULL: none */
     const struct ps_lease *suspect;
     /* Limit of the leases of a transaction, since one was too slow for its timeout; 0: none */
     uint32_t leases_max;

@@ -69,8 +69,9 @@ struct ps_segment_log {
     struct {
         struct ps_taken_range *ranges;
         size_t count, room;
-        size_t appended; /* so many of the first are in TAKEN frames that are not synced */
-        /* So many of the first may be on the disk already. They do not grow, because recovery skips a range of which it knows a part. */
+        size_t appended; /* number of ranges, from the first, that are in TAKEN frames that are not synced */
+        /* Number of ranges, from the first, that may be on the disk already. These ranges do not grow, because recovery skips a range if
+         * it knows a part of it. */
         size_t closed;
     } news; /* delivered, but not yet in a durable TAKEN frame */
     struct {
@@ -180,11 +181,11 @@ enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *
  * PS_STATE_RANGES_MAX. It looks at each range: a caller counts once. The number stays the same while a state is written. */
 size_t ps_segment_state_needed(const struct ps_segment_log *log);
 /* Returns whether a state can be written: either it has room for all delivered ranges, or the log is being written, so
- * that the others can be in the log, and the state has room for those that may have all frames of a segment. Without one of
- * these a restart would miss the segments that were removed within it. */
+ * that the others can be in the log, and the state has room for those that may have all frames of a segment. If neither
+ * is so, a restart would miss the segments that were removed within it. */
 bool ps_segment_state_fits(const struct ps_segment_log *log, size_t needed);
-/* Returns all delivered ranges, of which there are more than PS_STATE_RANGES_MAX: first those for the state (the ones that it needs, and the
- * oldest of the others), then the rest. The caller frees them. Call it only if `needed` is at most PS_STATE_RANGES_MAX. */
+/* Returns all delivered ranges: first PS_STATE_RANGES_MAX ranges for the state (those that it needs, and the oldest of the others), then
+ * the rest. The caller frees them. Call it only if there are more than PS_STATE_RANGES_MAX, and `needed` is at most that number. */
 struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log, size_t needed);
 /* Writes the state. Called right after a sync. `ranges`: from ps_segment_state_choose, and the tail begins at this offset of the last
  * segment, with a frame of the ranges that are not for the state; NULL: the state has room for all. */
