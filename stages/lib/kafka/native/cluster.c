@@ -209,23 +209,6 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     return false;
 }
 
-/* Returns whether a record waits for the partition's leader. A reader asks itself for leaders that it needs. */
-static bool is_awaited(const struct ps_kafka_native *client,
-                       const struct ps_kafka_native_partition *partition)
-{
-    return client->reader == NULL &&
-           (partition->first != NULL || partition->returned != NULL || partition->in_flight > 0);
-}
-
-/* Returns whether a record waits for a topic that the cluster lacks. A reader may need any of its topics. */
-static bool is_topic_awaited(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
-{
-    bool awaited = client->reader != NULL || topic->unplaced != NULL;
-    for (int32_t i = 0; i < topic->partition_count && !awaited; i++)
-        awaited = is_awaited(client, &topic->partitions[i]);
-    return awaited;
-}
-
 /* Sets the partition's leader. Returns whether the partition needs no other answer. */
 static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                        const struct partition_is *is)
@@ -343,7 +326,8 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
     if (late)
         topic = NULL;
     bool is_whole = !late && (topic == NULL || (error == 0 && count > 0));
-    enum need need = is_whole ? NEED_NOTHING : need_of(late || is_topic_awaited(client, topic));
+    enum need need =
+        is_whole ? NEED_NOTHING : need_of(late || ps_kafka_native_topic_is_awaited(client, topic));
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE : 0;
     if (topic != NULL && !in->failed) {
@@ -357,7 +341,8 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
         struct partition_is is = read_partition(in, version);
         if (in->failed || topic == NULL || error != 0 || set_leader(client, topic, &is))
             continue;
-        need = greater(need, need_of(is_awaited(client, &topic->partitions[is.number])));
+        need = greater(need,
+                       need_of(ps_kafka_native_partition_is_awaited(client, &topic->partitions[is.number])));
     }
     if (is_flexible(version))
         (void)ps_wire_get_int32(in); /* topic_authorized_operations */

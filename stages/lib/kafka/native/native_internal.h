@@ -302,6 +302,12 @@ bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafk
 /* Returns the partition for a record: the one that the record names, or one chosen by key or in turn. */
 int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record);
+/* Returns whether a record waits for the partition's leader. A reader asks itself for leaders that it needs. */
+bool ps_kafka_native_partition_is_awaited(const struct ps_kafka_native *client,
+                                          const struct ps_kafka_native_partition *partition);
+/* Returns whether a record waits for the topic. A reader may need any of its topics. */
+bool ps_kafka_native_topic_is_awaited(const struct ps_kafka_native *client,
+                                      const struct ps_kafka_native_topic *topic);
 /* Returns whether Metadata requests name the topic: a topic that was not written to for five minutes, and of which no
  * record waits, is left out until it is used again (KIP-526), so that a topic that was deleted does not come back. */
 bool ps_kafka_native_topic_is_named(const struct ps_kafka_native *client,

@@ -92,16 +92,27 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     return topic;
 }
 
+bool ps_kafka_native_partition_is_awaited(const struct ps_kafka_native *client,
+                                          const struct ps_kafka_native_partition *partition)
+{
+    return client->reader == NULL &&
+           (partition->first != NULL || partition->returned != NULL || partition->in_flight > 0);
+}
+
+bool ps_kafka_native_topic_is_awaited(const struct ps_kafka_native *client,
+                                      const struct ps_kafka_native_topic *topic)
+{
+    bool awaited = client->reader != NULL || topic->unplaced != NULL;
+    for (int32_t i = 0; i < topic->partition_count && !awaited; i++)
+        awaited = ps_kafka_native_partition_is_awaited(client, &topic->partitions[i]);
+    return awaited;
+}
+
 bool ps_kafka_native_topic_is_named(const struct ps_kafka_native *client,
                                     const struct ps_kafka_native_topic *topic)
 {
-    bool named = client->reader != NULL || topic->listed_ns == 0 || topic->unplaced != NULL ||
-                 client->now.mono_ns < topic->written_ns + UNUSED_NS;
-    for (int32_t i = 0; i < topic->partition_count && !named; i++) {
-        const struct ps_kafka_native_partition *partition = &topic->partitions[i];
-        named = partition->first != NULL || partition->returned != NULL || partition->in_flight > 0;
-    }
-    return named;
+    return topic->listed_ns == 0 || client->now.mono_ns < topic->written_ns + UNUSED_NS ||
+           ps_kafka_native_topic_is_awaited(client, topic);
 }
 
 void ps_kafka_native_topic_note_use(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
