@@ -153,8 +153,10 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
         fail_msg("partition %lld: offset %lld was read, which an aborted transaction wrote",
                  (long long)value.partition, (long long)value.offset);
     int64_t from = follows ? *next : log->licence;
-    if (begins || goes_back)
+    if (begins || goes_back) {
+        log->began = log->licence;
         log->licence = log->earlier = -1;
+    }
     if (goes_back || passes(log->differs, from, value.offset))
         log->differs = log->differed = -1;
     else if (passes(log->differed, from, value.offset))
@@ -196,13 +198,13 @@ static inline void deliver(struct run *run)
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         if (waiting->next[i] > run->group.logs[i].delivered)
             run->group.logs[i].delivered = waiting->next[i];
-        if (run->sink_commits && waiting->next[i] > 0)
-            run->group.logs[i].committed = waiting->next[i];
     }
     for (uint32_t i = 0; i < waiting->batch->span_count; i++) {
         const struct ps_span *span = &waiting->batch->spans[i];
-        if (run->sink_commits)
+        if (run->sink_commits) {
+            run->group.logs[span->name->part].committed = span->position + 1;
             run->group.logs[span->name->part].committed_epoch = span->epoch;
+        }
         ps_kafka_streams_delivered(run->reading->streams, span);
     }
     memmove(run->waiting, run->waiting + 1, --run->waiting_count * sizeof *run->waiting);

@@ -5,7 +5,7 @@
  * break before or after a request is carried out, or inside an answer; a request gets an error; a batch
  * arrives damaged. Each request can also be given an error by its number.
  *
- * They fail the test if a commit is above what was delivered (`delivered`), or a request is not what Kafka defines. */
+ * They fail the test if a commit is above a visible record that was not delivered (`delivered`), or a request is not what Kafka defines. */
 #pragma once
 
 #include "tests/support/kafka/connections.h"
@@ -62,6 +62,7 @@ struct ps_test_group_log {
     int64_t licence;         /* -1, or the offset at which the member begins in this generation */
     /* -1, or the previous `licence`: the answer with the new one may have been lost, or have come for an earlier assignment. */
     int64_t earlier;
+    int64_t began; /* -1, or `licence` until the member read a record from there */
     int64_t
         differs; /* -1, or the offset to which a leader sent a member back that had read past this offset */
     /* -1, or a lower such offset from an earlier answer: the member may be there, and have read only hidden records since. */
@@ -72,7 +73,7 @@ struct ps_test_group_log {
 static inline void ps_test_group_log_begin(struct ps_test_group_log *log, int64_t offset)
 {
     log->licence = offset;
-    log->earlier = log->differs = log->differed = -1;
+    log->earlier = log->began = log->differs = log->differed = -1;
 }
 
 /* One partition of a request for records, or of a session. */
@@ -196,6 +197,8 @@ void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition
 void ps_test_group_append_plain(struct ps_test_group_broker *group, unsigned partition, unsigned count);
 /* Appends two transactions that overlap and are aborted; the one that began first ends last. */
 void ps_test_group_append_nested(struct ps_test_group_broker *group, unsigned partition);
+/* Appends a transaction that was aborted. */
+void ps_test_group_append_aborted(struct ps_test_group_broker *group, unsigned partition);
 /* Returns the first offset at or after `from` that has a visible record; the log's end if there is none. */
 int64_t ps_test_group_visible(const struct ps_test_group_log *log, int64_t from);
 /* Returns whether there is a visible record at or after `from` and before `to`. */

@@ -140,6 +140,14 @@ void ps_test_group_append_nested(struct ps_test_group_broker *group, unsigned pa
     abort_transaction(log, 7, outer);
 }
 
+void ps_test_group_append_aborted(struct ps_test_group_broker *group, unsigned partition)
+{
+    struct ps_test_group_log *log = &group->logs[partition];
+    int64_t first = log->end;
+    append_records(group, partition, 2, 9, false);
+    abort_transaction(log, 9, first);
+}
+
 void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition)
 {
     struct ps_test_group_log *log = &group->logs[partition];

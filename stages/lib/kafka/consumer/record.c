@@ -534,3 +534,18 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     state->runs = false;
     return take(state, message);
 }
+
+void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t index, int64_t offset, int32_t epoch)
+{
+    struct ps_kafka_stream *stream = &state->streams->items[index];
+    struct ps_batch *batch = state->batch;
+    struct ps_span *last = batch->span_count > 0 ? &batch->spans[batch->span_count - 1] : NULL;
+    if (state->spanned && last != NULL && last->stream == index && last->generation == stream->generation &&
+        offset > last->position) {
+        last->position = stream->taken = offset;
+        last->epoch = epoch;
+        state->runs = false;
+    } else if (state->membership == NULL) {
+        ps_kafka_streams_skip(state->streams, index, offset, epoch);
+    }
+}

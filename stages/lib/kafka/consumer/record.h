@@ -76,3 +76,11 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
  * record that the whole memory budget cannot hold, are skipped with a log line. If the source has dead letters
  * (penstock.deadletter), skipped records become dead letters. */
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);
+
+/* Called when the partition has nothing to be read up to this offset: the end of a transaction, records of an aborted
+ * one, records that compaction removed. It is committed with the records before it: otherwise the group's lag never
+ * becomes 0, and an offset that is behind the log's start when the log has been deleted loses what follows. If a sink
+ * commits the positions, and the batch has no record of the partition from this call, nothing is noted. `epoch`: as in
+ * ps_kafka_message. */
+void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t stream, int64_t offset,
+                          int32_t epoch);

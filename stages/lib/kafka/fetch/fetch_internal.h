@@ -155,7 +155,8 @@ struct ps_kafka_fetched {
 /* The batch that is being read. */
 struct ps_kafka_fetch_reading {
     bool open;
-    int32_t epoch; /* of the leader that wrote it */
+    int32_t epoch;       /* of the leader that wrote it */
+    int64_t last_offset; /* of the batch, also if compaction removed that record */
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record; /* read, and not taken yet */
     bool has_record;

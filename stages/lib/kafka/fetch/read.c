@@ -148,7 +148,8 @@ static enum opened unpack(struct ps_kafka_fetch *fetch, const struct ps_kafka_ba
 }
 
 /* Opens the slice's next batch. */
-static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_slice *slice)
+static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_slice *slice,
+                              struct ps_kafka_record_state *state)
 {
     struct ps_kafka_fetch_reading *reading = &fetch->reading;
     struct ps_kafka_batch batch;
@@ -162,7 +163,10 @@ static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetc
         return SKIPPED;
     }
     enum opened opened = SKIPPED;
-    if (!is_hidden(fetch, slice, &batch)) {
+    if (is_hidden(fetch, slice, &batch)) {
+        if (batch.last_offset >= slice->from)
+            ps_kafka_record_pass(state, slice->stream, batch.last_offset, batch.leader_epoch);
+    } else {
         if (batch.compression != PS_KAFKA_COMPRESSION_NONE) {
             opened = unpack(fetch, &batch);
         } else {
@@ -177,6 +181,7 @@ static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetc
         return NO_MEMORY;
     slice->at += batch.length;
     reading->epoch = batch.leader_epoch;
+    reading->last_offset = batch.last_offset;
     reading->open = opened == OPENED;
     return opened;
 }
@@ -241,6 +246,15 @@ static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_stat
     return true;
 }
 
+/* Ends the open batch, whose records are all taken. Compaction may have removed the last ones. */
+static void close_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *state)
+{
+    const struct ps_kafka_fetch_reading *reading = &fetch->reading;
+    if (reading->last_offset > reading->record.offset)
+        ps_kafka_record_pass(state, slice_of(fetch)->stream, reading->last_offset, reading->epoch);
+    ps_kafka_fetch_reading_close(fetch);
+}
+
 /* Called when there is no memory for the next batch, since `since_ns`. Delivered batches give memory back; after
  * STARVED_NS the later answers are dropped too, because they cannot be read before this batch. */
 static void starve(struct ps_kafka_fetch *fetch, uint64_t since_ns)
@@ -263,11 +277,11 @@ uint32_t ps_kafka_fetch_read(struct ps_kafka_fetch *fetch, struct ps_kafka_recor
         if (!is_current(fetch, slice) || (!fetch->reading.open && slice->at == slice->end)) {
             end_slice(fetch);
         } else if (!fetch->reading.open) {
-            stop = open_batch(fetch, slice) == NO_MEMORY;
+            stop = open_batch(fetch, slice, state) == NO_MEMORY;
             if (stop)
                 starve(fetch, starved_ns);
         } else if (read_batch(fetch, state, &count, &stop)) {
-            ps_kafka_fetch_reading_close(fetch);
+            close_batch(fetch, state);
         }
     }
     return count;

@@ -111,12 +111,78 @@ static void test_pause_of_the_process(void **state)
     end(&run);
 }
 
+/* Asserts that the group has no lag: nothing is between its offsets and the ends of the logs, hidden or not. */
+static void check_no_lag(const struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        const struct ps_test_group_log *log = &run->group.logs[i];
+        assert_true(log->end > 0);
+        assert_int_equal(log->committed, log->end);
+    }
+}
+
+/* Logs that end with records of aborted transactions and with the ends of transactions: the offset behind them is
+ * committed. If it were that behind the last delivered record, and retention then removed the whole log, a member with
+ * auto.offset.reset = latest would skip what was written after. */
+static void test_hidden_end(void **state)
+{
+    static struct run run;
+    begin(&run, 1, NULL, 0);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        ps_test_group_append_nested(&run.group, i);
+    read_all(&run);
+    stop(&run);
+    assert_false(run.dead);
+    check_no_lag(&run);
+    end(&run);
+}
+
+/* The same for what is hidden and comes when everything before it was delivered and committed, and for a log without
+ * any record that is visible. */
+static void test_hidden_later(void **state)
+{
+    static struct run run;
+    begin(&run, 1, NULL, 0);
+    ps_test_group_append_plain(&run.group, 0, 3);
+    ps_test_group_append_plain(&run.group, 1, 3);
+    read_all(&run);
+    for (unsigned turns = 0; run.group.logs[0].committed < 3 && turns < TURNS_MAX; turns++)
+        turn(&run);
+    assert_int_equal(run.group.logs[0].committed, 3);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        ps_test_group_append_aborted(&run.group, i);
+    for (unsigned turns = 0; run.group.logs[2].committed < run.group.logs[2].end && turns < TURNS_MAX;
+         turns++)
+        turn(&run);
+    stop(&run);
+    check_no_lag(&run);
+    assert_int_equal(run.read, 6);
+    end(&run);
+}
+
+/* With a sink that commits, the positions that the batch gives it are behind what is hidden after its records, if that came
+ * in the same answer. */
+static void test_hidden_end_of_transactions(void **state)
+{
+    static struct run run;
+    begin_with(&run, 1, NULL, 0, true);
+    ps_test_group_append_nested(&run.group, 0);
+    read_all(&run);
+    stop(&run);
+    assert_false(run.dead);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_COMMIT], 0);
+    const struct ps_test_group_log *log = &run.group.logs[0];
+    assert_true(log->committed > run.next[0]);
+    assert_true(log->committed <= log->end);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_commit_is_lost),
-        cmocka_unit_test(test_coordinator_loads),
-        cmocka_unit_test(test_pause_of_the_process),
+        cmocka_unit_test(test_each_commit_is_lost),  cmocka_unit_test(test_coordinator_loads),
+        cmocka_unit_test(test_pause_of_the_process), cmocka_unit_test(test_hidden_end),
+        cmocka_unit_test(test_hidden_later),         cmocka_unit_test(test_hidden_end_of_transactions),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
