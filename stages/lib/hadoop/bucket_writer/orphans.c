@@ -13,6 +13,7 @@
 #define SCANNED_MAX 1000U   /* limit of directories that are listed at the start */
 #define AHEAD_MS_MAX 60000U /* names are numbered on from the time of the first file of a directory */
 #define SCAN_REST_NS (10 * PS_NS_PER_S) /* backoff when the file system did not answer */
+#define LISTED_REST_NS PS_NS_PER_S      /* wait while all directories left are being listed for buckets */
 
 /* A directory. It is in the list `looks` if it was listed or is being listed, so that it is listed once; and in `waiting` until the
  * scan comes to it. */
@@ -161,13 +162,14 @@ static struct ps_bucket_look **look_chain(struct ps_bucket_writer *sink, const c
     return &sink->orphans.look_chains[ps_name_hash(directory, length) & (PS_BUCKET_NAME_CHAINS - 1)];
 }
 
-/* Returns whether the directory was listed, or is being listed. */
-static bool is_listed(struct ps_bucket_writer *sink, const char *directory, size_t length)
+/* Returns the look of a directory that was listed, or is being listed; else NULL. */
+static const struct ps_bucket_look *find_look(struct ps_bucket_writer *sink, const char *directory,
+                                              size_t length)
 {
     const struct ps_bucket_look *look = *look_chain(sink, directory, length);
     while (look != NULL && (look->length != length || memcmp(look->directory, directory, length) != 0))
         look = look->same_hash;
-    return look != NULL;
+    return look;
 }
 
 static void enlist(struct ps_bucket_look *look)
@@ -272,6 +274,21 @@ static void descend(const struct ps_bucket_look *look, const struct ps_file_answ
     }
 }
 
+/* Handles a listing that the file system did not answer. The scan tries again after a rest, and its try does not count. A directory
+ * that was listed for a bucket is listed again when the next file is begun in it, unless the scan lists it before. */
+static void list_later(struct ps_bucket_look *look)
+{
+    struct ps_bucket_writer *sink = look->sink;
+    delist(look);
+    if (!look->scanned) {
+        discard(look);
+        return;
+    }
+    TAILQ_INSERT_HEAD(&sink->orphans.scan.waiting, look, looks);
+    sink->orphans.scan.count--;
+    sink->orphans.scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
+}
+
 static void listed(void *look_, const struct ps_file_answer *answer)
 {
     struct ps_bucket_look *look = look_;
@@ -279,10 +296,8 @@ static void listed(void *look_, const struct ps_file_answer *answer)
     bool later = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
     if (look->scanned)
         sink->orphans.scan.is_busy = false;
-    if (look->scanned && later) {
-        delist(look);
-        TAILQ_INSERT_HEAD(&sink->orphans.scan.waiting, look, looks);
-        sink->orphans.scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
+    if (later) {
+        list_later(look);
         return;
     }
     if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING)
@@ -311,7 +326,7 @@ void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket
     const char *prefix = bucket->text + bucket->directory_length + 1;
     size_t prefix_length = bucket->length - bucket->directory_length - 1;
     if (!has_names_in_use(sink->settings) || memchr(prefix, '/', prefix_length) != NULL ||
-        is_listed(sink, bucket->text, bucket->directory_length) ||
+        find_look(sink, bucket->text, bucket->directory_length) != NULL ||
         (look = make(sink, bucket->text, bucket->directory_length, NULL)) == NULL)
         return;
     list(look);
@@ -319,17 +334,19 @@ void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket
 
 /* ---- the start ---- */
 
-/* Returns the waiting directory that was modified last, or NULL. Drops directories that were listed for a bucket meanwhile. */
+/* Returns the waiting directory that was modified last, or NULL. Drops directories that were listed for a bucket meanwhile, and leaves
+ * out those that are being listed for one: if that fails, the scan lists them. */
 static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_look *next = NULL;
     for (struct ps_bucket_look *look = TAILQ_FIRST(&sink->orphans.scan.waiting), *behind; look != NULL;
          look = behind) {
         behind = TAILQ_NEXT(look, looks);
-        if (is_listed(sink, look->directory, look->length)) {
+        const struct ps_bucket_look *other = find_look(sink, look->directory, look->length);
+        if (other != NULL && other->answered) {
             TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);
             discard(look);
-        } else if (next == NULL || look->modified_ms > next->modified_ms) {
+        } else if (other == NULL && (next == NULL || look->modified_ms > next->modified_ms)) {
             next = look;
         }
     }
@@ -371,7 +388,12 @@ uint64_t ps_bucket_scan_for_orphans(struct ps_bucket_writer *sink)
         return sink->orphans.scan.due_ns;
     if (sink->orphans.scan.state == PS_BUCKET_SCAN_NONE)
         begin_scan(sink);
-    struct ps_bucket_look *look = sink->orphans.scan.count < SCANNED_MAX ? next_look(sink) : NULL;
+    bool may_go_on = sink->orphans.scan.count < SCANNED_MAX;
+    struct ps_bucket_look *look = may_go_on ? next_look(sink) : NULL;
+    if (look == NULL && may_go_on && !TAILQ_EMPTY(&sink->orphans.scan.waiting)) {
+        sink->orphans.scan.due_ns = sink->now.mono_ns + LISTED_REST_NS;
+        return sink->orphans.scan.due_ns;
+    }
     if (look == NULL) {
         end_scan(sink);
         return PS_NEVER;

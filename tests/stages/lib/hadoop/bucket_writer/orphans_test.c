@@ -255,6 +255,75 @@ static bool lists(unsigned number)
     return ps_test_files_count(PS_TEST_LIST) > before;
 }
 
+/* The namenode answers neither the scan nor the first events' directory: both are listed when it answers. */
+static void test_no_answer_for_a_bucket(void **unused)
+{
+    ps_test_files_setup(NULL);
+    ps_test_bucket_setup(NULL);
+    ps_test_files_fail(PS_TEST_LIST, 0, 2, PS_FILE_TIMEOUT);
+    ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_TIMEOUT);
+    ps_test_bucket_start();
+    TAKE(PS_BODY("one"));
+    for (unsigned i = 0; i < 6; i++)
+        ps_test_bucket_pass(10000);
+    assert_int_equal(ps_test_files_count(PS_TEST_LIST), 3);
+    ps_test_bucket_finish();
+}
+
+/* A directory whose listing failed is listed with the next file in it; one that was listed, or does not exist, is not. */
+static void test_a_bucket_is_listed_again(void **unused)
+{
+    ps_test_files_setup(NULL);
+    ps_test_bucket_setup(NULL);
+    ps_test_bucket_start();
+    ps_test_bucket_pass(1);
+    ps_test_files_fail(PS_TEST_LIST, 0, 2, PS_FILE_UNAVAILABLE);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(lists(7));
+        ps_test_bucket_pass(1);
+    }
+    assert_false(lists(7));
+    ps_test_files_fail(PS_TEST_LIST, 0, 1, PS_FILE_DENIED);
+    assert_true(lists(8));
+    ps_test_bucket_pass(1);
+    assert_false(lists(8));
+    ps_test_bucket_finish();
+}
+
+/* The scan comes to a directory while that is listed for its first event, and gets no answer. */
+static void test_a_bucket_before_the_scan(void **unused)
+{
+    ps_test_files_setup(NULL);
+    ps_test_bucket_setup(NULL);
+    ps_test_files_hold(PS_TEST_LIST, "/d");
+    ps_test_bucket_start();
+    TAKE(PS_BODY("one"));
+    for (unsigned i = 0; i < 3; i++)
+        ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_files_count(PS_TEST_LIST), 1);
+    ps_test_files_fail(PS_TEST_LIST, 0, 1, PS_FILE_UNAVAILABLE);
+    ps_test_files_hold(PS_TEST_LIST, NULL);
+    ps_test_bucket_pass(1);
+    for (unsigned i = 0; i < 6; i++)
+        ps_test_bucket_pass(10000);
+    assert_in_range(ps_test_files_count(PS_TEST_LIST), 2, 3);
+    ps_test_bucket_finish();
+}
+
+/* A namenode that is down for hours at the start. */
+static void test_no_answer_for_hours(void **unused)
+{
+    enum { TRIES = 1500 };
+    ps_test_files_setup(NULL);
+    ps_test_bucket_setup(NULL);
+    ps_test_files_fail(PS_TEST_LIST, 0, TRIES, PS_FILE_UNAVAILABLE);
+    ps_test_bucket_start();
+    for (unsigned i = 0; i < TRIES + 100; i++)
+        ps_test_bucket_pass(10000);
+    assert_int_equal(ps_test_files_count(PS_TEST_LIST), TRIES + 1);
+    ps_test_bucket_finish();
+}
+
 /* Files go to more and more directories: each new one is listed, and those that were listed first are forgotten; one that is being
  * listed is not. */
 static void test_many_directories(void **unused)
@@ -318,6 +387,10 @@ int main(void)
         IN_FOLDER(test_many),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_no_answer_for_a_bucket),
+        cmocka_unit_test(test_a_bucket_is_listed_again),
+        cmocka_unit_test(test_a_bucket_before_the_scan),
+        cmocka_unit_test(test_no_answer_for_hours),
         cmocka_unit_test(test_many_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
