@@ -140,11 +140,7 @@ static void answer_partition(struct ps_thrift_writer *out, enum ps_hive_call cal
     char place[PLACE_BYTES];
     partition_place(arguments, place);
     bool is_there = has_partition(place);
-    if (peer.is_dropped || (call == PS_HIVE_GET_PARTITION && !is_there)) {
-        (void) throw(out, 2);
-        return;
-    }
-    if (call == PS_HIVE_APPEND_PARTITION && is_there) {
+    if (peer.is_dropped || (call == PS_HIVE_GET_PARTITION) != is_there) { /* missing, or there already */
         (void) throw(out, 2);
         return;
     }
@@ -285,6 +281,19 @@ static bool meets(struct trouble *trouble, enum ps_hive_call call)
     return true;
 }
 
+static void refuse(struct ps_thrift_writer *out, enum ps_hive_call call, int64_t txn)
+{
+    int16_t why = peer.refusal.exception;
+    bool is_of_one = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_LOCK || call == PS_HIVE_CHECK_LOCK ||
+                     call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;
+    if (why == 0)
+        put_lock_answer(out, txn, PS_HIVE_LOCK_NOT_ACQUIRED);
+    else
+        (void) throw(out, why);
+    if (is_of_one && (why == 1 || why == 2 || (why == 3 && call == PS_HIVE_CHECK_LOCK)))
+        peer.txns[txn] = PS_TEST_TXN_ABORTED;
+}
+
 /* Answers one message. Returns false: the connection is to be closed. */
 static bool answer_message(const struct link *link, size_t length)
 {
@@ -302,20 +311,13 @@ static bool answer_message(const struct link *link, size_t length)
     PS_ASSERT(!in.bad);
     message.type = PS_THRIFT_REPLY;
     ps_thrift_put_message(&out, &message);
-    if (meets(&peer.refusal, call)) {
-        int64_t txn = arguments.numbers[call == PS_HIVE_CHECK_LOCK];
-        bool is_of_one = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_LOCK || call == PS_HIVE_CHECK_LOCK ||
-                         call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;
-        bool is_gone = peer.refusal.exception == 1 || peer.refusal.exception == 2 ||
-                       (peer.refusal.exception == 3 && call == PS_HIVE_CHECK_LOCK);
-        if (peer.refusal.exception == 0)
-            put_lock_answer(&out, txn, PS_HIVE_LOCK_NOT_ACQUIRED);
-        else
-            (void) throw(&out, peer.refusal.exception);
-        if (is_of_one && is_gone)
-            peer.txns[txn] = PS_TEST_TXN_ABORTED;
-    } else
+    bool is_refused = meets(&peer.refusal, call), breaks = peer.refusal.exception == PS_TEST_METASTORE_BREAKS;
+    if (is_refused && !breaks)
+        refuse(&out, call, arguments.numbers[call == PS_HIVE_CHECK_LOCK]);
+    else
         answer_call(&out, call, &arguments);
+    if (is_refused && breaks)
+        ps_test_metastore_put_breakdown(&out, reply, &message);
     ps_thrift_put_stop(&out);
     return !meets(&peer.cut, call) &&
            send(link->fd, reply, (size_t)(out.at - reply), MSG_NOSIGNAL) == out.at - reply;

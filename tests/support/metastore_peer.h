@@ -34,7 +34,9 @@ void ps_test_metastore_drop_partitions(const char *folder);
 void ps_test_metastore_set(enum ps_test_far_end state);
 /* Answers the next `count` calls of this name (NULL: of any) with an exception, as for an aborted transaction. */
 void ps_test_metastore_refuse(const char *call, unsigned count);
-/* The same with the exception of this field of the answer (hive_metastore.thrift); 0: with a lock that is not granted. */
+/* The same with the exception of this field of the answer (hive_metastore.thrift); 0: with a lock that is not granted; BREAKS: carries
+ * the calls out, and answers with Thrift's internal error, as if a listener of the metastore failed after the call. */
+#define PS_TEST_METASTORE_BREAKS (-1)
 void ps_test_metastore_refuse_by(const char *call, unsigned count, int16_t exception);
 /* Carries out the next `count` calls of this name, and closes the connection instead of answering. */
 void ps_test_metastore_cut(const char *call, unsigned count);

@@ -136,3 +136,16 @@ void ps_test_metastore_put_write_ids(struct ps_thrift_writer *out, const int64_t
     }
     ps_thrift_put_stop(out);
 }
+
+void ps_test_metastore_put_breakdown(struct ps_thrift_writer *out, uint8_t *reply,
+                                     struct ps_thrift_message *message)
+{
+    enum { INTERNAL_ERROR = 6 };
+    static const char text[] = "Internal error processing a call";
+    out->at = reply;
+    message->type = PS_THRIFT_EXCEPTION;
+    ps_thrift_put_message(out, message);
+    ps_test_metastore_put_text(out, 1, text, strlen(text));
+    ps_thrift_put_field(out, PS_THRIFT_I32, 2, 1);
+    ps_thrift_put_i32(out, INTERNAL_ERROR);
+}

@@ -10,6 +10,8 @@
 #define LOOK_NS (100 * PS_NS_PER_MS) /* first wait before a lock is checked again; doubles each time */
 #define LOOK_MAX_NS (5 * PS_NS_PER_S)
 #define HOLDER_BYTES 256U
+#define COMMIT_ERRORS_MAX                                                                                    \
+    5U /* commits in a row that are answered with an error before the transaction is given up */
 
 static struct ps_hive_txn *txn_of(struct ps_hadoop_timer *timer)
 {
@@ -208,8 +210,19 @@ static void settle(struct ps_hive_txn *txn)
 
 static void commit_again(struct ps_hadoop_timer *timer);
 
-/* Handles the answer to a commit. Without an answer it is unknown whether the transaction was committed, so the
- * commit is requested again; Hive gives a second commit the same answer as the first. */
+/* Returns whether the answer leaves open whether the transaction was committed: there is none, or it is an error that commit_txn does
+ * not declare. The metastore may have lost its database, or one of its listeners may have failed, after the commit. An error that
+ * lasts is taken for a refusal. */
+static bool is_unsure(struct ps_hive_txn *txn, const struct ps_hive_answer *answer)
+{
+    if (answer->error == PS_HIVE_REFUSED)
+        return ++txn->commit_errors <= COMMIT_ERRORS_MAX;
+    return answer->error == PS_HIVE_UNREACHABLE || answer->error == PS_HIVE_TIMEOUT ||
+           answer->error == PS_HIVE_GARBAGE;
+}
+
+/* Handles the answer to a commit. If the answer does not say whether the transaction was committed, the commit is
+ * requested again; Hive gives a second commit the same answer as the first. */
 static void committed(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
@@ -219,8 +232,7 @@ static void committed(void *txn_, const struct ps_hive_answer *answer)
         settle(txn);
         return;
     }
-    if (answer->error != PS_HIVE_UNREACHABLE && answer->error != PS_HIVE_TIMEOUT &&
-        answer->error != PS_HIVE_GARBAGE) {
+    if (!is_unsure(txn, answer)) {
         fail(txn, "the commit failed", answer);
         return;
     }

@@ -60,6 +60,8 @@ struct ps_hive_txn {
     uint64_t first_ns, last_ns; /* when the first and the last event came */
     uint64_t asked_ns;          /* when the lock (for check_lock) or the first commit was requested */
     uint32_t tries;
+    uint32_t
+        commit_errors; /* commits that were answered with an error that does not say what became of them */
     struct ps_hadoop_timer timer; /* repeats the request for the lock or the commit */
     struct ps_held_group written; /* the transaction's events, which are settled at its commit */
     char *directory;

@@ -21,8 +21,8 @@ static const struct row {
 } rows[] = {
     {"commit_txn", 1, true, 0, false, 2}, /* the transaction is unknown or aborted: no abort is needed */
     {"commit_txn", 2, true, 0, false, 2},
-    {"commit_txn", 3, true, 1, false, 2},
-    {"commit_txn", CUT, false, 0, true, 2}, /* the transaction may be committed */
+    {"commit_txn", 3, false, 0, false, 2}, /* the transaction may be committed */
+    {"commit_txn", CUT, false, 0, true, 2},
     {"commit_txn", SILENT, false, 0, true, 1},
     {"lock", SILENT, true, 1, true, 1},
     {"get_partition", SILENT, true, 1, true, 1},
