@@ -129,17 +129,17 @@ static enum ps_serializer_answer avro_datum_ready(const void *plan_, void *state
     struct ps_slice name;
     bool url;
     bool named = schema_name(plan, batch, event, &url, &name);
+    if (!named && plan->schema_url != NULL) {
+        url = named = true;
+        name = (struct ps_slice){plan->schema_url, (uint32_t)strlen(plan->schema_url)};
+    }
     if (state->began)
         return !named || ps_avro_schema_is_named(state->schema, url, &name) ? PS_SERIALIZER_READY
                                                                             : PS_SERIALIZER_NEW_FILE;
-    if (!named && plan->schema_url == NULL) {
+    if (!named) {
         (void)ps_err_set(reason, "no schema: the event has neither header flume.avro.schema.url nor "
                                  "flume.avro.schema.literal, and schemaURL is not set");
         return PS_SERIALIZER_REFUSED;
-    }
-    if (!named) {
-        url = true;
-        name = (struct ps_slice){plan->schema_url, (uint32_t)strlen(plan->schema_url)};
     }
     return choose(state, url, &name, reason);
 }

@@ -219,6 +219,7 @@ static void test_url(void **unused)
     assert_int_equal(add(&fixture, two), PS_SERIALIZER_READY);
     flush(&fixture);
     assert_file(&fixture, RECORD_SCHEMA, "null", 1, "\x04");
+    assert_int_equal(ask(&fixture, PS_BODY("\x06one")), PS_SERIALIZER_NEW_FILE); /* its schema is the key's */
     assert_int_equal(unlink(by_key) | unlink(by_header) | rmdir(folder), 0);
     begin(&fixture);
     assert_int_equal(add(&fixture, PS_BODY("\x06one")), PS_SERIALIZER_READY); /* not read again */
