@@ -1,4 +1,5 @@
 /* Turns events that cannot be written to any file into dead letters (penstock.deadletter). */
+#include "core/quantity.h"
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason)
@@ -15,6 +16,22 @@ void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *w
 {
     while (waiting->count > 0)
         ps_bucket_refuse_next(sink, waiting, reason);
+}
+
+void ps_bucket_exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uint32_t events,
+                       const char *reason)
+{
+    ps_log(PS_LOG_ERROR, sink->port->component,
+           "%s %s to the dead letters after %s %s (penstock.retry.max): %s",
+           ps_quantity_print_count(events).text, ps_quantity_word(events, "event goes", "events go"),
+           ps_quantity_print_count(bucket->attempts).text,
+           ps_quantity_word(bucket->attempts, "attempt", "attempts"), reason);
+    snprintf(sink->refusals.exhaustion, sizeof sink->refusals.exhaustion, "%s", reason);
+    bucket->attempts = 0;
+    uint64_t left_bytes = sink->waiting_bytes - ps_bucket_bytes_of(sink, &bucket->waiting);
+    for (; events > 0; events--)
+        ps_held_group_move_first(&sink->pool, &bucket->waiting, &sink->refusals.exhausted);
+    sink->waiting_bytes = left_bytes + ps_bucket_bytes_of(sink, &bucket->waiting);
 }
 
 /* Returns why no file can take the first flawed event: its path, or the error of the file's format. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TAKEN_NAMES_MAX 100U
+
 static void count(const struct ps_bucket_writer *sink, int counter, uint64_t amount)
 {
     ps_count(sink->port->counters, (enum ps_counter)counter, amount);
@@ -141,6 +143,8 @@ static void created(void *file_, const struct ps_file_answer *answer)
         return;
     }
     file->created = true;
+    if (file->bucket != NULL)
+        file->bucket->taken_names = 0;
     count(sink, PS_COUNTER_ConnectionCreatedCount, 1);
     if (sink->replicas.min >= 0 || sink->replicas.asked)
         return;
@@ -517,23 +521,6 @@ static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file
     return port->retry_max > 0 && file->bucket->attempts >= port->retry_max && ps_port_has_deadletter(port);
 }
 
-/* Gives up the first `events` waiting events, which are those of the file that failed last. */
-static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uint32_t events,
-                    const char *reason)
-{
-    ps_log(PS_LOG_ERROR, sink->port->component,
-           "%s %s to the dead letters after %s %s (penstock.retry.max): %s",
-           ps_quantity_print_count(events).text, ps_quantity_word(events, "event goes", "events go"),
-           ps_quantity_print_count(bucket->attempts).text,
-           ps_quantity_word(bucket->attempts, "attempt", "attempts"), reason);
-    snprintf(sink->refusals.exhaustion, sizeof sink->refusals.exhaustion, "%s", reason);
-    bucket->attempts = 0;
-    uint64_t left_bytes = sink->waiting_bytes - ps_bucket_bytes_of(sink, &bucket->waiting);
-    for (; events > 0; events--)
-        ps_held_group_move_first(&sink->pool, &bucket->waiting, &sink->refusals.exhausted);
-    sink->waiting_bytes = left_bytes + ps_bucket_bytes_of(sink, &bucket->waiting);
-}
-
 /* Returns whether the path can never exist, so that no file can take its events. Returns false with a placer,
  * because the paths of a placer can be refused for other reasons. */
 static bool is_unwritable(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
@@ -556,6 +543,17 @@ static void give_up(struct ps_bucket_file *file, const char *reason)
     end(file);
 }
 
+/* Returns whether another file has the name: the next name is tried immediately, but after TAKEN_NAMES_MAX names in a row only after a
+ * rest. Old namenodes (Hadoop 2.6) also answer so when a parent of the directory is a file. */
+static bool is_taken(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
+{
+    bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) && !file->created;
+    if (!taken || file->bucket == NULL || ++file->bucket->taken_names <= TAKEN_NAMES_MAX)
+        return taken;
+    file->bucket->taken_names = 0;
+    return false;
+}
+
 static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     struct ps_bucket_writer *sink = file->sink;
@@ -564,8 +562,7 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
         give_up(file, answer->reason);
         return;
     }
-    bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) &&
-                 !file->created; /* another file has the name: the next name is tried immediately */
+    bool taken = is_taken(file, answer);
     bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);
     uint32_t events = file->written.count;
     if (bucket != NULL && !taken) {
@@ -576,7 +573,7 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
     if (bucket != NULL)
         take_back(file);
     if (exhausted && events > 0)
-        exhaust(sink, bucket, events, answer->reason);
+        ps_bucket_exhaust(sink, bucket, events, answer->reason);
     end(file);
 }
 

@@ -141,6 +141,7 @@ struct ps_bucket {
     uint32_t failures;                 /* number of failures in a row */
     struct ps_bucket_trouble *trouble; /* cause of the last failure; NULL: none */
     uint32_t attempts;                 /* number of failures in a row that the file system answered */
+    uint32_t taken_names;              /* number of names in a row that other files have */
     uint32_t under_replicated;         /* number of rolls for missing replicas in a row */
     uint64_t rest_ns;                  /* end of the backoff: no event is written before this time */
     uint64_t counter;                  /* number of the last file; 0: the clock gives the next number */
@@ -354,6 +355,9 @@ void ps_bucket_forget_looks(struct ps_bucket_writer *sink);
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
 /* Makes all waiting events dead letters. */
 void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
+/* Gives up the first `events` waiting events, which are those of the file that failed last. */
+void ps_bucket_exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uint32_t events,
+                       const char *reason);
 /* Continues writing dead letters. Returns whether some are still to be written. */
 bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink);
 /* Stops writing dead letters, because the leases go back. */

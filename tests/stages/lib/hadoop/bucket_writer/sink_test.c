@@ -160,6 +160,28 @@ static void test_name_in_use_taken(void **unused)
     ps_test_bucket_finish();
 }
 
+/* Each name is in use, as an old namenode says when a parent of the directory is a file: the sink rests after some names, says so, and
+ * then tries further ones. */
+static void test_all_names_in_use(void **unused)
+{
+    enum { NAMES = 250, AT_ONCE = 100 };
+    ps_test_bucket_start();
+    ps_test_files_fail(PS_TEST_CREATE, 0, NAMES, PS_FILE_EXISTS);
+    TAKE(PS_BODY("1"), PS_BODY("2"));
+    for (unsigned i = 0; i < 20; i++)
+        ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), AT_ONCE + 1);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 1);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_retried), 0);
+    for (unsigned i = 0; i < 40; i++)
+        ps_test_bucket_pass(10000);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), NAMES + 1);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 2);
+    ps_test_files_expect("/d/f.1700000000251.tmp", "1\n2\n");
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    ps_test_bucket_finish();
+}
+
 /* ---- a write or a flush that fails ---- */
 
 /* Acknowledged events stay, the others are written again, in order and before later events; the broken file
@@ -459,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup(test_memory, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_create_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_name_in_use_taken, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_all_names_in_use, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_flush_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_second_flush_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_one_fails, ps_test_bucket_setup),
