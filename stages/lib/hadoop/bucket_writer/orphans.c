@@ -23,6 +23,7 @@ struct ps_bucket_look {
     struct ps_bucket_writer *sink;
     bool answered; /* the file system has answered: the directory only stays so that it is not listed again */
     bool scanned;  /* the scan listed the directory, and continues with the next one */
+    bool below; /* the directory was listed for a bucket before: the scan needs only the directories in it */
     uint32_t depth; /* number of levels of directories that may be below this one */
     uint64_t modified_ms;
     uint32_t length;
@@ -303,7 +304,8 @@ static void listed(void *look_, const struct ps_file_answer *answer)
     if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING)
         ps_log(PS_LOG_WARN, sink->port->component, "cannot look for files in use in %s: %s", look->directory,
                answer->reason);
-    look_into(look, answer);
+    if (!look->below)
+        look_into(look, answer);
     if (look->scanned)
         descend(look, answer);
     look->answered = true;
@@ -334,8 +336,8 @@ void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket
 
 /* ---- the start ---- */
 
-/* Returns the waiting directory that was modified last, or NULL. Drops directories that were listed for a bucket meanwhile, and leaves
- * out those that are being listed for one: if that fails, the scan lists them. */
+/* Returns the waiting directory that was modified last, or NULL. Drops directories without directories below that were listed for a
+ * bucket meanwhile, and leaves out those that are being listed for one: if that fails, the scan lists them. */
 static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_look *next = NULL;
@@ -343,10 +345,12 @@ static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
          look = behind) {
         behind = TAILQ_NEXT(look, looks);
         const struct ps_bucket_look *other = find_look(sink, look->directory, look->length);
-        if (other != NULL && other->answered) {
+        look->below = other != NULL;
+        if (other != NULL && other->answered && look->depth == 0) {
             TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);
             discard(look);
-        } else if (other == NULL && (next == NULL || look->modified_ms > next->modified_ms)) {
+        } else if ((other == NULL || other->answered) &&
+                   (next == NULL || look->modified_ms > next->modified_ms)) {
             next = look;
         }
     }

@@ -207,6 +207,25 @@ static void test_begun_since_the_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The first event has no header, and goes to the directory with which the scan begins: it goes on below. */
+static void test_an_event_where_the_scan_begins(void **unused)
+{
+    struct ps_test_stage stage;
+    make("x");
+    leave("x/f." LEFT ".tmp");
+    leave("f." LEFT ".tmp");
+    start(&stage, "/%{h}", "f", "recover");
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("1"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+    pass(&stage, 1);
+    pass(&stage, 1000);
+    assert_true(is_there("f." LEFT));
+    assert_true(is_there("x/f." LEFT));
+    assert_int_equal(ps_test_stage_counter(&stage, ORPHANS), 2);
+    assert_null(ps_test_sink_recall(&stage));
+    ps_test_stage_fini(&stage);
+}
+
 /* Thousands are recovered little by little. */
 static void test_many(void **unused)
 {
@@ -384,6 +403,7 @@ int main(void)
         IN_FOLDER(test_unlocked_later),
         IN_FOLDER(test_begun_since_the_start),
         IN_FOLDER(test_two_sinks),
+        IN_FOLDER(test_an_event_where_the_scan_begins),
         IN_FOLDER(test_many),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_no_answer),
