@@ -417,8 +417,9 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition)
         partition->txn_count == 0) {
         uint64_t idle_ns = partition->used_ns + partition->sink->settings->idle_ns;
         if (idle_ns <= now)
-            close_partition(partition);
-        due_ns = ps_least(due_ns, idle_ns);
+            close_partition(partition); /* if it waits for an answer, the answer brings the next tick */
+        else
+            due_ns = ps_least(due_ns, idle_ns);
     }
     return due_ns;
 }

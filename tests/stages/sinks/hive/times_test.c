@@ -131,6 +131,26 @@ static void test_heartbeats_of_unused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A partition that is idle while a heartbeat has no answer is closed after the answer; until then the sink does not ask for tick after
+ * tick. */
+static void test_idle_during_a_heartbeat(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1", "heartBeatInterval", "50",
+                                             "hive.txnsPerBatchAsk", "5", "idleTimeout", "55000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_metastore_hold("heartbeat_txn_range");
+    ps_test_stage_pass_ms(&stage, 50000);
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_is_holding());
+    ps_test_stage_pass_ms(&stage, 5000);
+    for (unsigned turns = 0; turns < 3; turns++)
+        assert_true(ps_test_sink_tick(&stage) > stage.now.mono_ns);
+    assert_int_equal(sink_of(&stage)->partition_count, 1);
+    ps_test_metastore_hold(NULL);
+    PS_HIVE_AWAIT(&stage, sink_of(&stage)->partition_count == 0);
+    ps_test_stage_fini(&stage);
+}
+
 /* A call aborts at most ten thousand transactions; each is aborted once. */
 static void test_many_aborts(void **unused)
 {
@@ -189,8 +209,9 @@ static void test_looks_at_a_letter(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_looks_at_a_lock),      TEST(test_rests_of_a_commit), TEST(test_heartbeats),
-        TEST(test_heartbeats_of_unused), TEST(test_many_aborts),       TEST(test_looks_at_a_letter),
+        TEST(test_looks_at_a_lock),      TEST(test_rests_of_a_commit),       TEST(test_heartbeats),
+        TEST(test_heartbeats_of_unused), TEST(test_idle_during_a_heartbeat), TEST(test_many_aborts),
+        TEST(test_looks_at_a_letter),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
