@@ -228,7 +228,9 @@ struct ps_bucket_orphans {
     struct ps_bucket_look *look_chains[PS_BUCKET_NAME_CHAINS]; /* hash chains of the directories in `looks` */
     struct ps_bucket_scan scan;
     uint32_t look_count; /* number of directories in `looks` and in scan.waiting */
-    int64_t started_ms;  /* wall-clock time of the first call; 0: not called yet */
+    uint64_t
+        rest_ns; /* no directory is listed for a bucket before this time: the last listing had no answer */
+    int64_t started_ms; /* wall-clock time of the first call; 0: not called yet */
 };
 
 /* The wanted number of replicas of a block, and how often some were missing (file.c, buckets.c). */

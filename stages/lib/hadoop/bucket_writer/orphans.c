@@ -276,12 +276,13 @@ static void descend(const struct ps_bucket_look *look, const struct ps_file_answ
 }
 
 /* Handles a listing that the file system did not answer. The scan tries again after a rest, and its try does not count. A directory
- * that was listed for a bucket is listed again when the next file is begun in it, unless the scan lists it before. */
+ * that was listed for a bucket is listed again when a file is begun in it after a rest, unless the scan lists it before. */
 static void list_later(struct ps_bucket_look *look)
 {
     struct ps_bucket_writer *sink = look->sink;
     delist(look);
     if (!look->scanned) {
+        sink->orphans.rest_ns = sink->now.mono_ns + SCAN_REST_NS;
         discard(look);
         return;
     }
@@ -328,6 +329,7 @@ void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket
     const char *prefix = bucket->text + bucket->directory_length + 1;
     size_t prefix_length = bucket->length - bucket->directory_length - 1;
     if (!has_names_in_use(sink->settings) || memchr(prefix, '/', prefix_length) != NULL ||
+        sink->now.mono_ns < sink->orphans.rest_ns ||
         find_look(sink, bucket->text, bucket->directory_length) != NULL ||
         (look = make(sink, bucket->text, bucket->directory_length, NULL)) == NULL)
         return;

@@ -289,7 +289,7 @@ static void test_no_answer_for_a_bucket(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A directory whose listing failed is listed with the next file in it; one that was listed, or does not exist, is not. */
+/* A directory whose listing had no answer is listed with a file that is begun 10 s later; one that was listed, or does not exist, is not. */
 static void test_a_bucket_is_listed_again(void **unused)
 {
     ps_test_files_setup(NULL);
@@ -300,6 +300,8 @@ static void test_a_bucket_is_listed_again(void **unused)
     for (unsigned i = 0; i < 3; i++) {
         assert_true(lists(7));
         ps_test_bucket_pass(1);
+        assert_false(lists(7));
+        ps_test_bucket_pass(10000);
     }
     assert_false(lists(7));
     ps_test_files_fail(PS_TEST_LIST, 0, 1, PS_FILE_DENIED);
