@@ -249,6 +249,13 @@ static uint64_t seconds_ns(int64_t seconds)
     return seconds <= 0 || seconds > LONGEST_S ? 0 : (uint64_t)seconds * PS_NS_PER_S;
 }
 
+/* Returns a wait of `number` units, at most LONGEST_S; the number must not be negative. */
+static uint64_t wait_ns(int64_t number, uint64_t unit_ns)
+{
+    uint64_t longest_ns = (uint64_t)LONGEST_S * PS_NS_PER_S;
+    return (uint64_t)number < longest_ns / unit_ns ? (uint64_t)number * unit_ns : longest_ns;
+}
+
 static uint64_t positive(int64_t number)
 {
     return number > 0 ? (uint64_t)number : 0;
@@ -271,9 +278,9 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
         .open_files_max = plan->open_files_max > 0 ? (uint32_t)plan->open_files_max : 1,
         .replicas_min = plan->replicas_min,
         .close_tries = plan->close_tries > 0 ? (uint32_t)plan->close_tries : PS_BUCKET_TRIES_ENDLESS,
-        .retry_ns = seconds_ns(plan->retry_s),
-        .call_timeout_ns = plan->call_timeout_ms > 0 ? (uint64_t)plan->call_timeout_ms * PS_NS_PER_MS
-                                                     : (uint64_t)LONGEST_S * PS_NS_PER_S,
+        .retry_ns = wait_ns(plan->retry_s > 0 ? plan->retry_s : 0, PS_NS_PER_S),
+        .call_timeout_ns =
+            wait_ns(plan->call_timeout_ms > 0 ? plan->call_timeout_ms : INT64_MAX, PS_NS_PER_MS),
         .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
         .recovers_orphans = plan->orphans == RECOVER,
         .held_bytes_max = context->client_queue_bytes,

@@ -49,9 +49,13 @@ static const struct {
     {"hdfs.closeTries", "7", SETTING(close_tries), 7},
     {"hdfs.retryInterval", NULL, SETTING(retry_ns), SECONDS(180)},
     {"hdfs.retryInterval", "1", SETTING(retry_ns), SECONDS(1)},
+    {"hdfs.retryInterval", "315360000", SETTING(retry_ns), SECONDS(315360000)},
+    {"hdfs.retryInterval", "315360001", SETTING(retry_ns), SECONDS(315360000)},
+    {"hdfs.retryInterval", "9223372036854775807", SETTING(retry_ns), SECONDS(315360000)},
     {"hdfs.retryInterval", "1", SETTING(close_tries), PS_BUCKET_TRIES_ENDLESS},
     {"hdfs.retryInterval", "0", SETTING(close_tries), 1}, /* one try only */
     {"hdfs.retryInterval", "-1", SETTING(close_tries), 1},
+    {"hdfs.callTimeout", "9223372036854775807", SETTING(call_timeout_ns), SECONDS(315360000)},
     {"hdfs.callTimeout", NULL, SETTING(call_timeout_ns), SECONDS(30)},
     {"hdfs.callTimeout", "-1", SETTING(call_timeout_ns), NEVER_NS},
     {"hdfs.callTimeout", "0", SETTING(call_timeout_ns), NEVER_NS},
