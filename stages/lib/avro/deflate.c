@@ -1,5 +1,7 @@
 #include "stages/lib/avro/deflate.h"
 
+#define READS_MAX 16U /* from the layer below, in one call */
+
 enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
                                     const struct ps_tls_pipe *below, struct ps_err *err)
 {
@@ -24,11 +26,13 @@ static enum ps_tls_result broken(struct ps_avro_deflate *deflate, const char *wh
     return PS_TLS_ERROR;
 }
 
+/* A peer may send compressed blocks without a byte in them faster than they are inflated. After READS_MAX reads the call
+ * ends as if the layer below were empty, so that the worker's other connections come between. */
 enum ps_tls_result ps_avro_deflate_read(void *opened, void *buffer, size_t room, size_t *length)
 {
     struct ps_avro_deflate *deflate = opened;
     *length = 0;
-    for (;;) {
+    for (unsigned reads = 0;; reads++) {
         if (deflate->in.length > 0 || deflate->filled) {
             if (!ps_avro_zlib_unpack(&deflate->zlib, &deflate->in, buffer, room, length))
                 return broken(deflate,
@@ -37,6 +41,8 @@ enum ps_tls_result ps_avro_deflate_read(void *opened, void *buffer, size_t room,
             if (*length > 0)
                 return PS_TLS_OK;
         }
+        if (reads == READS_MAX)
+            return PS_TLS_WANT_READ;
         size_t received;
         enum ps_tls_result result = deflate->below.read(deflate->below.argument, deflate->in_bytes,
                                                         sizeof deflate->in_bytes, &received);

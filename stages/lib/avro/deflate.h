@@ -28,7 +28,8 @@ enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
                                     const struct ps_tls_pipe *below, struct ps_err *err);
 void ps_avro_deflate_fini(struct ps_avro_deflate *deflate);
 
-/* As in struct ps_tls_pipe; `deflate` is a struct ps_avro_deflate. */
+/* As in struct ps_tls_pipe; `deflate` is a struct ps_avro_deflate. PS_TLS_WANT_READ may also mean that the bytes of several
+ * reads have yielded none: the layer below may have more. */
 enum ps_tls_result ps_avro_deflate_read(void *deflate, void *buffer, size_t room, size_t *length);
 /* Takes all of the bytes or none. If it takes none, the caller passes them again, possibly with more bytes after
  * them. */

@@ -296,7 +296,9 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
     if (result == PS_TLS_ERROR)
         ps_log(PS_LOG_WARN, stream->port->component, "%s with %s failed: %s", ops->name, connection->ip_text,
                ops->reason(connection->session));
-    if (result == PS_TLS_OK && ops->more(connection->session) && !connection->listed) {
+    bool open =
+        result == PS_TLS_OK || result == PS_TLS_WANT_READ; /* WANT_READ: the bytes so far yielded none */
+    if (open && ops->more(connection->session) && !connection->listed) {
         connection->listed = true;
         connection->next = stream->more;
         stream->more = connection;

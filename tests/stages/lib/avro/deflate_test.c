@@ -236,6 +236,50 @@ static void test_errors(void **unused)
     ps_avro_deflate_fini(&deflate_layer);
 }
 
+/* The layer below that never runs dry: compressed blocks without a byte in them. */
+static struct {
+    uint64_t blocks, most;
+} flood;
+
+static enum ps_tls_result read_flood(void *argument, void *buffer, size_t room, size_t *length)
+{
+    static const uint8_t head[2] = {0x78, 0x9c}, block[5] = {0, 0, 0, 0xff, 0xff};
+    uint8_t *to = buffer;
+    assert_ptr_equal(argument, &flood);
+    *length = 0;
+    if (flood.blocks == flood.most)
+        return PS_TLS_WANT_READ;
+    if (flood.blocks == 0) {
+        memcpy(to, head, sizeof head);
+        *length = sizeof head;
+    }
+    for (; *length + sizeof block <= room && flood.blocks < flood.most; flood.blocks++) {
+        memcpy(to + *length, block, sizeof block);
+        *length += sizeof block;
+    }
+    return PS_TLS_OK;
+}
+
+/* A client that sends blocks without bytes, as fast as they are read, does not keep the worker: other connections come
+ * between. */
+static void test_blocks_without_bytes(void **unused)
+{
+    const struct ps_tls_pipe below = {.read = read_flood, .write = below_write, .argument = &flood};
+    struct ps_err err = {.length = 0};
+    uint8_t back[64];
+    flood.blocks = 0;
+    flood.most = 1000000;
+    assert_int_equal(ps_avro_deflate_init(&deflate_layer, 0, &below, &err), PS_OK);
+    for (uint64_t before = 0; flood.blocks < flood.most; before = flood.blocks) {
+        size_t got = 1;
+        assert_int_equal(ps_avro_deflate_read(&deflate_layer, back, sizeof back, &got), PS_TLS_WANT_READ);
+        assert_int_equal(got, 0);
+        assert_false(ps_avro_deflate_has_more(&deflate_layer));
+        assert_in_range(flood.blocks - before, 1, 64 * 1024);
+    }
+    ps_avro_deflate_fini(&deflate_layer);
+}
+
 static int setup(void **unused)
 {
     state = ps_test_seed() | 1;
@@ -245,6 +289,7 @@ static int setup(void **unused)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_writes), cmocka_unit_test(test_reads),
-                                              cmocka_unit_test(test_rooms), cmocka_unit_test(test_errors)};
+                                              cmocka_unit_test(test_rooms), cmocka_unit_test(test_errors),
+                                              cmocka_unit_test(test_blocks_without_bytes)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }
