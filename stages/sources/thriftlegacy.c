@@ -7,6 +7,8 @@
 #include "stages/lib/stream/stream.h"
 #include "stages/lib/thrift/legacy.h"
 
+#include <stdlib.h>
+
 #define MESSAGE_BYTES (16U << 20) /* limit of a message, if the memory budget allows it */
 
 struct legacy_plan {
@@ -20,6 +22,9 @@ struct legacy_state {
     struct ps_port *port;
     uint32_t message_bytes_max;
     struct ps_event_headers headers;
+    /* By the connection's slot: how far its long message was measured; NULL: none of it. */
+    struct ps_thrift_bare **measured;
+    uint32_t measured_count;
 };
 
 #define FIELD(name) offsetof(struct legacy_plan, name)
@@ -37,6 +42,39 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct legacy_plan *plan = plan_;
     plan->message_bytes_max = ps_stream_message_max(context, MESSAGE_BYTES);
     return ps_listen_build(&plan->listen, context, err);
+}
+
+/* ---- long messages ---- */
+
+static bool make_slots(struct legacy_state *state, uint32_t count)
+{
+    struct ps_thrift_bare **measured = reallocarray(state->measured, count, sizeof(struct ps_thrift_bare *));
+    if (measured == NULL)
+        return false;
+    state->measured = measured;
+    while (state->measured_count < count)
+        state->measured[state->measured_count++] = NULL;
+    return true;
+}
+
+/* Returns how far the connection's message was measured. NULL: no memory to note it. */
+static struct ps_thrift_bare *measured_of(struct legacy_state *state, const struct ps_connection *connection)
+{
+    uint32_t slot = connection->slot;
+    if (slot >= state->measured_count && !make_slots(state, 2 * slot + 16))
+        return NULL;
+    if (state->measured[slot] == NULL)
+        state->measured[slot] = calloc(1, sizeof(struct ps_thrift_bare));
+    return state->measured[slot];
+}
+
+/* Called when another message begins, and when the connection is closed. */
+static void forget_measured(struct legacy_state *state, const struct ps_connection *connection)
+{
+    if (connection->slot >= state->measured_count)
+        return;
+    free(state->measured[connection->slot]);
+    state->measured[connection->slot] = NULL;
 }
 
 /* ---- the stream ---- */
@@ -59,6 +97,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
 {
     struct legacy_state *state = owner;
     uint64_t origin = ps_connection_origin(connection);
+    forget_measured(state, connection);
     if (batch->count == 0)
         ps_event_headers_begin(&state->headers);
     for (*used = 0; *used < length;) {
@@ -85,11 +124,15 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     return PS_FEED_MORE;
 }
 
-static uint32_t message_bytes(void *owner, struct ps_connection *, const char *data, uint32_t length)
+/* Called with the beginning of a long message each time that more of it has arrived. */
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
 {
-    const struct legacy_state *state = owner;
-    uint32_t bytes;
-    switch (ps_thrift_bare_measure(data, length, state->message_bytes_max, &bytes)) {
+    struct legacy_state *state = owner;
+    struct ps_thrift_bare *measured = measured_of(state, connection);
+    uint32_t bytes, most = state->message_bytes_max;
+    switch (measured != NULL ? ps_thrift_bare_go_on(measured, data, length, most, &bytes)
+                             : ps_thrift_bare_measure(data, length, most, &bytes)) {
     case PS_THRIFT_PARTIAL:
         return 0;
     case PS_THRIFT_GARBAGE:
@@ -100,7 +143,13 @@ static uint32_t message_bytes(void *owner, struct ps_connection *, const char *d
     return bytes;
 }
 
-static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = message_bytes};
+static void closed(void *owner, struct ps_connection *connection)
+{
+    forget_measured(owner, connection);
+}
+
+static const struct ps_stream_ops stream_ops = {
+    .feed = feed, .message_bytes = message_bytes, .closed = closed};
 
 /* ---- life cycle ---- */
 
@@ -108,6 +157,7 @@ static void close_source(const void *, void *state_)
 {
     struct legacy_state *state = state_;
     ps_stream_fini(&state->stream);
+    free(state->measured);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)

@@ -61,6 +61,7 @@ struct ps_metastore {
     struct call *first, **last;
     uint8_t *in;
     size_t in_length, in_room;
+    struct ps_thrift_bare measured;    /* how far the answer in `in` was measured */
     char reason[PS_HIVE_REASON_BYTES]; /* why the last connection failed */
 };
 
@@ -191,6 +192,7 @@ static void close_connection(struct ps_metastore *metastore)
         ps_client_close(&metastore->client);
     metastore->phase = CLOSED;
     metastore->in_length = 0;
+    metastore->measured = (struct ps_thrift_bare){.passed = 0};
     metastore->writing = false;
 }
 
@@ -390,6 +392,7 @@ static void take_answer(struct ps_metastore *metastore, size_t length)
     ps_hive_answer_free(&answer);
     if (metastore->phase != UP)
         return;
+    metastore->measured = (struct ps_thrift_bare){.passed = 0};
     metastore->in_length -= length;
     memmove(metastore->in, metastore->in + length, metastore->in_length);
 }
@@ -404,7 +407,8 @@ static bool take_answers(struct ps_metastore *metastore)
         lose(metastore, "an answer that belongs to no call");
         return false;
     }
-    switch (ps_thrift_bare_measure(metastore->in, metastore->in_length, ANSWER_BYTES_MAX, &length)) {
+    switch (ps_thrift_bare_go_on(&metastore->measured, metastore->in, metastore->in_length, ANSWER_BYTES_MAX,
+                                 &length)) {
     case PS_THRIFT_PARTIAL:
         return false;
     case PS_THRIFT_WHOLE:

@@ -39,37 +39,32 @@ static enum ps_thrift_type pass_type(struct measure *in)
     return byte != NULL ? (enum ps_thrift_type) * byte : PS_THRIFT_STOP;
 }
 
-static void pass_value(struct measure *in, enum ps_thrift_type type, unsigned depth);
-
-static void pass_struct(struct measure *in, unsigned depth)
+/* Opens a struct, list, set or map. The depth was checked before. */
+static void open_level(struct ps_thrift_bare *bare, struct ps_thrift_bare_level level)
 {
-    while (!in->is_short && !in->bad) {
-        enum ps_thrift_type type = pass_type(in);
-        if (type == PS_THRIFT_STOP)
-            return;
-        pass(in, 2);
-        pass_value(in, type, depth + 1);
-    }
+    PS_ASSERT(bare->depth < PS_COUNT_OF(bare->levels));
+    bare->levels[bare->depth++] = level;
 }
 
-/* Each element has at least one byte, so the loop ends with the bytes. */
-static void pass_elements(struct measure *in, uint32_t count, enum ps_thrift_type key,
-                          enum ps_thrift_type value, unsigned depth)
+/* Passes the head of a list, set or map. Each element has at least one byte, so an open list ends with the bytes. */
+static void pass_list(struct measure *in, struct ps_thrift_bare *bare, bool is_map)
 {
-    in->bad = in->bad || count > in->most;
-    for (; count > 0 && !in->is_short && !in->bad; count--) {
-        if (key != PS_THRIFT_STOP)
-            pass_value(in, key, depth + 1);
-        pass_value(in, value, depth + 1);
-    }
+    enum ps_thrift_type key = is_map ? pass_type(in) : PS_THRIFT_STOP;
+    in->bad |= is_map && !in->is_short && key == PS_THRIFT_STOP;
+    enum ps_thrift_type value = pass_type(in);
+    uint32_t count = pass_int32(in);
+    in->bad |= count > in->most;
+    if (!in->is_short && !in->bad)
+        open_level(bare, (struct ps_thrift_bare_level){
+                             .left = count, .key = (uint8_t)key, .value = (uint8_t)value, .at_key = is_map});
 }
 
-static void pass_value(struct measure *in, enum ps_thrift_type type, unsigned depth)
+/* Passes a value; of a struct, list, set or map only its head. */
+static void pass_value(struct measure *in, struct ps_thrift_bare *bare, enum ps_thrift_type type)
 {
-    enum ps_thrift_type key = PS_THRIFT_STOP;
     if (in->is_short || in->bad)
         return;
-    in->bad = depth > PS_THRIFT_DEPTH_MAX;
+    in->bad = bare->depth > PS_THRIFT_DEPTH_MAX;
     switch (type) {
     case PS_THRIFT_BOOL:
     case PS_THRIFT_BYTE:
@@ -92,16 +87,13 @@ static void pass_value(struct measure *in, enum ps_thrift_type type, unsigned de
         pass(in, pass_int32(in));
         return;
     case PS_THRIFT_STRUCT:
-        pass_struct(in, depth);
+        if (!in->bad)
+            open_level(bare, (struct ps_thrift_bare_level){.is_struct = true});
         return;
     case PS_THRIFT_MAP:
-        key = pass_type(in);
-        in->bad |= !in->is_short && key == PS_THRIFT_STOP;
-        /* fall through */
     case PS_THRIFT_LIST:
     case PS_THRIFT_SET:
-        type = pass_type(in);
-        pass_elements(in, pass_int32(in), key, type, depth);
+        pass_list(in, bare, type == PS_THRIFT_MAP);
         return;
     case PS_THRIFT_STOP:
         break;
@@ -124,17 +116,78 @@ static void pass_head(struct measure *in)
     pass(in, 4);
 }
 
+static void pass_field(struct measure *in, struct ps_thrift_bare *bare)
+{
+    enum ps_thrift_type type = pass_type(in);
+    if (in->is_short)
+        return;
+    if (type == PS_THRIFT_STOP) {
+        bare->depth--;
+        return;
+    }
+    pass(in, 2);
+    pass_value(in, bare, type);
+}
+
+static void pass_element(struct measure *in, struct ps_thrift_bare *bare)
+{
+    struct ps_thrift_bare_level *level = &bare->levels[bare->depth - 1];
+    if (level->left == 0) {
+        bare->depth--;
+        return;
+    }
+    pass_value(in, bare, level->at_key ? level->key : level->value);
+    if (in->is_short)
+        return;
+    level->left -= !level->at_key;
+    level->at_key = level->key != PS_THRIFT_STOP && !level->at_key;
+}
+
+/* Passes the next part of the message: its head, a field, or an element of a list. Passes nothing if not all of the part
+ * has arrived: the part is tried again with more bytes. */
+static void pass_part(struct measure *in, struct ps_thrift_bare *bare)
+{
+    const uint8_t *before = in->at;
+    if (!bare->has_head) {
+        pass_head(in);
+        if (!in->is_short && !in->bad) {
+            bare->has_head = true;
+            open_level(bare, (struct ps_thrift_bare_level){.is_struct = true});
+        }
+    } else if (bare->levels[bare->depth - 1].is_struct) {
+        pass_field(in, bare);
+    } else {
+        pass_element(in, bare);
+    }
+    if (in->is_short)
+        in->at = before;
+}
+
+static bool is_whole(const struct ps_thrift_bare *bare)
+{
+    return bare->has_head && bare->depth == 0;
+}
+
+enum ps_thrift_framing ps_thrift_bare_go_on(struct ps_thrift_bare *bare, const void *data, size_t length,
+                                            uint32_t most, uint32_t *message_length)
+{
+    const uint8_t *begin = data;
+    PS_ASSERT(bare->passed <= length);
+    struct measure in = {.at = begin + bare->passed, .end = begin + length, .most = most};
+    while (!in.is_short && !in.bad && !is_whole(bare))
+        pass_part(&in, bare);
+    bare->passed = (size_t)(in.at - begin);
+    if (in.bad || bare->passed > most || (in.is_short && length >= most))
+        return PS_THRIFT_GARBAGE;
+    *message_length = (uint32_t)bare->passed;
+    return in.is_short ? PS_THRIFT_PARTIAL : PS_THRIFT_WHOLE;
+}
+
 enum ps_thrift_framing ps_thrift_bare_measure(const void *data, size_t length, uint32_t most,
                                               uint32_t *message_length)
 {
-    struct measure in = {.at = data, .end = (const uint8_t *)data + length, .most = most};
-    pass_head(&in);
-    pass_struct(&in, 0);
-    size_t passed = (size_t)(in.at - (const uint8_t *)data);
-    if (in.bad || passed > most || (in.is_short && length >= most))
-        return PS_THRIFT_GARBAGE;
-    *message_length = (uint32_t)passed;
-    return in.is_short ? PS_THRIFT_PARTIAL : PS_THRIFT_WHOLE;
+    struct ps_thrift_bare bare = {.passed = 0};
+    return ps_thrift_bare_go_on(&bare, data, length, most, message_length);
 }
 
 /* ---- the fields of an event ---- */

@@ -178,12 +178,82 @@ static void test_measure(void **unused)
     }
 }
 
+/* A struct with a list of maps of strings to structs, and a list without elements. */
+static size_t make_nested(uint8_t *call)
+{
+    static const uint8_t head[] = "\x80\1\0\4\0\0\0\6append\0\0\0\1", end[] = {11, 0, 2, 0, 0, 0, 1, 'x', 0};
+    static const uint8_t list[] = {15, 0, 1, 13, 0, 0, 0, 2}, empty[] = {15, 0, 3, 0, 0, 0, 0, 0};
+    static const uint8_t map[] = {11, 12, 0, 0, 0, 2}, key[] = {0, 0, 0, 1, 'k'};
+    static const uint8_t value[] = {2, 0, 1, 1, 6, 0, 2, 7, 7, 0};
+    uint8_t *at = mempcpy(call, head, sizeof head - 1);
+    at = mempcpy(at, list, sizeof list);
+    for (unsigned i = 0; i < 2; i++) {
+        at = mempcpy(at, map, sizeof map);
+        for (unsigned k = 0; k < 2; k++) {
+            at = mempcpy(at, key, sizeof key);
+            at = mempcpy(at, value, sizeof value);
+        }
+    }
+    at = mempcpy(at, empty, sizeof empty);
+    return (size_t)((uint8_t *)mempcpy(at, end, sizeof end) - call);
+}
+
+/* A message that arrives in pieces is read once: what was passed may be anything at the next call. Otherwise a client
+ * that sends a long message byte by byte would cost quadratic time. */
+static void test_measure_goes_on(void **unused)
+{
+    uint8_t call[512], piece[512];
+    const size_t length = make_nested(call);
+    for (size_t step = 1; step <= length; step++) {
+        struct ps_thrift_bare bare = {.passed = 0};
+        uint32_t found = 0;
+        for (size_t got = 0; got < length; got += step) {
+            memcpy(piece, call, length);
+            memset(piece, 0xff, bare.passed);
+            assert_int_equal(ps_thrift_bare_go_on(&bare, piece, got, MOST, &found), PS_THRIFT_PARTIAL);
+            assert_in_range(bare.passed, got < 32 ? 0 : got - 32, got);
+        }
+        memset(piece, 0xff, bare.passed);
+        assert_int_equal(ps_thrift_bare_go_on(&bare, piece, length, MOST, &found), PS_THRIFT_WHOLE);
+        assert_int_equal(found, length);
+    }
+}
+
+/* A list of structs, sent byte by byte, is longer than what the source splits at each read. */
+static void test_many_pieces(void **unused)
+{
+    enum { MANY = 40000 };
+    static const uint8_t field[] = {2, 0, 9, 1}; /* a bool that Flume 0.9 does not know */
+    static uint8_t call[MANY * sizeof field + 512];
+    uint8_t whole[512];
+    size_t one = ps_test_legacy_thrift(whole, 1, "body", 4), length = one - 2;
+    memcpy(call, whole, length);
+    for (unsigned i = 0; i < MANY; i++, length += sizeof field)
+        memcpy(call + length, field, sizeof field);
+    memcpy(call + length, whole + one - 2, 2); /* the ends of the event and of the arguments */
+    length += 2;
+    int fd = start();
+    for (unsigned i = 0; i < 3; i++) {
+        for (size_t at = 0; at < length;) {
+            size_t some = length - at < 997 ? length - at : 997;
+            ps_test_send(fd, call + at, some);
+            ps_test_source_work(&stage);
+            at += some;
+        }
+        ps_test_source_wait(&stage, i + 1, PS_TEST_PATIENCE_MS);
+        ps_test_expect(&stage.events[i], "body", PS_WORDS(PS_TEST_LEGACY_HEADERS));
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
+    finish(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events),          cmocka_unit_test(test_long),
         cmocka_unit_test(test_calls),           cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_the_most_fields), cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_measure_goes_on), cmocka_unit_test(test_many_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
