@@ -10,6 +10,7 @@
 #define REGISTER_NS (60 * PS_NS_PER_S) /* time for registering, and for joining */
 #define CONFIRM_NS (180 * PS_NS_PER_S) /* a server may take two seconds for each line */
 #define OTHER_NICKS_MAX 4U
+#define READS_MAX 8U             /* of a cycle: a server may send faster than they are read */
 #define NARROW_FAILURES 2U       /* from so many in a row on, each failure makes the window smaller */
 #define WIDEN_CONFIRMATIONS 256U /* after so many in a row a reduced window grows by one line */
 
@@ -282,9 +283,10 @@ static bool hear_lines(struct ps_irc_session *session)
     return true;
 }
 
+/* Reads a part of what has arrived; the socket stays readable if there is more. */
 static bool hear(struct ps_irc_session *session)
 {
-    for (;;) {
+    for (unsigned reads = 0; reads < READS_MAX; reads++) {
         ssize_t got = ps_client_read(&session->connection, session->in + session->in_length,
                                      sizeof session->in - session->in_length, session->reason);
         if (got <= 0)
@@ -293,6 +295,7 @@ static bool hear(struct ps_irc_session *session)
         if (!hear_lines(session))
             return false;
     }
+    return true;
 }
 
 /* ---- lines ---- */

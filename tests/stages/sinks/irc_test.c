@@ -1,9 +1,11 @@
 /* Sink irc against a server whose lines the test sends and reads. (A real server: tests/real/irc_test.sh.) */
+#include "stages/lib/irc/session.h"
 #include "tests/support/net.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -500,6 +502,37 @@ static void expect_drop(const char *const *keys, const char *key)
     ps_test_stage_fini(&sink);
 }
 
+static size_t unread(void)
+{
+    const struct ps_irc_session *session = sink.state;
+    int bytes = 0;
+    assert_int_equal(ioctl(session->connection.fd, FIONREAD, &bytes), 0);
+    return (size_t)bytes;
+}
+
+/* A server that talks faster than the sink reads does not keep the worker: one call reads a part, and the others come to
+ * the end. */
+static void test_flood(void **unused)
+{
+    enum { BYTES = 48 * 1024, ONE_CALL = 24 * 1024 };
+    static char chatter[BYTES];
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
+    offer(PS_LEASE(&sink, PS_BODY("one")));
+    join();
+    expect(SAYS("one") "PING :1\r\n");
+    memset(chatter, 'x', sizeof chatter);
+    for (size_t at = 63; at < sizeof chatter; at += 64)
+        chatter[at] = '\n';
+    ps_test_send(server, chatter, sizeof chatter);
+    for (uint64_t until = until_ns(); unread() < BYTES; usleep(200))
+        assert_true(ps_test_patient_ns() < until);
+    (void)ps_test_sink_tick(&sink);
+    assert_in_range(unread(), BYTES - ONE_CALL, BYTES - 1);
+    tell(":srv PONG srv :1\r\n");
+    await_done(1);
+    finish();
+}
+
 static void test_check(void **unused)
 {
     expect_drop(PS_KEYS("hostname", "h", "nick", "two words", "chan", "logs"), "nick");
@@ -524,7 +557,7 @@ int main(void)
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_silent),
         cmocka_unit_test(test_interval),      cmocka_unit_test(test_check),
         cmocka_unit_test(test_strict_server), cmocka_unit_test(test_lost_in_an_event),
-        cmocka_unit_test(test_nicks_in_use),
+        cmocka_unit_test(test_nicks_in_use),  cmocka_unit_test(test_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
