@@ -207,6 +207,7 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_stream_carry_changed(stream, connection);
     ps_buffer_free(&stream->slab, &connection->out);
+    ps_stream_unsent_changed(stream, connection);
     ps_buffer_free(&stream->slab, &connection->name);
     ps_buffer_free(&stream->session_slab, &connection->session_memory);
     if (connection->held)
@@ -276,6 +277,8 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
     }
     memcpy(connection->out.data + connection->out.length, data, length);
     connection->out.length += (uint32_t)length;
+    if (connection->unsent_place == NULL)
+        ps_stream_unsent_changed(stream, connection);
     connection->unwritable = true;
     ps_connection_watch(stream, connection);
 }
@@ -289,12 +292,15 @@ bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connect
         return false;
     }
     connection->out_sent += (uint32_t)sent;
-    if (sent > 0)
+    if (sent > 0) {
         connection->active_ns = stream->mono_ns;
+        ps_stream_unsent_changed(stream, connection);
+    }
     if (connection->out_sent < connection->out.length)
         return true;
     connection->out_sent = 0;
     ps_buffer_free(&stream->slab, &connection->out);
+    ps_stream_unsent_changed(stream, connection);
     connection->unwritable = connection->wants_write = false;
     ps_connection_watch(stream, connection);
     uint64_t origin = ps_connection_origin(connection);

@@ -43,6 +43,8 @@ void ps_stream_memory_init(struct ps_stream *stream);
 bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memory);
 /* Call it after `carry` was filled, grown or freed. */
 void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *connection);
+/* Call it after unsent replies were kept, sent in part, or freed. */
+void ps_stream_unsent_changed(struct ps_stream *stream, struct ps_connection *connection);
 /* Closes the connection after its outstanding replies because its unfinished message has no memory: logs and
  * counts it (EventReadFail, malformed) and frees the message. */
 void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection);

@@ -16,6 +16,7 @@
 #define FLOOR_SHARE 8U       /* a shortage leaves a stream 1/8 of its limit */
 #define SHORT_NS PS_NS_PER_S /* a shortage as long as this is not ordinary back-pressure */
 #define LOOK_NS (200 * PS_NS_PER_MS)
+#define DEAF_NS (10 * PS_NS_PER_S) /* a client that took no reply for this long may be closed */
 #define IDLE_LOOK_NS PS_NS_PER_S
 #define EVENTS_MAX 64
 #define POLLS_MAX 4 /* calls of epoll_wait in one tick */
@@ -56,6 +57,7 @@ void ps_stream_memory_init(struct ps_stream *stream)
     stream->session_slab.limit_bytes = stream->slab.limit_bytes;
     for (unsigned i = 0; i < 2; i++)
         stream->partial_end[i] = &stream->partial[i];
+    stream->unsent_end = &stream->unsent;
     stream->refused_seen = stream->port->blocks->refused_count;
 }
 
@@ -155,6 +157,44 @@ void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
     ps_stream_abandon(stream, connection);
 }
 
+/* ---- unsent replies ---- */
+
+void ps_stream_unsent_changed(struct ps_stream *stream, struct ps_connection *connection)
+{
+    if (connection->unsent_place != NULL) {
+        *connection->unsent_place = connection->unsent_next;
+        if (connection->unsent_next != NULL)
+            connection->unsent_next->unsent_place = connection->unsent_place;
+        else
+            stream->unsent_end = connection->unsent_place;
+    }
+    connection->unsent_next = NULL;
+    connection->unsent_place = connection->out.data != NULL ? stream->unsent_end : NULL;
+    if (connection->out.data == NULL)
+        return;
+    *stream->unsent_end = connection;
+    stream->unsent_end = &connection->unsent_next;
+}
+
+/* Closes one connection whose client reads none of its replies, which would be kept for ever. Spares `connection` and the
+ * one whose bytes are being split. Returns false when there is none. */
+static bool close_deaf(struct ps_stream *stream, const struct ps_connection *connection)
+{
+    struct ps_connection *one = stream->unsent;
+    while (one != NULL && (one == connection || one == stream->rest))
+        one = one->unsent_next;
+    if (one == NULL || stream->mono_ns - one->active_ns < DEAF_NS)
+        return false;
+    ps_log(
+        PS_LOG_WARN, stream->port->component,
+        "closing the connection from %s: it has read none of its replies for %s, and their memory is needed",
+        one->ip_text, ps_quantity_print_ns(stream->mono_ns - one->active_ns).text);
+    ps_connection_close(stream, one);
+    return true;
+}
+
+/* ---- what is closed first ---- */
+
 /* Cuts one unfinished message, of the connection that was silent for the longest time; long messages come first.
  * Spares `connection` and the one whose bytes are being split. Returns false when there is none. */
 static bool cut_one(struct ps_stream *stream, const struct ps_connection *connection)
@@ -182,7 +222,7 @@ enum ps_slab_result ps_stream_grow(struct ps_stream *stream, struct ps_connectio
     enum ps_slab_result grown;
     do {
         grown = ps_buffer_extend(&stream->slab, buffer, room);
-    } while (grown == PS_SLAB_LIMIT && cut_one(stream, connection));
+    } while (grown == PS_SLAB_LIMIT && (close_deaf(stream, connection) || cut_one(stream, connection)));
     return grown;
 }
 
@@ -237,7 +277,7 @@ uint64_t ps_stream_memory_tick(struct ps_stream *stream, const struct ps_now *no
         reap(stream);
     if (now->mono_ns - stream->short_since_ns >= SHORT_NS) {
         uint64_t keep = stream->slab.held_bytes / 2 > floor ? stream->slab.held_bytes / 2 : floor;
-        while (stream->slab.held_bytes > keep && cut_one(stream, NULL))
+        while (stream->slab.held_bytes > keep && (close_deaf(stream, NULL) || cut_one(stream, NULL)))
             ;
         stream->short_since_ns = now->mono_ns;
     }

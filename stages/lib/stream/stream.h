@@ -7,8 +7,8 @@
  * block (ps_batch_leave) and comes first next time.
  *
  * Unfinished messages and unsent replies together hold at most a quarter of the memory budget, divided by the
- * workers that listen. At this limit connections with an unfinished message are closed, the longest messages
- * and the longest silent first (memory.c).
+ * workers that listen. At this limit connections are closed that took none of their replies for ten seconds, then those
+ * with an unfinished message, the longest messages and the longest silent first (memory.c).
  *
  * Fairness: a connection is read once per round of the epoll, at most READ_BYTES_MAX. Thousands of idle
  * connections cost nothing. Without free file descriptors the stream logs it once and stops accepting for a
@@ -72,6 +72,7 @@ struct ps_connection {
     struct ps_buffer session_memory;                     /* memory of stream->session_slab; never written */
     struct ps_connection *next;                          /* in the free list or in stream->more */
     struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
+    struct ps_connection *unsent_next, **unsent_place;   /* in stream->unsent; place NULL: not there */
     struct ps_address peer;
     struct ps_slice ip, host; /* texts of the peer for headers; host: only with options.names */
     struct ps_buffer name;    /* the bytes of `host` */
@@ -155,6 +156,8 @@ struct ps_stream {
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];
+    /* Connections with unsent replies, the one first that took none for the longest time. */
+    struct ps_connection *unsent, **unsent_end;
     uint64_t refused_seen;    /* value of the cache's refused_count at the last tick */
     uint64_t short_since_ns;  /* time since which memory is short; 0: it is not short */
     uint64_t idle_check_ns;   /* next search for idle connections */
@@ -237,8 +240,8 @@ enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const s
  * inside `feed`. */
 void ps_stream_finish(struct ps_stream *stream, struct ps_connection *connection);
 
-/* Makes room in a buffer of the connection. At the stream's limit it first closes other connections with an
- * unfinished message, the longest messages and the longest silent first. */
+/* Makes room in a buffer of the connection. At the stream's limit it first closes other connections: those that do not take
+ * their replies, then those with an unfinished message, the longest messages and the longest silent first. */
 enum ps_slab_result ps_stream_grow(struct ps_stream *stream, struct ps_connection *connection,
                                    struct ps_buffer *buffer, uint32_t room);
 /* Gives back a buffer of the source's own that ps_stream_grow made. */

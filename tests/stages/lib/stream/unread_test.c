@@ -1,0 +1,143 @@
+/* Answers that clients do not read: they may fill the memory of a stream, but not for ever. */
+#include "stages/lib/stream/stream.h"
+#include "tests/support/net.h"
+#include "tests/support/source_tree.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define CLIENTS_MAX 64
+#define REQUESTS 6000 /* their answers are shorter than 1 MiB, the limit of one connection */
+
+static struct ps_test_stage stage;
+static int clients[CLIENTS_MAX];
+static unsigned client_count;
+
+static const struct ps_stream *stream(void)
+{
+    return stage.state; /* the state of a source over TCP begins with its stream */
+}
+
+/* Returns the source's end of the connection. NULL: it is not accepted yet, or closed. */
+static const struct ps_connection *end_of(int fd)
+{
+    struct sockaddr_in own;
+    socklen_t length = sizeof own;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &length), 0);
+    for (uint32_t slot = 0; slot < stream()->chunk_count * 64; slot++) {
+        const struct ps_connection *one = &stream()->chunks[slot / 64][slot % 64];
+        const struct sockaddr_in *peer = (const struct sockaddr_in *)(const void *)&one->peer.storage;
+        if (one->fd >= 0 && peer->sin_port == own.sin_port)
+            return one;
+    }
+    return NULL;
+}
+
+static int connect_client(void)
+{
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && end_of(fd) == NULL; i++)
+        ps_test_source_cycle(&stage);
+    assert_non_null(end_of(fd));
+    return fd;
+}
+
+/* A client sends requests and never reads an answer. Returns the bytes that the stream then holds. */
+static uint64_t add_deaf_client(void)
+{
+    static const char request[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n[]";
+    static char requests[REQUESTS * (sizeof request - 1)];
+    for (size_t at = 0; at < sizeof requests; at += sizeof request - 1)
+        memcpy(requests + at, request, sizeof request - 1);
+    int few = 1, fd = connect_client();
+    assert_true(client_count < CLIENTS_MAX);
+    clients[client_count++] = fd;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
+    /* few bytes in the source's socket, so that the answers stay in the stream */
+    assert_int_equal(setsockopt(end_of(fd)->fd, SOL_SOCKET, SO_SNDBUF, &few, sizeof few), 0);
+    for (size_t sent = 0, tries = 0; sent < sizeof requests && tries < 200; tries++) {
+        ssize_t n = send(fd, requests + sent, sizeof requests - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+        ps_test_source_cycle(&stage);
+    }
+    return stream()->slab.held_bytes;
+}
+
+static void fill_with_answers(void)
+{
+    uint64_t held = 0;
+    while (held < stream()->slab.limit_bytes / 10 * 8 && client_count < CLIENTS_MAX)
+        held = add_deaf_client();
+    assert_true(held >= stream()->slab.limit_bytes / 10 * 8);
+}
+
+/* Sends a request that is longer than what the deaf clients leave. Returns whether it was answered 200. */
+static bool is_served(void)
+{
+    enum { BODY = 900000 };
+    char head[128], *body = malloc(BODY);
+    assert_non_null(body);
+    memset(body, ' ', BODY);
+    memcpy(body, "[{\"body\":\"one\"}]", 16);
+    int length =
+        snprintf(head, sizeof head, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", BODY);
+    int fd = connect_client();
+    char answer[16] = "";
+    ssize_t got = -1;
+    ps_test_send(fd, head, (size_t)length);
+    for (size_t sent = 0, tries = 0; tries < 20000 && got < 0; tries++) {
+        ssize_t n = sent < BODY ? send(fd, body + sent, BODY - sent, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+        sent += n > 0 ? (size_t)n : 0;
+        ps_test_source_cycle(&stage);
+        got = recv(fd, answer, sizeof answer - 1, MSG_DONTWAIT);
+    }
+    shutdown(fd, SHUT_WR);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && end_of(fd) != NULL; i++) {
+        if (i > 100)
+            usleep(1000);
+        ps_test_source_cycle(&stage);
+    }
+    close(fd);
+    free(body);
+    return strncmp(answer, "HTTP/1.1 200", 12) == 0;
+}
+
+/* Clients that read none of their answers for ten seconds are closed when another client needs the memory; before that
+ * they may only be slow. */
+static void test_deaf_clients(void **unused)
+{
+    ps_test_stage_init_sized(&stage, &ps_source_http, 16 * MIB);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("bind", "127.0.0.1", "port", "0")), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    fill_with_answers();
+    uint32_t deaf = stream()->open_count;
+    ps_test_stage_pass_ms(&stage, 5000);
+    assert_false(is_served());
+    assert_int_equal(stream()->open_count, deaf);
+    ps_test_stage_pass_ms(&stage, 6000);
+    assert_true(is_served());
+    assert_in_range(stream()->open_count, 1, deaf - 1); /* as many as were needed */
+    for (unsigned i = 0; i < client_count; i++)
+        close(clients[i]);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && stream()->open_count > 0; i++) {
+        if (i > 1000)
+            usleep(1000);
+        ps_test_source_cycle(&stage);
+        ps_test_stage_pass_ms(&stage, 10);
+    }
+    assert_int_equal(stream()->open_count, 0);
+    assert_int_equal(stream()->slab.held_bytes, 0);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_deaf_clients)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
