@@ -11,7 +11,8 @@
 
 #define CALL_BYTES_MAX (512U * 1024U) /* bytes read in one call of `work` */
 #define TEXT_MAX PS_KAFKA_NUMBER_TEXT_BYTES
-#define LETTER_BYTES 512U /* bytes of a dead letter in addition to the record */
+/* bytes of a dead letter in addition to the record; each skipped record counts as much */
+#define SKIPPED_BYTES 512U
 /* bytes of the budget that a record needs in addition to its value: rows, headers, the rest of blocks */
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES)
 
@@ -19,7 +20,7 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
 {
     state->batch = batch;
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
-    state->taken_bytes = 0;
+    state->taken_bytes = state->skipped_bytes = 0;
     state->spanned = state->runs = false;
     /* An empty batch may be the same as in the last call: a record was withdrawn, and its texts with it. So the batch
      * gets a new number, and texts are made again. (A batch with other events would be full then.) */
@@ -385,11 +386,11 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
     else
         (void)ps_port_deadletter_bytes(state->port, value, message->value_length, &reason);
     stream->taken = message->offset;
-    state->given_up_bytes += LETTER_BYTES + message->value_length;
     return true;
 }
 
-/* Counts a record that cannot be decoded as an event. */
+/* Counts a record that cannot be decoded as an event. A topic may be full of them: like the bytes of events, their bytes end
+ * the call at a limit. */
 static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                const char *why)
 {
@@ -397,6 +398,7 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
         ps_kafka_streams_skip(state->streams, message->stream, message->offset, message->epoch);
     else if (!give_up(state, message, why))
         return PS_KAFKA_NOT_TAKEN;
+    state->skipped_bytes += SKIPPED_BYTES + message->value_length;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
     if (why != NULL) {
@@ -406,7 +408,7 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
                stream->topic, stream->partition, why, message->offset,
                ps_quantity_print_count(message->value_length).text);
     }
-    return state->given_up_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
+    return state->skipped_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
 }
 
 /* Returns why no batch can ever hold the record, or NULL. */

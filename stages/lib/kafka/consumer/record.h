@@ -48,8 +48,8 @@ struct ps_kafka_record_state {
     uint64_t referred_batch, referred_block;
     /* number of the last block whose memory was charged to a batch */
     uint64_t counted_block;
-    uint64_t taken_bytes;    /* bytes of records taken in this call */
-    uint64_t given_up_bytes; /* bytes of records that became dead letters in this call */
+    uint64_t taken_bytes;   /* bytes of records taken in this call */
+    uint64_t skipped_bytes; /* bytes of records in this call that are no events */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;

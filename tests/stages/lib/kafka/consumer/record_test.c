@@ -292,12 +292,46 @@ static void test_no_room_for_a_block(void **state)
     ps_batch_give(batch);
 }
 
+/* A topic full of records that are no events does not keep the worker: a call of `work` ends after some of them, and the
+ * next call begins anew. */
+static void test_records_that_are_no_events(void **state)
+{
+    enum { CALLS = 5, MOST = 5000 };
+    const struct ps_kafka_record_plan plan = {
+        .group = "g", .batch_events_max = 1000, .flume_event_format = true};
+    static struct ps_counters counters;
+    struct ps_port port = {.counters = &counters};
+    struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    uint32_t first = 0;
+    int64_t offset = 0;
+    for (unsigned call = 0; call < CALLS; call++) {
+        uint32_t taken = 0;
+        enum ps_kafka_take outcome;
+        ps_kafka_record_begin(&record_state, batch);
+        do {
+            const struct ps_kafka_message message = {
+                .offset = offset++, .value = "?", .value_length = 1, .epoch = -1};
+            outcome = ps_kafka_record_take(&record_state, &message);
+            assert_in_range(++taken, 1, MOST);
+        } while (outcome == PS_KAFKA_TAKEN);
+        assert_int_equal(outcome, PS_KAFKA_TAKEN_LAST);
+        first = call == 0 ? taken : first;
+        assert_int_equal(taken, first);
+    }
+    assert_in_range(first, 100, MOST);
+    assert_int_equal(batch->count, 0);
+    assert_int_equal(ps_counter_read(&counters, PS_COUNTER_malformed), (uint64_t)offset);
+    ps_batch_give(batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_are_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_for_a_block, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_records_that_are_no_events, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
