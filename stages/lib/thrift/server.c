@@ -15,9 +15,11 @@ enum {
     CALL_METHOD_SHIFT = 3,
 };
 
-/* Limit of answers that need no channel and wait for the answers of earlier calls. A client that exceeds it does
- * not read its answers. */
+/* Limit of a client's answers that need no channel and wait for the answers of earlier calls. A client that exceeds it does
+ * not read its answers. When more than KEPT_ALL_MAX answers of all clients wait, a client may have KEPT_FEW. */
 #define KEPT_MAX 4096U
+#define KEPT_ALL_MAX (16U * KEPT_MAX)
+#define KEPT_FEW 64U
 #define SEND_BYTES 2048U
 
 /* The server begins with the part that all protocols have. */
@@ -77,6 +79,27 @@ static bool must_fail(struct ps_connection *connection, const struct ps_thrift_r
         return true;
     connection->bits &= ~REFUSED_MASK;
     return false;
+}
+
+/* Returns how many answers of the connection wait for the answers of earlier calls. */
+static uint32_t count_kept(struct ps_thrift_server *server, const struct ps_connection *connection)
+{
+    const struct ps_call *newest = newest_call(&server->base, connection), *call = newest;
+    uint32_t count = 0;
+    if (newest == NULL)
+        return 0;
+    do {
+        count += call->reply != NULL;
+        call = ps_calls_at(&server->base.calls, call->next);
+    } while (call != newest);
+    return count;
+}
+
+static bool keeps_too_many(struct ps_thrift_server *server, const struct ps_connection *connection)
+{
+    if (server->kept_count < KEPT_MAX)
+        return false;
+    return count_kept(server, connection) >= (server->kept_count < KEPT_ALL_MAX ? KEPT_MAX : KEPT_FEW);
 }
 
 /* ---- answers ---- */
@@ -185,7 +208,7 @@ static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_co
 {
     uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX];
     size_t length;
-    if (server->kept_count >= KEPT_MAX)
+    if (keeps_too_many(server, connection))
         return ps_call_server_disconnect(&server->base, connection, "it does not wait for its answers");
     if (request->error != PS_THRIFT_NO_ERROR) {
         bool oneway =

@@ -353,6 +353,48 @@ static void test_kept_answers(void **unused)
     }
 }
 
+/* As many answers of one client as may wait do not concern another client, whether its own have to wait or not. */
+static void test_kept_answers_of_another(void **unused)
+{
+    enum { KEPT = 4096 };
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    int fds[3];
+    for (unsigned i = 0; i < 3; i++)
+        fds[i] = client(&stage);
+    for (unsigned i = 0; i < 2; i++)
+        send_batch(fds[i], true, 1, 1);
+    ps_test_source_fill(&stage, 2);
+    make_batch(true, 2, 0, 0);
+    for (unsigned k = 0; k < KEPT; k++) {
+        send_call(fds[0]);
+        if (k % 64 == 0)
+            ps_test_source_read(&stage);
+    }
+    while (ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount) < 2 + KEPT)
+        ps_test_source_read(&stage);
+    make_batch(true, 2, 0, 0);
+    send_call(fds[1]);
+    send_call(fds[2]);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS &&
+                         ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount) < 4 + KEPT &&
+                         ps_test_stage_counter(&stage, PS_COUNTER_malformed) == 0;
+         i++) {
+        ps_test_source_read(&stage);
+        usleep(100);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
+    expect_answer(&stage, fds[2], 2, 0);
+    ps_test_source_close_batch(&stage);
+    for (unsigned i = 0; i < 2; i++) {
+        expect_answer(&stage, fds[i], 1, 0);
+        expect_answer(&stage, fds[i], 2, 0);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        close(fds[i]);
+    ps_test_stage_fini(&stage);
+}
+
 /* A client that has closed its side gets its answer, then the source closes. */
 static void test_half_close(void **unused)
 {
@@ -399,12 +441,19 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),        cmocka_unit_test(test_wrong_calls),
-        cmocka_unit_test(test_garbage),      cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_rounds),       cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_impatient),    cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_keys),         cmocka_unit_test(test_kept_answers),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_wrong_calls),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_large_bodies),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_impatient),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_kept_answers),
+        cmocka_unit_test(test_kept_answers_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
