@@ -96,6 +96,7 @@ struct ps_source_runner {
     /* After a reload that exchanged the chain: the previous plan's links, through which input already read goes. Else
      * NULL. */
     struct ps_links *old_links;
+    uint64_t exchange_ns; /* when that input was first seen in the old links; 0: not yet */
     struct ps_route *route;
     struct ps_bump bump;
     struct ps_window *window;
@@ -318,6 +319,11 @@ bool ps_source_runner_halve(struct ps_source_runner *runner);
 void ps_source_runner_begin_half(struct ps_source_runner *runner);
 /* Gives up the halves that have not entered the chain. Returns the number of their events. */
 uint32_t ps_source_runner_drop_halves(struct ps_source_runner *runner);
+
+/* ---- a chain that a reload exchanges (core/engine/source/exchange.c) ---- */
+/* Called while input that was read before the reload is in the old chain. Returns false while it has time left; then
+ * makes it ready to go through the new chain from the beginning, and returns true: the caller exchanges the chains. */
+bool ps_source_runner_leave_old_chain(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */

@@ -46,10 +46,22 @@ static void make_group(struct ps_agent_spec *spec, const struct ps_test_small_st
                                   .member = i};
 }
 
-void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct ps_test_small_stages *stages,
-                               unsigned workers, const char *capacity)
+/* The stages have no options, so the name of a type says all that a reload compares. */
+static void set_fingerprints(struct ps_agent_spec *spec)
 {
-    struct ps_err err = {0};
+    struct ps_source_spec *source = &spec->sources[0];
+    source->stage.fingerprint = source->stage.ops->name;
+    source->selector.fingerprint = source->selector.ops->name;
+    source->interceptors[0].fingerprint = source->interceptors[0].ops->name;
+    for (size_t i = 0; i < spec->channel_count; i++)
+        spec->channels[i].stage.fingerprint = spec->channels[i].stage.ops->name;
+    for (size_t i = 0; i < spec->sink_count; i++)
+        spec->sinks[i].stage.fingerprint = spec->sinks[i].stage.ops->name;
+}
+
+static struct ps_agent_spec *make_spec(const struct ps_test_small_stages *stages, unsigned workers,
+                                       const char *capacity)
+{
     struct ps_arena *arena = ps_arena_create();
     size_t sinks = stages->group != NULL ? stages->group->count : 0;
     struct ps_agent_spec *spec = ps_arena_alloc(arena, sizeof *spec);
@@ -105,8 +117,17 @@ void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct p
         make_group(spec, stages);
     if (stages->without_sinks)
         spec->sink_count = 0;
-    struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
-    agent->plan = ps_plan_create(spec, &machine, NULL, &err);
+    set_fingerprints(spec);
+    return spec;
+}
+
+static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+
+void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct ps_test_small_stages *stages,
+                               unsigned workers, const char *capacity)
+{
+    struct ps_err err = {0};
+    agent->plan = ps_plan_create(make_spec(stages, workers, capacity), &machine, NULL, &err);
     if (agent->plan == NULL || ps_plan_build(agent->plan, &err) != PS_OK)
         fail_msg("%s", err.text);
     struct ps_engine_settings settings = {.worker_count = agent->plan->worker_count,
@@ -175,6 +196,35 @@ void ps_test_small_agent_stop(struct ps_test_small_agent *agent, bool drain)
     assert_int_equal(ps_engine_batches_out(agent->engine), 0);
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(agent->plan);
+}
+
+uint64_t ps_test_small_agent_exchange(struct ps_test_small_agent *agent,
+                                      const struct ps_test_small_stages *stages, const char *capacity)
+{
+    struct ps_err err = {0};
+    struct ps_left carried, lost;
+    struct ps_plan *old = agent->plan;
+    struct ps_plan *next =
+        ps_plan_create(make_spec(stages, old->worker_count, capacity), &machine, old, &err);
+    assert_non_null(next);
+    ps_plan_adopt(next, old);
+    assert_int_equal(ps_plan_build(next, &err), PS_OK);
+    ps_test_small_agent_reach(agent, ps_engine_order(agent->engine, PS_PHASE_DRAIN, old, next));
+    ps_test_small_agent_reach(agent, ps_engine_order(agent->engine, PS_PHASE_RECALL, old, next));
+    ps_test_small_agent_reach(agent, ps_engine_order(agent->engine, PS_PHASE_CLOSE, old, next));
+    ps_engine_carry_over(agent->engine, old, next, &carried, &lost);
+    assert_int_equal(lost.events, 0);
+    ps_plan_start(next);
+    agent->plan = next;
+    agent->retired = old;
+    return ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
+}
+
+void ps_test_small_agent_retire(struct ps_test_small_agent *agent, uint64_t number)
+{
+    ps_test_small_agent_reach(agent, number);
+    ps_plan_retire(agent->retired, agent->plan);
+    agent->retired = NULL;
 }
 
 struct ps_source_runner *ps_test_small_agent_source(struct ps_test_small_agent *agent)

@@ -8,6 +8,7 @@
 struct ps_test_small_agent {
     struct ps_engine *engine;
     struct ps_plan *plan;
+    struct ps_plan *retired; /* the plan before, after ps_test_small_agent_exchange */
     struct ps_now now;
     struct ps_left lost; /* of ps_test_small_agent_stop */
     uint64_t dropped;    /* the same: what r1 and its chain have dropped */
@@ -40,6 +41,13 @@ void ps_test_small_agent_reach(struct ps_test_small_agent *agent, uint64_t numbe
 /* Stops and frees the agent, and notes in `lost` what was not delivered; fails the test when a batch was not
  * returned. `drain`: waits for DRAIN. */
 void ps_test_small_agent_stop(struct ps_test_small_agent *agent, bool drain);
+
+/* Reloads: takes the agent from its plan to one with these stages, as the agent's control does, and orders RUN. Returns
+ * the number of these orders. A stage of the same type stays open. */
+uint64_t ps_test_small_agent_exchange(struct ps_test_small_agent *agent,
+                                      const struct ps_test_small_stages *stages, const char *capacity);
+/* Runs until the orders of the reload are carried out, and frees the plan before. */
+void ps_test_small_agent_retire(struct ps_test_small_agent *agent, uint64_t number);
 
 struct ps_source_runner *ps_test_small_agent_source(struct ps_test_small_agent *agent);
 /* Returns the runner of k1. */

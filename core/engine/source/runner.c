@@ -413,7 +413,7 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
 }
 
 /* Called after a reload that exchanged the chain. The old chain is closed when the source's earlier input has passed
- * it; the leases may still wait for a channel. A source that failed, and will read that input again, gives it up
+ * it, or had enough time for that; the leases may still wait for a channel. A source that failed, and will read that input again, gives it up
  * (source_end). */
 static void source_exchange_chain(struct ps_source_runner *runner, const struct ps_now *now)
 {
@@ -423,7 +423,8 @@ static void source_exchange_chain(struct ps_source_runner *runner, const struct 
         batch_close(runner, now);
     if (runner->chain.lease != NULL && !runner->chain.routed)
         runner->chain.routed = ps_chain_run(runner, now);
-    if ((runner->chain.lease != NULL && !runner->chain.routed) || runner->chain.rest != NULL)
+    bool is_inside = (runner->chain.lease != NULL && !runner->chain.routed) || runner->chain.rest != NULL;
+    if (is_inside && !ps_source_runner_leave_old_chain(runner, now))
         return;
     batch_discard(runner); /* its capacity was limited for the old chain */
     ps_chain_exchange(runner, now);
@@ -508,6 +509,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     if (source_plan->adopts_chain)
         return;
     runner->old_links = runner->links;
+    runner->exchange_ns = 0;
     runner->links = ps_links_create(runner, source_plan->chain_stages);
 }
 

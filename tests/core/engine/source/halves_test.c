@@ -10,6 +10,7 @@ static struct {
     unsigned make, number; /* events */
     unsigned most;         /* with more events than this the interceptor makes too much; 0: it handles none */
     unsigned works, opened;
+    bool dead;  /* the sink delivers nothing */
     bool drops; /* the interceptor drops each third event, when it sees it first */
     bool is_promised;
     unsigned accepted, tickets_accepted, refused;
@@ -130,6 +131,10 @@ static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
 static const struct ps_stage_ops chain = {
     .kind = PS_KIND_INTERCEPTOR, .name = "chain", .open = chain_open, .interceptor = &chain_ops};
 
+/* The interceptor of the next configuration. */
+static const struct ps_stage_ops other_chain = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "other chain", .open = chain_open, .interceptor = &chain_ops};
+
 static bool has(const struct ps_batch *batch, const struct ps_event *event, const char *name,
                 const char *wanted, size_t length)
 {
@@ -141,6 +146,8 @@ static bool has(const struct ps_batch *batch, const struct ps_event *event, cons
 static enum ps_result sink_work(const void *, void *, struct ps_lease **lease, const struct ps_now *)
 {
     const struct ps_batch *batch = (*lease)->batch;
+    if (script.dead)
+        return PS_RETRY;
     assert_true((*lease)->count <= script.most);
     for (uint32_t i = 0; i < (*lease)->count; i++) {
         const struct ps_event *event = ps_lease_event(*lease, i);
@@ -159,13 +166,18 @@ static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .
 
 static struct ps_test_small_agent agent;
 
-static void start(const struct ps_stage_ops *source, unsigned most)
+static void start_with(const struct ps_stage_ops *source, unsigned most, const char *capacity)
 {
     const struct ps_test_small_stages stages = {.source = source, .interceptor = &chain, .sink = &sink};
     script.most = most;
     script.make = EVENTS;
     script.headers_good = true;
-    ps_test_small_agent_start(&agent, &stages, 1, "1000");
+    ps_test_small_agent_start(&agent, &stages, 1, capacity);
+}
+
+static void start(const struct ps_stage_ops *source, unsigned most)
+{
+    start_with(source, most, "1000");
 }
 
 static int setup(void **unused)
@@ -298,6 +310,30 @@ static void test_stop_without_waiting(void **unused)
     assert_true(agent.dropped > 0);
 }
 
+/* A reload that exchanges the interceptor ends although a dead sink keeps the halves from the channel. */
+static void test_reload(void **unused)
+{
+    const struct ps_test_small_stages stages = {
+        .source = &waiting, .interceptor = &other_chain, .sink = &sink};
+    script.dead = true;
+    start_with(&waiting, 7, "10");
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_true(ps_test_small_agent_fill(&agent, 0) > 0);
+    uint64_t began_ns = agent.now.mono_ns, number = ps_test_small_agent_exchange(&agent, &stages, "10");
+    while (!ps_engine_reached(agent.engine, number)) {
+        assert_true(agent.now.mono_ns - began_ns < 60 * PS_NS_PER_S);
+        ps_test_small_agent_advance(&agent);
+    }
+    ps_test_small_agent_retire(&agent, number);
+    assert_int_equal(script.arrived, 0);
+    script.dead = false;
+    ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S);
+    assert_all_arrived();
+    assert_int_equal(script.opened, 1);
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(agent.dropped, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup(test_behind_a_filter, setup),
         cmocka_unit_test_setup(test_stop, setup),
         cmocka_unit_test_setup(test_stop_without_waiting, setup),
+        cmocka_unit_test_setup(test_reload, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,14 @@
-/* Stops while an interceptor fails for each batch, or what it needs does not run. A source whose events nobody else has waits for some
+/* Stops and reloads while an interceptor fails for each batch, or what it needs does not run. At a stop a source whose events nobody else has waits for some
  * seconds, in which the interceptor may still handle them; so does one that refuses, if it has not refused them at once. One that reads
- * them again need not wait. */
+ * them again need not wait. A reload that exchanges the interceptor ends, and the batch goes through the new one. */
 #include "tests/support/small_agent.h"
 
 static struct {
     unsigned make; /* events */
     bool fails;
     bool is_down; /* what it needs does not run */
-    unsigned tries, settled, refused, delivered;
+    bool hangs;   /* it never answers */
+    unsigned tries, settled, refused, delivered, mended;
     struct ps_port *port;
 } script;
 
@@ -66,7 +67,7 @@ static enum ps_result chain_work(const void *, void *, struct ps_lease *, const 
 {
     script.tries++;
     script.port->is_down = script.is_down && script.tries % 3 != 0;
-    if (script.is_down)
+    if (script.is_down || script.hangs)
         return PS_LATER;
     return !script.fails ? PS_DONE : script.tries % 3 == 0 ? PS_LATER : PS_BACKOFF;
 }
@@ -74,6 +75,17 @@ static enum ps_result chain_work(const void *, void *, struct ps_lease *, const 
 static const struct ps_interceptor_ops chain_ops = {.work = chain_work};
 static const struct ps_stage_ops chain = {
     .kind = PS_KIND_INTERCEPTOR, .name = "chain", .open = chain_open, .interceptor = &chain_ops};
+
+/* The interceptor of the next configuration. */
+static enum ps_result mended_work(const void *, void *, struct ps_lease *lease, const struct ps_now *)
+{
+    script.mended += lease->count;
+    return PS_DONE;
+}
+
+static const struct ps_interceptor_ops mended_ops = {.work = mended_work};
+static const struct ps_stage_ops mended = {
+    .kind = PS_KIND_INTERCEPTOR, .name = "mended", .interceptor = &mended_ops};
 
 static enum ps_result sink_work(const void *, void *, struct ps_lease **lease, const struct ps_now *)
 {
@@ -176,10 +188,72 @@ static void test_is_refused(void **unused)
     assert_int_equal(script.settled, 0);
 }
 
+/* Returns how long the reload took. */
+static uint64_t reload_ns(const struct ps_stage_ops *source)
+{
+    const struct ps_test_small_stages stages = {.source = source, .interceptor = &mended, .sink = &sink};
+    uint64_t began_ns = agent.now.mono_ns;
+    uint64_t number = ps_test_small_agent_exchange(&agent, &stages, "100");
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_false(ps_engine_reached(agent.engine, number)); /* the old interceptor may still handle it */
+    while (!ps_engine_reached(agent.engine, number)) {
+        assert_true(agent.now.mono_ns - began_ns < 60 * PS_NS_PER_S);
+        ps_test_small_agent_advance(&agent);
+    }
+    uint64_t took_ns = agent.now.mono_ns - began_ns;
+    ps_test_small_agent_retire(&agent, number);
+    return took_ns;
+}
+
+/* Nothing else than the reload can mend the source, and the agent's control waits for it: it must end. */
+static void reload_mends(const struct ps_stage_ops *source, bool is_down, bool hangs)
+{
+    start(source, is_down);
+    script.hangs = hangs;
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    uint64_t took_ns = reload_ns(source);
+    assert_in_range(took_ns, (hangs ? 30 : 6) * PS_NS_PER_S - PS_NS_PER_MS,
+                    (hangs ? 30 : 6) * PS_NS_PER_S + 100 * PS_NS_PER_MS);
+    script.make = 3;
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_int_equal(script.settled, 5);
+    assert_int_equal(script.mended, 5);
+    assert_int_equal(script.refused, 0);
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(agent.dropped, 0);
+}
+
+static void test_reload_mends(void **unused)
+{
+    reload_mends(&accepting, false, false);
+    reload_mends(&accepting, true, false);
+    reload_mends(&accepting, false, true);
+    reload_mends(&replayable, false, false);
+    reload_mends(&replayable, true, false);
+    assert_int_equal(script.delivered, 2);
+    reload_mends(&refusing, true, false);
+}
+
+/* An interceptor that recovers before the time is over handles the batch itself. */
+static void test_reload_waits(void **unused)
+{
+    start(&accepting, false);
+    const struct ps_test_small_stages stages = {.source = &accepting, .interceptor = &mended, .sink = &sink};
+    uint64_t number = ps_test_small_agent_exchange(&agent, &stages, "100");
+    ps_test_small_agent_run(&agent, 5 * PS_NS_PER_S);
+    assert_false(ps_engine_reached(agent.engine, number));
+    script.fails = false;
+    ps_test_small_agent_retire(&agent, number);
+    assert_int_equal(script.settled, 2);
+    assert_int_equal(script.mended, 0);
+    ps_test_small_agent_stop(&agent, true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_is_given_up), cmocka_unit_test(test_recovers),
-                                       cmocka_unit_test(test_is_read_again),
-                                       cmocka_unit_test(test_is_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reload_mends),  cmocka_unit_test(test_reload_waits),
+        cmocka_unit_test(test_is_given_up),   cmocka_unit_test(test_recovers),
+        cmocka_unit_test(test_is_read_again), cmocka_unit_test(test_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
