@@ -219,6 +219,8 @@ static void feed_monitor(struct service *service)
 void ps_service_tell_watchdog(struct service *service)
 {
     uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
+    if (service->agent == NULL) /* systemd's watchdog begins when the agent has started */
+        return;
     if (every_ms == 0 || every_ms > WATCHDOG_MAX_MS)
         every_ms = WATCHDOG_MAX_MS;
     /* sends at most two messages within `every_ms` */
@@ -394,6 +396,26 @@ static bool stack_is_large_enough(void)
     return false;
 }
 
+/* Returns NULL when the agent did not start: with a reason in *err, or because a signal asked to stop. Building the plan
+ * may take minutes, so control does not do it by itself. */
+static struct ps_agent *start(struct service *service, struct ps_err *err)
+{
+    struct ps_machine machine = ps_conf_machine(service->running);
+    struct ps_agent_spec *spec = ps_conf_take_spec(service->running);
+    spec->program = PS_AGENT_PROGRAM;
+    spec->verbose = service->command.verbose;
+    service->job.plan = ps_plan_create(spec, &machine, NULL, err);
+    if (service->job.plan == NULL)
+        return NULL;
+    if (ps_service_run_aside(service, ps_service_build_job) && service->job.status == PS_OK)
+        return ps_agent_run(service->job.plan, err);
+    if (service->abandoned)
+        return NULL;
+    *err = service->job.err;
+    ps_plan_destroy(service->job.plan);
+    return NULL;
+}
+
 static int run(struct service *service)
 {
     struct ps_err err = {0};
@@ -417,11 +439,9 @@ static int run(struct service *service)
     }
     ps_process_set_dumpable(service->running->core_dumps);
     ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
-    struct ps_machine machine = ps_conf_machine(service->running);
-    struct ps_agent_spec *spec = ps_conf_take_spec(service->running);
-    spec->program = PS_AGENT_PROGRAM;
-    spec->verbose = service->command.verbose;
-    service->agent = ps_agent_start(spec, &machine, &err);
+    service->agent = start(service, &err);
+    if (service->abandoned)
+        return 0;
     if (service->agent == NULL) {
         say_not_started(service, ps_err_join(&err));
         return 1;

@@ -1,21 +1,15 @@
-/* Reload of `penstock agent`. Slow work (reading over http, compiling rules) runs on a helper thread, so that
- * control can serve signals and the watchdog. Thread: control, except the functions named job_. */
-#include <errno.h>
-#include <poll.h>
+/* Reload of `penstock agent`. Slow work (reading over http, compiling rules) runs on a helper thread (aside.c). Thread:
+ * control, except the functions named job_. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "conf/diff.h"
 #include "conf/mistake.h"
 #include "commands/agent/service.h"
-#include "core/helper/helper.h"
 #include "core/watch/notify.h"
 #include "stages/lib/java/launch.h"
 #include "stages/table.h"
 
-#define HELPER_WAIT_MS 100
 /* Longest time of the tests, in milliseconds: more than the 5 s after which the system asks its second name server
  * (resolv.conf(5), timeout). */
 #define TRY_MS UINT64_C(6000)
@@ -23,59 +17,7 @@
 #define BUILD_REST 10U
 #define REFUSED "the new configuration is not used; the agent keeps the old one: "
 
-/* ---- the helper thread ---- */
-
-static void run_job(void *service_, void *)
-{
-    struct service *service = service_;
-    service->job.run(service);
-}
-
-/* Serves signals and the watchdog until the job is done. Returns false when a signal to stop came first. */
-static bool wait_for_job(struct service *service, int done_fd)
-{
-    for (;;) {
-        struct pollfd ready[2] = {{.fd = done_fd, .events = POLLIN},
-                                  {.fd = service->signal_fd, .events = POLLIN}};
-        poll(ready, PS_COUNT_OF(ready), HELPER_WAIT_MS);
-        ps_service_tell_watchdog(service);
-        ps_service_read_signals(service);
-        if (ready[0].revents != 0)
-            return true;
-        if (service->stops > 0)
-            return false;
-    }
-}
-
-/* Runs a job on a thread of its own and waits for it. Returns false when it is not done: because a signal to stop came
- * first (`abandoned`: the thread then continues and ends with the process), or because there is no thread for it (job.err has
- * the reason). Control does not run it by itself: meanwhile it would serve neither signals nor the watchdog. */
-static bool run_aside(struct service *service, void (*run)(struct service *service))
-{
-    struct ps_err err = {0};
-    int done_fd = eventfd(0, EFD_CLOEXEC);
-    const struct ps_helper_settings settings = {
-        .name = "reload", .room = 1, .wake_fd = done_fd, .run = run_job, .argument = service};
-    struct ps_helper *helper = done_fd >= 0 ? ps_helper_create(&settings, &err) : NULL;
-    service->job.run = run;
-    service->job.err = (struct ps_err){0};
-    bool done = false;
-    if (helper != NULL) {
-        (void)ps_helper_ask(helper, service);
-        done = wait_for_job(service, done_fd);
-        (void)ps_helper_destroy(helper, done ? PS_THREAD_PATIENT : 0);
-    } else {
-        ps_err_set(&service->job.err, "cannot start a thread for the reload: %s",
-                   done_fd >= 0 ? ps_err_join(&err) : strerror(errno));
-    }
-    if (done_fd >= 0)
-        close(done_fd);
-    if (helper != NULL && !done) {
-        ps_log(PS_LOG_WARN, "agent", "asked to stop: the reload is abandoned");
-        service->abandoned = true;
-    }
-    return done;
-}
+/* ---- the jobs of the helper thread ---- */
 
 static void job_load(struct service *service)
 {
@@ -107,11 +49,6 @@ static void job_try(struct service *service)
                              .tried = on_tried,
                              .argument = service};
     ps_plan_probe(service->job.plan, &probe);
-}
-
-static void job_build(struct service *service)
-{
-    service->job.status = ps_plan_build(service->job.plan, &service->job.err);
 }
 
 static void job_look(struct service *service)
@@ -147,7 +84,7 @@ static void refuse_for_now(struct service *service, const char *reason)
 /* Runs a job of a reload. If there is no thread for it, notes that the reload is refused for now. */
 static bool run_step(struct service *service, void (*run)(struct service *service))
 {
-    if (run_aside(service, run))
+    if (ps_service_run_aside(service, run))
         return true;
     if (!service->abandoned)
         refuse_for_now(service, service->job.err.text);
@@ -233,7 +170,7 @@ static bool build(struct service *service, struct ps_plan *next)
     service->job.plan = next;
     service->doing = "a reload: builds the next plan";
     uint64_t began_ns = ps_clock_now().mono_ns;
-    if (run_step(service, job_build)) {
+    if (run_step(service, ps_service_build_job)) {
         if (service->job.status == PS_OK)
             return true;
         refuse_for_now(service, ps_err_join(&service->job.err));
@@ -317,7 +254,7 @@ static bool refusal_has_changed(struct service *service)
     if (service->refusal.length == 0 || ps_clock_now().mono_ns < service->retry_ns)
         return false;
     service->job.conf = NULL;
-    if (!run_aside(service, job_load))
+    if (!ps_service_run_aside(service, job_load))
         return false;
     struct ps_arena *arena = ps_arena_create();
     const struct ps_problem *first = first_refusing(service, &count);
@@ -332,7 +269,7 @@ static bool refusal_has_changed(struct service *service)
 bool ps_service_configuration_changed(struct service *service)
 {
     service->job.changed = false;
-    if (!run_aside(service, job_look) && service->abandoned)
+    if (!ps_service_run_aside(service, job_look) && service->abandoned)
         return false;
     struct ps_err *err = &service->job.err;
     const char *missing = ps_conf_missing(service->seen);

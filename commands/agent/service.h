@@ -1,4 +1,4 @@
-/* The state of `penstock agent`, shared by commands/agent/agent.c, reload.c and signals.c. Thread:
+/* The state of `penstock agent`, shared by commands/agent/agent.c, aside.c, reload.c and signals.c. Thread:
  * control. */
 #pragma once
 
@@ -15,7 +15,7 @@ struct service {
      * which shows changes of the files. They differ after a reload that failed, so that a file with a mistake
      * is not loaded again at every poll. */
     struct ps_conf *running, *seen;
-    struct ps_agent *agent;
+    struct ps_agent *agent; /* NULL: it has not started yet */
     struct ps_metrics_server *server;
     uint64_t server_retry_ns;     /* while there is no server: when it is started again */
     struct ps_err server_failure; /* the reason that was logged last */
@@ -72,6 +72,14 @@ void ps_service_back_up(struct service *service);
 
 /* Sets the log's level and form, and opens its file. */
 void ps_service_apply_log(struct service *service, const struct ps_conf *conf);
+
+/* Runs a job on a thread of its own and waits for it. Returns false when it is not done: because a signal to stop came
+ * first (`abandoned`: the thread then continues and ends with the process), or because there is no thread for it (job.err has
+ * the reason). Control does not run it by itself: meanwhile it would serve neither signals nor the watchdog. */
+bool ps_service_run_aside(struct service *service, void (*run)(struct service *service));
+
+/* A job: builds job.plan. */
+void ps_service_build_job(struct service *service);
 
 /* Reads the configuration again and runs it, or logs why not. A signal to stop abandons the reload. */
 void ps_service_reload(struct service *service);

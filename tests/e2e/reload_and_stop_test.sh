@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Reload, stop and restart that meet each other: a stop during a reload, a reload during a stop, an agent that is started
-# while the one before it still delivers. No event is missing or there twice, and the exit status is right.
+# Start, reload and stop that meet each other: a stop during a reload, a reload during a stop, an agent that is started
+# while the one before it still delivers, a stop while an agent starts. No event is missing or there twice, and the exit status is right.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -105,4 +105,24 @@ kill -TERM "$agent"
 expect_exit "$agent" 0 "a reload and a stop at once"
 says three "events accepted $(grouped $((sent - last))), delivered $(grouped $((sent - last)))" || fail "the account: $(tail -n 1 "$work/three.err")"
 expect_delivered late3 $((last + 1)) $sent
+
+# 5. A stop while an agent starts, whose rules take minutes to compile: it does not wait for them, and takes the compiler with it.
+config late3 1000 1 >"$file"
+cat >>"$file" <<EOF_
+a1.sources.r1.interceptors = i1
+a1.sources.r1.interceptors.i1.type = rules
+a1.sources.r1.interceptors.i1.rules.file = $work/many.rules
+a1.sources.r1.interceptors.i1.rules.cache = none
+EOF_
+for ((i = 0; i < 3000; i++)); do echo "rule r$i { when body ~ /a$i.{1,60}[a-f]{3,20}(x|yz)+b$i\\d{2,40}/ drop }"; done >"$work/many.rules"
+start four
+compiles() { compiler=$(pgrep -P "$agent" -f 'rules compile'); }
+await "the rules are compiled" compiles
+kill -HUP "$agent" # is too early, and does no harm
+kill -TERM "$agent"
+expect_exit "$agent" 0 "a stop during a start"
+says four "asked to stop: the agent has not started" || fail "the agent does not say that it was not started"
+says four "stopping:" && fail "the stop has waited for the start"
+ended() { ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$compiler/status" 2>/dev/null; }
+await "the compiler has ended" ended
 echo "ok: $sent events"

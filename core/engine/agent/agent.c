@@ -34,15 +34,9 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *e
     return ps_engine_create(&settings, err);
 }
 
-struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
-                                struct ps_err *err)
+struct ps_agent *ps_agent_run(struct ps_plan *plan, struct ps_err *err)
 {
-    struct ps_plan *plan = ps_plan_create(spec, machine, NULL, err);
-    if (plan == NULL)
-        return NULL;
     struct ps_agent *agent = ps_must_alloc(1, sizeof *agent, "the agent");
-    if (ps_plan_build(plan, err) != PS_OK)
-        goto failed;
     agent->engine = engine_for(plan, err);
     if (agent->engine == NULL || ps_engine_start(agent->engine, err) != PS_OK)
         goto failed;
@@ -66,6 +60,18 @@ failed:
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(plan);
     free(agent);
+    return NULL;
+}
+
+struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
+                                struct ps_err *err)
+{
+    struct ps_plan *plan = ps_plan_create(spec, machine, NULL, err);
+    if (plan == NULL)
+        return NULL;
+    if (ps_plan_build(plan, err) == PS_OK)
+        return ps_agent_run(plan, err);
+    ps_plan_destroy(plan);
     return NULL;
 }
 

@@ -7,8 +7,11 @@
 
 struct ps_agent;
 
-/* Makes and builds the plan, starts the workers, publishes the plan. Owns the spec from now on, also on
- * failure. Returns NULL on failure, with nothing left open. */
+/* Starts the workers and publishes the plan, which is built. Owns the plan from now on, also on failure. Returns NULL on
+ * failure, with nothing left open. */
+struct ps_agent *ps_agent_run(struct ps_plan *plan, struct ps_err *err);
+
+/* For tests: makes and builds the plan on the calling thread, and runs it. Owns the spec from now on, also on failure. */
 struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                 struct ps_err *err);
 
