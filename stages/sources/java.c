@@ -370,6 +370,7 @@ static void java_close(const void *, void *state_)
     if (!is_quiet(state) && !state->accused)
         promises_revoke(state);
     uint32_t unread = ps_java_slots_unread(&state->slots);
+    ps_count(state->port->counters, PS_COUNTER_dropped, unread);
     if (unread > 0)
         ps_log(
             PS_LOG_WARN, state->port->component,

@@ -503,6 +503,23 @@ static void test_promised_and_dead(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A source that is closed before it has read what the host has promised gives that up: nobody else has it, and the account
+ * must say so. */
+static void test_promised_and_given_up(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 4096);
+    ps_test_java->call_events = 7;
+    ps_test_java->mode = PS_TEST_JAVA_LEAVES;
+    ps_test_java->events = 17 + 70;
+    WHILE_ROOM(&stage, 4096, ps_test_java->promised < 70);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 0);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 70);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_fini(&stage);
+}
+
 /* A source that drains reads the promised events; while it is closed, nothing is promised. */
 static void test_promised_while_it_is_closed(void **unused)
 {
@@ -591,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_promised),
         cmocka_unit_test(test_promised_are_not_refused),
         cmocka_unit_test(test_promised_and_dead),
+        cmocka_unit_test(test_promised_and_given_up),
         cmocka_unit_test(test_promised_while_it_is_closed),
         cmocka_unit_test(test_room_is_given_back),
         cmocka_unit_test(test_promises_that_are_wrong),
