@@ -64,6 +64,11 @@ bool ps_thread_join(pthread_t thread, uint32_t patience_ms)
     return false;
 }
 
+bool ps_thread_try_join(pthread_t thread)
+{
+    return pthread_tryjoin_np(thread, NULL) == 0;
+}
+
 bool ps_thread_some_left_alone(void)
 {
     pthread_mutex_lock(&lock);

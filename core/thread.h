@@ -16,6 +16,9 @@ int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argu
  * Returns whether it has ended. In both cases the caller must not use `thread` any longer. */
 bool ps_thread_join(pthread_t thread, uint32_t patience_ms);
 
+/* Returns whether the thread has ended; does not wait. If it has, the caller must not use `thread` any longer. */
+bool ps_thread_try_join(pthread_t thread);
+
 /* Returns whether a thread was ever left alone: such a thread may still run. Thread: any. */
 bool ps_thread_some_left_alone(void);
 

@@ -13,6 +13,11 @@ struct ps_engine_channel_ops {
     /* Its consumers' events have stable identities (core/flow/identity.h): an event that is taken again, even after a
      * restart, has the same identity as before. */
     bool identifies;
+    /* Asks the channel's own thread to end, and returns whether it has ended. It may be waiting for a disk or a database
+     * that does not answer: `strip` would wait for it, and control would serve neither signals nor the watchdog. Called
+     * until it returns true, after `save` and before `strip`. NULL: the channel has no thread. Thread: control, while no
+     * worker runs. */
+    bool (*halt)(void *plan);
     /* Takes out every lease of its producers, and returns them, oldest first: to carry them over a reload, or to
      * count them at the end. A lease whose promise is fulfilled, but which was not returned yet, has all its events
      * settled. Undoes `start`. NULL in a channel in memory: each consumer's worker takes the leases out with `take`
@@ -37,7 +42,7 @@ struct ps_engine_channel_ops {
      * control, while no worker puts or takes. */
     struct ps_lease *(*withdraw)(void *plan, bool (*is_wanted)(const struct ps_lease *lease));
     /* Called when the agent stops. Makes the events at risk durable, as far as it can; `strip` then returns them
-     * settled. Thread: control, while no worker runs, before `strip`. */
+     * settled. Called once or more. Thread: control, while no worker runs, before `halt` and `strip`. */
     void (*save)(void *plan);
     /* Returns the number of events in the channel that would be lost with the process: a stop waits for their
      * delivery. NULL: all events that `fill` counts, or none if the channel promises DURABLE. Thread: any. */

@@ -458,6 +458,12 @@ static void spill_save(void *plan)
         *rest_end = saved;
 }
 
+static bool spill_halt(void *plan)
+{
+    struct spill *spill = plan;
+    return spill->queue == NULL || ps_queue_halt(spill->queue);
+}
+
 static struct ps_lease *spill_strip(void *plan)
 {
     struct spill *spill = plan;
@@ -539,6 +545,7 @@ const struct ps_stage_ops ps_channel_spillablememory = {
                     .ring = spill_ring,
                     .at_risk = spill_at_risk,
                     .save = spill_save,
+                    .halt = spill_halt,
                     .strip = spill_strip,
                     .restore = spill_restore,
                     .set_quota = spill_set_quota,

@@ -207,6 +207,23 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
     return drained;
 }
 
+/* Waits until the threads of the channels that end have ended, without the lock: a disk or a database that does not answer
+ * may keep them. */
+static void halt_channels(struct ps_agent *agent, const struct ps_plan *next,
+                          const struct ps_agent_patience *patience)
+{
+    uint64_t said_ns = ps_clock_now().mono_ns;
+    while (!ps_engine_halt_channels(agent->plan, next)) {
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        ps_agent_patience_ends(patience); /* so that control serves the watchdog and signals */
+        if (now_ns - said_ns >= PS_AGENT_ANSWER_MS * PS_NS_PER_MS) {
+            said_ns = now_ns;
+            ps_log(PS_LOG_WARN, "agent", "a channel takes long to write its last events; still waiting");
+        }
+        ps_agent_rest();
+    }
+}
+
 /* ---- reload ---- */
 
 /* Logs at DEBUG the beginning of a phase of a reload, and the time that the phase before took. */
@@ -335,6 +352,7 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next,
                            struct ps_left *lost)
 {
     struct ps_plan *old = agent->plan;
+    halt_channels(agent, next, patience);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, old, next, carried, lost);
@@ -454,6 +472,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     agent->stopping = true;
     pthread_mutex_unlock(&agent->lock);
     bool drained = agent_quiesce(agent, NULL, timeout_ms, &patience);
+    halt_channels(agent, NULL, &patience);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);
     ps_engine_carry_over(agent->engine, agent->plan, NULL, &carried, &lost);

@@ -97,6 +97,11 @@ static uint64_t channel_keep_alive_ms(const void *plan)
     return ((const struct ps_queue_channel *)plan)->keep_alive_ms;
 }
 
+static bool channel_halt(void *plan)
+{
+    return ps_queue_halt(queue_of(plan));
+}
+
 static struct ps_lease *channel_strip(void *plan)
 {
     return ps_queue_strip(queue_of(plan));
@@ -118,7 +123,8 @@ static bool channel_trouble(const void *plan, char *text, size_t room)
 }
 
 #define ENGINE_FUNCTIONS                                                                                     \
-    .ring = channel_ring, .strip = channel_strip, .restore = channel_restore, .set_quota = channel_set_quota
+    .ring = channel_ring, .halt = channel_halt, .strip = channel_strip, .restore = channel_restore,          \
+    .set_quota = channel_set_quota
 
 static const struct ps_engine_channel_ops engine_ops = {ENGINE_FUNCTIONS};
 static const struct ps_engine_channel_ops engine_log_ops = {ENGINE_FUNCTIONS, .identifies = true};

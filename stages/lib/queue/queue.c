@@ -252,20 +252,42 @@ static void strip_promised(struct ps_queue_producer *producer, struct lease_list
     }
 }
 
+/* Tells the queue's thread to end. */
+static void end_thread(struct ps_queue *queue)
+{
+    /* The lock orders this thread after consumers that have used the store, which the queue's thread will close. */
+    pthread_mutex_lock(&queue->told.lock);
+    ps_flag_set(&queue->stop, true);
+    pthread_mutex_unlock(&queue->told.lock);
+    ps_park_wake(&queue->park);
+}
+
+static void thread_has_ended(struct ps_queue *queue)
+{
+    ps_park_fini(&queue->park);
+    queue->started = false;
+}
+
+bool ps_queue_halt(struct ps_queue *queue)
+{
+    if (!queue->started)
+        return true;
+    end_thread(queue);
+    if (!ps_thread_try_join(queue->thread))
+        return false;
+    thread_has_ended(queue);
+    return true;
+}
+
 struct ps_lease *ps_queue_strip(struct ps_queue *queue)
 {
     struct lease_list list = {.first = NULL};
     struct ps_lease *lease;
     list.end = &list.first;
     if (queue->started) {
-        /* The lock orders this thread after consumers that have used the store, which the queue's thread will close. */
-        pthread_mutex_lock(&queue->told.lock);
-        ps_flag_set(&queue->stop, true);
-        pthread_mutex_unlock(&queue->told.lock);
-        ps_park_wake(&queue->park);
+        end_thread(queue);
         (void)ps_thread_join(queue->thread, PS_THREAD_PATIENT);
-        ps_park_fini(&queue->park);
-        queue->started = false;
+        thread_has_ended(queue);
     }
     queue->start_ns = 0;
     for (unsigned i = 0; i < queue->settings.producers; i++)

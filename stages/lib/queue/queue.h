@@ -48,6 +48,8 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
 bool ps_queue_hungry(const struct ps_queue *queue, unsigned producer);
 void ps_queue_fill(const struct ps_queue *queue, struct ps_fill *fill);
 void ps_queue_ring(const struct ps_queue *queue, unsigned producer, struct ps_fill *fill);
+/* Ends the durable queue's thread (`halt` of struct ps_engine_channel_ops). */
+bool ps_queue_halt(struct ps_queue *queue);
 /* Strips the durable queue (`strip` of struct ps_engine_channel_ops). Afterwards ps_queue_fill counts the events that
  * stay in the store. */
 struct ps_lease *ps_queue_strip(struct ps_queue *queue);

@@ -2,6 +2,7 @@
 #include "tests/support/flow.h"
 
 #include "core/engine/agent/internal.h"
+#include "core/flow/engine_channel.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+extern const struct ps_stage_ops ps_channel_memory;
 
 #define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 
@@ -396,6 +399,69 @@ static void test_reload_removes_a_channel_without_a_sink(void **state)
     flow_fini(&flow);
 }
 
+/* ---- a channel whose thread waits for a disk ---- */
+
+#define LOOKS 3U
+static unsigned looks; /* of control, while it waits for the channel */
+static bool halts;
+
+static bool slow_halt(void *plan)
+{
+    halts = true;
+    return looks >= LOOKS;
+}
+
+/* Control serves signals and the watchdog here. Until the channel has ended, it does not hold the lock that metrics take. */
+static bool look_meanwhile(void *argument)
+{
+    if (halts && looks < LOOKS) {
+        look(argument);
+        looks++;
+    }
+    return false;
+}
+
+/* The strip of such a channel would wait for its thread. */
+static struct ps_lease *strip_after_halt(void *plan)
+{
+    assert_true(looks >= LOOKS);
+    return ps_engine_channel(ps_channel_memory.channel)->strip(plan);
+}
+
+static void test_control_goes_on_while_a_channel_ends(void **state)
+{
+    struct ps_engine_channel_ops engine = *ps_engine_channel(ps_channel_memory.channel);
+    struct ps_channel_ops channel = *ps_channel_memory.channel;
+    struct ps_stage_ops stage = ps_channel_memory;
+    struct ps_err err = {0};
+    struct ps_agent_account account;
+    struct flow flow = {.total = 20, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    engine.halt = slow_halt;
+    engine.strip = strip_after_halt;
+    channel.engine = &engine;
+    stage.channel = &channel;
+    flow_init(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->channels[0].stage.ops = &stage;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    assert_non_null(agent);
+    await_made(&flow);
+    spec = flow_spec(&flow);
+    spec->channels[0].stage.ops = &stage;
+    struct ps_plan *next;
+    assert_int_equal(ps_agent_reload_begin(agent, spec, &machine, &next, &err), PS_OK);
+    assert_int_equal(ps_plan_build(next, &err), PS_OK);
+    assert_int_equal(ps_agent_reload_end(agent, next, look_meanwhile, agent, &err), PS_OK);
+    assert_int_equal(looks, LOOKS);
+    looks = 0;
+    halts = false;
+    ps_agent_stop(agent, 20000, look_meanwhile, agent, &account);
+    assert_int_equal(looks, LOOKS);
+    assert_int_equal(account.accepted, 20);
+    flow_verify(&flow, FLOW_EXACTLY_ONCE);
+    flow_fini(&flow);
+}
+
 static bool never_drains(const void *plan, void *state, const struct ps_now *now)
 {
     return false;
@@ -510,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
         cmocka_unit_test(test_put_after_the_sink_paused),
         cmocka_unit_test(test_reload_removes_a_channel_without_a_sink),
+        cmocka_unit_test(test_control_goes_on_while_a_channel_ends),
         cmocka_unit_test(test_stop_with_one_source_that_waits),
         cmocka_unit_test(test_stop_with_one_source_that_reads_again),
         cmocka_unit_test(test_each_worker_may_stand_still),

@@ -355,6 +355,50 @@ static void test_an_agent_stops(void **state)
     }
 }
 
+/* ---- a disk that does not answer ---- */
+
+static bool disk_hangs, disk_is_asked; /* atomic */
+
+static enum ps_status hanging_sync(void *handle, struct ps_err *err)
+{
+    __atomic_store_n(&disk_is_asked, true, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&disk_hangs, __ATOMIC_ACQUIRE))
+        rest();
+    return shelf_sync(handle, err);
+}
+
+/* Control does not wait for it, and asks again. Then the lease is promised. */
+static void test_halt_does_not_wait(void **state)
+{
+    begin((struct plan){0});
+    struct ps_queue_settings settings = shelf_settings(&ops, PRODUCERS);
+    ops.sync = hanging_sync;
+    __atomic_store_n(&disk_hangs, true, __ATOMIC_RELEASE);
+    queue = ps_queue_create(&settings);
+    assert_true(ps_queue_halt(queue)); /* it has no thread yet */
+    ps_queue_start(queue);
+    struct ps_lease *lease = put(0, 1);
+    while (!__atomic_load_n(&disk_is_asked, __ATOMIC_ACQUIRE))
+        rest();
+    for (unsigned i = 0; i < 10; i++)
+        assert_false(ps_queue_halt(queue));
+    assert_true(store.open);
+    __atomic_store_n(&disk_hangs, false, __ATOMIC_RELEASE);
+    for (unsigned i = 0; !ps_queue_halt(queue); i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest();
+    }
+    assert_false(store.open);
+    assert_true(ps_queue_halt(queue));
+    struct ps_lease *back = ps_queue_strip(queue);
+    assert_ptr_equal(back, lease);
+    assert_null(back->next);
+    assert_int_equal(back->settled, back->count);
+    assert_int_equal(store.durable, 1);
+    ps_queue_destroy(queue);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_the_last_list),
         cmocka_unit_test(test_an_agent_stops),
         cmocka_unit_test(test_full_ring),
+        cmocka_unit_test(test_halt_does_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
