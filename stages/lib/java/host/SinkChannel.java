@@ -113,7 +113,7 @@ final class SinkChannel implements Channel {
         }
     }
 
-    /** Returns whether a take since the last call found no event. */
+    /** Returns whether a take since the last call found no event, and no events were put back behind it: the channel is not empty then. */
     boolean askEmpty() {
         synchronized (lock) {
             boolean was = wasEmpty;
@@ -175,6 +175,7 @@ final class SinkChannel implements Channel {
                 return;
             for (int i = ranges.size() - 1; i >= 0; i--)
                 queue.addFirst(ranges.get(i));
+            wasEmpty = false;
             lock.notifyAll();
         }
     }

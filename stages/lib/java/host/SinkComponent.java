@@ -96,7 +96,8 @@ final class SinkComponent extends Component {
                 return;
             }
             channel.flush();
-            // A sink that found its channel empty needs no rest but until there are events: Flume rests because it would have to ask again.
+            // A sink that found its channel empty needs no rest but until there are events: Flume rests because it would have to ask again. One that has then
+            // put its events back could not deliver them, and rests.
             long rest = Math.min(++failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS);
             if (channel.askEmpty()) {
                 failures = 0;
