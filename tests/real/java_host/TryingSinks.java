@@ -1,8 +1,13 @@
 package example;
 
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import org.apache.flume.Channel;
+import org.apache.flume.Context;
 import org.apache.flume.Event;
 import org.apache.flume.Transaction;
+import org.apache.flume.conf.Configurable;
 import org.apache.flume.sink.AbstractSink;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +45,70 @@ public final class TryingSinks {
                 log.info("attempt {} after {} ms", attempts, attempts > 1 ? (began - returned) / 1000000 : 0);
             returned = System.nanoTime();
             return taken > 0 && !fails ? Status.READY : Status.BACKOFF;
+        }
+    }
+
+    /** Its start() opens a port, and the first time throws behind that. Its stop() closes the port. */
+    public static class OpensPort extends AbstractSink implements Configurable {
+        private static boolean hasThrown;
+        private int port;
+        private ServerSocket socket;
+
+        @Override
+        public void configure(Context context) {
+            port = context.getInteger("port");
+        }
+
+        @Override
+        public synchronized void start() {
+            try {
+                socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress());
+            } catch (IOException taken) {
+                throw new IllegalStateException("the port is taken", taken);
+            }
+            if (!hasThrown) {
+                hasThrown = true;
+                throw new IllegalStateException("the far end is down");
+            }
+            log.info("the port is open");
+        }
+
+        @Override
+        public synchronized void stop() {
+            try {
+                socket.close();
+            } catch (IOException wrong) {
+                throw new IllegalStateException(wrong);
+            }
+        }
+
+        @Override
+        public Status process() {
+            return Status.BACKOFF;
+        }
+    }
+
+    /** Its start() waits for a far end that does not come, until it is interrupted. */
+    public static class WaitsInStart extends AbstractSink {
+        @Override
+        public synchronized void start() {
+            log.info("waits for the far end");
+            try {
+                for (;;)
+                    Thread.sleep(1000);
+            } catch (InterruptedException ended) {
+                log.info("no longer waits for the far end");
+            }
+        }
+
+        @Override
+        public synchronized void stop() {
+            log.info("the sink that waited is stopped");
+        }
+
+        @Override
+        public Status process() {
+            return Status.BACKOFF;
         }
     }
 }

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flume.Context;
 import org.apache.flume.conf.BatchSizeSupported;
 import org.apache.flume.conf.Configurable;
+import org.apache.flume.lifecycle.LifecycleAware;
 
 /**
  * One component. It has a thread of its own, in a thread group of its own: what the class prints or logs, also from threads that
@@ -19,6 +20,8 @@ abstract class Component {
     static final Turn CONFIGURING = new Turn();
     /** A class that was asked to stop has this time; then others go on without it. The agent waits as long (DRAIN_NS, RECALL_NS). */
     static final long STOP_MS = 5000;
+    /** Flume's supervisor also waits before it interrupts a start() that has not returned. */
+    private static final long START_MS = 2000;
     private static final long LOOK_MS = 100;
     /** The back-off of Flume's runners. */
     static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
@@ -31,7 +34,8 @@ abstract class Component {
     private final String[] capacities; // names of channels and their transactionCapacity, in turn
     private final Map<Long, ByteBuffer> areas = new HashMap<>();
     private final Thread thread;
-    private final Object pause = new Object();
+    private final Object pause = new Object(); // guards `starts`
+    private boolean starts; // its thread is in start() of the class
     private final AtomicBoolean isReady = new AtomicBoolean();
     private volatile long asked; // when it was asked to stop
     private boolean told; // that it is late
@@ -135,6 +139,31 @@ abstract class Component {
             pause.notifyAll();
         }
         wake();
+    }
+
+    /** Calls start() of the class, on the component's thread. */
+    final void start(LifecycleAware part) {
+        setStarts(true);
+        try {
+            part.start();
+        } finally {
+            setStarts(false);
+            Thread.interrupted(); // what follows is not interrupted: stop() may wait for something
+        }
+    }
+
+    private void setStarts(boolean starts) {
+        synchronized (pause) {
+            this.starts = starts;
+        }
+    }
+
+    /** Called once a second. Some classes do all their work in start(), or wait there for a far end, and end when they are interrupted. */
+    final void interruptLateStart() {
+        synchronized (pause) {
+            if (starts && isStoppingFor(START_MS))
+                interrupt();
+        }
     }
 
     /** Waits so long, or until stopping is set. */

@@ -26,6 +26,7 @@ final class SinkComponent extends Component {
     @Override
     void beat() throws IOException {
         channel.flush();
+        interruptLateStart();
         interruptLate();
     }
 
@@ -56,9 +57,9 @@ final class SinkComponent extends Component {
     void work() throws Throwable {
         Sink sink = make();
         sink.setChannel(channel);
-        sink.start();
-        ready();
-        try (End stops = () -> end(sink)) {
+        try (End stops = () -> end(sink)) { // also when start() throws: the next instance needs the ports and files that it has opened
+            start(sink);
+            ready();
             setProcesses(true);
             while (!stopping)
                 process(sink);

@@ -15,13 +15,10 @@ import org.apache.flume.Source;
 final class SourceComponent extends Component {
     /** Flume waits until process() has returned, however long that takes; the agent waits for 5 s in all. */
     private static final long RUNNER_JOIN_MS = 2000;
-    /** Flume's supervisor also waits before it interrupts a start() that has not returned. */
-    private static final long START_MS = 2000;
 
     private final SourceSlots slots = new SourceSlots(this);
     private SourceChain chain;
     private Throwable died; // of the polling thread
-    private Thread starter; // it is in start() of the class
 
     SourceComponent(Host host, int link, List<String> texts) {
         super(host, link, texts);
@@ -45,11 +42,9 @@ final class SourceComponent extends Component {
         notifyAll();
     }
 
-    /** Some classes do all their work in start(), and end when they are interrupted. */
     @Override
-    synchronized void beat() {
-        if (starter != null && isStoppingFor(START_MS))
-            starter.interrupt();
+    void beat() {
+        interruptLateStart();
     }
 
     @Override
@@ -69,20 +64,6 @@ final class SourceComponent extends Component {
                 poll((PollableSource) source);
             else
                 awaitStop();
-        }
-    }
-
-    private void start(Source source) {
-        synchronized (this) {
-            starter = Thread.currentThread();
-        }
-        try {
-            source.start();
-        } finally {
-            synchronized (this) {
-                starter = null;
-                Thread.interrupted(); // stop() may wait for something
-            }
         }
     }
 
