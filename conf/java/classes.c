@@ -6,6 +6,7 @@
 #include "conf/java/unread.h"
 #include "conf/text.h"
 #include "core/text/ends.h"
+#include "core/text/hex.h"
 #include "core/text/nearest.h"
 
 #include <dirent.h>
@@ -67,9 +68,48 @@ static void note_blocked(struct ps_classes *classes, const char *path, int error
                                     : ps_arena_format(classes->arena, "%s: %s", path, strerror(error));
 }
 
+static void add_folder(struct ps_classes *classes, const char *path)
+{
+    if (!is_there(classes, path) && classes->count < PLACES_MAX)
+        add_place(classes, path, NULL);
+}
+
 static void add_jar(struct ps_classes *classes, const char *path);
 
-/* Adds the jars that a value of Class-Path names, which are separated by blanks and relative to the jar. */
+/* Returns the path of a URL, in which %20 is a blank. */
+static char *unescaped(struct ps_arena *arena, const char *url)
+{
+    char *path = ps_arena_text(arena, url), *to = path;
+    for (const char *at = path; *at != '\0'; at++) {
+        int high = *at == '%' ? ps_hex_digit(at[1]) : -1, low = high >= 0 ? ps_hex_digit(at[2]) : -1;
+        bool is_escape = low >= 0 && high + low > 0; /* a zero byte would end the path */
+        *to++ = is_escape ? (char)(high * 16 + low) : *at;
+        at += is_escape ? 2 : 0;
+    }
+    *to = '\0';
+    return path;
+}
+
+/* Adds an entry of Class-Path, if it exists: a folder, if it ends with a slash, else a jar. */
+static void add_named_entry(struct ps_classes *classes, char *path)
+{
+    size_t length = strlen(path);
+    struct stat status;
+    if (path[length - 1] != '/') {
+        if (access(path, F_OK) == 0 || !ps_unread_is_absent(errno))
+            add_jar(classes, path);
+        return;
+    }
+    if (length > 1)
+        path[length - 1] = '\0';
+    if (stat(path, &status) != 0)
+        note_blocked(classes, path, errno, NULL);
+    else if (S_ISDIR(status.st_mode))
+        add_folder(classes, path);
+}
+
+/* Adds what a value of Class-Path names: URLs that are separated by blanks and relative to the jar. Java ignores those that do
+ * not exist. */
 static void add_named(struct ps_classes *classes, const char *jar, const char *value)
 {
     const struct ps_texts names = ps_text_split_blanks(classes->arena, ps_text_trim(classes->arena, value));
@@ -78,12 +118,11 @@ static void add_named(struct ps_classes *classes, const char *jar, const char *v
         const char *name = names.items[i];
         if (ps_text_begins(name, "file:"))
             name += strlen("file:");
-        const char *path = name;
+        char *path = unescaped(classes->arena, name);
         if (*name != '/' && slash != NULL)
-            path = ps_arena_format(classes->arena, "%.*s/%s", (int)(slash - jar), jar, name);
-        /* Java ignores entries that do not exist. */
-        if (*name != '\0' && (access(path, F_OK) == 0 || !ps_unread_is_absent(errno)))
-            add_jar(classes, path);
+            path = ps_arena_format(classes->arena, "%.*s/%s", (int)(slash - jar), jar, path);
+        if (*name != '\0')
+            add_named_entry(classes, path);
     }
 }
 
@@ -173,9 +212,9 @@ static void add_entry(struct ps_classes *classes, const char *entry)
             note_blocked(classes, path, errno, NULL);
             return;
         }
-        if (S_ISDIR(status.st_mode) && !is_there(classes, path) && classes->count < PLACES_MAX)
-            add_place(classes, path, NULL);
-        else if (!S_ISDIR(status.st_mode))
+        if (S_ISDIR(status.st_mode))
+            add_folder(classes, path);
+        else
             add_jar(classes, path);
     }
 }

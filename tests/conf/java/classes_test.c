@@ -75,6 +75,30 @@ static void test_where_a_class_is(void **state)
     ps_classes_close(classes);
 }
 
+/* An entry of a manifest is a URL: it may have escapes, and one that ends with a slash is a folder. */
+static void test_what_a_manifest_names(void **state)
+{
+    char text[256];
+    const char *item = text;
+    struct ps_class found;
+    assert_int_equal(mkdir(in_folder("in folder"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("in folder/org"), 0700), 0);
+    ps_test_folder_append("in folder/org/Bad.class", "\xCA\xFE\xBA\xBE", 4);
+    ps_test_jar_write(in_folder("with blank.jar"), named, NULL);
+    ps_test_jar_write(in_folder("main.jar"), own,
+                      "Manifest-Version: 1.0\r\n"
+                      "Class-Path: with%20blank.jar in%20folder/ 100% %00 in%20folder\r\n\r\n");
+    snprintf(text, sizeof text, "%s", in_folder("main.jar"));
+    struct ps_classes *classes = ps_classes_open(&(struct ps_texts){1, &item});
+    assert_int_equal(ps_classes_jars(classes), 2);
+    assert_int_equal(ps_classes_folders(classes), 1);
+    assert_true(ps_classes_find(classes, "org.example.Named", &found));
+    assert_string_equal(found.place, in_folder("with blank.jar"));
+    assert_true(ps_classes_find(classes, "org.Bad", &found));
+    assert_string_equal(found.place, in_folder("in folder"));
+    ps_classes_close(classes);
+}
+
 /* Reads the jars of the folder `jars` in the order of the directory, which is also that of the JVM. */
 static size_t read_directory(char names[][1024], size_t room)
 {
@@ -240,11 +264,9 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_where_a_class_is),
-        IN_FOLDER(test_what_a_class_is),
-        IN_FOLDER(test_did_you_mean),
-        IN_FOLDER(test_damaged_jars),
-        IN_FOLDER(test_jars_of_a_folder_are_in_order),
+        IN_FOLDER(test_where_a_class_is),    IN_FOLDER(test_what_a_manifest_names),
+        IN_FOLDER(test_what_a_class_is),     IN_FOLDER(test_did_you_mean),
+        IN_FOLDER(test_damaged_jars),        IN_FOLDER(test_jars_of_a_folder_are_in_order),
         IN_FOLDER(test_without_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
