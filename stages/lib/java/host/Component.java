@@ -90,7 +90,7 @@ abstract class Component {
                 send(Message.FAILED, new long[0], Texts.describe(wrong));
                 return;
             } finally {
-                host.forget(link);
+                host.forget(this);
             }
             send(Message.STOPPED, new long[0], null);
         } catch (IOException gone) {
@@ -115,6 +115,9 @@ abstract class Component {
 
     /** Called once a second, by the thread that beats. */
     void beat() throws IOException {}
+
+    /** Takes the MBeans of the class's counters back, because it has ended. */
+    void withdrawFigures() {}
 
     /** Wakes the thread, because stopping is set. */
     abstract void wake();

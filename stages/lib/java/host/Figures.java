@@ -32,6 +32,18 @@ final class Figures {
         }
     }
 
+    /** Takes back the MBean of Flume's counters of a component that has ended: a native component may have its name next. */
+    static void withdraw(String kind, String name) {
+        try {
+            MBeanServer server = ManagementFactory.getPlatformMBeanServer();
+            ObjectName bean = new ObjectName("org.apache.flume." + kind + ":type=" + name); // MonitoredCounterGroup's
+            if (server.isRegistered(bean))
+                server.unregisterMBean(bean);
+        } catch (JMException | RuntimeException | LinkageError wrong) {
+            return; // a name or a bean with which that cannot be done, a JVM without java.management
+        }
+    }
+
     void report() throws IOException {
         Map<String, String> now = new HashMap<>();
         for (ObjectName name : server.queryNames(pattern, null)) {

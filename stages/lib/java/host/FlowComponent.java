@@ -52,6 +52,13 @@ final class FlowComponent extends Component {
     void wake() {}
 
     @Override
+    void withdrawFigures() {
+        for (String kind : new String[] {"source", "channel", "sink"})
+            for (String part : pairs.getOrDefault(kind + "s", "").trim().split("\\s+"))
+                Figures.withdraw(kind, part);
+    }
+
+    @Override
     long patience() {
         return AGENT_MS;
     }

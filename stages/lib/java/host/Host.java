@@ -210,8 +210,14 @@ public final class Host {
         component.begin();
     }
 
-    void forget(int link) {
-        components.remove(link);
+    /** The component has ended. Its counters stay if it is late and another one has its name by now: they are that one's. */
+    void forget(Component component) {
+        boolean isFollowed = false;
+        for (Component other : components.values())
+            isFollowed |= other.link > component.link && other.label.equals(component.label);
+        if (!isFollowed || !component.isLate())
+            component.withdrawFigures();
+        components.remove(component.link);
     }
 
     /** Returns a component that must end before this one begins, or null. */

@@ -53,6 +53,11 @@ final class SinkComponent extends Component {
     }
 
     @Override
+    void withdrawFigures() {
+        Figures.withdraw("sink", name);
+    }
+
+    @Override
     @SuppressWarnings("try")
     void work() throws Throwable {
         Sink sink = make();

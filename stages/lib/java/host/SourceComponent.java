@@ -53,6 +53,11 @@ final class SourceComponent extends Component {
     }
 
     @Override
+    void withdrawFigures() {
+        Figures.withdraw("source", name);
+    }
+
+    @Override
     @SuppressWarnings("try")
     void work() throws Throwable {
         Source source = make();
