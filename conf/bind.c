@@ -1,11 +1,11 @@
 /* See bind.h. All conversions of text to typed values are here. */
 #include "conf/bind.h"
 
+#include "conf/number.h"
 #include "conf/text.h"
 #include "core/flow/limits.h"
 #include "core/text/nearest.h"
 #include "core/probe.h"
-#include "core/quantity.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -38,84 +38,6 @@ struct ps_pairs ps_pairs_below(struct ps_arena *arena, const struct ps_pairs *pa
         items[below.count++].key += skip;
     }
     return below;
-}
-
-bool ps_parse_int(const char *text, int64_t *value)
-{
-    while (*text != '\0' && (unsigned char)*text <= ' ')
-        text++;
-    const char *digits = text + (*text == '-' || *text == '+');
-    size_t count = strspn(digits, "0123456789");
-    const char *rest = digits + count;
-    while (*rest != '\0' && (unsigned char)*rest <= ' ')
-        rest++;
-    if (count == 0 || *rest != '\0')
-        return false;
-    errno = 0;
-    long long number = strtoll(text, NULL, 10);
-    *value = number;
-    return errno == 0;
-}
-
-bool ps_parse_size(const char *text, int64_t *value)
-{
-    char *end;
-    errno = 0;
-    long long number = strtoll(text, &end, 10);
-    if (end == text || errno != 0 || number < 0)
-        return false;
-    while (*end == ' ')
-        end++;
-    int letter = tolower((unsigned char)*end);
-    unsigned shift = letter == 'k' ? 10 : letter == 'm' ? 20 : letter == 'g' ? 30 : 0;
-    if (shift != 0) {
-        end++;
-        end += tolower((unsigned char)*end) == 'i' && tolower((unsigned char)end[1]) == 'b';
-        end += tolower((unsigned char)*end) == 'b';
-    }
-    if (*end != '\0' || number > INT64_MAX >> shift)
-        return false;
-    *value = number << shift;
-    return true;
-}
-
-static uint64_t unit_ns(const char *unit)
-{
-    if (unit == NULL)
-        return 0;
-    return strcmp(unit, "ms") == 0 ? 1000000 : strcmp(unit, "s") == 0 ? 1000000000 : 0;
-}
-
-/* Parses a number of a key that Flume does not know: "5s" and "1m30s" where the key is a time, "10k" where it is a
- * number of things. Returns false if the text has no unit that fits, or is not a whole number of the key's own unit. */
-static bool parse_int_with_unit(const struct ps_option *option, const char *text, int64_t *value)
-{
-    struct ps_err unused;
-    uint64_t number, ns = unit_ns(option->unit);
-    if (!(option->flags & PS_OPTION_EXTENSION))
-        return false;
-    if (ns == 0) {
-        if (ps_quantity_count(option->key, text, 0, INT64_MAX, &number, &unused) != PS_OK)
-            return false;
-    } else {
-        if (ps_quantity_duration(option->key, text, &number, &unused) != PS_OK || number % ns != 0)
-            return false;
-        number /= ns;
-    }
-    *value = (int64_t)number;
-    return true;
-}
-
-static const char *number_cure(const struct ps_bind *bind, const struct ps_option *option)
-{
-    if (option->type == PS_OPTION_SIZE)
-        return "write a number of bytes, or one with k, m, g, KiB, MiB or GiB (powers of 1024)";
-    if (!(option->flags & PS_OPTION_EXTENSION))
-        return "write only decimal digits";
-    if (unit_ns(option->unit) == 0)
-        return "write a whole number, or one with k, M or G (thousands)";
-    return ps_arena_format(bind->arena, "write a whole number of %s, or a time with its unit: 500ms, 5s, 2m",
-                           option->unit);
 }
 
 static bool parse_double(const char *text, double *value)
@@ -200,22 +122,24 @@ static enum ps_status value_refuse(const struct ps_bind *bind, const struct ps_o
 static enum ps_status int_write(const struct ps_bind *bind, const struct ps_option *option,
                                 const struct ps_pair *pair, int64_t *to)
 {
-    bool parsed = option->type == PS_OPTION_SIZE
-                      ? ps_parse_size(pair->value, to)
-                      : ps_parse_int(pair->value, to) ||
-                            parse_int_with_unit(option, ps_text_trim(bind->arena, pair->value), to);
-    if (!parsed)
-        return value_refuse(bind, option, pair, number_cure(bind, option));
-    if ((option->min == 0 && option->max == 0) || (*to >= option->min && *to <= option->max))
+    bool fits = ps_number_read(bind->arena, option, pair->value, to);
+    if (!fits && !ps_number_is_digits(pair->value))
+        return value_refuse(bind, option, pair, ps_number_cure(bind->arena, option));
+    bool has_range = option->min != 0 || option->max != 0;
+    if (fits && (!has_range || (*to >= option->min && *to <= option->max)))
         return PS_OK;
     const char *unit = option->unit != NULL ? option->unit : "";
+    int64_t min = has_range ? option->min : INT64_MIN, max = has_range ? option->max : INT64_MAX;
     const char *cure =
-        option->max == INT64_MAX
-            ? ps_arena_format(bind->arena, "at least %" PRId64 "%s%s", option->min, *unit ? " " : "", unit)
-            : ps_arena_format(bind->arena, "%" PRId64 " to %" PRId64 "%s%s", option->min, option->max,
-                              *unit ? " " : "", unit);
+        max == INT64_MAX && fits
+            ? ps_arena_format(bind->arena, "at least %" PRId64 "%s%s", min, *unit ? " " : "", unit)
+            : ps_arena_format(bind->arena, "%" PRId64 " to %" PRId64 "%s%s", min, max, *unit ? " " : "",
+                              unit);
     ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
-                   place_of(bind, pair), cure, "%" PRId64 " is out of range", *to);
+                   place_of(bind, pair), cure, "%s is out of range",
+                   fits                               ? ps_arena_format(bind->arena, "%" PRId64, *to)
+                   : option->flags & PS_OPTION_SECRET ? "(hidden)"
+                                                      : ps_text_trim(bind->arena, pair->value));
     return PS_FAIL;
 }
 
@@ -440,9 +364,11 @@ static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_
     quiet.problems = &aside;
     enum ps_status status = value_write(&quiet, option, pair, to);
     if (status != PS_OK) {
+        const char *instead = option->fallback == NULL
+                                  ? "the key counts as not set"
+                                  : ps_arena_format(bind->arena, "the default %s is used", option->fallback);
         ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place_of(bind, pair), aside.items[0].cure,
-                       "%s: the default %s is used", aside.items[0].what,
-                       option->fallback != NULL ? option->fallback : "");
+                       "%s: %s", aside.items[0].what, instead);
         ps_problem_mistake(bind->problems, PS_MISTAKE_CAUSE);
         status = fallback_write(bind, option, to);
     }
