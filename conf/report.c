@@ -90,9 +90,19 @@ static void print_source(FILE *file, const struct ps_conf *conf, const struct ps
     fputc('\n', file);
 }
 
+/* Returns the row with the events that a channel has room for, of the spillable memory channel those in memory. NULL: there
+ * is none. */
+static const struct ps_option *capacity_of(const struct ps_stage_ops *ops)
+{
+    const struct ps_option *capacity = ps_option_named(ops->options, "capacity");
+    if (capacity != NULL && (capacity->flags & PS_OPTION_NO_EFFECT))
+        return ps_option_named(ops->options, "memoryCapacity");
+    return capacity;
+}
+
 static void print_channel(FILE *file, const struct ps_conf *conf, const struct ps_conf_channel *channel)
 {
-    const struct ps_option *capacity = ps_option_named(channel->part.ops->options, "capacity");
+    const struct ps_option *capacity = capacity_of(channel->part.ops);
     fprintf(file, "  channel %s: %s", channel->part.name, channel->part.ops->name);
     if (capacity != NULL && capacity->type == PS_OPTION_INT) {
         int64_t events;

@@ -53,6 +53,9 @@ static void report_unknown(const struct ps_component_maker *maker, enum ps_kind 
         cure = "write the type without quotes";
     else
         cure = is_class ? ps_java_absent_cure(maker, kind, type) : ps_java_nearest(maker, kind, type);
+    if (cure == NULL && !is_class)
+        cure = ps_arena_format(maker->arena, "`penstock components %s` lists those there are",
+                               ps_kind_word(kind));
     if (is_class)
         ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure, "%s", ps_java_absent(maker, kind, type));
     else

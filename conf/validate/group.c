@@ -90,7 +90,7 @@ static bool report_class(const struct grouping *grouping, const char *key, const
 static bool report_unknown_processor(const struct grouping *grouping)
 {
     struct ps_validation *validation = grouping->validation;
-    const char *type = grouping->group->processor, *nearest = NULL;
+    const char *type = grouping->group->processor, *cure = "use failover or load_balance";
     if (strchr(type, '.') != NULL)
         return report_class(grouping, "processor.type", "sink processor", PS_JAVA_SINK_PROCESSOR, type);
     struct ps_nearest near;
@@ -99,9 +99,9 @@ static bool report_unknown_processor(const struct grouping *grouping)
     ps_nearest_offer(&near, "failover");
     ps_nearest_offer(&near, "load_balance");
     if (near.word != NULL)
-        nearest = ps_arena_format(validation->arena, "did you mean %s?", near.word);
-    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
-                   nearest, "Flume has no sink processor `%s`: it drops the group and its sinks", type);
+        cure = ps_arena_format(validation->arena, "did you mean %s?", near.word);
+    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"), cure,
+                   "Flume has no sink processor `%s`: it drops the group and its sinks", type);
     return false;
 }
 

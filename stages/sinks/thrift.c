@@ -75,6 +75,9 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
                   "server-principal (the source's name)");
         return PS_FAIL;
     }
+    if (!plan->kerberos && plan->client_principal != NULL)
+        ps_report(context, PS_LOG_INFO, "client-principal",
+                  "has no effect: the sink does not authenticate without kerberos = true");
     if (plan->kerberos && ps_report_unreadable(context, "client-keytab", plan->client_keytab))
         return PS_FAIL;
     return ps_tls_client_stage_check(&plan->tls, plan->sink.host, context);

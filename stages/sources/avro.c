@@ -66,6 +66,19 @@ static bool compresses(const struct avro_plan *plan)
     return strcasecmp(plan->compression, "deflate") == 0;
 }
 
+static void warn_of_useless_rule(const struct ps_context *context, const struct ps_ip_filter *filter)
+{
+    const struct ps_ip_rule *rule = ps_ip_filter_useless(filter);
+    if (rule == NULL)
+        return;
+    ps_report(context, PS_LOG_WARN, "ipFilterRules",
+              "%s:%s:%s is a rule for nobody: a pattern has * for any text and ? for one character, and is "
+              "compared with %s",
+              rule->allow ? "allow" : "deny", rule->name ? "name" : "ip", rule->pattern,
+              rule->name ? "a host's whole name, as *.example.org"
+                         : "an address as 10.0.0.1 or 0:0:0:0:0:0:0:1; write 10.* for 10.0.0.0/8");
+}
+
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct avro_plan *plan = plan_;
@@ -75,6 +88,8 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     if (plan->filters && ps_ip_filter_parse(&filter, &plan->rules, context->arena, &err) != PS_OK) {
         ps_report(context, PS_LOG_ERROR, "ipFilterRules", "%s", err.text);
         good = false;
+    } else if (plan->filters) {
+        warn_of_useless_rule(context, &filter);
     }
     if (!compresses(plan) && strcasecmp(plan->compression, "none") != 0)
         ps_report(context, PS_LOG_WARN, "compression-type",

@@ -71,6 +71,9 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         good = false;
     } else if (plan->kerberos) {
         good &= !ps_report_unreadable(context, "agent-keytab", plan->keytab);
+    } else if (plan->principal != NULL) {
+        ps_report(context, PS_LOG_INFO, "agent-principal",
+                  "has no effect: clients need not authenticate without kerberos = true");
     }
     return good ? PS_OK : PS_FAIL;
 }

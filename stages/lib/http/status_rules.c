@@ -40,11 +40,15 @@ void ps_http_status_rules_check(const struct ps_context *context, const char *pr
                                 const struct ps_pairs *codes)
 {
     for (size_t i = 0; i < codes->count; i++) {
+        const struct ps_pair *pair = &codes->items[i];
         unsigned first, count;
         char key[96];
-        if (is_code(codes->items[i].key, &first, &count))
-            continue;
-        snprintf(key, sizeof key, "%s%.60s", prefix, codes->items[i].key);
-        ps_report(context, PS_LOG_WARN, key, "has no effect: write a status, 503, or a hundred, 5XX");
+        snprintf(key, sizeof key, "%s%.60s", prefix, pair->key);
+        if (!is_code(pair->key, &first, &count))
+            ps_report(context, PS_LOG_WARN, key, "has no effect: write a status, 503, or a hundred, 5XX");
+        else if (strcasecmp(pair->value, "true") != 0 && strcasecmp(pair->value, "false") != 0)
+            ps_report(context, PS_LOG_WARN, key,
+                      "\"%s\" is neither true nor false and counts as false; write true or false",
+                      pair->value);
     }
 }

@@ -40,6 +40,24 @@ enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_t
     return PS_OK;
 }
 
+/* Returns whether some address, or some host name, may match the pattern. Addresses are compared as Java prints them:
+ * 10.0.0.1, 0:0:0:0:0:0:0:1, fe80:0:0:0:1:2:3:4%eth0. */
+static bool is_possible(const struct ps_ip_rule *rule)
+{
+    if (rule->name)
+        return strpbrk(rule->pattern, "/\\()[]{}|+^$ ") == NULL;
+    size_t address = strcspn(rule->pattern, "%");
+    return strspn(rule->pattern, "0123456789abcdef.:*?") >= address && strstr(rule->pattern, "::") == NULL;
+}
+
+const struct ps_ip_rule *ps_ip_filter_useless(const struct ps_ip_filter *filter)
+{
+    for (size_t i = 0; i < filter->count; i++)
+        if (!is_possible(&filter->rules[i]))
+            return &filter->rules[i];
+    return NULL;
+}
+
 /* Returns whether all of the text matches. Goes back to the last `*` when a character differs. */
 static bool is_like(const struct ps_slice *text, const char *pattern)
 {

@@ -26,6 +26,10 @@ struct ps_ip_filter {
 enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_texts *rules,
                                   struct ps_arena *arena, struct ps_err *err);
 
+/* Returns the first rule that no peer can match: a network (10.0.0.0/8), a regular expression, an IPv6 address with its
+ * zeros left out. NULL: there is none. */
+const struct ps_ip_rule *ps_ip_filter_useless(const struct ps_ip_filter *filter);
+
 /* Returns whether the peer may connect. `ip`: the address as InetAddress.getHostAddress prints it; `host`: the
  * peer's host name, or the address again; `local`: the peer is on this machine. */
 bool ps_ip_filter_admits(const struct ps_ip_filter *filter, const struct ps_slice *ip,

@@ -18,9 +18,29 @@ enum ps_status ps_tls_stage_build(struct ps_tls_server **server, const struct ps
     return ps_tls_server_build(server, options, &globals, server == NULL ? &notes : NULL, err);
 }
 
+/* Tells of a key of TLS in a component without it: who set it may think that the connections are encrypted. */
+static void note_unused(const struct ps_context *context, const char *key, bool is_set)
+{
+    if (is_set)
+        ps_report(context, PS_LOG_INFO, key,
+                  "has no effect: connections are not encrypted without ssl = true");
+}
+
+static void note_unused_limits(const struct ps_tls_options *limits, const struct ps_context *context)
+{
+    note_unused(context, "include-protocols", limits->include_protocols.count > 0);
+    note_unused(context, "exclude-protocols", limits->exclude_protocols.count > 0);
+    note_unused(context, "include-cipher-suites", limits->include_cipher_suites.count > 0);
+    note_unused(context, "exclude-cipher-suites", limits->exclude_cipher_suites.count > 0);
+}
+
 enum ps_status ps_tls_stage_check(const struct ps_tls_options *options, const struct ps_context *context)
 {
     struct ps_err err = {.length = 0};
+    if (!options->enabled) {
+        note_unused(context, "keystore", options->keystore != NULL);
+        note_unused_limits(options, context);
+    }
     if (ps_tls_stage_build(NULL, options, context, &err) == PS_OK)
         return PS_OK;
     ps_report(context, PS_LOG_ERROR, "ssl", "%s", err.text);
@@ -90,6 +110,12 @@ enum ps_status ps_tls_client_stage_check(const struct ps_tls_client_options *opt
                                          const struct ps_context *context)
 {
     struct ps_err err = {.length = 0};
+    if (!options->enabled) {
+        note_unused(context, "truststore", options->truststore != NULL);
+        note_unused(context, "trust-all-certs", options->trust_all);
+        note_unused(context, "penstock.verify.hostname", options->verify_name);
+        note_unused_limits(&options->limits, context);
+    }
     if (ps_tls_client_stage_build(NULL, options, host, context, &err) == PS_OK)
         return PS_OK;
     ps_report(context, PS_LOG_ERROR, "ssl", "%s", err.text);

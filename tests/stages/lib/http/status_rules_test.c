@@ -73,26 +73,28 @@ static void test_no_status(void **unused)
     }
 }
 
-/* The keys that `check` complains of, separated by blanks. */
+/* The keys that `check` complains of, separated by blanks; ! stands before one whose value is neither true nor false. */
 static void note_key(const struct ps_context *context, enum ps_log_level severity, const char *key,
                      const char *message)
 {
     char *said = context->argument;
     assert_int_equal(severity, PS_LOG_WARN);
-    assert_non_null(strstr(message, "has no effect"));
-    strcat(strcat(said, key), " ");
+    bool odd_value = strstr(message, "neither true nor false") != NULL;
+    assert_true(odd_value != (strstr(message, "has no effect") != NULL));
+    strcat(strcat(strcat(said, odd_value ? "!" : ""), key), " ");
 }
 
 static void test_check(void **unused)
 {
     static const struct ps_pair pairs[] = {{.key = "503", .value = "true"}, {.key = "50", .value = "true"},
-                                           {.key = "5XX", .value = "x"},    {.key = "5xx", .value = "true"},
-                                           {.key = "999", .value = "x"},    {.key = "0XX", .value = "x"}};
+                                           {.key = "5XX", .value = "x"},    {.key = "4XX", .value = "FALSE"},
+                                           {.key = "5xx", .value = "true"}, {.key = "999", .value = "x"},
+                                           {.key = "0XX", .value = "x"}};
     char said[256] = "";
     const struct ps_context context = {.report = note_key, .argument = said};
     ps_http_status_rules_check(&context, "backoff.",
                                &(struct ps_pairs){PS_COUNT_OF(pairs), (struct ps_pair *)(uintptr_t)pairs});
-    assert_string_equal(said, "backoff.50 backoff.5xx backoff.0XX ");
+    assert_string_equal(said, "backoff.50 !backoff.5XX backoff.5xx !backoff.999 backoff.0XX ");
 }
 
 int main(void)

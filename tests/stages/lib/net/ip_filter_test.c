@@ -100,6 +100,33 @@ static void test_mistakes(void **state)
     }
 }
 
+/* A pattern is no network, no regular expression and no short IPv6 address: no peer matches such a rule. */
+static void test_useless_rules(void **state)
+{
+    static const struct {
+        const char *rule;
+        bool useless;
+    } rows[] = {{"allow:ip:10.*", false},
+                {"deny:ip:*", false},
+                {"allow:ip:10.0.0.0/8", true},
+                {"allow:ip:10.0.(1|2).*", true},
+                {"allow:ip:0:0:0:0:0:0:0:1", false},
+                {"allow:ip:::1", true},
+                {"allow:ip:FE80:*", true},
+                {"allow:ip:fe80:*%Eth/0", false},
+                {"allow:ip:localhost", true},
+                {"allow:name:localhost", false},
+                {"allow:name:*.Example_1.org", false},
+                {"deny:name:web[12].example.org", true}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_ip_filter filter;
+        struct ps_err err = {.length = 0};
+        const char *const rules[] = {"allow:ip:127.*", rows[i].rule};
+        assert_int_equal(ps_ip_filter_parse(&filter, &(struct ps_texts){2, rules}, arena, &err), PS_OK);
+        assert_ptr_equal(ps_ip_filter_useless(&filter), rows[i].useless ? &filter.rules[1] : NULL);
+    }
+}
+
 static int set_up(void **state)
 {
     arena = ps_arena_create();
@@ -115,6 +142,6 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_patterns),
-                                       cmocka_unit_test(test_mistakes)};
+                                       cmocka_unit_test(test_mistakes), cmocka_unit_test(test_useless_rules)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# What `penstock check` says of values of real stages: each with its line and key, and how to write it; and what the plan shows.
+set -uo pipefail
+[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+fail() { echo "FAILED: $*"; cat "$work/out"; failed=1; }
+
+# KIND TYPE LINES...: an agent whose source, channel or sink has the type and the keys; these begin at line 9.
+with() {
+    local kind=$1 type=$2 source=seq channel=memory sink=null name
+    shift 2
+    case $kind in
+    source) source=$type name=sources.r1 ;;
+    channel) channel=$type name=channels.c1 ;;
+    sink) sink=$type name=sinks.k1 ;;
+    esac
+    cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = $source
+a1.sources.r1.channels = c1
+a1.channels.c1.type = $channel
+a1.sinks.k1.type = $sink
+a1.sinks.k1.channel = c1
+END
+    printf "a1.$name.%s\n" "$@" >>"$work/agent.properties"
+    "$PENSTOCK" check -n a1 -f "$work/agent.properties" >"$work/out" 2>&1
+}
+says() { grep -qF -- "$1" "$work/out" || fail "not said: $1"; }
+silent() { ! grep -qE '(error|dropped|warning|note): ' "$work/out" || fail "of ${*:-what is right}"; }
+
+avro=('bind = 127.0.0.1' 'port = 4141')
+with source avro "${avro[@]}" 'threads = many'
+says 'agent.properties:11: warning: a1.sources.r1.threads: "many" is not a whole number: the key counts as not set; write only decimal digits'
+
+# A rule that no peer can match.
+with source avro "${avro[@]}" 'ipFilter = true' 'ipFilterRules = allow:ip:127.*,deny:ip:10.0.0.0/8'
+says 'agent.properties:12: warning: a1.sources.r1.ipFilterRules: deny:ip:10.0.0.0/8 is a rule for nobody: a pattern has * for any text'
+with source avro "${avro[@]}" 'ipFilter = true' 'ipFilterRules = allow:ip:127.*,deny:ip:*'
+silent
+
+# Keys of TLS and Kerberos without TLS and Kerberos: whoever wrote them may think that they protect something.
+with source avro "${avro[@]}" 'keystore = /etc/flume/server.jks' 'include-protocols = TLSv1.3'
+says 'agent.properties:11: note: a1.sources.r1.keystore: has no effect: connections are not encrypted without ssl = true'
+says 'agent.properties:12: note: a1.sources.r1.include-protocols: has no effect: connections are not encrypted'
+with sink avro 'hostname = localhost' 'port = 4141' 'truststore = /etc/flume/trust.jks'
+says 'agent.properties:11: note: a1.sinks.k1.truststore: has no effect: connections are not encrypted without ssl = true'
+with source thrift "${avro[@]}" 'agent-principal = flume/host@EXAMPLE.ORG'
+says 'agent.properties:11: note: a1.sources.r1.agent-principal: has no effect: clients need not authenticate without kerberos = true'
+with sink thrift 'hostname = localhost' 'port = 4141' 'client-principal = flume@EXAMPLE.ORG'
+says 'agent.properties:11: note: a1.sinks.k1.client-principal: has no effect: the sink does not authenticate without kerberos = true'
+
+# A value that is no boolean, in the keys of a status: of rollback.5XX it would drop events.
+with sink http 'endpoint = http://localhost/' 'rollback.2XX = FALSE' 'rollback.5XX = yes'
+says 'agent.properties:11: warning: a1.sinks.k1.rollback.5XX: "yes" is neither true nor false and counts as false; write true or false'
+with sink http 'endpoint = http://localhost/' 'rollback.2XX = FALSE' 'rollback.5XX = True'
+silent
+
+# The plan shows how much memory has room for; Flume overrides capacity and keep-alive, and takes any value of them and of avgEventSize.
+spill=("checkpointDir = $work/checkpoint" "dataDirs = $work/data")
+with channel SPILLABLEMEMORY "${spill[@]}"
+says 'channel c1: spillablememory, capacity 10,000 events, 1 in, 1 out, in memory, which are lost when the process dies, and up to 100,000,000 on disk'
+with channel SPILLABLEMEMORY "${spill[@]}" 'memoryCapacity = 500' 'capacity = much' 'keep-alive = long' 'avgEventSize = small'
+says 'channel c1: spillablememory, capacity 500 events, 1 in, 1 out'
+! grep -q 'dropped: ' "$work/out" || fail 'the channel is dropped'
+
+# A type that does not exist, and is like none that does.
+with source spooldir "spoolDir = $work" 'deserializer = lines-of-text'
+says 'a1.sources.r1.deserializer: Flume has no deserializer `lines-of-text`; `penstock components deserializer` lists those there are'
+with sink file_roll "sink.directory = $work" 'sink.serializer = xml'
+says 'a1.sinks.k1.sink.serializer: Flume has no serializer `xml`; `penstock components serializer` lists those there are'
+exit "$failed"
