@@ -65,7 +65,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help = "thrift: compact or binary; must be the same as the source's protocol"},
+     .help = "thrift: compact or binary, in small letters; must be the same as the source's protocol"},
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(kerberos),
@@ -241,12 +241,13 @@ static enum ps_status encoding_make(struct ps_rpc_target *target, const struct p
         warn(reading, "compression-type",
              "compression-type: a thrift source does not compress; nothing is compressed");
     target->avro.compression = "none";
-    bool binary = strcasecmp(target->protocol, "binary") == 0;
+    bool binary = strcmp(target->protocol, "binary") == 0; /* only in small letters, as for Flume's client */
     if (!binary && strcasecmp(target->protocol, "compact") != 0)
         warn(reading, "protocol",
-             ps_arena_format(reading->arena,
-                             "protocol = %s counts as compact, as in Flume; the other is binary",
-                             target->protocol));
+             ps_arena_format(
+                 reading->arena,
+                 "protocol = %s counts as compact, as in Flume; the other is binary, in small letters",
+                 target->protocol));
     target->encoding = binary ? &ps_rpc_thrift_binary : &ps_rpc_thrift_compact;
     if (!target->kerberos)
         return PS_OK;

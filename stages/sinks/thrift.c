@@ -32,7 +32,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help = "compact or binary; must be the source's protocol. A penstock source accepts both"},
+     .help = "compact or binary, in small letters; must be the source's protocol. A penstock source accepts "
+             "both"},
     PS_TLS_CLIENT_OPTION_ROWS(struct thrift_plan, tls),
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,
@@ -61,12 +62,18 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
+/* Only in small letters: Flume's sink speaks compact for BINARY, and so does its source, with which this one must agree. */
+static bool is_binary(const struct thrift_plan *plan)
+{
+    return strcmp(plan->protocol, "binary") == 0;
+}
+
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct thrift_plan *plan = plan_;
-    if (strcasecmp(plan->protocol, "compact") != 0 && strcasecmp(plan->protocol, "binary") != 0)
-        ps_report(context, PS_LOG_WARN, "protocol", "%s counts as compact, as in Flume; the other is binary",
-                  plan->protocol);
+    if (strcasecmp(plan->protocol, "compact") != 0 && !is_binary(plan))
+        ps_report(context, PS_LOG_WARN, "protocol",
+                  "%s counts as compact, as in Flume; the other is binary, in small letters", plan->protocol);
     bool complete =
         plan->client_principal != NULL && plan->client_keytab != NULL && plan->server_principal != NULL;
     if (plan->kerberos && !complete) {
@@ -118,7 +125,7 @@ static void teardown_transport(struct thrift_plan *plan)
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct thrift_plan *plan = plan_;
-    bool binary = strcasecmp(plan->protocol, "binary") == 0;
+    bool binary = is_binary(plan);
     struct ps_rpc_sink_settings settings = {
         .protocol = binary ? &ps_thrift_rpc_binary : &ps_thrift_rpc_compact,
         .connect_ns = ps_rpc_timeout_ns(plan->calls.connect_ms),

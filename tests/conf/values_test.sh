@@ -67,6 +67,11 @@ with channel SPILLABLEMEMORY "${spill[@]}" 'memoryCapacity = 500' 'capacity = mu
 says 'channel c1: spillablememory, capacity 500 events, 1 in, 1 out'
 ! grep -q 'dropped: ' "$work/out" || fail 'the channel is dropped'
 
+# Numbers that Flume's client passes over, and an interval below 0.
+with sink avro 'hostname = localhost' 'port = 4141' 'connect-timeout = soon' 'request-timeout = 20s' 'batch-size = all' 'compression-level = best' 'reset-connection-interval = -1'
+! grep -qE '(error|dropped): ' "$work/out" || fail 'the sink is dropped'
+says 'agent.properties:11: warning: a1.sinks.k1.connect-timeout: "soon" is not a whole number: the default 20000 is used; write only decimal digits'
+
 # A type that does not exist, and is like none that does.
 with source spooldir "spoolDir = $work" 'deserializer = lines-of-text'
 says 'a1.sources.r1.deserializer: Flume has no deserializer `lines-of-text`; `penstock components deserializer` lists those there are'

@@ -24,7 +24,7 @@ struct ps_avro_plan {
     struct ps_tls_client *tls;         /* NULL: no TLS */
     uint32_t batch;                    /* events per call */
     unsigned window;                   /* maximum number of unanswered calls */
-    int compression_level;             /* 0: none */
+    int compression_level;             /* 1 to 9, or PS_AVRO_ZLIB_NONE */
     uint64_t timeout_ns;
 };
 

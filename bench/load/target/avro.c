@@ -58,7 +58,7 @@ static enum ps_status avro_read(struct ps_avro_plan *plan, struct ps_url *url, s
         return PS_FAIL;
     plan->batch = (uint32_t)batch;
     plan->window = (unsigned)window;
-    plan->compression_level = compression > 0 ? (int)level : 0;
+    plan->compression_level = compression > 0 ? (int)level : PS_AVRO_ZLIB_NONE;
     return tls_read(plan, url, err);
 }
 

@@ -11,8 +11,8 @@ enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
     deflate->out_of = 0;
     deflate->in.length = 0;
     deflate->why = NULL;
-    return level > 0 ? ps_avro_zlib_init(&deflate->zlib, level, err)
-                     : ps_avro_zlib_init_small(&deflate->zlib, err);
+    return level == PS_AVRO_DEFLATE_SMALL ? ps_avro_zlib_init_small(&deflate->zlib, err)
+                                          : ps_avro_zlib_init(&deflate->zlib, level, err);
 }
 
 void ps_avro_deflate_fini(struct ps_avro_deflate *deflate)

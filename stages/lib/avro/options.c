@@ -4,7 +4,7 @@
 
 bool ps_avro_options_compress(const struct ps_avro_options *options)
 {
-    return strcasecmp(options->compression, "deflate") == 0 && options->level > 0;
+    return strcasecmp(options->compression, "deflate") == 0;
 }
 
 enum ps_status ps_avro_options_check(const struct ps_avro_options *options, const char *host,

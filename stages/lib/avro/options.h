@@ -34,7 +34,9 @@ struct ps_avro_options {
          .fallback = "6",                                                                                    \
          .min = 0,                                                                                           \
          .max = 9,                                                                                           \
-         .help = "level of the compression, 1 (fast) to 9 (small); 0: not compressed"},                      \
+         .flags = PS_OPTION_LENIENT,                                                                         \
+         .help = "level of the compression, 1 (fast) to 9 (small); 0: the stream is one of deflate, in "     \
+                 "which nothing is compressed"},                                                             \
         PS_TLS_CLIENT_OPTION_ROWS(plan_type, member.tls),                                                    \
         {.key = "maxIoWorkers",                                                                              \
          .type = PS_OPTION_INT,                                                                              \

@@ -8,7 +8,7 @@
 #include "stages/lib/tls/client.h"
 
 struct ps_avro_transport_settings {
-    int level;                       /* 1 to 9 */
+    int level;                       /* 0 to 9 */
     const struct ps_tls_client *tls; /* NULL: no TLS */
     bool tls_outside;
 };

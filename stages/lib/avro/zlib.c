@@ -14,19 +14,18 @@
 static enum ps_status init(struct ps_avro_zlib *zlib, int level, int window_bits, int memory_level,
                            struct ps_err *err)
 {
-    *zlib = (struct ps_avro_zlib){.level = level};
-    if (level == 0)
+    *zlib = (struct ps_avro_zlib){.packs = false};
+    if (level == PS_AVRO_ZLIB_NONE)
         return PS_OK;
     if (deflateInit2(&zlib->deflater, level, Z_DEFLATED, window_bits, memory_level, Z_DEFAULT_STRATEGY) !=
-        Z_OK) {
-        zlib->level = 0;
+        Z_OK)
         return ps_err_set(err, "no memory to compress");
+    if (inflateInit(&zlib->inflater) != Z_OK) {
+        deflateEnd(&zlib->deflater);
+        return ps_err_set(err, "no memory to decompress");
     }
-    if (inflateInit(&zlib->inflater) == Z_OK)
-        return PS_OK;
-    deflateEnd(&zlib->deflater);
-    zlib->level = 0;
-    return ps_err_set(err, "no memory to decompress");
+    zlib->packs = true;
+    return PS_OK;
 }
 
 enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err)
@@ -41,7 +40,7 @@ enum ps_status ps_avro_zlib_init_small(struct ps_avro_zlib *zlib, struct ps_err 
 
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib)
 {
-    if (zlib->level == 0)
+    if (!zlib->packs)
         return;
     deflateReset(&zlib->deflater);
     inflateReset(&zlib->inflater);
@@ -51,11 +50,11 @@ void ps_avro_zlib_fini(struct ps_avro_zlib *zlib)
 {
     free(zlib->packed);
     zlib->packed = NULL;
-    if (zlib->level == 0)
+    if (!zlib->packs)
         return;
     deflateEnd(&zlib->deflater);
     inflateEnd(&zlib->inflater);
-    zlib->level = 0;
+    zlib->packs = false;
 }
 
 static bool deflate_part(z_stream *deflater, const struct iovec *part, int flush)
@@ -68,7 +67,7 @@ static bool deflate_part(z_stream *deflater, const struct iovec *part, int flush
 bool ps_avro_zlib_pack(struct ps_avro_zlib *zlib, struct iovec *parts)
 {
     z_stream *deflater = &zlib->deflater;
-    if (zlib->level == 0)
+    if (!zlib->packs)
         return true;
     size_t wanted = deflateBound(deflater, parts[0].iov_len + parts[1].iov_len) + FLUSH_BYTES;
     if (wanted > zlib->packed_room) {
@@ -91,7 +90,7 @@ bool ps_avro_zlib_unpack(struct ps_avro_zlib *zlib, struct ps_avro_zlib_input *i
                          size_t room, size_t *length)
 {
     z_stream *inflater = &zlib->inflater;
-    if (zlib->level == 0) {
+    if (!zlib->packs) {
         size_t copied = input->length < room ? input->length : room;
         memcpy(to, input->data, copied);
         input->data += copied;

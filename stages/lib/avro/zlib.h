@@ -1,6 +1,6 @@
 /* Compression of an Avro connection: one zlib stream each way for as long as the connection is open, flushed
  * after each message (ZlibEncoder and ZlibDecoder of Netty, as Flume's compression-type=deflate puts them
- * below the framing). At level 0 bytes pass unchanged.
+ * below the framing). The stream of level 0 is one, too: its blocks are stored.
  *
  * Thread: the connection's owner. */
 #pragma once
@@ -10,13 +10,16 @@
 #include <sys/uio.h>
 #include <zlib.h>
 
+#define PS_AVRO_ZLIB_NONE (-1) /* the level at which bytes pass unchanged */
+
 struct ps_avro_zlib {
-    int level; /* 0: none */
+    bool packs; /* false: bytes pass unchanged */
     z_stream deflater, inflater;
     uint8_t *packed; /* a message, compressed; grows */
     size_t packed_room;
 };
 
+/* `level`: 0 to 9, or PS_AVRO_ZLIB_NONE. */
 enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err);
 /* Initializes with little memory for compression, for a server with many connections and short answers. It
  * decompresses anything. */

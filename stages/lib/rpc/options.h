@@ -21,6 +21,7 @@ struct ps_rpc_options {
      .fallback = "100",                                                                                      \
      .max = PS_RPC_BATCH_EVENTS_MAX,                                                                         \
      .min = INT32_MIN,                                                                                       \
+     .flags = PS_OPTION_LENIENT,                                                                             \
      .unit = "events",                                                                                       \
      .help = "maximum number of events in one call; the source's channel must take them in one "             \
              "transaction. Below 1 counts as 100"},                                                          \
@@ -30,11 +31,12 @@ struct ps_rpc_options {
          .fallback = "20000",                                                                                \
          .min = INT32_MIN,                                                                                   \
          .max = INT32_MAX,                                                                                   \
+         .flags = PS_OPTION_LENIENT,                                                                         \
          .unit = "ms",                                                                                       \
          .help = "longest time for the connection and its TLS handshake; below 1000 counts as 20000"},       \
     {                                                                                                        \
         .key = "request-timeout", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.request_ms),   \
-        .fallback = "20000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms",                               \
+        .fallback = "20000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms", .flags = PS_OPTION_LENIENT,   \
         .help = "longest time for the answer to a call; then the call has failed, and its connection is "    \
                 "given up; below 1000 counts as 20000"                                                       \
     }

@@ -15,7 +15,7 @@ enum ps_status ps_rpc_sink_build(struct ps_rpc_sink *sink, const struct ps_rpc_s
                    .window_max = calls > 0 ? calls : WINDOW,
                    .answer_ns = settings->request_ns},
         .connect_ns = settings->connect_ns,
-        .reset_ns = (uint64_t)sink->reset_s * PS_NS_PER_S,
+        .reset_ns = sink->reset_s > 0 ? (uint64_t)sink->reset_s * PS_NS_PER_S : 0,
         .batch_events_max = settings->batch_events_max,
         .transport = settings->transport,
         .transport_settings = settings->transport_settings,

@@ -30,11 +30,11 @@ struct ps_rpc_sink {
      .type = PS_OPTION_INT,                                                                                  \
      .offset = offsetof(plan_type, member.reset_s),                                                          \
      .fallback = "0",                                                                                        \
-     .min = 0,                                                                                               \
+     .min = INT32_MIN,                                                                                       \
      .max = INT32_MAX,                                                                                       \
      .unit = "s",                                                                                            \
      .help = "time after which the sink opens a new connection, so that a load balancer can choose again; "  \
-             "0: never"},                                                                                    \
+             "0 or less: never"},                                                                            \
     {                                                                                                        \
         .key = "penstock.calls", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.window),        \
         .fallback = "0", .min = 0, .max = PS_RPC_CALLS_MAX, .unit = "calls", .flags = PS_OPTION_EXTENSION,   \

@@ -117,11 +117,13 @@ static void test_thrift(void **state)
         const char *warning;
     } cases[] = {
         {"client.type = THRIFT", &ps_rpc_thrift_compact, NULL},
-        {"client.type = org.apache.flume.api.ThriftRpcClient\nprotocol = BINARY\nkerberos = false\n"
+        {"client.type = org.apache.flume.api.ThriftRpcClient\nprotocol = binary\nkerberos = false\n"
          "client-principal = x\n",
          &ps_rpc_thrift_binary, "client-principal"},
         {"client.type = thrift\nprotocol = json", &ps_rpc_thrift_compact,
          "the properties:4: warning: protocol = json counts as compact"},
+        {"client.type = thrift\nprotocol = BINARY", &ps_rpc_thrift_compact,
+         "the properties:4: warning: protocol = BINARY counts as compact"},
         {"client.type = thrift\ncompression-type = deflate", &ps_rpc_thrift_compact, "nothing is compressed"},
         {"protocol = binary", &ps_rpc_avro, NULL},
     };
@@ -148,6 +150,14 @@ static void test_warnings(void **state)
     assert_non_null(strstr(warnings, "batchsize"));
     assert_non_null(strstr(warnings, "lzo counts as none"));
     end(&fixture);
+    assert_good(
+        &fixture,
+        "hosts = a\nhosts.a = x:1\nbatch-size = many\nrequest-timeout = 5s\n"); /* as Flume's client */
+    assert_int_equal(ps_rpc_batch_events_of(&fixture.target.hosts[0].avro.calls), 100);
+    assert_int_equal(fixture.target.hosts[0].avro.calls.request_ms, 20000);
+    assert_non_null(
+        strstr(warnings, "the properties:3: warning: batch-size: \"many\" is not a whole number"));
+    end(&fixture);
 }
 
 #define HOST "hosts = a\nhosts.a = x:1\n"
@@ -164,7 +174,6 @@ static void test_refusals(void **state)
         {"hosts = a\nhosts.a = x:", "write HOST:PORT"},
         {"hosts = a\nhosts.a = :1", "write HOST:PORT"},
         {"hosts = a\nhosts.a = x:65536", "write HOST:PORT"},
-        {HOST "batch-size = many", "the properties:3: error: batch-size"},
         {HOST "maxBackoff = -1", "maxBackoff"},
         {HOST "client.type = default_failver", "did you mean default_failover?"},
         {HOST "client.type = OTHER", "the properties:3: error: client.type = OTHER: there is no such client"},

@@ -24,7 +24,7 @@ static void test_ways(void **unused)
     snprintf(trust, sizeof trust, "%s", ps_test_store_fixture("server.pem"));
     const char *const *const ways[][2] = {
         {PS_KEYS(SOURCE), PS_KEYS("hostname", "127.0.0.1", "port", pair.port)},
-        {PS_KEYS(SOURCE), PS_KEYS("hostname", "localhost", "port", pair.port, "protocol", "Binary")},
+        {PS_KEYS(SOURCE), PS_KEYS("hostname", "localhost", "port", pair.port, "protocol", "binary")},
         {PS_KEYS(SOURCE, SOURCE_TLS),
          PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "ssl", "true", "trust-all-certs", "true")},
         {PS_KEYS(SOURCE, SOURCE_TLS), PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "ssl", "true",
@@ -129,7 +129,8 @@ static void test_stranger(void **unused)
     int listener = listen_plainly();
     assert_int_equal(0, setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_usec = 1000},
                                    sizeof(struct timeval)));
-    ps_test_stage_start(&pair.sink, &ps_sink_thrift, PS_KEYS("hostname", "127.0.0.1", "port", pair.port));
+    ps_test_stage_start(&pair.sink, &ps_sink_thrift,
+                        PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "protocol", "BINARY"));
     for (unsigned k = 0; k < 3; k++)
         ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, k * 10, 10));
     int fd = accept_sink(listener);
@@ -137,6 +138,9 @@ static void test_stranger(void **unused)
         uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX], more;
         struct ps_thrift_request request = receive_call(fd, message, sizeof message);
         assert_int_equal(request.events, 10);
+        assert_true(
+            request
+                .compact); /* Flume's sink and source speak binary only if it is written in small letters */
         assert_int_equal(request.round != 0, k == 0);
         for (int i = 0; i < 10; i++)
             (void)ps_test_sink_tick(&pair.sink);
@@ -190,6 +194,11 @@ static void test_keys(void **unused)
                                                             "connection-reset-interval", "60")),
                      PS_OK);
     assert_true(ps_test_stage_reported(&pair.sink, PS_LOG_WARN, "json"));
+    ps_test_stage_fini(&pair.sink);
+    ps_test_stage_init(&pair.sink, &ps_sink_thrift);
+    assert_int_equal(
+        ps_test_stage_bind(&pair.sink, PS_KEYS("hostname", "h", "port", "1", "protocol", "BINARY")), PS_OK);
+    assert_true(ps_test_stage_reported(&pair.sink, PS_LOG_WARN, "BINARY counts as compact, as in Flume"));
     ps_test_stage_fini(&pair.sink);
 }
 

@@ -26,7 +26,7 @@ static void there_and_back(const char *head, const char *body, size_t piece, siz
     memcpy(packed, parts[0].iov_base, parts[0].iov_len);
     memcpy(packed + parts[0].iov_len, parts[1].iov_base, parts[1].iov_len);
     size_t total = parts[0].iov_len + parts[1].iov_len;
-    assert_true(zlib.level == 0 || memcmp(packed, text, strlen(text)) != 0);
+    assert_int_equal(memcmp(packed, text, strlen(text)) == 0, !zlib.packs);
     for (size_t at = 0; at < total; at += piece) {
         struct ps_avro_zlib_input input = {(uint8_t *)packed + at, at + piece < total ? piece : total - at};
         size_t before;
@@ -41,7 +41,7 @@ static void there_and_back(const char *head, const char *body, size_t piece, siz
 
 static void test_round_trips(void **state)
 {
-    for (int level = 0; level <= 9; level += 3) {
+    for (int level = PS_AVRO_ZLIB_NONE; level <= 9; level += level < 0 ? 1 : 3) {
         init(level);
         for (int connection = 0; connection < 2; connection++) {
             there_and_back("head", "body body body body", 256, 64);
@@ -50,6 +50,16 @@ static void test_round_trips(void **state)
         }
         ps_avro_zlib_fini(&zlib);
     }
+}
+
+/* Flume's source expects a zlib stream of a client with compression-type = deflate, also if its compression-level is 0. */
+static void test_level_zero_is_a_stream(void **state)
+{
+    init(0);
+    struct iovec parts[2] = {{NULL, 0}, {(void *)(uintptr_t) "body", 4}};
+    assert_true(ps_avro_zlib_pack(&zlib, parts));
+    assert_int_equal(((const uint8_t *)parts[0].iov_base)[0], 0x78);
+    ps_avro_zlib_fini(&zlib);
 }
 
 static void test_bytes_that_are_not_compressed(void **state)
@@ -66,6 +76,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_level_zero_is_a_stream),
         cmocka_unit_test(test_bytes_that_are_not_compressed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
