@@ -3,6 +3,7 @@
  * directory of Flume's file channel is recognised and left alone. stages/lib/queue does the work. */
 #include "stages/lib/queue/channel.h"
 #include "stages/lib/queue/plan.h"
+#include "stages/lib/seconds.h"
 
 struct file_plan {
     struct ps_queue_channel channel; /* the first member */
@@ -26,11 +27,11 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_INT,
      .offset = offsetof(struct file_plan, keep_alive_s),
      .fallback = "3",
-     .min = 0,
-     .max = 86400,
+     .min = INT32_MIN,
+     .max = INT32_MAX,
      .unit = "s",
      .help = "how long a source that must answer its client waits for room, or for a disk that cannot be "
-             "written, before it refuses"},
+             "written, before it refuses; below 0 counts as 0"},
     PS_OPTION_END,
 };
 
@@ -46,7 +47,7 @@ static enum ps_status file_build(void *plan_, struct ps_context *context, struct
     struct ps_queue_settings settings;
     if (ps_queue_plan_settings(&plan->log, context, &settings, err) != PS_OK)
         return PS_FAIL;
-    ps_queue_channel_build(&plan->channel, context, settings, (uint64_t)plan->keep_alive_s * 1000);
+    ps_queue_channel_build(&plan->channel, context, settings, ps_ms_of_seconds(plan->keep_alive_s));
     return PS_OK;
 }
 

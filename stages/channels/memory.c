@@ -2,6 +2,7 @@
  * never blocks, and never copies an event. */
 #include "core/flow/engine_channel.h"
 #include "stages/lib/queue/memory.h"
+#include "stages/lib/seconds.h"
 
 struct memory {
     int64_t capacity, transaction_capacity, keep_alive_s, byte_capacity, byte_buffer_percent;
@@ -33,10 +34,11 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_INT,
      .offset = offsetof(struct memory, keep_alive_s),
      .fallback = "3",
-     .min = 0,
-     .max = 86400,
+     .min = INT32_MIN,
+     .max = INT32_MAX,
      .unit = "s",
-     .help = "how long a source that must answer its client waits for room before it refuses"},
+     .help = "how long a source that must answer its client waits for room before it refuses; below 0 counts "
+             "as 0"},
     {.key = "byteCapacity",
      .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
@@ -141,7 +143,7 @@ static void memory_ring(const void *plan, unsigned producer, struct ps_fill *fil
 
 static uint64_t memory_keep_alive_ms(const void *plan)
 {
-    return (uint64_t)((const struct memory *)plan)->keep_alive_s * 1000;
+    return ps_ms_of_seconds(((const struct memory *)plan)->keep_alive_s);
 }
 
 static uint64_t memory_reserve(void *plan, unsigned producer, uint64_t events)

@@ -16,6 +16,7 @@
 #include "core/quantity.h"
 #include "stages/lib/queue/plan.h"
 #include "stages/lib/queue/memory.h"
+#include "stages/lib/seconds.h"
 
 #define OVERFLOW_EVENTS_DEFAULT "100000000"
 /* Wait of a source that can refuse its clients for a slow disk, after overflowTimeout. */
@@ -61,19 +62,19 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_INT,
      .offset = offsetof(struct spill, overflow_capacity),
      .fallback = OVERFLOW_EVENTS_DEFAULT,
-     .min = 0,
+     .min = INT32_MIN,
      .max = INT64_MAX,
      .unit = "events",
-     .help = "maximum number of events on disk; 0: none, the channel is a memory channel"},
+     .help = "maximum number of events on disk; 0 or less: none, the channel is a memory channel"},
     {.key = "overflowTimeout",
      .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
      .offset = offsetof(struct spill, overflow_timeout_s),
      .fallback = "3",
-     .min = 0,
-     .max = 86400,
+     .min = INT32_MIN,
+     .max = INT32_MAX,
      .unit = "s",
-     .help = "how long a source waits for room in memory before its events go to disk"},
+     .help = "how long a source waits for room in memory before its events go to disk; below 0 counts as 0"},
     {.key = "overflowDeactivationThreshold",
      .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
@@ -126,25 +127,26 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* Returns whether both capacities are 0. Flume uses the default then. */
+/* Returns whether neither capacity leaves room for an event. Flume uses the default then. */
 static bool has_no_room(const struct spill *spill)
 {
-    return spill->memory_capacity == 0 && spill->overflow_capacity == 0;
+    return spill->memory_capacity == 0 && spill->overflow_capacity <= 0;
 }
 
 static int64_t overflow_events(const struct spill *spill)
 {
-    return has_no_room(spill) ? strtoll(OVERFLOW_EVENTS_DEFAULT, NULL, 10) : spill->overflow_capacity;
+    if (has_no_room(spill))
+        return strtoll(OVERFLOW_EVENTS_DEFAULT, NULL, 10);
+    return spill->overflow_capacity > 0 ? spill->overflow_capacity : 0;
 }
 
 static enum ps_status spill_check(const void *plan, const struct ps_context *context)
 {
     const struct spill *spill = plan;
     if (has_no_room(spill))
-        ps_report(
-            context, PS_LOG_WARN, "overflowCapacity",
-            "memoryCapacity and overflowCapacity are 0: overflowCapacity counts as " OVERFLOW_EVENTS_DEFAULT
-            ", as in Flume; set one of them");
+        ps_report(context, PS_LOG_WARN, "overflowCapacity",
+                  "memoryCapacity and overflowCapacity leave no room: overflowCapacity counts "
+                  "as " OVERFLOW_EVENTS_DEFAULT ", as in Flume; set one of them");
     if (overflow_events(spill) == 0)
         return PS_OK;
     return ps_queue_plan_check(&spill->log, context, "overflowCapacity", overflow_events(spill));
@@ -155,7 +157,7 @@ static enum ps_status spill_check(const void *plan, const struct ps_context *con
 static uint64_t spill_keep_alive_ms(const void *plan)
 {
     const struct spill *spill = plan;
-    return (uint64_t)spill->overflow_timeout_s * 1000 + (overflow_events(spill) > 0 ? DISK_WAIT_MS : 0);
+    return ps_ms_of_seconds(spill->overflow_timeout_s) + (overflow_events(spill) > 0 ? DISK_WAIT_MS : 0);
 }
 
 static enum ps_status build_overflow(struct spill *spill, struct ps_context *context, uint64_t quota_bytes,
@@ -286,7 +288,7 @@ static bool must_wait(const struct spill *spill, struct spill_producer *mine, co
         return false;
     if (mine->full_since_ns == 0)
         mine->full_since_ns = now->mono_ns;
-    return now->mono_ns < mine->full_since_ns + (uint64_t)spill->overflow_timeout_s * PS_NS_PER_S;
+    return now->mono_ns < mine->full_since_ns + ps_ms_of_seconds(spill->overflow_timeout_s) * PS_NS_PER_MS;
 }
 
 static enum ps_put put_in_memory(struct spill *spill, unsigned producer, struct ps_lease **lease,
@@ -347,7 +349,7 @@ static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, 
     if (spill->queue == NULL)
         return PS_NEVER;
     uint64_t due_ns = ps_queue_tick(spill->queue, producer, port);
-    uint64_t wait_ends_ns = mine->full_since_ns + (uint64_t)spill->overflow_timeout_s * PS_NS_PER_S;
+    uint64_t wait_ends_ns = mine->full_since_ns + ps_ms_of_seconds(spill->overflow_timeout_s) * PS_NS_PER_MS;
     if (mine->full_since_ns > 0 && now->mono_ns < wait_ends_ns)
         due_ns = wait_ends_ns;
     if (now->mono_ns < __atomic_load_n(&spill->pause_until_ns, __ATOMIC_RELAXED))

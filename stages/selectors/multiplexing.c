@@ -112,6 +112,12 @@ static enum ps_status multiplexing_check(const void *plan_, const struct ps_cont
     if (good && plan->mapping.count == 0 && plan->fallback == NULL)
         ps_report(context, PS_LOG_WARN, "default",
                   "there is neither a mapping nor a default: every event is dropped");
+    else if (good && plan->fallback == NULL)
+        ps_report(
+            context, PS_LOG_INFO, "default",
+            "is not set: an event whose header %s has no value, or one without a mapping, is dropped, as by "
+            "Flume",
+            plan->header);
     return good ? PS_OK : PS_FAIL;
 }
 

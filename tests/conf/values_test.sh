@@ -66,6 +66,22 @@ says 'channel c1: spillablememory, capacity 10,000 events, 1 in, 1 out, in memor
 with channel SPILLABLEMEMORY "${spill[@]}" 'memoryCapacity = 500' 'capacity = much' 'keep-alive = long' 'avgEventSize = small'
 says 'channel c1: spillablememory, capacity 500 events, 1 in, 1 out'
 ! grep -q 'dropped: ' "$work/out" || fail 'the channel is dropped'
+with channel SPILLABLEMEMORY "${spill[@]}" 'overflowCapacity = -1' 'overflowTimeout = -1' # Flume: no overflow, no wait
+says 'in memory only: they are lost when the process dies'
+silent
+
+# A relative path begins where the process runs, and the plan shows where that is.
+cd "$work" || exit 1
+with sink hdfs 'hdfs.path = logs/%{host}'
+says "writes SequenceFile files in file://$work/logs/%{host}, a new one"
+with sink hdfs 'hdfs.path = /logs/%{host}'
+says 'writes SequenceFile files in file:///logs/%{host}, a new one'
+
+# Events that no channel gets.
+with source seq 'selector.type = multiplexing' 'selector.header = state' 'selector.mapping.CZ = c1'
+says 'note: a1.sources.r1.selector.default: is not set: an event whose header state has no value, or one without a mapping, is dropped'
+with source seq 'selector.type = multiplexing' 'selector.header = state' 'selector.mapping.CZ = c1' 'selector.default = c1'
+silent
 
 # Numbers that Flume's client passes over, and an interval below 0.
 with sink avro 'hostname = localhost' 'port = 4141' 'connect-timeout = soon' 'request-timeout = 20s' 'batch-size = all' 'compression-level = best' 'reset-connection-interval = -1'

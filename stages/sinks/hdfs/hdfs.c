@@ -352,16 +352,20 @@ static void hdfs_files(const void *plan_, void (*add)(void *argument, const char
         add(argument, ps_hadoop_credentials_path());
 }
 
-/* Writes the path with the file system's URL. */
+/* Writes the path with the file system's URL, and with the directory where a relative path begins. */
 static void outline_path(const struct ps_hdfs_sink_plan *plan, FILE *out)
 {
     struct ps_hadoop_configuration *configuration = NULL;
+    char home[PS_BUCKET_PATH_BYTES];
     struct ps_err err = {.length = 0};
     size_t length = ps_bucket_url_length(plan->path);
     char *own = strndup(plan->path, length);
     if (own != NULL && ps_hdfs_sink_plan_configuration(plan, &configuration, &err) == PS_OK) {
         const char *url = ps_hadoop_url(configuration, own);
         fprintf(out, "%.*s", (int)ps_bucket_url_length(url), url);
+        bool relative = plan->path[length] != '/' && plan->path[length] != '\0';
+        if (relative && ps_hdfs_sink_plan_home(plan, configuration, home, &err) == PS_OK)
+            fprintf(out, "%s/", home);
     }
     fputs(plan->path + length, out);
     ps_hadoop_configuration_free(configuration);

@@ -23,10 +23,9 @@ enum ps_status ps_hdfs_sink_plan_configuration(const struct ps_hdfs_sink_plan *p
     return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
 }
 
-/* Finds the directory where a relative path begins: FileSystem.getWorkingDirectory. */
-static enum ps_status find_home(const struct ps_hdfs_sink_plan *plan,
-                                const struct ps_hadoop_configuration *configuration,
-                                char home[PS_BUCKET_PATH_BYTES], struct ps_err *err)
+enum ps_status ps_hdfs_sink_plan_home(const struct ps_hdfs_sink_plan *plan,
+                                      const struct ps_hadoop_configuration *configuration,
+                                      char home[PS_BUCKET_PATH_BYTES], struct ps_err *err)
 {
     char user[PS_HADOOP_USER_BYTES];
     const char *url = ps_hadoop_url(configuration, ps_hdfs_sink_plan_is_local(plan) ? plan->path : "");
@@ -49,7 +48,7 @@ enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *pla
     struct ps_escape_options escapes = {
         .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
     escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
-    if (find_home(plan, configuration, home, err) != PS_OK)
+    if (ps_hdfs_sink_plan_home(plan, configuration, home, err) != PS_OK)
         return PS_FAIL;
     if (ps_bucket_path_build(bucket_path, arena, plan->path, plan->file_prefix, home, &escapes, err) != PS_OK)
         return PS_FAIL;

@@ -28,6 +28,11 @@ enum ps_status ps_hdfs_sink_plan_configuration(const struct ps_hdfs_sink_plan *p
                                                struct ps_hadoop_configuration **configuration,
                                                struct ps_err *err);
 
+/* Finds the directory where a relative path begins: FileSystem.getWorkingDirectory. */
+enum ps_status ps_hdfs_sink_plan_home(const struct ps_hdfs_sink_plan *plan,
+                                      const struct ps_hadoop_configuration *configuration,
+                                      char home[PS_BUCKET_PATH_BYTES], struct ps_err *err);
+
 /* Builds the bucket path from hdfs.path and hdfs.filePrefix. */
 enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *plan,
                                              const struct ps_hadoop_configuration *configuration,

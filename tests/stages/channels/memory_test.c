@@ -8,6 +8,7 @@
 #include "conf/bind.h"
 #include "conf/problem.h"
 #include "rings/tsan.h"
+#include "tests/support/stage.h"
 #include "tests/support/support.h"
 
 #include <pthread.h>
@@ -315,6 +316,24 @@ static void test_hungry(void **state)
     bench_fini(&bench);
 }
 
+/* Flume takes any number of seconds; with one below 0 it does not wait. */
+static void test_keep_alive(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } rows[] = {{"0", 0}, {"-1", 0}, {"86400", 86400000}, {"100000", 100000000}, {"soon", 3000}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_channel_memory);
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("keep-alive", rows[i].text)), PS_OK);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_WARN, "keep-alive"),
+                         strcmp(rows[i].text, "soon") == 0);
+        assert_int_equal(OPS->keep_alive_ms(stage.plan), rows[i].ms);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* Leases from before a reload count like the producer's own: with one of each the producer is not hungry. */
 static void test_hungry_with_restored(void **state)
 {
@@ -560,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_untake_order),
         cmocka_unit_test(test_hungry),
+        cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_hungry_with_restored),
         cmocka_unit_test(test_producers_in_turn),
         cmocka_unit_test(test_carry_over),

@@ -27,8 +27,9 @@ static void test_largest_transaction(void **unused)
         const char *memory, *overflow, *transaction;
         enum ps_status status;
     } cases[] = {
-        {"10", "100", "100", PS_OK},    {"10", "100", "101", PS_FAIL},    {"0", "100", "101", PS_FAIL},
-        {"0", "0", "100000000", PS_OK}, {"0", "0", "100000001", PS_FAIL}, {"10", "0", "100000001", PS_OK},
+        {"10", "100", "100", PS_OK},      {"10", "100", "101", PS_FAIL},     {"0", "100", "101", PS_FAIL},
+        {"0", "0", "100000000", PS_OK},   {"0", "0", "100000001", PS_FAIL},  {"10", "0", "100000001", PS_OK},
+        {"10", "-1", "100000001", PS_OK}, {"0", "-1", "100000001", PS_FAIL},
     };
     char state[512], data[512];
     snprintf(state, sizeof state, "%s/state", ps_test_folder());
