@@ -30,7 +30,7 @@ END
     "$PENSTOCK" check -n a1 -f "$work/agent.properties" >"$work/out" 2>&1
 }
 says() { grep -qF -- "$1" "$work/out" || fail "not said: $1"; }
-silent() { ! grep -qE '(error|dropped|warning|note): ' "$work/out" || fail "of ${*:-what is right}"; }
+silent() { ! grep -qE '(error|dropped|warning|note): ' "$work/out" || fail 'of what is right'; }
 
 avro=('bind = 127.0.0.1' 'port = 4141')
 with source avro "${avro[@]}" 'threads = many'
@@ -90,7 +90,7 @@ says 'agent.properties:11: warning: a1.sinks.k1.connect-timeout: "soon" is not a
 
 # A type that does not exist, and is like none that does.
 with source spooldir "spoolDir = $work" 'deserializer = lines-of-text'
-says 'a1.sources.r1.deserializer: Flume has no deserializer `lines-of-text`; `penstock components deserializer` lists those there are'
+says "a1.sources.r1.deserializer: Flume has no deserializer \`lines-of-text\`; \`penstock components deserializer\` lists those there are"
 with sink file_roll "sink.directory = $work" 'sink.serializer = xml'
-says 'a1.sinks.k1.sink.serializer: Flume has no serializer `xml`; `penstock components serializer` lists those there are'
+says "a1.sinks.k1.sink.serializer: Flume has no serializer \`xml\`; \`penstock components serializer\` lists those there are"
 exit "$failed"
