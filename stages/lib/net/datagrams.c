@@ -116,8 +116,23 @@ uint64_t ps_datagrams_source_tick(const void *, void *datagrams_, const struct p
     return PS_NEVER;
 }
 
+/* Counts the datagrams that were received and not read: nobody else has them. */
+static void give_up_rest(struct ps_datagrams *datagrams)
+{
+    uint64_t count = 0;
+    for (; datagrams->next < datagrams->count; count++)
+        ps_datagrams_advance(datagrams);
+    if (count == 0)
+        return;
+    ps_count(datagrams->port->counters, PS_COUNTER_dropped, count);
+    ps_log(PS_LOG_WARN, datagrams->port->component, "%s %s given up: the source was closed before",
+           ps_quantity_print_count(count).text,
+           ps_quantity_word(count, "datagram that was read is", "datagrams that were read are"));
+}
+
 void ps_datagrams_fini(struct ps_datagrams *datagrams)
 {
+    give_up_rest(datagrams);
     if (datagrams->fd >= 0) {
         look_at_drops(datagrams);
         close(datagrams->fd);
@@ -130,6 +145,10 @@ void ps_datagrams_fini(struct ps_datagrams *datagrams)
     free(datagrams->vectors);
     free(datagrams->addresses);
     free(datagrams->controls);
+    datagrams->messages = NULL;
+    datagrams->vectors = NULL;
+    datagrams->addresses = NULL;
+    datagrams->controls = NULL;
 }
 
 void ps_datagrams_begin(struct ps_datagrams *datagrams)

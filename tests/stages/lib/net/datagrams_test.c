@@ -160,9 +160,26 @@ static void test_drain(void **unused)
     expect_none(); /* although there are more datagrams */
 }
 
+/* A source that is closed while its channel is full gives up the datagrams that one system call returned and nobody read: one of
+ * a run, too. */
+static void test_rest(void **unused)
+{
+    int segment = 100;
+    for (uint8_t k = 0; k < 5; k++)
+        send_one(k, 10);
+    bool runs = setsockopt(sender, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0;
+    send_one(5, 750); /* a run of eight */
+    ps_datagrams_begin(&datagrams);
+    expect(0, 10);
+    expect(1, 10);
+    assert_int_equal(counters.values[PS_COUNTER_dropped], 0);
+    ps_datagrams_fini(&datagrams);
+    assert_int_equal(counters.values[PS_COUNTER_dropped], 3 + (runs ? 8 : 1));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(counts), TEST(sizes), TEST(runs), TEST(drain)};
+    const struct CMUnitTest tests[] = {TEST(counts), TEST(sizes), TEST(runs), TEST(drain), TEST(rest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
