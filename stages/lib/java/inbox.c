@@ -17,11 +17,12 @@ void ps_java_inbox_fini(struct ps_java_inbox *inbox)
     ps_java_inbox_init(inbox);
 }
 
-/* Makes room for `length` bytes after the messages. Returns false if the inbox would be too large, or there is no memory. */
+/* Makes room for `length` bytes after the messages, and leaves half of the inbox free if it may grow: the messages are moved
+ * with the lock of the caller, so not at each call. Returns false if the inbox would be too large, or there is no memory. */
 static bool make_room(struct ps_java_inbox *inbox, size_t length)
 {
     uint32_t used = inbox->to - inbox->from, size = inbox->size;
-    while (size - used < length && size < PS_JAVA_INBOX_BYTES_MAX)
+    while (size - used < length + size / 2 && size < PS_JAVA_INBOX_BYTES_MAX)
         size *= 2;
     if (size - used < length)
         return false;

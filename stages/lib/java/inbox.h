@@ -1,7 +1,8 @@
 /* The messages of the Java host that one component has not taken yet. The thread that reads the pipe puts
  * messages into the inbox. It does not wait for a worker, because the pipe has the messages of all components;
  * so the inbox grows while the worker is busy elsewhere. The largest size of an inbox is more than a component
- * can send about the batches that it has, even if a sink commits each event in a message of its own.
+ * can send about the batches that it has, even if a sink commits each event in a message of its own and all of its
+ * slots are full of events without a body. A host that sends more has broken the protocol, and is ended.
  *
  * Thread: any; the caller has a lock. */
 #pragma once
@@ -9,7 +10,7 @@
 #include "stages/lib/java/exchange/message.h"
 
 #define PS_JAVA_INBOX_BYTES_FIRST (4U * PS_JAVA_MESSAGE_BYTES_MAX)
-#define PS_JAVA_INBOX_BYTES_MAX (128U * PS_JAVA_MESSAGE_BYTES_MAX)
+#define PS_JAVA_INBOX_BYTES_MAX (4096U * PS_JAVA_MESSAGE_BYTES_MAX)
 
 struct ps_java_inbox {
     char *bytes;             /* `first`, or memory from the heap */
