@@ -2,7 +2,7 @@
 # Needs: flume
 # A channel in Java that breaks what a channel promises. It throws in put, take, begin, commit, rollback or close, or gives events twice: the same events
 # arrive as in a real Flume 1.11 with the same file. It hangs in put, commit, take or stop, gives nothing, or leaves its transactions open: /readyz and the log name the part and the place,
-# and a stop ends. It ends the process in commit, or uses up the memory: no event of a file channel below it is lost. A native flow goes on beside each.
+# and a stop ends. It ends the process in commit, or uses up the memory: no event of a file channel below it is lost. Its counters cannot be read: its flow goes on. A native flow goes on beside each.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v curl >/dev/null || skip "no curl"
@@ -137,6 +137,22 @@ await 120 has_arrived_all || fail "$(sort -u "$work/exits/out" | wc -l) events a
 (($(grep -cE "ERROR java: $exits; it is started again in" "$log") == 2)) || fail "the log does not name both ends of the process"
 stop_in_time
 echo "a channel that ends the process in commit: $lines events arrived, $(($(wc -l <"$work/exits/out") - lines)) of them again"
+
+# ---- counters that cannot be read ----
+
+mkdir "$work/counts"
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = seq' 'totalEvents = 100' 'channels = c1'
+    echo 'a1.channels.c1.type = example.CountsBadly'
+    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/counts/out"
+} >"$work/counts.properties"
+start_watched counts
+await 120 logged 'INFO source in-java: CountsBadly: was asked three times' || fail "a flow does not go on when the counters of its channel cannot be read"
+! logged 'the component ends' || fail "a flow ends because the counters of its channel cannot be read"
+await 60 has_lines "$work/counts/out" 100 || fail "the events did not arrive"
+stop_in_time
+echo "a channel whose counters cannot be read goes on"
 
 # ---- the memory is used up ----
 

@@ -21,7 +21,7 @@ final class ChannelCounts {
     private static long ask(String channel, String attribute) {
         try {
             return (Long) BEANS.getAttribute(new ObjectName("org.apache.flume.channel:type=" + channel), attribute);
-        } catch (JMException | ClassCastException none) {
+        } catch (JMException | RuntimeException none) { // there is no such bean or number, or the bean is a class's own, and throws
             return 0;
         }
     }

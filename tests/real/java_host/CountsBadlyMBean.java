@@ -1,0 +1,6 @@
+package example;
+
+/** The counters of CountsBadly. */
+public interface CountsBadlyMBean {
+    long getChannelSize();
+}
