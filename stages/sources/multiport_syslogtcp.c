@@ -172,6 +172,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct multiport_plan *plan = plan_;
     bool good = ps_tls_stage_check(&plan->listen.tls, context) == PS_OK;
+    ps_keep_check(plan->keep_fields, context);
     unsigned port;
     for (size_t i = 0; i < plan->port_texts.count; i++) {
         if (!read_port(plan->port_texts.items[i], &port)) {

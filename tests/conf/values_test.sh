@@ -70,6 +70,15 @@ with channel SPILLABLEMEMORY "${spill[@]}" 'overflowCapacity = -1' 'overflowTime
 says 'in memory only: they are lost when the process dies'
 silent
 
+# Fields that do not exist, beside one that does.
+for type in syslogtcp multiport_syslogtcp; do
+    with source "$type" 'host = 127.0.0.1' 'port = 5140' 'ports = 5140' 'keepFields = host, Timestamp'
+    says 'agent.properties:12: warning: a1.sources.r1.keepFields: host has no effect: write none, all, or any of priority, version, timestamp and hostname'
+    ! grep -q 'keepFields: Timestamp' "$work/out" || fail 'Timestamp is a field'
+done
+with source syslogudp 'host = 127.0.0.1' 'port = 5140' 'keepFields = TRUE'
+silent
+
 # A relative path begins where the process runs, and the plan shows where that is.
 cd "$work" || exit 1
 with sink hdfs 'hdfs.path = logs/%{host}'

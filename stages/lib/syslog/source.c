@@ -17,6 +17,7 @@ static bool is_format_key(const char *key)
 enum ps_status ps_syslog_source_check(const struct ps_syslog_source_options *options,
                                       const struct ps_context *context)
 {
+    ps_keep_check(options->keep_fields, context);
     for (size_t i = 0; i < options->format.count; i++) {
         char key[128];
         snprintf(key, sizeof key, "format.%.100s", options->format.items[i].key);

@@ -1,5 +1,6 @@
 #include "stages/lib/syslog/text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -31,24 +32,59 @@ static bool is_word(const char *text, size_t length, const char *word)
     return strlen(word) == length && strncasecmp(text, word, length) == 0;
 }
 
-unsigned ps_keep_parse(const char *text)
+static const char *const keep_words[] = {"priority", "version", "timestamp", "hostname"};
+
+/* Returns the text without the blanks around it. */
+static struct ps_slice trim(const char *text)
 {
-    static const char *const words[] = {"priority", "version", "timestamp", "hostname"};
     while (*text != '\0' && (unsigned char)*text <= ' ')
         text++;
     size_t length = strlen(text);
     while (length > 0 && (unsigned char)text[length - 1] <= ' ')
         length--;
-    if (is_word(text, length, "none") || is_word(text, length, "false"))
+    return (struct ps_slice){text, (uint32_t)length};
+}
+
+static bool keeps_nothing(struct ps_slice text)
+{
+    return is_word(text.data, text.length, "none") || is_word(text.data, text.length, "false");
+}
+
+static bool keeps_all(struct ps_slice text)
+{
+    return is_word(text.data, text.length, "all") || is_word(text.data, text.length, "true");
+}
+
+unsigned ps_keep_parse(const char *text)
+{
+    struct ps_slice value = trim(text);
+    if (keeps_nothing(value))
         return 0;
-    if (is_word(text, length, "all") || is_word(text, length, "true"))
+    if (keeps_all(value))
         return PS_KEEP_ALL;
     unsigned keep = 0;
-    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
-        if (strcasestr(text, words[i]) != NULL)
+    for (unsigned i = 0; i < PS_COUNT_OF(keep_words); i++) {
+        if (strcasestr(text, keep_words[i]) != NULL)
             keep |= 1U << i;
     }
     return keep;
+}
+
+void ps_keep_check(const char *text, const struct ps_context *context)
+{
+    struct ps_slice value = trim(text);
+    if (keeps_nothing(value) || keeps_all(value))
+        return;
+    for (size_t length; *(text += strspn(text, " \t,;")) != '\0'; text += length) {
+        length = strcspn(text, " \t,;");
+        char word[64];
+        snprintf(word, sizeof word, "%.*s", (int)(length < 60 ? length : 60), text);
+        if (ps_keep_parse(word) != 0 && !keeps_all(trim(word)))
+            continue;
+        ps_report(context, PS_LOG_WARN, "keepFields",
+                  "%s has no effect: write none, all, or any of priority, version, timestamp and hostname",
+                  word);
+    }
 }
 
 void ps_syslog_names_init(struct ps_syslog_names *names, bool multi)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/flow/batch.h"
+#include "core/stage.h"
 
 #define PS_PRIORITY_COUNT 1000 /* "<0>" .. "<999>" */
 
@@ -21,6 +22,9 @@ enum ps_keep {
  * the words "priority", "version", "timestamp", "hostname" that the text contains. Returns a bit mask of enum
  * ps_keep. */
 unsigned ps_keep_parse(const char *text);
+
+/* Reports words of keepFields that are none of those. Thread: control. */
+void ps_keep_check(const char *text, const struct ps_context *context);
 
 /* The interned names of the headers that the syslog sources set. */
 struct ps_syslog_names {
