@@ -47,7 +47,9 @@ static void read_type(struct ps_conf *conf)
         conf->monitoring.class_name = type;
     else
         warn(conf, key, did_you_mean(conf, type, words, PS_COUNT_OF(words), "use http, or prometheus"),
-             "%s is not known: there are no metrics", type);
+             type[0] != '\0' ? "%s is not known: there are no metrics"
+                             : "the value is empty%s: there are no metrics",
+             type);
 }
 
 /* Collects what Flume gives to a MonitorService. */
@@ -71,6 +73,10 @@ static void read_port(struct ps_conf *conf)
     conf->monitoring.port = -1;
     if (text == NULL)
         return;
+    if (ps_conf_system_property(conf, "flume.monitoring.type") == NULL) {
+        warn(conf, key, "add -Dflume.monitoring.type=http", "%s has no effect: there are no metrics", text);
+        return;
+    }
     char *end;
     errno = 0;
     unsigned long port = strtoul(text, &end, 10);
