@@ -6,6 +6,10 @@
 
 #include "stages/lib/http/sink.h"
 #include "stages/lib/http/status_rules.h"
+#include "stages/lib/keystore/keystore.h"
+#include "stages/lib/tls/stage.h"
+
+#include <strings.h>
 
 #define REQUESTS_MAX 64
 
@@ -18,6 +22,7 @@ struct http_plan {
     bool backs_off, rolls_back, is_counted;
     struct ps_pairs backoff, rollback, metrics;
     struct ps_http_status_rules rules;
+    char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
 
 #define FIELD(name) offsetof(struct http_plan, name)
@@ -96,11 +101,23 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(ca),
      .flags = PS_OPTION_EXTENSION | PS_OPTION_FILE,
-     .help = "file with the certificates to trust: PEM; unset: the system's authorities"},
+     .help = "file with the certificates to trust: PEM; unset: javax.net.ssl.trustStore, "
+             "FLUME_SSL_TRUSTSTORE_PATH, else "
+             "the system's authorities"},
     PS_OPTION_END,
 };
 
 /* ---- set-up ---- */
+
+/* Reads the trust store of Java's and Flume's settings, which Flume's sink uses, if the sink needs one and has no other. */
+static enum ps_status read_trust(const struct http_plan *plan, char **text, const struct ps_context *context,
+                                 struct ps_err *err)
+{
+    *text = NULL;
+    if (plan->ca != NULL || strncasecmp(plan->endpoint, "https://", 8) != 0)
+        return PS_OK;
+    return ps_tls_stage_trust(text, context, err);
+}
 
 static void make_rules(const struct http_plan *plan, struct ps_http_status_rules *rules)
 {
@@ -114,8 +131,15 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct http_plan *plan = plan_;
     struct ps_http_status_rules rules;
+    struct ps_err err = {.length = 0};
+    char *trust;
     if (ps_http_sink_check("endpoint", plan->endpoint, context) != PS_OK)
         return PS_FAIL;
+    if (read_trust(plan, &trust, context, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "endpoint", "%s; name the authorities in penstock.ssl.ca", err.text);
+        return PS_FAIL;
+    }
+    ps_keystore_wipe(trust);
     ps_http_status_rules_check(context, "backoff.", &plan->backoff);
     ps_http_status_rules_check(context, "rollback.", &plan->rollback);
     ps_http_status_rules_check(context, "incrementMetrics.", &plan->metrics);
@@ -149,10 +173,13 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 {
     struct http_plan *plan = plan_;
     make_rules(plan, &plan->rules);
+    if (read_trust(plan, &plan->trust, context, err) != PS_OK)
+        return PS_FAIL;
     plan->sink = (struct ps_http_sink_plan){
         .settings = {.url = plan->endpoint,
                      .connect_ns = (uint64_t)plan->connect_ms * PS_NS_PER_MS,
-                     .ca = plan->ca},
+                     .ca = plan->ca,
+                     .ca_text = plan->trust},
         .request_ns = (uint64_t)plan->request_ms * PS_NS_PER_MS,
         .requests = (unsigned)plan->requests,
         .events_max = 1,
@@ -163,9 +190,12 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_http_sink_build(&plan->sink, context, plan->content_type, plan->accept, err);
 }
 
-static void teardown(void *plan)
+static void teardown(void *plan_)
 {
-    ps_http_sink_teardown(&((struct http_plan *)plan)->sink);
+    struct http_plan *plan = plan_;
+    ps_http_sink_teardown(&plan->sink);
+    ps_keystore_wipe(plan->trust);
+    plan->trust = NULL;
 }
 
 static enum ps_status open_sink(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
@@ -181,10 +211,14 @@ static void outline(const void *plan_, const struct ps_context *, FILE *out)
     fprintf(out, "posts to %s", shown);
 }
 
-static void probe(const void *plan_, struct ps_context *, const struct ps_probe *probe)
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct http_plan *plan = plan_;
-    ps_http_sink_try(plan->endpoint, plan->ca, probe);
+    struct ps_err err = {.length = 0};
+    char *trust; /* one that cannot be read was reported by `check` */
+    if (read_trust(plan, &trust, context, &err) == PS_OK)
+        ps_http_sink_try(plan->endpoint, plan->ca, trust, probe);
+    ps_keystore_wipe(trust);
 }
 
 const struct ps_stage_ops ps_sink_http = {

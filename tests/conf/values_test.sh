@@ -59,6 +59,12 @@ says 'agent.properties:11: warning: a1.sinks.k1.rollback.5XX: "yes" is neither t
 with sink http 'endpoint = http://localhost/' 'rollback.2XX = FALSE' 'rollback.5XX = True'
 silent
 
+# A trust store that cannot be read, of the settings that all components share.
+FLUME_SSL_TRUSTSTORE_PATH=/nowhere/trust.jks with sink http 'endpoint = https://localhost/' 'rollback.2XX = false'
+says 'agent.properties:9: dropped: a1.sinks.k1.endpoint: cannot read the file: No such file or directory; javax.net.ssl.trustStore: store /nowhere/trust.jks; name the authorities in penstock.ssl.ca'
+FLUME_SSL_TRUSTSTORE_PATH=/nowhere/trust.jks with sink http 'endpoint = http://localhost/' 'rollback.2XX = false'
+silent
+
 # The plan shows how much memory has room for; Flume overrides capacity and keep-alive, and takes any value of them and of avgEventSize.
 spill=("checkpointDir = $work/checkpoint" "dataDirs = $work/data")
 with channel SPILLABLEMEMORY "${spill[@]}"

@@ -105,7 +105,7 @@ static enum ps_status open_sink(const void *plan, void *state, struct ps_port *p
 static void probe(const void *plan_, struct ps_context *, const struct ps_probe *probe)
 {
     const struct post_plan *plan = plan_;
-    ps_http_sink_try(plan->endpoint, NULL, probe);
+    ps_http_sink_try(plan->endpoint, NULL, NULL, probe);
 }
 
 const struct ps_stage_ops ps_test_post_sink = {

@@ -77,7 +77,7 @@ enum ps_status ps_http_sink_check(const char *key, const char *url, const struct
     return PS_FAIL;
 }
 
-void ps_http_sink_try(const char *endpoint, const char *ca, const struct ps_probe *probe)
+void ps_http_sink_try(const char *endpoint, const char *ca, const char *ca_text, const struct ps_probe *probe)
 {
     char shown[256];
     const struct ps_http_settings settings = {
@@ -85,6 +85,7 @@ void ps_http_sink_try(const char *endpoint, const char *ca, const struct ps_prob
         .connect_ns = probe->timeout_ms * PS_NS_PER_MS,
         .timeout_ns = probe->timeout_ms * PS_NS_PER_MS,
         .ca = ca,
+        .ca_text = ca_text,
         .verify = true,
     };
     ps_http_print_url(endpoint, shown, sizeof shown);

@@ -76,6 +76,14 @@ static enum ps_status trust_read(char **text, const struct ps_tls_client_options
                                       request.path);
 }
 
+enum ps_status ps_tls_stage_trust(char **text, const struct ps_context *context, struct ps_err *err)
+{
+    static const struct ps_tls_client_options none;
+    struct ps_tls_globals globals;
+    ps_tls_globals_fill(&globals, context->system_property, context->argument);
+    return trust_read(text, &none, &globals, err);
+}
+
 enum ps_status ps_tls_client_stage_build(struct ps_tls_client **client,
                                          const struct ps_tls_client_options *options, const char *host,
                                          const struct ps_context *context, struct ps_err *err)

@@ -3,6 +3,7 @@
 #include "tests/support/rpc_pair.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 extern const struct ps_stage_ops ps_source_http, ps_sink_http;
 
@@ -12,13 +13,17 @@ static struct ps_test_rpc_pair pair;
 static const struct row {
     const char *host, *authority;
     bool accepted;
+    const char *trust_store; /* of FLUME_SSL_TRUSTSTORE_PATH */
 } rows[] = {
     {"127.0.0.1", "root.pem", true},
     {"127.0.0.2", "root.pem", false},  /* a name that the certificate lacks */
     {"127.0.0.1", "trust.p12", false}, /* no certificate in it */
     {"127.0.0.1", "", false},          /* the authorities of the system */
     {"127.0.0.2", "", false},
-    {"127.0.0.1", "root.pem", true}, /* again, after the refusals */
+    {"127.0.0.1", "root.pem", true},     /* again, after the refusals */
+    {"127.0.0.1", "", true, "root.pem"}, /* Flume's sink uses Java's trust store */
+    {"127.0.0.1", "", true, "trust.p12"},
+    {"127.0.0.2", "", false, "trust.p12"},
 };
 
 static void run(const struct row *row)
@@ -30,6 +35,11 @@ static void run(const struct row *row)
     ps_test_rpc_pair_listen(&pair, &ps_source_http,
                             PS_KEYS("bind", "0.0.0.0", "port", "0", "ssl", "true", "keystore", store,
                                     "keystore-password", PS_TEST_STORE_PASSWORD));
+    unsetenv("FLUME_SSL_TRUSTSTORE_PATH");
+    if (row->trust_store != NULL) {
+        assert_int_equal(setenv("FLUME_SSL_TRUSTSTORE_PATH", ps_test_store_fixture(row->trust_store), 1), 0);
+        assert_int_equal(setenv("FLUME_SSL_TRUSTSTORE_PASSWORD", PS_TEST_STORE_PASSWORD, 1), 0);
+    }
     snprintf(url, sizeof url, "https://%s:%s/", row->host, pair.port);
     ps_test_stage_start(&pair.sink, &ps_sink_http,
                         row->authority[0] != '\0'
