@@ -13,6 +13,7 @@
 #define ROUNDS_MAX 8 /* rounds of one turn, so that requests of callbacks are sent in the same turn */
 #define CONNECT_NS_MAX (10 * PS_NS_PER_S)
 #define READ_TIMEOUT_MS 60000U
+#define READ_TIMEOUT_NONE_MS UINT64_C(315360000000) /* ten years */
 #define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */
 /* A flush of 1,024 events of 256 bytes fits into one packet. Each packet costs an acknowledgement and wakes two threads of each datanode. */
 #define WRITE_PACKET_BYTES (288U << 10)
@@ -491,9 +492,9 @@ static uint64_t at_least(uint64_t value, uint64_t least)
 static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs)
 {
     const struct ps_hadoop_configuration *configuration = hdfs->configuration;
-    uint64_t read_ns =
-        ps_hadoop_configuration_ms(configuration, "dfs.client.socket-timeout", READ_TIMEOUT_MS) *
-        PS_NS_PER_MS;
+    uint64_t read_ms =
+        ps_hadoop_configuration_ms(configuration, "dfs.client.socket-timeout", READ_TIMEOUT_MS);
+    uint64_t read_ns = (read_ms > 0 ? read_ms : READ_TIMEOUT_NONE_MS) * PS_NS_PER_MS; /* 0: no time-out */
     uint64_t connect_ns = hdfs->call_timeout_ns / 3;
     connect_ns = connect_ns < CONNECT_NS_MAX ? connect_ns : CONNECT_NS_MAX;
     return (struct ps_datanode_settings){

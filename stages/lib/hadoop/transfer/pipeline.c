@@ -8,6 +8,7 @@
 #include "core/backoff.h"
 
 #define PARTS_MAX 128
+#define HEARTBEAT_NS_MAX (30 * PS_NS_PER_S) /* half of a datanode's own time-out, whatever this client's is */
 #define SLOW_MAX 10U                  /* dfs.client.mark.slownode.as.badnode.threshold */
 #define CONGESTION_REST_MS 5000U      /* dfs.client.congestion.backoff.mean.time */
 #define CONGESTION_REST_MAX_MS 50000U /* dfs.client.congestion.backoff.max.time */
@@ -59,7 +60,8 @@ static uint64_t silence_due_ns(const struct ps_pipeline *pipeline)
 
 static uint64_t heartbeat_ns(const struct ps_pipeline *pipeline)
 {
-    return pipeline->link.settings->read_timeout_ns / 2;
+    uint64_t half_ns = pipeline->link.settings->read_timeout_ns / 2;
+    return half_ns < HEARTBEAT_NS_MAX ? half_ns : HEARTBEAT_NS_MAX;
 }
 
 void ps_pipeline_close(struct ps_pipeline *pipeline)

@@ -2,11 +2,14 @@
 #include "stages/lib/hadoop/hdfs/open.h"
 
 #include "stages/lib/hadoop/configuration.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
+
+static struct ps_datanode_settings opened; /* of the last hdfs:// that was opened with a configuration */
 
 static enum ps_status open_url(const char *url, const struct ps_hadoop_configuration *configuration,
                                struct ps_err *err)
@@ -17,6 +20,8 @@ static enum ps_status open_url(const char *url, const struct ps_hadoop_configura
     struct ps_filesystem *filesystem = NULL;
     port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     enum ps_status status = ps_hadoop_open(&settings, &filesystem, err);
+    if (status == PS_OK && configuration != NULL)
+        opened = ((struct ps_hdfs *)filesystem)->datanodes; /* the file system is its first member */
     ps_filesystem_close(filesystem);
     close(port.epoll_fd);
     return status;
@@ -60,6 +65,21 @@ static void test_the_default_file_system_is_the_configurations(void **state)
     ps_hadoop_configuration_free(configuration);
 }
 
+/* 0 is no time-out, as for Hadoop's client: datanodes are connected to and given up as with a long one. */
+static void test_a_socket_timeout_of_0_is_none(void **state)
+{
+    struct ps_hadoop_configuration *configuration;
+    struct ps_err err;
+    static const char xml[] = "<configuration><property><name>dfs.client.socket-timeout</name><value>0</value>"
+                              "</property></configuration>";
+    ps_test_folder_append("hdfs-site.xml", xml, sizeof xml - 1);
+    assert_int_equal(ps_hadoop_configuration_load(&configuration, ps_test_folder(), &err), PS_OK);
+    assert_int_equal(open_url("hdfs://127.0.0.1:8020", configuration, &err), PS_OK);
+    assert_int_equal(opened.connect_ns, PS_NS_PER_S / 3);
+    assert_true(opened.read_timeout_ns > 86400 * PS_NS_PER_S);
+    ps_hadoop_configuration_free(configuration);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -67,6 +87,8 @@ int main(void)
         cmocka_unit_test(test_another_scheme_is_an_error),
         cmocka_unit_test_setup_teardown(test_the_default_file_system_is_the_configurations,
                                         ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_socket_timeout_of_0_is_none, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
