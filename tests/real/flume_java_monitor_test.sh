@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
 # A MonitorService in Java (-Dflume.monitoring.type=CLASS), and Flume's own for Ganglia, with a real Flume 1.11 and with penstock: the same
-# counters of the same components, with the same values. Then, in penstock alone: the monitor is killed, and what check says.
+# counters of the same components, with the same values. Then, in penstock alone: the monitor is killed, goes on beside an MBean with a name of its own, and what check says.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -84,6 +84,22 @@ grep -qF 'has ended with status 137; it is started again in 1 s' "$work/penstock
 stop TERM
 [[ $(tail -n 1 "$work/penstock.report") == stopped ]] || fail 'the second monitor was not stopped'
 echo 'killed: it came back'
+
+# ---- a class has an MBean whose name Flume's counters would not have ----
+
+{
+    agent_file "$work/own" | grep -v 'sinks.k2.type'
+    printf 'a1.sinks.k2.%s\n' 'type = example.OwnBean' "path = $work/own.out"
+} >"$work/own.properties"
+"$PENSTOCK" agent -n a1 -f "$work/own.properties" "${properties[@]}" -Dflume.monitoring.file="$work/own.report" >"$work/own.log" 2>&1 </dev/null &
+agent=$!
+await 120 grep -qF 'the metrics of queue,name=one are not reported' "$work/own.log" || fail 'the log does not say what the monitor does not get'
+rm -f "$work/own.report"
+await 60 seen own || fail 'the monitor does not go on'
+stop TERM
+! grep -qE 'the monitor (ends|example.Report has ended)' "$work/own.log" || fail 'the monitor has ended'
+(($(grep -cF 'are not reported' "$work/own.log") == 1)) || fail 'the log says it more than once'
+echo 'a bean with another name: the monitor goes on'
 
 # ---- Ganglia ----
 

@@ -105,19 +105,29 @@ public final class Monitor {
             }
             counters = new Counters(one.getValue());
             beans.put(one.getKey(), counters);
-            server.registerMBean(counters, name(one.getKey()));
+            ObjectName name = name(one.getKey());
+            if (name != null)
+                server.registerMBean(counters, name);
+            else
+                LogStream.log("WARN", LABEL, "the metrics of " + one.getKey() + " are not reported: its name is none of Flume's counters", null);
         }
         for (String key : gone) {
             beans.remove(key);
-            server.unregisterMBean(name(key));
+            ObjectName name = name(key);
+            if (name != null)
+                server.unregisterMBean(name);
         }
         return true;
     }
 
-    /** SOURCE.r1 is org.apache.flume.source:type=r1, as Flume's MonitoredCounterGroup names it. */
-    private static ObjectName name(String key) throws JMException {
+    /** SOURCE.r1 is org.apache.flume.source:type=r1, as Flume's MonitoredCounterGroup names it. Null: a class has given its MBean another name. */
+    private static ObjectName name(String key) {
         int dot = key.indexOf('.');
-        return new ObjectName("org.apache.flume." + key.substring(0, dot).toLowerCase(Locale.ENGLISH) + ":type=" + key.substring(dot + 1));
+        try {
+            return dot < 0 ? null : new ObjectName("org.apache.flume." + key.substring(0, dot).toLowerCase(Locale.ENGLISH) + ":type=" + key.substring(dot + 1));
+        } catch (JMException odd) {
+            return null;
+        }
     }
 
     /** The counters of one component. */

@@ -1,0 +1,6 @@
+package example;
+
+/** The figure of OwnBean. */
+public interface OwnBeanMBean {
+    long getDepth();
+}
