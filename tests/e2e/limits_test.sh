@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the machine refuses for a while (descriptors, threads, a process that compiles) is asked for again, without a restart or another change of a file:
-# the metrics server, a reload. Closed standard descriptors are not given to other files. An agent that cannot receive signals does not start.
+# the metrics server, a reload. Closed standard descriptors are not given to other files. An agent that cannot receive signals, or cannot make its
+# workers, does not start.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in cc prlimit; do
@@ -30,7 +31,7 @@ code=0
 "$PENSTOCK" components >&- 2>components.err || code=$?
 [[ $code == 2 ]] || fail "lost output is not told: exit status $code"
 
-# Refuses a descriptor for signals while there is a file no-signals, and the metrics server while there is a file no-http; ends the compiler of rules
+# Refuses a descriptor for signals while there is a file no-signals, one for a worker while there is a file no-workers, and the metrics server while there is a file no-http; ends the compiler of rules
 # while there is a file no-compiler.
 cat >refuses.c <<'END'
 #define _GNU_SOURCE
@@ -40,6 +41,7 @@ cat >refuses.c <<'END'
 #include <stdarg.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +50,13 @@ int signalfd(int fd, const sigset_t *set, int flags)
     if (access("no-signals", F_OK) == 0)
         return errno = EMFILE, -1;
     return (int)syscall(SYS_signalfd4, fd, set, 8, flags);
+}
+
+int epoll_create1(int flags)
+{
+    if (access("no-workers", F_OK) == 0)
+        return errno = EMFILE, -1;
+    return (int)syscall(SYS_epoll_create1, flags);
 }
 
 typedef void *start_va(unsigned, unsigned short, void *, void *, void *, void *, va_list);
@@ -76,14 +85,17 @@ END
 cc -shared -fPIC refuses.c -o refuses.so -ldl 2>cc.err || fail "refuses.c does not compile"
 export ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0" # refuses.so comes before the sanitizer's library
 
-# ---- signals ----
+# ---- signals, workers ----
 
-touch no-signals
-code=0
-LD_PRELOAD=$work/refuses.so timeout -s KILL 60 "$PENSTOCK" agent -n a1 -f agent.properties 2>agent.err || code=$?
-[[ $code == 1 ]] || fail "exit status $code"
-says 'ERROR agent: not started: cannot receive signals: Too many open files$' || fail "an agent without signals starts"
-rm no-signals
+for what in signals workers; do
+    touch no-$what
+    code=0
+    LD_PRELOAD=$work/refuses.so timeout -s KILL 60 "$PENSTOCK" agent -n a1 -f agent.properties 2>agent.err || code=$?
+    [[ $code == 1 ]] || fail "no $what: exit status $code"
+    says 'ERROR agent: not started: .*Too many open files' || fail "an agent without $what starts"
+    [[ $what == workers ]] || says 'not started: cannot receive signals: Too many open files$' || fail "it does not name signals"
+    rm no-$what
+done
 
 # ---- the metrics server, the compiler ----
 

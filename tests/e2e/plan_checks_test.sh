@@ -78,6 +78,7 @@ older() { # NAME JQ-FILTER: an older result
 older same '.goals[0] += {rate: 820000, low95: 808000, high95: 832000}'
 older faster '.goals[0] += {rate: 900000, low95: 890000, high95: 912000} | .load.connections = 1'
 older slower '.goals[0] += {rate: 700000, low95: 690000, high95: 712000}'
+older second 'del(.goals[0])'
 older other '.goals = [{"goal": "pdr=5%", "loss_max": 0.05, "rate": 1}]'
 verdict='.comparison.figures[] | select(.figure == "ndr") | .verdict'
 judged 0 --compare "$work/same.json"
@@ -90,6 +91,8 @@ says 'penstock plan: --compare ndr: worse: 900,000 before, 812,000 events/s now:
 judged 3 --compare "$work/faster.json" --require 'ndr>=2M'
 says '--require ndr>=2M: missed'
 says '--compare ndr: worse'
+judged 0 --compare "$work/second.json" # it has the second goal only
+result '[.comparison.figures[].figure] | index("p99<5ms") != null and index("ndr") == null'
 judged 2 --compare "$work/other.json"
 says 'it has no result for any of the goals'
 judged 2 --compare "$work/nothing.json"

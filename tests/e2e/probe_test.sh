@@ -99,6 +99,23 @@ says '^a1: fine$'
 check 0 --probe --json
 jq -e '.probes | length == 8 and all(.result == "ok")' "$work/out" >/dev/null || fail "probes: $(cat "$work/out")"
 
+# ---- the directory of the log file: of a file in the root, in the working directory, and in one that will be made ----
+mkdir "$work/conf"
+log_is_probed() { # FILE DIRECTORY
+    local code=0
+    cat >"$work/conf/log4j2.xml" <<EOF_
+<Configuration><Appenders><File name="F" fileName="$1"><PatternLayout pattern="%m%n" /></File></Appenders>
+<Loggers><Root level="INFO"><AppenderRef ref="F" /></Root></Loggers></Configuration>
+EOF_
+    [[ -w $2 ]] || code=3
+    check "$code" --probe -c "$work/conf"
+    says "^  (ok|FAILED) +agent: log file: directory $2(: can be written,.*|: Permission denied;.*)\$"
+}
+log_is_probed /penstock-never-made.log /
+log_is_probed "$work/logs/deep/x.log" "$work"
+(cd "$work" && log_is_probed x.log .)
+[[ ! -e $work/logs && ! -e $work/x.log && ! -e /penstock-never-made.log ]] || fail 'the probe made a log'
+
 # ---- something is missing: a line for each, with cause and cure ----
 touch "$work/plain"
 write_agent "$kafka" absent "$work/plain"

@@ -441,6 +441,29 @@ static void test_all_connections_are_in_use(void **state)
     penstock_client_close(client);
 }
 
+static atomic_uint asks;
+
+static int count_ask(void *argument)
+{
+    atomic_fetch_add(&asks, 1);
+    return 0;
+}
+
+/* A thread that waits for a connection sleeps: it asks a few times a second whether it is interrupted. */
+static void test_a_wait_for_a_connection_sleeps(void **state)
+{
+    struct penstock_client *client = open_client(1, "maxConnections = 1\nrequest-timeout = 1000", count_ask);
+    pthread_t threads[4];
+    atomic_store(&servers[0].behaviour, PS_TEST_RPC_SILENT);
+    atomic_store(&asks, 0);
+    for (unsigned i = 0; i < PS_COUNT_OF(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, send_one, client), 0);
+    for (unsigned i = 0; i < PS_COUNT_OF(threads); i++)
+        pthread_join(threads[i], NULL);
+    assert_in_range(atomic_load(&asks), 1, 2000);
+    penstock_client_close(client);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -462,6 +485,7 @@ int main(void)
         TEST(test_threads_share),
         TEST(test_threads_fail_over),
         TEST(test_all_connections_are_in_use),
+        TEST(test_a_wait_for_a_connection_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,6 +165,28 @@ static void test_what_a_class_is(void **state)
     ps_classes_close(classes);
 }
 
+/* A damaged class is no component, even if what it extends can still be read, or nothing at all; and it is not proposed. */
+static void test_damaged_classes(void **state)
+{
+    static const struct ps_test_class sink = {.name = "Cut", .super = FLUME "sink/AbstractSink"};
+    uint8_t bytes[PS_TEST_CLASS_BYTES];
+    struct ps_classes *classes = open_folder();
+    struct ps_class found;
+    const char *missing = "";
+    size_t length = ps_test_class_write(&sink, bytes);
+    ps_test_folder_append("classes/Cut.class", bytes, length - 4);
+    ps_test_folder_append("classes/Other.class", bytes, length);
+    ps_test_folder_append("classes/Cud.class", bytes, 9);
+    static const char *const names[] = {"Cut", "Other", "Cud", "org.Bad"};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        assert_true(ps_classes_find(classes, names[i], &found));
+        assert_non_null(found.damage);
+        assert_false(ps_classes_is_a(classes, &found, SINK, &missing));
+        assert_null(missing);
+    }
+    ps_classes_close(classes);
+}
+
 static void test_did_you_mean(void **state)
 {
     static const char builder[] = "org.apache.flume.interceptor.Interceptor$Builder";
@@ -264,9 +286,13 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_where_a_class_is),    IN_FOLDER(test_what_a_manifest_names),
-        IN_FOLDER(test_what_a_class_is),     IN_FOLDER(test_did_you_mean),
-        IN_FOLDER(test_damaged_jars),        IN_FOLDER(test_jars_of_a_folder_are_in_order),
+        IN_FOLDER(test_where_a_class_is),
+        IN_FOLDER(test_what_a_manifest_names),
+        IN_FOLDER(test_what_a_class_is),
+        IN_FOLDER(test_damaged_classes),
+        IN_FOLDER(test_did_you_mean),
+        IN_FOLDER(test_damaged_jars),
+        IN_FOLDER(test_jars_of_a_folder_are_in_order),
         IN_FOLDER(test_without_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

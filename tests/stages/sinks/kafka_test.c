@@ -212,6 +212,34 @@ static void test_order_of_headers(void **state)
     }
 }
 
+/* Names of one place of the table come in the order of the file, whatever the order of the event's headers is. */
+static void test_order_of_headers_in_one_place(void **state)
+{
+    static const char *const orders[][4] = {{"BB", "Aa", "1", "p"}, {"p", "Aa", "1", "BB"}};
+    static const char *const expected[] = {"BB=x,Aa=x,p=x,1=x,",
+                                           "p=x,Aa=x,BB=x,1=x,"}; /* 1 is in the next place */
+    static const char *const headers[] = {"Aa", "x", "BB", "x", "p", "x", "1", "x", NULL};
+    for (size_t row = 0; row < PS_COUNT_OF(orders); row++) {
+        struct ps_test_stage stage;
+        char topic[16], texts[4][16];
+        const char *keys[13] = {"kafka.bootstrap.servers", ps_test_cluster.bootstrap, "kafka.topic", topic};
+        snprintf(topic, sizeof topic, "place-%zu", row);
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(texts[i], sizeof texts[i], "header.%s", orders[row][i]);
+            keys[4 + 2 * i] = texts[i];
+            keys[5 + 2 * i] = orders[row][i];
+        }
+        ps_test_topic(topic, 1);
+        ps_test_stage_start(&stage, &ps_sink_kafka, keys);
+        const struct ps_test_event event = {.body = "", .headers = headers};
+        struct ps_test_records records = deliver(&stage, topic, 1, &event, 1);
+        assert_int_equal(records.count, 1);
+        assert_string_equal(records.items[0].headers, expected[row]);
+        ps_test_records_free(&records);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_flume_event_format(void **state)
 {
     struct ps_test_stage stage;
@@ -476,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_headers_and_timestamp),
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_order_of_headers),
+        cmocka_unit_test(test_order_of_headers_in_one_place),
         cmocka_unit_test(test_flume_event_format),
         cmocka_unit_test(test_empty_body_is_no_tombstone),
         cmocka_unit_test(test_records_without_key_spread),

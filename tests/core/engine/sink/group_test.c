@@ -334,6 +334,34 @@ static void test_stop_in_the_middle(void **state)
     }
 }
 
+/* A sink that stands still, with a lease that it has no room for or with one that it has taken, shows so for as long as it does, though
+ * the other sink of its group delivers. */
+static void test_one_stands_still_beside_one_that_delivers(void **state)
+{
+    for (unsigned takes = 0; takes < 2; takes++) {
+        ps_test_group_start(&in_turn, 1);
+        ps_test_group.members[0].has_no_room = takes == 0;
+        ps_test_group.members[0].keeps = takes == 1;
+        ps_test_group_make(1, 1);
+        assert_true(ps_test_group.members[0].offers > 0);
+        ps_test_group.members[0].has_no_room = true;
+        for (unsigned i = 0; i < 30; i++) {
+            ps_test_group_pass_s(1);
+            ps_test_group_make(1, 1);
+        }
+        uint64_t now_ns = ps_test_group.agent.now.mono_ns;
+        const struct ps_sink_runner *still = ps_test_small_agent_nth_sink(&ps_test_group.agent, 0);
+        const struct ps_sink_runner *other = ps_test_small_agent_nth_sink(&ps_test_group.agent, 1);
+        assert_true(strlen(ps_test_group.members[1].settled) >= 25);
+        assert_true(ps_sink_runner_stalled_ns(still, now_ns) >= 25 * PS_NS_PER_S);
+        assert_true(ps_sink_runner_stalled_ns(other, now_ns) <= 2 * PS_NS_PER_S);
+        ps_test_group.members[0].has_no_room = ps_test_group.members[0].keeps = false;
+        ps_test_group_deliver_kept(&ps_test_group.members[0]);
+        ps_test_group_pass_s(1);
+        ps_test_group_stop();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_in_turn),
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_full_sink_is_passed_over),
+        cmocka_unit_test(test_one_stands_still_beside_one_that_delivers),
         cmocka_unit_test(test_leases_of_a_dead_sink_come_first),
         cmocka_unit_test(test_stop_in_the_middle),
     };

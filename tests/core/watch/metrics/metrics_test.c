@@ -58,11 +58,8 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     interceptor.series_count = PS_COUNT_OF(hits);
     struct ps_metrics_component second = {
         .kind = PS_KIND_INTERCEPTOR, .name = "r1/i2", .type = "rules", .series = &hits[2], .series_count = 1};
-    struct ps_metrics_component channel = {.kind = PS_KIND_CHANNEL,
-                                           .name = "c1",
-                                           .type = "memory",
-                                           .start_ms = 3,
-                                           .fill = {.size = 2, .capacity = 300, .bytes = 20}};
+    struct ps_metrics_component channel = {
+        .kind = PS_KIND_CHANNEL, .name = "c1", .type = "memory", .start_ms = 3, .fill = {2, 300, 20, 4000}};
     struct ps_metrics_component sink = {.kind = PS_KIND_SINK,
                                         .name = "k1",
                                         .type = "kafka",
@@ -386,6 +383,8 @@ static void test_prometheus(void **state)
     expect_line("penstock_sink_tx_bytes_total{component=\"k1\"} 9");
     expect_line("penstock_channel_size_events{component=\"c1\"} 2");
     expect_line("penstock_channel_capacity_events{component=\"c1\"} 300");
+    expect_line("penstock_channel_size_bytes{component=\"c1\"} 20");
+    expect_line("penstock_channel_capacity_bytes{component=\"c1\"} 4000");
     expect_line("penstock_ring_size_leases{channel=\"c1\",producer=\"0\",consumer=\"1\"} 5");
     expect_line("penstock_worker_busy_seconds_total{worker=\"0\",cpu=\"-1\"} 2.5");
     expect_line("penstock_worker_slow_cycles_total{worker=\"0\",cpu=\"-1\"} 3");

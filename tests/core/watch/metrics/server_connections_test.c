@@ -353,6 +353,27 @@ static void test_no_thread(void **state)
     ps_metrics_server_stop(server);
 }
 
+/* Clients of /tail come while another one waits, more of them than there are places: each gives its own place back. */
+static void test_places_of_tail(void **state)
+{
+    struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
+    uint16_t port = (uint16_t)ps_metrics_server_port(server);
+    for (unsigned i = 0; i < 2 * PS_TAP_LOOKERS; i++) {
+        int waiting = client_from(port, 1);
+        send_text(waiting, "GET /tail?component=c1&wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        while (!ps_flag_get(&tap.wanted))
+            usleep(1000);
+        int other = client_from(port, 1);
+        send_text(other, "GET /tail?component=c1&wait=0 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_int_equal(status_of(other, PS_TEST_PATIENCE_MS), 200);
+        close(other);
+        close(waiting);
+        while (ps_flag_get(&tap.wanted))
+            usleep(1000);
+    }
+    ps_metrics_server_stop(server);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -361,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_dripping_clients),    cmocka_unit_test(test_clients_that_do_not_read),
         cmocka_unit_test(test_request_time),        cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_port_is_tried_again), cmocka_unit_test(test_no_thread),
+        cmocka_unit_test(test_places_of_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,11 +156,21 @@ static void test_files_that_are_refused(void **state)
     kept_fini(&kept);
 }
 
+/* Returns the descriptor that an open would get: another one than before, if one was left open. */
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 static void test_directories_that_are_refused(void **state)
 {
     struct kept kept;
     compile(&kept);
     assert_true(store(&kept));
+    int before = next_descriptor();
     assert_int_equal(chmod(ps_test_folder_path("cache"), 0777), 0);
     refused(&kept, "others may write to it");
     assert_false(store(&kept));
@@ -174,6 +184,7 @@ static void test_directories_that_are_refused(void **state)
     assert_false(
         ps_cache_load(ps_test_folder_path("no/such"), &kept.key, 2, &answer, kept.note, sizeof kept.note));
     assert_non_null(strstr(kept.note, "cannot create"));
+    assert_int_equal(next_descriptor(), before);
     kept_fini(&kept);
 }
 

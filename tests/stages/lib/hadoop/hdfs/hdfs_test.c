@@ -175,6 +175,90 @@ static void test_the_answers_to_operations_on_names(void **state)
     }
 }
 
+struct listing {
+    unsigned calls;
+    enum ps_file_error error;
+    char names[64]; /* with blanks between them; a / behind that of a directory */
+    uint64_t bytes;
+};
+
+static void note_listing(void *argument, const struct ps_file_answer *answer)
+{
+    struct listing *listing = argument;
+    listing->calls++;
+    listing->error = answer->error;
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        size_t used = strlen(listing->names);
+        snprintf(listing->names + used, sizeof listing->names - used, "%s%s%s", used > 0 ? " " : "",
+                 answer->entries[i].name, answer->entries[i].directory ? "/" : "");
+        listing->bytes += answer->entries[i].length_bytes;
+    }
+}
+
+/* Answers with a part of the listing: an entry for each character of `names`, capital letters for directories. The request must begin
+ * behind `after`. */
+static void answer_part(struct ps_test_stream *bench, const char *after, const char *names,
+                        uint32_t remaining)
+{
+    static char empty[] = "";
+    PsHadoop__Permission permission = PS_HADOOP__PERMISSION__INIT;
+    PsHadoop__HdfsFileStatus statuses[4], *list[4];
+    PsHadoop__DirectoryListing listing = PS_HADOOP__DIRECTORY_LISTING__INIT;
+    PsHadoop__GetListingResponse response = PS_HADOOP__GET_LISTING_RESPONSE__INIT;
+    uint8_t texts[4];
+    ps_test_stream_expect(bench, "getListing");
+    PsHadoop__GetListingRequest *request =
+        ps_hadoop__get_listing_request__unpack(NULL, bench->namenode.message_length, bench->namenode.message);
+    assert_string_equal(request->src, "/d");
+    assert_int_equal(request->start_after.len, strlen(after));
+    assert_memory_equal(request->start_after.data, after, strlen(after));
+    ps_hadoop__get_listing_request__free_unpacked(request, NULL);
+    for (; names[listing.n_entries] != '\0'; listing.n_entries++) {
+        size_t i = listing.n_entries;
+        assert_true(i < PS_COUNT_OF(statuses));
+        texts[i] = (uint8_t)names[i];
+        ps_hadoop__hdfs_file_status__init(&statuses[i]);
+        statuses[i].type = names[i] < 'a' ? 1 : 2;
+        statuses[i].path = (ProtobufCBinaryData){.len = 1, .data = &texts[i]};
+        statuses[i].length = 10;
+        statuses[i].permission = &permission;
+        statuses[i].owner = statuses[i].group = empty;
+        list[i] = &statuses[i];
+    }
+    listing.entries = list;
+    listing.remaining = remaining;
+    response.dir_list = &listing;
+    ps_test_stream_answer(bench, &response.base);
+}
+
+/* A namenode lists large directories in parts. One that says that there is more, but sends nothing, ends the list: it is not asked for the
+ * same part for ever. */
+static void test_a_list_in_parts(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct listing listing = {.calls = 0};
+    ps_file_list(bench->filesystem, "/d", note_listing, &listing);
+    answer_part(bench, "", "aB", 3);
+    answer_part(bench, "B", "c", 2);
+    answer_part(bench, "c", "de", 0);
+    ps_test_stream_pump(bench, &listing.calls, 1);
+    assert_int_equal(listing.error, PS_FILE_OK);
+    assert_string_equal(listing.names, "a B/ c d e");
+    assert_int_equal(listing.bytes, 50);
+
+    static const char *const firsts[] = {"", "ab"}; /* what came before the empty part */
+    for (size_t i = 0; i < PS_COUNT_OF(firsts); i++) {
+        listing = (struct listing){.calls = 0};
+        ps_file_list(bench->filesystem, "/d", note_listing, &listing);
+        if (firsts[i][0] != '\0')
+            answer_part(bench, "", firsts[i], 7);
+        answer_part(bench, i == 0 ? "" : "b", "", 7);
+        ps_test_stream_pump(bench, &listing.calls, 1);
+        assert_int_equal(listing.error, PS_FILE_OK);
+        assert_string_equal(listing.names, i == 0 ? "" : "a b");
+    }
+}
+
 /* Opens the file system again, with these settings. */
 static void open_as(struct ps_test_stream *bench, const char *proxy_user, uint64_t call_timeout_ns)
 {
@@ -300,6 +384,7 @@ int main(void)
         TEST(test_a_file_that_is_gone_stays_so),
         TEST(test_safe_mode_is_named),
         TEST(test_the_answers_to_operations_on_names),
+        TEST(test_a_list_in_parts),
         TEST(test_a_rest_between_requests_for_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "stages/lib/http/json/handler.h"
 
 #include "tests/stages/lib/http/json/scarce_memory.h"
+#include "tests/support/allocations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,11 +235,41 @@ static void test_null_values(void **unused)
     }
 }
 
+/* Without the memory for one of its tables a handler is not made, and keeps nothing. */
+static void test_no_memory_at_the_start(void **unused)
+{
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer has its own allocator");
+    static struct ps_json_handler made;
+    unsigned failures = 0;
+    for (uint64_t nth = 1;; nth++) {
+        struct ps_err err = {0};
+        ps_test_allocation_fails = nth;
+        enum ps_status status = ps_json_handler_init(&made, &err);
+        uint64_t left = ps_test_allocation_fails;
+        ps_test_allocation_fails = 0;
+        if (status == PS_OK) {
+            assert_non_null(made.same_names);
+            assert_non_null(made.lists);
+            assert_non_null(made.masks);
+            assert_true(made.scan.events != NULL && made.scan.headers != NULL && made.scan.places != NULL);
+            ps_json_handler_fini(&made);
+            if (left > 0)
+                break;
+        } else {
+            assert_true(left == 0 && err.text[0] != '\0');
+            assert_true(made.same_names == NULL && made.lists == NULL && made.masks == NULL);
+            failures++;
+        }
+    }
+    assert_true(failures >= 8); /* three tables of the handler, five of its scan */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_null_values, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_null_values, setup, teardown),
+                                       cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown),
+                                       cmocka_unit_test(test_no_memory_at_the_start)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

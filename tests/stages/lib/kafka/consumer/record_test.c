@@ -265,6 +265,29 @@ static void test_names_that_are_the_same(void **state)
     ps_batch_give(batch);
 }
 
+/* A record without a time has -1, and a program may set any other: the header has the number with its sign, as Flume's has. */
+static void test_times_before_1970(void **state)
+{
+    static const int64_t times[] = {-1, 1, 0, -1764000000000, INT64_MIN, INT64_MAX};
+    const struct ps_kafka_record_plan plan = {
+        .timestamp = ps_name_intern("timestamp"), .group = "g", .batch_events_max = 1000};
+    struct ps_port port = {0};
+    struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    ps_kafka_record_begin(&record_state, batch);
+    for (size_t i = 0; i < PS_COUNT_OF(times); i++) {
+        const struct ps_kafka_message message = {.offset = (int64_t)i,
+                                                 .timestamp_ms = times[i],
+                                                 .value = block->base,
+                                                 .block = block,
+                                                 .block_number = 1};
+        assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_TAKEN);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(times); i++)
+        assert_number(batch, &batch->events[i], "timestamp", times[i]);
+    ps_batch_give(batch);
+}
+
 /* A batch owns the blocks of its records. When it has no room for one more block, the record is not taken, and the batch is closed. */
 static void test_no_room_for_a_block(void **state)
 {
@@ -330,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_are_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_times_before_1970, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_for_a_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_that_are_no_events, setup, teardown),
     };

@@ -202,7 +202,10 @@ static void test_deleted_topic(void **state)
         assert_int_equal(ps_test_coordinator_offset(run.broker, 1), 0);
         read_batch(&run, 1);
         read_batch(&run, 0);
+        uint64_t warned = ps_log_count(PS_LOG_WARN);
         serve_until(&run, 5, 2000);
+        assert_true(ps_log_count(PS_LOG_WARN) >
+                    warned); /* that the offset of the deleted topic is not committed */
         assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
         assert_int_equal(ps_test_coordinator_counts(run.broker).aborts, 0);
         assert_int_equal(ps_test_coordinator_counts(run.broker).producers, 1);

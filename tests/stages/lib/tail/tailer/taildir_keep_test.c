@@ -306,6 +306,42 @@ static void test_number(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Writes the position file, as young as the source's number and some seconds. */
+static void write_flumes(const char *text, int seconds)
+{
+    struct stat number;
+    FILE *file = fopen(positions, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(stat(id_path(), &number), 0);
+    const struct timespec times[] = {{.tv_sec = number.st_mtim.tv_sec + seconds},
+                                     {.tv_sec = number.st_mtim.tv_sec + seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, positions, times, 0), 0);
+}
+
+/* Flume went on from the position file (it writes no newline at the end): the sink's records are older, so the source draws another
+ * number and does not find them. */
+static void test_flume_went_on(void **unused)
+{
+    static const struct {
+        const char *text;
+        int seconds;
+        bool draws;
+    } rows[] = {{"[]\n", 10, false}, {"[]", -10, false}, {"[]", 10, true}, {"[]\n", 10, false}};
+    char before[64];
+    prepare(PS_KEYS(NULL));
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        snprintf(before, sizeof before, "%s", owner());
+        ps_test_stage_close(&stage);
+        write_flumes(rows[i].text, rows[i].seconds);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        if ((strcmp(owner(), before) != 0) != rows[i].draws)
+            fail_msg("row %zu: %s, before %s", i, owner(), before);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_answer, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_records_of_another_version, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_number, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_flume_went_on, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
