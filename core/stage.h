@@ -393,6 +393,9 @@ struct ps_sink_ops {
     bool (*transactional)(const void *plan);
     /* Makes the sink itself keep the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
     void (*keep_positions)(void *plan);
+    /* Returns what the sink's settings take from the promise of its flows, as `check` prints it, e.g. "a broker that
+     * fails loses events"; NULL: nothing. The plan is bound. NULL: it never takes anything. Thread: control. */
+    const char *(*weakness)(const void *plan);
 };
 
 /* Calls ps_port_troubled. Logs, once for an outage, the reason and that the sink tries again after `rest_ns`. */

@@ -174,6 +174,22 @@ static const char *cure_of(const struct ps_stage_spec *source, const struct ps_s
                 : "; exactly once is possible with a channel of type file";
 }
 
+/* Returns what the sink's settings take from the promise, or NULL. */
+static const char *weakness_of(const struct ps_stage_spec *sink)
+{
+    const struct ps_sink_ops *ops = sink->ops->sink;
+    return ops->weakness != NULL ? ops->weakness(sink->plan) : NULL;
+}
+
+static void describe_flow(const struct lines *lines, const struct ps_stage_spec *source,
+                          const struct ps_stage_spec *channel, const struct ps_stage_spec *sink)
+{
+    const char *weakness = weakness_of(sink);
+    write_line(lines, "flow %s -> %s -> %s: %s%s%s%s", source->name, channel->name, sink->name,
+               promise_of(source->ops->source, channel->ops->channel, sink), weakness != NULL ? "; but " : "",
+               weakness != NULL ? weakness : "", cure_of(source, channel, sink));
+}
+
 static void describe_flows(const struct lines *lines)
 {
     const struct ps_agent_spec *spec = lines->plan->spec;
@@ -182,13 +198,8 @@ static void describe_flows(const struct lines *lines)
         for (size_t c = 0; c < source->channel_count; c++) {
             for (size_t k = 0; k < spec->sink_count; k++) {
                 if (spec->sinks[k].channel == source->channels[c])
-                    write_line(lines, "flow %s -> %s -> %s: %s%s", source->stage.name,
-                               spec->channels[source->channels[c]].stage.name, spec->sinks[k].stage.name,
-                               promise_of(source->stage.ops->source,
-                                          spec->channels[source->channels[c]].stage.ops->channel,
-                                          &spec->sinks[k].stage),
-                               cure_of(&source->stage, &spec->channels[source->channels[c]].stage,
-                                       &spec->sinks[k].stage));
+                    describe_flow(lines, &source->stage, &spec->channels[source->channels[c]].stage,
+                                  &spec->sinks[k].stage);
             }
         }
     }

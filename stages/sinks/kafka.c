@@ -395,6 +395,18 @@ static bool kafka_transactional(const void *plan_)
     return plan->guarantee == EXACTLY_ONCE;
 }
 
+static const char *kafka_weakness(const void *plan_)
+{
+    const struct kafka_plan *plan = plan_;
+    const char *acks = acks_of(plan),
+               *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
+    if (ps_kafka_acks_are_weak(acks))
+        return "with this acks a broker that fails loses events that count as delivered";
+    if (idempotence != NULL && strcmp(idempotence, "false") == 0)
+        return "with enable.idempotence = false retries can double events and change their order";
+    return NULL;
+}
+
 static void kafka_keep_positions(void *plan_)
 {
     struct kafka_plan *plan = plan_;
@@ -520,6 +532,7 @@ static const struct ps_sink_ops sink = {
     .sockets = true,
     .commits = true,
     .transactional = kafka_transactional,
+    .weakness = kafka_weakness,
     .keep_positions = kafka_keep_positions,
 };
 

@@ -104,7 +104,8 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(DUPLICATE_SEQUENCE_NUMBER), PS_KAFKA_DELIVERED,
      "the record is already in the log: the first answer was lost"},
     {KAFKA(INVALID_PRODUCER_EPOCH), PS_KAFKA_RENEW,
-     "a newer producer took this id, or the transaction took longer than penstock.transaction.timeout"},
+     "a newer producer took this id (each agent needs a penstock.transaction.id of its own), or the "
+     "transaction took longer than penstock.transaction.timeout"},
     {KAFKA(INVALID_TXN_STATE), PS_KAFKA_RENEW, "the transaction is over"},
     {KAFKA(INVALID_PRODUCER_ID_MAPPING), PS_KAFKA_RENEW,
      "the broker forgot this producer's transactional id"},
@@ -129,10 +130,12 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(ELIGIBLE_LEADERS_NOT_AVAILABLE), PS_KAFKA_AGAIN, "no replica may become leader"},
     {KAFKA(INVALID_RECORD), PS_KAFKA_BLAME,
      "the broker refuses a record: no key on a compacted topic, or a bad timestamp or header"},
-    {KAFKA(THROTTLING_QUOTA_EXCEEDED), PS_KAFKA_AGAIN, "above the quota of this client"},
+    {KAFKA(THROTTLING_QUOTA_EXCEEDED), PS_KAFKA_AGAIN,
+     "above the quota of this client: raise the quota (producer_byte_rate, request_percentage) of its user "
+     "or client.id"},
     {KAFKA(PRODUCER_FENCED), PS_KAFKA_RENEW,
-     "a newer producer has the same transactional id, or the transaction took longer than "
-     "penstock.transaction.timeout"},
+     "a newer producer has the same transactional id (each agent needs a penstock.transaction.id of its "
+     "own), or the transaction took longer than penstock.transaction.timeout"},
     {KAFKA(TRANSACTION_ABORTABLE), PS_KAFKA_RENEW, "the transaction can no longer be committed"},
 };
 

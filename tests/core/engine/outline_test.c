@@ -141,18 +141,35 @@ static const char engine[] = "worker 0: source r1 (netcat), instance 1 of 1, bat
 
 static char rules_path[256];
 
-/* `cores` 0: with the numbers of workers that the file has, else without them. */
-static struct ps_plan *plan_of(unsigned cores)
+/* `warns`: the text has problems, of which none is an error. */
+static struct ps_plan *plan_from(const char *text, unsigned cores, bool warns)
 {
     const struct ps_machine machine = {.cores = cores > 0 ? cores : 4, .memory_bytes = UINT64_C(1) << 30};
-    static const char rules[] = "default c2\nrule errors { when body ~ /status=5\\d\\d/ route c1 }\n"
-                                "rule two { when header.dc ~ /^(a|b)$/ route c1, c2 }\n";
-    static char text[sizeof agent + sizeof rules_path];
     struct ps_command command;
     struct ps_conf *conf;
     struct ps_err err = {.length = 0};
     char *argv[] = {(char *)(uintptr_t) "agent", (char *)(uintptr_t) "-n", (char *)(uintptr_t) "a1",
                     (char *)(uintptr_t) "-f", (char *)(uintptr_t) "x"};
+    assert_int_equal(ps_command_parse(&command, (int)PS_COUNT_OF(argv), argv, &err), PS_OK);
+    enum ps_status loaded = ps_conf_load_text(&command, ps_stages, "x", text, strlen(text), &conf);
+    if (conf->problems.count > 0 && (loaded != PS_OK || !warns))
+        fail_msg("%s", ps_problem_text(conf->arena, &conf->problems.items[0]));
+    assert_int_equal(loaded, PS_OK);
+    assert_int_equal(conf->problems.count > 0, warns);
+    struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, NULL, &err);
+    if (plan == NULL)
+        fail_msg("%s", err.text);
+    ps_conf_destroy(conf);
+    ps_command_fini(&command);
+    return plan;
+}
+
+/* `cores` 0: with the numbers of workers that the file has, else without them. */
+static struct ps_plan *plan_of(unsigned cores)
+{
+    static const char rules[] = "default c2\nrule errors { when body ~ /status=5\\d\\d/ route c1 }\n"
+                                "rule two { when header.dc ~ /^(a|b)$/ route c1, c2 }\n";
+    static char text[sizeof agent + sizeof rules_path];
     if (ps_test_folder_read("a.rules") == NULL)
         ps_test_folder_append("a.rules", rules, sizeof rules - 1);
     snprintf(rules_path, sizeof rules_path, "%s", ps_test_folder_path("a.rules"));
@@ -163,16 +180,7 @@ static struct ps_plan *plan_of(unsigned cores)
             strncmp(at + length - strlen("penstock.workers"), "penstock.workers", 16) == 0)
             *at = '#';
     }
-    assert_int_equal(ps_command_parse(&command, (int)PS_COUNT_OF(argv), argv, &err), PS_OK);
-    if (ps_conf_load_text(&command, ps_stages, "x", text, strlen(text), &conf) != PS_OK ||
-        conf->problems.count > 0)
-        fail_msg("%s", ps_problem_text(conf->arena, &conf->problems.items[0]));
-    struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, NULL, &err);
-    if (plan == NULL)
-        fail_msg("%s", err.text);
-    ps_conf_destroy(conf);
-    ps_command_fini(&command);
-    return plan;
+    return plan_from(text, cores, false);
 }
 
 static void take_line(void *argument, const char *text)
@@ -238,9 +246,48 @@ static void test_heap_of_java(void **state)
     ps_plan_destroy(plan);
 }
 
+/* Settings of a sink that weaken the promise of its flow. */
+static void test_weakness(void **state)
+{
+    static const char file[] = "a1.sources = r1\n"
+                               "a1.channels = c1\n"
+                               "a1.sinks = k1\n"
+                               "a1.sources.r1.type = seq\n"
+                               "a1.sources.r1.channels = c1\n"
+                               "a1.channels.c1.type = memory\n"
+                               "a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\n"
+                               "a1.sinks.k1.channel = c1\n"
+                               "a1.sinks.k1.kafka.bootstrap.servers = localhost:1\n"
+                               "a1.sinks.k1.kafka.topic = t\n"
+                               "a1.sinks.k1.kafka.producer.%s\n";
+    static const struct {
+        const char *key, *weakness;
+        bool warns;
+    } cases[] = {
+        {"acks = all", "", false},
+        {"acks = 1", "; but with this acks a broker that fails loses events that count as delivered", true},
+        {"acks = 0", "; but with this acks a broker that fails loses events that count as delivered", true},
+        {"enable.idempotence = false",
+         "; but with enable.idempotence = false retries can double events and change their order", false},
+    };
+    snprintf(rules_path, sizeof rules_path, "no rules");
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char text[sizeof file + 64], expected[512];
+        snprintf(text, sizeof text, file, cases[i].key);
+        struct ps_plan *plan = plan_from(text, 0, cases[i].warns);
+        snprintf(expected, sizeof expected,
+                 "flow r1 -> c1 -> k1: delivered unless the process is killed; while the channel is full the "
+                 "source waits%s; exactly once is possible with a channel of type file\n",
+                 cases[i].weakness);
+        assert_part(plan, PS_PLAN_FLOWS, expected);
+        ps_plan_destroy(plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_weakness),
         cmocka_unit_test_setup_teardown(test_heap_of_java, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_each_part, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_workers, ps_test_folder_setup, ps_test_folder_teardown),

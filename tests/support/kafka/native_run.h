@@ -38,6 +38,7 @@ struct run {
     bool may_die;
     uint64_t turn_ns; /* how long a turn is; 0: a millisecond */
     char told[256];   /* the last error that was reported */
+    unsigned tolds;   /* how many were */
     struct ps_kafka_producer *producer;
     struct ps_now now;
     struct {
@@ -74,6 +75,7 @@ static inline void on_notice(void *argument, const struct ps_kafka_notice *notic
 {
     struct run *run = argument;
     snprintf(run->told, sizeof run->told, "%s", notice->text);
+    run->tolds++;
     if (notice->kind != PS_KAFKA_NOTICE_FATAL)
         return;
     run->fatal = notice->code;

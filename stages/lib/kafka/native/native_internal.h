@@ -234,6 +234,9 @@ struct ps_kafka_native {
     struct ps_kafka_native_producer_id id;
     enum ps_kafka_native_id_state id_state;
     uint64_t id_rest_ns;
+    int id_told; /* the error for which no id was given, and when it was named last; 0: never */
+    uint64_t id_told_ns;
+    uint64_t throttle_told_ns; /* when a delay by a quota was named last; 0: never */
     struct {
         bool asked, wanted;
         uint64_t answered_ns; /* time of the last answer */

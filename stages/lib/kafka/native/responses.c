@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TELL_AFTER_NS (10 * PS_NS_PER_S) /* an error that does not pass is named after this time, */
-#define TELL_AGAIN_NS (60 * PS_NS_PER_S) /* and again after this time */
+#define TELL_AFTER_NS (10 * PS_NS_PER_S)   /* an error that does not pass is named after this time, */
+#define TELL_AGAIN_NS (60 * PS_NS_PER_S)   /* and again after this time */
+#define TELL_THROTTLE_NS (2 * PS_NS_PER_S) /* a shorter delay by a quota is not named */
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
 
@@ -128,6 +129,18 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
 
 /* ---- InitProducerId ---- */
 
+/* Names the error for which the cluster gives no producer id; it is asked for again each second. */
+static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_error *error)
+{
+    if (client->id_told == error->code && client->now.mono_ns < client->id_told_ns + TELL_AGAIN_NS)
+        return;
+    client->id_told = error->code;
+    client->id_told_ns = client->now.mono_ns;
+    char text[256];
+    snprintf(text, sizeof text, "the cluster gives no producer id: %s", error->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
+}
+
 static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native *client = broker->client;
@@ -152,9 +165,7 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     if (known->outcome != PS_KAFKA_AGAIN) {
         client->id_rest_ns = client->now.mono_ns + PS_NS_PER_S;
-        char text[256];
-        snprintf(text, sizeof text, "the cluster gives no producer id: %s", known->name);
-        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
+        tell_no_id(client, known);
     }
     return true;
 }
@@ -269,6 +280,23 @@ static int16_t read_second_answer(struct ps_wire_in *in)
     return error;
 }
 
+/* The broker delays this client because of a quota (KIP-219): nothing is produced to it for this time. A long one is
+ * named, because it looks like a broker that does not answer. */
+static void throttled(struct ps_kafka_native_broker *broker, uint64_t throttle_ns)
+{
+    struct ps_kafka_native *client = broker->client;
+    char text[128];
+    broker->throttle_ns = client->now.mono_ns + throttle_ns;
+    bool told =
+        client->throttle_told_ns != 0 && client->now.mono_ns < client->throttle_told_ns + TELL_AGAIN_NS;
+    if (throttle_ns < TELL_THROTTLE_NS || told)
+        return;
+    client->throttle_told_ns = client->now.mono_ns;
+    snprintf(text, sizeof text, "broker %d takes no records for %s", broker->node,
+             ps_quantity_print_ns(throttle_ns).text);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_ERROR_THROTTLING_QUOTA_EXCEEDED, text);
+}
+
 static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                      struct ps_wire_in *in, char *reason)
 {
@@ -298,7 +326,7 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
     if (in->failed)
         return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
     if (throttle_ms > 0)
-        broker->throttle_ns = client->now.mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
+        throttled(broker, (uint64_t)throttle_ms * PS_NS_PER_MS);
     for (uint32_t i = 0; i < request->set_count; i++) {
         if (request->sets[i] != NULL)
             return ps_kafka_native_refuse(reason, "the answer to Produce leaves out a partition");

@@ -148,6 +148,45 @@ static void test_producer_id_errors(void **state)
     }
 }
 
+/* The id is asked for again each second; the error is named once a minute, and another one at once. */
+static void test_producer_id_error_is_named_once(void **state)
+{
+    static const int16_t errors[] = {31, 31, 31, 31, 31, 53, 53};
+    struct run run;
+    begin(&run, "client.id", "c");
+    run.turn_ns = LONG_TURN_NS;
+    submit(&run);
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        run.id_error = errors[i];
+        const struct ps_test_request request = expect(&run, KEY_PRODUCER_ID);
+        answer(&run, &request, UINT32_MAX);
+        run.id_error = 0;
+    }
+    const struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.tolds, 2);
+    end(&run);
+}
+
+/* A long delay by a quota is named, once a minute; a short one is not. */
+static void test_throttle_is_named(void **state)
+{
+    static const int32_t delays_ms[] = {1000, 5000, 6000};
+    struct run run;
+    begin(&run, "client.id", "c");
+    run.turn_ns = LONG_TURN_NS;
+    for (unsigned i = 0; i < PS_COUNT_OF(delays_ms); i++) {
+        submit(&run);
+        const struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, 0, delays_ms[i]);
+        wait_for_reports(&run, i + 1);
+        assert_int_equal(run.tolds, i > 0);
+    }
+    assert_string_equal(run.told, "broker 0 takes no records for 5 s");
+    end(&run);
+}
+
 /* ---- answers in parts ---- */
 
 static void turn_of(void *run)
@@ -550,6 +589,8 @@ int main(void)
         cmocka_unit_test(test_lasting_error),
         cmocka_unit_test(test_metadata_errors),
         cmocka_unit_test(test_producer_id_errors),
+        cmocka_unit_test(test_producer_id_error_is_named_once),
+        cmocka_unit_test(test_throttle_is_named),
         cmocka_unit_test(test_slow_answers),
         cmocka_unit_test(test_answers_that_end),
         cmocka_unit_test(test_produce_answers_that_end),
