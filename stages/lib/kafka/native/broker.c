@@ -380,12 +380,15 @@ static void await_ticket(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* Returns the time by which the broker must answer the oldest request. */
+/* Returns the time by which the broker must answer the oldest request. A broker that delays this client because of a quota
+ * reads no request before the delay is over (KIP-219), also those that were on their way. */
 static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
 {
     uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
     if (since_ns == PS_NEVER)
         return PS_NEVER;
+    if (broker->phase == PS_KAFKA_NATIVE_UP && broker->throttle_ns > since_ns)
+        since_ns = broker->throttle_ns;
     return since_ns + (broker->first->timeout_ns != 0 ? broker->first->timeout_ns
                                                       : broker->client->settings.request_timeout_ns);
 }
