@@ -361,15 +361,16 @@ void ps_spool_probe(const void *plan_, struct ps_context *context, const struct 
 {
     const struct ps_spool_plan *plan = plan_;
     const char *what = ps_arena_format(context->arena, "directory %s", plan->directory);
-    bool renames = strcasecmp(plan->tracking_policy, "tracker_dir") != 0;
+    bool writes = strcasecmp(plan->tracking_policy, "tracker_dir") != 0 ||
+                  strcasecmp(plan->delete_policy, "immediate") == 0;
     /* with the dot, access() fails for a plain file */
     const char *inside = ps_arena_format(context->arena, "%s/.", plan->directory);
-    if (access(inside, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) != 0) {
+    if (access(inside, writes ? R_OK | W_OK | X_OK : R_OK | X_OK) != 0) {
         ps_probe_key_failed(probe, "spoolDir", what, strerror(errno),
                             "make the directory, and let this user read and write it; with trackingPolicy = "
-                            "tracker_dir it need not be written");
+                            "tracker_dir and deletePolicy = never it need not be written");
         return; /* trackerDir may be below spoolDir */
     }
-    ps_probe_ok(probe, "%s: can be read%s", what, renames ? " and written" : "");
+    ps_probe_ok(probe, "%s: can be read%s", what, writes ? " and written" : "");
     ps_probe_directory_to_make_last(probe, "trackerDir", tracker_path(plan, context));
 }

@@ -1,5 +1,5 @@
-/* What `penstock check` asks of a spooling directory: one from which files are renamed must be written, one whose files are marked in a
- * tracker directory only be read. */
+/* What `penstock check` asks of a spooling directory: one from which files are renamed or deleted must be written, one whose files
+ * are marked in a tracker directory only be read. */
 #include "tests/support/folder.h"
 #include "tests/support/probed.h"
 #include "tests/support/stage.h"
@@ -19,18 +19,23 @@ static void note(const struct ps_probe *probe, enum ps_probed result, const char
 }
 
 /* Only binds the keys: the stage is not opened, so that it makes no directory. */
-static void probe(const char *policy)
+static void probe_of(const char *policy, const char *deletes)
 {
     struct ps_test_stage stage;
     const struct ps_probe asked = {.local = true, .tried = note};
     directory = tracker = (struct ps_test_probed){.count = 0};
     ps_test_stage_init(&stage, &ps_source_spooldir);
-    assert_int_equal(
-        ps_test_stage_bind(&stage, PS_KEYS("spoolDir", ps_test_folder_path("spool"), "trackingPolicy", policy,
-                                           "trackerDir", ps_test_folder_path("tracker"))),
-        PS_OK);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", ps_test_folder_path("spool"),
+                                                        "trackingPolicy", policy, "deletePolicy", deletes,
+                                                        "trackerDir", ps_test_folder_path("tracker"))),
+                     PS_OK);
     ps_source_spooldir.probe(stage.plan, &stage.context, &asked);
     ps_test_stage_fini(&stage);
+}
+
+static void probe(const char *policy)
+{
+    probe_of(policy, "never");
 }
 
 static const char *const renames[] = {"rename", "RENAME"}, *const marks[] = {"tracker_dir", "TRACKER_DIR",
@@ -51,6 +56,8 @@ static void test_writes_only_to_rename(void **state)
         assert_non_null(strstr(directory.what, "spool: can be read"));
         assert_null(strstr(directory.what, "written"));
         assert_int_equal(tracker.count, 1);
+        probe_of(marks[i], "Immediate");
+        assert_non_null(strstr(directory.what, "spool: can be read and written"));
     }
 }
 
