@@ -304,10 +304,21 @@ uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now
     return due_ns;
 }
 
+/* A batch waits for a chain that is not open, as if its first interceptor failed. */
+static bool fail_closed(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    runner->chain.fails = runner->chain.rests = true;
+    if (runner->chain.failed_ns == 0)
+        runner->chain.failed_ns = now->mono_ns;
+    return false;
+}
+
 /* A chain that waits for memory while nothing is freed gets memory beyond the budget, as much as one batch may have:
  * batches that are half done would wait for each other for ever. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
 {
+    if (PS_UNLIKELY(!links_of(runner)->open)) /* a reload could not open it */
+        return fail_closed(runner, now);
     struct ps_block_cache *cache = runner->base.port.blocks;
     uint64_t refused = cache->refused_count;
     bool overdraft = runner->chain.wait_ns > 0 && now->mono_ns - runner->chain.wait_ns >= CHAIN_WAIT_NS;
@@ -435,6 +446,6 @@ void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now
     runner->old_links = NULL;
     ps_links_destroy(old);
     runner->rows_max = 0;
-    if (was_open)
-        (void)ps_chain_open(runner, now);
+    if (was_open && !ps_chain_open(runner, now))
+        runner->reopen_ns = now->mono_ns + PS_OPEN_RETRY_NS;
 }

@@ -10,8 +10,6 @@
 #include "core/engine/worker.h"
 #include "core/stage_call.h"
 
-#define OPEN_RETRY_NS (3 * PS_NS_PER_S) /* as Flume's lifecycle supervisor */
-
 static void runner_home(struct ps_port *port, struct ps_lease **lease)
 {
     ps_worker_send_home(port->runner->worker, lease);
@@ -140,7 +138,7 @@ void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed
                     const struct ps_now *now)
 {
     runner_note_failure(runner, failed->component, err);
-    runner_rest(runner, now, OPEN_RETRY_NS);
+    runner_rest(runner, now, PS_OPEN_RETRY_NS);
 }
 
 /* Only notes the failure, because the stage calls this inside one of its own functions: the engine closes the stage in
@@ -291,5 +289,5 @@ void ps_runner_end(struct ps_runner *runner, const struct ps_now *now)
 {
     bool planned = runner->port.planned;
     ps_runner_close(runner, now);
-    runner_rest(runner, now, planned ? 0 : OPEN_RETRY_NS);
+    runner_rest(runner, now, planned ? 0 : PS_OPEN_RETRY_NS);
 }

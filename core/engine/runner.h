@@ -36,6 +36,8 @@ struct ps_runner_look {
  * else has. It is longer than the longest rest between two tries, so that at least one is made after the stop
  * began. */
 #define PS_STOP_FAILING_NS (6 * PS_NS_PER_S)
+/* The rest before a stage that failed is opened again, as that of Flume's lifecycle supervisor. */
+#define PS_OPEN_RETRY_NS (3 * PS_NS_PER_S)
 
 /* The part that source and sink runners share: opening, and data for metrics. */
 struct ps_runner {
@@ -97,6 +99,7 @@ struct ps_source_runner {
      * NULL. */
     struct ps_links *old_links;
     uint64_t exchange_ns; /* when that input was first seen in the old links; 0: not yet */
+    uint64_t reopen_ns;   /* when a chain that a reload could not open is opened again for that input */
     struct ps_route *route;
     struct ps_bump bump;
     struct ps_window *window;
@@ -324,6 +327,9 @@ uint32_t ps_source_runner_drop_halves(struct ps_source_runner *runner);
 /* Called while input that was read before the reload is in the old chain. Returns false while it has time left; then
  * makes it ready to go through the new chain from the beginning, and returns true: the caller exchanges the chains. */
 bool ps_source_runner_leave_old_chain(struct ps_source_runner *runner, const struct ps_now *now);
+/* Called while a source that failed still has input that it cannot read again. If that input waits for a chain that a reload
+ * could not open, tries every PS_OPEN_RETRY_NS to open it. */
+void ps_source_runner_reopen_chain(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */

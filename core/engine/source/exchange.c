@@ -16,17 +16,29 @@ static uint32_t count_events(const struct ps_source_runner *runner)
     return count;
 }
 
+/* Returns when the batch leaves the old chain, unless it has passed it before. */
+static uint64_t end_of_wait_ns(const struct ps_source_runner *runner)
+{
+    uint64_t end_ns = runner->exchange_ns + EXCHANGE_NS;
+    if (!runner->chain.rests)
+        return end_ns;
+    bool is_later = runner->chain.failed_ns > runner->exchange_ns;
+    uint64_t since_ns = is_later ? runner->chain.failed_ns : runner->exchange_ns;
+    return since_ns + PS_STOP_FAILING_NS < end_ns ? since_ns + PS_STOP_FAILING_NS : end_ns;
+}
+
 bool ps_source_runner_leave_old_chain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (runner->exchange_ns == 0)
         runner->exchange_ns = now->mono_ns;
-    if (now->mono_ns < runner->exchange_ns + (runner->chain.rests ? PS_STOP_FAILING_NS : EXCHANGE_NS))
+    if (now->mono_ns < end_of_wait_ns(runner))
         return false;
     uint32_t count = count_events(runner);
-    ps_log(PS_LOG_WARN, runner->base.spec->component,
-           "%s %s through the new interceptors, although not all of the old ones have finished %s",
-           ps_quantity_print_count(count).text, ps_quantity_word(count, "event goes", "events go"),
-           ps_quantity_word(count, "it", "them"));
+    if (count > 0)
+        ps_log(PS_LOG_WARN, runner->base.spec->component,
+               "%s %s through the new interceptors, although not all of the old ones have finished %s",
+               ps_quantity_print_count(count).text, ps_quantity_word(count, "event goes", "events go"),
+               ps_quantity_word(count, "it", "them"));
     if (!runner->chain.routed) {
         ps_source_runner_forget_chain(runner);
         ps_source_runner_begin_chain(runner, runner->chain.lease, 0);
@@ -34,4 +46,13 @@ bool ps_source_runner_leave_old_chain(struct ps_source_runner *runner, const str
     for (const struct ps_lease *lease = runner->chain.rest; lease != NULL; lease = lease->next)
         ps_batch_home(lease->batch)->chain_stage = 0;
     return true;
+}
+
+void ps_source_runner_reopen_chain(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (PS_LIKELY(runner->links->open) || runner->old_links != NULL || runner->chain.lease == NULL ||
+        runner->chain.routed || now->mono_ns < runner->reopen_ns)
+        return;
+    runner->reopen_ns = now->mono_ns + PS_OPEN_RETRY_NS;
+    (void)ps_chain_open(runner, now);
 }

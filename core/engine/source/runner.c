@@ -349,6 +349,7 @@ static void source_give_up(struct ps_source_runner *runner)
  * fulfilled its promise: only the source that is still open can answer its clients. */
 static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
+    ps_source_runner_reopen_chain(runner, now);
     return ps_source_runner_put(runner, now) &&
            (ps_batch_is_empty(runner->batch) || batch_close(runner, now)) &&
            ps_window_is_settled(runner->window);
@@ -413,8 +414,8 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
 }
 
 /* Called after a reload that exchanged the chain. The old chain is closed when the source's earlier input has passed
- * it, or had enough time for that; the leases may still wait for a channel. A source that failed, and will read that input again, gives it up
- * (source_end). */
+ * it, or had enough time for that; the leases may still wait for a channel. A source that failed, and will read that
+ * input again, gives it up (source_end). */
 static void source_exchange_chain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (runner->base.status == PS_RUNNER_ENDING && ps_source_runner_is_replayable(runner))

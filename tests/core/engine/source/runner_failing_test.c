@@ -3,12 +3,16 @@
  * them again need not wait. A reload that exchanges the interceptor ends, and the batch goes through the new one. */
 #include "tests/support/small_agent.h"
 
+#include <limits.h>
+
 static struct {
     unsigned make; /* events */
     bool fails;
     bool is_down; /* what it needs does not run */
     bool hangs;   /* it never answers */
     unsigned tries, settled, refused, delivered, mended;
+    unsigned closed_tries; /* how often the interceptor of the next configuration cannot be opened */
+    bool is_open;          /* the same interceptor */
     struct ps_port *port;
 } script;
 
@@ -79,13 +83,33 @@ static const struct ps_stage_ops chain = {
 /* The interceptor of the next configuration. */
 static enum ps_result mended_work(const void *, void *, struct ps_lease *lease, const struct ps_now *)
 {
+    assert_true(script.is_open);
     script.mended += lease->count;
     return PS_DONE;
 }
 
+static enum ps_status mended_open(const void *, void *, struct ps_port *, struct ps_err *err)
+{
+    if (script.closed_tries > 0) {
+        script.closed_tries--;
+        return ps_err_set(err, "it cannot be opened");
+    }
+    script.is_open = true;
+    return PS_OK;
+}
+
+static void mended_close(const void *, void *)
+{
+    assert_true(script.is_open);
+    script.is_open = false;
+}
+
 static const struct ps_interceptor_ops mended_ops = {.work = mended_work};
-static const struct ps_stage_ops mended = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "mended", .interceptor = &mended_ops};
+static const struct ps_stage_ops mended = {.kind = PS_KIND_INTERCEPTOR,
+                                           .name = "mended",
+                                           .open = mended_open,
+                                           .close = mended_close,
+                                           .interceptor = &mended_ops};
 
 static enum ps_result sink_work(const void *, void *, struct ps_lease **lease, const struct ps_now *)
 {
@@ -234,6 +258,70 @@ static void test_reload_mends(void **unused)
     reload_mends(&refusing, true, false);
 }
 
+/* The new interceptor cannot be opened at first: what the source cannot read again waits for it, and what it can refuse is
+ * refused. */
+static void reload_opens_late(const struct ps_stage_ops *source, unsigned refused, unsigned settled)
+{
+    start(source, true);
+    script.closed_tries = 4;
+    (void)reload_ns(source);
+    assert_int_equal(script.closed_tries, 3);
+    script.make = 3;
+    ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S);
+    assert_int_equal(script.closed_tries, 0);
+    assert_int_equal(script.refused, refused);
+    assert_int_equal(script.settled, settled);
+    assert_int_equal(script.mended, settled);
+    ps_test_small_agent_stop(&agent, true);
+    assert_false(script.is_open);
+    assert_int_equal(agent.dropped, 0);
+}
+
+static void test_reload_opens_late(void **unused)
+{
+    reload_opens_late(&accepting, 0, 5);
+    reload_opens_late(&replayable, 0, 3); /* it would read the first two again */
+    reload_opens_late(&refusing, 2, 3);
+}
+
+/* It is never opened: the source's stop ends, and what was read is counted. */
+static void test_reload_never_opens(void **unused)
+{
+    start(&accepting, true);
+    script.closed_tries = UINT_MAX;
+    (void)reload_ns(&accepting);
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    uint64_t number = ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);
+    ps_test_small_agent_run(&agent, 6 * PS_NS_PER_S + 100 * PS_NS_PER_MS);
+    assert_true(ps_engine_reached(agent.engine, number));
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(script.settled, 0);
+    assert_int_equal(agent.dropped, 2);
+}
+
+/* One that was only slow and then fails has its time from the first failure on. */
+static void test_reload_waits_from_the_failure_on(void **unused)
+{
+    const struct ps_test_small_stages stages = {.source = &accepting, .interceptor = &mended, .sink = &sink};
+    start(&accepting, false);
+    script.fails = false;
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_int_equal(script.settled, 2);
+    script.hangs = true;
+    script.make = 2;
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_MS);
+    uint64_t began_ns = agent.now.mono_ns;
+    uint64_t number = ps_test_small_agent_exchange(&agent, &stages, "100");
+    ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+    script.hangs = false;
+    script.fails = true;
+    ps_test_small_agent_run(&agent, 5 * PS_NS_PER_S);
+    assert_false(ps_engine_reached(agent.engine, number));
+    ps_test_small_agent_retire(&agent, number);
+    assert_in_range(agent.now.mono_ns - began_ns, 16 * PS_NS_PER_S, 16 * PS_NS_PER_S + 100 * PS_NS_PER_MS);
+    ps_test_small_agent_stop(&agent, true);
+}
+
 /* An interceptor that recovers before the time is over handles the batch itself. */
 static void test_reload_waits(void **unused)
 {
@@ -251,9 +339,14 @@ static void test_reload_waits(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reload_mends),  cmocka_unit_test(test_reload_waits),
-        cmocka_unit_test(test_is_given_up),   cmocka_unit_test(test_recovers),
-        cmocka_unit_test(test_is_read_again), cmocka_unit_test(test_is_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reload_mends),
+                                       cmocka_unit_test(test_reload_waits),
+                                       cmocka_unit_test(test_reload_opens_late),
+                                       cmocka_unit_test(test_reload_never_opens),
+                                       cmocka_unit_test(test_reload_waits_from_the_failure_on),
+                                       cmocka_unit_test(test_is_given_up),
+                                       cmocka_unit_test(test_recovers),
+                                       cmocka_unit_test(test_is_read_again),
+                                       cmocka_unit_test(test_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
