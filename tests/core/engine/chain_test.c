@@ -70,11 +70,12 @@ static void test_dropped(void **unused)
     struct ps_test_event events[70];
     for (size_t i = 0; i < PS_COUNT_OF(events); i++)
         events[i] = PS_BODY("x");
-    struct ps_source_runner runner = {.plan = &plan,
-                                      .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
-                                      .route = ps_route_create(2),
-                                      .chain.lease = ps_test_lease(&stage, events, PS_COUNT_OF(events)),
-                                      .pending = pending};
+    struct ps_source_runner runner = {
+        .plan = &plan,
+        .links = &(struct ps_links){.selector = {.spec = &spec.selector}, .open = true},
+        .route = ps_route_create(2),
+        .chain.lease = ps_test_lease(&stage, events, PS_COUNT_OF(events)),
+        .pending = pending};
     runner.base.counters = &stage.counters;
     runner.base.port.blocks = ps_pool_cache(stage.pool);
     runner.base.spec = &spec.stage;
@@ -129,12 +130,13 @@ static void test_no_memory(void **unused)
     struct ps_lease *pending[4] = {NULL};
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_BODY("b"), PS_BODY("c"));
     struct ps_batch *batch = lease->batch;
-    struct ps_source_runner runner = {.plan = &plan,
-                                      .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
-                                      .route = ps_route_create(2),
-                                      .chain.lease = lease,
-                                      .channels = channel_plans,
-                                      .pending = pending};
+    struct ps_source_runner runner = {
+        .plan = &plan,
+        .links = &(struct ps_links){.selector = {.spec = &spec.selector}, .open = true},
+        .route = ps_route_create(2),
+        .chain.lease = lease,
+        .channels = channel_plans,
+        .pending = pending};
     runner.base.counters = &stage.counters;
     runner.base.port.blocks = ps_pool_cache(stage.pool);
     runner.base.spec = &spec.stage;
@@ -214,11 +216,12 @@ static void test_given_up_without_memory(void **unused)
     static const struct ps_stage_ops channel = {.kind = PS_KIND_CHANNEL, .name = "c", .channel = &none};
     struct ps_channel_spec channel_specs[2] = {{.stage = {.ops = &channel}}, {.stage = {.ops = &channel}}};
     struct ps_channel_plan channel_plans[2] = {{.spec = &channel_specs[0]}, {.spec = &channel_specs[1]}};
-    struct ps_source_runner runner = {.plan = &plan,
-                                      .channels = channel_plans,
-                                      .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
-                                      .route = ps_route_create(2),
-                                      .pending = pending};
+    struct ps_source_runner runner = {
+        .plan = &plan,
+        .channels = channel_plans,
+        .links = &(struct ps_links){.selector = {.spec = &spec.selector}, .open = true},
+        .route = ps_route_create(2),
+        .pending = pending};
     runner.base = (struct ps_runner){
         .counters = &stage.counters, .spec = &spec.stage, .status = PS_RUNNER_ENDING, .port.epoll_fd = -1};
     runner.base.port.blocks = ps_pool_cache(stage.pool);
