@@ -170,12 +170,14 @@ refuses 'did you mean default_failover?' 'client.type = default_failver' 'hosts 
 refuses 'hosts.h2 = HOST:PORT' 'hosts = h2' 'hosts.h1 = a:1'
 refuses 'write HOST:PORT' 'hosts = h1' 'hosts.h1 = a'
 refuses 'hosts' 'batch-size = 7'
-refuses 'batch-size' 'hosts = h1' 'hosts.h1 = a:1' 'batch-size = many'
 refuses 'truststore' 'hosts = h1' 'hosts.h1 = a:1' 'ssl = true' 'truststore = nowhere.jks'
 
 # ---- sources that do not take events ----
 client 1 -H 127.0.0.1 -p "$dead" -F numbers
 says "127.0.0.1:$dead: Connection refused; 0 events are acknowledged"
+rpc 'hosts = h1' "hosts.h1 = 127.0.0.1:$dead" 'batch-size = many' # Flume's client uses the default, too
+client 1 -P rpc.properties -F numbers
+says 'batch-size: "many" is not a whole number: the default 100 is used'
 mkdir again
 seq 1 30 >again/numbers
 client 1 -H 127.0.0.1 -p "$full" --dirname again
