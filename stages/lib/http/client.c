@@ -173,6 +173,9 @@ static void set_certificates(CURL *easy, const struct ps_http_settings *settings
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
     if (settings->ca != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca);
+    /* libcurl would also trust the authorities of the directory that it was built with */
+    if (settings->ca != NULL || settings->ca_text != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     if (settings->cert != NULL) {
         curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert);
         curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key != NULL ? settings->key : settings->cert);
