@@ -1,5 +1,6 @@
 package example;
 
+import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -48,15 +49,18 @@ public final class TryingSinks {
         }
     }
 
-    /** Its start() opens a port, and the first time throws behind that. Its stop() closes the port. */
+    /** Its start() opens a port, and the first time throws behind that. Its stop() waits for a file then; and it closes the port. */
     public static class OpensPort extends AbstractSink implements Configurable {
         private static boolean hasThrown;
         private int port;
+        private File awaited;
+        private boolean throwsNow;
         private ServerSocket socket;
 
         @Override
         public void configure(Context context) {
             port = context.getInteger("port");
+            awaited = new File(context.getString("awaited"));
         }
 
         @Override
@@ -67,7 +71,7 @@ public final class TryingSinks {
                 throw new IllegalStateException("the port is taken", taken);
             }
             if (!hasThrown) {
-                hasThrown = true;
+                hasThrown = throwsNow = true;
                 throw new IllegalStateException("the far end is down");
             }
             log.info("the port is open");
@@ -76,8 +80,10 @@ public final class TryingSinks {
         @Override
         public synchronized void stop() {
             try {
+                while (throwsNow && !awaited.exists())
+                    Thread.sleep(10);
                 socket.close();
-            } catch (IOException wrong) {
+            } catch (IOException | InterruptedException wrong) {
                 throw new IllegalStateException(wrong);
             }
         }

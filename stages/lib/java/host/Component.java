@@ -144,11 +144,14 @@ abstract class Component {
         wake();
     }
 
-    /** Calls start() of the class, on the component's thread. */
+    /** Calls start() of the class, on the component's thread. What it throws is logged at once: the agent hears of it behind stop(), which may hang. */
     final void start(LifecycleAware part) {
         setStarts(true);
         try {
             part.start();
+        } catch (Throwable wrong) {
+            LogStream.log("WARN", label, "start() has failed: " + Texts.describe(wrong) + "; its stop() is called", null);
+            throw wrong;
         } finally {
             setStarts(false);
             Thread.interrupted(); // what follows is not interrupted: stop() may wait for something
