@@ -511,13 +511,18 @@ static void end(struct ps_bucket_file *file)
         ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
 }
 
-/* Counts the attempt, unless it had no answer (as the sink http does). Returns whether penstock.retry.max attempts
- * are used up, and the port has dead letters. */
+/* Returns whether another file has the name. Old namenodes (Hadoop 2.6) also answer so when a parent of the directory is a file. */
+static bool has_taken_name(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
+{
+    return (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) && !file->created;
+}
+
+/* Counts the attempt, unless it had no answer or met a taken name. Returns whether penstock.retry.max is reached, and there are dead letters. */
 static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_port *port = file->sink->port;
-    if (answer->error != PS_FILE_UNAVAILABLE && answer->error != PS_FILE_TIMEOUT)
-        file->bucket->attempts++;
+    bool silent = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
+    file->bucket->attempts += !silent && !has_taken_name(file, answer);
     return port->retry_max > 0 && file->bucket->attempts >= port->retry_max && ps_port_has_deadletter(port);
 }
 
@@ -543,11 +548,10 @@ static void give_up(struct ps_bucket_file *file, const char *reason)
     end(file);
 }
 
-/* Returns whether another file has the name: the next name is tried immediately, but after TAKEN_NAMES_MAX names in a row only after a
- * rest. Old namenodes (Hadoop 2.6) also answer so when a parent of the directory is a file. */
+/* Returns whether the next name is tried at once: after TAKEN_NAMES_MAX taken names in a row it is tried only after a rest. */
 static bool is_taken(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
-    bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) && !file->created;
+    bool taken = has_taken_name(file, answer);
     if (!taken || file->bucket == NULL || ++file->bucket->taken_names <= TAKEN_NAMES_MAX)
         return taken;
     file->bucket->taken_names = 0;

@@ -301,6 +301,26 @@ static void test_a_lost_block(void **unused)
     ps_test_bucket_finish();
 }
 
+/* A directory full of names: the sink rests after some of them, and no event becomes a dead letter. */
+static void test_taken_names_cost_no_attempt(void **unused)
+{
+    static const enum ps_file_error errors[] = {PS_FILE_EXISTS, PS_FILE_LEASE};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        begin();
+        ps_test_bucket_stage.port.retry_max = 1;
+        ps_test_files_fail(PS_TEST_CREATE, 0, 250, errors[i]);
+        TAKE(PS_BODY("1"), PS_BODY("2"));
+        for (unsigned j = 0; j < 40; j++)
+            ps_test_bucket_pass(1000);
+        assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), 2);
+        assert_int_equal(ps_test_bucket_stage.done_count, 1);
+        assert_int_equal(counter(PS_COUNTER_deadletter), 0);
+        end("", "");
+        ps_test_folder_teardown(NULL);
+    }
+}
+
 /* A file that still backs off when the sink is closed is no longer counted. */
 static void test_closed_while_a_file_rests(void **unused)
 {
@@ -360,7 +380,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 4];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 5];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -375,5 +395,6 @@ int main(void)
         test_closed_while_a_file_rests, ps_test_folder_setup, ps_test_folder_teardown);
     tests[count + 2] = (struct CMUnitTest)cmocka_unit_test(test_recall_with_letters);
     tests[count + 3] = (struct CMUnitTest)cmocka_unit_test(test_a_lost_block);
+    tests[count + 4] = (struct CMUnitTest)cmocka_unit_test(test_taken_names_cost_no_attempt);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
