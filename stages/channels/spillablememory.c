@@ -449,6 +449,8 @@ static void spill_save(void *plan)
     struct spill *spill = plan;
     struct ps_lease *list = ps_memory_queue_strip(spill->memory), *saved = NULL;
     struct ps_lease **end = &saved, **rest_end = &spill->unsaved;
+    while (*rest_end != NULL) /* of an earlier call */
+        rest_end = &(*rest_end)->next;
     for (struct ps_lease *next; list != NULL; list = next) {
         struct ps_lease ***to = ps_batch_will_be_replayed(list->batch) ? &rest_end : &end;
         next = list->next;

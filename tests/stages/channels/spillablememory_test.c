@@ -158,6 +158,26 @@ static void test_save_without_a_disk(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A stop saves twice, and meanwhile a worker gives back a lease: `strip` returns what neither call could save. */
+static void test_save_twice_without_a_disk(void **unused)
+{
+    const struct setting setting = {4, 0, 0, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    OPS->engine->save(stage.plan);
+    put(&stage, 0, "b");
+    OPS->engine->save(stage.plan);
+    OPS->engine->save(stage.plan);
+    struct ps_lease *list = OPS->engine->strip(stage.plan);
+    assert_non_null(list);
+    assert_string_equal(body_of(&stage, list), "a");
+    assert_non_null(list->next);
+    assert_string_equal(body_of(&stage, list->next), "b");
+    assert_null(list->next->next);
+    ps_test_stage_fini(&stage);
+}
+
 /* A lease that goes to disk is promised when it is released, which is after the sync. */
 static void test_spilled_comes_home_synced(void **unused)
 {
@@ -499,6 +519,7 @@ int main(void)
         IN_FOLDER(test_waits_then_spills),
         IN_FOLDER(test_waits_again),
         IN_FOLDER(test_save_without_a_disk),
+        IN_FOLDER(test_save_twice_without_a_disk),
         IN_FOLDER(test_optional_does_not_wait),
         IN_FOLDER(test_spilled_comes_home_synced),
         IN_FOLDER(test_rollback_across),
