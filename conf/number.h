@@ -1,5 +1,6 @@
 /* The numbers of keys of the types INT and SIZE: what they may look like, and what to write in place of a text that is none.
- * Used by bind.c alone. Thread: the control thread. */
+ * Used by bind.c alone. bind.h declares what others use (ps_parse_int, ps_parse_size). Thread: control, or the helper of a start or
+ * reload. */
 #pragma once
 
 #include "core/arena.h"

@@ -219,7 +219,7 @@ static void feed_monitor(struct service *service)
 void ps_service_tell_watchdog(struct service *service)
 {
     uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
-    if (service->agent == NULL) /* systemd's watchdog begins when the agent has started */
+    if (service->agent == NULL) /* with Type=notify, systemd's watchdog begins when the agent has started */
         return;
     if (every_ms == 0 || every_ms > WATCHDOG_MAX_MS)
         every_ms = WATCHDOG_MAX_MS;

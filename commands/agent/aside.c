@@ -1,5 +1,5 @@
-/* Slow work of a start or reload, on a helper thread: meanwhile control serves signals and the watchdog. Thread: control,
- * except ps_service_build_job. */
+/* Slow work of a start or reload, on a helper thread: meanwhile control serves signals and the watchdog. Thread: control;
+ * run_job and the jobs (ps_service_build_job): the helper. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

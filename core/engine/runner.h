@@ -33,8 +33,8 @@ struct ps_runner_look {
 /* The time for which a stop waits for the next delivery when no event is lost without it. */
 #define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
 /* The time for which a stop waits for an interceptor that continues to fail, before it gives up events that nobody
- * else has. It is longer than the longest rest between two tries, so that at least one is made after the stop
- * began. */
+ * else has; and for which a reload that changes the interceptors waits for it, before the new ones get the events. It is
+ * longer than the longest rest between two tries, so that at least one is made after the stop or reload began. */
 #define PS_STOP_FAILING_NS (6 * PS_NS_PER_S)
 /* The rest before a stage that failed is opened again, as that of Flume's lifecycle supervisor. */
 #define PS_OPEN_RETRY_NS (3 * PS_NS_PER_S)

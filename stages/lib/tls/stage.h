@@ -69,7 +69,8 @@ struct ps_tls_client_options {
     }
 
 /* Reads the certificates of the trust store that Java's and Flume's settings name (javax.net.ssl.trustStore,
- * FLUME_SSL_TRUSTSTORE_PATH) as PEM text, which the caller wipes (ps_keystore_wipe); NULL: they name none. Thread: control. */
+ * FLUME_SSL_TRUSTSTORE_PATH) as PEM text, which the caller wipes (ps_keystore_wipe); NULL: they name none. Thread: control, or the helper of a start
+ * or reload. */
 enum ps_status ps_tls_stage_trust(char **text, const struct ps_context *context, struct ps_err *err);
 
 /* Makes the client; *client stays NULL when `ssl` is off. `client` NULL: the function only checks. `host`: the

@@ -11,7 +11,7 @@
 #define LOOK_MAX_NS (5 * PS_NS_PER_S)
 #define HOLDER_BYTES 256U
 #define COMMIT_ERRORS_MAX                                                                                    \
-    5U /* commits in a row that are answered with an error before the transaction is given up */
+    5U /* commits of one transaction that are answered with an error before it is given up */
 
 static struct ps_hive_txn *txn_of(struct ps_hadoop_timer *timer)
 {
