@@ -2,9 +2,11 @@ package penstock.host;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flume.Context;
 import org.apache.flume.conf.BatchSizeSupported;
@@ -116,8 +118,10 @@ abstract class Component {
     /** Called once a second, by the thread that beats. */
     void beat() throws IOException {}
 
-    /** Takes the MBeans of the class's counters back, because it has ended. */
-    void withdrawFigures() {}
+    /** Returns the names of the MBeans of its counters, which it gives back when it has ended. */
+    Set<String> figures() {
+        return Collections.emptySet();
+    }
 
     /** Wakes the thread, because stopping is set. */
     abstract void wake();

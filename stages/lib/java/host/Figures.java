@@ -32,11 +32,16 @@ final class Figures {
         }
     }
 
+    /** Returns the name of the MBean of Flume's counters of a component. */
+    static String name(String kind, String component) {
+        return "org.apache.flume." + kind + ":type=" + component; // MonitoredCounterGroup's
+    }
+
     /** Takes back the MBean of Flume's counters of a component that has ended: a native component may have its name next. */
-    static void withdraw(String kind, String name) {
+    static void withdraw(String name) {
         try {
             MBeanServer server = ManagementFactory.getPlatformMBeanServer();
-            ObjectName bean = new ObjectName("org.apache.flume." + kind + ":type=" + name); // MonitoredCounterGroup's
+            ObjectName bean = new ObjectName(name);
             if (server.isRegistered(bean))
                 server.unregisterMBean(bean);
         } catch (JMException | RuntimeException | LinkageError wrong) {

@@ -52,10 +52,12 @@ final class FlowComponent extends Component {
     void wake() {}
 
     @Override
-    void withdrawFigures() {
+    Set<String> figures() {
+        Set<String> names = new TreeSet<>();
         for (String kind : new String[] {"source", "channel", "sink"})
             for (String part : pairs.getOrDefault(kind + "s", "").trim().split("\\s+"))
-                Figures.withdraw(kind, part);
+                names.add(Figures.name(kind, part));
+        return names;
     }
 
     @Override

@@ -14,8 +14,10 @@ import java.nio.ByteOrder;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -210,13 +212,15 @@ public final class Host {
         component.begin();
     }
 
-    /** The component has ended. Its counters stay if it is late and another one has its name by now: they are that one's. */
+    /** The component has ended. If it is late, another one may have the name of one of its counters by now, which is that one's then and stays. */
     void forget(Component component) {
-        boolean isFollowed = false;
-        for (Component other : components.values())
-            isFollowed |= other.link > component.link && other.label.equals(component.label);
-        if (!isFollowed || !component.isLate())
-            component.withdrawFigures();
+        Set<String> figures = new HashSet<>(component.figures());
+        if (component.isLate())
+            for (Component other : components.values())
+                if (other.link > component.link)
+                    figures.removeAll(other.figures());
+        for (String name : figures)
+            Figures.withdraw(name);
         components.remove(component.link);
     }
 

@@ -1,7 +1,9 @@
 package penstock.host;
 
 import java.io.IOException;
+import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import org.apache.flume.Sink;
 
 /** A sink, run as Flume's SinkRunner runs it. */
@@ -53,8 +55,8 @@ final class SinkComponent extends Component {
     }
 
     @Override
-    void withdrawFigures() {
-        Figures.withdraw("sink", name);
+    Set<String> figures() {
+        return Collections.singleton(Figures.name("sink", name));
     }
 
     @Override

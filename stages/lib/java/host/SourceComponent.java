@@ -2,7 +2,9 @@ package penstock.host;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import org.apache.flume.EventDeliveryException;
 import org.apache.flume.EventDrivenSource;
 import org.apache.flume.PollableSource;
@@ -53,8 +55,8 @@ final class SourceComponent extends Component {
     }
 
     @Override
-    void withdrawFigures() {
-        Figures.withdraw("source", name);
+    Set<String> figures() {
+        return Collections.singleton(Figures.name("source", name));
     }
 
     @Override
