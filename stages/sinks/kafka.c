@@ -18,6 +18,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct kafka_plan {
     const char *bootstrap_servers, *topic;
@@ -219,16 +220,22 @@ static bool is_native(const struct kafka_plan *plan)
     return plan->engine == ENGINE_NATIVE || plan->guarantee == EXACTLY_ONCE;
 }
 
+/* Returns whether the properties switch idempotence off. Kafka takes its words in any case (properties/value.c). */
+static bool is_idempotence_off(const struct kafka_plan *plan)
+{
+    const char *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
+    return idempotence != NULL && strcasecmp(idempotence, "false") == 0;
+}
+
 /* Checks penstock.guarantee: transactions need idempotence and acks=all. */
 static enum ps_status check_guarantee(const struct kafka_plan *plan, const struct ps_context *context,
                                       const char *misfit)
 {
-    const char *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
     if (plan->guarantee != EXACTLY_ONCE)
         return PS_OK;
     if (ps_kafka_acks_are_weak(acks_of(plan)))
         misfit = "kafka.producer.acks is not all";
-    else if (idempotence != NULL && strcmp(idempotence, "false") == 0)
+    else if (is_idempotence_off(plan))
         misfit = "kafka.producer.enable.idempotence = false";
     else if (plan->transaction_interval_ms > plan->transaction_timeout_ms / 2)
         misfit = "penstock.transaction.interval is above half of penstock.transaction.timeout";
@@ -398,11 +405,9 @@ static bool kafka_transactional(const void *plan_)
 static const char *kafka_weakness(const void *plan_)
 {
     const struct kafka_plan *plan = plan_;
-    const char *acks = acks_of(plan),
-               *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
-    if (ps_kafka_acks_are_weak(acks))
+    if (ps_kafka_acks_are_weak(acks_of(plan)))
         return "with this acks a broker that fails loses events that count as delivered";
-    if (idempotence != NULL && strcmp(idempotence, "false") == 0)
+    if (is_idempotence_off(plan))
         return "with enable.idempotence = false retries can double events and change their order";
     return NULL;
 }
@@ -446,16 +451,14 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
 {
     const struct kafka_plan *plan = plan_;
     struct ps_err err = {0};
-    const char *acks = acks_of(plan),
-               *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
-    bool weak = ps_kafka_acks_are_weak(acks),
-         may_double = idempotence != NULL && strcmp(idempotence, "false") == 0;
+    const char *acks = acks_of(plan);
+    bool weak = ps_kafka_acks_are_weak(acks);
     ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
     fprintf(out, ", topic %s%s, acks %s", plan->topic, plan->allow_topic_override ? " or the event's" : "",
             weak ? acks : "all");
     fputs(weak                              ? " (events can be lost)"
           : plan->guarantee == EXACTLY_ONCE ? ", transactions: exactly once for readers of committed records"
-          : may_double                      ? ", not idempotent (retries can double events)"
+          : is_idempotence_off(plan)        ? ", not idempotent (retries can double events)"
                                             : ", idempotent",
           out);
     fputs(is_native(plan) && engine_misfit(plan, context, &err) == NULL ? ", native engine"

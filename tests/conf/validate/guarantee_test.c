@@ -88,7 +88,9 @@ static void test_flows_that_cannot(void **state)
         {"a1.sinks.k1.kafka.producer.acks = 1\n",
          "exactly-once is not possible with this setting: kafka.producer.acks"},
         {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n",
-         "exactly-once is not possible with this setting"},
+         "exactly-once is not possible with this setting: kafka.producer.enable.idempotence = false"},
+        {"a1.sinks.k1.kafka.producer.enable.idempotence = False\n",
+         "exactly-once is not possible with this setting: kafka.producer.enable.idempotence = false"},
         {"a1.sinks.k1.kafka.producer.broker.address.family = v4\n",
          "exactly-once is not possible with this setting: broker.address.family"},
     };

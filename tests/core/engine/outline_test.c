@@ -269,6 +269,8 @@ static void test_weakness(void **state)
         {"acks = 0", "; but with this acks a broker that fails loses events that count as delivered", true},
         {"enable.idempotence = false",
          "; but with enable.idempotence = false retries can double events and change their order", false},
+        {"enable.idempotence = FALSE",
+         "; but with enable.idempotence = false retries can double events and change their order", false},
     };
     snprintf(rules_path, sizeof rules_path, "no rules");
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {

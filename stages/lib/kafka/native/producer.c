@@ -133,6 +133,9 @@ static enum ps_status native_init(struct ps_kafka_native *client,
         ps_kafka_native_tls_open(&client->tls, config->pairs, config->pair_count, err) != PS_OK ||
         watch(client, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
+    /* `check` refuses this. Such a client never asks for a producer id, and so would never begin a transaction. */
+    if (config->transactional_id != NULL && !client->settings.idempotent)
+        return ps_err_set(err, "transactions need enable.idempotence = true");
     if (config->transactional_id != NULL)
         ps_kafka_native_transaction_init(client, config->transactional_id);
     if (config->request_bytes_max != 0)

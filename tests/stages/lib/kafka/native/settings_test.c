@@ -36,9 +36,31 @@ static void test_properties_of_tls(void **state)
     }
 }
 
+/* A client without idempotence gets no producer id, so its first transaction would never begin. */
+static void test_transactions_need_idempotence(void **state)
+{
+    static const char *const words[] = {"false", "true"};
+    for (size_t i = 0; i < PS_COUNT_OF(words); i++) {
+        struct ps_err err = {0};
+        const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:1"},
+                                        {.key = "enable.idempotence", .value = words[i]}};
+        const struct ps_kafka_producer_config config = {.pairs = pairs,
+                                                        .pair_count = PS_COUNT_OF(pairs),
+                                                        .transactional_id = "id",
+                                                        .wake_fd = -1,
+                                                        .epoll_fd = -1};
+        struct ps_kafka_producer *producer = ps_kafka_native.create(&config, &err);
+        assert_int_equal(producer != NULL, i == 1);
+        assert_string_equal(err.text, i == 1 ? "" : "transactions need enable.idempotence = true");
+        if (producer != NULL)
+            ps_kafka_native.destroy(producer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_transactions_need_idempotence),
         cmocka_unit_test(test_properties_of_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
