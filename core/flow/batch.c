@@ -342,6 +342,17 @@ void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t gener
         span->epoch = epoch;
 }
 
+bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+                          int32_t epoch)
+{
+    struct ps_span *span = find_span(batch, stream, generation);
+    if (span == NULL || position <= span->position)
+        return false;
+    span->position = position;
+    span->epoch = epoch;
+    return true;
+}
+
 struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation)
 {
     const struct ps_span *span = find_span(batch, stream, generation);

@@ -253,6 +253,11 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
 /* Sets ps_span.epoch of this span. */
 void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch);
 
+/* Moves the span of this stream and generation forward to a position, with its epoch, and never adds one. Returns false,
+ * and changes nothing, if the batch has no such span or the span is not below the position. */
+bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+                          int32_t epoch);
+
 /* Returns the name of this span, which the source may change until the batch is closed; NULL: the span has no name. */
 struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation);
 

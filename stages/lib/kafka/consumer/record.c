@@ -330,8 +330,8 @@ static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_ka
     return true;
 }
 
-/* Notes that the batch has the record. Within one call the assignment does not change, so the next record of the same
- * stream only moves the span. */
+/* Notes that the batch has the record. Within one call the assignment does not change, so after the first record the span
+ * of the last stream is only moved. */
 static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
@@ -540,12 +540,11 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
 void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t index, int64_t offset, int32_t epoch)
 {
     struct ps_kafka_stream *stream = &state->streams->items[index];
-    struct ps_batch *batch = state->batch;
-    struct ps_span *last = batch->span_count > 0 ? &batch->spans[batch->span_count - 1] : NULL;
-    if (state->spanned && last != NULL && last->stream == index && last->generation == stream->generation &&
-        offset > last->position) {
-        last->position = stream->taken = offset;
-        last->epoch = epoch;
+    /* A span of an earlier call will do, too: this batch is the newest one, so all records of the stream before the offset
+     * are in it, in earlier batches, or skipped; after a restart the stream has another generation. If the assignment is
+     * lost, what is dropped with the batch has no records. */
+    if (ps_batch_span_extend(state->batch, index, stream->generation, offset, epoch)) {
+        stream->taken = offset;
         state->runs = false;
     } else if (state->membership == NULL) {
         ps_kafka_streams_skip(state->streams, index, offset, epoch);

@@ -55,7 +55,8 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
-    bool spanned;   /* the last span of the batch is that of a record of this call */
+    /* A record of this call has a span in the batch, so the batch is of the present assignment. */
+    bool spanned;
     int64_t offset; /* the offset printed last, at the end of `offset_text`; length 0: none */
     char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
     uint32_t offset_length;
@@ -79,8 +80,8 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
 
 /* Called when the partition has nothing to be read up to this offset: the end of a transaction, records of an aborted
  * one, records that compaction removed. It is committed with the records before it: otherwise the group's lag never
- * becomes 0, and an offset that is behind the log's start when the log has been deleted loses what follows. If a sink
- * commits the positions, and the batch has no record of the partition from this call, nothing is noted. `epoch`: as in
- * ps_kafka_message. */
+ * becomes 0, and if retention removes the whole log, a member with auto.offset.reset = latest that finds an offset below
+ * the log's start skips what was written since. If a sink commits the positions, and the open batch has no record of the
+ * partition, nothing is noted. `epoch`: as in ps_kafka_message. */
 void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t stream, int64_t offset,
                           int32_t epoch);

@@ -348,6 +348,75 @@ static void test_records_that_are_no_events(void **state)
     ps_batch_give(batch);
 }
 
+/* ---- ends of partitions without records ---- */
+
+static void take_one(struct ps_kafka_record_state *state, uint32_t stream, int64_t offset)
+{
+    const struct ps_kafka_message message = {.stream = stream,
+                                             .offset = offset,
+                                             .epoch = epoch_of(offset),
+                                             .value = block->base,
+                                             .value_length = 1,
+                                             .block = block,
+                                             .block_number = 1};
+    assert_int_equal(ps_kafka_record_take(state, &message), PS_KAFKA_TAKEN);
+}
+
+static void assert_span(const struct ps_batch *batch, uint32_t at, uint32_t stream, int64_t position,
+                        int32_t epoch)
+{
+    assert_in_range(at, 0, batch->span_count - 1);
+    assert_int_equal(batch->spans[at].stream, stream);
+    assert_int_equal(batch->spans[at].generation, streams.items[stream].generation);
+    assert_int_equal(batch->spans[at].position, position);
+    assert_int_equal(batch->spans[at].epoch, epoch);
+    assert_int_equal(streams.items[stream].taken, position);
+}
+
+/* What has no records goes with the partition's records in the open batch, whichever partition has the last span, and
+ * whichever call took them. Otherwise the source notes it itself, and with a sink that commits nobody does. */
+static void test_hidden_ends(void **state)
+{
+    const struct ps_kafka_membership membership = {.assignment = 4};
+    const struct ps_kafka_record_plan plan = {.partition = ps_name_intern("partition"),
+                                              .offset = ps_name_intern("offset"),
+                                              .group = "g",
+                                              .batch_events_max = 1000};
+    struct ps_port port = {0};
+    for (unsigned sink_commits = 0; sink_commits < 2; sink_commits++) {
+        struct ps_kafka_record_state record_state = {.plan = &plan,
+                                                     .streams = &streams,
+                                                     .membership = sink_commits ? &membership : NULL,
+                                                     .port = &port};
+        struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+        for (uint32_t i = 0; i < STREAMS; i++)
+            ps_kafka_streams_restart(&streams, i, 0, -1);
+        ps_kafka_record_begin(&record_state, batch);
+        take_one(&record_state, 0, 0);
+        take_one(&record_state, 1, 0);
+        ps_kafka_record_begin(&record_state, batch);
+        take_one(&record_state, 0, 1);
+        ps_kafka_record_pass(&record_state, 0, 2, 7); /* the last span is that of the other partition */
+        assert_int_equal(batch->span_count, 2);
+        assert_span(batch, 0, 0, 2, 7);
+        ps_kafka_record_begin(&record_state, batch);
+        ps_kafka_record_pass(&record_state, 1, 5, 8); /* the record came in the first call */
+        assert_span(batch, 1, 1, 5, 8);
+        take_one(&record_state, 0, 3); /* follows what was passed */
+        assert_span(batch, 0, 0, 3, epoch_of(3));
+        ps_kafka_record_pass(&record_state, 0, 3, 9); /* the record itself */
+        ps_kafka_record_pass(&record_state, 2, 6, 9); /* no record of this partition */
+        assert_int_equal(batch->span_count, 2);
+        assert_span(batch, 0, 0, 3, epoch_of(3));
+        assert_int_equal(streams.items[2].delivered, sink_commits ? PS_KAFKA_POSITION_NONE : 6);
+        ps_kafka_streams_restart(&streams, 1, 5, -1);
+        ps_kafka_record_pass(&record_state, 1, 9, 9); /* the record is of what was read before */
+        assert_int_equal(batch->spans[1].position, 5);
+        assert_int_equal(streams.items[1].delivered, sink_commits ? PS_KAFKA_POSITION_NONE : 9);
+        ps_batch_give(batch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_times_before_1970, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_for_a_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_that_are_no_events, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hidden_ends, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
