@@ -257,6 +257,8 @@ void ps_test_group_sessions_forget(struct ps_test_group_broker *group);
 
 /* ---- group_broker_member.c: the requests of a member ---- */
 
+/* Returns the offset from which on the member has to deliver what is visible before a higher offset is committed. */
+int64_t ps_test_group_may_begin(const struct ps_test_group_log *log);
 char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
 char *ps_test_group_sync(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
 char *ps_test_group_heartbeat(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);

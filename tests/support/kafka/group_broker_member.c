@@ -259,8 +259,7 @@ static void check_epoch(const struct ps_test_group_broker *group, const struct p
                  (long long)offset, epoch, written);
 }
 
-/* Returns the offset from which on the member has to deliver what is visible before it commits a higher offset. */
-static int64_t may_begin(const struct ps_test_group_log *log)
+int64_t ps_test_group_may_begin(const struct ps_test_group_log *log)
 {
     int64_t from = log->delivered > log->start ? log->delivered : log->start;
     int64_t begins = log->licence >= 0 ? log->licence : log->began;
@@ -274,7 +273,8 @@ static int16_t commit_one(struct ps_test_group_broker *group, int32_t partition,
     struct ps_test_group_log *log = &group->logs[partition];
     /* One of a log that was truncated meanwhile: by its epoch the next member is sent back. */
     bool of_former = group->counts.truncated > 0 && epoch != ps_test_group_epoch(log, offset - 1);
-    if (offset > log->delivered && !of_former && ps_test_group_skips(log, may_begin(log), offset))
+    if (offset > log->delivered && !of_former &&
+        ps_test_group_skips(log, ps_test_group_may_begin(log), offset))
         fail_msg("partition %d: offset %lld is committed, but records only before %lld were delivered",
                  partition, (long long)offset, (long long)log->delivered);
     if (error != 0)

@@ -177,12 +177,37 @@ static void test_hidden_end_of_transactions(void **state)
     end(&run);
 }
 
+/* Records that are written after the hidden end, while its batch waits for the sink, are not committed with it. */
+static void test_records_after_the_hidden_end(void **state)
+{
+    static struct run run;
+    begin_with(&run, 1, NULL, 0, true);
+    ps_test_group_append_plain(&run.group, 0, 3);
+    ps_test_group_append_aborted(&run.group, 0);
+    int64_t hidden_end = run.group.logs[0].end;
+    for (unsigned turns = 0; run.read < 3 && turns < TURNS_MAX; turns++)
+        turn(&run);
+    ps_test_group_append_plain(&run.group, 0, 3);
+    deliver(&run);
+    assert_in_range(run.group.logs[0].committed, 3, hidden_end);
+    kill_and_start(&run);
+    read_all(&run);
+    stop(&run);
+    assert_int_equal(run.read, 6);
+    assert_int_equal(run.again, 0);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_commit_is_lost),  cmocka_unit_test(test_coordinator_loads),
-        cmocka_unit_test(test_pause_of_the_process), cmocka_unit_test(test_hidden_end),
-        cmocka_unit_test(test_hidden_later),         cmocka_unit_test(test_hidden_end_of_transactions),
+        cmocka_unit_test(test_each_commit_is_lost),
+        cmocka_unit_test(test_coordinator_loads),
+        cmocka_unit_test(test_pause_of_the_process),
+        cmocka_unit_test(test_hidden_end),
+        cmocka_unit_test(test_hidden_later),
+        cmocka_unit_test(test_hidden_end_of_transactions),
+        cmocka_unit_test(test_records_after_the_hidden_end),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
