@@ -54,6 +54,7 @@ struct ps_test_group_log {
     unsigned aborted_count;
     bool compressed; /* what is appended from now on */
     bool cut;        /* it was truncated, and the member has not asked for its offsets since */
+    bool was_cut;    /* it was truncated, or is that of a topic that was created again */
     unsigned leader; /* a node */
     int32_t epoch;
     int64_t committed;       /* -1: nothing is */

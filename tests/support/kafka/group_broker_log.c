@@ -226,7 +226,7 @@ void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partiti
     }
     log->aborted_count = kept;
     group->counts.truncated++;
-    log->cut = true;
+    log->cut = log->was_cut = true;
     ps_test_group_move_leader(group, partition);
 }
 
@@ -240,6 +240,7 @@ void ps_test_group_make_anew(struct ps_test_group_broker *group)
         memset(log->visible, 0, sizeof log->visible);
         log->start = log->end = log->delivered = 0;
         log->aborted_count = 0;
+        log->was_cut = true;
         log->epoch = 0;
         log->committed = log->committed_epoch = -1;
     }

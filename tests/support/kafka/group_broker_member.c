@@ -272,7 +272,7 @@ static int16_t commit_one(struct ps_test_group_broker *group, int32_t partition,
     assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
     struct ps_test_group_log *log = &group->logs[partition];
     /* One of a log that was truncated meanwhile: by its epoch the next member is sent back. */
-    bool of_former = group->counts.truncated > 0 && epoch != ps_test_group_epoch(log, offset - 1);
+    bool of_former = log->was_cut && epoch != ps_test_group_epoch(log, offset - 1);
     if (offset > log->delivered && !of_former &&
         ps_test_group_skips(log, ps_test_group_may_begin(log), offset))
         fail_msg("partition %d: offset %lld is committed, but records only before %lld were delivered",
