@@ -35,6 +35,7 @@ static struct {
     bool known_already; /* it answers that it has the records */
     bool silent;        /* requests are not answered */
     bool breaks;        /* the connection breaks at the next poll */
+    bool throttles;     /* the broker delays the client, once, after the next answer */
     unsigned log[PARTITIONS_MAX][NUMBERS_MAX], log_count[PARTITIONS_MAX];
     unsigned refusal_count, request_count;
     /* the producer */
@@ -187,8 +188,15 @@ static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_ka
     }
     if (fake.purge)
         return report_purged(listener);
-    if (!fake.fatal)
-        return answer(listener);
+    if (!fake.fatal) {
+        uint32_t count = answer(listener);
+        if (fake.throttles && count > 0) {
+            const struct ps_kafka_notice notice = {PS_KAFKA_NOTICE_ERROR, 89, "delayed"};
+            fake.throttles = false;
+            listener->notice(listener->argument, &notice);
+        }
+        return count;
+    }
     bool all[NUMBERS_MAX];
     memset(all, true, sizeof all);
     return fake.rest_code != 0 ? report(listener, all, fake.rest_code) : 0;

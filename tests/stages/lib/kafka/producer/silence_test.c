@@ -101,11 +101,48 @@ static void test_reasons(void **state)
     end();
 }
 
+/* A delay that was told after the last delivery is not the reason of a silence that begins later. */
+static void test_delay_that_is_over(void **state)
+{
+    begin();
+    stage.port.troubled = record_trouble;
+    fake.silent = false;
+    fake.throttles = true;
+    wait_done();
+    assert_false(fake.throttles);
+    (void)sleep_s(1);
+    fake.silent = true;
+    add_leases(1, 16, 32);
+    told[0] = '\0';
+    (void)sleep_s(12);
+    assert_non_null(strstr(told, "check that the topic exists"));
+    end();
+}
+
+/* A broker that was down before the events came is still named. */
+static void test_broken_before(void **state)
+{
+    begin();
+    stage.port.troubled = record_trouble;
+    fake.silent = false;
+    wait_done();
+    fake.breaks = true;
+    (void)sleep_s(1);
+    assert_false(fake.breaks);
+    fake.silent = true;
+    add_leases(1, 16, 32);
+    told[0] = '\0';
+    (void)sleep_s(12);
+    assert_non_null(strstr(told, "broken"));
+    end();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_holds_double),
-                                       cmocka_unit_test(test_broken_after_holds),
-                                       cmocka_unit_test(test_reasons)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_holds_double), cmocka_unit_test(test_broken_after_holds),
+        cmocka_unit_test(test_reasons), cmocka_unit_test(test_delay_that_is_over),
+        cmocka_unit_test(test_broken_before)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
