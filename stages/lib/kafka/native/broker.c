@@ -103,6 +103,7 @@ void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->write_blocked = false;
     broker->in_length = 0;
+    broker->muted_ns = 0;
     broker->fetch.answer = NULL;
     broker->fetch.starved = broker->fetch.asked = false;
     broker->writing = NULL;
@@ -381,14 +382,14 @@ static void await_ticket(struct ps_kafka_native_broker *broker)
 }
 
 /* Returns the time by which the broker must answer the oldest request. A broker that delays this client because of a quota
- * reads no request before the delay is over (KIP-219), also those that were on their way. */
+ * reads nothing of the connection before the delay is over (KIP-219), also what was on its way, and also a new login. */
 static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
 {
     uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
     if (since_ns == PS_NEVER)
         return PS_NEVER;
-    if (broker->phase == PS_KAFKA_NATIVE_UP && broker->throttle_ns > since_ns)
-        since_ns = broker->throttle_ns;
+    if (broker->muted_ns > since_ns)
+        since_ns = broker->muted_ns;
     return since_ns + (broker->first->timeout_ns != 0 ? broker->first->timeout_ns
                                                       : broker->client->settings.request_timeout_ns);
 }

@@ -91,6 +91,8 @@ struct ps_kafka_native_broker {
     char *in;                                             /* bytes of responses */
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
+    uint64_t
+        muted_ns; /* until then the broker reads nothing of this connection, because of a quota; 0: it reads */
     uint64_t begun_ns; /* when the present attempt to connect began */
     /* when another broker was last asked whether this silent broker is in the cluster */
     uint64_t doubted_ns;

@@ -286,7 +286,7 @@ static void throttled(struct ps_kafka_native_broker *broker, uint64_t throttle_n
 {
     struct ps_kafka_native *client = broker->client;
     char text[128];
-    broker->throttle_ns = client->now.mono_ns + throttle_ns;
+    broker->throttle_ns = broker->muted_ns = client->now.mono_ns + throttle_ns;
     bool told =
         client->throttle_told_ns != 0 && client->now.mono_ns < client->throttle_told_ns + TELL_AGAIN_NS;
     if (throttle_ns < TELL_THROTTLE_NS || told)

@@ -169,51 +169,6 @@ static void test_producer_id_error_is_named_once(void **state)
     end(&run);
 }
 
-/* A long delay by a quota is named, once a minute; a short one is not. */
-static void test_throttle_is_named(void **state)
-{
-    static const int32_t delays_ms[] = {1000, 5000, 6000};
-    struct run run;
-    begin(&run, "client.id", "c");
-    run.turn_ns = LONG_TURN_NS;
-    for (unsigned i = 0; i < PS_COUNT_OF(delays_ms); i++) {
-        submit(&run);
-        const struct produced produced = expect_produce(&run);
-        answer_produce(&run, &produced, 0, delays_ms[i]);
-        wait_for_reports(&run, i + 1);
-        assert_int_equal(run.tolds, i > 0);
-    }
-    assert_string_equal(run.told, "broker 0 takes no records for 5 s");
-    end(&run);
-}
-
-/* A broker that delays the client reads no request before the delay is over: those under way do not time out meanwhile. If it
- * does not answer after that either, the connection is given up. */
-static void test_throttle_and_time_out(void **state)
-{
-    static const char value[] = "v";
-    struct run run;
-    begin(&run, "socket.timeout.ms", "1000");
-    run.cluster.partitions = 2;
-    deliver(&run);
-    assert_int_equal(submit_of(&run, value, sizeof value, 0), 0);
-    const struct produced first = expect_produce(&run);
-    assert_int_equal(submit_of(&run, value, sizeof value, 1), 0);
-    (void)expect_produce(&run); /* it waits at the broker */
-    answer_produce(&run, &first, 0, 3000);
-    wait_for_reports(&run, 2);
-    uint64_t begun_ns = run.now.mono_ns;
-    while (run.now.mono_ns < begun_ns + 3900 * PS_NS_PER_MS)
-        turn(&run);
-    assert_int_equal(run.tolds, 1); /* of the delay */
-    const struct produced again = expect_produce(&run);
-    assert_in_range(run.now.mono_ns, begun_ns + 3990 * PS_NS_PER_MS, begun_ns + 5000 * PS_NS_PER_MS);
-    assert_int_equal(run.broker.connections, 2);
-    answer_produce(&run, &again, 0, 0);
-    wait_for_reports(&run, 3);
-    end(&run);
-}
-
 /* ---- answers in parts ---- */
 
 static void turn_of(void *run)
@@ -563,8 +518,6 @@ int main(void)
         cmocka_unit_test(test_metadata_errors),
         cmocka_unit_test(test_producer_id_errors),
         cmocka_unit_test(test_producer_id_error_is_named_once),
-        cmocka_unit_test(test_throttle_is_named),
-        cmocka_unit_test(test_throttle_and_time_out),
         cmocka_unit_test(test_slow_answers),
         cmocka_unit_test(test_answers_that_end),
         cmocka_unit_test(test_produce_answers_that_end),
