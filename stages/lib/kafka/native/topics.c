@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNUSED_NS (300 * PS_NS_PER_S) /* metadata.max.idle.ms of Java's producer */
+/* metadata.max.idle.ms of Java's producer; by the clock of the client's last turn, which a submitted record does not move */
+#define UNUSED_NS (300 * PS_NS_PER_S)
 
 static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, uint32_t hash)
 {
@@ -117,8 +118,10 @@ bool ps_kafka_native_topic_is_named(const struct ps_kafka_native *client,
 
 void ps_kafka_native_topic_note_use(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
-    if (!ps_kafka_native_topic_is_named(client, topic))
+    if (!ps_kafka_native_topic_is_named(client, topic)) {
+        topic->asked_ns = 0; /* nobody has asked for it lately: the patience with it begins anew */
         ps_kafka_native_want_metadata(client);
+    }
     topic->written_ns = client->now.mono_ns;
 }
 

@@ -56,10 +56,34 @@ static void test_unused_topic_is_not_named(void **state)
     end(&run);
 }
 
+/* A topic that no broker knew, and that nobody wrote to for a while, is asked for again before a record for it is given up: it may
+ * have been created meanwhile. */
+static void test_unknown_topic_that_was_not_used(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "topic.metadata.refresh.interval.ms", .value = "10000"},
+                                    {.key = "topic.metadata.propagation.max.ms", .value = "2000"}};
+    struct run run;
+    begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
+    run.cluster.error = ERROR_UNKNOWN_TOPIC;
+    submit(&run);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.reports[0].error, LIBRARY_UNKNOWN_TOPIC);
+    run.now.mono_ns += 310 * PS_NS_PER_S;
+    assert_int_equal(topics_named(&run), 0);
+    run.cluster.error = 0;
+    submit(&run);
+    const struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    assert_int_equal(run.reports[1].error, 0);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unused_topic_is_not_named),
+        cmocka_unit_test(test_unknown_topic_that_was_not_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
