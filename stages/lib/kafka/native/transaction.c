@@ -8,6 +8,7 @@
  *
  * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and
  * a group with its positions. */
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "stages/lib/kafka/slice.h"
@@ -118,7 +119,7 @@ static bool is_here(struct ps_kafka_native *client)
     }
     if (cluster.length == 0 || ps_slice_same(cluster, here))
         return true;
-    ps_kafka_native_die(client, -150,
+    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_FATAL,
                         "the source reads from cluster %.*s, and the sink writes to cluster %s: one "
                         "transaction cannot span both; set penstock.guarantee = at-least-once",
                         (int)cluster.length, cluster.data, client->cluster);
