@@ -335,6 +335,8 @@ struct ps_channel_ops {
     /* Returns whether the channel refuses puts for a reason other than being full (a disk that cannot be written);
      * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
+    /* As ps_sink_ops.weakness, for the flows through the channel. NULL: its settings never take anything. Thread: control. */
+    const char *(*weakness)(const void *plan);
     /* Functions for the engine's own channels (core/flow/engine_channel.h). NULL: events left at a stop, or at a reload
      * that replaces the channel, are not carried over; before `leave` a channel in memory, not shared, is emptied. */
     const struct ps_engine_channel_ops *engine;

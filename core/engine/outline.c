@@ -174,20 +174,25 @@ static const char *cure_of(const struct ps_stage_spec *source, const struct ps_s
                 : "; exactly once is possible with a channel of type file";
 }
 
-/* Returns what the sink's settings take from the promise, or NULL. */
-static const char *weakness_of(const struct ps_stage_spec *sink)
+/* Returns what the settings of channel and sink take from the promise, or "": the weakness of the channel if both do,
+ * because the sink gets only what the channel has kept. */
+static const char *weakness_of(const struct ps_stage_spec *channel, const struct ps_stage_spec *sink)
 {
+    const struct ps_channel_ops *channel_ops = channel->ops->channel;
     const struct ps_sink_ops *ops = sink->ops->sink;
-    return ops->weakness != NULL ? ops->weakness(sink->plan) : NULL;
+    const char *weakness = channel_ops->weakness != NULL ? channel_ops->weakness(channel->plan) : NULL;
+    if (weakness == NULL && ops->weakness != NULL)
+        weakness = ops->weakness(sink->plan);
+    return weakness != NULL ? weakness : "";
 }
 
 static void describe_flow(const struct lines *lines, const struct ps_stage_spec *source,
                           const struct ps_stage_spec *channel, const struct ps_stage_spec *sink)
 {
-    const char *weakness = weakness_of(sink);
+    const char *weakness = weakness_of(channel, sink);
     write_line(lines, "flow %s -> %s -> %s: %s%s%s%s", source->name, channel->name, sink->name,
-               promise_of(source->ops->source, channel->ops->channel, sink), weakness != NULL ? "; but " : "",
-               weakness != NULL ? weakness : "", cure_of(source, channel, sink));
+               promise_of(source->ops->source, channel->ops->channel, sink),
+               weakness[0] != '\0' ? "; but " : "", weakness, cure_of(source, channel, sink));
 }
 
 static void describe_flows(const struct lines *lines)

@@ -522,6 +522,14 @@ static void channel_outline(const void *plan_, const struct ps_context *, FILE *
         fputs(" (events can be lost)", out);
 }
 
+static const char *channel_weakness(const void *plan_)
+{
+    const struct kafka_channel *plan = plan_;
+    return ps_kafka_acks_are_weak(ps_pairs_get(&plan->producer_pairs, "acks"))
+               ? "with this acks of the channel a broker that fails loses events that the channel has taken"
+               : NULL;
+}
+
 /* Probes the brokers without joining the group. */
 static void channel_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
@@ -576,6 +584,7 @@ const struct ps_stage_ops ps_channel_kafka = {
             .fill = channel_fill,
             .keep_alive_ms = channel_keep_alive_ms,
             .trouble = channel_trouble,
+            .weakness = channel_weakness,
             .engine =
                 &(const struct ps_engine_channel_ops){
                     .part = channel_part,

@@ -286,10 +286,42 @@ static void test_weakness(void **state)
     }
 }
 
+/* A channel of brokers that may lose what it has taken. */
+static void test_weakness_of_a_channel(void **state)
+{
+    static const char file[] = "a1.sources = r1\n"
+                               "a1.channels = c1\n"
+                               "a1.sinks = k1\n"
+                               "a1.sources.r1.type = seq\n"
+                               "a1.sources.r1.channels = c1\n"
+                               "a1.channels.c1.type = org.apache.flume.channel.kafka.KafkaChannel\n"
+                               "a1.channels.c1.kafka.bootstrap.servers = localhost:1\n"
+                               "a1.channels.c1.kafka.producer.acks = %s\n"
+                               "a1.sinks.k1.type = null\n"
+                               "a1.sinks.k1.channel = c1\n";
+    static const char *const acks[] = {"all", "1", "0"};
+    snprintf(rules_path, sizeof rules_path, "no rules");
+    for (size_t i = 0; i < PS_COUNT_OF(acks); i++) {
+        char text[sizeof file + 8], expected[512];
+        snprintf(text, sizeof text, file, acks[i]);
+        struct ps_plan *plan = plan_from(text, 0, i > 0);
+        snprintf(
+            expected, sizeof expected,
+            "flow r1 -> c1 -> k1: at least once: acknowledged events survive a crash in the channel; while "
+            "it is full, the source waits%s\n",
+            i > 0 ? "; but with this acks of the channel a broker that fails loses events that the channel "
+                    "has taken"
+                  : "");
+        assert_part(plan, PS_PLAN_FLOWS, expected);
+        ps_plan_destroy(plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weakness),
+        cmocka_unit_test(test_weakness_of_a_channel),
         cmocka_unit_test_setup_teardown(test_heap_of_java, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_each_part, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_workers, ps_test_folder_setup, ps_test_folder_teardown),
