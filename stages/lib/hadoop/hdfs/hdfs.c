@@ -14,7 +14,7 @@
 #define CONNECT_NS_MAX (10 * PS_NS_PER_S)
 #define READ_TIMEOUT_MS 60000U
 #define READ_TIMEOUT_NONE_MS UINT64_C(315360000000) /* ten years */
-#define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */
+#define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S)  /* HdfsConstants.READ_TIMEOUT_EXTENSION */
 /* A flush of 1,024 events of 256 bytes fits into one packet. Each packet costs an acknowledgement and wakes two threads of each datanode. */
 #define WRITE_PACKET_BYTES (288U << 10)
 #define EXCLUDE_MS 600000U

@@ -9,9 +9,9 @@
 
 #define PARTS_MAX 128
 #define HEARTBEAT_NS_MAX (30 * PS_NS_PER_S) /* half of a datanode's own time-out, whatever this client's is */
-#define SLOW_MAX 10U                  /* dfs.client.mark.slownode.as.badnode.threshold */
-#define CONGESTION_REST_MS 5000U      /* dfs.client.congestion.backoff.mean.time */
-#define CONGESTION_REST_MAX_MS 50000U /* dfs.client.congestion.backoff.max.time */
+#define SLOW_MAX 10U                        /* dfs.client.mark.slownode.as.badnode.threshold */
+#define CONGESTION_REST_MS 5000U            /* dfs.client.congestion.backoff.mean.time */
+#define CONGESTION_REST_MAX_MS 50000U       /* dfs.client.congestion.backoff.max.time */
 #define IN_BYTES_MAX (PS_TRANSFER_MESSAGE_BYTES_MAX + 8U)
 
 #define PIPELINE_OF(member, pointer)                                                                         \

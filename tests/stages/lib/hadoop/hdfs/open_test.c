@@ -70,8 +70,9 @@ static void test_a_socket_timeout_of_0_is_none(void **state)
 {
     struct ps_hadoop_configuration *configuration;
     struct ps_err err;
-    static const char xml[] = "<configuration><property><name>dfs.client.socket-timeout</name><value>0</value>"
-                              "</property></configuration>";
+    static const char xml[] =
+        "<configuration><property><name>dfs.client.socket-timeout</name><value>0</value>"
+        "</property></configuration>";
     ps_test_folder_append("hdfs-site.xml", xml, sizeof xml - 1);
     assert_int_equal(ps_hadoop_configuration_load(&configuration, ps_test_folder(), &err), PS_OK);
     assert_int_equal(open_url("hdfs://127.0.0.1:8020", configuration, &err), PS_OK);
