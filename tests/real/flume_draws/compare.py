@@ -751,10 +751,10 @@ def a_file_for_each_schema(case, flume, penstock):
     runs, open_files = [], {}
     for body, headers in case.events:
         place = headers[b"dir"] if "%{dir}" in case.keys["hdfs.path"] else b"x"
-        named = schema_in_force(case, headers)
+        named = schema_in_force(case, headers) or (default and (True, default.encode()))
         last = open_files.get(place)
         if last is None or named is not None and named != last[1]:
-            last = open_files[place] = [place, named if named is not None else (True, default.encode()), b"", 0]
+            last = open_files[place] = [place, named, b"", 0]
             runs.append(last)
         last[2] += body
         last[3] += 1
