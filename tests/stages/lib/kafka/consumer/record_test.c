@@ -377,7 +377,7 @@ static void assert_span(const struct ps_batch *batch, uint32_t at, uint32_t stre
  * whichever call took them. Otherwise the source notes it itself, and with a sink that commits nobody does. */
 static void test_hidden_ends(void **state)
 {
-    const struct ps_kafka_membership membership = {.assignment = 4};
+    const struct ps_kafka_membership membership = {.member = {"m", 1}, .assignment = 4};
     const struct ps_kafka_record_plan plan = {.partition = ps_name_intern("partition"),
                                               .offset = ps_name_intern("offset"),
                                               .group = "g",
