@@ -1,10 +1,12 @@
 /* For the tests of the source taildir: copies of its position file and of the file with the identities, as a kill leaves them. */
 #pragma once
 
+#include "core/base.h"
 #include "tests/support/support.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,4 +46,18 @@ static inline void ps_test_positions_copy(const char *from, const char *to)
         ps_test_file_copy(from, to);
         ps_test_file_copy(second, second_to);
     } while (ps_test_inode_of(from) != before[0] || ps_test_inode_of(second) != before[1]);
+}
+
+/* Returns whether the position file has a position behind the beginning of this file. */
+static inline bool ps_test_positions_know(const char *positions, const char *path)
+{
+    char found[64], text[65536];
+    FILE *file = fopen(positions, "re");
+    size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[length] = '\0';
+    snprintf(found, sizeof found, "\"inode\":%llu,\"pos\":", (unsigned long long)ps_test_inode_of(path));
+    const char *at = strstr(text, found);
+    return at != NULL && at[strlen(found)] != '0';
 }
