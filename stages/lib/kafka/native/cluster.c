@@ -361,13 +361,12 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
 /* Handles topics that an answer with all topics lacks: such an answer has no error for a topic that does not exist. */
 static void note_missing(struct ps_kafka_native *client)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            if (topic->listed_ns == client->now.mono_ns)
-                continue;
-            topic->error = PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-            look_for_another(client, topic, NULL, PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION, 0);
-        }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (topic->listed_ns == client->now.mono_ns)
+            continue;
+        topic->error = PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        look_for_another(client, topic, NULL, PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION, 0);
     }
 }
 

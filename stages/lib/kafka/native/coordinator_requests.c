@@ -78,13 +78,11 @@ static char *put_joining(const struct ps_kafka_native *client, const struct ps_k
 struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any)
 {
     uint32_t topics = 0, partitions = 0;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
-             topic = topic->next) {
-            uint32_t count = count_joining(client, topic);
-            topics += count > 0;
-            partitions += count;
-        }
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        uint32_t count = count_joining(client, topic);
+        topics += count > 0;
+        partitions += count;
     }
     *any = topics > 0;
     struct ps_kafka_native_request *request;
@@ -97,13 +95,10 @@ struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_nat
         return NULL;
     at = put_producer(client, at);
     at = ps_wire_put_int32(at, (int32_t)topics);
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
-             topic = topic->next) {
-            uint32_t count = count_joining(client, topic);
-            if (count > 0)
-                at = put_joining(client, topic, count, at);
-        }
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        uint32_t count = count_joining(client, topic);
+        if (count > 0)
+            at = put_joining(client, topic, count, at);
     }
     return ps_kafka_native_request_end(request, at);
 }

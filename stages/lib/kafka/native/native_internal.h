@@ -300,6 +300,10 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
                                                         uint32_t length);
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length);
+/* Returns the topic after this one, in the order of the buckets; after NULL: the first one. NULL: there is none. */
+struct ps_kafka_native_topic *ps_kafka_native_topic_next(const struct ps_kafka_native *client,
+                                                         const struct ps_kafka_native_topic *topic);
+/* Called when the client is freed: leaves the pointers to the topics as they are. */
 void ps_kafka_native_topics_free(struct ps_kafka_native *client);
 /* Sets the number of partitions of the topic, if the number has grown. Returns false if there is no memory. */
 bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,

@@ -177,31 +177,27 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
 static uint32_t count_named(const struct ps_kafka_native *client)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
-             topic = topic->next)
-            count += ps_kafka_native_topic_is_named(client, topic);
-    }
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL)
+        count += ps_kafka_native_topic_is_named(client, topic);
     return count;
 }
 
 static char *put_topics(const struct ps_kafka_native *client, bool flexible, char *at)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
-             topic = topic->next) {
-            if (!ps_kafka_native_topic_is_named(client, topic))
-                continue;
-            if (!flexible) {
-                at = ps_wire_put_string(at, topic->name, topic->length);
-                continue;
-            }
-            /* id: none, because the topic is requested by its name */
-            memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
-            at += PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
-            at = ps_wire_put_compact_string(at, topic->name, topic->length);
-            at = ps_wire_put_uvarint(at, 0);
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (!ps_kafka_native_topic_is_named(client, topic))
+            continue;
+        if (!flexible) {
+            at = ps_wire_put_string(at, topic->name, topic->length);
+            continue;
         }
+        /* id: none, because the topic is requested by its name */
+        memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
+        at += PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
+        at = ps_wire_put_compact_string(at, topic->name, topic->length);
+        at = ps_wire_put_uvarint(at, 0);
     }
     return at;
 }

@@ -14,6 +14,17 @@ static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, 
     return &client->buckets[hash % PS_COUNT_OF(client->buckets)];
 }
 
+struct ps_kafka_native_topic *ps_kafka_native_topic_next(const struct ps_kafka_native *client,
+                                                         const struct ps_kafka_native_topic *topic)
+{
+    if (topic != NULL && topic->next != NULL)
+        return topic->next;
+    size_t bucket = topic != NULL ? topic->hash % PS_COUNT_OF(client->buckets) + 1 : 0;
+    while (bucket < PS_COUNT_OF(client->buckets) && client->buckets[bucket] == NULL)
+        bucket++;
+    return bucket < PS_COUNT_OF(client->buckets) ? client->buckets[bucket] : NULL;
+}
+
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length)
 {
@@ -50,17 +61,17 @@ static void topic_free(struct ps_kafka_native_topic *topic)
  * must continue. */
 static void evict(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_topic **oldest = NULL;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic **at = &client->buckets[i]; *at != NULL; at = &(*at)->next)
-            if (is_idle(*at) && (oldest == NULL || (*at)->used < (*oldest)->used))
-                oldest = at;
-    }
+    struct ps_kafka_native_topic *topic = NULL, *oldest = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL)
+        if (is_idle(topic) && (oldest == NULL || topic->used < oldest->used))
+            oldest = topic;
     if (oldest == NULL)
         return;
-    struct ps_kafka_native_topic *topic = *oldest;
-    *oldest = topic->next;
-    topic_free(topic);
+    struct ps_kafka_native_topic **at = bucket_of(client, oldest->hash);
+    while (*at != oldest)
+        at = &(*at)->next;
+    *at = oldest->next;
+    topic_free(oldest);
     client->topic_count--;
 }
 
@@ -127,23 +138,21 @@ void ps_kafka_native_topic_note_use(struct ps_kafka_native *client, struct ps_ka
 
 void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        while (client->buckets[i] != NULL) {
-            struct ps_kafka_native_topic *topic = client->buckets[i];
-            client->buckets[i] = topic->next;
-            for (int32_t p = 0; p < topic->partition_count; p++) {
-                struct ps_kafka_native_set *set;
-                while ((set = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
-                    ps_kafka_native_set_free(set);
-                while ((set = topic->partitions[p].returned) != NULL) {
-                    topic->partitions[p].returned = set->next;
-                    ps_kafka_native_set_free(set);
-                }
+    struct ps_kafka_native_topic *following = ps_kafka_native_topic_next(client, NULL), *topic;
+    while ((topic = following) != NULL) {
+        following = ps_kafka_native_topic_next(client, topic);
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            struct ps_kafka_native_set *set;
+            while ((set = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
+                ps_kafka_native_set_free(set);
+            while ((set = topic->partitions[p].returned) != NULL) {
+                topic->partitions[p].returned = set->next;
+                ps_kafka_native_set_free(set);
             }
-            if (topic->unplaced != NULL)
-                ps_kafka_native_set_free(topic->unplaced);
-            topic_free(topic);
         }
+        if (topic->unplaced != NULL)
+            ps_kafka_native_set_free(topic->unplaced);
+        topic_free(topic);
     }
 }
 
@@ -217,13 +226,11 @@ bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafk
 
 bool ps_kafka_native_leads(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
-             topic = topic->next)
-            for (int32_t p = 0; p < topic->partition_count; p++)
-                if (topic->partitions[p].leader == broker)
-                    return true;
-    }
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL)
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            if (topic->partitions[p].leader == broker)
+                return true;
     return false;
 }
 

@@ -394,11 +394,10 @@ void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool sec
     transaction->joins_wanted = false;
     if (transaction->step == PS_KAFKA_NATIVE_STEP_GROUP) /* a commit that waited for the producer's id */
         transaction->step = PS_KAFKA_NATIVE_STEP_OFFSETS;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            for (int32_t p = 0; p < topic->partition_count; p++)
-                ps_kafka_native_partition_offer(client, &topic->partitions[p]);
-        }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            ps_kafka_native_partition_offer(client, &topic->partitions[p]);
     }
 }
 
@@ -409,13 +408,12 @@ static void adopt(struct ps_kafka_native *client, int64_t id, int16_t epoch)
     bool other = id != client->id.id;
     client->id.id = id;
     client->id.epoch = epoch;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            for (int32_t p = 0; p < topic->partition_count; p++) {
-                topic->partitions[p].next_sequence = 0;
-                if (other)
-                    topic->partitions[p].known_ns = 0;
-            }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            topic->partitions[p].next_sequence = 0;
+            if (other)
+                topic->partitions[p].known_ns = 0;
         }
     }
 }

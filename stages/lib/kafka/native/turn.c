@@ -106,23 +106,22 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
 
 static void place_all(struct ps_kafka_native *client)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            if (topic->unplaced == NULL)
-                continue;
-            client->unplaced_topics = true;
-            if (topic->partition_count > 0) {
-                place(client, topic);
-            } else if (topic->asked_ns != 0 && topic->error != 0 &&
-                       client->now.mono_ns >= topic->asked_ns + client->settings.topic_patience_ns) {
-                struct ps_kafka_native_set *set = topic->unplaced;
-                topic->unplaced = NULL;
-                topic->asked_ns = client->now.mono_ns;
-                ps_kafka_native_report(client, set,
-                                       topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
-                                           ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC
-                                           : topic->error);
-            }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (topic->unplaced == NULL)
+            continue;
+        client->unplaced_topics = true;
+        if (topic->partition_count > 0) {
+            place(client, topic);
+        } else if (topic->asked_ns != 0 && topic->error != 0 &&
+                   client->now.mono_ns >= topic->asked_ns + client->settings.topic_patience_ns) {
+            struct ps_kafka_native_set *set = topic->unplaced;
+            topic->unplaced = NULL;
+            topic->asked_ns = client->now.mono_ns;
+            ps_kafka_native_report(client, set,
+                                   topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                       ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC
+                                       : topic->error);
         }
     }
 }
@@ -133,14 +132,13 @@ static void offer_rested(struct ps_kafka_native *client)
     if (client->queued.resting_ns > client->now.mono_ns)
         return;
     client->queued.resting_ns = PS_NEVER;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            for (int32_t p = 0; p < topic->partition_count; p++) {
-                struct ps_kafka_native_partition *partition = &topic->partitions[p];
-                ps_kafka_native_partition_offer(client, partition);
-                if (partition->rest_ns > client->now.mono_ns)
-                    client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
-            }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            struct ps_kafka_native_partition *partition = &topic->partitions[p];
+            ps_kafka_native_partition_offer(client, partition);
+            if (partition->rest_ns > client->now.mono_ns)
+                client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
         }
     }
 }
@@ -170,13 +168,12 @@ static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
     uint64_t pause_ns = now_ns - client->now.mono_ns;
     if (client->settings.delivery_ns == 0 || client->now.mono_ns == 0 || pause_ns < PAUSE_NS)
         return;
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            make_younger(topic->unplaced, pause_ns);
-            for (int32_t p = 0; p < topic->partition_count; p++) {
-                make_younger(topic->partitions[p].first, pause_ns);
-                make_younger(topic->partitions[p].returned, pause_ns);
-            }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        make_younger(topic->unplaced, pause_ns);
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            make_younger(topic->partitions[p].first, pause_ns);
+            make_younger(topic->partitions[p].returned, pause_ns);
         }
     }
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
@@ -227,14 +224,13 @@ static void expire_any(struct ps_kafka_native *client)
         return;
     client->queued.expiry_ns =
         client->now.mono_ns + ps_least(client->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            if (expire_unplaced(client, topic))
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (expire_unplaced(client, topic))
+            return;
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            if (expire(client, &topic->partitions[p]))
                 return;
-            for (int32_t p = 0; p < topic->partition_count; p++)
-                if (expire(client, &topic->partitions[p]))
-                    return;
-        }
     }
 }
 
@@ -381,13 +377,12 @@ void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
         if (broker->produce_in_flight > 0)
             ps_kafka_native_broker_drop(broker);
     }
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
-            if (topic->unplaced != NULL)
-                purge_set(client, topic->unplaced);
-            topic->unplaced = NULL;
-            for (int32_t p = 0; p < topic->partition_count; p++)
-                purge_partition(client, &topic->partitions[p]);
-        }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (topic->unplaced != NULL)
+            purge_set(client, topic->unplaced);
+        topic->unplaced = NULL;
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            purge_partition(client, &topic->partitions[p]);
     }
 }
