@@ -1,7 +1,6 @@
 #include "core/helper/helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/helper/wake_fd.h"
 #include "rings/flag.h"
 #include "rings/spsc.h"
 #include "rings/word.h"
@@ -34,8 +34,7 @@ struct ps_helper {
 
 static void helper_free(struct ps_helper *helper)
 {
-    if (helper->settings.wake_fd >= 0)
-        close(helper->settings.wake_fd);
+    ps_wake_fd_close(helper->settings.wake_fd);
     sem_destroy(&helper->asked);
     sem_destroy(&helper->answered);
     ps_spsc_destroy(helper->jobs);
@@ -109,11 +108,7 @@ struct ps_helper *ps_helper_create(const struct ps_helper_settings *settings, st
     helper->answers = ps_spsc_create(settings->room);
     sem_init(&helper->asked, 0, 0);
     sem_init(&helper->answered, 0, 0);
-    if (settings->wake_fd >= 0 &&
-        (helper->settings.wake_fd = fcntl(settings->wake_fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-        ps_err_set(
-            err, "cannot copy a file descriptor: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-            strerror(errno));
+    if (ps_wake_fd_copy(settings->wake_fd, &helper->settings.wake_fd, err) != PS_OK) {
         helper_free(helper);
         return NULL;
     }

@@ -2,8 +2,8 @@
 #include "stages/lib/kafka/consumer/consumer.h"
 
 #include "core/clock.h"
+#include "core/helper/wake_fd.h"
 #include "core/log/log.h"
-#include "stages/lib/kafka/wake_fd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ static uint64_t number_of(const rd_kafka_conf_t *conf, const char *name)
 /* Gives back what a consumer without a client has. Returns PS_FAIL. */
 static enum ps_status unmake(struct ps_kafka_consumer *consumer, rd_kafka_conf_t *conf)
 {
-    ps_kafka_wake_fd_unmake(consumer->wake_fd, conf);
+    ps_wake_fd_close(consumer->wake_fd);
+    rd_kafka_conf_destroy(conf);
     return PS_FAIL;
 }
 
@@ -97,7 +98,7 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
     *consumer = (struct ps_kafka_consumer){.component = config->component,
                                            .reports = {.component = config->component},
                                            .wanted = config->wanted};
-    if (ps_kafka_wake_fd_copy(config->wake_fd, &consumer->wake_fd, err) != PS_OK)
+    if (ps_wake_fd_copy(config->wake_fd, &consumer->wake_fd, err) != PS_OK)
         return PS_FAIL;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (configure(conf, config, err) != PS_OK)
@@ -197,7 +198,7 @@ void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
     rd_kafka_queue_destroy(consumer->records);
     rd_kafka_queue_destroy(consumer->control);
     rd_kafka_destroy_flags(consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    ps_kafka_wake_fd_close(consumer->wake_fd);
+    ps_wake_fd_close(consumer->wake_fd);
     free(consumer->mapped);
     free(consumer->kept_mapped);
     free(consumer->kept_bytes);

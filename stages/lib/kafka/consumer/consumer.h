@@ -64,7 +64,7 @@ struct ps_kafka_consumer {
     const char *component;
     rd_kafka_t *client;
     rd_kafka_queue_t *control, *records, *closing;
-    int wake_fd; /* a duplicate (kafka/wake_fd.h); -1: none */
+    int wake_fd; /* a duplicate (core/helper/wake_fd.h); -1: none */
     struct ps_texts wanted;
     struct ps_slice *mapped; /* the mapped headers of the current record */
     bool fatal;              /* the client failed for good and does nothing more */

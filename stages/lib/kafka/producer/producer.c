@@ -4,10 +4,10 @@
  * the partitioner when the library learns of a topic's partitions after records were queued for it. */
 #include "stages/lib/kafka/producer/producer.h"
 
+#include "core/helper/wake_fd.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/kafka/producer/topic_cache.h"
-#include "stages/lib/kafka/wake_fd.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct ps_kafka_producer {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     struct ps_kafka_topic_cache topics;
-    int wake_fd; /* a duplicate (kafka/wake_fd.h); -1: none */
+    int wake_fd; /* a duplicate (core/helper/wake_fd.h); -1: none */
     enum ps_kafka_spread spread;
     uint32_t portion_bytes; /* records without key go to another partition after this many bytes */
     int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
@@ -135,7 +135,8 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
 /* Frees a producer that has no client yet. */
 static void unmake(struct ps_kafka_producer *producer, rd_kafka_conf_t *conf)
 {
-    ps_kafka_wake_fd_unmake(producer->wake_fd, conf);
+    ps_wake_fd_close(producer->wake_fd);
+    rd_kafka_conf_destroy(conf);
     free(producer);
 }
 
@@ -152,7 +153,7 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
     producer->portion_bytes = PORTION_BYTES;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (ps_kafka_wake_fd_copy(config->wake_fd, &producer->wake_fd, err) != PS_OK ||
+    if (ps_wake_fd_copy(config->wake_fd, &producer->wake_fd, err) != PS_OK ||
         configure(producer, conf, config, err) != PS_OK) {
         unmake(producer, conf);
         return NULL;
@@ -183,7 +184,7 @@ static void producer_destroy(struct ps_kafka_producer *producer)
     ps_kafka_topic_cache_fini(&producer->topics);
     rd_kafka_queue_destroy(producer->queue);
     rd_kafka_destroy(producer->client);
-    ps_kafka_wake_fd_close(producer->wake_fd);
+    ps_wake_fd_close(producer->wake_fd);
     free(producer);
 }
 

@@ -1,12 +1,11 @@
-#include "stages/lib/kafka/wake_fd.h"
+#include "core/helper/wake_fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <librdkafka/rdkafka.h>
 #include <string.h>
 #include <unistd.h>
 
-enum ps_status ps_kafka_wake_fd_copy(int wake_fd, int *copy, struct ps_err *err)
+enum ps_status ps_wake_fd_copy(int wake_fd, int *copy, struct ps_err *err)
 {
     *copy = wake_fd >= 0 ? fcntl(wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (*copy >= 0 || wake_fd < 0)
@@ -16,14 +15,8 @@ enum ps_status ps_kafka_wake_fd_copy(int wake_fd, int *copy, struct ps_err *err)
         strerror(errno));
 }
 
-void ps_kafka_wake_fd_close(int copy)
+void ps_wake_fd_close(int copy)
 {
     if (copy >= 0)
         close(copy);
-}
-
-void ps_kafka_wake_fd_unmake(int copy, struct rd_kafka_conf_s *conf)
-{
-    ps_kafka_wake_fd_close(copy);
-    rd_kafka_conf_destroy(conf);
 }
