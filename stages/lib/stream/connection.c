@@ -277,7 +277,7 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
     }
     memcpy(connection->out.data + connection->out.length, data, length);
     connection->out.length += (uint32_t)length;
-    if (connection->unsent_place == NULL) {
+    if (!connection->is_unsent) {
         connection->active_ns = stream->mono_ns; /* the client has had no time to read it (close_deaf) */
         ps_stream_unsent_changed(stream, connection);
     }

@@ -56,8 +56,8 @@ void ps_stream_memory_init(struct ps_stream *stream)
     ps_slab_init(&stream->session_slab, stream->port->blocks);
     stream->session_slab.limit_bytes = stream->slab.limit_bytes;
     for (unsigned i = 0; i < 2; i++)
-        stream->partial_end[i] = &stream->partial[i];
-    stream->unsent_end = &stream->unsent;
+        TAILQ_INIT(&stream->partial[i]);
+    TAILQ_INIT(&stream->unsent);
     stream->refused_seen = stream->port->blocks->refused_count;
 }
 
@@ -85,28 +85,15 @@ bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memor
 
 /* ---- unfinished messages ---- */
 
-static void unlink_partial(struct ps_stream *stream, struct ps_connection *connection)
-{
-    if (connection->partial_place == NULL)
-        return;
-    *connection->partial_place = connection->partial_next;
-    if (connection->partial_next != NULL)
-        connection->partial_next->partial_place = connection->partial_place;
-    else
-        stream->partial_end[connection->large] = connection->partial_place;
-    connection->partial_place = NULL;
-    connection->partial_next = NULL;
-}
-
 void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *connection)
 {
-    unlink_partial(stream, connection);
-    if (connection->carry.data == NULL)
+    if (connection->is_partial)
+        TAILQ_REMOVE(&stream->partial[connection->large], connection, partial);
+    connection->is_partial = connection->carry.data != NULL;
+    if (!connection->is_partial)
         return;
     connection->large = connection->carry.block != NULL;
-    connection->partial_place = stream->partial_end[connection->large];
-    *connection->partial_place = connection;
-    stream->partial_end[connection->large] = &connection->partial_next;
+    TAILQ_INSERT_TAIL(&stream->partial[connection->large], connection, partial);
 }
 
 /* Writes a dead letter with the part of a message that the connection has sent so far (its `carry`). */
@@ -161,28 +148,20 @@ void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
 
 void ps_stream_unsent_changed(struct ps_stream *stream, struct ps_connection *connection)
 {
-    if (connection->unsent_place != NULL) {
-        *connection->unsent_place = connection->unsent_next;
-        if (connection->unsent_next != NULL)
-            connection->unsent_next->unsent_place = connection->unsent_place;
-        else
-            stream->unsent_end = connection->unsent_place;
-    }
-    connection->unsent_next = NULL;
-    connection->unsent_place = connection->out.data != NULL ? stream->unsent_end : NULL;
-    if (connection->out.data == NULL)
-        return;
-    *stream->unsent_end = connection;
-    stream->unsent_end = &connection->unsent_next;
+    if (connection->is_unsent)
+        TAILQ_REMOVE(&stream->unsent, connection, unsent);
+    connection->is_unsent = connection->out.data != NULL;
+    if (connection->is_unsent)
+        TAILQ_INSERT_TAIL(&stream->unsent, connection, unsent);
 }
 
 /* Closes one connection whose client reads none of its replies, which would be kept for ever. Spares `connection` and the
  * one whose bytes are being split. Returns false when there is none. */
 static bool close_deaf(struct ps_stream *stream, const struct ps_connection *connection)
 {
-    struct ps_connection *one = stream->unsent;
+    struct ps_connection *one = TAILQ_FIRST(&stream->unsent);
     while (one != NULL && (one == connection || one == stream->rest))
-        one = one->unsent_next;
+        one = TAILQ_NEXT(one, unsent);
     if (one == NULL || stream->mono_ns - one->active_ns < DEAF_NS)
         return false;
     ps_log(
@@ -200,7 +179,9 @@ static bool close_deaf(struct ps_stream *stream, const struct ps_connection *con
 static bool cut_one(struct ps_stream *stream, const struct ps_connection *connection)
 {
     for (unsigned list = 2; list-- > 0;) {
-        for (struct ps_connection *one = stream->partial[list]; one != NULL; one = one->partial_next) {
+        struct ps_connection *one;
+        TAILQ_FOREACH(one, &stream->partial[list], partial)
+        {
             if (one == connection || one == stream->rest)
                 continue;
             ps_stream_cut(stream, one);

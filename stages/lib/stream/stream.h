@@ -25,6 +25,8 @@
 #include "stages/lib/slab.h"
 #include "stages/lib/tls/tls.h"
 
+#include <sys/queue.h>
+
 #define PS_STREAM_LISTENERS_MAX 1024
 
 enum ps_feed {
@@ -35,6 +37,8 @@ enum ps_feed {
 };
 
 struct ps_stream;
+
+TAILQ_HEAD(ps_connections, ps_connection);
 
 struct ps_connection {
     int fd; /* -1: free */
@@ -49,7 +53,9 @@ struct ps_connection {
     bool listed;       /* in stream->more */
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
     bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
+    bool is_partial;   /* in stream->partial */
     bool large;        /* which list of stream->partial it is in */
+    bool is_unsent;    /* in stream->unsent */
     bool fresh;        /* a message ended since the last check for slow messages */
     bool stirred;      /* the last bytes of its session were too few to yield any bytes */
     uint32_t interest; /* epoll events asked for */
@@ -69,10 +75,9 @@ struct ps_connection {
     uint32_t discarded; /* bytes discarded while lingering */
     /* session of the kind options.session; NULL: the socket itself */
     void *session;
-    struct ps_buffer session_memory;                     /* memory of stream->session_slab; never written */
-    struct ps_connection *next;                          /* in the free list or in stream->more */
-    struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
-    struct ps_connection *unsent_next, **unsent_place;   /* in stream->unsent; place NULL: not there */
+    struct ps_buffer session_memory;            /* memory of stream->session_slab; never written */
+    struct ps_connection *next;                 /* in the free list or in stream->more */
+    TAILQ_ENTRY(ps_connection) partial, unsent; /* in the stream's lists of these names */
     struct ps_address peer;
     struct ps_slice ip, host; /* texts of the peer for headers; host: only with options.names */
     struct ps_buffer name;    /* the bytes of `host` */
@@ -155,9 +160,9 @@ struct ps_stream {
     struct ps_slab session_slab; /* memory of the sessions of open connections: reserved, not used */
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
-    struct ps_connection *partial[2], **partial_end[2];
+    struct ps_connections partial[2];
     /* Connections with unsent replies, the one first that took none for the longest time. */
-    struct ps_connection *unsent, **unsent_end;
+    struct ps_connections unsent;
     uint64_t refused_seen;    /* value of the cache's refused_count at the last tick */
     uint64_t short_since_ns;  /* time since which memory is short; 0: it is not short */
     uint64_t idle_check_ns;   /* next search for idle connections */

@@ -174,7 +174,7 @@ static void test_answer_comes_late(void **unused)
     fill_socket(fd);
     ps_test_stage_pass_ms(&stage, 15000);
     ps_test_source_cycle(&stage);
-    assert_non_null(end_of(fd)->unsent_place);
+    assert_true(end_of(fd)->is_unsent);
     assert_int_equal(end_of(fd)->out_sent, 0);
     ps_test_stage_pass_ms(&stage, 1000);
     fill_with_answers();
