@@ -280,6 +280,12 @@ static bool enough_is_free(const struct spill *spill, uint64_t used_events)
     return free_events * 100 >= (uint64_t)spill->deactivation_percent * capacity;
 }
 
+/* Returns when the producer's wait for room in the full memory ends (overflowTimeout). */
+static uint64_t wait_ends_ns(const struct spill *spill, const struct spill_producer *mine)
+{
+    return mine->full_since_ns + ps_ms_of_seconds(spill->overflow_timeout_s) * PS_NS_PER_MS;
+}
+
 /* Returns whether this lease has to wait for room in the full memory. An optional lease would be dropped instead. */
 static bool must_wait(const struct spill *spill, struct spill_producer *mine, const struct ps_lease *lease,
                       const struct ps_now *now)
@@ -288,7 +294,7 @@ static bool must_wait(const struct spill *spill, struct spill_producer *mine, co
         return false;
     if (mine->full_since_ns == 0)
         mine->full_since_ns = now->mono_ns;
-    return now->mono_ns < mine->full_since_ns + ps_ms_of_seconds(spill->overflow_timeout_s) * PS_NS_PER_MS;
+    return now->mono_ns < wait_ends_ns(spill, mine);
 }
 
 static enum ps_put put_in_memory(struct spill *spill, unsigned producer, struct ps_lease **lease,
@@ -349,9 +355,8 @@ static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, 
     if (spill->queue == NULL)
         return PS_NEVER;
     uint64_t due_ns = ps_queue_tick(spill->queue, producer, port);
-    uint64_t wait_ends_ns = mine->full_since_ns + ps_ms_of_seconds(spill->overflow_timeout_s) * PS_NS_PER_MS;
-    if (mine->full_since_ns > 0 && now->mono_ns < wait_ends_ns)
-        due_ns = wait_ends_ns;
+    if (mine->full_since_ns > 0 && now->mono_ns < wait_ends_ns(spill, mine))
+        due_ns = wait_ends_ns(spill, mine);
     if (now->mono_ns < __atomic_load_n(&spill->pause_until_ns, __ATOMIC_RELAXED))
         due_ns = now->mono_ns + PAUSE_LOOK_NS;
     return due_ns;
