@@ -317,17 +317,24 @@ static void count_stranded(struct ps_left *lost, const struct ps_plan *plan,
     *count += ps_channel_plan_left(channel);
 }
 
+void ps_engine_save_channels(struct ps_plan *plan)
+{
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
+        const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
+        if (ops->save != NULL)
+            ops->save(stage->plan);
+    }
+}
+
 bool ps_engine_halt_channels(struct ps_plan *plan, const struct ps_plan *next)
 {
     bool ended = true;
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
         const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
-        if (ps_plan_keeps_channel(next, &plan->channels[i]) || ops->halt == NULL)
-            continue;
-        if (next == NULL && ops->save != NULL)
-            ops->save(stage->plan);
-        ended &= ops->halt(stage->plan);
+        if (!ps_plan_keeps_channel(next, &plan->channels[i]) && ops->halt != NULL)
+            ended &= ops->halt(stage->plan);
     }
     return ended;
 }
@@ -350,8 +357,6 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             keep_channel(engine, plan, i, next);
             continue;
         }
-        if (next == NULL && ops->save != NULL)
-            ops->save(stage->plan);
         forsake_unless_continued(stage, next);
         struct ps_lease *list = ops->strip != NULL ? ops->strip(stage->plan) : NULL;
         append_left(&left, (uint16_t)i, &list);

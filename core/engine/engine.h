@@ -60,9 +60,12 @@ struct ps_left {
     uint64_t doubled;
 };
 
-/* Asks the threads of the channels that end with the closed plan to end, after they have saved what only the memory has if
- * `next` is NULL, and returns whether they have ended. Called until it returns true, before ps_engine_carry_over, which
- * would wait for them. Thread: control. */
+/* Called when the agent stops, before ps_engine_halt_channels: the channels of the closed plan save what only the memory has.
+ * Thread: control. */
+void ps_engine_save_channels(struct ps_plan *plan);
+
+/* Asks the threads of the channels that end with the closed plan to end, and returns whether they have ended. Called until it
+ * returns true, before ps_engine_carry_over, which would wait for them. Thread: control. */
 bool ps_engine_halt_channels(struct ps_plan *plan, const struct ps_plan *next);
 
 /* Takes all leases out of the closed plan's channels and runners. A channel that continues in `next`

@@ -41,9 +41,8 @@ struct ps_engine_channel_ops {
      * and returns them, oldest first; the other leases keep their order. NULL: no lease can be taken out. Thread:
      * control, while no worker puts or takes. */
     struct ps_lease *(*withdraw)(void *plan, bool (*is_wanted)(const struct ps_lease *lease));
-    /* Called when the agent stops. Makes the events at risk durable, as far as it can; `strip` then returns them
-     * settled. Called before each call of `halt`, and once more between `halt` and `strip`, when it finds nothing more.
-     * Thread: control, while no worker runs. */
+    /* Called when the agent stops, once, before `halt`. Makes the events at risk durable, as far as it can; `strip` then
+     * returns them settled. Thread: control, while no worker runs. */
     void (*save)(void *plan);
     /* Returns the number of events in the channel that would be lost with the process: a stop waits for their
      * delivery. NULL: all events that `fill` counts, or none if the channel promises DURABLE. Thread: any. */

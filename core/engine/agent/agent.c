@@ -472,6 +472,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     agent->stopping = true;
     pthread_mutex_unlock(&agent->lock);
     bool drained = agent_quiesce(agent, NULL, timeout_ms, &patience);
+    ps_engine_save_channels(agent->plan);
     halt_channels(agent, NULL, &patience);
     pthread_mutex_lock(&agent->lock);
     account_add(agent, &agent->past);

@@ -158,7 +158,7 @@ static void test_save_without_a_disk(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A stop saves twice, and meanwhile a worker gives back a lease: `strip` returns what neither call could save. */
+/* `save` is called again after a lease has come: `strip` returns what neither call could save. */
 static void test_save_twice_without_a_disk(void **unused)
 {
     const struct setting setting = {4, 0, 0, 1, 1};
