@@ -187,6 +187,15 @@ static struct ps_links *links_of(const struct ps_source_runner *runner)
     return PS_UNLIKELY(runner->old_links != NULL) ? runner->old_links : runner->links;
 }
 
+/* Notes whether an interceptor cannot handle the batch now, or waits for a process that is down. */
+static void note_rest(struct ps_source_runner *runner, bool fails, bool is_down, const struct ps_now *now)
+{
+    runner->chain.fails = fails;
+    runner->chain.rests = fails || is_down;
+    if (PS_UNLIKELY(runner->chain.rests) && runner->chain.failed_ns == 0)
+        runner->chain.failed_ns = now->mono_ns;
+}
+
 static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *links,
                              const struct ps_now *now)
 {
@@ -202,11 +211,8 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
             link->spec->ops->interceptor->work(link->spec->plan, link->state, runner->chain.lease, now);
         if (before > runner->chain.lease->count)
             ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain.lease->count);
-        runner->chain.fails = result == PS_BACKOFF;
-        runner->chain.rests = runner->chain.fails || (result == PS_LATER && link->port.is_down);
-        if (PS_UNLIKELY(runner->chain.rests) && runner->chain.failed_ns == 0)
-            runner->chain.failed_ns = now->mono_ns;
-        else if (result == PS_DONE)
+        note_rest(runner, result == PS_BACKOFF, result == PS_LATER && link->port.is_down, now);
+        if (result == PS_DONE)
             runner->chain.failed_ns = 0;
         if (PS_UNLIKELY(link->port.is_too_large))
             ps_source_runner_too_large(runner, &link->port);
@@ -307,9 +313,7 @@ uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now
 /* A batch waits for a chain that is not open, as if its first interceptor failed. */
 static bool fail_closed(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    runner->chain.fails = runner->chain.rests = true;
-    if (runner->chain.failed_ns == 0)
-        runner->chain.failed_ns = now->mono_ns;
+    note_rest(runner, true, false, now);
     return false;
 }
 
