@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times count as never */
+#define LONGEST_NS (10 * UINT64_C(365) * 86400 * PS_NS_PER_S) /* longer times count as never */
 
 struct hdfs_state {
     struct ps_bucket_writer *sink; /* must be first (ps_bucket_writer_ops) */
@@ -244,16 +244,13 @@ static const struct ps_option options[] = {
 
 /* ---- build ---- */
 
-static uint64_t seconds_ns(int64_t seconds)
+/* Returns a time of `number` units. One that is not positive, or longer than LONGEST_NS, counts as never, which the setting
+ * has as `never_ns`. */
+static uint64_t time_ns(int64_t number, uint64_t unit_ns, uint64_t never_ns)
 {
-    return seconds <= 0 || seconds > LONGEST_S ? 0 : (uint64_t)seconds * PS_NS_PER_S;
-}
-
-/* Returns a wait of `number` units, at most LONGEST_S; the number must not be negative. */
-static uint64_t wait_ns(int64_t number, uint64_t unit_ns)
-{
-    uint64_t longest_ns = (uint64_t)LONGEST_S * PS_NS_PER_S;
-    return (uint64_t)number < longest_ns / unit_ns ? (uint64_t)number * unit_ns : longest_ns;
+    if (number <= 0 || (uint64_t)number > LONGEST_NS / unit_ns)
+        return never_ns;
+    return (uint64_t)number * unit_ns;
 }
 
 static uint64_t positive(int64_t number)
@@ -271,16 +268,15 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
         .in_use_prefix = plan->in_use_prefix,
         .in_use_suffix = plan->empty_in_use_suffix ? "" : suffix,
         .file_suffix = plan->file_suffix,
-        .roll_interval_ns = seconds_ns(plan->roll_interval_s),
+        .roll_interval_ns = time_ns(plan->roll_interval_s, PS_NS_PER_S, 0),
         .roll_bytes = positive(plan->roll_bytes),
         .roll_events = positive(plan->roll_events),
-        .idle_ns = seconds_ns(plan->idle_s),
+        .idle_ns = time_ns(plan->idle_s, PS_NS_PER_S, 0),
         .open_files_max = plan->open_files_max > 0 ? (uint32_t)plan->open_files_max : 1,
         .replicas_min = plan->replicas_min,
         .close_tries = plan->close_tries > 0 ? (uint32_t)plan->close_tries : PS_BUCKET_TRIES_ENDLESS,
-        .retry_ns = wait_ns(plan->retry_s > 0 ? plan->retry_s : 0, PS_NS_PER_S),
-        .call_timeout_ns =
-            wait_ns(plan->call_timeout_ms > 0 ? plan->call_timeout_ms : INT64_MAX, PS_NS_PER_MS),
+        .retry_ns = plan->retry_s > 0 ? time_ns(plan->retry_s, PS_NS_PER_S, LONGEST_NS) : 0,
+        .call_timeout_ns = time_ns(plan->call_timeout_ms, PS_NS_PER_MS, LONGEST_NS),
         .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
         .recovers_orphans = plan->orphans == RECOVER,
         .held_bytes_max = context->client_queue_bytes,
