@@ -1,6 +1,6 @@
 /* A run that has no memory for its result fails and says so. */
-#include "bench/load/load.h"
 #include "tests/support/allocations.h"
+#include "tests/support/load_config.h"
 
 #include <stdio.h>
 
@@ -9,18 +9,7 @@ static struct ps_err err;
 
 static enum ps_status run(uint64_t fails)
 {
-    const struct ps_load_config config = {
-        .target = "/dev/null",
-        .content = {.format = "fixed", .size_bytes = 64, .stamp = true},
-        .shape = {.rate = 20000, .duration_ns = 10 * PS_NS_PER_MS},
-        .connections = 1,
-        .seed = 3,
-        .settle_ns = 60 * PS_NS_PER_S,
-        .every_ns = PS_LIVE_EVERY_NS,
-        .connect_ns = 60 * PS_NS_PER_S,
-        .tolerance = 0.001,
-        .run = 0x123456,
-    };
+    const struct ps_load_config config = ps_test_load_config("/dev/null", 64, 10 * PS_NS_PER_MS);
     struct ps_live live;
     FILE *null = fopen("/dev/null", "we");
     assert_non_null(null);

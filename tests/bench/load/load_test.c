@@ -1,9 +1,9 @@
 /* Complete runs against real sockets: everything arrives once and in order; a sink that stalls appears in the
  * tail, one that disappears in the outages, one that is too slow in the verdict. */
+#include "tests/support/load_config.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 
-#include "bench/load/load.h"
 #include "bench/support/stamp.h"
 
 #include <arpa/inet.h>
@@ -214,20 +214,10 @@ static struct ps_load_config config_for(const struct sink *sink, const char *que
 {
     __atomic_store_n(&interrupts, 0, __ATOMIC_RELAXED);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%u%s", sink->port, query);
-    return (struct ps_load_config){
-        .target = target,
-        .content = {.format = "fixed", .size_bytes = EVENT_BYTES, .stamp = true},
-        .shape = {.rate = 20000, .duration_ns = S},
-        .connections = 1,
-        .spin = true,
-        .seed = 3,
-        .settle_ns = 60 * S,
-        .every_ns = PS_LIVE_EVERY_NS,
-        .connect_ns = 60 * S,
-        .tolerance = 0.001,
-        .run = 0x123456,
-        .interrupts = &interrupts,
-    };
+    struct ps_load_config config = ps_test_load_config(target, EVENT_BYTES, S);
+    config.spin = true;
+    config.interrupts = &interrupts;
+    return config;
 }
 
 static enum ps_status run(const struct ps_load_config *config)
