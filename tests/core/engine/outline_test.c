@@ -246,72 +246,62 @@ static void test_heap_of_java(void **state)
     ps_plan_destroy(plan);
 }
 
-/* Settings of a sink that weaken the promise of its flow. */
+static const char kafka_sink[] = "a1.sources = r1\n"
+                                 "a1.channels = c1\n"
+                                 "a1.sinks = k1\n"
+                                 "a1.sources.r1.type = seq\n"
+                                 "a1.sources.r1.channels = c1\n"
+                                 "a1.channels.c1.type = memory\n"
+                                 "a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\n"
+                                 "a1.sinks.k1.channel = c1\n"
+                                 "a1.sinks.k1.kafka.bootstrap.servers = localhost:1\n"
+                                 "a1.sinks.k1.kafka.topic = t\n"
+                                 "a1.sinks.k1.kafka.producer.%s\n";
+static const char kafka_channel[] = "a1.sources = r1\n"
+                                    "a1.channels = c1\n"
+                                    "a1.sinks = k1\n"
+                                    "a1.sources.r1.type = seq\n"
+                                    "a1.sources.r1.channels = c1\n"
+                                    "a1.channels.c1.type = org.apache.flume.channel.kafka.KafkaChannel\n"
+                                    "a1.channels.c1.kafka.bootstrap.servers = localhost:1\n"
+                                    "a1.channels.c1.kafka.producer.%s\n"
+                                    "a1.sinks.k1.type = null\n"
+                                    "a1.sinks.k1.channel = c1\n";
+static const char in_memory[] =
+    "flow r1 -> c1 -> k1: delivered unless the process is killed; while the channel is full the "
+    "source waits%s; exactly once is possible with a channel of type file\n";
+static const char in_kafka[] =
+    "flow r1 -> c1 -> k1: at least once: acknowledged events survive a crash in the channel; while "
+    "it is full, the source waits%s\n";
+static const char lost_behind[] =
+    "; but with this acks a broker that fails loses events that count as delivered";
+static const char lost_inside[] =
+    "; but with this acks of the channel a broker that fails loses events that the channel has taken";
+static const char twice[] =
+    "; but with enable.idempotence = false retries can double events and change their order";
+
+/* Settings that weaken the promise of a flow: those of its sink, and those of its channel. */
 static void test_weakness(void **state)
 {
-    static const char file[] = "a1.sources = r1\n"
-                               "a1.channels = c1\n"
-                               "a1.sinks = k1\n"
-                               "a1.sources.r1.type = seq\n"
-                               "a1.sources.r1.channels = c1\n"
-                               "a1.channels.c1.type = memory\n"
-                               "a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\n"
-                               "a1.sinks.k1.channel = c1\n"
-                               "a1.sinks.k1.kafka.bootstrap.servers = localhost:1\n"
-                               "a1.sinks.k1.kafka.topic = t\n"
-                               "a1.sinks.k1.kafka.producer.%s\n";
     static const struct {
-        const char *key, *weakness;
+        const char *file, *key, *promise, *weakness;
         bool warns;
     } cases[] = {
-        {"acks = all", "", false},
-        {"acks = 1", "; but with this acks a broker that fails loses events that count as delivered", true},
-        {"acks = 0", "; but with this acks a broker that fails loses events that count as delivered", true},
-        {"enable.idempotence = false",
-         "; but with enable.idempotence = false retries can double events and change their order", false},
-        {"enable.idempotence = FALSE",
-         "; but with enable.idempotence = false retries can double events and change their order", false},
+        {kafka_sink, "acks = all", in_memory, "", false},
+        {kafka_sink, "acks = 1", in_memory, lost_behind, true},
+        {kafka_sink, "acks = 0", in_memory, lost_behind, true},
+        {kafka_sink, "enable.idempotence = false", in_memory, twice, false},
+        {kafka_sink, "enable.idempotence = FALSE", in_memory, twice, false},
+        {kafka_channel, "acks = all", in_kafka, "", false},
+        {kafka_channel, "acks = 1", in_kafka, lost_inside, true},
+        {kafka_channel, "acks = 0", in_kafka, lost_inside, true},
     };
     snprintf(rules_path, sizeof rules_path, "no rules");
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        char text[sizeof file + 64], expected[512];
-        snprintf(text, sizeof text, file, cases[i].key);
+        char text[1024], expected[512];
+        snprintf(text, sizeof text, cases[i].file, cases[i].key);
         struct ps_plan *plan = plan_from(text, 0, cases[i].warns);
-        snprintf(expected, sizeof expected,
-                 "flow r1 -> c1 -> k1: delivered unless the process is killed; while the channel is full the "
-                 "source waits%s; exactly once is possible with a channel of type file\n",
-                 cases[i].weakness);
-        assert_part(plan, PS_PLAN_FLOWS, expected);
-        ps_plan_destroy(plan);
-    }
-}
-
-/* A channel of brokers that may lose what it has taken. */
-static void test_weakness_of_a_channel(void **state)
-{
-    static const char file[] = "a1.sources = r1\n"
-                               "a1.channels = c1\n"
-                               "a1.sinks = k1\n"
-                               "a1.sources.r1.type = seq\n"
-                               "a1.sources.r1.channels = c1\n"
-                               "a1.channels.c1.type = org.apache.flume.channel.kafka.KafkaChannel\n"
-                               "a1.channels.c1.kafka.bootstrap.servers = localhost:1\n"
-                               "a1.channels.c1.kafka.producer.acks = %s\n"
-                               "a1.sinks.k1.type = null\n"
-                               "a1.sinks.k1.channel = c1\n";
-    static const char *const acks[] = {"all", "1", "0"};
-    snprintf(rules_path, sizeof rules_path, "no rules");
-    for (size_t i = 0; i < PS_COUNT_OF(acks); i++) {
-        char text[sizeof file + 8], expected[512];
-        snprintf(text, sizeof text, file, acks[i]);
-        struct ps_plan *plan = plan_from(text, 0, i > 0);
-        snprintf(
-            expected, sizeof expected,
-            "flow r1 -> c1 -> k1: at least once: acknowledged events survive a crash in the channel; while "
-            "it is full, the source waits%s\n",
-            i > 0 ? "; but with this acks of the channel a broker that fails loses events that the channel "
-                    "has taken"
-                  : "");
+        snprintf(expected, sizeof expected, cases[i].promise, cases[i].weakness);
         assert_part(plan, PS_PLAN_FLOWS, expected);
         ps_plan_destroy(plan);
     }
@@ -321,7 +311,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weakness),
-        cmocka_unit_test(test_weakness_of_a_channel),
         cmocka_unit_test_setup_teardown(test_heap_of_java, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_each_part, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_workers, ps_test_folder_setup, ps_test_folder_teardown),
