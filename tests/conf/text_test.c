@@ -1,13 +1,13 @@
 /* Java's small operations on texts, compared with a model that reads one character after the other. */
 #include "conf/text.h"
 
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
 
 #define LONG 40U
 
-static struct ps_arena *arena;
 static uint64_t random_state;
 
 static uint64_t pick(uint64_t below)
@@ -63,10 +63,10 @@ static void test_drawn(void **state)
     for (unsigned i = 0; i < 5000; i++) {
         draw_text(text);
         size_t count = model_split(text, "", true, trimmed);
-        assert_string_equal(ps_text_trim(arena, text), count > 0 ? trimmed[0] : "");
-        assert_split(ps_text_split_blanks(arena, text), text, " \t\n\v\f\r", false);
-        assert_split(ps_text_split_commas(arena, text), text, ",", true);
-        assert_split(ps_text_split_spaces(arena, text), text, " ", false);
+        assert_string_equal(ps_text_trim(ps_test_arena(), text), count > 0 ? trimmed[0] : "");
+        assert_split(ps_text_split_blanks(ps_test_arena(), text), text, " \t\n\v\f\r", false);
+        assert_split(ps_text_split_commas(ps_test_arena(), text), text, ",", true);
+        assert_split(ps_text_split_spaces(ps_test_arena(), text), text, " ", false);
     }
 }
 
@@ -78,7 +78,7 @@ static void test_longest_list(void **state)
         for (size_t i = 0; i < count; i++)
             memcpy(text + 2 * i, i + 1 == count ? "z," : "a,", 2);
         text[2 * count] = '\0';
-        struct ps_texts texts = ps_text_split_commas(arena, text);
+        struct ps_texts texts = ps_text_split_commas(ps_test_arena(), text);
         assert_int_equal(texts.count, count <= PS_TEXT_LIST_MAX ? count : PS_TEXT_LIST_MAX);
         assert_string_equal(texts.items[texts.count - 1], count <= PS_TEXT_LIST_MAX ? "z" : "a");
         assert_string_equal(texts.items[0], "a");
@@ -103,12 +103,12 @@ static void test_lists(void **state)
     struct ps_texts texts = {0};
     for (size_t count = 0;; count++) {
         assert_int_equal(texts.count, count);
-        assert_string_equal(ps_texts_join(arena, &texts), joined[count]);
-        struct ps_texts once = ps_texts_unique(arena, texts);
-        assert_string_equal(ps_texts_join(arena, &once), unique[count]);
+        assert_string_equal(ps_texts_join(ps_test_arena(), &texts), joined[count]);
+        struct ps_texts once = ps_texts_unique(ps_test_arena(), texts);
+        assert_string_equal(ps_texts_join(ps_test_arena(), &once), unique[count]);
         if (count == PS_COUNT_OF(words))
             break;
-        ps_texts_add(arena, &texts, words[count]);
+        ps_texts_add(ps_test_arena(), &texts, words[count]);
     }
     for (size_t i = 0; i < PS_COUNT_OF(words); i++)
         assert_true(ps_texts_have(&texts, words[i]));
@@ -127,18 +127,6 @@ static void test_begins(void **state)
     assert_false(ps_text_begins("", "a"));
 }
 
-static int setup(void **state)
-{
-    arena = ps_arena_create();
-    return arena == NULL;
-}
-
-static int teardown(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,5 +135,5 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_begins),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }

@@ -1,24 +1,11 @@
 /* The words in which `penstock rules` shows a condition. */
 #include "commands/rules/rules.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
-
-static struct ps_arena *arena;
-
-static int setup(void **state)
-{
-    arena = ps_arena_create();
-    return arena == NULL;
-}
-
-static int teardown(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
-}
 
 static void expect(const struct ps_condition *condition, const char *wanted)
 {
-    assert_string_equal(ps_rules_leaf_text(arena, NULL, condition), wanted);
+    assert_string_equal(ps_rules_leaf_text(ps_test_arena(), NULL, condition), wanted);
 }
 
 /* A size is written with all of its digits, as in the file. */
@@ -68,7 +55,7 @@ static void test_comparisons(void **state)
         if (wanted[op] == NULL)
             continue;
         condition.op = (enum ps_condition_operator)op;
-        expect(&condition, ps_arena_format(arena, "header.\"two words\" %s \"a\"", wanted[op]));
+        expect(&condition, ps_arena_format(ps_test_arena(), "header.\"two words\" %s \"a\"", wanted[op]));
     }
 }
 
@@ -91,9 +78,9 @@ static void test_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_comparisons, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sizes, ps_test_arena_setup, ps_test_arena_teardown),
+        cmocka_unit_test_setup_teardown(test_comparisons, ps_test_arena_setup, ps_test_arena_teardown),
+        cmocka_unit_test_setup_teardown(test_others, ps_test_arena_setup, ps_test_arena_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

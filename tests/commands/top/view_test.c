@@ -1,10 +1,9 @@
 /* The figures of `penstock top`, from two scrapes written by hand. */
 #include "commands/top/top.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <math.h>
-
-static struct ps_arena *arena;
 
 static void scrape(struct ps_scrape *to, double at_s, const char *text)
 {
@@ -18,7 +17,7 @@ static struct top_view view_of(const char *before, const char *now)
     struct top_view view;
     scrape(&first, 10, before);
     scrape(&second, 12, now);
-    ps_top_view(&view, arena, before[0] != '\0' ? &first : NULL, &second);
+    ps_top_view(&view, ps_test_arena(), before[0] != '\0' ? &first : NULL, &second);
     ps_scrape_fini(&first);
     ps_scrape_fini(&second);
     return view;
@@ -154,21 +153,9 @@ static void test_each_figure(void **state)
     assert_string_equal(view.links[1].channel, "c2");
 }
 
-static int setup(void **state)
-{
-    arena = ps_arena_create();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_percentiles), cmocka_unit_test(test_rates),
                                        cmocka_unit_test(test_each_figure)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }

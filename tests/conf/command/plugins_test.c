@@ -1,6 +1,6 @@
 /* The folders in which the agent looks for plug-ins. */
 #include "conf/command/command.h"
-#include "core/arena.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <libgen.h>
@@ -8,23 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct ps_arena *arena;
-
-static int set_up(void **state)
-{
-    arena = ps_arena_create();
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
-}
-
 static void expect(const char *path, const char *home, size_t count, const char *const *expected)
 {
-    struct ps_texts folders = ps_command_plugins(arena, path, home);
+    struct ps_texts folders = ps_command_plugins(ps_test_arena(), path, home);
     assert_int_equal(folders.count, count);
     for (size_t i = 0; i < count; i++)
         assert_string_equal(folders.items[i], expected[i]);
@@ -65,8 +51,8 @@ static void test_home(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_path, ps_test_arena_setup, ps_test_arena_teardown),
+        cmocka_unit_test_setup_teardown(test_home, ps_test_arena_setup, ps_test_arena_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/client_plan.h"
 
 #include "stages/lib/kafka/native/native.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <inttypes.h>
@@ -10,21 +11,13 @@
 
 #define KIB UINT64_C(1024)
 
-static struct ps_arena *arena;
 static struct ps_kafka_settings settings;
 static struct ps_kafka_sender_plan sender;
-
-static int setup(void **state)
-{
-    arena = ps_arena_create();
-    return arena == NULL;
-}
 
 static int teardown(void **state)
 {
     ps_kafka_settings_fini(&settings);
-    ps_arena_destroy(arena);
-    return 0;
+    return ps_test_arena_teardown(state);
 }
 
 /* Begins with these properties: "name=value ..". */
@@ -34,8 +27,8 @@ static void begin(const char *given)
     settings = (struct ps_kafka_settings){0};
     for (; *given != '\0'; given += strcspn(given, " "), given += strspn(given, " ")) {
         size_t name = strcspn(given, "="), whole = strcspn(given, " ");
-        ps_kafka_settings_set(&settings, ps_arena_copy(arena, given, name),
-                              ps_arena_copy(arena, given + name + 1, whole - name - 1));
+        ps_kafka_settings_set(&settings, ps_arena_copy(ps_test_arena(), given, name),
+                              ps_arena_copy(ps_test_arena(), given + name + 1, whole - name - 1));
     }
 }
 
@@ -267,5 +260,5 @@ int main(void)
         cmocka_unit_test(test_waves),   cmocka_unit_test(test_native),
         cmocka_unit_test(test_fetches), cmocka_unit_test(test_groups),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_arena_setup, teardown);
 }

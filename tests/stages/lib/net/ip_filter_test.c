@@ -1,10 +1,9 @@
 #include "stages/lib/net/ip_filter.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct ps_arena *arena;
 
 static bool admits(const char *const *rules, const char *ip, const char *host, bool local)
 {
@@ -13,7 +12,7 @@ static bool admits(const char *const *rules, const char *ip, const char *host, b
     struct ps_err err = {.length = 0};
     while (rules[texts.count] != NULL)
         texts.count++;
-    assert_int_equal(ps_ip_filter_parse(&filter, &texts, arena, &err), PS_OK);
+    assert_int_equal(ps_ip_filter_parse(&filter, &texts, ps_test_arena(), &err), PS_OK);
     const struct ps_slice address = {ip, (uint32_t)strlen(ip)}, name = {host, (uint32_t)strlen(host)};
     return ps_ip_filter_admits(&filter, &address, &name, local);
 }
@@ -96,7 +95,7 @@ static void test_mistakes(void **state)
         struct ps_ip_filter filter;
         struct ps_texts texts = {.count = 1, .items = &bad[i]};
         struct ps_err err = {.length = 0};
-        assert_int_equal(ps_ip_filter_parse(&filter, &texts, arena, &err), PS_FAIL);
+        assert_int_equal(ps_ip_filter_parse(&filter, &texts, ps_test_arena(), &err), PS_FAIL);
     }
 }
 
@@ -122,26 +121,15 @@ static void test_useless_rules(void **state)
         struct ps_ip_filter filter;
         struct ps_err err = {.length = 0};
         const char *const rules[] = {"allow:ip:127.*", rows[i].rule};
-        assert_int_equal(ps_ip_filter_parse(&filter, &(struct ps_texts){2, rules}, arena, &err), PS_OK);
+        assert_int_equal(ps_ip_filter_parse(&filter, &(struct ps_texts){2, rules}, ps_test_arena(), &err),
+                         PS_OK);
         assert_ptr_equal(ps_ip_filter_useless(&filter), rows[i].useless ? &filter.rules[1] : NULL);
     }
-}
-
-static int set_up(void **state)
-{
-    arena = ps_arena_create();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_patterns),
                                        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_useless_rules)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }

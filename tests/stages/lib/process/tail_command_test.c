@@ -1,32 +1,19 @@
 /* Recognizing commands that follow files, and the lines for taildir that are suggested for them. */
 #include "stages/lib/process/tail_command.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <string.h>
-
-static struct ps_arena *arena;
-
-static int setup(void **state)
-{
-    arena = ps_arena_create();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
-}
 
 static bool parse_by(bool shell, const char *line, struct ps_tail_command *command)
 {
     const char *words[32] = {NULL};
     char *save = NULL;
     size_t count = 0;
-    for (char *word = strtok_r(ps_arena_text(arena, line), " ", &save); word != NULL;
+    for (char *word = strtok_r(ps_arena_text(ps_test_arena(), line), " ", &save); word != NULL;
          word = strtok_r(NULL, " ", &save))
         words[count++] = word;
-    return ps_tail_command_parse(arena, words, shell, command);
+    return ps_tail_command_parse(ps_test_arena(), words, shell, command);
 }
 
 static bool parse(const char *line, struct ps_tail_command *command)
@@ -180,5 +167,5 @@ int main(void)
         cmocka_unit_test(test_follows),       cmocka_unit_test(test_others), cmocka_unit_test(test_pattern),
         cmocka_unit_test(test_several_files), cmocka_unit_test(test_sudo),   cmocka_unit_test(test_quotes),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }

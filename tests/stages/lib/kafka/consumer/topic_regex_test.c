@@ -1,28 +1,15 @@
 /* kafka.topics.regex: Java patterns as POSIX expressions, with the same topics matching. */
 #include "stages/lib/kafka/consumer/topic_regex.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
 #include <regex.h>
 #include <string.h>
 
-static struct ps_arena *arena;
-
-static int setup(void **state)
-{
-    arena = ps_arena_create();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
-}
-
 static bool matches(const char *pattern, const char *topic)
 {
     struct ps_err err = {0};
-    const char *expression = ps_kafka_topic_regex(arena, pattern, &err);
+    const char *expression = ps_kafka_topic_regex(ps_test_arena(), pattern, &err);
     if (expression == NULL)
         fail_msg("%s: %s", pattern, err.text);
     assert_int_equal(expression[0], '^'); /* librdkafka's mark */
@@ -103,7 +90,7 @@ static void test_refused(void **state)
     };
     for (size_t i = 0; i < PS_COUNT_OF(patterns); i++) {
         struct ps_err err = {0};
-        if (ps_kafka_topic_regex(arena, patterns[i][0], &err) != NULL)
+        if (ps_kafka_topic_regex(ps_test_arena(), patterns[i][0], &err) != NULL)
             fail_msg("\"%s\" was taken", patterns[i][0]);
         if (strstr(err.text, patterns[i][1]) == NULL)
             fail_msg("\"%s\": %s", patterns[i][0], err.text);
@@ -122,7 +109,7 @@ static void test_any_pattern(void **state)
             pattern[i] = alphabet[ps_test_random(&seed) % (sizeof alphabet - 1)];
         pattern[length] = '\0';
         struct ps_err err = {0};
-        const char *expression = ps_kafka_topic_regex(arena, pattern, &err);
+        const char *expression = ps_kafka_topic_regex(ps_test_arena(), pattern, &err);
         if (expression == NULL) {
             assert_true(err.length > 0);
             continue;
@@ -136,9 +123,9 @@ static void test_any_pattern(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_cases, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_any_pattern, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cases, ps_test_arena_setup, ps_test_arena_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, ps_test_arena_setup, ps_test_arena_teardown),
+        cmocka_unit_test_setup_teardown(test_any_pattern, ps_test_arena_setup, ps_test_arena_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

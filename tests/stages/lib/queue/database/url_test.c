@@ -3,15 +3,15 @@
 #include <string.h>
 
 #include "stages/lib/queue/database/url.h"
+#include "tests/support/arena.h"
 #include "tests/support/support.h"
 
-static struct ps_arena *arena;
 static struct ps_err err;
 
 static struct ps_jdbc_url read_url(const char *text)
 {
     struct ps_jdbc_url url;
-    if (ps_jdbc_url_read(arena, text, &url, &err) != PS_OK)
+    if (ps_jdbc_url_read(ps_test_arena(), text, &url, &err) != PS_OK)
         fail_msg("%s: %s", text, err.text);
     return url;
 }
@@ -67,7 +67,7 @@ static void test_no_file_of_sqlite(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
         struct ps_jdbc_url url;
         err = (struct ps_err){.length = 0};
-        assert_int_equal(ps_jdbc_url_read(arena, urls[i], &url, &err), PS_FAIL);
+        assert_int_equal(ps_jdbc_url_read(ps_test_arena(), urls[i], &url, &err), PS_FAIL);
         if (strstr(err.text, "no name of a file") == NULL)
             fail_msg("%s: %s", urls[i], err.text);
     }
@@ -85,7 +85,7 @@ static void test_other_derbys(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
         struct ps_jdbc_url url;
         err = (struct ps_err){.length = 0};
-        assert_int_equal(ps_jdbc_url_read(arena, urls[i][0], &url, &err), PS_FAIL);
+        assert_int_equal(ps_jdbc_url_read(ps_test_arena(), urls[i][0], &url, &err), PS_FAIL);
         if (strstr(err.text, urls[i][1]) == NULL)
             fail_msg("%s: %s", urls[i][0], err.text);
     }
@@ -100,22 +100,10 @@ static void test_cut_urls(void **state)
         for (size_t length = 0; length <= strlen(urls[i]); length++) {
             char *text = strndup(urls[i], length);
             struct ps_jdbc_url url;
-            (void)ps_jdbc_url_read(arena, text, &url, &err);
+            (void)ps_jdbc_url_read(ps_test_arena(), text, &url, &err);
             free(text);
         }
     }
-}
-
-static int set_up(void **state)
-{
-    arena = ps_arena_create();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ps_arena_destroy(arena);
-    return 0;
 }
 
 int main(void)
@@ -125,5 +113,5 @@ int main(void)
         cmocka_unit_test(test_sqlite),   cmocka_unit_test(test_no_file_of_sqlite),
         cmocka_unit_test(test_postgres), cmocka_unit_test(test_cut_urls),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }
