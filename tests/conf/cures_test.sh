@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # The cures that `penstock check` suggests for expressions: each one, put into the file as it is printed, cures. And Java's properties take
 # single backslashes away, of which check warns.
-set -uo pipefail
-[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-fail() { echo "FAILED: $*"; cat "$work/out"; failed=1; }
+# shellcheck source=tests/conf/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 write_file() { # LINES...: lines of source r1 after those of an agent
     cat >"$work/agent.properties" <<END

@@ -1,11 +1,7 @@
 #!/usr/bin/env bash
 # What `penstock check` says of values of real stages: each with its line and key, and how to write it; and what the plan shows.
-set -uo pipefail
-[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-fail() { echo "FAILED: $*"; cat "$work/out"; failed=1; }
+# shellcheck source=tests/conf/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # KIND TYPE LINES...: an agent whose source, channel or sink has the type and the keys; these begin at line 9.
 with() {

@@ -1,12 +1,9 @@
 #!/usr/bin/env bash
 # Two sources that listen on one port, and a source on the metrics server's port, as `penstock check` names them; and
 # ports that only look alike. Each kind of source that listens takes part.
-set -uo pipefail
-[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/conf/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 file="$work/agent.properties"
-failed=0
 
 # TYPE HOST PORT of r1, of r2; "-": no host; "_" in a list of ports: a blank. The key of r2's port is on line 9.
 sources() {
@@ -32,10 +29,6 @@ a_source() { # NAME TYPE HOST PORT
     [[ $3 == - ]] || echo "a1.sources.$1.$host = $3"
 }
 
-fail() {
-    echo "FAILED: $*: $(<"$work/out")"
-    failed=1
-}
 check() { "$PENSTOCK" check -n a1 -f "$file" "$@" >"$work/out" 2>&1; }
 clashes() { # the agent would start, and is told that a port is wanted twice
     local code=0

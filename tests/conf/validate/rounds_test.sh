@@ -1,12 +1,9 @@
 #!/usr/bin/env bash
 # Sinks whose events come back to them, as `penstock check` names them; and flows that only look alike.
-set -uo pipefail
-[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/conf/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 file="$work/agent.properties"
 mkdir "$work/spool" "$work/other"
-failed=0
 
 # r1 -> c1 -> k1, with the lines of standard input; `key=value` lines are those of a1
 agent() {
@@ -27,10 +24,6 @@ ends() { # KIND BIND SOURCE_PORT HOST SINK_PORT
     else
         printf '%s\n' "sinks.k1.hostname = $4" "sinks.k1.port = $5"
     fi
-}
-fail() {
-    echo "FAILED: $*: $(<"$work/out")"
-    failed=1
 }
 check() { "$PENSTOCK" check -n a1 -f "$file" "$@" >"$work/out" 2>&1; }
 warns() { # WHAT KEY [SOURCE]
