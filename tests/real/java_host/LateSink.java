@@ -1,10 +1,8 @@
 package example;
 
 import java.nio.charset.StandardCharsets;
-import org.apache.flume.Channel;
 import org.apache.flume.Context;
 import org.apache.flume.Event;
-import org.apache.flume.Transaction;
 import org.apache.flume.conf.Configurable;
 import org.apache.flume.sink.AbstractSink;
 import org.slf4j.Logger;
@@ -26,7 +24,7 @@ public class LateSink extends AbstractSink implements Configurable {
 
     @Override
     public Status process() {
-        Event event = takeOne(!isFirst);
+        Event event = Takes.takeOne(getChannel(), !isFirst);
         if (event == null)
             return Status.BACKOFF;
         if (isFirst) {
@@ -44,20 +42,7 @@ public class LateSink extends AbstractSink implements Configurable {
         } catch (InterruptedException ended) {
             return;
         }
-        Event event = takeOne(true);
+        Event event = Takes.takeOne(getChannel(), true);
         log.info("the thread that was left behind takes {}", event == null ? "nothing" : new String(event.getBody(), StandardCharsets.UTF_8));
-    }
-
-    private Event takeOne(boolean commits) {
-        Channel channel = getChannel();
-        Transaction transaction = channel.getTransaction();
-        transaction.begin();
-        Event event = channel.take();
-        if (commits)
-            transaction.commit();
-        else
-            transaction.rollback();
-        transaction.close();
-        return event;
     }
 }

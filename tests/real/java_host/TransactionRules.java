@@ -149,22 +149,11 @@ public class TransactionRules extends AbstractSink implements Configurable {
     }
 
     private boolean areThere(int count) {
-        Transaction transaction = getChannel().getTransaction();
-        transaction.begin();
-        int taken = 0;
-        while (taken < count && getChannel().take() != null)
-            taken++;
-        transaction.rollback();
-        transaction.close();
-        return taken == count;
+        return Takes.take(getChannel(), count, taken -> false).size() == count;
     }
 
     private boolean drain() {
-        Transaction transaction = getChannel().getTransaction();
-        transaction.begin();
-        Event event = getChannel().take();
-        transaction.commit();
-        transaction.close();
+        Event event = Takes.takeOne(getChannel(), true);
         if (event != null)
             out.println(new String(event.getBody()));
         return event != null;

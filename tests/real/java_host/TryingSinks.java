@@ -4,10 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
-import org.apache.flume.Channel;
 import org.apache.flume.Context;
-import org.apache.flume.Event;
-import org.apache.flume.Transaction;
 import org.apache.flume.conf.Configurable;
 import org.apache.flume.sink.AbstractSink;
 import org.slf4j.Logger;
@@ -29,23 +26,12 @@ public final class TryingSinks {
 
         @Override
         public Status process() {
-            Channel channel = getChannel();
-            Transaction transaction = channel.getTransaction();
             long began = System.nanoTime();
-            int taken = 0;
-            transaction.begin();
-            for (Event event; (event = channel.take()) != null;)
-                taken++;
-            boolean fails = taken > 0 && ++attempts < 4;
-            if (fails)
-                transaction.rollback();
-            else
-                transaction.commit();
-            transaction.close();
+            int taken = Takes.take(getChannel(), Integer.MAX_VALUE, count -> count == 0 || ++attempts >= 4).size();
             if (taken > 0)
                 log.info("attempt {} after {} ms", attempts, attempts > 1 ? (began - returned) / 1000000 : 0);
             returned = System.nanoTime();
-            return taken > 0 && !fails ? Status.READY : Status.BACKOFF;
+            return taken > 0 && attempts >= 4 ? Status.READY : Status.BACKOFF;
         }
     }
 
