@@ -48,8 +48,8 @@ void ps_processor_delivered(struct ps_processor *processor, unsigned member);
 /* Called when the member failed with a lease, which may be an earlier one. The next member in the order must get that
  * lease. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Called with failover when a member that failed has given back all its leases: its penalty begins at `now_ms`. In
- * Flume, too, a sink fails only after it has waited for its server. */
+/* Called with failover when a member that failed has given back all its leases: its penalty begins at `now_ms`. A
+ * sink of Flume also fails only after it has waited for its server. */
 void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
 /* Returns when ps_processor_next must be called again even if nothing happens; UINT64_MAX: ps_processor_next has
  * returned a member, or it has returned NOBODY only because members are busy. */

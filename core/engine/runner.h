@@ -115,7 +115,7 @@ struct ps_source_runner {
         bool fails; /* an interceptor cannot handle the batch now (PS_BACKOFF) */
         bool rests; /* `fails` is set, or a process that an interceptor needs is down (ps_port.is_down) */
         uint64_t failed_ns; /* when the chain first rested; 0: it has not */
-        bool halves; /* the interceptor cannot handle so many events at a time: the batch must be halved */
+        bool halves; /* the interceptor cannot handle the whole batch at once: the batch must be halved */
         /* Leases of the later halves of that batch, in order (core/engine/source/halves.c). Each enters the chain
          * when the one before it has left it, so none waits while `lease` is NULL. */
         struct ps_lease *rest;

@@ -66,7 +66,7 @@ void ps_worker_destroy(struct ps_worker *worker);
 /* The function of the worker's thread; `cpu` -1: not pinned. Returns on the order to exit. */
 void ps_worker_run(struct ps_worker *worker);
 
-/* Runs one duty cycle. Returns whether anything moved. Thread: the worker's, or the one that simulates it. */
+/* Runs one duty cycle. Returns whether anything moved. Thread: the worker's, or that of a simulator. */
 bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now);
 
 /* Returns the time (mono_ns) at which ps_worker_cycle must be called again at the latest, even if nothing happens. */
@@ -74,7 +74,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
 
 /* Called before the worker sleeps: joins the waiters, announces the sleep, and runs one more cycle. Returns whether
  * it may sleep, until ps_worker_is_parked is false or its deadline has come; ps_worker_unpark follows in any case.
- * Thread: the worker's, or the one that simulates it. */
+ * Thread: the worker's, or that of a simulator. */
 bool ps_worker_park(struct ps_worker *worker, const struct ps_now *now);
 void ps_worker_unpark(struct ps_worker *worker);
 /* For tests and the simulator: returns whether nobody has woken the worker since ps_worker_park. Thread: any. */

@@ -1,6 +1,7 @@
 /* The end of a chain that a reload exchanges while its source stays open. The batch that the source had read goes through
- * the old chain; control waits for that, and meanwhile serves no other reload and no stop. So the wait has an end: an
- * interceptor may fail for this batch without end, and the reload may be what mends it. Thread: the source's worker. */
+ * the old chain; control waits for that, and meanwhile serves no other reload and no stop. This file limits the wait,
+ * because an old interceptor may fail for this batch again and again, and the reload may bring the one that does not fail.
+ * Thread: the source's worker. */
 #include "core/engine/runner.h"
 #include "core/engine/worker.h"
 #include "core/quantity.h"

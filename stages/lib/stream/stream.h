@@ -196,7 +196,7 @@ struct ps_stream {
 /* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, or what the memory
  * budget allows, a sixteenth of it divided by the workers that listen, but at least 128 KiB; at most PS_BODY_BYTES_MAX. Thread: control. */
 uint32_t ps_stream_message_max(const struct ps_context *context, uint64_t wanted);
-/* The same for a length that the user asks for with `key`: a warning says so if the budget allows less. */
+/* The same for a length that the user sets with `key`: writes a warning if the budget allows less. */
 uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *key, uint64_t wanted);
 
 /* Thread: the worker's, in `open`. */

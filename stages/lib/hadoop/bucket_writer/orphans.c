@@ -338,8 +338,9 @@ void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket
 
 /* ---- the start ---- */
 
-/* Returns the waiting directory that was modified last, or NULL. Drops directories without directories below that were listed for a
- * bucket meanwhile, and leaves out those that are being listed for one: if that fails, the scan lists them. */
+/* Returns the waiting directory that was modified last, or NULL. A bucket may have its directory listed, too: the function drops a
+ * directory that was listed for a bucket and in which the scan looks for no further directories. It leaves out a directory that is being
+ * listed for a bucket, which the scan lists later if that fails. */
 static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_look *next = NULL;

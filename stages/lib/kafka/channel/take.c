@@ -197,7 +197,7 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     take->port.dead_letter_queue = NULL;
     if (!ps_batch_is_empty(batch))
         return ps_readback_lease(take->readback, batch);
-    /* records that are no events may have ended the call before others */
+    /* The call may have ended at records that do not become events, before the records behind them. */
     take->starved = ps_kafka_consumer_has_kept(consumer) || ps_kafka_consumer_has_records(consumer);
     ps_readback_drop(batch);
     return NULL;

@@ -540,9 +540,9 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
 void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t index, int64_t offset, int32_t epoch)
 {
     struct ps_kafka_stream *stream = &state->streams->items[index];
-    /* A span of an earlier call will do, too: this batch is the newest one, so all records of the stream before the offset
+    /* The span may be one of an earlier call: this batch is the newest one, so all records of the stream before the offset
      * are in it, in earlier batches, or skipped; after a restart the stream has another generation. If the assignment is
-     * lost, what is dropped with the batch has no records. */
+     * lost, the positions that are dropped with the batch have no records. */
     if (ps_batch_span_extend(state->batch, index, stream->generation, offset, epoch)) {
         stream->taken = offset;
         state->runs = false;

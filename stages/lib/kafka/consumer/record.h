@@ -49,7 +49,7 @@ struct ps_kafka_record_state {
     /* number of the last block whose memory was charged to a batch */
     uint64_t counted_block;
     uint64_t taken_bytes;   /* bytes of records taken in this call */
-    uint64_t skipped_bytes; /* bytes of records in this call that are no events */
+    uint64_t skipped_bytes; /* bytes of records in this call that do not become events */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;

@@ -274,7 +274,7 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
         ps_kafka_native_broker_connect(best);
     if (silent != NULL && (best == NULL || best->phase != PS_KAFKA_NATIVE_UP))
         return silent; /* a silent broker, because there is no other */
-    return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best : NULL; /* `best` cannot be asked now */
+    return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best : NULL; /* `best` is not up yet */
 }
 
 /* ---- writing ---- */

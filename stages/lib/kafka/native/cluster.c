@@ -290,7 +290,8 @@ static void note_listed(const struct ps_kafka_native *client, struct ps_kafka_na
     topic->listed_ns = client->now.mono_ns;
 }
 
-/* What a partition, a topic or the whole answer leaves to be asked for. The need of several is the greatest. */
+/* Whether the client must request metadata again: each partition, each topic and the answer itself may need that. The greatest need
+ * counts. */
 enum need {
     NEED_NOTHING,
     NEED_LATER, /* another answer, but nobody waits for it */

@@ -155,8 +155,8 @@ enum ps_kafka_native_step {
     PS_KAFKA_NATIVE_STEP_GROUP,   /* the group joins the transaction */
     PS_KAFKA_NATIVE_STEP_OFFSETS, /* the group's coordinator gets the positions of one member */
     PS_KAFKA_NATIVE_STEP_END,     /* the transaction's coordinator ends the transaction */
-    /* the group's coordinator is asked for the committed positions, because it is not known how the commit
-     * ended */
+    /* the client requests the committed positions from the group's coordinator, because it does not know how
+     * the commit ended */
     PS_KAFKA_NATIVE_STEP_RESOLVE,
 };
 
@@ -451,8 +451,8 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
 /* Returns when the function above should be called again although no socket is ready. */
 uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client,
                                             const struct ps_kafka_native_coordinator *coordinator);
-/* Called when another broker is the coordinator, or the coordinator is not known: the cluster is asked again
- * after a backoff. */
+/* Called when another broker is the coordinator, or the coordinator is not known: the client asks the cluster
+ * again after a backoff. */
 static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *client,
                                                       struct ps_kafka_native_coordinator *coordinator)
 {

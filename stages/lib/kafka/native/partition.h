@@ -151,7 +151,7 @@ struct ps_kafka_native_request {
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
     uint64_t timeout_ns;     /* time limit of the answer; 0: request_timeout_ns of the settings */
     int32_t node;            /* Fetch: the node of the broker */
-    bool ignored;            /* METADATA: the answer is skipped, because another broker is asked */
+    bool ignored;            /* METADATA: the answer is skipped, because the client asks another broker */
     void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 

@@ -129,7 +129,7 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
 
 /* ---- InitProducerId ---- */
 
-/* Names the error for which the cluster gives no producer id; it is asked for again each second. */
+/* Reports the error for which the cluster gives no producer id. The client requests the id again each second. */
 static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_error *error)
 {
     if (client->id_told == error->code && client->now.mono_ns < client->id_told_ns + TELL_AGAIN_NS)

@@ -298,8 +298,8 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
     return client->reported;
 }
 
-/* Returns when a broker can be asked for metadata or the producer's id: PS_NEVER while a connection to a
- * broker is being made, because its end wakes the worker. */
+/* Returns when a broker can take a request for metadata or for the producer's id: PS_NEVER while a connection
+ * to a broker is being made, because its end wakes the worker. */
 static uint64_t ask_due_ns(const struct ps_kafka_native *client)
 {
     uint64_t due_ns = PS_NEVER, rested_ns = PS_NEVER;

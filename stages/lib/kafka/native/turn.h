@@ -11,5 +11,5 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
 /* Returns the time at which a turn is needed although no socket is ready, or PS_NEVER. */
 uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client);
 
-/* Drops the waiting records; with `in_flight` also those that were sent and not answered. The next turn reports them. */
+/* Drops the waiting records; with `in_flight` also the records that were sent and not answered. The next turn reports them. */
 void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight);

@@ -80,8 +80,9 @@ uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
         ps_kafka_letters_waiting(&sender->letters)) { /* no record waits for a broker's answer */
         ps_kafka_sender_release_hold(sender);
         sender->progress_ns = sender->warned_ns = now_ns;
-        /* What was told after the last delivery (a delay by a quota, an error of the producer id) is not the cause of a later
-         * silence. A commit that is under way names it, and a connection that broke is not told again soon. */
+        /* A trouble that was reported after the last delivery (a delay by a quota, a missing producer id) is not the cause of a later
+         * silence. The sender keeps the report in two cases: a commit that is under way names it, and the engine does not soon report a
+         * broken connection again. */
         if (sender->window.held.count == 0 && !sender->broken)
             sender->last_error[0] = '\0';
         return PS_NEVER;

@@ -178,11 +178,12 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
  * everything again. */
 enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
 /* Returns the number of delivered ranges that must be in the state: those that may have all frames of a segment; all if there are at most
- * PS_STATE_RANGES_MAX. It looks at each range: a caller counts once. The number stays the same while a state is written. */
+ * PS_STATE_RANGES_MAX. The function looks at each range, so its caller calls it once and keeps the number, which stays the same while a
+ * state is written. */
 size_t ps_segment_state_needed(const struct ps_segment_log *log);
-/* Returns whether a state can be written: either it has room for all delivered ranges, or the log is being written, so
- * that the others can be in the log, and the state has room for those that may have all frames of a segment. If neither
- * is so, a restart would miss the segments that were removed within it. */
+/* Returns whether a state can be written: it has room for all delivered ranges; or it has room for those that may have all frames of a
+ * segment, and the log is being written, so that the log can have the others. Without this check a restart would miss segments that
+ * were removed: their range would be neither in the state nor in the log. */
 bool ps_segment_state_fits(const struct ps_segment_log *log, size_t needed);
 /* Returns all delivered ranges: first PS_STATE_RANGES_MAX ranges for the state (those that it needs, and the oldest of the others), then
  * the rest. The caller frees them. Call it only if there are more than PS_STATE_RANGES_MAX, and `needed` is at most that number. */
