@@ -26,7 +26,7 @@ static void print_page(FILE *out)
           "Kafka's own, codes from\n-200 to -100 are librdkafka's. No outcome loses an event.\n\n"
           "| outcome | what happens |\n|---|---|\n"
           "| DELIVERED | the event is settled |\n"
-          "| AGAIN | temporary: librdkafka sends the request again, in order, without limit. If the error "
+          "| AGAIN | temporary: the client sends the request again, in order, without limit. If the error "
           "still "
           "reaches the sink (`delivery.timeout.ms`), undelivered events are sent again, in order, after 1, "
           "2, .. 5 s "
