@@ -63,7 +63,7 @@ arrived() { # COUNT: whether so many lines are there
 
 start collector "$collector_port"
 start leaf "$leaf_port"
-"$PENSTOCK" load --target "avro://127.0.0.1:$leaf_port" --rate 5k --events 20k --format rfc3164 --settle 60s --tolerance 1 --json \
+"$PENSTOCK" load --target "avro://127.0.0.1:$leaf_port" --rate 5k --events 20k --format rfc3164 --settle 300s --tolerance 1 --json \
     --manifest "$work/manifest" >"$work/load.json" 2>"$work/load.err" &
 loader=$!
 children[$loader]=1

@@ -3,7 +3,8 @@
 that close their side at once or in the middle of a message, and some that send and never read.
 
   many_clients.py COUNT KIND:PORT...      COUNT for each KIND (avro, thrift, http, netcat, syslogtcp)
-  many_clients.py thrift PORT COUNT       instead: a good client of thrift, which sends COUNT events one by one
+  many_clients.py thrift PORT COUNT [AGAIN]   instead: a good client of thrift, which sends COUNT events one by one; it connects
+                                          again, AGAIN times (default 0) at most, because a source with an idle timeout ends one that had no CPU
 
 Prints "open NUMBER" when all are connected. Then it obeys lines of standard input: "ended" prints "ended NUMBER of NUMBER", how many of
 those that read, and are not slow, the server has closed; slow ones at http count. The end of the input closes all."""
@@ -87,23 +88,30 @@ def read(connection, length):
     while len(data) < length:
         more = connection.recv(length - len(data))
         if not more:
-            sys.exit("the source closed the connection of the good client")
+            raise ConnectionError("the source closed the connection of the good client")
         data += more
     return data
 
 
-def good(port, count):
-    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
-        for _ in range(count):
-            connection.sendall(APPEND)
-            answer = read(connection, int.from_bytes(read(connection, 4), "big"))
-            if answer[:4] != bytes.fromhex("80010002") or not answer.endswith(bytes.fromhex("08 0000 00000000 00")):  # a reply: OK
-                sys.exit(f"the good client got {answer!r}")
+def good(port, count, again):
+    while count > 0:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+                while count > 0:
+                    connection.sendall(APPEND)
+                    answer = read(connection, int.from_bytes(read(connection, 4), "big"))
+                    if answer[:4] != bytes.fromhex("80010002") or not answer.endswith(bytes.fromhex("08 0000 00000000 00")):  # a reply: OK
+                        sys.exit(f"the good client got {answer!r}")
+                    count -= 1
+        except ConnectionError as error:
+            again -= 1
+            if again < 0:
+                sys.exit(str(error))
 
 
 def main():
     if sys.argv[1] == "thrift":
-        good(int(sys.argv[2]), int(sys.argv[3]))
+        good(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 0)
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

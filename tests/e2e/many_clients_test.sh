@@ -77,9 +77,10 @@ clients_stop() {
     unset "children[$clients]"
 }
 good_client() { # SOURCE
-    local url
+    local url again=0
+    [[ $1 != limited_* ]] || again=20
     if [[ $1 == *thrift ]]; then
-        "$(dirname "$0")/many_clients.py" thrift "${ports[$1]}" 1000 2>"$work/load.err" || fail "the good client of $1"
+        "$(dirname "$0")/many_clients.py" thrift "${ports[$1]}" 1000 $again 2>"$work/load.err" || fail "the good client of $1"
         return
     fi
     # shellcheck disable=SC2059

@@ -302,7 +302,7 @@ exactly_once_file() { # NAME TOPIC POSITIONS INTERVAL-MS [KEY=VALUE]...
 java_reads_committed() { # TOPIC COUNT
     step "Java's consumer reads the same committed records"
     "$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic "$1" --from-beginning \
-        --isolation-level read_committed --max-messages "$2" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
+        --isolation-level read_committed --max-messages "$2" --timeout-ms 180000 >"$work/java" 2>"$work/java.log" ||
         fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
 }
 
