@@ -76,9 +76,9 @@ bool ps_engine_halt_channels(struct ps_plan *plan, const struct ps_plan *next);
  *                  sink takes from it
  *   released       with the next orders: leases of batches that replayable sources had open when they were
  *                  closed (`unreported`), because the new source reads those events again
- *   lost           all others, and all when `next` is NULL: counted in *lost and released with the next
- *                  orders. In a reload no lease of a source that stays open is lost: PAUSE has emptied the channels
- *                  that `next` does not keep */
+ *   lost           all others, and all when `next` is NULL, after ps_engine_save_channels: counted in *lost and
+ *                  released with the next orders. In a reload no lease of a source that stays open is lost: PAUSE
+ *                  has emptied the channels that `next` does not keep */
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 

@@ -403,7 +403,14 @@ static void test_reload_removes_a_channel_without_a_sink(void **state)
 
 #define LOOKS 3U
 static unsigned looks; /* of control, while it waits for the channel */
+static unsigned saves;
 static bool halts;
+
+static void counted_save(void *plan)
+{
+    assert_false(halts);
+    saves++;
+}
 
 static bool slow_halt(void *plan)
 {
@@ -436,6 +443,7 @@ static void test_control_goes_on_while_a_channel_ends(void **state)
     struct ps_err err = {0};
     struct ps_agent_account account;
     struct flow flow = {.total = 20, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    engine.save = counted_save;
     engine.halt = slow_halt;
     engine.strip = strip_after_halt;
     channel.engine = &engine;
@@ -453,10 +461,12 @@ static void test_control_goes_on_while_a_channel_ends(void **state)
     assert_int_equal(ps_plan_build(next, &err), PS_OK);
     assert_int_equal(ps_agent_reload_end(agent, next, look_meanwhile, agent, &err), PS_OK);
     assert_int_equal(looks, LOOKS);
+    assert_int_equal(saves, 0); /* a reload hands over what the memory has */
     looks = 0;
     halts = false;
     ps_agent_stop(agent, 20000, look_meanwhile, agent, &account);
     assert_int_equal(looks, LOOKS);
+    assert_int_equal(saves, 1);
     assert_int_equal(account.accepted, 20);
     flow_verify(&flow, FLOW_EXACTLY_ONCE);
     flow_fini(&flow);
