@@ -11,11 +11,12 @@
 
 #define ANSWER_ADDRESSES_MAX 4U
 
-/* The addresses that the server answers, in this order; each answer begins one further, as those of real servers do. Set by
- * the test's thread while nobody asks. */
+/* The addresses that the server answers, in this order; each answer begins one further, as those of real servers do, unless
+ * `fixed`. Set by the test's thread while nobody asks. */
 static struct {
     const char *addresses[ANSWER_ADDRESSES_MAX];
     unsigned count, answers;
+    bool fixed;
 } name_server;
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **list)
@@ -23,10 +24,11 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     __typeof__(getaddrinfo) *system = (__typeof__(getaddrinfo) *)dlsym(RTLD_NEXT, "getaddrinfo");
     size_t length = name != NULL ? strlen(name) : 0;
     assert_non_null(system);
-    if (length < 5 || strcmp(name + length - 5, ".test") != 0)
+    bool is_numeric = hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0; /* no server is asked */
+    if (is_numeric || length < 5 || strcmp(name + length - 5, ".test") != 0)
         return system(name, service, hints, list);
     struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, **end = list;
-    unsigned first = name_server.answers++;
+    unsigned first = name_server.fixed ? 0 : name_server.answers++;
     *list = NULL;
     for (unsigned i = 0; i < name_server.count; i++) {
         int error = system(name_server.addresses[(first + i) % name_server.count], service, &numeric, end);

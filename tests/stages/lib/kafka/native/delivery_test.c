@@ -476,6 +476,7 @@ static void test_addresses(void **state)
     name_server.addresses[0] = "255.255.255.255";
     name_server.addresses[1] = "127.0.0.1";
     name_server.count = 2;
+    name_server.fixed = true;
     begin_with(&run, "many.test", NULL, 0);
     run.turn_ns = 1;
     submit(&run);
