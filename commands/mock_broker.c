@@ -12,12 +12,18 @@
 #include <sys/prctl.h>
 
 #define TOPICS_MAX 256
+#define PARTITIONS 4U /* of a topic without a number */
+
+struct topic {
+    char name[256];
+    uint64_t partitions;
+};
 
 struct wish {
     uint32_t broker_count;
     uint64_t port; /* 0: the default of the mock brokers */
     uint64_t round_trip_ns;
-    const char *topics[TOPICS_MAX];
+    struct topic topics[TOPICS_MAX];
     size_t topic_count;
 };
 
@@ -56,37 +62,29 @@ const struct ps_command_line ps_line_mock_broker = {
             "  penstock verify --from kafka://127.0.0.1:9092/logs --idle 5s\n",
 };
 
-static enum ps_status take_topic(void *target, const struct ps_command_row *, const char *text,
+/* Takes "name" or "name:partitions". */
+static enum ps_status take_topic(void *target, const struct ps_command_row *row, const char *text,
                                  struct ps_err *err)
 {
     struct wish *wish = target;
     if (wish->topic_count == TOPICS_MAX)
-        return ps_err_set(err, "--topic: at most %d topics", TOPICS_MAX);
-    wish->topics[wish->topic_count++] = text;
-    return PS_OK;
+        return ps_err_set(err, "--%s: at most %d topics", row->name, TOPICS_MAX);
+    struct topic *topic = &wish->topics[wish->topic_count++];
+    const char *colon = strrchr(text, ':');
+    size_t length = colon != NULL ? (size_t)(colon - text) : strlen(text);
+    if (length == 0 || length >= sizeof topic->name)
+        return ps_err_set(err, "--%s %s: expected NAME:PARTITIONS", row->name, text);
+    snprintf(topic->name, sizeof topic->name, "%.*s", (int)length, text);
+    topic->partitions = PARTITIONS;
+    return colon == NULL
+               ? PS_OK
+               : ps_quantity_count("--topic: partitions", colon + 1, 1, 10000, &topic->partitions, err);
 }
 
 static enum ps_status take_with_parent(void *, const struct ps_command_row *, const char *, struct ps_err *)
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     return PS_OK;
-}
-
-/* Makes the topic "name" or "name:partitions". */
-static enum ps_status make_topic(struct ps_mock_broker *mock, const char *wish, struct ps_err *err)
-{
-    char name[256];
-    const char *colon = strrchr(wish, ':');
-    size_t length = colon != NULL ? (size_t)(colon - wish) : strlen(wish);
-    if (length == 0 || length >= sizeof name)
-        return ps_err_set(err, "--topic %s: expected NAME:PARTITIONS", wish);
-    memcpy(name, wish, length);
-    name[length] = 0;
-    uint64_t partitions = 4;
-    if (colon != NULL &&
-        ps_quantity_count("--topic: partitions", colon + 1, 1, 10000, &partitions, err) != PS_OK)
-        return PS_FAIL;
-    return ps_mock_broker_topic(mock, name, (unsigned)partitions, err);
 }
 
 int ps_main_mock_broker(int argc, char **argv)
@@ -110,7 +108,7 @@ int ps_main_mock_broker(int argc, char **argv)
     if (status == PS_OK && wish.port != 0)
         status = ps_mock_broker_listen(mock, (uint16_t)wish.port, &err);
     for (size_t i = 0; i < wish.topic_count && status == PS_OK; i++)
-        status = make_topic(mock, wish.topics[i], &err);
+        status = ps_mock_broker_topic(mock, wish.topics[i].name, (unsigned)wish.topics[i].partitions, &err);
     if (status == PS_OK) {
         int taken;
         ps_mock_broker_round_trip(mock, (uint32_t)(wish.round_trip_ns / PS_NS_PER_MS));

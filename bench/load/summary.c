@@ -174,10 +174,11 @@ static void print_times(struct ps_live *live, const struct ps_load_result *resul
     if (result->closed_loop)
         return;
     ps_live_print(live,
-                  "  schedule    p99.9 %s late, %s without the gaps in which the core was lost (%s gaps, %s "
+                  "  schedule    p99.9 %s late, %s without the gaps in which the core was lost (%s %s, %s "
                   "in all, the longest %s)\n",
                   late(&total->schedule_error_ns, 99.9).text, late(&total->schedule_error_net_ns, 99.9).text,
                   ps_quantity_print_count(total->gap_ns.count).text,
+                  ps_quantity_word(total->gap_ns.count, "gap", "gaps"),
                   ps_quantity_print_ns(total->gap_ns.sum).text, late(&total->gap_ns, 100).text);
 }
 

@@ -159,7 +159,10 @@ static void damage_seen(void *argument, const struct ps_survey_damage *damage)
         return;
     export->damages++;
     const char *path = ps_channel_segment_path(export->command->arena, damage->directory, damage->segment);
-    if (damage->first > 0)
+    if (damage->first > 0 && damage->first == damage->last)
+        ps_channel_say(export->command, "%s, byte %llu: %s; the events of frame %llu are left out", path,
+                       (unsigned long long)damage->offset, damage->reason, (unsigned long long)damage->first);
+    else if (damage->first > 0)
         ps_channel_say(export->command, "%s, byte %llu: %s; the events of frames %llu to %llu are left out",
                        path, (unsigned long long)damage->offset, damage->reason,
                        (unsigned long long)damage->first, (unsigned long long)damage->last);

@@ -233,10 +233,10 @@ static enum ps_status are_not_of_flume(const struct ps_channel_command *command,
     return status;
 }
 
-static void print_count(uint64_t count, const char *what)
+static void print_count(uint64_t count, const char *one, const char *many, const char *what)
 {
     if (count > 0)
-        printf("%s %s\n", ps_quantity_print_count(count).text, what);
+        printf("%s %s%s\n", ps_quantity_print_count(count).text, ps_quantity_word(count, one, many), what);
 }
 
 /* Returns the exit status. */
@@ -249,23 +249,23 @@ static int print_result(const struct import *import, const struct ps_flume_log *
     if (import->command->dry_run)
         printf("can be imported; nothing was changed\n");
     else
-        printf("were imported into %s and synced\n", import->command->data_directories.items[0]);
-    if (found.checkpoint != NULL)
-        printf("%s logs were read, beginning at the checkpoint in %s\n",
-               ps_quantity_print_count(found.logs).text, found.checkpoint);
-    else
-        printf("%s logs were read, without a checkpoint\n", ps_quantity_print_count(found.logs).text);
-    print_count(found.encrypted_logs, "of them were encrypted");
+        printf("%s imported into %s and synced\n", ps_quantity_word(import->events, "was", "were"),
+               import->command->data_directories.items[0]);
+    printf("%s %s read, %s%s\n", ps_quantity_print_count(found.logs).text,
+           ps_quantity_word(found.logs, "log was", "logs were"),
+           found.checkpoint != NULL ? "beginning at the checkpoint in " : "without a checkpoint",
+           found.checkpoint != NULL ? found.checkpoint : "");
+    print_count(found.encrypted_logs, "of them was", "of them were", " encrypted");
     if (found.encrypted_logs > 0 && import->command->active_key == NULL && !import->command->dry_run)
         ps_channel_say(import->command, "Flume's channel is encrypted, but the imported events are in plain "
                                         "text: --config or --key names a key to encrypt them with");
-    print_count(found.uncommitted, "events were put and never committed: left out");
-    print_count(found.uncertain,
-                "events were imported without a commit: a damaged record may have been the commit");
-    print_count(found.damages, "places of the logs are damaged: left out");
-    print_count(found.events_lost, "events of the channel cannot be read: left out");
-    print_count(import->dropped_headers,
-                "headers were left out: a name is too long, or an event has too many headers");
+    print_count(found.uncommitted, "event was", "events were", " put and never committed: left out");
+    print_count(found.uncertain, "event was", "events were",
+                " imported without a commit: a damaged record may have been the commit");
+    print_count(found.damages, "place of the logs is", "places of the logs are", " damaged: left out");
+    print_count(found.events_lost, "event", "events", " of the channel cannot be read: left out");
+    print_count(import->dropped_headers, "header was", "headers were",
+                " left out: a name is too long, or an event has too many headers");
     return found.damages > 0 || found.events_lost > 0 || import->dropped_headers > 0 ? 1 : 0;
 }
 

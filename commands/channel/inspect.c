@@ -134,12 +134,22 @@ static struct ps_quantity_text count_of(const json_t *item, const char *name)
     return ps_quantity_print_count((uint64_t)json_integer_value(json_object_get(item, name)));
 }
 
+/* "frame 3", "frames 3 to 7" */
+static const char *frames_text(const struct report *report, json_int_t first, json_int_t last)
+{
+    return first == last
+               ? ps_arena_format(report->command->arena, "frame %" JSON_INTEGER_FORMAT, first)
+               : ps_arena_format(report->command->arena,
+                                 "frames %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, first, last);
+}
+
 static void print_segments(const struct report *report)
 {
     size_t i;
     json_t *item;
     json_array_foreach(report->segments, i, item)
     {
+        json_int_t first = json_integer_value(json_object_get(item, "first_frame"));
         json_int_t last = json_integer_value(json_object_get(item, "last_frame"));
         const char *key = json_string_value(json_object_get(item, "key"));
         printf("  %s  %s", json_string_value(json_object_get(item, "file")),
@@ -151,8 +161,7 @@ static void print_segments(const struct report *report)
         else if (last == 0)
             puts(", no events");
         else
-            printf(", frames %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT ", %s %s, %s not delivered\n",
-                   json_integer_value(json_object_get(item, "first_frame")), last,
+            printf(", %s, %s %s, %s not delivered\n", frames_text(report, first, last),
                    count_of(item, "events").text,
                    ps_quantity_word((uint64_t)json_integer_value(json_object_get(item, "events")), "event",
                                     "events"),
@@ -173,12 +182,8 @@ static void print_damages(const struct report *report, FILE *to)
                 json_string_value(json_object_get(item, "reason")));
         json_int_t first = json_integer_value(json_object_get(item, "first_lost_frame"));
         json_int_t last = json_integer_value(json_object_get(item, "last_lost_frame"));
-        if (first > 0 && first == last)
-            fprintf(to, "; the events of frame %" JSON_INTEGER_FORMAT " are lost", first);
-        else if (first > 0)
-            fprintf(to,
-                    "; the events of frames %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT " are lost",
-                    first, last);
+        if (first > 0)
+            fprintf(to, "; the events of %s are lost", frames_text(report, first, last));
         fputc('\n', to);
     }
 }

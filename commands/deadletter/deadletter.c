@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static ps_row_take take_time;
+
 #define PS_ROW_TARGET struct ps_deadletter_command
 
 static const struct ps_command_row rows[] = {
@@ -19,8 +21,10 @@ static const struct ps_command_row rows[] = {
      .group = "which letters"},
     {"component", 'c', "NAME", PS_ROW_TEXT(component), .help = "of this component: k1, or \"sink k1\""},
     {"name", 'n', "NAME", PS_ROW_TEXT(agent), .help = "of this agent"},
-    {"since", 0, "TIME", PS_ROW_TEXT(since), .help = "from this time on, UTC: 2026-11-21, 2026-11-21T09:30"},
-    {"until", 0, "TIME", PS_ROW_TEXT(until), .help = "before this time"},
+    {"since", 0, "TIME", PS_ROW_TAKE(take_time), .offset = offsetof(struct ps_deadletter_command, since),
+     .help = "from this time on, UTC: 2026-11-21, 2026-11-21T09:30"},
+    {"until", 0, "TIME", PS_ROW_TAKE(take_time), .offset = offsetof(struct ps_deadletter_command, until),
+     .help = "before this time"},
     {"state", 0, "open|replayed|aside", PS_ROW_WORD(state),
      .help = "open: not replayed yet; aside: set aside because it came again after --max replays"},
     {"limit", 'l', "N", PS_ROW_COUNT(limit), .help = "only the first N letters", .min = 1},
@@ -28,7 +32,8 @@ static const struct ps_command_row rows[] = {
      .help = "replay: the netcat source that gets the letters, one line each; a letter counts as replayed "
              "when the source has answered OK. Without this option they go to standard output",
      .only = "replay", .group = "options"},
-    {"again", 0, NULL, PS_ROW_FLAG(again), .help = "replay: also letters that were replayed, or set aside"},
+    {"again", 0, NULL, PS_ROW_FLAG(again), .help = "replay: also letters that were replayed, or set aside",
+     .only = "replay"},
     {"max", 0, "N", PS_ROW_COUNT(replays_max),
      .help = "replay: a body that was replayed N times and came again is set aside (default 3)", .min = 1},
     {"json", 'j', NULL, PS_ROW_FLAG(json),
@@ -64,6 +69,22 @@ static const struct subcommand {
 } subcommands[] = {{"list", ps_main_deadletter_list},
                    {"show", ps_main_deadletter_show},
                    {"replay", ps_main_deadletter_replay}};
+
+/* Takes a time as letters have it, or the beginning of one, from the year on: times are compared as texts. */
+static enum ps_status take_time(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
+{
+    static const char form[] = "0000-00-00T00:00:00";
+    size_t length = 0;
+    while (form[length] != '\0' && text[length] != '\0' &&
+           (form[length] == '0' ? text[length] >= '0' && text[length] <= '9' : text[length] == form[length]))
+        length++;
+    if (length < 4 || (form[length] != '\0' && text[length] != '\0'))
+        return ps_err_set(err, "--%s: `%s` is not a time; write for example 2026-11-21 or 2026-11-21T09:30",
+                          row->name, text);
+    *(const char **)((char *)target + row->offset) = text;
+    return PS_OK;
+}
 
 static bool wrong(const char *what, const char *word)
 {

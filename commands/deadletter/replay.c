@@ -220,9 +220,10 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
 {
     fprintf(stderr, "penstock deadletter: %s replayed", ps_quantity_print_count(replay->answered).text);
     if (replay->skipped > 0)
-        fprintf(stderr, "; %s set aside after %s unsuccessful replays (--again includes them)",
+        fprintf(stderr, "; %s set aside after %s unsuccessful %s (--again includes them)",
                 ps_quantity_print_count(replay->skipped).text,
-                ps_quantity_print_count(replay->command->replays_max).text);
+                ps_quantity_print_count(replay->command->replays_max).text,
+                ps_quantity_word(replay->command->replays_max, "replay", "replays"));
     if (replay->no_line > 0)
         fprintf(stderr, "; %s skipped: a body is not a single line (--json replays it)",
                 ps_quantity_print_count(replay->no_line).text);

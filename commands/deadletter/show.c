@@ -63,13 +63,18 @@ static int by_letters(const void *a, const void *b)
     if (left->letters != right->letters)
         return left->letters > right->letters ? -1 : 1;
     int order = strcmp(left->component, right->component);
-    return order != 0 ? order : strcmp(left->reason, right->reason);
+    if (order == 0)
+        order = strcmp(left->reason, right->reason);
+    return order != 0 ? order : strcmp(left->agent, right->agent);
 }
 
+/* Each character counts as one column. */
 static void text_print(const char *text, int width)
 {
     ps_printable_write(stdout, text, strlen(text));
-    for (int left = width - (int)strlen(text); left > 0; left--)
+    for (; *text != '\0'; text++)
+        width -= ((unsigned char)*text & 0xc0) != 0x80;
+    for (; width > 0; width--)
         putchar(' ');
     putchar(' ');
 }

@@ -118,9 +118,8 @@ static const char cmake_text[] =
     "penstock_add_plugin(NAME NAME.c)\n"
     "penstock_test_plugin(NAME ";
 
-static bool write_all(const struct ps_plugin_command *command, const char *name)
+static bool write_all(const struct ps_plugin_command *command, const char *kind, const char *name)
 {
-    const char *kind = command->kind != NULL ? command->kind : kinds[0].kind;
     const char *folder = command->directory != NULL ? command->directory : name;
     const struct ps_plugin_template *example = ps_plugin_templates;
     size_t row = 0;
@@ -128,8 +127,6 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
         example++;
     while (strcmp(kinds[row].kind, kind) != 0)
         row++;
-    if (!name_is_good(name, kind))
-        return false;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return refuse(ps_arena_format(command->arena, "cannot make %s: ", folder), strerror(errno));
     const char *cmake = ps_arena_format(command->arena, "%s%s)\n", cmake_text, kinds[row].test);
@@ -155,5 +152,8 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
 
 int ps_main_plugin_new(const struct ps_plugin_command *command, const char *name)
 {
-    return write_all(command, name) ? 0 : 1;
+    const char *kind = command->kind != NULL ? command->kind : kinds[0].kind;
+    if (!name_is_good(name, kind))
+        return 2;
+    return write_all(command, kind, name) ? 0 : 1;
 }

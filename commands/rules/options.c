@@ -99,7 +99,7 @@ static enum ps_status take_number(void *target, const struct ps_command_row *row
     if (end != text && *end == '\0' && errno == 0 && *number >= (double)row->min &&
         *number <= (double)row->max)
         return PS_OK;
-    return ps_err_set(err, "--%s takes a number from %g to %g, not %s", row->name, (double)row->min,
+    return ps_err_set(err, "--%s takes a number from %.0f to %.0f, not %s", row->name, (double)row->min,
                       (double)row->max, text);
 }
 

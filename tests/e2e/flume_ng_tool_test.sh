@@ -42,7 +42,7 @@ events=$("$PENSTOCK" channel export "$work/channel" | wc -l)
 expect 0 "^$events events, .* can be imported; nothing was changed" fcintegritytool -l "$work/flume/d1,$work/flume/d2"
 cp -r "$work/flume" "$work/torn"
 sed -i 's/event 11/event XX/' "$work/torn/d2/log-2"
-expect 1 "^1 places of the logs are damaged" fcintegritytool -l "$work/torn/d1,$work/torn/d2"
+expect 1 "^1 place of the logs is damaged" fcintegritytool -l "$work/torn/d1,$work/torn/d2"
 [[ $(find "$work/flume" -type f ! -name in_use.lock -exec sha256sum {} + | sort) == "$before" ]] || fail "Flume's files have changed"
 [[ ! -e $work/flume/channel ]] || fail "something was made"
 

@@ -67,8 +67,8 @@ refused 2 '--port' --port 0
 refused 2 '--port' --port abc
 refused 2 '--brokers' --brokers 17
 refused 2 '--brokers' --brokers 2x
-refused 1 'NAME:PARTITIONS' --topic :3
-refused 1 'partitions' --topic t:0
-refused 1 'partitions' --topic t:3x
+refused 2 'NAME:PARTITIONS' --topic :3
+refused 2 'partitions' --topic t:0
+refused 2 'partitions' --topic t:3x
 ((EUID == 0)) || refused 1 'CAP_NET_BIND_SERVICE' --port 1
 "$PENSTOCK" mock-broker --help | grep -q '^Examples:' || fail 'no examples in the help'
