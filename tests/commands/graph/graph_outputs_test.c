@@ -1,0 +1,18 @@
+/* Whole outputs of `penstock graph`: data/graph.txt. */
+#include "tests/commands/penstock.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+static const struct ps_test_output_command commands[] = {{"penstock", ps_test_penstock}, {NULL, NULL}};
+
+static void test_graph(void **state)
+{
+    ps_test_outputs("tests/commands/graph/data/graph.txt", commands);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(test_graph)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

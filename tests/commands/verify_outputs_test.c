@@ -1,0 +1,18 @@
+/* Whole outputs of `penstock verify`: data/verify.txt. */
+#include "tests/commands/penstock.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+static const struct ps_test_output_command commands[] = {{"penstock", ps_test_penstock}, {NULL, NULL}};
+
+static void test_verify(void **state)
+{
+    ps_test_outputs("tests/commands/data/verify.txt", commands);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(test_verify)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
