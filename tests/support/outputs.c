@@ -188,6 +188,21 @@ static char *whole(int fd, size_t *length)
     return bytes;
 }
 
+/* Types the file that is the command's standard input, if it has one. */
+static void terminal_type(int outer, const char *line)
+{
+    const char *input = strstr(line, " <");
+    size_t length;
+    if (input == NULL)
+        return;
+    int fd = open(ps_test_folder_path(input + 2), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    char *bytes = whole(fd, &length);
+    assert_int_equal(write(outer, bytes, length), length);
+    free(bytes);
+    close(fd);
+}
+
 /* Copies what the command writes to its terminal, until it ends. */
 static void terminal_copy(int outer, int to)
 {
@@ -281,6 +296,7 @@ static void command_run(const struct text *text, const char *line)
         call_run(text, line, out, err, inner);
     if (terminal) {
         close(inner);
+        terminal_type(outer, line);
         terminal_copy(outer, out);
         close(outer);
     }

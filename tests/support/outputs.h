@@ -11,7 +11,7 @@
  *   $ penstock check -f x a command, with the quotes of a shell: '..', "..", and \ before one sign. `{folder}` is the folder.
  *                         Words `NAME=VALUE` before it set the environment. `<FILE` is its standard input (else there is
  *                         none), `>FILE` its standard output. `tty` before it: its three standard descriptors are a terminal
- *                         of 24 rows and 80 columns. `cat FILE` prints a file
+ *                         of 24 rows and 80 columns, at which `<FILE` is typed. `cat FILE` prints a file
  *   | a line of its standard output
  *   ! a line of its standard error
  *   = 2                   its exit code, or `signal N`

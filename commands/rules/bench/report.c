@@ -2,6 +2,7 @@
 #include "commands/rules/bench/bench.h"
 #include "core/quantity.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +27,11 @@ static const char *rule_name(const struct ps_rules_bench *bench, uint32_t number
 static void print_cost(const struct ps_rules_bench *bench)
 {
     double events = (double)bench->events, rules = (double)bench->rules_ns, scan = (double)bench->scan_ns;
-    printf("sample       %s %s, %s, %.0f bytes a line%s\n", ps_quantity_print_count(bench->line_count).text,
+    double line_bytes = (double)bench->bytes / (double)bench->line_count;
+    printf("sample       %s %s, %s, %.0f %s a line%s\n", ps_quantity_print_count(bench->line_count).text,
            ps_quantity_word(bench->line_count, "line", "lines"), ps_quantity_print_bytes(bench->bytes).text,
-           (double)bench->bytes / (double)bench->line_count, bench->cut ? " (cut off)" : "");
+           line_bytes, ps_quantity_word((uint64_t)lround(line_bytes), "byte", "bytes"),
+           bench->cut ? " (cut off)" : "");
     printf("measured     %s %s in %s, on one thread\n", ps_quantity_print_count(bench->events).text,
            ps_quantity_word(bench->events, "event", "events"), ps_quantity_print_ns((uint64_t)rules).text);
     printf("rules        %8.1f ns an event   %20s   %s/s\n", rules / events,
@@ -52,7 +55,7 @@ static void print_cost(const struct ps_rules_bench *bench)
 
 static const struct ps_rules_bench *sorting;
 
-/* Sorts by cost of PCRE2, then by number of matches. */
+/* Sorts by number of matches, most first. */
 static int rule_compare(const void *left, const void *right)
 {
     uint32_t i = *(const uint32_t *)left, j = *(const uint32_t *)right;

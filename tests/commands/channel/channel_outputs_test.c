@@ -107,11 +107,29 @@ static int key(int argc, char **argv)
     return close(fd);
 }
 
+/* `copy FROM TO` */
+static int copy(int argc, char **argv)
+{
+    static char bytes[1 << 20];
+    FILE *from = fopen(argv[1], "re"), *to = fopen(argv[2], "we");
+    assert_true(from != NULL && to != NULL);
+    size_t length = fread(bytes, 1, sizeof bytes, from);
+    assert_int_equal(fwrite(bytes, 1, length, to), length);
+    return fclose(from) + fclose(to);
+}
+
+static int drop(int argc, char **argv)
+{
+    return unlink(argv[1]);
+}
+
 static const struct ps_test_output_command commands[] = {{"penstock", ps_test_penstock},
                                                          {"make", make},
                                                          {"flume", flume},
                                                          {"flip", flip},
                                                          {"cut", cut},
+                                                         {"copy", copy},
+                                                         {"drop", drop},
                                                          {"key", key},
                                                          {NULL, NULL}};
 

@@ -1,4 +1,4 @@
-/* Whole outputs of `penstock rules`: data/check.txt, data/explain.txt, data/test.txt, data/bench.txt, data/usage.txt. */
+/* Whole outputs of `penstock rules`: data/check.txt, data/explain.txt, data/test.txt, data/usage.txt. */
 #include "tests/commands/penstock.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -20,11 +20,6 @@ static void test_test(void **state)
     ps_test_outputs("tests/commands/rules/data/test.txt", commands);
 }
 
-static void test_bench(void **state)
-{
-    ps_test_outputs("tests/commands/rules/data/bench.txt", commands);
-}
-
 static void test_usage(void **state)
 {
     ps_test_outputs("tests/commands/rules/data/usage.txt", commands);
@@ -37,6 +32,6 @@ int main(int argc, char **argv)
         return ps_main_rules_compile();
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {TEST(test_check), TEST(test_explain), TEST(test_test),
-                                       TEST(test_bench), TEST(test_usage)};
+                                       TEST(test_usage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
