@@ -14,7 +14,7 @@ static void test_bench(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "rules") == 0 && strcmp(argv[2], "compile") == 0)
-        return ps_main_rules_compile();
+        return ps_main_rules(argc - 1, argv + 1);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {TEST(test_bench)};
     return cmocka_run_group_tests(tests, NULL, NULL);
