@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -150,11 +151,29 @@ static int cat(int argc, char **argv)
     return 0;
 }
 
+/* Keeps two CPUs of this process: the number of workers, which some commands print, follows from that of the CPUs. */
+static void cpus_limit(void)
+{
+    cpu_set_t all, two;
+    unsigned count = 0;
+    CPU_ZERO(&two);
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return; /* a machine with more CPUs than a set has */
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE && count < 2; cpu++) {
+        if (CPU_ISSET(cpu, &all)) {
+            CPU_SET(cpu, &two);
+            count++;
+        }
+    }
+    (void)sched_setaffinity(0, sizeof two, &two);
+}
+
 /* The process of a command. */
 static _Noreturn void call_run(const struct text *text, const char *line, int out, int err, int terminal)
 {
     static struct call call;
     environment_set();
+    cpus_limit();
     if (chdir(ps_test_folder()) != 0)
         _exit(98);
     call_read(&call, line);
