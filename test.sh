@@ -98,10 +98,24 @@ say() {
 
 slots=$((4 * jobs)) # of ctest: a test takes two, or what tests/slots.txt says, so that those that wait run side by side
 
+# Whether other programs have the CPUs, so that tests that wait leave nothing that more tests at a time could use: asked once, for two
+# seconds, when nothing of this run computes.
+neighbours=''
+look_for_neighbours() {
+    local before after
+    before=$(awk '/^cpu / { print $5 }' /proc/stat) # idle time, in hundredths of a second of one CPU
+    sleep 2
+    after=$(awk '/^cpu / { print $5 }' /proc/stat)
+    ((after - before < 20 * $(nproc))) || return 0
+    neighbours=1
+    echo "other programs take the CPUs of this machine: fewer tests at a time"
+}
+
 # The tests with real servers wait much: with four slots for each CPU a third of it was idle (docs/decisions/0050). Six keep it busy, as
 # long as there is memory for their JVMs, 0.5 GiB a slot.
 real_slots() {
     local room
+    [[ ! $neighbours ]] || { echo "$slots"; return; }
     room=$(awk '/^MemAvailable:/ { print int($2 / 524288) }' /proc/meminfo)
     if ((room < 6 * jobs)); then echo "$slots"; else echo $((6 * jobs)); fi
 }
@@ -387,6 +401,7 @@ quick)
     whole "${preset:-debug}" -LE '^(e2e|real|stress|sim|crash)$'
     ;;
 full)
+    look_for_neighbours
     fetch_real
     # What one compiler run says is asked once in a whole run: a cache that preprocesses before it compiles costs a third more.
     export CCACHE_DEPEND=1
@@ -399,11 +414,15 @@ full)
         step_end
         has_isolated
         begin 0 real_tests
-        # beside other branches tests/crash/check.py has more patience
-        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 5 release_tests
-        begin 5 end_to_end
-        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 5 address_sanitizer
-        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 thread_sanitizer scripts clang_warnings
+        export CRASH_SLACK_S=${CRASH_SLACK_S:-3} # beside other branches tests/crash/check.py has more patience
+        if [[ $neighbours ]]; then
+            begin 5 release_tests end_to_end address_sanitizer thread_sanitizer scripts clang_warnings
+        else
+            begin 5 release_tests
+            begin 5 end_to_end
+            begin 5 address_sanitizer
+            begin 10 thread_sanitizer scripts clang_warnings
+        fi
         for branch in "${branches[@]}"; do wait "$branch" || broken "a branch of the run"; done
     fi
     ;;
