@@ -3,7 +3,8 @@
 # Agents join and leave a consumer group of a real broker under load, with the eager and with the cooperative protocol:
 # the events of a partition are delivered and committed before it moves, so none is lost or duplicated. One case is not the
 # agent's: with librdkafka up to 2.10 a commit that meets the group's rebalance within microseconds costs the member its
-# partitions (issue 4059, docs/stages/source_kafka.md). The agent logs it, and the round is run again.
+# partitions (issue 4059, docs/stages/source_kafka.md). The agent logs it, and the round is run again. So it is when a stop ends before
+# the group took the last commit, as on a very busy machine: the agent says how many events are read again.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -57,6 +58,12 @@ was_removed() { # PROTOCOL
         grep -q 'the group has removed this member; other members read the uncommitted records again' "$work/$1"-[12].log
 }
 
+read_again() { # PROTOCOL: the agents say at their stop that so many events are read again
+    local all
+    all=$(sed -nE 's/.*INFO agent: stopped: .*read again at the next start ([0-9,]+), .*/\1/p' "$work/$1"-[12].log | tr -d , | paste -sd +)
+    ((total - unique <= ${all:-0}))
+}
+
 run() { # PROTOCOL STRATEGY: sets `counts`
     local protocol=$1 load i
     kafka_topic "in-$protocol" 8
@@ -87,16 +94,21 @@ run() { # PROTOCOL STRATEGY: sets `counts`
     ((unique == records)) || fail "$protocol: records are lost"
     counts=yes
     if ((total != unique)); then
-        was_removed "$protocol" || fail "$protocol: not every record arrived exactly once"
-        step "$protocol: librdkafka's commit met the rebalance"
+        if was_removed "$protocol"; then
+            step "$protocol: librdkafka's commit met the rebalance"
+        else
+            read_again "$protocol" || fail "$protocol: not every record arrived exactly once"
+            step "$protocol: a stop ended before the last commit"
+        fi
         counts=no
     fi
 }
 
 kafka_share
-run eager RangeAssignor
-for round in cooperative cooperative-again cooperative-last; do
-    run "$round" CooperativeStickyAssignor
-    [[ $counts == no ]] || break
+for protocol in eager:RangeAssignor cooperative:CooperativeStickyAssignor; do
+    for round in '' -again -last; do
+        run "${protocol%:*}$round" "${protocol#*:}"
+        [[ $counts == no ]] || break
+    done
+    [[ $counts == yes ]] || fail "${protocol%:*}: each of three rounds had doubles"
 done
-[[ $counts == yes ]] || fail "cooperative: each of three rounds had doubles"
