@@ -133,6 +133,7 @@ static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_
     client->verify = settings->verify;
     client->any_name = settings->any_name;
     client->keys = settings->keys;
+    ERR_clear_error(); /* a reason is the first error of this call, not one that others left */
     client->context = SSL_CTX_new(TLS_client_method());
     if (!set_server_name(client, settings->server_name) || client->context == NULL)
         return ps_err_set(err, "no memory");

@@ -322,8 +322,46 @@ static void test_chains(void **unused)
     }
 }
 
+/* What is wrong with a file, or with a setting: the first thing that OpenSSL says, and nothing of errors before. */
+static void test_reasons(void **unused)
+{
+    char path[] = "/tmp/penstock-test-pem-XXXXXX", other_path[] = "/tmp/penstock-test-pem-XXXXXX";
+    const struct {
+        struct ps_tls_client_settings settings;
+        const char *reason; /* after the path, if it begins with a colon */
+    } rows[] = {
+        {{.ca = "/not/there"},
+         "ca=/not/there: No such file or directory; expected a file with PEM certificates"},
+        {{.ca = "/dev/null/there"},
+         "ca=/dev/null/there: Not a directory; expected a file with PEM certificates"},
+        {{.cert = "/not/there"}, "cert=/not/there: No such file or directory"},
+        {{.cert = path, .key = "/not/there"}, "key=/not/there: No such file or directory"},
+        {{.cert = path, .key = other_path}, ": key values mismatch"},
+        {{.ciphers = "NO-SUCH-SUITE"}, "cipher suites NO-SUCH-SUITE: no cipher match"},
+    };
+    const struct authority *authorities[] = {&trusted, &namesake};
+    for (size_t i = 0; i < PS_COUNT_OF(authorities); i++) {
+        FILE *file = fdopen(mkstemp(i == 0 ? path : other_path), "w");
+        assert_int_equal(PEM_write_X509(file, authorities[i]->certificate), 1);
+        assert_int_equal(PEM_write_PrivateKey(file, authorities[i]->key, NULL, NULL, 0, NULL, NULL), 1);
+        fclose(file);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_tls_client *client = NULL;
+        struct ps_err err = {.length = 0};
+        ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH); /* another library of this thread left it */
+        assert_int_equal(ps_tls_client_create(&client, &rows[i].settings, &err), PS_FAIL);
+        if (rows[i].reason[0] == ':' ? strstr(err.text, rows[i].reason) == NULL
+                                     : strcmp(err.text, rows[i].reason) != 0)
+            fail_msg("expected \"%s\": %s", rows[i].reason, err.text);
+    }
+    unlink(path);
+    unlink(other_path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_certificates), cmocka_unit_test(test_chains)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_certificates), cmocka_unit_test(test_chains),
+                                       cmocka_unit_test(test_reasons)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
