@@ -5,19 +5,15 @@
 
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 static void test_against_libc(void **unused)
 {
-    static const char *const zones[] = {"UTC",
-                                        "Europe/Berlin",
-                                        "America/New_York",
-                                        "Asia/Kolkata",
-                                        "Asia/Kathmandu",
-                                        "Australia/Lord_Howe",
-                                        "America/St_Johns",
-                                        "Africa/Casablanca",
-                                        "Pacific/Apia",
-                                        "America/Sao_Paulo"};
+    static const char *const zones[] = {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata",
+                                        "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns",
+                                        "Africa/Casablanca", "Pacific/Apia", "America/Sao_Paulo",
+                                        /* their rules for years to come have hours below 0 or above 24 */
+                                        "America/Nuuk", "Asia/Gaza", "Asia/Jerusalem"};
     uint64_t random = ps_test_seed();
     const char *before = getenv("TZ");
     char *kept = before != NULL ? strdup(before) : NULL;
@@ -26,6 +22,10 @@ static void test_against_libc(void **unused)
         bool known;
         const struct ps_time_zone *zone = ps_time_zone_load(arena, zones[z], &known);
         if (!known) {
+            char path[256];
+            snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", zones[z]);
+            if (access(path, F_OK) == 0)
+                fail_msg("%s was not read", path);
             print_message("SKIP: no time zone file for %s\n", zones[z]);
             continue;
         }
@@ -144,13 +144,76 @@ static void test_hours_of_change(void **unused)
     ps_arena_destroy(arena);
 }
 
+static unsigned char *put(unsigned char *at, int64_t number, unsigned width)
+{
+    for (unsigned i = 0; i < width; i++)
+        *at++ = (unsigned char)((uint64_t)number >> 8 * (width - 1 - i));
+    return at;
+}
+
+/* Writes a header and its block with times of `width` bytes: `before` until 1970, `offset` until 2001. All six counts differ from 0. */
+static unsigned char *block_write(unsigned char *at, char version, unsigned width, int32_t before,
+                                  int32_t offset)
+{
+    enum { TIMES = 2, TYPES = 2, NAMES = 8 };
+    at = mempcpy(at, "TZif", 4);
+    at = put(at, version, 1);
+    at = put(put(at, 0, 8), 0, 7);                                   /* not used */
+    const int64_t counts[] = {TYPES, TYPES, 1, TIMES, TYPES, NAMES}; /* UT, standard time, leap seconds, .. */
+    for (size_t i = 0; i < PS_COUNT_OF(counts); i++)
+        at = put(at, counts[i], 4);
+    at = put(put(at, 0, width), 1000000000, width);
+    at = put(put(at, 1, 1), 0, 1); /* their types */
+    at = put(put(at, before, 4), 0, 2);
+    at = put(put(at, offset, 4), 4, 2);
+    at = mempcpy(at, "ONE\0TWO", NAMES);
+    at = put(put(at, 78796800, width), 1, 4); /* the first leap second */
+    return put(at, 0, 2 * TYPES);
+}
+
+/* The versions of RFC 9636: a reader takes the first block, whose times have 32 bits, of a file of version 1 alone. A later version may have any
+ * number that is not known yet. */
+static void test_versions_of_files(void **unused)
+{
+    static const struct {
+        char version;
+        int32_t until_1970, until_2001, later;
+    } rows[] = {{0, 100, 200, 100},
+                {'2', 300, 400, 18000},
+                {'3', 300, 400, 18000},
+                {'4', 300, 400, 18000},
+                {'9', 300, 400, 18000}};
+    struct ps_arena *arena = ps_arena_create();
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        unsigned char bytes[512], *end = block_write(bytes, rows[i].version, 4, 100, 200);
+        if (rows[i].version != 0)
+            end = mempcpy(block_write(end, rows[i].version, 8, 300, 400), "\n<+05>-5\n", 10);
+        char path[] = "/tmp/penstock-zone-XXXXXX";
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, bytes, (size_t)(end - bytes)), end - bytes);
+        close(fd);
+        bool known;
+        const struct ps_time_zone *zone = ps_time_zone_load(arena, path, &known);
+        unlink(path);
+        assert_true(known);
+        const int32_t offsets[] = {ps_time_zone_offset(zone, -1), ps_time_zone_offset(zone, 0),
+                                   ps_time_zone_offset(zone, 999999999),
+                                   ps_time_zone_offset(zone, 1000000000)};
+        if (offsets[0] != rows[i].until_1970 || offsets[1] != rows[i].until_2001 ||
+            offsets[2] != rows[i].until_2001 || offsets[3] != rows[i].later)
+            fail_msg("version %d: %d, %d, %d, %d", rows[i].version, offsets[0], offsets[1], offsets[2],
+                     offsets[3]);
+    }
+    ps_arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_libc),
-        cmocka_unit_test(test_java_ids),
-        cmocka_unit_test(test_own_zone),
-        cmocka_unit_test(test_hours_of_change),
+        cmocka_unit_test(test_against_libc),      cmocka_unit_test(test_java_ids),
+        cmocka_unit_test(test_own_zone),          cmocka_unit_test(test_hours_of_change),
+        cmocka_unit_test(test_versions_of_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
