@@ -260,17 +260,43 @@ static void test_creation(void **unused)
     ps_file_abandon(stream);
 }
 
-/* The file is removed while it is written: no later byte is acknowledged. */
-static void test_removed_while_open(void **unused)
+static void move(const char *from, const char *to)
 {
-    struct ps_file_stream *stream = create("gone", &fresh);
-    assert_true(ps_file_write(stream, "one", 3));
-    flush(stream, PS_FILE_OK);
-    assert_int_equal(unlink(ps_test_folder_path("gone")), 0);
-    assert_true(ps_file_write(stream, "two", 3));
-    flush(stream, PS_FILE_MISSING);
-    ps_file_abandon(stream);
-    assert_int_equal(filesystem->held_bytes, 0);
+    assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
+}
+
+/* What others do with the name of a file while it is written. Only a file without any name loses its bytes. */
+static void test_name_of_an_open_file(void **unused)
+{
+    static const struct {
+        bool linked, moved, removed, replaced; /* in this order */
+        const char *kept; /* where the bytes are; NULL: nowhere, and no later byte is acknowledged */
+    } rows[] = {{.removed = true},
+                {.replaced = true},
+                {.removed = true, .replaced = true},
+                {.moved = true, .kept = "away"},
+                {.moved = true, .replaced = true, .kept = "away"},
+                {.linked = true, .removed = true, .kept = "linked"}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_file_stream *stream = create("named", &(struct ps_file_creation){.overwrite = true});
+        assert_true(ps_file_write(stream, "one", 3));
+        flush(stream, PS_FILE_OK);
+        if (rows[i].linked)
+            assert_int_equal(link(ps_test_folder_path("named"), ps_test_folder_path("linked")), 0);
+        if (rows[i].moved)
+            move("named", "away");
+        if (rows[i].removed)
+            assert_int_equal(unlink(ps_test_folder_path("named")), 0);
+        ps_test_folder_append("other", "not ours", 8);
+        move("other", rows[i].replaced ? "named" : "other");
+        assert_true(ps_file_write(stream, "two", 3));
+        flush(stream, rows[i].kept != NULL ? PS_FILE_OK : PS_FILE_MISSING);
+        ps_file_abandon(stream);
+        if (rows[i].kept != NULL)
+            assert_string_equal(ps_test_folder_read(rows[i].kept), "onetwo");
+        assert_string_equal(ps_test_folder_read(rows[i].replaced ? "named" : "other"), "not ours");
+        (void)unlink(ps_test_folder_path("other"));
+    }
 }
 
 /* Bytes that a flush has acknowledged stay; the callbacks of the other operations are not called. */
@@ -558,7 +584,7 @@ int main(void)
         cmocka_unit_test(test_creation),
         cmocka_unit_test(test_abandon),
         cmocka_unit_test(test_abandon_in_callback),
-        cmocka_unit_test(test_removed_while_open),
+        cmocka_unit_test(test_name_of_an_open_file),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_no_room_after_a_flush),
         cmocka_unit_test(test_names),
