@@ -8,6 +8,7 @@
 
 #include "core/deadletter/file.h"
 #include "core/log/log.h"
+#include "core/quantity.h"
 #include "core/thread.h"
 
 #define RETRY_NS PS_NS_PER_S
@@ -209,8 +210,8 @@ static void target_free(struct target *target)
         left++;
     }
     if (left > 0)
-        ps_log(PS_LOG_ERROR, "agent", "%zu dead letters were not written into %s", left,
-               target->file.directory);
+        ps_log(PS_LOG_ERROR, "agent", "%s %s not written into %s", ps_quantity_print_count(left).text,
+               ps_quantity_word(left, "dead letter was", "dead letters were"), target->file.directory);
     ps_dead_letter_file_fini(&target->file);
     free(target);
 }

@@ -194,11 +194,64 @@ static void test_directory_whose_name_is_not_synced(void **unused)
     ps_dead_letters_destroy(letters);
 }
 
+static bool said(const char *text)
+{
+    char log[4096];
+    FILE *in = fopen(ps_test_folder_path("log"), "r");
+    assert_non_null(in);
+    log[fread(log, 1, sizeof log - 1, in)] = '\0';
+    fclose(in);
+    return strstr(log, text) != NULL;
+}
+
+/* Letters that could not be written until the end are counted, for each directory. */
+static void test_not_written_at_the_end(void **unused)
+{
+    static const struct {
+        unsigned letters[2];
+        const char *text[2];
+    } rows[] = {{{1, 0}, {"1 dead letter was not written into", NULL}},
+                {{2, 3}, {"2 dead letters were not written into", "3 dead letters were not written into"}}};
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(rows); i++) {
+        struct ps_err err = {0};
+        char directories[2][256], away[2][300], line[600];
+        struct ps_dead_letter_queue *queues[2];
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        struct ps_dead_letters *letters = ps_dead_letters_create(i % 2 == 0);
+        for (unsigned d = 0; d < 2; d++) {
+            snprintf(directories[d], sizeof directories[d], "%s/dead%u", ps_test_folder(), d);
+            snprintf(away[d], sizeof away[d], "%s.away", directories[d]);
+            queues[d] = ps_dead_letter_queue_open(letters, directories[d], "a", -1, &err);
+            assert_non_null(queues[d]);
+            assert_int_equal(rename(directories[d], away[d]), 0);
+            ps_test_folder_append(d == 0 ? "dead0" : "dead1", "", 0); /* a file has its name */
+        }
+        ps_log_set_level(PS_LOG_ERROR);
+        assert_int_equal(ps_log_open(ps_test_folder_path("log"), &err), PS_OK);
+        for (unsigned d = 0; d < 2; d++) {
+            for (unsigned number = 0; number < rows[i / 2].letters[d]; number++)
+                assert_int_equal(put(queues[d], number), number + 1);
+            ps_dead_letter_queue_close(queues[d]);
+        }
+        ps_dead_letters_destroy(letters);
+        assert_int_equal(ps_log_open(NULL, &err), PS_OK);
+        ps_log_set_level(PS_LOG_OFF);
+        for (unsigned d = 0; d < 2; d++) {
+            const char *text = rows[i / 2].text[d];
+            snprintf(line, sizeof line, "%s %s\n", text != NULL ? text : "not written into", directories[d]);
+            if (said(line) != (text != NULL))
+                fail_msg("%u letters: %s", rows[i / 2].letters[d], line);
+        }
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_call_fails),
         cmocka_unit_test(test_each_allocation_fails),
+        cmocka_unit_test(test_not_written_at_the_end),
         cmocka_unit_test_setup_teardown(test_directory_whose_name_is_not_synced, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_fails_recovers_and_fails_again, ps_test_folder_setup,
