@@ -6,6 +6,7 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
+#include <unistd.h>
 #include <urcu-qsbr.h>
 
 #define READERS 3U
@@ -92,6 +93,43 @@ static void test_readers_never_see_what_is_gone(void **state)
     free(ps_swap_replace(&world.swap, NULL));
 }
 
+struct replacer {
+    struct ps_swap swap;
+    int one, two;
+    void *old; /* what the replacement returned; NULL: it has not returned */
+};
+
+static void *replacer_main(void *replacer_)
+{
+    struct replacer *replacer = replacer_;
+    void *old = ps_swap_replace(&replacer->swap, &replacer->two);
+    __atomic_store_n(&replacer->old, old, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* A reader that has read the pointer may use the object until its cycle ends: only then is the old object given back. */
+static void test_a_reader_is_waited_for(void **state)
+{
+    static struct replacer replacer;
+    pthread_t thread;
+    assert_null(ps_swap_replace(&replacer.swap, &replacer.one));
+    urcu_qsbr_register_thread();
+    assert_ptr_equal(ps_swap_read(&replacer.swap), &replacer.one);
+    assert_int_equal(pthread_create(&thread, NULL, replacer_main, &replacer), 0);
+    while (ps_swap_read(&replacer.swap) != &replacer.two)
+        ps_test_yield();
+    for (unsigned i = 0; i < 50; i++) {
+        usleep(1000); /* it would return now */
+        assert_null(__atomic_load_n(&replacer.old, __ATOMIC_ACQUIRE));
+    }
+    quiesce(false);
+    urcu_qsbr_thread_offline(); /* the join is a wait */
+    pthread_join(thread, NULL);
+    assert_ptr_equal(replacer.old, &replacer.one);
+    urcu_qsbr_thread_online();
+    urcu_qsbr_unregister_thread();
+}
+
 struct sleeper {
     pthread_barrier_t asleep, awake;
 };
@@ -132,6 +170,7 @@ static void test_sleepers_are_not_waited_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_readers_never_see_what_is_gone),
+                                       cmocka_unit_test(test_a_reader_is_waited_for),
                                        cmocka_unit_test(test_sleepers_are_not_waited_for)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

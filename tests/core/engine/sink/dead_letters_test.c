@@ -234,6 +234,30 @@ static void test_source_waits(void **state)
     assert_letters("!!");
 }
 
+/* A stop while the directory cannot be written: the log says how many letters are lost. */
+static void test_stop_while_the_directory_fails(void **state)
+{
+    char path[256], wanted[320], text[4096];
+    struct ps_err err = {.length = 0};
+    feed("a");
+    snprintf(path, sizeof path, "%s", directory());
+    assert_int_equal(rename(path, ps_test_folder_path("away")), 0);
+    ps_test_folder_append("dead", "", 0);
+    feed("b!!c!");
+    ps_log_set_level(PS_LOG_ERROR);
+    assert_int_equal(ps_log_open(ps_test_folder_path("log"), &err), PS_OK);
+    ps_test_small_agent_stop(&agent, false);
+    assert_int_equal(ps_log_open(NULL, &err), PS_OK);
+    ps_log_set_level(PS_LOG_OFF);
+    FILE *log = fopen(ps_test_folder_path("log"), "r");
+    assert_non_null(log);
+    text[fread(text, 1, sizeof text - 1, log)] = '\0';
+    fclose(log);
+    snprintf(wanted, sizeof wanted, "3 dead letters were not written into %s\n", path);
+    if (strstr(text, wanted) == NULL)
+        fail_msg("the log has no \"%s\", but \"%s\"", wanted, text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recalled_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_while_the_directory_fails, setup, ps_test_folder_teardown),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
