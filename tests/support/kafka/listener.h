@@ -13,6 +13,8 @@ static inline int ps_test_listen(unsigned *port)
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 16), 0);
+    int yes = 1; /* for its connections: another listener may have the port while they end */
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
     *port = ntohs(address.sin_port);
     return listener;

@@ -1,8 +1,11 @@
 /* A broker that is frozen: it keeps its connections, and answers nothing. When the cluster has removed it, the native client gives its
- * connections up within seconds, not after the time-out of its requests (socket.timeout.ms, 60 s here). */
+ * connections up within seconds, not after the time-out of its requests (socket.timeout.ms, 60 s here). And one that is down, or wants
+ * no request for a while: the worker does not spin. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/log/log.h"
@@ -170,13 +173,9 @@ static void test_leader_and_coordinator(void **state)
     end(&run);
 }
 
-/* No other broker can be reached: the silent one is asked, and its answer is used when it comes. The worker does not
- * spin. */
-static void test_no_other(void **state)
+/* Lets the client say for 8 s when it has to be called again: its worker must not spin. */
+static void expect_few_turns(unsigned most)
 {
-    begin_reading();
-    run.group.frozen = (1U << PS_TEST_GROUP_NODES) - 1;
-    append_to_all();
     unsigned turns = 0;
     for (uint64_t until_ns = run.group.now_ns + 8 * PS_NS_PER_S; run.group.now_ns < until_ns; turns++) {
         uint64_t due_ns = engine->tick(run.reading, false, run.group.now_ns);
@@ -185,10 +184,77 @@ static void test_no_other(void **state)
         run.group.now_ns = due_ns <= run.group.now_ns ? run.group.now_ns + PS_NS_PER_MS / 100
                            : due_ns < most_ns         ? due_ns
                                                       : most_ns;
+        deliver(&run);
     }
-    assert_in_range(turns, 1, 500);
+    assert_in_range(turns, 1, most);
+}
+
+/* No other broker can be reached: the silent one is asked, and its answer is used when it comes. */
+static void test_no_other(void **state)
+{
+    begin_reading();
+    run.group.frozen = (1U << PS_TEST_GROUP_NODES) - 1;
+    append_to_all();
+    expect_few_turns(500);
     run.group.frozen = 0;
     read_all(&run);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+/* Node 0 has asked for a rest of this time: no request goes to it before. */
+static void throttle(uint64_t rest_ns)
+{
+    const struct ps_kafka_fetch *fetch = (const struct ps_kafka_fetch *)(const void *)run.reading;
+    for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
+         broker = broker->next)
+        broker->throttle_ns = broker->node == 0 ? run.group.now_ns + rest_ns : broker->throttle_ns;
+}
+
+/* A broker that leads partitions refuses connections: it is tried again after each backoff, or when its rest is over. */
+static void check_down(uint64_t rest_ns)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    int yes = 1;
+    begin_reading();
+    struct ps_test_connections *node = &run.group.nodes[0];
+    assert_int_equal(getsockname(node->listener, (struct sockaddr *)&address, &length), 0);
+    close(node->listener);
+    ps_test_connections_break(node);
+    append_to_all();
+    throttle(rest_ns);
+    expect_few_turns(2000);
+    assert_false(has_read_all(&run));
+    node->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(node->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+    assert_int_equal(bind(node->listener, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(node->listener, 16), 0);
+    read_all(&run);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+static void test_down(void **state)
+{
+    check_down(0);
+    check_down(6 * PS_NS_PER_S);
+}
+
+/* A broker that is there and rests: it is asked when the rest is over. */
+static void test_rest(void **state)
+{
+    begin_reading();
+    turn_for(PS_NS_PER_S); /* nothing is under way but Fetch, which an append answers */
+    throttle(6 * PS_NS_PER_S);
+    append_to_all();
+    uint64_t since_ns = run.group.now_ns;
+    expect_few_turns(2000);
+    read_all(&run);
+    assert_in_range(run.group.now_ns - since_ns, 6 * PS_NS_PER_S, 9 * PS_NS_PER_S);
+    assert_int_equal(run.again, 0);
     stop(&run);
     check_committed(&run);
     end(&run);
@@ -304,6 +370,8 @@ int main(void)
         cmocka_unit_test(test_coordinator),
         cmocka_unit_test(test_leader_and_coordinator),
         cmocka_unit_test(test_no_other),
+        cmocka_unit_test(test_down),
+        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_reason),
         cmocka_unit_test(test_no_leader),
         cmocka_unit_test(test_frozen_before_the_versions),

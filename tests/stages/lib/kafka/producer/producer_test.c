@@ -2,9 +2,11 @@
  * hold and purge, and the partitions of records without a key. */
 #include "stages/lib/kafka/producer/producer.h"
 #include "core/clock.h"
+#include "tests/support/conformance.h"
 #include "tests/support/kafka/cluster.h"
 
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define BROKER 1
@@ -182,6 +184,39 @@ static void test_no_descriptor_to_wake(void **unused)
     assert_non_null(strstr(err.text, "cannot copy a file descriptor: Bad file descriptor"));
 }
 
+/* A producer gives its descriptors back: one that is destroyed, and one that could not be made after its copy of the worker's. */
+static void test_descriptors_come_back(void **unused)
+{
+    static const struct {
+        struct ps_pair pair;
+        const char *refused; /* NULL: the producer is made */
+    } rows[] = {{{.key = "enable.idempotence", .value = "true"}, NULL},
+                {{.key = "no.such.property", .value = "x"}, "no.such.property"},
+                {{.key = "acks", .value = "1"}, "`acks`"}}; /* the client refuses it with idempotence */
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    unsigned before = 0;
+    for (size_t i = 0; i < 3 * PS_COUNT_OF(rows); i++) {
+        size_t row = i % PS_COUNT_OF(rows);
+        const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = ps_test_cluster.bootstrap},
+                                        {.key = "enable.idempotence", .value = "true"},
+                                        {.key = "log_level", .value = "0"},
+                                        rows[row].pair};
+        struct ps_err err = {0};
+        const struct ps_kafka_producer_config config = {
+            .component = "test", .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = wake_fd};
+        struct ps_kafka_producer *producer = engine->create(&config, &err);
+        assert_int_equal(producer != NULL, rows[row].refused == NULL);
+        if (producer != NULL)
+            engine->destroy(producer);
+        else if (strstr(err.text, rows[row].refused) == NULL)
+            fail_msg("\"%s\" does not say %s", err.text, rows[row].refused);
+        if (i == 0) /* the first one may open what the library keeps */
+            before = ps_test_open_fds();
+        assert_int_equal(ps_test_open_fds(), before);
+    }
+    close(wake_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_no_descriptor_to_wake),
+        cmocka_unit_test(test_descriptors_come_back),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

@@ -33,10 +33,51 @@ static void test_read(void **state)
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_p99_us), 0);
 }
 
+/* Each number of the library comes through as it is, also one that 32 bits do not hold; one below 0 counts as 0. Those that grow are
+ * added to what earlier producers have reached. */
+static void test_each_number(void **state)
+{
+    static const struct {
+        const char *text;
+        enum ps_kafka_gauge gauge;
+        bool grows;
+    } rows[] = {
+        {"{\"msg_cnt\": %lld}", PS_KAFKA_GAUGE_queue_messages, false},
+        {"{\"msg_size\": %lld}", PS_KAFKA_GAUGE_queue_bytes, false},
+        {"{\"msg_max\": %lld}", PS_KAFKA_GAUGE_queue_limit_messages, false},
+        {"{\"tx\": %lld}", PS_KAFKA_GAUGE_requests_sent, true},
+        {"{\"tx_bytes\": %lld}", PS_KAFKA_GAUGE_request_bytes_sent, true},
+        {"{\"brokers\": {\"a\": {\"waitresp_cnt\": %lld}}}", PS_KAFKA_GAUGE_requests_in_flight, false},
+        {"{\"brokers\": {\"a\": {\"rtt\": {\"cnt\": 1, \"avg\": %lld}}}}", PS_KAFKA_GAUGE_rtt_avg_us, false},
+        {"{\"brokers\": {\"a\": {\"rtt\": {\"p99\": %lld}}}}", PS_KAFKA_GAUGE_rtt_p99_us, false},
+    };
+    static const long long numbers[] = {0, 1, INT32_MAX, (1LL << 31), 1LL << 32, 5000000000, 1LL << 53, -1};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_counters counters = {0};
+        struct ps_kafka_statistics statistics = {.counters = &counters};
+        uint64_t before = 0;
+        for (size_t j = 0; j < PS_COUNT_OF(numbers); j++) {
+            char json[200];
+            uint64_t wanted = numbers[j] > 0 ? (uint64_t)numbers[j] : 0;
+            snprintf(json, sizeof json, rows[i].text, numbers[j]);
+            ps_kafka_statistics_read(&statistics, json);
+            for (int gauge = 0; gauge < PS_KAFKA_GAUGE_COUNT; gauge++) {
+                if (gauge == (int)rows[i].gauge)
+                    assert_int_equal(read_gauge(&counters, rows[i].gauge), before + wanted);
+                else
+                    assert_int_equal(read_gauge(&counters, (enum ps_kafka_gauge)gauge), 0);
+            }
+            ps_kafka_statistics_renew(&statistics);
+            before += rows[i].grows ? wanted : 0;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
+        cmocka_unit_test(test_each_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
