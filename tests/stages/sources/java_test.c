@@ -400,24 +400,33 @@ static void test_promised_are_not_refused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The host has promised events in several slots, and ends before it hands them over. */
-static void test_promised_and_dead(void **unused)
+/* The host has promised events in several slots, and ends before it hands them over: they are all read before the source fails,
+ * also if they are more than a batch can have. */
+static void check_promised_and_dead(int calls, int call_events)
 {
     struct ps_test_stage stage;
+    int promised = calls * call_events;
     warm_up(&stage, 4096);
-    ps_test_java->call_events = 7;
+    ps_test_java->call_events = call_events;
     ps_test_java->mode = PS_TEST_JAVA_LEAVES;
-    ps_test_java->events = 17 + 70;
-    WHILE_ROOM(&stage, 4096, ps_test_java->promised < 70);
+    ps_test_java->events = 17 + promised;
+    WHILE_ROOM(&stage, 4096, ps_test_java->promised < promised);
     assert_int_equal(stage.event_count, 17);
     ps_test_java->mode = PS_TEST_JAVA_DIES;
-    ps_test_java->events = 1000;
+    ps_test_java->events = 10000;
     WHILE_ROOM(&stage, 4096, !stage.failed);
     assert_non_null(strstr(stage.err.text, "exit code 9"));
     ps_test_source_close_batch(&stage); /* the engine puts the events that were read */
-    assert_numbered(&stage, 0, 87);
+    assert_numbered(&stage, 0, (size_t)(17 + promised));
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_stage_fini(&stage);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 0);
+}
+
+static void test_promised_and_dead(void **unused)
+{
+    check_promised_and_dead(10, 7);
+    check_promised_and_dead(10, 210);
 }
 
 /* A source that is closed before it has read what the host has promised gives that up: nobody else has it, and the account

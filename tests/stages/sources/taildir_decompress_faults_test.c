@@ -155,17 +155,39 @@ static void test_no_memory(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* An agent without the key keeps the position of a text. */
+/* The log says once how far the file was read. */
+static void expect_said(const char *name, unsigned lines)
+{
+    char text[4096], wanted[1024];
+    FILE *log = fopen(ps_test_folder_path("said"), "r");
+    assert_non_null(log);
+    text[fread(text, 1, sizeof text - 1, log)] = '\0';
+    fclose(log);
+    snprintf(wanted, sizeof wanted,
+             "%s is compressed, and was read to byte %u of its text: the rest is not read, because "
+             "penstock.decompress is never; set it to auto to read on\n",
+             ps_test_folder_path(name), lines * LINE_BYTES);
+    const char *at = strstr(text, wanted);
+    if (at == NULL || strstr(at + strlen(wanted), "is compressed, and was read") != NULL)
+        fail_msg("the log does not have once: %sbut: %s", wanted, text);
+}
+
+/* An agent without the key keeps the position of a text, and says which. */
 static void test_key_is_changed_in_the_middle(void **unused)
 {
+    struct ps_err err = {.length = 0};
     compressed("app.1.gz", 0, COUNT);
     PS_START(AUTO, "batchSize", "64");
     unsigned before = some_come();
     ps_test_stage_fini(&stage);
     for (unsigned lives = 0; lives < 2; lives++) {
+        assert_int_equal(ps_log_open(ps_test_folder_path("said"), &err), PS_OK);
         PS_START(NULL);
         append("app.log", "a-log\n");
         expect("a-log");
+        assert_int_equal(ps_log_open(NULL, &err), PS_OK);
+        expect_said("app.1.gz", before);
+        assert_int_equal(unlink(ps_test_folder_path("said")), 0);
         move("app.1.gz", lives == 0 ? "app.2.gz" : "app.1.gz.old");
         if (lives == 0)
             move("app.2.gz", "app.1.gz");

@@ -1,5 +1,6 @@
 /* The metastore's client against a server within the test: the queue, lost connections, time-outs, the older calls. */
 #include "stages/lib/hive/metastore.h"
+#include "tests/support/name_server.h"
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
@@ -349,6 +350,30 @@ static void test_time_outs(void **state)
     assert_non_null(strstr(reason, "refused"));
 }
 
+/* No host name of the addresses is known: they are tried in turn until the call's time limit, and the answer has the resolver's words. */
+static void test_unknown_names(void **state)
+{
+    struct ps_err err;
+    const struct ps_metastore_settings settings = {.addresses = "thrift://one.test:9083,thrift://two.test",
+                                                   .call_timeout_ns = 1000000 * PS_NS_PER_S,
+                                                   .connect_ns = 900 * PS_NS_PER_S};
+    ps_metastore_close(metastore);
+    assert_int_equal(ps_metastore_open(&settings, loop, &metastore, &err), PS_OK);
+    begin_call(PS_HIVE_COMMIT_TXN);
+    for (unsigned waited = 0; name_server.answers < 4; waited++) { /* three answers have been used */
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        turn();
+        usleep(1000);
+        later_ns += PS_NS_PER_S / 10; /* it rests after the second one */
+    }
+    assert_int_equal(done_count, 0);
+    later_ns = 1000001 * PS_NS_PER_S;
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_UNREACHABLE);
+    if (strstr(reason, "the name cannot be resolved: Name or service not known") == NULL)
+        fail_msg("the reason is \"%s\"", reason);
+}
+
 static void test_garbage(void **state)
 {
     begin_call(PS_HIVE_OPEN_TXNS);
@@ -496,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_answer_that_is_too_early, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_answer_without_a_call, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_outs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unknown_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
         cmocka_unit_test(test_due_while_connecting),
         cmocka_unit_test(test_addresses),

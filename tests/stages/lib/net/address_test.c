@@ -3,10 +3,12 @@
 #include "stages/lib/net/resolver.h"
 #include "tests/support/support.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void test_literals(void **unused)
@@ -132,12 +134,60 @@ static void test_every_address(void **unused)
     }
 }
 
+static int bind_error; /* of the next bind; 0: the system's answer */
+
+/* Replaces libc's function. */
+int bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (bind_error == 0)
+        return (int)syscall(SYS_bind, fd, address, length);
+    errno = bind_error;
+    return -1;
+}
+
+/* Each reason for which a port cannot be had is said with its cure, and the caller gets the error too. */
+static void test_reasons(void **unused)
+{
+    static const struct {
+        int error;
+        const char *text;
+    } rows[] = {
+        {EADDRINUSE, "the port is in use: stop the other process (ss -lnp shows it) or choose another port"},
+        {EADDRNOTAVAIL, "this machine does not have that address: use one of its addresses (ip addr shows "
+                        "them) or 0.0.0.0"},
+        {EACCES, "port 514 needs a privilege: use a port above 1023, or give the process "
+                 "CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities= and PrivateUsers=no, as in "
+                 "low-ports.conf)"},
+        {EMFILE, "out of file descriptors: raise the limit (ulimit -n, systemd: LimitNOFILE=)"},
+        {ENFILE, "out of file descriptors: raise the limit (ulimit -n, systemd: LimitNOFILE=)"},
+        {EPERM, "Operation not permitted"},
+    };
+    static const char *const hosts[] = {"127.0.0.1", NULL};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        for (unsigned kind = 0; kind < 4; kind++) {
+            char text[512];
+            struct ps_err err = {.length = 0};
+            struct ps_address bound;
+            const struct ps_bind_options options = {
+                .host = hosts[kind / 2], .port = 514, .datagrams = kind % 2 != 0};
+            bind_error = rows[i].error;
+            assert_int_equal(ps_address_bind(&options, &bound, &err), -1);
+            assert_int_equal(errno, rows[i].error);
+            bind_error = 0;
+            snprintf(text, sizeof text, "cannot listen on %s:514 (%s): %s",
+                     hosts[kind / 2] != NULL ? hosts[kind / 2] : "*", kind % 2 != 0 ? "UDP" : "TCP",
+                     rows[i].text);
+            assert_string_equal(err.text, text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_literals),       cmocka_unit_test(test_the_longest_name),
         cmocka_unit_test(test_receive_buffer), cmocka_unit_test(test_shared_ports),
-        cmocka_unit_test(test_every_address),
+        cmocka_unit_test(test_every_address),  cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

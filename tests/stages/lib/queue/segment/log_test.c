@@ -180,29 +180,44 @@ static void test_comes_out(void **state)
     lossy_fini(&disk);
 }
 
-/* A copy of a segment in the other directory is reported and not changed, and every frame comes out once. */
-static void test_number_twice(void **state)
+static void copy_file(const char *from_path, const char *to_path)
 {
     static char bytes[4 * SEGMENT_BYTES];
-    start();
-    struct ps_segment_log *log = open_log();
-    assert_true(append(log, 100) && append(log, 50) && sync_log(log));
-    ps_segment_log_close(log);
-    int from = files.open(files.argument, "/b/000000000001.segment", false);
-    int to = files.open(files.argument, "/a/000000000001.segment", true);
+    int from = files.open(files.argument, from_path, false);
+    int to = files.open(files.argument, to_path, true);
     assert_true(from >= 0 && to >= 0);
     ssize_t length = files.read(files.argument, from, bytes, sizeof bytes, 0);
     assert_true(length > 0 && files.allocate(files.argument, to, (uint64_t)length) == 0);
     assert_int_equal(files.write(files.argument, to, bytes, (size_t)length, 0), length);
     files.close(files.argument, from);
     files.close(files.argument, to);
-    log = open_log();
-    assert_int_equal(report_count, 1);
-    assert_non_null(
-        strstr(reports[0], " also has a segment with this number: the channel does not read this file"));
-    expect_rest(log, false);
-    ps_segment_log_close(log);
-    lossy_fini(&disk);
+}
+
+/* A copy of a segment in the other directory: the file in the first directory is read, whichever is the copy. The other one is
+ * reported and not changed, and every frame comes out once. */
+static void test_number_twice(void **state)
+{
+    static const struct {
+        const char *own, *copy;
+    } rows[] = {{"/b/000000000001.segment", "/a/000000000001.segment"},
+                {"/a/000000000002.segment", "/b/000000000002.segment"}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char wanted[200];
+        start();
+        struct ps_segment_log *log = open_log();
+        assert_true(append(log, 2 * SEGMENT_BYTES) && append(log, 100) && append(log, 50) && sync_log(log));
+        ps_segment_log_close(log);
+        copy_file(rows[i].own, rows[i].copy);
+        log = open_log();
+        assert_int_equal(report_count, 1);
+        snprintf(wanted, sizeof wanted,
+                 "/b%s: /a also has a segment with this number: the channel does not read this file",
+                 strrchr(rows[i].own, '/'));
+        assert_string_equal(reports[0], wanted);
+        expect_rest(log, false);
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+    }
 }
 
 /* Frames that are made in the log's memory, where chunks end before they are full and segments are several chunks long. */
