@@ -2,6 +2,7 @@
 #include "stages/lib/hadoop/rpc/connection.h"
 
 #include "tests/support/fake_namenode.h"
+#include "tests/support/name_server.h"
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
@@ -32,8 +33,9 @@ static void on_lost(struct ps_hadoop_rpc_connection *connection, const char *why
     lost++;
 }
 
-/* The kernel refuses at once, as for an unreachable network: the client does not wait for the connect time-out. */
-static void test_an_address_without_a_way_is_lost_at_once(void **state)
+/* The kernel refuses at once, as for an unreachable network, or nobody knows the name: the client does not wait for the connect
+ * time-out, and says why. */
+static void check_lost_at_once(char *host, const char *why)
 {
     static const struct ps_hadoop_rpc_connection_ops ops = {
         .up = on_up, .response = on_response, .lost = on_lost};
@@ -41,9 +43,9 @@ static void test_an_address_without_a_way_is_lost_at_once(void **state)
                                                 .idle_ns = 10 * PS_NS_PER_S,
                                                 .ping_ns = 5 * PS_NS_PER_S,
                                                 .response_bytes_max = 1 << 20};
-    char host[] = "255.255.255.255"; /* TCP has no broadcast */
     struct ps_test_hdfs hdfs;
     struct ps_hadoop_rpc_connection connection = {0};
+    lost = 0;
     ps_test_hdfs_init(&hdfs);
     connection.loop = hdfs.loop;
     connection.ops = &ops;
@@ -57,11 +59,20 @@ static void test_an_address_without_a_way_is_lost_at_once(void **state)
             assert_true(waited < PS_TEST_PATIENCE_MS);
             ps_test_hdfs_turn(&hdfs);
         }
-        assert_non_null(strstr(reason, "255.255.255.255:8020: "));
+        if (strstr(reason, why) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", reason, why);
     }
     assert_int_equal(lost, 2);
     ps_hadoop_rpc_connection_fini(&connection);
     ps_test_hdfs_fini(&hdfs);
+}
+
+static void test_lost_at_once(void **state)
+{
+    char broadcast[] = "255.255.255.255"; /* TCP has none */
+    char unknown[] = "gone.test";
+    check_lost_at_once(broadcast, "255.255.255.255:8020: ");
+    check_lost_at_once(unknown, "gone.test:8020: the name cannot be resolved: Name or service not known");
 }
 
 #define REQUESTS 16U
@@ -196,7 +207,7 @@ static void test_silence_counts_from_the_first_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_address_without_a_way_is_lost_at_once),
+        cmocka_unit_test(test_lost_at_once),
         cmocka_unit_test(test_what_the_socket_does_not_take_is_sent_later),
         cmocka_unit_test(test_silence_counts_from_the_first_call),
     };

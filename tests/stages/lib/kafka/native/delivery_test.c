@@ -490,6 +490,27 @@ static void test_addresses(void **state)
     end(&run);
 }
 
+/* Nobody knows the broker's name: the resolver's words are said with the address at each try, and once that all are down. */
+static void test_unknown_name(void **state)
+{
+    static const char *const said[] = {"1/1 brokers are down: Name or service not known", NULL, NULL};
+    struct run run;
+    char each[80];
+    name_server.count = 0;
+    begin_with(&run, "gone.test", NULL, 0);
+    snprintf(each, sizeof each, "gone.test:%u: Name or service not known", run.broker.port);
+    submit(&run);
+    for (unsigned i = 0; i < PS_COUNT_OF(said); i++) {
+        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        for (run.told[0] = '\0'; run.told[0] == '\0'; turn(&run)) {
+            assert_true(ps_test_patient_ns() < until_ns);
+            usleep(100); /* the resolver has a thread */
+        }
+        assert_string_equal(run.told, said[i] != NULL ? said[i] : each);
+    }
+    end(&run);
+}
+
 /* No broker can be reached: the native client says so after the reason, once until a broker answers. */
 static void test_all_down(void **state)
 {
@@ -531,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_pause_of_the_process),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_unknown_name),
         cmocka_unit_test(test_all_down),
         cmocka_unit_test(test_delivery_timeout_without_brokers),
     };
