@@ -33,6 +33,19 @@ static void take(struct ps_test_stream *bench, size_t length)
     memmove(bench->in, bench->in + length, bench->in_length);
 }
 
+/* A datanode sets a pipeline up again only for the replica that it has (FsDatasetImpl.recoverCheck): its generation stamp, at least the bytes
+ * that were acknowledged, at most those that were sent; and the replica becomes the one that the namenode expects. */
+static void check_operation(const struct ps_test_stream *bench)
+{
+    const PsHadoop__OpWriteBlock *operation = bench->operation;
+    if (bench->block_id == 0 || operation->stage == PS_STAGE_SETUP_CREATE)
+        return;
+    assert_int_equal(operation->header->base_header->block->block_id, bench->block_id);
+    assert_int_equal(operation->header->base_header->block->generation_stamp, bench->generation);
+    assert_int_equal(operation->latest_generation_stamp, bench->generation_next);
+    assert_in_range(bench->block_length, operation->min_bytes_rcvd, operation->max_bytes_rcvd);
+}
+
 static bool serve_operation(struct ps_test_stream *bench)
 {
     PsHadoop__BlockOpResponse response = PS_HADOOP__BLOCK_OP_RESPONSE__INIT;
@@ -45,6 +58,7 @@ static bool serve_operation(struct ps_test_stream *bench)
         ps_hadoop__op_write_block__free_unpacked(bench->operation, NULL);
     bench->operation = ps_hadoop__op_write_block__unpack(NULL, message.length, (const uint8_t *)message.data);
     assert_non_null(bench->operation);
+    check_operation(bench);
     if (bench->operation->stage == PS_STAGE_SETUP_CREATE)
         bench->block_length = 0;
     bench->operations++;
@@ -147,6 +161,57 @@ void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, un
     }
 }
 
+/* The calls with a block of the file, and the member that has it. */
+static const struct {
+    const char *method;
+    const ProtobufCMessageDescriptor *message;
+    size_t block;
+    bool is_final; /* the call has the block's length */
+} calls[] = {
+    {"addBlock", &ps_hadoop__add_block_request__descriptor, offsetof(PsHadoop__AddBlockRequest, previous),
+     true},
+    {"complete", &ps_hadoop__complete_request__descriptor, offsetof(PsHadoop__CompleteRequest, last), true},
+    {"abandonBlock", &ps_hadoop__abandon_block_request__descriptor,
+     offsetof(PsHadoop__AbandonBlockRequest, b), false},
+    {"getAdditionalDatanode", &ps_hadoop__get_additional_datanode_request__descriptor,
+     offsetof(PsHadoop__GetAdditionalDatanodeRequest, blk), false},
+    {"updateBlockForPipeline", &ps_hadoop__update_block_for_pipeline_request__descriptor,
+     offsetof(PsHadoop__UpdateBlockForPipelineRequest, block), false},
+    {"updatePipeline", &ps_hadoop__update_pipeline_request__descriptor,
+     offsetof(PsHadoop__UpdatePipelineRequest, old_block), false},
+};
+
+/* A namenode accepts only its last block, with the block's generation stamp (FSNamesystem.checkUCBlock, FSDirWriteFileOp.analyzeFileState). */
+static void check_call(struct ps_test_stream *bench)
+{
+    const struct ps_test_namenode *namenode = &bench->namenode;
+    size_t i = 0;
+    while (i < PS_COUNT_OF(calls) && strcmp(calls[i].method, namenode->method) != 0)
+        i++;
+    if (i == PS_COUNT_OF(calls) || bench->block_id == 0)
+        return;
+    ProtobufCMessage *call =
+        protobuf_c_message_unpack(calls[i].message, NULL, namenode->message_length, namenode->message);
+    assert_non_null(call);
+    const PsHadoop__ExtendedBlock *block =
+        *(PsHadoop__ExtendedBlock **)(void *)((char *)call + calls[i].block);
+    assert_non_null(block);
+    assert_int_equal(block->block_id, bench->block_id);
+    assert_int_equal(block->generation_stamp, bench->generation);
+    if (calls[i].is_final)
+        assert_int_equal(block->num_bytes, bench->block_length);
+    if (strcmp(calls[i].method, "updatePipeline") == 0) {
+        block = ((const PsHadoop__UpdatePipelineRequest *)call)->new_block;
+        assert_int_equal(block->block_id, bench->block_id);
+        assert_int_equal(block->generation_stamp, bench->generation_next);
+        assert_int_equal(block->num_bytes, bench->operation->min_bytes_rcvd);
+        bench->generation = bench->generation_next;
+    } else if (strcmp(calls[i].method, "abandonBlock") == 0) {
+        bench->block_id = 0;
+    }
+    protobuf_c_message_free_unpacked(call, NULL);
+}
+
 /* Turns until the client has called the namenode. */
 void ps_test_stream_expect(struct ps_test_stream *bench, const char *method)
 {
@@ -160,6 +225,7 @@ void ps_test_stream_expect(struct ps_test_stream *bench, const char *method)
             break;
     }
     ps_test_namenode_expect(&bench->namenode, method);
+    check_call(bench);
 }
 
 void ps_test_stream_answer(struct ps_test_stream *bench, const ProtobufCMessage *message)
@@ -278,6 +344,12 @@ void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *metho
     located.n_locs = located.n_storage_types = located.n_storage_ids = nodes;
     response.block = &located;
     ps_test_stream_answer(bench, &response.base);
+    if (strcmp(method, "updateBlockForPipeline") == 0)
+        bench->generation_next = generation;
+    else if (strcmp(method, "addBlock") == 0) {
+        bench->block_id = id;
+        bench->generation = generation;
+    }
 }
 
 void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method)

@@ -35,6 +35,9 @@ struct ps_test_stream {
     size_t in_length;
     PsHadoop__OpWriteBlock *operation; /* the last one */
     unsigned operations, packets, ended;
+    /* The last block of the file as the namenode knows it; id 0: none that this bench gave. `generation_next` is that of a recovery that
+     * is under way: an updatePipeline makes it the block's own. */
+    uint64_t block_id, generation, generation_next;
     char block[PS_TEST_BLOCK_BYTES + 1]; /* the bytes of the block that it has */
     size_t block_length;
 };
@@ -53,7 +56,8 @@ void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, un
 /* Closes the connection at the datanode's end. */
 void ps_test_stream_hang_up(struct ps_test_stream *bench);
 
-/* Turns until the client has called the namenode, with this method. */
+/* Turns until the client has called the namenode, with this method. A block in the call is the namenode's last one, with its
+ * generation stamp: a namenode refuses every other. */
 void ps_test_stream_expect(struct ps_test_stream *bench, const char *method);
 /* Answers the call that was expected last, as the namenode. */
 void ps_test_stream_answer(struct ps_test_stream *bench, const ProtobufCMessage *message);
