@@ -27,6 +27,19 @@ static int listen_at(const struct addrinfo *address)
     return -1;
 }
 
+/* Listens on the first address that this machine has. A port that is in use is not taken on the next address: clients of the first one
+ * would reach the other process. Returns -1 with errno. */
+static int listen_at_first(const struct addrinfo *list)
+{
+    int fd = -1;
+    for (const struct addrinfo *address = list; address != NULL && fd < 0; address = address->ai_next) {
+        fd = listen_at(address);
+        if (fd < 0 && errno == EADDRINUSE)
+            break;
+    }
+    return fd;
+}
+
 int ps_metrics_listen(const char *host, uint16_t port, struct ps_err *err)
 {
     char service[16];
@@ -41,14 +54,14 @@ int ps_metrics_listen(const char *host, uint16_t port, struct ps_err *err)
                        gai_strerror(failed));
             continue;
         }
-        for (const struct addrinfo *address = list; address != NULL && fd < 0; address = address->ai_next)
-            fd = listen_at(address);
+        fd = listen_at_first(list);
+        bool in_use = fd < 0 && errno == EADDRINUSE;
         if (fd < 0)
             ps_err_set(err, "metrics server: cannot listen on %s port %u (flume.monitoring.port): %s",
                        host != NULL ? host : "any address,", port, strerror(errno));
         freeaddrinfo(list);
-        if (fd < 0 && errno == EADDRINUSE)
-            break; /* the port is in use: do not listen on the other family alone */
+        if (in_use)
+            break; /* do not listen on the other family alone */
     }
     return fd;
 }
