@@ -7,9 +7,11 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +57,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     serve();
     if (__atomic_load_n(&fails, __ATOMIC_ACQUIRE) || strstr(name, ".test") == NULL)
         return EAI_NONAME;
+    if (strcmp(name, "six.test") == 0)
+        return system("::1", service, &numeric, list);
     if (strcmp(name, "both.test") != 0)
         return system("127.0.0.1", service, &numeric, list);
     struct addrinfo *four;
@@ -71,7 +75,9 @@ int getnameinfo(const struct sockaddr *address, socklen_t length, char *host, so
 {
     serve();
     snprintf(host, host_length, "%s",
-             __atomic_load_n(&fails, __ATOMIC_ACQUIRE) ? "stranger.example" : "host.test");
+             __atomic_load_n(&fails, __ATOMIC_ACQUIRE) ? "stranger.example"
+             : address->sa_family == AF_INET           ? "host.test"
+                                                       : "six.test");
     return 0;
 }
 
@@ -218,6 +224,77 @@ static unsigned question_count(void)
     return __atomic_load_n(&questions, __ATOMIC_RELAXED);
 }
 
+static struct ps_address peer_at(const char *ip, unsigned scope)
+{
+    struct ps_address peer = {.length = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *four = (struct sockaddr_in *)(void *)&peer.storage;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&peer.storage;
+    if (inet_pton(AF_INET, ip, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        return peer;
+    }
+    assert_int_equal(inet_pton(AF_INET6, ip, &six->sin6_addr), 1);
+    six->sin6_family = AF_INET6;
+    six->sin6_scope_id = scope;
+    peer.length = sizeof *six;
+    return peer;
+}
+
+/* Waits for the eventfd, as a worker does that has nothing else to do. */
+static void await_wake(int wake_fd)
+{
+    struct pollfd ready = {.fd = wake_fd, .events = POLLIN};
+    eventfd_t count;
+    if (poll(&ready, 1, PS_TEST_PATIENCE_MS) != 1)
+        fail_msg("an answer does not wake the worker");
+    assert_int_equal(eventfd_read(wake_fd, &count), 0);
+}
+
+/* Each address has a name of its own. An IPv4 client of a dual-stack socket is the same as the IPv4 address. The answer wakes the
+ * worker: it looks for the name no other time. */
+static void test_each_peer_has_its_name(void **unused)
+{
+    static const struct {
+        const char *ip;
+        unsigned scope;
+        const char *name; /* the address if its name does not lead back to it, as Java writes it */
+        bool known;       /* it was asked for before */
+    } peers[] = {
+        {"::ffff:127.0.0.1", 0, "host.test", false},
+        {"127.0.0.1", 0, "host.test", true},
+        {"127.0.0.2", 0, "127.0.0.2", false},
+        {"::ffff:127.0.0.2", 0, "127.0.0.2", true},
+        {"::1", 0, "six.test", false},
+        {"::2", 0, "0:0:0:0:0:0:0:2", false},
+        {"::127.0.0.1", 0, "0:0:0:0:0:0:7f00:1", false}, /* not a mapped one */
+        {"fe80::1", 77, "fe80:0:0:0:0:0:0:1%77", false}, /* RFC 4007: no such zone here */
+        {"fe80::1", 78, "fe80:0:0:0:0:0:0:1%78", false},
+    };
+    struct ps_err err = {0};
+    struct ps_slice name;
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    set_up();
+    struct ps_reverse_names *names = ps_reverse_names_create(wake_fd, &err);
+    for (unsigned round = 0; round < 2; round++) { /* in the second one all are known */
+        for (size_t i = 0; i < PS_COUNT_OF(peers); i++) {
+            struct ps_address peer = peer_at(peers[i].ip, peers[i].scope);
+            bool known = ps_reverse_names_find(names, &peer, 1, &name);
+            if (known != (peers[i].known || round == 1))
+                fail_msg("%s: known %d", peers[i].ip, known);
+            if (!known) {
+                await_wake(wake_fd);
+                assert_true(ps_reverse_names_poll(names, 1));
+                if (!ps_reverse_names_find(names, &peer, 1, &name))
+                    fail_msg("the answer for %s is lost", peers[i].ip);
+            }
+            if (name.length != strlen(peers[i].name) || memcmp(name.data, peers[i].name, name.length) != 0)
+                fail_msg("%s: %.*s, not %s", peers[i].ip, (int)name.length, name.data, peers[i].name);
+        }
+    }
+    ps_reverse_names_destroy(names);
+    close(wake_fd);
+}
+
 /* A name is looked up again after 5 minutes; an address without a name after 1 minute. */
 static void test_age_of_reverse_names(void **unused)
 {
@@ -276,6 +353,35 @@ static void test_gone_while_asking(void **unused)
          i++) /* answers the lookup of that name, so that the next test is not delayed */
         usleep(1000);
     assert_int_equal(question_count(), 2);
+}
+
+/* The first event of a client waits for its name, and the answer wakes the source: it does not wait for the next sweep. */
+static void test_an_answer_wakes_the_source(void **unused)
+{
+    static const struct {
+        const struct ps_stage_ops *ops;
+        const char *port_key;
+    } sources[] = {{&ps_source_syslogtcp, "port"}, {&ps_source_multiport_syslogtcp, "ports"}};
+    for (size_t i = 0; i < PS_COUNT_OF(sources); i++) {
+        struct ps_test_stage stage;
+        eventfd_t count;
+        set_up();
+        set(&hangs, true);
+        ps_test_stage_start(
+            &stage, sources[i].ops,
+            PS_KEYS("host", "127.0.0.1", sources[i].port_key, "0", "clientHostnameHeader", "from"));
+        int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+        ps_test_send_text(fd, "<13>x\n");
+        while (sem_trywait(&asked) != 0)
+            ps_test_source_settle(&stage, 0, 1);
+        (void)eventfd_read(stage.port.wake_fd, &count);
+        release();
+        await_wake(stage.port.wake_fd);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_string_equal(ps_test_event_header(&stage.events[0], "from"), "host.test");
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* A source whose name server hangs does not open, and says why; when there is an answer, it opens. */
@@ -437,8 +543,10 @@ int main(void)
         cmocka_unit_test(test_a_hanging_server),
         cmocka_unit_test(test_destroyed_while_asking),
         cmocka_unit_test(test_reverse_names),
+        cmocka_unit_test(test_each_peer_has_its_name),
         cmocka_unit_test(test_age_of_reverse_names),
         cmocka_unit_test(test_gone_while_asking),
+        cmocka_unit_test(test_an_answer_wakes_the_source),
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_rebind),
         cmocka_unit_test(test_probe_addresses),
