@@ -167,7 +167,8 @@ static void probe(const void *plan, struct ps_context *context, const struct ps_
     const struct ps_rpc_sink_probe sink = {
         .build = build,
         .teardown = teardown,
-        .advice = "check that it is a thrift source, and that protocol and ssl are those of the source"};
+        .advice =
+            "check that it is a thrift source, and that protocol, ssl and kerberos are those of the source"};
     ps_rpc_sink_try(&sink, &tried, context, probe);
 }
 

@@ -125,6 +125,50 @@ static void test_each_failure(void **unused)
     }
 }
 
+static const struct ps_option *option_of(const struct ps_stage_ops *sink, const char *key)
+{
+    const struct ps_option *row = sink->options;
+    while (row->key != NULL && strcmp(row->key, key) != 0)
+        row++;
+    return row->key != NULL ? row : NULL;
+}
+
+static bool names_word(const char *text, const char *word)
+{
+    static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-.";
+    size_t length = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == text || strchr(inside, at[-1]) == NULL) &&
+            (at[length] == '\0' || strchr(inside, at[length]) == NULL))
+            return true;
+    return false;
+}
+
+/* The cure of a source that does not understand names the keys on which both ends must agree: ssl, and those whose help says so. It names
+ * no other key of the sink, and none that only the other sink has. */
+static void test_the_advice_names_the_keys(void **unused)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
+        const struct ps_stage_ops *sink = ps_test_rpc_protocols[i].sink;
+        unsigned found = 0;
+        probe(&ps_test_rpc_protocols[i], HANG_UP_AFTER_THE_CALL, false, 0);
+        for (size_t k = 0; k < PS_COUNT_OF(ps_test_rpc_protocols); k++) {
+            const struct ps_option *row = ps_test_rpc_protocols[k].sink->options;
+            for (; row->key != NULL; row++) {
+                const struct ps_option *own = option_of(sink, row->key);
+                bool wanted = own != NULL && (strcmp(own->key, "ssl") == 0 ||
+                                              strstr(own->help, "must be the same as the source's") != NULL ||
+                                              strstr(own->help, "must be the source's") != NULL);
+                if (names_word(tried.cure, row->key) != wanted)
+                    fail_msg("%s: \"%s\" %s %s", sink->name, tried.cure, wanted ? "lacks" : "names",
+                             row->key);
+                found += wanted;
+            }
+        }
+        assert_true(found >= 2);
+    }
+}
+
 /* A reload does not contact another machine. */
 static void test_not_asked(void **unused)
 {
@@ -147,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_status),
         cmocka_unit_test(test_each_failure),
+        cmocka_unit_test(test_the_advice_names_the_keys),
         cmocka_unit_test(test_not_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
