@@ -18,10 +18,7 @@
 
 static void log_problem(void *component, enum ps_rules_severity severity, const char *text)
 {
-    if (severity == PS_RULES_ERROR)
-        ps_log(PS_LOG_ERROR, component, "%s", text);
-    else if (severity == PS_RULES_WARNING)
-        ps_log(PS_LOG_WARN, component, "%s", text);
+    ps_log(severity == PS_RULES_ERROR ? PS_LOG_ERROR : PS_LOG_WARN, component, "%s", text);
 }
 
 struct gathered {
