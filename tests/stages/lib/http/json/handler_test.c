@@ -235,6 +235,152 @@ static void test_null_values(void **unused)
     }
 }
 
+#define NAMES 600U /* more than the handler has places for names: many share one */
+#define REPEATS 3U
+
+/* Each event has the same names, and the value that it gave each of them. */
+static void test_more_names_than_places(void **unused)
+{
+    text_length = 0;
+    put("[");
+    for (unsigned event = 0; event < REPEATS; event++) {
+        put("%s{\"headers\":{", event > 0 ? "," : "");
+        for (unsigned i = 0; i < NAMES; i++) /* some with an escape, which is no other name */
+            put("%s\"%s%u\":\"%u.%u\"", i > 0 ? "," : "", i % 7 == event ? "\\u006e" : "n", i, event, i);
+        put("}}");
+    }
+    put("]");
+    struct ps_batch *batch = taken(REPEATS);
+    for (unsigned event = 0; event < REPEATS; event++) {
+        bool found[NAMES] = {false};
+        unsigned count = 0;
+        struct ps_header_cursor cursor = ps_headers_begin(batch, &batch->events[event]);
+        for (const struct ps_header *header; (header = ps_headers_next(&cursor)) != NULL; count++) {
+            char name[16], wanted[16];
+            assert_true(header->name->length < sizeof name);
+            snprintf(name, sizeof name, "%.*s", (int)header->name->length, header->name->text);
+            unsigned long number = strtoul(name + 1, NULL, 10);
+            assert_true(name[0] == 'n' && number < NAMES && !found[number]);
+            found[number] = true;
+            snprintf(wanted, sizeof wanted, "%u.%lu", event, number);
+            if (header->value_length != strlen(wanted) ||
+                memcmp(header->value, wanted, header->value_length) != 0)
+                fail_msg("event %u: %s=%.*s", event, name, (int)header->value_length, header->value);
+        }
+        assert_int_equal(count, NAMES);
+    }
+    ps_batch_give(batch);
+}
+
+/* ---- the decoded text of a long body ---- */
+
+static const char wide_type[] = "application/json; charset=utf-16";
+
+/* Makes a request of three events that is too long to be decoded into a batch's own memory. */
+static void put_wide(void)
+{
+    text_length = 0;
+    put("[");
+    for (unsigned i = 0; i < 3; i++)
+        put("%s{\"body\":\"%02000u\"}", i > 0 ? "," : "", i);
+    put("]");
+    request_encode(2);
+}
+
+static struct ps_batch *batch_with(char **body)
+{
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    assert_non_null(batch);
+    *body = ps_batch_alloc(batch, request_length);
+    assert_non_null(*body);
+    memcpy(*body, request, request_length);
+    return batch;
+}
+
+static enum ps_http_taken try_once(struct ps_batch *batch, char *body, struct ps_http_text *kept)
+{
+    const struct ps_http_message message = {.content_type = {.at = 0, .length = sizeof wide_type - 1}};
+    struct ps_http_exchange exchange = {.message = &message,
+                                        .head = wide_type,
+                                        .body = body,
+                                        .body_length = request_length,
+                                        .origin = 5,
+                                        .text = kept};
+    return ps_json_handler_take(&handler, &cache, batch, &exchange);
+}
+
+static unsigned waits; /* tries that ended with PS_HTTP_MEMORY */
+
+/* Tries the request while so many blocks are free. Returns whether it was taken. */
+static bool is_taken_with(unsigned spare)
+{
+    struct ps_http_text kept = {.block = NULL};
+    char *body;
+    struct ps_batch *batch = batch_with(&body);
+    while (hoarded_count < BLOCKS && (hoarded[hoarded_count] = ps_block_take(&cache)) != NULL)
+        hoarded_count++;
+    uint32_t room;
+    assert_non_null(ps_batch_reserve(batch, 1, &room));
+    ps_batch_commit(batch, room); /* the batch has no room left */
+    struct ps_batch_point point = ps_batch_point(batch);
+    for (unsigned i = 0; i < spare && hoarded_count > 0; i++)
+        ps_block_drop(&cache, hoarded[--hoarded_count]);
+    enum ps_http_taken taken = try_once(batch, body, &kept);
+    assert_int_equal(batch->count, taken == PS_HTTP_TAKEN ? 3 : 0);
+    if (taken == PS_HTTP_MEMORY) {
+        waits++;
+        assert_null(kept.block);
+        assert_true(!kept.decoded && !kept.counted);
+    } else { /* FULL: no memory for rows */
+        assert_true(taken == PS_HTTP_TAKEN || taken == PS_HTTP_FULL);
+        assert_true(kept.block != NULL && kept.decoded);
+        ps_block_drop(&cache, kept.block);
+    }
+    if (taken != PS_HTTP_TAKEN)
+        ps_batch_rewind(batch, &point);
+    for (unsigned i = 0; i < spare && taken == PS_HTTP_MEMORY; i++) { /* others find all of it */
+        hoarded[hoarded_count] = ps_block_take(&cache);
+        assert_non_null(hoarded[hoarded_count++]);
+    }
+    memory_return();
+    ps_batch_give(batch);
+    return taken == PS_HTTP_TAKEN;
+}
+
+/* There is memory for the decoded text, but not for the events: a request that waits for memory gives the text back. If it kept it, requests
+ * could wait for each other for ever. */
+static void test_a_request_that_waits_keeps_no_memory(void **unused)
+{
+    put_wide();
+    waits = 0;
+    for (unsigned spare = 0; !is_taken_with(spare); spare++)
+        assert_true(spare < BLOCKS);
+    assert_true(waits >= 2); /* with one block there was a text, and no room for its events */
+}
+
+/* A batch that is full leaves the decoded text as it is: the next batch does not decode it again. */
+static void test_a_full_batch_keeps_the_text(void **unused)
+{
+    struct ps_http_text kept = {.block = NULL};
+    char *body;
+    put_wide();
+    struct ps_batch *batch = batch_with(&body);
+    assert_non_null(ps_batch_add(batch, body, 1)); /* the events of a request are in one batch */
+    struct ps_batch_point point = ps_batch_point(batch);
+    assert_int_equal(try_once(batch, body, &kept), PS_HTTP_FULL);
+    ps_batch_rewind(batch, &point);
+    const struct ps_block *decoded = kept.block;
+    assert_true(decoded != NULL && kept.decoded);
+    struct ps_batch *next = batch_with(&body);
+    memset(body, 0, request_length); /* it is not read again */
+    assert_int_equal(try_once(next, body, &kept), PS_HTTP_TAKEN);
+    assert_ptr_equal(kept.block, decoded);
+    assert_int_equal(next->count, 3);
+    ps_block_drop(&cache, kept.block);
+    ps_batch_give(batch);
+    ps_batch_give(next);
+}
+
 /* Without the memory for one of its tables a handler is not made, and keeps nothing. */
 static void test_no_memory_at_the_start(void **unused)
 {
@@ -267,9 +413,13 @@ static void test_no_memory_at_the_start(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_null_values, setup, teardown),
-                                       cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown),
-                                       cmocka_unit_test(test_no_memory_at_the_start)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_null_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_more_names_than_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_request_that_waits_keeps_no_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_full_batch_keeps_the_text, setup, teardown),
+        cmocka_unit_test(test_no_memory_at_the_start)};
     state = ps_test_seed() | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,11 +222,63 @@ static void test_keywords(void **unused)
     }
 }
 
+/* Scans an event with a body, a header and one member more. */
+static void run_member(const char *name, const char *value)
+{
+    char text[256];
+    int length =
+        snprintf(text, sizeof text, "[{\"body\":\"x\",\"headers\":{\"h\":\"1\"},%s:%s}]", name, value);
+    assert_true(length < (int)sizeof text);
+    run(text, (size_t)length, "");
+}
+
+/* Only the members body and headers count, whatever their quotes and escapes. Every other name is ignored with any value: one that is
+ * longer, shorter, or differs in a letter. */
+static void test_members_that_count(void **unused)
+{
+    static const char *const words[] = {"body", "headers"};
+    static const char *const longer[] = {"%s_id", "\"_%s\"", "\"%s\\u0000\""};
+    static const char *const values[] = {"[{}]", "7", "\"7\"", "{\"a\":\"7\"}", "null"};
+    char name[64];
+    for (size_t i = 0; i < PS_COUNT_OF(words); i++) {
+        size_t length = strlen(words[i]);
+        for (size_t at = 0; at <= 2 * length + 2; at++) {
+            if (at < length) /* shorter */
+                snprintf(name, sizeof name, "\"%.*s\"", (int)at, words[i]);
+            else if (at < 2 * length) { /* a capital */
+                snprintf(name, sizeof name, "'%s'", words[i]);
+                name[1 + at - length] &= ~0x20;
+            } else /* longer */
+                snprintf(name, sizeof name, longer[at - 2 * length], words[i]);
+            for (size_t k = 0; k < PS_COUNT_OF(values); k++) {
+                run_member(name, values[k]);
+                if (scan.status != 200 || scan.event_count != 1 || scan.events[0].body.length != 1 ||
+                    scan.events[0].body.at != strlen("[{\"body\":\"") || scan.header_count != 1)
+                    fail_msg("%s: %s: %u, %u headers, a body of %u bytes", name, values[k], scan.status,
+                             scan.header_count, scan.events[0].body.length);
+            }
+        }
+        for (unsigned form = 0; form < 4; form++) { /* the last of several counts */
+            static const char *const formats[] = {"%s", "\"%s\"", "'%s'"};
+            if (form < 3)
+                snprintf(name, sizeof name, formats[form], words[i]);
+            else
+                snprintf(name, sizeof name, "\"\\u00%x%s\"", (unsigned)words[i][0], words[i] + 1);
+            run_member(name, i == 0 ? "seven" : "{a:1,b:2,c:3}");
+            if (scan.status != 200 || scan.events[0].body.length != (i == 0 ? 5 : 1) ||
+                scan.header_count != (i == 0 ? 1 : 3))
+                fail_msg("%s: %u, %u headers, a body of %u bytes", name, scan.status, scan.header_count,
+                         scan.events[0].body.length);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comments),
         cmocka_unit_test(test_keywords),
+        cmocka_unit_test(test_members_that_count),
         cmocka_unit_test(test_null_events),
         cmocka_unit_test(test_names_that_come_again),
         cmocka_unit_test(test_texts_of_every_length),
