@@ -157,8 +157,10 @@ void ps_hyperscan_platform(char *text, size_t room)
              platform.cpu_features, failed != HS_SUCCESS ? " (unknown)" : "");
 }
 
-struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length, struct ps_err *err)
+struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length, bool *passing,
+                                       struct ps_err *err)
 {
+    *passing = false;
     if (hs_valid_platform() != HS_SUCCESS) {
         ps_err_set(err, "this CPU lacks SSSE3, which Hyperscan needs");
         return NULL;
@@ -170,6 +172,7 @@ struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length
     if (failed == HS_SUCCESS)
         return hyperscan;
     ps_hyperscan_close(hyperscan);
+    *passing = failed == HS_NOMEM;
     if (failed == HS_DB_VERSION_ERROR)
         ps_err_set(err, "the database was made by another version of Hyperscan");
     else if (failed == HS_DB_PLATFORM_ERROR)

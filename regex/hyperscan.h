@@ -47,8 +47,9 @@ struct ps_hyperscan; /* a database, and the scratch from which threads' scratche
 struct ps_hyperscan_scratch; /* belongs to one thread */
 
 /* Deserializes a database. Hyperscan checks the bytes for version, platform and damage, but they must still
- * come from a trusted place. */
-struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length, struct ps_err *err);
+ * come from a trusted place. Returns NULL on failure; *passing is true if memory was short: the same bytes may be usable later. */
+struct ps_hyperscan *ps_hyperscan_open(const unsigned char *bytes, size_t length, bool *passing,
+                                       struct ps_err *err);
 void ps_hyperscan_close(struct ps_hyperscan *hyperscan);
 size_t ps_hyperscan_database_bytes(const struct ps_hyperscan *hyperscan);
 size_t ps_hyperscan_scratch_bytes(const struct ps_hyperscan *hyperscan);

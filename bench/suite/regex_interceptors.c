@@ -150,11 +150,12 @@ static double bare(const char *pattern, const char *lines, double seconds)
     struct ps_err err = {.length = 0};
     struct ps_hyperscan_built built;
     uint32_t failed;
+    bool passing;
     struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_FIND, &err);
     PS_ASSERT(regex != NULL && ps_regex_java(regex)->hyperscan != NULL);
     const struct ps_hyperscan_expression expression = {.text = ps_regex_java(regex)->hyperscan};
     PS_ASSERT(ps_hyperscan_build(&expression, 1, &built, &failed, &err) == PS_OK);
-    struct ps_hyperscan *hyperscan = ps_hyperscan_open(built.bytes, built.length, &err);
+    struct ps_hyperscan *hyperscan = ps_hyperscan_open(built.bytes, built.length, &passing, &err);
     PS_ASSERT(hyperscan != NULL);
     struct ps_hyperscan_scratch *scratch = ps_hyperscan_scratch_create(hyperscan, &err);
     PS_ASSERT(scratch != NULL);

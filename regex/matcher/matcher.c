@@ -77,8 +77,8 @@ static enum ps_status open_database(struct ps_matcher *matcher, const struct ps_
         return PS_FAIL;
     if (answer->built.bytes == NULL)
         return PS_OK;
-    matcher->hyperscan = ps_hyperscan_open(answer->built.bytes, answer->built.length, err);
-    if (matcher->hyperscan != NULL || !report->cached)
+    matcher->hyperscan = ps_hyperscan_open(answer->built.bytes, answer->built.length, &report->passing, err);
+    if (matcher->hyperscan != NULL || !report->cached || report->passing)
         return matcher->hyperscan != NULL ? PS_OK : PS_FAIL;
     snprintf(report->cache_note, sizeof report->cache_note, "the cached database is refused: %.150s",
              err == NULL ? "damaged" : err->text);
@@ -89,7 +89,8 @@ static enum ps_status open_database(struct ps_matcher *matcher, const struct ps_
     if (answer_get(matcher, plan, &without, answer, report, err) != PS_OK)
         return PS_FAIL;
     if (answer->built.bytes != NULL)
-        matcher->hyperscan = ps_hyperscan_open(answer->built.bytes, answer->built.length, err);
+        matcher->hyperscan =
+            ps_hyperscan_open(answer->built.bytes, answer->built.length, &report->passing, err);
     return answer->built.bytes == NULL || matcher->hyperscan != NULL ? PS_OK : PS_FAIL;
 }
 

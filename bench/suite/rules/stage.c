@@ -79,6 +79,7 @@ static void hyperscan_make(struct set *set, const char *path)
     struct ps_hyperscan_built built = {.bytes = NULL};
     struct ps_err err = {.length = 0};
     uint32_t failed;
+    bool passing;
     if (rules == NULL)
         fatal(problems.count > 0 ? problems.items[0].what : "the rules are not read");
     struct ps_hyperscan_expression *expressions =
@@ -95,7 +96,7 @@ static void hyperscan_make(struct set *set, const char *path)
     }
     if (ps_hyperscan_build(expressions, rules->pattern_count, &built, &failed, &err) != PS_OK)
         fatal(err.text);
-    set->hyperscan = ps_hyperscan_open(built.bytes, built.length, &err);
+    set->hyperscan = ps_hyperscan_open(built.bytes, built.length, &passing, &err);
     set->scratch = set->hyperscan != NULL ? ps_hyperscan_scratch_create(set->hyperscan, &err) : NULL;
     if (set->scratch == NULL)
         fatal(err.text);

@@ -38,6 +38,9 @@ void *aligned_alloc(size_t alignment, size_t bytes)
 }
 #endif
 
+/* Of Hyperscan. NULL: malloc and free. Returns 0. */
+int hs_set_scratch_allocator(void *(*allocate)(size_t bytes), void (*release)(void *memory));
+
 /* ---- rules that follow their file ---- */
 
 static char file[4096], log_path[4096], log_text[65536];
@@ -56,6 +59,7 @@ static int tear_down(void **state)
 {
     ps_rules_live_destroy(live);
     live = NULL;
+    hs_set_scratch_allocator(NULL, NULL);
     ps_log_open(NULL, NULL);
     return ps_test_folder_teardown(state);
 }
@@ -170,9 +174,27 @@ static void test_a_reload_logs_each_problem(void **state)
 
 /* ---- memory ---- */
 
-/* There is no memory for the scratch of the first worker, or for that of the last one: the load is tried again although the file does not
- * change. */
-static void test_a_load_without_memory_is_tried_again(void **state)
+/* Changes the file while memory is short, and waits until its rules are active: the load is tried again although the file does not change. */
+static void change_without_memory(unsigned number)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    log_begin();
+    ps_test_rules_replace("a.rules", "rule other%u { when body ~ /c%u[0-9]d/ drop }\n", number, number);
+    log_await("is not usable");
+    assert_int_equal(logged("ERROR", "is not usable now, and is tried again: the old rules stay active"), 1);
+    assert_int_equal(look().generation, number);
+    hs_set_scratch_allocator(NULL, NULL);
+    while (look().generation == number) {
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("the file is not read again after \"%s\"", look().error);
+        usleep(1000);
+    }
+    assert_int_equal(look().reloads_failed, number);
+    assert_string_equal(look().error, "");
+}
+
+/* There is no memory for the scratch of the first worker, or for that of the last one. */
+static void test_no_memory_for_a_scratch(void **state)
 {
     static const unsigned nths[] = {1, 4}; /* each scratch takes two: its own, and the room of its matcher */
     if (!PS_TEST_ALLOCATIONS)
@@ -180,29 +202,31 @@ static void test_a_load_without_memory_is_tried_again(void **state)
     ps_test_rules_write("a.rules", "rule one { when body ~ /a[0-9]b/ drop }\n");
     start();
     for (unsigned i = 0; i < PS_COUNT_OF(nths); i++) {
-        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-        log_begin();
         __atomic_store_n(&aligned_fails, nths[i], __ATOMIC_RELEASE);
-        ps_test_rules_replace("a.rules", "rule other%u { when body ~ /c%u[0-9]d/ drop }\n", i, i);
-        log_await("is not usable");
-        assert_int_equal(logged("ERROR", "is not usable now, and is tried again: the old rules stay active"),
-                         1);
-        assert_int_equal(look().generation, 1 + i);
-        while (look().generation == 1 + i) {
-            if (ps_test_patient_ns() > until_ns)
-                fail_msg("the file is not read again after \"%s\"", look().error);
-            usleep(1000);
-        }
-        assert_int_equal(look().reloads_failed, 1 + i);
-        assert_string_equal(look().error, "");
+        change_without_memory(1 + i);
     }
+}
+
+static void *no_memory(size_t)
+{
+    return NULL;
+}
+
+/* There is no memory to open the database that was compiled. */
+static void test_no_memory_for_the_database(void **state)
+{
+    ps_test_rules_write("a.rules", "rule one { when body ~ /a[0-9]b/ drop }\n");
+    start();
+    assert_int_equal(hs_set_scratch_allocator(no_memory, free), 0);
+    change_without_memory(1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_reload_logs_each_problem, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_load_without_memory_is_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_a_scratch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_the_database, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
