@@ -115,6 +115,56 @@ static const char *asked(void)
     return text;
 }
 
+/* What a command makes of the variables: entries|options|library path|java. */
+static const char *outcome_of(const struct ps_command *command)
+{
+    const struct ps_class_path *path = ps_class_path_make(arena, command);
+    return ps_arena_format(arena, "%s|%s|%s|%s", shown(&path->entries), shown(&path->options),
+                           path->library_path != NULL ? path->library_path : "",
+                           path->java != NULL ? path->java + strlen(ps_test_folder()) : "");
+}
+
+/* flume-ng sources flume-env.sh before it looks at a variable: its value counts, with or without one in the environment. */
+static void test_each_variable_of_the_script(void **state)
+{
+    static const char *const folders[] = {"bin", "two", "two/bin", "lib", "share", "share/hcatalog"};
+    for (size_t i = 0; i < PS_COUNT_OF(folders); i++)
+        make(folders[i]);
+    program("bin/java", "#!/bin/sh\n");
+    program("two/java", "#!/bin/sh\n");
+    const char *folder = ps_test_folder(), *two = ps_arena_text(arena, ps_test_folder_path("two"));
+    const struct {
+        const char *name, *value, *outcome;
+    } rows[] = {
+        {"FLUME_HOME", "/opt/flume", "/opt/flume/lib/*|||"},
+        {"FLUME_CLASSPATH", "/opt/x.jar:/opt/y", "/opt/x.jar:/opt/y|||"},
+        {"JAVA_OPTS", "-Xmx20m -Da=b", "|-Xmx20m:-Da=b||"},
+        {"FLUME_JAVA_OPTS", "-Xmx20m -Da=b", "|-Xmx20m:-Da=b||"},
+        {"FLUME_JAVA_LIBRARY_PATH", "/opt/native", "||/opt/native|"},
+        {"HIVE_HOME", folder, "@/lib/*|||"},
+        {"HCAT_HOME", folder, "@/share/hcatalog/*|||"},
+        {"JAVA_HOME", folder, "|||/bin/java"},
+        {"PATH", two, "|||/two/java"},
+    };
+    char *before = getenv("PATH") != NULL ? strdup(getenv("PATH")) : NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        setenv("PATH", "/nonexistent", 1);
+        struct ps_command environment = {.arena = arena}, script = {.arena = arena};
+        const char *line = ps_arena_format(arena, "%s='%s'\n", rows[i].name, rows[i].value);
+        ps_shell_read(&script.environment, arena, line, strlen(line));
+        print_message("%s\n", rows[i].name);
+        assert_string_equal(outcome_of(&script), rows[i].outcome);
+        setenv(rows[i].name, "/of/the/environment", 1);
+        assert_string_equal(outcome_of(&script), rows[i].outcome);
+        setenv(rows[i].name, rows[i].value, 1);
+        assert_string_equal(outcome_of(&environment), rows[i].outcome);
+        unsetenv(rows[i].name);
+    }
+    if (before != NULL)
+        setenv("PATH", before, 1);
+    free(before);
+}
+
 /* A fake program that records its arguments and its environment. */
 #define FAKE(TOOL, CLASS_PATH, LIBRARIES)                                                                    \
     "#!/bin/sh\n"                                                                                            \
@@ -281,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_in_the_order_of_flume_ng, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_variable_of_the_script, setup, teardown),
         cmocka_unit_test_setup_teardown(test_with_hadoop_and_hbase, setup, teardown),
         cmocka_unit_test_setup_teardown(test_with_a_hadoop_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_set, setup, teardown),

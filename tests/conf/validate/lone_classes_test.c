@@ -20,6 +20,7 @@ static const struct ps_test_class flume[] = {
     {.name = NULL}};
 static const struct ps_test_class own[] = {
     {.name = "example/Vault", .interfaces = {FLUME "configfilter/ConfigFilter"}},
+    {.name = "example/Sealed", .interfaces = {FLUME "configfilter/ConfigFilter"}},
     {.name = "example/Keys", .interfaces = {FLUME "channel/file/encryption/KeyProvider$Builder"}},
     {.name = "example/Neither"},
     {.name = NULL}};
@@ -40,9 +41,10 @@ static enum ps_status answer(const struct ps_class_path *path, const char *class
 {
     asked++;
     assert_non_null(path);
-    assert_string_equal(class_name, "example.Vault");
-    assert_string_equal(name, "f1");
-    if (cannot)
+    bool sealed = strcmp(class_name, "example.Sealed") == 0;
+    assert_string_equal(class_name, sealed ? "example.Sealed" : "example.Vault");
+    assert_int_equal(name[0], sealed ? 's' : 'f');
+    if (cannot || sealed)
         return ps_err_set(err, "it is sealed");
     for (size_t i = 0; i < keys->count; i++) {
         const char *key = keys->items[i];
@@ -143,6 +145,41 @@ static void test_cannot_be_asked(void **state)
     ps_conf_destroy(conf);
 }
 
+/* A class that cannot be asked, and a filter that cannot be created, do not take others with them, wherever they stand. */
+static void test_others_stay(void **state)
+{
+    static const char *const names[] = {"e1", "s1", "f1", "n1", "x1", "s2", "h1"};
+    const size_t count = PS_COUNT_OF(names);
+    setenv("PENSTOCK_TEST", "of the environment", 1);
+    for (size_t first = 0; first < count; first++) {
+        char list[64] = "", text[2048];
+        for (size_t i = 0; i < count; i++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), " %s", names[(first + i) % count]);
+        snprintf(
+            text, sizeof text,
+            "a1.configfilters =%s\na1.configfilters.e1.type = env\n"
+            "a1.configfilters.s1.type = example.Sealed\na1.configfilters.f1.type = example.Vault\n"
+            "a1.configfilters.x1.type = external\na1.configfilters.x1.command = echo\n"
+            "a1.configfilters.s2.type = example.Sealed\na1.configfilters.n1.type = none\n"
+            "a1.configfilters.h1.type = hadoop\n"
+            "a1.sources = r1\na1.channels = c1\na1.sources.r1.type = seq\na1.sources.r1.channels = c1\n"
+            "a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = static\n"
+            "a1.sources.r1.interceptors.i1.value = ${e1[PENSTOCK_TEST]},${s1[a]},${f1[b]},${n1[c]},${x1[d]},"
+            "${s2[e]},${h1[f]}\n"
+            "a1.channels.c1.type = memory\na1.sinks = k1\na1.sinks.k1.type = null\n"
+            "a1.sinks.k1.channel = c1\n",
+            list);
+        asked = 0;
+        struct ps_conf *conf =
+            ps_test_java_conf_load_with(&(struct ps_command){.agent = "a1", .ask_classes = true}, text);
+        assert_int_equal(asked, 3);
+        assert_string_equal(pair_of(conf, "interceptors.i1.value"),
+                            "of the environment,${s1[a]},<b>,${n1[c]},d,${s2[e]},${h1[f]}");
+        assert_int_equal(conf->problems.dropped, 4); /* s1, s2, n1, h1 */
+        ps_conf_destroy(conf);
+    }
+}
+
 static void test_not_there(void **state)
 {
     static const struct {
@@ -227,7 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_not_asked),       cmocka_unit_test(test_asked),
         cmocka_unit_test(test_cannot_be_asked), cmocka_unit_test(test_not_there),
-        cmocka_unit_test(test_key_provider),
+        cmocka_unit_test(test_others_stay),     cmocka_unit_test(test_key_provider),
     };
     ps_filter_classes_ask_with(answer);
     return cmocka_run_group_tests(tests, setup, ps_test_folder_teardown);
