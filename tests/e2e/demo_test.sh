@@ -81,6 +81,57 @@ demo 2 --config /nonexistent/agent.properties
 shows 'the agent ended'
 demo 2 --rate none
 
+echo "warms up at its rate, and at no more than 100,000 events a second"
+if command -v cc >/dev/null; then
+    # Each process of the demo writes its command line.
+    cat >"$work/lines.c" <<'END'
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void write_line(void)
+{
+    char line[4096];
+    int from = open("/proc/self/cmdline", O_RDONLY), to = open(getenv("COMMAND_LINES"), O_WRONLY | O_APPEND | O_CREAT, 0600);
+    ssize_t length = read(from, line, sizeof line - 1);
+    for (ssize_t i = 0; i < length; i++)
+        if (line[i] == '\0')
+            line[i] = ' ';
+    line[length++] = '\n';
+    write(to, line, (size_t)length);
+    close(from);
+    close(to);
+}
+END
+    cc -w -shared -fPIC "$work/lines.c" -o "$work/lines.so" || fail "lines.c does not compile"
+    warms() { # RATE WANTED: the demo's rate, and that of its warm-up
+        local i
+        rm -f "$work/lines"
+        ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0" COMMAND_LINES=$work/lines LD_PRELOAD=$work/lines.so \
+            "$PENSTOCK" demo --rate "$1" --seconds 600 --config "$example" >"$work/out" 2>&1 &
+        held=$!
+        for ((i = 0; i < 600; i++)); do
+            ! grep -qs '^penstock load ' "$work/lines" || break
+            kill -0 "$held" 2>/dev/null || fail "demo --rate $1 ended"
+            patient_tenth
+        done
+        for ((i = 0; i < 600; i++)); do # a first signal ends the load, a second one all
+            kill -INT "$held" 2>/dev/null || break
+            patient_tenth
+        done
+        wait "$held" || true
+        held=''
+        grep '^penstock load ' "$work/lines" | head -n 1 >"$work/warm"
+        ! grep -q -e '--manifest' "$work/warm" || fail "demo --rate $1 does not warm up"
+        grep -q -e " --rate $2 .* --duration 1s " "$work/warm" || fail "demo --rate $1 warms up with: $(<"$work/warm")"
+    }
+    warms 100 100
+    warms 99999 99999
+    warms 100001 100000
+else
+    echo "SKIP PART: the warm-up: no cc"
+fi
+
 echo "interrupted: the events sent so far are accounted for"
 mkdir "$work/hand"
 TMPDIR=$work/hand "$PENSTOCK" demo --rate 2000 --seconds 600 --config "$example" >"$work/out" 2>&1 &

@@ -75,6 +75,7 @@ launch() {
 }
 arrived() { [[ $(cat out/* 2>/dev/null | wc -l) -ge $1 ]]; } # COUNT
 says() { grep -qE -- "$1" agent.err; }
+said() { (($(grep -cE -- "$2" agent.err) >= $1)); } # TIMES PATTERN
 saved() { [[ -e position && $(<position) =~ ^0*$(stat -c %s lines)$ ]]; }
 agent_file file_lines lines
 
@@ -94,18 +95,30 @@ await "the log says so" says "ERROR source r1: cannot write $work/position: No s
 rm disk-is-full
 await "the position is saved later, without new lines" saved
 await "the log says that it is over" says "INFO source r1: $work/position is written again; tries so far: [0-9]+, for"
+# It is over: later positions are saved without a word, and the next failure is another one.
+for i in $(seq 1021 1030); do
+    echo "$i" >>lines
+    await "the position of a later line" saved
+done
+(($(grep -c 'is written again' agent.err) == 1)) || fail "a failure is over more than once: $(grep -c 'is written again' agent.err)"
+touch disk-is-full
+echo 1031 >>lines
+await "the second failure" said 2 'cannot write'
+! grep 'cannot write' agent.err | sed -n 2p | grep 'tries so far' || fail "the second failure is counted with the first"
+rm disk-is-full
+await "the second failure is over" said 2 'is written again'
 stop_agent TERM 0
-seq 1020 | diff - <(cat out/*) >difference.err || fail "other events than each line once"
+seq 1031 | diff - <(cat out/*) >difference.err || fail "other events than each line once"
 launch
-echo 1021 >>lines
+echo 1032 >>lines
 await "only the new line" arrived 1
 stop_agent TERM 0
-[[ $(cat out/*) == 1021 ]] || fail "after a restart there come: $(head -n 3 out/*)"
+[[ $(cat out/*) == 1032 ]] || fail "after a restart there come: $(head -n 3 out/*)"
 
 # What cannot be saved for a while is saved by the stop, if that can.
 touch disk-is-full
 launch
-echo 1022 >>lines
+echo 1033 >>lines
 await "the line" arrived 1
 await "it is not saved" says 'cannot write'
 rm disk-is-full
@@ -119,10 +132,10 @@ await "the source is open" says 'source r1'
 touch disk-is-broken
 await "a read error is said" says "ERROR source r1: cannot read $work/lines: Input/output error; retrying every 3 s"
 rm disk-is-broken
-echo 1023 >>lines
+echo 1034 >>lines
 await "the source goes on" arrived 1
 stop_agent TERM 0
-[[ $(cat out/*) == 1023 ]] || fail "after a read error there come: $(head -n 3 out/*)"
+[[ $(cat out/*) == 1034 ]] || fail "after a read error there come: $(head -n 3 out/*)"
 mkdir folder
 mkfifo pipe
 for path in folder pipe; do

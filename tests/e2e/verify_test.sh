@@ -142,6 +142,15 @@ check "no histogram" 0 'lost=0' --from "file://$work/whole.log" --manifest whole
 check "a histogram" 0 'lost=0' --from "file://$work/whole.log" --manifest whole.json --histogram
 grep -q '"histogram":\[\[' out || wrong "no histogram"
 
+# ---- up to 16 places, and up to 16 loads ----
+
+from=() manifests=()
+for number in {1..15}; do
+    load --target "file://$work/part$number.log" --rate 4000 --events "$number" --run "$(printf %06x "$number")" --manifest "part$number.json"
+    from+=(--from "part$number.log") manifests+=(--manifest "part$number.json")
+done
+check "sixteen" 0 "received=520 runs=16 lost=0 duplicated=0 foreign=0" "${from[@]}" --from whole.log "${manifests[@]}" --manifest whole.json
+
 # ---- usage ----
 
 usage() { # WORDS ARGUMENT...
@@ -165,6 +174,8 @@ usage "omit --events" --from whole.log --events 1 --manifest whole.json
 usage "is not valid JSON" --from whole.log --manifest whole.log
 usage "did you mean --from whole.log?" whole.log
 usage "lists the options" --form whole.log
+usage "--from older.log: at most 16 of them" "${from[@]}" --from whole.log --from older.log "${manifests[@]}"
+usage "--manifest older.json: at most 16 of them" "${from[@]}" "${manifests[@]}" --manifest whole.json --manifest older.json
 "$PENSTOCK" verify --help >out
 grep -q '^Examples:' out || wrong "--help has no examples"
 
