@@ -13,6 +13,8 @@ struct ps_tail_identity {
     uint64_t device, inode;
     uint64_t head;        /* fingerprint of the first `head_length` bytes */
     uint32_t head_length; /* 0: nothing is known of the contents; an empty fingerprint fits every file */
+    uint64_t
+        born_ns; /* when the file was made, in ns since 1970; 0: not known. ps_tail_identity_read does not ask for it. */
 };
 
 /* Returns the fingerprint of these bytes (FNV-1a, 64 bits). */

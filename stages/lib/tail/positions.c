@@ -156,6 +156,7 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         if (position == NULL || moved)
             continue;
         position->identity = known->identity;
+        position->known_ms = known->known_ms;
         position->serial = known->serial;
         ps_tail_marks_free(&position->marks);
         if (position->offset == known->offset)

@@ -4,7 +4,7 @@
  * "file":"/absolute/path"}. Flume's reader fails on members that it does not know, so the fingerprints are in a second file beside it
  * (PATH.identities). The fingerprints count only if this program wrote the position file: Flume writes no newline at its end. In that case
  * a file with the same inode but another fingerprint is another file. Without fingerprints, Flume's rule decides: inode and path.
- * The second file also has the files' random numbers (serial.h).
+ * The second file also has the files' random numbers (serial.h), and when they were made.
  *
  * Both files are written under another name, synced, and renamed; the identities first. A crash between the two renames
  * must not combine a position of one content with the fingerprint of another. The second file therefore also has all
@@ -39,8 +39,11 @@ struct ps_tail_position {
     /* group of the path's present name; -1: no group matches; not written to the file */
     int group;
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
-    struct ps_tail_marks marks;       /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
-    struct ps_tail_serial serial;     /* only in the second file */
+    /* Of a position that was read at the start and does not have the time of its file's birth: when it was saved last while its file was
+     * known, in ms since 1970. Later saves keep it, until the file is found or given up. 0: not known; of a followed file: now. */
+    int64_t known_ms;
+    struct ps_tail_marks marks;   /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
+    struct ps_tail_serial serial; /* only in the second file */
 };
 
 struct ps_tail_positions {

@@ -32,9 +32,9 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
-    static const char *const names[] = {"inode",   "pos",       "file",    "device", "head",
-                                        "length",  "positions", "before",  "marks",  "text",
-                                        "written", "number",    "earlier", "since"};
+    static const char *const names[] = {"inode",     "pos",    "file",  "device", "head",    "length",
+                                        "positions", "before", "marks", "text",   "written", "number",
+                                        "earlier",   "since",  "born",  "known"};
     unsigned which = 0;
     int64_t number = 0;
     if (!ps_json_string_take(cursor))
@@ -95,6 +95,12 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
     case 13:
         position->serial.from = number;
         return number >= 0;
+    case 14:
+        position->identity.born_ns = (uint64_t)number;
+        break;
+    case 15:
+        position->known_ms = number;
+        return number >= 0;
     default:
         break;
     }
@@ -152,6 +158,14 @@ static void print_position(FILE *out, const struct ps_tail_position *position)
     free(text);
 }
 
+static void print_born(FILE *out, const struct ps_tail_position *position)
+{
+    if (position->identity.born_ns != 0)
+        fprintf(out, ",\"born\":%" PRId64, (int64_t)position->identity.born_ns);
+    else if (position->known_ms != 0)
+        fprintf(out, ",\"known\":%" PRId64, position->known_ms);
+}
+
 static void print_serial(FILE *out, const struct ps_tail_serial *serial)
 {
     if (serial->own != 0)
@@ -185,6 +199,7 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
                 (int64_t)identity->head, identity->head_length);
         if (positions->items[i].text != 0)
             fprintf(out, ",\"text\":%" PRId64, positions->items[i].text);
+        print_born(out, &positions->items[i]);
         print_serial(out, &positions->items[i].serial);
         for (uint32_t k = 0; k < marks->count; k++)
             fprintf(out, "%s%" PRId64 " %" PRId64 " %u", k == 0 ? ",\"marks\":\"" : " ",

@@ -51,13 +51,13 @@ static inline void ps_test_positions_copy(const char *from, const char *to)
 /* Returns whether the position file has a position behind the beginning of this file. */
 static inline bool ps_test_positions_know(const char *position_file, const char *path)
 {
-    char wanted[64], content[65536];
-    FILE *in = fopen(position_file, "re");
-    size_t length = in != NULL ? fread(content, 1, sizeof content - 1, in) : 0;
-    if (in != NULL)
-        fclose(in);
-    content[length] = '\0';
-    snprintf(wanted, sizeof wanted, "\"inode\":%llu,\"pos\":", (unsigned long long)ps_test_inode_of(path));
-    const char *at = strstr(content, wanted);
-    return at != NULL && at[strlen(wanted)] != '0';
+    char found[64], bytes[65536];
+    FILE *file = fopen(position_file, "re");
+    size_t length = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    bytes[length] = '\0';
+    snprintf(found, sizeof found, "\"inode\":%llu,\"pos\":", (unsigned long long)ps_test_inode_of(path));
+    const char *at = strstr(bytes, found);
+    return at != NULL && at[strlen(found)] != '0';
 }

@@ -97,13 +97,13 @@ static void test_renamed_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-static void cut_and_rename(time_t saved, const char *events)
+static void cut_and_rename(void (*set_saved)(time_t saved), time_t saved, const char *events)
 {
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
     ps_test_stage_close(&stage);
-    positions_are_of(saved);
+    set_saved(saved);
     append("copy.1", "one\ntwo\n");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     append("app.log", "three\nfour\n");
@@ -116,16 +116,22 @@ static void cut_and_rename(time_t saved, const char *events)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is copied, truncated, written again and renamed to a name that no group matches. It existed when the positions were saved. */
+/* A file is copied, truncated, written again and renamed to a name that no group matches. The position file knows when it was made. */
 static void test_cut_and_renamed_while_stopped(void **unused)
 {
-    cut_and_rename(time(NULL) + 3600, "three four five");
+    cut_and_rename(positions_are_of, time(NULL) + 3600, "three four five");
+}
+
+/* The position file is of an older version, and does not know it. The file existed when the positions were saved. */
+static void test_cut_and_renamed_before_an_update(void **unused)
+{
+    cut_and_rename(positions_are_of_older_version, time(NULL) + 3600, "three four five");
 }
 
 /* The same, but the file with the inode was made after the positions were saved: nothing proves that it is the same file. */
 static void test_inode_of_a_later_file(void **unused)
 {
-    cut_and_rename(time(NULL) - 3600, "five");
+    cut_and_rename(positions_are_of_older_version, time(NULL) - 3600, "five");
 }
 
 /* A file is renamed during a restart to a name that no group matches, and the agent stops again before the rest of the file is delivered. */
@@ -532,6 +538,7 @@ int main(void)
         TEST(rename),
         TEST(renamed_while_stopped),
         TEST(cut_and_renamed_while_stopped),
+        TEST(cut_and_renamed_before_an_update),
         TEST(inode_of_a_later_file),
         TEST(renamed_while_stopped_and_stopped_again),
         TEST(cut),

@@ -118,6 +118,26 @@ static inline void positions_are_of(time_t saved)
     assert_int_equal(utimensat(AT_FDCWD, positions, times, 0), 0);
 }
 
+/* The same, and the positions become those of a version that does not write when their files were made. */
+static inline void positions_are_of_older_version(time_t saved)
+{
+    static char text[1 << 20];
+    const char *path = ps_test_folder_path("state/positions.json.identities");
+    positions_are_of(saved);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    for (char *born; (born = strstr(text, ",\"born\":")) != NULL;) {
+        const char *after = born + 1 + strcspn(born + 1, ",}");
+        memmove(born, after, strlen(after) + 1);
+    }
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
 static inline unsigned long inode_of(const char *name)
 {
     struct stat status;

@@ -19,7 +19,6 @@ struct opening {
     struct ps_tail_identity expected; /* identity of what was read so far; head_length 0: not known */
     int error; /* errno; 0: the file is open. This and the fields below are results, unless they say "given". */
     struct ps_tail_identity identity;
-    uint64_t born_ns; /* 0: not known */
     int64_t size;
     bool begins; /* the file has the expected beginning */
     enum ps_tail_way way;
@@ -70,7 +69,7 @@ static bool opening_read(struct opening *opening)
                          : -1;
     if (length < 0)
         return false;
-    opening->born_ns = ps_tail_born_ns(opening->fd);
+    opening->identity.born_ns = ps_tail_born_ns(opening->fd);
     opening->head_length = (size_t)length;
     if (!text_begin_read(opening))
         return false;
@@ -131,14 +130,6 @@ static bool is_remembered(const struct opening *opening, const struct ps_tail_po
            position->offset <= opening->size && ends_like(opening, &mark);
 }
 
-/* Returns whether the file has had its inode since before the positions were saved. A younger file may have the inode of one that was deleted. */
-static bool is_older(const struct ps_tailer *tailer, const struct opening *opening,
-                     const struct ps_tail_position *position)
-{
-    return position->identity.device == opening->identity.device && opening->born_ns != 0 &&
-           opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.positions.saved_ns;
-}
-
 /* Takes the position over. The lines get the headers of the name in the position file. */
 static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_position *position)
 {
@@ -183,7 +174,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         if (same_path) /* the file is read from its beginning, unless it is itself a copy */
             ps_tail_position_taken(tailer, position);
         bool other_name = !log->matches && !same_path && position->group >= 0;
-        bool renamed = other_name && is_older(tailer, opening, position);
+        bool renamed = other_name && ps_tail_position_is_of(position, &opening->identity);
         if (renamed) {
             ps_log(PS_LOG_INFO, tailer->port->component,
                    "%s was cut, and renamed to %s: it is read from its beginning", position->path, log->path);
@@ -257,6 +248,7 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
         position->identity.head_length == 0 || is_remembered(opening, position))
         return false;
     ps_tail_log_as_remembered(tailer, log, position);
+    log->identity.born_ns = position->identity.born_ns;
     log->last.length = 0;
     ps_tail_log_index(tailer, log);
     ps_tail_position_taken(tailer, position); /* the log has the position now */
@@ -310,7 +302,8 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode) == NULL)
         return READS_NOT; /* the file is identified when it has bytes */
     log->resolved = true;
-    log->is_young = ps_tail_is_young(tailer, opening->born_ns);
+    log->identity.born_ns = opening->identity.born_ns;
+    log->is_young = ps_tail_is_young(tailer, opening->identity.born_ns);
     if (differs_from_remembered(tailer, log, opening))
         return READS_NOT;
     if (remembered(tailer, log, opening, &offset, &text)) {

@@ -49,12 +49,23 @@ static enum ps_status records_add(struct loading *loading)
                : PS_OK;
 }
 
+/* Each save writes the positions again whose files were not found yet. That makes the position file younger, but not what is known of them. */
+static void known_set(struct ps_tail_positions *positions)
+{
+    for (size_t i = 0; i < positions->count; i++) {
+        struct ps_tail_position *position = &positions->items[i];
+        if (position->identity.born_ns == 0 && position->known_ms == 0)
+            position->known_ms = (int64_t)(positions->saved_ns / PS_NS_PER_MS);
+    }
+}
+
 static void load_run(struct ps_tail_job *job)
 {
     struct loading *loading = (struct loading *)(void *)job;
     loading->status = ps_tail_positions_load(loading->path, &loading->positions, &loading->err);
     if (loading->status == PS_OK && loading->records != NULL)
         loading->status = records_add(loading);
+    known_set(&loading->positions);
     if (loading->status == PS_OK)
         ps_tail_position_file_remember(loading->position_file, &loading->positions);
 }
@@ -162,6 +173,16 @@ bool ps_tail_is_young(const struct ps_tailer *tailer, uint64_t made_ns)
     const struct ps_tail_positions *positions = &tailer->remembered.positions;
     return positions->ours && positions->saved_ns != 0 && made_ns != 0 &&
            (positions->clock_was_set_back || made_ns + PS_TAIL_GRACE_NS >= positions->saved_ns);
+}
+
+bool ps_tail_position_is_of(const struct ps_tail_position *position, const struct ps_tail_identity *identity)
+{
+    const struct ps_tail_identity *known = &position->identity;
+    if (known->inode != identity->inode || known->device != identity->device || identity->born_ns == 0)
+        return false;
+    return known->born_ns != 0
+               ? known->born_ns == identity->born_ns
+               : identity->born_ns + PS_TAIL_GRACE_NS < (uint64_t)position->known_ms * PS_NS_PER_MS;
 }
 
 /* Returns whether the position's file may still be found. A look can miss a file that is renamed while the look reads

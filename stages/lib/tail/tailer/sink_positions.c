@@ -51,6 +51,8 @@ static uint32_t print_detail(const struct ps_tail_log *log, char *to)
     at = ps_tail_keeping_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
     at = ps_tail_keeping_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
     at = ps_tail_keeping_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
+    if (log->identity.born_ns != 0)
+        at = ps_tail_keeping_number(stpcpy(at, ",\"born\":"), (int64_t)log->identity.born_ns);
     at = put_marks(stpcpy(at, ",\"marks\":\""), log);
     at = stpcpy(at, "\"}");
     return (uint32_t)(at - to);

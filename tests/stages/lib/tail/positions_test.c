@@ -430,6 +430,60 @@ static void test_each_call(void **unused)
     positions = (struct ps_tail_positions){.count = 0};
 }
 
+/* When the file was made, or else when the position was known, is only in the second file, and comes back from it. */
+static void test_births(void **unused)
+{
+    struct ps_err err;
+    struct ps_tail_positions again;
+    char text[1000];
+    static const struct {
+        uint64_t born_ns;
+        int64_t known_ms, known_back_ms;
+        const char *member; /* NULL: none of both */
+    } rows[] = {
+        {0, 0, 0, NULL},
+        {UINT64_C(1764337163123456789), 0, 0, "\"length\":9,\"born\":1764337163123456789}"},
+        {UINT64_MAX - 1, 0, 0, "\"length\":9,\"born\":-2}"},
+        {0, 1764337163123, 1764337163123, "\"length\":9,\"known\":1764337163123}"},
+        {7, 1764337163123, 0, "\"length\":9,\"born\":7}"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_tail_positions written = {.count = 0};
+        ps_tail_positions_add(
+            &written,
+            &(struct ps_tail_position){
+                .inode = 5,
+                .offset = 77,
+                .path = (char *)(uintptr_t) "/a",
+                .known_ms = rows[i].known_ms,
+                .identity = {
+                    .device = 3, .inode = 5, .head = 7, .head_length = 9, .born_ns = rows[i].born_ns}});
+        assert_int_equal(ps_tail_positions_save(ps_test_folder_path("positions.json"), &written, &err),
+                         PS_OK);
+        ps_tail_positions_free(&written);
+        read_file("positions.json", text, sizeof text);
+        assert_string_equal(text, "[{\"inode\":5,\"pos\":77,\"file\":\"/a\"}]\n");
+        read_file("positions.json.identities", text, sizeof text);
+        if (rows[i].member != NULL)
+            assert_non_null(strstr(text, rows[i].member));
+        else
+            assert_true(strstr(text, "born") == NULL && strstr(text, "known") == NULL);
+        for (unsigned moved = 0; moved < 2; moved++) {
+            if (moved > 0) /* by somebody: nothing more is known than the inode */
+                write_one("[{\"inode\":5,\"pos\":70,\"file\":\"/a\"}]\n");
+            assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err),
+                             PS_OK);
+            assert_true(again.items[0].identity.born_ns == (moved > 0 ? 0 : rows[i].born_ns));
+            assert_true(again.items[0].known_ms == (moved > 0 ? 0 : rows[i].known_back_ms));
+            ps_tail_positions_free(&again);
+        }
+    }
+    ps_tail_positions_parse("[{\"inode\":5,\"device\":3,\"head\":7,\"length\":9,\"known\":-1}]\n", 56, true,
+                            &again);
+    assert_true(again.cut);
+    ps_tail_positions_free(&again);
+}
+
 /* Positions that were written long ago do not become newer when their file is touched or copied: a file that was made
  * since may have the inode of one that was deleted. */
 static void test_touched(void **unused)
@@ -520,6 +574,7 @@ int main(void)
                                        TEST(depth),
                                        TEST(same_inode_twice),
                                        TEST(saved_and_loaded),
+                                       TEST(births),
                                        TEST(marks),
                                        TEST(marks_that_cannot_be),
                                        TEST(escapes),

@@ -9,6 +9,7 @@
 #define EARLIER_S 3600
 
 static _Atomic time_t made_earlier_s; /* how much earlier files were made, as the source sees it */
+static _Atomic time_t made_s;         /* when all files were made, as the source sees it; 0: when they were */
 
 /* Called in place of libc's function. */
 int statx(int folder, const char *restrict path, int flags, unsigned mask, struct statx *restrict status)
@@ -16,6 +17,10 @@ int statx(int folder, const char *restrict path, int flags, unsigned mask, struc
     int result = (int)syscall(SYS_statx, folder, path, flags, mask, status);
     if (result == 0)
         status->stx_btime.tv_sec -= made_earlier_s;
+    if (result == 0 && made_s != 0) {
+        status->stx_mask |= STATX_BTIME;
+        status->stx_btime = (struct statx_timestamp){.tv_sec = made_s, .tv_nsec = 7};
+    }
     return result;
 }
 
@@ -141,6 +146,75 @@ static void test_older_than_the_save(void **unused)
     made_earlier_s = 0;
 }
 
+/* Makes a file with one line, which is its name. */
+static void append_own(unsigned number)
+{
+    char name[32];
+    snprintf(name, sizeof name, "app.%u", number);
+    snprintf(text, sizeof text, "%s\n", name);
+    append(name, text);
+}
+
+/* A process that does not find app.log writes its position again. */
+static void carry_over(unsigned number)
+{
+    append_own(number);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    ps_test_stage_close(&stage);
+    assert_non_null(strstr(read_positions(), "/app.log\""));
+}
+
+/* While the agent is stopped, a file of no group gets the inode of a followed one, with other bytes. If it was made at the same time, it is
+ * the followed file, which was cut and renamed: it is read. Else it is another one, however often the position was written since. A position of
+ * an older version does not have that time: the file must have been made before the save of that version. */
+static void test_inode_of_a_deleted_file(void **unused)
+{
+    static const struct {
+        time_t ago, later_ago; /* how long ago the followed file and the file of no group were made */
+        time_t older_ago; /* how long ago the older version has saved the positions; 0: no older version */
+        unsigned carried; /* number of processes that do not find the file */
+        bool read;
+    } rows[] = {
+        {3600, 3600, 0, 0, true},     {3600, 3600, 0, 2, true},    {3600, 3599, 0, 0, false},
+        {3600, 1800, 0, 0, false},    {3600, 1800, 0, 2, false},   {3600, 3601, 0, 1, false},
+        {9000, 9000, 7200, 0, true},  {9000, 9000, 7200, 2, true}, {9000, 3600, 7200, 0, false},
+        {9000, 3600, 7200, 2, false}, {9000, 7212, 7200, 2, true}, {9000, 7208, 7200, 2, false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        time_t now = time(NULL);
+        fresh_folder();
+        made_s = now - rows[i].ago;
+        append("app.log", "one\n");
+        PS_START("writePosInterval", "20");
+        expect("one");
+        ps_test_stage_close(&stage);
+        assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+        append("app.log", "lines of another\n");
+        move("app.log", "state/kept");
+        if (rows[i].older_ago != 0)
+            positions_are_of_older_version(now - rows[i].older_ago);
+        for (unsigned k = 0; k < rows[i].carried; k++)
+            carry_over(k);
+        move("state/kept", "other");
+        made_s = now - rows[i].later_ago;
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        append_own(rows[i].carried);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        if (rows[i].read)
+            ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        uint64_t until_ns = ps_clock_now().mono_ns + 100 * PS_NS_PER_MS;
+        while (ps_clock_now().mono_ns < until_ns)
+            (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        if (stage.event_count != (rows[i].read ? 2U : 1U))
+            fail_msg("row %zu: %zu lines", i, stage.event_count);
+        ps_test_stage_fini(&stage);
+    }
+    made_s = 0;
+}
+
 /* The clock was set back while the agent was down: the time of the last save has not come yet, and says nothing of the files that came
  * meanwhile. All of them are read, once. */
 static void test_clock_was_set_back(void **unused)
@@ -254,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_directory_comes_later, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_killed_after_a_rotation, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_older_than_the_save, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_inode_of_a_deleted_file, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_clock_was_set_back, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_positions_of_flume, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_stopped_before_they_are_opened, setup, ps_test_folder_teardown),

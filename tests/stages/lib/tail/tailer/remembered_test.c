@@ -213,6 +213,42 @@ static void test_young(void **unused)
     assert_false(ps_tail_is_young(tailer, saved_ns + 1));
 }
 
+/* A file with the position's inode is its file if both were made at the same time, or, without the position's time, 10 s before it was known. */
+static void test_inode_of_another(void **unused)
+{
+    const uint64_t known_ns = 1000 * PS_NS_PER_S, before_ns = known_ns - PS_TAIL_GRACE_NS;
+    static const struct ps_tail_identity identity = {.device = 3, .inode = 5, .born_ns = 77};
+    struct ps_tail_position position = {.identity = identity};
+    struct ps_tail_identity file = identity;
+    assert_true(ps_tail_position_is_of(&position, &file));
+    file.inode = 6;
+    assert_false(ps_tail_position_is_of(&position, &file));
+    file = identity;
+    file.device = 4;
+    assert_false(ps_tail_position_is_of(&position, &file));
+    file = identity;
+    for (uint64_t born_ns = 76; born_ns <= 78; born_ns++) {
+        file.born_ns = born_ns;
+        assert_int_equal(ps_tail_position_is_of(&position, &file), born_ns == 77);
+    }
+    file.born_ns = 0; /* the file system does not tell it */
+    assert_false(ps_tail_position_is_of(&position, &file));
+    position.known_ms = (int64_t)(known_ns / PS_NS_PER_MS);
+    file.born_ns = 1; /* the time of the birth counts, if it is there */
+    assert_false(ps_tail_position_is_of(&position, &file));
+    position.identity.born_ns = 0;
+    assert_true(ps_tail_position_is_of(&position, &file));
+    file.born_ns = before_ns - 1;
+    assert_true(ps_tail_position_is_of(&position, &file));
+    file.born_ns = before_ns;
+    assert_false(ps_tail_position_is_of(&position, &file));
+    file.born_ns = 0;
+    assert_false(ps_tail_position_is_of(&position, &file));
+    position.known_ms = 0;
+    file.born_ns = 1;
+    assert_false(ps_tail_position_is_of(&position, &file));
+}
+
 /* ---- groups ---- */
 
 /* The number of the filter for names that begin with "app". */
@@ -278,7 +314,7 @@ static void test_groups(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), TEST(many), TEST(taken), TEST(young),
-                                       TEST(groups)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), TEST(many),  TEST(taken), TEST(young),
+                                       TEST(inode_of_another),      TEST(groups)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
