@@ -150,6 +150,7 @@ bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64
     ps_tail_copy_end(log);
     log->copy.pends = true;
     wait(tailer, log);
+    tailer->copies_pend_ns = tailer->now_ns + PS_TAIL_COPY_LOOK_NS + 2 * COPIES_LOOK_NS;
     return true;
 }
 
@@ -161,6 +162,23 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_slots_put(&tailer->unresolved, log->number);
     log->state = PS_TAIL_LOG_CLOSED;
     ps_tail_log_queue(tailer, log);
+}
+
+void ps_tail_copies_at_end(struct ps_tailer *tailer)
+{
+    for (uint32_t left = tailer->copies.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->copies);
+        struct ps_tail_log *log = tailer->table.logs[number];
+        if (log == NULL || log->state != PS_TAIL_LOG_COPY)
+            continue;
+        if (!log->copy.pends || ps_tail_log_is_text(log)) {
+            ps_tail_slots_put(&tailer->copies, number);
+            continue;
+        }
+        compare_again(tailer, log);
+        log->copy.since_ns = 0; /* this comparison does not settle it: it may wait on in the next process */
+        ps_tail_log_open(tailer, log);
+    }
 }
 
 /* Makes the copy a file of its own. With skipToEnd it is read from where the comparison ended, because the original has the same

@@ -193,6 +193,9 @@ struct ps_tailer {
     struct ps_tail_fingerprint_index
         fingerprints; /* fingerprints of logs, and of positions that were read at the start */
     uint64_t copies_look_ns;
+    /* Until then a copy waits because it may grow, and its original may have begun anew: the position file keeps the original's former
+     * position. */
+    uint64_t copies_pend_ns;
     struct ps_tail_remembered remembered;
     struct ps_tail_saves saves;
     /* Number of logs whose delivered_offset is behind their read_offset. */

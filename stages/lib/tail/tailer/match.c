@@ -282,12 +282,21 @@ int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log
     return match->own_error != 0 || !patient ? match->own_error : match->other_error;
 }
 
+/* Returns whether this process is the last one that knows where the original's former content was read to: the source ends, and
+ * the position file has, or will have, the position in the original's new content. The next process finds files that are gone. */
+static bool is_last_chance(const struct ps_tailer *tailer, const struct ps_tail_match *match)
+{
+    const struct ps_tail_candidate *found = match->found >= 0 ? &match->items[match->found] : NULL;
+    return tailer->draining && found != NULL && !found->gone && found->kind != PS_TAIL_IS_REMEMBERED;
+}
+
 enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,
                                         struct ps_tail_match *match)
 {
     if (match->hinted)
         return PS_TAIL_MATCH_AGAIN;
-    if (match->pending && !match->alive && ps_tail_copy_pends(tailer, log, match->size))
+    if (match->pending && !match->alive && !is_last_chance(tailer, match) &&
+        ps_tail_copy_pends(tailer, log, match->size))
         return PS_TAIL_MATCH_COPY;
     if (match->found < 0)
         return ahead_was_taken(tailer, match) || moved_on(tailer, match) ? PS_TAIL_MATCH_AGAIN

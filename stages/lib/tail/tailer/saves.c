@@ -213,8 +213,14 @@ uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
     uint64_t due_ns = at_once ? saves->rest_ns : saves->due_ns;
     if (tailer->now_ns < due_ns)
         return due_ns;
-    if (tailer->open.opening > 0 && tailer->now_ns < saves->due_ns + PS_NS_PER_S)
-        return PS_NEVER; /* files start over, or are matched with their originals: the answer wakes the worker */
+    /* Files start over, or are matched with their originals. A kill after the save would lose the position of an original that has begun
+     * anew, by which its copy is found. */
+    if (tailer->now_ns < saves->due_ns + PS_NS_PER_S) {
+        if (tailer->open.opening > 0)
+            return PS_NEVER; /* the answer wakes the worker */
+        if (tailer->now_ns < tailer->copies_pend_ns)
+            return tailer->copies_pend_ns;
+    }
     if (!save_prepare(tailer))
         return tailer->now_ns;
     saves->due_ns = tailer->now_ns + tailer->settings->save_ns;

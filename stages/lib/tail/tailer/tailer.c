@@ -65,6 +65,7 @@ static void settle(struct ps_tailer *tailer)
 void ps_tailer_close(struct ps_tailer *tailer)
 {
     tailer->draining = true;
+    ps_tail_copies_at_end(tailer);
     settle(tailer);
     while (tailer->remembered.loaded && ps_tail_saves_again(&tailer->saves)) {
         if (tailer->saves.failed)

@@ -322,6 +322,30 @@ static void expect_not_before(uint64_t due_ns)
     tailer->now_ns = due_ns;
 }
 
+/* A copy waits because it may grow, and its original may have begun anew: the save waits for it, up to a second. */
+static void test_copy_that_pends(void **unused)
+{
+    struct ps_tail_log *log = log_new(0);
+    tailer->draining = false;
+    tailer->saves.due_ns = tailer->now_ns;
+    tailer->copies_pend_ns = tailer->now_ns + 300 * PS_NS_PER_MS;
+    ps_tail_log_changed(tailer, log);
+    expect_not_before(tailer->copies_pend_ns);
+    assert_int_equal(ps_tail_saves_tick(tailer), PS_NEVER);
+    assert_true(tailer->saves.saving);
+    await_answer();
+    tailer->saves.due_ns = tailer->now_ns;
+    tailer->copies_pend_ns = UINT64_MAX; /* one copy after the other comes */
+    ps_tail_log_changed(tailer, log);
+    tailer->now_ns += PS_NS_PER_S - 1;
+    assert_int_equal(ps_tail_saves_tick(tailer), UINT64_MAX);
+    assert_false(tailer->saves.saving);
+    tailer->now_ns++;
+    assert_int_equal(ps_tail_saves_tick(tailer), PS_NEVER);
+    assert_true(tailer->saves.saving);
+    await_answer();
+}
+
 static void test_times(void **unused)
 {
     struct ps_tail_log *log = log_new(0);
@@ -388,7 +412,8 @@ static void test_steps(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(marks),   TEST(new_files), TEST(texts), TEST(gone_and_numbers),
-                                       TEST(results), TEST(times),     TEST(steps)};
+    const struct CMUnitTest tests[] = {
+        TEST(marks),   TEST(new_files), TEST(texts),           TEST(gone_and_numbers),
+        TEST(results), TEST(times),     TEST(copy_that_pends), TEST(steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
