@@ -333,8 +333,10 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
         /* the original was truncated: its lines come from the copy */
         ps_tail_log_forget_ahead(tailer, other);
         ps_tail_slots_put(&tailer->saves.changed, other->number);
-        if (whole)
-            other->identity.head_length = 0; /* the next copy will be a copy of this copy */
+        /* The next copy will be a copy of this copy, unless the original was read on meanwhile: it was cut, begins as before up to its
+         * position, and nobody has noticed. */
+        if (whole && other->read_offset == found->offset)
+            other->identity.head_length = 0;
         ps_tail_log_index(tailer, other);
     }
     return PS_TAIL_MATCH_GOES_ON;

@@ -354,6 +354,8 @@ struct answer {
     int64_t mark, size;                         /* up to where both are the same; of the new file */
     int64_t more;                               /* read of the other file since */
     bool gone, taken;                           /* the other file; the position */
+    bool away;                                  /* the other file had lost its name */
+    bool runs;                                  /* the source does not end */
     bool waited;                                /* the new file has waited long enough */
     bool whole;                                 /* result: no other file is a copy of the other one */
     bool grew;                                  /* result: it is compared again */
@@ -389,8 +391,9 @@ static const struct answer answers[] = {
      .mark = 100, .size = 100, .gone = true},
     {"all of a cut file", PS_TAIL_MATCH_GOES_ON, FOLLOWED, .found = true, .mark = 100, .size = 100,
      .whole = true},
+    /* it was cut, and begins as before up to its position: nobody has noticed */
     {"all of it, which was read further", PS_TAIL_MATCH_GOES_ON, FOLLOWED, .found = true, .mark = 100,
-     .size = 100, .more = 1, .whole = true},
+     .size = 100, .more = 1},
     {"more than all of it", PS_TAIL_MATCH_GOES_ON, FOLLOWED, .found = true, .mark = 100, .size = 101,
      .whole = true},
     {"more, and it was read further", PS_TAIL_MATCH_AGAIN, FOLLOWED, .found = true, .mark = 100, .size = 101,
@@ -399,6 +402,16 @@ static const struct answer answers[] = {
     {"all of what it was", PS_TAIL_MATCH_GOES_ON, EARLIER, .found = true, .mark = 100, .size = 101, .more = 1,
      .whole = true},
     {"a part of what it was", PS_TAIL_MATCH_GOES_ON, EARLIER, .found = true, .mark = 60, .size = 70},
+    {"it may grow, and the source ends, which alone knows what another file was", PS_TAIL_MATCH_GOES_ON,
+     EARLIER, .found = true, .pending = true, .mark = 100, .size = 101, .whole = true},
+    {"it may grow, and the source ends after another file was cut", PS_TAIL_MATCH_GOES_ON, FOLLOWED,
+     .found = true, .pending = true, .mark = 100, .size = 101, .whole = true},
+    {"it may grow, and the source runs", PS_TAIL_MATCH_COPY, EARLIER, .found = true, .pending = true,
+     .mark = 100, .size = 101, .runs = true},
+    {"it may grow, and the next process knows the position", PS_TAIL_MATCH_COPY, REMEMBERED, .found = true,
+     .pending = true, .mark = 60, .size = 70},
+    {"it may grow, and the next process knows the file that is gone", PS_TAIL_MATCH_COPY, FOLLOWED,
+     .found = true, .pending = true, .mark = 60, .size = 70, .away = true},
     {"a position", PS_TAIL_MATCH_GOES_ON, REMEMBERED, .found = true, .mark = 60, .size = 70},
     {"a position that was taken", PS_TAIL_MATCH_AGAIN, REMEMBERED, .found = true, .mark = 60, .size = 70,
      .taken = true},
@@ -418,7 +431,7 @@ static void expect_answer(const struct answer *now)
     tailer->port = &port;
     tailer->places = &answer_place;
     tailer->now_ns = LATER_NS;
-    tailer->draining = true; /* nothing is opened */
+    tailer->draining = !now->runs; /* while it ends, nothing is opened */
     tailer->remembered.positions.items = &position;
     tailer->remembered.kept = &kept;
     tailer->remembered.left = 1;
@@ -443,6 +456,7 @@ static void expect_answer(const struct answer *now)
     candidate->generation = other->generation;
     candidate->position = &position;
     candidate->offset = 100;
+    candidate->gone = now->away;
     candidate->unsure = now->unsure;
     candidate->shared = now->shared;
     if (now->gone)
@@ -462,8 +476,8 @@ static void expect_answer(const struct answer *now)
     assert_int_equal(log->resolved, goes_on);
     assert_int_equal(log->read_offset, goes_on ? now->mark : 0);
     assert_int_equal(log->state, waits ? PS_TAIL_LOG_COPY : PS_TAIL_LOG_CLOSED);
-    assert_int_equal(log->copy.original == other, waits && now->found);
-    assert_int_equal(log->copy.pends, waits && !now->found);
+    assert_int_equal(log->copy.original == other, waits && now->alive);
+    assert_int_equal(log->copy.pends, waits && now->pending && !now->alive);
     assert_int_equal(log->copy.grew, now->grew);
     assert_int_equal(kept, !(goes_on && now->kind == PS_TAIL_IS_REMEMBERED));
     assert_int_equal(other->identity.head_length == 0, now->whole && now->kind == PS_TAIL_IS_FOLLOWED);
