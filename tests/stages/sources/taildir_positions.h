@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,8 +49,8 @@ static inline void ps_test_positions_copy(const char *from, const char *to)
     } while (ps_test_inode_of(from) != before[0] || ps_test_inode_of(second) != before[1]);
 }
 
-/* Returns whether the position file has a position behind the beginning of this file. */
-static inline bool ps_test_positions_know(const char *position_file, const char *path)
+/* Returns the position that the position file has for this file; 0: none. */
+static inline long long ps_test_position_of(const char *position_file, const char *path)
 {
     char found[64], bytes[65536];
     FILE *file = fopen(position_file, "re");
@@ -59,5 +60,5 @@ static inline bool ps_test_positions_know(const char *position_file, const char 
     bytes[length] = '\0';
     snprintf(found, sizeof found, "\"inode\":%llu,\"pos\":", (unsigned long long)ps_test_inode_of(path));
     const char *at = strstr(bytes, found);
-    return at != NULL && at[strlen(found)] != '0';
+    return at != NULL ? strtoll(at + strlen(found), NULL, 10) : 0;
 }

@@ -3,9 +3,10 @@
  * the source runs, is stopped in order, or dies. In every third schedule all files begin with the same 3 KiB. Every line must come once and
  * unchanged; after a crash lines may come again only if they came after the positions were last written, or belong to a file that was written
  * between its copy and its truncation. If all files begin alike, a line comes again at most once for each crash, and for each time that its file
- * was replaced, or written to between its copy and its truncation. In every second schedule the lines have identities: two lines never have the
+ * was replaced, written to between its copy and its truncation, or copied before it was read. In every second schedule the lines have identities: two lines never have the
  * same one, and a line that comes again after a crash has the one that it had; these crashes find the position file of that moment, which has the
  * random numbers of the files. The seed is printed; PENSTOCK_SEED repeats a run, and PENSTOCK_SCHEDULES=1000 plays more of them. */
+#include "tests/stages/sources/taildir_lines.h"
 #include "tests/stages/sources/taildir_positions.h"
 #include "tests/support/folder.h"
 #include "tests/support/identities.h"
@@ -20,33 +21,21 @@
 #define LOGS 3U
 #define STEPS 120U
 #define SCHEDULES 3U
-#define LINES_MAX 20000U
 #define PASS_MS_MAX 10U
 #define NAMES_KEPT 4U /* rotated files of a log */
-
-struct line {
-    unsigned seed;      /* of its random text */
-    unsigned came;      /* how often it came */
-    bool may_repeat;    /* it came after the positions that a crash went back to */
-    bool since_saved;   /* it came after the positions were copied */
-    bool is_copied;     /* a copy of it may be read */
-    bool is_renumbered; /* its copy may not be recognised: nothing of the original was saved */
-    char identity[48];
-    unsigned log;
-};
+#define BANNER_BYTES 3072
 
 struct log {
     int fd; /* descriptor of its writer; -1: none */
     bool there;
-    unsigned unmatched; /* number for rotated names that do not match */
+    unsigned first_line; /* of its present file */
+    unsigned unmatched;  /* number for rotated names that do not match */
 };
 
 static struct ps_test_stage stage;
-static struct line lines[LINES_MAX];
-static unsigned line_count, next_rotated;
+static unsigned next_rotated;
 static bool only_matching; /* rotated names match */
 static struct log logs[LOGS];
-static uint64_t random_state;
 static char pattern[512], positions[512];
 static char trace[1U << 16], text_room[400000];
 
@@ -57,11 +46,6 @@ static char trace[1U << 16], text_room[400000];
         fail_msg(__VA_ARGS__);                                                                               \
     } while (0)
 
-static unsigned draw(unsigned limit)
-{
-    return (unsigned)(ps_test_random(&random_state) % limit);
-}
-
 static void note(const char *format, unsigned a, unsigned b)
 {
     size_t used = strlen(trace);
@@ -70,19 +54,6 @@ static void note(const char *format, unsigned a, unsigned b)
 }
 
 /* ---- lines ---- */
-
-/* Makes the text of a line, which contains its number. Returns its length. */
-static size_t line_text(unsigned number, char *text)
-{
-    uint64_t state = lines[number].seed;
-    size_t length = (size_t)snprintf(text, 32, "%u:", number);
-    size_t filler = ps_test_random(&state) % 200;
-    if (ps_test_random(&state) % 300 == 0)
-        filler = 300000;
-    for (size_t i = 0; i < filler; i++)
-        text[length++] = (char)('a' + ps_test_random(&state) % 26);
-    return length;
-}
 
 /* The source's clock follows the real one, except while the test has no CPU: the original of a copy is truncated before the source takes it
  * for a file of its own. */
@@ -112,7 +83,7 @@ static unsigned crash_count, copy_count[LOGS];
 /* Writes the first bytes, which all files share. */
 static void banner_write(int fd)
 {
-    static char text[3072];
+    static char text[BANNER_BYTES];
     if (!with_banner || lseek(fd, 0, SEEK_END) != 0)
         return;
     memset(text, '#', sizeof text);
@@ -147,7 +118,7 @@ static void append_to(int fd, unsigned count)
  * each time that its file was replaced, or written to between its copy and its truncation. */
 static bool may_come_again(const struct line *line)
 {
-    return line->may_repeat ||
+    return line->may_repeat || line->came <= line->twice ||
            (with_banner ? line->came <= crash_count + copy_count[line->log] : line->is_copied);
 }
 
@@ -160,13 +131,14 @@ static void identity_check(const struct ps_test_event *event, unsigned number, b
     if (event->identity[0] == '\0')
         FAIL("line %u has no identity", number);
     unsigned first = (unsigned)ps_test_identities_first(&identities, event->identity, number);
-    if (first != number)
+    if (first != number && !lines[first].is_cut)
         FAIL("lines %u and %u have the identity %s", first, number, event->identity);
-    if (again && !line->is_copied && !line->is_renumbered && strcmp(line->identity, event->identity) != 0)
+    if (again && !line->is_copied && !line->is_renumbered && line->twice == 0 &&
+        strcmp(line->identity, event->identity) != 0)
         FAIL("line %u, of %s, came again with the identity %s, not %s", number,
              ps_test_event_header(event, "file"), event->identity, line->identity);
-    if (line->came == 0)
-        snprintf(line->identity, sizeof line->identity, "%s", event->identity);
+    snprintf(line->identity, sizeof line->identity, "%s",
+             event->identity); /* of the file that it came from last */
 }
 
 /* Checks the lines that came. */
@@ -203,14 +175,6 @@ static void work(unsigned calls)
             ps_test_source_close_batch(&stage);
     }
     take();
-}
-
-static unsigned missing(void)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < line_count; i++)
-        count += lines[i].came == 0;
-    return count;
 }
 
 /* Works until every line came. */
@@ -253,6 +217,7 @@ static void writer_open(unsigned number)
     struct log *log = &logs[number];
     if (log->fd < 0) {
         log->fd = open(log_path(number, ""), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        log->first_line = log->there ? log->first_line : line_count;
         log->there = true;
     }
     assert_true(log->fd >= 0);
@@ -329,12 +294,43 @@ static void copy(const char *from, const char *to)
     close(out);
 }
 
-/* Lines that came before a crash to the beginning of their file may not have come again when it is copied and cut. */
+/* A crash went back into the banner that all files have, and now the file is cut, or goes. What was read of it is in every file with the banner: what
+ * it has next, or another file, may be taken for it, and get its number (decision 89). */
+static void mark_cut(unsigned number)
+{
+    for (unsigned i = logs[number].first_line; with_banner && i < line_count; i++)
+        lines[i].is_cut |= lines[i].log == number && lines[i].may_repeat;
+    logs[number].first_line = line_count;
+}
+
+static void cut(unsigned number)
+{
+    assert_int_equal(truncate(log_path(number, ""), 0), 0);
+    mark_cut(number);
+}
+
+/* A crash went back to the beginning of a file, or into the banner that all have. Then the file is copied and cut, or replaced by a copy. Nothing that
+ * was read tells that the copy is its copy: the lines that have not come again yet get the number of another file (decision 89). */
 static void mark_renumbered(unsigned number, const char *path)
 {
-    bool is_known = ps_test_positions_know(positions, path);
+    bool is_known = ps_test_position_of(positions, path) > (with_banner ? BANNER_BYTES : 0);
     for (unsigned i = 0; i < line_count; i++)
         lines[i].is_renumbered |= !is_known && lines[i].log == number && lines[i].may_repeat;
+}
+
+/* Called before a file is copied and cut. If this process has read no line of it, it may find the copy together with the file: nothing tells which one
+ * is the original, and both may be read (decision 68). */
+static void mark_unread(unsigned number)
+{
+    unsigned unread = 0;
+    for (unsigned i = logs[number].first_line; i < line_count; i++) {
+        if (lines[i].log == number && lines[i].came > 0 && !lines[i].may_repeat)
+            return;
+        unread += lines[i].log == number;
+    }
+    for (unsigned i = logs[number].first_line; i < line_count; i++)
+        lines[i].twice = lines[i].log == number ? lines[i].came + 1 : lines[i].twice;
+    copy_count[number] += unread > 0;
 }
 
 static void op_copy_and_cut(unsigned number)
@@ -347,11 +343,12 @@ static void op_copy_and_cut(unsigned number)
     shift_names(number);
     if (with_identities)
         mark_renumbered(number, from);
+    mark_unread(number);
     note(" copytruncate%u", number, 0);
     copy(from, log_path(number, ".1"));
     if (draw(2) == 0)
         work(draw(10));
-    assert_int_equal(truncate(from, 0), 0);
+    cut(number);
     if (log->fd >= 0 && draw(2) == 0)
         append_to(log->fd, draw(200));
 }
@@ -381,7 +378,7 @@ static void op_copy_lines_and_cut(unsigned number)
     append_to(log->fd, draw(20));
     catch_up();
     note("+truncate%u", number, 0);
-    assert_int_equal(truncate(from, 0), 0);
+    cut(number);
     if (draw(2) == 0)
         append_to(log->fd, draw(200));
 }
@@ -401,7 +398,10 @@ static void op_replace(unsigned number)
     snprintf(fresh, sizeof fresh, "%s", ps_test_folder_path("fresh"));
     if (with_banner)
         mark_copied(number); /* otherwise the copy is recognized, or another file is taken for it */
+    if (with_identities && same)
+        mark_renumbered(number, to);
     note(same ? " replace%u(a copy)" : " replace%u(another)", number, 0);
+    mark_cut(number);
     if (same) {
         copy(to, fresh);
     } else {
@@ -422,7 +422,7 @@ static void op_cut(unsigned number)
         return;
     catch_up(); /* otherwise unread lines would be lost */
     note(" cut%u", number, 0);
-    assert_int_equal(truncate(log_path(number, ""), 0), 0);
+    cut(number);
     if (logs[number].fd >= 0 && draw(2) == 0)
         append_to(logs[number].fd, draw(200));
 }
@@ -437,6 +437,7 @@ static void op_delete(unsigned number)
     catch_up(); /* the file is open now */
     note(" delete%u", number, 0);
     assert_int_equal(unlink(log_path(number, "")), 0);
+    mark_cut(number);
     log->there = false;
     append_to(log->fd, draw(5));
     if (draw(2) == 0)
