@@ -283,11 +283,13 @@ int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log
 }
 
 /* Returns whether this process is the last one that knows where the original's former content was read to: the source ends, and
- * the position file has, or will have, the position in the original's new content. The next process finds files that are gone. */
+ * the position file has, or will have, the position in the original's new content. The next process finds files that are gone. A
+ * mark before that place is not enough: files that begin alike have the same ones. */
 static bool is_last_chance(const struct ps_tailer *tailer, const struct ps_tail_match *match)
 {
     const struct ps_tail_candidate *found = match->found >= 0 ? &match->items[match->found] : NULL;
-    return tailer->draining && found != NULL && !found->gone && found->kind != PS_TAIL_IS_REMEMBERED;
+    return tailer->draining && found != NULL && match->mark.offset == found->offset && !found->gone &&
+           found->kind != PS_TAIL_IS_REMEMBERED;
 }
 
 enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,

@@ -406,6 +406,8 @@ static const struct answer answers[] = {
      EARLIER, .found = true, .pending = true, .mark = 100, .size = 101, .whole = true},
     {"it may grow, and the source ends after another file was cut", PS_TAIL_MATCH_GOES_ON, FOLLOWED,
      .found = true, .pending = true, .mark = 100, .size = 101, .whole = true},
+    {"it may grow, and the source ends when it has a part of what another file was", PS_TAIL_MATCH_COPY,
+     EARLIER, .found = true, .pending = true, .mark = 60, .size = 70},
     {"it may grow, and the source runs", PS_TAIL_MATCH_COPY, EARLIER, .found = true, .pending = true,
      .mark = 100, .size = 101, .runs = true},
     {"it may grow, and the next process knows the position", PS_TAIL_MATCH_COPY, REMEMBERED, .found = true,
