@@ -3,7 +3,9 @@
 #include "stages/lib/tail/tailer/tailer.h"
 #include "tests/stages/sources/taildir_support.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 
 #define SAVED_LONG_AGO "writePosInterval", "3600000" /* only the saves that new files wait for */
 
@@ -358,6 +360,64 @@ static void test_copied_and_cut_and_killed(void **unused)
     copied_and_cut(true);
 }
 
+#define SLOW_MS 500U
+
+static _Atomic bool save_is_slow; /* the next one */
+
+/* Replaces libc's function: the source's thread calls it when it has written the position file. After a slow save the source saves nothing for ten
+ * times as long. */
+int rename(const char *from, const char *to)
+{
+    static int (*real)(const char *, const char *);
+    if (real == NULL) {
+        void *found = dlsym(RTLD_NEXT, "rename");
+        memcpy(&real, &found, sizeof real);
+    }
+    if (strcmp(to, positions) == 0 && atomic_exchange(&save_is_slow, false))
+        usleep(SLOW_MS * 1000);
+    return real(from, to);
+}
+
+/* The same as wait_for_open, and the stage's clock is slow: nothing is saved meanwhile. */
+static void wait_for_open_before_the_save(unsigned count)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_open_files) != count) {
+        (void)ps_test_source_work(&stage);
+        ps_test_stage_pass_ms(&stage, 1);
+        usleep(2000);
+        assert_true(ps_test_patient_ns() < until);
+    }
+}
+
+/* A file is copied and cut while it waits for the save of its number: the copy takes the number, and the file waits no longer for it. */
+static void test_copied_and_cut_before_its_number_is_saved(void **unused)
+{
+    (void)append_long("app.log");
+    save_is_slow = true;
+    START(SAVED_LONG_AGO);
+    take(10);
+    (void)append_long("fresh");
+    move(
+        "fresh",
+        "app.log"); /* as an editor does: the new file has the number, which is saved with the new inode first */
+    wait_for_open_before_the_save(2);
+    append("app.log", "last\n");
+    ps_test_source_settle(&stage, 0, 10);
+    (void)append_long("fresh");
+    append("fresh", "last\n");
+    move("fresh", "app.log.1");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    wait_for_open_before_the_save(3);
+    append("app.log", "new\n");
+    ps_test_stage_pass_ms(&stage, 10 * SLOW_MS);
+    take(2);
+    assert_int_equal(number_of(identity_of("last")), number_of(identity_of(LONG("0"))));
+    assert_int_not_equal(number_of(identity_of("new")), number_of(identity_of(LONG("0"))));
+    assert_all_differ();
+    ps_test_stage_fini(&stage);
+}
+
 /* Makes the position file name another inode instead of the inode of `from`. */
 static void inode_replace(unsigned long from, unsigned long to)
 {
@@ -526,6 +586,7 @@ int main(void)
         TEST(test_replaced),
         TEST(test_copied_and_cut),
         TEST(test_copied_and_cut_and_killed),
+        TEST(test_copied_and_cut_before_its_number_is_saved),
         TEST(test_copy_has_an_inode_of_a_deleted_file),
         TEST(test_rest),
         TEST(test_other_pieces),

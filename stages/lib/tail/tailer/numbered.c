@@ -64,6 +64,13 @@ bool ps_tail_log_is_numbered(struct ps_tailer *tailer, struct ps_tail_log *log)
     return false;
 }
 
+/* Returns whether a save may have the number of a file that waits. Its copy may have taken the number meanwhile: then the file goes on,
+ * and gets another one if it has bytes. */
+static bool can_be_saved(const struct ps_tail_log *log)
+{
+    return log->serial.own != 0 && log->identity.head_length > 0;
+}
+
 void ps_tail_numbers_saved(struct ps_tailer *tailer)
 {
     for (uint32_t left = tailer->saves.failed ? 0 : tailer->unsaved.count; left > 0; left--) {
@@ -78,7 +85,7 @@ void ps_tail_numbers_saved(struct ps_tailer *tailer)
     for (uint32_t left = tailer->unnumbered.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->unnumbered);
         const struct ps_tail_log *log = tailer->table.logs[number];
-        if (log != NULL && log->waits && !log->serial_saved && !tailer->saves.failed)
+        if (log != NULL && log->waits && !log->serial_saved && can_be_saved(log) && !tailer->saves.failed)
             ps_tail_slots_put(&tailer->unnumbered, number);
         else
             ps_tail_log_wait_no_more(tailer, number);

@@ -72,27 +72,30 @@ static void test_saved(void **unused)
     }
 }
 
-/* Files that wait go on when their number is saved, or no number can be. */
+/* Files that wait go on when their number is saved, or no number can be: the save failed, a copy has the number, or the beginning is not known. */
 static void test_waiting(void **unused)
 {
     for (unsigned failed = 0; failed < 2; failed++) {
         static const struct {
-            bool waits, saved;
-        } rows[] = {{true, true}, {true, false}, {false, false}, {true, false}, {true, true}};
+            bool waits, saved, has, known;
+        } rows[] = {{true, true, true, true},   {true, false, true, true},   {false, false, true, true},
+                    {true, false, true, true},  {true, true, true, true},    {true, false, false, true},
+                    {true, false, true, false}, {true, false, false, false}, {false, false, false, false}};
         enum { ROWS = PS_COUNT_OF(rows) };
         struct ps_tail_log *logs[ROWS];
         for (uint32_t i = 0; i < ROWS; i++) {
             logs[i] = log_new(10 * failed + i);
             logs[i]->waits = rows[i].waits;
-            logs[i]->serial.own = 5;
+            logs[i]->serial.own = rows[i].has ? 5 : 0;
             logs[i]->serial_saved = rows[i].saved;
+            logs[i]->identity.head_length = rows[i].known ? 9 : 0;
             ps_tail_slots_put(&tailer->unnumbered, logs[i]->number);
         }
         tailer->saves.failed = failed > 0;
         ps_tail_numbers_saved(tailer);
         uint32_t left = 0;
         for (uint32_t i = 0; i < ROWS; i++) {
-            bool waits = rows[i].waits && !rows[i].saved && failed == 0;
+            bool waits = rows[i].waits && !rows[i].saved && rows[i].has && rows[i].known && failed == 0;
             assert_int_equal(logs[i]->waits, waits);
             assert_int_equal(tailer->unnumbered.has[logs[i]->number], waits);
             left += waits;
