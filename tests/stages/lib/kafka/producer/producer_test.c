@@ -184,7 +184,8 @@ static void test_no_descriptor_to_wake(void **unused)
     assert_non_null(strstr(err.text, "cannot copy a file descriptor: Bad file descriptor"));
 }
 
-/* A producer gives its descriptors back: one that is destroyed, and one that could not be made after its copy of the worker's. */
+/* A producer gives its descriptors back: one that is destroyed, and one that could not be made after its copy of the worker's. The first
+ * test: mock brokers close their ends of connections later. */
 static void test_descriptors_come_back(void **unused)
 {
     static const struct {
@@ -197,7 +198,7 @@ static void test_descriptors_come_back(void **unused)
     unsigned before = 0;
     for (size_t i = 0; i < 3 * PS_COUNT_OF(rows); i++) {
         size_t row = i % PS_COUNT_OF(rows);
-        const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = ps_test_cluster.bootstrap},
+        const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:1"},
                                         {.key = "enable.idempotence", .value = "true"},
                                         {.key = "log_level", .value = "0"},
                                         rows[row].pair};
@@ -220,11 +221,11 @@ static void test_descriptors_come_back(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_descriptors_come_back),
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_no_descriptor_to_wake),
-        cmocka_unit_test(test_descriptors_come_back),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }
