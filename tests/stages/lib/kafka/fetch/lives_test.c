@@ -119,6 +119,16 @@ static bool has_kept(void)
     return has;
 }
 
+/* The topic can be seen again, and is another one if `anew`. A topic that cannot be seen for a while, before an offset of the former topic
+ * is lowered, is read from that offset, as KAFKA.md says: then it is always another one, without the offset. */
+static void list_again(const struct kinds *kinds, bool anew)
+{
+    if (anew || has_kept())
+        make_anew(kinds, true);
+    run.group.unlisted = false;
+    run.group.share = ALL;
+}
+
 static void append(void)
 {
     unsigned partition = draw(run.group.partitions);
@@ -190,13 +200,8 @@ static void disturb(const struct kinds *kinds)
         }
         break;
     case 11:
-        if (run.group.unlisted && topic()->error != 0) {
-            /* A topic that cannot be seen for a while, before such an offset is lowered, is read from that offset: KAFKA.md says so. */
-            if (draw(2) == 0 || has_kept())
-                make_anew(kinds, true);
-            run.group.unlisted = false;
-            run.group.share = ALL;
-        }
+        if (run.group.unlisted && topic()->error != 0)
+            list_again(kinds, draw(2) == 0);
         break;
     default:
         break;
@@ -217,13 +222,21 @@ static bool find_unread(unsigned *partition, int64_t *offset)
 }
 
 /* All brokers are well again, and the member gets all partitions. */
-static void finish(void)
+static void finish(const struct kinds *kinds)
 {
     struct ps_test_group_broker *group = &run.group;
     unsigned partition;
     int64_t offset;
     group->faults = group->sick = group->former_answers = 0;
-    group->leaves_out = group->unlisted = group->no_ids = false;
+    group->leaves_out = group->no_ids = false;
+    if (group->unlisted) {
+        for (unsigned turns = 0; turns < END_TURNS && topic()->error == 0; turns++) {
+            step();
+            deliver(&run);
+        }
+        list_again(kinds, false);
+        append();
+    }
     for (unsigned turns = 0; turns < 400 && !knows(); turns++) {
         step();
         deliver(&run);
@@ -266,7 +279,7 @@ static void run_history(uint64_t seed, const struct kinds *kinds)
         for (unsigned n = draw(4); n > 0; n--)
             deliver(&run);
     }
-    finish();
+    finish(kinds);
     end(&run);
     expression = NULL;
 }
