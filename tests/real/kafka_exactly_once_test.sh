@@ -175,6 +175,14 @@ if ((cluster > 1)); then
     records=$((records + 1000))
     await 30 is_complete || fail "committed $total of $records"
 fi
+# A slow machine puts the input into few transactions. These records have eight in each partition: one record and one marker at a time.
+for ((piece = 0; piece < 8; piece++)); do
+    progress
+    before=$total
+    write $((records + 1)) $((records + 4))
+    records=$((records + 4))
+    await 30 has $((before + 8)) || fail "the records up to $records are not committed"
+done
 memory_ends a1
 memory_ends a2
 agent_stop a1
