@@ -48,11 +48,15 @@ begin() { # ENGINE
     agent=$!
 }
 monitored() { # ENGINE: an agent whose monitor has seen all events
+    rm -f "$work/$1.report"
     begin "$1"
     await 60 seen "$1" || fail "$1: the monitor has not seen $events events"
 }
 seen() {
-    grep -qx "SINK.k1 EventDrainSuccessCount $events" "$work/$1.report" 2>/dev/null
+    local line
+    for line in "SINK.k1 EventDrainSuccessCount $events" CHANNEL.c{1,2}" EventTakeSuccessCount $events" CHANNEL.c{1,2}" ChannelSize 0"; do
+        grep -qx "$line" "$work/$1.report" 2>/dev/null || return 1
+    done
 }
 
 # ---- a class of the user's ----
@@ -77,10 +81,10 @@ grep -qF 'monitor: reports to' "$work/penstock.log" || fail 'what the monitor pr
 # ---- it is killed ----
 
 monitored penstock
-rm "$work/penstock.report"
 kill_java
+await 60 grep -qF 'has ended with status 137; it is started again in 1 s' "$work/penstock.log" || fail 'the log lacks the end of the monitor'
+rm -f "$work/penstock.report"
 await 60 seen penstock || fail 'the monitor did not come back'
-grep -qF 'has ended with status 137; it is started again in 1 s' "$work/penstock.log" || fail 'the log lacks the end of the monitor'
 stop TERM
 [[ $(tail -n 1 "$work/penstock.report") == stopped ]] || fail 'the second monitor was not stopped'
 echo 'killed: it came back'
