@@ -42,21 +42,25 @@ reload() { # KEY-OF-SINK KEY-OF-INTERCEPTOR: begins one
     kill -HUP "$agent"
 }
 
-config 1 1 >"$work/agent.properties"
-start "$work/agent" "$PENSTOCK"
-connect "$port" && first=$connection
-connect "$other" && second=$connection
-say "$first" one
-say "$second" one
-
 # ---- a sink ----
 
-reload 2 1
-await 90 logged 'NeverStops: stop() begins' || fail "the sink is not stopped"
-answers=0
-while ! logged 'agent: reloaded'; do
-    say "$second" more
-    answers=$((answers + 1))
+# The reload waits for some seconds of the usual clock, in which a busy machine may give this script no turn: several attempts, each with a new agent.
+for ((attempt = 0; attempt < 5; attempt++)); do
+    [[ ! $agent ]] || stop KILL
+    config 1 1 >"$work/agent.properties"
+    start "$work/agent" "$PENSTOCK"
+    connect "$port" && first=$connection
+    connect "$other" && second=$connection
+    say "$first" one
+    say "$second" one
+    reload 2 1
+    await 90 logged 'NeverStops: stop() begins' || fail "the sink is not stopped"
+    answers=0
+    while ! logged 'agent: reloaded'; do
+        say "$second" more
+        answers=$((answers + 1))
+    done
+    ((answers < 4)) || break
 done
 ((answers >= 4)) || fail "the other flow had $answers answers while a sink in Java stopped"
 await 90 logged 'WARN sink k1: example.NeverStops has not stopped .* example.NeverStops.hang(NeverStops.java:' || fail "nobody names the sink that hangs"
