@@ -95,6 +95,10 @@ player() { # FILE
         post "$base" 'the end'
     } >"$1"
 }
+leaving() { # DIR: the last answer, and the new name of the file, come behind the events
+    await 60 has_lines "$1.answers" 8 || fail "$1: not all calls have answers"
+    await 60 test -e "$1/spool/input.COMPLETED" || fail "$1: the file was not marked"
+}
 arrived() { # DIR
     cat "$1"/{web,native,count,own}/* "$1"/spooled/* 2>/dev/null | grep -c .
 }
