@@ -32,6 +32,12 @@ agent_file() { # DIR
     jms_source topic news "destinationType=TOPIC" "createDurableSubscription=true" "clientId=$engine" "durableSubscriptionName=$engine"
     for name in all even topic; do into_files $name "$1/$name" 10000; done
 }
+leaving() { # DIR: the source commits to the broker behind the put into its channel
+    await 60 nothing_left "${1##*/}" || true # what follows says what is left
+}
+nothing_left() { # ENGINE
+    [[ $(ask left queue "$1-all") == 0 && $(ask left queue "$1-even") == $((selected - (selected - 100) / 2)) ]]
+}
 for engine in flume penstock; do
     ask subscribe news $engine $engine
     ask send queue $engine-all 0 $messages
