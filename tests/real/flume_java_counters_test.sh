@@ -83,7 +83,7 @@ kill -HUP "$agent"
 await 90 grep -q 'INFO agent: reloaded;' "$work/late.log" || fail "the reload does not come"
 await_count CHANNEL.c3 EventTakeSuccessCount 2
 await_count SINK.k1 EventDrainSuccessCount 2
-grep -q 'sink k1: .* has not stopped' "$work/late.log" || fail "the sink was not late"
+await 60 grep -q 'sink k1: .* has not stopped' "$work/late.log" || fail "the sink was not late"
 : >"$work/awaited"
 await 60 grep -q 'StopsLate: has stopped' "$work/late.log" || fail "the late sink does not end"
 sleep 4 # the figures are told each second

@@ -111,12 +111,12 @@ for error in false true; do
     for event in 1 2 333 4444 5; do say "$event" OK; done
     exec {connection}>&-
     await_lines "$work/out.$error" 4
+    [[ $error == false ]] || await 60 grep -q 'NoClassDefFoundError: com/example/Missing' "$work/sink.log" || fail "the log lacks the class that is missing"
     stop KILL
     await_end_of_listener
     printf '%s\n' 1 2 333 5 | diff - <(cat "$work/out.$error"/*) || fail "other events arrived"
     ! grep 'the component ends' "$work/sink.log" || fail "all of the part in Java has ended"
 done
-grep -q 'NoClassDefFoundError: com/example/Missing' "$work/sink.log" || fail "the log lacks the class that is missing"
 echo "a sink that cannot start keeps neither the source nor the other sink from their work"
 
 # ---- a source that interrupts all threads ----
