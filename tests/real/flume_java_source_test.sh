@@ -122,6 +122,8 @@ for ((kill = 1; kill <= kills; kill++)); do
     fi
 done
 await_position $lines
+all_came() { [[ $(cat "$work"/kill/out/* | grep -o 'line [0-9]* of' | sort -u | wc -l) == "$lines" ]]; }
+await 120 all_came || true # what follows says what is missing
 (($(position) == lines)) || fail "the position stays at $(position)"
 stop TERM
 arrived=$(cat "$work"/kill/out/* | wc -l)
