@@ -132,17 +132,22 @@ has_received() { # EVENTS
     curl -s "http://127.0.0.1:$metrics/metrics" | grep -q "\"EventReceivedCount\":\"$1\""
 }
 
+metrics=$(ports_reserve)
+begin_monitored() {
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics" >"$work/agent.log" 2>&1 </dev/null &
+    agent=$!
+}
 down_file "$work/none" 'seq 10' >"$work/agent.properties"
-JAVA_OPTS=-Xmx1k begin 'the Java host ended with exit code 1: .* it is started again in 2 s'
+JAVA_OPTS=-Xmx1k begin_monitored
+await 90 logged 'the Java host ended with exit code 1: .* it is started again in 2 s' || fail "the log does not say that the Java process ended"
+await 90 has_received 10 || fail "the source does not read what its command writes"
 stop_in_time "a Java process that cannot start" 3
 logged 'WARN source r1: 10 events are given up: an interceptor has not finished them' || fail "the log does not say that the events are given up"
 logged 'INFO agent: stopped: events accepted 0, .* dropped 10,' || fail "the account of events that are given up is wrong"
 echo "a stop does not wait for a Java process that cannot start"
 
-metrics=$(ports_reserve)
 down_file "$work/again" "while [[ ! -e $work/go ]]; do sleep 0.1; done; seq 10; exec sleep 3600" >"$work/agent.properties"
-"$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics" >"$work/agent.log" 2>&1 </dev/null &
-agent=$!
+begin_monitored
 await 90 logged 'INFO agent: flow' || fail "the agent does not start"
 kill_java
 await 90 logged 'the Java host was killed by signal 9' || fail "nobody says that the Java process was killed"
