@@ -42,6 +42,9 @@ agent_file() { # DIR
     into_files c2 "$1/lists" 40000 10000
     into_files c3 "$1/threads" 40000
 }
+leaving() { # DIR: a thread says that it is done behind its last event
+    [[ ${1##*/} == flume ]] || await 60 grep -q 'Threads: thread 5 is done' "$1.log" || fail "the log does not say that a thread is done"
+}
 SETTLE=2 both $((2 * lines + threads * each + 1))
 # Flume may lose what a source puts in stop(): its channels may have stopped by then. penstock does not, see below.
 sorted_without_stop() { sed -E 's/^\{(.*)\} /\1 /' | grep -v 'at the stop$' | sort; }
