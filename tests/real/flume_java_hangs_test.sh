@@ -44,7 +44,8 @@ reload() { # KEY-OF-SINK KEY-OF-INTERCEPTOR: begins one
 
 # ---- a sink ----
 
-# The reload waits for some seconds of the usual clock, in which a busy machine may give this script no turn: several attempts, each with a new agent.
+# The reload waits for some seconds of the usual clock, in which a busy machine may give this script no turn: several attempts, each with
+# a new agent.
 for ((attempt = 0; attempt < 5; attempt++)); do
     [[ ! $agent ]] || stop KILL
     config 1 1 >"$work/agent.properties"
