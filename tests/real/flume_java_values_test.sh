@@ -4,6 +4,7 @@
 # of a file channel. Then, in penstock alone: events that stay in the channel, a new key, a key that the class does not have, `channel`.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+command -v curl >/dev/null || skip "no curl"
 with_java_classes
 
 agent_file() { # DIR
@@ -102,9 +103,12 @@ kept() { # until the channel has all of them
     await 60 "$PENSTOCK" channel verify --config "$work/kept.properties" --channel c1 >"$work/verify.log" 2>&1 || fail 'the channel cannot be verified'
 }
 sed '/sinks/d' "$work/all.properties" >"$work/kept.properties"
-start "$work/kept" "$PENSTOCK"
-await 60 grep -q 'opened in' "$work/kept.log" || fail 'the channel does not open'
-sleep "${SETTLE:-0.5}"
+metrics=$(ports_reserve)
+printf '#!/bin/sh\nexec "%s" "$@" -Dflume.monitoring.type=http -Dflume.monitoring.port=%s\n' "$PENSTOCK" "$metrics" >"$work/monitored"
+chmod +x "$work/monitored"
+has_put() { curl -s --noproxy '*' "http://127.0.0.1:$metrics/metrics" | grep -q '"EventPutSuccessCount":"1000"'; }
+start "$work/kept" "$work/monitored"
+await 120 has_put || fail 'the source does not put all events into the channel'
 stop TERM
 kept
 [[ $("$PENSTOCK" channel export --config "$work/kept.properties" --channel c1 | wc -l) == 1000 ]] || fail 'not all events were kept'
