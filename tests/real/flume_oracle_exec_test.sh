@@ -62,7 +62,6 @@ done
 same_content "failing" failing head -5
 
 # No process that they started is left.
-for engine in flume penstock; do
-    ! pgrep -f -- "-F $work/tail" >/dev/null || { sleep 2; ! pgrep -f -- "-F $work/tail" >/dev/null; } || fail "a tail is left"
-done
+no_tail() { ! pgrep -f -- "-F $work/tail" >/dev/null; }
+await 60 no_tail || fail "a tail is left"
 echo "same: no process is left"
