@@ -60,6 +60,17 @@ arrived() {
     for folder in text headers time; do ((sum += $(find "$1/$folder" -type f -exec cat {} + | wc -l))) || true; done
     echo $sum
 }
+# ROLLTIME has rolled behind the last event: an empty file is the last one.
+has_rolled() { # DIR
+    local names
+    names=("$1"/time/*)
+    ((${#names[@]} >= 2)) && [[ ! -s ${names[-1]} ]]
+}
+leaving() { # DIR: when it has rolled, and the files of Avro, whose events nobody counts, grow no more
+    local before='' now
+    while now=$(cat "$1"/{avro,deflate,snappy}/* | wc -c); [[ $now != "$before" ]]; do before=$now; patient_rest 3; done
+    await 60 has_rolled "$1" || true # what follows says what is missing
+}
 SETTLE=3 both 903
 
 same_content "text" text
