@@ -108,8 +108,12 @@ agent_file() {
     done
 }
 arrived() { find "$1/out" -type f -exec cat {} + 2>/dev/null | wc -l; }
+leaving() { # DIR: when no more events come, and nothing becomes of the files any more
+    local before='' now
+    while now=$(arrived "$1" && find "$1/spool" | sort); [[ $now != "$before" ]]; do before=$now; patient_rest 3; done
+}
 
-SETTLE=3 both "${EVENTS:-400}"
+both "${EVENTS:-400}"
 
 for flow in $flows; do
     same_content "events of $flow" "out/$flow" sed -E "s#$work/(flume|penstock)/#TOP/#g"
