@@ -14,7 +14,7 @@ base, out = int(sys.argv[1]), open(sys.argv[2], 'w')
 json, blob = base, base + 1
 J = 'application/json'
 def connect(port):
-    for _ in range(600):
+    for _ in range(1800):
         try:
             return socket.create_connection(('127.0.0.1', port), 20)
         except OSError:
@@ -86,6 +86,7 @@ for line in open(sys.argv[3]):
     table.write(f'{answer[9:12].decode("latin-1")}|{what}\n')
     s.close()
 table.close()
+talk('json last', json, body=b'[{"body":"the last"}]')
 talk('blob last', blob, path='/?a=1&b=2', body=b'last', kind='text/plain')
 out.write('end\n')
 out.close()
@@ -108,10 +109,13 @@ agent_file() {
     done
     python3 "$work/client.py" "$base" "$1.answers" "$requests" >"$1.client" 2>&1 &
 }
-arrived() { # of the last source fed
-    cat "$1/blob/"* 2>/dev/null | grep -c ' last$'
+arrived() { # the last event of each source
+    cat "$1/json/"* "$1/blob/"* 2>/dev/null | grep -ac ' last$'
 }
-both 1
+leaving() { # DIR: when the client has written all answers
+    await 60 grep -qx end "$1.answers" || true # the answers are compared below
+}
+both 2
 same "answers" "$work/flume.answers" "$work/penstock.answers"
 grep -v '^#' "$requests" | cut -d'|' -f1,3 | diff -u - "$work/flume.answers.table" || fail "Flume answers malformed requests otherwise"
 [[ ${ENGINE:-} == java ]] && column=1 || column=2

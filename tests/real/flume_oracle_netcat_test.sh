@@ -27,7 +27,7 @@ talks = [
     ('wide', 'häß €\nzwei\n'.encode('utf-16-be')), ('wide', '\ufeffmark\n'.encode('utf-16-le')),
 ]
 def connect(name):
-    for _ in range(400):
+    for _ in range(1800):
         try:
             return socket.create_connection(('127.0.0.1', port[name]))
         except OSError:
@@ -64,6 +64,7 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 u.bind(('127.0.0.1', base + 10))
 for sent in [b'first\nsecond\n', b'', b'\n', b'nonl', b'a\xff\x00b\xc3', b'L' * 2000]:
     u.sendto(sent, ('127.0.0.1', port['udp']))
+out.write(b'end\n')
 out.close()
 EOF_
 
@@ -92,7 +93,12 @@ agent_file() {
 arrived() { # of the last source fed
     cat "$1/udp/"* 2>/dev/null | wc -l
 }
-SETTLE=2 both 6
+leaving() { # DIR: when the client has written all answers, and no more events come from the other sources
+    await 60 grep -qax end "$1.answers" || true # the answers are compared below
+    local before='' now
+    while now=$(cat "$1"/*/* | wc -c); [[ $now != "$before" ]]; do before=$now; patient_rest 3; done
+}
+both 6
 same "answers" "$work/flume.answers" "$work/penstock.answers"
 for source in $sources; do
     same_content "$source" "$source"

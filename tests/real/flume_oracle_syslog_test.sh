@@ -50,6 +50,7 @@ no priority\n
 <1234>four digits\n
 <13>[11/Oct/2003:22:14:15 +02:00] ho\xc3\xb6st custom form\n
 <13>Oct 11 22:14:15 h a long message that goes on beyond forty bytes and then some more\n
+<13>Oct 11 22:14:15 h the last\n
 EOF_
 # Leaves out messages that make Flume's other parser fail.
 grep -v -e '^<13>\\n' -e 'custom form' -e 'T22:14:15Z h\\n' "$work/messages" >"$work/multi"
@@ -111,7 +112,16 @@ agent_file() {
     send >/dev/null 2>&1 &
 }
 messages=$(wc -l <"$work/messages")
-SETTLE=2 both $((messages * 9))
+arrived() { # DIR: 0 until each source has its last message
+    local sum=0
+    (($(cat "$1"/*/* 2>/dev/null | grep -ac ' the last$') < $(wc -w <<<"$sources"))) || sum=$(cat "$1"/*/* | wc -l)
+    echo "$sum"
+}
+leaving() { # DIR: when no more events come: each message has a connection of its own, and the last one may be the first to arrive
+    local before='' now
+    while now=$(cat "$1"/*/* | wc -c); [[ $now != "$before" ]]; do before=$now; patient_rest 3; done
+}
+both $((messages * 9))
 # The rest of a message that was cut has no priority of its own: only Flume's classes give it the previous one.
 normal() {
     headers_in_order | sed -E '/status=Invalid/ s/, (priority|version)=[0-9]+//g' | LC_ALL=C sort
