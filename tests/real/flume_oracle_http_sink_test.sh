@@ -42,10 +42,10 @@ class Handler(socketserver.StreamRequestHandler):
         if answer == "close":
             return False
         if answer == "never":
-            time.sleep(20)
+            time.sleep(60)
             return False
         if answer == "slow":
-            time.sleep(2.5)
+            time.sleep(25)
             word = ["200"]
         if answer == "garbage":
             self.wfile.write(b"nonsense\r\n\r\n")
@@ -109,7 +109,7 @@ agent_file() { # DIR
 	a1.sinks.inverse.backoff.503 = true
 	a1.sinks.inverse.rollback.5XX = true
 	a1.sinks.inverse.incrementMetrics.404 = false
-	a1.sinks.broken.requestTimeout = 1000
+	a1.sinks.broken.requestTimeout = 12000
 	a1.sinks.broken.rollback.200 = false
 	a1.sinks.broken.backoff.200 = false
 	a1.sinks.broken.incrementMetrics.200 = true
@@ -128,7 +128,9 @@ agent_file() { # DIR
 		a1.sinks.$sink.type = http
 		a1.sinks.$sink.channel = $sink
 		a1.sinks.$sink.endpoint = http://127.0.0.1:$port/$engine/$sink/events
+		a1.sinks.$sink.connectTimeout = 60000
 		EOF_
+        [[ $sink == broken ]] || echo "a1.sinks.$sink.requestTimeout = 60000" # a request that a busy machine answers late comes once
     done
 }
 arrived() { # DIR: how many sinks have sent their last event
@@ -138,7 +140,7 @@ arrived() { # DIR: how many sinks have sent their last event
 leaving() { # DIR
     local i sizes='[to_entries[] | select(.key | startswith("CHANNEL")) | .value.ChannelSize | tonumber] | add'
     local page=$1.json before=''
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 600; i++)); do
         if curl -sf "http://127.0.0.1:$metrics/metrics" >"$page" && [[ $(jq "$sizes" "$page") == 0 && $before == "$(jq -cS . "$page")" ]]; then
             break
         fi
