@@ -79,6 +79,7 @@ kafka_source() { # ENGINE NAME TOPIC KEY=VALUE...
 	a1.sources.$name.kafka.topics = $3
 	a1.sources.$name.kafka.consumer.group.id = $engine.$name
 	a1.sources.$name.kafka.consumer.auto.offset.reset = earliest
+	a1.sources.$name.kafka.consumer.session.timeout.ms = 30000
 	a1.sources.$name.setTopicHeader = false
 	EOF_
     shift 3

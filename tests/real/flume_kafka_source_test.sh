@@ -62,6 +62,7 @@ kafka_source() { # ENGINE NAME KEY=VALUE...: a source, its channel and its sink
     shared) ;; # the default group, "flume"
     *) echo "a1.sources.$name.kafka.consumer.group.id = $group" ;;
     esac
+    echo "a1.sources.$name.kafka.consumer.session.timeout.ms = 30000" # nobody is removed who waits for a CPU
     [[ $name == late ]] || echo "a1.sources.$name.kafka.consumer.auto.offset.reset = earliest"
     for pair; do echo "a1.sources.$name.${pair%%=*} = ${pair#*=}"; done
     printf "a1.channels.$name.%s\n" type=memory capacity=10000 transactionCapacity=1000
