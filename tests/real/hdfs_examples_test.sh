@@ -22,6 +22,11 @@ example() { # NAME: starts the agent of conf/examples/NAME-to-hdfs.properties
 delivered() { # NAME COUNT
     [[ $(curl -s "http://127.0.0.1:$((port + metrics[$1]))/metrics" | jq -r '.["SINK.k1"].EventDrainSuccessCount // 0') -ge $2 ]]
 }
+# Whether the source has read all lines, and the channel is empty: after a kill lines may come twice, and no count says it.
+taildir_is_done() {
+    [[ $(jq -r '.[].pos' "$STATE/positions.json") == "$(stat -c %s "$LOGS/app.log")" ]] &&
+        [[ $(curl -s "http://127.0.0.1:$((port + metrics[taildir]))/metrics" | jq -r '.["CHANNEL.c1"].ChannelSize') == 0 ]]
+}
 finish_example() { # NAME COUNT: when so many events are in HDFS the agent is stopped, which gives the files their final names
     await 120 delivered "$1" "$2" || fail "$1: not all events arrive"
     agent_stop "$1"
@@ -42,6 +47,7 @@ await 120 delivered taildir 1000 || fail "taildir: not all events arrive"
 agent_kill taildir
 for ((i = 1000; i < 2000; i++)); do echo "logged $i"; done >>"$LOGS/app.log"
 example taildir
+await 120 taildir_is_done || fail "taildir: not all lines are read and delivered"
 finish_example taildir 1000
 finish_example spooldir 900
 finish_example kafka 1000
