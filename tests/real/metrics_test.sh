@@ -54,6 +54,13 @@ agent_file() { # NAME PORT: writes the file for this engine
 	EOF_
 }
 
+is_bound() { ! port_is_free "$1"; } # PORT
+# A source counts an event as accepted after the channel has it.
+has_counted() { # URL
+    local counts='[."CHANNEL.c2".ChannelSize, ."SOURCE.events".EventAcceptedCount, ."SOURCE.counter".EventAcceptedCount] | join(" ")'
+    [[ $(ask "$1/metrics" | jq -r "$counts") == "20 20 150" ]]
+}
+
 # Runs one engine, sends 20 events to a channel without a sink, and keeps the answers in $work/NAME.*.
 observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
     local name=$1 syslog=$2 url=http://127.0.0.1:$3 i
@@ -66,11 +73,9 @@ observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
         sleep 0.2
     done
     for ((i = 0; i < 20; i++)); do echo "<13>Nov 20 09:00:0$((i % 10)) host event $i"; done >"$work/events"
+    patient_await 60 is_bound "$syslog" || fail "$name does not listen for syslog" # the other source may have begun long before
     nc -q 1 127.0.0.1 "$syslog" <"$work/events" >/dev/null || true
-    for ((i = 0; i < 600; i++)); do
-        [[ $(ask "$url/metrics" | jq -r '."CHANNEL.c2".ChannelSize') == 20 ]] && break
-        patient_tenth
-    done
+    patient_await 60 has_counted "$url" || true # a difference of the values says which are wrong
     ask "$url/metrics" >"$work/$name.json"
     {
         ask -o /dev/null -w 'metrics %{http_code} %{content_type}\n' "$url/metrics"
