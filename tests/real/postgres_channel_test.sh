@@ -21,7 +21,7 @@ if [[ $(id -u) == 0 ]]; then
     command -v setpriv >/dev/null || { echo "SKIP: no setpriv"; exit 77; }
     as_server=(setpriv --reuid nobody --regid nogroup --clear-groups)
 fi
-control() { "${as_server[@]}" "$programs/pg_ctl" -D "$server/data" -w -t 60 "$@" >>"$server/control.out" 2>&1; }
+control() { "${as_server[@]}" "$programs/pg_ctl" -D "$server/data" -w -t 300 "$@" >>"$server/control.out" 2>&1; }
 start_server() {
     control -l "$server/log" -o "-p $server_port -c listen_addresses=127.0.0.1 -k $server -c fsync=off" start ||
         fail "the server does not start: $(tail -n 3 "$server/log")"
@@ -102,7 +102,7 @@ try:
             connection.sendall(b"".join(b"%d\n" % n for n in numbers))
             for n in numbers:
                 if answers.readline().strip() == b"OK":
-                    print(n)
+                    print(n, flush=True)
 except OSError:
     pass
 END
@@ -149,13 +149,15 @@ unset "children[$second]"
 
 echo "== the server and the agent are killed under load"
 : >"$work/acknowledged"
+more_acknowledged() { (($(wc -l <"$work/acknowledged") > $1)); } # COUNT
 for round in 1 2 3; do
-    send $((round * 10000)) $((round * 10000 + 9999)) >>"$work/acknowledged" &
+    before=$(wc -l <"$work/acknowledged")
+    send $((round * 1000000)) $((round * 1000000 + 999999)) >>"$work/acknowledged" & # it ends with the agent
     sender=$!
     children[$sender]=1
-    sleep 0.4
+    await "events are acknowledged" more_acknowledged "$before"
     control -m immediate stop
-    sleep 0.3
+    await "the channel cannot write" grep -q "acknowledges no events until its storage works again" "$work/agent.err"
     start_server
     await "the channel works again" grep -q "the database can be written again" "$work/agent.err"
     grep -q "restored from a backup" "$work/agent.err" && fail "a server that lost nothing counts as another one"
