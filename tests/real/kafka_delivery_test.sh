@@ -50,6 +50,10 @@ is_held_back() { # the source waits for room
     curl -fs --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics/prometheus" |
         grep -q '^penstock_source_blocked_seconds_total{component="r1"} .*[1-9]'
 }
+is_half_used() { # sets used
+    used=$(metric penstock_memory_used_bytes)
+    ((${used:-0} > 32 * 1048576))
+}
 step "the broker is stopped for $stall_s s under load, with 64 MiB for events"
 agent_file stalled stalled penstock.memory.budget=64m channels.c1.capacity=10000000
 agent_start stalled "${monitored[@]}"
@@ -60,8 +64,9 @@ await 60 has_accepted 50000 || fail "no load"
 kafka_signal STOP
 sleep "$stall_s"
 await 60 is_held_back || fail "the source was not held back"
-used=$(metric penstock_memory_used_bytes)
-((used > 32 * 1048576 && used <= 64 * 1048576)) || fail "$used bytes of the budget of 64 MiB are used"
+# A slow broker may have held it back before, too.
+await 60 is_half_used || fail "$used bytes of the budget of 64 MiB are used"
+((used <= 64 * 1048576)) || fail "$used bytes of the budget of 64 MiB are used"
 kafka_signal CONT
 sleep 3
 high=$(memory_mib stalled VmHWM)
@@ -120,12 +125,12 @@ check ended "$endless" 4 --only "$accepted"
 step "the agent is killed under load: answered events may be lost (memory channel), none is duplicated"
 agent_file answers answers sources.r1.type=netcat sources.r1.host= sources.r1.bind=127.0.0.1
 agent_start answers "${monitored[@]}"
-load_start --events 200000 --rate 20000 --format line --answers
-await 60 has_accepted 20000 || fail "no load" # which takes ten seconds in all
+load_start --events 400000 --rate 20000 --format line --answers
+await 60 has_accepted 20000 || fail "no load" # which takes twenty seconds in all
 agent_kill answers
 agent_start answers
 load_wait
 agent_stop answers # all that it has taken is in the topic
 echo "    $sent"
 (($(field reconnects "$sent") >= 4)) || fail "no reconnects: $sent"
-check answers 200000 4 --lost-below "$(field resumed "$sent")" --idle-s 10
+check answers 400000 4 --lost-below "$(field resumed "$sent")" --idle-s 10
