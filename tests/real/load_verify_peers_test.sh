@@ -162,7 +162,7 @@ try() { # SUBJECT
     step "$name: faults before it"
     cat "$work/faulty" >"/dev/tcp/127.0.0.1/$load_port"
     counters_of_"$name" $((events + again))
-    verify_start "$name-faults" "$name" faults.manifest 10s
+    verify_start "$name-faults" "$name" faults.manifest 20s
     verify_end "$name-faults" 1
     says "$name-faults" ".received == $((again - 1)) and .records == $((events + again)) and .other_runs == $events and .lost == 1 and
         .complete and .duplicated == 1 and .reordered == 1 and .corrupted == 1 and .cut == 0 and .broken == 0 and .foreign == 0 and
@@ -177,7 +177,7 @@ flows() { (($(metric SINK.k1 EventDrainSuccessCount) > 0)); }
 kernel_drops() {
     cat /proc/net/udp /proc/net/udp6 2>/dev/null | awk -v socket="$listening" '$2 " " ~ socket { drops += $NF } END { print drops + 0 }'
 }
-all_accounted() { (($(metric SOURCE.r1 EventReceivedCount) + $(kernel_drops) == 12000)); }
+all_accounted() { (($(metric SOURCE.r1 EventReceivedCount) + $(kernel_drops) == 24000)); }
 # One event may be received and not accepted yet.
 refuses() { # what was received is read first: it grows between two readings
     local received
@@ -197,8 +197,8 @@ drops() {
     printf -v listening ':%04X ' "$load_port"
     await 60 grep -qsE "^ *[0-9]+: [0-9A-F]*$listening" /proc/net/udp /proc/net/udp6 || fail "flume does not listen for datagrams"
     counter_is 0 metric SOURCE.r1 EventReceivedCount
-    verify_start drops drops drops.manifest 10s
-    "$PENSTOCK" load --target "udp://127.0.0.1:$load_port?segment=false" --rate 1k --events 12000 --format rfc3164 --tolerance 1 --json \
+    verify_start drops drops drops.manifest 20s
+    "$PENSTOCK" load --target "udp://127.0.0.1:$load_port?segment=false" --rate 1k --events 24000 --format rfc3164 --tolerance 1 --json \
         --manifest "$work/drops.manifest" >"$work/drops-load.json" 2>"$work/drops-load.log" &
     load=$!
     children[$load]=load
@@ -208,14 +208,14 @@ drops() {
     kafka_signal CONT
     wait $load || fail "load of datagrams: exit $?"
     unset "children[$load]"
-    says drops-load '.completed == 12000 and .failed == 0'
+    says drops-load '.completed == 24000 and .failed == 0'
     verify_end drops 1
-    await 20 all_accounted || fail "$(metric SOURCE.r1 EventReceivedCount) received and $(kernel_drops) dropped by the kernel are not 12000"
+    await 20 all_accounted || fail "$(metric SOURCE.r1 EventReceivedCount) received and $(kernel_drops) dropped by the kernel are not 24000"
     received=$(metric SOURCE.r1 EventReceivedCount)
     accepted=$(metric SOURCE.r1 EventAcceptedCount)
     counter_is "$accepted" metric SINK.k1 EventDrainSuccessCount
     ((accepted < received)) || fail "Flume dropped nothing"
-    says drops ".received == $accepted and .lost == $((12000 - accepted)) and .complete and .corrupted == 0 and .broken == 0"
+    says drops ".received == $accepted and .lost == $((24000 - accepted)) and .complete and .corrupted == 0 and .broken == 0"
     echo "    $(summary drops | jq -c '{received, lost, duplicated, reordered}')"
     stop flume
 }
