@@ -123,10 +123,10 @@ verify netcat
 
 # Flume is killed and restarted: load reports an outage, and everything is acknowledged in the end. The events in the
 # memory channel are lost, as Flume documents; load is not responsible for them.
-"$PENSTOCK" load --wait --target "avro://127.0.0.1:${port[plain]}" --rate 5k --duration 12s --format rfc3164 --json --settle 60s \
+"$PENSTOCK" load --wait --target "avro://127.0.0.1:${port[plain]}" --rate 3k --duration 20s --format rfc3164 --json --settle 60s \
     --tolerance 1 >"$work/killed.json" 2>>"$work/load.log" &
 loader=$!
-sleep 3
+await 60 has_arrived "$work/plain" 43000 || fail "the load into an agent that is to be killed does not begin"
 kill -KILL "$agent"
 wait "$agent" 2>/dev/null || true
 start
