@@ -25,7 +25,7 @@ port, first, confirmed, stop = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv
 number = first
 while not os.path.exists(stop):
     try:
-        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        with socket.create_connection(("127.0.0.1", port), 300) as connection:
             answers = connection.makefile("rb")
             while not os.path.exists(stop):
                 batch = range(number, number + 100)
