@@ -46,7 +46,7 @@ step "another client takes the lease"
 write_start stolen --block-size 4194304
 await_progress 15
 kill -STOP "$writing"
-sleep 2
+patient_rest 3 # the DataNode notes what it has got
 timeout 200 "$writer" --url "$hdfs_url" --path /test/stolen --recover >>"$work/recover.out" || fail "the lease cannot be taken"
 kill -CONT "$writing"
 told stolen '[0-9]' '/test/stolen.0'

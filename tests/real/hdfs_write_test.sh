@@ -39,6 +39,7 @@ cat >"$work/slashes.properties" <<-EOF_
 	a1.sinks.k1.hdfs.path = $hdfs_url$folder
 	a1.sinks.k1.hdfs.filePrefix = p-%{host}
 	a1.sinks.k1.hdfs.fileType = DataStream
+	a1.sinks.k1.hdfs.callTimeout = 120000
 EOF_
 agent_start slashes
 posted() {

@@ -89,7 +89,7 @@ wait $agent 2>/dev/null || true
 grep -q 'no_such_table table not found' "$work/agent.log" || fail "the sink is not told that there is no table"
 
 step "mistakes"
-export CALL_TIMEOUT_S=8 # it tries until then
+export CALL_TIMEOUT_S=15 # it tries until then
 client simple authentication
 refused '^get_table_req: 6 ' "$work/simple"
 client other authentication "${secure[@]/hive\/_HOST/nn/_HOST}"
