@@ -133,4 +133,4 @@ load_wait
 agent_stop answers # all that it has taken is in the topic
 echo "    $sent"
 (($(field reconnects "$sent") >= 4)) || fail "no reconnects: $sent"
-check answers 400000 4 --lost-below "$(field resumed "$sent")" --idle-s 10
+check answers 400000 4 --lost-below "$(field resumed "$sent")" --idle-s 30
