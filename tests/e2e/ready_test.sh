@@ -46,6 +46,7 @@ await "the stall shows" is_stalled
 [[ $(curl -s -o /dev/null -w '%{http_code}' "$url/healthz") == 503 ]] || fail "/healthz is well"
 [[ $(curl -s "$url/livez") == ok ]] || fail "/livez: a restart would not help"
 metrics_have 'penstock_component_up{kind="sink",component="k1"} 0' || fail "component_up"
+await "events to deliver" metrics_have 'penstock_source_events_accepted_total{component="r1"} 50'
 kill -TERM "$agent"
 await "it drains" grep -q "stopping: no new input" "$work/agent.err"
 is_stopping() { [[ $(curl -s "$url/readyz") == *"the agent is stopping"* ]]; }
@@ -110,6 +111,6 @@ names_the_file() { [[ $(curl -s -w '%{http_code}' "$url/readyz") == "source r1: 
 await "/readyz names the position file" names_the_file
 rmdir "$work/state/positions.json"
 await "it is ready again" is_ready
-grep -q '"pos":8' "$work/state/positions.json" || fail "the positions: $(cat "$work/state/positions.json")"
+await "the positions of both lines" grep -qs '"pos":8' "$work/state/positions.json"
 kill -TERM "$agent"
 expect_exit 0
