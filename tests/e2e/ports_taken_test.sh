@@ -75,12 +75,15 @@ await "/readyz shows the five sources" all_shown
 for name in "${names[@]}"; do
     grep -qE "^source $name is (closed|not open): cannot listen on 127\.0\.0\.1:[0-9]+ .*: $cure\$" "$work/ready.txt" ||
         fail "/readyz of $name: $(<"$work/ready.txt")"
+    await "the log does not name $name" grep -q "ERROR source $name: .*every 3 s\$" "$work/agent.err"
     grep "ERROR source $name: " "$work/agent.err" >"$work/said" || fail "the log does not name $name"
     if grep -v "ERROR source $name: cannot listen on 127.0.0.1:.*: $cure; retrying every 3 s\$" "$work/said"; then
         fail "the log of $name"
     fi
 done
 # Each port of a source with several is said, and once.
+both_ports() { (($(grep -c 'ERROR source multi: .*every 3 s$' "$work/agent.err") >= 2)); }
+await "the log does not name two ports of multi" both_ports
 grep -F 'ERROR source multi: ' "$work/agent.err" | head -n 2 | paste -sd' ' >"$work/first"
 grep -q ":$one .*:$two " "$work/first" || fail "the ports of multi: $(<"$work/first")"
 
