@@ -150,5 +150,5 @@ sed 's/syslogtcp/exec/; $a a1.sources.r1.command = true' "$work/null.properties"
 says 2 '--target' -n a1 -f "$work/exec.properties"
 
 echo "a target that refuses connections: failed trials with the reason"
-plan 1 --target tcp://127.0.0.1:1 --from "file://$work/roll?follow=true" --within 5s
+plan 1 --target tcp://127.0.0.1:1 --from "file://$work/roll?follow=true" --within 30s
 result '.goals[0].status == "failed" and (.trials | length) >= 1 and all(.trials[]; .note | test("refused"))'
