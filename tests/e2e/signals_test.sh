@@ -69,7 +69,7 @@ for line in 'dump: agent a1: 1 worker, last order: run$' 'dump: memory: [0-9.]+ 
     'dump: channel c2 \(memory\): 100 of 100 events, .*ring of producer 0: [0-9]+ of [0-9]+ leases$' \
     'dump: sink k2 \(file_roll\) on worker 0: not open: cannot write in .*/missing: No such file or directory; ' \
     'dump: control: waits for signals and changes of files$'; do
-    logged "$line" || fail "no line $line"
+    await "no line $line" dumped "$line" # the lines of a dump do not come at once
 done
 grep -qE "$secret|that is secret" "$work/agent.err" && fail "a secret is in the log"
 
@@ -91,7 +91,13 @@ a1.configfilters.f1.type = external
 a1.configfilters.f1.command = $work/slow
 a1.sources.r2.backoffSleepIncrement = \${f1['slow']}"
 kill -HUP $agent
-await "no dump during the reload" dumped "dump: control: reads the configuration again"
+reloads=1
+dumped_in_reload() { # a reload that ended before the look is begun again
+    dumped "dump: control: reads the configuration again" && return
+    (($(grep -cE 'agent: reloaded|is not used|nothing changed' "$work/agent.err") < reloads)) || { reloads=$((reloads + 1)); kill -HUP $agent; }
+    return 1
+}
+await "no dump during the reload" dumped_in_reload
 touch "$work/dumped"
 await "no reload" logged 'INFO agent: reloaded'
 end_agent 3
@@ -115,6 +121,7 @@ kill -USR2 $agent
 mv "$work/later.properties" "$work/a1.properties"
 await "it does not start" logged 'starts agent a1'
 await "it does not listen" logged 'listening on'
+await "no full channel" dumped "dump: source r2 .*waits for a full channel for" # the exit status is that of events which are left
 end_agent 3
 
 # Commands that run for a while: ^\ is as ^C.
