@@ -115,6 +115,8 @@ grep -q "closed: 600 events stay on disk" "$work/agent.err" || fail "600 events 
 mkdir "$work/fourth"
 start_agent
 assert_in_order fourth 1 600
+settled() { [[ $(metric penstock_sink_events_delivered_total k1) == 600 ]]; }
+await "the sink has settled what is in its file" settled # a stop waits for a second only
 stop_agent TERM 0
 account_says "delivered 600, .* kept in durable channels 0,"
 grep -q "closed: 0 events stay on disk" "$work/agent.err" || fail "something is left on disk"
