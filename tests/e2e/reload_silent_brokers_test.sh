@@ -110,14 +110,15 @@ silent_reload() { # SINK: sets paused to how long the other flow paused, or to n
 
 # With a commit under way: tried again when the brokers stopped between two commits, or the other flow paused. A reload that holds the other flow
 # does so each time.
-shown=0 pauses=0
+shown=0 pauses=0 known=0
 for ((turn = 1; turn <= 20 && shown == 0; turn++)); do
-    before=$(arrived) before_uncommitted=$(uncommitted)
+    before=$(arrived)
     await "turn $turn: nothing arrives" more_arrived $((before + 20))
     silent_reload "k$((turn + 2))"
     if [[ $paused ]]; then
+        known=$(uncommitted)
         ((++pauses < 4)) || fail "the other flow paused in $pauses reloads, in the last one for $paused"
-    elif (($(uncommitted) > before_uncommitted)); then
+    elif (($(uncommitted) > known)); then
         shown=1
     fi
 done
@@ -128,9 +129,13 @@ touch "$work"/{one,two,three,four}.stop
 wait "${kafka_clients[@]}"
 all_arrived() { [[ -z $(comm -13 <(cat "$work/out"/* | sort -u) <(cut -d ' ' -f 2 "$work"/{one,two,three,four}.acked | sort -u)) ]]; }
 await "acknowledged events are missing" all_arrived
+assignments() { grep -c "assigned by the group" "$work/agent.err" || true; }
+more_members() { (($(assignments) > members)); }
 for turn in 1 2 3 4; do
+    members=$(assignments)
     silent_reload "k-last$turn"
     [[ $paused ]] || break
+    await "no member after the reload" more_members
 done
 [[ -z $paused ]] || fail "the other flow paused in each of $turn reloads, in the last one for $paused"
 kill -TERM "$agent"
