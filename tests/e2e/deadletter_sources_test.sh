@@ -98,7 +98,8 @@ await "records that are no Avro" malformed
 [[ $(letters --component r4 | jq -r .text | head -1) == 'topic in, partition 0, offset 0: not an event of Flume'* ]] || fail "$(letters --component r4 | head -1)"
 
 port=$(sed -nE 's/.*metrics: listening on [^ ]*:([0-9]+): .*/\1/p' "$work/agent.err")
-curl -s "http://127.0.0.1:$port/metrics/prometheus" | grep '^penstock_source_events_deadletter_total{component="r4"} 50$' >/dev/null || fail "the counter"
+counted() { curl -s "http://127.0.0.1:$port/metrics/prometheus" | grep '^penstock_source_events_deadletter_total{component="r4"} 50$' >/dev/null; }
+await "the counter" counted
 kill -TERM "$agent"
 wait "$agent" || fail "the agent exits with $?"
 unset "children[$agent]"
