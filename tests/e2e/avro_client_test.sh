@@ -128,7 +128,7 @@ says '20 events are acknowledged, up to line 20 of numbers'
 # ---- Flume's RPC client properties ----
 rpc() { printf '%s\n' "$@" >rpc.properties; }
 header compressed
-rpc 'hosts = h1' "hosts.h1 = 127.0.0.1:$deflate" 'batch-size = 50' 'compression-type = deflate' 'connect-timeout = 5000' 'maxIoWorkers = 3'
+rpc 'hosts = h1' "hosts.h1 = 127.0.0.1:$deflate" 'batch-size = 50' 'compression-type = deflate' 'connect-timeout = 60000' 'maxIoWorkers = 3'
 client 0 -P rpc.properties -F numbers -R compressed.headers
 bodies_are compressed numbers
 header failover
