@@ -22,6 +22,8 @@ a1.sinks.k1.rollback.2XX = false
 a1.sinks.k1.rollback.4XX = false
 a1.sinks.k1.rollback.413 = true
 a1.sinks.k1.defaultBackoff = false
+a1.sinks.k1.connectTimeout = 120000
+a1.sinks.k1.requestTimeout = 120000
 a1.sinks.k1.penstock.deadletter = $work/dead
 a1.sinks.k1.penstock.retry.max = 3
 EOF_
