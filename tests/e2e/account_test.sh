@@ -41,7 +41,8 @@ a1.sinks.k2.channel = c2
 a1.sinks.k2.sink.directory = $work/nowhere
 a1.penstock.drain.timeout = 1000
 END
-"$PENSTOCK" agent -n a1 -f "$work/a.properties" 2>"$work/agent.err" &
+metrics_port=$(free_port)
+"$PENSTOCK" agent -n a1 -f "$work/a.properties" -Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port" 2>"$work/agent.err" &
 agent=$!
 children[$agent]=1
 await "the source does not listen" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
@@ -55,6 +56,8 @@ nc -N 127.0.0.1 "$port" <"$work/sent" >"$work/answers" || fail "nc"
 [[ $(sort "$work/answers" | uniq -c | xargs) == '24 OK' ]] || fail "not every line is accepted: $(sort "$work/answers" | uniq -c)"
 delivered() { [[ $(cat "$work"/out/* | wc -l) -eq 19 ]]; }
 await "19 lines in the file" delivered
+counts() { [[ $(metric "$1" "$2") == "$3" ]]; }
+await "the sink has settled 19 events" counts penstock_channel_events_taken_total c1 19 # a stop waits for it only a second
 
 kill -TERM "$agent"
 code=0
@@ -71,7 +74,6 @@ echo "ok: $(grep -o 'stopped: .*' "$work/agent.err")"
 mkdir "$work/tail"
 mapfile -t files < <(printf "$work/tail/%s\n" stuck flows)
 touch "${files[@]}"
-metrics_port=$(free_port)
 cat >"$work/b.properties" <<END
 a1.sources = r1
 a1.channels = c1 c2
@@ -100,7 +102,6 @@ END
 "$PENSTOCK" agent -n a1 -f "$work/b.properties" -Dflume.monitoring.type=PROMETHEUS -Dflume.monitoring.port="$metrics_port" 2>"$work/agent.err" &
 agent=$!
 children[$agent]=1
-counts() { [[ $(metric "$1" "$2") == "$3" ]]; }
 lines 5 stuck >>"${files[0]}"
 await "5 events for the sink that is down" counts penstock_channel_events_put_total c1 5
 lines 7 flows >>"${files[1]}"

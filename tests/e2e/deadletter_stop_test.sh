@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
 
 far=$(free_port)
+metrics_port=$(free_port)
 python3 -m http.server "$far" --bind 127.0.0.1 >/dev/null 2>&1 & # which answers a POST with 501
 children[$!]=1
 answers() { curl -s -o /dev/null "http://127.0.0.1:$far/"; }
@@ -43,7 +44,8 @@ mkdir "$work/out"
 start() { # ROOM: that the channel of the letters wants to be free
     sed -i "s/minimumRequiredSpace = .*/minimumRequiredSpace = $1/" "$work/agent.properties"
     : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" >"$work/agent.out" 2>"$work/agent.err" &
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port" \
+        >"$work/agent.out" 2>"$work/agent.err" &
     agent=$!
     children[$agent]=1
 }
@@ -53,6 +55,8 @@ letters() { [[ $(cat "$work/out"/* 2>/dev/null | sort -un | wc -l) == 30 ]]; }
 start 900000000000000000
 await "no letter waits" says 'an event goes to the dead letters'
 await "the channel of the letters is written" says 'less than minimumRequiredSpace'
+all_are_put() { [[ $(metric penstock_channel_events_put_total c1) == 30 ]]; }
+await "30 events are in the channel" all_are_put
 stop_agent TERM 0
 says 'not delivered 0, kept in durable channels 30,' || fail "the events are not kept: $(tail -n 1 "$work/agent.err")"
 says 'dead letters 0' || fail "a letter counts that nobody promised: $(tail -n 1 "$work/agent.err")"
