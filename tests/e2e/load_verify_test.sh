@@ -242,7 +242,8 @@ kernel_drops() { # the last column of the socket's line
 await "nothing is dropped" kernel_drops
 kill -CONT $agent
 # The load ends when the agent has gone on: one of a given length could be over before the stop.
-going_on=$(metric SOURCE.r1 EventReceivedCount)
+goes_on() { going_on=$(metric SOURCE.r1 EventReceivedCount); }
+await "the agent does not go on" goes_on
 await "no events arrive after the stop" eval '(($(metric SOURCE.r1 EventReceivedCount) > going_on + 500))'
 kill -TERM $loader
 wait $loader || fail "load of datagrams: exit $?"
