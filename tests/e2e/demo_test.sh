@@ -160,10 +160,10 @@ for ((i = 0; i < 600; i++)); do
 done
 shows 'Running on with a few events'
 url=$(sed -n 's/^metrics *curl \(.*\)\/metrics\/prometheus$/\1/p' "$work/out" | head -1)
-"$PENSTOCK" tail rest -n 2 -w 30 -u "$url" >"$work/tail" || fail "tail: exit $?"
+"$PENSTOCK" tail rest -n 2 -w 60 -u "$url" >"$work/tail" || fail "tail: exit $?"
 [[ $(wc -l <"$work/tail") == 2 ]] || fail "tail shows $(cat "$work/tail")"
 grep -qE '^\{.*origin=quickstart.*\} demo: ~1[0-9A-Za-z_-]{36} GET ' "$work/tail" || fail "tail shows $(cat "$work/tail")"
-"$PENSTOCK" tail errors -j -n 1 -w 30 -u "$url" >"$work/tail" || fail "tail -j: exit $?"
+"$PENSTOCK" tail errors -j -n 1 -w 60 -u "$url" >"$work/tail" || fail "tail -j: exit $?"
 grep -q '^{"headers":{.*"Severity":"3"' "$work/tail" || fail "tail -j shows $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail nothing -u "$url" >"$work/tail" 2>&1 || code=$?

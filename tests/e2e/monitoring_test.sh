@@ -30,7 +30,7 @@ agent_stop() {
     unset "children[$agent]"
 }
 logged() { grep -qF -- "$2" "$work/$1.err"; } # NAME TEXT
-status() { curl -s -o "$work/body" -w '%{http_code}' --noproxy '*' --max-time 10 "$@" || true; }
+status() { curl -s -o "$work/body" -w '%{http_code}' --noproxy '*' --max-time 60 "$@" || true; }
 healthy() { [[ $(status "$1/healthz") == 200 ]]; } # URL
 
 # ---- tail before the agent: with -w it waits for that, too ----
@@ -38,7 +38,7 @@ early_port=$(free_port)
 code=0
 "$PENSTOCK" tail c1 -n 1 -u "http://127.0.0.1:$early_port" >"$work/tail" 2>&1 || code=$?
 ((code == 2)) || fail "tail without an agent: exit $code"
-"$PENSTOCK" tail c1 -n 1 -w 30 -u "http://127.0.0.1:$early_port" >"$work/early" 2>&1 &
+"$PENSTOCK" tail c1 -n 1 -w 60 -u "http://127.0.0.1:$early_port" >"$work/early" 2>&1 &
 early=$!
 children[$early]=1
 sleep 0.5
@@ -62,8 +62,8 @@ await 'no address in the log' logged holder "listening on 127.0.0.1:$port: "
 holder=$agent
 agent_start waits -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port"
 await 'no error about the port' logged waits "port $port (flume.monitoring.port): Address already in use; the metrics server tries again every 3 s"
-"$PENSTOCK" tail c1 -n 1 -w 20 -u "$url" >"$work/tail" || fail "tail: exit $?"
-"$PENSTOCK" tail c1 -u "$url" >"$work/tail" || fail "tail: exit $?"
+"$PENSTOCK" tail c1 -n 1 -w 60 -u "$url" >"$work/tail" || fail "tail: exit $?"
+"$PENSTOCK" tail c1 -w 60 -u "$url" >"$work/tail" || fail "tail: exit $?"
 [[ $(wc -l <"$work/tail") == 10 ]] || fail "tail shows not 10 events, but $(cat "$work/tail")"
 second=$agent
 agent=$holder
@@ -88,7 +88,7 @@ for words in '' "-t $work/wrong"; do
     ((code == 2)) || fail "tail ${words:-without a token}: exit $code"
     grep -q ' answered 401: /tail wants the header Authorization: Bearer TOKEN' "$work/tail" || fail "tail: $(cat "$work/tail")"
 done
-"$PENSTOCK" tail c1 -n 1 -w 20 -u "$url" -t "$work/token" >"$work/tail" || fail "tail -t: exit $?"
+"$PENSTOCK" tail c1 -n 1 -w 60 -u "$url" -t "$work/token" >"$work/tail" || fail "tail -t: exit $?"
 [[ $(wc -l <"$work/tail") == 1 ]] || fail "tail -t shows $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail c1 -u "$url" -t "$work/nothing" >"$work/tail" 2>&1 || code=$?
