@@ -71,4 +71,5 @@ refused 2 'NAME:PARTITIONS' --topic :3
 refused 2 'partitions' --topic t:0
 refused 2 'partitions' --topic t:3x
 ((EUID == 0)) || refused 1 'CAP_NET_BIND_SERVICE' --port 1
-"$PENSTOCK" mock-broker --help | grep -q '^Examples:' || fail 'no examples in the help'
+"$PENSTOCK" mock-broker --help >"$work/help" || fail "--help: exit $?"
+grep -q '^Examples:' "$work/help" || fail 'no examples in the help'
