@@ -132,7 +132,8 @@ first_unused() { # prints the lowest number that no descriptor of the agent has
 }
 limit=$(prlimit --pid $agent --nofile --noheadings --output SOFT | tr -d ' ')
 lowest=$limit
-refused() { # a look at the file, and a connection that is not closed yet, have some for a moment: then there is one too many, and fewer later
+# A look at the file, and a connection that is not closed yet, have descriptors for a moment: the limit falls when they are gone.
+refused() {
     local unused
     unused=$(first_unused)
     if ((unused < lowest)); then
