@@ -408,7 +408,9 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     ps_test_java_attach(&link);
     int stops = ps_test_java->stops, abandoned = ps_test_java->abandoned, starts = ps_test_java->starts;
     ps_test_java->mode = PS_TEST_JAVA_DEAF;
-    usleep(100000); /* the host stops reading */
+    int deaf = ps_test_java->deaf; /* the host stops reading */
+    while (ps_test_java->deaf == deaf)
+        usleep(1000);
     while (ps_java_link_send(&link, PS_JAVA_DROP, numbers, PS_JAVA_NUMBERS_MAX, NULL) == PS_JAVA_SENT)
         continue;
     ps_test_stage_close(&stage);

@@ -350,8 +350,11 @@ static void test_closed_before_it_is_configured(void **unused)
     reopen(&stage);
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     int configured = ps_test_java->configured;
+    ps_test_java->mode = PS_TEST_JAVA_DEAF; /* it reads no message on its way to the silence */
+    int deaf = ps_test_java->deaf;
+    while (ps_test_java->deaf == deaf)
+        usleep(1000);
     ps_test_java->mode = PS_TEST_JAVA_SILENT;
-    usleep(50000);
     for (unsigned i = 0; i < 5; i++)
         turn(&stage);
     ps_test_stage_close(&stage);

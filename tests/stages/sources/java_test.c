@@ -284,8 +284,11 @@ static void test_drain(void **unused)
     ps_test_java->taken = 0;
     ps_test_java->events = 10;
     WHILE(&stage, ps_test_java->taken < 10);
+    ps_test_java->mode = PS_TEST_JAVA_DEAF; /* it reads no message on its way to the silence */
+    int deaf = ps_test_java->deaf;
+    while (ps_test_java->deaf == deaf)
+        usleep(1000);
     ps_test_java->mode = PS_TEST_JAVA_SILENT;
-    usleep(10000);
     assert_false(drain(&stage));
     ps_test_stage_pass_ms(&stage, 4999);
     assert_false(drain(&stage));
@@ -452,7 +455,9 @@ static void test_promised_while_it_is_closed(void **unused)
     struct ps_test_stage stage;
     warm_up(&stage, 4096);
     ps_test_java->mode = PS_TEST_JAVA_DEAF;
-    usleep(20000);
+    int deaf = ps_test_java->deaf;
+    while (ps_test_java->deaf == deaf)
+        usleep(1000);
     ps_test_java->events = 22;
     WHILE(&stage, ps_test_java->promised < 5);
     assert_false(drain(&stage));
