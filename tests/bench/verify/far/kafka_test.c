@@ -245,9 +245,14 @@ static void test_refused(void **state)
     ps_test_far_refused(url, "topics: kafka:");
     ps_test_far_refused("kafka:///topic", "brokers are missing");
     ps_test_far_refused("kafka://127.0.0.1:1/topic", "Connection refused");
-    uint64_t begun_ns = ps_clock_now().mono_ns; /* --duration is shorter than the reader's patience */
-    ps_test_far_refused_within("kafka://127.0.0.1:1/topic", PS_NS_PER_S, "no broker answers for topic topic");
-    assert_true(ps_clock_now().mono_ns - begun_ns < PS_KAFKA_READER_PATIENCE_MS * PS_NS_PER_MS);
+    bool soon = false; /* --duration is shorter than the reader's patience */
+    for (unsigned tries = 0; tries < 5 && !soon; tries++) { /* this thread may get no CPU for that long */
+        uint64_t begun_ns = ps_clock_now().mono_ns;
+        ps_test_far_refused_within("kafka://127.0.0.1:1/topic", PS_NS_PER_S,
+                                   "no broker answers for topic topic");
+        soon = ps_clock_now().mono_ns - begun_ns < PS_KAFKA_READER_PATIENCE_MS * PS_NS_PER_MS;
+    }
+    assert_true(soon);
 }
 
 int main(void)
