@@ -78,7 +78,7 @@ static bool is_in_use(const struct ps_bucket_look *look, const char *name, const
 
 static uint32_t chain_of(const char *path)
 {
-    return ps_name_hash(path, strlen(path)) & (PS_BUCKET_NAME_CHAINS - 1);
+    return (uint32_t)ps_name_keyed_hash(path, strlen(path)) & (PS_BUCKET_NAME_CHAINS - 1);
 }
 
 void ps_bucket_name_add(struct ps_bucket_file *file)
@@ -160,7 +160,7 @@ static void report(const struct ps_bucket_look *look, uint64_t count, const char
 
 static struct ps_bucket_look **look_chain(struct ps_bucket_writer *sink, const char *directory, size_t length)
 {
-    return &sink->orphans.look_chains[ps_name_hash(directory, length) & (PS_BUCKET_NAME_CHAINS - 1)];
+    return &sink->orphans.look_chains[ps_name_keyed_hash(directory, length) & (PS_BUCKET_NAME_CHAINS - 1)];
 }
 
 /* Returns the look of a directory that was listed, or is being listed; else NULL. */

@@ -3,6 +3,7 @@
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hadoop_file.h"
+#include "tests/support/hash_tables.h"
 #include "tests/support/hive_stage.h"
 
 #include "stages/lib/hadoop/bucket_writer/sink.h"
@@ -224,6 +225,35 @@ static void test_a_partition_that_fails_again(void **unused)
         assert_int_equal(TAILQ_FIRST(&sink->recent)->failures, 0);
         PS_HIVE_AWAIT(&stage, TAILQ_EMPTY(&sink->attended));
     }
+    ps_test_stage_fini(&stage);
+}
+
+/* Thousands of partitions whose values a client has chosen to have one hash are in many chains, and a cycle looks only at the one that
+ * backs off. */
+static void test_thousands_of_partitions(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("day:string");
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS(BY_DAY, UNTIL_CLOSED));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon")));
+    struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
+    struct ps_hive_partition *monday = TAILQ_FIRST(&sink->recent);
+    for (unsigned i = 0; i < PS_TEST_COLLIDING_NAMES; i++) {
+        char key[PS_TEST_COLLIDING_ROOM];
+        uint32_t length = (uint32_t)ps_test_colliding_name(key, "", i);
+        assert_non_null(ps_hive_partition_get(sink, key, length + 1));
+    }
+    assert_in_range(PS_TEST_CHAINS_IN_USE(sink->chains, PS_HIVE_CHAINS), 900, PS_HIVE_CHAINS);
+    PS_HIVE_AWAIT(&stage, TAILQ_EMPTY(&sink->attended));
+    ps_hive_partition_fail(monday, "it fails", "");
+    sink->now.mono_ns = monday->rest_ns;
+    const struct ps_hive_partitions recent = sink->recent;
+    sink->recent.tqh_first = ps_test_nowhere();
+    (void)ps_hive_partitions_tick_plain(sink);
+    sink->recent = recent;
+    assert_int_equal(monday->state, PS_HIVE_PARTITION_EMPTY);
+    assert_true(TAILQ_EMPTY(&sink->attended));
     ps_test_stage_fini(&stage);
 }
 
@@ -505,6 +535,7 @@ int main(void)
         TEST(test_a_metastore_that_is_down),
         TEST(test_quiet_partitions_are_forgotten),
         TEST(test_a_partition_that_fails_again),
+        TEST(test_thousands_of_partitions),
         TEST(test_a_partition_that_is_dropped),
         TEST(test_a_table_that_is_made_again),
         TEST(test_a_look_without_an_answer),

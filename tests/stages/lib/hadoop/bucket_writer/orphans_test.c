@@ -1,6 +1,7 @@
 /* Files that an agent left in use when it was killed, on the local disk, and in a file system in memory that says who writes them. */
 #include "tests/support/bucket_files.h"
 #include "tests/support/folder.h"
+#include "tests/support/hash_tables.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -263,15 +264,27 @@ static void test_no_answer(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Returns whether a file that is begun in the directory with this number makes the sink list it. */
+static struct ps_bucket_writer *the_sink(void)
+{
+    return *(struct ps_bucket_writer **)ps_test_bucket_stage.state;
+}
+
+/* Returns whether a file that is begun in the directory makes the sink list it. */
+static bool lists_directory(const char *directory)
+{
+    char text[PS_TEST_COLLIDING_ROOM + 2];
+    unsigned before = ps_test_files_count(PS_TEST_LIST);
+    int length = snprintf(text, sizeof text, "%s/f", directory);
+    const struct ps_bucket_name name = {text, (uint32_t)length, (uint32_t)length - 2};
+    ps_bucket_writer_look(the_sink(), &name);
+    return ps_test_files_count(PS_TEST_LIST) > before;
+}
+
 static bool lists(unsigned number)
 {
-    char text[64];
-    unsigned before = ps_test_files_count(PS_TEST_LIST);
-    int length = snprintf(text, sizeof text, "/d/%u/f", number);
-    const struct ps_bucket_name name = {text, (uint32_t)length, (uint32_t)length - 2};
-    ps_bucket_writer_look(*(struct ps_bucket_writer **)ps_test_bucket_stage.state, &name);
-    return ps_test_files_count(PS_TEST_LIST) > before;
+    char directory[32];
+    snprintf(directory, sizeof directory, "/d/%u", number);
+    return lists_directory(directory);
 }
 
 /* The namenode answers neither the scan nor the first events' directory: both are listed when it answers. */
@@ -369,7 +382,35 @@ static void test_many_directories(void **unused)
     ps_test_bucket_finish();
 }
 
-/* There are more files than hash chains, and a third of the names is removed. */
+/* Thousands of directories whose names a client has chosen to have one hash are in many chains, and the list of all is not walked. */
+static void test_directories_of_one_hash(void **unused)
+{
+    char name[PS_TEST_COLLIDING_ROOM];
+    ps_test_bucket_setup(NULL);
+    ps_test_bucket_start();
+    ps_test_bucket_pass(1);
+    struct ps_bucket_orphans *orphans = &the_sink()->orphans;
+    for (unsigned i = 0; i < PS_TEST_COLLIDING_NAMES; i++) {
+        (void)ps_test_colliding_name(name, "/d/", i);
+        assert_true(lists_directory(name));
+        if (i % 100 == 0)
+            ps_test_bucket_pass(1);
+    }
+    ps_test_bucket_pass(1);
+    assert_in_range(PS_TEST_CHAINS_IN_USE(orphans->look_chains, PS_BUCKET_NAME_CHAINS), 900,
+                    PS_BUCKET_NAME_CHAINS);
+    const struct ps_bucket_looks looks = orphans->looks;
+    orphans->looks.tqh_first = ps_test_nowhere();
+    for (unsigned i = 0; i < PS_TEST_COLLIDING_NAMES; i++) {
+        (void)ps_test_colliding_name(name, "/d/", i);
+        assert_false(lists_directory(name));
+    }
+    orphans->looks = looks;
+    ps_test_bucket_finish();
+}
+
+/* More files than hash chains: a client has chosen the names of their directories so that the paths have one hash. A third of the names is
+ * removed. */
 static void test_names(void **unused)
 {
     enum { FILES = 3000 };
@@ -377,11 +418,14 @@ static void test_names(void **unused)
     struct ps_bucket_file *files = calloc(FILES, sizeof *files);
     assert_true(sink != NULL && files != NULL);
     for (unsigned i = 0; i < FILES; i++) {
+        char directory[PS_TEST_COLLIDING_ROOM];
+        (void)ps_test_colliding_name(directory, "/d/", i);
         files[i].sink = sink;
-        assert_true(asprintf(&files[i].path, "/d/%u/f.%u", i % 7, i) > 0);
+        assert_true(asprintf(&files[i].path, "%s/f." LEFT, directory) > 0);
         assert_false(ps_bucket_name_is_known(sink, files[i].path));
         ps_bucket_name_add(&files[i]);
     }
+    assert_in_range(PS_TEST_CHAINS_IN_USE(sink->names, PS_BUCKET_NAME_CHAINS), 900, PS_BUCKET_NAME_CHAINS);
     for (unsigned i = 0; i < FILES; i += 3)
         ps_bucket_name_remove(&files[i]);
     for (unsigned i = 0; i < FILES; i++) {
@@ -414,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_a_bucket_before_the_scan),
         cmocka_unit_test(test_no_answer_for_hours),
         cmocka_unit_test(test_many_directories),
+        cmocka_unit_test(test_directories_of_one_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

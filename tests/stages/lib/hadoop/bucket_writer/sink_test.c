@@ -4,6 +4,7 @@
 #include "tests/support/bucket_files.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
+#include "tests/support/hash_tables.h"
 
 /* ---- delivery ---- */
 
@@ -472,6 +473,28 @@ static void test_name_that_cannot_be(void **state)
     assert_int_equal(ps_test_folder_teardown(state), 0);
 }
 
+/* Buckets whose names a client has chosen to have one hash are in many chains. */
+static void test_names_of_one_hash(void **unused)
+{
+    enum { BUCKETS = 512 };
+    static char kinds[BUCKETS][PS_TEST_COLLIDING_ROOM];
+    static const char *headers[BUCKETS][3];
+    static struct ps_test_event events[BUCKETS];
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        (void)ps_test_colliding_name(kinds[i], "/d/", i);
+        headers[i][0] = "k";
+        headers[i][1] = kinds[i] + strlen("/d/");
+        events[i] = (struct ps_test_event){.body = "1", .length = 1, .headers = headers[i]};
+    }
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_start();
+    ps_test_bucket_take(ps_test_lease(&ps_test_bucket_stage, events, BUCKETS));
+    const struct ps_bucket_table *table = &(*(struct ps_bucket_writer **)ps_test_bucket_stage.state)->table;
+    assert_int_equal(table->count, BUCKETS);
+    assert_in_range(PS_TEST_CHAINS_IN_USE(table->chains, table->chain_count), BUCKETS / 2, BUCKETS);
+    ps_test_bucket_finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup(test_replicas_not_to_be_had, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_attempts, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_name_that_cannot_be, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_names_of_one_hash, ps_test_bucket_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

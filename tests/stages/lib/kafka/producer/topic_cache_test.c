@@ -1,5 +1,6 @@
 /* Topic handles by name: found again, bounded, the least recently used one is removed. */
 #include "stages/lib/kafka/producer/topic_cache.h"
+#include "tests/support/hash_tables.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -42,6 +43,25 @@ static void test_bounded(void **state)
     rd_kafka_destroy(client);
 }
 
+/* Topics whose names a client has chosen to have one hash are in many chains. */
+static void test_names_of_one_hash(void **state)
+{
+    char reason[128];
+    static struct ps_kafka_topic_cache cache;
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, reason, sizeof reason);
+    assert_non_null(client);
+    ps_kafka_topic_cache_init(&cache, client);
+    for (unsigned i = 0; i < PS_KAFKA_TOPICS_MAX; i++) {
+        char name[PS_TEST_COLLIDING_ROOM];
+        uint32_t length = (uint32_t)ps_test_colliding_name(name, "", i);
+        assert_non_null(ps_kafka_topic_cache_get(&cache, name, length));
+    }
+    assert_in_range(PS_TEST_CHAINS_IN_USE(cache.buckets, PS_COUNT_OF(cache.buckets)), PS_KAFKA_TOPICS_MAX / 2,
+                    PS_KAFKA_TOPICS_MAX);
+    ps_kafka_topic_cache_fini(&cache);
+    rd_kafka_destroy(client);
+}
+
 static void test_names(void **state)
 {
     char name[260];
@@ -63,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_names_of_one_hash),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
