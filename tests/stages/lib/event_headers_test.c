@@ -2,6 +2,7 @@
  * leaves nothing. A model that has one place for each name says what must come out. */
 #include "stages/lib/event_headers.h"
 
+#include "tests/support/hash_tables.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -94,8 +95,48 @@ static void test_last_one_wins(void **unused)
     assert_true(checked > BATCHES);
 }
 
+/* Adds headers whose names a client has chosen to have one hash. The event's list of headers is never walked. */
+static void add_colliding(struct ps_batch *batch, uint32_t count)
+{
+    const struct ps_slice value = {"v", 1};
+    struct ps_event *event = ps_batch_add_copy(batch, "body", 4);
+    ps_event_headers_begin(&headers);
+    ps_event_headers_expect(&headers, count);
+    for (uint32_t i = 0; i < count; i++) {
+        char text[PS_TEST_COLLIDING_ROOM];
+        const struct ps_slice name = {text, (uint32_t)ps_test_colliding_name(text, "", i)};
+        event->headers = ps_test_nowhere();
+        assert_true(ps_event_headers_add(&headers, batch, event, &name, &value));
+    }
+    event->headers = NULL;
+}
+
+/* The places of the index that are visited grow with the number of headers, not with its square. */
+static void test_names_of_one_hash(void **unused)
+{
+    for (uint32_t count = PS_EVENT_HEADERS_MAX / 4; count <= PS_EVENT_HEADERS_MAX; count *= 4) {
+        struct ps_test_stage stage;
+        uint32_t visited = 0, found = 0;
+        ps_test_stage_init(&stage, &ps_source_netcat);
+        add_colliding(ps_test_stage_take_batch(&stage), count);
+        for (uint32_t at = 0; at <= headers.mask; at++) {
+            if (headers.index[at] == NULL)
+                continue;
+            const struct ps_name *name = headers.index[at]->name;
+            visited += ps_test_visited(ps_name_keyed_hash(name->text, name->length), at, headers.mask);
+            found++;
+        }
+        assert_int_equal(found, count);
+        assert_in_range(visited, count, 3 * count);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_last_one_wins)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_last_one_wins),
+        cmocka_unit_test(test_names_of_one_hash),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "stages/lib/queue/segment/events.h"
 
 #include "core/flow/bump.h"
+#include "tests/support/hash_tables.h"
 #include "tests/support/stage.h"
 
 #include <stdlib.h>
@@ -277,6 +278,30 @@ static void test_damage_stays_inside(void **state)
     give(source);
 }
 
+/* One event whose names a client has chosen to have one hash: the places of the table of names that are visited grow with the number of
+ * names, not with its square. */
+static void test_names_of_one_hash(void **state)
+{
+    static char names[PS_EVENT_HEADERS_MAX][PS_TEST_COLLIDING_ROOM];
+    for (uint32_t count = PS_EVENT_HEADERS_MAX / 4; count <= PS_EVENT_HEADERS_MAX; count *= 4) {
+        struct ps_events_encoder encoder = {0};
+        uint32_t visited = 0;
+        ps_events_begin(&encoder);
+        ps_events_add(&encoder, "body", 4, count);
+        for (uint32_t i = 0; i < count; i++)
+            ps_events_header(&encoder, names[i], ps_test_colliding_name(names[i], "", i), "v", 1);
+        assert_int_equal(encoder.name_count, count);
+        for (uint32_t at = 0; at < encoder.place_count; at++) {
+            const char *name = encoder.places[at] > 0 ? names[encoder.places[at] - 1] : NULL;
+            if (name != NULL)
+                visited +=
+                    ps_test_visited(ps_name_keyed_hash(name, strlen(name)), at, encoder.place_count - 1);
+        }
+        assert_in_range(visited, count, 3 * count);
+        ps_events_encoder_fini(&encoder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lent_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_no_frame_holds_is_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_stays_inside, set_up, tear_down),
+        cmocka_unit_test(test_names_of_one_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
