@@ -217,13 +217,13 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
 {
     switch (call) {
     case PS_HIVE_GET_TABLE:
-        if (peer.is_dropped || arguments->texts[1].length != 1 || arguments->texts[1].data[0] != 't') {
+        if (peer.is_dropped || !ps_test_metastore_is_table(arguments->texts[1])) {
             (void) throw(out, 2);
             break;
         }
         begin_success(out);
         ps_thrift_put_field(out, PS_THRIFT_STRUCT, 1, 0);
-        ps_test_metastore_put_table(out, &peer.table);
+        ps_test_metastore_put_table(out, &peer.table, arguments->texts[1]);
         ps_thrift_put_stop(out);
         break;
     case PS_HIVE_OPEN_TXNS:

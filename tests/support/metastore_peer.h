@@ -1,4 +1,5 @@
-/* A metastore of Hive on a thread of the test: one table, its partitions, and transactions. */
+/* A metastore of Hive on a thread of the test: the table t, its partitions, and transactions; a table u is like t, in the folder beside
+ * it with "-u" behind its name. */
 #pragma once
 
 #include "tests/support/echo.h"

@@ -75,11 +75,18 @@ void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps
     ps_thrift_put_stop(out);
 }
 
-void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table)
+bool ps_test_metastore_is_table(struct ps_slice name)
+{
+    return name.length == 1 && (name.data[0] == 't' || name.data[0] == 'u');
+}
+
+void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
+                                 struct ps_slice name)
 {
     static const char usual[] = "bucketing_version=2";
     char location[512], parameters[512];
-    snprintf(location, sizeof location, "file:%s", table->location);
+    bool is_t = name.data[0] == 't';
+    snprintf(location, sizeof location, "file:%s%s", table->location, is_t ? "" : "-u");
     snprintf(parameters, sizeof parameters, "%s%s%s", usual, table->parameters[0] != '\0' ? "," : "",
              table->parameters);
     ps_thrift_put_field(out, PS_THRIFT_I32, 4, 0);

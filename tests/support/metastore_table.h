@@ -8,8 +8,11 @@ void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const 
 /* Writes a StorageDescriptor, of the table or of a partition. */
 void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
                                    const char *location);
+/* Returns whether there is a table of this name: t, and u, which is like t, but in the folder beside it with "-u" behind its name. */
+bool ps_test_metastore_is_table(struct ps_slice name);
 /* Writes a Table, without its first fields. */
-void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table);
+void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
+                                 struct ps_slice name);
 /* Writes the answer to show_locks: a statement waits for an agent that was killed. */
 void ps_test_metastore_put_locks(struct ps_thrift_writer *out);
 /* Replaces the message at `reply` by an exception of Thrift: an internal error. */

@@ -124,6 +124,40 @@ static void test_rows_that_wait_are_memory(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Somebody else holds the lock of one table for two minutes: a sink of another table, on the same worker, delivers all its events meanwhile,
+ * in transactions that were opened before. */
+static void test_a_lock_that_another_table_waits_for(void **unused)
+{
+    enum { LEASES = 20 };
+    struct ps_test_stage waits, goes_on;
+    char rows[256], folder[400];
+    ps_test_hive_start(&goes_on, PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database",
+                                         "default", "hive.table", "u", "serializer", "DELIMITED",
+                                         "serializer.fieldnames", "line", "penstock.commit.interval", "0",
+                                         "batchSize", "1", "hive.txnsPerBatchAsk", "100"));
+    ps_test_hive_deliver(&goes_on, PS_LEASE(&goes_on, PS_BODY("x")));
+    ps_test_metastore_hold_locks(101, FOR_EVER);
+    ps_test_hive_start(&waits, PS_HIVE_LINES("batchSize", "1"));
+    ps_test_hive_offer(&waits, PS_LEASE(&waits, PS_BODY("a"), PS_BODY("b")));
+    PS_HIVE_AWAIT(&waits, are_waiting(&waits, 2));
+    for (size_t i = 0; i < LEASES; i++) {
+        ps_test_hive_offer(&goes_on, PS_LEASE(&goes_on, PS_BODY("y")));
+        PS_HIVE_AWAIT(&goes_on, (ps_test_hive_turn(&waits), goes_on.done_count == i + 2));
+        ps_test_stage_pass_ms(&waits, LOCK_LOOK_MS);
+        ps_test_stage_pass_ms(&goes_on, LOCK_LOOK_MS);
+    }
+    assert_int_equal(waits.done_count, 0);
+    assert_true(are_waiting(&waits, 2));
+    ps_test_metastore_hold_locks(1, 0);
+    ps_test_stage_pass_ms(&waits, LOCK_LOOK_MS);
+    PS_HIVE_AWAIT(&waits, waits.done_count == 1);
+    ps_test_hive_expect_rows("", "a\nb\n");
+    snprintf(folder, sizeof folder, "%s-u", ps_test_hive_folder());
+    assert_int_equal(ps_test_metastore_rows(folder, rows, sizeof rows), 1 + LEASES);
+    ps_test_stage_fini(&waits);
+    ps_test_stage_fini(&goes_on);
+}
+
 /* A transaction of up to 100 events ends when none has come for 50 ms, not 50 ms after its first event. */
 static void test_silence_ends_a_transaction(void **unused)
 {
@@ -180,6 +214,7 @@ int main(void)
         TEST(test_one_that_is_elsewhere_while_transactions_wait),
         TEST(test_a_lock_behind_a_commit_without_answer),
         TEST(test_rows_that_wait_are_memory),
+        TEST(test_a_lock_that_another_table_waits_for),
         TEST(test_silence_ends_a_transaction),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
