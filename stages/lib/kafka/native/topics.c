@@ -1,3 +1,4 @@
+#include "core/name.h"
 #include "stages/lib/kafka/native/native_internal.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/kafka/producer/topic_cache.h"
@@ -28,7 +29,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_next(const struct ps_kafka_n
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length)
 {
-    uint32_t hash = ps_kafka_murmur2(name, length);
+    uint32_t hash = (uint32_t)ps_name_keyed_hash(name, length);
     struct ps_kafka_native_topic *topic = client->buckets[hash % PS_COUNT_OF(client->buckets)];
     while (topic != NULL &&
            (topic->hash != hash || topic->length != length || memcmp(topic->name, name, length) != 0))
@@ -91,7 +92,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
         evict(client);
     memcpy(topic->name, name, length);
     topic->length = length;
-    topic->hash = ps_kafka_murmur2(name, length);
+    topic->hash = (uint32_t)ps_name_keyed_hash(name, length);
     topic->nowhere = (struct ps_kafka_native_partition){.topic = topic, .number = PS_KAFKA_PARTITION_ANY};
     topic->used = client->uses;
     topic->asked_ns = client->now.mono_ns;
