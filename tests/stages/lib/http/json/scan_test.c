@@ -2,6 +2,7 @@
  * after its end. Each text is scanned in memory of its own size: a sanitizer reports reads past it. */
 #include "stages/lib/http/json/scan.h"
 
+#include "tests/support/hash_tables.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -273,6 +274,34 @@ static void test_members_that_count(void **unused)
     }
 }
 
+/* One event whose names a client has chosen to have one hash: the places of the table of names that are visited grow with the number of
+ * names, not with its square. */
+static void test_names_of_one_hash(void **unused)
+{
+    static char text[PS_EVENT_HEADERS_MAX * (PS_TEST_COLLIDING_ROOM + 8)];
+    for (uint32_t count = PS_EVENT_HEADERS_MAX / 4; count <= PS_EVENT_HEADERS_MAX; count *= 4) {
+        char name[PS_TEST_COLLIDING_ROOM];
+        uint32_t visited = 0, found = 0, length = (uint32_t)sprintf(text, "[{headers:{");
+        for (uint32_t i = 0; i < count; i++) {
+            (void)ps_test_colliding_name(name, "", i);
+            length += (uint32_t)sprintf(text + length, "%s%s:v", i > 0 ? "," : "", name);
+        }
+        length += (uint32_t)sprintf(text + length, "}}]");
+        assert_true(ps_json_scan(&scan, text, length, 0));
+        assert_int_equal(scan.header_count, count);
+        for (uint32_t at = 0; at < 2 * PS_EVENT_HEADERS_MAX; at++) {
+            if (scan.places[at].stamp != scan.stamp)
+                continue;
+            const struct ps_json_text *known = &scan.headers[scan.places[at].header].name;
+            visited += ps_test_visited(ps_name_keyed_hash(text + known->at, known->length), at,
+                                       2 * PS_EVENT_HEADERS_MAX - 1);
+            found++;
+        }
+        assert_int_equal(found, count);
+        assert_in_range(visited, count, 3 * count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_members_that_count),
         cmocka_unit_test(test_null_events),
         cmocka_unit_test(test_names_that_come_again),
+        cmocka_unit_test(test_names_of_one_hash),
         cmocka_unit_test(test_texts_of_every_length),
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_rests),
