@@ -20,6 +20,8 @@ struct repair {
     size_t moved, failed;
     const char *giving_up; /* the file with the bytes that are given up */
     size_t gaps;           /* number of gaps in that file */
+    /* A segment stays whose head cannot be read. It may be of the channel's log, so no log is another one. */
+    bool is_log_unknown;
 };
 
 /* Moves directory/name into directory/damaged-TIME, and makes both names durable. */
@@ -169,6 +171,11 @@ static void give_up_in(struct repair *repair, const char *directory, const char 
 
 /* ---- which log ---- */
 
+static bool is_given_up(const struct repair *repair, int error)
+{
+    return repair->command->give_up && ps_segment_is_disk_error(error);
+}
+
 struct found {
     const char *directory;
     uint64_t number, log;
@@ -195,6 +202,7 @@ static enum ps_status find_files(struct repair *repair, struct files *files, str
             uint64_t bytes;
             one.head = ps_segment_survey_head(one.directory, one.number, &head, &bytes);
             one.error = errno;
+            repair->is_log_unknown |= one.head == PS_SURVEY_HEAD_FAILED && !is_given_up(repair, one.error);
             if (one.head == PS_SURVEY_HEAD_STRAY)
                 continue; /* the file's error is printed when the channel is opened */
             one.log = one.head == PS_SURVEY_HEAD_RIGHT ? head.log : 0;
@@ -243,10 +251,9 @@ static bool is_double(const struct files *files, size_t at)
  * it may be sound then, and the next `repair` can read it. */
 static bool gives_up(struct repair *repair, const char *path, const char *reason, int error)
 {
-    bool is_of_disk = ps_segment_is_disk_error(error);
-    if (is_of_disk && repair->command->give_up)
+    if (is_given_up(repair, error))
         return true;
-    if (is_of_disk)
+    if (ps_segment_is_disk_error(error))
         ps_channel_say(repair->command, "%s: %s: " GIVE_UP_CURE, path, reason);
     else
         ps_channel_say(repair->command,
@@ -281,6 +288,8 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
             set_aside(repair, file->directory, name, "its head is damaged");
         else if (file->head == PS_SURVEY_HEAD_ZERO && file->number <= newest)
             set_aside(repair, file->directory, name, "its head is zero");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && file->log != log && repair->is_log_unknown)
+            continue;
         else if (file->head == PS_SURVEY_HEAD_RIGHT && file->log != log)
             set_aside(repair, file->directory, name, "it is a segment of another log");
         else if (file->head == PS_SURVEY_HEAD_RIGHT && is_double(files, i))
@@ -315,7 +324,8 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
         set_aside(repair, repair->command->checkpoint_directory, "state",
                   "neither of its two slots can be read: events that were delivered since the segments began "
                   "are delivered again");
-    else if (state->generation > 0 && segments_of(files, log) > 0 && state->log != log)
+    else if (state->generation > 0 && segments_of(files, log) > 0 && state->log != log &&
+             !repair->is_log_unknown)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
     else if (state->error != 0)
         give_up_in(repair, repair->command->checkpoint_directory, "state");

@@ -18,6 +18,12 @@ int ps_test_folder_setup(void **state)
     return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
+void ps_test_folder_in_memory(void)
+{
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 1);
+}
+
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
 {
     return remove(path);

@@ -8,6 +8,10 @@
 int ps_test_folder_setup(void **state);
 int ps_test_folder_teardown(void **state);
 
+/* Lets later folders be in memory if the machine has such a file system: for tests that write files thousands of times, and are not about a
+ * disk. */
+void ps_test_folder_in_memory(void);
+
 /* Return the folder's path, and the path of a file in it (valid for the next three calls). */
 const char *ps_test_folder(void);
 const char *ps_test_folder_path(const char *name);

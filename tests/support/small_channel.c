@@ -7,12 +7,9 @@
 
 #include <sys/stat.h>
 
-void ps_test_small_channel_make(void)
+void ps_test_small_channel_append(const char *body, uint32_t length)
 {
-    assert_int_equal(ps_test_folder_setup(NULL), 0);
     const char *data = ps_test_folder_path("data"), *checkpoint = ps_test_folder_path("checkpoint");
-    assert_int_equal(mkdir(data, 0750), 0);
-    assert_int_equal(mkdir(checkpoint, 0750), 0);
     struct ps_err err = {.length = 0};
     const struct ps_segment_options options = {.directories = {1, &data},
                                                .state_directory = checkpoint,
@@ -24,7 +21,7 @@ void ps_test_small_channel_make(void)
     struct ps_events_encoder encoder = {0};
     struct ps_segment_place place;
     ps_events_begin(&encoder);
-    ps_events_add(&encoder, "one", 3, 0);
+    ps_events_add(&encoder, body, length, 0);
     const char *payload = ps_events_end(&encoder);
     assert_int_equal(ps_segment_log_append(log, payload, (uint32_t)encoder.length, encoder.count,
                                            encoder.body_bytes, &place, &err),
@@ -32,4 +29,12 @@ void ps_test_small_channel_make(void)
     assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
     ps_events_encoder_fini(&encoder);
     ps_segment_log_close(log);
+}
+
+void ps_test_small_channel_make(void)
+{
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("data"), 0750), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("checkpoint"), 0750), 0);
+    ps_test_small_channel_append("one", 3);
 }

@@ -92,9 +92,7 @@ static int make_channel(void **state)
 {
     struct ps_segment_place place;
     char name[64];
-    /* All files are written and read thousands of times. The test is about their bytes, not about a disk. */
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
+    ps_test_folder_in_memory();
     if (ps_test_folder_setup(state) != 0)
         return 1;
     assert_int_equal(mkdir(ps_test_folder_path("data"), 0750), 0);

@@ -1,5 +1,6 @@
-/* penstock channel repair when files cannot be opened or read: only what the disk cannot read is given up. */
+/* penstock channel repair when files cannot be opened or read, or another call of the file system fails: only what the disk cannot read is given up. */
 #include "commands/commands.h"
+#include "stages/lib/queue/segment/format.h"
 #include "tests/support/folder.h"
 #include "tests/support/small_channel.h"
 #include "tests/support/support.h"
@@ -32,30 +33,48 @@ static bool nothing_is_moved(void)
            access(ps_test_folder_path(segment_name), F_OK) == 0;
 }
 
-/* Runs the command while the file cannot be opened, or, for NULL, no file can be read. Returns the exit status; its
- * messages are in `said`. */
-static char said[4096];
+/* Runs the command; its nth call of the file system fails (0: none). Returns the exit status; what it printed is in `said`. */
+static char said[8192];
+static bool is_reached; /* there was an nth call */
+static int run(const char *option, uint64_t nth)
+{
+    char *argv[] = {(char *)(uintptr_t) "channel", (char *)(uintptr_t) "repair",
+                    (char *)(uintptr_t)ps_test_folder(), (char *)(uintptr_t)option, NULL};
+    const int streams[] = {STDOUT_FILENO, STDERR_FILENO};
+    int out = memfd_create("messages", MFD_CLOEXEC), saved[2];
+    fflush(stdout);
+    for (size_t i = 0; i < 2; i++) {
+        saved[i] = dup(streams[i]);
+        assert_true(out >= 0 && saved[i] >= 0 && dup2(out, streams[i]) == streams[i]);
+    }
+    ps_test_call_fails = nth;
+    int code = ps_main_channel(option != NULL ? 4 : 3, argv);
+    is_reached = ps_test_call_fails == 0;
+    ps_test_call_fails = 0;
+    ps_test_call_broken = ps_test_call_path = NULL;
+    fflush(stdout);
+    fflush(stderr);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(dup2(saved[i], streams[i]), streams[i]);
+        close(saved[i]);
+    }
+    ssize_t length = pread(out, said, sizeof said - 1, 0);
+    assert_true(length >= 0);
+    said[length] = '\0';
+    close(out);
+    return code;
+}
+
+/* Runs the command while the file cannot be opened, or, for NULL, no file can be read; 0: no error. */
 static int repair(const char *option, const char *name, int error)
 {
-    char path[512] = "", *argv[] = {(char *)(uintptr_t) "channel", (char *)(uintptr_t) "repair",
-                                    (char *)(uintptr_t)ps_test_folder(), (char *)(uintptr_t)option, NULL};
-    int out = memfd_create("messages", MFD_CLOEXEC), saved = dup(STDERR_FILENO);
-    assert_true(out >= 0 && saved >= 0 && dup2(out, STDERR_FILENO) == STDERR_FILENO);
+    char path[512] = "";
     if (name != NULL)
         snprintf(path, sizeof path, "%s", ps_test_folder_path(name));
     ps_test_call_path = path;
     ps_test_call_error = error;
     ps_test_call_broken = error == 0 ? NULL : name != NULL ? "open" : "pread";
-    int code = ps_main_channel(option != NULL ? 4 : 3, argv);
-    ps_test_call_broken = ps_test_call_path = NULL;
-    fflush(stderr);
-    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
-    ssize_t length = pread(out, said, sizeof said - 1, 0);
-    assert_true(length >= 0);
-    said[length] = '\0';
-    close(saved);
-    close(out);
-    return code;
+    return run(option, 0);
 }
 
 /* The reason is this process, or a right: nothing is moved, with and without the option. */
@@ -99,10 +118,90 @@ static void test_segment_that_the_disk_cannot_read(void **unused)
     give_up(segment_name, EUCLEAN);
 }
 
+/* ---- each call fails once ---- */
+
+struct damage {
+    bool has_state;
+    unsigned own;    /* segments of the channel, each with one event */
+    unsigned strays; /* segments of another log, with the numbers that follow */
+};
+
+static const char *segment(uint64_t number)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "data/%012llu.segment", (unsigned long long)number);
+    return name;
+}
+
+static void make_channel(const struct damage *damage)
+{
+    char bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
+    struct ps_segment_head head;
+    ps_test_small_channel_make();
+    for (unsigned i = 1; i < damage->own; i++)
+        ps_test_small_channel_append("more", 4);
+    assert_true(ps_segment_head_read(ps_test_folder_read(segment_name), &head));
+    head.log++;
+    for (head.segment = damage->own + 1; head.segment <= damage->own + damage->strays; head.segment++) {
+        ps_segment_head_write(bytes, &head);
+        assert_int_not_equal(access(ps_test_folder_path(segment(head.segment)), F_OK), 0);
+        ps_test_folder_append(segment(head.segment), bytes, sizeof bytes);
+    }
+    if (!damage->has_state)
+        assert_int_equal(unlink(ps_test_folder_path(state_name)), 0);
+}
+
+static bool is_whole(const struct damage *damage)
+{
+    bool whole = !damage->has_state || access(ps_test_folder_path(state_name), F_OK) == 0;
+    for (unsigned i = 1; i <= damage->own; i++)
+        whole &= access(ps_test_folder_path(segment(i)), F_OK) == 0;
+    return whole;
+}
+
+/* No file of the channel is moved, whichever call of the command fails. After one more repair, without an error, the channel opens with
+ * all events. */
+static void each_call(const struct damage *damage, const char *option, int error)
+{
+    char opens[64];
+    snprintf(opens, sizeof opens, "the channel opens: %u event", damage->own);
+    is_reached = true;
+    for (uint64_t nth = 1; is_reached; nth++) {
+        make_channel(damage);
+        ps_test_call_error = error;
+        int code = run(option, nth);
+        bool was_reached = is_reached;
+        const char *failed = was_reached ? ps_test_call_failed : "none";
+        if (!is_whole(damage) || (!was_reached && code != 0) || (strcmp(failed, "pread") == 0 && code == 0))
+            fail_msg("call %llu (%s): %s; exit status %d, \"%s\"", (unsigned long long)nth, failed,
+                     is_whole(damage) ? "whole" : "a file is gone", code, said);
+        code = run(NULL, 0);
+        if (!is_whole(damage) || code != 0 || strstr(said, opens) == NULL)
+            fail_msg("once more, after call %llu (%s) failed: exit status %d, \"%s\"",
+                     (unsigned long long)nth, failed, code, said);
+        is_reached = was_reached;
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+        assert_in_range(nth, 1, 1000);
+    }
+}
+
+static void test_each_call_fails(void **unused)
+{
+    static const struct damage damages[] = {{true, 3, 0}, {false, 3, 0}, {true, 1, 1}, {false, 3, 3}};
+    ps_test_folder_in_memory();
+    for (size_t i = 0; i < PS_COUNT_OF(damages); i++) {
+        each_call(&damages[i], NULL, EIO);
+        each_call(&damages[i], NULL, EACCES);
+        each_call(&damages[i], "--give-up-unreadable", EACCES);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(files_that_may_be_sound), TEST(state_that_the_disk_cannot_read),
-                                       TEST(segment_that_the_disk_cannot_read)};
+    const struct CMUnitTest tests[] = {
+        TEST(files_that_may_be_sound), TEST(state_that_the_disk_cannot_read),
+        TEST(segment_that_the_disk_cannot_read),
+        cmocka_unit_test_teardown(test_each_call_fails, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
