@@ -178,11 +178,12 @@ bool ps_tail_is_young(const struct ps_tailer *tailer, uint64_t made_ns)
 bool ps_tail_position_is_of(const struct ps_tail_position *position, const struct ps_tail_identity *identity)
 {
     const struct ps_tail_identity *known = &position->identity;
-    if (known->inode != identity->inode || known->device != identity->device || identity->born_ns == 0)
+    if (known->inode != identity->inode || identity->born_ns == 0)
         return false;
-    return known->born_ns != 0
-               ? known->born_ns == identity->born_ns
-               : identity->born_ns + PS_TAIL_GRACE_NS < (uint64_t)position->known_ms * PS_NS_PER_MS;
+    if (known->born_ns != 0) /* the device may have another number than before the restart */
+        return known->born_ns == identity->born_ns;
+    return known->device == identity->device &&
+           identity->born_ns + PS_TAIL_GRACE_NS < (uint64_t)position->known_ms * PS_NS_PER_MS;
 }
 
 /* Returns whether the position's file may still be found. A look can miss a file that is renamed while the look reads
