@@ -97,6 +97,16 @@ foreach(function ps_clock_now ps_spawn ps_spawn_poll ps_thread_start ps_thread_j
   target_link_options(sim_java PRIVATE -Wl,--wrap=${function})
 endforeach()
 
+# The source taildir, whose work the test of many files counts (tests/support/work.h).
+if(NOT PS_SANITIZE)
+  file(GLOB_RECURSE tail_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/stages/lib/tail/*.c)
+  add_library(tail_counted OBJECT ${tail_sources} ${CMAKE_SOURCE_DIR}/stages/sources/taildir.c)
+  target_compile_options(tail_counted PRIVATE -O1 -fsanitize-coverage=trace-pc)
+  target_link_libraries(tail_counted PRIVATE ps_engine)
+  target_link_libraries(stages_sources_taildir_many PRIVATE tail_counted)
+  target_compile_definitions(stages_sources_taildir_many PRIVATE PS_TEST_WORK=1)
+endif()
+
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.
 file(GLOB real_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/real/*.c)
 add_custom_target(real_tools)

@@ -93,8 +93,28 @@ static void test_drawn(void **unused)
     ps_tail_fingerprint_index_free(&index);
 }
 
+/* A lookup walks through one bucket: none gets long, however many files there are. */
+static void test_buckets(void **unused)
+{
+    const size_t count = 20000;
+    uint64_t random = 1;
+    struct ps_tail_fingerprint_index index = {.room = 0};
+    struct ps_tail_fingerprint_entry *many = calloc(count, sizeof *many);
+    assert_non_null(many);
+    for (size_t i = 0; i < count; i++)
+        ps_tail_fingerprint_index_put(&index, &many[i], ps_test_random(&random), PS_TAIL_HEAD_BYTES);
+    for (uint32_t i = 0; i < index.room; i++) {
+        unsigned length = 0;
+        for (const struct ps_tail_fingerprint_entry *at = index.buckets[i]; at != NULL; at = at->next)
+            length++;
+        assert_true(length <= 16);
+    }
+    ps_tail_fingerprint_index_free(&index);
+    free(many);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn), cmocka_unit_test(test_buckets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

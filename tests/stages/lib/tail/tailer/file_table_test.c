@@ -190,6 +190,33 @@ static void test_names(void **unused)
     free(tailer);
 }
 
+/* A search walks through one chain of names or of inodes: none gets long, however many files there are. */
+static void test_chains(void **unused)
+{
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place place = {.path = (char *)(uintptr_t) "/logs"};
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    tailer->port = &port;
+    tailer->places = &place;
+    for (unsigned i = 0; i < 4280; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "app.%06u", i);
+        ps_tail_log_add(tailer, 0, &(struct ps_tail_change){.device = 1, .inode = 1000 + i, .name = name});
+    }
+    for (uint32_t i = 0; i < tailer->table.room; i++) {
+        unsigned names = 0, inodes = 0;
+        for (const struct ps_tail_log *log = tailer->table.by_name[i]; log != NULL; log = log->next_name)
+            names++;
+        for (const struct ps_tail_log *log = tailer->table.by_inode[i]; log != NULL; log = log->next_inode)
+            inodes++;
+        assert_true(names <= 16 && inodes <= 16);
+    }
+    ps_tail_logs_free(tailer);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    free(tailer);
+}
+
 /* ---- deliveries ---- */
 
 static struct ps_tail_log *heir_new(struct ps_tailer *tailer, unsigned number, int64_t read)
@@ -274,7 +301,7 @@ static void test_delivered(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delivered), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_delivered), cmocka_unit_test(test_names), cmocka_unit_test(test_chains),
         cmocka_unit_test_setup_teardown(test_grow, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_queue)};
     return cmocka_run_group_tests(tests, NULL, NULL);
