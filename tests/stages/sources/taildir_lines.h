@@ -1,4 +1,4 @@
-/* For taildir_schedule_test.c: the lines that are written, what is known of each, and the random numbers of the schedule. */
+/* For taildir_schedule_test.c: the lines that are written, what is known of each, the random numbers of the schedule, and what happened. */
 #pragma once
 
 #include "core/base.h"
@@ -51,4 +51,22 @@ static inline unsigned missing(void)
     for (unsigned i = 0; i < line_count; i++)
         count += lines[i].came == 0;
     return count;
+}
+
+/* ---- what happened ---- */
+
+static char trace[1U << 16];
+
+/* Prints what happened, and fails the test. */
+#define FAIL(...)                                                                                            \
+    do {                                                                                                     \
+        fprintf(stderr, "%s\n", trace);                                                                      \
+        fail_msg(__VA_ARGS__);                                                                               \
+    } while (0)
+
+static inline void note(const char *format, unsigned a, unsigned b)
+{
+    size_t used = strlen(trace);
+    if (used + 100 < sizeof trace)
+        snprintf(trace + used, sizeof trace - used, format, a, b);
 }
