@@ -118,11 +118,12 @@ static void report_unknown(struct ps_grouping *grouping, const struct ps_agent_t
                    "is not a key of an agent and is ignored");
 }
 
-static struct ps_agent_text *agent_of(struct ps_grouping *grouping, const char *name,
+/* Returns NULL if the agent is not the wanted one and there are too many. */
+static struct ps_agent_text *agent_of(struct ps_grouping *grouping, const char *name, const char *wanted,
                                       const struct ps_property *property)
 {
     struct ps_agent_text *agent = ps_grouping_find(grouping, name);
-    if (agent != NULL || grouping->count == PS_AGENT_MAX)
+    if (agent != NULL || (grouping->count >= PS_AGENT_MAX && strcmp(name, wanted) != 0))
         return agent;
     if (grouping->count == grouping->room)
         grouping->agents = grow(grouping->agents, &grouping->room, sizeof *grouping->agents);
@@ -208,7 +209,7 @@ static void property_add(struct ps_grouping *grouping, const struct ps_property 
         return;
     }
     struct ps_agent_text *agent =
-        agent_of(grouping, ps_arena_copy(arena, key, (size_t)(dot - key)), property);
+        agent_of(grouping, ps_arena_copy(arena, key, (size_t)(dot - key)), wanted, property);
     if (agent == NULL)
         return;
     struct ps_pair pair = {.key = dot + 1, .value = value, .file = property->file, .line = property->line};

@@ -34,7 +34,7 @@ struct ps_section_entries {
 };
 
 #define PS_ENTRY_MAX 4096 /* maximum number of components of one kind */
-#define PS_AGENT_MAX 256  /* maximum number of agents in the files */
+#define PS_AGENT_MAX 256  /* maximum number of agents in the files, besides the one that is wanted */
 
 /* One agent as written. */
 struct ps_agent_text {
