@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 static bool no_memory;
 static unsigned grown;
@@ -161,7 +162,8 @@ static void test_exact_limits(void **unused)
     ps_avro_unpacker_close(&unpacker);
 }
 
-/* A block that is cut off anywhere, or has any byte changed, is refused, or unpacks to the same bytes. Deflate has no checksum. */
+/* A block that is cut off anywhere is damaged. One that has any byte changed is refused, or unpacks to the same bytes. Deflate has no
+ * checksum; the last bytes of Snappy's block are nothing else. */
 static void test_damage(void **unused)
 {
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
@@ -172,10 +174,12 @@ static void test_damage(void **unused)
         assert_non_null(copy);
         for (size_t i = 0; i < packed.length; i += codec == PS_AVRO_CODEC_BZIP2 ? 7 : 1) { /* bzip2 is slow */
             memcpy(copy, packed.data, packed.length);
-            assert_true(ps_avro_unpack(&unpacker, codec, copy, i, &plain) >= PS_AVRO_UNPACK_LONG);
+            assert_int_equal(ps_avro_unpack(&unpacker, codec, copy, i, &plain), PS_AVRO_UNPACK_DAMAGED);
             copy[i] ^= 0x5A;
             enum ps_avro_unpacked result = ps_avro_unpack(&unpacker, codec, copy, packed.length, &plain);
             bool checked = codec != PS_AVRO_CODEC_DEFLATE && codec != PS_AVRO_CODEC_ZSTANDARD;
+            if (codec == PS_AVRO_CODEC_SNAPPY && i + 4 >= packed.length)
+                assert_int_equal(result, PS_AVRO_UNPACK_CHECKSUM);
             if (result == PS_AVRO_UNPACKED && checked) {
                 assert_int_equal(plain.length, 2000);
                 assert_memory_equal(plain.data, bytes, 2000);
@@ -189,11 +193,40 @@ static void test_damage(void **unused)
     ps_avro_unpacker_close(&unpacker);
 }
 
+/* A frame of Zstandard may have a checksum, at its end. Each changed byte of it is told apart from other damage, and a good frame after it is
+ * unpacked. */
+static void test_checksum_of_zstandard(void **unused)
+{
+    struct ps_avro_unpacker unpacker = {.deflate = NULL};
+    struct ps_avro_plain plain = buffer(1 << 20);
+    uint8_t frame[4096];
+    char *bytes = make_bytes(2000, true);
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    size_t length = ZSTD_compress2(context, frame, sizeof frame, bytes, 2000);
+    ZSTD_freeCCtx(context);
+    assert_in_range(length, 5, sizeof frame);
+    for (size_t i = length - 5; i <= length; i++) { /* at last: none */
+        enum ps_avro_unpacked wanted = i == length ? PS_AVRO_UNPACKED : PS_AVRO_UNPACK_CHECKSUM;
+        frame[i % length] ^= i < length ? 0x5A : 0;
+        assert_int_equal(ps_avro_unpack(&unpacker, PS_AVRO_CODEC_ZSTANDARD, frame, length, &plain), wanted);
+        frame[i % length] ^= i < length ? 0x5A : 0;
+    }
+    free(bytes);
+    free(plain.data);
+    ps_avro_unpacker_close(&unpacker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_no_bytes),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_exact_limits),   cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_no_bytes),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_exact_limits),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_checksum_of_zstandard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

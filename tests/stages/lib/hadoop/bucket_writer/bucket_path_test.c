@@ -24,14 +24,19 @@ static void tear_down(struct test *test)
     ps_test_stage_fini(&test->stage);
 }
 
-/* The event's header h is `value`; `wanted` is the bucket's name, whose directory ends at the "|". */
-static void expect(struct test *test, const char *value, enum ps_bucket_flaw flaw, const char *wanted)
+static struct ps_bucket_name name_of(struct test *test, struct ps_lease *lease, enum ps_bucket_flaw flaw)
 {
-    struct ps_bucket_name name;
-    struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", value));
+    struct ps_bucket_name name = {.length = 0};
     assert_int_equal(ps_bucket_path_of(&test->bucket_path, &test->cache, lease->batch,
                                        ps_lease_event(lease, 0), &test->stage.now, &name),
                      flaw);
+    return name;
+}
+
+/* The event's header h is `value`; `wanted` is the bucket's name, whose directory ends at the "|". */
+static void expect(struct test *test, const char *value, enum ps_bucket_flaw flaw, const char *wanted)
+{
+    struct ps_bucket_name name = name_of(test, PS_LEASE(&test->stage, PS_EVENT("x", "h", value)), flaw);
     if (flaw != PS_BUCKET_FLAW_NONE)
         return;
     char text[512];
@@ -43,13 +48,10 @@ static void expect(struct test *test, const char *value, enum ps_bucket_flaw fla
 /* A NUL does not end a path. */
 static void expect_nul(struct test *test)
 {
-    struct ps_bucket_name name;
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", "a?b"));
     struct ps_header *header = ps_lease_event(lease, 0)->headers;
     *strchr((char *)(uintptr_t)header->value, '?') = '\0';
-    assert_int_equal(ps_bucket_path_of(&test->bucket_path, &test->cache, lease->batch,
-                                       ps_lease_event(lease, 0), &test->stage.now, &name),
-                     PS_BUCKET_FLAW_NUL);
+    (void)name_of(test, lease, PS_BUCKET_FLAW_NUL);
 }
 
 static void test_constant(void **state)
@@ -133,6 +135,55 @@ static void test_prefixes(void **state)
     }
 }
 
+/* Each event with a flaw comes after a good one, whose time is remembered. */
+static void test_timestamps(void **state)
+{
+    static const struct {
+        const char *timestamp;
+        enum ps_bucket_flaw flaw;
+    } rows[] = {
+        {"", PS_BUCKET_FLAW_BAD_TIMESTAMP},
+        {"soon", PS_BUCKET_FLAW_BAD_TIMESTAMP},
+        {"1700000000000x", PS_BUCKET_FLAW_BAD_TIMESTAMP},
+        {"9223372036854775808", PS_BUCKET_FLAW_BAD_TIMESTAMP},
+        {NULL, PS_BUCKET_FLAW_NO_TIMESTAMP},
+    };
+    for (unsigned in_prefix = 0; in_prefix < 2; in_prefix++) {
+        struct test test;
+        set_up(&test, in_prefix ? "/a/%{h}" : "/a/%Y/%{h}", in_prefix ? "p-%Y" : "p");
+        for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+            struct ps_lease *good = PS_LEASE(&test.stage, PS_EVENT("x", "timestamp", "1700000000000"));
+            struct ps_bucket_name name = name_of(&test, good, PS_BUCKET_FLAW_NONE);
+            assert_non_null(memmem(name.text, name.length, "2023", 4));
+            struct ps_lease *bad = rows[i].timestamp != NULL
+                                       ? PS_LEASE(&test.stage, PS_EVENT("x", "timestamp", rows[i].timestamp))
+                                       : PS_LEASE(&test.stage, PS_EVENT("x", "h", "v"));
+            (void)name_of(&test, bad, rows[i].flaw);
+        }
+        tear_down(&test);
+    }
+}
+
+/* Directory and prefix together may be as long as the limit, whichever of them is long. */
+static void test_the_longest_name(void **state)
+{
+    static char value[PS_BUCKET_PATH_BYTES + 2];
+    for (unsigned in_prefix = 0; in_prefix < 2; in_prefix++) {
+        struct test test;
+        set_up(&test, in_prefix ? "/a" : "/%{h}", in_prefix ? "%{h}" : "F");
+        for (unsigned length = PS_BUCKET_PATH_BYTES - 5; length <= PS_BUCKET_PATH_BYTES + 1; length++) {
+            bool fits = length + 3 <= PS_BUCKET_PATH_BYTES; /* two slashes and a letter */
+            memset(value, 'v', length);
+            value[length] = '\0';
+            struct ps_bucket_name name = name_of(&test, PS_LEASE(&test.stage, PS_EVENT("x", "h", value)),
+                                                 fits ? PS_BUCKET_FLAW_NONE : PS_BUCKET_FLAW_TOO_LONG);
+            assert_int_equal(name.length, fits ? length + 3 : 0);
+            assert_int_equal(name.directory_length, !fits ? 0 : in_prefix ? 2 : length + 1);
+        }
+        tear_down(&test);
+    }
+}
+
 static void test_mistakes(void **state)
 {
     static const struct {
@@ -161,10 +212,9 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant),
-        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_constant),         cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_prefixes),         cmocka_unit_test(test_timestamps),
+        cmocka_unit_test(test_the_longest_name), cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
