@@ -108,6 +108,23 @@ static void expect_thrift(const struct ps_rpc_encoding *encoding)
         expect_thrift_event(&in, &events[i]);
 }
 
+/* The room that an event may need at most is at most 1 GiB, wherever its bytes are. */
+static void test_the_largest_event(void **state)
+{
+    for (size_t with_headers = 0; with_headers < 2; with_headers++) {
+        struct penstock_client_event event = {headers, with_headers, "x", 0};
+        struct ps_err err = {.length = 0};
+        size_t rest = ps_rpc_event_bound(&event, &err);
+        assert_in_range(rest, 1, 100000);
+        for (int more = -1; more <= 1; more++) {
+            event.body_length = PS_RPC_EVENT_BYTES_MAX - rest + (size_t)more;
+            size_t bound = ps_rpc_event_bound(&event, &err);
+            assert_int_equal(bound, more <= 0 ? PS_RPC_EVENT_BYTES_MAX + (size_t)more : 0);
+        }
+        assert_string_equal(err.text, "an event has more than 1 GiB");
+    }
+}
+
 static void test_thrift(void **state)
 {
     fill();
@@ -119,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_avro),
+        cmocka_unit_test(test_the_largest_event),
         cmocka_unit_test(test_thrift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,28 @@ static void test_failover(void **state)
     }
 }
 
+static void test_the_most_hosts(void **state)
+{
+    for (unsigned count = PS_RPC_HOSTS_MAX; count <= PS_RPC_HOSTS_MAX + 1; count++) {
+        static char text[16384];
+        struct fixture fixture;
+        size_t length = (size_t)sprintf(text, "client.type = default_failover\nhosts =");
+        for (unsigned i = 0; i < count; i++)
+            length += (size_t)sprintf(text + length, " h%u", i);
+        for (unsigned i = 0; i < count; i++)
+            length += (size_t)sprintf(text + length, "\nhosts.h%u = host%u:%u", i, i, 4000 + i);
+        bool fits = count <= PS_RPC_HOSTS_MAX;
+        assert_int_equal(parse(&fixture, text), fits ? PS_OK : PS_FAIL);
+        if (fits) {
+            assert_int_equal(fixture.target.host_count, count);
+            assert_int_equal(fixture.target.hosts[count - 1].port, 4000 + count - 1);
+        } else {
+            assert_non_null(strstr(fixture.err.text, "at most 256 hosts"));
+        }
+        end(&fixture);
+    }
+}
+
 static void test_thrift(void **state)
 {
     static const struct {
@@ -243,9 +265,10 @@ static void test_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_every_key), cmocka_unit_test(test_failover),
-        cmocka_unit_test(test_thrift),   cmocka_unit_test(test_warnings),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_failover), cmocka_unit_test(test_thrift),
+        cmocka_unit_test(test_warnings), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_open),     cmocka_unit_test(test_the_most_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,25 @@ static void test_growth_is_bounded(void **state)
     assert_int_equal(fixture->problems.errors, 1);
 }
 
+/* A value may be as long as the limit with its replacements, also if the last byte comes from a reference. */
+static void test_the_longest_value(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned length = PS_SUBSTITUTE_BYTES_MAX - 1; length <= PS_SUBSTITUTE_BYTES_MAX + 1; length++) {
+        char *text = calloc(length, 1);
+        assert_non_null(text);
+        memset(text, 'x', length - 1);
+        put(fixture, "long", ps_arena_copy(fixture->arena, text, length - 1));
+        free(text);
+        put(fixture, "a1.under.test", "${long}y");
+        bool fits = length <= PS_SUBSTITUTE_BYTES_MAX;
+        assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), fits ? PS_OK : PS_FAIL);
+        const char *value = ps_properties_find(&fixture->properties, "a1.under.test")->value;
+        assert_int_equal(strlen(value) == length, fits);
+    }
+    assert_non_null(strstr(fixture->problems.items[0].what, "longer than the limit"));
+}
+
 static void test_deep_nesting_is_bounded(void **state)
 {
     struct fixture *fixture = *state;
@@ -323,6 +342,7 @@ int main(void)
         TEST(test_environment_mode),
         TEST(test_cycles_are_reported),
         TEST(test_growth_is_bounded),
+        TEST(test_the_longest_value),
         TEST(test_deep_nesting_is_bounded),
         TEST(test_warnings_have_their_own_places),
         TEST(test_nesting_is_refused_before_it_uses_the_stack),

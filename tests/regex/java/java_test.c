@@ -1,5 +1,6 @@
 #include "tests/support/support.h"
 
+#include "regex/java/internal.h"
 #include "regex/java/java.h"
 
 /* The translation of an expression for Hyperscan. */
@@ -199,6 +200,21 @@ static void test_bounds(void **unused)
     memset(text, '(', 1000);
     assert_int_equal(ps_java_regex_translate(text, 0, &regex, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "nested too deeply"));
+    for (size_t depth = PS_JAVA_DEPTH_MAX; depth <= PS_JAVA_DEPTH_MAX + 1; depth++) {
+        for (unsigned is_class = 0; is_class < 2; is_class++) {
+            memset(text, "(["[is_class], depth);
+            text[depth] = 'a';
+            memset(text + depth + 1, ")]"[is_class], depth);
+            text[2 * depth + 1] = '\0';
+            enum ps_status status = ps_java_regex_translate(text, 0, &regex, &err);
+            assert_int_equal(status, depth <= PS_JAVA_DEPTH_MAX ? PS_OK : PS_FAIL);
+            if (status == PS_OK)
+                ps_java_regex_fini(&regex);
+        }
+    }
+    assert_int_equal(ps_java_regex_translate("a{65536}", 0, &regex, &err), PS_FAIL);
+    assert_int_equal(ps_java_regex_translate("a{65535}", 0, &regex, &err), PS_OK);
+    ps_java_regex_fini(&regex);
     assert_int_equal(ps_java_regex_translate("(?<=(?:a{0,99}b{0,99}c{0,99}))d", 0, &regex, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "too many lengths"));
     free(text);

@@ -1,6 +1,7 @@
 /* Sink kafka with the embedded cluster: the records that arrive, and that leases are done only then. */
 #include "stages/table.h"
 #include "conf/problem.h"
+#include "stages/lib/kafka/producer/mapping.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
@@ -437,6 +438,26 @@ static void test_check(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* As many headers may be added as a record has room for. */
+static void test_most_headers(void **state)
+{
+    for (unsigned count = PS_KAFKA_HEADERS_MAX; count <= PS_KAFKA_HEADERS_MAX + 1; count++) {
+        char names[PS_KAFKA_HEADERS_MAX + 1][16];
+        const char *keys[2 * (PS_KAFKA_HEADERS_MAX + 1) + 3] = {"kafka.bootstrap.servers", "h:1"};
+        for (unsigned i = 0; i < count; i++) {
+            snprintf(names[i], sizeof names[i], "header.%u", i);
+            keys[2 + 2 * i] = names[i];
+            keys[3 + 2 * i] = "v";
+        }
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_kafka);
+        bool fits = count <= PS_KAFKA_HEADERS_MAX;
+        assert_int_equal(ps_test_stage_bind(&stage, keys), fits ? PS_OK : PS_FAIL);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_ERROR, "more than 100 headers"), !fits);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_compression(void **state)
 {
     static const char *const types[] = {"gzip", "snappy", "lz4", "zstd"};
@@ -512,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_record_larger_than_the_share),
         cmocka_unit_test(test_idle_is_quiet),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_most_headers),
         cmocka_unit_test(test_check_engine),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);

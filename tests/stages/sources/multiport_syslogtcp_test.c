@@ -175,12 +175,30 @@ static void test_probe_of_each_port(void **unused)
     }
 }
 
+static void test_the_most_ports(void **unused)
+{
+    for (unsigned count = PS_STREAM_LISTENERS_MAX; count <= PS_STREAM_LISTENERS_MAX + 1; count++) {
+        static char ports[8 * (PS_STREAM_LISTENERS_MAX + 1)];
+        size_t length = 0;
+        for (unsigned i = 0; i < count; i++)
+            length += (size_t)sprintf(ports + length, "%u ", 2000 + i);
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_source_multiport_syslogtcp);
+        bool fits = count <= PS_STREAM_LISTENERS_MAX;
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("host", "127.0.0.1", "ports", ports)),
+                         fits ? PS_OK : PS_FAIL);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_ERROR, "between 1 and 1024 ports"), !fits);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ports_and_charsets), cmocka_unit_test(test_odd_lines),
         cmocka_unit_test(test_one_port_taken),     cmocka_unit_test(test_drain_binds_nothing),
         cmocka_unit_test(test_bad_keys),           cmocka_unit_test(test_probe_of_each_port),
+        cmocka_unit_test(test_the_most_ports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include "tests/support/support.h"
 
 #define TURNS_MAX 100000U
-#define REPORTS_MAX 16U
+#define REPORTS_MAX 80U
 #define METADATA_REST_TURNS 100U /* after them the native client may ask for metadata again */
 #define KEY_PRODUCE 0
 #define KEY_METADATA 3

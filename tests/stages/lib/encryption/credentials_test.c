@@ -1,6 +1,8 @@
 /* Credential stores that Hadoop 3.3's CredentialShell made (tests/stages/data/stores/make.sh). */
 #include "stages/lib/encryption/credentials.h"
 
+#include "stages/lib/encryption/jceks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -100,6 +102,21 @@ static void test_passwords(void **state)
     expect_secret(url, NULL, NULL, "db-password", "other");
     expect_secret(url_of("jceks", "keytool.jceks"), NULL, NULL, "tool", "secret-of-keytool");
     unsetenv("HADOOP_CREDSTORE_PASSWORD");
+    for (unsigned length = PS_JCEKS_PASSWORD_MAX; length <= PS_JCEKS_PASSWORD_MAX + 1; length++) {
+        bool fits = length <= PS_JCEKS_PASSWORD_MAX;
+        char longest[PS_JCEKS_PASSWORD_MAX + 2] = "";
+        memset(longest, 'p', length);
+        assert_int_equal(chmod(path, 0600), 0);
+        file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(longest, file);
+        fclose(file);
+        expect_failure(url, path, "db-password", fits ? "the password of the store is wrong" : "longer than");
+        setenv("HADOOP_CREDSTORE_PASSWORD", longest, 1);
+        expect_failure(url, NULL, "db-password",
+                       fits ? "the password of the store is wrong" : "longer than 256 bytes");
+        unsetenv("HADOOP_CREDSTORE_PASSWORD");
+    }
     unlink(path);
     rmdir(folder);
 }

@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "tests/support/folder.h"
 #include "tests/support/support.h"
 
 #define STORES "tests/stages/data/stores/"
@@ -87,12 +89,32 @@ static void test_flipped_bytes(void **state)
             assert_null(key_of("storepass", "key-2", "keypasskey-2", ""));
 }
 
+/* A file that may be longer than the limit is refused; one below it is read as a whole. */
+static void test_the_longest_file(void **state)
+{
+    const char *path = ps_test_folder_path("store");
+    ps_test_folder_append("store", "x", 1);
+    for (int more = -1; more <= 1; more++) {
+        struct ps_err err = {.length = 0};
+        size_t got;
+        assert_int_equal(truncate(path, (off_t)PS_JCEKS_BYTES_MAX + more), 0);
+        uint8_t *read = ps_jceks_file_read(path, &got, &err);
+        assert_int_equal(read != NULL, more < 0);
+        if (read != NULL)
+            assert_int_equal(got, PS_JCEKS_BYTES_MAX - 1);
+        else
+            assert_non_null(strstr(err.text, "longer than 1 MiB"));
+        free(read);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_keys, load),
         cmocka_unit_test(test_equal_halves_of_a_salt),
         cmocka_unit_test_setup(test_flipped_bytes, load),
+        cmocka_unit_test_setup_teardown(test_the_longest_file, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

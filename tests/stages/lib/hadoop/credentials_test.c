@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A token of alice, renewed by yarn, from 1700000000000 to 1700604800000, whose lengths take one byte each, and one
  * secret key. */
@@ -14,7 +15,7 @@
 #define SERVICE "10.0.0.1:8020"
 #define TEXT(text) text, sizeof(text) - 1
 
-static uint8_t file[1024];
+static uint8_t file[32768];
 static size_t length;
 
 static void put(const char *bytes, size_t count)
@@ -134,6 +135,60 @@ static void test_message(void **state)
     ps_hadoop_credentials_free(credentials);
 }
 
+/* Writes as many empty tokens, each named "a", in one of the two forms. */
+static void put_empty_tokens(bool message, unsigned count)
+{
+    static const char writable[] = "\1a\0\0\0\0", named[] = "\x0a\x0d\x0a\1a\x12\x08\x0a\0\x12\0\x1a\0\x22\0";
+    begin(message);
+    if (message) {
+        size_t bytes = count * (sizeof named - 1);
+        file[length++] = (uint8_t)(0x80 | (bytes & 0x7f));
+        file[length++] = (uint8_t)(0x80 | (bytes >> 7 & 0x7f));
+        file[length++] = (uint8_t)(bytes >> 14);
+    } else {
+        put("\x8e", 1); /* a number of two bytes */
+        file[length++] = (uint8_t)(count >> 8);
+        file[length++] = (uint8_t)count;
+    }
+    for (unsigned i = 0; i < count; i++)
+        put(message ? named : writable, message ? sizeof named - 1 : sizeof writable - 1);
+}
+
+static void test_the_most_tokens(void **state)
+{
+    for (unsigned message = 0; message < 2; message++) {
+        for (unsigned count = PS_HADOOP_TOKENS_MAX - 1; count <= PS_HADOOP_TOKENS_MAX + 1; count++) {
+            struct ps_hadoop_credentials *credentials;
+            struct ps_err err;
+            bool fits = count <= PS_HADOOP_TOKENS_MAX;
+            put_empty_tokens(message, count);
+            assert_int_equal(ps_hadoop_credentials_parse(&credentials, file, length, &err),
+                             fits ? PS_OK : PS_FAIL);
+            assert_int_equal(fits ? ps_hadoop_credentials_count(credentials) : 0, fits ? count : 0);
+            ps_hadoop_credentials_free(credentials);
+        }
+    }
+}
+
+/* The bytes after the tokens are not read, so zeros make a good file as long as the limit. */
+static void test_the_longest_file(void **state)
+{
+    const char *path = ps_test_folder_path("longest");
+    begin(0);
+    put("\1", 1);
+    put_token(KIND, SERVICE);
+    ps_test_folder_append("longest", (const char *)file, length);
+    for (int more = -1; more <= 1; more++) {
+        struct ps_hadoop_credentials *credentials;
+        struct ps_err err = {.length = 0};
+        assert_int_equal(truncate(path, (off_t)PS_HADOOP_CREDENTIALS_BYTES_MAX + more), 0);
+        assert_int_equal(ps_hadoop_credentials_load(&credentials, path, &err), more <= 0 ? PS_OK : PS_FAIL);
+        if (more > 0)
+            assert_non_null(strstr(err.text, "longer than 1 MiB"));
+        ps_hadoop_credentials_free(credentials);
+    }
+}
+
 /* A file that is cut at any byte, or is not such a file. */
 static void test_damage(void **state)
 {
@@ -182,6 +237,8 @@ int main(void)
         cmocka_unit_test(test_several),
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_the_most_tokens),
+        cmocka_unit_test_setup_teardown(test_the_longest_file, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_file, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define PASSWORD PS_TEST_STORE_PASSWORD
 
@@ -122,6 +123,12 @@ static void test_unreadable_and_foreign(void **state)
     ps_test_store_write(ps_test_folder_path("empty"), "", 0);
     ps_test_store_expect_fault(ps_test_folder_path("empty"), "JKS", PASSWORD, NULL, PS_KEYSTORE_CORRUPT,
                                "empty");
+    for (int more = 0; more <= 1; more++) {
+        assert_int_equal(truncate(ps_test_folder_path("text"), PS_KEYSTORE_BYTES_MAX + more), 0);
+        ps_test_store_expect_fault(ps_test_folder_path("text"), "JKS", PASSWORD, NULL,
+                                   more > 0 ? PS_KEYSTORE_UNREADABLE : PS_KEYSTORE_CORRUPT,
+                                   more > 0 ? "larger than 8 MiB" : "not a JKS, PKCS12");
+    }
     ps_test_store_write(ps_test_folder_path("cut.pem"), "-----BEGIN CERTIFICATE-----\nMIIB\n", 33);
     ps_test_store_expect_fault(ps_test_folder_path("cut.pem"), "PEM", NULL, NULL, PS_KEYSTORE_CORRUPT,
                                "cut off");

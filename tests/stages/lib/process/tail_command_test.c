@@ -133,6 +133,9 @@ static void test_several_files(void **unused)
     assert_true(parse("tail -q -n +1 -F /a /b /c", &command));
     assert_int_equal(command.count, 3);
     assert_true(!command.titles && command.from_start);
+    assert_true(parse("tail -F /a /b /c /d", &command));
+    assert_int_equal(command.count, PS_TAIL_COMMAND_FILES_MAX);
+    assert_false(parse("tail -F /a /b /c /d /e", &command));
 }
 
 static void test_sudo(void **unused)

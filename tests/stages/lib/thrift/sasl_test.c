@@ -2,6 +2,7 @@
  * broken off, mechanisms that the library lacks. (Whole exchanges: tests/e2e/thrift_kerberos_test.sh.) */
 #include "stages/lib/thrift/sasl.h"
 
+#include "core/big_endian.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
@@ -106,6 +107,26 @@ static void test_server(void **unused)
     }
 }
 
+/* The token of a client may be as long as the limit: it is read as a whole. A longer one is not read. */
+static void test_the_longest_token(void **unused)
+{
+    static const char start[] = "\x01\x00\x00\x00\x06GSSAPI\x02\x00";
+    static uint8_t bytes[sizeof start + 3 + PS_THRIFT_SASL_BYTES_MAX + 1];
+    for (uint32_t length = PS_THRIFT_SASL_BYTES_MAX - 1; length <= PS_THRIFT_SASL_BYTES_MAX + 1; length++) {
+        struct ps_thrift_sasl sasl;
+        bool fits = length <= PS_THRIFT_SASL_BYTES_MAX;
+        size_t head = sizeof start - 2; /* without the first byte of the length */
+        memcpy(bytes, start, head);
+        ps_big_endian_put_32(bytes + head, length);
+        give(bytes, head + 4 + length);
+        begin_server(&sasl);
+        assert_int_equal(ps_thrift_sasl_work(&sasl), PS_TLS_ERROR);
+        assert_int_equal(input_at, fits ? input_length : head + 4);
+        assert_int_equal(strstr(sasl.reason, "not a message of Thrift's SASL") == NULL, fits);
+        ps_thrift_sasl_fini(&sasl);
+    }
+}
+
 /* A client's first messages, and what a server may answer to them. */
 static void test_client(void **unused)
 {
@@ -206,9 +227,8 @@ static void test_whose_name(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whose_name),
-        cmocka_unit_test(test_server),
-        cmocka_unit_test(test_client),
+        cmocka_unit_test(test_whose_name),        cmocka_unit_test(test_server),
+        cmocka_unit_test(test_the_longest_token), cmocka_unit_test(test_client),
         cmocka_unit_test(test_keytabs),
     };
     return cmocka_run_group_tests(tests, setup, tear_down);

@@ -52,6 +52,8 @@ static void test_keys_that_are_refused(void **unused)
     assert_refused(PS_HIVE_LINES("serializer.delimiter", "\\s+"), "matches several texts");
     assert_refused(PS_HIVE_LINES("hive.partition", "a,,b"), "empty value");
     assert_refused(PS_HIVE_LINES("hive.partition", ",b"), "empty value");
+    assert_refused(PS_HIVE_LINES("hive.partition", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"),
+                   "more than 16 values");
     assert_refused(PS_HIVE_LINES("hive.partition", "%[nobody]"), "hive.partition");
     assert_refused(PS_HIVE_LINES("penstock.kerberosPrincipal", "flume"), "penstock.kerberosKeytab");
     assert_refused(PS_HIVE_LINES("penstock.kerberosKeytab", "/flume.keytab"), "penstock.kerberosPrincipal");
@@ -138,7 +140,8 @@ static void test_opened_without_descriptors(void **unused)
 /* Java's split drops the empty values at the end, however many there are. */
 static void test_commas_at_the_end(void **unused)
 {
-    static const char *const values[] = {"%{a}", "%{a},", "%{a},,,"};
+    static const char most[] = "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,%{a},";
+    static const char *const values[] = {"%{a}", "%{a},", "%{a},,,", most};
     for (size_t i = 0; i < PS_COUNT_OF(values); i++) {
         struct ps_test_stage stage;
         ps_test_stage_init(&stage, &ps_sink_hive);

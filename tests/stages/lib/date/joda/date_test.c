@@ -110,6 +110,10 @@ static void test_errors(void **state)
     struct ps_err err = {.length = 0};
     assert_null(ps_joda_date_create(arena, longest, 0, &err));
     assert_non_null(strstr(err.text, "64 parts"));
+    longest[65] = '\0';
+    assert_null(ps_joda_date_create(arena, longest, 0, &err));
+    longest[64] = '\0';
+    assert_non_null(ps_joda_date_create(arena, longest, 0, &err));
     ps_arena_destroy(arena);
 }
 

@@ -109,12 +109,46 @@ static void test_long_names(void **state)
     }
 }
 
+/* A name service has as many namenodes as there is room for, and no more. */
+static void test_many_namenodes(void **state)
+{
+    for (unsigned count = PS_NAMENODES_MAX - 1; count <= PS_NAMENODES_MAX + 1; count++) {
+        struct ps_hadoop_configuration *configuration = NULL;
+        struct ps_name_service service;
+        struct ps_err err = {0};
+        char text[4096] = "<configuration><property><name>dfs.ha.namenodes.ha</name><value>", *at;
+        for (unsigned i = 0; i < count; i++) {
+            at = text + strlen(text);
+            snprintf(at, sizeof text - (size_t)(at - text), "%sn%u", i > 0 ? "," : "", i);
+        }
+        strcat(text, "</value></property>");
+        for (unsigned i = 0; i < count; i++) {
+            at = text + strlen(text);
+            snprintf(at, sizeof text - (size_t)(at - text),
+                     "<property><name>dfs.namenode.rpc-address.ha.n%u</name><value>h%u:%u</value></property>",
+                     i, i, 8000 + i);
+        }
+        strcat(text, "</configuration>");
+        assert_int_equal(
+            ps_hadoop_configuration_parse(&configuration, "hdfs-site.xml", text, strlen(text), &err), PS_OK);
+        bool fits = count <= PS_NAMENODES_MAX;
+        assert_int_equal(ps_name_service_find(configuration, "ha", &service, &err), fits ? PS_OK : PS_FAIL);
+        if (!fits)
+            assert_non_null(strstr(err.text, "more than 16 namenodes"));
+        for (unsigned i = 0; fits && i < count; i++)
+            assert_int_equal(service.servers[i].port, 8000 + i);
+        assert_int_equal(service.count, fits ? count : PS_NAMENODES_MAX);
+        ps_hadoop_configuration_free(configuration);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_many_namenodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,27 @@ static void test_escapes(void **unused)
     close_table();
 }
 
+/* The text of a null may be as long as there is room for. */
+static void test_the_longest_null(void **unused)
+{
+    char text[PS_HIVE_NULL_BYTES + 2], line[PS_HIVE_NULL_BYTES + 4];
+    for (unsigned length = PS_HIVE_NULL_BYTES - 1; length <= PS_HIVE_NULL_BYTES + 1; length++) {
+        memset(text, 'n', length);
+        text[length] = '\0';
+        bool fits = length <= PS_HIVE_NULL_BYTES;
+        assert_int_equal(open_table(&(struct kind){.columns = "a:string",
+                                                   .serde = LAZY,
+                                                   .serde_parameters = {"serialization.null.format", text}}),
+                         fits ? PS_OK : PS_FAIL);
+        snprintf(line, sizeof line, "%s\n", text);
+        if (fits)
+            assert_line("{}", line);
+        else
+            assert_non_null(strstr(err.text, "longer than 64 bytes"));
+        close_table();
+    }
+}
+
 static void test_json(void **unused)
 {
     assert_int_equal(open_table(&(struct kind){
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_plain_values),
         cmocka_unit_test(test_nested_values),
         cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_the_longest_null),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_each_type_as_json),
         cmocka_unit_test(test_openx),

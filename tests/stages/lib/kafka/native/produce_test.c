@@ -4,7 +4,8 @@
 #include "tests/support/kafka/native_run.h"
 
 #define TOPICS 5U
-#define PARTITIONS_MAX 6U
+#define PARTITIONS_MAX 14U
+#define PARTITIONS_DRAWN 6U
 #define RECORD_COUNT_AT 57 /* of a record set, behind its base sequence */
 
 static const char names[TOPICS][3] = {"a", "bb", "c", "dd", "e"};
@@ -14,6 +15,7 @@ struct plan {
     int32_t partitions[TOPICS];
     unsigned records[TOPICS][PARTITIONS_MAX], got[TOPICS][PARTITIONS_MAX];
     unsigned uneven; /* requests whose topics have different numbers of partitions */
+    uint32_t most;   /* partitions of a request */
 };
 
 static char *put_topics(const struct run *run, const struct plan *plan, char *at)
@@ -83,7 +85,7 @@ static void take_produce(struct run *run, struct plan *plan, const struct ps_tes
     static char body[4096];
     char *at = body;
     struct ps_wire_in in = request->body;
-    uint32_t length, first = 0;
+    uint32_t length, first = 0, all = 0;
     bool seen[TOPICS] = {false}, uneven = false;
     assert_int_equal(request->version, 3);
     assert_null(ps_wire_get_string(&in, &length)); /* no transaction */
@@ -101,10 +103,12 @@ static void take_produce(struct run *run, struct plan *plan, const struct ps_tes
         uint32_t count = take_partitions(&in, plan->got[topic], plan->partitions[topic], &at);
         first = i == 0 ? count : first;
         uneven |= count != first;
+        all += count;
     }
     assert_false(in.failed);
     assert_ptr_equal(in.at, in.end);
     plan->uneven += uneven;
+    plan->most = all > plan->most ? all : plan->most;
     at = ps_wire_put_int32(at, 0); /* throttle time */
     ps_test_broker_answer(&run->broker, request, body, (uint32_t)(at - body), UINT32_MAX);
 }
@@ -112,7 +116,7 @@ static void take_produce(struct run *run, struct plan *plan, const struct ps_tes
 static void serve(struct run *run, struct plan *plan)
 {
     struct ps_test_request request;
-    char body[2048];
+    char body[4096];
     while (ps_test_broker_ask(&run->broker, &request)) {
         if (request.key == KEY_PRODUCE)
             take_produce(run, plan, &request);
@@ -146,7 +150,7 @@ static void submit_to(struct run *run, struct plan *plan, unsigned topic, int32_
 
 static void turn_and_serve(struct run *run, struct plan *plan)
 {
-    run->report_count = 0; /* there is room for a few reports only */
+    run->report_count = 0; /* there is room for those of a turn only */
     turn(run);
     serve(run, plan);
 }
@@ -159,32 +163,61 @@ static bool knows_all(const struct run *run)
     return knows;
 }
 
+static void begin_plan(struct run *run, struct plan *plan)
+{
+    unsigned turns = 0;
+    begin(run, "client.id", "c");
+    while (!knows_all(run)) {
+        turn_and_serve(run, plan);
+        assert_in_range(turns++, 0, TURNS_MAX);
+    }
+}
+
+static void end_plan(struct run *run, struct plan *plan)
+{
+    unsigned turns = 0;
+    while (memcmp(plan->got, plan->records, sizeof plan->got) != 0) {
+        turn_and_serve(run, plan);
+        if (turns++ > TURNS_MAX || run->broker.connections > 1)
+            fail_msg("records are missing; %u connections", run->broker.connections);
+    }
+    end(run);
+}
+
 /* Records are submitted in a drawn order before the client's next turn, which sends them together, and all of them arrive. Returns the
  * number of uneven requests. */
 static unsigned run_one(uint64_t *random)
 {
     static struct run run;
     struct plan plan = {.uneven = 0};
-    unsigned count = 1 + (unsigned)(ps_test_random(random) % 40), turns = 0;
-    begin(&run, "client.id", "c");
+    unsigned count = 1 + (unsigned)(ps_test_random(random) % 40);
     for (unsigned topic = 0; topic < TOPICS; topic++)
-        plan.partitions[topic] = 1 + (int32_t)(ps_test_random(random) % PARTITIONS_MAX);
-    while (!knows_all(&run)) {
-        turn_and_serve(&run, &plan);
-        assert_in_range(turns++, 0, TURNS_MAX);
-    }
+        plan.partitions[topic] = 1 + (int32_t)(ps_test_random(random) % PARTITIONS_DRAWN);
+    begin_plan(&run, &plan);
     for (unsigned i = 0; i < count; i++) {
         unsigned topic = (unsigned)(ps_test_random(random) % TOPICS);
         uint64_t partition = ps_test_random(random) % (uint64_t)plan.partitions[topic];
         submit_to(&run, &plan, topic, (int32_t)partition);
     }
-    while (memcmp(plan.got, plan.records, sizeof plan.got) != 0) {
-        turn_and_serve(&run, &plan);
-        if (turns++ > TURNS_MAX || run.broker.connections > 1)
-            fail_msg("records are missing; %u connections", run.broker.connections);
-    }
-    end(&run);
+    end_plan(&run, &plan);
     return plan.uneven;
+}
+
+/* More partitions have records than one request has room for: one is full, and another has the rest. */
+static void test_more_partitions_than_a_request_has(void **state)
+{
+    static struct run run;
+    for (uint32_t more = 0; more <= 2; more++) {
+        struct plan plan = {.most = 0};
+        uint32_t wanted = PS_KAFKA_NATIVE_REQUEST_SETS_MAX - 1 + more;
+        for (unsigned topic = 0; topic < TOPICS; topic++)
+            plan.partitions[topic] = PARTITIONS_MAX;
+        begin_plan(&run, &plan);
+        for (uint32_t i = 0; i < wanted; i++)
+            submit_to(&run, &plan, i % TOPICS, (int32_t)(i / TOPICS));
+        end_plan(&run, &plan);
+        assert_int_equal(plan.most, more < 2 ? wanted : PS_KAFKA_NATIVE_REQUEST_SETS_MAX);
+    }
 }
 
 static void test_topics_and_partitions(void **state)
@@ -198,6 +231,7 @@ static void test_topics_and_partitions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_topics_and_partitions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_topics_and_partitions),
+                                       cmocka_unit_test(test_more_partitions_than_a_request_has)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,37 @@ static void test_not_settled_before_written(void **state)
     stop_with_letters();
 }
 
+/* More events are too large than letters can wait while the directory cannot be written: the others wait in their leases, and all of them become
+ * letters, in order. */
+static void test_more_than_can_wait(void **state)
+{
+    enum { LEASES = 3, EVENTS = PS_KAFKA_LETTERS_MAX / 2 };
+    static unsigned dead[LEASES * EVENTS];
+    struct ps_kafka_sender_plan small = plan;
+    char path[256], away[256];
+    start_with_letters(1);
+    small.record_bytes_max = 7;
+    sender->plan = &small;
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    assert_int_equal(rename(path, away), 0);
+    ps_test_folder_append("dead", "", 0);
+    for (unsigned i = 0; i < PS_COUNT_OF(dead); i++)
+        dead[i] = i;
+    add_leases(LEASES, EVENTS, 8);
+    for (unsigned i = 0; i < 10000 && ps_kafka_letters_waiting(&sender->letters) < PS_KAFKA_LETTERS_MAX; i++)
+        turn();
+    pass_s(2);
+    assert_int_equal(ps_kafka_letters_waiting(&sender->letters), PS_KAFKA_LETTERS_MAX);
+    assert_int_equal(stage.done_count, 0);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(rename(away, path), 0);
+    wait_done();
+    assert_int_equal(check_letters("record-too-large", dead), LEASES * EVENTS);
+    assert_int_equal(dead_events(), LEASES * EVENTS);
+    stop_with_letters();
+}
+
 /* An error that may be temporary: after this number of attempts the oldest lease is given up, and no other. */
 static void test_attempts(void **state)
 {
@@ -250,6 +281,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_always_damaged, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_too_large_here, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_not_settled_before_written, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_more_than_can_wait, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_attempts_after_a_success, ps_test_folder_setup,

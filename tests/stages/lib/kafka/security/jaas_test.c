@@ -109,6 +109,15 @@ static void test_limits(void **state)
         assert_int_equal(status, count <= PS_JAAS_OPTIONS_MAX ? PS_OK : PS_FAIL);
         ps_kafka_jaas_fini(&entry);
     }
+    for (int length = PS_JAAS_NAME_MAX - 2; length <= PS_JAAS_NAME_MAX; length++) {
+        for (unsigned option = 0; option < 2; option++) { /* the class, or the name of an option */
+            int class_length = option ? 1 : length, option_length = option ? length : 1;
+            int bytes = sprintf(text, "%0*d required %0*d=v;", class_length, 0, option_length, 0);
+            assert_int_equal(ps_kafka_jaas_parse(&entry, text, (size_t)bytes, &err),
+                             length < PS_JAAS_NAME_MAX ? PS_OK : PS_FAIL);
+            ps_kafka_jaas_fini(&entry);
+        }
+    }
     static const char nul[] = "m required a=\"x\0y\";";
     assert_int_equal(ps_kafka_jaas_parse(&entry, nul, sizeof nul - 1, &err), PS_FAIL);
     assert_int_equal(ps_kafka_jaas_parse(&entry, "m \0", 3, &err), PS_FAIL);
