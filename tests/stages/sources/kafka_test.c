@@ -392,10 +392,41 @@ static void test_check(void **state)
                    "batchSize");
 }
 
+/* A sink commits the offsets only with settings that allow it. */
+static void test_offsets_that_a_sink_commits(void **state)
+{
+    char longest[1002];
+    memset(longest, 'g', sizeof longest);
+    longest[1000] = longest[1001] = '\0';
+    const struct {
+        const char *key, *value;
+        bool yields;
+    } rows[] = {
+        {"kafka.consumer.isolation.level", "read_committed", true},
+        {"kafka.consumer.isolation.level", "read_uncommitted", false},
+        {"kafka.consumer.partition.assignment.strategy", "range", true},
+        {"kafka.consumer.partition.assignment.strategy", "cooperative-sticky", false},
+        {"kafka.consumer.group.id", longest, true},
+        {"kafka.consumer.group.id", longest, false}, /* with a letter more */
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage *stage = calloc(1, sizeof *stage);
+        ps_test_stage_init(stage, &ps_source_kafka);
+        longest[1000] = i + 1 == PS_COUNT_OF(rows) ? 'g' : '\0';
+        if (ps_test_stage_bind(stage, PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", "t",
+                                              rows[i].key, rows[i].value)) != PS_OK)
+            fail_msg("%s = %s: %s", rows[i].key, rows[i].value, stage->err.text);
+        assert_int_equal(ps_source_kafka.source->yields_positions(stage->plan, &stage->err), rows[i].yields);
+        ps_test_stage_fini(stage);
+        free(stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_offsets_that_a_sink_commits),
         cmocka_unit_test(test_consumes_in_order_and_goes_on),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_a_repeat_has_the_same_identity),

@@ -132,6 +132,29 @@ static void test_cut(void **state)
                          PS_AVRO_CONTAINER_SHORT);
 }
 
+/* A text of the map may be as long as the limit, and so may the header as a whole: then more bytes are wanted. */
+static void test_longest(void **state)
+{
+    struct ps_avro_container container;
+    uint8_t *bytes = calloc(1, (size_t)PS_AVRO_HEADER_BYTES_MAX + 1);
+    assert_non_null(bytes);
+    for (int more = -1; more <= 1; more++) {
+        enum ps_avro_container_result wanted = more <= 0 ? PS_AVRO_CONTAINER_SHORT : PS_AVRO_CONTAINER_BAD;
+        begin();
+        put_long(1);
+        put_long((int64_t)PS_AVRO_HEADER_BYTES_MAX + more);
+        assert_int_equal(ps_avro_container_open((const uint8_t *)header, length, &container), wanted);
+        begin();
+        put_long(1);
+        put_long((int64_t)PS_AVRO_HEADER_BYTES_MAX);
+        memcpy(bytes, header, length);
+        assert_int_equal(
+            ps_avro_container_open(bytes, (size_t)PS_AVRO_HEADER_BYTES_MAX + (size_t)more, &container),
+            wanted);
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_blocks_of_the_map),
         cmocka_unit_test(test_least_count),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

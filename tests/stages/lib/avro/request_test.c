@@ -69,6 +69,8 @@ static void test_hostile_framing(void **state)
         assert_int_equal(ps_avro_message_measure(cases[i].bytes, cases[i].length, 4096, &message),
                          PS_AVRO_GARBAGE);
     }
+    struct ps_avro_message most;
+    assert_int_equal(ps_avro_message_measure("\0\0\0\1\0\1\0\0", 8, 4096, &most), PS_AVRO_PARTIAL);
 }
 
 static void test_handshakes(void **state)

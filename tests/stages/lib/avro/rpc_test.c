@@ -1,5 +1,6 @@
 /* Bytes of Avro calls, and answers read back. (A real Flume: tests/real/load_avro_test.sh.) */
 #include "stages/lib/avro/rpc.h"
+#include "core/big_endian.h"
 #include "tests/support/support.h"
 
 #include <openssl/evp.h>
@@ -133,12 +134,31 @@ static void test_answers(void **state)
     }
 }
 
+/* An answer may be in as many pieces as the limit, of which only the last one has bytes here. */
+static void test_most_pieces(void **state)
+{
+    enum { HEAD = 8, PIECE = 4, STATUS = 3 };
+    static uint8_t bytes[HEAD + PIECE * (PS_AVRO_PIECES_MAX + 1) + STATUS], scratch[PS_AVRO_ANSWER_BYTES_MAX];
+    for (uint32_t pieces = PS_AVRO_PIECES_MAX - 1; pieces <= PS_AVRO_PIECES_MAX + 1; pieces++) {
+        struct ps_avro_answer answer;
+        size_t taken = 0, length = HEAD + PIECE * pieces + STATUS;
+        memset(bytes, 0, sizeof bytes);
+        ps_big_endian_put_32(bytes + 4, pieces);
+        ps_big_endian_put_32(bytes + HEAD + PIECE * (pieces - 1), STATUS);
+        bool fits = pieces <= PS_AVRO_PIECES_MAX;
+        assert_int_equal(ps_avro_read_answer(bytes, length, false, scratch, &answer, &taken),
+                         fits ? PS_AVRO_ANSWER : PS_AVRO_NONSENSE);
+        assert_int_equal(taken, fits ? length : 0);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_protocols_name_is_its_md5),
         cmocka_unit_test(test_bytes_of_a_call),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_most_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,43 @@ static void test_rests(void **unused)
     scan.events_max = PS_JSON_EVENTS_MAX;
 }
 
+static void expect_headers(const uint32_t *counts, uint32_t count)
+{
+    assert_int_equal(scan.status, 200);
+    assert_int_equal(scan.event_count, count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(scan.events[i].header_count, counts[i]);
+}
+
+/* Events around the number of headers that a scan keeps: each comes with all its headers, in the first scan or in that of the rest. */
+static void test_rests_with_many_headers(void **unused)
+{
+    enum { EVENTS = 19, MOST = 4096 };
+    static char text[EVENTS * MOST * 12];
+    uint32_t counts[EVENTS];
+    for (uint32_t more = 0; more <= 2; more++) {
+        size_t length = 0;
+        uint32_t all = 0, first = 0;
+        for (unsigned i = 0; i < EVENTS; i++) {
+            const unsigned full = PS_JSON_HEADERS_KEPT_MAX / MOST - 1;
+            counts[i] = i < full ? MOST : i == full ? MOST - 1 : i == full + 1 ? more : 3;
+            first += all < PS_JSON_HEADERS_KEPT_MAX;
+            all += counts[i];
+            length += (size_t)sprintf(text + length, "%c{\"headers\":{", i > 0 ? ',' : '[');
+            for (uint32_t k = 0; k < counts[i]; k++)
+                length += (size_t)sprintf(text + length, "%s\"%x\":\"\"", k > 0 ? "," : "", k);
+            length += (size_t)sprintf(text + length, "}}");
+        }
+        text[length++] = ']';
+        run(text, length, "");
+        assert_int_equal(scan.total, EVENTS);
+        expect_headers(counts, first);
+        assert_true(ps_json_scan(&scan, text, (uint32_t)length, scan.rest_at));
+        expect_headers(counts + first, EVENTS - first);
+        assert_int_equal(scan.rest_at, 0);
+    }
+}
+
 /* Members of an event that are ignored may be nested as deep as the limit, and no deeper. */
 static void test_depth(void **unused)
 {
@@ -314,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_texts_of_every_length),
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_rests),
+        cmocka_unit_test(test_rests_with_many_headers),
         cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

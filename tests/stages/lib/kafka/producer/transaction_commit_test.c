@@ -266,12 +266,37 @@ static void test_end_without_a_deleted_topic(void **state)
     }
 }
 
+/* An id that has no room for the number of an instance behind it is refused; the longest one has all its letters. */
+static void test_the_longest_id(void **state)
+{
+    enum { MOST = PS_KAFKA_TRANSACTIONAL_ID_BYTES - 32 };
+    static struct run run;
+    char id[MOST + 2], whole[PS_KAFKA_TRANSACTIONAL_ID_BYTES];
+    begin(&run, 1, 0);
+    ps_kafka_sender_close(run.sender);
+    run.plan.transaction.id = id;
+    run.stage.port.instance = UINT32_MAX;
+    for (unsigned length = MOST + 1; length >= MOST; length--) {
+        struct ps_err err = {0};
+        memset(id, 'i', length);
+        id[length] = '\0';
+        memset(run.sender, 0, sizeof *run.sender);
+        assert_int_equal(ps_kafka_sender_open(run.sender, &run.plan, &run.stage.port, &err),
+                         length <= MOST ? PS_OK : PS_FAIL);
+        if (length > MOST)
+            assert_string_equal(err.text, "penstock.transaction.id is too long");
+    }
+    snprintf(whole, sizeof whole, "%s-%u", id, UINT32_MAX);
+    assert_string_equal(run.sender->transaction.id, whole);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commit_before_the_protocol),  cmocka_unit_test(test_answer_after_withdrawal),
         cmocka_unit_test(test_memory_follows_commits),      cmocka_unit_test(test_deleted_topic),
-        cmocka_unit_test(test_end_without_a_deleted_topic),
+        cmocka_unit_test(test_end_without_a_deleted_topic), cmocka_unit_test(test_the_longest_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
