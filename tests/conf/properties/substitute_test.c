@@ -294,6 +294,23 @@ static void test_custom_lookups(void **state)
     ps_properties_fini(&lookups_file);
 }
 
+/* As many names of lookups as there is room for are read. */
+static void test_many_lookups(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_properties lookups;
+    ps_properties_init(&lookups, fixture->arena);
+    for (unsigned i = 0; i <= PS_LOOKUP_MAX; i++)
+        ps_properties_put(&lookups, (struct ps_property){.key = ps_arena_format(fixture->arena, "l%u", i),
+                                                         .value = "ENVIRONMENT"});
+    ps_substitute_lookups(&fixture->how, &lookups);
+    assert_int_equal(fixture->how.lookup_count, PS_LOOKUP_MAX);
+    assert_string_equal(
+        result(fixture, "${l0:PENSTOCK_TEST_A} ${l63:PENSTOCK_TEST_A} ${l64:PENSTOCK_TEST_A}"),
+        "env-a env-a ${l64:PENSTOCK_TEST_A}");
+    ps_properties_fini(&lookups);
+}
+
 static void test_filter_references(void **state)
 {
     static const struct {
@@ -304,6 +321,14 @@ static void test_filter_references(void **state)
                  {"f1[key", 0},  {"f1", 0},           {"f1[']", 0},       {"filter.x[a]", 8}};
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
         assert_int_equal(ps_filter_reference(cases[i].text, strlen(cases[i].text)), cases[i].length);
+    char longest[PS_FILTER_REFERENCE_BYTES_MAX + 1] = "f1[";
+    for (size_t length = PS_FILTER_REFERENCE_BYTES_MAX; length <= PS_FILTER_REFERENCE_BYTES_MAX + 1;
+         length++) {
+        memset(longest + 3, 'k', length - 4);
+        longest[length - 1] = ']';
+        assert_int_equal(ps_filter_reference(longest, length),
+                         length <= PS_FILTER_REFERENCE_BYTES_MAX ? 2 : 0);
+    }
 }
 
 /* The values come from java.text.SimpleDateFormat (JDK 17, Locale.US, Asia/Kolkata). */
@@ -348,6 +373,7 @@ int main(void)
         TEST(test_nesting_is_refused_before_it_uses_the_stack),
         TEST(test_work_is_bounded),
         TEST(test_custom_lookups),
+        TEST(test_many_lookups),
         TEST(test_filter_references),
         TEST(test_dates),
     };

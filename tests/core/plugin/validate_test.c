@@ -371,6 +371,23 @@ static void test_several_stages(void **unused)
     assert_null(check(stages, 3, &cure));
 }
 
+/* The name of a stage or of a key may be as long as the limit. */
+static void test_the_longest_names(void **unused)
+{
+    char text[PS_PLUGIN_NAME_BYTES_MAX + 2];
+    const struct ps_stage_ops *const stages[] = {&stage};
+    for (size_t length = PS_PLUGIN_NAME_BYTES_MAX; length <= PS_PLUGIN_NAME_BYTES_MAX + 1; length++) {
+        for (unsigned of_key = 0; of_key < 2; of_key++) {
+            const char *cure;
+            make_good();
+            memset(text, 'x', length);
+            text[length] = '\0';
+            *(of_key ? &rows[0].key : &stage.name) = text;
+            assert_int_equal(check(stages, 1, &cure) == NULL, length <= PS_PLUGIN_NAME_BYTES_MAX);
+        }
+    }
+}
+
 static void test_own_stages_are_good(void **unused)
 {
     size_t count = 0;
@@ -391,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_as_many_counters_as_there_may_be),
         cmocka_unit_test(test_one_stage_twice),
         cmocka_unit_test(test_several_stages),
+        cmocka_unit_test(test_the_longest_names),
         cmocka_unit_test(test_own_stages_are_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

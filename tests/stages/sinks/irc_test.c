@@ -224,6 +224,34 @@ static void test_window(void **unused)
     finish();
 }
 
+/* The bytes of a window are limited, too: behind messages that leave room for exactly the longest one there is one more. */
+static void test_window_of_bytes(void **unused)
+{
+    enum { LINES = 14, BYTES = (PS_IRC_WINDOW_BYTES - PS_IRC_LINE_BYTES) / LINES - sizeof SAYS("") + 1 };
+    for (int more = 0; more <= 1; more++) {
+        char body[4096], window[5000];
+        size_t length = 0, said = 0;
+        for (int i = 0; i < LINES; i++) {
+            int bytes = (int)BYTES + (i == 0 ? more : 0);
+            length += (size_t)snprintf(body + length, sizeof body - length, "%0*d\n", bytes, i);
+            said += (size_t)snprintf(window + said, sizeof window - said, SAYS("%0*d"), bytes, i);
+        }
+        snprintf(body + length, sizeof body - length, "x");
+        snprintf(window + said, sizeof window - said, "%sPING :1\r\n", more == 0 ? SAYS("x") : "");
+        begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
+        offer(PS_LEASE(&sink, PS_BODY(body)));
+        join();
+        expect(window);
+        tell(":srv PONG srv :1\r\n");
+        if (more > 0) {
+            expect(SAYS("x") "PING :2\r\n");
+            tell(":srv PONG srv :2\r\n");
+        }
+        await_done(1);
+        finish();
+    }
+}
+
 /* Unconfirmed messages are sent again. */
 static void test_lost(void **unused)
 {
@@ -551,13 +579,21 @@ static void test_check(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says),          cmocka_unit_test(test_rests_until_the_answer),
-        cmocka_unit_test(test_lines),         cmocka_unit_test(test_window),
-        cmocka_unit_test(test_lost),          cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_interval),      cmocka_unit_test(test_check),
-        cmocka_unit_test(test_strict_server), cmocka_unit_test(test_lost_in_an_event),
-        cmocka_unit_test(test_nicks_in_use),  cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_says),
+        cmocka_unit_test(test_rests_until_the_answer),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window_of_bytes),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_strict_server),
+        cmocka_unit_test(test_lost_in_an_event),
+        cmocka_unit_test(test_nicks_in_use),
+        cmocka_unit_test(test_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,31 @@ static void test_odd_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A priority may have five characters. The first of these facilities have their texts in a table, the others do not. */
+static void test_odd_priorities(void **unused)
+{
+    static const char *const rows[][3] = {
+        {"999", "124", "7"},    {"1000", "125", "0"},    {"7992", "999", "0"},
+        {"7999", "999", "7"},   {"8000", "1000", "0"},   {"8007", "1000", "7"},
+        {"+8000", "1000", "0"}, {"99999", "12499", "7"}, {"-9999", "-1249", "-7"},
+    };
+    char text[1024];
+    size_t length = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        length += (size_t)sprintf(text + length, "<%s>Xyz  1 00:00:00 h body\n", rows[i][0]);
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp, PS_KEYS("host", "127.0.0.1", "ports", "0"));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    ps_test_send(fd, text, length);
+    ps_test_source_wait(&stage, PS_COUNT_OF(rows), PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        ps_test_expect(&stage.events[i], "body",
+                       PS_WORDS("Facility", rows[i][1], "Severity", rows[i][2], "Priority", rows[i][0],
+                                "timestamp", "0", "host", "h"));
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* One port is in use: the other works, and the first is bound when it becomes free. */
 static void test_one_port_taken(void **unused)
 {
@@ -198,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_ports_and_charsets), cmocka_unit_test(test_odd_lines),
         cmocka_unit_test(test_one_port_taken),     cmocka_unit_test(test_drain_binds_nothing),
         cmocka_unit_test(test_bad_keys),           cmocka_unit_test(test_probe_of_each_port),
-        cmocka_unit_test(test_the_most_ports),
+        cmocka_unit_test(test_the_most_ports),     cmocka_unit_test(test_odd_priorities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

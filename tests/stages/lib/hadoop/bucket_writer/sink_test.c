@@ -78,6 +78,35 @@ static void test_flush_together(void **unused)
     ps_test_bucket_finish();
 }
 
+/* With many files, a second flush of a file does not wait for the answer to its first if the file has got enough bytes; a third one waits. */
+static void test_flush_of_many_bytes(void **unused)
+{
+    static char bytes[PS_BUCKET_FLUSH_BYTES + 1];
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_start();
+    ps_test_bucket_pass(0);
+    ps_test_files_hold(PS_TEST_FLUSH, "");
+    for (unsigned i = 0; i < 2; i++) {
+        TAKE(NINE_FILES("1"), TO("j", "1"));
+        ps_test_bucket_pass(10);
+        assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 10);
+    }
+    memset(bytes, 'b', PS_BUCKET_FLUSH_BYTES);
+    TAKE(TO("a", bytes + 2)); /* one byte is missing */
+    ps_test_bucket_pass(10);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 10);
+    TAKE(TO("a", "2"));
+    ps_test_bucket_pass(10);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 11);
+    TAKE(TO("a", bytes));
+    ps_test_bucket_pass(10);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 11);
+    ps_test_files_hold(PS_TEST_FLUSH, NULL);
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 5);
+    ps_test_bucket_finish();
+}
+
 /* A file without answers holds up only its own leases, and later ones, as leases are done in order. */
 static void test_slow_file(void **unused)
 {
@@ -500,6 +529,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_flush, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_flush_together, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_flush_of_many_bytes, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_slow_file, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_memory, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_create_fails, ps_test_bucket_setup),
