@@ -168,13 +168,14 @@ static void test_markers(void **state)
 static void test_damage(void **state)
 {
     char out[256], header[512];
-    for (unsigned what = 0; what < 7; what++) {
+    for (unsigned what = 0; what < 8; what++) {
         struct ps_err err = {.length = 0};
         uint64_t position = 0;
-        begin_file(what == 5 ? "brotli" : what == 6 ? "snappy" : "null");
-        add_block(what == 6 ? "snappy" : "null", PS_WORDS("one", "two"));
+        const char *codec = what >= 6 ? "snappy" : "null";
+        begin_file(what == 5 ? "brotli" : codec);
+        add_block(codec, PS_WORDS("one", "two"));
         size_t whole = length;
-        add_block(what == 6 ? "snappy" : "null", PS_WORDS("three"));
+        add_block(codec, PS_WORDS("three"));
         const char *reason = "is damaged";
         if (what == 0)
             length -= 3; /* the file ends within a block */
@@ -188,8 +189,11 @@ static void test_damage(void **state)
             length = 20, reason = "ends in its header";
         else if (what == 5)
             reason = "is compressed with brotli";
+        else if (what == 6)
+            contents[length - PS_AVRO_SYNC_BYTES - 1] ^= 1, reason = "its checksum is wrong";
         else
-            contents[length - PS_AVRO_SYNC_BYTES - 1] ^= 1; /* in its checksum */
+            contents[whole + 2] ^= 1,
+                reason = "it cannot be decompressed"; /* its length without compression */
         assert_int_equal(run(NULL, &position, out, header, &err), PS_DESERIALIZED_FAILED);
         if (strstr(err.text, reason) == NULL)
             fail_msg("%u: %s", what, err.text);

@@ -68,12 +68,12 @@ static void run_refused(int code, const char *reason, unsigned poison, unsigned 
     assert_int_equal(counted(PS_COUNTER_refused), 1);
     assert_null(sender->search.fence);
     unsigned made = fake.made_count;
-    add_leases(2, 200, 32); /* and it goes on as before */
+    add_leases(2, PS_KAFKA_RUN_MAX + 1, 32); /* and it goes on as before */
     fake.submit_max = 0;
     wait_done();
     assert_all_but(poison);
     assert_int_equal(fake.made_count, made);
-    assert_int_equal(fake.submit_max, 200);
+    assert_int_equal(fake.submit_max, PS_KAFKA_RUN_MAX);
     assert_false(sender->search.stepping);
     stop_with_letters();
 }
