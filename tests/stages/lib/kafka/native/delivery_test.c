@@ -1,6 +1,7 @@
 /* The native client against one broker: every error code at every place, answers that come byte by byte or end after any
  * byte, and the settings that decide when a record is sent, delivered or given up. */
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/native/partition.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -421,6 +422,37 @@ static void test_delivery_timeout_without_brokers(void **state)
     end(&run);
 }
 
+/* No more requests than the setting says are in flight, and never more than five: a broker knows the last five record sets of a producer, and
+ * would write an older one again. */
+static void test_requests_in_flight(void **state)
+{
+    static const char *const settings[] = {"1", "4", "5", "6", "1000000"};
+    for (size_t i = 0; i < PS_COUNT_OF(settings); i++) {
+        struct run run;
+        struct produced produced[PS_KAFKA_NATIVE_IN_FLIGHT_MAX];
+        struct ps_test_request request;
+        unsigned most = (unsigned)atoi(settings[i]);
+        begin(&run, "max.in.flight.requests.per.connection", settings[i]);
+        deliver(&run);
+        most = most < PS_KAFKA_NATIVE_IN_FLIGHT_MAX ? most : PS_KAFKA_NATIVE_IN_FLIGHT_MAX;
+        for (unsigned k = 0; k < most; k++) {
+            submit(&run);
+            produced[k] = expect_produce(&run);
+        }
+        submit(&run);
+        for (unsigned turns = 0; turns < 100; turns++) {
+            turn(&run);
+            assert_false(ps_test_broker_ask(&run.broker, &request));
+        }
+        for (unsigned k = 0; k < most; k++)
+            answer_produce(&run, &produced[k], 0, 0);
+        const struct produced last = expect_produce(&run);
+        answer_produce(&run, &last, 0, 0);
+        wait_for_reports(&run, most + 2);
+        end(&run);
+    }
+}
+
 /* The process does not run for ten minutes (SIGSTOP, a frozen machine): neither a record in flight, whose answer has
  * come, nor one behind it, nor one of later is too old. */
 static void test_pause_of_the_process(void **state)
@@ -554,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_written_in_part),
         cmocka_unit_test(test_delivery_timeout),
+        cmocka_unit_test(test_requests_in_flight),
         cmocka_unit_test(test_pause_of_the_process),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_addresses),
