@@ -103,6 +103,23 @@ void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake)
         ps_problem_follows(problems);
 }
 
+void ps_problem_lost_backslash(struct ps_problems *problems)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].lost_backslash = true;
+}
+
+bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_place place)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct ps_problem *problem = &problems->items[i];
+        if (problem->lost_backslash && problem->line == place.line && place.file != NULL &&
+            strcmp(problem->file, place.file) == 0)
+            return true;
+    }
+    return false;
+}
+
 void ps_problem_follows(struct ps_problems *problems)
 {
     if (problems->count > 0 && problems->held_back == 0)

@@ -32,7 +32,8 @@ struct ps_problem {
     const char *what; /* the mistake */
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
-    bool follows; /* follows from another problem, and is shown after it */
+    bool follows;        /* follows from another problem, and is shown after it */
+    bool lost_backslash; /* warns of backslashes of the value that Java's properties have removed */
     /* the agent does not start because of it, although by itself it would only drop a component or a value */
     bool decides;
 };
@@ -70,6 +71,11 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
 
 /* Sets the kind of mistake of the problem added last. Without this call, problems of severity DROPPED are causes. */
 void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake);
+
+/* Sets `lost_backslash` of the problem added last. */
+void ps_problem_lost_backslash(struct ps_problems *problems);
+/* Returns whether a problem of this line has `lost_backslash`. */
+bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_place place);
 
 /* Marks the problem added last as one that follows from another. */
 void ps_problem_follows(struct ps_problems *problems);

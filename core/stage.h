@@ -149,7 +149,7 @@ struct ps_series {
     double value;
 };
 
-/* Calls context->report with a text in the form of printf. */
+/* Calls context->report with a text in the form of printf. Its lines after the first are cures for an expression. */
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -381,10 +381,12 @@ static void warn_backslashes(const unsigned char *text, size_t length, struct ps
         seen[count++] = (char)c;
         end += (size_t)snprintf(cure + end, sizeof cure - end, "%s \\\\%c", count > 1 ? " and" : "", c);
     }
-    if (count > 0)
-        ps_problem_add(problems, PS_SEVERITY_WARNING, place, cure,
-                       "a single backslash before %s is not part of the value: Java's properties remove it",
-                       count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
+    if (count == 0)
+        return;
+    ps_problem_add(problems, PS_SEVERITY_WARNING, place, cure,
+                   "a single backslash before %s is not part of the value: Java's properties remove it",
+                   count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
+    ps_problem_lost_backslash(problems);
 }
 
 static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,

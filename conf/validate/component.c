@@ -173,9 +173,12 @@ static void checking_report(const struct ps_context *context, enum ps_log_level 
     if (level >= PS_LOG_ERROR)
         severity = checking->part->ops->refuses ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED;
     checking->failed |= level >= PS_LOG_ERROR;
-    ps_problem_add(&checking->maker->conf->problems, severity,
-                   ps_component_place(checking->maker, checking->part, checking->prefix, key), NULL, "%s",
-                   message);
+    struct ps_problems *problems = &checking->maker->conf->problems;
+    struct ps_place place = ps_component_place(checking->maker, checking->part, checking->prefix, key);
+    size_t first_line = strcspn(message, "\n");
+    if (message[first_line] != '\0' && ps_problems_lost_backslash(problems, place))
+        message = ps_arena_copy(checking->maker->arena, message, first_line);
+    ps_problem_add(problems, severity, place, NULL, "%s", message);
 }
 
 static const char *checking_property(const void *argument, const char *name)

@@ -130,7 +130,7 @@ uint32_t ps_java_next(struct ps_java_parser *parser);       /* moves by one, the
 uint32_t ps_java_next_raw(struct ps_java_parser *parser);   /* the same, without skipping white space */
 uint32_t ps_java_after_next(struct ps_java_parser *parser); /* moves by two; returns the character between */
 
-/* Reports an error and sets `failed`. `cure` may be NULL. A cure that tells the user how to write a character uses
+/* Reports an error and sets `failed`. `cure` may be NULL; it is a line of its own. A cure that tells the user how to write a character uses
  * brackets ("[(]") where it can: a properties file needs a second backslash, a rules file does not. Returns NULL. */
 void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char *cure);
 

@@ -91,9 +91,10 @@ static const char *in_properties(struct ps_arena *arena, const char *cure)
 void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char *cure)
 {
     if (!parser->failed)
-        ps_err_set(parser->err, "\"%s\" is not a valid expression: %s at offset %lld%s%s%s", parser->pattern,
-                   reason, (long long)parser->cursor - 1, cure != NULL ? "; " : "", cure != NULL ? cure : "",
-                   cure != NULL ? in_properties(parser->arena, cure) : "");
+        ps_err_set(parser->err, "\"%s\" is not a valid expression: %s at offset %lld", parser->pattern,
+                   reason, (long long)parser->cursor - 1);
+    if (!parser->failed && cure != NULL)
+        ps_err_append(parser->err, "%s%s", cure, in_properties(parser->arena, cure));
     parser->failed = true;
     return NULL;
 }

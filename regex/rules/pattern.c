@@ -48,7 +48,7 @@ struct ps_regex *ps_rules_regex(struct rules_parser *parser, const struct rules_
     struct ps_err err = {.length = 0};
     struct ps_regex *regex = ps_regex_create(token->text, token->flags, PS_REGEX_FIND, &err);
     if (regex == NULL) {
-        regex_refuse(parser, token, err.text);
+        regex_refuse(parser, token, ps_err_join(&err));
         return NULL;
     }
     RULES_PUSH(loader->arena, loader->owned->disposables, loader->owned->disposable_count)->regex = regex;

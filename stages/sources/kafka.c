@@ -200,7 +200,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     }
     if (plan->regex != NULL && ps_kafka_topic_regex(context->arena, plan->regex, &err) == NULL) {
         ps_report(context, PS_LOG_ERROR, "kafka.topics.regex",
-                  "\"%s\": %s; rewrite the expression, or list the topics in kafka.topics", plan->regex,
+                  "\"%s\": %s\nrewrite the expression, or list the topics in kafka.topics", plan->regex,
                   err.text);
         return PS_FAIL;
     }

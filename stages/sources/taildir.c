@@ -7,9 +7,9 @@
 #include "core/flow/engine_source.h"
 #include "core/text/nearest.h"
 #include "core/stage.h"
-#include "regex/regex.h"
 #include "stages/lib/tail/keeping.h"
 #include "stages/lib/tail/lock.h"
+#include "stages/lib/tail/pattern.h"
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/trouble.h"
@@ -258,30 +258,9 @@ static bool check_keys(const struct taildir_plan *plan, const struct ps_context 
     return good;
 }
 
-/* Returns whether the file name may be a shell pattern: it has no operators of expressions, except those that shell
- * patterns have too. */
-static bool is_of_shell(const char *pattern)
-{
-    return strpbrk(pattern, "*?") != NULL && strpbrk(pattern, "\\()[]{}|^$+") == NULL;
-}
-
-/* Returns the expression with the meaning of the shell pattern; without backslashes, because a properties file
- * removes them. */
-static const char *expression_of(struct ps_arena *arena, const char *pattern)
-{
-    char *expression = ps_arena_alloc(arena, 3 * strlen(pattern) + 1), *to = expression;
-    for (; *pattern != '\0'; pattern++)
-        to = stpcpy(to, *pattern == '*'   ? ".*"
-                        : *pattern == '?' ? "."
-                        : *pattern == '.' ? "[.]"
-                                          : (const char[]){*pattern, '\0'});
-    return expression;
-}
-
 static bool check_path(const struct ps_context *context, const char *key, const char *path)
 {
     const char *directory, *pattern;
-    struct ps_err err = {.length = 0};
     if (!pattern_split(context->arena, path, &directory, &pattern)) {
         ps_report(context, PS_LOG_ERROR, key, "%s has no directory: write <directory>/<expression>", path);
         return false;
@@ -292,17 +271,9 @@ static bool check_path(const struct ps_context *context, const char *key, const 
                   path, path);
         return false;
     }
-    struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
-    if (regex == NULL && is_of_shell(pattern))
-        ps_report(context, PS_LOG_ERROR, key,
-                  "\"%s\" is a pattern of the shell, and the name of a file is matched with a regular "
-                  "expression; write %s/%s",
-                  pattern, strcmp(directory, "/") == 0 ? "" : directory,
-                  expression_of(context->arena, pattern));
-    else if (regex == NULL)
-        ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
-    ps_regex_destroy(regex);
-    return regex != NULL;
+    return ps_tail_pattern_check(
+        context, key, strcmp(directory, "/") == 0 ? "/" : ps_arena_format(context->arena, "%s/", directory),
+        pattern);
 }
 
 static enum ps_status taildir_check(const void *plan_, const struct ps_context *context)

@@ -17,22 +17,24 @@ END
     printf 'a1.sources.r1.%s\n' "$@" >>"$work/agent.properties"
 }
 with_regex() { write_file 'type = seq' 'interceptors = i1' 'interceptors.i1.type = regex_filter' "interceptors.i1.regex = $1"; }
+with_names() { write_file 'type = spooldir' "spoolDir = $work" "includePattern = $1"; }
+with_others() { write_file 'type = spooldir' "spoolDir = $work" "ignorePattern = $1"; }
 with_files() { write_file 'type = taildir' "positionFile = $work/positions.json" 'filegroups = f' "filegroups.f = $1"; }
 check() { # CODE
     local code=0
     "$PENSTOCK" check -n a1 -f "$work/agent.properties" --strict >"$work/out" 2>&1 || code=$?
     [[ $code == "$1" ]] || fail "exit $code, not $1, for $(tail -n 1 "$work/agent.properties")"
 }
-suggested() { # prints what the cure of the last line's problem tells to write in a properties file
-    sed -nE '/^[^ ]*:1[01]: /{ s/.*: ([^ ]+) in a properties file$/\1/; s/.* (or|write) (\[[^ ]+\]) for the character$/\2/; s/.*; write ([^ ]+)$/\1/; p }' "$work/out"
+suggested() { # prints what the cures of the last line's problems tell to write in a properties file, each on a line
+    sed -nE '/^[^ ]*:1[01]: /{ s/.*: ([^ ]+) in a properties file$/\1/p; t; s/.* (or|write) (\[[^ ]+\]) for the character$/\2/p; t; s/.*; write ([^ ]+)$/\1/p }' "$work/out"
 }
 
-cures() { # FUNCTION VALUE PART: check refuses or warns of the value, and the cure instead of PART, its last one, is good
+cures() { # FUNCTION VALUE PART: check refuses or warns of the value, with one cure, which is good instead of the last PART
     local value=$2 part=$3 cure
     "$1" "$value"
     check 1
     cure=$(suggested)
-    [[ -n $cure && $cure != *' '* ]] || { fail "no cure for $value: $cure"; return; }
+    [[ $cure =~ ^[^[:space:]]+$ ]] || { fail "not one cure for $value: $cure"; return; }
     "$1" "${value%"$part"*}$cure${value##*"$part"}"
     check 0
     ! grep -qE 'dropped|warning|error' "$work/out" || fail "$value with $cure for $part"
@@ -57,11 +59,37 @@ cures with_files '/var/log/*.log' '/var/log/*.log'
 cures with_files '/var/log/(foo' '('
 cures with_files '/var/log/[foo' '['
 cures with_files '/var/log/app\d+' '\d'
+cures with_names '*.csv' '*.csv'
+cures with_others '*.tmp' '*.tmp'
+cures with_names '(foo' '('
+# The mistake is the single backslash, although what Java's properties leave is no expression, or a pattern of the shell.
+cures with_regex '\p{L}+' '\p'
+cures with_regex '\(foo' '\('
+cures with_regex '[\[x]' '\['
+cures with_regex 'x \*' '\*'
+cures with_files '/var/log/\p{L}.*' '\p'
+cures with_files '/var/log/\*.log' '\*'
+cures with_names '\*.csv' '\*'
+cures with_others '\(foo' '\('
 
 # What a pattern of the shell becomes matches what it means.
 with_files '/var/log/*-?.log'
 check 1
 grep -qF 'write /var/log/.*-.[.]log' "$work/out" || fail 'the expression of a pattern of the shell'
+with_names '*.csv'
+check 1
+grep -qE '; write \.\*\[\.]csv$' "$work/out" || fail 'the expression of a pattern of the shell for spooldir'
+# The value is in the message once.
+said_once() {
+    check 1
+    [[ $(grep -oF '(foo"' "$work/out" | wc -l) == 1 ]] || fail 'the value is not there once'
+}
+with_names '(foo'
+said_once
+with_others '(foo'
+said_once
+with_files '/(foo'
+said_once
 
 # Where the line stands, and both characters.
 with_regex '^\d+\s\d'

@@ -3,7 +3,7 @@
 #include "core/fnv.h"
 #include "core/stage_call.h"
 
-#include "regex/regex.h"
+#include "stages/lib/tail/pattern.h"
 #include "stages/lib/text/line_text.h"
 
 #include <errno.h>
@@ -188,16 +188,6 @@ static bool word_check(const struct ps_context *context, const char *key, const 
     return false;
 }
 
-static bool pattern_check(const struct ps_context *context, const char *key, const char *pattern)
-{
-    struct ps_err err = {.length = 0};
-    struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
-    if (regex == NULL)
-        ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
-    ps_regex_destroy(regex);
-    return regex != NULL;
-}
-
 static bool charset_check(const struct ps_spool_plan *plan, const struct ps_context *context)
 {
     struct ps_charset charset;
@@ -219,8 +209,8 @@ enum ps_status ps_spool_check(const void *plan_, const struct ps_context *contex
     void *deserializer_plan;
     bool good = word_check(context, "deletePolicy", plan->delete_policy, "never", "immediate");
     good &= word_check(context, "trackingPolicy", plan->tracking_policy, "rename", "tracker_dir");
-    good &= pattern_check(context, "includePattern", plan->include);
-    good &= pattern_check(context, "ignorePattern", plan->ignore);
+    good &= ps_tail_pattern_check(context, "includePattern", "", plan->include);
+    good &= ps_tail_pattern_check(context, "ignorePattern", "", plan->ignore);
     good &= charset_check(plan, context);
     struct ps_pairs keys = deserializer_keys(plan, context->arena);
     if (context->sub_stage((struct ps_context *)(uintptr_t)context, PS_KIND_DESERIALIZER,
