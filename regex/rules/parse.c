@@ -340,6 +340,20 @@ static const char *head_cure(struct rules_parser *parser)
     return "a name of several words must be in quotes: \"a name\"";
 }
 
+/* Skips the rest of a head that has an error, to its brace. If something stands before the brace that belongs behind it, it is
+ * not known where the block begins: then the rule is skipped to the next keyword of the file level. */
+static void head_recover(struct rules_parser *parser)
+{
+    bool known = true;
+    while (parser->token.kind != TOKEN_END && !at_file_word(parser) &&
+           !(known && parser->token.kind == TOKEN_OPEN)) {
+        known = known && parser->token.kind != TOKEN_CLOSE && !ps_rules_at_word(parser, "when") &&
+                !is_one_of(&parser->token, ps_rules_action_words);
+        skip_token(parser);
+    }
+    parser->panic = parser->lexer.quiet = false;
+}
+
 /* Reads everything up to and including the brace. Returns false when no block follows. */
 static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
 {
@@ -364,9 +378,7 @@ static bool take_rule_head(struct rules_parser *parser, struct ps_rule *rule)
         rule->name = "?";
     if (!parser->panic)
         return ps_rules_take(parser, TOKEN_OPEN, "`{`");
-    while (parser->token.kind != TOKEN_END && parser->token.kind != TOKEN_OPEN && !at_file_word(parser))
-        skip_token(parser);
-    parser->panic = parser->lexer.quiet = false;
+    head_recover(parser);
     bool block = parser->token.kind == TOKEN_OPEN;
     if (block)
         ps_rules_advance(parser);
@@ -383,7 +395,7 @@ static void name_claim(struct rules_parser *parser, const struct ps_rule *rule)
     if (first == RULES_NAME_NONE)
         ps_rules_names_add(&loader->rule_names, loader->arena, rule->name, length,
                            (uint32_t)loader->all_count);
-    else if (strcmp(rule->name, "?") != 0)
+    else
         ps_rules_problem_add(loader->problems, PS_RULES_ERROR, rule->place,
                              "counters use the rule's name: choose another",
                              "there is a rule \"%s\" already, at %s", rule->name,
@@ -429,7 +441,8 @@ static void take_rule(struct rules_parser *parser)
     parser->uses = NULL;
     parser->rule = &rule;
     if (take_rule_head(parser, &rule)) {
-        name_claim(parser, &rule);
+        if (loader->problems->errors == errors) /* else the name may be half of one */
+            name_claim(parser, &rule);
         while (ps_rules_block_has_more(parser, "rule", rule.name, rule.place)) {
             struct ps_rules_place from = parser->token.place;
             if (ps_rules_at_word(parser, "when"))

@@ -413,7 +413,34 @@ rule a { when body ~ /x/ set header.x = "y }
 rule a { when body ~ /x/ drop
 rule a priority x { when body ~ /x/ drop }
 test "t" { body "x }
+rule a when { body ~ /x/ } drop
+rule a priority 1 when { body ~ /x/ drop }
+rule a b { when body ~ /x/ drop }
+rule a : { when body ~ /x/ drop }
+rule a disabled } when body ~ /x/ drop {
+rule a ( when { body ~ /x/ } { drop } )
+rule "a" "b" when { body ~ /}/ } drop
+rule a { when { body ~ /x/ } drop }
+rule a { when body ~ /x/ { drop } }
+rule a { when body ~ /x/ } drop
+rule a { when body ~ /x/ drop } }
+rules a { when { body ~ /x/ } drop }
 END
-((mistakes == 15)) || fail "$mistakes mistakes"
+((mistakes == 27)) || fail "$mistakes mistakes"
+# After a head with an error the block is read if it is known where it begins; the name, which may be half of one, is no other rule's.
+cat >heads.rules <<'END'
+rule a when {
+    body ~ /x/
+} drop
+rule a b {
+    when boddy ~ /x/
+    drop
+}
+test "t" { body "x" expect rules a }
+rule a c { when body ~ /x/ drop }
+END
+rules 1 check heads.rules
+[[ $(grep -oE '^heads.rules:[0-9]+:[0-9]+: error' out) == $'heads.rules:1:8: error\nheads.rules:4:8: error\nheads.rules:5:10: error\nheads.rules:9:8: error' ]] ||
+    fail 'not the four errors'
 
 echo ok
