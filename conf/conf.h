@@ -94,7 +94,7 @@ struct ps_conf_log {
     bool json;        /* lines are objects */
     /* the levels of other loggers than the root, for Java classes: "NAME=LEVEL", in file order */
     struct ps_texts loggers;
-    /* place of the PatternLayout, which is not used; without a file there is no such layout */
+    /* place of the PatternLayout of the appender that names `path`; it is not used. Without a file there is no such layout */
     struct ps_place layout;
 };
 

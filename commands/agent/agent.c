@@ -124,17 +124,19 @@ static void say_log_file(const struct service *service)
     fputc('\n', stderr);
 }
 
-/* Logs why the agent does not start. The reason also goes to standard error, because a user who starts the
- * agent by hand does not look into a log file. */
+/* Logs why the agent does not start. The reason also goes to standard error, with the problems that decide it, because a
+ * user who starts the agent by hand does not look into a log file. */
 static void say_not_started(const struct service *service, const char *reason)
 {
     const struct ps_conf *conf = service->running;
     ps_log(PS_LOG_ERROR, "agent", "not started: %s", reason);
     if (!service->log_in_file)
         return;
-    for (size_t i = 0; i < conf->problems.count; i++)
-        if (conf->problems.items[i].severity == PS_SEVERITY_ERROR)
-            fprintf(stderr, "%s\n", ps_problem_text(conf->arena, &conf->problems.items[i]));
+    for (size_t i = 0; i < conf->problems.count; i++) {
+        const struct ps_problem *problem = &conf->problems.items[i];
+        if (problem->severity == PS_SEVERITY_ERROR || problem->decides)
+            fprintf(stderr, "%s\n", ps_problem_text(conf->arena, problem));
+    }
     fprintf(stderr, "penstock agent: not started: %s\n", reason);
 }
 

@@ -15,10 +15,13 @@
 
 #define APPENDERS_MAX 64
 
-static const char *const roots[] = {"Root", "AsyncRoot"}, *const loggers[] = {"Logger", "AsyncLogger"};
+static const char *const roots[] = {"Root", "AsyncRoot"}, *const loggers[] = {"Logger", "AsyncLogger"},
+                         *const files[] = {"File", "RandomAccessFile", "Console"},
+                         *const rolling[] = {"RollingFile", "RollingRandomAccessFile"};
 
 struct appender {
     const char *name, *path; /* path as written; NULL = the console or an unsupported kind */
+    int layout_line;         /* of its PatternLayout; 0: it has none */
 };
 
 /* A logger other than the root; its level as written. */
@@ -45,7 +48,8 @@ struct reading {
     struct text text;                /* the text of `property` so far */
     struct appender appenders[APPENDERS_MAX];
     size_t appender_count;
-    struct logger *loggers; /* those with a level */
+    struct appender *appender; /* whose elements are read; NULL: none */
+    struct logger *loggers;    /* those with a level */
     size_t logger_count;
     /* The logger element whose appenders are being read. key == NULL: no logger is being read, or its appenders were
      * noted. */
@@ -108,8 +112,8 @@ static void begin_appender(struct reading *reading, const XML_Char **attributes,
     const char *name = attribute(reading, attributes, "name");
     if (name == NULL || reading->appender_count == APPENDERS_MAX)
         return;
-    reading->appenders[reading->appender_count++] =
-        (struct appender){name, attribute(reading, attributes, "fileName")};
+    reading->appender = &reading->appenders[reading->appender_count++];
+    *reading->appender = (struct appender){.name = name, .path = attribute(reading, attributes, "fileName")};
     if (rolls)
         ps_problem_add(&reading->conf->problems, PS_SEVERITY_NOTE,
                        (struct ps_place){reading->path, line_of(reading), "RollingFile"}, "use logrotate",
@@ -143,10 +147,7 @@ static void begin_ref(struct reading *reading, const XML_Char **attributes)
 
 static void XMLCALL begin_element(void *reading_, const XML_Char *tag, const XML_Char **attributes)
 {
-    static const char *const files[] = {"File", "RandomAccessFile", "Console"},
-                             *const rolling[] = {"RollingFile", "RollingRandomAccessFile"};
     struct reading *reading = reading_;
-    struct ps_place place = {reading->path, line_of(reading), NULL};
     bool rolls = is_one_of(tag, rolling, PS_COUNT_OF(rolling));
     reading->has_element = true;
     reading->property.key = NULL;
@@ -154,9 +155,8 @@ static void XMLCALL begin_element(void *reading_, const XML_Char *tag, const XML
         begin_property(reading, attributes);
     } else if (rolls || is_one_of(tag, files, PS_COUNT_OF(files))) {
         begin_appender(reading, attributes, rolls);
-    } else if (strcasecmp(tag, "PatternLayout") == 0 && reading->conf->log.layout.file == NULL) {
-        reading->conf->log.layout = place;
-        reading->conf->log.layout.key = "PatternLayout";
+    } else if (strcasecmp(tag, "PatternLayout") == 0 && reading->appender != NULL) {
+        reading->appender->layout_line = line_of(reading);
     } else if (is_one_of(tag, roots, PS_COUNT_OF(roots))) {
         reading->in_root = true;
         reading->root_level = attribute(reading, attributes, "level");
@@ -182,6 +182,8 @@ static void XMLCALL end_element(void *reading_, const XML_Char *tag)
         reading->in_root = false;
     else if (is_one_of(tag, loggers, PS_COUNT_OF(loggers)))
         reading->logger.key = NULL;
+    else if (is_one_of(tag, files, PS_COUNT_OF(files)) || is_one_of(tag, rolling, PS_COUNT_OF(rolling)))
+        reading->appender = NULL;
     if (reading->property.key != NULL) {
         const char *text = ps_arena_copy(reading->conf->arena, reading->text.bytes, reading->text.length);
         reading->property.value = ps_text_trim(reading->conf->arena, text);
@@ -287,6 +289,21 @@ static void take_loggers(struct reading *reading)
     }
 }
 
+/* Takes the file of the first of the root logger's appenders that has one, and the place of its layout. */
+static void take_appender(struct reading *reading)
+{
+    struct ps_conf_log *log = &reading->conf->log;
+    for (size_t i = 0; i < reading->refs.count; i++)
+        for (size_t j = 0; j < reading->appender_count && log->path == NULL; j++) {
+            const struct appender *appender = &reading->appenders[j];
+            if (appender->path == NULL || strcmp(appender->name, reading->ref_items[i]) != 0)
+                continue;
+            log->path = substitute(reading, "fileName", appender->path);
+            if (log->path != NULL && appender->layout_line > 0)
+                log->layout = (struct ps_place){reading->path, appender->layout_line, "PatternLayout"};
+        }
+}
+
 void ps_log4j2_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)
 {
     struct reading *reading = ps_arena_alloc(conf->arena, sizeof *reading);
@@ -299,12 +316,6 @@ void ps_log4j2_parse(struct ps_conf *conf, const char *path, const char *text, s
             ps_log4j_level(conf, word, (struct ps_place){path, 0, "Root level"});
     }
     take_loggers(reading);
-    for (size_t i = 0; i < reading->refs.count && conf->log.path == NULL; i++)
-        for (size_t j = 0; j < reading->appender_count; j++) {
-            const struct appender *appender = &reading->appenders[j];
-            if (strcmp(appender->name, reading->ref_items[i]) == 0 && appender->path != NULL &&
-                conf->log.path == NULL)
-                conf->log.path = substitute(reading, "fileName", appender->path);
-        }
+    take_appender(reading);
     ps_properties_fini(&reading->properties);
 }

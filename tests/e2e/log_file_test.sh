@@ -25,7 +25,7 @@ cat >"$work/conf/log4j2.xml" <<'END'
 </Configuration>
 END
 sed -i "s#>\\.</Property>#>$work/logs/deep</Property>#" "$work/conf/log4j2.xml"
-write_agent() { # TYPE OF THE SOURCE
+write_agent() { # TYPE OF THE SOURCE [TYPE OF THE CHANNEL]
     cat >"$work/agent.properties" <<END
 a1.sources = r1
 a1.channels = c1
@@ -33,7 +33,7 @@ a1.sinks = k1
 a1.sources.r1.type = $1
 a1.sources.r1.totalEvents = 5
 a1.sources.r1.channels = c1
-a1.channels.c1.type = memory
+a1.channels.c1.type = ${2:-memory}
 a1.sinks.k1.type = null
 a1.sinks.k1.channel = c1
 END
@@ -57,7 +57,7 @@ on_stderr() { grep -qF -- "$1" "$work/agent.err" || fail "standard error lacks: 
 
 write_agent seq
 run_agent 0
-on_stderr "penstock agent: the log is in $log; the PatternLayout of $work/conf/log4j2.xml:7 is not used: lines are time, level, component, text"
+on_stderr "penstock agent: the log is in $log; the PatternLayout of $work/conf/log4j2.xml:10 is not used: lines are time, level, component, text"
 grep -q 'INFO agent: stopped: ' "$log" || fail "the log: $(<"$log")"
 
 write_agent jms
@@ -65,6 +65,15 @@ run_agent 1
 on_stderr "agent.properties:4: error: a1.sources.r1.type: Flume's source \`jms\` is not supported"
 on_stderr 'penstock agent: not started: 1 error in the configuration'
 grep -q 'not started: 1 error' "$log" || fail "the log: $(<"$log")"
+
+# What drops a component decides, too; what does not is in the log alone.
+write_agent seq fil
+run_agent 1
+on_stderr "agent.properties:7: dropped: a1.channels.c1.type: Flume has no channel \`fil\`; did you mean file?"
+on_stderr 'error: a1: the agent has no valid channel'
+on_stderr 'penstock agent: not started: 1 error in the configuration'
+! grep -q RollingFile "$work/agent.err" || fail "standard error: $(<"$work/agent.err")"
+grep -q RollingFile "$log" || fail "the log: $(<"$log")"
 
 # ---- a file that cannot be opened: standard error has the log, each line once, and does not name the file as the log's place ----
 rm -r "$work/logs"
