@@ -149,6 +149,10 @@ for row in "${changes[@]}"; do
     echo "ok: $kind"
 done
 
+# The log names what changed, without values.
+[[ $(grep -m 1 -oE 'INFO agent: reload: .*' "$work/agent.err") == 'INFO agent: reload: source r1 changed (interceptors.i1.value)' ]] ||
+    fail "the first reload's line: $(grep -m 1 'reload: ' "$work/agent.err")"
+
 # The agent's workers: more of them at once, fewer at the next start.
 base | sed "s/a1.penstock.workers = 2/a1.penstock.workers = 3/" >"$file"
 reload "more workers"

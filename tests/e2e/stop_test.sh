@@ -51,6 +51,11 @@ send() { # COUNT
     done
     exec 3>&-
 }
+to_files() { # in the agent's file, k1 writes into $work/out, which is made anew
+    rm -rf "$work/out"
+    mkdir "$work/out"
+    sed -i "s/k1.type = avro/k1.type = file_roll/; s|k1.hostname = .*|k1.sink.directory = $work/out|; s/k1.port = .*/k1.sink.rollInterval = 0/" "$work/agent.properties"
+}
 
 # 1. On disk: the channel has promised it.
 config "${netcat[@]}" -- "${on_disk[@]}" >"$work/agent.properties"
@@ -74,15 +79,33 @@ start
 await "the source waits for room" is_full 76 # a batch has up to 25
 stop_agent TERM 0
 [[ $(number "not delivered") == 0 ]] || fail "full: $(tail -n 1 "$work/agent.err")"
-mkdir "$work/out"
-sed -i "s/k1.type = avro/k1.type = file_roll/; s|k1.hostname = .*|k1.sink.directory = $work/out|; s/k1.port = .*/k1.sink.rollInterval = 0/" "$work/agent.properties"
+to_files
 start
 all_there() { diff <(cat "$work/out"/* 2>/dev/null) <(seq 1 60000) >/dev/null; }
 await "every line is delivered once" all_there
 stop_agent TERM 0
 says 0 0 0
 
-# 4. In memory, from a client: its events are waited for until a second signal.
+# 4. In memory, from Kafka: its records are read again, and not lost: the next life delivers all.
+"$PENSTOCK" mock-broker --topic in:2 >"$work/brokers" 2>"$work/broker.err" &
+children[$!]=1
+await "the mock broker has an address" test -s "$work/brokers"
+"$PENSTOCK" load --events 300 --rate 1k --tolerance 1 --target "kafka://$(<"$work/brokers")/in" >"$work/load.out" 2>"$work/load.err" ||
+    fail "load: $(<"$work/load.err")"
+config "type = org.apache.flume.source.kafka.KafkaSource" "kafka.bootstrap.servers = $(<"$work/brokers")" "kafka.topics = in" \
+    "kafka.consumer.auto.offset.reset = earliest" "batchSize = 100" -- "type = memory" "capacity = 1000" >"$work/agent.properties"
+start
+await "all records are in the channel" accepted 300
+stop_agent TERM 0
+says 0 0 300
+to_files
+start
+all_records() { [[ $(cat "$work/out"/* 2>/dev/null | wc -l) == 300 && $(cat "$work/out"/* | sort -u | wc -l) == 300 ]]; }
+await "every record is delivered once" all_records
+stop_agent TERM 0
+says 0 0 0
+
+# 5. In memory, from a client: its events are waited for until a second signal.
 config "${netcat[@]}" -- "type = memory" >"$work/agent.properties"
 start
 send 5

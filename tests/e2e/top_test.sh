@@ -7,11 +7,12 @@ here=$(dirname "${BASH_SOURCE[0]}")
 port=$(free_port)
 dead=$(free_port)
 
-# r1 fills c1, whose broker is not there; r2 flows; r3 loses what no mapping takes.
+# r1 fills c1, whose broker is not there; r2 flows; r3 loses what no mapping takes; k4 is open, and nobody takes its events.
 cat >"$work/agent.properties" <<EOF_
-a1.sources = r1 r2 r3
-a1.channels = c1 c2 c3
-a1.sinks = k1 k2 k3
+a1.sources = r1 r2 r3 r4
+a1.channels = c1 c2 c3 c4
+a1.sinks = k1 k2 k3 k4
+a1.penstock.ready.stall = 0
 a1.sources.r1.type = stress
 a1.sources.r1.size = 100
 a1.sources.r1.maxEventsPerSecond = 20000
@@ -39,6 +40,14 @@ a1.sinks.k2.channel = c2
 a1.sinks.k3.type = file_roll
 a1.sinks.k3.sink.directory = $work/missing
 a1.sinks.k3.channel = c3
+a1.sources.r4.type = seq
+a1.sources.r4.totalEvents = 5
+a1.sources.r4.channels = c4
+a1.channels.c4.type = memory
+a1.sinks.k4.type = avro
+a1.sinks.k4.hostname = 127.0.0.1
+a1.sinks.k4.port = $dead
+a1.sinks.k4.channel = c4
 EOF_
 agent_start() { # NAME OPTION...
     local name=$1
@@ -87,6 +96,10 @@ shows '^NOT READY  '
 shows '^  sink k3 is not open: .*missing'
 grep -q $'\033' "$work/once" && fail 'escape sequences in text'
 ! grep -qE '^  r2 (waits|drops)' "$work/once" || fail 'r2 is blamed'
+
+fails() { top --once --interval 100ms >"$work/once" && grep -qE '^  k4 +avro .*down$' "$work/once"; }
+await 'a sink that is open and fails is not down' fails
+shows '^  sink k4 has failed ([3-9]|[1-9][0-9]+) times in a row: '
 
 # Rates are those of the counters: 5,000 a second, within what a busy machine allows.
 has_rate || fail "r2: $rate events/s, not 5,000"

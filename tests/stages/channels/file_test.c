@@ -5,6 +5,7 @@
 #include "tests/support/stage.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void test_bad_keys_are_refused(void **state)
@@ -81,6 +82,7 @@ static void test_default_directories_are_flumes(void **state)
 {
     struct ps_test_stage stage;
     struct ps_fill fill;
+    struct stat segment;
     char path[512];
     setenv("HOME", ps_test_folder(), 1);
     ps_test_stage_init(&stage, &ps_channel_file);
@@ -96,7 +98,8 @@ static void test_default_directories_are_flumes(void **state)
     snprintf(path, sizeof path, "%s/.flume/file-channel/checkpoint/state", ps_test_folder());
     assert_int_equal(access(path, F_OK), 0);
     snprintf(path, sizeof path, "%s/.flume/file-channel/data/000000000001.segment", ps_test_folder());
-    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(stat(path, &segment), 0);
+    assert_int_equal(segment.st_size, 1 << 20); /* a small channel needs little; later segments are larger */
     ps_test_stage_fini(&stage);
 }
 

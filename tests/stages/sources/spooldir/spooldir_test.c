@@ -1,6 +1,7 @@
 /* The source spooldir on real directories, under a fake clock: orders, names, headers, finished files, positions over
  * restarts, and files that are changed or come back, which a spooling directory forbids. */
 #include "stages/lib/spool/meta.h"
+#include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>
@@ -9,57 +10,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[64];
-
-static int set_up(void **state)
-{
-    snprintf(directory, sizeof directory, "/tmp/penstock-spooldir-XXXXXX");
-    return mkdtemp(directory) != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
-
-static const char *path_of(const char *name)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, 256, "%s/%s", directory, name);
-    return path;
-}
-
 /* Writes these contents in place, with a modification time of this number of milliseconds after 1970. */
 static void write_file(const char *name, const char *contents, long ms)
 {
-    FILE *file = fopen(path_of(name), "w");
+    FILE *file = fopen(ps_test_folder_path(name), "w");
     assert_non_null(file);
     assert_true(fputs(contents, file) >= 0);
     assert_int_equal(fclose(file), 0);
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     const struct timespec times[2] = {time, time};
-    assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0), 0);
 }
 
 /* A new file. It appears complete, as a spooling directory requires: the source's thread may look at any time. */
 static void put(const char *name, const char *contents, long ms)
 {
     write_file(".put", contents, ms);
-    assert_int_equal(rename(path_of(".put"), path_of(name)), 0);
+    assert_int_equal(rename(ps_test_folder_path(".put"), ps_test_folder_path(name)), 0);
 }
 
 static bool is_there(const char *name)
 {
-    return access(path_of(name), F_OK) == 0;
+    return access(ps_test_folder_path(name), F_OK) == 0;
 }
 
 #define START(stage, ...)                                                                                    \
     ps_test_stage_start((stage), &ps_source_spooldir,                                                        \
-                        PS_KEYS("spoolDir", directory, "pollDelay", "10", __VA_ARGS__))
+                        PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10", __VA_ARGS__))
 
 /* Works until there are `count` events, then closes the batch: they are delivered. */
 static void read_events(struct ps_test_stage *stage, size_t count)
@@ -128,22 +105,22 @@ static void test_names(void **state)
     put(".hidden.log", "3\n", 1002);
     put("old.log.DONE", "4\n", 1003);
     put("bad.log", "5\n", 1004);
-    assert_int_equal(mkdir(path_of("sub"), 0755), 0);
-    assert_int_equal(mkdir(path_of("skipped"), 0755), 0);
-    assert_int_equal(mkdir(path_of(".dot"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("sub"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("skipped"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path(".dot"), 0755), 0);
     put("sub/deep.log", "6\n", 1005);
     put("skipped/x.log", "7\n", 1006);
     put(".dot/x.log", "8\n", 1007);
-    assert_int_equal(mkfifo(path_of("pipe.log"), 0644), 0);
+    assert_int_equal(mkfifo(ps_test_folder_path("pipe.log"), 0644), 0);
     START(&stage, "fileSuffix", ".DONE", "includePattern", ".*\\.log", "ignorePattern", "bad.*|skipped",
           "recursiveDirectorySearch", "true", "fileHeader", "true", "fileHeaderKey", "path", "basenameHeader",
           "true", "basenameHeaderKey", "name");
     read_events(&stage, 2);
     ps_test_source_settle(&stage, 2, 50);
     assert_string_equal(bodies(&stage), "1 6 ");
-    assert_string_equal(ps_test_event_header(&stage.events[0], "path"), path_of("one.log"));
+    assert_string_equal(ps_test_event_header(&stage.events[0], "path"), ps_test_folder_path("one.log"));
     assert_string_equal(ps_test_event_header(&stage.events[0], "name"), "one.log");
-    assert_string_equal(ps_test_event_header(&stage.events[1], "path"), path_of("sub/deep.log"));
+    assert_string_equal(ps_test_event_header(&stage.events[1], "path"), ps_test_folder_path("sub/deep.log"));
     assert_string_equal(ps_test_event_header(&stage.events[1], "name"), "deep.log");
     UNTIL(&stage, is_there("one.log.DONE") && is_there("sub/deep.log.DONE"));
     assert_true(is_there("bad.log") && is_there("two.txt") && is_there("skipped/x.log"));
@@ -171,7 +148,7 @@ static void test_markers(void **state)
     for (int life = 0; life < 2; life++) {
         if (life == 0) {
             put("a", "a\n", 1000);
-            assert_int_equal(mkdir(path_of("sub"), 0755), 0);
+            assert_int_equal(mkdir(ps_test_folder_path("sub"), 0755), 0);
             put("sub/b", "b\n", 1001);
         } else {
             put("c", "c\n", 1002);
@@ -247,8 +224,8 @@ static void test_a_damaged_position(void **state)
 {
     struct ps_test_stage stage;
     put("a", "1\n2\n", 1000);
-    assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
-    FILE *file = fopen(path_of(".flumespool/.flumespool-main.meta"), "w");
+    assert_int_equal(mkdir(ps_test_folder_path(".flumespool"), 0755), 0);
+    FILE *file = fopen(ps_test_folder_path(".flumespool/.flumespool-main.meta"), "w");
     assert_non_null(file);
     assert_true(fputs("this is no Avro file", file) >= 0);
     assert_int_equal(fclose(file), 0);
@@ -267,13 +244,13 @@ static void test_an_unreadable_position(void **state)
     struct stat status;
     char target[256], meta_path[256], aside[256];
     put("a", "1\n2\n", 1000);
-    snprintf(target, sizeof target, "%s", path_of("a"));
-    snprintf(meta_path, sizeof meta_path, "%s", path_of(".flumespool/.flumespool-main.meta"));
-    snprintf(aside, sizeof aside, "%s", path_of(".flumespool/aside"));
+    snprintf(target, sizeof target, "%s", ps_test_folder_path("a"));
+    snprintf(meta_path, sizeof meta_path, "%s", ps_test_folder_path(".flumespool/.flumespool-main.meta"));
+    snprintf(aside, sizeof aside, "%s", ps_test_folder_path(".flumespool/aside"));
     assert_int_equal(stat(target, &status), 0);
     const struct ps_spool_meta meta = {
         .target = target, .position = 2, .device = status.st_dev, .inode = status.st_ino};
-    assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path(".flumespool"), 0755), 0);
     assert_int_equal(ps_spool_meta_write(aside, &meta, &err), PS_OK);
     assert_int_equal(symlink(".flumespool-main.meta", meta_path), 0); /* ELOOP */
     START(&stage, "fileHeader", "false");
@@ -301,10 +278,11 @@ static void test_a_position_that_is_left(void **state)
     struct ps_test_stage stage;
     struct ps_err err;
     char target[256];
-    snprintf(target, sizeof target, "%s", path_of("gone"));
+    snprintf(target, sizeof target, "%s", ps_test_folder_path("gone"));
     const struct ps_spool_meta meta = {.target = target, .position = 5, .device = 1, .inode = 2};
-    assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
-    assert_int_equal(ps_spool_meta_write(path_of(".flumespool/.flumespool-main.meta"), &meta, &err), PS_OK);
+    assert_int_equal(mkdir(ps_test_folder_path(".flumespool"), 0755), 0);
+    assert_int_equal(
+        ps_spool_meta_write(ps_test_folder_path(".flumespool/.flumespool-main.meta"), &meta, &err), PS_OK);
     START(&stage, "fileHeader", "false");
     put("a", "1\n", 1000);
     read_events(&stage, 1);
@@ -328,19 +306,20 @@ static void test_positions_at_the_end(void **state)
         char target[256];
         put("a", "1\n2\n", 1000);
         put("b", "next\n", 2000);
-        snprintf(target, sizeof target, "%s", path_of("a"));
+        snprintf(target, sizeof target, "%s", ps_test_folder_path("a"));
         assert_int_equal(stat(target, &status), 0);
         const struct ps_spool_meta meta = {
             .target = target, .position = rows[i].position, .device = status.st_dev, .inode = status.st_ino};
-        assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
-        assert_int_equal(ps_spool_meta_write(path_of(".flumespool/.flumespool-main.meta"), &meta, &err),
-                         PS_OK);
+        assert_int_equal(mkdir(ps_test_folder_path(".flumespool"), 0755), 0);
+        assert_int_equal(
+            ps_spool_meta_write(ps_test_folder_path(".flumespool/.flumespool-main.meta"), &meta, &err),
+            PS_OK);
         START(&stage, "fileHeader", "false");
         UNTIL(&stage, is_there("a.COMPLETED") && is_there("b.COMPLETED"));
         assert_string_equal(bodies(&stage), rows[i].expected);
         ps_test_stage_fini(&stage);
-        tear_down(NULL);
-        set_up(NULL);
+        ps_test_folder_teardown(NULL);
+        ps_test_folder_setup(NULL);
     }
 }
 
@@ -349,14 +328,14 @@ static void test_the_directory_goes(void **state)
 {
     struct ps_test_stage stage;
     char away[80];
-    snprintf(away, sizeof away, "%s-away", directory);
+    snprintf(away, sizeof away, "%s-away", ps_test_folder());
     put("a", "1\n", 1000);
     START(&stage, "fileHeader", "false");
     UNTIL(&stage, is_there("a.COMPLETED"));
     uint64_t before = ps_log_count(PS_LOG_ERROR);
-    assert_int_equal(rename(directory, away), 0);
+    assert_int_equal(rename(ps_test_folder(), away), 0);
     UNTIL(&stage, ps_log_count(PS_LOG_ERROR) > before);
-    assert_int_equal(rename(away, directory), 0);
+    assert_int_equal(rename(away, ps_test_folder()), 0);
     put("b", "2\n", 1000);
     UNTIL(&stage, is_there("b.COMPLETED"));
     assert_string_equal(bodies(&stage), "1 2 ");
@@ -373,7 +352,7 @@ static void record_halted(struct ps_port *port, const char *reason)
 static void assert_stopped(struct ps_test_stage *stage)
 {
     UNTIL(stage, ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) == 1);
-    assert_non_null(strstr(halted, path_of("a")));
+    assert_non_null(strstr(halted, ps_test_folder_path("a")));
     put("next", "next\n", 9000);
     ps_test_source_close_batch(stage);
     ps_test_source_clear(stage);
@@ -414,8 +393,8 @@ static void test_broken_assumptions(void **state)
                 assert_went_on(&stage);
             assert_true(is_there("a"));
             ps_test_stage_fini(&stage);
-            tear_down(NULL);
-            set_up(NULL);
+            ps_test_folder_teardown(NULL);
+            ps_test_folder_setup(NULL);
         }
     }
 }
@@ -423,7 +402,7 @@ static void test_broken_assumptions(void **state)
 static unsigned aside_files(void)
 {
     unsigned count = 0;
-    DIR *tracker = opendir(path_of(".flumespool"));
+    DIR *tracker = opendir(ps_test_folder_path(".flumespool"));
     assert_non_null(tracker);
     for (const struct dirent *entry; (entry = readdir(tracker)) != NULL;)
         count += strncmp(entry->d_name, ".flumespool-aside-", 18) == 0;
@@ -451,7 +430,7 @@ static void test_left_alone_over_restarts(void **state)
         read_events(&stage, 1);
         assert_string_equal(bodies(&stage), "next ");
         UNTIL(&stage, is_there("next.COMPLETED"));
-        assert_int_equal(unlink(path_of("next.COMPLETED")), 0);
+        assert_int_equal(unlink(ps_test_folder_path("next.COMPLETED")), 0);
         assert_int_equal(aside_files(), 1);
         ps_test_stage_fini(&stage);
     }
@@ -464,7 +443,7 @@ static void test_left_alone_over_restarts(void **state)
     put("b", "1\n\xFF\n", 1000);
     UNTIL(&stage, aside_files() == 1);
     ps_test_stage_fini(&stage);
-    assert_int_equal(unlink(path_of("b")), 0);
+    assert_int_equal(unlink(ps_test_folder_path("b")), 0);
     START(&stage, "penstock.onFileError", "skip");
     UNTIL(&stage, aside_files() == 0);
     ps_test_stage_fini(&stage);
@@ -521,7 +500,7 @@ static void test_keys(void **state)
     }
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_source_spooldir);
-    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", path_of("missing"))), PS_OK);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", ps_test_folder_path("missing"))), PS_OK);
     assert_int_equal(ps_test_stage_build(&stage), PS_OK);
     assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
     assert_non_null(strstr(stage.err.text, "Directory does not exist"));
@@ -538,25 +517,38 @@ static void test_old_line_length(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines that are split are counted, and logged once for each file; a line of exactly the length is followed by an
+/* Lines that are split are counted, and the first one of each file is logged; a line of exactly the length is followed by an
  * empty event, except at the end of the file. */
 static void test_cut_lines_are_counted(void **state)
 {
     struct ps_test_stage stage;
+    char said[512];
+    assert_int_equal(ps_log_open(ps_test_folder_path(".said"), NULL), PS_OK);
     put("a", "abcdef\nabc\nabcd\nabcdefghi\n", 1000);
     START(&stage, "deserializer.maxLineLength", "4");
     read_events(&stage, 8);
-    uint64_t said = ps_log_count(PS_LOG_WARN);
-    put("b", "abcde\nabcdefghi\nab\nabcd", 2000);
-    read_events(&stage, 15);
-    assert_string_equal(bodies(&stage), "abcd ef abc abcd  abcd efgh i abcd e abcd efgh i ab abcd ");
-    assert_int_equal(ps_log_count(PS_LOG_WARN), said + 1);
+    put("b", "ab\nabcde\nabcdefghi\nab\nabcd", 2000);
+    read_events(&stage, 16);
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    assert_string_equal(bodies(&stage), "abcd ef abc abcd  abcd efgh i ab abcd e abcd efgh i ab abcd ");
+    const char *at = ps_test_folder_read(".said");
+    for (unsigned file = 0; file < 2; file++) {
+        snprintf(said, sizeof said,
+                 "%s has a line after byte 0 that is longer than deserializer.maxLineLength: it becomes "
+                 "several events (lines_cut counts them all; this message appears once for each file)\n",
+                 ps_test_folder_path(file == 0 ? "a" : "b"));
+        at = strstr(at, said);
+        assert_non_null(at);
+        at += strlen(said);
+    }
+    assert_null(strstr(at, "maxLineLength"));
     assert_string_equal(ps_source_spooldir.counters[0], "lines_cut");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra), 7);
     ps_test_stage_fini(&stage);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function)                                                                                       \
+    cmocka_unit_test_setup_teardown(function, ps_test_folder_setup, ps_test_folder_teardown)
 
 /* The reason names the deserializer, not the source. */
 static void test_deserializer_without_a_reason(void **state)
@@ -566,7 +558,7 @@ static void test_deserializer_without_a_reason(void **state)
     silent.open = ps_test_silent_open;
     ps_test_stage_init(&stage, &ps_source_spooldir);
     stage.sub = &silent;
-    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", directory)), PS_OK);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", ps_test_folder())), PS_OK);
     assert_int_equal(ps_test_stage_build(&stage), PS_OK);
     assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
     assert_non_null(strstr(stage.err.text, "open of deserializer line failed and gave no reason"));
