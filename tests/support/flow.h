@@ -126,6 +126,7 @@ struct flow {
     bool crashed;
     bool crashes;      /* the run has crashes: only answered and durable events survive them */
     uint64_t given_up; /* STREAM events that closing sources reported as given up: these may be missing */
+    uint64_t promised; /* events that durable channels have written; only in the simulator */
     uint64_t failed;   /* calls of ps_port_failed; atomic */
     uint64_t bad;      /* events whose body or headers differ from what was made; atomic */
 };

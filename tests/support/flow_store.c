@@ -116,6 +116,7 @@ static void store_write(struct flow_store *store, const struct ps_lease *lease)
         frame->records[frame->count++].body = body;
         frame->bytes += body.length;
         store->waiting++;
+        store->flow->promised++;
         store->flow->kept[store->number][body.origin][body.number] = 1;
     }
 }

@@ -87,7 +87,8 @@ void sim_step(struct sim *sim)
 {
     unsigned workers = ps_engine_worker_count(sim->engine);
     if (sim_pick(sim, 4) == 0) {
-        uint64_t step_ns = sim_pick(sim, 3) == 0 ? sim_pick(sim, PS_NS_PER_S) : sim_pick(sim, PS_NS_PER_MS);
+        uint64_t step_ns =
+            sim_pick(sim, 3) == 0 && !sim->fine ? sim_pick(sim, PS_NS_PER_S) : sim_pick(sim, PS_NS_PER_MS);
         sim->now.mono_ns += step_ns;
         sim->now.wall_ms += (int64_t)(step_ns / PS_NS_PER_MS);
     }

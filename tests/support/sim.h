@@ -30,6 +30,7 @@ struct sim {
     bool sleeps[PS_WORKERS_MAX];
     uint64_t wake_ns[PS_WORKERS_MAX]; /* of those that sleep: their deadline */
     uint64_t run_number;              /* of the last orders, if they are to run; else 0 */
+    bool fine;                        /* time passes in steps below a millisecond */
     void (*world)(struct sim *sim);   /* what happens outside of the agent: called at each step; or NULL */
 };
 
