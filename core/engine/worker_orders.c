@@ -307,6 +307,8 @@ static bool all_drained(const struct ps_worker *worker)
         if (!adopted && !ps_dead_letter_channel_is_drained(worker->sources[i]->base.letters, worker->next))
             return false;
         stays |= adopted || worker->sources[i]->ending.rereads || worker->sources[i]->ending.gives_up;
+        /* its batches from before it failed are in no window */
+        stays |= worker->next == NULL && ps_source_runner_is_replayable(worker->sources[i]);
     }
     for (size_t i = 0; i < worker->sink_count; i++) {
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))

@@ -131,6 +131,13 @@ static void run_bounded_seed(uint64_t seed)
     flow_fini(&sim.flow);
 }
 
+/* Regression: a source that reads again had failed while a dead sink of another worker held its batches. The stop waited for them. */
+static void test_batches_from_before_a_failure(void **state)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    run_bounded_seed(UINT64_C(1993749708671013753));
+}
+
 static void test_stop_is_bounded(void **state)
 {
     sim_for_seeds(run_bounded_seed, SIM_SEEDS / 2);
@@ -144,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_letters_in_memory),
         cmocka_unit_test(test_letter_behind_the_end),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_batches_from_before_a_failure),
         cmocka_unit_test(test_stop_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
