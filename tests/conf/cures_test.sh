@@ -19,6 +19,7 @@ END
 with_regex() { write_file 'type = seq' 'interceptors = i1' 'interceptors.i1.type = regex_filter' "interceptors.i1.regex = $1"; }
 with_names() { write_file 'type = spooldir' "spoolDir = $work" "includePattern = $1"; }
 with_others() { write_file 'type = spooldir' "spoolDir = $work" "ignorePattern = $1"; }
+with_format() { write_file 'type = syslogtcp' 'host = 127.0.0.1' 'port = 5140' "format.regex = $1"; }
 with_files() { write_file 'type = taildir' "positionFile = $work/positions.json" 'filegroups = f' "filegroups.f = $1"; }
 check() { # CODE
     local code=0
@@ -62,12 +63,14 @@ cures with_files '/var/log/app\d+' '\d'
 cures with_names '*.csv' '*.csv'
 cures with_others '*.tmp' '*.tmp'
 cures with_names '(foo' '('
+cures with_format '(foo' '('
 # The mistake is the single backslash, although what Java's properties leave is no expression, or a pattern of the shell.
 cures with_regex '\p{L}+' '\p'
 cures with_regex '\(foo' '\('
 cures with_regex '[\[x]' '\['
 cures with_regex 'x \*' '\*'
 cures with_files '/var/log/\p{L}.*' '\p'
+cures with_format '(\p{L}+)' '\p'
 cures with_files '/var/log/\*.log' '\*'
 cures with_names '\*.csv' '\*'
 cures with_others '\(foo' '\('
@@ -89,6 +92,8 @@ said_once
 with_others '(foo'
 said_once
 with_files '/(foo'
+said_once
+with_format '(foo'
 said_once
 
 # Where the line stands, and both characters.

@@ -33,7 +33,7 @@ static void make(void)
     made.depot = ps_depot_create(UINT64_C(16) << 20, NULL);
     made.pool = ps_pool_create(made.depot, 0);
     ps_syslog_names_init(&made.names, false);
-    made.format = ps_syslog_format_create(&pairs, NULL);
+    made.format = ps_syslog_format_create(&pairs, NULL, NULL);
     PS_ASSERT(made.format != NULL);
 }
 

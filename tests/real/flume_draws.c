@@ -326,7 +326,7 @@ static void syslog_messages(const struct one *one)
     const struct ps_pairs format = {one->key_count / 2, items};
     struct ps_err err;
     if (format.count > 0) {
-        struct ps_syslog_format *made = ps_syslog_format_create(&format, &err);
+        struct ps_syslog_format *made = ps_syslog_format_create(&format, NULL, &err);
         if (made == NULL) {
             printf("refused %s\n", err.text);
             return;

@@ -59,7 +59,7 @@ static void run(const struct ps_test_syslog *how, const struct ps_pairs *format,
     ps_syslog_names_init(&single.names, false);
     ps_syslog_names_init(&several.names, true);
     if (format != NULL) {
-        made = ps_syslog_format_create(format, &err);
+        made = ps_syslog_format_create(format, NULL, &err);
         if (made == NULL)
             fail_msg("%s", err.text);
         single.format = made;

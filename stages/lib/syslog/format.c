@@ -19,7 +19,8 @@ struct ps_syslog_matcher {
     struct ps_regex_scratch *scratch;
 };
 
-struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, struct ps_err *err)
+struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, const char **bad_key,
+                                                 struct ps_err *err)
 {
     const char *regex = ps_pairs_get(pairs, "regex"), *search = ps_pairs_get(pairs, "search");
     const char *replace = ps_pairs_get(pairs, "replace"), *date = ps_pairs_get(pairs, "dateFormat");
@@ -51,7 +52,8 @@ struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, s
         goto failed;
     return format;
 failed:
-    ps_err_append(err, "key %s", key);
+    if (bad_key != NULL)
+        *bad_key = key;
     ps_syslog_format_destroy(format);
     return NULL;
 }

@@ -15,9 +15,10 @@
 struct ps_syslog_format;
 struct ps_syslog_matcher;
 
-/* Compiles the format. Returns NULL with an error for a bad expression, replacement or date pattern.
- * Thread: control. */
-struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, struct ps_err *err);
+/* Compiles the format. Returns NULL with an error for a bad expression, replacement or date pattern; `*key` (may be NULL)
+ * is its key. Thread: control. */
+struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, const char **key,
+                                                 struct ps_err *err);
 void ps_syslog_format_destroy(struct ps_syslog_format *format);
 
 struct ps_syslog_matcher *ps_syslog_matcher_create(const struct ps_syslog_format *format);

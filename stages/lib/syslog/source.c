@@ -34,9 +34,10 @@ enum ps_status ps_syslog_source_check(const struct ps_syslog_source_options *opt
         return PS_OK;
     }
     struct ps_err err = {.length = 0};
-    struct ps_syslog_format *format = ps_syslog_format_create(&options->format, &err);
+    const char *key;
+    struct ps_syslog_format *format = ps_syslog_format_create(&options->format, &key, &err);
     if (format == NULL) {
-        ps_report(context, PS_LOG_ERROR, "format.", "%s", err.text);
+        ps_report(context, PS_LOG_ERROR, key, "%s", err.text);
         return PS_FAIL;
     }
     ps_syslog_format_destroy(format);
@@ -57,7 +58,7 @@ enum ps_status ps_syslog_source_build(struct ps_syslog_source *source,
                    .host_name = header_name(options->client_host_header)},
     };
     if (ps_pairs_get(&options->format, "regex") != NULL) {
-        source->format = ps_syslog_format_create(&options->format, err);
+        source->format = ps_syslog_format_create(&options->format, NULL, err);
         if (source->format == NULL)
             return PS_FAIL;
     }
