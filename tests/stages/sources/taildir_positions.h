@@ -67,18 +67,18 @@ static inline long long ps_test_position_of(const char *position_file, const cha
 static inline void ps_test_devices_change(const char *position_file)
 {
     static const char member[] = "\"device\":";
-    static char text[1 << 20];
-    snprintf(text, sizeof text, "%s.identities", position_file);
-    FILE *file = fopen(text, "r+e");
+    static char bytes[1 << 20];
+    snprintf(bytes, sizeof bytes, "%s.identities", position_file);
+    FILE *file = fopen(bytes, "r+e");
     if (file == NULL)
         return;
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    text[length] = '\0';
-    for (char *at = text; (at = strstr(at, member)) != NULL;) {
+    size_t length = fread(bytes, 1, sizeof bytes - 1, file);
+    bytes[length] = '\0';
+    for (char *at = bytes; (at = strstr(at, member)) != NULL;) {
         at += sizeof member - 1;
         *at = (char)('1' + (*at - '0') % 9);
     }
     rewind(file);
-    assert_int_equal(fwrite(text, 1, length, file), length);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
     assert_int_equal(fclose(file), 0);
 }
