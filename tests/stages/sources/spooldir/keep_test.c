@@ -106,7 +106,7 @@ static void test_record_stays_without_sync(void **unused)
         UNTIL(questions == 1);
         names_break = true;
         name_syncs = 0;
-        UNTIL(!is_there("a") && !is_there("b"));
+        UNTIL(!is_there("a") && !is_there("b") && name_syncs > 0); /* the helper syncs behind the last name */
         expect(" one two");
         assert_in_range(name_syncs, 1, 2);
         assert_int_equal(records_left(), 2);
