@@ -40,8 +40,8 @@ static void finish(const struct ps_test_source_adapter *adapter, struct ps_test_
         usleep(1000);
     }
     ps_test_source_close_batch(stage);
-    ps_test_stage_close(stage);
     assert_int_equal(ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount), 0);
+    ps_test_stage_close_all(stage);
     ps_test_stage_fini(stage);
 }
 

@@ -144,7 +144,7 @@ static void test_life(void **unused)
         start(&stage, adapter);
         if (adapter->joins)
             drain(adapter, &stage); /* otherwise the group waits for this member */
-        ps_test_stage_close(&stage);
+        ps_test_stage_close_all(&stage);
         if (adapter->joins)
             usleep(100000); /* see assert_open_fds */
         unsigned fds = ps_test_open_fds();
@@ -158,7 +158,7 @@ static void test_life(void **unused)
             drain(adapter, &stage);
             end(adapter);
             ps_test_source_close_batch(&stage);
-            ps_test_stage_close(&stage);
+            ps_test_stage_close_all(&stage);
             assert_open_fds(fds);
         }
         ps_test_stage_fini(&stage);
@@ -240,7 +240,7 @@ static void test_drain_under_way(void **unused)
             adapter->expect(&stage.events[number], number);
         end(adapter);
         ps_test_source_clear(&stage);
-        ps_test_stage_close(&stage);
+        ps_test_stage_close_all(&stage);
         if (adapter->position != NULL) {
             await_position(adapter, &stage, false, (unsigned)count);
             assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -349,7 +349,7 @@ static void test_positions(void **unused)
         }
         deliver_batch(adapter, &stage, 100, 100); /* no tick before the next call of `drain` */
         drain(adapter, &stage);
-        ps_test_stage_close(&stage);
+        ps_test_stage_close_all(&stage);
         await_position(adapter, &stage, false, 200);
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
         give(adapter, 200, 100);
@@ -421,7 +421,7 @@ static void stop_and_start(const struct ps_test_source_adapter *adapter, struct 
     if (adapter->position != NULL)
         await_position(adapter, stage, true, ps_test_source_delivered);
     end(adapter);
-    ps_test_stage_close(stage);
+    ps_test_stage_close_all(stage);
     ps_test_stage_recycle(stage);
     if (anew)
         ps_test_stage_fini(stage);
@@ -489,7 +489,7 @@ static void test_closed_as_after_a_failure(void **unused)
         if (!replays)
             ps_test_source_close_batch(&stage); /* the engine puts these events before it closes the source */
         end(adapter);
-        ps_test_stage_close(&stage);
+        ps_test_stage_close_all(&stage);
         ps_test_stage_recycle(&stage);
         unsigned fds = ps_test_open_fds();
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -501,7 +501,7 @@ static void test_closed_as_after_a_failure(void **unused)
         if (replays)
             deliver_batch(adapter, &stage, 0, 50);
         end(adapter);
-        ps_test_stage_close(&stage);
+        ps_test_stage_close_all(&stage);
         assert_open_fds(fds);
         ps_test_stage_fini(&stage);
     }

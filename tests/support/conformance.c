@@ -1,5 +1,6 @@
 #include "tests/support/conformance.h"
 
+#include "core/text/ends.h"
 #include "tests/support/folder.h"
 
 #include <dirent.h>
@@ -18,6 +19,28 @@ unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache 
             ;
     }
     return count;
+}
+
+uint64_t ps_test_stage_gauges(const struct ps_test_stage *stage)
+{
+    const char *const *names = stage->ops->counters;
+    uint64_t sum = ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount);
+    for (unsigned i = 0; names != NULL && names[i] != NULL; i++) {
+        bool counts = ps_text_ends(names[i], "_now") && !ps_text_ends(names[i], "_us_now") &&
+                      strstr(names[i], "_limit_") == NULL;
+        sum += counts ? ps_test_stage_counter(stage, (enum ps_counter)(PS_COUNTER_extra + i)) : 0;
+    }
+    return sum;
+}
+
+void ps_test_stage_close_all(struct ps_test_stage *stage)
+{
+    ps_test_stage_close(stage);
+#ifndef PS_TEST_PLUGIN
+    if (ps_test_stage_gauges(stage) != 0)
+        fail_msg("%s: its gauges are %llu when it is closed", stage->ops->name,
+                 (unsigned long long)ps_test_stage_gauges(stage));
+#endif
 }
 
 void ps_test_print_fds(void)

@@ -11,6 +11,11 @@ unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache 
 /* Returns how many entries /proc/self/fd has, for comparisons before and after. */
 unsigned ps_test_open_fds(void);
 
+/* Returns the sum of the gauges that count what is open or under way; limits and times are not among them. */
+uint64_t ps_test_stage_gauges(const struct ps_test_stage *stage);
+/* Closes the stage. Fails the test if a gauge counts something afterwards, but not for a plug-in, whose gauges may be limits. */
+void ps_test_stage_close_all(struct ps_test_stage *stage);
+
 /* Prints what is open, for a check that failed. */
 void ps_test_print_fds(void);
 

@@ -347,6 +347,9 @@ void ps_kafka_sender_close(struct ps_kafka_sender *sender)
     PS_ASSERT(sender->window.held.first == NULL);
     ps_kafka_client_factory_destroy(sender->factory, sender->producer);
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+    ps_kafka_statistics_renew(&sender->statistics);
+    gauge(sender, PS_KAFKA_GAUGE_events_in_flight, 0);
+    gauge(sender, PS_KAFKA_GAUGE_leases_held, 0);
     free(sender->run.datums);
     ps_kafka_transaction_close(sender);
     sender->factory = NULL;

@@ -80,4 +80,7 @@ void ps_kafka_statistics_renew(struct ps_kafka_statistics *statistics)
     statistics->requests_before += statistics->requests_now;
     statistics->bytes_before += statistics->bytes_now;
     statistics->requests_now = statistics->bytes_now = 0;
+    set(statistics, PS_KAFKA_GAUGE_queue_messages, 0);
+    set(statistics, PS_KAFKA_GAUGE_queue_bytes, 0);
+    set(statistics, PS_KAFKA_GAUGE_requests_in_flight, 0);
 }

@@ -36,5 +36,5 @@ struct ps_kafka_statistics {
 };
 
 void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);
-/* Called when a new producer is used: its totals start at zero. */
+/* Called when the producer is gone: the totals of a new one start at zero, and nothing waits in the old one. */
 void ps_kafka_statistics_renew(struct ps_kafka_statistics *statistics);

@@ -16,6 +16,8 @@
 static void tailer_free(struct ps_tailer *tailer)
 {
     ps_tail_logs_free(tailer);
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, 0);
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, 0);
     if (tailer->thread.helper != NULL)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);

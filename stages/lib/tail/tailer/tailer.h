@@ -44,7 +44,7 @@ struct ps_tail_settings {
 };
 
 /* Names of this source's own counters, from PS_COUNTER_extra on. */
-#define PS_TAIL_COUNTERS "files", "open_files", "truncated", "lost_bytes"
+#define PS_TAIL_COUNTERS "files_now", "open_files_now", "truncated", "lost_bytes"
 enum {
     PS_TAIL_COUNTER_files = PS_COUNTER_extra, /* files that are followed */
     PS_TAIL_COUNTER_open_files,
