@@ -79,6 +79,12 @@ class Chosen:
                 self.add(test, why)
 
 
+def conformance(chosen, folder, why):
+    suite = "stages_conformance_" + folder.removesuffix("s")
+    chosen.add(suite, why)
+    chosen.folder(suite, why)
+
+
 def include_lines(pattern, *where):
     """(file, included header) of the #include lines that match."""
     found = subprocess.run(["git", "grep", "-E", pattern, "--", *where], capture_output=True, text=True).stdout
@@ -173,7 +179,7 @@ def choose(chosen, path, included):
         if not is_stage and (len(parts) > 2 or parts[0] in ("rings", "conf")):
             chosen.folder(folder.replace("/", "_"), path)
         if parts[0] == "stages":
-            chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
+            conformance(chosen, parts[1], path)
             stage_tests(chosen, path, path)
         for user in users(path):
             own = user.rsplit(".", 1)[0].replace("/", "_")
@@ -183,7 +189,7 @@ def choose(chosen, path, included):
             chosen.folder(own, f"{user} uses {path}")
             stage_tests(chosen, user, f"{user} uses {path}")
             if user.startswith("stages/"):
-                chosen.add("stages_conformance_" + user.split("/")[1].removesuffix("s"), f"{user} uses {path}")
+                conformance(chosen, user.split("/")[1], f"{user} uses {path}")
         if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
             for kind in ("sim", "stress"):
                 chosen.folder(kind, path)

@@ -2,13 +2,8 @@
  * leaves settled events alone; it allocates nothing while idle; it gives back leases in flight when it is recalled, and
  * finishes them when it is drained; it closes without leaks and opens again; an open without memory leaks nothing. */
 #include "stages/table.h"
+#include "tests/stages/conformance_sink.h"
 #include "tests/support/allocations.h"
-#include "tests/support/conformance.h"
-#include "tests/support/conformance_sinks.h"
-
-#include <poll.h>
-#include <stdio.h>
-#include <unistd.h>
 
 static void test_all_are_here(void **unused)
 {
@@ -23,18 +18,6 @@ static void test_all_are_here(void **unused)
 
 /* ---- checks ---- */
 
-/* The mock cluster is in this process, and closes its end of a connection a little later than the sink. */
-static void assert_open_fds(const struct ps_test_sink_adapter *adapter, unsigned expected)
-{
-    for (unsigned i = 0; ps_test_open_fds() > expected && i < PS_TEST_PATIENCE_MS; i++)
-        usleep(1000);
-    unsigned open = ps_test_open_fds();
-    if (open > expected) {
-        ps_test_print_fds();
-        fail_msg("%s: %u descriptors are open, and were %u", adapter->ops->name, open, expected);
-    }
-}
-
 /* Opens the sink and closes it again, so that libraries are warm. Returns how many descriptors are open then; a client
  * library must leave none. */
 static unsigned start_closed(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
@@ -48,56 +31,6 @@ static unsigned start_closed(const struct ps_test_sink_adapter *adapter, struct 
     if (adapter->far_end != NULL)
         assert_open_fds(adapter, fds);
     return adapter->far_end != NULL ? fds : ps_test_open_fds();
-}
-
-static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first, unsigned count)
-{
-    static struct ps_test_event events[PS_BATCH_EVENTS_MAX];
-    static char bodies[PS_BATCH_EVENTS_MAX][16];
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(bodies[i], sizeof bodies[i], "event %u", (first + i) % 1000000);
-        events[i] = PS_BODY(bodies[i]);
-    }
-    return ps_test_lease(stage, events, count);
-}
-
-/* Offers a lease until the sink has settled it, at once or later. As in the engine, the first offer comes before the
- * first tick. A sink whose far end works must not roll the lease back, because that would delay the channel for a
- * second. */
-static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    struct ps_lease *offered = lease;
-    size_t done = stage->done_count;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    for (;;) {
-        assert_true(ps_test_patient_ns() < until);
-        enum ps_result result = ps_test_sink_work(stage, &offered);
-        assert_int_not_equal(result, PS_RETRY);
-        (void)ps_test_sink_tick(stage);
-        if (result == PS_TAKEN)
-            ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
-        if (result == PS_DONE || result == PS_TAKEN)
-            break;
-        ps_test_stage_pass_ms(stage, 10);
-    }
-    assert_int_equal(lease->settled, lease->count);
-    for (uint32_t i = 0; i < lease->count; i++)
-        assert_true(ps_lease_is_settled(lease, i));
-}
-
-static void assert_arrived(const struct ps_test_sink_adapter *adapter, unsigned first, unsigned count)
-{
-    if (adapter->arrived == NULL)
-        return;
-    const char *at = adapter->arrived();
-    for (unsigned i = 0; i < count; i++) {
-        char line[24];
-        int length = snprintf(line, sizeof line, "event %u\n", first + i);
-        if (strncmp(at, line, (size_t)length) != 0)
-            fail_msg("%s: after %u events \"%.20s\", not %s", adapter->ops->name, i, at, line);
-        at += length;
-    }
-    assert_string_equal(at, "");
 }
 
 static void assert_idle(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage)
@@ -168,7 +101,7 @@ static void test_life(void **unused)
             assert_arrived(adapter, 0, sum);
             assert_no_allocation(adapter, &stage);
             assert_idle(adapter, &stage);
-            ps_test_stage_close(&stage);
+            ps_test_stage_close_all(&stage);
             assert_open_fds(adapter, fds);
             ps_test_stage_recycle(&stage);
         }
@@ -357,7 +290,7 @@ static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_tes
         assert_int_equal(back_count, flight.taken); /* all were in flight */
     assert_null(ps_test_sink_recall(&stage));
     if (when == FAILED) {
-        ps_test_stage_close(&stage);
+        ps_test_stage_close_all(&stage);
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     }
     set_far_end(adapter, PS_TEST_FAR_END_UP);
@@ -369,6 +302,7 @@ static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_tes
     for (unsigned i = flight.taken; i < LEASES; i++)
         deliver(&stage, flight.leases[i]);
     assert_arrived(adapter, 0, 10 + LEASES * LEASE_EVENTS);
+    ps_test_stage_close_all(&stage);
     ps_test_stage_fini(&stage);
 }
 
@@ -437,117 +371,12 @@ static void test_drain(void **unused)
     }
 }
 
-/* Refused requests are repeated: nothing is lost, nothing comes twice, and the order is kept. */
-static void test_refused(void **unused)
-{
-    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
-        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
-        if (adapter->refuse == NULL)
-            continue;
-        struct ps_test_stage stage;
-        struct flight flight;
-        ps_test_stage_start(&stage, adapter->ops, adapter->keys);
-        adapter->begin();
-        deliver(&stage, some_lease(&stage, 0, 10));
-        adapter->refuse();
-        take_off(&flight, &stage, 10, 1, adapter);
-        drain(&stage);
-        assert_int_equal(assert_landed(&flight, &stage, NULL), 0);
-        for (unsigned k = flight.taken; k < LEASES; k++)
-            deliver(&stage, flight.leases[k]);
-        assert_arrived(adapter, 0, 10 + LEASES * LEASE_EVENTS);
-        assert_true(adapter->refused());
-        ps_test_stage_fini(&stage);
-    }
-}
-
-/* ---- fail, succeed, fail again ---- */
-
-static unsigned trouble_count;
-
-static void note_trouble(struct ps_port *port, const struct ps_err *reason)
-{
-    trouble_count++;
-}
-
-#define FREE_MS 400U /* time of a round besides the backoffs: for timers of protocols */
-
-/* Returns whether a worker would call the sink now: the time that it asked for has come, one of its sockets is ready,
- * or one of its threads has woken the worker. */
-static bool is_due(const struct ps_test_stage *stage, uint64_t due_ns)
-{
-    struct pollfd ready = {.fd = stage->port.epoll_fd, .events = POLLIN};
-    uint64_t wakes;
-    bool waked = read(stage->port.wake_fd, &wakes, sizeof wakes) > 0;
-    return waked || due_ns <= stage->now.mono_ns || poll(&ready, 1, 0) > 0;
-}
-
-/* Delivers one lease after some refusals. The clock moves only by the backoffs after a first, second, .. failure in a
- * row: a sink that still counts failures of an earlier round backs off longer, and does not finish. Nor does a sink
- * that no longer watches its connection, because it is called only when it is due. Returns the number of failures. */
-static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage,
-                              unsigned first)
-{
-    struct ps_lease *offered = some_lease(stage, first, LEASE_EVENTS);
-    size_t done = stage->done_count;
-    unsigned free_ms = FREE_MS, granted = 0;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS, due_ns = 0;
-    trouble_count = 0;
-    adapter->refuse();
-    assert_int_equal(ps_test_sink_work(stage, &offered), PS_TAKEN);
-    while (stage->done_count == done) {
-        if (ps_test_patient_ns() >= until)
-            fail_msg("%s: after %u failures it rests longer than at first, or is not woken",
-                     adapter->ops->name, trouble_count);
-        if (is_due(stage, due_ns))
-            due_ns = ps_test_sink_tick(stage);
-        if (granted < trouble_count)
-            ps_test_stage_pass_ms(stage, ps_port_rest_ns(&stage->port, ++granted) / PS_NS_PER_MS);
-        else if (free_ms > 0 && free_ms-- > 0)
-            ps_test_stage_pass_ms(stage, 1);
-        usleep(1000);
-    }
-    assert_true(adapter->refused());
-    return trouble_count;
-}
-
-/* A failure after a success is like the first one: the same number of attempts, the same backoffs, and no leaks. */
-static void test_fails_again(void **unused)
-{
-    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
-        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
-        struct ps_test_stage stage;
-        if (adapter->refuse == NULL)
-            continue;
-        print_message("%s\n", adapter->ops->name);
-        ps_test_stage_start(&stage, adapter->ops, adapter->keys);
-        stage.port.troubled = note_trouble;
-        adapter->begin();
-        deliver(&stage, some_lease(&stage, 0, 10));
-        unsigned sum = 10, first = 0;
-        for (unsigned round = 0; round < 3; round++, sum += LEASE_EVENTS) {
-            unsigned troubles = refused_round(adapter, &stage, sum);
-            if (round == 0)
-                first = troubles;
-            else if (troubles != first)
-                fail_msg("%s: %u failures at first, then %u", adapter->ops->name, first, troubles);
-        }
-        assert_null(ps_test_sink_recall(&stage));
-        assert_arrived(adapter, 0, sum);
-        ps_test_stage_fini(&stage);
-    }
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_are_here),
-                                       cmocka_unit_test(test_life),
-                                       cmocka_unit_test(test_half_settled),
-                                       cmocka_unit_test(test_recall),
-                                       cmocka_unit_test(test_settled_behind),
-                                       cmocka_unit_test(test_drain),
-                                       cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_fails_again),
-                                       cmocka_unit_test(test_open_without_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_are_here),       cmocka_unit_test(test_life),
+        cmocka_unit_test(test_half_settled),       cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_settled_behind),     cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_open_without_memory)};
     return cmocka_run_group_tests(tests, ps_test_sinks_start, ps_test_sinks_stop);
 }

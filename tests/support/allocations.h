@@ -1,5 +1,5 @@
 /* Counts this thread's allocations and can make one of them fail. One file of a test includes it: it defines
- * malloc, calloc and realloc on top of glibc's, so the whole program uses them. A sanitizer has its own
+ * malloc, calloc, realloc and free on top of glibc's, so the whole program uses them. A sanitizer has its own
  * allocator: under one, nothing is counted and nothing fails, and PS_TEST_ALLOCATIONS is 0. */
 #pragma once
 
@@ -24,10 +24,14 @@
 static __thread uint64_t ps_test_allocation_count __attribute__((unused));
 /* Number of the allocation that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static __thread uint64_t ps_test_allocation_fails __attribute__((unused));
+/* Number of blocks that this thread has allocated, less those that it has freed. */
+static __thread int64_t ps_test_allocation_live __attribute__((unused));
 #else
 extern __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
+extern __thread int64_t ps_test_allocation_live;
 #ifdef PS_TEST_PLUGIN_ALLOCATOR
 __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
+__thread int64_t ps_test_allocation_live;
 #endif
 #endif
 
@@ -35,13 +39,15 @@ __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
+void __libc_free(void *memory);
 
 #ifdef PS_TEST_PLUGIN
-/* A plug-in may be built with -fsanitize=address. The sanitizer's library is then loaded first and defines malloc, calloc and realloc; its own
+/* A plug-in may be built with -fsanitize=address. The sanitizer's library is then loaded first and defines malloc, calloc, realloc and free; its own
  * functions have these names. */
 void *__interceptor_malloc(size_t bytes) __attribute__((weak));
 void *__interceptor_calloc(size_t count, size_t bytes) __attribute__((weak));
 void *__interceptor_realloc(void *memory, size_t bytes) __attribute__((weak));
+void __interceptor_free(void *memory) __attribute__((weak));
 #define PS_TEST_ALLOCATE(name) (__interceptor_##name != NULL ? __interceptor_##name : __libc_##name)
 #else
 #define PS_TEST_ALLOCATE(name) __libc_##name
@@ -56,18 +62,34 @@ static inline bool ps_test_allocation_may(void)
     return false;
 }
 
+static inline void *ps_test_allocation_made(void *memory)
+{
+    ps_test_allocation_live += memory != NULL;
+    return memory;
+}
+
 void *malloc(size_t bytes)
 {
-    return ps_test_allocation_may() ? PS_TEST_ALLOCATE(malloc)(bytes) : NULL;
+    return ps_test_allocation_may() ? ps_test_allocation_made(PS_TEST_ALLOCATE(malloc)(bytes)) : NULL;
 }
 
 void *calloc(size_t count, size_t bytes)
 {
-    return ps_test_allocation_may() ? PS_TEST_ALLOCATE(calloc)(count, bytes) : NULL;
+    return ps_test_allocation_may() ? ps_test_allocation_made(PS_TEST_ALLOCATE(calloc)(count, bytes)) : NULL;
 }
 
 void *realloc(void *memory, size_t bytes)
 {
-    return ps_test_allocation_may() ? PS_TEST_ALLOCATE(realloc)(memory, bytes) : NULL;
+    if (!ps_test_allocation_may())
+        return NULL;
+    ps_test_allocation_live -= memory != NULL && bytes == 0; /* glibc frees it */
+    void *larger = PS_TEST_ALLOCATE(realloc)(memory, bytes);
+    return memory == NULL ? ps_test_allocation_made(larger) : larger;
+}
+
+void free(void *memory)
+{
+    ps_test_allocation_live -= memory != NULL;
+    PS_TEST_ALLOCATE(free)(memory);
 }
 #endif

@@ -242,22 +242,41 @@ static void set_java(enum ps_test_far_end state)
                                                          : PS_TEST_JAVA_NOTHING;
 }
 
+static void refuse_java(void)
+{
+    ps_test_java->rollbacks = REFUSALS;
+}
+
+static bool java_refused(void)
+{
+    return ps_test_java->rollbacks == 0;
+}
+
 static const struct ps_test_sink_adapter adapters[] = {
-    {.ops = &ps_sink_null},
-    {.ops = &ps_sink_logger, .begin = begin_log, .arrived = log_content},
+    {.ops = &ps_sink_null,
+     .refuses_elsewhere = "tests/stages/sinks/null_test.c: it has no far end, and nothing of it can fail"},
+    {.ops = &ps_sink_logger,
+     .begin = begin_log,
+     .arrived = log_content,
+     .refuses_elsewhere =
+         "tests/stages/sinks/logger_test.c: its log has no error that it repeats; nobody may "
+         "read it"},
     {.ops = &ps_sink_file_roll,
      .keys = {"sink.directory", folder, "sink.rollInterval", "3600"},
      .begin = clear_folder,
-     .arrived = folder_content},
+     .arrived = folder_content,
+     .failing_call = "writev"},
     {.ops = &ps_sink_file_roll,
      .keys = {"sink.directory", folder, "sink.rollInterval", "3600", "penstock.compression", "gzip"},
      .begin = clear_folder,
-     .arrived = folder_content},
+     .arrived = folder_content,
+     .failing_call = "writev"},
     {.ops = &ps_sink_hdfs,
      .keys = {"hdfs.path", hdfs_url, "hdfs.fileType", "DataStream", "hdfs.rollCount", "0", "hdfs.rollSize",
               "0"},
      .begin = clear_hdfs,
-     .arrived = hdfs_content},
+     .arrived = hdfs_content,
+     .failing_call = "write"},
     {.ops = &ps_sink_hive,
      .keys = {"hive.metastore", metastore, "hive.database", "default", "hive.table", "t", "serializer",
               "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval", "0"},
@@ -316,7 +335,9 @@ static const struct ps_test_sink_adapter adapters[] = {
      .keys = {"type", "org.example.Sink"},
      .begin = ps_test_java_clear,
      .arrived = ps_test_java_text,
-     .far_end = set_java},
+     .far_end = set_java,
+     .refuse = refuse_java,
+     .refused = java_refused},
     {.ops = &ps_test_post_sink,
      .keys = {"endpoint", bulk_endpoint},
      .begin = ps_test_http_peer_clear,

@@ -16,6 +16,10 @@ struct ps_test_sink_adapter {
     /* Makes the far end refuse some requests, which the sink may repeat; `refused` returns whether it has refused any. */
     void (*refuse)(void);
     bool (*refused)(void);
+    /* Instead of `refuse`, for sinks that write files: the system call that fails some times. */
+    const char *failing_call;
+    /* Why there is none of these, and the test that has the sink's failures: "FILE: REASON". */
+    const char *refuses_elsewhere;
     /* Allocations of the client library for each event, in this thread. */
     unsigned allocations_per_event;
     /* The first allocations of `open`, which may fail; the later ones are the client library's, which ends

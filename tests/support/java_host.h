@@ -67,6 +67,7 @@ struct ps_test_java_control {
     volatile int batches;    /* batches since the start */
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
+    volatile int rollbacks;  /* sink: so many transactions are rolled back, and begin again */
     volatile int torn;       /* components whose properties the host read otherwise than they were written */
     volatile int deaf;       /* grows while the mode is DEAF */
     volatile int singles;    /* configured interceptors that are called with single events */

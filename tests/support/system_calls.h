@@ -33,6 +33,8 @@ static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_fails __attribute__((unused));
 static PS_TEST_CALL_SHARED(int) ps_test_call_error __attribute__((unused)) = EIO;
 /* Every call of this function fails; NULL: none does. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_broken __attribute__((unused));
+/* After so many failures that function works again; 0: never. */
+static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_broken_left __attribute__((unused));
 /* `open` may fail for this path alone; NULL: for any. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_path __attribute__((unused));
 /* The function that failed last. */
@@ -60,20 +62,23 @@ static inline bool ps_test_call_may(const char *name)
     bool is_broken = broken != NULL && strcmp(broken, name) == 0;
     if (!is_broken && !ps_test_call_is_it())
         return true;
+    if (is_broken && ps_test_call_broken_left > 0 && --ps_test_call_broken_left == 0)
+        ps_test_call_broken = NULL;
     ps_test_call_failed = name;
     errno = ps_test_call_error;
     return false;
 }
 
-/* libc's function. */
+/* libc's function. Several threads may look for it at once. */
 #define PS_TEST_REAL(name)                                                                                   \
     __extension__({                                                                                          \
-        static __typeof__(&name) real;                                                                       \
-        if (real == NULL) {                                                                                  \
-            void *found = dlsym(RTLD_NEXT, #name);                                                           \
-            memcpy(&real, &found, sizeof real);                                                              \
-        }                                                                                                    \
-        real;                                                                                                \
+        static void *real;                                                                                   \
+        __typeof__(&name) function;                                                                          \
+        void *found = __atomic_load_n(&real, __ATOMIC_RELAXED);                                              \
+        if (found == NULL)                                                                                   \
+            __atomic_store_n(&real, found = dlsym(RTLD_NEXT, #name), __ATOMIC_RELAXED);                      \
+        memcpy(&function, &found, sizeof function);                                                          \
+        function;                                                                                            \
     })
 
 #define PS_TEST_CALL(type, name, failure, parameters, arguments)                                             \

@@ -83,6 +83,14 @@ static void throw(const struct fake_batch *batch)
     fake_send(PS_JAVA_TROUBLE, batch->link, numbers, 2, "org.example.Thrown: as the test wants it");
 }
 
+/* Keeps the events for the next transaction. */
+static bool roll_back(const struct fake_batch *batch)
+{
+    throw(batch);
+    fake_control->rollbacks--;
+    return true;
+}
+
 static bool is_interceptor(const struct fake_batch *batch)
 {
     return kinds[batch->link % PS_COUNT_OF(kinds)] == PS_JAVA_INTERCEPTOR;
@@ -140,17 +148,20 @@ void fake_misbehave(struct fake_batch *batch)
 static void serve_batches(void)
 {
     const enum ps_test_java_mode mode =
-        fake_control->mode; /* one for all batches: otherwise a later one could overtake */
+        fake_control->mode;   /* one for all batches: otherwise a later one could overtake */
+    bool rolled_back = false; /* later batches wait until its transaction has begun again */
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
         struct fake_batch *batch = &batches[i];
-        bool due = mode == PS_TEST_JAVA_WELL ||
-                   (mode == PS_TEST_JAVA_SLOW && ps_clock_now().mono_ns >= batch->due_ns);
+        bool due = !rolled_back && (mode == PS_TEST_JAVA_WELL ||
+                                    (mode == PS_TEST_JAVA_SLOW && ps_clock_now().mono_ns >= batch->due_ns));
         bool keeps = batch->waits;
         if (due && is_interceptor(batch))
             keeps = keeps || fake_answer(batch);
-        else if (due)
+        else if (due && fake_control->rollbacks == 0)
             commit(batch);
+        else if (due)
+            keeps = rolled_back = roll_back(batch);
         else if (mode == PS_TEST_JAVA_SINGLY)
             commit_singly(batch);
         else if (mode == PS_TEST_JAVA_THROWS || mode == PS_TEST_JAVA_MUCH)
