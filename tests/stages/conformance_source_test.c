@@ -3,12 +3,8 @@
  * opens again; an open that fails for lack of memory leaks nothing; a source with positions continues after the last
  * delivered event. */
 #include "stages/table.h"
+#include "tests/stages/conformance_source.h"
 #include "tests/support/allocations.h"
-#include "tests/support/conformance.h"
-#include "tests/support/conformance_sources.h"
-
-#include <stdio.h>
-#include <unistd.h>
 
 #define EVENTS PS_TEST_SOURCE_EVENTS
 
@@ -179,22 +175,6 @@ static void fill_batch(struct ps_test_stage *stage, unsigned count)
     }
 }
 
-/* Waits until the far end has this position: the source's thread writes it, or a broker answers, a little later. A source that is
- * open gets its ticks meanwhile, as from the engine. */
-static void await_position(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
-                           bool is_open, unsigned position)
-{
-    const struct ps_source_ops *ops = stage->ops->source;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (adapter->position() != position && ps_test_patient_ns() < until) {
-        if (is_open && ops->tick != NULL)
-            (void)ops->tick(stage->plan, stage->state, &stage->now);
-        ps_test_stage_pass_ms(stage, 1);
-        usleep(1000);
-    }
-    assert_int_equal(adapter->position(), position);
-}
-
 /* Draining an idle source. */
 static void test_drain(void **unused)
 {
@@ -268,12 +248,6 @@ static void deliver_batch(const struct ps_test_source_adapter *adapter, struct p
     for (unsigned i = 0; i < count; i++)
         adapter->expect(&stage->events[i], first + i);
     ps_test_source_clear(stage);
-}
-
-static void give(const struct ps_test_source_adapter *adapter, unsigned first, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        adapter->send(first + i);
 }
 
 /* Lets 300 ms pass with a full channel, and the time until the far end has this position: the source's `tick` is called, `work` is not.

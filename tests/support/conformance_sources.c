@@ -206,8 +206,25 @@ static void close_producer(void)
 static unsigned committed(void)
 {
     int64_t offset = ps_test_kafka_committed(bootstrap, group, topic, 0);
-    assert_true(offset >= 0);
-    return (unsigned)offset;
+    return offset > 0 ? (unsigned)offset : 0; /* less: there is none yet */
+}
+
+#define BROKER 1
+
+static void refuse_fetch(void)
+{
+    enum { FETCH = 1 }; /* ApiKey */
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR;
+    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(ps_test_cluster.handle, BROKER, FETCH, 2,
+                                                                  error, 0, error, 0),
+                     0);
+}
+
+static bool fetch_refused(void)
+{
+    size_t left;
+    assert_int_equal(rd_kafka_mock_broker_error_stack_cnt(ps_test_cluster.handle, BROKER, 1, &left), 0);
+    return left == 0;
 }
 
 static char tail_folder[] = "/tmp/penstock-conformance-XXXXXX", tail_pattern[64], tail_positions[64],
@@ -279,6 +296,7 @@ static const struct ps_test_source_adapter adapters[] = {
      .end = disconnect,
      .expect = expect_line,
      .position = tail_position,
+     .failing_call = "preadv2",
      .asserts_memory = true},
     {.ops = &ps_source_netcat,
      .keys = {"bind", "127.0.0.1", "port", "0", "ack-every-event", "false"},
@@ -364,6 +382,8 @@ static const struct ps_test_source_adapter adapters[] = {
      .end = ps_test_spool_end,
      .expect = expect_line,
      .position = ps_test_spool_position,
+     .failing_call = "opendir",
+     .rest_step_ms = 20,
      .asserts_memory = true},
     {.ops = &ps_source_kafka,
      .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,
@@ -377,6 +397,8 @@ static const struct ps_test_source_adapter adapters[] = {
      .end = close_producer,
      .expect = expect_line,
      .position = committed,
+     .refuse = refuse_fetch,
+     .refused = fetch_refused,
      /* all allocations are librdkafka's, which ends the process when one fails */
      .asserts_memory = true},
 };

@@ -21,6 +21,13 @@ struct ps_test_source_adapter {
     /* Sends one more event; NULL: the events come by themselves. */
     void (*send)(unsigned number);
     void (*end)(void);
+    /* Makes the far end fail some requests, which the source repeats; `refused` returns whether it has failed all of them. */
+    void (*refuse)(void);
+    bool (*refused)(void);
+    /* Instead of these, for sources that read files: the system call that fails some times. */
+    const char *failing_call;
+    unsigned
+        rest_step_ms; /* by which the test's clock moves then in each turn, for a source that rests for long; 0: 1 */
     /* Checks the body of an event. */
     void (*expect)(const struct ps_test_event *event, unsigned number);
     /* Returns how many events the far end knows as delivered, without waiting; NULL: it does not know. */
