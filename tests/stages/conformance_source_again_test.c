@@ -33,6 +33,30 @@ struct picture {
     uint64_t counts[PS_COUNT_OF(counters)]; /* by this round */
 };
 
+/* Returns whether the source answers clients of the test. */
+static bool answers(const struct ps_test_source_adapter *adapter)
+{
+    return adapter->ops->source->refused != NULL && adapter->send != NULL && adapter->asked_elsewhere == NULL;
+}
+
+static bool waits(const struct ps_test_source_adapter *adapter)
+{
+    return adapter->ops->source->refused == NULL && adapter->send != NULL && adapter->asked_elsewhere == NULL;
+}
+
+static void test_all_are_asked(void **unused)
+{
+    for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
+        const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
+        if (adapter->asked_elsewhere != NULL)
+            ps_test_asked_elsewhere(adapter->ops, adapter->asked_elsewhere);
+        else if (!answers(adapter) && !waits(adapter))
+            fail_msg("%s: nobody sends it events: set send or asked_elsewhere in "
+                     "tests/support/conformance_sources.c",
+                     adapter->ops->name);
+    }
+}
+
 static void start(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
     ps_test_source_delivered = 0;
@@ -163,8 +187,7 @@ static void test_refused_and_taken_in_turns(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
-        if (adapter->ops->source->refused == NULL || adapter->send == NULL || adapter->joins ||
-            adapter->answers_elsewhere)
+        if (!answers(adapter))
             continue;
         static struct picture refused[ROUNDS], taken[ROUNDS];
         struct ps_test_stage stage;
@@ -292,7 +315,7 @@ static void test_waits_in_turns(void **unused)
         bool fails = adapter->failing_call != NULL || adapter->refuse != NULL;
         struct ps_test_stage stage;
         static struct picture warm, first, later;
-        if (adapter->ops->source->refused != NULL || adapter->send == NULL)
+        if (!waits(adapter))
             continue;
         print_message("%s\n", adapter->ops->name);
         start(adapter, &stage);
@@ -311,7 +334,8 @@ static void test_waits_in_turns(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused_and_taken_in_turns),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_are_asked),
+                                       cmocka_unit_test(test_refused_and_taken_in_turns),
                                        cmocka_unit_test(test_waits_in_turns)};
     return cmocka_run_group_tests(tests, ps_test_sources_start, ps_test_sources_stop);
 }

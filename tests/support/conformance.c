@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache *hoard,
@@ -41,6 +42,16 @@ void ps_test_stage_close_all(struct ps_test_stage *stage)
         fail_msg("%s: its gauges are %llu when it is closed", stage->ops->name,
                  (unsigned long long)ps_test_stage_gauges(stage));
 #endif
+}
+
+void ps_test_asked_elsewhere(const struct ps_stage_ops *ops, const char *text)
+{
+    const char *tree = getenv("PENSTOCK_SOURCE");
+    char path[512];
+    snprintf(path, sizeof path, "%s/%.*s", tree != NULL ? tree : ".", (int)strcspn(text, ":"), text);
+    if (access(path, R_OK) != 0)
+        fail_msg("%s: there is no test %s", ops->name, path);
+    print_message("%s is not asked: %s\n", ops->name, text);
 }
 
 void ps_test_print_fds(void)

@@ -16,6 +16,9 @@ uint64_t ps_test_stage_gauges(const struct ps_test_stage *stage);
 /* Closes the stage. Fails the test if a gauge counts something afterwards, but not for a plug-in, whose gauges may be limits. */
 void ps_test_stage_close_all(struct ps_test_stage *stage);
 
+/* Prints why a suite does not ask the stage: "FILE: REASON". Fails the test if there is no such file, whose test asks it. */
+void ps_test_asked_elsewhere(const struct ps_stage_ops *ops, const char *text);
+
 /* Prints what is open, for a check that failed. */
 void ps_test_print_fds(void);
 

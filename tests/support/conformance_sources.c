@@ -277,16 +277,28 @@ static unsigned tail_position(void)
 }
 
 static const struct ps_test_source_adapter adapters[] = {
-    {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
-    {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
+    {.ops = &ps_source_seq,
+     .keys = {"totalEvents", "3000"},
+     .asked_elsewhere = "tests/stages/conformance_source_test.c: it makes its events, and waits for nothing "
+                        "but the channel",
+     .expect = expect_number},
+    {.ops = &ps_source_stress,
+     .keys = {"size", "10", "maxTotalEvents", "3000"},
+     .asked_elsewhere = "tests/stages/sources/stress_test.c: it makes its events, and waits for nothing but "
+                        "the channel",
+     .expect = expect_stress},
     {.ops = &ps_source_java,
      .keys = {"type", "org.example.Source"},
-     .answers_elsewhere = true,
+     .asked_elsewhere = "tests/stages/sources/java_test.c: its answers go to another process",
      .begin = begin_java,
      .send = send_java,
      .expect = expect_line},
     /* With a format, seq writes each line by itself: a command that is stopped leaves no part of a line. */
-    {.ops = &ps_source_exec, .keys = {"command", "stdbuf -oL seq -f %g 0 2999"}, .expect = expect_number},
+    {.ops = &ps_source_exec,
+     .keys = {"command", "stdbuf -oL seq -f %g 0 2999"},
+     .asked_elsewhere = "tests/stages/sources/exec_test.c: its events come from a command, which it starts "
+                        "again",
+     .expect = expect_number},
     {.ops = &ps_source_taildir,
      .keys = {"filegroups", "g", "filegroups.g", tail_pattern, "positionFile", tail_positions,
               "writePosInterval", "50", "batchSize", "1000"},

@@ -14,8 +14,8 @@ struct ps_test_source_adapter {
     /* Joins a group when it is opened, which takes seconds: the test waits, and its clock does not run faster
      * than the real one. */
     bool joins;
-    /* The source's answers go to another process, not to a client in this one; the source's own test checks them. */
-    bool answers_elsewhere;
+    /* Why conformance_source_again_test.c does not ask it, and the test that does: "FILE: REASON". */
+    const char *asked_elsewhere;
     void (*prepare)(void); /* called before the keys are bound */
     void (*begin)(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage);
     /* Sends one more event; NULL: the events come by themselves. */
