@@ -67,17 +67,14 @@ void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
 {
     if (command->backup_directory == NULL || command->dry_run)
         return;
-    FILE *file = open_memstream(&conf->backup, &conf->backup_bytes);
-    PS_ASSERT(file != NULL); /* it fails only when there is no memory */
+    FILE *file = ps_must_open_text(&conf->backup, &conf->backup_bytes, "a backup of the configuration");
     for (size_t i = 0; i < properties->count; i++) {
         store_text(file, properties->items[i].key, true);
         fputc('=', file);
         store_text(file, properties->items[i].value, false);
         fputc('\n', file);
     }
-    bool good = ferror(file) == 0;
-    good &= fclose(file) == 0;
-    PS_ASSERT(good);
+    fclose(file);
 }
 
 enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *command, struct ps_err *err)

@@ -37,7 +37,7 @@ void *ps_must_alloc_aligned(size_t bytes, const char *purpose);
 /* As realloc, for bytes > 0. */
 void *ps_must_realloc(void *memory, size_t bytes, const char *purpose);
 char *ps_must_copy_text(const char *text, const char *purpose);
-/* As open_memstream: after fclose, *text is the terminated text, which the caller frees. */
+/* As open_memstream: after fclose, *text is the terminated text, which the caller frees. No byte of it is missing. */
 FILE *ps_must_open_text(char **text, size_t *length, const char *purpose);
 
 /* Returns whether a system call failed with this errno for want of descriptors or of memory: the error says nothing about the file or the

@@ -95,6 +95,45 @@ static void test_no_memory(void **state)
     assert_ends(library_without_memory, "penstock: out of memory for a library's object\n");
 }
 
+/* Exits only if the text is complete. */
+static void print_without_memory(void)
+{
+    char *text;
+    size_t length;
+    FILE *stream = ps_must_open_text(&text, &length, "a long text");
+    for (unsigned i = 0; i < 10000; i++)
+        fprintf(stream, "%05u\n", i);
+    fclose(stream);
+    ps_test_allocation_fails = 0;
+    bool complete = length == 60000 && text[60000] == '\0';
+    for (unsigned i = 0; i < 10000 && complete; i++)
+        complete = strtoul(text + (size_t)6 * i, NULL, 10) == i && text[6 * i + 5] == '\n';
+    _exit(complete ? 0 : 1);
+}
+
+/* Each allocation of a text fails: the process ends, or no byte of the text is missing. */
+static void test_text_without_memory(void **state)
+{
+    unsigned ended = 0, nth = 1;
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer counts allocations of its own");
+    for (; nth < 20; nth++) {
+        int status;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            signal(SIGABRT, SIG_DFL); /* cmocka has a handler of its own */
+            ps_test_allocation_fails = nth;
+            print_without_memory();
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        ended += WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+        if (status != 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT))
+            fail_msg("allocation %u fails: the text is not complete, status %d", nth, status);
+    }
+    assert_in_range(ended, 4, nth - 2);
+}
+
 static void test_assert(void **state)
 {
     assert_ends(assertion, ": errno == 12345\n");
@@ -117,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alloc),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_text_without_memory),
         cmocka_unit_test(test_assert),
         cmocka_unit_test(test_shortage),
     };

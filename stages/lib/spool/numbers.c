@@ -156,15 +156,13 @@ bool ps_spool_numbers_load(struct ps_spool *spool, char *reason)
 static int save(const struct ps_spool *spool)
 {
     char path[PATH_BYTES], beside[PATH_BYTES];
-    char *text = NULL;
+    char *text;
     size_t length;
     if (!path_of(spool, "", path) || !path_of(spool, ".new", beside))
         return ENAMETOOLONG;
-    FILE *out = open_memstream(&text, &length);
-    if (out != NULL)
-        ps_spool_numbers_print(&spool->numbers, out);
-    if (out == NULL || fclose(out) != 0)
-        ps_out_of_memory(length, PURPOSE);
+    FILE *out = ps_must_open_text(&text, &length, PURPOSE);
+    ps_spool_numbers_print(&spool->numbers, out);
+    fclose(out);
     int error = ps_file_replace(path, beside, 0644, text, length);
     free(text);
     return error;

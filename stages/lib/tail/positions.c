@@ -218,12 +218,10 @@ static enum ps_status file_write(const char *path, const char *text, size_t leng
 static char *text_of(const struct ps_tail_positions *positions,
                      void (*print)(FILE *out, const struct ps_tail_positions *positions), size_t *length)
 {
-    char *text = NULL;
-    FILE *out = open_memstream(&text, length);
-    if (out != NULL)
-        print(out, positions);
-    if (out == NULL || fclose(out) != 0)
-        ps_out_of_memory(*length, PURPOSE);
+    char *text;
+    FILE *out = ps_must_open_text(&text, length, PURPOSE);
+    print(out, positions);
+    fclose(out);
     return text;
 }
 
